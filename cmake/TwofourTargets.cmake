@@ -1,0 +1,45 @@
+# twofour_add_layer(NAME DEPENDS ...): one folder of the tree as the static library twofour::NAME.
+# twofour_add_tests(NAME DEPENDS ...): one folder of tests as one GoogleTest program.
+
+# `#include "twofour/core/tensor.h"` reads the same in the tree and installed: the build tree holds links to the folders.
+set(TWOFOUR_LAYERS core sparse nn optim train)
+set(TWOFOUR_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${TWOFOUR_INCLUDE_ROOT}/twofour)
+foreach(entry IN ITEMS ${TWOFOUR_LAYERS} twofour.h)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${entry} ${TWOFOUR_INCLUDE_ROOT}/twofour/${entry} SYMBOLIC)
+endforeach()
+
+add_library(twofour_compile_options INTERFACE)
+target_compile_options(twofour_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                                                         -Woverloaded-virtual -Werror)
+# Contracting a*b+c to a fused multiply-add at the compiler's whim would make results depend on the build.
+target_compile_options(twofour_compile_options INTERFACE -ffp-contract=off)
+if(TWOFOUR_SANITIZE)
+  add_compile_options(-fsanitize=${TWOFOUR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TWOFOUR_SANITIZE})
+endif()
+
+function(twofour_add_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  add_library(twofour_${name} STATIC ${sources})
+  add_library(twofour::${name} ALIAS twofour_${name})
+  set_target_properties(twofour_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}> $<INSTALL_INTERFACE:include>)
+  target_compile_features(twofour_${name} PUBLIC cxx_std_20)
+  target_link_libraries(twofour_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE}
+                                        $<BUILD_INTERFACE:twofour_compile_options>)
+endfunction()
+
+function(twofour_add_tests name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(twofour_${name}_tests ${sources})
+  target_link_libraries(twofour_${name}_tests PRIVATE ${ARG_DEPENDS} twofour_test_support GTest::gmock GTest::gtest_main
+                                              twofour_compile_options)
+  gtest_discover_tests(twofour_${name}_tests TEST_PREFIX ${name}/ DISCOVERY_TIMEOUT 60)
+endfunction()
