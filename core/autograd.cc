@@ -1,0 +1,180 @@
+#include "twofour/core/autograd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
+
+namespace twofour {
+namespace {
+
+thread_local bool grad_enabled = true;
+
+using autograd::Edge;
+using autograd::Node;
+
+/// Every node reachable from `root`, each after all nodes that it feeds its gradient to (inputs
+/// first). Iterative: graphs of long training loops are deeper than the stack.
+std::vector<Node*> InputsFirst(Node* root) {
+  std::vector<Node*> order;
+  std::unordered_set<Node*> seen{root};
+  std::vector<std::pair<Node*, size_t>> stack{{root, 0}};
+  while (!stack.empty()) {
+    auto& [node, next] = stack.back();
+    if (next == node->inputs().size()) {
+      order.push_back(node);
+      stack.pop_back();
+      continue;
+    }
+    Node* input = node->inputs()[next++].node.get();
+    if (input != nullptr && seen.insert(input).second) stack.emplace_back(input, 0);
+  }
+  return order;
+}
+
+/// sum += addend, reusing memory where nobody else looks at it.
+void Accumulate(Tensor& sum, Tensor addend) {
+  if (!sum.defined()) {
+    sum = std::move(addend);
+    return;
+  }
+  if (!sum.IsSoleOwner()) {
+    if (addend.IsSoleOwner()) {
+      std::swap(sum, addend);
+    } else {
+      sum = sum.Clone();
+    }
+  }
+  DispatchFloating(sum.dtype(), "Backward", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Axpy<T>(sum.numel(), T{1}, addend.data<T>(), sum.mutable_data<T>());
+  });
+}
+
+void AccumulateLeaf(Tensor::Impl& leaf, Tensor grad) {
+  // A buffer that somebody else holds (the user, another leaf) must not become a gradient that is
+  // added to later.
+  if (!leaf.grad.defined() && !grad.IsSoleOwner()) grad = grad.Clone();
+  Accumulate(leaf.grad, std::move(grad));
+}
+
+}  // namespace
+
+NoGradGuard::NoGradGuard() : previous_(grad_enabled) { grad_enabled = false; }
+NoGradGuard::~NoGradGuard() { grad_enabled = previous_; }
+bool GradEnabled() { return grad_enabled; }
+
+namespace autograd {
+
+SavedTensor::SavedTensor(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  tensor_ = tensor.Detach();
+  version_ = tensor.version();
+}
+
+const Tensor& SavedTensor::Get() const {
+  if (tensor_.defined() && tensor_.version() != version_) {
+    throw Error(
+        fmt::format("Backward: a tensor of shape {} that the backward pass needs was written to in place after "
+                    "the forward pass (version {}, expected {})",
+                    ToString(tensor_.shape()), tensor_.version(), version_));
+  }
+  return tensor_;
+}
+
+Node::Node(std::string_view op, std::vector<Edge> inputs, Shape output_shape, BackwardFunction backward)
+    : op_(op), inputs_(std::move(inputs)), output_shape_(std::move(output_shape)), backward_(std::move(backward)) {}
+
+Node::~Node() {
+  // A chain of a million ops must not be freed by a million nested destructors.
+  std::vector<std::shared_ptr<Node>> pending;
+  const auto take = [&pending](std::vector<Edge>& edges) {
+    for (Edge& edge : edges) {
+      if (edge.node != nullptr) pending.push_back(std::move(edge.node));
+    }
+  };
+  take(inputs_);
+  while (!pending.empty()) {
+    const std::shared_ptr<Node> node = std::move(pending.back());
+    pending.pop_back();
+    if (node.use_count() == 1) take(node->inputs_);
+  }
+}
+
+void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward) {
+  if (!grad_enabled) return;
+  if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); })) return;
+  std::vector<Edge> edges;
+  edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    if (!input.requires_grad()) {
+      edges.emplace_back();
+    } else if (input.impl()->node != nullptr) {
+      edges.push_back({input.impl()->node, nullptr});
+    } else {
+      edges.push_back({nullptr, input.impl()});
+    }
+  }
+  output.impl()->node = std::make_shared<Node>(op, std::move(edges), output.shape(), std::move(backward));
+}
+
+}  // namespace autograd
+
+void Tensor::Backward() const {
+  if (numel() != 1) {
+    throw Error(fmt::format("Backward: shape {} needs a gradient to start from; only one element goes without",
+                            ToString(shape())));
+  }
+  Backward(Full(shape(), 1.0, dtype()));
+}
+
+void Tensor::Backward(const Tensor& output_grad) const {
+  if (!requires_grad()) throw Error("Backward: nothing this tensor was computed from requires a gradient");
+  if (!output_grad.defined()) throw Error("Backward: the output's gradient is undefined");
+  if (output_grad.shape() != shape() || output_grad.dtype() != dtype()) {
+    throw Error(fmt::format("Backward: a gradient {} {} for an output {} {}", NameOf(output_grad.dtype()),
+                            ToString(output_grad.shape()), NameOf(dtype()), ToString(shape())));
+  }
+  if (impl_->node == nullptr) {
+    AccumulateLeaf(*impl_, output_grad);
+    return;
+  }
+  const std::vector<Node*> inputs_first = InputsFirst(impl_->node.get());
+  for (const Node* node : inputs_first) {
+    if (node->released()) {
+      throw Error(fmt::format("Backward: the graph was freed by an earlier Backward (at {})", node->op()));
+    }
+  }
+  const NoGradGuard no_grad;
+  std::unordered_map<Node*, Tensor> pending;
+  pending[impl_->node.get()] = output_grad;
+  for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
+    Node* node = *it;
+    const Tensor grad = std::move(pending[node]);
+    pending.erase(node);
+    if (!grad.defined()) {  // Reached only through inputs that got no gradient.
+      node->Release();
+      continue;
+    }
+    std::vector<Tensor> input_grads = node->Run(grad);
+    node->Release();
+    for (size_t i = 0; i < node->inputs().size(); ++i) {
+      const Edge& edge = node->inputs()[i];
+      if (i >= input_grads.size() || !input_grads[i].defined()) continue;
+      assert(edge.node == nullptr || input_grads[i].shape() == edge.node->output_shape());
+      assert(edge.leaf == nullptr || input_grads[i].shape() == edge.leaf->shape);
+      if (edge.node != nullptr) {
+        Accumulate(pending[edge.node.get()], std::move(input_grads[i]));
+      } else if (edge.leaf != nullptr) {
+        AccumulateLeaf(*edge.leaf, std::move(input_grads[i]));
+      }
+    }
+  }
+}
+
+}  // namespace twofour

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour {
+
+/// While one lives, ops on this thread record no graph. Used for evaluation and for optimizer
+/// updates.
+class NoGradGuard {
+ public:
+  NoGradGuard();
+  ~NoGradGuard();
+  NoGradGuard(const NoGradGuard&) = delete;
+  NoGradGuard& operator=(const NoGradGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+
+/// True unless a NoGradGuard lives on this thread.
+bool GradEnabled();
+
+namespace autograd {
+
+/// A tensor kept for the backward pass. Reading it after somebody wrote to the elements in place is
+/// an Error: the gradient would silently be wrong.
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  explicit SavedTensor(const Tensor& tensor);
+  const Tensor& Get() const;
+
+ private:
+  Tensor tensor_;
+  uint64_t version_ = 0;
+};
+
+/// Maps the gradient of an op's output to the gradients of its inputs, in the order they were
+/// recorded. An undefined tensor stands for an input that wants none.
+using BackwardFunction = std::function<std::vector<Tensor>(const Tensor& output_grad)>;
+
+/// Where the gradient of one input goes: on to the op that made it, or into the leaf it is. Both
+/// null: nowhere.
+struct Edge {
+  std::shared_ptr<Node> node;
+  std::shared_ptr<Tensor::Impl> leaf;
+};
+
+/// One recorded op. Nodes hang off their output tensors and point at the nodes of their inputs.
+class Node {
+ public:
+  Node(std::string_view op, std::vector<Edge> inputs, Shape output_shape, BackwardFunction backward);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  std::string_view op() const { return op_; }
+  const std::vector<Edge>& inputs() const { return inputs_; }
+  const Shape& output_shape() const { return output_shape_; }
+  bool released() const { return backward_ == nullptr; }
+  std::vector<Tensor> Run(const Tensor& output_grad) const { return backward_(output_grad); }
+  /// Frees what was saved for the backward pass.
+  void Release() { backward_ = nullptr; }
+
+ private:
+  std::string_view op_;
+  std::vector<Edge> inputs_;
+  Shape output_shape_;
+  BackwardFunction backward_;
+};
+
+/// Makes `output` the result of `op`: hangs a node off it unless gradients are off or no input
+/// requires one. `op` must be a string literal. Every op calls this once, last.
+void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward);
+
+}  // namespace autograd
+}  // namespace twofour

@@ -1,0 +1,231 @@
+#include "twofour/core/io/file_system.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+#include <new>
+#include <string_view>
+#include <system_error>
+
+#include "twofour/core/error.h"
+
+namespace twofour {
+namespace {
+
+using Path = FileSystem::Path;
+using Pieces = FileSystem::Pieces;
+
+std::string ReasonOf(int error) { return std::generic_category().message(error); }
+
+/// `what` reads on from "cannot": "write model.safetensors".
+[[noreturn]] void ThrowReading(std::string_view what, const Path& path, std::string_view reason) {
+  throw Error(fmt::format("cannot {} {}: {}", what, path.string(), reason), ErrorKind::kInvalidInput);
+}
+[[noreturn]] void ThrowWriting(std::string_view what, const Path& path, std::string_view reason) {
+  throw Error(fmt::format("cannot {} {}: {}", what, path.string(), reason), ErrorKind::kRuntimeFailure);
+}
+
+/// Closes a descriptor that was only read from, whose close() has nothing left to report.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// open(2), repeated while signals interrupt it.
+int Open(const Path& path, int flags) {
+  constexpr mode_t kReadWriteForAll = 0666;  // Less what the umask takes away.
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC, kReadWriteForAll);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+/// Returns 0 or the errno of the write that failed.
+int WriteAll(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    if (written == 0) return EIO;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return 0;
+}
+
+int SyncDescriptor(int fd) {
+  while (::fsync(fd) != 0) {
+    if (errno == EINVAL) return 0;  // Pipes, devices and some network file systems have nothing to sync.
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+bool IsRegularFile(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+Path ParentOf(const Path& path) { return path.has_parent_path() ? path.parent_path() : Path("."); }
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  void CreateDirectories(const Path& path) override {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) ThrowWriting("create directory", path, error.message());
+    // A link to a directory is as good as one; any other thing of this name is not.
+    if (!std::filesystem::is_directory(path, error)) {
+      ThrowWriting("create directory", path, ReasonOf(ENOTDIR));
+    }
+  }
+
+  void WriteFile(const Path& path, Pieces pieces) override {
+    const int fd = Open(path, O_WRONLY | O_CREAT | O_TRUNC);
+    if (fd < 0) ThrowWriting("create", path, ReasonOf(errno));
+    int error = 0;
+    for (size_t i = 0; i < pieces.size() && error == 0; ++i) error = WriteAll(fd, pieces[i]);
+    if (error == 0) error = SyncDescriptor(fd);
+    const bool is_regular = IsRegularFile(fd);
+    // Linux has closed the descriptor even when close() reports EINTR, and all data was synced before.
+    if (::close(fd) != 0 && errno != EINTR && error == 0) error = errno;
+    if (error != 0) {
+      if (is_regular) ::unlink(path.c_str());  // A device such as /dev/full is not ours to remove.
+      ThrowWriting("write", path, ReasonOf(error));
+    }
+  }
+
+  void Rename(const Path& from, const Path& to) override {
+    if (std::rename(from.c_str(), to.c_str()) != 0) {
+      const int error = errno;
+      ThrowWriting(fmt::format("rename {} to", from.string()), to, ReasonOf(error));
+    }
+    SyncDirectory(ParentOf(to));
+    if (ParentOf(from) != ParentOf(to)) SyncDirectory(ParentOf(from));
+  }
+
+  void SyncDirectory(const Path& path) override {
+    const Descriptor fd(Open(path, O_RDONLY | O_DIRECTORY));
+    if (fd.get() < 0) ThrowWriting("open directory", path, ReasonOf(errno));
+    if (const int error = SyncDescriptor(fd.get())) ThrowWriting("sync directory", path, ReasonOf(error));
+  }
+
+  void RemoveAll(const Path& path) override {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (error) ThrowWriting("remove", path, error.message());
+  }
+
+  void ReplaceSymlink(const Path& link, const Path& target) override {
+    const Path temporary = TemporaryPathFor(link);
+    ::unlink(temporary.c_str());  // Left behind by a killed process that had our number.
+    if (::symlink(target.c_str(), temporary.c_str()) != 0) {
+      ThrowWriting("create symbolic link", temporary, ReasonOf(errno));
+    }
+    try {
+      Rename(temporary, link);
+    } catch (...) {
+      ::unlink(temporary.c_str());
+      throw;
+    }
+  }
+
+  bool Exists(const Path& path) override {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    ThrowReading("look up", path, ReasonOf(errno));
+  }
+
+  std::vector<std::string> ListDirectory(const Path& path) override {
+    std::vector<std::string> names;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(path, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      names.push_back(entry->path().filename().string());
+    }
+    if (error) ThrowReading("list directory", path, error.message());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) override {
+    // Without O_NONBLOCK opening a named pipe would wait for a writer, perhaps for ever.
+    const Descriptor fd(Open(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0) ThrowReading("read", path, ReasonOf(errno));
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) ThrowReading("read", path, ReasonOf(errno));
+    if (S_ISDIR(status.st_mode)) ThrowReading("read", path, ReasonOf(EISDIR));
+    if (!S_ISREG(status.st_mode)) ThrowReading("read", path, "it is not a regular file");
+    const auto size = static_cast<uint64_t>(status.st_size);
+    if (size > max_bytes) {
+      ThrowReading("read", path, fmt::format("it holds {} bytes, expected at most {}", size, max_bytes));
+    }
+    return ReadExactly(fd.get(), path, size);
+  }
+
+ private:
+  static std::vector<std::byte> ReadExactly(int fd, const Path& path, uint64_t size) {
+    std::vector<std::byte> bytes;
+    try {
+      bytes.resize(size);
+    } catch (const std::exception&) {  // bad_alloc or length_error.
+      throw Error(fmt::format("cannot read {}: no memory for its {} bytes", path.string(), size),
+                  ErrorKind::kRuntimeFailure);
+    }
+    std::span<std::byte> rest(bytes);
+    while (!rest.empty()) {
+      const ssize_t count = ::read(fd, rest.data(), rest.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) ThrowReading("read", path, ReasonOf(errno));
+      if (count == 0) ThrowReading("read", path, "it became shorter while it was being read");
+      rest = rest.subspan(static_cast<size_t>(count));
+    }
+    return bytes;
+  }
+};
+
+}  // namespace
+
+FileSystem& FileSystem::Default() {
+  static PosixFileSystem file_system;
+  return file_system;
+}
+
+Path TemporaryPathFor(const Path& path) {
+  return ParentOf(path) / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
+}
+
+void WriteFileAtomically(FileSystem& file_system, const Path& path, Pieces pieces) {
+  if (!path.has_filename()) {
+    throw Error(fmt::format("cannot write '{}': expected the name of a file", path.string()));
+  }
+  const Path temporary = TemporaryPathFor(path);
+  try {
+    file_system.WriteFile(temporary, pieces);
+    file_system.Rename(temporary, path);
+  } catch (...) {
+    try {
+      file_system.RemoveAll(temporary);
+    } catch (const Error&) {  // The first failure is the one to report.
+    }
+    throw;
+  }
+}
+
+}  // namespace twofour

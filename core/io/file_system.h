@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace twofour {
+
+/// The file operations that checkpoints, logs and data sets need, behind an interface so that tests can make them
+/// fail. Reading what is not there or not readable is ErrorKind::kInvalidInput; failing to write is
+/// ErrorKind::kRuntimeFailure. Messages name the operation, the path and the system's reason.
+class FileSystem {
+ public:
+  using Path = std::filesystem::path;
+  /// Consecutive parts of one file, so that a header and large arrays are written without joining them in memory.
+  using Pieces = std::span<const std::span<const std::byte>>;
+
+  FileSystem() = default;
+  virtual ~FileSystem() = default;
+  FileSystem(const FileSystem&) = delete;
+  FileSystem& operator=(const FileSystem&) = delete;
+
+  /// The machine's own (POSIX) file system.
+  static FileSystem& Default();
+
+  /// Makes a directory and its missing parents; one that is already there is fine.
+  virtual void CreateDirectories(const Path& path) = 0;
+  /// Creates or truncates a file, writes all pieces and waits until they are on the disk. A reader can see the file
+  /// half written: see WriteFileAtomically. On failure the partial file is removed.
+  virtual void WriteFile(const Path& path, Pieces pieces) = 0;
+  /// Atomically renames, replacing `to` if it is there, and waits until the change is on the disk.
+  virtual void Rename(const Path& from, const Path& to) = 0;
+  /// Waits until the names in a directory (not the files' contents) are on the disk.
+  virtual void SyncDirectory(const Path& path) = 0;
+  /// Removes a file, a link (not what it points to) or a directory with all it holds. A missing path is fine.
+  virtual void RemoveAll(const Path& path) = 0;
+  /// Makes `link` a symbolic link to `target`, atomically replacing a file or link that has this name.
+  virtual void ReplaceSymlink(const Path& link, const Path& target) = 0;
+
+  /// True when the path, or what a link there points to, exists.
+  virtual bool Exists(const Path& path) = 0;
+  /// Names in a directory, without "." and "..", sorted bytewise.
+  virtual std::vector<std::string> ListDirectory(const Path& path) = 0;
+  /// The contents of a regular file. One of more than `max_bytes` is an Error, thrown before anything is allocated.
+  virtual std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) = 0;
+};
+
+/// Writes a file such that readers, and a machine that loses power, see the previous contents or the new ones and
+/// never a mixture: writes ".NAME.tmp-PID" beside it, then renames. On failure the previous file is untouched and
+/// the temporary file is removed. Throws Error.
+void WriteFileAtomically(FileSystem& file_system, const std::filesystem::path& path, FileSystem::Pieces pieces);
+
+/// The name of the temporary file that WriteFileAtomically and ReplaceSymlink use for `path` in this process.
+std::filesystem::path TemporaryPathFor(const std::filesystem::path& path);
+
+}  // namespace twofour

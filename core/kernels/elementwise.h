@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+
+namespace twofour::kernels {
+
+// Elementwise loops over n contiguous elements, threaded; T is float or double. Outputs may be the
+// same array as an input, and must not overlap it otherwise.
+
+/// out = a + b
+template <typename T>
+void Add(int64_t n, const T* a, const T* b, T* out);
+/// out = a * b
+template <typename T>
+void Mul(int64_t n, const T* a, const T* b, T* out);
+/// out = factor * a
+template <typename T>
+void Scale(int64_t n, T factor, const T* a, T* out);
+/// y += factor * x
+template <typename T>
+void Axpy(int64_t n, T factor, const T* x, T* y);
+
+/// out = max(x, 0); a NaN stays a NaN
+template <typename T>
+void Relu(int64_t n, const T* x, T* out);
+/// dx = dy where x > 0, else 0
+template <typename T>
+void ReluGrad(int64_t n, const T* x, const T* dy, T* dx);
+/// out = max(x, 0)^2; a NaN stays a NaN
+template <typename T>
+void ReluSquared(int64_t n, const T* x, T* out);
+/// dx = 2 max(x, 0) dy
+template <typename T>
+void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx);
+/// out = x Phi(x) with the normal distribution's Phi, by erf (no tanh approximation)
+template <typename T>
+void Gelu(int64_t n, const T* x, T* out);
+template <typename T>
+void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
+
+/// matrix[r, c] += row[c] for a [rows, cols] matrix.
+template <typename T>
+void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix);
+
+}  // namespace twofour::kernels

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+namespace twofour::kernels {
+
+// Softmax over the last dimension of [rows, cols], shifted by each row's maximum; T is float or
+// double, exponentials are summed in double.
+
+template <typename T>
+void Softmax(int64_t rows, int64_t cols, const T* x, T* y);
+/// dx from the softmax's output y.
+template <typename T>
+void SoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx);
+template <typename T>
+void LogSoftmax(int64_t rows, int64_t cols, const T* x, T* y);
+/// dx from the log-softmax's output y.
+template <typename T>
+void LogSoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx);
+
+}  // namespace twofour::kernels

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string_view>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::ops {
+
+// Checks at the door of every op. Each throws Error naming the op, what it got and what it
+// expected.
+
+/// Defined and f32 or f64.
+void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor);
+/// The same dtype as `reference`, and the given shape.
+void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
+                 const Shape& shape);
+/// Defined and i32.
+void RequireIndices(std::string_view op, std::string_view name, const Tensor& tensor);
+
+/// The elements, or null for an undefined tensor.
+template <typename T>
+const T* DataOrNull(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+template <typename T>
+T* MutableDataOrNull(Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data<T>() : nullptr;
+}
+
+}  // namespace twofour::ops

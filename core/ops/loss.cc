@@ -1,0 +1,122 @@
+#include "twofour/core/ops/loss.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/softmax.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour {
+namespace {
+
+using autograd::SavedTensor;
+
+/// Number of rows that count. Throws Error on a label that is no class.
+int64_t CountTargets(const Tensor& targets, int64_t classes, int32_t ignore_index) {
+  int64_t counted = 0;
+  const int32_t* target = targets.data<int32_t>();
+  for (int64_t i = 0; i < targets.numel(); ++i) {
+    if (target[i] == ignore_index) continue;
+    if (target[i] < 0 || target[i] >= classes) {
+      throw Error(fmt::format("CrossEntropyLoss: target {} at row {} is outside [0, {})", target[i], i, classes));
+    }
+    ++counted;
+  }
+  return counted;
+}
+
+/// (softmax - one-hot) * factor, zero in ignored rows.
+template <typename T>
+void CrossEntropyGrad(int64_t rows, int64_t classes, const T* log_probs, const int32_t* target, int32_t ignore_index,
+                      T factor, T* dx) {
+  ParallelFor(rows, RowGrain(classes), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* row = log_probs + r * classes;
+      T* out = dx + r * classes;
+      if (target[r] == ignore_index) {  // No product with 0: padding may hold a NaN.
+        std::fill_n(out, classes, T{0});
+        continue;
+      }
+      for (int64_t c = 0; c < classes; ++c) out[c] = std::exp(row[c]) * factor;
+      out[target[r]] -= factor;
+    }
+  });
+}
+
+}  // namespace
+
+Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
+  ops::RequireFloating("CrossEntropyLoss", "logits", logits);
+  ops::RequireIndices("CrossEntropyLoss", "targets", targets);
+  if (logits.rank() != 2 || targets.shape() != Shape{logits.dim(0)}) {
+    throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
+                            ToString(logits.shape()), ToString(targets.shape())));
+  }
+  const int64_t rows = logits.dim(0), classes = logits.dim(1);
+  const int64_t counted = CountTargets(targets, classes, ignore_index);
+  const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
+  Tensor log_probs = Tensor::Empty(logits.shape(), logits.dtype());
+  double sum = 0;
+  DispatchFloating(logits.dtype(), "CrossEntropyLoss", [&](auto zero) {
+    using T = decltype(zero);
+    T* out = log_probs.mutable_data<T>();
+    kernels::LogSoftmax<T>(rows, classes, logits.data<T>(), out);
+    const int32_t* target = targets.data<int32_t>();
+    for (int64_t r = 0; r < rows; ++r) {
+      if (target[r] != ignore_index) sum -= static_cast<double>(out[r * classes + target[r]]);
+    }
+  });
+  Tensor loss = Tensor::Scalar(sum * mean, logits.dtype());
+  autograd::Record("CrossEntropyLoss", {logits}, loss,
+                   [saved = SavedTensor(log_probs), labels = SavedTensor(targets), rows, classes, ignore_index,
+                    mean](const Tensor& dy) {
+                     Tensor dx = Tensor::Empty({rows, classes}, dy.dtype());
+                     DispatchFloating(dy.dtype(), "CrossEntropyLoss", [&](auto zero) {
+                       using T = decltype(zero);
+                       CrossEntropyGrad<T>(rows, classes, saved.Get().data<T>(), labels.Get().data<int32_t>(),
+                                           ignore_index, static_cast<T>(dy.item() * mean), dx.mutable_data<T>());
+                     });
+                     return std::vector<Tensor>{dx};
+                   });
+  return loss;
+}
+
+Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
+  ops::RequireFloating("MseLoss", "prediction", prediction);
+  ops::RequireLike("MseLoss", "target", target, prediction, prediction.shape());
+  const int64_t n = prediction.numel();
+  const double mean = n == 0 ? 0.0 : 1.0 / static_cast<double>(n);
+  double sum = 0;
+  DispatchFloating(prediction.dtype(), "MseLoss", [&](auto zero) {
+    using T = decltype(zero);
+    sum = kernels::SumOfSquaredDifferences(n, prediction.data<T>(), target.data<T>());
+  });
+  Tensor loss = Tensor::Scalar(sum * mean, prediction.dtype());
+  autograd::Record("MseLoss", {prediction, target}, loss,
+                   [saved_prediction = SavedTensor(prediction), saved_target = SavedTensor(target), mean,
+                    need_target = target.requires_grad()](const Tensor& dy) {
+                     const Tensor &p = saved_prediction.Get(), &t = saved_target.Get();
+                     Tensor dp = Tensor::Empty(p.shape(), p.dtype()), dt;
+                     if (need_target) dt = Tensor::Empty(p.shape(), p.dtype());
+                     DispatchFloating(p.dtype(), "MseLoss", [&](auto zero) {
+                       using T = decltype(zero);
+                       const T factor = static_cast<T>(2.0 * mean * dy.item());
+                       T* out = dp.mutable_data<T>();
+                       kernels::Scale<T>(p.numel(), T{-1}, t.data<T>(), out);
+                       kernels::Axpy<T>(p.numel(), T{1}, p.data<T>(), out);
+                       kernels::Scale<T>(p.numel(), factor, out, out);
+                       if (need_target) kernels::Scale<T>(p.numel(), T{-1}, out, dt.mutable_data<T>());
+                     });
+                     return std::vector<Tensor>{dp, dt};
+                   });
+  return loss;
+}
+
+}  // namespace twofour

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour {
+
+/// The label that CrossEntropyLoss passes over by default; PyTorch's.
+inline constexpr int32_t kIgnoreIndex = -100;
+
+/// Mean over the rows of -log softmax(logits)[target], shape []. logits are [batch, classes],
+/// targets i32 [batch]. Rows whose target is `ignore_index` count neither in the sum nor in the
+/// mean; where every row is ignored, or there is none, the loss is 0 (PyTorch: NaN). Throws Error
+/// naming a target outside [0, classes).
+Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index = kIgnoreIndex);
+
+/// Mean over all elements of (prediction - target)^2, shape []; 0 where there are none.
+Tensor MseLoss(const Tensor& prediction, const Tensor& target);
+
+}  // namespace twofour

@@ -1,0 +1,94 @@
+#include "twofour/core/ops/matmul.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/gemm.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/ops/check.h"
+
+namespace twofour {
+namespace {
+
+using autograd::SavedTensor;
+using kernels::Transpose;
+
+/// op(a) op(b) with op(a) [m, k] and op(b) [k, n], as a tensor of `shape`.
+Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, const Tensor& a, const Tensor& b,
+               Shape shape) {
+  Tensor out = Tensor::Empty(std::move(shape), a.dtype());
+  DispatchFloating(a.dtype(), "MatMul", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Gemm<T>(ta, tb, m, n, k, a.data<T>(), b.data<T>(), out.mutable_data<T>());
+  });
+  return out;
+}
+
+/// The gradient of a bias: dy [..., out_features] summed over all rows.
+Tensor BiasGrad(const Tensor& dy) {
+  Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
+  DispatchFloating(dy.dtype(), "Linear", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::ColumnSums<T>(dy.rows(), dy.cols(), dy.data<T>(), sums.mutable_data<T>());
+  });
+  return sums;
+}
+
+}  // namespace
+
+Tensor MatMul(const Tensor& a, const Tensor& b) {
+  ops::RequireFloating("MatMul", "a", a);
+  ops::RequireFloating("MatMul", "b", b);
+  if (a.rank() != 2 || b.rank() != 2 || a.dim(1) != b.dim(0) || a.dtype() != b.dtype()) {
+    throw Error(fmt::format("MatMul: a {} {} and b {} {}, expected [m, k] and [k, n] of one dtype", NameOf(a.dtype()),
+                            ToString(a.shape()), NameOf(b.dtype()), ToString(b.shape())));
+  }
+  const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
+  Tensor out = Product(Transpose::kNo, Transpose::kNo, m, n, k, a, b, {m, n});
+  autograd::Record("MatMul", {a, b}, out,
+                   [m, n, k, sa = SavedTensor(a), sb = SavedTensor(b), need_a = a.requires_grad(),
+                    need_b = b.requires_grad()](const Tensor& dy) {
+                     std::vector<Tensor> grads(2);
+                     if (need_a) grads[0] = Product(Transpose::kNo, Transpose::kYes, m, k, n, dy, sb.Get(), {m, k});
+                     if (need_b) grads[1] = Product(Transpose::kYes, Transpose::kNo, k, n, m, sa.Get(), dy, {k, n});
+                     return grads;
+                   });
+  return out;
+}
+
+Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  ops::RequireFloating("Linear", "x", x);
+  ops::RequireFloating("Linear", "weight", weight);
+  if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
+    throw Error(
+        fmt::format("Linear: x {} {} and weight {} {}, expected [..., in_features] and [out_features, "
+                    "in_features] of one dtype",
+                    NameOf(x.dtype()), ToString(x.shape()), NameOf(weight.dtype()), ToString(weight.shape())));
+  }
+  const int64_t batch = x.rows(), in = weight.dim(1), out = weight.dim(0);
+  if (bias.defined()) ops::RequireLike("Linear", "bias", bias, x, {out});
+  Shape shape = x.shape();
+  shape.back() = out;
+  Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape));
+  if (bias.defined()) {
+    DispatchFloating(x.dtype(), "Linear", [&](auto zero) {
+      using T = decltype(zero);
+      kernels::AddRow<T>(batch, out, bias.data<T>(), y.mutable_data<T>());
+    });
+  }
+  autograd::Record(
+      "Linear", {x, weight, bias}, y,
+      [batch, in, out, shape = x.shape(), sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
+       need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
+        std::vector<Tensor> grads(3);
+        if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape);
+        if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in});
+        if (need_b) grads[2] = BiasGrad(dy);
+        return grads;
+      });
+  return y;
+}
+
+}  // namespace twofour

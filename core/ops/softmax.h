@@ -1,0 +1,12 @@
+#pragma once
+
+#include "twofour/core/tensor.h"
+
+namespace twofour {
+
+/// exp(x) / sum(exp(x)) over the last dimension of x [..., features].
+Tensor Softmax(const Tensor& x);
+/// x - log(sum(exp(x))) over the last dimension of x [..., features].
+Tensor LogSoftmax(const Tensor& x);
+
+}  // namespace twofour

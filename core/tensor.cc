@@ -1,0 +1,264 @@
+#include "twofour/core/tensor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "twofour/core/error.h"
+
+namespace twofour {
+namespace {
+
+std::shared_ptr<Tensor::Impl> MakeImpl(std::shared_ptr<Storage> storage, Shape shape, DType dtype) {
+  auto impl = std::make_shared<Tensor::Impl>();
+  impl->storage = std::move(storage);
+  impl->numel = NumElements(shape);
+  impl->shape = std::move(shape);
+  impl->dtype = dtype;
+  return impl;
+}
+
+/// Calls `function` with a value of the C++ type that `dtype` stores.
+template <typename F>
+void DispatchAny(DType dtype, F&& function) {
+  switch (dtype) {
+    case DType::kF32:
+      return function(float{});
+    case DType::kF64:
+      return function(double{});
+    case DType::kI32:
+      return function(int32_t{});
+    case DType::kBool:
+      return function(uint8_t{});
+  }
+}
+
+/// A number as an element of another dtype. bool holds 0 and 1 only; what i32 cannot hold is an Error.
+template <typename To, typename From>
+To ConvertElement(From x) {
+  if constexpr (std::is_same_v<To, uint8_t>) {
+    return x != From{0};
+  } else if constexpr (std::is_same_v<To, int32_t> && std::is_floating_point_v<From>) {
+    const double value = std::trunc(static_cast<double>(x));
+    if (!(value >= -2147483648.0 && value <= 2147483647.0)) {
+      throw Error(fmt::format("cannot store {} as i32, expected -2147483648 to 2147483647", static_cast<double>(x)));
+    }
+    return static_cast<To>(value);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+}  // namespace
+
+Tensor Tensor::Empty(Shape shape, DType dtype) {
+  auto storage = std::make_shared<Storage>(static_cast<size_t>(NumElements(shape)) * SizeOf(dtype));
+  return Tensor(MakeImpl(std::move(storage), std::move(shape), dtype));
+}
+
+Tensor Tensor::Zeros(Shape shape, DType dtype) {
+  Tensor tensor = Empty(std::move(shape), dtype);
+  if (tensor.numel() > 0) std::memset(tensor.impl_->storage->data(), 0, tensor.impl_->storage->bytes());
+  return tensor;
+}
+
+Tensor Tensor::Full(Shape shape, double value, DType dtype) {
+  Tensor tensor = Empty(std::move(shape), dtype);
+  tensor.Fill(value);
+  return tensor;
+}
+
+Tensor Tensor::Scalar(double value, DType dtype) { return Full({}, value, dtype); }
+
+template <typename T>
+Tensor Tensor::FromVector(const std::vector<T>& values, Shape shape) {
+  Tensor tensor = Empty(std::move(shape), DTypeOf<T>());
+  if (static_cast<int64_t>(values.size()) != tensor.numel()) {
+    throw Error(fmt::format("FromVector: {} values for shape {}", values.size(), ToString(tensor.shape())));
+  }
+  std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
+  return tensor;
+}
+
+void Tensor::RequireDefined(const char* what) const {
+  if (!defined()) throw Error(fmt::format("{}: the tensor is undefined", what));
+}
+
+void Tensor::RequireDType(DType dtype) const {
+  RequireDefined("data");
+  if (impl_->dtype != dtype) {
+    throw Error(fmt::format("data: the tensor holds {}, not {}", NameOf(impl_->dtype), NameOf(dtype)));
+  }
+}
+
+const Shape& Tensor::shape() const {
+  RequireDefined("shape");
+  return impl_->shape;
+}
+
+DType Tensor::dtype() const {
+  RequireDefined("dtype");
+  return impl_->dtype;
+}
+
+int64_t Tensor::numel() const {
+  RequireDefined("numel");
+  return impl_->numel;
+}
+
+int64_t Tensor::dim(int axis) const {
+  const int index = axis < 0 ? axis + rank() : axis;
+  if (index < 0 || index >= rank()) {
+    throw Error(fmt::format("dim: axis {} of a tensor of shape {}", axis, ToString(shape())));
+  }
+  return impl_->shape[index];
+}
+
+int64_t Tensor::cols() const { return rank() == 0 ? 1 : shape().back(); }
+
+int64_t Tensor::rows() const {
+  int64_t rows = 1;
+  for (int axis = 0; axis + 1 < rank(); ++axis) rows *= impl_->shape[axis];
+  return rows;
+}
+
+template <typename T>
+const T* Tensor::data() const {
+  RequireDType(DTypeOf<T>());
+  return reinterpret_cast<const T*>(impl_->storage->data());
+}
+
+template <typename T>
+T* Tensor::mutable_data() {
+  RequireDType(DTypeOf<T>());
+  impl_->storage->BumpVersion();
+  return reinterpret_cast<T*>(impl_->storage->data());
+}
+
+const std::byte* Tensor::raw() const {
+  RequireDefined("raw");
+  return impl_->storage->data();
+}
+
+std::byte* Tensor::mutable_raw() {
+  RequireDefined("mutable_raw");
+  impl_->storage->BumpVersion();
+  return impl_->storage->data();
+}
+
+uint64_t Tensor::version() const {
+  RequireDefined("version");
+  return impl_->storage->version();
+}
+
+double Tensor::item() const {
+  if (numel() != 1) throw Error(fmt::format("item: expected one element, got shape {}", ToString(shape())));
+  double value = 0;
+  DispatchAny(dtype(), [&](auto zero) { value = static_cast<double>(*data<decltype(zero)>()); });
+  return value;
+}
+
+std::vector<float> Tensor::ToVector() const {
+  std::vector<float> values(static_cast<size_t>(numel()));
+  DispatchAny(dtype(), [&](auto zero) {
+    const auto* source = data<decltype(zero)>();
+    std::transform(source, source + numel(), values.begin(), [](auto x) { return static_cast<float>(x); });
+  });
+  return values;
+}
+
+Tensor Tensor::Clone() const {
+  Tensor copy = Empty(shape(), dtype());
+  copy.CopyFrom(*this);
+  return copy;
+}
+
+Tensor Tensor::Detach() const { return View(shape()); }
+
+Tensor Tensor::View(Shape new_shape) const {
+  if (NumElements(new_shape) != numel()) {
+    throw Error(fmt::format("cannot view shape {} as {}", ToString(shape()), ToString(new_shape)));
+  }
+  return Tensor(MakeImpl(impl_->storage, std::move(new_shape), impl_->dtype));
+}
+
+Tensor Tensor::To(DType new_dtype) const {
+  if (new_dtype == dtype()) return Detach();
+  Tensor result = Empty(shape(), new_dtype);
+  DispatchAny(dtype(), [&](auto from) {
+    DispatchAny(new_dtype, [&](auto to) {
+      const auto* source = data<decltype(from)>();
+      std::transform(source, source + numel(), result.mutable_data<decltype(to)>(),
+                     [](auto x) { return ConvertElement<decltype(to)>(x); });
+    });
+  });
+  return result;
+}
+
+void Tensor::CopyFrom(const Tensor& source) {
+  if (source.shape() != shape() || source.dtype() != dtype()) {
+    throw Error(fmt::format("CopyFrom: cannot copy {} {} into {} {}", NameOf(source.dtype()), ToString(source.shape()),
+                            NameOf(dtype()), ToString(shape())));
+  }
+  const size_t bytes = static_cast<size_t>(numel()) * SizeOf(dtype());
+  std::byte* target = mutable_raw();
+  if (bytes > 0) std::memcpy(target, source.raw(), bytes);
+}
+
+void Tensor::Fill(double value) {
+  DispatchAny(dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T element = ConvertElement<T>(value);
+    std::fill_n(mutable_data<T>(), numel(), element);
+  });
+}
+
+bool Tensor::requires_grad() const { return defined() && (impl_->leaf_requires_grad || impl_->node != nullptr); }
+
+Tensor& Tensor::set_requires_grad(bool value) {
+  RequireDefined("set_requires_grad");
+  if (impl_->node != nullptr) throw Error("set_requires_grad: only a leaf can ask for a gradient");
+  if (value && !IsFloating(impl_->dtype)) ThrowUnsupportedDType("set_requires_grad", impl_->dtype);
+  impl_->leaf_requires_grad = value;
+  return *this;
+}
+
+const Tensor& Tensor::grad() const {
+  RequireDefined("grad");
+  return impl_->grad;
+}
+
+void Tensor::set_grad(Tensor grad) {
+  RequireDefined("set_grad");
+  if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
+    throw Error(fmt::format("set_grad: a gradient {} {} for a tensor {} {}", NameOf(grad.dtype()),
+                            ToString(grad.shape()), NameOf(dtype()), ToString(shape())));
+  }
+  impl_->grad = std::move(grad);
+}
+
+void Tensor::ZeroGrad() { set_grad(Tensor()); }
+
+bool Tensor::IsSameStorage(const Tensor& other) const {
+  return defined() && other.defined() && impl_->storage == other.impl_->storage;
+}
+
+bool Tensor::IsSoleOwner() const { return defined() && impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
+
+template Tensor Tensor::FromVector(const std::vector<float>&, Shape);
+template Tensor Tensor::FromVector(const std::vector<double>&, Shape);
+template Tensor Tensor::FromVector(const std::vector<int32_t>&, Shape);
+template Tensor Tensor::FromVector(const std::vector<uint8_t>&, Shape);
+template const float* Tensor::data<float>() const;
+template const double* Tensor::data<double>() const;
+template const int32_t* Tensor::data<int32_t>() const;
+template const uint8_t* Tensor::data<uint8_t>() const;
+template float* Tensor::mutable_data<float>();
+template double* Tensor::mutable_data<double>();
+template int32_t* Tensor::mutable_data<int32_t>();
+template uint8_t* Tensor::mutable_data<uint8_t>();
+
+}  // namespace twofour

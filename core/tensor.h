@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "twofour/core/dtype.h"
+#include "twofour/core/shape.h"
+#include "twofour/core/storage.h"
+
+namespace twofour {
+
+namespace autograd {
+class Node;
+}
+
+/// A cheap handle to a contiguous, row-major, 64-byte-aligned array. Copying a Tensor copies the
+/// handle; Clone() copies the elements. There are no strides: a transpose is an operation. Weights
+/// are [out_features, in_features], activations [batch, features], as PyTorch spells them.
+class Tensor {
+ public:
+  /// An undefined tensor: holds nothing, stands for "no bias", "no gradient yet".
+  Tensor() = default;
+
+  /// Uninitialised elements.
+  static Tensor Empty(Shape shape, DType dtype = DType::kF32);
+  static Tensor Zeros(Shape shape, DType dtype = DType::kF32);
+  static Tensor Full(Shape shape, double value, DType dtype = DType::kF32);
+  /// A tensor of shape [] (rank 0).
+  static Tensor Scalar(double value, DType dtype = DType::kF32);
+  /// Elements in row-major order. Throws Error when `values` does not have as many elements as
+  /// `shape`.
+  template <typename T>
+  static Tensor FromVector(const std::vector<T>& values, Shape shape);
+
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& shape() const;
+  DType dtype() const;
+  int64_t numel() const;
+  int rank() const { return static_cast<int>(shape().size()); }
+  /// Size of one dimension; negative axes count from the end. Throws Error when there is no such
+  /// dimension.
+  int64_t dim(int axis) const;
+  /// The last dimension (1 for a scalar), and the number of rows of that length: any tensor seen as
+  /// [rows, cols].
+  int64_t cols() const;
+  int64_t rows() const;
+
+  /// Elements for reading. Throws Error when T is not the tensor's dtype.
+  template <typename T>
+  const T* data() const;
+  /// Elements for writing in place; advances version(). Call it anew for each round of writes: what
+  /// reads a weight's version (mask refreshes, saved tensors) sees a write only when it was
+  /// announced this way.
+  template <typename T>
+  T* mutable_data();
+  /// Bytes of the elements, for files.
+  const std::byte* raw() const;
+  std::byte* mutable_raw();
+  /// Number of in-place writes so far to the elements that this handle shares.
+  uint64_t version() const;
+
+  /// The single element of a one-element tensor, as double.
+  double item() const;
+  std::vector<float> ToVector() const;
+
+  /// A deep copy, outside any graph.
+  Tensor Clone() const;
+  /// The same elements, outside any graph.
+  Tensor Detach() const;
+  /// The same elements under another shape with as many elements, outside any graph (see Reshape
+  /// for the op).
+  Tensor View(Shape shape) const;
+  /// A copy converted to another dtype, outside any graph; itself, detached, when the dtype is the
+  /// same. Fractions are cut off for kI32, which throws Error on what it cannot hold; kBool is 1
+  /// for everything but 0.
+  Tensor To(DType dtype) const;
+  /// Overwrites the elements. Throws Error on another shape or dtype.
+  void CopyFrom(const Tensor& source);
+  void Fill(double value);
+
+  /// True for a leaf that asked for a gradient and for everything computed from one.
+  bool requires_grad() const;
+  /// Makes a leaf ask for a gradient. Returns *this, to chain.
+  Tensor& set_requires_grad(bool value = true);
+  /// The accumulated gradient of a leaf; undefined before the first Backward().
+  const Tensor& grad() const;
+  void set_grad(Tensor grad);
+  void ZeroGrad();
+
+  /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph.
+  /// The tensor must have one element, or `output_grad` of its shape must be given. Throws Error
+  /// when there is no graph or it was used before, or when a tensor that the backward pass needs
+  /// was written to in place since.
+  void Backward() const;
+  void Backward(const Tensor& output_grad) const;
+
+  /// True when both handles share their elements.
+  bool IsSameStorage(const Tensor& other) const;
+  /// True when no other handle shares the elements: they may be reused for a result.
+  bool IsSoleOwner() const;
+
+  struct Impl;
+  const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+ private:
+  explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  void RequireDefined(const char* what) const;
+  void RequireDType(DType dtype) const;
+
+  std::shared_ptr<Impl> impl_;
+};
+
+/// What a Tensor points to. Public so that autograd can hang nodes off it; not for users.
+struct Tensor::Impl {
+  std::shared_ptr<Storage> storage;
+  Shape shape;
+  DType dtype = DType::kF32;
+  int64_t numel = 0;
+  bool leaf_requires_grad = false;
+  Tensor grad;
+  std::shared_ptr<autograd::Node> node;  // The op that made this tensor; null for a leaf.
+};
+
+/// A tensor and the dotted name that PyTorch would give it.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+}  // namespace twofour
