@@ -1,0 +1,14 @@
+#pragma once
+
+// What linear_kernel.cc lists. One declaration for each kernel; its file says how it works.
+#include "twofour/sparse/kernels/linear_kernel.h"
+
+namespace twofour::sparse {
+
+extern const LinearKernel kMaskedDenseKernel;
+extern const LinearKernel kScalarReferenceKernel;
+
+/// Rejects what no kernel takes: sizes that are not multiples of 4. Empty otherwise.
+std::string WhyNotTiled(const LinearShape& shape);
+
+}  // namespace twofour::sparse

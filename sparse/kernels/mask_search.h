@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "twofour/sparse/mask.h"
+
+namespace twofour::sparse {
+
+/// One way of searching tile masks. All kernels of one algorithm give the same masks, bit for bit.
+struct MaskSearchKernel {
+  std::string_view name;
+  std::string_view instruction_set;
+  MaskAlgorithm algorithm;
+  /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` finite floats each (a multiple of
+  /// 4), `tiles` at cols / 4 masks.
+  void (*search)(const float* weight, int64_t cols, TileMask* tiles);
+};
+
+/// The table of kernels, fastest first, the scalar reference of each algorithm last.
+std::span<const MaskSearchKernel> MaskSearchKernels();
+
+/// The first kernel of the table for this algorithm, or the one that TWOFOUR_KERNEL names if it is one of them.
+const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm);
+
+}  // namespace twofour::sparse

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/tile_mask.h"
+
+namespace twofour::sparse {
+
+/// How the kept entries of a tile are chosen.
+enum class MaskAlgorithm {
+  kExact,   ///< The best of the 90 transposable masks; always keeps eight. See ExactTileMask.
+  kGreedy,  ///< PyTorch's greedy by magnitude; keeps seven or eight. See GreedyTileMask.
+};
+
+/// "exact", "greedy".
+std::string_view NameOf(MaskAlgorithm algorithm);
+
+/// A tile mask for every 4x4 tile of a [rows, cols] matrix: at most two kept in four along rows and along columns, so
+/// the matrix is 2:4 and so is its transpose.
+class Mask {
+ public:
+  Mask() = default;
+  /// Keeps nothing. Throws Error unless both sizes are multiples of 4.
+  Mask(int64_t rows, int64_t cols);
+  /// From a bool tensor [rows, cols]. Throws Error when some tile keeps more than two in a row or column.
+  static Mask FromTensor(const Tensor& kept);
+
+  bool empty() const { return tiles_.empty(); }
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  int64_t tile_rows() const { return rows_ / kTileSize; }
+  int64_t tile_cols() const { return cols_ / kTileSize; }
+  /// Tile masks, row-major [tile_rows, tile_cols].
+  const TileMask* tiles() const { return tiles_.data(); }
+  TileMask* tiles() { return tiles_.data(); }
+  TileMask tile(int64_t tile_row, int64_t tile_col) const { return tiles_[tile_row * tile_cols() + tile_col]; }
+  bool Keeps(int64_t row, int64_t col) const;
+  int64_t CountKept() const;
+  /// As a bool tensor [rows, cols].
+  Tensor ToTensor() const;
+
+  bool operator==(const Mask&) const = default;
+
+ private:
+  int64_t rows_ = 0, cols_ = 0;
+  std::vector<TileMask> tiles_;
+};
+
+/// The mask of an f32 weight [rows, cols], both multiples of 4. -0 counts as 0; the mask depends on the weight alone.
+/// Throws Error (a runtime failure) that says `name` and where when an element is NaN or infinite.
+Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view name = "weight");
+
+/// A copy of f32 `weight` with zeros where the mask does not keep.
+Tensor ApplyMask(const Tensor& weight, const Mask& mask);
+/// The same on row-major arrays [mask.rows(), mask.cols()]; `masked` may be `weight`.
+void ApplyMask(const float* weight, const Mask& mask, float* masked);
+
+/// Sum of |w| over the kept entries by the sum over all; 1 for a weight of zeros. f32.
+double RetainedL1(const Tensor& weight, const Mask& mask);
+
+/// Share of entries that one mask keeps and the other does not, in [0, 1]. Equal shapes. Hu et al., "Accelerating
+/// Transformer Pre-training with 2:4 Sparsity", 2024, call it the flip rate.
+double FlipRate(const Mask& before, const Mask& after);
+
+}  // namespace twofour::sparse

@@ -1,0 +1,76 @@
+#include "twofour/sparse/ops.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/gemm.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/ops/check.h"
+
+namespace twofour::sparse {
+namespace {
+
+using autograd::SavedTensor;
+using kernels::Transpose;
+
+std::string Describe(const Tensor& x) {
+  return x.defined() ? fmt::format("{} {}", NameOf(x.dtype()), ToString(x.shape())) : "undefined";
+}
+
+/// dy^T x over all rows: the gradient of a dense weight.
+Tensor WeightGrad(const Tensor& dy, const Tensor& x) {
+  Tensor dw = Tensor::Empty({dy.cols(), x.cols()});
+  kernels::Gemm(Transpose::kYes, Transpose::kNo, dy.cols(), x.cols(), x.rows(), dy.data<float>(), x.data<float>(),
+                dw.mutable_data<float>());
+  return dw;
+}
+
+}  // namespace
+
+Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        std::shared_ptr<const SemiSparseWeight> packed) {
+  const int64_t out = packed->out_features(), in = packed->in_features();
+  if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() != in) {
+    throw Error(fmt::format("SemiSparseLinear: x {}, expected f32 [..., {}]", Describe(x), in));
+  }
+  ops::RequireLike("SemiSparseLinear", "weight", weight, x, {out, in});
+  if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, x, {out});
+  Tensor y = packed->Forward(x);
+  if (bias.defined()) kernels::AddRow(y.rows(), out, bias.data<float>(), y.mutable_data<float>());
+  autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
+                   [packed, sx = SavedTensor(x), need_x = x.requires_grad(), need_w = weight.requires_grad(),
+                    need_b = bias.requires_grad()](const Tensor& dy) {
+                     std::vector<Tensor> grads(3);
+                     if (need_x) grads[0] = packed->InputGrad(dy);
+                     if (need_w) grads[1] = WeightGrad(dy, sx.Get());
+                     if (need_b) {
+                       grads[2] = Tensor::Empty({dy.cols()});
+                       kernels::ColumnSums(dy.rows(), dy.cols(), dy.data<float>(), grads[2].mutable_data<float>());
+                     }
+                     return grads;
+                   });
+  return y;
+}
+
+Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm) {
+  if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() % kTileSize != 0) {
+    throw Error(fmt::format("PruneTiles: x {}, expected f32 [..., features] with features a multiple of {}",
+                            Describe(x), kTileSize));
+  }
+  const int64_t rows = x.rows(), cols = x.cols();
+  const int64_t padded = (rows + kTileSize - 1) / kTileSize * kTileSize;
+  Tensor tiled = Tensor::Zeros({padded, cols});
+  std::copy_n(x.data<float>(), x.numel(), tiled.mutable_data<float>());
+  const Tensor pruned = ApplyMask(tiled, FindMask(tiled, algorithm, "activation"));
+  Tensor y = Tensor::Empty(x.shape());
+  std::copy_n(pruned.data<float>(), x.numel(), y.mutable_data<float>());
+  autograd::Record("PruneTiles", {x}, y, [](const Tensor& dy) { return std::vector<Tensor>{dy}; });
+  return y;
+}
+
+}  // namespace twofour::sparse

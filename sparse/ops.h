@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/semi_sparse_weight.h"
+
+namespace twofour::sparse {
+
+/// x times a masked weight transposed, plus bias: x [..., in_features], `weight` the dense f32 master weight
+/// [out_features, in_features], `packed` its masked form, bias [out_features] or undefined; result
+/// [..., out_features].
+///
+/// The gradient of x goes through the masked weight; the gradient of `weight` is that of a dense linear, unmasked:
+/// the straight-through estimator (Bengio et al., 2013), so that pruned weights keep learning and may come back.
+Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        std::shared_ptr<const SemiSparseWeight> packed);
+
+/// x [..., features] with each 4x4 tile of [rows, features] pruned to its mask. Rows beyond a multiple of 4 are tiled
+/// with rows of zeros. The gradient passes straight through. features must be a multiple of 4; f32.
+Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm);
+
+}  // namespace twofour::sparse

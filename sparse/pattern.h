@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::sparse {
+
+/// Which groups of four a matrix must be 2:4 in.
+enum class PatternAxis {
+  kRows,     ///< Four neighbours within a row: what a product with W can use.
+  kColumns,  ///< Four neighbours within a column: what a product with W transposed can use.
+  kBoth,     ///< Both: a transposable pattern.
+};
+
+/// A group of four neighbours with more than two non-zero entries.
+struct PatternViolation {
+  PatternAxis axis;          ///< kRows or kColumns: which way the group lies.
+  int64_t row = 0, col = 0;  ///< Its first entry.
+  int64_t entries = 4;       ///< Fewer at the edge.
+  int nonzeros = 0;
+  /// "3 non-zero entries in row 4, columns 8 to 11; at most 2 are allowed".
+  std::string ToString() const;
+};
+
+/// The first group of an f32 matrix [rows, cols] that holds more than two non-zeros (-0 is zero, a NaN is not), rows
+/// before columns; nothing when the matrix is 2:4. A shorter group at the edge is held to the same two. Throws Error
+/// for a tensor that is no matrix.
+std::optional<PatternViolation> FindPatternViolation(const Tensor& matrix, PatternAxis axis);
+
+}  // namespace twofour::sparse

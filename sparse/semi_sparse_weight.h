@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/mask.h"
+
+namespace twofour::sparse {
+
+/// A dense weight under a mask, packed for whichever kernels its products run on. Packing happens once for each
+/// kernel, at its first use.
+class SemiSparseWeight {
+ public:
+  /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
+  /// to come (a write in between is an Error at the next packing). `mask` has its shape.
+  SemiSparseWeight(const Tensor& weight, Mask mask);
+
+  int64_t out_features() const { return mask_.rows(); }
+  int64_t in_features() const { return mask_.cols(); }
+  const Mask& mask() const { return mask_; }
+
+  /// x [..., in_features] times the masked weight transposed: [..., out_features].
+  Tensor Forward(const Tensor& x) const;
+  /// dy [..., out_features] times the masked weight: [..., in_features].
+  Tensor InputGrad(const Tensor& dy) const;
+  /// Memory of everything packed so far.
+  size_t packed_bytes() const;
+
+ private:
+  const PackedWeight& Packed(const LinearKernel& kernel) const;
+
+  autograd::SavedTensor weight_;
+  Mask mask_;
+  mutable std::map<const LinearKernel*, std::unique_ptr<PackedWeight>> packed_;
+};
+
+}  // namespace twofour::sparse
