@@ -1,0 +1,31 @@
+#include "twofour/nn/activation.h"
+
+#include "twofour/core/ops/activation.h"
+
+namespace twofour::nn {
+
+std::string_view NameOf(Activation activation) {
+  switch (activation) {
+    case Activation::kReluSquared:
+      return "relu_squared";
+    case Activation::kRelu:
+      return "relu";
+    case Activation::kGelu:
+      return "gelu";
+  }
+  return "?";
+}
+
+Tensor Activate(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::kReluSquared:
+      return ReluSquared(x);
+    case Activation::kRelu:
+      return Relu(x);
+    case Activation::kGelu:
+      return Gelu(x);
+  }
+  return x;
+}
+
+}  // namespace twofour::nn

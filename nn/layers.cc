@@ -1,0 +1,42 @@
+#include "twofour/nn/layers.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops/dropout.h"
+#include "twofour/core/ops/embedding.h"
+#include "twofour/core/ops/norm.h"
+
+namespace twofour::nn {
+
+RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
+  if (features < 1) throw Error(fmt::format("RmsNorm: features is {}, must be positive", features));
+  weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
+}
+
+Tensor RmsNorm::Forward(const Tensor& x) { return twofour::RmsNorm(x, weight_, eps_); }
+
+Embedding::Embedding(int64_t entries, int64_t features, Generator& generator) {
+  if (entries < 1 || features < 1) {
+    throw Error(fmt::format("Embedding: {} entries of {} features, both must be positive", entries, features));
+  }
+  weight_ = RegisterParameter("weight", Tensor::Empty({entries, features}));
+  FillNormal(weight_, 0.0, 1.0, generator.NextKey());
+}
+
+Tensor Embedding::Forward(const Tensor& indices) { return twofour::Embedding(indices, weight_); }
+
+Dropout::Dropout(double p, Generator& generator) : p_(p), key_(generator.NextKey()) {
+  if (!(p >= 0.0 && p <= 1.0)) throw Error(fmt::format("Dropout: p is {}, expected a probability in [0, 1]", p));
+}
+
+Tensor Dropout::Forward(const Tensor& x) {
+  if (!training() || p_ == 0.0) return x;
+  Tensor y = twofour::Dropout(x, p_, key_);
+  ++key_.step;
+  return y;
+}
+
+void Dropout::OnStep(uint64_t step) { key_.step = step; }
+
+}  // namespace twofour::nn

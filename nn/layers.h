@@ -1,0 +1,49 @@
+#pragma once
+
+// Small layers that no swap pass touches.
+#include "twofour/core/random.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+/// Root-mean-square normalisation over the last dimension, with a learned `weight` [features] that starts at one.
+class RmsNorm : public Module {
+ public:
+  explicit RmsNorm(int64_t features, double eps = 1e-6);
+  std::string_view type_name() const override { return "RmsNorm"; }
+  Tensor Forward(const Tensor& x) override;
+
+ private:
+  Tensor weight_;
+  double eps_;
+};
+
+/// Rows of `weight` [entries, features] by i32 index; the weight starts standard normal, as in PyTorch.
+class Embedding : public Module {
+ public:
+  Embedding(int64_t entries, int64_t features, Generator& generator);
+  std::string_view type_name() const override { return "Embedding"; }
+  /// indices i32 of any shape; result [..., features].
+  Tensor Forward(const Tensor& indices) override;
+
+ private:
+  Tensor weight_;
+};
+
+/// Zeroes elements with probability p while training; the identity in evaluation. What is zeroed depends on the
+/// generator's seed, this layer and the step (Module::SetStep, or else the number of passes so far).
+class Dropout : public Module {
+ public:
+  Dropout(double p, Generator& generator);
+  std::string_view type_name() const override { return "Dropout"; }
+  Tensor Forward(const Tensor& x) override;
+
+ protected:
+  void OnStep(uint64_t step) override;
+
+ private:
+  double p_;
+  RandomKey key_;
+};
+
+}  // namespace twofour::nn

@@ -1,0 +1,25 @@
+#include "twofour/nn/linear.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops/matmul.h"
+
+namespace twofour::nn {
+
+Linear::Linear(const LinearOptions& options, Generator& generator) {
+  if (options.in_features < 1 || options.out_features < 1) {
+    throw Error(fmt::format("Linear: in_features {} and out_features {}, both must be positive", options.in_features,
+                            options.out_features));
+  }
+  const auto [in, out] = std::pair(options.in_features, options.out_features);
+  weight_ = RegisterParameter("weight", InitLinearWeight(options.init, out, in, generator));
+  if (options.bias) bias_ = RegisterParameter("bias", InitLinearBias(options.init, out, in, generator));
+}
+
+Linear::Linear(Tensor weight, Tensor bias)
+    : weight_(RegisterParameter("weight", std::move(weight))), bias_(RegisterParameter("bias", std::move(bias))) {}
+
+Tensor Linear::Forward(const Tensor& x) { return twofour::Linear(x, weight_, bias_); }
+
+}  // namespace twofour::nn

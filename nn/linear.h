@@ -1,0 +1,37 @@
+#pragma once
+
+#include "twofour/core/random.h"
+#include "twofour/nn/init.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+struct LinearOptions {
+  int64_t in_features = 0;
+  int64_t out_features = 0;
+  bool bias = true;
+  LinearInit init = LinearInit::kPyTorchDefault;
+};
+
+/// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and
+/// `bias` [out_features].
+class Linear : public Module {
+ public:
+  /// Throws Error unless both sizes are positive.
+  Linear(const LinearOptions& options, Generator& generator);
+  /// Takes over existing parameters; `bias` may be undefined.
+  Linear(Tensor weight, Tensor bias);
+
+  std::string_view type_name() const override { return "Linear"; }
+  Tensor Forward(const Tensor& x) override;
+
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
+  int64_t in_features() const { return weight_.dim(1); }
+  int64_t out_features() const { return weight_.dim(0); }
+
+ private:
+  Tensor weight_, bias_;
+};
+
+}  // namespace twofour::nn

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "twofour/core/random.h"
+#include "twofour/nn/activation.h"
+#include "twofour/nn/init.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+struct MlpOptions {
+  int64_t in_features = 0;
+  int64_t hidden_features = 0;
+  int64_t out_features = 0;
+  bool bias = true;
+  Activation activation = Activation::kReluSquared;
+  LinearInit c_proj_init = LinearInit::kPyTorchDefault;
+};
+
+/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features].
+class Mlp : public Module {
+ public:
+  Mlp(const MlpOptions& options, Generator& generator);
+  std::string_view type_name() const override { return "Mlp"; }
+  Tensor Forward(const Tensor& x) override;
+
+ private:
+  Activation activation_;
+  ModuleSlot *c_fc_, *c_proj_;
+};
+
+}  // namespace twofour::nn

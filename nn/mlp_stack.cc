@@ -1,0 +1,37 @@
+#include "twofour/nn/mlp_stack.h"
+
+#include <fmt/format.h>
+
+#include "twofour/nn/layers.h"
+#include "twofour/nn/linear.h"
+
+namespace twofour::nn {
+
+MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activation_(options.activation) {
+  std::vector<int64_t> sizes{options.in_features};
+  sizes.insert(sizes.end(), options.hidden_features.begin(), options.hidden_features.end());
+  sizes.push_back(options.out_features);
+  for (size_t i = 0; i + 1 < sizes.size(); ++i) {
+    layers_.push_back(&RegisterModule(
+        fmt::format("layers.{}", i),
+        std::make_unique<Linear>(
+            LinearOptions{.in_features = sizes[i], .out_features = sizes[i + 1], .bias = options.bias}, generator)));
+  }
+  if (options.dropout == 0.0) return;
+  for (size_t i = 0; i + 1 < layers_.size(); ++i) {
+    dropouts_.push_back(
+        &RegisterModule(fmt::format("dropouts.{}", i), std::make_unique<Dropout>(options.dropout, generator)));
+  }
+}
+
+Tensor MlpStack::Forward(const Tensor& x) {
+  Tensor h = (*layers_[0])->Forward(x);
+  for (size_t i = 1; i < layers_.size(); ++i) {
+    h = Activate(activation_, h);
+    if (!dropouts_.empty()) h = (*dropouts_[i - 1])->Forward(h);
+    h = (*layers_[i])->Forward(h);
+  }
+  return h;
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/random.h"
+#include "twofour/nn/activation.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+struct MlpStackOptions {
+  int64_t in_features = 0;
+  std::vector<int64_t> hidden_features;  ///< One entry for each hidden layer; may be empty (a linear model).
+  int64_t out_features = 0;
+  bool bias = true;
+  Activation activation = Activation::kReluSquared;
+  double dropout = 0.0;  ///< After each hidden activation.
+};
+
+/// A plain stack of linears, `layers.0` to `layers.N`, with an activation (and dropout) between each two.
+class MlpStack : public Module {
+ public:
+  MlpStack(const MlpStackOptions& options, Generator& generator);
+  std::string_view type_name() const override { return "MlpStack"; }
+  /// x [..., in_features]; result [..., out_features].
+  Tensor Forward(const Tensor& x) override;
+
+ private:
+  Activation activation_;
+  std::vector<ModuleSlot*> layers_;
+  std::vector<ModuleSlot*> dropouts_;  // As many as hidden layers, or none.
+};
+
+}  // namespace twofour::nn

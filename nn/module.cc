@@ -1,0 +1,91 @@
+#include "twofour/nn/module.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+
+namespace twofour::nn {
+namespace {
+
+std::string Join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+}  // namespace
+
+ModuleSlot::ModuleSlot(std::string name, std::unique_ptr<Module> module)
+    : name_(std::move(name)), module_(std::move(module)) {}
+
+ModuleSlot::~ModuleSlot() = default;
+
+void ModuleSlot::Replace(std::unique_ptr<Module> module) { module_ = std::move(module); }
+
+std::vector<NamedTensor> Module::NamedParameters() const {
+  std::vector<NamedTensor> parameters;
+  CollectParameters("", parameters);
+  return parameters;
+}
+
+std::vector<Tensor> Module::Parameters() const {
+  std::vector<Tensor> parameters;
+  for (NamedTensor& named : NamedParameters()) parameters.push_back(std::move(named.tensor));
+  return parameters;
+}
+
+int64_t Module::NumParameters() const {
+  int64_t count = 0;
+  for (const Tensor& parameter : Parameters()) count += parameter.numel();
+  return count;
+}
+
+void Module::CollectParameters(const std::string& prefix, std::vector<NamedTensor>& out) const {
+  for (const NamedTensor& named : parameters_) out.push_back({Join(prefix, named.name), named.tensor});
+  for (const auto& child : children_) (*child)->CollectParameters(Join(prefix, child->name()), out);
+}
+
+void Module::VisitModules(const std::function<void(const std::string&, Module&)>& visit) { VisitModules("", visit); }
+
+void Module::VisitModules(const std::string& name, const std::function<void(const std::string&, Module&)>& visit) {
+  visit(name, *this);
+  for (const auto& child : children_) (*child)->VisitModules(Join(name, child->name()), visit);
+}
+
+void Module::VisitSlots(const std::function<void(const std::string&, ModuleSlot&)>& visit) { VisitSlots("", visit); }
+
+void Module::VisitSlots(const std::string& prefix, const std::function<void(const std::string&, ModuleSlot&)>& visit) {
+  for (const auto& child : children_) {
+    const std::string name = Join(prefix, child->name());
+    visit(name, *child);
+    (*child)->VisitSlots(name, visit);
+  }
+}
+
+void Module::SetTraining(bool training) {
+  VisitModules([training](const std::string&, Module& module) { module.training_ = training; });
+}
+
+void Module::SetStep(uint64_t step) {
+  VisitModules([step](const std::string&, Module& module) { module.OnStep(step); });
+}
+
+bool Module::HasBuffer(std::string_view) const { return false; }
+
+void Module::LoadBuffer(std::string_view name, const Tensor&) {
+  throw Error(fmt::format("{} has no buffer '{}'", type_name(), name));
+}
+
+void Module::OnStep(uint64_t) {}
+
+Tensor Module::RegisterParameter(std::string name, Tensor tensor) {
+  if (!tensor.defined()) return tensor;
+  tensor.set_requires_grad();
+  parameters_.push_back({std::move(name), tensor});
+  return tensor;
+}
+
+ModuleSlot& Module::RegisterModule(std::string name, std::unique_ptr<Module> module) {
+  children_.push_back(std::make_unique<ModuleSlot>(std::move(name), std::move(module)));
+  return *children_.back();
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::nn {
+
+class Module;
+
+/// A named place for a module inside its parent. A swap pass replaces what stands in the place; the parent, which
+/// holds on to the place, does not notice.
+class ModuleSlot {
+ public:
+  ModuleSlot(std::string name, std::unique_ptr<Module> module);
+  ~ModuleSlot();
+
+  const std::string& name() const { return name_; }
+  Module& operator*() const { return *module_; }
+  Module* operator->() const { return module_.get(); }
+  Module* get() const { return module_.get(); }
+  void Replace(std::unique_ptr<Module> module);
+
+ private:
+  std::string name_;
+  std::unique_ptr<Module> module_;
+};
+
+/// A layer or a model: owns parameters and child modules, under the names that PyTorch would give them
+/// ("blocks.0.mlp.c_fc.weight"), and computes a forward pass.
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// "Linear", "SemiSparseLinear", ...
+  virtual std::string_view type_name() const = 0;
+  virtual Tensor Forward(const Tensor& x) = 0;
+
+  /// Own parameters first, then those of the children, in the order they were registered. The handles share the
+  /// parameters' elements and gradients.
+  std::vector<NamedTensor> NamedParameters() const;
+  std::vector<Tensor> Parameters() const;
+  int64_t NumParameters() const;
+
+  /// Calls `visit` for this module (under the name "") and everything below it, parents first.
+  void VisitModules(const std::function<void(const std::string& name, Module& module)>& visit);
+  /// Calls `visit` for every place of the tree below this module, parents first, with the place's full name. `visit`
+  /// may replace what stands in it; the replacement's own children are then visited.
+  void VisitSlots(const std::function<void(const std::string& name, ModuleSlot& slot)>& visit);
+
+  /// Training mode (the default) turns dropout on. Applies to the whole tree.
+  void SetTraining(bool training);
+  bool training() const { return training_; }
+  /// Tells the whole tree which step the next forward pass belongs to; what is random in it draws for that step.
+  void SetStep(uint64_t step);
+
+  /// State of this module alone that is no parameter but belongs in a checkpoint (masks), under local names.
+  virtual std::vector<NamedTensor> Buffers() { return {}; }
+  /// True when LoadBuffer takes a tensor of this local name.
+  virtual bool HasBuffer(std::string_view name) const;
+  /// Restores one of Buffers(), after the parameters were restored. Throws Error on another shape or dtype.
+  virtual void LoadBuffer(std::string_view name, const Tensor& tensor);
+
+ protected:
+  /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not
+  /// registered.
+  Tensor RegisterParameter(std::string name, Tensor tensor);
+  /// Adds a child. The reference stays valid for this module's life.
+  ModuleSlot& RegisterModule(std::string name, std::unique_ptr<Module> module);
+  virtual void OnStep(uint64_t step);
+
+ private:
+  void CollectParameters(const std::string& prefix, std::vector<NamedTensor>& out) const;
+  void VisitModules(const std::string& name, const std::function<void(const std::string&, Module&)>& visit);
+  void VisitSlots(const std::string& prefix, const std::function<void(const std::string&, ModuleSlot&)>& visit);
+
+  std::vector<NamedTensor> parameters_;
+  std::vector<std::unique_ptr<ModuleSlot>> children_;
+  bool training_ = true;
+};
+
+}  // namespace twofour::nn

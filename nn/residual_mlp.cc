@@ -1,0 +1,68 @@
+#include "twofour/nn/residual_mlp.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/nn/layers.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/mlp.h"
+
+namespace twofour::nn {
+namespace {
+
+/// x + dropout(mlp(norm(x))).
+class ResidualBlock : public Module {
+ public:
+  ResidualBlock(const ResidualMlpOptions& options, Generator& generator)
+      : norm_(&RegisterModule("norm", std::make_unique<RmsNorm>(options.width))),
+        mlp_(&RegisterModule(
+            "mlp",
+            std::make_unique<Mlp>(
+                MlpOptions{
+                    .in_features = options.width,
+                    .hidden_features = options.hidden_features == 0 ? 4 * options.width : options.hidden_features,
+                    .out_features = options.width,
+                    .bias = options.bias,
+                    .activation = options.activation,
+                    .c_proj_init = options.zero_init_projection ? LinearInit::kZero : LinearInit::kPyTorchDefault},
+                generator))) {
+    if (options.dropout > 0.0) {
+      dropout_ = &RegisterModule("dropout", std::make_unique<Dropout>(options.dropout, generator));
+    }
+  }
+
+  std::string_view type_name() const override { return "ResidualBlock"; }
+
+  Tensor Forward(const Tensor& x) override {
+    Tensor branch = (*mlp_)->Forward((*norm_)->Forward(x));
+    if (dropout_ != nullptr) branch = (*dropout_)->Forward(branch);
+    return Add(x, branch);
+  }
+
+ private:
+  ModuleSlot *norm_, *mlp_, *dropout_ = nullptr;
+};
+
+}  // namespace
+
+ResidualMlp::ResidualMlp(const ResidualMlpOptions& options, Generator& generator) {
+  const auto linear = [&](int64_t in, int64_t out) {
+    return std::make_unique<Linear>(LinearOptions{.in_features = in, .out_features = out, .bias = options.bias},
+                                    generator);
+  };
+  input_ = &RegisterModule("input", linear(options.in_features, options.width));
+  for (int64_t i = 0; i < options.num_blocks; ++i) {
+    blocks_.push_back(
+        &RegisterModule(fmt::format("blocks.{}", i), std::make_unique<ResidualBlock>(options, generator)));
+  }
+  norm_ = &RegisterModule("norm", std::make_unique<RmsNorm>(options.width));
+  head_ = &RegisterModule("head", linear(options.width, options.out_features));
+}
+
+Tensor ResidualMlp::Forward(const Tensor& x) {
+  Tensor h = (*input_)->Forward(x);
+  for (ModuleSlot* block : blocks_) h = (*block)->Forward(h);
+  return (*head_)->Forward((*norm_)->Forward(h));
+}
+
+}  // namespace twofour::nn

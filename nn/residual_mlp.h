@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/random.h"
+#include "twofour/nn/activation.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+struct ResidualMlpOptions {
+  int64_t in_features = 0;
+  int64_t width = 0;            ///< Features between blocks.
+  int64_t hidden_features = 0;  ///< Features inside each block's MLP; 0 means 4 * width.
+  int64_t num_blocks = 0;
+  int64_t out_features = 0;
+  bool bias = true;
+  Activation activation = Activation::kReluSquared;
+  double dropout = 0.0;              ///< On each block's output, before it is added.
+  bool zero_init_projection = true;  ///< c_proj starts at zero, so each block starts as the identity.
+};
+
+/// A transformer without attention: `input` linear, `blocks.N` of x + mlp(norm(x)), `norm`, `head` linear.
+class ResidualMlp : public Module {
+ public:
+  ResidualMlp(const ResidualMlpOptions& options, Generator& generator);
+  std::string_view type_name() const override { return "ResidualMlp"; }
+  /// x [..., in_features]; result [..., out_features].
+  Tensor Forward(const Tensor& x) override;
+
+ private:
+  ModuleSlot* input_;
+  std::vector<ModuleSlot*> blocks_;
+  ModuleSlot *norm_, *head_;
+};
+
+}  // namespace twofour::nn

@@ -1,0 +1,108 @@
+#include "twofour/nn/semi_sparse_linear.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/ops/matmul.h"
+#include "twofour/sparse/ops.h"
+
+namespace twofour::nn {
+namespace {
+
+constexpr std::string_view kMaskBuffer = "weight_mask";
+constexpr std::string_view kMaskAgeBuffer = "weight_mask_age";
+
+void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
+  if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
+      (rows_too && weight.dim(0) % sparse::kTileSize != 0)) {
+    throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features] in multiples of {}", layer,
+                            NameOf(weight.dtype()), ToString(weight.shape()), sparse::kTileSize));
+  }
+}
+
+}  // namespace
+
+SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
+    : options_(options), name_(std::move(name)) {
+  RequireTiled("SemiSparseLinear", weight, /*rows_too=*/true);
+  if (options.interval < 1) {
+    throw Error(fmt::format("SemiSparseLinear: interval is {}, must be at least 1", options.interval));
+  }
+  weight_ = RegisterParameter("weight", std::move(weight));
+  bias_ = RegisterParameter("bias", std::move(bias));
+}
+
+void SemiSparseLinear::RefreshIfDue() {
+  const uint64_t version = weight_.version();
+  if (mask_.empty() || version - mask_version_ >= static_cast<uint64_t>(options_.interval)) {
+    sparse::Mask found = sparse::FindMask(weight_, options_.algorithm, name_);
+    flip_rate_ = mask_.empty() ? 0.0 : sparse::FlipRate(mask_, found);
+    mask_ = std::move(found);
+    mask_version_ = version;
+    packed_ = nullptr;
+  }
+  if (packed_ == nullptr || packed_version_ != version) {
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(weight_, mask_);
+    packed_version_ = version;
+  }
+}
+
+Tensor SemiSparseLinear::Forward(const Tensor& x) {
+  RefreshIfDue();
+  Tensor y = sparse::SemiSparseLinear(x, weight_, bias_, packed_);
+  if (measure_input_density_ && x.numel() > 0) {
+    input_density_ =
+        static_cast<double>(kernels::CountNonZero(x.numel(), x.data<float>())) / static_cast<double>(x.numel());
+  }
+  return y;
+}
+
+const sparse::Mask& SemiSparseLinear::mask() {
+  RefreshIfDue();
+  return mask_;
+}
+
+double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
+
+std::vector<NamedTensor> SemiSparseLinear::Buffers() {
+  RefreshIfDue();
+  const double age = static_cast<double>(weight_.version() - mask_version_);
+  return {{std::string(kMaskBuffer), mask_.ToTensor()},
+          {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)}};
+}
+
+bool SemiSparseLinear::HasBuffer(std::string_view name) const { return name == kMaskBuffer || name == kMaskAgeBuffer; }
+
+void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
+  if (name == kMaskBuffer) {
+    sparse::Mask mask = sparse::Mask::FromTensor(tensor);
+    if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
+      throw Error(fmt::format("shape {}, expected {}", ToString(tensor.shape()), ToString(weight_.shape())));
+    }
+    mask_ = std::move(mask);
+    mask_version_ = weight_.version();
+    packed_ = nullptr;
+  } else if (name == kMaskAgeBuffer) {
+    if (tensor.dtype() != DType::kI32 || tensor.numel() != 1 || tensor.item() < 0) {
+      throw Error("expected one i32 that is not negative");
+    }
+    // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
+    mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
+  } else {
+    Module::LoadBuffer(name, tensor);
+  }
+}
+
+SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options)
+    : options_(options) {
+  RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
+  weight_ = RegisterParameter("weight", std::move(weight));
+  bias_ = RegisterParameter("bias", std::move(bias));
+}
+
+Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
+  return twofour::Linear(sparse::PruneTiles(x, options_.algorithm), weight_, bias_);
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "twofour/nn/linear.h"
+#include "twofour/nn/module.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/semi_sparse_weight.h"
+
+namespace twofour::nn {
+
+struct SemiSparseOptions {
+  sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact;
+  /// A mask is searched anew at the first use after this many updates of the weight.
+  int64_t interval = 1;
+};
+
+/// A linear whose weight is pruned to a transposable 2:4 mask, found anew as the weight is trained. It owns the dense
+/// master weight: products run on the kept entries, the gradient of the weight is dense (straight-through estimator;
+/// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
+///
+/// The mask is a pure function of the weight at its last refresh. A refresh happens at the first use (forward pass,
+/// mask(), Buffers()) after every `interval`-th write to the weight: gradient accumulation searches once for each
+/// optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass
+/// changes a run.
+class SemiSparseLinear : public Module {
+ public:
+  /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
+  /// [out_features] or undefined. `name` is used in messages. Throws Error on other shapes or an interval below 1.
+  SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
+
+  std::string_view type_name() const override { return "SemiSparseLinear"; }
+  /// x [..., in_features]; result [..., out_features]. Throws Error naming the weight when it holds a NaN or infinity.
+  Tensor Forward(const Tensor& x) override;
+
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
+  int64_t in_features() const { return weight_.dim(1); }
+  int64_t out_features() const { return weight_.dim(0); }
+  const SemiSparseOptions& options() const { return options_; }
+
+  /// The mask in force, refreshed where one is due.
+  const sparse::Mask& mask();
+  /// Share of mask entries that the last refresh changed; 0 before the second one.
+  double flip_rate() const { return flip_rate_; }
+  /// Share of |weight| that the mask keeps.
+  double RetainedL1();
+
+  /// Turns on measuring the input of the forward passes to come (a pass over it each).
+  void MeasureInputDensity(bool on) { measure_input_density_ = on; }
+  /// Share of non-zeros in the last input measured; 1 before any.
+  double input_density() const { return input_density_; }
+
+  /// `weight_mask` (bool [out_features, in_features]) and `weight_mask_age` (i32 []: writes to the weight since the
+  /// mask was found).
+  std::vector<NamedTensor> Buffers() override;
+  bool HasBuffer(std::string_view name) const override;
+  void LoadBuffer(std::string_view name, const Tensor& tensor) override;
+
+ private:
+  void RefreshIfDue();
+
+  Tensor weight_, bias_;
+  SemiSparseOptions options_;
+  std::string name_;
+  sparse::Mask mask_;
+  std::shared_ptr<const sparse::SemiSparseWeight> packed_;
+  uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
+  uint64_t packed_version_ = 0;  // The weight's version when it was packed.
+  double flip_rate_ = 0;
+  bool measure_input_density_ = false;
+  double input_density_ = 1;
+};
+
+/// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense: for activations that are
+/// sparse by nature, as after ReLU^2 (Haziza et al., "Accelerating Transformer Inference and Training with 2:4
+/// Activation Sparsity", 2025). The gradient passes the pruning straight through.
+class SemiSparseActivationLinear : public Module {
+ public:
+  /// As SemiSparseLinear; in_features must be a multiple of 4. The interval has no meaning here: inputs differ.
+  SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {});
+
+  std::string_view type_name() const override { return "SemiSparseActivationLinear"; }
+  Tensor Forward(const Tensor& x) override;
+
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
+
+ private:
+  Tensor weight_, bias_;
+  SemiSparseOptions options_;
+};
+
+}  // namespace twofour::nn

@@ -1,0 +1,90 @@
+#include "twofour/nn/state_dict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "twofour/core/error.h"
+
+namespace twofour::nn {
+namespace {
+
+struct BufferTarget {
+  Module* module;
+  std::string local_name;
+};
+
+/// The module and local name that a full buffer name stands for.
+BufferTarget FindBuffer(Module& root, const std::string& name) {
+  const size_t dot = name.rfind('.');
+  const std::string module_name = dot == std::string::npos ? "" : name.substr(0, dot);
+  BufferTarget target{nullptr, dot == std::string::npos ? name : name.substr(dot + 1)};
+  root.VisitModules([&](const std::string& visited, Module& module) {
+    if (visited == module_name && module.HasBuffer(target.local_name)) target.module = &module;
+  });
+  return target;
+}
+
+void AddFault(std::string& faults, const std::string& source, const std::string& name, const std::string& what) {
+  faults += fmt::format("{}{}: tensor '{}': {}", faults.empty() ? "" : "\n", source, name, what);
+}
+
+std::string Describe(const Tensor& tensor) {
+  return fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape()));
+}
+
+}  // namespace
+
+std::vector<NamedTensor> StateDict(Module& root) {
+  std::vector<NamedTensor> state = root.NamedParameters();
+  root.VisitModules([&](const std::string& name, Module& module) {
+    for (NamedTensor& buffer : module.Buffers()) {
+      state.push_back({name.empty() ? buffer.name : name + "." + buffer.name, std::move(buffer.tensor)});
+    }
+  });
+  return state;
+}
+
+void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source) {
+  std::map<std::string, Tensor> parameters;
+  for (NamedTensor& parameter : root.NamedParameters()) parameters[parameter.name] = parameter.tensor;
+  std::string faults;
+  std::vector<std::pair<Tensor, Tensor>> copies;  // (parameter, its new elements)
+  std::vector<std::pair<BufferTarget, Tensor>> buffers;
+  for (const NamedTensor& named : state) {
+    const auto found = parameters.find(named.name);
+    if (found != parameters.end()) {
+      if (Describe(found->second) != Describe(named.tensor)) {
+        AddFault(faults, source, named.name,
+                 fmt::format("{}, the model expects {}", Describe(named.tensor), Describe(found->second)));
+      }
+      copies.emplace_back(found->second, named.tensor);
+      parameters.erase(found);
+      continue;
+    }
+    BufferTarget target = FindBuffer(root, named.name);
+    if (target.module == nullptr) {
+      AddFault(faults, source, named.name, "the model has no such tensor");
+    } else {
+      buffers.emplace_back(std::move(target), named.tensor);
+    }
+  }
+  for (const auto& [name, parameter] : parameters) {
+    AddFault(faults, source, name, fmt::format("missing, the model expects {}", Describe(parameter)));
+  }
+  if (!faults.empty()) throw Error(faults);
+  for (auto& [parameter, elements] : copies) parameter.CopyFrom(elements);
+  // By name: a buffer may refine one whose name is its prefix (weight_mask, weight_mask_age).
+  std::stable_sort(buffers.begin(), buffers.end(),
+                   [](const auto& a, const auto& b) { return a.first.local_name < b.first.local_name; });
+  for (auto& [target, tensor] : buffers) {
+    try {
+      target.module->LoadBuffer(target.local_name, tensor);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: tensor '{}': {}", source, target.local_name, error.what()));
+    }
+  }
+}
+
+}  // namespace twofour::nn

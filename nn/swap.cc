@@ -1,0 +1,109 @@
+#include "twofour/nn/swap.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/linear.h"
+
+namespace twofour::nn {
+namespace {
+
+std::regex Compile(const char* what, const std::string& pattern) {
+  try {
+    return std::regex(pattern, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    throw Error(fmt::format("{}: '{}' is not a regular expression: {}", what, pattern, error.what()));
+  }
+}
+
+/// Decides about one linear: the reason to keep it dense, or nothing.
+class Eligibility {
+ public:
+  explicit Eligibility(const SwapOptions& options)
+      : options_(options),
+        include_(Compile("include", options.include)),
+        exclude_(Compile("exclude", options.exclude)) {
+    if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
+      throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
+    }
+  }
+
+  std::string ReasonToKeepDense(const std::string& name, const Linear& linear) const {
+    if (!std::regex_match(name, include_)) return fmt::format("name does not match include '{}'", options_.include);
+    if (!options_.exclude.empty() && std::regex_match(name, exclude_)) {
+      return fmt::format("name matches exclude '{}'", options_.exclude);
+    }
+    if (linear.out_features() % options_.multiple_of != 0) {
+      return fmt::format("out_features {} is not a multiple of {}", linear.out_features(), options_.multiple_of);
+    }
+    if (linear.in_features() % options_.multiple_of != 0) {
+      return fmt::format("in_features {} is not a multiple of {}", linear.in_features(), options_.multiple_of);
+    }
+    return {};
+  }
+
+ private:
+  SwapOptions options_;
+  std::regex include_, exclude_;
+};
+
+}  // namespace
+
+SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {
+  const Eligibility eligibility(options);
+  SwapReport report;
+  root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
+    const auto* linear = dynamic_cast<const Linear*>(slot.get());
+    if (linear == nullptr) return;
+    SwapEntry entry{name, linear->out_features(), linear->in_features(), eligibility.ReasonToKeepDense(name, *linear)};
+    if (!entry.reason.empty()) {
+      report.kept_dense.push_back(std::move(entry));
+      return;
+    }
+    std::unique_ptr<Module> replacement;
+    if (options.target == SwapTarget::kWeight) {
+      replacement =
+          std::make_unique<SemiSparseLinear>(linear->weight(), linear->bias(), options.sparsity, name + ".weight");
+    } else {
+      replacement = std::make_unique<SemiSparseActivationLinear>(linear->weight(), linear->bias(), options.sparsity);
+    }
+    replacement->SetTraining(linear->training());
+    slot.Replace(std::move(replacement));
+    report.converted.push_back(std::move(entry));
+  });
+  return report;
+}
+
+SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
+  SwapReport report;
+  root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
+    Tensor weight, bias;
+    if (auto* by_weight = dynamic_cast<SemiSparseLinear*>(slot.get())) {
+      weight = by_weight->weight();
+      bias = by_weight->bias();
+      if (apply_mask) weight.CopyFrom(sparse::ApplyMask(weight, by_weight->mask()));
+    } else if (const auto* by_activation = dynamic_cast<const SemiSparseActivationLinear*>(slot.get())) {
+      weight = by_activation->weight();
+      bias = by_activation->bias();
+    } else {
+      return;
+    }
+    report.converted.push_back({name, weight.dim(0), weight.dim(1), {}});
+    auto replacement = std::make_unique<Linear>(weight, bias);
+    replacement->SetTraining(slot->training());
+    slot.Replace(std::move(replacement));
+  });
+  return report;
+}
+
+std::vector<NamedSemiSparseLinear> FindSemiSparseLinears(Module& root) {
+  std::vector<NamedSemiSparseLinear> found;
+  root.VisitModules([&](const std::string& name, Module& module) {
+    if (auto* layer = dynamic_cast<SemiSparseLinear*>(&module)) found.push_back({name, layer});
+  });
+  return found;
+}
+
+}  // namespace twofour::nn

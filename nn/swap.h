@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "twofour/nn/module.h"
+#include "twofour/nn/semi_sparse_linear.h"
+
+namespace twofour::nn {
+
+/// What a swapped linear prunes.
+enum class SwapTarget {
+  kWeight,      ///< SemiSparseLinear.
+  kActivation,  ///< SemiSparseActivationLinear.
+};
+
+struct SwapOptions {
+  /// ECMAScript regular expression that a linear's whole dotted name must match: ".*\.mlp\..*".
+  std::string include = ".*";
+  /// Linears whose whole name matches this stay dense; empty excludes nothing.
+  std::string exclude = {};
+  /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4.
+  int64_t multiple_of = 16;
+  SwapTarget target = SwapTarget::kWeight;
+  SemiSparseOptions sparsity = {};
+};
+
+/// One linear that the pass looked at.
+struct SwapEntry {
+  std::string name;
+  int64_t out_features = 0;
+  int64_t in_features = 0;
+  std::string reason;  ///< Why it was kept dense; empty for a converted one.
+};
+
+struct SwapReport {
+  std::vector<SwapEntry> converted;
+  std::vector<SwapEntry> kept_dense;
+};
+
+/// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. Parameters are handed
+/// over: handles that an optimizer holds stay valid. Throws Error on a regular expression that does not parse and on
+/// a bad multiple_of, before anything is changed. The root itself cannot be replaced.
+SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
+
+/// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
+/// weights keep their 2:4 zeros; otherwise they are the dense master weights. Returns what was converted.
+SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
+
+/// A semi-sparse layer of a tree and its full name.
+struct NamedSemiSparseLinear {
+  std::string name;
+  SemiSparseLinear* layer;
+};
+
+/// Every SemiSparseLinear below `root`.
+std::vector<NamedSemiSparseLinear> FindSemiSparseLinears(Module& root);
+
+}  // namespace twofour::nn
