@@ -1,0 +1,45 @@
+#include "twofour/optim/adamw.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "twofour/core/error.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::optim {
+
+AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
+    : Optimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}), options_(options) {
+  const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
+  if (!(options.lr >= 0) || !is_beta(options.beta1) || !is_beta(options.beta2) || !(options.eps > 0) ||
+      !(options.weight_decay >= 0)) {
+    throw Error(
+        fmt::format("AdamW: lr {}, betas ({}, {}), eps {}, weight_decay {}; expected lr >= 0, betas in [0, 1), "
+                    "eps > 0, weight_decay >= 0",
+                    options.lr, options.beta1, options.beta2, options.eps, options.weight_decay));
+  }
+}
+
+AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options)
+    : AdamW(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
+
+void AdamW::UpdateParameter(const Update& update) {
+  const double t = static_cast<double>(step_count());
+  const auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
+  const auto shrink = static_cast<float>(1.0 - lr() * update.weight_decay);
+  const auto rate = static_cast<float>(lr() / (1.0 - std::pow(options_.beta1, t)));
+  const auto root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t)));
+  const auto eps = static_cast<float>(options_.eps);
+  float *m = update.slots[0], *v = update.slots[1];
+  ParallelFor(update.size, kElementwiseGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float grad = update.grad[i];
+      m[i] = beta1 * m[i] + (1.0f - beta1) * grad;
+      v[i] = beta2 * v[i] + (1.0f - beta2) * grad * grad;
+      update.parameter[i] = shrink * update.parameter[i] - rate * m[i] / (std::sqrt(v[i]) * root_correction + eps);
+    }
+  });
+}
+
+}  // namespace twofour::optim

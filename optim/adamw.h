@@ -1,0 +1,32 @@
+#pragma once
+
+#include "twofour/optim/optimizer.h"
+
+namespace twofour::optim {
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;  ///< For a plain list of parameters; groups bring their own.
+};
+
+/// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; as in
+/// PyTorch, with t the number of updates:
+///   p *= 1 - lr * weight_decay;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g^2
+///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+class AdamW : public Optimizer {
+ public:
+  /// Throws Error on a setting out of range.
+  AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options);
+  AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options);
+
+ protected:
+  void UpdateParameter(const Update& update) override;
+
+ private:
+  AdamWOptions options_;
+};
+
+}  // namespace twofour::optim

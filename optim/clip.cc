@@ -1,0 +1,31 @@
+#include "twofour/optim/clip.h"
+
+#include <cmath>
+
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/reduce.h"
+
+namespace twofour::optim {
+
+double GradNorm(const std::vector<Tensor>& parameters) {
+  double squares = 0;
+  for (const Tensor& parameter : parameters) {
+    const Tensor& grad = parameter.grad();
+    if (grad.defined()) squares += kernels::SumOfSquares(grad.numel(), grad.data<float>());
+  }
+  return std::sqrt(squares);
+}
+
+double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm) {
+  const double norm = GradNorm(parameters);
+  if (norm <= max_norm) return norm;
+  for (const Tensor& parameter : parameters) {
+    Tensor grad = parameter.grad();
+    if (!grad.defined()) continue;
+    float* g = grad.mutable_data<float>();
+    kernels::Scale(grad.numel(), static_cast<float>(max_norm / norm), g, g);
+  }
+  return norm;
+}
+
+}  // namespace twofour::optim
