@@ -60,7 +60,8 @@ class Generator {
   uint32_t next_stream_ = 0;
 };
 
-/// Overwrites a floating tensor with numbers from [low, high), or from a normal distribution.
+/// Overwrites a floating tensor with numbers from [low, high), where rounding to f32 may give high
+/// itself, or from a normal distribution.
 void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key);
 void FillNormal(Tensor& tensor, double mean, double stddev, const RandomKey& key);
 

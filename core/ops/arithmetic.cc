@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -48,7 +47,7 @@ Tensor ScaledSum(const char* op, const Tensor& x, double factor) {
 
 /// `shape` with the size that a -1 in it stands for.
 Shape InferSize(const Tensor& x, Shape shape) {
-  const std::string asked = ToString(shape);
+  const Shape asked = shape;
   const auto inferred = std::find(shape.begin(), shape.end(), -1);
   const bool infer = inferred != shape.end();
   if (infer) *inferred = 1;
@@ -58,7 +57,7 @@ Shape InferSize(const Tensor& x, Shape shape) {
   if (!valid || (infer && rest == 0) || NumElements(shape) != x.numel()) {
     throw Error(
         fmt::format("Reshape: x has shape {}, which cannot become {}: expected {} elements, at most one size -1",
-                    ToString(x.shape()), asked, x.numel()));
+                    ToString(x.shape()), ToString(asked), x.numel()));
   }
   return shape;
 }

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what twofour needs to build and test on Debian 12, where it is missing. Needs root or sudo only then.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build clang-format
+  libeigen3-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libhwy-dev libdnnl-dev libcli11-dev
+  libfmt-dev nlohmann-json3-dev zlib1g-dev
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+    missing+=("$package")
+done
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install_dependencies: need root or sudo to install: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all tests: in the release and asan-ubsan presets, or in those named as
+# arguments (dev, release, asan-ubsan, tsan).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install_dependencies.sh
+presets=("$@")
+[ "${#presets[@]}" -eq 0 ] && presets=(release asan-ubsan)
+for preset in "${presets[@]}"; do
+  echo "== $preset"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset"
+  ctest --preset "$preset" --parallel "$(nproc)"
+done

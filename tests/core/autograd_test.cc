@@ -1,0 +1,301 @@
+#include "twofour/core/autograd.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops.h"
+
+#include "tests/support/gradient_checker.h"
+#include "tests/support/tensors.h"
+
+namespace twofour {
+namespace {
+
+using test::CheckGradients;
+using test::ExpectBitEqual;
+using test::F32;
+using test::F64;
+using test::I32;
+using test::Leaf;
+using test::RandomF64;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+Tensor LeafOf(const std::vector<float>& values) {
+  Tensor leaf = F32(values, {static_cast<int64_t>(values.size())});
+  leaf.set_requires_grad();
+  return leaf;
+}
+
+TEST(BackwardTest, SquareOfOneTensor) {
+  const Tensor x = LeafOf({3, -2});
+  Sum(Mul(x, x)).Backward();
+  ExpectBitEqual(x.grad(), F32({6, -4}, {2}));
+}
+
+TEST(BackwardTest, Diamond) {
+  // y = 2x, z = y * y + 3y: dz/dx = 2 (2y + 3) = 8x + 6.
+  const Tensor x = LeafOf({1, -1});
+  const Tensor y = Scale(x, 2);
+  Sum(Add(Mul(y, y), Scale(y, 3))).Backward();
+  ExpectBitEqual(x.grad(), F32({14, -2}, {2}));
+}
+
+TEST(BackwardTest, NestedDiamondsVisitEachNodeOnce) {
+  // Forty doublings: 2^40 paths from the end to x, forty nodes.
+  const Tensor x = LeafOf({1});
+  Tensor y = x;
+  for (int i = 0; i < 40; ++i) y = Add(y, y);
+  y.Backward();
+  EXPECT_EQ(x.grad().item(), 0x1p40);
+}
+
+TEST(BackwardTest, BranchesOfUnequalLength) {
+  // The short branch reaches the shared node long before the long one has its gradient ready.
+  const auto function = [](const std::vector<Tensor>& in) {
+    const Tensor shared = Mul(in[0], in[0]);
+    Tensor branch = shared;
+    for (int i = 0; i < 10; ++i) branch = Add(Scale(branch, 0.9), in[0]);
+    return Add(Mul(branch, shared), Add(shared, branch));
+  };
+  EXPECT_TRUE(CheckGradients(function, {Leaf(RandomF64({5}, {1}))}));
+}
+
+TEST(BackwardTest, LeafInTwoBranches) {
+  const Tensor x = LeafOf({2, 3}), w = LeafOf({10, 100});
+  Sum(Add(Mul(x, w), Scale(x, 5))).Backward();
+  ExpectBitEqual(x.grad(), F32({15, 105}, {2}));
+  ExpectBitEqual(w.grad(), F32({2, 3}, {2}));
+}
+
+TEST(BackwardTest, TwoPassesAccumulate) {
+  const Tensor x = LeafOf({2, 3});
+  Sum(Mul(x, x)).Backward();
+  Sum(Scale(x, 7)).Backward();
+  ExpectBitEqual(x.grad(), F32({11, 13}, {2}));
+  Tensor handle = x;
+  handle.ZeroGrad();
+  EXPECT_FALSE(x.grad().defined());
+  Sum(Scale(x, 7)).Backward();
+  ExpectBitEqual(x.grad(), F32({7, 7}, {2}));
+}
+
+TEST(BackwardTest, OnALeafItself) {
+  const Tensor x = LeafOf({2, 3});
+  const Tensor grad = F32({1, 10}, {2});
+  x.Backward(grad);
+  x.Backward(grad);
+  ExpectBitEqual(x.grad(), F32({2, 20}, {2}));
+  ExpectBitEqual(grad, F32({1, 10}, {2}));
+}
+
+TEST(BackwardTest, WithAnOutputGradient) {
+  const Tensor x = LeafOf({2, 3});
+  Mul(x, x).Backward(F32({1, 10}, {2}));
+  ExpectBitEqual(x.grad(), F32({4, 60}, {2}));
+}
+
+TEST(BackwardTest, InputsThatWantNoGradientGetNone) {
+  const Tensor x = LeafOf({2, 3}), constant = F32({4, 5}, {2});
+  const Tensor y = Mul(Scale(constant, 2), x);
+  Sum(y).Backward();
+  ExpectBitEqual(x.grad(), F32({8, 10}, {2}));
+  EXPECT_FALSE(constant.grad().defined());
+  EXPECT_FALSE(y.grad().defined());
+  EXPECT_FALSE(Scale(constant, 2).requires_grad());
+}
+
+TEST(BackwardTest, AnOpMayWithholdAGradient) {
+  // Undefined means none, for whatever lies behind the input too.
+  const Tensor a = LeafOf({1}), b = LeafOf({1});
+  const Tensor ax = Scale(a, 2), bx = Scale(b, 2);
+  Tensor y = Tensor::Full({1}, 0);
+  autograd::Record("Half", {ax, bx}, y, [](const Tensor& dy) { return std::vector<Tensor>{Tensor(), dy}; });
+  y.Backward();
+  EXPECT_FALSE(a.grad().defined());
+  EXPECT_EQ(b.grad().item(), 2);
+}
+
+TEST(BackwardTest, RecordsNoGraphOfItself) {
+  const Tensor x = LeafOf({2, 3});
+  Mul(x, x).Backward(F32({1, 1}, {2}));
+  EXPECT_FALSE(x.grad().requires_grad());
+  // Nor does a gradient that comes with a graph bring it along.
+  Tensor seed = LeafOf({1, 1});
+  x.Backward(Scale(seed, 2));
+  EXPECT_FALSE(x.grad().requires_grad());
+  const Tensor y = LeafOf({2, 3});
+  y.Backward(Scale(seed, 2));
+  EXPECT_FALSE(y.grad().requires_grad());
+  EXPECT_TRUE(GradEnabled());
+}
+
+TEST(BackwardTest, BackwardFunctionsMayCallOps) {
+  const Tensor x = LeafOf({2, 3});
+  Tensor y = Tensor::Zeros({2});
+  autograd::Record("ViaOps", {x}, y, [x](const Tensor& dy) {
+    EXPECT_FALSE(GradEnabled());
+    return std::vector<Tensor>{Mul(x, dy)};
+  });
+  Sum(y).Backward();
+  ExpectBitEqual(x.grad(), F32({2, 3}, {2}));
+  EXPECT_FALSE(x.grad().requires_grad());
+}
+
+TEST(BackwardTest, Errors) {
+  const Tensor x = LeafOf({2, 3});
+  const Tensor y = Mul(x, x);
+  EXPECT_THAT([&] { y.Backward(); }, ThrowsMessage<Error>(AllOf(HasSubstr("Backward"), HasSubstr("[2]"))));
+  EXPECT_THAT([&] { y.Backward(F32({1}, {1})); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("Backward"), HasSubstr("[1]"), HasSubstr("[2]"))));
+  EXPECT_THAT(
+      [&] {
+        y.Backward(F64({1, 1}, {2}));
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("Backward"), HasSubstr("f64"), HasSubstr("f32"))));
+  EXPECT_THAT([&] { y.Backward(Tensor()); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("Backward"), HasSubstr("undefined"))));
+  EXPECT_THAT([&] { F32({1}, {1}).Backward(); }, ThrowsMessage<Error>(HasSubstr("requires a gradient")));
+  EXPECT_FALSE(x.grad().defined());
+  y.Backward(F32({1, 1}, {2}));  // None of the failures used the graph up.
+}
+
+TEST(BackwardTest, TwiceOnOneGraphIsAnError) {
+  const Tensor x = LeafOf({2});
+  const Tensor y = Mul(x, x);
+  const Tensor first = Scale(y, 2), second = Add(y, y);
+  first.Backward();
+  EXPECT_THAT([&] { first.Backward(); }, ThrowsMessage<Error>(HasSubstr("freed by an earlier Backward (at ")));
+  EXPECT_THAT([&] { second.Backward(); }, ThrowsMessage<Error>(HasSubstr("(at Mul)")));
+  EXPECT_EQ(x.grad().item(), 8);  // The refused passes added nothing.
+}
+
+TEST(BackwardTest, WriteToASavedTensorIsAnError) {
+  Tensor x = LeafOf({2, 3});
+  Tensor loss = Sum(Mul(x, x));
+  x.mutable_data<float>()[0] = 5;
+  EXPECT_THAT([&] { loss.Backward(); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("[2]"), HasSubstr("written to in place after the forward pass"))));
+  // Through a view of the same elements too.
+  loss = Sum(Relu(x));
+  x.View({1, 2}).mutable_data<float>();
+  EXPECT_THROW(loss.Backward(), Error);
+  // An output that the backward pass needs counts as well.
+  Tensor y = Softmax(x);
+  y.mutable_data<float>()[0] = 0;
+  EXPECT_THROW(y.Backward(F32({1, 1}, {2})), Error);
+}
+
+TEST(BackwardTest, WriteToATensorThatNobodySavedIsFine) {
+  Tensor x = LeafOf({2, 3});
+  const Tensor loss = Sum(Scale(x, 3));
+  x.Fill(0);
+  loss.Backward();
+  ExpectBitEqual(x.grad(), F32({3, 3}, {2}));
+}
+
+TEST(BackwardTest, SetRequiresGradOnAResultIsAnError) {
+  Tensor y = Scale(LeafOf({1}), 2);
+  EXPECT_THAT([&] { y.set_requires_grad(false); }, ThrowsMessage<Error>(HasSubstr("only a leaf")));
+}
+
+TEST(BackwardTest, OpsThatCopyNothingPassGradientsOn) {
+  const Tensor x = LeafOf({1, 2, 3, 4});
+  Mul(Reshape(x, {2, 2}), F32({1, 10, 100, 1000}, {2, 2})).Backward(Tensor::Full({2, 2}, 1));
+  ExpectBitEqual(x.grad(), F32({1, 10, 100, 1000}, {4}));
+}
+
+TEST(NoGradGuardTest, OpsRecordNothing) {
+  const Tensor x = LeafOf({2});
+  {
+    const NoGradGuard outer;
+    {
+      const NoGradGuard inner;
+      EXPECT_FALSE(GradEnabled());
+    }
+    EXPECT_FALSE(GradEnabled());
+    EXPECT_FALSE(Mul(x, x).requires_grad());
+    EXPECT_TRUE(x.requires_grad());
+    std::thread([&] { EXPECT_TRUE(Mul(x, x).requires_grad()); }).join();  // A guard is its thread's own.
+  }
+  EXPECT_TRUE(GradEnabled());
+  EXPECT_TRUE(Mul(x, x).requires_grad());
+}
+
+TEST(GradientAliasingTest, AddGivesBothLeavesTheirOwn) {
+  Tensor a = LeafOf({1, 2}), b = LeafOf({3, 4});
+  const Tensor seed = F32({1, 10}, {2});
+  Add(a, b).Backward(seed);
+  EXPECT_FALSE(a.grad().IsSameStorage(b.grad()));
+  EXPECT_FALSE(a.grad().IsSameStorage(seed));
+  EXPECT_FALSE(b.grad().IsSameStorage(seed));
+  Add(a, b).Backward(seed);
+  ExpectBitEqual(a.grad(), F32({2, 20}, {2}));
+  ExpectBitEqual(b.grad(), F32({2, 20}, {2}));
+  ExpectBitEqual(seed, F32({1, 10}, {2}));
+}
+
+TEST(GradientAliasingTest, AddOfATensorToItself) {
+  const Tensor a = LeafOf({1, 2});
+  const Tensor seed = F32({1, 10}, {2});
+  Add(a, a).Backward(seed);
+  ExpectBitEqual(a.grad(), F32({2, 20}, {2}));
+  ExpectBitEqual(seed, F32({1, 10}, {2}));
+}
+
+TEST(GradientAliasingTest, ViewsOfTheSeedAreCopied) {
+  const Tensor a = LeafOf({1, 2}), b = LeafOf({1, 2});
+  const Tensor seed = F32({1, 10}, {2, 1});
+  Add(Reshape(a, {2, 1}), Reshape(b, {2, 1})).Backward(seed);
+  EXPECT_FALSE(a.grad().IsSameStorage(seed));
+  EXPECT_FALSE(a.grad().IsSameStorage(b.grad()));
+  Sum(a).Backward();
+  ExpectBitEqual(a.grad(), F32({2, 11}, {2}));
+  ExpectBitEqual(b.grad(), F32({1, 10}, {2}));
+  ExpectBitEqual(seed, F32({1, 10}, {2, 1}));
+}
+
+TEST(GradientAliasingTest, InnerAddsDoNotWriteToWhatTheyShare) {
+  // dy goes to both inputs of both Adds; the sums for `s` must not be made inside a shared buffer.
+  const auto function = [](const std::vector<Tensor>& in) {
+    const Tensor s = Add(in[0], in[1]);
+    const Tensor t = Add(s, in[0]);
+    return Add(Add(t, s), Add(s, in[1]));
+  };
+  EXPECT_TRUE(CheckGradients(function, {Leaf(RandomF64({4}, {1})), Leaf(RandomF64({4}, {2}))}));
+}
+
+TEST(GradientAliasingTest, AGradientSomebodyHoldsIsNotWrittenTo) {
+  const Tensor x = LeafOf({1, 2});
+  Sum(x).Backward();
+  const Tensor held = x.grad();
+  Sum(x).Backward();
+  ExpectBitEqual(held, F32({1, 1}, {2}));
+  ExpectBitEqual(x.grad(), F32({2, 2}, {2}));
+
+  Tensor y = LeafOf({1, 2});
+  const Tensor given = F32({5, 5}, {2});
+  y.set_grad(given);
+  Sum(y).Backward();
+  ExpectBitEqual(given, F32({5, 5}, {2}));
+  ExpectBitEqual(y.grad(), F32({6, 6}, {2}));
+}
+
+TEST(GradientAliasingTest, AnOpMayReturnWhatItKeeps) {
+  const Tensor kept = F32({1, 2}, {2});
+  const Tensor x = LeafOf({0, 0});
+  for (int round = 0; round < 2; ++round) {
+    Tensor y = Tensor::Zeros({2});
+    autograd::Record("Fixed", {x, x}, y, [kept](const Tensor&) { return std::vector<Tensor>{kept, kept}; });
+    Sum(y).Backward();
+  }
+  ExpectBitEqual(x.grad(), F32({4, 8}, {2}));
+  ExpectBitEqual(kept, F32({1, 2}, {2}));
+}
+
+}  // namespace
+}  // namespace twofour

@@ -1,0 +1,178 @@
+#include "twofour/core/io/safetensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "twofour/core/error.h"
+
+#include "tests/core/io/safetensors_bytes.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_dir.h"
+
+namespace twofour {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+using twofour::test::FaultyFileSystem;
+using twofour::test::SafetensorsBytes;
+using twofour::test::TempDir;
+
+using std::string_view_literals::operator""sv;
+
+std::vector<NamedTensor> OneOfEach() {
+  return {{"mask", Tensor::FromVector<uint8_t>({1, 0, 1}, {3})},
+          {"layers.0.weight", Tensor::FromVector<float>({1.5f, -0.0f, 3e-42f, 4, 5, 6}, {2, 3})},
+          {"step", Tensor::FromVector<int32_t>({-7}, {})},
+          {"nothing", Tensor::FromVector<float>({}, {0, 4})},
+          {"double", Tensor::FromVector<double>({0.1, std::numeric_limits<double>::infinity()}, {1, 2, 1})}};
+}
+
+void ExpectSame(const std::vector<NamedTensor>& actual, const std::vector<NamedTensor>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const Tensor& a = actual[i].tensor;
+    const Tensor& e = expected[i].tensor;
+    EXPECT_EQ(actual[i].name, expected[i].name);
+    ASSERT_EQ(a.dtype(), e.dtype()) << expected[i].name;
+    ASSERT_EQ(a.shape(), e.shape()) << expected[i].name;
+    const size_t bytes = static_cast<size_t>(e.numel()) * SizeOf(e.dtype());
+    EXPECT_TRUE(bytes == 0 || std::memcmp(a.raw(), e.raw(), bytes) == 0) << expected[i].name;
+  }
+}
+
+class SafetensorsTest : public ::testing::Test {
+ protected:
+  std::vector<std::byte> FileBytes() { return fs_.ReadFile(path_, 1 << 20); }
+
+  std::string ErrorOfSaving(const std::vector<NamedTensor>& tensors,
+                            const std::map<std::string, std::string>& metadata = {}) {
+    try {
+      SaveSafetensors(fs_, path_, tensors, metadata);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInvalidInput);
+      EXPECT_FALSE(fs_.Exists(path_));
+      return error.what();
+    }
+    ADD_FAILURE() << "expected an Error";
+    return "";
+  }
+
+  TempDir dir_;
+  FileSystem& fs_ = FileSystem::Default();
+  std::filesystem::path path_ = dir_ / "model.safetensors";
+};
+
+TEST_F(SafetensorsTest, RoundTripKeepsOrderDtypesShapesAndBits) {
+  SaveSafetensors(fs_, path_, OneOfEach(), {{"format", "pt"}, {"quote\"\n", "ümlaut"}});
+  const SafetensorsFile file = LoadSafetensors(fs_, path_);
+  ExpectSame(file.tensors, OneOfEach());
+  EXPECT_THAT(file.metadata, UnorderedElementsAre(Pair("format", "pt"), Pair("quote\"\n", "ümlaut")));
+}
+
+TEST_F(SafetensorsTest, RoundTripOfNoTensors) {
+  SaveSafetensors(fs_, path_, {});
+  const SafetensorsFile file = LoadSafetensors(fs_, path_);
+  EXPECT_TRUE(file.tensors.empty());
+  EXPECT_TRUE(file.metadata.empty());
+}
+
+TEST_F(SafetensorsTest, RoundTripOfUnusualNames) {
+  const std::vector<NamedTensor> tensors = {
+      {"", Tensor::Scalar(1)}, {"a\tb\"\\", Tensor::Scalar(2)}, {"gewicht.größe", Tensor::Scalar(3)}};
+  SaveSafetensors(fs_, path_, tensors);
+  ExpectSame(LoadSafetensors(fs_, path_).tensors, tensors);
+}
+
+TEST_F(SafetensorsTest, FindByName) {
+  const SafetensorsFile file{.tensors = OneOfEach(), .metadata = {}};
+  ASSERT_NE(file.Find("step"), nullptr);
+  EXPECT_EQ(file.Find("step")->item(), -7);
+  EXPECT_EQ(file.Find("steps"), nullptr);
+}
+
+TEST_F(SafetensorsTest, WritesTheDocumentedBytes) {
+  SaveSafetensors(fs_, path_, {{"a", Tensor::FromVector<float>({1, -2}, {2})}}, {{"k", "v"}});
+  std::string header = R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  header.resize(120, ' ');  // 8 + 120 is a multiple of 64.
+  EXPECT_EQ(FileBytes(), SafetensorsBytes(header, "\x00\x00\x80\x3f\x00\x00\x00\xc0"sv));
+}
+
+TEST_F(SafetensorsTest, DataStartsAlignedAndWideElementsComeFirst) {
+  for (int length = 0; length < 70; ++length) {
+    SaveSafetensors(fs_, path_, {{std::string(length, 'n'), Tensor::Scalar(1)}});
+    EXPECT_EQ(FileBytes().size() % 64, 4u);
+  }
+  SaveSafetensors(fs_, path_, OneOfEach());
+  const std::vector<std::byte> bytes = FileBytes();
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  EXPECT_THAT(text, HasSubstr(R"("mask":{"dtype":"BOOL","shape":[3],"data_offsets":[44,47]})"));
+  EXPECT_THAT(text, HasSubstr(R"("layers.0.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[16,40]})"));
+  EXPECT_THAT(text, HasSubstr(R"("step":{"dtype":"I32","shape":[],"data_offsets":[40,44]})"));
+  EXPECT_THAT(text, HasSubstr(R"("double":{"dtype":"F64","shape":[1,2,1],"data_offsets":[0,16]})"));
+}
+
+TEST_F(SafetensorsTest, EqualArgumentsGiveEqualBytes) {
+  SaveSafetensors(fs_, path_, OneOfEach(), {{"b", "2"}, {"a", "1"}});
+  const std::vector<std::byte> first = FileBytes();
+  SaveSafetensors(fs_, path_, OneOfEach(), {{"a", "1"}, {"b", "2"}});
+  EXPECT_EQ(FileBytes(), first);
+}
+
+TEST_F(SafetensorsTest, ReadsAFileInAnotherOrderWithEscapesAndPadding) {
+  const auto bytes = SafetensorsBytes(
+      "{\"b\\u002e1\" : {\"data_offsets\":[4, 8], \"shape\":[1,1], \"dtype\":\"I32\"},\n"
+      " \"empty\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[4,4]},"
+      " \"a\":{\"dtype\":\"BOOL\",\"shape\":[2,2],\"data_offsets\":[0,4]} }  ",
+      "\1\0\0\1\xfe\xff\xff\xff"sv);
+  const SafetensorsFile file = ParseSafetensors(bytes, "hand.safetensors");
+  ExpectSame(file.tensors, {{"b.1", Tensor::FromVector<int32_t>({-2}, {1, 1})},
+                            {"empty", Tensor::Empty({3, 0})},
+                            {"a", Tensor::FromVector<uint8_t>({1, 0, 0, 1}, {2, 2})}});
+}
+
+TEST_F(SafetensorsTest, SavingRefusesWhatCouldNotBeReadBack) {
+  const Tensor one = Tensor::Scalar(1);
+  const std::string file = path_.string();
+  EXPECT_EQ(ErrorOfSaving({{"a", one}, {"b", one}, {"a", one}}), file + ": tensor 'a' comes twice");
+  EXPECT_EQ(ErrorOfSaving({{"a", Tensor()}}), file + ": tensor 'a' is undefined");
+  EXPECT_EQ(ErrorOfSaving({{"__metadata__", one}}), file + ": tensor '__metadata__': the name is reserved");
+  EXPECT_THAT(ErrorOfSaving({{"a\xff", one}}), HasSubstr("is not UTF-8"));
+  EXPECT_THAT(ErrorOfSaving({{"a", one}}, {{"k", "\xc3"}}), HasSubstr("is not UTF-8"));
+  EXPECT_THAT(ErrorOfSaving({{std::string(100'000'001, 'n'), one}}), HasSubstr("the format allows 100000000"));
+}
+
+TEST_F(SafetensorsTest, MissingFileIsInvalidInput) {
+  try {
+    LoadSafetensors(fs_, path_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidInput);
+    EXPECT_EQ(error.what(), "cannot read " + path_.string() + ": No such file or directory");
+  }
+}
+
+TEST_F(SafetensorsTest, FullDiskLeavesThePreviousFileWhole) {
+  SaveSafetensors(fs_, path_, OneOfEach());
+  const std::vector<std::byte> before = FileBytes();
+  const std::vector<NamedTensor> other = {{"w", Tensor::Full({8, 8}, 1)}};
+  for (uint64_t room : {0, 1, 8, 100, 128, 383}) {
+    FaultyFileSystem full;
+    full.FailAfterBytes(room);
+    EXPECT_THROW(SaveSafetensors(full, path_, other), Error);
+    EXPECT_EQ(FileBytes(), before);
+    EXPECT_THAT(fs_.ListDirectory(dir_.path()), ElementsAre("model.safetensors"));
+  }
+  FaultyFileSystem fits;
+  fits.FailAfterBytes(384);
+  SaveSafetensors(fits, path_, other);
+  ExpectSame(LoadSafetensors(fs_, path_).tensors, other);
+}
+
+}  // namespace
+}  // namespace twofour

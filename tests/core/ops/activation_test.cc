@@ -1,0 +1,101 @@
+#include "twofour/core/ops/activation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/gradient_checker.h"
+#include "tests/support/tensors.h"
+
+namespace twofour {
+namespace {
+
+using test::CheckGradients;
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::F32;
+using test::F64;
+using test::I32;
+using test::Leaf;
+using test::RandomAwayFromZero;
+using test::RandomF64;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+struct Case {
+  const char* name;
+  Tensor (*op)(const Tensor&);
+};
+
+class ActivationTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ActivationTest, Gradients) {
+  const auto op = [](const auto& in) { return GetParam().op(in[0]); };
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{13}, Shape{3, 7}, Shape{2, 1, 5}, Shape{0}, Shape{0, 4}}) {
+    SCOPED_TRACE(ToString(shape));
+    EXPECT_TRUE(CheckGradients(op, {Leaf(RandomAwayFromZero(shape, {1}))}));
+  }
+  EXPECT_TRUE(CheckGradients(op, {Leaf(RandomAwayFromZero({331, 101}, {1}))}, {.max_varied = 5}));
+}
+
+TEST_P(ActivationTest, NanStaysNan) {
+  const Tensor y = GetParam().op(F32({NAN, 1, -1}, {3}));
+  EXPECT_TRUE(std::isnan(y.data<float>()[0]));
+  EXPECT_FALSE(std::isnan(y.data<float>()[1]));
+  EXPECT_FALSE(std::isnan(y.data<float>()[2]));
+}
+
+TEST_P(ActivationTest, Errors) {
+  const std::string name = GetParam().name;
+  EXPECT_THAT([] { GetParam().op(Tensor()); }, ThrowsMessage<Error>(HasSubstr(name + ": x is undefined")));
+  EXPECT_THAT([] { GetParam().op(I32({1}, {1})); },
+              ThrowsMessage<Error>(HasSubstr(name + ": x has dtype i32, expected f32 or f64")));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
+                         ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(ReluTest, Values) {
+  ExpectBitEqual(Relu(F32({-1, 0, 2, -kInf, kInf}, {5})), F32({0, 0, 2, 0, kInf}, {5}));
+  ExpectBitEqual(ReluSquared(F32({-1, 0, 3, -kInf, kInf}, {5})), F32({0, 0, 9, 0, kInf}, {5}));
+}
+
+TEST(ReluTest, GradientAtTheKinkIsZero) {
+  Tensor x = F32({0, -0.0f}, {2});
+  x.set_requires_grad();
+  Relu(x).Backward(F32({1, 1}, {2}));
+  ExpectBitEqual(x.grad(), F32({0, 0}, {2}));
+}
+
+TEST(ReluSquaredTest, GradientIsSmoothAtZero) {
+  EXPECT_TRUE(
+      CheckGradients([](const auto& in) { return ReluSquared(in[0]); }, {Leaf(F64({0}, {1}))}, {.tolerance = 1e-4}));
+}
+
+TEST(GeluTest, KnownValues) {
+  // x Phi(x) with Phi from a table of the normal distribution.
+  const Tensor y = Gelu(F64({0.0, 1.0, -1.0, 2.0, -3.0, 10.0}, {6}));
+  ExpectClose(
+      y, F64({0.0, 0.841344746068543, -0.158655253931457, 2 * 0.977249868051821, -3 * 0.00134989803163009, 10.0}, {6}),
+      1e-13, 1e-15);
+}
+
+TEST(GeluTest, DiffersFromItsReflectionByX) {
+  // Phi(x) + Phi(-x) = 1, so gelu(x) - gelu(-x) = x.
+  const Tensor x = RandomF64({50}, {1}, -4, 4);
+  for (int i = 0; i < 50; ++i) {
+    const double v = x.data<double>()[i];
+    const double difference = Gelu(F64({v}, {1})).item() - Gelu(F64({-v}, {1})).item();
+    EXPECT_NEAR(difference, v, 1e-14);
+  }
+}
+
+}  // namespace
+}  // namespace twofour

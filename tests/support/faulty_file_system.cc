@@ -1,0 +1,87 @@
+#include "tests/support/faulty_file_system.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "twofour/core/error.h"
+
+namespace twofour::test {
+namespace {
+
+[[noreturn]] void ThrowFault(const char* what, const std::filesystem::path& path, int error) {
+  throw Error(fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(error)),
+              ErrorKind::kRuntimeFailure);
+}
+
+uint64_t TotalBytes(FileSystem::Pieces pieces) {
+  uint64_t total = 0;
+  for (const auto& piece : pieces) total += piece.size();
+  return total;
+}
+
+void WriteFirstBytes(FileSystem& base, const std::filesystem::path& path, FileSystem::Pieces pieces, uint64_t count) {
+  std::vector<std::span<const std::byte>> first;
+  for (const auto& piece : pieces) {
+    first.push_back(piece.first(std::min<uint64_t>(piece.size(), count)));
+    count -= first.back().size();
+  }
+  base.WriteFile(path, first);
+}
+
+}  // namespace
+
+void FaultyFileSystem::Heal() {
+  bytes_left_.reset();
+  failing_call_.reset();
+  crashing_call_.reset();
+}
+
+void FaultyFileSystem::Begin(const char* what, const Path& path) {
+  ++mutating_calls_;
+  if (failing_call_ == mutating_calls_) ThrowFault(what, path, EIO);
+  if (crashing_call_ && mutating_calls_ >= *crashing_call_) ThrowFault(what, path, EIO);
+}
+
+void FaultyFileSystem::CreateDirectories(const Path& path) {
+  Begin("create directory", path);
+  base_.CreateDirectories(path);
+}
+
+void FaultyFileSystem::WriteFile(const Path& path, Pieces pieces) {
+  const uint64_t size = TotalBytes(pieces);
+  if (crashing_call_ == mutating_calls_ + 1) WriteFirstBytes(base_, path, pieces, size / 2);
+  Begin("write", path);
+  if (bytes_left_ && size > *bytes_left_) {
+    WriteFirstBytes(base_, path, pieces, *bytes_left_);
+    base_.RemoveAll(path);
+    bytes_left_ = 0;
+    ThrowFault("write", path, ENOSPC);
+  }
+  base_.WriteFile(path, pieces);
+  if (bytes_left_) *bytes_left_ -= size;
+}
+
+void FaultyFileSystem::Rename(const Path& from, const Path& to) {
+  Begin("rename", from);
+  base_.Rename(from, to);
+}
+
+void FaultyFileSystem::SyncDirectory(const Path& path) {
+  Begin("sync directory", path);
+  base_.SyncDirectory(path);
+}
+
+void FaultyFileSystem::RemoveAll(const Path& path) {
+  Begin("remove", path);
+  base_.RemoveAll(path);
+}
+
+void FaultyFileSystem::ReplaceSymlink(const Path& link, const Path& target) {
+  Begin("create symbolic link", link);
+  base_.ReplaceSymlink(link, target);
+}
+
+}  // namespace twofour::test

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+
+namespace twofour::test {
+
+/// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
+/// Reading always works. The mutating calls are CreateDirectories, WriteFile, Rename, SyncDirectory, RemoveAll and
+/// ReplaceSymlink.
+class FaultyFileSystem final : public FileSystem {
+ public:
+  explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
+
+  /// A disk with room for `bytes` more: the WriteFile that would pass it truncates its file, removes it and throws,
+  /// as do all later ones that do not fit. What is removed makes no room. Other calls work.
+  void FailAfterBytes(uint64_t bytes) { bytes_left_ = bytes; }
+  /// The `call`-th mutating call from now on (1 is the next) does nothing and throws; those after it work.
+  void FailAtCall(int call) { failing_call_ = mutating_calls_ + call; }
+  /// That call and all later mutating ones throw, as seen from a process killed there: a WriteFile hit first leaves
+  /// the first half of its bytes behind, and no later clean-up takes place.
+  void CrashAtCall(int call) { crashing_call_ = mutating_calls_ + call; }
+  /// From now on nothing fails.
+  void Heal();
+
+  /// Mutating calls so far, failed ones included.
+  int mutating_calls() const { return mutating_calls_; }
+
+  void CreateDirectories(const Path& path) override;
+  void WriteFile(const Path& path, Pieces pieces) override;
+  void Rename(const Path& from, const Path& to) override;
+  void SyncDirectory(const Path& path) override;
+  void RemoveAll(const Path& path) override;
+  void ReplaceSymlink(const Path& link, const Path& target) override;
+  bool Exists(const Path& path) override { return base_.Exists(path); }
+  std::vector<std::string> ListDirectory(const Path& path) override { return base_.ListDirectory(path); }
+  std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) override {
+    return base_.ReadFile(path, max_bytes);
+  }
+
+ private:
+  /// Counts the call and throws if it is to fail.
+  void Begin(const char* what, const Path& path);
+
+  FileSystem& base_;
+  int mutating_calls_ = 0;
+  std::optional<uint64_t> bytes_left_;
+  std::optional<int> failing_call_;
+  std::optional<int> crashing_call_;
+};
+
+}  // namespace twofour::test

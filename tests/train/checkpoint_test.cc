@@ -1,0 +1,196 @@
+#include "twofour/train/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using test::FaultyFileSystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using test::ReadTextFile;
+using test::TempDir;
+using test::WriteTextFile;
+
+/// A checkpoint whose tensors tell its step.
+CheckpointData MakeData(int64_t step, int64_t best_step = 0) {
+  const float value = static_cast<float>(step);
+  return {{{"a.weight", Tensor::Full({8, 4}, value)}, {"a.bias", Tensor::FromVector<float>({value}, {1})}},
+          {{"step", Tensor::Scalar(value, DType::kI32)}, {"a.weight.exp_avg", Tensor::Full({8, 4}, -value)}},
+          {step, best_step, 0.5}};
+}
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> Names() { return files_.ListDirectory(dir_.path()); }
+
+  /// True when the folder holds a whole checkpoint of its step.
+  bool IsWhole(const fs::path& path, int64_t step) {
+    const CheckpointData data = CheckpointStore::Load(files_, path);
+    return data.state.step == step && data.model.at(0).tensor.ToVector().at(31) == static_cast<float>(step);
+  }
+
+  TempDir dir_;
+  FileSystem& files_ = FileSystem::Default();
+};
+
+TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  store.Save(MakeData(7, 7));
+  ASSERT_EQ(store.Newest(), dir_ / "step-7");
+  const CheckpointData data = CheckpointStore::Load(files_, *store.Newest());
+  EXPECT_EQ(data.state.step, 7);
+  EXPECT_EQ(data.state.best_step, 7);
+  EXPECT_EQ(data.state.best_loss, 0.5);
+  ASSERT_EQ(data.model.size(), 2u);
+  EXPECT_EQ(data.model[1].name, "a.bias");
+  EXPECT_EQ(data.optimizer[0].tensor.item(), 7);
+  EXPECT_TRUE(IsWhole(dir_ / "last", 7));
+  EXPECT_TRUE(IsWhole(dir_ / "best", 7));
+}
+
+TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
+  CheckpointStore store(files_, dir_.path(), 2);
+  for (int64_t step : {10, 20, 30, 100, 200}) store.Save(MakeData(step, 20));
+  EXPECT_THAT(Names(), ElementsAre("best", "last", "step-100", "step-20", "step-200"));
+  EXPECT_TRUE(IsWhole(dir_ / "best", 20));
+  EXPECT_TRUE(IsWhole(dir_ / "last", 200));
+}
+
+TEST_F(CheckpointTest, NewestGoesByNumberAndIgnoresOtherNames) {
+  CheckpointStore store(files_, dir_.path(), 5);
+  EXPECT_EQ(store.Newest(), std::nullopt);
+  store.Save(MakeData(9));
+  store.Save(MakeData(10));
+  for (const char* name : {".tmp-step-11", "step-", "step-x", "step--3", "step-12x", "step-99999999999999999999"}) {
+    fs::create_directory(dir_ / name);
+  }
+  EXPECT_EQ(store.Newest(), dir_ / "step-10");
+}
+
+TEST_F(CheckpointTest, SavingAStepAgainReplacesIt) {
+  CheckpointStore store(files_, dir_.path(), 2);
+  store.Save(MakeData(5));
+  CheckpointData other = MakeData(5);
+  other.model[0].tensor.Fill(42);
+  store.Save(other);
+  EXPECT_EQ(CheckpointStore::Load(files_, dir_ / "step-5").model[0].tensor.ToVector()[0], 42);
+}
+
+TEST_F(CheckpointTest, PrepareToResumeRemovesLaterStepsLeftoversAndDanglingLinks) {
+  CheckpointStore store(files_, dir_.path(), 5);
+  for (int64_t step : {1, 2, 3}) store.Save(MakeData(step, 3));
+  fs::create_directory(dir_ / ".tmp-step-9");
+  store.PrepareToResume(2);
+  EXPECT_THAT(Names(), ElementsAre("step-1", "step-2"));
+}
+
+TEST_F(CheckpointTest, AFullDiskLeavesTheLastGoodCheckpointWhole) {
+  FaultyFileSystem faulty;
+  CheckpointStore store(faulty, dir_.path(), 2);
+  store.Save(MakeData(1, 1));
+  for (uint64_t room = 0; room < 2000; room += 50) {
+    faulty.FailAfterBytes(room);
+    try {
+      store.Save(MakeData(2, 1));
+      faulty.Heal();
+      break;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
+      EXPECT_THAT(Names(), ElementsAre("best", "last", "step-1"));
+      EXPECT_TRUE(IsWhole(dir_ / "last", 1));
+    }
+  }
+  EXPECT_TRUE(IsWhole(dir_ / "last", 2));
+}
+
+TEST_F(CheckpointTest, AKillAtAnyMomentLeavesAWholeNewestCheckpoint) {
+  for (int call = 1;; ++call) {
+    const TempDir dir;
+    FaultyFileSystem faulty;
+    CheckpointStore store(faulty, dir.path(), 1);
+    store.Save(MakeData(1, 1));
+    store.Save(MakeData(2, 1));
+    faulty.CrashAtCall(call);
+    bool crashed = false;
+    try {
+      store.Save(MakeData(3, 3));
+    } catch (const Error&) {
+      crashed = true;
+    }
+    faulty.Heal();
+    // A new process finds a whole checkpoint, goes on from it and leaves nothing behind.
+    CheckpointStore after(files_, dir.path(), 1);
+    const auto newest = after.Newest();
+    ASSERT_TRUE(newest.has_value());
+    const int64_t step = *newest == dir / "step-3" ? 3 : 2;
+    EXPECT_TRUE(IsWhole(*newest, step)) << "killed at call " << call;
+    after.PrepareToResume(step);
+    after.Save(MakeData(3, 3));
+    after.Save(MakeData(4, 3));
+    EXPECT_TRUE(IsWhole(dir / "last", 4));
+    EXPECT_TRUE(IsWhole(dir / "best", 3));
+    EXPECT_THAT(files_.ListDirectory(dir.path()), ElementsAre("best", "last", "step-3", "step-4"));
+    if (!crashed) {
+      EXPECT_GT(call, 8) << "a save has more steps than that to be killed at";
+      break;
+    }
+  }
+}
+
+TEST_F(CheckpointTest, NamesTheTensorOfADamagedFile) {
+  CheckpointStore(files_, dir_.path(), 1).Save(MakeData(3));
+  const fs::path path = dir_ / "step-3/model.safetensors";
+  std::string bytes = ReadTextFile(path);
+  bytes[bytes.size() - 5 - sizeof(float)] ^= 1;  // Inside a.weight, which comes before the four bytes of a.bias.
+  WriteTextFile(path, bytes);
+  EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("model.safetensors"), HasSubstr("'a.weight'"), HasSubstr("damaged")));
+}
+
+TEST_F(CheckpointTest, EveryTruncationIsFoundOut) {
+  CheckpointStore(files_, dir_.path(), 1).Save(MakeData(3));
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "trainer.json"}) {
+    const fs::path path = dir_ / "step-3" / name;
+    const std::string whole = ReadTextFile(path);
+    const size_t text_end = whole.find_last_not_of('\n') + 1;  // A lost last newline loses nothing.
+    for (size_t size = 0; size < text_end; ++size) {
+      WriteTextFile(path, whole.substr(0, size));
+      EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput, HasSubstr(name));
+    }
+    WriteTextFile(path, whole);
+  }
+  fs::remove(dir_ / "step-3/optimizer.safetensors");
+  EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput,
+               HasSubstr("optimizer.safetensors"));
+}
+
+TEST_F(CheckpointTest, RejectsAStateThatMakesNoSense) {
+  CheckpointStore(files_, dir_.path(), 1).Save(MakeData(3));
+  for (const char* text :
+       {"[]", "{}", "{\"step\":-1,\"best_step\":0,\"best_loss\":0}", "{\"step\":\"3\",\"best_step\":0,\"best_loss\":0}",
+        "null", "{\"step\":3,\"best_step\":0}"}) {
+    WriteTextFile(dir_ / "step-3/trainer.json", text);
+    EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput, HasSubstr("trainer.json"));
+  }
+}
+
+TEST_F(CheckpointTest, EqualStatesGiveEqualBytes) {
+  CheckpointStore(files_, dir_ / "a", 1).Save(MakeData(3));
+  CheckpointStore(files_, dir_ / "b", 1).Save(MakeData(3));
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "trainer.json"}) {
+    EXPECT_EQ(ReadTextFile(dir_ / "a/step-3" / name), ReadTextFile(dir_ / "b/step-3" / name));
+  }
+}
+
+}  // namespace
+}  // namespace twofour::train

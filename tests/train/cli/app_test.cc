@@ -1,0 +1,278 @@
+#include "twofour/train/cli/app.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/parallel.h"
+#include "twofour/sparse/pattern.h"
+
+#include "tests/support/scoped_env.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ReadTextFile;
+using test::ScopedEnv;
+using test::TempDir;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr const char* kConfig = R"(
+model { residual_mlp { width: 16 hidden_features: 32 num_blocks: 1 } }
+data { glyphs { train_size: 64 eval_size: 32 } }
+training { steps: 6 batch_size: 16 }
+sparsity { enabled: true }
+evaluation { every_steps: 3 }
+checkpoint { every_steps: 2 }
+logging { every_steps: 2 }
+)";
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+class AppTest : public ::testing::Test {
+ protected:
+  AppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
+  ~AppTest() override { SetNumThreads(0); }
+
+  Outcome Run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "trainer");
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::ostringstream out, err;
+    const int code = RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop_);
+    return {code, out.str(), err.str()};
+  }
+
+  /// Trains the tiny config (with more arguments) into folder `name`.
+  Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path(name)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+
+  std::string Path(const std::string& name) { return (dir_ / name).string(); }
+
+  TempDir dir_;
+  StopRequest stop_;
+};
+
+MATCHER_P2(FailsWith, code, message, "") {
+  *result_listener << "exit " << arg.code << ", stderr: " << arg.err;
+  return arg.code == code && ExplainMatchResult(message, arg.err, result_listener) && arg.err.starts_with("trainer: ");
+}
+
+TEST_F(AppTest, TrainsAndWritesTheRunFolder) {
+  const Outcome outcome = Train("run");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("✓ 2:4 sparsity enabled - converted 2 MLP layers to SemiSparseLinear"),
+                                 HasSubstr("blocks.0.mlp.c_fc    [32, 16]"), HasSubstr("kept dense:"),
+                                 HasSubstr("head"), HasSubstr("step 6/6  evaluation loss")));
+  EXPECT_THAT(ReadTextFile(dir_ / "run/config.pbtxt"), AllOf(HasSubstr("batch_size: 16"), HasSubstr("beta1: 0.9")));
+  EXPECT_TRUE(fs::exists(dir_ / "run/checkpoints/step-6/trainer.json"));
+  EXPECT_TRUE(fs::exists(dir_ / "run/data.json"));
+  const SafetensorsFile model = LoadSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors");
+  EXPECT_NE(model.Find("blocks.0.mlp.c_fc.weight_mask"), nullptr);
+
+  std::map<std::string, int> records;
+  std::istringstream lines(ReadTextFile(dir_ / "run/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) ++records[nlohmann::json::parse(line)["split"]];
+  EXPECT_EQ(records, (std::map<std::string, int>{{"train", 3}, {"eval", 2}, {"sparsity", 6}}));
+}
+
+TEST_F(AppTest, SavesPrunedWeightsWhenAsked) {
+  ASSERT_EQ(Train("run", {"--set", "checkpoint.save_pruned=true"}).code, 0);
+  const SafetensorsFile model = LoadSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors");
+  for (const char* name : {"blocks.0.mlp.c_fc.weight", "blocks.0.mlp.c_proj.weight"}) {
+    EXPECT_FALSE(sparse::FindPatternViolation(*model.Find(name), sparse::PatternAxis::kBoth).has_value());
+  }
+  EXPECT_EQ(model.Find("blocks.0.mlp.c_fc.weight_mask"), nullptr);
+}
+
+TEST_F(AppTest, DenseAndSparseFlagsWinOverTheFile) {
+  const Outcome dense = Train("dense", {"--dense", "--dry-run"});
+  EXPECT_EQ(dense.code, 0);
+  EXPECT_THAT(dense.out, Not(HasSubstr("2:4 sparsity enabled")));
+  const Outcome sparse = Train("sparse", {"--set", "sparsity.enabled=false", "--sparse", "--dry-run"});
+  EXPECT_THAT(sparse.out, HasSubstr("2:4 sparsity enabled"));
+  EXPECT_THAT(Train("x", {"--dense", "--sparse"}), FailsWith(2, HasSubstr("--sparse")));
+}
+
+TEST_F(AppTest, DryRunAndPrintConfigWriteNothing) {
+  const Outcome printed = Train("run", {"--print-config", "--seed", "77", "--threads", "2"});
+  EXPECT_EQ(printed.code, 0);
+  EXPECT_THAT(printed.out, AllOf(HasSubstr("seed: 77"), HasSubstr("threads: 2"), HasSubstr("name: \"tiny\"")));
+  EXPECT_EQ(Train("run", {"--dry-run"}).code, 0);
+  EXPECT_FALSE(fs::exists(dir_ / "run"));
+}
+
+TEST_F(AppTest, AResumedRunEndsWithTheSameFilesAsAnUninterruptedOne) {
+  ASSERT_EQ(Train("whole").code, 0);
+  ASSERT_EQ(Train("part", {"--set", "training.steps=4"}).code, 0);
+  fs::remove(dir_ / "part/model.safetensors");
+  const Outcome resumed = Run({"--resume", Path("part/"), "--set", "training.steps=6"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("resuming after step 4"));
+  EXPECT_EQ(ReadTextFile(dir_ / "part/model.safetensors"), ReadTextFile(dir_ / "whole/model.safetensors"));
+  EXPECT_EQ(ReadTextFile(dir_ / "part/checkpoints/step-6/optimizer.safetensors"),
+            ReadTextFile(dir_ / "whole/checkpoints/step-6/optimizer.safetensors"));
+}
+
+TEST_F(AppTest, ResumesFromAGivenCheckpointAndDropsLaterRecords) {
+  ASSERT_EQ(Train("run", {"--set", "checkpoint.keep=10"}).code, 0);
+  const std::string model = ReadTextFile(dir_ / "run/model.safetensors");
+  const size_t lines = std::ranges::count(ReadTextFile(dir_ / "run/metrics.jsonl"), '\n');
+  const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2")});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("resuming after step 2"));
+  EXPECT_EQ(ReadTextFile(dir_ / "run/model.safetensors"), model);
+  EXPECT_EQ(std::ranges::count(ReadTextFile(dir_ / "run/metrics.jsonl"), '\n'), lines);
+}
+
+TEST_F(AppTest, ResumingAFinishedRunChangesNothing) {
+  ASSERT_EQ(Train("run").code, 0);
+  const std::string model = ReadTextFile(dir_ / "run/model.safetensors");
+  const std::string metrics = ReadTextFile(dir_ / "run/metrics.jsonl");
+  EXPECT_EQ(Run({"--resume", Path("run")}).code, 0);
+  EXPECT_EQ(ReadTextFile(dir_ / "run/model.safetensors"), model);
+  EXPECT_EQ(ReadTextFile(dir_ / "run/metrics.jsonl"), metrics);
+}
+
+TEST_F(AppTest, ThreadsDoNotChangeTheModel) {
+  ASSERT_EQ(Train("one", {"--threads", "1"}).code, 0);
+  ASSERT_EQ(Train("two", {"--threads", "2"}).code, 0);
+  EXPECT_EQ(ReadTextFile(dir_ / "one/model.safetensors"), ReadTextFile(dir_ / "two/model.safetensors"));
+}
+
+TEST_F(AppTest, SeedsChangeTheModel) {
+  ASSERT_EQ(Train("one", {"--seed", "1"}).code, 0);
+  ASSERT_EQ(Train("two", {"--seed", "2"}).code, 0);
+  EXPECT_NE(ReadTextFile(dir_ / "one/model.safetensors"), ReadTextFile(dir_ / "two/model.safetensors"));
+}
+
+TEST_F(AppTest, ASignalStopsWithACheckpointAndItsExitCode) {
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome outcome = Train("run");
+  EXPECT_EQ(outcome.code, 128 + SIGTERM);
+  EXPECT_THAT(outcome.out, HasSubstr("trainer --resume"));
+  EXPECT_TRUE(fs::exists(dir_ / "run/checkpoints/last/trainer.json"));
+  EXPECT_FALSE(fs::exists(dir_ / "run/model.safetensors"));
+}
+
+TEST_F(AppTest, NeverOverwritesARunUnasked) {
+  ASSERT_EQ(Train("run").code, 0);
+  const std::string before = ReadTextFile(dir_ / "run/metrics.jsonl");
+  EXPECT_THAT(Train("run", {"--seed", "9"}), FailsWith(2, HasSubstr("exists already")));
+  EXPECT_EQ(ReadTextFile(dir_ / "run/metrics.jsonl"), before);
+  EXPECT_EQ(Train("run", {"--seed", "9", "--overwrite"}).code, 0);
+  EXPECT_THAT(ReadTextFile(dir_ / "run/config.pbtxt"), HasSubstr("seed: 9"));
+}
+
+TEST_F(AppTest, BadArgumentsExitWith2) {
+  EXPECT_THAT(Run({}), FailsWith(2, HasSubstr("--config")));
+  EXPECT_THAT(Run({"--confg", "x"}), FailsWith(2, HasSubstr("--confg")));
+  EXPECT_THAT(Run({"--config", Path("none.pbtxt")}), FailsWith(2, HasSubstr("none.pbtxt")));
+  EXPECT_THAT(Train("x", {"--threads", "many"}), FailsWith(2, HasSubstr("--threads")));
+  EXPECT_THAT(Train("x", {"--threads", "-2"}), FailsWith(2, HasSubstr("threads")));
+  EXPECT_THAT(Train("x", {"--set", "training.stpes=3"}), FailsWith(2, HasSubstr("did you mean 'steps'")));
+  EXPECT_THAT(Run({"--resume", Path("none")}), FailsWith(2, HasSubstr("none")));
+  EXPECT_THAT(Run({"--resume", Path("x"), "--overwrite"}), FailsWith(2, HasSubstr("--overwrite")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(AppTest, HelpAndVersionAreNotErrors) {
+  EXPECT_THAT(Run({"--help"}).out, AllOf(HasSubstr("--resume"), HasSubstr("Exit codes")));
+  EXPECT_THAT(Run({"--version"}).out, StartsWith("twofour "));
+}
+
+TEST_F(AppTest, UnknownFieldsAreListedWithTheirPlaces) {
+  WriteTextFile(dir_ / "tiny.pbtxt", std::string(kConfig) + "sede: 3\nlearning_rate { lrr: 3 }\n");
+  EXPECT_THAT(Train("x"), FailsWith(2, AllOf(HasSubstr("tiny.pbtxt:9:1: "), HasSubstr("(did you mean 'seed'?)"),
+                                             HasSubstr("tiny.pbtxt:10:17: "), HasSubstr("(did you mean 'lr'?)"))));
+}
+
+TEST_F(AppTest, ValuesThatMakeNoSenseStopBeforeAnythingIsWritten) {
+  EXPECT_THAT(Train("x", {"--set", "training.batch_size=65"}),
+              FailsWith(2, HasSubstr("training.batch_size: 65, expected at most the 64 samples")));
+  EXPECT_THAT(Train("x", {"--set", "training.steps=-1", "--set", "training.batch_size=0"}),
+              FailsWith(2, AllOf(HasSubstr("training.steps: -1"), HasSubstr("training.batch_size: 0"))));
+  EXPECT_THAT(Train("x", {"--set", "sparsity.include=(["}), FailsWith(2, HasSubstr("regular expression")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(AppTest, ASparseRunWithoutAnEligibleLayerExitsWith2AndTheReasons) {
+  EXPECT_THAT(Train("x", {"--set", "sparsity.multiple_of=64"}),
+              FailsWith(2, AllOf(HasSubstr("no layer is eligible"),
+                                 HasSubstr("blocks.0.mlp.c_fc [32, 16]: out_features 32 is not a multiple of 64"),
+                                 HasSubstr("head [10, 16]: name does not match"))));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(AppTest, AMissingDataFileIsNamed) {
+  EXPECT_THAT(Train("x", {"--set", "data={ idx { images: '/none/i' labels: '/none/l' } }"}),
+              FailsWith(2, HasSubstr("/none/i")));
+}
+
+TEST_F(AppTest, ADamagedCheckpointNamesTheTensorAndLeavesTheFolderUntouched) {
+  ASSERT_EQ(Train("run").code, 0);
+  const fs::path file = dir_ / "run/checkpoints/step-6/model.safetensors";
+  std::string bytes = ReadTextFile(file);
+  bytes[bytes.size() / 2] ^= 4;
+  WriteTextFile(file, bytes);
+  std::map<std::string, std::string> before;
+  for (const auto& entry : fs::recursive_directory_iterator(dir_ / "run")) {
+    if (entry.is_regular_file()) before[entry.path().string()] = ReadTextFile(entry.path());
+  }
+  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}),
+              FailsWith(2, AllOf(HasSubstr("tensor '"), HasSubstr("damaged"))));
+  for (const auto& [path, content] : before) EXPECT_EQ(ReadTextFile(path), content) << path;
+}
+
+TEST_F(AppTest, AnotherModelsCheckpointIsRejected) {
+  ASSERT_EQ(Train("run").code, 0);
+  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "model.residual_mlp.width=32"}),
+              FailsWith(2, AllOf(HasSubstr("tensor 'input.weight'"), HasSubstr("[32, 784]"))));
+  EXPECT_THAT(ReadTextFile(dir_ / "run/config.pbtxt"), HasSubstr("width: 16"));
+}
+
+TEST_F(AppTest, AConfigGivenAlongWithResumeMustBeTheRunsOwn) {
+  ASSERT_EQ(Train("run").code, 0);
+  EXPECT_EQ(Run({"--resume", Path("run"), "--config", Path("tiny.pbtxt"), "--threads", "1"}).code, 0);
+  WriteTextFile(dir_ / "tiny.pbtxt", std::string(kConfig) + "seed: 12\n");
+  EXPECT_THAT(Run({"--resume", Path("run"), "--config", Path("tiny.pbtxt")}),
+              FailsWith(2, AllOf(HasSubstr("another config"), HasSubstr("seed"))));
+}
+
+TEST_F(AppTest, AnExplodingLossExitsWith1) {
+  EXPECT_THAT(Train("run", {"--set", "learning_rate.lr=1e30"}),
+              FailsWith(1, AllOf(HasSubstr("step "), HasSubstr("'"))));
+}
+
+TEST_F(AppTest, AFolderThatCannotBeWrittenIsReported) {
+  const Outcome outcome = Run({"--config", Path("tiny.pbtxt"), "--out", "/dev/null/run"});
+  EXPECT_THAT(outcome, FailsWith(1, HasSubstr("/dev/null")));
+}
+
+TEST_F(AppTest, AMisspeltKernelIsFoundOutBeforeTraining) {
+  const ScopedEnv env("TWOFOUR_KERNEL", "fastest");
+  EXPECT_THAT(Train("x"), FailsWith(2, AllOf(HasSubstr("TWOFOUR_KERNEL=fastest"), HasSubstr("scalar_reference"))));
+}
+
+}  // namespace
+}  // namespace twofour::train

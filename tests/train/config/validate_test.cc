@@ -1,0 +1,93 @@
+#include "twofour/train/config/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/text_config.h"
+
+#include "tests/support/expect_error.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+proto::Config ValidConfig() {
+  return WithDefaults(ParseTextConfig("name: 'x' model { mlp {} } data { glyphs {} }", "c"));
+}
+
+proto::Config With(const std::vector<std::string>& overrides) {
+  proto::Config config = ValidConfig();
+  for (const std::string& assignment : overrides) ApplyOverride(config, assignment);
+  return WithDefaults(config);
+}
+
+TEST(ValidateConfigTest, AcceptsDefaults) { EXPECT_NO_THROW(ValidateConfig(ValidConfig())); }
+
+TEST(ValidateConfigTest, ListsEveryFaultWithItsPathOnALineOfItsOwn) {
+  try {
+    ValidateConfig(With({"training.batch_size=-3", "learning_rate.lr=-1", "optimizer.adamw.beta1=1.5",
+                         "sparsity.multiple_of=6", "data.glyphs.train_size=0"}));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_THAT(message, AllOf(HasSubstr("config: training.batch_size: -3, expected"),
+                               HasSubstr("config: learning_rate.lr: -1, expected"),
+                               HasSubstr("config: optimizer.adamw.beta1: 1.5, expected"),
+                               HasSubstr("config: sparsity.multiple_of: 6, expected"),
+                               HasSubstr("config: data.glyphs.train_size: 0, expected")));
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 5);  // min_lr > lr is the sixth line.
+  }
+}
+
+TEST(ValidateConfigTest, NeedsAModelAndData) {
+  EXPECT_ERROR(ValidateConfig(WithDefaults(ParseTextConfig("name: 'x'", "c"))), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("config: model: missing"), HasSubstr("config: data: missing")));
+}
+
+struct Case {
+  std::string override_text, path;
+};
+
+class BadValueTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(BadValueTest, IsRejectedUnderItsPath) {
+  EXPECT_ERROR(ValidateConfig(With({GetParam().override_text})), ErrorKind::kInvalidInput,
+               HasSubstr("config: " + GetParam().path));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadValueTest,
+    ::testing::Values(
+        Case{"name=", "name"}, Case{"name=../up", "name"}, Case{"threads=-1", "threads"},
+        Case{"threads=100000", "threads"}, Case{"training.steps=0", "training.steps"},
+        Case{"training.accumulate_steps=0", "training.accumulate_steps"},
+        Case{"training.clip_grad_norm=nan", "training.clip_grad_norm"},
+        Case{"training.clip_grad_norm=-1", "training.clip_grad_norm"},
+        Case{"model.mlp.hidden_features=[8, 0]", "model.mlp.hidden_features[1]"},
+        Case{"model.mlp.hidden_features=9223372036854775807", "model.mlp.hidden_features[0]"},
+        Case{"model.mlp.dropout=1", "model.mlp.dropout"},
+        Case{"model.residual_mlp.width=-8", "model.residual_mlp.width"},
+        Case{"model.residual_mlp.num_blocks=-1", "model.residual_mlp.num_blocks"},
+        Case{"model.residual_mlp.hidden_features=-1", "model.residual_mlp.hidden_features"},
+        Case{"data.idx.images=x", "data.idx.labels"},
+        Case{"data.idx={images: 'a' labels: 'b' eval_images: 'c'}", "data.idx.eval_images"},
+        Case{"data.csv.delimiter=ab", "data.csv.delimiter"}, Case{"data.csv.label=a", "data.csv.path"},
+        Case{"data.csv={path: 'a' eval_fraction: 1}", "data.csv.eval_fraction"},
+        Case{"optimizer.sgd.momentum=1", "optimizer.sgd.momentum"},
+        Case{"optimizer.sgd={momentum: 0 nesterov: true}", "optimizer.sgd.nesterov"},
+        Case{"optimizer.adamw.eps=0", "optimizer.adamw.eps"}, Case{"learning_rate.lr=inf", "learning_rate.lr"},
+        Case{"learning_rate.min_lr=1", "learning_rate.min_lr"},
+        Case{"learning_rate.warmup_steps=100000", "learning_rate.warmup_steps"},
+        Case{"learning_rate.decay_steps=-1", "learning_rate.decay_steps"},
+        Case{"sparsity.interval=0", "sparsity.interval"}, Case{"evaluation.every_steps=0", "evaluation.every_steps"},
+        Case{"evaluation.batch_size=0", "evaluation.batch_size"},
+        Case{"checkpoint.every_steps=-1", "checkpoint.every_steps"}, Case{"checkpoint.keep=0", "checkpoint.keep"},
+        Case{"logging.every_steps=0", "logging.every_steps"}));
+
+}  // namespace
+}  // namespace twofour::train

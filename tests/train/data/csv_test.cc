@@ -1,0 +1,157 @@
+#include "twofour/train/data/csv.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/temp_dir.h"
+#include "tests/train/data/test_files.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+Batch All(const Dataset& dataset) {
+  std::vector<int64_t> indices(static_cast<size_t>(dataset.size()));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return dataset.Get(indices);
+}
+
+class LoadCsvTest : public ::testing::Test {
+ protected:
+  CsvOptions Options(std::string_view text) {
+    CsvOptions options;
+    options.path = WriteTestFile(dir_ / "train.csv", text);
+    return options;
+  }
+  CsvOptions Options(std::string_view text, std::string_view eval_text) {
+    CsvOptions options = Options(text);
+    options.eval_path = WriteTestFile(dir_ / "eval.csv", eval_text);
+    return options;
+  }
+  std::string Path(const char* name) const { return (dir_ / name).string(); }
+  void ExpectError(const CsvOptions& options, const std::string& message) {
+    EXPECT_THAT([&] { LoadCsv(options); }, ThrowsMessage<Error>(message));
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(LoadCsvTest, StandardisesWithTheTrainingSamplesStatistics) {
+  const DataSplit split = LoadCsv(Options("a,b,k\n1,7,x\n3,7,y\n5,7,x\n", "a,b,k\n9,8,y\n"));
+  // Mean 3, variance (4 + 0 + 4) / 3; column b is constant.
+  const float stddev = std::sqrt(8.0F / 3.0F);
+  EXPECT_THAT(split.feature_mean.ToVector(), ElementsAre(3, 7));
+  EXPECT_THAT(split.feature_std.ToVector(), ElementsAre(stddev, 1));
+  EXPECT_THAT(All(*split.train).inputs.ToVector(),
+              ElementsAre(::testing::FloatEq(-2 / stddev), 0, 0, 0, ::testing::FloatEq(2 / stddev), 0));
+  EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(::testing::FloatEq(6 / stddev), 1));
+  EXPECT_THAT(All(*split.eval).targets.ToVector(), ElementsAre(1));
+}
+
+TEST_F(LoadCsvTest, HoldsOutAPartWhoseStatisticsDoNotCount) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += std::to_string(i * i) + "," + (i % 3 == 0 ? "x" : "y") + "\n";
+  CsvOptions options = Options(text);
+  options.eval_fraction = 0.3;
+  const DataSplit split = LoadCsv(options);
+  ASSERT_EQ(split.train->size(), 70);
+  ASSERT_EQ(split.eval->size(), 30);
+  double sum = 0, squares = 0;
+  for (float value : All(*split.train).inputs.ToVector()) {
+    sum += value;
+    squares += value * value;
+  }
+  EXPECT_NEAR(sum / 70, 0, 1e-6);
+  EXPECT_NEAR(squares / 70, 1, 1e-6);
+  // Undone, every number is there once with its own label.
+  std::vector<bool> seen(100);
+  for (const Dataset* part : {split.train.get(), split.eval.get()}) {
+    const Batch batch = All(*part);
+    for (int64_t i = 0; i < part->size(); ++i) {
+      const double value = batch.inputs.data<float>()[i] * split.feature_std.item() + split.feature_mean.item();
+      const auto root = std::lround(std::sqrt(std::max(value, 0.0)));
+      EXPECT_NEAR(value, static_cast<double>(root * root), 0.01);
+      EXPECT_EQ(batch.targets.data<int32_t>()[i], root % 3 == 0 ? 0 : 1);
+      seen[root] = true;
+    }
+  }
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), true), 100);
+  EXPECT_EQ(All(*LoadCsv(options).train).inputs.ToVector(), All(*split.train).inputs.ToVector());
+  options.split_seed = 2;
+  EXPECT_NE(All(*LoadCsv(options).train).inputs.ToVector(), All(*split.train).inputs.ToVector());
+}
+
+TEST_F(LoadCsvTest, KeepsThePrecisionOfLargeNumbersAndTheScaleOfConstants) {
+  // As 32-bit floats both timestamps would be equal. The mean of a thousand 0.1 is not 0.1 to the last bit.
+  std::string text = "time,c,k\n1700000000,0.1,x\n1700000001,0.1,y\n";
+  for (int i = 0; i < 499; ++i) text += "1700000000,0.1,x\n1700000001,0.1,y\n";
+  const DataSplit split = LoadCsv(Options(text, "1700000000,0.1,x\n1700000001,0.6,y\n"));
+  EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(-1, 0, 1, 0.5));
+}
+
+TEST_F(LoadCsvTest, LeavesFeaturesAloneWhenToldTo) {
+  CsvOptions options = Options("1,x\n3,y\n", "5,y\n");
+  options.standardize = false;
+  const DataSplit split = LoadCsv(options);
+  EXPECT_THAT(All(*split.train).inputs.ToVector(), ElementsAre(1, 3));
+  EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(5));
+  EXPECT_FALSE(split.feature_mean.defined());
+  EXPECT_FALSE(split.feature_std.defined());
+}
+
+TEST_F(LoadCsvTest, SortsClasses) {
+  EXPECT_THAT(LoadCsv(Options("1,b\n1,a\n1,B\n1,b\n", "1,a\n")).class_names, ElementsAre("B", "a", "b"));
+  const DataSplit numbers = LoadCsv(Options("1,10\n1,-3\n1,2\n", "1,2\n1,10\n"));
+  EXPECT_THAT(numbers.class_names, ElementsAre("-3", "2", "10"));
+  EXPECT_THAT(All(*numbers.train).targets.ToVector(), ElementsAre(2, 0, 1));
+  EXPECT_THAT(All(*numbers.eval).targets.ToVector(), ElementsAre(1, 2));
+  EXPECT_THAT(LoadCsv(Options("1,10\n1,2\n1,x\n", "1,2\n")).class_names, ElementsAre("10", "2", "x"));
+}
+
+TEST_F(LoadCsvTest, DescribesItself) {
+  const CsvOptions options = Options("1,x\n2,y\n3,x\n", "5,y\n");
+  EXPECT_EQ(LoadCsv(options).description,
+            "csv " + options.path + ": 3 training and 1 evaluation samples of 1 features, 2 classes");
+}
+
+TEST_F(LoadCsvTest, RefusesUnknownEvaluationClasses) {
+  ExpectError(Options("1,x\n3,y\n", "5,y\n6,z\n7,z\n"),
+              Path("eval.csv") + ": line 2: class \"z\" does not occur in " + Path("train.csv"));
+}
+
+TEST_F(LoadCsvTest, RefusesASingleClass) {
+  ExpectError(Options("1,x\n3,x\n"), Path("train.csv") + ": every label is \"x\", expected at least 2 classes");
+}
+
+TEST_F(LoadCsvTest, RefusesOtherEvaluationColumns) {
+  ExpectError(Options("1,2,x\n3,4,y\n", "5,y\n"),
+              Path("eval.csv") + ": 1 features, but " + Path("train.csv") + " has 2");
+  ExpectError(Options("a,b,k\n1,2,x\n3,4,y\n", "b,a,k\n1,2,x\n"),
+              Path("eval.csv") + ": feature 0 (counted from 0, without the label) is named \"b\", but in " +
+                  Path("train.csv") + " \"a\"");
+}
+
+TEST_F(LoadCsvTest, RefusesNumbersThatOverflowWhenScaled) {
+  EXPECT_THAT([&] { LoadCsv(Options("0,x\n1e-20,y\n", "1,x\n1e30,x\n")); },
+              ThrowsMessage<Error>(HasSubstr("eval.csv: line 2: 1e+30 is too far from the training mean")));
+}
+
+TEST_F(LoadCsvTest, RefusesMissingFilesAndEmptyParts) {
+  ExpectError(CsvOptions{}, "csv: path: expected the path of a file");
+  CsvOptions options;
+  options.path = Path("nowhere.csv");
+  EXPECT_THAT([&] { LoadCsv(options); }, ThrowsMessage<Error>(HasSubstr("nowhere.csv")));
+  EXPECT_THAT([&] { LoadCsv(Options("1,x\n2,y\n")); }, ThrowsMessage<Error>(HasSubstr("eval_fraction: 0.2 of 2")));
+}
+
+}  // namespace
+}  // namespace twofour::train

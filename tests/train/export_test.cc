@@ -1,0 +1,59 @@
+#include "twofour/train/export.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/pattern.h"
+
+namespace twofour::train {
+namespace {
+
+class ExportTest : public ::testing::Test {
+ protected:
+  ExportTest() { nn::SwapLinearWithSemiSparseLinear(mlp_, {.exclude = "c_proj"}); }
+
+  Generator generator_{1};
+  nn::Mlp mlp_{{.in_features = 16, .hidden_features = 32, .out_features = 16}, generator_};
+};
+
+const Tensor& Find(const std::vector<NamedTensor>& tensors, const std::string& name) {
+  for (const NamedTensor& named : tensors) {
+    if (named.name == name) return named.tensor;
+  }
+  throw std::out_of_range(name);
+}
+
+TEST_F(ExportTest, DenseWeightsComeWithTheirMasks) {
+  const auto tensors = ExportModel(mlp_, ExportWeights::kDenseWithMasks);
+  EXPECT_EQ(Find(tensors, "c_fc.weight_mask").shape(), (Shape{32, 16}));
+  EXPECT_TRUE(sparse::FindPatternViolation(Find(tensors, "c_fc.weight"), sparse::PatternAxis::kRows).has_value());
+}
+
+TEST_F(ExportTest, PrunedWeightsAreTheMaskedOnesAndTheRestIsUntouched) {
+  const auto dense = ExportModel(mlp_, ExportWeights::kDenseWithMasks);
+  const auto pruned = ExportModel(mlp_, ExportWeights::kPruned);
+  EXPECT_EQ(pruned.size(), 4u);
+  const Tensor& weight = Find(pruned, "c_fc.weight");
+  EXPECT_FALSE(sparse::FindPatternViolation(weight, sparse::PatternAxis::kBoth).has_value());
+  const auto mask = Find(dense, "c_fc.weight_mask").ToVector(), full = Find(dense, "c_fc.weight").ToVector();
+  for (size_t i = 0; i < mask.size(); ++i) EXPECT_EQ(weight.ToVector()[i], mask[i] * full[i]);
+  EXPECT_EQ(Find(pruned, "c_proj.weight").ToVector(), Find(dense, "c_proj.weight").ToVector());
+}
+
+TEST(DescribeDataAsJsonTest, HoldsClassesAndScaling) {
+  DataSplit data;
+  data.description = "d";
+  data.class_names = {"cat", "do\"g"};
+  data.feature_mean = Tensor::FromVector<float>({1, 2}, {2});
+  data.feature_std = Tensor::FromVector<float>({3, 4}, {2});
+  const auto json = nlohmann::json::parse(DescribeDataAsJson(data));
+  EXPECT_EQ(json["class_names"][1], "do\"g");
+  EXPECT_EQ(json["feature_mean"][1], 2.0);
+  EXPECT_EQ(json["feature_std"][0], 3.0);
+}
+
+}  // namespace
+}  // namespace twofour::train

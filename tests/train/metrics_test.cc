@@ -1,0 +1,72 @@
+#include "twofour/train/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::HasSubstr;
+using test::ReadTextFile;
+using test::TempDir;
+using test::WriteTextFile;
+
+TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
+  const TempDir dir;
+  JsonLinesSink sink(dir / "metrics.jsonl");
+  sink.OnTrain({.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 2, .samples_per_s = 1000});
+  EXPECT_EQ(
+      ReadTextFile(dir / "metrics.jsonl"),
+      "{\"step\":50,\"split\":\"train\",\"loss\":0.25,\"lr\":0.001,\"grad_norm\":2.0,\"samples_per_s\":1000.0}\n");
+  sink.OnEval({.step = 100, .loss = 0.5, .accuracy = 0.75});
+  sink.OnSparsity({.step = 100, .layer = "a\"b", .retained_l1 = 0.7, .flip_rate = 0.01, .activation_density = 0.5});
+  const std::string text = ReadTextFile(dir / "metrics.jsonl");
+  EXPECT_THAT(text, HasSubstr("{\"step\":100,\"split\":\"eval\",\"loss\":0.5,\"accuracy\":0.75}\n"));
+  const auto sparsity = nlohmann::json::parse(text.substr(text.rfind('{')));
+  EXPECT_EQ(sparsity["split"], "sparsity");
+  EXPECT_EQ(sparsity["layer"], "a\"b");
+  EXPECT_EQ(sparsity["retained_l1"], 0.7);
+  EXPECT_EQ(sparsity["flip_rate"], 0.01);
+  EXPECT_EQ(sparsity["activation_density"], 0.5);
+}
+
+TEST(JsonLinesSinkTest, AppendsToWhatIsThere) {
+  const TempDir dir;
+  WriteTextFile(dir / "m", "{\"step\":1}\n");
+  JsonLinesSink(dir / "m").OnEval({.step = 2, .loss = 0, .accuracy = 0});
+  EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::StartsWith("{\"step\":1}\n{\"step\":2,"));
+}
+
+TEST(JsonLinesSinkTest, ReportsWhatItCannotWrite) {
+  EXPECT_ERROR(JsonLinesSink("/no/such/folder/m"), ErrorKind::kRuntimeFailure, HasSubstr("/no/such/folder/m"));
+  JsonLinesSink full("/dev/full");
+  EXPECT_ERROR(full.OnEval({}), ErrorKind::kRuntimeFailure, HasSubstr("/dev/full"));
+}
+
+TEST(TruncateMetricsTest, DropsLaterRecordsAndATornLastLine) {
+  const TempDir dir;
+  WriteTextFile(dir / "m", "{\"step\":1}\n{\"step\":3}\n{\"step\":2}\n{\"step\":4}\n{\"step\":2,\"spl");
+  TruncateMetrics(dir / "m", 2);
+  EXPECT_EQ(ReadTextFile(dir / "m"), "{\"step\":1}\n{\"step\":2}\n");
+  TruncateMetrics(dir / "m", 0);
+  EXPECT_EQ(ReadTextFile(dir / "m"), "");
+}
+
+TEST(TruncateMetricsTest, NamesTheLineOfADamagedRecordAndLeavesTheFile) {
+  const TempDir dir;
+  const std::string text = "{\"step\":1}\nnonsense\n{\"step\":9}\n";
+  WriteTextFile(dir / "m", text);
+  EXPECT_ERROR(TruncateMetrics(dir / "m", 2), ErrorKind::kInvalidInput, HasSubstr("m:2: not a metrics record"));
+  EXPECT_EQ(ReadTextFile(dir / "m"), text);
+}
+
+TEST(TruncateMetricsTest, AMissingFileIsFine) { EXPECT_NO_THROW(TruncateMetrics("/no/such/file", 3)); }
+
+}  // namespace
+}  // namespace twofour::train

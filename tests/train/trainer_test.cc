@@ -1,0 +1,303 @@
+#include "twofour/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+
+#include "twofour/core/parallel.h"
+#include "twofour/nn/residual_mlp.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/sgd.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_dir.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::_;
+using ::testing::AllOf;
+using ::testing::DoubleEq;
+using ::testing::DoubleNear;
+using test::FaultyFileSystem;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::InSequence;
+using ::testing::NiceMock;
+using ::testing::Return;
+using test::TempDir;
+
+class MockSink : public MetricSink {
+ public:
+  MOCK_METHOD(void, OnTrain, (const TrainMetrics&), (override));
+  MOCK_METHOD(void, OnEval, (const EvalMetrics&), (override));
+  MOCK_METHOD(void, OnSparsity, (const SparsityMetrics&), (override));
+};
+
+class MockClock : public Clock {
+ public:
+  MOCK_METHOD(double, Seconds, (), (const, override));
+};
+
+/// Points in 16 dimensions whose class is the largest of their first four coordinates.
+InMemoryDataset MakeData(int64_t size, uint64_t seed) {
+  Tensor inputs = Tensor::Empty({size, 16});
+  FillNormal(inputs, 0, 1, {seed, 1, 0});
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < size; ++i) {
+    const float* row = inputs.data<float>() + i * 16;
+    labels.push_back(static_cast<int32_t>(std::max_element(row, row + 4) - row));
+  }
+  return {inputs, Tensor::FromVector(labels, {size}), 4};
+}
+
+struct JobSetup {
+  bool sparse = true;
+  int64_t interval = 1;
+  double dropout = 0;
+  double lr = 1e-2;
+};
+
+/// A model, an optimizer and data that are the same each time.
+class Job {
+ public:
+  explicit Job(TrainerOptions options = {}, JobSetup setup = {}, TrainerServices services = {}) : options_(options) {
+    Generator generator(5);
+    model_ = std::make_unique<nn::ResidualMlp>(nn::ResidualMlpOptions{.in_features = 16,
+                                                                      .width = 16,
+                                                                      .hidden_features = 32,
+                                                                      .num_blocks = 2,
+                                                                      .out_features = 4,
+                                                                      .dropout = setup.dropout},
+                                               generator);
+    if (setup.sparse) {
+      nn::SwapLinearWithSemiSparseLinear(*model_, {.include = ".*mlp.*", .sparsity = {.interval = setup.interval}});
+    }
+    optimizer_ = std::make_unique<optim::AdamW>(optim::DecayMatricesOnly(model_->NamedParameters(), 0.01),
+                                                optim::AdamWOptions{.lr = setup.lr});
+    trainer_ =
+        std::make_unique<Trainer>(*model_, *optimizer_, optim::ConstantLr(setup.lr), train_, eval_, options_, services);
+  }
+
+  Trainer& trainer() { return *trainer_; }
+  nn::Module& model() { return *model_; }
+
+  std::vector<std::vector<float>> Weights() {
+    std::vector<std::vector<float>> weights;
+    for (const Tensor& parameter : model_->Parameters()) weights.push_back(parameter.ToVector());
+    return weights;
+  }
+
+ private:
+  TrainerOptions options_;
+  InMemoryDataset train_ = MakeData(200, 1), eval_ = MakeData(70, 2);
+  std::unique_ptr<nn::ResidualMlp> model_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<Trainer> trainer_;
+};
+
+TrainerOptions ShortRun() {
+  return {.steps = 12, .batch_size = 20, .eval_every_steps = 5, .eval_batch_size = 32, .log_every_steps = 4};
+}
+
+TEST(TrainerTest, Learns) {
+  Job job({.steps = 200, .batch_size = 50, .eval_every_steps = 1000});
+  const double before = job.trainer().Evaluate().accuracy;
+  EXPECT_TRUE(job.trainer().Run());
+  EXPECT_LT(before, 0.6);
+  EXPECT_GT(job.trainer().Evaluate().accuracy, 0.85);
+}
+
+TEST(TrainerTest, RecordsAtTheIntervalsAskedForAndAtTheEnd) {
+  NiceMock<MockSink> sink;
+  {
+    InSequence in_order;
+    EXPECT_CALL(sink, OnTrain(AllOf(Field(&TrainMetrics::step, 4), Field(&TrainMetrics::lr, 1e-2))));
+    EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 5)));
+    EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::step, 8)));
+    EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 10)));
+    EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::step, 12)));
+    EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 12)));
+  }
+  EXPECT_CALL(sink, OnSparsity(_)).Times(3 * 3);  // The other three layers.
+  EXPECT_CALL(sink, OnSparsity(AllOf(
+                        Field(&SparsityMetrics::layer, "blocks.1.mlp.c_proj"),
+                        Field(&SparsityMetrics::retained_l1, AllOf(::testing::Gt(0.5), ::testing::Lt(1))),
+                        Field(&SparsityMetrics::activation_density, AllOf(::testing::Gt(0.1), ::testing::Lt(0.9))))))
+      .Times(3);
+  Job job(ShortRun(), {}, {.sink = &sink});
+  job.trainer().Run();
+}
+
+TEST(TrainerTest, MeasuresTrainingTimeOnly) {
+  // Each step takes 0.5 s by this clock; evaluations in between do not ask for the time.
+  NiceMock<MockClock> clock;
+  double now = 0;
+  ON_CALL(clock, Seconds()).WillByDefault([&now] { return now += 0.5; });
+  NiceMock<MockSink> sink;
+  EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::samples_per_s, DoubleEq(20 / 0.5)))).Times(3);
+  Job job(ShortRun(), {}, {.sink = &sink, .clock = &clock});
+  job.trainer().Run();
+}
+
+TEST(TrainerTest, EvaluationTakesEverySampleOnce) {
+  // 70 samples in batches of 32, 32 and 6: the mean must weigh samples, not batches.
+  TrainerOptions by_one = ShortRun(), by_many = ShortRun();
+  by_one.eval_batch_size = 1;
+  by_many.eval_batch_size = 32;
+  Job one(by_one), many(by_many);
+  EXPECT_THAT(one.trainer().Evaluate().loss, DoubleNear(many.trainer().Evaluate().loss, 1e-6));
+  EXPECT_EQ(one.trainer().Evaluate().accuracy, many.trainer().Evaluate().accuracy);
+}
+
+TEST(TrainerTest, EvaluationAndLoggingDoNotChangeTheRun) {
+  for (const int64_t interval : {1, 3}) {
+    TrainerOptions often = ShortRun(), seldom = ShortRun();
+    often.eval_every_steps = often.log_every_steps = 1;
+    seldom.eval_every_steps = seldom.log_every_steps = 1000;
+    NiceMock<MockSink> sink;
+    Job a(often, {.interval = interval, .dropout = 0.1}, {.sink = &sink}),
+        b(seldom, {.interval = interval, .dropout = 0.1});
+    a.trainer().Run();
+    b.trainer().Run();
+    EXPECT_EQ(a.Weights(), b.Weights());
+  }
+}
+
+TEST(TrainerTest, AccumulatedGradientsAreThoseOfTheLargerBatch) {
+  // In file order, four passes of 5 samples see what one pass of 20 sees.
+  TrainerOptions whole = ShortRun(), parts = ShortRun();
+  whole.shuffle = parts.shuffle = false;
+  parts.batch_size = 5;
+  parts.accumulate_steps = 4;
+  whole.steps = parts.steps = 1;
+  Job a(whole, {.sparse = false}), b(parts, {.sparse = false});
+  a.trainer().Run();
+  b.trainer().Run();
+  const std::vector<Tensor> grads_a = a.model().Parameters(), grads_b = b.model().Parameters();
+  for (size_t i = 0; i < grads_a.size(); ++i) {
+    const std::vector<float> x = grads_a[i].grad().ToVector(), y = grads_b[i].grad().ToVector();
+    for (size_t j = 0; j < x.size(); ++j) ASSERT_NEAR(x[j], y[j], 1e-6);
+  }
+}
+
+TEST(TrainerTest, ResumedRunEndsWithTheSameBits) {
+  for (const int64_t interval : {1, 4}) {
+    const JobSetup setup{.interval = interval, .dropout = 0.2};
+    TrainerOptions options = ShortRun();
+    options.accumulate_steps = 2;
+    Job whole(options, setup);
+    whole.trainer().Run();
+    for (const int64_t stop_at : {1, 5, 7, 11}) {
+      const TempDir dir;
+      CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+      TrainerOptions first = options;
+      first.steps = stop_at;
+      Job interrupted(first, setup, {.checkpoints = &store});
+      interrupted.trainer().Run();
+      Job resumed(options, setup);
+      resumed.trainer().Restore(CheckpointStore::Load(FileSystem::Default(), *store.Newest()), "checkpoint");
+      resumed.trainer().Run();
+      EXPECT_EQ(resumed.Weights(), whole.Weights()) << "stopped at " << stop_at << ", interval " << interval;
+    }
+  }
+}
+
+TEST(TrainerTest, ThreadsDoNotChangeTheRun) {
+  TrainerOptions options = ShortRun();
+  options.batch_size = 200;
+  std::vector<std::vector<std::vector<float>>> results;
+  for (const int threads : {1, 2, 3}) {
+    SetNumThreads(threads);
+    Job job(options, {.dropout = 0.1});
+    job.trainer().Run();
+    results.push_back(job.Weights());
+  }
+  SetNumThreads(0);
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
+}
+
+TEST(TrainerTest, StopsAfterTheStepUnderWayWithACheckpoint) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+  std::atomic<bool> stop{true};
+  Job job(ShortRun(), {}, {.checkpoints = &store, .stop = &stop});
+  EXPECT_FALSE(job.trainer().Run());
+  EXPECT_EQ(job.trainer().state().step, 1);
+  EXPECT_EQ(store.Newest(), dir / "step-1");
+}
+
+TEST(TrainerTest, SavesTheBestEvaluation) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+  Job job(ShortRun(), {}, {.checkpoints = &store});
+  job.trainer().Run();
+  const CheckpointData best = CheckpointStore::Load(FileSystem::Default(), dir / "best");
+  EXPECT_EQ(best.state.step, best.state.best_step);
+  EXPECT_EQ(best.state.best_step, job.trainer().state().best_step);
+}
+
+TEST(TrainerTest, ABadWeightStopsTheRunNamingStepAndParameter) {
+  for (const bool sparse : {true, false}) {
+    const TempDir dir;
+    CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+    Job job(ShortRun(), {.sparse = sparse}, {.checkpoints = &store});
+    for (NamedTensor& parameter : job.model().NamedParameters()) {
+      if (parameter.name == "blocks.1.mlp.c_fc.weight") {
+        parameter.tensor.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+      }
+    }
+    EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
+                 AllOf(HasSubstr("step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan")));
+    EXPECT_EQ(store.Newest(), std::nullopt);
+  }
+}
+
+TEST(TrainerTest, AnExplodingRunStopsAndKeepsItsLastGoodCheckpoint) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+  TrainerOptions options = ShortRun();
+  options.steps = 1;
+  options.eval_every_steps = 100;
+  Job good(options, {}, {.checkpoints = &store});
+  good.trainer().Run();
+  options.steps = 12;
+  Job bad(options, {.lr = 1e30}, {.checkpoints = &store});
+  EXPECT_ERROR(bad.trainer().Run(), ErrorKind::kRuntimeFailure, AllOf(HasSubstr("step "), HasSubstr("'")));
+  EXPECT_EQ(CheckpointStore::Load(FileSystem::Default(), dir / "last").state.step, 1);
+}
+
+TEST(TrainerTest, ADiskThatFillsUpIsReported) {
+  const TempDir dir;
+  FaultyFileSystem faulty;
+  faulty.FailAfterBytes(100);
+  CheckpointStore store(faulty, dir.path(), 1);
+  Job job(ShortRun(), {}, {.checkpoints = &store});
+  EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("step-"));
+}
+
+TEST(TrainerTest, RestoreRejectsAnotherModelsCheckpoint) {
+  Job job(ShortRun());
+  CheckpointData data{nn::StateDict(job.model()), {{"step", Tensor::Scalar(3, DType::kI32)}}, {3, 0, 0}};
+  data.model[0].tensor = Tensor::Zeros({2, 2});
+  const auto before = job.Weights();
+  EXPECT_ERROR(job.trainer().Restore(data, "other"), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("other/model.safetensors: tensor 'input.weight'"), HasSubstr("[2, 2]")));
+  data.state.step = 1000;
+  EXPECT_ERROR(job.trainer().Restore(data, "other"), ErrorKind::kInvalidInput, HasSubstr("step 1000"));
+  EXPECT_EQ(job.Weights(), before);
+}
+
+TEST(TrainerTest, RejectsABatchLargerThanTheData) {
+  TrainerOptions options = ShortRun();
+  options.batch_size = 201;
+  EXPECT_ERROR(Job{options}, ErrorKind::kInvalidInput, HasSubstr("201"));
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,173 @@
+#include "twofour/train/checkpoint.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/safetensors.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kStepPrefix = "step-";
+constexpr std::string_view kTemporaryPrefix = ".tmp-";
+constexpr const char* kModelFile = "model.safetensors";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kStateFile = "trainer.json";
+constexpr std::string_view kChecksumPrefix = "crc32:";
+constexpr uint64_t kMaxStateBytes = 1 << 16;
+
+std::string Checksum(const Tensor& tensor) {
+  const size_t bytes = static_cast<size_t>(tensor.numel()) * SizeOf(tensor.dtype());
+  const auto* data = reinterpret_cast<const Bytef*>(tensor.raw());
+  return fmt::format("{:08x}", bytes == 0 ? 0 : crc32_z(0, data, bytes));
+}
+
+void SaveChecked(FileSystem& files, const fs::path& path, const std::vector<NamedTensor>& tensors) {
+  std::map<std::string, std::string> metadata;
+  for (const NamedTensor& named : tensors) {
+    metadata[std::string(kChecksumPrefix) + named.name] = Checksum(named.tensor);
+  }
+  SaveSafetensors(files, path, tensors, metadata);
+}
+
+std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
+  SafetensorsFile file = LoadSafetensors(files, path);
+  for (const NamedTensor& named : file.tensors) {
+    const auto checksum = file.metadata.find(std::string(kChecksumPrefix) + named.name);
+    if (checksum == file.metadata.end()) {
+      throw Error(fmt::format("{}: tensor '{}': no checksum in the header", path.string(), named.name));
+    }
+    const std::string found = Checksum(named.tensor);
+    if (found != checksum->second) {
+      throw Error(fmt::format("{}: tensor '{}': damaged: its CRC-32 is {}, the header says {}", path.string(),
+                              named.name, found, checksum->second));
+    }
+  }
+  return std::move(file.tensors);
+}
+
+TrainerState LoadState(FileSystem& files, const fs::path& path) {
+  const std::vector<std::byte> bytes = files.ReadFile(path, kMaxStateBytes);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto is_count = [&](const char* key) {
+    return json.contains(key) && json[key].is_number_integer() && json[key].get<int64_t>() >= 0;
+  };
+  if (!json.is_object() || !is_count("step") || !is_count("best_step") || !json.contains("best_loss") ||
+      !json["best_loss"].is_number()) {
+    throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
+  }
+  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>()};
+}
+
+std::optional<int64_t> StepOf(std::string_view name) {
+  if (!name.starts_with(kStepPrefix)) return std::nullopt;
+  name.remove_prefix(kStepPrefix.size());
+  int64_t step = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (error != std::errc() || end != name.data() + name.size() || step < 0) return std::nullopt;
+  return step;
+}
+
+std::string NameOf(int64_t step) { return fmt::format("{}{}", kStepPrefix, step); }
+
+}  // namespace
+
+CheckpointStore::CheckpointStore(FileSystem& files, fs::path directory, int64_t keep)
+    : files_(files), directory_(std::move(directory)), keep_(std::max<int64_t>(keep, 1)) {}
+
+std::vector<int64_t> CheckpointStore::Steps() const {
+  std::vector<int64_t> steps;
+  if (!files_.Exists(directory_)) return steps;
+  for (const std::string& name : files_.ListDirectory(directory_)) {
+    if (const auto step = StepOf(name)) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+std::optional<fs::path> CheckpointStore::Newest() const {
+  const std::vector<int64_t> steps = Steps();
+  if (steps.empty()) return std::nullopt;
+  return directory_ / NameOf(steps.back());
+}
+
+void CheckpointStore::Save(const CheckpointData& data) {
+  const std::string name = NameOf(data.state.step);
+  const fs::path temporary = directory_ / (std::string(kTemporaryPrefix) + name);
+  const fs::path target = directory_ / name;
+  files_.RemoveAll(temporary);  // Of a run that was killed here.
+  try {
+    files_.CreateDirectories(temporary);
+    SaveChecked(files_, temporary / kModelFile, data.model);
+    SaveChecked(files_, temporary / kOptimizerFile, data.optimizer);
+    const std::string state =
+        nlohmann::ordered_json{
+            {"step", data.state.step}, {"best_step", data.state.best_step}, {"best_loss", data.state.best_loss}}
+            .dump() +
+        "\n";
+    const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(state));
+    files_.WriteFile(temporary / kStateFile, std::span(&piece, 1));
+    files_.SyncDirectory(temporary);
+    if (files_.Exists(target)) Remove(data.state.step);
+    files_.Rename(temporary, target);
+  } catch (const Error&) {
+    try {
+      files_.RemoveAll(temporary);
+    } catch (const Error&) {
+      // The first failure is the one to report; the next Save clears what is left.
+    }
+    throw;
+  }
+  files_.ReplaceSymlink(directory_ / "last", name);
+  if (data.state.best_step == data.state.step) files_.ReplaceSymlink(directory_ / "best", name);
+  RemoveOld(data.state.best_step);
+}
+
+void CheckpointStore::RemoveOld(int64_t best_step) {
+  const std::vector<int64_t> steps = Steps();
+  const int64_t count = static_cast<int64_t>(steps.size());
+  for (int64_t i = 0; i < count - keep_; ++i) {
+    if (steps[i] != best_step) Remove(steps[i]);
+  }
+}
+
+void CheckpointStore::Remove(int64_t step) {
+  // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
+  const fs::path doomed = directory_ / (std::string(kTemporaryPrefix) + "old-" + NameOf(step));
+  files_.RemoveAll(doomed);
+  files_.Rename(directory_ / NameOf(step), doomed);
+  files_.RemoveAll(doomed);
+}
+
+void CheckpointStore::PrepareToResume(int64_t step) {
+  for (const int64_t saved : Steps()) {
+    if (saved > step) Remove(saved);
+  }
+  if (!files_.Exists(directory_)) return;
+  for (const std::string& name : files_.ListDirectory(directory_)) {
+    if (name.starts_with(kTemporaryPrefix)) files_.RemoveAll(directory_ / name);
+  }
+  for (const char* link : {"last", "best"}) {
+    if (!files_.Exists(directory_ / link)) files_.RemoveAll(directory_ / link);  // It points at nothing now.
+  }
+}
+
+CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoint) {
+  CheckpointData data;
+  data.state = LoadState(files, checkpoint / kStateFile);
+  data.model = LoadChecked(files, checkpoint / kModelFile);
+  data.optimizer = LoadChecked(files, checkpoint / kOptimizerFile);
+  return data;
+}
+
+}  // namespace twofour::train

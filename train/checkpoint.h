@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/tensor.h"
+
+namespace twofour::train {
+
+/// Where training stands, besides the tensors.
+struct TrainerState {
+  int64_t step = 0;  ///< Finished optimizer steps.
+  /// The best evaluation so far; best_step 0: there was none.
+  int64_t best_step = 0;
+  double best_loss = 0;
+};
+
+/// All that a run needs to go on as if it had never stopped.
+struct CheckpointData {
+  std::vector<NamedTensor> model;
+  std::vector<NamedTensor> optimizer;
+  TrainerState state;
+};
+
+/// The checkpoints of one run: DIR/step-N/, each with model.safetensors, optimizer.safetensors and trainer.json, and
+/// the links DIR/last and DIR/best.
+///
+/// A checkpoint is written under a temporary name, synced and then renamed: a reader never sees half of one, and a
+/// failure leaves the previous ones whole. Each tensor carries a CRC-32, so that a damaged file is found out.
+class CheckpointStore {
+ public:
+  /// Keeps the newest `keep` checkpoints (at least 1), and the best one. Touches nothing yet.
+  CheckpointStore(FileSystem& files, std::filesystem::path directory, int64_t keep);
+
+  /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step says so),
+  /// then removes those no longer kept. Throws Error (a runtime failure); what was there before then still is.
+  void Save(const CheckpointData& data);
+
+  /// Removes what a run that goes on after `step` will not need: later checkpoints, which it writes anew, and what a
+  /// killed process left unfinished.
+  void PrepareToResume(int64_t step);
+
+  /// The newest checkpoint's folder, if there is one.
+  std::optional<std::filesystem::path> Newest() const;
+
+  /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
+  /// truncated or damaged.
+  static CheckpointData Load(FileSystem& files, const std::filesystem::path& checkpoint);
+
+ private:
+  std::vector<int64_t> Steps() const;
+  void RemoveOld(int64_t best_step);
+  void Remove(int64_t step);
+
+  FileSystem& files_;
+  std::filesystem::path directory_;
+  int64_t keep_;
+};
+
+}  // namespace twofour::train

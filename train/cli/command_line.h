@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace twofour::train {
+
+/// What the user asked for.
+struct CommandLine {
+  std::string config;            ///< --config
+  std::vector<std::string> set;  ///< --set path=value, in order
+  std::string out;               ///< --out; empty: runs/<name>
+  std::string resume;            ///< --resume
+  std::optional<bool> sparse;    ///< --sparse / --dense
+  std::optional<int> threads;    ///< --threads
+  std::optional<uint64_t> seed;  ///< --seed
+  bool overwrite = false;
+  bool print_config = false;
+  bool dry_run = false;
+};
+
+/// Parses the arguments. Nothing when there is nothing left to do (help or version was printed to `out`). Throws
+/// Error on an unknown or malformed argument.
+std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out);
+
+}  // namespace twofour::train

@@ -1,0 +1,85 @@
+#include "twofour/train/cli/startup_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "twofour/core/cpu.h"
+#include "twofour/core/kernels/gemm.h"
+#include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/mask_search.h"
+
+namespace twofour::train {
+namespace {
+
+/// 1234567 as "1,234,567"; not for negative numbers.
+std::string Grouped(int64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string grouped;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
+}
+
+std::string DescribeTraining(const proto::Config& config, int64_t samples) {
+  const int64_t per_step = config.training().batch_size() * config.training().accumulate_steps();
+  const double epochs =
+      static_cast<double>(config.training().steps()) * static_cast<double>(per_step) / static_cast<double>(samples);
+  return fmt::format("{} steps of {} samples ({:.1f} epochs), {}, lr {} {}, seed {}",
+                     Grouped(config.training().steps()), per_step, epochs,
+                     config.optimizer().has_sgd() ? "sgd" : "adamw", config.learning_rate().lr(),
+                     proto::LearningRate::Schedule_Name(config.learning_rate().schedule()), config.seed());
+}
+
+size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
+  size_t longest = 0;
+  for (const nn::SwapEntry& entry : entries) longest = std::max(longest, entry.name.size());
+  return longest;
+}
+
+}  // namespace
+
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const nn::Module& model,
+                       const DataSplit& data, std::ostream& out) {
+  const auto row = [&out](const char* key, const std::string& value) {
+    out << fmt::format("  {:<12}{}\n", key, value);
+  };
+  out << "twofour " TWOFOUR_VERSION "\n";
+  row("run", fmt::format("{} -> {}", config.name(), folder));
+  row("model", fmt::format("{}, {} parameters", model.type_name(), Grouped(model.NumParameters())));
+  row("data", data.description);
+  row("training", DescribeTraining(config, data.train->size()));
+  row("threads", std::to_string(NumThreads()));
+  row("processor", InstructionSetName());
+  row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmLibraryName(),
+                             sparse::ChooseMaskSearchKernel(config.sparsity().algorithm() == proto::Sparsity::GREEDY
+                                                                ? sparse::MaskAlgorithm::kGreedy
+                                                                : sparse::MaskAlgorithm::kExact)
+                                 .name));
+}
+
+void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, int64_t batch, std::ostream& out) {
+  const bool by_weight = target == nn::SwapTarget::kWeight;
+  out << fmt::format("✓ 2:4 sparsity enabled - converted {} MLP layers to {}\n", report.converted.size(),
+                     by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
+  const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
+  for (const nn::SwapEntry& entry : report.converted) {
+    out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
+    if (by_weight) {
+      const auto [kernel, reason] = sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch});
+      out << fmt::format("  kernel {} ({})", kernel->name, reason);
+    }
+    out << "\n";
+  }
+  if (!report.kept_dense.empty()) out << "  kept dense:\n";
+  for (const nn::SwapEntry& entry : report.kept_dense) {
+    out << fmt::format("    {:<{}}  [{}, {}]  {}\n", entry.name, width, entry.out_features, entry.in_features,
+                       entry.reason);
+  }
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "twofour/nn/module.h"
+#include "twofour/nn/swap.h"
+#include "twofour/train/data/dataset.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// Prints what is about to be trained: run, model, data, schedule, threads, instruction set and kernels.
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const nn::Module& model,
+                       const DataSplit& data, std::ostream& out);
+
+/// Prints what the layer swap did: the converted layers with their kernels, and each linear kept dense and why.
+/// `batch` is the rows that a training product has.
+void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, int64_t batch, std::ostream& out);
+
+}  // namespace twofour::train

@@ -1,0 +1,173 @@
+#include "twofour/train/config/build.h"
+
+#include <stdexcept>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/residual_mlp.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/sgd.h"
+#include "twofour/train/data/csv.h"
+#include "twofour/train/data/glyphs.h"
+#include "twofour/train/data/idx.h"
+
+namespace twofour::train {
+namespace {
+
+nn::Activation ToActivation(proto::Activation activation) {
+  switch (activation) {
+    case proto::RELU_SQUARED:
+      return nn::Activation::kReluSquared;
+    case proto::RELU:
+      return nn::Activation::kRelu;
+    case proto::GELU:
+      return nn::Activation::kGelu;
+  }
+  throw std::logic_error("unknown activation");
+}
+
+CsvOptions::Header ToHeader(proto::Csv::Header header) {
+  switch (header) {
+    case proto::Csv::AUTO:
+      return CsvOptions::Header::kAuto;
+    case proto::Csv::YES:
+      return CsvOptions::Header::kYes;
+    case proto::Csv::NO:
+      return CsvOptions::Header::kNo;
+  }
+  throw std::logic_error("unknown header");
+}
+
+}  // namespace
+
+DataSplit BuildData(const proto::Data& data) {
+  switch (data.kind_case()) {
+    case proto::Data::kGlyphs: {
+      const proto::Glyphs& glyphs = data.glyphs();
+      return LoadGlyphs({.train_size = glyphs.train_size(),
+                         .eval_size = glyphs.eval_size(),
+                         .seed = glyphs.seed(),
+                         .rotation_degrees = glyphs.rotation_degrees(),
+                         .scale = glyphs.scale(),
+                         .shift_pixels = glyphs.shift_pixels(),
+                         .noise = glyphs.noise()});
+    }
+    case proto::Data::kIdx: {
+      const proto::Idx& idx = data.idx();
+      return LoadIdx({.images = idx.images(),
+                      .labels = idx.labels(),
+                      .eval_images = idx.eval_images(),
+                      .eval_labels = idx.eval_labels(),
+                      .eval_fraction = idx.eval_fraction(),
+                      .split_seed = idx.split_seed(),
+                      .num_classes = idx.num_classes()});
+    }
+    case proto::Data::kCsv: {
+      const proto::Csv& csv = data.csv();
+      return LoadCsv({.path = csv.path(),
+                      .eval_path = csv.eval_path(),
+                      .label = csv.label(),
+                      .delimiter = csv.delimiter()[0],
+                      .header = ToHeader(csv.header()),
+                      .standardize = csv.standardize(),
+                      .eval_fraction = csv.eval_fraction(),
+                      .split_seed = csv.split_seed()});
+    }
+    case proto::Data::KIND_NOT_SET:
+      break;
+  }
+  throw std::logic_error("data of no kind: validate the config first");
+}
+
+std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed) {
+  Generator generator(seed);
+  switch (model.kind_case()) {
+    case proto::Model::kMlp: {
+      const proto::MlpStack& mlp = model.mlp();
+      return std::make_unique<nn::MlpStack>(
+          nn::MlpStackOptions{.in_features = data.features(),
+                              .hidden_features = {mlp.hidden_features().begin(), mlp.hidden_features().end()},
+                              .out_features = data.num_classes(),
+                              .bias = mlp.bias(),
+                              .activation = ToActivation(mlp.activation()),
+                              .dropout = mlp.dropout()},
+          generator);
+    }
+    case proto::Model::kResidualMlp: {
+      const proto::ResidualMlp& mlp = model.residual_mlp();
+      return std::make_unique<nn::ResidualMlp>(
+          nn::ResidualMlpOptions{.in_features = data.features(),
+                                 .width = mlp.width(),
+                                 .hidden_features = mlp.hidden_features(),
+                                 .num_blocks = mlp.num_blocks(),
+                                 .out_features = data.num_classes(),
+                                 .bias = mlp.bias(),
+                                 .activation = ToActivation(mlp.activation()),
+                                 .dropout = mlp.dropout(),
+                                 .zero_init_projection = mlp.zero_init_projection()},
+          generator);
+    }
+    case proto::Model::KIND_NOT_SET:
+      break;
+  }
+  throw std::logic_error("model of no kind: validate the config first");
+}
+
+std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, const nn::Module& model) {
+  const double lr = config.learning_rate().lr();
+  const std::vector<NamedTensor> parameters = model.NamedParameters();
+  if (config.optimizer().has_sgd()) {
+    const proto::Sgd& sgd = config.optimizer().sgd();
+    return std::make_unique<optim::Sgd>(
+        optim::DecayMatricesOnly(parameters, sgd.weight_decay()),
+        optim::SgdOptions{.lr = lr, .momentum = sgd.momentum(), .nesterov = sgd.nesterov()});
+  }
+  const proto::AdamW& adamw = config.optimizer().adamw();
+  return std::make_unique<optim::AdamW>(
+      optim::DecayMatricesOnly(parameters, adamw.weight_decay()),
+      optim::AdamWOptions{.lr = lr, .beta1 = adamw.beta1(), .beta2 = adamw.beta2(), .eps = adamw.eps()});
+}
+
+optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps) {
+  switch (rate.schedule()) {
+    case proto::LearningRate::CONSTANT:
+      return optim::ConstantLr(rate.lr());
+    case proto::LearningRate::WARMUP_COSINE:
+      return optim::WarmupCosineLr(
+          {.lr = rate.lr(), .min_lr = rate.min_lr(), .warmup_steps = rate.warmup_steps(), .total_steps = total_steps});
+    case proto::LearningRate::WARMUP_STABLE_DECAY:
+      return optim::WarmupStableDecayLr({.lr = rate.lr(),
+                                         .min_lr = rate.min_lr(),
+                                         .warmup_steps = rate.warmup_steps(),
+                                         .decay_steps = rate.decay_steps(),
+                                         .total_steps = total_steps});
+  }
+  throw std::logic_error("unknown learning-rate schedule");
+}
+
+nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
+  return {.include = sparsity.include(),
+          .exclude = sparsity.exclude(),
+          .multiple_of = sparsity.multiple_of(),
+          .target =
+              sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
+          .sparsity = {.algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
+                                                                                    : sparse::MaskAlgorithm::kExact,
+                       .interval = sparsity.interval()}};
+}
+
+TrainerOptions BuildTrainerOptions(const proto::Config& config) {
+  return {.steps = config.training().steps(),
+          .batch_size = config.training().batch_size(),
+          .accumulate_steps = config.training().accumulate_steps(),
+          .clip_grad_norm = config.training().clip_grad_norm(),
+          .shuffle = config.training().shuffle(),
+          .seed = config.seed(),
+          .eval_every_steps = config.evaluation().every_steps(),
+          .eval_batch_size = config.evaluation().batch_size(),
+          .log_every_steps = config.logging().every_steps(),
+          .checkpoint_every_steps = config.checkpoint().every_steps(),
+          .save_best = config.checkpoint().save_best()};
+}
+
+}  // namespace twofour::train

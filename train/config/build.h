@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "twofour/nn/module.h"
+#include "twofour/nn/swap.h"
+#include "twofour/optim/lr_schedule.h"
+#include "twofour/optim/optimizer.h"
+#include "twofour/train/data/dataset.h"
+#include "twofour/train/trainer.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+// From a valid config to the objects it describes: the only code that knows both. Adding a model, an optimizer, a
+// schedule or a data set means a message in config.proto, its checks in validate.cc and a case here.
+
+DataSplit BuildData(const proto::Data& data);
+std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
+std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, const nn::Module& model);
+optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
+nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity);
+TrainerOptions BuildTrainerOptions(const proto::Config& config);
+
+}  // namespace twofour::train

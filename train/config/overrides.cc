@@ -1,0 +1,111 @@
+#include "twofour/train/config/overrides.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/config/fields.h"
+#include "twofour/train/config/suggest.h"
+
+namespace twofour::train {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
+
+/// Keeps the first error: those that follow are consequences.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int, int, const std::string& error) override {
+    if (message.empty()) message = error;
+  }
+  std::string message;
+};
+
+/// A field and the message it belongs to, found by walking a dotted path.
+struct Target {
+  Message* message;
+  const FieldDescriptor* field;
+};
+
+Target Walk(Message& root, const std::string& path, const std::string& assignment) {
+  Message* message = &root;
+  size_t begin = 0;
+  for (;;) {
+    const size_t dot = path.find('.', begin);
+    const std::string name = path.substr(begin, dot == std::string::npos ? std::string::npos : dot - begin);
+    const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
+    if (field == nullptr) {
+      throw Error(fmt::format("--set {}: unknown field '{}' in {}{}", assignment, name,
+                              message->GetDescriptor()->name(),
+                              DidYouMean(name, FieldNames(*message->GetDescriptor()))));
+    }
+    if (dot == std::string::npos) return {message, field};
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) {
+      throw Error(fmt::format("--set {}: '{}' has no fields of its own", assignment, path.substr(0, dot)));
+    }
+    message = message->GetReflection()->MutableMessage(message, field);
+    begin = dot + 1;
+  }
+}
+
+std::string Quoted(const std::string& value) {
+  std::string escaped;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return '"' + escaped + '"';
+}
+
+std::string Expected(const FieldDescriptor& field) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    std::vector<std::string> names;
+    for (int i = 0; i < field.enum_type()->value_count(); ++i) names.push_back(field.enum_type()->value(i)->name());
+    return fmt::format("one of {}", fmt::join(names, ", "));
+  }
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ? "{ fields }" : field.cpp_type_name();
+}
+
+}  // namespace
+
+void ApplyOverride(proto::Config& config, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error(fmt::format("--set {}: expected path=value, as in training.steps=100", assignment));
+  }
+  proto::Config changed = config;
+  const auto [message, field] = Walk(changed, assignment.substr(0, equals), assignment);
+  std::string value = assignment.substr(equals + 1);
+  const bool is_string = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+  const bool quoted =
+      value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+  if (is_string && !field->is_repeated() && !quoted) value = Quoted(value);
+  message->GetReflection()->ClearField(message, field);
+  FirstError error;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  parser.SetRecursionLimit(20);
+  // Parsed alone, so that a value cannot smuggle in a second field unnoticed.
+  std::unique_ptr<Message> parsed(message->New());
+  const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  if (!parser.ParseFromString(fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value), parsed.get())) {
+    throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
+                            Expected(*field), error.message));
+  }
+  std::vector<const FieldDescriptor*> set_fields;
+  parsed->GetReflection()->ListFields(*parsed, &set_fields);
+  const bool empties_list = set_fields.empty() && field->is_repeated();
+  if (!empties_list && (set_fields.size() != 1 || set_fields[0] != field)) {
+    throw Error(fmt::format("--set {}: the value sets more than '{}'", assignment, field->name()));
+  }
+  message->MergeFrom(*parsed);
+  config = std::move(changed);
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,169 @@
+#include "twofour/train/config/validate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+namespace {
+
+// Far above anything that fits into memory, and low enough that products of two stay inside 63 bits.
+constexpr int64_t kMaxFeatures = 1 << 20;
+constexpr int64_t kMaxCount = int64_t{1} << 40;
+
+/// Collects faults, so that the user sees all of them at once.
+class Faults {
+ public:
+  template <typename T>
+  void Expect(bool holds, const std::string& path, const T& value, const std::string& expected) {
+    if (!holds) lines_.push_back(fmt::format("config: {}: {}, expected {}", path, value, expected));
+  }
+  void Missing(const std::string& path, const std::string& expected) {
+    lines_.push_back(fmt::format("config: {}: missing, expected {}", path, expected));
+  }
+  void InRange(const std::string& path, int64_t value, int64_t low, int64_t high) {
+    Expect(value >= low && value <= high, path, value, fmt::format("{} to {}", low, high));
+  }
+  void AtLeast(const std::string& path, double value, double low) {
+    Expect(value >= low && std::isfinite(value), path, value, fmt::format("a finite number of at least {}", low));
+  }
+  void Probability(const std::string& path, double value) {
+    Expect(value >= 0 && value < 1, path, value, "a number in [0, 1)");
+  }
+  void OpenFraction(const std::string& path, double value) {
+    Expect(value > 0 && value < 1, path, value, "a number in (0, 1)");
+  }
+  void NotEmpty(const std::string& path, const std::string& value) {
+    if (value.empty()) Missing(path, "a file's path");
+  }
+  void Throw() const {
+    if (!lines_.empty()) throw Error(fmt::format("{}", fmt::join(lines_, "\n")));
+  }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+void CheckModel(const proto::Model& model, Faults& faults) {
+  switch (model.kind_case()) {
+    case proto::Model::kMlp: {
+      const proto::MlpStack& mlp = model.mlp();
+      faults.InRange("model.mlp.hidden_features (how many)", mlp.hidden_features_size(), 0, 1000);
+      for (int i = 0; i < mlp.hidden_features_size(); ++i) {
+        faults.InRange(fmt::format("model.mlp.hidden_features[{}]", i), mlp.hidden_features(i), 1, kMaxFeatures);
+      }
+      faults.Probability("model.mlp.dropout", mlp.dropout());
+      return;
+    }
+    case proto::Model::kResidualMlp: {
+      const proto::ResidualMlp& mlp = model.residual_mlp();
+      faults.InRange("model.residual_mlp.width", mlp.width(), 1, kMaxFeatures);
+      faults.InRange("model.residual_mlp.hidden_features", mlp.hidden_features(), 0, kMaxFeatures);
+      faults.InRange("model.residual_mlp.num_blocks", mlp.num_blocks(), 0, 1000);
+      faults.Probability("model.residual_mlp.dropout", mlp.dropout());
+      return;
+    }
+    case proto::Model::KIND_NOT_SET:
+      return faults.Missing("model", "mlp { ... } or residual_mlp { ... }");
+  }
+}
+
+void CheckData(const proto::Data& data, Faults& faults) {
+  constexpr int64_t kMaxGlyphs = 10'000'000;
+  switch (data.kind_case()) {
+    case proto::Data::kGlyphs: {
+      const proto::Glyphs& glyphs = data.glyphs();
+      faults.InRange("data.glyphs.train_size", glyphs.train_size(), 1, kMaxGlyphs);
+      faults.InRange("data.glyphs.eval_size", glyphs.eval_size(), 1, kMaxGlyphs);
+      return;
+    }
+    case proto::Data::kIdx: {
+      const proto::Idx& idx = data.idx();
+      faults.NotEmpty("data.idx.images", idx.images());
+      faults.NotEmpty("data.idx.labels", idx.labels());
+      faults.Expect(idx.eval_images().empty() == idx.eval_labels().empty(), "data.idx.eval_images, eval_labels",
+                    fmt::format("'{}', '{}'", idx.eval_images(), idx.eval_labels()), "both or neither");
+      faults.OpenFraction("data.idx.eval_fraction", idx.eval_fraction());
+      return;
+    }
+    case proto::Data::kCsv: {
+      const proto::Csv& csv = data.csv();
+      faults.NotEmpty("data.csv.path", csv.path());
+      faults.Expect(csv.delimiter().size() == 1, "data.csv.delimiter", fmt::format("'{}'", csv.delimiter()),
+                    "one character");
+      faults.OpenFraction("data.csv.eval_fraction", csv.eval_fraction());
+      return;
+    }
+    case proto::Data::KIND_NOT_SET:
+      return faults.Missing("data", "glyphs { ... }, idx { ... } or csv { ... }");
+  }
+}
+
+void CheckTraining(const proto::Config& config, Faults& faults) {
+  const proto::Training& training = config.training();
+  faults.InRange("training.steps", training.steps(), 1, kMaxCount);
+  faults.InRange("training.batch_size", training.batch_size(), 1, kMaxCount);
+  faults.InRange("training.accumulate_steps", training.accumulate_steps(), 1, 1 << 20);
+  faults.AtLeast("training.clip_grad_norm", training.clip_grad_norm(), 0);
+  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 1, kMaxCount);
+  faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 1, kMaxCount);
+  faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
+  faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
+  faults.InRange("logging.every_steps", config.logging().every_steps(), 1, kMaxCount);
+}
+
+void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults) {
+  if (optimizer.has_sgd()) {
+    const proto::Sgd& sgd = optimizer.sgd();
+    faults.Probability("optimizer.sgd.momentum", sgd.momentum());
+    faults.AtLeast("optimizer.sgd.weight_decay", sgd.weight_decay(), 0);
+    faults.Expect(!sgd.nesterov() || sgd.momentum() > 0, "optimizer.sgd.nesterov", sgd.nesterov(),
+                  "a momentum above 0 with it");
+    return;
+  }
+  const proto::AdamW& adamw = optimizer.adamw();
+  faults.Probability("optimizer.adamw.beta1", adamw.beta1());
+  faults.Probability("optimizer.adamw.beta2", adamw.beta2());
+  faults.Expect(adamw.eps() > 0 && std::isfinite(adamw.eps()), "optimizer.adamw.eps", adamw.eps(),
+                "a finite number above 0");
+  faults.AtLeast("optimizer.adamw.weight_decay", adamw.weight_decay(), 0);
+}
+
+void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& faults) {
+  faults.AtLeast("learning_rate.lr", rate.lr(), 0);
+  faults.Expect(rate.min_lr() >= 0 && rate.min_lr() <= rate.lr(), "learning_rate.min_lr", rate.min_lr(),
+                fmt::format("0 to lr, which is {}", rate.lr()));
+  faults.InRange("learning_rate.warmup_steps", rate.warmup_steps(), 0, steps);
+  faults.InRange("learning_rate.decay_steps", rate.decay_steps(), 0, std::max<int64_t>(steps - rate.warmup_steps(), 0));
+}
+
+void CheckSparsity(const proto::Sparsity& sparsity, Faults& faults) {
+  faults.Expect(
+      sparsity.multiple_of() >= 4 && sparsity.multiple_of() % 4 == 0 && sparsity.multiple_of() <= kMaxFeatures,
+      "sparsity.multiple_of", sparsity.multiple_of(), "a multiple of 4, at least 4");
+  faults.InRange("sparsity.interval", sparsity.interval(), 1, kMaxCount);
+}
+
+}  // namespace
+
+void ValidateConfig(const proto::Config& config) {
+  Faults faults;
+  const std::string& name = config.name();
+  faults.Expect(!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos, "name",
+                fmt::format("'{}'", name), "a folder's name");
+  faults.InRange("threads", config.threads(), 0, 1024);
+  CheckModel(config.model(), faults);
+  CheckData(config.data(), faults);
+  CheckTraining(config, faults);
+  CheckOptimizer(config.optimizer(), faults);
+  CheckLearningRate(config.learning_rate(), config.training().steps(), faults);
+  CheckSparsity(config.sparsity(), faults);
+  faults.Throw();
+}
+
+}  // namespace twofour::train

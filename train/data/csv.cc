@@ -1,0 +1,184 @@
+#include "twofour/train/data/csv.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/parallel.h"
+#include "twofour/train/data/csv_table.h"
+#include "twofour/train/data/split.h"
+#include "twofour/train/data/text.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+
+CsvTable ReadTable(const CsvOptions& options, const std::string& path) {
+  const std::vector<std::byte> bytes = FileSystem::Default().ReadFile(path, kMaxFileBytes);
+  return ParseCsv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options, path);
+}
+
+/// Class names in the order of their numbers: 2 before 10 when all are integers.
+std::vector<std::string> SortedClasses(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  if (std::all_of(names.begin(), names.end(), ParseInteger)) {
+    std::stable_sort(names.begin(), names.end(),
+                     [](const std::string& a, const std::string& b) { return *ParseInteger(a) < *ParseInteger(b); });
+  }
+  return names;
+}
+
+/// The class of each of the table's label names. Throws Error on a name that is no class.
+std::vector<int32_t> ClassOfLabel(const CsvTable& table, const std::vector<std::string>& classes,
+                                  const CsvOptions& options, const std::string& path) {
+  std::unordered_map<std::string_view, int32_t> numbers;
+  for (const std::string& name : classes) numbers.emplace(name, static_cast<int32_t>(numbers.size()));
+  std::vector<int32_t> result;
+  for (size_t label = 0; label < table.label_names.size(); ++label) {
+    const auto found = numbers.find(table.label_names[label]);
+    if (found == numbers.end()) {
+      const auto row = std::find(table.labels.begin(), table.labels.end(), static_cast<int32_t>(label));
+      throw Error(fmt::format("{}: line {}: class {} does not occur in {}", path,
+                              table.lines[row - table.labels.begin()], Quoted(table.label_names[label]), options.path));
+    }
+    result.push_back(found->second);
+  }
+  return result;
+}
+
+/// What to subtract from each feature and then divide by. [features] each
+struct Scaling {
+  std::vector<double> mean;
+  std::vector<double> stddev;
+};
+
+/// Mean and population standard deviation over `rows`, summed in their order.
+Scaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
+  const auto features = static_cast<size_t>(table.features);
+  const auto count = static_cast<double>(rows.size());
+  const double* first = table.values.data() + rows[0] * table.features;
+  std::vector<double> min(first, first + features), max(min);
+  Scaling scaling{std::vector<double>(features), std::vector<double>(features)};
+  for (int64_t row : rows) {
+    const double* values = table.values.data() + row * table.features;
+    for (size_t i = 0; i < features; ++i) {
+      scaling.mean[i] += values[i];
+      min[i] = std::min(min[i], values[i]);
+      max[i] = std::max(max[i], values[i]);
+    }
+  }
+  for (double& mean : scaling.mean) mean /= count;
+  for (int64_t row : rows) {
+    const double* values = table.values.data() + row * table.features;
+    for (size_t i = 0; i < features; ++i) {
+      const double offset = values[i] - scaling.mean[i];
+      scaling.stddev[i] += offset * offset;
+    }
+  }
+  for (size_t i = 0; i < features; ++i) {
+    scaling.stddev[i] = std::sqrt(scaling.stddev[i] / count);
+    // Rounding can leave a constant column a tiny deviation, which would blow its noise up to ones.
+    if (min[i] == max[i]) scaling.mean[i] = min[i];
+    if (min[i] == max[i] || scaling.stddev[i] == 0) scaling.stddev[i] = 1;
+  }
+  return scaling;
+}
+
+std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<const int64_t> rows,
+                                           const std::vector<int32_t>& class_of_label, int64_t num_classes,
+                                           const Scaling& scaling, const std::string& path) {
+  const auto count = static_cast<int64_t>(rows.size());
+  const int64_t cols = table.features;
+  Tensor inputs = Tensor::Empty({count, cols});
+  Tensor labels = Tensor::Empty({count}, DType::kI32);
+  float* input = inputs.mutable_data<float>();
+  int32_t* label = labels.mutable_data<int32_t>();
+  ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double* values = table.values.data() + rows[i] * cols;
+      for (int64_t j = 0; j < cols; ++j) {
+        const double scaled = (values[j] - scaling.mean[j]) / scaling.stddev[j];
+        if (!(std::abs(scaled) <= std::numeric_limits<float>::max())) {
+          throw Error(fmt::format("{}: line {}: {} is too far from the training mean {} (standard deviation {})", path,
+                                  table.lines[rows[i]], values[j], scaling.mean[j], scaling.stddev[j]));
+        }
+        input[i * cols + j] = static_cast<float>(scaled);
+      }
+      label[i] = class_of_label[table.labels[rows[i]]];
+    }
+  });
+  return std::make_shared<InMemoryDataset>(inputs, labels, num_classes);
+}
+
+void CheckSameColumns(const CsvTable& train, const CsvTable& eval, const CsvOptions& options) {
+  if (eval.features != train.features) {
+    throw Error(
+        fmt::format("{}: {} features, but {} has {}", options.eval_path, eval.features, options.path, train.features));
+  }
+  if (train.feature_names.empty() || eval.feature_names.empty()) return;
+  const auto [ours, theirs] =
+      std::mismatch(train.feature_names.begin(), train.feature_names.end(), eval.feature_names.begin());
+  if (ours != train.feature_names.end()) {
+    throw Error(fmt::format("{}: feature {} (counted from 0, without the label) is named {}, but in {} {}",
+                            options.eval_path, ours - train.feature_names.begin(), Quoted(*theirs), options.path,
+                            Quoted(*ours)));
+  }
+}
+
+Tensor ToTensor(const std::vector<double>& values) {
+  return Tensor::FromVector(std::vector<float>(values.begin(), values.end()), {static_cast<int64_t>(values.size())});
+}
+
+std::vector<int64_t> AllRows(const CsvTable& table) {
+  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+}  // namespace
+
+DataSplit LoadCsv(const CsvOptions& options) {
+  if (options.path.empty()) throw Error("csv: path: expected the path of a file");
+  const CsvTable table = ReadTable(options, options.path);
+  DataSplit split;
+  split.class_names = SortedClasses(table.label_names);
+  const auto num_classes = static_cast<int64_t>(split.class_names.size());
+  if (num_classes < 2) {
+    throw Error(
+        fmt::format("{}: every label is {}, expected at least 2 classes", options.path, Quoted(split.class_names[0])));
+  }
+  const bool has_eval = !options.eval_path.empty();
+  const CsvTable own_eval_table = has_eval ? ReadTable(options, options.eval_path) : CsvTable{};
+  if (has_eval) CheckSameColumns(table, own_eval_table, options);
+  const CsvTable& eval_table = has_eval ? own_eval_table : table;
+  const std::string& eval_path = has_eval ? options.eval_path : options.path;
+  const SplitIndices rows = has_eval ? SplitIndices{AllRows(table), AllRows(eval_table)}
+                                     : SplitByFraction(table.rows(), options.eval_fraction, options.split_seed);
+
+  const auto features = static_cast<size_t>(table.features);
+  Scaling scaling{std::vector<double>(features, 0.0), std::vector<double>(features, 1.0)};
+  if (options.standardize) {
+    scaling = MeasureScaling(table, rows.train);
+    split.feature_mean = ToTensor(scaling.mean);
+    split.feature_std = ToTensor(scaling.stddev);
+  }
+  split.train = MakeDataset(table, rows.train, ClassOfLabel(table, split.class_names, options, options.path),
+                            num_classes, scaling, options.path);
+  split.eval = MakeDataset(eval_table, rows.eval, ClassOfLabel(eval_table, split.class_names, options, eval_path),
+                           num_classes, scaling, eval_path);
+  split.description = fmt::format("csv {}: {} training and {} evaluation samples of {} features, {} classes",
+                                  options.path, split.train->size(), split.eval->size(), table.features, num_classes);
+  return split;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "twofour/train/data/dataset.h"
+
+namespace twofour::train {
+
+struct CsvOptions {
+  enum class Header {
+    kAuto,  ///< The first row is one when a cell outside the label's column is neither empty nor a number.
+    kYes,
+    kNo,
+  };
+
+  std::string path;
+  /// A second file to evaluate on. Without it, a random part of the first is held out.
+  std::string eval_path;
+  /// The column of the class: its name or, where no column has that name, its index (from 0; negative from the end).
+  std::string label = "-1";
+  char delimiter = ',';
+  Header header = Header::kAuto;
+  /// Subtract the mean of each feature and divide by its standard deviation, both those of the training samples.
+  bool standardize = true;
+  double eval_fraction = 0.2;  ///< The part held out.
+  uint64_t split_seed = 1;
+};
+
+/// Loads one or two CSV files of up to 1 GiB. The distinct labels of `path` become the classes, sorted by value when
+/// all are integers and bytewise otherwise. A feature that is constant over the training samples keeps the scale 1.
+/// Throws Error when ParseCsv does, when there are fewer than two classes, and when the second file has other columns
+/// or a class that the first does not have.
+DataSplit LoadCsv(const CsvOptions& options);
+
+}  // namespace twofour::train

@@ -1,0 +1,110 @@
+#include "twofour/train/data/csv_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool IsLineBreak(char c) { return c == '\n' || c == '\r'; }
+
+}  // namespace
+
+CsvReader::CsvReader(std::string_view text, char delimiter, std::string source)
+    : text_(text), delimiter_(delimiter), source_(std::move(source)) {
+  if (delimiter == '"' || delimiter == '\0' || IsLineBreak(delimiter)) {
+    throw Error("csv: delimiter: expected a character other than a quote, a line break and NUL");
+  }
+  if (const size_t nul = text_.find('\0'); nul != std::string_view::npos) {
+    const auto line = 1 + std::count(text_.begin(), text_.begin() + nul, '\n');
+    Fail(line, fmt::format("NUL byte (byte {} of the file), expected UTF-8 text", nul));
+  }
+  if (text_.starts_with(kByteOrderMark)) text_.remove_prefix(kByteOrderMark.size());
+  while (!text_.empty() && IsLineBreak(text_.back())) text_.remove_suffix(1);
+}
+
+bool CsvReader::Next(CsvRow& row) {
+  if (AtEnd()) return false;
+  row.line = line_;
+  size_t count = 0;
+  bool more = true;
+  while (more) {
+    if (count == kMaxColumns) Fail(row.line, fmt::format("more than {} columns", kMaxColumns));
+    if (count == row.cells.size()) row.cells.emplace_back();
+    more = ReadCell(row.cells[count++]);
+  }
+  row.cells.resize(count);
+  return true;
+}
+
+/// True when another cell of the row follows.
+bool CsvReader::ReadCell(std::string& cell) {
+  cell.clear();
+  SkipBlanks();
+  if (!AtEnd() && text_[at_] == '"') {
+    ReadQuoted(cell);
+    SkipBlanks();
+  } else {
+    ReadUnquoted(cell);
+  }
+  if (AtEnd()) return false;
+  if (text_[at_] == delimiter_) {
+    ++at_;
+    return true;
+  }
+  if (!IsLineBreak(text_[at_])) Fail(line_, "text after a closing quote");
+  SkipLineBreak();
+  return false;
+}
+
+void CsvReader::ReadQuoted(std::string& cell) {
+  const int64_t opened = line_;
+  ++at_;
+  for (;;) {
+    const size_t end = std::min(text_.find_first_of("\"\r\n", at_), text_.size());
+    cell.append(text_, at_, end - at_);
+    at_ = end;
+    if (AtEnd()) Fail(opened, "a quote is opened and never closed");
+    if (text_[at_] == '"') {
+      ++at_;
+      if (AtEnd() || text_[at_] != '"') return;
+      cell.push_back('"');
+      ++at_;
+    } else {
+      SkipLineBreak();
+      cell.append(text_, end, at_ - end);
+    }
+  }
+}
+
+void CsvReader::ReadUnquoted(std::string& cell) {
+  const size_t begin = at_;
+  while (!AtEnd() && text_[at_] != delimiter_ && !IsLineBreak(text_[at_])) {
+    if (text_[at_] == '"') Fail(line_, "a quote inside a cell that does not begin with one");
+    ++at_;
+  }
+  size_t end = at_;
+  while (end > begin && (text_[end - 1] == ' ' || text_[end - 1] == '\t')) --end;
+  cell.append(text_, begin, end - begin);
+}
+
+void CsvReader::SkipBlanks() {
+  while (!AtEnd() && text_[at_] != delimiter_ && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+}
+
+void CsvReader::SkipLineBreak() {
+  at_ += text_.substr(at_).starts_with("\r\n") ? 2 : 1;
+  ++line_;
+}
+
+void CsvReader::Fail(int64_t line, std::string_view fault) const {
+  throw Error(fmt::format("{}: line {}: {}", source_, line, fault));
+}
+
+}  // namespace twofour::train

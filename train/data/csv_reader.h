@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twofour::train {
+
+/// One record of a CSV file.
+struct CsvRow {
+  int64_t line = 0;  ///< Where it begins, counted from 1.
+  std::vector<std::string> cells;
+};
+
+/// Takes CSV text apart, row by row, as RFC 4180 has it: cells in double quotes may hold delimiters, line breaks and,
+/// written twice, quotes. Beyond the RFC: a UTF-8 byte-order mark is skipped, lines end in CRLF, LF or CR, empty lines
+/// at the end do not count, and blanks around a cell are dropped.
+class CsvReader {
+ public:
+  static constexpr size_t kMaxColumns = 100'000;
+
+  /// `text` must outlive the reader; `source` names the file in messages. Throws Error when `delimiter` is a quote or
+  /// a line break, and when the text holds a NUL byte.
+  CsvReader(std::string_view text, char delimiter, std::string source);
+
+  /// Reads the next row; false at the end. Throws Error, naming the line, on quotes that do not match or are in the
+  /// wrong place and on more than kMaxColumns cells.
+  bool Next(CsvRow& row);
+
+ private:
+  bool AtEnd() const { return at_ == text_.size(); }
+  bool ReadCell(std::string& cell);
+  void ReadQuoted(std::string& cell);
+  void ReadUnquoted(std::string& cell);
+  void SkipBlanks();
+  void SkipLineBreak();
+  [[noreturn]] void Fail(int64_t line, std::string_view fault) const;
+
+  std::string_view text_;
+  char delimiter_;
+  std::string source_;
+  size_t at_ = 0;
+  int64_t line_ = 1;
+};
+
+}  // namespace twofour::train

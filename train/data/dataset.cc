@@ -1,0 +1,53 @@
+#include "twofour/train/data/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::train {
+
+InMemoryDataset::InMemoryDataset(Tensor inputs, Tensor labels, int64_t num_classes)
+    : inputs_(std::move(inputs)), labels_(std::move(labels)), num_classes_(num_classes) {
+  if (inputs_.dtype() != DType::kF32 || inputs_.rank() != 2) {
+    throw Error(fmt::format("dataset: inputs are {} {}, expected f32 [samples, features]", NameOf(inputs_.dtype()),
+                            ToString(inputs_.shape())));
+  }
+  if (labels_.dtype() != DType::kI32 || labels_.shape() != Shape{inputs_.dim(0)}) {
+    throw Error(fmt::format("dataset: labels are {} {}, expected i32 [{}]", NameOf(labels_.dtype()),
+                            ToString(labels_.shape()), inputs_.dim(0)));
+  }
+  const int32_t* label = labels_.data<int32_t>();
+  for (int64_t i = 0; i < labels_.numel(); ++i) {
+    if (label[i] < 0 || label[i] >= num_classes) {
+      throw Error(fmt::format("dataset: sample {} has label {}, expected 0 to {}", i, label[i], num_classes - 1));
+    }
+  }
+}
+
+Batch InMemoryDataset::Get(std::span<const int64_t> indices) const {
+  for (int64_t index : indices) {
+    if (index < 0 || index >= size()) {
+      throw Error(fmt::format("dataset: no sample {}, there are {}", index, size()));
+    }
+  }
+  const auto count = static_cast<int64_t>(indices.size());
+  const int64_t cols = features();
+  Batch batch{Tensor::Empty({count, cols}), Tensor::Empty({count}, DType::kI32)};
+  const float* source = inputs_.data<float>();
+  const int32_t* label = labels_.data<int32_t>();
+  float* row = batch.inputs.mutable_data<float>();
+  int32_t* target = batch.targets.mutable_data<int32_t>();
+  ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(source + indices[i] * cols, cols, row + i * cols);
+      target[i] = label[indices[i]];
+    }
+  });
+  return batch;
+}
+
+}  // namespace twofour::train

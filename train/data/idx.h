@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "twofour/train/data/dataset.h"
+
+namespace twofour::train {
+
+/// Where the images and labels are, gzip'd or not (the contents tell, not the name).
+struct IdxOptions {
+  std::string images;
+  std::string labels;
+  /// A second pair to evaluate on. Without it, a random part of the first pair is held out.
+  std::string eval_images;
+  std::string eval_labels;
+  double eval_fraction = 0.2;  ///< The part held out.
+  uint64_t split_seed = 1;
+  int64_t num_classes = 0;  ///< 2 to 256; 0 means the largest label plus one.
+};
+
+/// An array of unsigned bytes.
+struct IdxArray {
+  std::vector<int64_t> dims;   ///< Outermost first.
+  std::vector<uint8_t> bytes;  ///< Row-major, as many as the product of dims.
+};
+
+/// Reads the format of MNIST's files (yann.lecun.com/exdb/mnist): two zero bytes, the element type, the number of
+/// dimensions, each dimension as a big-endian 32-bit number, then the elements. gzip'd bytes are decompressed first.
+/// `source` names the file in messages. Throws Error, naming the byte, on anything else, on elements other than
+/// unsigned bytes (type 0x08), on a size of zero or above 1 GiB, and when more or fewer bytes follow than announced.
+IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source);
+
+/// Loads MNIST or a set in its format: images u8 [samples, ...] and labels u8 [samples]. Pixels become floats in
+/// [0, 1], each image one row. Throws Error on files that ParseIdx refuses or that do not fit together.
+DataSplit LoadIdx(const IdxOptions& options);
+
+}  // namespace twofour::train

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+namespace twofour::train {
+
+/// Streams of RandomKey that the data uses. They lie far above those that Generator hands out to modules from 0
+/// upwards, so data and initial weights never share numbers under one seed. A change of a number changes every run.
+inline constexpr uint32_t kSplitStream = 0x80000001;
+inline constexpr uint32_t kShuffleStream = 0x80000002;
+inline constexpr uint32_t kGlyphTrainStream = 0x80000003;
+inline constexpr uint32_t kGlyphEvalStream = 0x80000004;
+
+}  // namespace twofour::train

@@ -1,0 +1,35 @@
+#include "twofour/train/export.h"
+
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/mask.h"
+
+namespace twofour::train {
+
+std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
+  if (weights == ExportWeights::kDenseWithMasks) return nn::StateDict(model);
+  std::vector<NamedTensor> tensors = model.NamedParameters();
+  std::map<std::string, nn::SemiSparseLinear*> sparse;
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) sparse[name + ".weight"] = layer;
+  for (NamedTensor& named : tensors) {
+    const auto found = sparse.find(named.name);
+    if (found != sparse.end()) named.tensor = sparse::ApplyMask(found->second->weight(), found->second->mask());
+  }
+  return tensors;
+}
+
+std::string DescribeDataAsJson(const DataSplit& data) {
+  nlohmann::ordered_json json{{"description", data.description}, {"class_names", data.class_names}};
+  if (data.feature_mean.defined()) {
+    json["feature_mean"] = data.feature_mean.ToVector();
+    json["feature_std"] = data.feature_std.ToVector();
+  }
+  // Class names are the user's bytes; what is not UTF-8 among them is replaced.
+  return json.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace twofour::train

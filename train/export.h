@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "twofour/nn/module.h"
+#include "twofour/train/data/dataset.h"
+
+namespace twofour::train {
+
+enum class ExportWeights {
+  kDenseWithMasks,  ///< The dense master weights, and `weight_mask` beside each that has one.
+  kPruned,          ///< Weights with zeros where their mask does not keep; no masks.
+};
+
+/// The tensors of a trained model as model.safetensors holds them.
+std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights);
+
+/// What besides the model is needed to use it: class names, and the mean and scale of each feature where the data was
+/// standardised, as JSON.
+std::string DescribeDataAsJson(const DataSplit& data);
+
+}  // namespace twofour::train

@@ -1,0 +1,98 @@
+#include "twofour/train/metrics.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
+
+using Json = nlohmann::ordered_json;
+
+}  // namespace
+
+void TeeSink::OnTrain(const TrainMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnTrain(metrics);
+}
+
+void TeeSink::OnEval(const EvalMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnEval(metrics);
+}
+
+void TeeSink::OnSparsity(const SparsityMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnSparsity(metrics);
+}
+
+JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "a")) {
+  if (file_ == nullptr) {
+    throw Error(fmt::format("cannot open {} for appending: {}", path.string(), std::strerror(errno)),
+                ErrorKind::kRuntimeFailure);
+  }
+}
+
+void JsonLinesSink::WriteLine(const std::string& line) {
+  if (std::fputs((line + "\n").c_str(), file_.get()) < 0 || std::fflush(file_.get()) != 0) {
+    throw Error(fmt::format("cannot write to {}: {}", path_.string(), std::strerror(errno)),
+                ErrorKind::kRuntimeFailure);
+  }
+}
+
+void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
+  WriteLine(Json{{"step", metrics.step},
+                 {"split", "train"},
+                 {"loss", metrics.loss},
+                 {"lr", metrics.lr},
+                 {"grad_norm", metrics.grad_norm},
+                 {"samples_per_s", metrics.samples_per_s}}
+                .dump());
+}
+
+void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
+  WriteLine(
+      Json{{"step", metrics.step}, {"split", "eval"}, {"loss", metrics.loss}, {"accuracy", metrics.accuracy}}.dump());
+}
+
+void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
+  WriteLine(Json{{"step", metrics.step},
+                 {"split", "sparsity"},
+                 {"layer", metrics.layer},
+                 {"retained_l1", metrics.retained_l1},
+                 {"flip_rate", metrics.flip_rate},
+                 {"activation_density", metrics.activation_density}}
+                .dump());
+}
+
+void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
+  FileSystem& files = FileSystem::Default();
+  if (!files.Exists(path)) return;
+  const std::vector<std::byte> bytes = files.ReadFile(path, kMaxMetricsBytes);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string kept;
+  int64_t line_number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    ++line_number;
+    const size_t newline = text.find('\n', begin);
+    if (newline == std::string::npos) break;  // Torn by a kill.
+    const std::string line = text.substr(begin, newline - begin);
+    begin = newline + 1;
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
+      throw Error(
+          fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
+    }
+    if (record["step"].get<int64_t>() <= step) kept += line + "\n";
+  }
+  if (kept == text) return;
+  const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(kept));
+  WriteFileAtomically(files, path, std::span(&piece, 1));
+}
+
+}  // namespace twofour::train

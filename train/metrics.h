@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace twofour::train {
+
+/// After a training step: `step` counts finished optimizer steps from 1.
+struct TrainMetrics {
+  int64_t step = 0;
+  double loss = 0;  ///< Mean over the samples of this step.
+  double lr = 0;
+  double grad_norm = 0;      ///< Of all gradients together, before clipping.
+  double samples_per_s = 0;  ///< Over the training time since the last such record.
+};
+
+struct EvalMetrics {
+  int64_t step = 0;
+  double loss = 0;      ///< Mean over the evaluation samples.
+  double accuracy = 0;  ///< Share of samples whose largest logit is their class.
+};
+
+/// The state of one SemiSparseLinear after a step.
+struct SparsityMetrics {
+  int64_t step = 0;
+  std::string layer;
+  double retained_l1 = 0;         ///< Share of |weight| that the mask keeps.
+  double flip_rate = 0;           ///< Share of mask entries that the last refresh changed.
+  double activation_density = 0;  ///< Share of non-zeros in the layer's input in this step.
+};
+
+/// Something that records what happens during training.
+class MetricSink {
+ public:
+  virtual ~MetricSink() = default;
+  virtual void OnTrain(const TrainMetrics& metrics) = 0;
+  virtual void OnEval(const EvalMetrics& metrics) = 0;
+  virtual void OnSparsity(const SparsityMetrics& metrics) = 0;
+};
+
+/// Passes everything on to several sinks, in order.
+class TeeSink : public MetricSink {
+ public:
+  /// `sink` is not owned.
+  void Add(MetricSink* sink) { sinks_.push_back(sink); }
+  void OnTrain(const TrainMetrics& metrics) override;
+  void OnEval(const EvalMetrics& metrics) override;
+  void OnSparsity(const SparsityMetrics& metrics) override;
+
+ private:
+  std::vector<MetricSink*> sinks_;
+};
+
+/// Appends one JSON object a line to a file, each handed to the operating system at once:
+///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}
+///   {"step":..,"split":"eval","loss":..,"accuracy":..}
+///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..}
+class JsonLinesSink : public MetricSink {
+ public:
+  /// Opens for appending. Throws Error (a runtime failure) when it cannot; so do writes.
+  explicit JsonLinesSink(const std::filesystem::path& path);
+  void OnTrain(const TrainMetrics& metrics) override;
+  void OnEval(const EvalMetrics& metrics) override;
+  void OnSparsity(const SparsityMetrics& metrics) override;
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  void WriteLine(const std::string& line);
+
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+/// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
+/// `step` writes those again. A missing file is fine. Throws Error naming the line when another line is damaged.
+void TruncateMetrics(const std::filesystem::path& path, int64_t step);
+
+}  // namespace twofour::train

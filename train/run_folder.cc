@@ -1,0 +1,84 @@
+#include "twofour/train/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLockFile = ".lock";
+
+/// Takes the lock that the kernel drops when this process ends, however it ends.
+int TakeLock(const fs::path& folder) {
+  const fs::path path = folder / kLockFile;
+  const int lock = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) {
+    throw Error(fmt::format("cannot write to {}: {}", folder.string(), std::strerror(errno)),
+                ErrorKind::kRuntimeFailure);
+  }
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    close(lock);
+    throw Error(fmt::format("{}: another trainer is working in this run folder", folder.string()));
+  }
+  return lock;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)), lock_(TakeLock(path_)) {}
+
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+RunFolder RunFolder::Create(FileSystem& files, const fs::path& path, const std::string& config_text,
+                            IfExists if_exists) {
+  if (files.Exists(path) && (!fs::is_directory(path) || !files.ListDirectory(path).empty())) {
+    if (if_exists == IfExists::kFail) {
+      throw Error(
+          fmt::format("{}: exists already; go on with --resume, start anew with --overwrite, or choose another "
+                      "folder with --out",
+                      path.string()));
+    }
+    if (!files.Exists(path / "config.pbtxt")) {
+      throw Error(
+          fmt::format("{}: holds no config.pbtxt, so it is not a run's folder and is not overwritten", path.string()));
+    }
+    const RunFolder in_use_by_nobody_else(path);
+    files.RemoveAll(path);
+  }
+  const fs::path temporary = TemporaryPathFor(path);
+  if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
+  files.CreateDirectories(temporary);
+  const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(config_text));
+  try {
+    files.WriteFile(temporary / "config.pbtxt", std::span(&piece, 1));
+    files.Rename(temporary, path);
+  } catch (const Error&) {
+    files.RemoveAll(temporary);
+    throw;
+  }
+  return RunFolder(path);
+}
+
+RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
+  if (!files.Exists(path / "config.pbtxt")) {
+    throw Error(fmt::format("{}: holds no config.pbtxt, expected the folder of a run", path.string()));
+  }
+  return RunFolder(path);
+}
+
+}  // namespace twofour::train

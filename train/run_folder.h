@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "twofour/core/io/file_system.h"
+
+namespace twofour::train {
+
+/// The folder that one run writes: config.pbtxt, data.json, metrics.jsonl, checkpoints/step-N/ and, at the end,
+/// model.safetensors. Held by one process at a time.
+class RunFolder {
+ public:
+  enum class IfExists { kFail, kOverwrite };
+
+  /// Makes a new folder that holds the config, in one step: a folder without config.pbtxt is never seen. Throws Error
+  /// when it exists and holds anything; with kOverwrite a run's folder is removed first, and one that is no run's
+  /// (has no config.pbtxt) is still an Error.
+  static RunFolder Create(FileSystem& files, const std::filesystem::path& path, const std::string& config_text,
+                          IfExists if_exists);
+  /// Opens the folder of a run to go on with it. Throws Error when there is none or another process works in it.
+  static RunFolder Open(FileSystem& files, const std::filesystem::path& path);
+
+  ~RunFolder();
+  RunFolder(RunFolder&& other) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.pbtxt"; }
+  std::filesystem::path data() const { return path_ / "data.json"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path model() const { return path_ / "model.safetensors"; }
+
+ private:
+  explicit RunFolder(std::filesystem::path path);
+
+  std::filesystem::path path_;
+  int lock_ = -1;  // File descriptor that holds the lock.
+};
+
+}  // namespace twofour::train

@@ -1,0 +1,220 @@
+#include "twofour/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/loss.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/optim/clip.h"
+
+namespace twofour::train {
+namespace {
+
+/// "; parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
+std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
+  const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
+    const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
+    return at < 0 ? std::string()
+                  : fmt::format("; {} '{}' holds {} at element {}", what, name, tensor.data<float>()[at], at);
+  };
+  for (const NamedTensor& parameter : parameters) {
+    std::string found = describe("parameter", parameter.name, parameter.tensor);
+    if (!found.empty()) return found;
+  }
+  for (const NamedTensor& parameter : parameters) {
+    if (!parameter.tensor.grad().defined()) continue;
+    std::string found = describe("the gradient of", parameter.name, parameter.tensor.grad());
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+/// The parameter with the largest element: where an overflow most likely comes from while all is still finite.
+std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
+  const NamedTensor* largest = nullptr;
+  float magnitude = -1;
+  for (const NamedTensor& parameter : parameters) {
+    const float* data = parameter.tensor.data<float>();
+    for (int64_t i = 0; i < parameter.tensor.numel(); ++i) {
+      if (std::fabs(data[i]) > magnitude) {
+        magnitude = std::fabs(data[i]);
+        largest = &parameter;
+      }
+    }
+  }
+  if (largest == nullptr) return {};
+  return fmt::format("; all parameters are finite, the largest is in '{}': {}", largest->name, magnitude);
+}
+
+[[noreturn]] void ThrowNotFinite(int64_t step, const std::string& what, double value,
+                                 const std::vector<NamedTensor>& parameters) {
+  std::string where = FirstNonFinite(parameters);
+  if (where.empty()) where = LargestParameter(parameters);
+  throw Error(fmt::format("step {}: {} is {}{}", step, what, value, where), ErrorKind::kRuntimeFailure);
+}
+
+int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
+  const float* row = logits.data<float>();
+  const int32_t* target = targets.data<int32_t>();
+  int64_t correct = 0;
+  for (int64_t i = 0; i < logits.rows(); ++i, row += logits.cols()) {
+    correct += std::max_element(row, row + logits.cols()) - row == target[i];
+  }
+  return correct;
+}
+
+}  // namespace
+
+Trainer::Trainer(nn::Module& model, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule,
+                 const Dataset& train_data, const Dataset& eval_data, const TrainerOptions& options,
+                 const TrainerServices& services)
+    : model_(model),
+      optimizer_(optimizer),
+      lr_schedule_(std::move(lr_schedule)),
+      train_data_(train_data),
+      eval_data_(eval_data),
+      options_(options),
+      services_(services),
+      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
+      parameters_(model.NamedParameters()),
+      parameter_tensors_(model.Parameters()),
+      sparse_layers_(nn::FindSemiSparseLinears(model)) {}
+
+void Trainer::Restore(const CheckpointData& data, const std::string& source) {
+  if (data.state.step > options_.steps) {
+    throw Error(fmt::format("{}: is at step {}, the run has only {}", source, data.state.step, options_.steps));
+  }
+  // The optimizer's state is checked against the parameters' shapes, so the model goes first.
+  nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
+  optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");
+  state_ = data.state;
+  saved_step_ = state_.step;
+}
+
+bool Trainer::Run() {
+  while (!Finished()) {
+    Step();
+    if (services_.stop != nullptr && *services_.stop) {
+      SaveCheckpoint();
+      return Finished();
+    }
+  }
+  SaveCheckpoint();
+  return true;
+}
+
+void Trainer::Step() {
+  const double start = services_.clock->Seconds();
+  const int64_t step = state_.step + 1;
+  const double lr = lr_schedule_(state_.step);
+  const bool measure = step % options_.log_every_steps == 0;
+  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(measure);
+  model_.SetTraining(true);
+  optimizer_.ZeroGrad();
+  double loss = 0;
+  try {
+    loss = AccumulateGradients();
+  } catch (const Error& error) {
+    throw Error(fmt::format("step {}: {}", step, error.what()), error.kind());
+  }
+  if (!std::isfinite(loss)) ThrowNotFinite(step, "the loss", loss, parameters_);
+  const double grad_norm = optim::GradNorm(parameter_tensors_);
+  if (!std::isfinite(grad_norm)) ThrowNotFinite(step, "the gradient's norm", grad_norm, parameters_);
+  if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm);
+  optimizer_.set_lr(lr);
+  optimizer_.Step();
+  state_.step = step;
+  training_seconds_ += services_.clock->Seconds() - start;
+  training_samples_ += options_.batch_size * options_.accumulate_steps;
+  AfterStep(loss, grad_norm, lr);
+}
+
+double Trainer::AccumulateGradients() {
+  double loss_sum = 0;
+  for (int64_t pass = 0; pass < options_.accumulate_steps; ++pass) {
+    const uint64_t batch_number = static_cast<uint64_t>(state_.step * options_.accumulate_steps + pass);
+    const Batch batch = train_data_.Get(sampler_.BatchIndices(batch_number));
+    model_.SetStep(batch_number);
+    Tensor loss = CrossEntropyLoss(model_.Forward(batch.inputs), batch.targets);
+    loss_sum += loss.item();
+    if (!std::isfinite(loss_sum)) return loss_sum;
+    if (options_.accumulate_steps > 1) loss = Scale(loss, 1.0 / static_cast<double>(options_.accumulate_steps));
+    loss.Backward();
+  }
+  return loss_sum / static_cast<double>(options_.accumulate_steps);
+}
+
+void Trainer::AfterStep(double loss, double grad_norm, double lr) {
+  if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
+    const double rate = training_seconds_ > 0 ? static_cast<double>(training_samples_) / training_seconds_ : 0.0;
+    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, rate});
+    training_seconds_ = 0;
+    training_samples_ = 0;
+    RecordSparsity();
+  }
+  if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
+  if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
+}
+
+void Trainer::RecordSparsity() {
+  for (const auto& [name, layer] : sparse_layers_) {
+    const double retained = layer->RetainedL1();  // Refreshes the mask: the flip rate is that of the step just made.
+    services_.sink->OnSparsity({state_.step, name, retained, layer->flip_rate(), layer->input_density()});
+  }
+}
+
+EvalMetrics Trainer::Evaluate() {
+  const NoGradGuard no_grad;
+  model_.SetTraining(false);
+  const int64_t size = eval_data_.size();
+  double loss_sum = 0;
+  int64_t correct = 0;
+  for (int64_t begin = 0; begin < size; begin += options_.eval_batch_size) {
+    std::vector<int64_t> indices(static_cast<size_t>(std::min(options_.eval_batch_size, size - begin)));
+    std::iota(indices.begin(), indices.end(), begin);
+    const Batch batch = eval_data_.Get(indices);
+    const Tensor logits = model_.Forward(batch.inputs);
+    loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());
+    correct += CountCorrect(logits, batch.targets);
+  }
+  const double count = static_cast<double>(size);
+  return {state_.step, loss_sum / count, static_cast<double>(correct) / count};
+}
+
+void Trainer::EvaluateAndRecord() {
+  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(false);
+  EvalMetrics metrics;
+  try {
+    metrics = Evaluate();
+  } catch (const Error& error) {
+    throw Error(fmt::format("step {}: {}", state_.step, error.what()), error.kind());
+  }
+  if (!std::isfinite(metrics.loss)) ThrowNotFinite(state_.step, "the evaluation loss", metrics.loss, parameters_);
+  if (services_.sink != nullptr) services_.sink->OnEval(metrics);
+  if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
+    state_.best_step = state_.step;
+    state_.best_loss = metrics.loss;
+    SaveCheckpoint();
+  }
+}
+
+void Trainer::SaveCheckpoint() {
+  if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
+  for (const NamedTensor& parameter : parameters_) {
+    if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
+      throw Error(fmt::format("step {}: no checkpoint written{}", state_.step, FirstNonFinite(parameters_)),
+                  ErrorKind::kRuntimeFailure);
+    }
+  }
+  services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
+  saved_step_ = state_.step;
+}
+
+}  // namespace twofour::train

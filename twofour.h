@@ -1,0 +1,25 @@
+#pragma once
+
+// What a program that trains with twofour needs, in one include. The train layer (data sets, Trainer, checkpoints) is
+// apart: include "twofour/train/trainer.h" and link twofour::train.
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops.h"
+#include "twofour/core/parallel.h"
+#include "twofour/core/random.h"
+#include "twofour/core/tensor.h"
+#include "twofour/nn/layers.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/module.h"
+#include "twofour/nn/residual_mlp.h"
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/clip.h"
+#include "twofour/optim/lr_schedule.h"
+#include "twofour/optim/sgd.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/pattern.h"
