@@ -70,9 +70,11 @@ void Module::SetStep(uint64_t step) {
 
 bool Module::HasBuffer(std::string_view) const { return false; }
 
-void Module::LoadBuffer(std::string_view name, const Tensor&) {
+void Module::CheckBuffer(std::string_view name, const Tensor&) const {
   throw Error(fmt::format("{} has no buffer '{}'", type_name(), name));
 }
+
+void Module::LoadBuffer(std::string_view name, const Tensor& tensor) { CheckBuffer(name, tensor); }
 
 void Module::OnStep(uint64_t) {}
 

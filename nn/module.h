@@ -66,8 +66,13 @@ class Module {
   virtual std::vector<NamedTensor> Buffers() { return {}; }
   /// True when LoadBuffer takes a tensor of this local name.
   virtual bool HasBuffer(std::string_view name) const;
-  /// Restores one of Buffers(), after the parameters were restored. Throws Error on another shape or dtype.
+  /// Throws Error on a tensor that LoadBuffer would refuse: of another shape or dtype, or no mask.
+  virtual void CheckBuffer(std::string_view name, const Tensor& tensor) const;
+  /// Restores one of Buffers(), after the parameters were restored. Throws Error as CheckBuffer does, before anything
+  /// was changed.
   virtual void LoadBuffer(std::string_view name, const Tensor& tensor);
+  /// Forgets what Buffers() would tell, so that it is found anew.
+  virtual void ResetBuffers() {}
 
  protected:
   /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
@@ -26,7 +27,7 @@ class ResidualBlock : public Module {
                     .activation = options.activation,
                     .c_proj_init = options.zero_init_projection ? LinearInit::kZero : LinearInit::kPyTorchDefault},
                 generator))) {
-    if (options.dropout > 0.0) {
+    if (options.dropout != 0.0) {
       dropout_ = &RegisterModule("dropout", std::make_unique<Dropout>(options.dropout, generator));
     }
   }
@@ -46,6 +47,9 @@ class ResidualBlock : public Module {
 }  // namespace
 
 ResidualMlp::ResidualMlp(const ResidualMlpOptions& options, Generator& generator) {
+  if (options.num_blocks < 0) {
+    throw Error(fmt::format("ResidualMlp: num_blocks is {}, must not be negative", options.num_blocks));
+  }
   const auto linear = [&](int64_t in, int64_t out) {
     return std::make_unique<Linear>(LinearOptions{.in_features = in, .out_features = out, .bias = options.bias},
                                     generator);

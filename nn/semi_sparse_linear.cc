@@ -74,24 +74,36 @@ std::vector<NamedTensor> SemiSparseLinear::Buffers() {
 
 bool SemiSparseLinear::HasBuffer(std::string_view name) const { return name == kMaskBuffer || name == kMaskAgeBuffer; }
 
-void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
+void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) const {
   if (name == kMaskBuffer) {
-    sparse::Mask mask = sparse::Mask::FromTensor(tensor);
+    const sparse::Mask mask = sparse::Mask::FromTensor(tensor);
     if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
       throw Error(fmt::format("shape {}, expected {}", ToString(tensor.shape()), ToString(weight_.shape())));
     }
-    mask_ = std::move(mask);
-    mask_version_ = weight_.version();
-    packed_ = nullptr;
   } else if (name == kMaskAgeBuffer) {
     if (tensor.dtype() != DType::kI32 || tensor.numel() != 1 || tensor.item() < 0) {
       throw Error("expected one i32 that is not negative");
     }
+  } else {
+    Module::CheckBuffer(name, tensor);
+  }
+}
+
+void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
+  CheckBuffer(name, tensor);
+  if (name == kMaskBuffer) {
+    mask_ = sparse::Mask::FromTensor(tensor);
+    mask_version_ = weight_.version();
+    packed_ = nullptr;
+  } else {
     // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
     mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
-  } else {
-    Module::LoadBuffer(name, tensor);
   }
+}
+
+void SemiSparseLinear::ResetBuffers() {
+  mask_ = sparse::Mask();
+  packed_ = nullptr;
 }
 
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options)

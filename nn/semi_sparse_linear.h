@@ -56,7 +56,9 @@ class SemiSparseLinear : public Module {
   /// mask was found).
   std::vector<NamedTensor> Buffers() override;
   bool HasBuffer(std::string_view name) const override;
+  void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
   void LoadBuffer(std::string_view name, const Tensor& tensor) override;
+  void ResetBuffers() override;
 
  private:
   void RefreshIfDue();

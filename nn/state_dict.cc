@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "twofour/core/error.h"
 
@@ -52,7 +53,12 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
   std::string faults;
   std::vector<std::pair<Tensor, Tensor>> copies;  // (parameter, its new elements)
   std::vector<std::pair<BufferTarget, Tensor>> buffers;
+  std::set<std::string> seen;
   for (const NamedTensor& named : state) {
+    if (!seen.insert(named.name).second) {
+      AddFault(faults, source, named.name, "is there twice");
+      continue;
+    }
     const auto found = parameters.find(named.name);
     if (found != parameters.end()) {
       if (Describe(found->second) != Describe(named.tensor)) {
@@ -66,25 +72,25 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
     BufferTarget target = FindBuffer(root, named.name);
     if (target.module == nullptr) {
       AddFault(faults, source, named.name, "the model has no such tensor");
-    } else {
-      buffers.emplace_back(std::move(target), named.tensor);
+      continue;
     }
+    try {
+      target.module->CheckBuffer(target.local_name, named.tensor);
+    } catch (const Error& error) {
+      AddFault(faults, source, named.name, error.what());
+    }
+    buffers.emplace_back(std::move(target), named.tensor);
   }
   for (const auto& [name, parameter] : parameters) {
     AddFault(faults, source, name, fmt::format("missing, the model expects {}", Describe(parameter)));
   }
   if (!faults.empty()) throw Error(faults);
   for (auto& [parameter, elements] : copies) parameter.CopyFrom(elements);
+  root.VisitModules([](const std::string&, Module& module) { module.ResetBuffers(); });
   // By name: a buffer may refine one whose name is its prefix (weight_mask, weight_mask_age).
   std::stable_sort(buffers.begin(), buffers.end(),
                    [](const auto& a, const auto& b) { return a.first.local_name < b.first.local_name; });
-  for (auto& [target, tensor] : buffers) {
-    try {
-      target.module->LoadBuffer(target.local_name, tensor);
-    } catch (const Error& error) {
-      throw Error(fmt::format("{}: tensor '{}': {}", source, target.local_name, error.what()));
-    }
-  }
+  for (auto& [target, tensor] : buffers) target.module->LoadBuffer(target.local_name, tensor);
 }
 
 }  // namespace twofour::nn

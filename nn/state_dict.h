@@ -13,8 +13,7 @@ std::vector<NamedTensor> StateDict(Module& root);
 
 /// Copies a state dict into the tree. Strict: every parameter must be there with its shape and dtype, and nothing may
 /// be there that the tree does not have. Throws Error that lists every fault, each with the tensor's name and
-/// prefixed by `source`, before anything was changed (but a mask that is no 2:4 mask is found out after the
-/// parameters were copied). Buffers (masks) may be missing: they are then found anew.
+/// prefixed by `source`, before anything was changed. Buffers (masks) may be missing: they are then found anew.
 void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source);
 
 }  // namespace twofour::nn

@@ -28,12 +28,18 @@ class Eligibility {
     if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
     }
+    if (options.sparsity.interval < 1) {
+      throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
+    }
   }
 
   std::string ReasonToKeepDense(const std::string& name, const Linear& linear) const {
     if (!std::regex_match(name, include_)) return fmt::format("name does not match include '{}'", options_.include);
     if (!options_.exclude.empty() && std::regex_match(name, exclude_)) {
       return fmt::format("name matches exclude '{}'", options_.exclude);
+    }
+    if (linear.weight().dtype() != DType::kF32) {
+      return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight().dtype()));
     }
     if (linear.out_features() % options_.multiple_of != 0) {
       return fmt::format("out_features {} is not a multiple of {}", linear.out_features(), options_.multiple_of);
@@ -49,11 +55,27 @@ class Eligibility {
   std::regex include_, exclude_;
 };
 
+/// Replaces what stands in `slot` by `make(weight, bias)`, in the same training mode. A module makes the parameters
+/// that it takes over require a gradient; those that were frozen are frozen again.
+template <typename Make>
+void ReplaceLinear(ModuleSlot& slot, Tensor weight, Tensor bias, Make make) {
+  const bool weight_trains = weight.requires_grad(), bias_trains = bias.requires_grad();
+  std::unique_ptr<Module> replacement = make(weight, bias);
+  weight.set_requires_grad(weight_trains);
+  if (bias.defined()) bias.set_requires_grad(bias_trains);
+  replacement->SetTraining(slot->training());
+  slot.Replace(std::move(replacement));
+}
+
 }  // namespace
 
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {
   const Eligibility eligibility(options);
   SwapReport report;
+  if (const auto* linear = dynamic_cast<const Linear*>(&root)) {
+    report.kept_dense.push_back(
+        {"", linear->out_features(), linear->in_features(), "is the root, which cannot be replaced"});
+  }
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     const auto* linear = dynamic_cast<const Linear*>(slot.get());
     if (linear == nullptr) return;
@@ -62,21 +84,22 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
       report.kept_dense.push_back(std::move(entry));
       return;
     }
-    std::unique_ptr<Module> replacement;
-    if (options.target == SwapTarget::kWeight) {
-      replacement =
-          std::make_unique<SemiSparseLinear>(linear->weight(), linear->bias(), options.sparsity, name + ".weight");
-    } else {
-      replacement = std::make_unique<SemiSparseActivationLinear>(linear->weight(), linear->bias(), options.sparsity);
-    }
-    replacement->SetTraining(linear->training());
-    slot.Replace(std::move(replacement));
+    ReplaceLinear(slot, linear->weight(), linear->bias(),
+                  [&](const Tensor& weight, const Tensor& bias) -> std::unique_ptr<Module> {
+                    if (options.target == SwapTarget::kActivation) {
+                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.sparsity);
+                    }
+                    return std::make_unique<SemiSparseLinear>(weight, bias, options.sparsity, name + ".weight");
+                  });
     report.converted.push_back(std::move(entry));
   });
   return report;
 }
 
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
+  if (apply_mask) {  // The one thing that can fail, for all layers before the first is replaced.
+    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->mask();
+  }
   SwapReport report;
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     Tensor weight, bias;
@@ -91,9 +114,7 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
       return;
     }
     report.converted.push_back({name, weight.dim(0), weight.dim(1), {}});
-    auto replacement = std::make_unique<Linear>(weight, bias);
-    replacement->SetTraining(slot->training());
-    slot.Replace(std::move(replacement));
+    ReplaceLinear(slot, weight, bias, [](const Tensor& w, const Tensor& b) { return std::make_unique<Linear>(w, b); });
   });
   return report;
 }

@@ -40,12 +40,14 @@ struct SwapReport {
 };
 
 /// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. Parameters are handed
-/// over: handles that an optimizer holds stay valid. Throws Error on a regular expression that does not parse and on
-/// a bad multiple_of, before anything is changed. The root itself cannot be replaced.
+/// over: handles that an optimizer holds stay valid, frozen ones stay frozen. Throws Error on a regular expression
+/// that does not parse, a bad multiple_of and a bad interval, before anything is changed. The root itself cannot be
+/// replaced: a root that is a linear is reported as kept dense.
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
-/// weights keep their 2:4 zeros; otherwise they are the dense master weights. Returns what was converted.
+/// weights keep their 2:4 zeros, and a weight that is not finite is an Error before anything is changed; otherwise
+/// they are the dense master weights. Returns what was converted.
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// A semi-sparse layer of a tree and its full name.

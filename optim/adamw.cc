@@ -25,8 +25,10 @@ AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options)
     : AdamW(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
 
 void AdamW::UpdateParameter(const Update& update) {
-  const double t = static_cast<double>(step_count());
+  const auto t = static_cast<double>(update.count);
   const auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
+  // In float, 1 - 0.999f is off by 5e-5 of itself.
+  const auto gain1 = static_cast<float>(1.0 - options_.beta1), gain2 = static_cast<float>(1.0 - options_.beta2);
   const auto shrink = static_cast<float>(1.0 - lr() * update.weight_decay);
   const auto rate = static_cast<float>(lr() / (1.0 - std::pow(options_.beta1, t)));
   const auto root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t)));
@@ -35,8 +37,8 @@ void AdamW::UpdateParameter(const Update& update) {
   ParallelFor(update.size, kElementwiseGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float grad = update.grad[i];
-      m[i] = beta1 * m[i] + (1.0f - beta1) * grad;
-      v[i] = beta2 * v[i] + (1.0f - beta2) * grad * grad;
+      m[i] = beta1 * m[i] + gain1 * grad;
+      v[i] = beta2 * v[i] + gain2 * grad * grad;
       update.parameter[i] = shrink * update.parameter[i] - rate * m[i] / (std::sqrt(v[i]) * root_correction + eps);
     }
   });

@@ -13,7 +13,7 @@ struct AdamWOptions {
 };
 
 /// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; as in
-/// PyTorch, with t the number of updates:
+/// PyTorch, with t the number of updates of the parameter:
 ///   p *= 1 - lr * weight_decay;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g^2
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 class AdamW : public Optimizer {

@@ -1,7 +1,10 @@
 #include "twofour/optim/clip.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/reduce.h"
 
@@ -17,6 +20,7 @@ double GradNorm(const std::vector<Tensor>& parameters) {
 }
 
 double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm) {
+  if (!(max_norm >= 0)) throw Error(fmt::format("ClipGradNorm: max_norm is {}, must not be negative", max_norm));
   const double norm = GradNorm(parameters);
   if (norm <= max_norm) return norm;
   for (const Tensor& parameter : parameters) {

@@ -11,7 +11,8 @@ namespace twofour::optim {
 double GradNorm(const std::vector<Tensor>& parameters);
 
 /// Scales all gradients by max_norm / norm where their common norm exceeds `max_norm`. Returns the norm before.
-/// Pascanu et al., "On the difficulty of training recurrent neural networks", 2013.
+/// Throws Error unless max_norm is at least 0. Pascanu et al., "On the difficulty of training recurrent neural
+/// networks", 2013.
 double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm);
 
 }  // namespace twofour::optim

@@ -18,7 +18,7 @@ void RequireRates(double lr, double min_lr) {
 }
 
 double Warmup(double lr, int64_t step, int64_t warmup_steps) {
-  return lr * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+  return lr * (static_cast<double>(step + 1) / static_cast<double>(warmup_steps));
 }
 
 /// How much of [begin, end] is behind `step`, from 0 to 1.
@@ -42,7 +42,7 @@ LrSchedule WarmupCosineLr(const WarmupCosineOptions& options) {
   return [options](int64_t step) {
     if (step < options.warmup_steps) return Warmup(options.lr, step, options.warmup_steps);
     const double progress = Progress(step, options.warmup_steps, options.total_steps - 1);
-    return options.min_lr + 0.5 * (options.lr - options.min_lr) * (1.0 + std::cos(std::numbers::pi * progress));
+    return std::lerp(options.lr, options.min_lr, 0.5 * (1.0 - std::cos(std::numbers::pi * progress)));
   };
 }
 
@@ -58,7 +58,7 @@ LrSchedule WarmupStableDecayLr(const WarmupStableDecayOptions& options) {
     // The last of the stable steps is the point the line falls from.
     const int64_t begin = options.total_steps - options.decay_steps - 1;
     const double progress = options.decay_steps == 0 ? 0.0 : Progress(step, begin, options.total_steps - 1);
-    return options.lr + (options.min_lr - options.lr) * progress;
+    return std::lerp(options.lr, options.min_lr, progress);
   };
 }
 

@@ -21,7 +21,8 @@ std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters)
 /// Two groups: tensors of two and more dimensions with `weight_decay`, the others (biases, norms) without.
 std::vector<ParameterGroup> DecayMatricesOnly(const std::vector<NamedTensor>& parameters, double weight_decay);
 
-/// Updates parameters in place from their gradients. Parameters without a gradient are passed over. f32 only.
+/// Updates parameters in place from their gradients. Parameters without a gradient are passed over. f32 only. Throws
+/// Error when two parameters share a name or are one tensor, and on a negative weight_decay.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -36,7 +37,9 @@ class Optimizer {
   void set_lr(double lr) { lr_ = lr; }
   int64_t step_count() const { return step_count_; }
 
-  /// `step` (i32 []) and, for each parameter that was updated, `<parameter>.<slot>` of the parameter's shape.
+  /// `step` (i32 []) and, for each parameter that was updated and has state, `<parameter>.step` (i32 [], its own
+  /// updates) and `<parameter>.<slot>` of the parameter's shape. Slots are shared, not copied: the next step writes
+  /// to them.
   std::vector<NamedTensor> StateDict() const;
   /// Restores a StateDict(). Throws Error that lists every fault, each prefixed by `source` and naming the tensor,
   /// before anything was changed.
@@ -54,9 +57,9 @@ class Optimizer {
     const float* grad;
     std::vector<float*> slots;
     double weight_decay;
-    bool first;  ///< The slots are new.
+    int64_t count;  ///< Updates of this parameter, this one included.
   };
-  /// Updates one parameter. step_count() already counts the update under way.
+  /// Updates one parameter.
   virtual void UpdateParameter(const Update& update) = 0;
 
  private:
@@ -64,6 +67,7 @@ class Optimizer {
     NamedTensor parameter;
     double weight_decay;
     std::vector<Tensor> slots;  // Empty before the first update.
+    int64_t updates = 0;
   };
 
   double lr_;

@@ -32,7 +32,7 @@ void Sgd::UpdateParameter(const Update& update) {
       const float grad = update.grad[i] + decay * update.parameter[i];
       float direction = grad;
       if (buffer != nullptr) {
-        buffer[i] = update.first ? grad : momentum * buffer[i] + grad;
+        buffer[i] = momentum * buffer[i] + grad;
         direction = options_.nesterov ? grad + momentum * buffer[i] : buffer[i];
       }
       update.parameter[i] -= rate * direction;

@@ -12,8 +12,7 @@ struct SgdOptions {
 };
 
 /// Stochastic gradient descent, as PyTorch's SGD without dampening:
-///   g = grad + weight_decay * p;   v = momentum * v + g (v = g at first);   p -= lr * (nesterov ? g + momentum * v :
-///   v)
+///   g = grad + weight_decay * p;   v = momentum * v + g;   p -= lr * (nesterov ? g + momentum * v : v)
 class Sgd : public Optimizer {
  public:
   /// Throws Error on a negative setting, and on nesterov without momentum.

@@ -2,6 +2,8 @@
 // enough for at least three ranges everywhere.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "twofour/core/ops.h"
 
 #include "tests/support/gradient_checker.h"
@@ -20,6 +22,7 @@ struct Case {
   std::vector<Shape> inputs;
   test::TensorFunction function;
   uint32_t indices = 0;  ///< Of what range the indices are that make up one more, last, input.
+  friend void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.name; }
 };
 
 std::vector<Case> Cases() {

@@ -12,14 +12,14 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
 using test::FaultyFileSystem;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using test::ReadTextFile;
 using test::TempDir;
 using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 /// A checkpoint whose tensors tell its step.
 CheckpointData MakeData(int64_t step, int64_t best_step = 0) {

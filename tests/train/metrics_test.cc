@@ -12,10 +12,10 @@
 namespace twofour::train {
 namespace {
 
-using ::testing::HasSubstr;
 using test::ReadTextFile;
 using test::TempDir;
 using test::WriteTextFile;
+using ::testing::HasSubstr;
 
 TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
   const TempDir dir;

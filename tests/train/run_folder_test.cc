@@ -13,10 +13,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::FaultyFileSystem;
-using ::testing::HasSubstr;
 using test::ReadTextFile;
 using test::TempDir;
 using test::WriteTextFile;
+using ::testing::HasSubstr;
 using enum RunFolder::IfExists;
 
 class RunFolderTest : public ::testing::Test {

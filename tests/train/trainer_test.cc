@@ -19,17 +19,17 @@
 namespace twofour::train {
 namespace {
 
+using test::FaultyFileSystem;
+using test::TempDir;
 using ::testing::_;
 using ::testing::AllOf;
 using ::testing::DoubleEq;
 using ::testing::DoubleNear;
-using test::FaultyFileSystem;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::InSequence;
 using ::testing::NiceMock;
 using ::testing::Return;
-using test::TempDir;
 
 class MockSink : public MetricSink {
  public:

@@ -18,11 +18,11 @@
 namespace twofour::train {
 namespace {
 
+using test::TempDir;
+using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using test::TempDir;
-using test::WriteTextFile;
 
 TEST(ParseTextConfigTest, ReadsFields) {
   const proto::Config config = ParseTextConfig("seed: 7 model { mlp { hidden_features: [8, 4] } }", "c");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
@@ -51,6 +52,7 @@ TEST(ValidateConfigTest, NeedsAModelAndData) {
 
 struct Case {
   std::string override_text, path;
+  friend void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.override_text; }
 };
 
 class BadValueTest : public ::testing::TestWithParam<Case> {};

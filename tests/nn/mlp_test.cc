@@ -1,0 +1,109 @@
+#include "twofour/nn/mlp.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/optim/sgd.h"
+
+#include "tests/nn/compare_with_ops.h"
+#include "tests/support/fixtures.h"
+
+namespace twofour::nn {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::ExpectComputes;
+using test::Fixture;
+using test::RandomF32;
+
+TEST(MlpTest, ComputesProjectionOfActivation) {
+  for (Activation activation : {Activation::kReluSquared, Activation::kGelu}) {
+    Generator generator(1);
+    Mlp mlp({.in_features = 5, .hidden_features = 7, .out_features = 3, .activation = activation}, generator);
+    ExpectComputes(mlp, RandomF32({4, 5}, {.seed = 1}), [=](const auto& in) {
+      return twofour::Linear(Activate(activation, twofour::Linear(in[0], in[1], in[2])), in[3], in[4]);
+    });
+  }
+  Generator generator(2);
+  Mlp without_bias({.in_features = 5, .hidden_features = 7, .out_features = 3, .bias = false}, generator);
+  ExpectComputes(without_bias, RandomF32({2, 2, 5}, {.seed = 2}),
+                 [](const auto& in) { return twofour::Linear(ReluSquared(twofour::Linear(in[0], in[1])), in[2]); });
+}
+
+TEST(MlpTest, AgreesWithPyTorch) {
+  const Fixture fixture("relu2_mlp");
+  Generator generator(1);
+  Mlp mlp({.in_features = 8, .hidden_features = 12, .out_features = 8}, generator);
+  std::vector<NamedTensor> state;
+  for (const NamedTensor& parameter : mlp.NamedParameters()) {
+    state.push_back({parameter.name, fixture.Get(parameter.name)});
+  }
+  LoadStateDict(mlp, state, "relu2_mlp");
+  Tensor x = fixture.Get("x");
+  x.set_requires_grad();
+  const Tensor output = mlp.Forward(x);
+  ExpectClose(output, fixture.Get("output"));
+  output.Backward(fixture.Get("upstream"));
+  ExpectClose(x.grad(), fixture.Get("x.grad"));
+  for (const NamedTensor& parameter : mlp.NamedParameters()) {
+    SCOPED_TRACE(parameter.name);
+    ExpectClose(parameter.tensor.grad(), fixture.Get(parameter.name + ".grad"));
+  }
+}
+
+TEST(MlpTest, ZeroProjectionStartsAtZero) {
+  Generator generator(1);
+  Mlp mlp({.in_features = 4, .hidden_features = 8, .out_features = 4, .c_proj_init = LinearInit::kZero}, generator);
+  ExpectBitEqual(mlp.Forward(RandomF32({3, 4}, {.seed = 1})).Detach(), Tensor::Zeros({3, 4}));
+}
+
+TEST(MlpTest, OtherSizesAreErrors) {
+  Generator generator(1);
+  EXPECT_THROW(Mlp({.in_features = 4, .hidden_features = 0, .out_features = 4}, generator), Error);
+  Mlp mlp({.in_features = 4, .hidden_features = 8, .out_features = 4}, generator);
+  EXPECT_THROW(mlp.Forward(Tensor::Zeros({3, 8})), Error);
+}
+
+/// The losses of some SGD steps towards a fixed target.
+std::vector<double> Train(Module& module, const Tensor& x, const Tensor& target, int steps) {
+  optim::Sgd sgd(module.Parameters(), {.lr = 0.05});
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    const Tensor loss = MseLoss(module.Forward(x), target);
+    losses.push_back(loss.item());
+    sgd.ZeroGrad();
+    loss.Backward();
+    sgd.Step();
+  }
+  return losses;
+}
+
+TEST(SemiSparseMlpTest, LearnsFromAZeroProjection) {
+  // Magnitudes tie at zero and dx is zero at first: the straight-through gradient must break the deadlock.
+  for (sparse::MaskAlgorithm algorithm : {sparse::MaskAlgorithm::kExact, sparse::MaskAlgorithm::kGreedy}) {
+    Generator generator(3);
+    Mlp mlp({.in_features = 16, .hidden_features = 32, .out_features = 16, .c_proj_init = LinearInit::kZero},
+            generator);
+    ASSERT_EQ(SwapLinearWithSemiSparseLinear(mlp, {.sparsity = {.algorithm = algorithm}}).converted.size(), 2u);
+    const std::vector<NamedTensor> parameters = mlp.NamedParameters();
+    std::vector<Tensor> before;
+    for (const NamedTensor& parameter : parameters) before.push_back(parameter.tensor.Clone());
+    const auto losses =
+        Train(mlp, RandomF32({32, 16}, {.seed = 4}, -2, 2), RandomF32({32, 16}, {.seed = 5}, -2, 2), 60);
+    EXPECT_LT(losses.back(), 0.9 * losses.front());
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      EXPECT_NE(parameters[i].tensor.ToVector(), before[i].ToVector()) << parameters[i].name;
+    }
+    // Pruned entries of the projection learn, too: masked or not, no entry is still zero.
+    for (float weight : parameters[2].tensor.ToVector()) EXPECT_NE(weight, 0.0f);
+  }
+}
+
+}  // namespace
+}  // namespace twofour::nn

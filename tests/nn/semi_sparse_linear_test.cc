@@ -1,0 +1,349 @@
+#include "twofour/nn/semi_sparse_linear.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops.h"
+#include "twofour/optim/sgd.h"
+#include "twofour/sparse/ops.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::nn {
+namespace {
+
+using sparse::FindMask;
+using sparse::Mask;
+using sparse::MaskAlgorithm;
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::RandomF32;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Property;
+using ::testing::Throws;
+using ::testing::ThrowsMessage;
+
+constexpr int64_t kOut = 8, kIn = 12;
+
+/// One write of new random numbers: what an optimizer's step is to a layer.
+void Update(const SemiSparseLinear& layer, uint64_t step) {
+  Tensor weight = layer.weight();
+  const uint64_t version = weight.version();
+  FillUniform(weight, -1, 1, {.seed = 99, .stream = 0, .step = step});
+  ASSERT_EQ(weight.version(), version + 1);
+}
+
+/// Changes the weight without announcing it: only a mask search would notice.
+void WriteBehindTheBack(const SemiSparseLinear& layer, float value) {
+  float* weight = const_cast<float*>(layer.weight().data<float>());
+  std::fill_n(weight, layer.weight().numel(), 0.0f);
+  for (int64_t row = 0; row < kOut; ++row) weight[row * kIn + 2 + row / 2 % 2] = value;
+}
+
+SemiSparseLinear MakeLayer(int64_t interval = 1, MaskAlgorithm algorithm = MaskAlgorithm::kExact) {
+  return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = 1}), RandomF32({kOut}, {.seed = 2}),
+                          {.algorithm = algorithm, .interval = interval}, "blocks.0.c_fc.weight");
+}
+
+Mask MaskNow(const SemiSparseLinear& layer) { return FindMask(layer.weight(), layer.options().algorithm); }
+
+Tensor MaskedForward(SemiSparseLinear& layer, const Tensor& x, const Mask& mask) {
+  return twofour::Linear(x, sparse::ApplyMask(layer.weight(), mask),
+                         layer.bias().defined() ? layer.bias().Detach() : Tensor());
+}
+
+TEST(SemiSparseLinearTest, ComputesWithTheMaskedWeight) {
+  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+    SemiSparseLinear layer = MakeLayer(1, algorithm);
+    Tensor x = RandomF32({2, 3, kIn}, {.seed = 3});
+    x.set_requires_grad();
+    const Tensor y = layer.Forward(x);
+    EXPECT_EQ(layer.mask(), MaskNow(layer));
+    Tensor masked_x = x.Clone(), dy = RandomF32({2, 3, kOut}, {.seed = 4});
+    masked_x.set_requires_grad();
+    const Tensor expected = MaskedForward(layer, masked_x, layer.mask());
+    ExpectClose(y, expected);
+    y.Backward(dy);
+    expected.Backward(dy);
+    ExpectClose(x.grad(), masked_x.grad());
+    EXPECT_TRUE(layer.weight().grad().defined());
+    EXPECT_TRUE(layer.bias().grad().defined());
+  }
+}
+
+TEST(SemiSparseLinearTest, TakesOverItsParameters) {
+  const Tensor weight = RandomF32({kOut, kIn}, {.seed = 1});
+  SemiSparseLinear layer(weight, Tensor());
+  EXPECT_EQ(layer.weight().impl(), weight.impl());
+  EXPECT_TRUE(weight.requires_grad());
+  EXPECT_EQ(layer.NamedParameters().size(), 1u);
+  EXPECT_EQ(layer.type_name(), "SemiSparseLinear");
+  EXPECT_EQ(layer.in_features(), kIn);
+  EXPECT_EQ(layer.out_features(), kOut);
+  const Tensor x = RandomF32({3, kIn}, {.seed = 2});
+  ExpectClose(layer.Forward(x), MaskedForward(layer, x, layer.mask()));
+}
+
+TEST(SemiSparseLinearTest, RefusesWhatCannotBeMasked) {
+  EXPECT_THAT(
+      [] {
+        SemiSparseLinear(Tensor::Zeros({8, 10}), Tensor());
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("f32 [8, 10]"), HasSubstr("multiples of 4"))));
+  EXPECT_THAT([] { SemiSparseLinear(Tensor::Zeros({6, 8}), Tensor()); }, ThrowsMessage<Error>(HasSubstr("[6, 8]")));
+  EXPECT_THROW(SemiSparseLinear(Tensor::Zeros({8, 8}, DType::kF64), Tensor()), Error);
+  EXPECT_THROW(SemiSparseLinear(Tensor::Zeros({4, 4, 4}), Tensor()), Error);
+  EXPECT_THROW(SemiSparseLinear(Tensor(), Tensor()), Error);
+  EXPECT_THAT(
+      [] {
+        SemiSparseLinear(Tensor::Zeros({8, 8}), Tensor(), {.interval = 0});
+      },
+      ThrowsMessage<Error>(HasSubstr("interval is 0")));
+}
+
+TEST(SemiSparseLinearTest, ANonFiniteWeightIsNamed) {
+  SemiSparseLinear layer = MakeLayer();
+  const Tensor x = RandomF32({3, kIn}, {.seed = 2});
+  layer.Forward(x);
+  Tensor weight = layer.weight();
+  weight.mutable_data<float>()[kIn + 5] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(
+      [&] { layer.Forward(x); },
+      Throws<Error>(AllOf(Property(&Error::kind, ErrorKind::kRuntimeFailure),
+                          Property(&Error::what, AllOf(HasSubstr("blocks.0.c_fc.weight"), HasSubstr("[1, 5]"))))));
+}
+
+TEST(SemiSparseLinearTest, AWriteBetweenForwardAndBackwardDoesNotMixWeights) {
+  SemiSparseLinear layer = MakeLayer(), untouched = MakeLayer();
+  Tensor x = RandomF32({3, kIn}, {.seed = 3}), same_x = x.Clone();
+  x.set_requires_grad();
+  same_x.set_requires_grad();
+  const Tensor y = layer.Forward(x);
+  Update(layer, 1);
+  layer.mask();
+  Sum(y).Backward();
+  Sum(untouched.Forward(same_x)).Backward();
+  ExpectBitEqual(x.grad(), same_x.grad());
+  ExpectBitEqual(layer.weight().grad(), untouched.weight().grad());
+}
+
+TEST(MaskRefreshTest, OneSearchForEachUpdate) {
+  SemiSparseLinear layer = MakeLayer();
+  const Tensor x = RandomF32({3, kIn}, {.seed = 3});
+  const Mask first = layer.mask();
+  const Tensor y = layer.Forward(x).Detach();
+  WriteBehindTheBack(layer, 1);
+  for (int pass = 0; pass < 3; ++pass) {  // Gradient accumulation.
+    const Tensor again = layer.Forward(x);
+    ExpectBitEqual(again.Detach(), y);  // Packed once, too.
+    Sum(again).Backward();
+  }
+  EXPECT_EQ(layer.mask(), first);
+  EXPECT_NE(MaskNow(layer), first);
+  Update(layer, 1);
+  layer.Forward(x);
+  const Mask second = layer.mask();
+  EXPECT_EQ(second, MaskNow(layer));
+  EXPECT_NE(second, first);
+}
+
+TEST(MaskRefreshTest, AnOptimizersStepIsOneUpdate) {
+  SemiSparseLinear layer = MakeLayer(2);
+  optim::Sgd sgd(layer.Parameters(), {.lr = 10.0});
+  const Mask first = layer.mask();
+  for (int step = 1; step <= 2; ++step) {
+    sgd.ZeroGrad();
+    for (uint64_t micro = 0; micro < 3; ++micro) {
+      Sum(layer.Forward(RandomF32({3, kIn}, {.seed = 3, .stream = 0, .step = micro}))).Backward();
+    }
+    sgd.Step();
+    if (step == 1) {
+      EXPECT_EQ(layer.mask(), first);
+    }
+  }
+  EXPECT_NE(layer.mask(), first);
+  EXPECT_EQ(layer.mask(), MaskNow(layer));
+}
+
+TEST(MaskRefreshTest, EveryIntervalthUpdateRefreshes) {
+  for (int64_t interval : {1, 2, 3, 5}) {
+    SemiSparseLinear layer = MakeLayer(interval);
+    Mask expected = MaskNow(layer);
+    EXPECT_EQ(layer.mask(), expected);
+    for (int64_t step = 1; step <= 11; ++step) {
+      Update(layer, static_cast<uint64_t>(step));
+      if (step % interval == 0) expected = MaskNow(layer);
+      EXPECT_EQ(layer.mask(), expected) << "interval " << interval << ", step " << step;
+    }
+  }
+}
+
+TEST(MaskRefreshTest, UpdatesWithoutAUseBetweenCount) {
+  SemiSparseLinear layer = MakeLayer(3);
+  const Mask first = layer.mask();
+  Update(layer, 1);
+  Update(layer, 2);
+  EXPECT_EQ(layer.mask(), first);
+  for (uint64_t step = 3; step <= 7; ++step) Update(layer, step);  // The refresh falls due at the next use.
+  const Mask at_seven = MaskNow(layer);
+  EXPECT_EQ(layer.mask(), at_seven);
+  Update(layer, 8);
+  Update(layer, 9);
+  EXPECT_EQ(layer.mask(), at_seven);
+  Update(layer, 10);
+  EXPECT_EQ(layer.mask(), MaskNow(layer));
+}
+
+TEST(MaskRefreshTest, ValuesFollowTheWeightWhileTheMaskStays) {
+  SemiSparseLinear layer = MakeLayer(10);
+  const Tensor x = RandomF32({3, kIn}, {.seed = 3});
+  const Mask first = layer.mask();
+  for (uint64_t step = 1; step < 4; ++step) {
+    Update(layer, step);
+    ExpectClose(layer.Forward(x), MaskedForward(layer, x, first));
+  }
+}
+
+TEST(MaskRefreshTest, EvaluationChangesNothing) {
+  for (int64_t interval : {1, 3}) {
+    SemiSparseLinear plain = MakeLayer(interval), evaluated = MakeLayer(interval);
+    const Tensor x = RandomF32({3, kIn}, {.seed = 3});
+    for (uint64_t step = 1; step <= 7; ++step) {
+      ExpectBitEqual(evaluated.Forward(x).Detach(), plain.Forward(x).Detach());
+      Update(plain, step);
+      Update(evaluated, step);
+      const NoGradGuard no_grad;
+      evaluated.SetTraining(false);
+      for (int pass = 0; pass < 2; ++pass) evaluated.Forward(x);
+      evaluated.Buffers();
+      evaluated.RetainedL1();
+      evaluated.SetTraining(true);
+    }
+    EXPECT_EQ(evaluated.mask(), plain.mask());
+    EXPECT_EQ(evaluated.flip_rate(), plain.flip_rate());
+  }
+}
+
+TEST(MaskBuffersTest, RoundTrip) {
+  SemiSparseLinear layer = MakeLayer(5), restored = MakeLayer(5);
+  layer.mask();
+  const Mask found_at_first = layer.mask();
+  for (uint64_t step = 1; step <= 3; ++step) Update(layer, step);
+  const std::vector<NamedTensor> buffers = layer.Buffers();
+  ASSERT_EQ(buffers.size(), 2u);
+  EXPECT_EQ(buffers[0].name, "weight_mask");
+  EXPECT_EQ(buffers[1].name, "weight_mask_age");
+  EXPECT_EQ(Mask::FromTensor(buffers[0].tensor), found_at_first);
+  EXPECT_EQ(buffers[1].tensor.dtype(), DType::kI32);
+  EXPECT_EQ(buffers[1].tensor.item(), 3);
+  for (int i = 0; i < 4; ++i) Update(restored, 50);  // Another history.
+  Tensor weight = restored.weight();
+  weight.CopyFrom(layer.weight());
+  for (const NamedTensor& buffer : buffers) {
+    EXPECT_TRUE(restored.HasBuffer(buffer.name));
+    restored.LoadBuffer(buffer.name, buffer.tensor);
+  }
+  for (uint64_t step = 4; step <= 12; ++step) {
+    EXPECT_EQ(restored.mask(), layer.mask()) << step;
+    EXPECT_EQ(restored.Buffers()[1].tensor.item(), layer.Buffers()[1].tensor.item()) << step;
+    Update(layer, step);
+    Update(restored, step);
+  }
+  EXPECT_EQ(restored.flip_rate(), layer.flip_rate());
+}
+
+TEST(MaskBuffersTest, AFreshLayerSavesTheMaskItWouldUse) {
+  SemiSparseLinear layer = MakeLayer(5);
+  const auto buffers = layer.Buffers();
+  EXPECT_EQ(Mask::FromTensor(buffers[0].tensor), MaskNow(layer));
+  EXPECT_EQ(buffers[1].tensor.item(), 0);
+}
+
+TEST(MaskBuffersTest, RefusesOtherTensors) {
+  SemiSparseLinear layer = MakeLayer(5);
+  const Mask before = layer.mask();
+  EXPECT_FALSE(layer.HasBuffer("weight"));
+  EXPECT_THROW(layer.LoadBuffer("weight", Tensor::Zeros({1})), Error);
+  EXPECT_THAT(
+      [&] {
+        layer.LoadBuffer("weight_mask", Tensor::Zeros({kOut, kIn + 4}, DType::kBool));
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("[8, 16]"), HasSubstr("[8, 12]"))));
+  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor::Zeros({kOut, kIn})), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor::Full({kOut, kIn}, 1, DType::kBool)), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor()), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Scalar(1)), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Scalar(-1, DType::kI32)), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Zeros({2}, DType::kI32)), Error);
+  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor()), Error);
+  EXPECT_EQ(layer.mask(), before);
+  EXPECT_EQ(layer.Buffers()[1].tensor.item(), 0);
+}
+
+TEST(SemiSparseStatisticsTest, FlipRateIsOfTheLastRefresh) {
+  SemiSparseLinear layer = MakeLayer(2);
+  EXPECT_EQ(layer.flip_rate(), 0.0);
+  const Mask first = layer.mask();
+  EXPECT_EQ(layer.flip_rate(), 0.0);
+  Update(layer, 1);
+  layer.mask();
+  EXPECT_EQ(layer.flip_rate(), 0.0);
+  Update(layer, 2);
+  const Mask second = layer.mask();
+  EXPECT_GT(layer.flip_rate(), 0.0);
+  EXPECT_EQ(layer.flip_rate(), sparse::FlipRate(first, second));
+}
+
+TEST(SemiSparseStatisticsTest, RetainedL1IsThatOfTheMaskInForce) {
+  SemiSparseLinear layer = MakeLayer(10);
+  EXPECT_EQ(layer.RetainedL1(), sparse::RetainedL1(layer.weight(), MaskNow(layer)));
+  const Mask first = layer.mask();
+  Update(layer, 1);
+  EXPECT_EQ(layer.RetainedL1(), sparse::RetainedL1(layer.weight(), first));
+}
+
+TEST(SemiSparseStatisticsTest, InputDensityIsMeasuredOnRequest) {
+  SemiSparseLinear layer = MakeLayer();
+  Tensor x = Tensor::Zeros({2, kIn});
+  for (int i = 0; i < 6; ++i) x.mutable_data<float>()[3 * i] = -1;
+  layer.Forward(x);
+  EXPECT_EQ(layer.input_density(), 1.0);
+  layer.MeasureInputDensity(true);
+  layer.Forward(x);
+  EXPECT_EQ(layer.input_density(), 0.25);
+  layer.Forward(Tensor::Zeros({0, kIn}));
+  EXPECT_EQ(layer.input_density(), 0.25);
+  layer.MeasureInputDensity(false);
+  layer.Forward(Tensor::Full({1, kIn}, 1.0));
+  EXPECT_EQ(layer.input_density(), 0.25);
+}
+
+TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
+  const Tensor weight = RandomF32({5, 8}, {.seed = 1}), bias = RandomF32({5}, {.seed = 2});
+  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+    SemiSparseActivationLinear layer(weight.Clone(), bias.Clone(), {.algorithm = algorithm});
+    EXPECT_EQ(layer.type_name(), "SemiSparseActivationLinear");
+    Tensor x = RandomF32({6, 8}, {.seed = 3});
+    x.set_requires_grad();
+    const Tensor dy = RandomF32({6, 5}, {.seed = 4});
+    Tensor pruned = sparse::PruneTiles(x.Detach(), algorithm), w = weight.Clone(), b = bias.Clone();
+    for (Tensor* leaf : {&pruned, &w, &b}) leaf->set_requires_grad();
+    const Tensor y = layer.Forward(x), expected = twofour::Linear(pruned, w, b);
+    ExpectBitEqual(y.Detach(), expected.Detach());
+    y.Backward(dy);
+    expected.Backward(dy);
+    ExpectBitEqual(x.grad(), pruned.grad());  // Straight through.
+    ExpectBitEqual(layer.weight().grad(), w.grad());
+    ExpectBitEqual(layer.bias().grad(), b.grad());
+  }
+  EXPECT_THROW(SemiSparseActivationLinear(Tensor::Zeros({5, 6}), Tensor()), Error);
+}
+
+}  // namespace
+}  // namespace twofour::nn

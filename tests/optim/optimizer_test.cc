@@ -1,0 +1,303 @@
+#include "twofour/optim/optimizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/sgd.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::optim {
+namespace {
+
+using test::ExpectBitEqual;
+using test::F32;
+using test::RandomF32;
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::ThrowsMessage;
+
+std::vector<std::string> NamesOf(const std::vector<NamedTensor>& tensors) {
+  std::vector<std::string> names;
+  for (const NamedTensor& named : tensors) names.push_back(named.name);
+  return names;
+}
+
+std::vector<NamedTensor> Copy(const std::vector<NamedTensor>& state) {
+  std::vector<NamedTensor> copy;
+  for (const NamedTensor& named : state) copy.push_back({named.name, named.tensor.Clone()});
+  return copy;
+}
+
+void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
+  std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });
+  if (tensor.defined()) state.push_back({name, tensor});
+}
+
+TEST(NumberParametersTest, NamesAreIndices) {
+  EXPECT_THAT(NamesOf(NumberParameters({F32({1}, {1}), F32({2}, {1})})), ElementsAre("0", "1"));
+}
+
+TEST(DecayMatricesOnlyTest, SplitsByRank) {
+  const auto groups = DecayMatricesOnly({{"a.weight", Tensor::Zeros({2, 2})},
+                                         {"a.bias", Tensor::Zeros({2})},
+                                         {"scale", Tensor::Zeros({})},
+                                         {"conv.weight", Tensor::Zeros({2, 2, 2})}},
+                                        0.1);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_THAT(NamesOf(groups[0].parameters), ElementsAre("a.weight", "conv.weight"));
+  EXPECT_EQ(groups[0].weight_decay, 0.1);
+  EXPECT_THAT(NamesOf(groups[1].parameters), ElementsAre("a.bias", "scale"));
+  EXPECT_EQ(groups[1].weight_decay, 0.0);
+}
+
+TEST(OptimizerTest, GroupsBringTheirOwnDecay) {
+  Tensor decayed = F32({1}, {1}), kept = F32({1}, {1});
+  Sgd sgd({{{{"decayed", decayed}}, 0.5}, {{{"kept", kept}}, 0.0}}, {.lr = 1.0});
+  decayed.set_grad(F32({0}, {1}));
+  kept.set_grad(F32({0}, {1}));
+  sgd.Step();
+  EXPECT_EQ(decayed.data<float>()[0], 0.5f);
+  EXPECT_EQ(kept.data<float>()[0], 1.0f);
+}
+
+/// All kinds of optimizers.
+using Factory = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
+struct Kind {
+  std::string name;
+  Factory make;
+};
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
+class EveryOptimizerTest : public ::testing::TestWithParam<Kind> {
+ protected:
+  std::unique_ptr<Optimizer> Make(const std::vector<NamedTensor>& parameters) {
+    return GetParam().make({{parameters, 0.01}});
+  }
+  static std::vector<NamedTensor> Parameters() {
+    return {{"a", RandomF32({3, 4}, {.seed = 1})}, {"b", RandomF32({5}, {.seed = 2})}, {"c", Tensor::Zeros({0, 4})}};
+  }
+  static void SetGrads(std::vector<NamedTensor>& parameters, uint64_t step) {
+    uint32_t stream = 0;
+    for (NamedTensor& parameter : parameters) {
+      parameter.tensor.set_grad(RandomF32(parameter.tensor.shape(), {.seed = 3, .stream = stream++, .step = step}));
+    }
+  }
+};
+
+TEST_P(EveryOptimizerTest, EachStepIsOneWrite) {
+  auto parameters = Parameters();
+  const auto optimizer = Make(parameters);
+  std::vector<uint64_t> versions;
+  for (const NamedTensor& parameter : parameters) versions.push_back(parameter.tensor.version());
+  for (uint64_t step = 1; step <= 3; ++step) {
+    SetGrads(parameters, step);
+    optimizer->Step();
+    EXPECT_EQ(optimizer->step_count(), static_cast<int64_t>(step));
+    for (size_t i = 0; i < parameters.size(); ++i) EXPECT_EQ(parameters[i].tensor.version(), versions[i] + step) << i;
+  }
+}
+
+TEST_P(EveryOptimizerTest, GradientsAreReadOnly) {
+  auto parameters = Parameters();
+  const auto optimizer = Make(parameters);
+  SetGrads(parameters, 1);
+  const Tensor before = parameters[0].tensor.grad().Clone();
+  optimizer->Step();
+  ExpectBitEqual(parameters[0].tensor.grad(), before);
+}
+
+TEST_P(EveryOptimizerTest, ParametersWithoutGradientArePassedOver) {
+  auto parameters = Parameters();
+  const auto optimizer = Make(parameters);
+  const Tensor before = parameters[1].tensor.Clone();
+  const uint64_t version = parameters[1].tensor.version();
+  parameters[0].tensor.set_grad(Tensor::Full({3, 4}, 1));
+  optimizer->Step();
+  ExpectBitEqual(parameters[1].tensor, before);
+  EXPECT_EQ(parameters[1].tensor.version(), version);
+  EXPECT_EQ(optimizer->step_count(), 1);
+  EXPECT_THAT(NamesOf(optimizer->StateDict()), Each(Not(HasSubstr("b."))));
+}
+
+TEST_P(EveryOptimizerTest, ZeroGradDropsGradients) {
+  auto parameters = Parameters();
+  const auto optimizer = Make(parameters);
+  SetGrads(parameters, 1);
+  optimizer->ZeroGrad();
+  for (const NamedTensor& parameter : parameters) EXPECT_FALSE(parameter.tensor.grad().defined());
+}
+
+TEST_P(EveryOptimizerTest, ARestoredOptimizerContinuesBitForBit) {
+  auto parameters = Parameters();
+  const auto optimizer = Make(parameters);
+  for (uint64_t step = 0; step < 3; ++step) {
+    SetGrads(parameters, step);
+    if (step < 2) parameters[1].tensor.ZeroGrad();  // b is first updated in the third step.
+    optimizer->Step();
+  }
+  auto restored_parameters = Copy(parameters);
+  const auto restored = Make(restored_parameters);
+  SetGrads(restored_parameters, 50);
+  restored->Step();  // Another history, to be forgotten.
+  for (size_t i = 0; i < parameters.size(); ++i) restored_parameters[i].tensor.CopyFrom(parameters[i].tensor);
+  restored->LoadStateDict(Copy(optimizer->StateDict()), "optimizer.safetensors");
+  EXPECT_EQ(restored->step_count(), 3);
+  for (uint64_t step = 3; step < 6; ++step) {
+    for (auto* run : {&parameters, &restored_parameters}) SetGrads(*run, step);
+    optimizer->Step();
+    restored->Step();
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      ExpectBitEqual(restored_parameters[i].tensor, parameters[i].tensor);
+    }
+  }
+  const auto state = optimizer->StateDict(), restored_state = restored->StateDict();
+  ASSERT_EQ(NamesOf(restored_state), NamesOf(state));
+  for (size_t i = 0; i < state.size(); ++i) ExpectBitEqual(restored_state[i].tensor, state[i].tensor);
+}
+
+TEST_P(EveryOptimizerTest, LoadingAFreshStateForgets) {
+  auto parameters = Parameters();
+  const auto fresh = Copy(Make(parameters)->StateDict());
+  EXPECT_THAT(NamesOf(fresh), ElementsAre("step"));
+  auto optimizer = Make(parameters);
+  SetGrads(parameters, 1);
+  optimizer->Step();
+  optimizer->LoadStateDict(fresh, "x");
+  EXPECT_EQ(optimizer->step_count(), 0);
+  EXPECT_THAT(NamesOf(optimizer->StateDict()), ElementsAre("step"));
+}
+
+TEST_P(EveryOptimizerTest, ALoadedStateIsACopy) {
+  auto parameters = Parameters(), other_parameters = Parameters();
+  const auto optimizer = Make(parameters), other = Make(other_parameters);
+  SetGrads(parameters, 1);
+  optimizer->Step();
+  other->LoadStateDict(optimizer->StateDict(), "x");
+  const auto before = Copy(other->StateDict());
+  SetGrads(parameters, 2);
+  optimizer->Step();
+  const auto after = other->StateDict();
+  for (size_t i = 0; i < before.size(); ++i) ExpectBitEqual(after[i].tensor, before[i].tensor);
+}
+
+TEST_P(EveryOptimizerTest, ParametersMustBeF32DistinctAndNamedApart) {
+  EXPECT_THAT([&] { Make({{"a", Tensor::Zeros({2}, DType::kF64)}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
+  EXPECT_THAT([&] { Make({{"a", Tensor()}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
+  EXPECT_THAT(
+      [&] {
+        Make({{"a", Tensor::Zeros({2})}, {"a", Tensor::Zeros({2})}});
+      },
+      ThrowsMessage<Error>(HasSubstr("'a'")));
+  const Tensor tied = Tensor::Zeros({2});
+  EXPECT_THAT(
+      [&] {
+        Make({{"a", tied}, {"b", tied}});
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("'a'"), HasSubstr("'b'"))));
+}
+
+TEST_P(EveryOptimizerTest, AGroupsDecayMustNotBeNegative) {
+  for (double decay : {-0.1, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THAT([&] { GetParam().make({{Parameters(), decay}}); }, ThrowsMessage<Error>(HasSubstr("weight_decay")));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EveryOptimizerTest,
+    ::testing::Values(Kind{"Sgd",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<Sgd>(std::move(groups), SgdOptions{.lr = 0.1});
+                           }},
+                      Kind{"SgdMomentum",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<Sgd>(std::move(groups), SgdOptions{.lr = 0.1, .momentum = 0.9});
+                           }},
+                      Kind{"AdamW",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<AdamW>(std::move(groups), AdamWOptions{.lr = 0.1});
+                           }}),
+    [](const auto& param_info) { return param_info.param.name; });
+
+/// AdamW on a [2, 3] and b [4], stepped once.
+class OptimizerStateTest : public ::testing::Test {
+ protected:
+  OptimizerStateTest() {
+    for (NamedTensor& parameter : parameters_) {
+      parameter.tensor.set_grad(RandomF32(parameter.tensor.shape(), {.seed = 5}));
+    }
+    adamw_.Step();
+    state_ = Copy(adamw_.StateDict());
+  }
+  template <typename Matcher>
+  void ExpectRefused(const Matcher& matcher) {
+    const auto before = Copy(adamw_.StateDict());
+    EXPECT_THAT([&] { adamw_.LoadStateDict(state_, "optimizer.safetensors"); }, ThrowsMessage<Error>(matcher));
+    const auto after = adamw_.StateDict();
+    ASSERT_EQ(NamesOf(after), NamesOf(before));
+    for (size_t i = 0; i < before.size(); ++i) ExpectBitEqual(after[i].tensor, before[i].tensor);
+  }
+
+  std::vector<NamedTensor> parameters_{{"a", RandomF32({2, 3}, {.seed = 1})}, {"b", RandomF32({4}, {.seed = 2})}};
+  AdamW adamw_{{{parameters_, 0.0}}, {}};
+  std::vector<NamedTensor> state_;
+};
+
+TEST_F(OptimizerStateTest, HasTheStepAndThenEachParametersState) {
+  EXPECT_THAT(NamesOf(state_),
+              ElementsAre("step", "a.step", "a.exp_avg", "a.exp_avg_sq", "b.step", "b.exp_avg", "b.exp_avg_sq"));
+  EXPECT_EQ(state_[0].tensor.dtype(), DType::kI32);
+  EXPECT_EQ(state_[0].tensor.shape(), Shape{});
+  EXPECT_EQ(state_[0].tensor.item(), 1);
+  EXPECT_EQ(state_[2].tensor.shape(), (Shape{2, 3}));
+}
+
+TEST_F(OptimizerStateTest, EveryFaultIsListed) {
+  Set(state_, "step", Tensor::Scalar(-1, DType::kI32));
+  Set(state_, "a.exp_avg", Tensor::Zeros({3, 2}));
+  Set(state_, "a.step", Tensor::Scalar(0, DType::kI32));
+  Set(state_, "b.exp_avg", Tensor());
+  Set(state_, "b.exp_avg_sq", Tensor::Zeros({4}, DType::kF64));
+  Set(state_, "c.exp_avg", Tensor::Zeros({4}));
+  ExpectRefused(AllOf(HasSubstr("optimizer.safetensors: tensor 'step': expected one i32"),
+                      HasSubstr("optimizer.safetensors: tensor 'a.exp_avg': f32 [3, 2], the parameter is f32 [2, 3]"),
+                      HasSubstr("optimizer.safetensors: tensor 'a.step': expected one i32"),
+                      HasSubstr("optimizer.safetensors: tensor 'b': has some of its optimizer state, not all"),
+                      HasSubstr("optimizer.safetensors: tensor 'b.exp_avg_sq': f64 [4]"),
+                      HasSubstr("optimizer.safetensors: tensor 'c.exp_avg': belongs to no parameter")));
+}
+
+TEST_F(OptimizerStateTest, TheStepMustBeThere) {
+  Set(state_, "step", Tensor());
+  ExpectRefused(HasSubstr("tensor 'step'"));
+  Set(state_, "step", Tensor::Zeros({2}, DType::kI32));
+  ExpectRefused(HasSubstr("tensor 'step'"));
+  Set(state_, "step", Tensor::Zeros({}));
+  ExpectRefused(HasSubstr("tensor 'step'"));
+}
+
+TEST_F(OptimizerStateTest, ATensorThatComesTwiceIsAFault) {
+  state_.push_back({"a.exp_avg", Tensor::Zeros({2, 3})});
+  ExpectRefused(HasSubstr("tensor 'a.exp_avg': is there twice"));
+}
+
+TEST_F(OptimizerStateTest, AnotherOptimizersStateIsRefused) {
+  Sgd sgd({{parameters_, 0.0}}, {.momentum = 0.9});
+  EXPECT_THAT([&] { sgd.LoadStateDict(state_, "x"); },
+              ThrowsMessage<Error>(HasSubstr("'a.exp_avg': belongs to no parameter")));
+}
+
+}  // namespace
+}  // namespace twofour::optim

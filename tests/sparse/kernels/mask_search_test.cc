@@ -1,0 +1,127 @@
+#include "twofour/sparse/kernels/mask_search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/scoped_env.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+
+void PrintTo(const MaskSearchKernel& kernel, std::ostream* out) { *out << kernel.name; }
+
+namespace {
+
+using test::RandomF32;
+using test::ScopedEnv;
+
+/// The masks of one row of tiles, weight [4, cols], by the functions that define them.
+std::vector<TileMask> Expected(const Tensor& weight, MaskAlgorithm algorithm) {
+  const int64_t cols = weight.dim(1);
+  std::vector<TileMask> masks;
+  for (int64_t col = 0; col < cols; col += 4) {
+    TileMagnitudes tile;
+    for (int64_t entry = 0; entry < 16; ++entry) {
+      tile[entry] = std::fabs(weight.data<float>()[entry / 4 * cols + col + entry % 4]);
+    }
+    masks.push_back(algorithm == MaskAlgorithm::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
+  }
+  return masks;
+}
+
+/// Every kernel of the table.
+class MaskSearchKernelTest : public ::testing::TestWithParam<MaskSearchKernel> {
+ protected:
+  void ExpectAgrees(const Tensor& weight) {
+    const int64_t cols = weight.dim(1);
+    std::vector<TileMask> masks(static_cast<size_t>(cols / 4) + 1, 0xABCD);
+    GetParam().search(weight.data<float>(), cols, masks.data());
+    EXPECT_EQ(masks.back(), 0xABCD) << "written beyond the row";
+    masks.pop_back();
+    EXPECT_EQ(masks, Expected(weight, GetParam().algorithm)) << cols << " columns";
+  }
+};
+
+TEST_P(MaskSearchKernelTest, AgreesOnRandomTiles) {
+  for (int64_t cols : {4, 8, 12, 20, 60, 64, 68, 4000}) {
+    ExpectAgrees(RandomF32({4, cols}, {.seed = 1, .stream = static_cast<uint32_t>(cols)}));
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesOnTies) {
+  for (uint32_t bound : {1u, 2u, 3u, 5u}) {
+    Tensor weight = Tensor::Empty({4, 8000});
+    RandomSequence random({.seed = 2, .stream = bound});
+    float* w = weight.mutable_data<float>();
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      w[i] = std::copysign(static_cast<float>(random.Below(bound)), random.Uniform(-1, 1));  // -0 among them.
+    }
+    ExpectAgrees(weight);
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesWhereSumsRound) {
+  // Magnitudes from 2^-40 to 2^40: most sums lose bits, and in what order they are taken shows.
+  Tensor weight = Tensor::Empty({4, 8000});
+  RandomSequence random({.seed = 3});
+  float* w = weight.mutable_data<float>();
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    w[i] = std::ldexp(random.Uniform(-1, 1), static_cast<int>(random.Below(81)) - 40);
+  }
+  ExpectAgrees(weight);
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    w[i] = (random.Below(2) == 0 ? 1.0f : 0x1p24f) + static_cast<float>(random.Below(3));
+  }
+  ExpectAgrees(weight);
+}
+
+TEST_P(MaskSearchKernelTest, AgreesOnExtremes) {
+  Tensor weight = Tensor::Empty({4, 4000});
+  RandomSequence random({.seed = 4});
+  float* w = weight.mutable_data<float>();
+  const float values[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 3e-39f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f};
+  for (int64_t i = 0; i < weight.numel(); ++i) w[i] = values[random.Below(8)];
+  ExpectAgrees(weight);
+}
+
+TEST_P(MaskSearchKernelTest, CanBeForced) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::string(GetParam().name));
+  EXPECT_EQ(ChooseMaskSearchKernel(GetParam().algorithm).name, GetParam().name);
+  // The other algorithm's kernels are not concerned.
+  for (MaskAlgorithm other : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+    EXPECT_EQ(ChooseMaskSearchKernel(other).algorithm, other);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, MaskSearchKernelTest,
+                         ::testing::ValuesIn(MaskSearchKernels().begin(), MaskSearchKernels().end()),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(MaskSearchKernelsTest, NamesDifferAndBothAlgorithmsHaveAReference) {
+  std::vector<std::string_view> names;
+  for (const MaskSearchKernel& kernel : MaskSearchKernels()) names.push_back(kernel.name);
+  for (std::string_view reference : {"exact_scalar", "greedy_scalar"}) {
+    EXPECT_NE(std::find(names.begin(), names.end(), reference), names.end()) << reference;
+  }
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(ChooseMaskSearchKernelTest, TakesTheFirstOfItsAlgorithm) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+    for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
+      if (kernel.algorithm != algorithm) continue;
+      EXPECT_EQ(&ChooseMaskSearchKernel(algorithm), &kernel);
+      break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace twofour::sparse

@@ -1,0 +1,252 @@
+#include "twofour/sparse/mask.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "twofour/core/error.h"
+#include "twofour/sparse/pattern.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+namespace {
+
+using test::ExpectBitEqual;
+using test::F32;
+using test::RandomF32;
+using test::ScopedNumThreads;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Property;
+using ::testing::Throws;
+using ::testing::ThrowsMessage;
+
+constexpr MaskAlgorithm kAlgorithms[] = {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy};
+
+/// A bool tensor [4, 4] of ones and zeros.
+Tensor Bits(const std::vector<uint8_t>& bits) { return Tensor::FromVector(bits, {4, 4}); }
+
+Tensor Negated(const Tensor& weight) {
+  Tensor negated = weight.Clone();
+  float* w = negated.mutable_data<float>();
+  for (int64_t i = 0; i < negated.numel(); ++i) w[i] = -w[i];
+  return negated;
+}
+
+TEST(MaskTest, KeepsNothingAtFirst) {
+  const Mask mask(8, 12);
+  EXPECT_EQ(mask.rows(), 8);
+  EXPECT_EQ(mask.cols(), 12);
+  EXPECT_EQ(mask.tile_rows(), 2);
+  EXPECT_EQ(mask.tile_cols(), 3);
+  EXPECT_FALSE(mask.empty());
+  EXPECT_EQ(mask.CountKept(), 0);
+  EXPECT_TRUE(Mask().empty());
+  EXPECT_TRUE(Mask(0, 4).empty());
+}
+
+TEST(MaskTest, SizesMustBeMultiplesOfFour) {
+  EXPECT_THAT([] { Mask(6, 8); }, ThrowsMessage<Error>(AllOf(HasSubstr("[6, 8]"), HasSubstr("multiples of 4"))));
+  EXPECT_THAT([] { Mask(8, 2); }, ThrowsMessage<Error>(HasSubstr("[8, 2]")));
+  EXPECT_THAT([] { Mask(-4, 4); }, ThrowsMessage<Error>(HasSubstr("[-4, 4]")));
+}
+
+TEST(MaskTest, TileAndEntryAddressesAgree) {
+  Mask mask(8, 12);
+  mask.tiles()[1 * 3 + 2] = static_cast<TileMask>(1u << (4 * 3 + 1));  // Row 3, column 1 of tile [1, 2].
+  for (int64_t row = 0; row < 8; ++row) {
+    for (int64_t col = 0; col < 12; ++col) EXPECT_EQ(mask.Keeps(row, col), row == 7 && col == 9);
+  }
+  EXPECT_EQ(CountKept(mask.tile(1, 2)), 1);
+  EXPECT_EQ(mask.CountKept(), 1);
+}
+
+TEST(MaskTest, RoundTripThroughATensor) {
+  for (const Shape& shape : {Shape{4, 4}, Shape{8, 20}, Shape{0, 4}, Shape{4, 0}, Shape{0, 0}}) {
+    for (MaskAlgorithm algorithm : kAlgorithms) {
+      const Mask mask = FindMask(RandomF32(shape, {.seed = 7}), algorithm);
+      const Tensor kept = mask.ToTensor();
+      EXPECT_EQ(kept.dtype(), DType::kBool);
+      EXPECT_EQ(kept.shape(), shape);
+      EXPECT_EQ(Mask::FromTensor(kept), mask) << ToString(shape);
+    }
+  }
+}
+
+TEST(MaskTest, FromTensorTakesFewerThanTwo) {
+  const Mask mask = Mask::FromTensor(Bits({1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(mask.CountKept(), 2);
+  EXPECT_TRUE(mask.Keeps(0, 0));
+  EXPECT_TRUE(mask.Keeps(3, 3));
+}
+
+TEST(MaskTest, FromTensorRefusesWhatIsNoMask) {
+  EXPECT_THROW(Mask::FromTensor(Tensor()), Error);
+  EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 4})), Error);
+  EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({16}, DType::kBool)), Error);
+  EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 6}, DType::kBool)), Error);
+  EXPECT_THROW(Mask::FromTensor(Bits({1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})), Error);  // A row.
+  EXPECT_THROW(Mask::FromTensor(Bits({0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1})), Error);  // A column.
+}
+
+TEST(MaskTest, FromTensorNamesTheTile) {
+  Tensor kept = Tensor::Zeros({8, 12}, DType::kBool);
+  uint8_t* entries = kept.mutable_data<uint8_t>();
+  entries[5 * 12 + 4] = entries[6 * 12 + 4] = entries[7 * 12 + 4] = 1;
+  EXPECT_THAT([&] { Mask::FromTensor(kept); }, ThrowsMessage<Error>(HasSubstr("tile [1, 1]")));
+}
+
+TEST(FindMaskTest, EachTileIsSearchedAlone) {
+  const Tensor weight = RandomF32({12, 16}, {.seed = 8});
+  for (MaskAlgorithm algorithm : kAlgorithms) {
+    const Mask mask = FindMask(weight, algorithm);
+    for (int64_t tile_row = 0; tile_row < 3; ++tile_row) {
+      for (int64_t tile_col = 0; tile_col < 4; ++tile_col) {
+        TileMagnitudes tile;
+        for (int64_t entry = 0; entry < 16; ++entry) {
+          const int64_t row = 4 * tile_row + entry / 4, col = 4 * tile_col + entry % 4;
+          tile[entry] = std::fabs(weight.data<float>()[row * 16 + col]);
+        }
+        EXPECT_EQ(mask.tile(tile_row, tile_col),
+                  algorithm == MaskAlgorithm::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
+      }
+    }
+  }
+}
+
+TEST(FindMaskTest, SignsDoNotMatter) {
+  const Tensor weight = RandomF32({16, 16}, {.seed = 9});
+  Tensor zeros = Tensor::Zeros({4, 8});
+  for (MaskAlgorithm algorithm : kAlgorithms) {
+    EXPECT_EQ(FindMask(weight, algorithm), FindMask(Negated(weight), algorithm));
+    EXPECT_EQ(FindMask(zeros, algorithm), FindMask(Negated(zeros), algorithm));
+  }
+}
+
+TEST(FindMaskTest, MinusZeroCountsAsZero) {
+  // Entries of random signs among zeros of random signs.
+  Tensor weight = RandomF32({64, 64}, {.seed = 10});
+  Tensor with_plus_zeros = weight.Clone();
+  float* w = weight.mutable_data<float>();
+  float* plus = with_plus_zeros.mutable_data<float>();
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    if (std::fabs(w[i]) > 0.4f) continue;
+    w[i] = std::copysign(0.0f, w[i]);
+    plus[i] = 0.0f;
+  }
+  for (MaskAlgorithm algorithm : kAlgorithms) {
+    EXPECT_EQ(FindMask(weight, algorithm), FindMask(with_plus_zeros, algorithm));
+  }
+}
+
+TEST(FindMaskTest, ThreadsDoNotMatter) {
+  const Tensor weight = RandomF32({1024, 64}, {.seed = 11});
+  for (MaskAlgorithm algorithm : kAlgorithms) {
+    const ScopedNumThreads one(1);
+    const Mask expected = FindMask(weight, algorithm);
+    for (int threads : {2, 3}) {
+      const ScopedNumThreads more(threads);
+      EXPECT_EQ(FindMask(weight, algorithm), expected) << threads;
+    }
+  }
+}
+
+TEST(FindMaskTest, MasksAreTwoFourInBothDirections) {
+  const Tensor weight = RandomF32({32, 48}, {.seed = 12});
+  for (MaskAlgorithm algorithm : kAlgorithms) {
+    const Mask mask = FindMask(weight, algorithm);
+    EXPECT_EQ(FindPatternViolation(ApplyMask(weight, mask), PatternAxis::kBoth), std::nullopt);
+    if (algorithm == MaskAlgorithm::kExact) {
+      EXPECT_EQ(mask.CountKept(), 32 * 48 / 2);
+    }
+  }
+}
+
+TEST(FindMaskTest, NonFiniteWeightsAreNamed) {
+  Tensor weight = RandomF32({8, 12}, {.seed = 13});
+  weight.mutable_data<float>()[5 * 12 + 7] = std::numeric_limits<float>::quiet_NaN();
+  weight.mutable_data<float>()[6 * 12 + 1] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT([&] { FindMask(weight, MaskAlgorithm::kExact, "blocks.0.c_fc.weight"); },
+              Throws<Error>(AllOf(Property(&Error::kind, ErrorKind::kRuntimeFailure),
+                                  Property(&Error::what, AllOf(HasSubstr("blocks.0.c_fc.weight"), HasSubstr("[5, 7]"),
+                                                               HasSubstr("nan"))))));
+  weight.mutable_data<float>()[5 * 12 + 7] = 0;
+  EXPECT_THAT(
+      [&] { FindMask(weight, MaskAlgorithm::kGreedy); },
+      Throws<Error>(Property(&Error::what, AllOf(HasSubstr("weight: "), HasSubstr("[6, 1]"), HasSubstr("inf")))));
+}
+
+TEST(FindMaskTest, RefusesOtherTensors) {
+  EXPECT_THROW(FindMask(Tensor(), MaskAlgorithm::kExact), Error);
+  EXPECT_THROW(FindMask(Tensor::Zeros({4, 4}, DType::kF64), MaskAlgorithm::kExact), Error);
+  EXPECT_THAT(
+      [] {
+        FindMask(Tensor::Zeros({4, 4, 4}), MaskAlgorithm::kExact, "w");
+      },
+      ThrowsMessage<Error>(HasSubstr("w: shape [4, 4, 4]")));
+  EXPECT_THROW(FindMask(Tensor::Zeros({4, 5}), MaskAlgorithm::kExact), Error);
+}
+
+TEST(ApplyMaskTest, ZeroesWhatIsNotKept) {
+  const Tensor weight = RandomF32({8, 8}, {.seed = 14}, 1.0, 2.0);
+  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Tensor masked = ApplyMask(weight, mask);
+  for (int64_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(masked.data<float>()[i], mask.Keeps(i / 8, i % 8) ? weight.data<float>()[i] : 0.0f);
+  }
+  Tensor in_place = weight.Clone();
+  float* w = in_place.mutable_data<float>();
+  ApplyMask(w, mask, w);
+  ExpectBitEqual(in_place, masked);
+  EXPECT_THAT(
+      [&] {
+        ApplyMask(Tensor::Zeros({8, 4}), mask);
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("[8, 4]"), HasSubstr("[8, 8]"))));
+}
+
+TEST(ApplyMaskTest, AppliedTwiceIsAppliedOnce) {
+  const Tensor masked = [] {
+    const Tensor weight = RandomF32({16, 16}, {.seed = 15});
+    return ApplyMask(weight, FindMask(weight, MaskAlgorithm::kExact));
+  }();
+  ExpectBitEqual(ApplyMask(masked, FindMask(masked, MaskAlgorithm::kExact)), masked);
+}
+
+TEST(RetainedL1Test, HandValues) {
+  Mask mask(4, 4);
+  mask.tiles()[0] = 0b0000'0000'0000'0011;  // Row 0, columns 0 and 1.
+  Tensor weight = Tensor::Zeros({4, 4});
+  weight.mutable_data<float>()[0] = -3;
+  weight.mutable_data<float>()[1] = 1;
+  weight.mutable_data<float>()[7] = -4;
+  EXPECT_DOUBLE_EQ(RetainedL1(weight, mask), 0.5);
+  EXPECT_DOUBLE_EQ(RetainedL1(weight, Mask(4, 4)), 0.0);
+  EXPECT_DOUBLE_EQ(RetainedL1(Tensor::Zeros({4, 4}), mask), 1.0);
+  EXPECT_DOUBLE_EQ(RetainedL1(Tensor::Zeros({0, 4}), Mask(0, 4)), 1.0);
+  EXPECT_THROW(RetainedL1(Tensor::Zeros({4, 8}), mask), Error);
+}
+
+TEST(FlipRateTest, HandValues) {
+  Mask before(4, 8), after(4, 8);
+  EXPECT_EQ(FlipRate(before, after), 0.0);
+  before.tiles()[0] = 0b0011;
+  after.tiles()[0] = 0b0110;  // One entry given up, one taken.
+  after.tiles()[1] = 0b1000;
+  EXPECT_DOUBLE_EQ(FlipRate(before, after), 3.0 / 32);
+  EXPECT_DOUBLE_EQ(FlipRate(after, before), 3.0 / 32);
+  EXPECT_EQ(FlipRate(Mask(0, 4), Mask(0, 4)), 0.0);
+  EXPECT_THAT([&] { FlipRate(before, Mask(8, 4)); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("[4, 8]"), HasSubstr("[8, 4]"))));
+}
+
+TEST(MaskAlgorithmTest, Names) {
+  EXPECT_EQ(NameOf(MaskAlgorithm::kExact), "exact");
+  EXPECT_EQ(NameOf(MaskAlgorithm::kGreedy), "greedy");
+}
+
+}  // namespace
+}  // namespace twofour::sparse

@@ -1,0 +1,82 @@
+#include "twofour/sparse/semi_sparse_weight.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops/matmul.h"
+
+#include "tests/support/scoped_env.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::RandomF32;
+using test::ScopedEnv;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+TEST(SemiSparseWeightTest, MultipliesBothWays) {
+  const Tensor weight = RandomF32({12, 20}, {.seed = 1});
+  const SemiSparseWeight packed(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const Tensor masked = ApplyMask(weight, packed.mask());
+  EXPECT_EQ(packed.out_features(), 12);
+  EXPECT_EQ(packed.in_features(), 20);
+  for (const Shape& lead : {Shape{}, Shape{7}, Shape{2, 3}, Shape{0}, Shape{3, 0, 2}}) {
+    Shape x_shape = lead, dy_shape = lead;
+    x_shape.push_back(20);
+    dy_shape.push_back(12);
+    const Tensor x = RandomF32(x_shape, {.seed = 2}), dy = RandomF32(dy_shape, {.seed = 3});
+    ExpectClose(packed.Forward(x), Linear(x, masked));
+    const Tensor dx = packed.InputGrad(dy);
+    EXPECT_EQ(dx.shape(), x_shape);
+    ExpectClose(dx.View({x.rows(), 20}), MatMul(dy.View({x.rows(), 12}), masked));
+  }
+}
+
+TEST(SemiSparseWeightTest, PacksOnceForEachKernel) {
+  const Tensor weight = RandomF32({8, 8}, {.seed = 4}), x = RandomF32({2, 8}, {.seed = 5});
+  const SemiSparseWeight packed(weight, FindMask(weight, MaskAlgorithm::kExact));
+  EXPECT_EQ(packed.packed_bytes(), 0u);
+  packed.Forward(x);
+  const size_t once = packed.packed_bytes();
+  EXPECT_GT(once, 0u);
+  packed.Forward(x);
+  packed.InputGrad(x);
+  EXPECT_EQ(packed.packed_bytes(), once);
+  size_t sum = 0;
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (!kernel.why_not({8, 8, 2}).empty()) continue;
+    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
+    packed.Forward(x);
+    sum += kernel.pack(weight.data<float>(), packed.mask())->bytes();
+  }
+  EXPECT_EQ(packed.packed_bytes(), sum);
+}
+
+TEST(SemiSparseWeightTest, AWriteBeforePackingIsAnError) {
+  Tensor weight = RandomF32({8, 8}, {.seed = 6});
+  const Tensor x = RandomF32({2, 8}, {.seed = 7});
+  const SemiSparseWeight unpacked(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const SemiSparseWeight used(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const Tensor y = used.Forward(x);
+  weight.Fill(1);
+  EXPECT_THAT([&] { unpacked.Forward(x); }, ThrowsMessage<Error>(HasSubstr("written to in place")));
+  ExpectBitEqual(used.Forward(x), y);  // What is packed keeps its values.
+}
+
+TEST(SemiSparseWeightTest, ShapesMustAgree) {
+  EXPECT_THAT(
+      [] {
+        SemiSparseWeight(Tensor::Zeros({8, 8}), Mask(8, 12));
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("[8, 8]"), HasSubstr("[8, 12]"))));
+  EXPECT_THROW(SemiSparseWeight(Tensor(), Mask(8, 12)), Error);
+}
+
+}  // namespace
+}  // namespace twofour::sparse
