@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kMaskBuffer = "weight_mask";
 constexpr std::string_view kMaskAgeBuffer = "weight_mask_age";
+constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
@@ -69,10 +70,13 @@ std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   RefreshIfDue();
   const double age = static_cast<double>(weight_.version() - mask_version_);
   return {{std::string(kMaskBuffer), mask_.ToTensor()},
-          {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)}};
+          {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
+          {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
 }
 
-bool SemiSparseLinear::HasBuffer(std::string_view name) const { return name == kMaskBuffer || name == kMaskAgeBuffer; }
+bool SemiSparseLinear::HasBuffer(std::string_view name) const {
+  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kFlipRateBuffer;
+}
 
 void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) const {
   if (name == kMaskBuffer) {
@@ -83,6 +87,10 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
   } else if (name == kMaskAgeBuffer) {
     if (tensor.dtype() != DType::kI32 || tensor.numel() != 1 || tensor.item() < 0) {
       throw Error("expected one i32 that is not negative");
+    }
+  } else if (name == kFlipRateBuffer) {
+    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= 1)) {
+      throw Error("expected one f64 in [0, 1]");
     }
   } else {
     Module::CheckBuffer(name, tensor);
@@ -95,6 +103,8 @@ void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
     mask_ = sparse::Mask::FromTensor(tensor);
     mask_version_ = weight_.version();
     packed_ = nullptr;
+  } else if (name == kFlipRateBuffer) {
+    flip_rate_ = tensor.item();
   } else {
     // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
     mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
@@ -104,17 +114,19 @@ void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
 void SemiSparseLinear::ResetBuffers() {
   mask_ = sparse::Mask();
   packed_ = nullptr;
+  flip_rate_ = 0;
 }
 
-SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options)
-    : options_(options) {
+SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options,
+                                                       std::string name)
+    : options_(options), name_(std::move(name)) {
   RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
 Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
-  return twofour::Linear(sparse::PruneTiles(x, options_.algorithm), weight_, bias_);
+  return twofour::Linear(sparse::PruneTiles(x, options_.algorithm, name_), weight_, bias_);
 }
 
 }  // namespace twofour::nn

@@ -52,8 +52,8 @@ class SemiSparseLinear : public Module {
   /// Share of non-zeros in the last input measured; 1 before any.
   double input_density() const { return input_density_; }
 
-  /// `weight_mask` (bool [out_features, in_features]) and `weight_mask_age` (i32 []: writes to the weight since the
-  /// mask was found).
+  /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
+  /// was found) and `weight_mask_flip_rate` (f64 []: see flip_rate).
   std::vector<NamedTensor> Buffers() override;
   bool HasBuffer(std::string_view name) const override;
   void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
@@ -81,7 +81,8 @@ class SemiSparseLinear : public Module {
 class SemiSparseActivationLinear : public Module {
  public:
   /// As SemiSparseLinear; in_features must be a multiple of 4. The interval has no meaning here: inputs differ.
-  SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {});
+  SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {},
+                             std::string name = "SemiSparseActivationLinear");
 
   std::string_view type_name() const override { return "SemiSparseActivationLinear"; }
   Tensor Forward(const Tensor& x) override;
@@ -92,6 +93,7 @@ class SemiSparseActivationLinear : public Module {
  private:
   Tensor weight_, bias_;
   SemiSparseOptions options_;
+  std::string name_;
 };
 
 }  // namespace twofour::nn

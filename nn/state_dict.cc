@@ -47,12 +47,19 @@ std::vector<NamedTensor> StateDict(Module& root) {
   return state;
 }
 
-void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source) {
+namespace {
+
+/// What loading a state dict will write, found faultless.
+struct LoadPlan {
+  std::vector<std::pair<Tensor, Tensor>> copies;  // (parameter, its new elements)
+  std::vector<std::pair<BufferTarget, Tensor>> buffers;
+};
+
+LoadPlan PlanLoad(Module& root, const std::vector<NamedTensor>& state, const std::string& source) {
   std::map<std::string, Tensor> parameters;
   for (NamedTensor& parameter : root.NamedParameters()) parameters[parameter.name] = parameter.tensor;
   std::string faults;
-  std::vector<std::pair<Tensor, Tensor>> copies;  // (parameter, its new elements)
-  std::vector<std::pair<BufferTarget, Tensor>> buffers;
+  LoadPlan plan;
   std::set<std::string> seen;
   for (const NamedTensor& named : state) {
     if (!seen.insert(named.name).second) {
@@ -65,7 +72,7 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
         AddFault(faults, source, named.name,
                  fmt::format("{}, the model expects {}", Describe(named.tensor), Describe(found->second)));
       }
-      copies.emplace_back(found->second, named.tensor);
+      plan.copies.emplace_back(found->second, named.tensor);
       parameters.erase(found);
       continue;
     }
@@ -79,18 +86,29 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
     } catch (const Error& error) {
       AddFault(faults, source, named.name, error.what());
     }
-    buffers.emplace_back(std::move(target), named.tensor);
+    plan.buffers.emplace_back(std::move(target), named.tensor);
   }
   for (const auto& [name, parameter] : parameters) {
     AddFault(faults, source, name, fmt::format("missing, the model expects {}", Describe(parameter)));
   }
   if (!faults.empty()) throw Error(faults);
-  for (auto& [parameter, elements] : copies) parameter.CopyFrom(elements);
+  return plan;
+}
+
+}  // namespace
+
+void CheckStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source) {
+  PlanLoad(root, state, source);
+}
+
+void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source) {
+  LoadPlan plan = PlanLoad(root, state, source);
+  for (auto& [parameter, elements] : plan.copies) parameter.CopyFrom(elements);
   root.VisitModules([](const std::string&, Module& module) { module.ResetBuffers(); });
   // By name: a buffer may refine one whose name is its prefix (weight_mask, weight_mask_age).
-  std::stable_sort(buffers.begin(), buffers.end(),
+  std::stable_sort(plan.buffers.begin(), plan.buffers.end(),
                    [](const auto& a, const auto& b) { return a.first.local_name < b.first.local_name; });
-  for (auto& [target, tensor] : buffers) target.module->LoadBuffer(target.local_name, tensor);
+  for (auto& [target, tensor] : plan.buffers) target.module->LoadBuffer(target.local_name, tensor);
 }
 
 }  // namespace twofour::nn

@@ -11,6 +11,9 @@ namespace twofour::nn {
 /// their elements.
 std::vector<NamedTensor> StateDict(Module& root);
 
+/// Throws the Error that LoadStateDict would throw.
+void CheckStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source);
+
 /// Copies a state dict into the tree. Strict: every parameter must be there with its shape and dtype, and nothing may
 /// be there that the tree does not have. Throws Error that lists every fault, each with the tensor's name and
 /// prefixed by `source`, before anything was changed. Buffers (masks) may be missing: they are then found anew.

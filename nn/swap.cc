@@ -87,7 +87,7 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
     ReplaceLinear(slot, linear->weight(), linear->bias(),
                   [&](const Tensor& weight, const Tensor& bias) -> std::unique_ptr<Module> {
                     if (options.target == SwapTarget::kActivation) {
-                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.sparsity);
+                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.sparsity, name);
                     }
                     return std::make_unique<SemiSparseLinear>(weight, bias, options.sparsity, name + ".weight");
                   });

@@ -12,8 +12,8 @@ namespace twofour::optim {
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
     : Optimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}), options_(options) {
   const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
-  if (!(options.lr >= 0) || !is_beta(options.beta1) || !is_beta(options.beta2) || !(options.eps > 0) ||
-      !(options.weight_decay >= 0)) {
+  if (!(options.lr >= 0) || !is_beta(options.beta1) || !is_beta(options.beta2) ||
+      !(static_cast<float>(options.eps) > 0) || !(options.weight_decay >= 0)) {
     throw Error(
         fmt::format("AdamW: lr {}, betas ({}, {}), eps {}, weight_decay {}; expected lr >= 0, betas in [0, 1), "
                     "eps > 0, weight_decay >= 0",

@@ -23,7 +23,7 @@ void RequireShape(std::string_view what, const Tensor& weight, const Mask& mask)
 void RequireFinite(const Tensor& weight, std::string_view name) {
   const int64_t at = kernels::FindNonFinite(weight.numel(), weight.data<float>());
   if (at < 0) return;
-  throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite weights", name, at / weight.cols(),
+  throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite values", name, at / weight.cols(),
                           at % weight.cols(), weight.data<float>()[at]),
               ErrorKind::kRuntimeFailure);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
@@ -19,6 +20,7 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 /// x [..., features] with each 4x4 tile of [rows, features] pruned to its mask. Rows beyond a multiple of 4 are tiled
 /// with rows of zeros. The gradient passes straight through. features must be a multiple of 4; f32.
-Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm);
+/// Throws Error (a runtime failure) that says `name` when x holds a NaN or infinity.
+Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm, std::string_view name = "PruneTiles");
 
 }  // namespace twofour::sparse

@@ -11,6 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/text.h"
 
 namespace twofour::train {
 namespace {
@@ -56,9 +57,7 @@ std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
 }
 
 TrainerState LoadState(FileSystem& files, const fs::path& path) {
-  const std::vector<std::byte> bytes = files.ReadFile(path, kMaxStateBytes);
-  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto json = nlohmann::json::parse(ReadText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
   const auto is_count = [&](const char* key) {
     return json.contains(key) && json[key].is_number_integer() && json[key].get<int64_t>() >= 0;
   };
@@ -115,8 +114,7 @@ void CheckpointStore::Save(const CheckpointData& data) {
             {"step", data.state.step}, {"best_step", data.state.best_step}, {"best_loss", data.state.best_loss}}
             .dump() +
         "\n";
-    const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(state));
-    files_.WriteFile(temporary / kStateFile, std::span(&piece, 1));
+    WriteText(files_, temporary / kStateFile, state);
     files_.SyncDirectory(temporary);
     if (files_.Exists(target)) Remove(data.state.step);
     files_.Rename(temporary, target);
@@ -149,17 +147,20 @@ void CheckpointStore::Remove(int64_t step) {
   files_.RemoveAll(doomed);
 }
 
-void CheckpointStore::PrepareToResume(int64_t step) {
-  for (const int64_t saved : Steps()) {
-    if (saved > step) Remove(saved);
-  }
+void CheckpointStore::PrepareToResume(const TrainerState& state) {
   if (!files_.Exists(directory_)) return;
+  for (const int64_t saved : Steps()) {
+    if (saved > state.step) Remove(saved);
+  }
   for (const std::string& name : files_.ListDirectory(directory_)) {
     if (name.starts_with(kTemporaryPrefix)) files_.RemoveAll(directory_ / name);
   }
-  for (const char* link : {"last", "best"}) {
-    if (!files_.Exists(directory_ / link)) files_.RemoveAll(directory_ / link);  // It points at nothing now.
-  }
+  const auto link = [this](const char* name, int64_t step) {
+    files_.RemoveAll(directory_ / name);
+    if (files_.Exists(directory_ / NameOf(step))) files_.ReplaceSymlink(directory_ / name, NameOf(step));
+  };
+  link("last", state.step);
+  link("best", state.best_step);
 }
 
 CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoint) {

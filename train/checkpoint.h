@@ -40,9 +40,9 @@ class CheckpointStore {
   /// then removes those no longer kept. Throws Error (a runtime failure); what was there before then still is.
   void Save(const CheckpointData& data);
 
-  /// Removes what a run that goes on after `step` will not need: later checkpoints, which it writes anew, and what a
-  /// killed process left unfinished.
-  void PrepareToResume(int64_t step);
+  /// Makes the folder that of a run that stands at `state`: removes later checkpoints, which the run will write anew,
+  /// and what a killed process left unfinished, and points the links `last` and `best` where they belong.
+  void PrepareToResume(const TrainerState& state);
 
   /// The newest checkpoint's folder, if there is one.
   std::optional<std::filesystem::path> Newest() const;

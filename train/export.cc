@@ -4,17 +4,19 @@
 
 #include <nlohmann/json.hpp>
 
-#include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::train {
 
 std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
-  if (weights == ExportWeights::kDenseWithMasks) return nn::StateDict(model);
   std::vector<NamedTensor> tensors = model.NamedParameters();
   std::map<std::string, nn::SemiSparseLinear*> sparse;
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) sparse[name + ".weight"] = layer;
+  if (weights == ExportWeights::kDenseWithMasks) {
+    for (const auto& [name, layer] : sparse) tensors.push_back({name + "_mask", layer->mask().ToTensor()});
+    return tensors;
+  }
   for (NamedTensor& named : tensors) {
     const auto found = sparse.find(named.name);
     if (found != sparse.end()) named.tensor = sparse::ApplyMask(found->second->weight(), found->second->mask());

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/error.h"
-#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/text.h"
 
 namespace twofour::train {
 namespace {
@@ -73,8 +73,7 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
 void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
   FileSystem& files = FileSystem::Default();
   if (!files.Exists(path)) return;
-  const std::vector<std::byte> bytes = files.ReadFile(path, kMaxMetricsBytes);
-  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string text = ReadText(files, path, kMaxMetricsBytes);
   std::string kept;
   int64_t line_number = 0;
   for (size_t begin = 0; begin < text.size();) {
@@ -91,8 +90,7 @@ void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
     if (record["step"].get<int64_t>() <= step) kept += line + "\n";
   }
   if (kept == text) return;
-  const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(kept));
-  WriteFileAtomically(files, path, std::span(&piece, 1));
+  WriteTextAtomically(files, path, kept);
 }
 
 }  // namespace twofour::train

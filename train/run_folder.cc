@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/text.h"
 
 namespace twofour::train {
 namespace {
@@ -44,34 +45,41 @@ RunFolder::~RunFolder() {
   if (lock_ >= 0) close(lock_);
 }
 
-RunFolder RunFolder::Create(FileSystem& files, const fs::path& path, const std::string& config_text,
+void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_exists) {
+  if (!files.Exists(path) || (fs::is_directory(path) && files.ListDirectory(path).empty())) return;
+  if (if_exists == IfExists::kFail) {
+    throw Error(
+        fmt::format("{}: exists already; go on with --resume, start anew with --overwrite, or choose another "
+                    "folder with --out",
+                    path.string()));
+  }
+  if (!files.Exists(path / "config.pbtxt")) {
+    throw Error(
+        fmt::format("{}: holds no config.pbtxt, so it is not a run's folder and is not overwritten", path.string()));
+  }
+}
+
+RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const std::string& config_text,
                             IfExists if_exists) {
-  if (files.Exists(path) && (!fs::is_directory(path) || !files.ListDirectory(path).empty())) {
-    if (if_exists == IfExists::kFail) {
-      throw Error(
-          fmt::format("{}: exists already; go on with --resume, start anew with --overwrite, or choose another "
-                      "folder with --out",
-                      path.string()));
-    }
-    if (!files.Exists(path / "config.pbtxt")) {
-      throw Error(
-          fmt::format("{}: holds no config.pbtxt, so it is not a run's folder and is not overwritten", path.string()));
-    }
+  std::error_code ignored;
+  fs::path path = fs::weakly_canonical(given_path, ignored);  // What a link points to is replaced, not the link.
+  if (path.empty()) path = given_path;
+  CheckFree(files, path, if_exists);
+  if (files.Exists(path / "config.pbtxt")) {
     const RunFolder in_use_by_nobody_else(path);
     files.RemoveAll(path);
   }
-  const fs::path temporary = TemporaryPathFor(path);
   if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
+  const fs::path temporary = TemporaryPathFor(path);
   files.CreateDirectories(temporary);
-  const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(config_text));
   try {
-    files.WriteFile(temporary / "config.pbtxt", std::span(&piece, 1));
+    WriteText(files, temporary / "config.pbtxt", config_text);
     files.Rename(temporary, path);
   } catch (const Error&) {
     files.RemoveAll(temporary);
     throw;
   }
-  return RunFolder(path);
+  return RunFolder(given_path);
 }
 
 RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {

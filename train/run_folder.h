@@ -13,6 +13,8 @@ class RunFolder {
  public:
   enum class IfExists { kFail, kOverwrite };
 
+  /// Throws the Error that Create would throw because of what is at `path`.
+  static void CheckFree(FileSystem& files, const std::filesystem::path& path, IfExists if_exists);
   /// Makes a new folder that holds the config, in one step: a folder without config.pbtxt is never seen. Throws Error
   /// when it exists and holds anything; with kOverwrite a run's folder is removed first, and one that is no run's
   /// (has no config.pbtxt) is still an Error.

@@ -8,56 +8,30 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/clip.h"
+#include "twofour/train/finite_check.h"
 
 namespace twofour::train {
 namespace {
 
-/// "; parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
-std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
-  const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
-    const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
-    return at < 0 ? std::string()
-                  : fmt::format("; {} '{}' holds {} at element {}", what, name, tensor.data<float>()[at], at);
+/// The options, found usable.
+TrainerOptions Checked(const TrainerOptions& options) {
+  const auto at_least = [](const char* field, int64_t value, int64_t low) {
+    if (value < low) throw Error(fmt::format("trainer: {} is {}, expected at least {}", field, value, low));
   };
-  for (const NamedTensor& parameter : parameters) {
-    std::string found = describe("parameter", parameter.name, parameter.tensor);
-    if (!found.empty()) return found;
+  at_least("steps", options.steps, 0);
+  at_least("accumulate_steps", options.accumulate_steps, 1);
+  at_least("eval_batch_size", options.eval_batch_size, 1);
+  at_least("eval_every_steps", options.eval_every_steps, 0);
+  at_least("log_every_steps", options.log_every_steps, 0);
+  at_least("checkpoint_every_steps", options.checkpoint_every_steps, 0);
+  if (!(options.clip_grad_norm >= 0)) {
+    throw Error(fmt::format("trainer: clip_grad_norm is {}, expected at least 0", options.clip_grad_norm));
   }
-  for (const NamedTensor& parameter : parameters) {
-    if (!parameter.tensor.grad().defined()) continue;
-    std::string found = describe("the gradient of", parameter.name, parameter.tensor.grad());
-    if (!found.empty()) return found;
-  }
-  return {};
-}
-
-/// The parameter with the largest element: where an overflow most likely comes from while all is still finite.
-std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
-  const NamedTensor* largest = nullptr;
-  float magnitude = -1;
-  for (const NamedTensor& parameter : parameters) {
-    const float* data = parameter.tensor.data<float>();
-    for (int64_t i = 0; i < parameter.tensor.numel(); ++i) {
-      if (std::fabs(data[i]) > magnitude) {
-        magnitude = std::fabs(data[i]);
-        largest = &parameter;
-      }
-    }
-  }
-  if (largest == nullptr) return {};
-  return fmt::format("; all parameters are finite, the largest is in '{}': {}", largest->name, magnitude);
-}
-
-[[noreturn]] void ThrowNotFinite(int64_t step, const std::string& what, double value,
-                                 const std::vector<NamedTensor>& parameters) {
-  std::string where = FirstNonFinite(parameters);
-  if (where.empty()) where = LargestParameter(parameters);
-  throw Error(fmt::format("step {}: {} is {}{}", step, what, value, where), ErrorKind::kRuntimeFailure);
+  return options;
 }
 
 int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
@@ -80,7 +54,7 @@ Trainer::Trainer(nn::Module& model, optim::Optimizer& optimizer, optim::LrSchedu
       lr_schedule_(std::move(lr_schedule)),
       train_data_(train_data),
       eval_data_(eval_data),
-      options_(options),
+      options_(Checked(options)),
       services_(services),
       sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
       parameters_(model.NamedParameters()),
@@ -91,46 +65,44 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   if (data.state.step > options_.steps) {
     throw Error(fmt::format("{}: is at step {}, the run has only {}", source, data.state.step, options_.steps));
   }
-  // The optimizer's state is checked against the parameters' shapes, so the model goes first.
+  nn::CheckStateDict(model_, data.model, source + "/model.safetensors");
+  optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
   nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
-  optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");
   state_ = data.state;
   saved_step_ = state_.step;
 }
 
 bool Trainer::Run() {
-  while (!Finished()) {
-    Step();
-    if (services_.stop != nullptr && *services_.stop) {
-      SaveCheckpoint();
-      return Finished();
+  int64_t step = state_.step + 1;  // The step under way, for messages.
+  try {
+    RequireFinite(parameters_);
+    for (; !Finished(); ++step) {
+      Step();
+      if (StopRequested()) break;
     }
+    SaveCheckpoint();
+  } catch (const Error& error) {
+    throw Error(fmt::format("step {}: {}", std::min(step, options_.steps), error.what()), error.kind());
   }
-  SaveCheckpoint();
-  return true;
+  return Finished();
 }
 
 void Trainer::Step() {
   const double start = services_.clock->Seconds();
-  const int64_t step = state_.step + 1;
   const double lr = lr_schedule_(state_.step);
-  const bool measure = step % options_.log_every_steps == 0;
+  const bool measure = options_.log_every_steps > 0 && (state_.step + 1) % options_.log_every_steps == 0;
   for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(measure);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
-  double loss = 0;
-  try {
-    loss = AccumulateGradients();
-  } catch (const Error& error) {
-    throw Error(fmt::format("step {}: {}", step, error.what()), error.kind());
-  }
-  if (!std::isfinite(loss)) ThrowNotFinite(step, "the loss", loss, parameters_);
+  const double loss = AccumulateGradients();
+  if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
   const double grad_norm = optim::GradNorm(parameter_tensors_);
-  if (!std::isfinite(grad_norm)) ThrowNotFinite(step, "the gradient's norm", grad_norm, parameters_);
+  if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm, parameters_);
   if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm);
   optimizer_.set_lr(lr);
   optimizer_.Step();
-  state_.step = step;
+  RequireFinite(parameters_);
+  ++state_.step;
   training_seconds_ += services_.clock->Seconds() - start;
   training_samples_ += options_.batch_size * options_.accumulate_steps;
   AfterStep(loss, grad_norm, lr);
@@ -172,6 +144,7 @@ void Trainer::RecordSparsity() {
 
 EvalMetrics Trainer::Evaluate() {
   const NoGradGuard no_grad;
+  const bool was_training = model_.training();
   model_.SetTraining(false);
   const int64_t size = eval_data_.size();
   double loss_sum = 0;
@@ -184,19 +157,15 @@ EvalMetrics Trainer::Evaluate() {
     loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());
     correct += CountCorrect(logits, batch.targets);
   }
+  model_.SetTraining(was_training);
   const double count = static_cast<double>(size);
   return {state_.step, loss_sum / count, static_cast<double>(correct) / count};
 }
 
 void Trainer::EvaluateAndRecord() {
   for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(false);
-  EvalMetrics metrics;
-  try {
-    metrics = Evaluate();
-  } catch (const Error& error) {
-    throw Error(fmt::format("step {}: {}", state_.step, error.what()), error.kind());
-  }
-  if (!std::isfinite(metrics.loss)) ThrowNotFinite(state_.step, "the evaluation loss", metrics.loss, parameters_);
+  const EvalMetrics metrics = Evaluate();
+  if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
   if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
     state_.best_step = state_.step;
@@ -207,12 +176,6 @@ void Trainer::EvaluateAndRecord() {
 
 void Trainer::SaveCheckpoint() {
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
-  for (const NamedTensor& parameter : parameters_) {
-    if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
-      throw Error(fmt::format("step {}: no checkpoint written{}", state_.step, FirstNonFinite(parameters_)),
-                  ErrorKind::kRuntimeFailure);
-    }
-  }
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
   saved_step_ = state_.step;
 }

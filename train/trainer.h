@@ -22,10 +22,10 @@ struct TrainerOptions {
   int64_t accumulate_steps = 1;  ///< Passes averaged for one optimizer step.
   double clip_grad_norm = 0;     ///< 0 does not clip.
   bool shuffle = true;
-  uint64_t seed = 1;  ///< Decides the order of the data.
-  int64_t eval_every_steps = 100;
+  uint64_t seed = 1;               ///< Decides the order of the data.
+  int64_t eval_every_steps = 100;  ///< Besides after the last step; 0: only then.
   int64_t eval_batch_size = 500;
-  int64_t log_every_steps = 50;
+  int64_t log_every_steps = 50;        ///< 0: never.
   int64_t checkpoint_every_steps = 0;  ///< 0: only at the end.
   bool save_best = true;
 };
@@ -43,7 +43,7 @@ struct TrainerServices {
 /// that is restored from a checkpoint goes on to the same bits.
 class Trainer {
  public:
-  /// Nothing is owned or copied. Throws Error when a batch is larger than its data set.
+  /// Nothing is owned or copied. Throws Error on an option out of range and when a batch is larger than its data set.
   Trainer(nn::Module& model, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const Dataset& train_data,
           const Dataset& eval_data, const TrainerOptions& options, const TrainerServices& services);
 
@@ -69,6 +69,7 @@ class Trainer {
   void EvaluateAndRecord();
   void SaveCheckpoint();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
   bool Finished() const { return state_.step >= options_.steps; }
 
   nn::Module& model_;

@@ -121,7 +121,10 @@ void CheckTiling(const Source& source, const std::vector<SafetensorsEntry>& entr
     covered = entry->end;
   }
   if (covered > source.data.size()) {
-    source.Fail(fmt::format("truncated: header says {} bytes of data, file holds {}", covered, source.data.size()));
+    const auto cut = std::find_if(sorted.begin(), sorted.end(),
+                                  [&](const SafetensorsEntry* entry) { return entry->end > source.data.size(); });
+    source.Fail(**cut,
+                fmt::format("truncated: header says {} bytes of data, file holds {}", covered, source.data.size()));
   }
   if (covered < source.data.size()) {
     source.Fail(

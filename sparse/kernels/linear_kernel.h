@@ -42,8 +42,8 @@ struct LinearKernel {
   void (*input_grad)(const PackedWeight& weight, int64_t batch, const float* dy, float* dx);
 };
 
-/// The table: fastest first, the scalar reference last. The only place that knows all kernels; dispatch, tests and
-/// benchmarks iterate over it.
+/// The table: fastest first, the scalar reference last. The only place that knows all kernels; dispatch and tests
+/// iterate over it.
 std::span<const LinearKernel> LinearKernels();
 
 /// A kernel and the words that say why it was taken.

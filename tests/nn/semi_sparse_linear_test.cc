@@ -236,9 +236,10 @@ TEST(MaskBuffersTest, RoundTrip) {
   const Mask found_at_first = layer.mask();
   for (uint64_t step = 1; step <= 3; ++step) Update(layer, step);
   const std::vector<NamedTensor> buffers = layer.Buffers();
-  ASSERT_EQ(buffers.size(), 2u);
+  ASSERT_EQ(buffers.size(), 3u);
   EXPECT_EQ(buffers[0].name, "weight_mask");
   EXPECT_EQ(buffers[1].name, "weight_mask_age");
+  EXPECT_EQ(buffers[2].name, "weight_mask_flip_rate");
   EXPECT_EQ(Mask::FromTensor(buffers[0].tensor), found_at_first);
   EXPECT_EQ(buffers[1].tensor.dtype(), DType::kI32);
   EXPECT_EQ(buffers[1].tensor.item(), 3);
@@ -249,6 +250,7 @@ TEST(MaskBuffersTest, RoundTrip) {
     EXPECT_TRUE(restored.HasBuffer(buffer.name));
     restored.LoadBuffer(buffer.name, buffer.tensor);
   }
+  EXPECT_EQ(restored.flip_rate(), layer.flip_rate());  // Before the next refresh, too.
   for (uint64_t step = 4; step <= 12; ++step) {
     EXPECT_EQ(restored.mask(), layer.mask()) << step;
     EXPECT_EQ(restored.Buffers()[1].tensor.item(), layer.Buffers()[1].tensor.item()) << step;

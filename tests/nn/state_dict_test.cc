@@ -81,7 +81,8 @@ TEST_F(StateDictTest, HoldsParametersThenMasks) {
   Sparsify(mlp, 1);
   EXPECT_THAT(NamesOf(StateDict(mlp)),
               ElementsAre("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias", "c_fc.weight_mask",
-                          "c_fc.weight_mask_age", "c_proj.weight_mask", "c_proj.weight_mask_age"));
+                          "c_fc.weight_mask_age", "c_fc.weight_mask_flip_rate", "c_proj.weight_mask",
+                          "c_proj.weight_mask_age", "c_proj.weight_mask_flip_rate"));
 }
 
 TEST_F(StateDictTest, RoundTrip) {
@@ -191,7 +192,8 @@ TEST_F(StateDictTest, BadMasksAreFaultsLikeAllOthers) {
 
 TEST_F(StateDictTest, ARootsOwnTensorsHaveLocalNames) {
   SemiSparseLinear from(RandomF32({4, 8}, {.seed = 1}), Tensor()), to(RandomF32({4, 8}, {.seed = 2}), Tensor());
-  EXPECT_THAT(NamesOf(StateDict(from)), ElementsAre("weight", "weight_mask", "weight_mask_age"));
+  EXPECT_THAT(NamesOf(StateDict(from)),
+              ElementsAre("weight", "weight_mask", "weight_mask_age", "weight_mask_flip_rate"));
   LoadStateDict(to, StateDict(from), "x");
   EXPECT_EQ(to.mask(), from.mask());
 }

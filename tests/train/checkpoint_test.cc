@@ -90,8 +90,10 @@ TEST_F(CheckpointTest, PrepareToResumeRemovesLaterStepsLeftoversAndDanglingLinks
   CheckpointStore store(files_, dir_.path(), 5);
   for (int64_t step : {1, 2, 3}) store.Save(MakeData(step, 3));
   fs::create_directory(dir_ / ".tmp-step-9");
-  store.PrepareToResume(2);
-  EXPECT_THAT(Names(), ElementsAre("step-1", "step-2"));
+  store.PrepareToResume({.step = 2, .best_step = 1});
+  EXPECT_THAT(Names(), ElementsAre("best", "last", "step-1", "step-2"));
+  EXPECT_TRUE(IsWhole(dir_ / "last", 2));
+  EXPECT_TRUE(IsWhole(dir_ / "best", 1));
 }
 
 TEST_F(CheckpointTest, AFullDiskLeavesTheLastGoodCheckpointWhole) {
@@ -134,8 +136,10 @@ TEST_F(CheckpointTest, AKillAtAnyMomentLeavesAWholeNewestCheckpoint) {
     ASSERT_TRUE(newest.has_value());
     const int64_t step = *newest == dir / "step-3" ? 3 : 2;
     EXPECT_TRUE(IsWhole(*newest, step)) << "killed at call " << call;
-    after.PrepareToResume(step);
-    after.Save(MakeData(3, 3));
+    after.PrepareToResume(CheckpointStore::Load(files_, *newest).state);
+    EXPECT_TRUE(IsWhole(dir / "last", step));
+    EXPECT_TRUE(IsWhole(dir / "best", step == 3 ? 3 : 1));
+    if (step == 2) after.Save(MakeData(3, 3));  // A run does not save again the step it resumed from.
     after.Save(MakeData(4, 3));
     EXPECT_TRUE(IsWhole(dir / "last", 4));
     EXPECT_TRUE(IsWhole(dir / "best", 3));

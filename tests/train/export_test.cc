@@ -28,6 +28,7 @@ const Tensor& Find(const std::vector<NamedTensor>& tensors, const std::string& n
 
 TEST_F(ExportTest, DenseWeightsComeWithTheirMasks) {
   const auto tensors = ExportModel(mlp_, ExportWeights::kDenseWithMasks);
+  EXPECT_EQ(tensors.size(), 5u);  // Four parameters and a mask; nothing that only a resume needs.
   EXPECT_EQ(Find(tensors, "c_fc.weight_mask").shape(), (Shape{32, 16}));
   EXPECT_TRUE(sparse::FindPatternViolation(Find(tensors, "c_fc.weight"), sparse::PatternAxis::kRows).has_value());
 }

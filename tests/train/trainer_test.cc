@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -256,6 +257,62 @@ TEST(TrainerTest, ABadWeightStopsTheRunNamingStepAndParameter) {
                  AllOf(HasSubstr("step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan")));
     EXPECT_EQ(store.Newest(), std::nullopt);
   }
+}
+
+TEST(TrainerTest, AnInfiniteWeightThatNoLossShowsStopsTheRun) {
+  // ReLU^2 of -infinity is 0: the loss and all gradients stay finite.
+  Job job(ShortRun(), {.sparse = false});
+  for (NamedTensor& parameter : job.model().NamedParameters()) {
+    if (parameter.name == "blocks.0.mlp.c_fc.bias") {
+      parameter.tensor.mutable_data<float>()[0] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
+               AllOf(HasSubstr("step 1: "), HasSubstr("'blocks.0.mlp.c_fc.bias' holds -inf")));
+}
+
+TEST(TrainerTest, RejectsOptionsOutOfRange) {
+  const auto with = [](auto change) {
+    TrainerOptions options = ShortRun();
+    change(options);
+    return options;
+  };
+  EXPECT_ERROR(Job{with([](auto& o) { o.accumulate_steps = 0; })}, ErrorKind::kInvalidInput,
+               HasSubstr("accumulate_steps is 0"));
+  EXPECT_ERROR(Job{with([](auto& o) { o.eval_batch_size = 0; })}, ErrorKind::kInvalidInput,
+               HasSubstr("eval_batch_size is 0"));
+  EXPECT_ERROR(Job{with([](auto& o) { o.log_every_steps = -1; })}, ErrorKind::kInvalidInput,
+               HasSubstr("log_every_steps is -1"));
+  EXPECT_ERROR(Job{with([](auto& o) { o.clip_grad_norm = std::nan(""); })}, ErrorKind::kInvalidInput,
+               HasSubstr("clip_grad_norm is nan"));
+}
+
+TEST(TrainerTest, AnIntervalOfZeroMeansNever) {
+  TrainerOptions options = ShortRun();
+  options.log_every_steps = options.eval_every_steps = 0;
+  NiceMock<MockSink> sink;
+  EXPECT_CALL(sink, OnTrain(_)).Times(0);
+  EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 12)));
+  Job job(options, {}, {.sink = &sink});
+  EXPECT_TRUE(job.trainer().Run());
+}
+
+TEST(TrainerTest, EvaluateLeavesTheModelInItsMode) {
+  Job job(ShortRun());
+  job.trainer().Evaluate();
+  EXPECT_TRUE(job.model().training());
+  job.model().SetTraining(false);
+  job.trainer().Evaluate();
+  EXPECT_FALSE(job.model().training());
+}
+
+TEST(TrainerTest, RestoreChangesNothingWhenTheOptimizersStateIsBad) {
+  Job job(ShortRun());
+  CheckpointData data{nn::StateDict(job.model()), {}, {3, 0, 0}};
+  data.model[0].tensor = Tensor::Full(data.model[0].tensor.shape(), 42);
+  const auto before = job.Weights();
+  EXPECT_ERROR(job.trainer().Restore(data, "other"), ErrorKind::kInvalidInput, HasSubstr("optimizer.safetensors"));
+  EXPECT_EQ(job.Weights(), before);
 }
 
 TEST(TrainerTest, AnExplodingRunStopsAndKeepsItsLastGoodCheckpoint) {

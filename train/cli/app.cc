@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/train/checkpoint.h"
@@ -35,11 +36,16 @@ struct ResumePoint {
   std::optional<fs::path> checkpoint;
 };
 
+/// "runs/a/" as "runs/a": tab completion adds the slash.
+fs::path FolderPath(const std::string& argument) {
+  const fs::path path = fs::path(argument).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
 ResumePoint FindResumePoint(const std::string& argument) {
   FileSystem& files = FileSystem::Default();
-  fs::path path = fs::path(argument).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "runs/a/"
-  if (files.Exists(path / "trainer.json")) {            // DIR/checkpoints/step-N
+  const fs::path path = FolderPath(argument);
+  if (files.Exists(path / "trainer.json")) {  // DIR/checkpoints/step-N
     // The link "best" or "last" is followed, so that the step's own folder is named in messages.
     return {path.parent_path().parent_path(),
             fs::is_symlink(path) ? path.parent_path() / fs::read_symlink(path) : path};
@@ -97,9 +103,8 @@ nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
   throw Error(message);
 }
 
-void WriteText(const fs::path& path, const std::string& text) {
-  const std::span<const std::byte> piece = std::as_bytes(std::span<const char>(text));
-  WriteFileAtomically(FileSystem::Default(), path, std::span(&piece, 1));
+RunFolder::IfExists IfExists(const CommandLine& line) {
+  return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
 }
 
 /// Everything of a run that is decided before its first step.
@@ -113,8 +118,9 @@ struct Run {
 
 Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<ResumePoint>& resume,
             std::ostream& out) {
-  Run run{config, resume ? resume->folder : fs::path(line.out), {}, nullptr, nullptr};
+  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr, nullptr};
   if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
+  if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
   SetNumThreads(config.threads());
   sparse::ForcedKernelName();  // A misspelt TWOFOUR_KERNEL is found out here.
   run.data = BuildData(config.data());
@@ -138,26 +144,28 @@ int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& r
   if (resume && resume->checkpoint) start = CheckpointStore::Load(files, *resume->checkpoint);
 
   CheckpointStore checkpoints(files, run.folder / "checkpoints", config.checkpoint().keep());
+  TeeSink sinks;
   ProgressSink progress(out, terminal, config.training().steps(),
                         config.training().batch_size() * config.training().accumulate_steps());
-  TeeSink sinks;
   Trainer trainer(*run.model, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
                   *run.data.train, *run.data.eval, BuildTrainerOptions(config),
                   {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
-  const RunFolder folder =
-      resume ? RunFolder::Open(files, run.folder)
-             : RunFolder::Create(files, run.folder, ToText(config),
-                                 line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail);
+  if (line.dry_run) {
+    out << "dry run: everything checked, nothing written\n";
+    return 0;
+  }
+  const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
+                                  : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
   if (resume) {
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
     TruncateMetrics(folder.metrics(), trainer.state().step);
-    checkpoints.PrepareToResume(trainer.state().step);
-    WriteText(folder.config(), ToText(config));
+    checkpoints.PrepareToResume(trainer.state());
+    WriteTextAtomically(files, folder.config(), ToText(config));
   }
-  WriteText(folder.data(), DescribeDataAsJson(run.data));
+  WriteTextAtomically(files, folder.data(), DescribeDataAsJson(run.data));
   JsonLinesSink metrics(folder.metrics());
   sinks.Add(&metrics);
   sinks.Add(&progress);
@@ -191,10 +199,6 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, bool termin
     return 0;
   }
   Run run = Prepare(*line, config, resume, out);
-  if (line->dry_run) {
-    out << "dry run: everything checked, nothing written\n";
-    return 0;
-  }
   return Train(run, *line, resume, out, terminal, stop);
 }
 

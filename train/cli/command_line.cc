@@ -37,9 +37,14 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
   app.add_option("--resume", line.resume, "Go on with a run: its folder, or one of its checkpoints")->type_name("DIR");
   bool sparse = false, dense = false;
   auto* sparse_flag = app.add_flag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
-  app.add_flag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)")->excludes(sparse_flag);
+  sparse_flag->disable_flag_override();
+  app.add_flag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)")
+      ->excludes(sparse_flag)
+      ->disable_flag_override();
   app.add_option("--threads", line.threads, "Threads to compute with; 0: all processors")->type_name("N");
-  app.add_option("--seed", line.seed, "Seed of initial weights, data order and dropout")->type_name("S");
+  app.add_option("--seed", line.seed, "Seed of initial weights, data order and dropout")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--overwrite", line.overwrite, "Remove an existing run in the folder first");
   app.add_flag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
   app.add_flag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");

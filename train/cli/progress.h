@@ -10,6 +10,7 @@ namespace twofour::train {
 /// Shows training metrics to a person: one line that is rewritten on a terminal, plain lines otherwise.
 class ProgressSink : public MetricSink {
  public:
+  ~ProgressSink() override { Finish(); }
   ProgressSink(std::ostream& out, bool terminal, int64_t total_steps, int64_t samples_per_step);
 
   void OnTrain(const TrainMetrics& metrics) override;

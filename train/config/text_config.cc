@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/text.h"
 #include "twofour/train/config/fields.h"
 #include "twofour/train/config/suggest.h"
 
@@ -118,8 +118,7 @@ proto::Config ParseTextConfig(const std::string& text, const std::string& source
 }
 
 proto::Config LoadTextConfig(const std::string& path) {
-  const std::vector<std::byte> bytes = FileSystem::Default().ReadFile(path, kMaxConfigBytes);
-  proto::Config config = ParseTextConfig(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), path);
+  proto::Config config = ParseTextConfig(ReadText(FileSystem::Default(), path, kMaxConfigBytes), path);
   if (!config.has_name()) config.set_name(std::filesystem::path(path).stem().string());
   return config;
 }

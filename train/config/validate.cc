@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,16 @@ class Faults {
   }
   void AtLeast(const std::string& path, double value, double low) {
     Expect(value >= low && std::isfinite(value), path, value, fmt::format("a finite number of at least {}", low));
+  }
+  void Between(const std::string& path, double value, double low, double high) {
+    Expect(value >= low && value <= high, path, value, fmt::format("{} to {}", low, high));
+  }
+  void Regex(const std::string& path, const std::string& pattern) {
+    try {
+      const std::regex compiled(pattern);
+    } catch (const std::regex_error&) {
+      Expect(false, path, fmt::format("'{}'", pattern), "a regular expression");
+    }
   }
   void Probability(const std::string& path, double value) {
     Expect(value >= 0 && value < 1, path, value, "a number in [0, 1)");
@@ -80,6 +91,10 @@ void CheckData(const proto::Data& data, Faults& faults) {
       const proto::Glyphs& glyphs = data.glyphs();
       faults.InRange("data.glyphs.train_size", glyphs.train_size(), 1, kMaxGlyphs);
       faults.InRange("data.glyphs.eval_size", glyphs.eval_size(), 1, kMaxGlyphs);
+      faults.Between("data.glyphs.rotation_degrees", glyphs.rotation_degrees(), 0, 180);
+      faults.Between("data.glyphs.scale", glyphs.scale(), 0, 0.9);
+      faults.Between("data.glyphs.shift_pixels", glyphs.shift_pixels(), 0, 14);
+      faults.Between("data.glyphs.noise", glyphs.noise(), 0, 1);
       return;
     }
     case proto::Data::kIdx: {
@@ -89,13 +104,16 @@ void CheckData(const proto::Data& data, Faults& faults) {
       faults.Expect(idx.eval_images().empty() == idx.eval_labels().empty(), "data.idx.eval_images, eval_labels",
                     fmt::format("'{}', '{}'", idx.eval_images(), idx.eval_labels()), "both or neither");
       faults.OpenFraction("data.idx.eval_fraction", idx.eval_fraction());
+      faults.Expect(idx.num_classes() == 0 || (idx.num_classes() >= 2 && idx.num_classes() <= 256),
+                    "data.idx.num_classes", idx.num_classes(), "0 or 2 to 256");
       return;
     }
     case proto::Data::kCsv: {
       const proto::Csv& csv = data.csv();
       faults.NotEmpty("data.csv.path", csv.path());
-      faults.Expect(csv.delimiter().size() == 1, "data.csv.delimiter", fmt::format("'{}'", csv.delimiter()),
-                    "one character");
+      faults.Expect(csv.delimiter().size() == 1 && csv.delimiter().find_first_of("\"\r\n") == std::string::npos,
+                    "data.csv.delimiter", fmt::format("'{}'", csv.delimiter()),
+                    "one character that is no quote and no line break");
       faults.OpenFraction("data.csv.eval_fraction", csv.eval_fraction());
       return;
     }
@@ -129,8 +147,8 @@ void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults) {
   const proto::AdamW& adamw = optimizer.adamw();
   faults.Probability("optimizer.adamw.beta1", adamw.beta1());
   faults.Probability("optimizer.adamw.beta2", adamw.beta2());
-  faults.Expect(adamw.eps() > 0 && std::isfinite(adamw.eps()), "optimizer.adamw.eps", adamw.eps(),
-                "a finite number above 0");
+  faults.Expect(static_cast<float>(adamw.eps()) > 0 && std::isfinite(adamw.eps()), "optimizer.adamw.eps", adamw.eps(),
+                "a number above 0 that a float can hold");
   faults.AtLeast("optimizer.adamw.weight_decay", adamw.weight_decay(), 0);
 }
 
@@ -138,6 +156,12 @@ void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& f
   faults.AtLeast("learning_rate.lr", rate.lr(), 0);
   faults.Expect(rate.min_lr() >= 0 && rate.min_lr() <= rate.lr(), "learning_rate.min_lr", rate.min_lr(),
                 fmt::format("0 to lr, which is {}", rate.lr()));
+  if (rate.schedule() == proto::LearningRate::CONSTANT) {
+    faults.Expect(rate.warmup_steps() == 0, "learning_rate.warmup_steps", rate.warmup_steps(), "0 with CONSTANT");
+    faults.Expect(rate.min_lr() == 0, "learning_rate.min_lr", rate.min_lr(), "0 with CONSTANT");
+  }
+  faults.Expect(rate.decay_steps() == 0 || rate.schedule() == proto::LearningRate::WARMUP_STABLE_DECAY,
+                "learning_rate.decay_steps", rate.decay_steps(), "0 unless the schedule is WARMUP_STABLE_DECAY");
   faults.InRange("learning_rate.warmup_steps", rate.warmup_steps(), 0, steps);
   faults.InRange("learning_rate.decay_steps", rate.decay_steps(), 0, std::max<int64_t>(steps - rate.warmup_steps(), 0));
 }
@@ -146,6 +170,8 @@ void CheckSparsity(const proto::Sparsity& sparsity, Faults& faults) {
   faults.Expect(
       sparsity.multiple_of() >= 4 && sparsity.multiple_of() % 4 == 0 && sparsity.multiple_of() <= kMaxFeatures,
       "sparsity.multiple_of", sparsity.multiple_of(), "a multiple of 4, at least 4");
+  faults.Regex("sparsity.include", sparsity.include());
+  faults.Regex("sparsity.exclude", sparsity.exclude());
   faults.InRange("sparsity.interval", sparsity.interval(), 1, kMaxCount);
 }
 

@@ -121,6 +121,40 @@ TEST_F(AppTest, DryRunAndPrintConfigWriteNothing) {
   EXPECT_FALSE(fs::exists(dir_ / "run"));
 }
 
+TEST_F(AppTest, ADryRunChecksTheFolderAndTheCheckpoint) {
+  ASSERT_EQ(Train("run").code, 0);
+  EXPECT_THAT(Train("run", {"--dry-run"}), FailsWith(2, HasSubstr("exists already")));
+  EXPECT_EQ(Run({"--resume", Path("run"), "--dry-run"}).code, 0);
+  WriteTextFile(dir_ / "run/checkpoints/step-6/trainer.json", "{}");
+  EXPECT_THAT(Run({"--resume", Path("run"), "--dry-run"}), FailsWith(2, HasSubstr("trainer.json")));
+}
+
+TEST_F(AppTest, ASlashAfterTheFolderMakesNoDifference) {
+  EXPECT_EQ(Train("run/").code, 0);
+  EXPECT_TRUE(fs::exists(dir_ / "run/model.safetensors"));
+  fs::create_directory(dir_ / "target");
+  fs::create_directory_symlink(dir_ / "target", dir_ / "link");
+  EXPECT_EQ(Train("link").code, 0);
+  EXPECT_TRUE(fs::exists(dir_ / "target/model.safetensors"));
+}
+
+TEST_F(AppTest, TheResumedRunsMetricsAreThoseOfTheUninterruptedOne) {
+  const std::vector<std::string> seldom{"--set", "sparsity.interval=3"};
+  ASSERT_EQ(Train("whole", seldom).code, 0);
+  ASSERT_EQ(Train("part", {"--set", "sparsity.interval=3", "--set", "training.steps=4"}).code, 0);
+  ASSERT_EQ(Run({"--resume", Path("part"), "--set", "training.steps=6"}).code, 0);
+  const auto sparsity_at_6 = [this](const std::string& run) {
+    std::vector<std::string> found;
+    std::istringstream lines(ReadTextFile(dir_ / run / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("{\"step\":6,\"split\":\"sparsity\"")) found.push_back(line);
+    }
+    return found;
+  };
+  EXPECT_EQ(sparsity_at_6("part").size(), 2u);
+  EXPECT_EQ(sparsity_at_6("part"), sparsity_at_6("whole"));
+}
+
 TEST_F(AppTest, AResumedRunEndsWithTheSameFilesAsAnUninterruptedOne) {
   ASSERT_EQ(Train("whole").code, 0);
   ASSERT_EQ(Train("part", {"--set", "training.steps=4"}).code, 0);
@@ -190,6 +224,8 @@ TEST_F(AppTest, BadArgumentsExitWith2) {
   EXPECT_THAT(Run({"--config", Path("none.pbtxt")}), FailsWith(2, HasSubstr("none.pbtxt")));
   EXPECT_THAT(Train("x", {"--threads", "many"}), FailsWith(2, HasSubstr("--threads")));
   EXPECT_THAT(Train("x", {"--threads", "-2"}), FailsWith(2, HasSubstr("threads")));
+  EXPECT_THAT(Train("x", {"--seed", "-1"}), FailsWith(2, HasSubstr("--seed")));
+  EXPECT_THAT(Train("x", {"--sparse=false"}), FailsWith(2, HasSubstr("sparse")));
   EXPECT_THAT(Train("x", {"--set", "training.stpes=3"}), FailsWith(2, HasSubstr("did you mean 'steps'")));
   EXPECT_THAT(Run({"--resume", Path("none")}), FailsWith(2, HasSubstr("none")));
   EXPECT_THAT(Run({"--resume", Path("x"), "--overwrite"}), FailsWith(2, HasSubstr("--overwrite")));

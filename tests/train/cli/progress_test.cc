@@ -1,0 +1,48 @@
+#include "twofour/train/cli/progress.h"
+
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace twofour::train {
+namespace {
+
+constexpr TrainMetrics kTrain = {.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 1, .samples_per_s = 100};
+
+TEST(FormatDurationTest, ShowsHoursOnlyWhenThereAreSome) {
+  EXPECT_EQ(FormatDuration(0.4), "0:00");
+  EXPECT_EQ(FormatDuration(61), "1:01");
+  EXPECT_EQ(FormatDuration(3723), "1:02:03");
+  EXPECT_EQ(FormatDuration(-5), "0:00");
+}
+
+TEST(ProgressSinkTest, WritesPlainLinesToAPipe) {
+  std::ostringstream out;
+  ProgressSink sink(out, /*terminal=*/false, 150, 10);
+  sink.OnTrain(kTrain);
+  sink.OnEval({.step = 150, .loss = 0.5, .accuracy = 0.75});
+  // 100 steps of 10 samples are left, at 100 samples/s.
+  EXPECT_EQ(out.str(),
+            "step  50/150  loss 0.2500  lr 1.00e-03  100 samples/s  ETA 0:10\n"
+            "step 150/150  evaluation loss 0.5000  accuracy 0.7500\n");
+}
+
+TEST(ProgressSinkTest, RewritesOneLineOnATerminalAndEndsIt) {
+  std::ostringstream out;
+  {
+    ProgressSink sink(out, /*terminal=*/true, 150, 10);
+    sink.OnTrain(kTrain);
+    EXPECT_EQ(out.str().find('\n'), std::string::npos);
+    EXPECT_EQ(out.str().substr(0, 4), "\r\033[K");
+  }
+  EXPECT_EQ(out.str().back(), '\n');  // What comes next (an error, say) starts on a line of its own.
+}
+
+TEST(ProgressSinkTest, KnowsNoEtaWithoutARate) {
+  std::ostringstream out;
+  ProgressSink(out, false, 150, 10).OnTrain({.step = 1});
+  EXPECT_NE(out.str().find("ETA ?"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace twofour::train

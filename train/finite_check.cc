@@ -1,0 +1,65 @@
+#include "twofour/train/finite_check.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/reduce.h"
+
+namespace twofour::train {
+namespace {
+
+/// "parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
+std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
+  const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
+    const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
+    return at < 0 ? std::string()
+                  : fmt::format("{} '{}' holds {} at element {}", what, name, tensor.data<float>()[at], at);
+  };
+  for (const NamedTensor& parameter : parameters) {
+    std::string found = describe("parameter", parameter.name, parameter.tensor);
+    if (!found.empty()) return found;
+  }
+  for (const NamedTensor& parameter : parameters) {
+    if (!parameter.tensor.grad().defined()) continue;
+    std::string found = describe("the gradient of", parameter.name, parameter.tensor.grad());
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+/// The parameter with the largest element: where an overflow most likely comes from while all is still finite.
+std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
+  const NamedTensor* largest = nullptr;
+  float magnitude = -1;
+  for (const NamedTensor& parameter : parameters) {
+    const float* data = parameter.tensor.data<float>();
+    for (int64_t i = 0; i < parameter.tensor.numel(); ++i) {
+      if (std::fabs(data[i]) > magnitude) {
+        magnitude = std::fabs(data[i]);
+        largest = &parameter;
+      }
+    }
+  }
+  if (largest == nullptr) return {};
+  return fmt::format("all parameters are finite, the largest is in '{}': {}", largest->name, magnitude);
+}
+
+}  // namespace
+
+void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters) {
+  std::string where = FirstNonFinite(parameters);
+  if (where.empty()) where = LargestParameter(parameters);
+  throw Error(fmt::format("{} is {}; {}", what, value, where), ErrorKind::kRuntimeFailure);
+}
+
+void RequireFinite(const std::vector<NamedTensor>& parameters) {
+  for (const NamedTensor& parameter : parameters) {
+    if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
+      throw Error(FirstNonFinite(parameters), ErrorKind::kRuntimeFailure);
+    }
+  }
+}
+
+}  // namespace twofour::train
