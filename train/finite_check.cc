@@ -1,8 +1,8 @@
 #include "twofour/train/finite_check.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/reduce.h"

@@ -1,8 +1,8 @@
 #include "twofour/train/cli/progress.h"
 
-#include <sstream>
-
 #include <gtest/gtest.h>
+
+#include <sstream>
 
 namespace twofour::train {
 namespace {
