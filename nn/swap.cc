@@ -11,6 +11,11 @@ namespace twofour::nn {
 namespace {
 
 std::regex Compile(const char* what, const std::string& pattern) {
+  // std::regex recurses: a pattern of thousands of brackets would overflow the stack.
+  constexpr size_t kMaxPattern = 1000;
+  if (pattern.size() > kMaxPattern) {
+    throw Error(fmt::format("{}: {} characters, expected at most {}", what, pattern.size(), kMaxPattern));
+  }
   try {
     return std::regex(pattern, std::regex::ECMAScript);
   } catch (const std::regex_error& error) {

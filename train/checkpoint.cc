@@ -168,6 +168,19 @@ CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoi
   data.state = LoadState(files, checkpoint / kStateFile);
   data.model = LoadChecked(files, checkpoint / kModelFile);
   data.optimizer = LoadChecked(files, checkpoint / kOptimizerFile);
+  // The three files must be of one step, which the folder's name tells as well.
+  const auto updates = std::find_if(data.optimizer.begin(), data.optimizer.end(),
+                                    [](const NamedTensor& named) { return named.name == "step"; });
+  const int64_t expected = StepOf(fs::path(checkpoint).filename().string()).value_or(data.state.step);
+  if (data.state.step != expected || updates == data.optimizer.end() || updates->tensor.numel() != 1 ||
+      updates->tensor.item() != static_cast<double>(expected)) {
+    throw Error(fmt::format("{}: {} says step {}, tensor 'step' of {} says {}, expected {} in both",
+                            checkpoint.string(), kStateFile, data.state.step, kOptimizerFile,
+                            updates == data.optimizer.end() || updates->tensor.numel() != 1
+                                ? std::string("nothing")
+                                : fmt::format("{}", updates->tensor.item()),
+                            expected));
+  }
   return data;
 }
 

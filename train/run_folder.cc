@@ -53,9 +53,9 @@ void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_e
                     "folder with --out",
                     path.string()));
   }
-  if (!files.Exists(path / "config.pbtxt")) {
-    throw Error(
-        fmt::format("{}: holds no config.pbtxt, so it is not a run's folder and is not overwritten", path.string()));
+  if (!files.Exists(path / "config.pbtxt") || !files.Exists(path / kLockFile)) {
+    throw Error(fmt::format("{}: holds no config.pbtxt or no .lock, so it is not a run's folder and is not overwritten",
+                            path.string()));
   }
 }
 
@@ -65,16 +65,20 @@ RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const
   fs::path path = fs::weakly_canonical(given_path, ignored);  // What a link points to is replaced, not the link.
   if (path.empty()) path = given_path;
   CheckFree(files, path, if_exists);
-  if (files.Exists(path / "config.pbtxt")) {
-    const RunFolder in_use_by_nobody_else(path);
-    files.RemoveAll(path);
-  }
   if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
   const fs::path temporary = TemporaryPathFor(path);
   files.CreateDirectories(temporary);
   try {
     WriteText(files, temporary / "config.pbtxt", config_text);
+    // The old run goes only when the new one stands in its place.
+    const fs::path old = fs::path(temporary) += "-old";
+    const bool replaces = files.Exists(path / "config.pbtxt");
+    if (replaces) {
+      const RunFolder in_use_by_nobody_else(path);
+      files.Rename(path, old);
+    }
     files.Rename(temporary, path);
+    if (replaces) files.RemoveAll(old);
   } catch (const Error&) {
     files.RemoveAll(temporary);
     throw;

@@ -188,6 +188,19 @@ TEST_F(CheckpointTest, RejectsAStateThatMakesNoSense) {
   }
 }
 
+TEST_F(CheckpointTest, FilesOfDifferentStepsAreFoundOut) {
+  CheckpointStore store(files_, dir_.path(), 5);
+  store.Save(MakeData(3));
+  store.Save(MakeData(4));
+  fs::copy_file(dir_ / "step-3/optimizer.safetensors", dir_ / "step-4/optimizer.safetensors",
+                fs::copy_options::overwrite_existing);
+  EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-4"), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("'step'"), HasSubstr("says 3, expected 4")));
+  WriteTextFile(dir_ / "step-3/trainer.json", "{\"step\":7,\"best_step\":0,\"best_loss\":0.5}");
+  EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput,
+               HasSubstr("trainer.json says step 7"));
+}
+
 TEST_F(CheckpointTest, EqualStatesGiveEqualBytes) {
   CheckpointStore(files_, dir_ / "a", 1).Save(MakeData(3));
   CheckpointStore(files_, dir_ / "b", 1).Save(MakeData(3));

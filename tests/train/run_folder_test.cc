@@ -51,6 +51,7 @@ TEST_F(RunFolderTest, OverwriteRemovesARunAndNothingElse) {
   EXPECT_FALSE(fs::exists(dir_ / "a/metrics.jsonl"));
 
   fs::create_directory(dir_ / "thesis");
+  WriteTextFile(dir_ / "thesis/config.pbtxt", "of something else");
   WriteTextFile(dir_ / "thesis/draft.txt", "precious");
   EXPECT_ERROR(RunFolder::Create(files_, dir_ / "thesis", "x", kOverwrite), ErrorKind::kInvalidInput,
                HasSubstr("not a run's folder"));
@@ -76,6 +77,14 @@ TEST_F(RunFolderTest, IsHeldByOneProcessAtATime) {
 
 TEST_F(RunFolderTest, OpenNeedsARunsFolder) {
   EXPECT_ERROR(RunFolder::Open(files_, dir_ / "none"), ErrorKind::kInvalidInput, HasSubstr("config.pbtxt"));
+}
+
+TEST_F(RunFolderTest, AFailingOverwriteKeepsTheOldRun) {
+  RunFolder::Create(files_, dir_ / "a", "first", kFail);
+  FaultyFileSystem faulty;
+  faulty.FailAfterBytes(0);
+  EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite), ErrorKind::kRuntimeFailure, HasSubstr("a"));
+  EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
 }
 
 TEST_F(RunFolderTest, AFailingDiskLeavesNothingBehind) {

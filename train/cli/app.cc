@@ -45,10 +45,10 @@ fs::path FolderPath(const std::string& argument) {
 ResumePoint FindResumePoint(const std::string& argument) {
   FileSystem& files = FileSystem::Default();
   const fs::path path = FolderPath(argument);
-  if (files.Exists(path / "trainer.json")) {  // DIR/checkpoints/step-N
-    // The link "best" or "last" is followed, so that the step's own folder is named in messages.
-    return {path.parent_path().parent_path(),
-            fs::is_symlink(path) ? path.parent_path() / fs::read_symlink(path) : path};
+  if (files.Exists(path / "trainer.json")) {
+    // DIR/checkpoints/step-N, through the links "best" and "last" and from within the run's folder as well.
+    const fs::path checkpoint = fs::canonical(path);
+    return {checkpoint.parent_path().parent_path(), checkpoint};
   }
   if (!files.Exists(path / "config.pbtxt")) {
     throw Error(fmt::format("--resume {}: neither a run's folder (no config.pbtxt) nor a checkpoint (no trainer.json)",

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,7 +24,15 @@ void InstallHandler(int signal) {
 
 }  // namespace
 
+/// A file opened later must not become standard output: what is closed is opened on nothing.
+void OpenStandardDescriptors() {
+  for (int descriptor = open("/dev/null", O_RDWR); descriptor >= 0 && descriptor <= STDERR_FILENO;) {
+    descriptor = open("/dev/null", O_RDWR);
+  }
+}
+
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
   InstallHandler(SIGINT);
   InstallHandler(SIGTERM);
   return twofour::train::RunTrainer(argc, argv, std::cout, std::cerr, isatty(STDOUT_FILENO) != 0, stop_request);

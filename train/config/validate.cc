@@ -37,6 +37,7 @@ class Faults {
     Expect(value >= low && value <= high, path, value, fmt::format("{} to {}", low, high));
   }
   void Regex(const std::string& path, const std::string& pattern) {
+    if (pattern.size() > 1000) return Expect(false, path, "a long pattern", "at most 1000 characters");
     try {
       const std::regex compiled(pattern);
     } catch (const std::regex_error&) {
