@@ -1,12 +1,71 @@
-#include "twofour/core/cpu.h"
+#include "twofour/core/kernels/simd_targets.h"
+//
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <hwy/highway.h>
 
-#include <hwy/targets.h>
+#include <algorithm>
+#include <cstdlib>
+
+#include "twofour/core/cpu.h"
+#include "twofour/core/error.h"
 
 namespace twofour {
+namespace {
 
-std::string InstructionSetName() {
-  const int64_t supported = hwy::SupportedTargets();
-  return hwy::TargetName(supported & -supported);  // Highway's targets: the lowest bit is the best one.
+struct Named {
+  SimdTarget target;
+  std::string_view name;
+};
+
+// Fastest first, as in Highway: a smaller constant is a better instruction set.
+constexpr Named kNames[] = {{HWY_AVX3, "avx512"}, {HWY_AVX2, "avx2"},       {HWY_SSE4, "sse4"},
+                            {HWY_NEON, "neon"},   {HWY_EMU128, "portable"}, {HWY_SCALAR, "scalar"}};
+
+/// The constant below which TWOFOUR_MAX_ISA forbids all; 0 when it is not set.
+SimdTarget BestAllowed() {
+  const char* value = std::getenv("TWOFOUR_MAX_ISA");
+  if (value == nullptr || *value == '\0') return 0;
+  std::vector<std::string_view> known;
+  for (const Named& named : kNames) {
+    if ((named.target & HWY_TARGETS) == 0) continue;
+    if (named.name == value) return named.target;
+    known.push_back(named.name);
+  }
+  throw Error(
+      fmt::format("TWOFOUR_MAX_ISA={}: no such instruction set, expected one of {}", value, fmt::join(known, ", ")));
 }
+
+}  // namespace
+
+std::string_view NameOfSimdTarget(SimdTarget target) {
+  for (const Named& named : kNames) {
+    if (named.target == target) return named.name;
+  }
+  return "?";
+}
+
+void ApplyInstructionSetLimit() {
+  [[maybe_unused]] static const bool applied = [] {
+    const SimdTarget best = BestAllowed();
+    if (best != 0) hwy::DisableTargets(best - 1);  // All constants below `best`: all that is faster.
+    return true;
+  }();
+}
+
+std::vector<SimdTarget> AllowedSimdTargets() {
+  ApplyInstructionSetLimit();
+  std::vector<SimdTarget> allowed = hwy::SupportedAndGeneratedTargets();
+  // Highway reports none where the processor knows only less than the build's own baseline: that one must do.
+  if (allowed.empty()) allowed.push_back(HWY_STATIC_TARGET);
+  return allowed;
+}
+
+bool IsAllowed(SimdTarget target) {
+  const std::vector<SimdTarget> allowed = AllowedSimdTargets();
+  return std::find(allowed.begin(), allowed.end(), target) != allowed.end();
+}
+
+std::string_view InstructionSetName() { return NameOfSimdTarget(AllowedSimdTargets().front()); }
 
 }  // namespace twofour

@@ -1,11 +1,28 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace twofour {
 
-/// The widest instruction set that both this build and this processor know, by Highway's name
-/// ("AVX3_ZEN4" is AVX-512 as Zen 4 has it, "AVX3" as Skylake has it).
-std::string InstructionSetName();
+/// An instruction set that SIMD kernels are compiled for, by Highway's constant.
+using SimdTarget = int64_t;
+
+/// "avx512", "avx2", "sse4", "neon", "portable".
+std::string_view NameOfSimdTarget(SimdTarget target);
+
+/// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first; never empty.
+/// TWOFOUR_MAX_ISA=avx2 leaves out what is faster than avx2, in every kernel of twofour. Throws Error for a value that
+/// is no name, listing those that are.
+std::vector<SimdTarget> AllowedSimdTargets();
+bool IsAllowed(SimdTarget target);
+
+/// Name of the first of AllowedSimdTargets().
+std::string_view InstructionSetName();
+
+/// Makes TWOFOUR_MAX_ISA hold for Highway's own dispatch; costs nothing after the first call.
+void ApplyInstructionSetLimit();
 
 }  // namespace twofour

@@ -40,8 +40,7 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   ops::RequireLike("SemiSparseLinear", "weight", weight, x, {out, in});
   if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, x, {out});
-  Tensor y = packed->Forward(x);
-  if (bias.defined()) kernels::AddRow(y.rows(), out, bias.data<float>(), y.mutable_data<float>());
+  Tensor y = packed->Forward(x, {.bias = bias.defined() ? bias.data<float>() : nullptr});
   autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
                    [packed, sx = SavedTensor(x), need_x = x.requires_grad(), need_w = weight.requires_grad(),
                     need_b = bias.requires_grad()](const Tensor& dy) {

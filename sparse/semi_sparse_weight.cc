@@ -22,27 +22,29 @@ SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask) : weight_(we
   }
 }
 
-const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel) const {
-  std::unique_ptr<PackedWeight>& packed = packed_[&kernel];
-  if (packed == nullptr) packed = kernel.pack(weight_.Get().data<float>(), mask_);
+const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Direction direction) const {
+  const std::lock_guard lock(packing_);
+  std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
+  if (packed == nullptr) packed = kernel.pack(weight_.Get().data<float>(), mask_, direction);
   return *packed;
 }
 
-Tensor SemiSparseWeight::Forward(const Tensor& x) const {
-  Tensor y = EmptyWithLastDim(x, out_features());
-  const LinearKernel& kernel = *ChooseLinearKernel({out_features(), in_features(), x.rows()}).kernel;
-  kernel.forward(Packed(kernel), x.rows(), x.data<float>(), y.mutable_data<float>());
-  return y;
+Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const {
+  Tensor out = EmptyWithLastDim(in, direction == Direction::kForward ? out_features() : in_features());
+  const LinearKernel& kernel = *ChooseLinearKernel({out_features(), in_features(), in.rows(), direction}).kernel;
+  kernel.multiply(Packed(kernel, direction), direction, in.rows(), in.data<float>(), epilogue,
+                  out.mutable_data<float>());
+  return out;
 }
 
-Tensor SemiSparseWeight::InputGrad(const Tensor& dy) const {
-  Tensor dx = EmptyWithLastDim(dy, in_features());
-  const LinearKernel& kernel = *ChooseLinearKernel({out_features(), in_features(), dy.rows()}).kernel;
-  kernel.input_grad(Packed(kernel), dy.rows(), dy.data<float>(), dx.mutable_data<float>());
-  return dx;
+Tensor SemiSparseWeight::Forward(const Tensor& x, const Epilogue& epilogue) const {
+  return Multiply(Direction::kForward, x, epilogue);
 }
+
+Tensor SemiSparseWeight::InputGrad(const Tensor& dy) const { return Multiply(Direction::kInputGrad, dy, {}); }
 
 size_t SemiSparseWeight::packed_bytes() const {
+  const std::lock_guard lock(packing_);
   size_t bytes = 0;
   for (const auto& [kernel, packed] : packed_) bytes += packed->bytes();
   return bytes;

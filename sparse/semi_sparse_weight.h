@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/tensor.h"
@@ -12,7 +14,7 @@
 namespace twofour::sparse {
 
 /// A dense weight under a mask, packed for whichever kernels its products run on. Packing happens once for each
-/// kernel, at its first use.
+/// kernel and direction, at its first use; several threads may multiply at once.
 class SemiSparseWeight {
  public:
   /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
@@ -23,19 +25,21 @@ class SemiSparseWeight {
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
 
-  /// x [..., in_features] times the masked weight transposed: [..., out_features].
-  Tensor Forward(const Tensor& x) const;
+  /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].
+  Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
   /// dy [..., out_features] times the masked weight: [..., in_features].
   Tensor InputGrad(const Tensor& dy) const;
   /// Memory of everything packed so far.
   size_t packed_bytes() const;
 
  private:
-  const PackedWeight& Packed(const LinearKernel& kernel) const;
+  Tensor Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const;
+  const PackedWeight& Packed(const LinearKernel& kernel, Direction direction) const;
 
   autograd::SavedTensor weight_;
   Mask mask_;
-  mutable std::map<const LinearKernel*, std::unique_ptr<PackedWeight>> packed_;
+  mutable std::mutex packing_;
+  mutable std::map<std::pair<const LinearKernel*, Direction>, std::unique_ptr<PackedWeight>> packed_;
 };
 
 }  // namespace twofour::sparse

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
-#include <string>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -12,18 +12,48 @@
 #include "twofour/sparse/kernels/mask_search.h"
 
 namespace twofour::sparse {
+namespace {
 
-std::string_view ForcedKernelName() {
+/// Calls visit(name) for each name of a comma-separated list.
+template <typename Visit>
+void ForEachName(std::string_view list, Visit visit) {
+  while (true) {
+    const size_t comma = list.find(',');
+    visit(list.substr(0, comma));
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+std::string_view InstructionSetOf(SimdTarget target) { return target == kAnyTarget ? "any" : NameOfSimdTarget(target); }
+
+std::string WhyNotHere(SimdTarget target) {
+  if (target == kAnyTarget || IsAllowed(target)) return {};
+  return fmt::format("needs {}, and {} is the best that this processor and TWOFOUR_MAX_ISA allow",
+                     NameOfSimdTarget(target), InstructionSetName());
+}
+
+std::string_view ForcedKernels() {
   const char* value = std::getenv("TWOFOUR_KERNEL");
   if (value == nullptr || *value == '\0') return {};
-  const std::string_view name = value;
   std::vector<std::string_view> known;
   for (const LinearKernel& kernel : LinearKernels()) known.push_back(kernel.name);
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) known.push_back(kernel.name);
-  for (const std::string_view candidate : known) {
-    if (candidate == name) return name;
-  }
-  throw Error(fmt::format("TWOFOUR_KERNEL={}: no such kernel, expected one of {}", name, fmt::join(known, ", ")));
+  ForEachName(value, [&](std::string_view name) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) return;
+    throw Error(fmt::format("TWOFOUR_KERNEL={}: no kernel '{}', expected one or more of {}, separated by commas", value,
+                            name, fmt::join(known, ", ")));
+  });
+  return value;
+}
+
+bool IsForced(std::string_view kernel_name) {
+  bool forced = false;
+  const std::string_view list = ForcedKernels();
+  if (!list.empty()) ForEachName(list, [&](std::string_view name) { forced = forced || name == kernel_name; });
+  return forced;
 }
 
 }  // namespace twofour::sparse

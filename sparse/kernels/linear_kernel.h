@@ -7,18 +7,35 @@
 #include <string>
 #include <string_view>
 
+#include "twofour/core/cpu.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
 
-/// The sizes of y = x W^T: weight [out_features, in_features], x [batch, in_features], y [batch, out_features].
+/// Which of a linear's two products with its weight.
+enum class Direction {
+  kForward,    ///< y = x W^T: in [batch, in_features], out [batch, out_features].
+  kInputGrad,  ///< dx = dy W: in [batch, out_features], out [batch, in_features].
+};
+
+/// "forward", "input_grad".
+std::string_view NameOf(Direction direction);
+
+/// The sizes of a product with a weight [out_features, in_features].
 struct LinearShape {
   int64_t out_features = 0;
   int64_t in_features = 0;
   int64_t batch = 0;
+  Direction direction = Direction::kForward;
 };
 
-/// A masked weight in one kernel's own layout, for both directions.
+/// What happens to each element of a product before it is written: out = f(product + bias).
+struct Epilogue {
+  const float* bias = nullptr;  ///< One value for each column of the output, or null.
+  bool relu_squared = false;    ///< f(v) = max(v, 0)^2, a NaN stays a NaN; identity otherwise.
+};
+
+/// A masked weight in one kernel's own layout.
 class PackedWeight {
  public:
   virtual ~PackedWeight() = default;
@@ -29,17 +46,21 @@ class PackedWeight {
 /// One way of multiplying with a 2:4 weight. A kernel reads no state but its arguments, and gives the same bits for
 /// any number of threads.
 struct LinearKernel {
-  std::string_view name;             ///< What TWOFOUR_KERNEL and the start-up table call it.
-  std::string_view instruction_set;  ///< "any", or what it needs.
-  std::string_view tiling;           ///< How it cuts the work, in words.
+  std::string_view name;    ///< What TWOFOUR_KERNEL and the start-up table call it.
+  SimdTarget target;        ///< What it is compiled for; kAnyTarget when any processor will do.
+  std::string_view tiling;  ///< How it cuts the work, in words.
+  /// True when one packed form serves both directions, whichever it was packed for.
+  bool one_packing;
   /// Why this kernel cannot take a product of this shape on this processor; empty when it can.
   std::string (*why_not)(const LinearShape& shape);
+  /// Why it is slower than a kernel further down the table at a shape that it can take, packing included, as measured:
+  /// docs/performance.md has the figures. Empty where it is the one to take.
+  std::string (*why_slower)(const LinearShape& shape);
   /// Packs f32 `weight` [mask.rows(), mask.cols()], row-major, where the mask keeps.
-  std::unique_ptr<PackedWeight> (*pack)(const float* weight, const Mask& mask);
-  /// y [batch, out_features] = x [batch, in_features] W^T. No overlap of y and x.
-  void (*forward)(const PackedWeight& weight, int64_t batch, const float* x, float* y);
-  /// dx [batch, in_features] = dy [batch, out_features] W. No overlap of dx and dy.
-  void (*input_grad)(const PackedWeight& weight, int64_t batch, const float* dy, float* dx);
+  std::unique_ptr<PackedWeight> (*pack)(const float* weight, const Mask& mask, Direction direction);
+  /// The product of `direction` for `batch` rows, with a weight packed for it. No overlap of in and out.
+  void (*multiply)(const PackedWeight& weight, Direction direction, int64_t batch, const float* in,
+                   const Epilogue& epilogue, float* out);
 };
 
 /// The table: fastest first, the scalar reference last. The only place that knows all kernels; dispatch and tests
@@ -52,8 +73,9 @@ struct LinearKernelChoice {
   std::string reason;
 };
 
-/// The first kernel of the table that takes the shape, or the one that TWOFOUR_KERNEL names. Throws Error where the
-/// named one cannot take it, with its reason, and where none can.
+/// The first kernel of the table that takes the shape and is not slower there, or the one that TWOFOUR_KERNEL names.
+/// Depends on the shape and the processor, not on the number of threads. Throws Error where the named one cannot take
+/// it, with its reason, and where none can.
 LinearKernelChoice ChooseLinearKernel(const LinearShape& shape);
 
 }  // namespace twofour::sparse

@@ -10,5 +10,7 @@ extern const LinearKernel kScalarReferenceKernel;
 
 /// Rejects what no kernel takes: sizes that are not multiples of 4. Empty otherwise.
 std::string WhyNotTiled(const LinearShape& shape);
+/// For kernels that are the last resort.
+std::string NeverSlower(const LinearShape& shape);
 
 }  // namespace twofour::sparse

@@ -1,8 +1,11 @@
 #include "twofour/sparse/kernels/mask_search.h"
 
+#include <fmt/format.h>
+
 #include <cassert>
 #include <cmath>
 
+#include "twofour/core/error.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 
 namespace twofour::sparse {
@@ -20,8 +23,8 @@ void ScalarSearch(const float* weight, int64_t cols, TileMask* tiles) {
 }
 
 constexpr MaskSearchKernel kKernels[] = {
-    {"exact_scalar", "any", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>},
-    {"greedy_scalar", "any", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>},
+    {"exact_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>},
+    {"greedy_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>},
 };
 
 }  // namespace
@@ -29,12 +32,16 @@ constexpr MaskSearchKernel kKernels[] = {
 std::span<const MaskSearchKernel> MaskSearchKernels() { return kKernels; }
 
 const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {
+  const bool any_forced = !ForcedKernels().empty();
   const MaskSearchKernel* first = nullptr;
-  const std::string_view forced = ForcedKernelName();
-  for (const MaskSearchKernel& kernel : kKernels) {
+  for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
     if (kernel.algorithm != algorithm) continue;
-    if (kernel.name == forced) return kernel;
-    if (first == nullptr) first = &kernel;
+    const std::string why_not = WhyNotHere(kernel.target);
+    if (any_forced && IsForced(kernel.name)) {
+      if (!why_not.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", kernel.name, why_not));
+      return kernel;
+    }
+    if (first == nullptr && why_not.empty()) first = &kernel;
   }
   assert(first != nullptr);
   return *first;

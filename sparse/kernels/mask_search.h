@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "twofour/core/cpu.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
@@ -11,7 +12,8 @@ namespace twofour::sparse {
 /// One way of searching tile masks. All kernels of one algorithm give the same masks, bit for bit.
 struct MaskSearchKernel {
   std::string_view name;
-  std::string_view instruction_set;
+  SimdTarget target;        ///< What it is compiled for; kAnyTarget when any processor will do.
+  std::string_view tiling;  ///< How it cuts the work, in words.
   MaskAlgorithm algorithm;
   /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` finite floats each (a multiple of
   /// 4), `tiles` at cols / 4 masks.
@@ -21,7 +23,8 @@ struct MaskSearchKernel {
 /// The table of kernels, fastest first, the scalar reference of each algorithm last.
 std::span<const MaskSearchKernel> MaskSearchKernels();
 
-/// The first kernel of the table for this algorithm, or the one that TWOFOUR_KERNEL names if it is one of them.
+/// The first kernel of the table for this algorithm that runs here, or the one that TWOFOUR_KERNEL names
+/// if it is one of them. Throws Error where the named one needs another processor.
 const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm);
 
 }  // namespace twofour::sparse

@@ -2,7 +2,9 @@
 // they do not.
 #include <algorithm>
 
+#include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernels.h"
 
 namespace twofour::sparse {
@@ -16,7 +18,7 @@ struct MaskedDense final : PackedWeight {
   size_t bytes() const override { return static_cast<size_t>(weight.numel()) * sizeof(float); }
 };
 
-std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask) {
+std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction) {
   auto packed = std::make_unique<MaskedDense>();
   packed->out_features = mask.rows();
   packed->in_features = mask.cols();
@@ -25,20 +27,21 @@ std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask) {
   return packed;
 }
 
-void Forward(const PackedWeight& packed, int64_t batch, const float* x, float* y) {
+void Multiply(const PackedWeight& packed, Direction direction, int64_t batch, const float* in, const Epilogue& epilogue,
+              float* out) {
   const auto& w = static_cast<const MaskedDense&>(packed);
-  kernels::Gemm(Transpose::kNo, Transpose::kYes, batch, w.out_features, w.in_features, x, w.weight.data<float>(), y);
-}
-
-void InputGrad(const PackedWeight& packed, int64_t batch, const float* dy, float* dx) {
-  const auto& w = static_cast<const MaskedDense&>(packed);
-  kernels::Gemm(Transpose::kNo, Transpose::kNo, batch, w.in_features, w.out_features, dy, w.weight.data<float>(), dx);
+  const bool forward = direction == Direction::kForward;
+  const int64_t n = forward ? w.out_features : w.in_features, k = forward ? w.in_features : w.out_features;
+  kernels::Gemm(Transpose::kNo, forward ? Transpose::kYes : Transpose::kNo, batch, n, k, in, w.weight.data<float>(),
+                out);
+  if (epilogue.bias != nullptr) kernels::AddRow(batch, n, epilogue.bias, out);
+  if (epilogue.relu_squared) kernels::ReluSquared(batch * n, out, out);
 }
 
 }  // namespace
 
 const LinearKernel kMaskedDenseKernel = {
-    "masked_dense", "any", "the dense library's", WhyNotTiled, Pack, Forward, InputGrad,
+    "masked_dense", kAnyTarget, "the dense library's", /*one_packing=*/true, WhyNotTiled, NeverSlower, Pack, Multiply,
 };
 
 }  // namespace twofour::sparse

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernels.h"
 
 namespace twofour::sparse {
@@ -17,10 +18,9 @@ struct KeptRows {
 };
 
 struct ScalarPacked final : PackedWeight {
-  KeptRows weight, transposed;
+  KeptRows kept;  // Of the weight, or of its transpose.
   size_t bytes() const override {
-    return (weight.value.size() + transposed.value.size()) * (sizeof(float) + sizeof(int32_t)) +
-           (weight.row_begin.size() + transposed.row_begin.size()) * sizeof(int64_t);
+    return kept.value.size() * (sizeof(float) + sizeof(int32_t)) + kept.row_begin.size() * sizeof(int64_t);
   }
 };
 
@@ -41,20 +41,31 @@ KeptRows Collect(int64_t rows, int64_t cols, Keeps keeps, At at) {
   return kept;
 }
 
-std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask) {
+std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction direction) {
   auto packed = std::make_unique<ScalarPacked>();
   const int64_t rows = mask.rows(), cols = mask.cols();
-  packed->weight = Collect(
-      rows, cols, [&](int64_t r, int64_t c) { return mask.Keeps(r, c); },
-      [&](int64_t r, int64_t c) { return weight[r * cols + c]; });
-  packed->transposed = Collect(
-      cols, rows, [&](int64_t r, int64_t c) { return mask.Keeps(c, r); },
-      [&](int64_t r, int64_t c) { return weight[c * cols + r]; });
+  if (direction == Direction::kForward) {
+    packed->kept = Collect(
+        rows, cols, [&](int64_t r, int64_t c) { return mask.Keeps(r, c); },
+        [&](int64_t r, int64_t c) { return weight[r * cols + c]; });
+  } else {
+    packed->kept = Collect(
+        cols, rows, [&](int64_t r, int64_t c) { return mask.Keeps(c, r); },
+        [&](int64_t r, int64_t c) { return weight[c * cols + r]; });
+  }
   return packed;
 }
 
-/// out [batch, rows] = in [batch, cols] times the matrix transposed.
-void Multiply(const KeptRows& matrix, int64_t batch, const float* in, float* out) {
+float Finish(float value, const Epilogue& epilogue, int64_t col) {
+  if (epilogue.bias != nullptr) value += epilogue.bias[col];
+  if (!epilogue.relu_squared) return value;
+  const float positive = value < 0 ? 0.0f : value;
+  return positive * positive;
+}
+
+void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float* in, const Epilogue& epilogue,
+              float* out) {
+  const KeptRows& matrix = static_cast<const ScalarPacked&>(packed).kept;
   const int64_t rows = static_cast<int64_t>(matrix.row_begin.size()) - 1;
   ParallelFor(batch, RowGrain(static_cast<int64_t>(matrix.value.size())), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
@@ -63,24 +74,17 @@ void Multiply(const KeptRows& matrix, int64_t batch, const float* in, float* out
         for (int64_t i = matrix.row_begin[r]; i < matrix.row_begin[r + 1]; ++i) {
           sum += matrix.value[i] * in[b * matrix.cols + matrix.col[i]];
         }
-        out[b * rows + r] = sum;
+        out[b * rows + r] = Finish(sum, epilogue, r);
       }
     }
   });
 }
 
-void Forward(const PackedWeight& packed, int64_t batch, const float* x, float* y) {
-  Multiply(static_cast<const ScalarPacked&>(packed).weight, batch, x, y);
-}
-
-void InputGrad(const PackedWeight& packed, int64_t batch, const float* dy, float* dx) {
-  Multiply(static_cast<const ScalarPacked&>(packed).transposed, batch, dy, dx);
-}
-
 }  // namespace
 
 const LinearKernel kScalarReferenceKernel = {
-    "scalar_reference", "any", "one output at a time", WhyNotTiled, Pack, Forward, InputGrad,
+    "scalar_reference", kAnyTarget, "one output at a time", /*one_packing=*/false, WhyNotTiled, NeverSlower, Pack,
+    Multiply,
 };
 
 }  // namespace twofour::sparse

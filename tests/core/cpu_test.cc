@@ -3,12 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace twofour {
 namespace {
 
-TEST(CpuTest, InstructionSetHasAName) {
-  EXPECT_THAT(InstructionSetName(), ::testing::MatchesRegex("[A-Z][A-Za-z0-9_]+"));
-  EXPECT_NE(InstructionSetName(), "Unknown");
+TEST(CpuTest, InstructionSetsHaveNamesAndTheFirstIsTheOneInUse) {
+  const std::vector<SimdTarget> allowed = AllowedSimdTargets();
+  ASSERT_FALSE(allowed.empty());
+  for (const SimdTarget target : allowed) {
+    EXPECT_THAT(std::string(NameOfSimdTarget(target)), ::testing::MatchesRegex("[a-z][a-z0-9]+"));
+    EXPECT_TRUE(IsAllowed(target));
+  }
+  EXPECT_EQ(InstructionSetName(), NameOfSimdTarget(allowed.front()));
+  EXPECT_TRUE(std::is_sorted(allowed.begin(), allowed.end()));
 }
 
 }  // namespace

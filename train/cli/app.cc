@@ -122,7 +122,8 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
   if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
   SetNumThreads(config.threads());
-  sparse::ForcedKernelName();  // A misspelt TWOFOUR_KERNEL is found out here.
+  sparse::ForcedKernels();  // A misspelt TWOFOUR_KERNEL or TWOFOUR_MAX_ISA is found out here.
+  ApplyInstructionSetLimit();
   run.data = BuildData(config.data());
   CheckBatchSize(config, run.data);
   run.model = BuildModel(config.model(), *run.data.train, config.seed());

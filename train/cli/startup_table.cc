@@ -54,7 +54,7 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   row("data", data.description);
   row("training", DescribeTraining(config, data.train->size()));
   row("threads", std::to_string(NumThreads()));
-  row("processor", InstructionSetName());
+  row("processor", std::string(InstructionSetName()));
   row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmLibraryName(),
                              sparse::ChooseMaskSearchKernel(config.sparsity().algorithm() == proto::Sparsity::GREEDY
                                                                 ? sparse::MaskAlgorithm::kGreedy
@@ -70,8 +70,11 @@ void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, int64_
   for (const nn::SwapEntry& entry : report.converted) {
     out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
     if (by_weight) {
-      const auto [kernel, reason] = sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch});
-      out << fmt::format("  kernel {} ({})", kernel->name, reason);
+      for (const auto direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
+        const auto [kernel, reason] =
+            sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction});
+        out << fmt::format("  {}: {} ({})", NameOf(direction), kernel->name, reason);
+      }
     }
     out << "\n";
   }

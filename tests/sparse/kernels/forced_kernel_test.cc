@@ -20,41 +20,52 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-TEST(ForcedKernelNameTest, NothingIsForcedByDefault) {
+TEST(ForcedKernelsTest, NothingIsForcedByDefault) {
   {
     const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-    EXPECT_EQ(ForcedKernelName(), "");
+    EXPECT_EQ(ForcedKernels(), "");
   }
   const ScopedEnv env("TWOFOUR_KERNEL", "");
-  EXPECT_EQ(ForcedKernelName(), "");
+  EXPECT_EQ(ForcedKernels(), "");
 }
 
-TEST(ForcedKernelNameTest, EveryNameOfATableIsKnown) {
+TEST(ForcedKernelsTest, EveryNameOfATableIsKnown) {
   for (const LinearKernel& kernel : LinearKernels()) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    EXPECT_EQ(ForcedKernelName(), kernel.name);
+    EXPECT_EQ(ForcedKernels(), kernel.name);
   }
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    EXPECT_EQ(ForcedKernelName(), kernel.name);
+    EXPECT_EQ(ForcedKernels(), kernel.name);
   }
 }
 
-TEST(ForcedKernelNameTest, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
+TEST(ForcedKernelsTest, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
   const ScopedEnv env("TWOFOUR_KERNEL", "scalar");
   for (const LinearKernel& kernel : LinearKernels()) {
-    EXPECT_THAT([] { ForcedKernelName(); },
-                ThrowsMessage<Error>(AllOf(HasSubstr("TWOFOUR_KERNEL=scalar:"), HasSubstr(std::string(kernel.name)))));
+    EXPECT_THAT([] { ForcedKernels(); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("TWOFOUR_KERNEL=scalar: no kernel 'scalar'"),
+                                           HasSubstr(std::string(kernel.name)))));
   }
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
-    EXPECT_THAT([] { ForcedKernelName(); }, ThrowsMessage<Error>(HasSubstr(std::string(kernel.name))));
+    EXPECT_THAT([] { ForcedKernels(); }, ThrowsMessage<Error>(HasSubstr(std::string(kernel.name))));
   }
   EXPECT_THROW(ChooseLinearKernel({8, 8, 1}), Error);
   EXPECT_THROW(ChooseMaskSearchKernel(MaskAlgorithm::kExact), Error);
   EXPECT_THROW(FindMask(test::RandomF32({4, 4}, {}), MaskAlgorithm::kExact), Error);
 }
 
-TEST(ForcedKernelNameTest, ANameOfOneTableLeavesTheOtherAlone) {
+TEST(ForcedKernelsTest, AListForcesOneOfEachTable) {
+  const ScopedEnv env("TWOFOUR_KERNEL", "scalar_reference,exact_scalar");
+  EXPECT_EQ(ChooseLinearKernel({64, 64, 32}).kernel->name, "scalar_reference");
+  EXPECT_EQ(ChooseMaskSearchKernel(MaskAlgorithm::kExact).name, "exact_scalar");
+  EXPECT_TRUE(IsForced("exact_scalar"));
+  EXPECT_FALSE(IsForced("scalar"));
+  const ScopedEnv broken("TWOFOUR_KERNEL", "scalar_reference,,exact_scalar");
+  EXPECT_THROW(ForcedKernels(), Error);
+}
+
+TEST(ForcedKernelsTest, ANameOfOneTableLeavesTheOtherAlone) {
   const MaskSearchKernel* const search = &ChooseMaskSearchKernel(MaskAlgorithm::kExact);
   const ScopedEnv env("TWOFOUR_KERNEL", "scalar_reference");
   EXPECT_EQ(&ChooseMaskSearchKernel(MaskAlgorithm::kExact), search);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -48,23 +49,25 @@ Tensor Product(const Tensor& in, const Tensor& matrix, bool transposed) {
   return out;
 }
 
-Tensor RunForward(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, const Tensor& x) {
-  const auto packed = kernel.pack(weight.data<float>(), mask);
-  Tensor y = Tensor::Full({x.dim(0), mask.rows()}, 1e30);  // What was there before must not matter.
-  kernel.forward(*packed, x.dim(0), x.data<float>(), y.mutable_data<float>());
-  return y;
+/// The product of one direction, with a weight packed for it.
+Tensor Multiply(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, Direction direction,
+                const Tensor& in, const Epilogue& epilogue = {}) {
+  const auto packed = kernel.pack(weight.data<float>(), mask, direction);
+  // What was there before must not matter.
+  Tensor out = Tensor::Full({in.dim(0), direction == Direction::kForward ? mask.rows() : mask.cols()}, 1e30);
+  kernel.multiply(*packed, direction, in.dim(0), in.data<float>(), epilogue, out.mutable_data<float>());
+  return out;
 }
 
-Tensor RunInputGrad(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, const Tensor& dy) {
-  const auto packed = kernel.pack(weight.data<float>(), mask);
-  Tensor dx = Tensor::Full({dy.dim(0), mask.cols()}, 1e30);
-  kernel.input_grad(*packed, dy.dim(0), dy.data<float>(), dx.mutable_data<float>());
-  return dx;
-}
+constexpr Direction kForward = Direction::kForward, kInputGrad = Direction::kInputGrad;
 
 /// Every kernel of the table.
 class LinearKernelTest : public ::testing::TestWithParam<LinearKernel> {
  protected:
+  void SetUp() override {
+    if (const std::string why_not = WhyNotHere(GetParam().target); !why_not.empty()) GTEST_SKIP() << why_not;
+  }
+
   void ExpectIsProduct(const Tensor& weight, const Mask& mask, int64_t batch) {
     const LinearKernel& kernel = GetParam();
     const LinearShape shape{mask.rows(), mask.cols(), batch};
@@ -72,8 +75,8 @@ class LinearKernelTest : public ::testing::TestWithParam<LinearKernel> {
     SCOPED_TRACE(::testing::Message() << "weight [" << mask.rows() << ", " << mask.cols() << "], batch " << batch);
     const Tensor masked = ApplyMask(weight, mask);
     const Tensor x = RandomF32({batch, mask.cols()}, {.seed = 2}), dy = RandomF32({batch, mask.rows()}, {.seed = 3});
-    ExpectClose(RunForward(kernel, weight, mask, x), Product(x, masked, true), 1e-5, 1e-5);
-    ExpectClose(RunInputGrad(kernel, weight, mask, dy), Product(dy, masked, false), 1e-5, 1e-5);
+    ExpectClose(Multiply(kernel, weight, mask, kForward, x), Product(x, masked, true), 1e-5, 1e-5);
+    ExpectClose(Multiply(kernel, weight, mask, kInputGrad, dy), Product(dy, masked, false), 1e-5, 1e-5);
   }
 };
 
@@ -87,6 +90,22 @@ TEST_P(LinearKernelTest, IsAProductWithTheMaskedWeight) {
       }
     }
   }
+}
+
+TEST_P(LinearKernelTest, TheEpilogueAddsTheBiasAndSquaresThePositivePart) {
+  const Tensor weight = RandomF32({24, 20}, {.seed = 14});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Tensor x = RandomF32({70, 20}, {.seed = 15}), bias = RandomF32({24}, {.seed = 16});
+  const Tensor plain = Multiply(GetParam(), weight, mask, kForward, x);
+  Tensor with_bias = plain.Clone(), squared = plain.Clone();
+  for (int64_t i = 0; i < plain.numel(); ++i) {
+    const float pre = plain.data<float>()[i] + bias.data<float>()[i % 24];
+    with_bias.mutable_data<float>()[i] = pre;
+    squared.mutable_data<float>()[i] = pre > 0 ? pre * pre : 0.0f;
+  }
+  ExpectBitEqual(Multiply(GetParam(), weight, mask, kForward, x, {.bias = bias.data<float>()}), with_bias);
+  ExpectBitEqual(Multiply(GetParam(), weight, mask, kForward, x, {.bias = bias.data<float>(), .relu_squared = true}),
+                 squared);
 }
 
 TEST_P(LinearKernelTest, TakesTilesThatKeepFewerThanEight) {
@@ -107,8 +126,9 @@ TEST_P(LinearKernelTest, PrunedWeightsAreNotRead) {
     if (!mask.Keeps(i / 32, i % 32)) poisoned.mutable_data<float>()[i] = std::numeric_limits<float>::quiet_NaN();
   }
   const Tensor x = RandomF32({3, 32}, {.seed = 6}), dy = RandomF32({3, 16}, {.seed = 7});
-  ExpectBitEqual(RunForward(GetParam(), poisoned, mask, x), RunForward(GetParam(), weight, mask, x));
-  ExpectBitEqual(RunInputGrad(GetParam(), poisoned, mask, dy), RunInputGrad(GetParam(), weight, mask, dy));
+  ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kForward, x), Multiply(GetParam(), weight, mask, kForward, x));
+  ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kInputGrad, dy),
+                 Multiply(GetParam(), weight, mask, kInputGrad, dy));
 }
 
 TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
@@ -117,11 +137,12 @@ TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
   const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
   const Tensor x = RandomF32({600, 576}, {.seed = 9}), dy = RandomF32({600, 64}, {.seed = 10});
   const ScopedNumThreads one(1);
-  const Tensor y = RunForward(GetParam(), weight, mask, x), dx = RunInputGrad(GetParam(), weight, mask, dy);
+  const Tensor y = Multiply(GetParam(), weight, mask, kForward, x),
+               dx = Multiply(GetParam(), weight, mask, kInputGrad, dy);
   for (int threads : {2, 3}) {
     const ScopedNumThreads more(threads);
-    ExpectBitEqual(RunForward(GetParam(), weight, mask, x), y);
-    ExpectBitEqual(RunInputGrad(GetParam(), weight, mask, dy), dx);
+    ExpectBitEqual(Multiply(GetParam(), weight, mask, kForward, x), y);
+    ExpectBitEqual(Multiply(GetParam(), weight, mask, kInputGrad, dy), dx);
   }
 }
 
@@ -133,10 +154,10 @@ TEST_P(LinearKernelTest, SaysWhyItRefusesAShape) {
 
 TEST_P(LinearKernelTest, DescribesItself) {
   EXPECT_THAT(GetParam().name, Not(IsEmpty()));
-  EXPECT_THAT(GetParam().instruction_set, Not(IsEmpty()));
+  EXPECT_THAT(InstructionSetOf(GetParam().target), Not(IsEmpty()));
   EXPECT_THAT(GetParam().tiling, Not(IsEmpty()));
   const Tensor weight = RandomF32({16, 16}, {.seed = 11});
-  const auto packed = GetParam().pack(weight.data<float>(), FindMask(weight, MaskAlgorithm::kExact));
+  const auto packed = GetParam().pack(weight.data<float>(), FindMask(weight, MaskAlgorithm::kExact), kForward);
   EXPECT_GE(packed->bytes(), 128 * sizeof(float));  // The kept values at least.
 }
 
@@ -172,12 +193,14 @@ TEST(LinearKernelsTest, NamesDifferAndTheReferenceIsLast) {
   EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
 }
 
-TEST(ChooseLinearKernelTest, TakesTheFirstThatCan) {
+TEST(ChooseLinearKernelTest, TakesTheFirstThatCanAndIsNotSlower) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-  for (const LinearShape& shape : {LinearShape{64, 64, 32}, LinearShape{4, 4, 1}, LinearShape{12, 100, 0}}) {
+  for (const LinearShape& shape :
+       {LinearShape{64, 64, 32}, LinearShape{4, 4, 1}, LinearShape{12, 100, 0}, LinearShape{768, 768, 2048}}) {
     const auto table = LinearKernels();
-    const auto first = std::find_if(table.begin(), table.end(),
-                                    [&](const LinearKernel& kernel) { return kernel.why_not(shape).empty(); });
+    const auto first = std::find_if(table.begin(), table.end(), [&](const LinearKernel& kernel) {
+      return WhyNotHere(kernel.target).empty() && kernel.why_not(shape).empty() && kernel.why_slower(shape).empty();
+    });
     ASSERT_NE(first, table.end());
     const LinearKernelChoice choice = ChooseLinearKernel(shape);
     EXPECT_EQ(choice.kernel, &*first);
@@ -189,6 +212,7 @@ TEST(ChooseLinearKernelTest, TakesTheFirstThatCan) {
 TEST(ChooseLinearKernelTest, ListsAllRejectionsWhereNoneCan) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   for (const LinearKernel& kernel : LinearKernels()) {
+    if (!WhyNotHere(kernel.target).empty()) continue;
     EXPECT_THAT(
         [] {
           ChooseLinearKernel({8, 10, 4});

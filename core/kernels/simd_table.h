@@ -1,0 +1,41 @@
+#pragma once
+
+// For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list them in a table.
+// TWOFOUR_FOR_EACH_TARGET(M) expands to M(NAMESPACE, TARGET) for each, fastest first, where NAMESPACE is what
+// HWY_NAMESPACE was and TARGET is Highway's constant. TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the fastest
+// that TWOFOUR_MAX_ISA allows.
+
+#include <hwy/highway.h>
+
+#include "twofour/core/cpu.h"
+
+#define TWOFOUR_DYNAMIC_DISPATCH(function) (twofour::ApplyInstructionSetLimit(), HWY_DYNAMIC_DISPATCH(function))
+
+#if HWY_TARGETS & HWY_AVX3
+#define TWOFOUR_IF_AVX3(M) M(N_AVX3, HWY_AVX3)
+#else
+#define TWOFOUR_IF_AVX3(M)
+#endif
+#if HWY_TARGETS & HWY_AVX2
+#define TWOFOUR_IF_AVX2(M) M(N_AVX2, HWY_AVX2)
+#else
+#define TWOFOUR_IF_AVX2(M)
+#endif
+#if HWY_TARGETS & HWY_SSE4
+#define TWOFOUR_IF_SSE4(M) M(N_SSE4, HWY_SSE4)
+#else
+#define TWOFOUR_IF_SSE4(M)
+#endif
+#if HWY_TARGETS & HWY_NEON
+#define TWOFOUR_IF_NEON(M) M(N_NEON, HWY_NEON)
+#else
+#define TWOFOUR_IF_NEON(M)
+#endif
+#if HWY_TARGETS & HWY_EMU128
+#define TWOFOUR_IF_EMU128(M) M(N_EMU128, HWY_EMU128)
+#else
+#define TWOFOUR_IF_EMU128(M)
+#endif
+
+#define TWOFOUR_FOR_EACH_TARGET(M) \
+  TWOFOUR_IF_AVX3(M) TWOFOUR_IF_AVX2(M) TWOFOUR_IF_SSE4(M) TWOFOUR_IF_NEON(M) TWOFOUR_IF_EMU128(M)
