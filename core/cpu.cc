@@ -20,7 +20,7 @@ struct Named {
 
 // Fastest first, as in Highway: a smaller constant is a better instruction set.
 constexpr Named kNames[] = {{HWY_AVX3, "avx512"}, {HWY_AVX2, "avx2"},       {HWY_SSE4, "sse4"},
-                            {HWY_NEON, "neon"},   {HWY_EMU128, "portable"}, {HWY_SCALAR, "scalar"}};
+                            {HWY_NEON, "neon"},   {HWY_EMU128, "portable"}, {HWY_SCALAR, "portable"}};
 
 /// The constant below which TWOFOUR_MAX_ISA forbids all; 0 when it is not set.
 SimdTarget BestAllowed() {

@@ -10,7 +10,8 @@ namespace twofour {
 /// An instruction set that SIMD kernels are compiled for, by Highway's constant.
 using SimdTarget = int64_t;
 
-/// "avx512", "avx2", "sse4", "neon", "portable".
+/// "avx512", "avx2", "sse4", "neon", "portable" (what any processor runs, one number at a time where Highway has no
+/// better).
 std::string_view NameOfSimdTarget(SimdTarget target);
 
 /// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first; never empty.

@@ -42,10 +42,13 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
   if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, x, {out});
   Tensor y = packed->Forward(x, {.bias = bias.defined() ? bias.data<float>() : nullptr});
   autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
-                   [packed, sx = SavedTensor(x), need_x = x.requires_grad(), need_w = weight.requires_grad(),
-                    need_b = bias.requires_grad()](const Tensor& dy) {
+                   [packed, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
+                    need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
                      std::vector<Tensor> grads(3);
-                     if (need_x) grads[0] = packed->InputGrad(dy);
+                     if (need_x) {
+                       sw.Get();  // What is packed may be older than a write: an error, whichever kernel runs.
+                       grads[0] = packed->InputGrad(dy);
+                     }
                      if (need_w) grads[1] = WeightGrad(dy, sx.Get());
                      if (need_b) {
                        grads[2] = Tensor::Empty({dy.cols()});

@@ -14,7 +14,7 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 
 std::span<const LinearKernel> LinearKernels() {
   static const std::vector<LinearKernel> table = [] {
-    std::vector<LinearKernel> kernels;
+    std::vector<LinearKernel> kernels(PairBucketKernels().begin(), PairBucketKernels().end());
     kernels.push_back(kMaskedDenseKernel);
     kernels.push_back(kScalarReferenceKernel);
     return kernels;

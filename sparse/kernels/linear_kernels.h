@@ -5,6 +5,8 @@
 
 namespace twofour::sparse {
 
+/// One for each instruction set, fastest first.
+std::span<const LinearKernel> PairBucketKernels();
 extern const LinearKernel kMaskedDenseKernel;
 extern const LinearKernel kScalarReferenceKernel;
 
