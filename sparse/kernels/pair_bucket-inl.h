@@ -23,21 +23,22 @@ inline constexpr int64_t kBlockCols = 256;
 #endif
 inline constexpr PairBucketTiling kTiling{kPanel, kBlockCols};
 
-/// One bucket: every step feeds rows r0 and r1 from one column, r2 and r3 from another.
+/// One bucket, steps [step, end): each feeds rows r0 and r1 from one column, r2 and r3 from another.
 template <int T, int r0, int r1, int r2, int r3>
-HWY_INLINE void RunBucket(const PairBucketStep*& step, const PairBucketStep* end, const char* HWY_RESTRICT x,
+HWY_INLINE void RunBucket(const PairBucketSteps& steps, int64_t step, int64_t end, const char* HWY_RESTRICT x,
                           V (&sum)[4][T]) {
   for (; step != end; ++step) {
-    const float* const x0 = reinterpret_cast<const float*>(x + step->offset[0]);
-    const V w0 = hn::Set(d, step->weight[0]), w1 = hn::Set(d, step->weight[1]);
+    const float* const HWY_RESTRICT w = steps.weights[step];
+    const float* const x0 = reinterpret_cast<const float*>(x + steps.offsets[step][0]);
+    const V w0 = hn::Set(d, w[0]), w1 = hn::Set(d, w[1]);
     TWOFOUR_UNROLL
     for (int t = 0; t < T; ++t) {
       const V v = Loaded(hn::Load(d, x0 + t * kLanes));
       sum[r0][t] = hn::MulAdd(w0, v, sum[r0][t]);
       sum[r1][t] = hn::MulAdd(w1, v, sum[r1][t]);
     }
-    const float* const x1 = reinterpret_cast<const float*>(x + step->offset[1]);
-    const V w2 = hn::Set(d, step->weight[2]), w3 = hn::Set(d, step->weight[3]);
+    const float* const x1 = reinterpret_cast<const float*>(x + steps.offsets[step][1]);
+    const V w2 = hn::Set(d, w[2]), w3 = hn::Set(d, w[3]);
     TWOFOUR_UNROLL
     for (int t = 0; t < T; ++t) {
       const V v = Loaded(hn::Load(d, x1 + t * kLanes));
@@ -50,7 +51,7 @@ HWY_INLINE void RunBucket(const PairBucketStep*& step, const PairBucketStep* end
 /// y [4][kPanel] (+)= one strip of a block times x [block_cols][kPanel], T vectors of each row; then
 /// finish(row, vector) -> vector, row 0 to 3.
 template <int T, typename Finish>
-HWY_INLINE void RunStrip(const PairBucketStep* steps, const PairBucketStream::Buckets& buckets, uint32_t end,
+HWY_INLINE void RunStrip(const PairBucketSteps& steps, const PairBucketStream::Buckets& buckets, uint32_t end,
                          const float* HWY_RESTRICT x, bool accumulate, float* HWY_RESTRICT y, const Finish& finish) {
   V sum[4][T];
   TWOFOUR_UNROLL
@@ -58,14 +59,12 @@ HWY_INLINE void RunStrip(const PairBucketStep* steps, const PairBucketStream::Bu
     TWOFOUR_UNROLL
     for (int t = 0; t < T; ++t) sum[r][t] = accumulate ? hn::Load(d, y + r * kPanel + t * kLanes) : hn::Zero(d);
   }
-  const PairBucketStep* step = steps + buckets.begin;
-  const PairBucketStep* const end0 = step + buckets.count[0];
-  const PairBucketStep* const end1 = end0 + buckets.count[1];
+  const int64_t end0 = int64_t{buckets.begin} + buckets.count[0], end1 = end0 + buckets.count[1];
   const char* const bytes = reinterpret_cast<const char*>(x);
   static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
-  RunBucket<T, 0, 1, 2, 3>(step, end0, bytes, sum);
-  RunBucket<T, 0, 2, 1, 3>(step, end1, bytes, sum);
-  RunBucket<T, 0, 3, 1, 2>(step, steps + end, bytes, sum);
+  RunBucket<T, 0, 1, 2, 3>(steps, buckets.begin, end0, bytes, sum);
+  RunBucket<T, 0, 2, 1, 3>(steps, end0, end1, bytes, sum);
+  RunBucket<T, 0, 3, 1, 2>(steps, end1, end, bytes, sum);
   TWOFOUR_UNROLL
   for (int r = 0; r < 4; ++r) {
     TWOFOUR_UNROLL

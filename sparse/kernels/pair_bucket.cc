@@ -106,7 +106,7 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
 }
 
 std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction direction) {
-  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling);
+  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, HWY_TARGET);
 }
 
 std::string WhyNot(const LinearShape& shape) {

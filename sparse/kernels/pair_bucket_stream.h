@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/tile_steps.h"
 #include "twofour/sparse/mask.h"
@@ -17,21 +18,23 @@ struct PairBucketTiling {
   int64_t block_cols = 0;  ///< Columns of the matrix whose activations are held in the first-level cache together.
 };
 
-/// Two columns of a tile and the weights with which each feeds two of the strip's four rows; which rows, the bucket
-/// says (kPairingRows).
-struct PairBucketStep {
-  uint16_t offset[2];  ///< Column within its block, times the bytes of one column of a panel.
-  float weight[4];
+/// Steps, each of which takes two columns of a tile and the weights with which each feeds two of the strip's four rows;
+/// which rows, the bucket says (kPairingRows). Two arrays, so that weights are aligned.
+struct PairBucketSteps {
+  uint16_t (*offsets)[2] = nullptr;  ///< Columns within their block, times the bytes of one column of a panel.
+  float (*weights)[4] = nullptr;     ///< Two of the first column, two of the second.
+  PairBucketSteps operator+(int64_t steps) const { return {offsets + steps, weights + steps}; }
 };
-static_assert(sizeof(PairBucketStep) == 20);
 
 /// A masked matrix [rows, cols] as a stream of steps (see StepsOfTile). For every block of columns and within it for
 /// every strip of four rows stand the strip's steps in three buckets, one for each pairing: a loop over one bucket has
 /// its accumulators' roles fixed at compile time, without a branch or a shuffle.
 class PairBucketStream final : public PackedWeight {
  public:
-  /// Packs f32 `weight` [mask.rows(), mask.cols()] (kForward) or its transpose (kInputGrad) where the mask keeps.
-  PairBucketStream(const float* weight, const Mask& mask, Direction direction, const PairBucketTiling& tiling);
+  /// Packs f32 `weight` [mask.rows(), mask.cols()] (kForward) or its transpose (kInputGrad) where the mask keeps, with
+  /// the instructions of `target`: kAnyTarget is the scalar reference, which all others equal bit for bit.
+  PairBucketStream(const float* weight, const Mask& mask, Direction direction, const PairBucketTiling& tiling,
+                   SimdTarget target);
 
   size_t bytes() const override;
   int64_t rows() const { return rows_; }
@@ -47,13 +50,14 @@ class PairBucketStream final : public PackedWeight {
   };
   /// The entries of a block, one for each strip and one more.
   const Buckets* buckets(int64_t block) const { return &buckets_[block * strips()]; }
-  const PairBucketStep* steps() const { return steps_.get(); }
+  const PairBucketSteps& steps() const { return steps_; }
 
  private:
   int64_t rows_, cols_;
   PairBucketTiling tiling_;
   std::vector<Buckets> buckets_;  // One more than there are.
-  std::unique_ptr<PairBucketStep[]> steps_;
+  std::unique_ptr<Storage> storage_;
+  PairBucketSteps steps_;  // In the storage.
 };
 
 }  // namespace twofour::sparse

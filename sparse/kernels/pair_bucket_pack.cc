@@ -1,0 +1,182 @@
+#include "twofour/core/kernels/simd_targets.h"
+//
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cstring>
+
+#include "twofour/sparse/kernels/pair_bucket_pack.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket_pack.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// A recipe's weights, four into each step.
+HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t ld, float* HWY_RESTRICT first,
+                            float* HWY_RESTRICT second) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  const hn::FixedTag<float, 8> eight;
+  const hn::FixedTag<float, 4> four;
+  const auto rows01 = hn::Combine(eight, hn::LoadU(four, tile + ld), hn::LoadU(four, tile));
+  const auto rows23 = hn::Combine(eight, hn::LoadU(four, tile + 3 * ld), hn::LoadU(four, tile + 2 * ld));
+  const hn::RebindToSigned<decltype(eight)> integers;
+  const auto entry = hn::Load(integers, recipe.entry);
+  const auto lane = hn::IndicesFromVec(eight, hn::And(entry, hn::Set(integers, 7)));
+  const auto in_lower_rows = hn::RebindMask(eight, hn::Gt(entry, hn::Set(integers, 7)));
+  const auto weights =
+      hn::IfThenElse(in_lower_rows, hn::TableLookupLanes(rows23, lane), hn::TableLookupLanes(rows01, lane));
+  hn::StoreU(hn::LowerHalf(four, weights), four, first);
+  hn::StoreU(hn::UpperHalf(four, weights), four, second);
+#else
+  for (int i = 0; i < 8; ++i) {
+    (i < 4 ? first : second)[i % 4] = tile[recipe.entry[i] / kTileSize * ld + recipe.entry[i] % kTileSize];
+  }
+#endif
+}
+
+void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps_in) {
+  const PairBucketSteps steps = steps_in;  // A copy, which no write can change.
+  // Where each pairing's next step goes, in the form of StepCounts: a register, where three pointers would be memory.
+  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
+  StepCounts next = (first << 16) + ((first + second) << 32);
+  const float* weight = tiles.weight;
+  const int64_t ld = plan.geometry().ld;
+  const auto tile_bytes = static_cast<uint32_t>(kTileSize * plan.geometry().column_bytes);
+  for (int64_t t = 0; t < tiles.count; ++t, weight += tiles.weight_stride) {
+    const TileMask mask = tiles.masks[t * tiles.mask_stride];
+    const uint32_t tile_offset = static_cast<uint32_t>(t) * tile_bytes;
+    hwy::Prefetch(weight + tiles.ahead + t % kTileSize * tiles.ahead_stride);
+    const TileRecipe* const recipe = plan.Find(mask);
+    if (recipe == nullptr) {
+      next = plan.WriteAnyTile(mask, weight, tile_offset, next, steps);
+      continue;
+    }
+    const uint32_t step0 = CountOf(next, recipe->pairing[0]);
+    const StepCounts one_on = next + (StepCounts{1} << (16 * recipe->pairing[0]));
+    const uint32_t step1 = CountOf(one_on, recipe->pairing[1]);
+    next += recipe->counts;
+    const uint32_t both_halves = tile_offset * 0x10001u;  // Added to two offsets at once; neither overflows.
+    const uint32_t offsets0 = recipe->offsets[0] + both_halves, offsets1 = recipe->offsets[1] + both_halves;
+    std::memcpy(steps.offsets[step0], &offsets0, sizeof(offsets0));
+    std::memcpy(steps.offsets[step1], &offsets1, sizeof(offsets1));
+    CopyWeights(*recipe, weight, ld, steps.weights[step0], steps.weights[step1]);
+  }
+}
+
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "twofour/core/kernels/simd_table.h"
+
+namespace twofour::sparse {
+namespace {
+
+TileMask Oriented(TileMask mask, bool transposed) {
+  if (!transposed) return mask;
+  TileMask result = 0;
+  for (int entry = 0; entry < kTileSize * kTileSize; ++entry) {
+    if (Keeps(mask, entry % kTileSize, entry / kTileSize)) result = static_cast<TileMask>(result | 1u << entry);
+  }
+  return result;
+}
+
+StepCounts CountsOf(const TileSteps& steps) {
+  StepCounts counts = 0;
+  for (int s = 0; s < steps.count; ++s) counts += StepCounts{1} << (16 * steps.step[s].pairing);
+  return counts;
+}
+
+/// A step's two offsets as they lie in memory, for a tile that begins `tile_offset` bytes into its block.
+uint32_t OffsetsOf(const TileStep& step, uint32_t tile_offset, int64_t column_bytes) {
+  const auto first = static_cast<uint16_t>(tile_offset + step.col[0] * column_bytes);
+  const auto second = static_cast<uint16_t>(tile_offset + step.col[1] * column_bytes);
+  return std::bit_cast<uint32_t>(std::array<uint16_t, 2>{first, second});
+}
+
+TileRecipe RecipeOf(TileMask mask, const PackGeometry& geometry) {
+  const TileSteps steps = StepsOfTile(Oriented(mask, geometry.transposed));
+  assert(steps.count == 2);
+  TileRecipe recipe;
+  recipe.counts = CountsOf(steps);
+  for (int s = 0; s < 2; ++s) {
+    const TileStep& step = steps.step[s];
+    recipe.pairing[s] = static_cast<uint8_t>(step.pairing);
+    recipe.offsets[s] = OffsetsOf(step, 0, geometry.column_bytes);
+    for (int i = 0; i < 4; ++i) {
+      const int row = step.row[i], col = step.col[i / 2];
+      recipe.entry[4 * s + i] = geometry.transposed ? kTileSize * col + row : kTileSize * row + col;
+    }
+  }
+  return recipe;
+}
+
+}  // namespace
+
+PackPlan::PackPlan(const PackGeometry& geometry) : geometry_(geometry), numbers_(MaskNumbers()) {
+  for (const TileMask mask : TransposableMasks()) recipes_.push_back(RecipeOf(mask, geometry));
+}
+
+const uint8_t* PackPlan::MaskNumbers() {
+  static const std::vector<uint8_t> numbers = [] {
+    std::vector<uint8_t> result(1 << 16, kNotTransposable);
+    const std::span<const TileMask> masks = TransposableMasks();
+    for (size_t i = 0; i < masks.size(); ++i) result[masks[i]] = static_cast<uint8_t>(i);
+    return result;
+  }();
+  return numbers.data();
+}
+
+StepCounts PackPlan::Count(const TileRange& tiles) const {
+  StepCounts counts = 0;
+  for (int64_t t = 0; t < tiles.count; ++t) {
+    const TileMask mask = tiles.masks[t * tiles.mask_stride];
+    const TileRecipe* const recipe = Find(mask);
+    counts += recipe != nullptr ? recipe->counts : CountsOf(StepsOfTile(Oriented(mask, geometry_.transposed)));
+  }
+  return counts;
+}
+
+StepCounts PackPlan::WriteAnyTile(TileMask mask, const float* weight, uint32_t tile_offset, StepCounts next,
+                                  const PairBucketSteps& steps) const {
+  const TileSteps tile = StepsOfTile(Oriented(mask, geometry_.transposed));
+  for (int s = 0; s < tile.count; ++s) {
+    const TileStep& from = tile.step[s];
+    const uint32_t step = CountOf(next, from.pairing);
+    next += StepCounts{1} << (16 * from.pairing);
+    const uint32_t offsets = OffsetsOf(from, tile_offset, geometry_.column_bytes);
+    std::memcpy(steps.offsets[step], &offsets, sizeof(offsets));
+    for (int i = 0; i < 4; ++i) {
+      const int64_t row = from.row[i], col = from.col[i / 2], ld = geometry_.ld;
+      steps.weights[step][i] = row < 0 ? 0.0f : weight[geometry_.transposed ? col * ld + row : row * ld + col];
+    }
+  }
+  return next;
+}
+
+StepWriter StepWriterFor(SimdTarget target) {
+#define TWOFOUR_CASE(space, its_target) \
+  if (target == its_target) return space::WriteSteps;
+  TWOFOUR_FOR_EACH_TARGET(TWOFOUR_CASE)
+#undef TWOFOUR_CASE
+  return WriteSteps;
+}
+
+void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
+  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
+  StepCounts next = (first << 16) + ((first + second) << 32);
+  for (int64_t t = 0; t < tiles.count; ++t) {
+    next = plan.WriteAnyTile(tiles.masks[t * tiles.mask_stride], tiles.weight + t * tiles.weight_stride,
+                             static_cast<uint32_t>(t * kTileSize * plan.geometry().column_bytes), next, steps);
+  }
+}
+
+}  // namespace twofour::sparse
+#endif
