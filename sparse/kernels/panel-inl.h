@@ -34,10 +34,13 @@ inline constexpr int kLanes = hn::MaxLanes(D());
 inline constexpr int kVectors = 4;
 #elif HWY_TARGET == HWY_NEON
 inline constexpr int kVectors = 6;
+#elif HWY_TARGET == HWY_SCALAR
+inline constexpr int kVectors = 4;  // No vectors at all: a panel must still be a multiple of four rows.
 #else
 inline constexpr int kVectors = 3;
 #endif
 inline constexpr int64_t kPanel = int64_t{kVectors} * kLanes;
+static_assert(kPanel % 4 == 0 && kPanel <= 64);  // See PanelMatrix.
 /// Features that are written back together: a whole cache line of the row-major matrix.
 inline constexpr int64_t kGroup = 16;
 static_assert(kGroup % kLanes == 0);

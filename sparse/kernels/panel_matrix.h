@@ -1,0 +1,51 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "twofour/core/storage.h"
+
+namespace twofour::sparse {
+
+/// Activations [batch, features] the way the sparse kernels hold them between two products: panels of `panel` batch
+/// rows, [panels, features, panel], and for each panel and feature a word with a bit for every row that is not zero.
+/// Rows beyond the batch have no bit; their values are undefined.
+class PanelMatrix {
+ public:
+  /// Uninitialised. panel is at most 64 and a multiple of 4.
+  PanelMatrix(int64_t batch, int64_t features, int64_t panel)
+      : batch_(batch),
+        features_(features),
+        panel_(panel),
+        values_(static_cast<size_t>(panels() * features * panel) * sizeof(float)),
+        nonzero_(static_cast<size_t>(panels() * features) * sizeof(uint64_t)) {}
+
+  int64_t batch() const { return batch_; }
+  int64_t features() const { return features_; }
+  int64_t panel() const { return panel_; }
+  int64_t panels() const { return (batch_ + panel_ - 1) / panel_; }
+  /// Batch rows of a panel: fewer in the last.
+  int64_t rows(int64_t p) const { return std::min(panel_, batch_ - p * panel_); }
+  /// One bit for each row of a panel.
+  uint64_t valid_bits(int64_t p) const { return rows(p) == 64 ? ~uint64_t{0} : (uint64_t{1} << rows(p)) - 1; }
+
+  /// [features, panel]
+  float* values(int64_t p) { return reinterpret_cast<float*>(values_.data()) + p * features_ * panel_; }
+  const float* values(int64_t p) const {
+    return reinterpret_cast<const float*>(values_.data()) + p * features_ * panel_;
+  }
+  /// [features]
+  uint64_t* nonzero(int64_t p) { return reinterpret_cast<uint64_t*>(nonzero_.data()) + p * features_; }
+  const uint64_t* nonzero(int64_t p) const {
+    return reinterpret_cast<const uint64_t*>(nonzero_.data()) + p * features_;
+  }
+
+  /// Share of elements that are not zero; 1 for an empty matrix.
+  double Density() const;
+
+ private:
+  int64_t batch_, features_, panel_;
+  Storage values_, nonzero_;
+};
+
+}  // namespace twofour::sparse
