@@ -1,6 +1,8 @@
 #include "twofour/nn/mlp.h"
 
 #include "twofour/nn/linear.h"
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/sparse/mlp.h"
 
 namespace twofour::nn {
 
@@ -16,6 +18,26 @@ Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.
                                                                generator));
 }
 
-Tensor Mlp::Forward(const Tensor& x) { return (*c_proj_)->Forward(Activate(activation_, (*c_fc_)->Forward(x))); }
+Tensor Mlp::Forward(const Tensor& x) {
+  if (Tensor y = ForwardFused(x); y.defined()) return y;
+  return (*c_proj_)->Forward(Activate(activation_, (*c_fc_)->Forward(x)));
+}
+
+Tensor Mlp::ForwardFused(const Tensor& x) {
+  auto* const fc = dynamic_cast<SemiSparseLinear*>(c_fc_->get());
+  auto* const proj = dynamic_cast<SemiSparseLinear*>(c_proj_->get());
+  if (activation_ != Activation::kReluSquared || fc == nullptr || proj == nullptr || !fc->options().fused_mlp ||
+      !proj->options().fused_mlp || x.rank() == 0) {
+    return {};
+  }
+  const sparse::SemiSparseLayer fc_layer = fc->Layer(), proj_layer = proj->Layer();
+  const sparse::MlpKernel* const kernel = sparse::ChooseMlpKernel(*fc_layer.packed, *proj_layer.packed, x.rows());
+  if (kernel == nullptr) return {};
+  sparse::SemiSparseMlpReport report;
+  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, &report);
+  fc->MeasureInput(x);
+  proj->SetInputDensity(report.density);
+  return y;
+}
 
 }  // namespace twofour::nn

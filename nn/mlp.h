@@ -16,7 +16,8 @@ struct MlpOptions {
   LinearInit c_proj_init = LinearInit::kPyTorchDefault;
 };
 
-/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features].
+/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features]. With ReLU^2 between two
+/// SemiSparseLinear it runs as one op where that is faster (SemiSparseOptions::fused_mlp).
 class Mlp : public Module {
  public:
   Mlp(const MlpOptions& options, Generator& generator);
@@ -24,6 +25,9 @@ class Mlp : public Module {
   Tensor Forward(const Tensor& x) override;
 
  private:
+  /// As one op where the two linears allow it; undefined otherwise.
+  Tensor ForwardFused(const Tensor& x);
+
   Activation activation_;
   ModuleSlot *c_fc_, *c_proj_;
 };

@@ -52,11 +52,19 @@ void SemiSparseLinear::RefreshIfDue() {
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   RefreshIfDue();
   Tensor y = sparse::SemiSparseLinear(x, weight_, bias_, packed_);
-  if (measure_input_density_ && x.numel() > 0) {
-    input_density_ =
-        static_cast<double>(kernels::CountNonZero(x.numel(), x.data<float>())) / static_cast<double>(x.numel());
-  }
+  MeasureInput(x);
   return y;
+}
+
+void SemiSparseLinear::MeasureInput(const Tensor& x) {
+  if (!measure_input_density_ || x.numel() == 0) return;
+  input_density_ =
+      static_cast<double>(kernels::CountNonZero(x.numel(), x.data<float>())) / static_cast<double>(x.numel());
+}
+
+sparse::SemiSparseLayer SemiSparseLinear::Layer() {
+  RefreshIfDue();
+  return {weight_, bias_, packed_};
 }
 
 const sparse::Mask& SemiSparseLinear::mask() {

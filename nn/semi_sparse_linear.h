@@ -6,6 +6,7 @@
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
 #include "twofour/sparse/mask.h"
+#include "twofour/sparse/mlp.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::nn {
@@ -14,6 +15,9 @@ struct SemiSparseOptions {
   sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact;
   /// A mask is searched anew at the first use after this many updates of the weight.
   int64_t interval = 1;
+  /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::SemiSparseMlp) where its kernels
+  /// take the shapes. Both must allow it.
+  bool fused_mlp = true;
 };
 
 /// A linear whose weight is pruned to a transposable 2:4 mask, found anew as the weight is trained. It owns the dense
@@ -40,6 +44,9 @@ class SemiSparseLinear : public Module {
   int64_t out_features() const { return weight_.dim(0); }
   const SemiSparseOptions& options() const { return options_; }
 
+  /// What an op on this linear needs: its parameters, and the weight under the mask in force, refreshed where one is
+  /// due.
+  sparse::SemiSparseLayer Layer();
   /// The mask in force, refreshed where one is due.
   const sparse::Mask& mask();
   /// Share of mask entries that the last refresh changed; 0 before the second one.
@@ -51,6 +58,10 @@ class SemiSparseLinear : public Module {
   void MeasureInputDensity(bool on) { measure_input_density_ = on; }
   /// Share of non-zeros in the last input measured; 1 before any.
   double input_density() const { return input_density_; }
+  /// Measures `x` if that is turned on: for an op that computes this linear as a part.
+  void MeasureInput(const Tensor& x);
+  /// Likewise, where the op knows already.
+  void SetInputDensity(double density) { input_density_ = density; }
 
   /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
   /// was found) and `weight_mask_flip_rate` (f64 []: see flip_rate).

@@ -29,12 +29,13 @@ class SemiSparseWeight {
   Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
   /// dy [..., out_features] times the masked weight: [..., in_features].
   Tensor InputGrad(const Tensor& dy) const;
+  /// The weight in `kernel`'s layout for `direction`, packed now if it was not yet.
+  const PackedWeight& Packed(const LinearKernel& kernel, Direction direction) const;
   /// Memory of everything packed so far.
   size_t packed_bytes() const;
 
  private:
   Tensor Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const;
-  const PackedWeight& Packed(const LinearKernel& kernel, Direction direction) const;
 
   autograd::SavedTensor weight_;
   Mask mask_;

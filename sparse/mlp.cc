@@ -1,0 +1,172 @@
+#include "twofour/sparse/mlp.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
+
+namespace twofour::sparse {
+namespace {
+
+using autograd::SavedTensor;
+
+const float* DataOrNull(const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
+
+void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& x, int64_t in) {
+  const int64_t out = layer.packed->out_features();
+  ops::RequireLike("SemiSparseMlp", what, layer.weight, x, {out, layer.packed->in_features()});
+  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", "bias", layer.bias, x, {out});
+  if (layer.packed->in_features() != in) {
+    throw Error(
+        fmt::format("SemiSparseMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));
+  }
+}
+
+/// One forward pass and what its backward pass needs.
+class Pass {
+ public:
+  Pass(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj)
+      : kernel_(kernel),
+        x_(x),
+        fc_{SavedTensor(fc.weight), fc.packed, fc.bias.requires_grad(), fc.weight.requires_grad()},
+        proj_{SavedTensor(proj.weight), proj.packed, proj.bias.requires_grad(), proj.weight.requires_grad()},
+        needs_x_(x.requires_grad()),
+        shape_(x.shape()),
+        hidden_(x.rows(), fc.packed->out_features(), kernel.panel) {}
+
+  Tensor Forward(const Tensor& x, const Tensor& fc_bias, const Tensor& proj_bias) {
+    kernel_.hidden(Packed(fc_, Direction::kForward), x.data<float>(), DataOrNull(fc_bias), hidden_);
+    density_ = hidden_.Density();
+    Shape shape = shape_;
+    shape.back() = proj_.packed->out_features();
+    Tensor y = Tensor::Empty(std::move(shape));
+    if (uses_lists()) {
+      by_batch_ = std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kBatch);
+      const Tensor masked = MaskedWeight(proj_);
+      kernel_.list_product(*by_batch_, {masked.data<float>(), masked.cols(), /*transposed=*/true}, y.cols(),
+                           DataOrNull(proj_bias), y.mutable_data<float>(), false);
+    } else {
+      kernel_.product(Packed(proj_, Direction::kForward), hidden_, DataOrNull(proj_bias), y.mutable_data<float>());
+    }
+    return y;
+  }
+
+  /// Gradients of x, c_fc's weight and bias, c_proj's weight and bias.
+  std::vector<Tensor> Backward(const Tensor& dy) {
+    std::vector<Tensor> grads(5);
+    const int64_t in = fc_.packed->in_features(), hidden = fc_.packed->out_features(), out = dy.cols();
+    if (proj_.needs_bias) {
+      grads[4] = Tensor::Empty({out});
+      kernels::ColumnSums(dy.rows(), out, dy.data<float>(), grads[4].mutable_data<float>());
+    }
+    std::unique_ptr<ActivationLists> by_feature;
+    if (proj_.needs_weight) {
+      by_feature = std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kFeatures);
+      grads[3] = Tensor::Empty({out, hidden});
+      kernel_.list_product(*by_feature, {dy.data<float>(), out, false}, out, nullptr, grads[3].mutable_data<float>(),
+                           /*out_transposed=*/true);
+    }
+    if (!needs_x_ && !fc_.needs_weight && !fc_.needs_bias) return grads;
+
+    Tensor bias_grad = Tensor::Empty({hidden});
+    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.data<float>(), hidden_,
+                        bias_grad.mutable_data<float>());
+    if (fc_.needs_bias) grads[2] = bias_grad;
+    if (fc_.needs_weight) {
+      by_feature = by_feature ? std::make_unique<ActivationLists>(hidden_, *by_feature)
+                              : std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kFeatures);
+      grads[1] = Tensor::Empty({hidden, in});
+      kernel_.list_product(*by_feature, {x_.Get().data<float>(), in, false}, in, nullptr,
+                           grads[1].mutable_data<float>(), false);
+    }
+    by_feature = nullptr;
+    if (needs_x_) {
+      grads[0] = Tensor::Empty(shape_);
+      if (uses_lists()) {
+        by_batch_ = std::make_unique<ActivationLists>(hidden_, *by_batch_);
+        const Tensor masked = MaskedWeight(fc_);
+        kernel_.list_product(*by_batch_, {masked.data<float>(), in, false}, in, nullptr, grads[0].mutable_data<float>(),
+                             false);
+      } else {
+        kernel_.product(Packed(fc_, Direction::kInputGrad), hidden_, nullptr, grads[0].mutable_data<float>());
+      }
+    }
+    return grads;
+  }
+
+  double density() const { return density_; }
+  bool uses_lists() const { return density_ <= kernel_.list_density; }
+
+ private:
+  struct Layer {
+    SavedTensor weight;
+    std::shared_ptr<const SemiSparseWeight> packed;
+    bool needs_bias, needs_weight;
+  };
+
+  const PackedWeight& Packed(const Layer& layer, Direction direction) const {
+    layer.weight.Get();  // A write since the forward pass is an error, even where the packed form is older.
+    return layer.packed->Packed(*kernel_.linear, direction);
+  }
+
+  static Tensor MaskedWeight(const Layer& layer) { return ApplyMask(layer.weight.Get(), layer.packed->mask()); }
+
+  const MlpKernel& kernel_;
+  SavedTensor x_;
+  Layer fc_, proj_;
+  bool needs_x_;
+  Shape shape_;
+  PanelMatrix hidden_;  // relu(c_fc(x))^2; the backward pass turns it into the gradient before it.
+  double density_ = 1;
+  std::unique_ptr<ActivationLists> by_batch_;
+};
+
+}  // namespace
+
+const MlpKernel* ChooseMlpKernel(const SemiSparseWeight& fc, const SemiSparseWeight& proj, int64_t batch,
+                                 std::string* why_not) {
+  const LinearKernel* common = nullptr;
+  for (const SemiSparseWeight* weight : {&fc, &proj}) {
+    for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
+      const auto [kernel, reason] =
+          ChooseLinearKernel({weight->out_features(), weight->in_features(), batch, direction});
+      if (common == nullptr) common = kernel;
+      if (kernel != common || kernel->target == kAnyTarget) {
+        if (why_not != nullptr) {
+          *why_not = fmt::format("{} of [{}, {}] runs on {}: {}", NameOf(direction), weight->out_features(),
+                                 weight->in_features(), kernel->name, reason);
+        }
+        return nullptr;
+      }
+    }
+  }
+  const std::span<const MlpKernel> kernels = MlpKernels();
+  const auto found =
+      std::find_if(kernels.begin(), kernels.end(), [&](const MlpKernel& kernel) { return kernel.linear == common; });
+  return found == kernels.end() ? nullptr : &*found;
+}
+
+Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
+                     SemiSparseMlpReport* report) {
+  ops::RequireFloating("SemiSparseMlp", "x", x);
+  if (x.dtype() != DType::kF32 || x.rank() == 0) {
+    throw Error(
+        fmt::format("SemiSparseMlp: x {} {}, expected f32 [..., in_features]", NameOf(x.dtype()), ToString(x.shape())));
+  }
+  RequireLayer("c_fc", fc, x, x.cols());
+  RequireLayer("c_proj", proj, x, fc.packed->out_features());
+  auto pass = std::make_shared<Pass>(kernel, x, fc, proj);
+  Tensor y = pass->Forward(x, fc.bias, proj.bias);
+  if (report != nullptr) *report = {pass->density(), pass->uses_lists()};
+  autograd::Record("SemiSparseMlp", {x, fc.weight, fc.bias, proj.weight, proj.bias}, y,
+                   [pass](const Tensor& dy) { return pass->Backward(dy); });
+  return y;
+}
+
+}  // namespace twofour::sparse

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/kernels/mlp_kernel.h"
+#include "twofour/sparse/semi_sparse_weight.h"
+
+namespace twofour::sparse {
+
+/// A linear of a SemiSparseMlp: its dense f32 master weight [out_features, in_features], its bias [out_features] or
+/// undefined, and the weight's masked form.
+struct SemiSparseLayer {
+  Tensor weight, bias;
+  std::shared_ptr<const SemiSparseWeight> packed;
+};
+
+/// What a SemiSparseMlp chose, for those who want to know.
+struct SemiSparseMlpReport {
+  double density = 1;       ///< Share of hidden activations that were not zero.
+  bool uses_lists = false;  ///< Whether c_proj's forward and c_fc's input gradient go by the non-zeros.
+};
+
+/// The kernel with which the MLP can be computed as one op, or null and in `why_not` the reason: all four products
+/// with its weights must be pair-bucket's (see ChooseLinearKernel). Throws Error as ChooseLinearKernel does.
+const MlpKernel* ChooseMlpKernel(const SemiSparseWeight& fc, const SemiSparseWeight& proj, int64_t batch,
+                                 std::string* why_not = nullptr);
+
+/// c_proj(relu(c_fc(x))^2) as one op, x [..., in_features], with `kernel` from ChooseMlpKernel: equal within rounding
+/// to SemiSparseLinear, ReluSquared, SemiSparseLinear, in fewer passes over memory. The hidden activations stay in the
+/// sparse kernels' own layout, and their exact zeros are made use of: always in both weight gradients, and where there
+/// are enough of them in c_proj's forward and c_fc's input gradient as well, with masked weights that are dense then.
+/// Weight gradients are dense (straight-through estimator), as in SemiSparseLinear.
+Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
+                     SemiSparseMlpReport* report = nullptr);
+
+}  // namespace twofour::sparse

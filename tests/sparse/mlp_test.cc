@@ -1,0 +1,237 @@
+#include "twofour/sparse/mlp.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
+
+#include "tests/support/scoped_env.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+
+void PrintTo(const MlpKernel& kernel, std::ostream* out) { *out << kernel.linear->name; }
+
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::RandomF32;
+using test::ScopedEnv;
+using test::ScopedNumThreads;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+struct Sizes {
+  Shape lead;
+  int64_t in, hidden, out;
+  double fc_bias = 0;  // Its mean: shifts how many activations are zero.
+  MaskAlgorithm algorithm = MaskAlgorithm::kExact;
+  bool bias = true;
+};
+
+SemiSparseLayer MakeLayer(int64_t out, int64_t in, uint64_t seed, double mean_bias, const Sizes& sizes) {
+  SemiSparseLayer layer;
+  layer.weight = RandomF32({out, in}, {.seed = seed}).set_requires_grad();
+  if (sizes.bias)
+    layer.bias = RandomF32({out}, {.seed = seed + 100}, mean_bias - 0.1, mean_bias + 0.1).set_requires_grad();
+  layer.packed = std::make_shared<const SemiSparseWeight>(layer.weight, FindMask(layer.weight, sizes.algorithm));
+  return layer;
+}
+
+/// Random numbers for an MLP, and what comes out of it.
+struct Example {
+  explicit Example(const Sizes& sizes)
+      : fc(MakeLayer(sizes.hidden, sizes.in, 1, sizes.fc_bias, sizes)),
+        proj(MakeLayer(sizes.out, sizes.hidden, 2, 0, sizes)) {
+    Shape x_shape = sizes.lead, dy_shape = sizes.lead;
+    x_shape.push_back(sizes.in);
+    dy_shape.push_back(sizes.out);
+    x = RandomF32(x_shape, {.seed = 3}).set_requires_grad();
+    dy = RandomF32(dy_shape, {.seed = 4});
+  }
+
+  /// Output, then gradients of x, c_fc's weight and bias, c_proj's weight and bias.
+  std::vector<Tensor> Run(const MlpKernel& kernel) {
+    for (Tensor leaf : {x, fc.weight, fc.bias, proj.weight, proj.bias}) {
+      if (leaf.defined()) leaf.ZeroGrad();
+    }
+    const Tensor y = SemiSparseMlp(kernel, x, fc, proj, &report);
+    y.Backward(dy);
+    std::vector<Tensor> results{y.Detach(), x.grad(), fc.weight.grad(), proj.weight.grad()};
+    if (fc.bias.defined()) {
+      results.push_back(fc.bias.grad());
+      results.push_back(proj.bias.grad());
+    }
+    return results;
+  }
+
+  /// The same in double, by dense ops on masked weights: the straight-through gradient of a weight is that of the
+  /// masked one.
+  std::vector<Tensor> Expected() const {
+    const auto leaf = [](const Tensor& t) { return t.To(DType::kF64).Clone().set_requires_grad(); };
+    const Tensor x64 = leaf(x), w1 = leaf(ApplyMask(fc.weight, fc.packed->mask())),
+                 w2 = leaf(ApplyMask(proj.weight, proj.packed->mask()));
+    Tensor b1, b2;
+    if (fc.bias.defined()) {
+      b1 = leaf(fc.bias);
+      b2 = leaf(proj.bias);
+    }
+    const Tensor y = Linear(ReluSquared(Linear(x64, w1, b1)), w2, b2);
+    y.Backward(dy.To(DType::kF64));
+    std::vector<Tensor> results{y.Detach(), x64.grad(), w1.grad(), w2.grad()};
+    if (b1.defined()) {
+      results.push_back(b1.grad());
+      results.push_back(b2.grad());
+    }
+    for (Tensor& result : results) result = result.To(DType::kF32);
+    return results;
+  }
+
+  SemiSparseLayer fc, proj;
+  Tensor x, dy;
+  SemiSparseMlpReport report;
+};
+
+/// Each kernel twice: going by lists of non-zeros always, and never.
+class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<MlpKernel, bool>> {
+ protected:
+  void SetUp() override {
+    kernel_ = std::get<0>(GetParam());
+    kernel_.list_density = std::get<1>(GetParam()) ? 1.0 : -1.0;
+    if (const std::string why_not = WhyNotHere(kernel_.linear->target); !why_not.empty()) GTEST_SKIP() << why_not;
+  }
+
+  void ExpectAgrees(const Sizes& sizes) {
+    SCOPED_TRACE(::testing::Message() << "batch " << ToString(sizes.lead) << ", " << sizes.in << " -> " << sizes.hidden
+                                      << " -> " << sizes.out << ", mean bias " << sizes.fc_bias);
+    Example example(sizes);
+    const std::vector<Tensor> actual = example.Run(kernel_), expected = example.Expected();
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      SCOPED_TRACE(::testing::Message() << "result " << i);
+      ExpectClose(actual[i], expected[i], 2e-5, 2e-5 * static_cast<double>(sizes.in));
+    }
+    EXPECT_EQ(example.report.uses_lists, std::get<1>(GetParam()));
+  }
+
+  MlpKernel kernel_;
+};
+
+TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryKindOfEdge) {
+  for (int64_t batch : {1, 3, 4, 23, 24, 25, 63, 64, 65, 130}) ExpectAgrees({{batch}, 20, 36, 12});
+  for (int64_t width : {4, 12, 16, 60, 64, 100}) ExpectAgrees({{37}, width, width + 4, width});
+  ExpectAgrees({{29}, 4, 4, 4});
+  ExpectAgrees({{70}, 300, 8, 520});  // More than one block of columns.
+  ExpectAgrees({{70}, 8, 540, 300});
+  ExpectAgrees({{2, 5}, 16, 32, 8});
+  ExpectAgrees({{}, 16, 32, 8});
+}
+
+TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryDensity) {
+  for (double bias : {-3.0, -1.5, -0.5, 0.0, 0.5, 6.0}) ExpectAgrees({{150}, 32, 64, 24, bias});
+}
+
+TEST_P(SemiSparseMlpTest, TakesGreedyTilesAndNoBias) {
+  ExpectAgrees({{50}, 64, 64, 64, 0, MaskAlgorithm::kGreedy});
+  ExpectAgrees({{50}, 32, 48, 16, 0, MaskAlgorithm::kExact, /*bias=*/false});
+}
+
+TEST_P(SemiSparseMlpTest, AnEmptyBatchHasGradientsOfZero) { ExpectAgrees({{0}, 16, 32, 8}); }
+
+TEST_P(SemiSparseMlpTest, ThreadsDoNotMatter) {
+  for (const Sizes& sizes : {Sizes{{600}, 64, 256, 64}, Sizes{{40}, 300, 576, 132, -0.5}}) {
+    Example example(sizes);
+    const ScopedNumThreads one(1);
+    const std::vector<Tensor> expected = example.Run(kernel_);
+    for (int threads : {2, 3}) {
+      const ScopedNumThreads more(threads);
+      const std::vector<Tensor> actual = example.Run(kernel_);
+      for (size_t i = 0; i < actual.size(); ++i) ExpectBitEqual(actual[i], expected[i]);
+    }
+  }
+}
+
+TEST_P(SemiSparseMlpTest, ReportsTheDensity) {
+  Example example({{90}, 32, 64, 24, -0.3});
+  example.Run(kernel_);
+  const Tensor hidden =
+      ReluSquared(Linear(example.x.Detach(), ApplyMask(example.fc.weight, example.fc.packed->mask()), example.fc.bias));
+  int64_t nonzero = 0;
+  for (int64_t i = 0; i < hidden.numel(); ++i) nonzero += hidden.data<float>()[i] != 0;
+  EXPECT_NEAR(example.report.density, static_cast<double>(nonzero) / static_cast<double>(hidden.numel()), 1e-3);
+}
+
+TEST_P(SemiSparseMlpTest, ComputesTheGradientsThatAreAskedFor) {
+  Example example({{30}, 16, 32, 8});
+  const std::vector<Tensor> all = example.Run(kernel_);
+  const std::vector<Tensor*> leaves{&example.x, &example.fc.weight, &example.proj.weight, &example.fc.bias,
+                                    &example.proj.bias};
+  for (size_t wanted = 0; wanted < leaves.size(); ++wanted) {
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      leaves[i]->set_grad(Tensor());
+      leaves[i]->set_requires_grad(i == wanted);
+    }
+    SemiSparseMlp(kernel_, example.x, example.fc, example.proj).Backward(example.dy);
+    for (size_t i = 0; i < leaves.size(); ++i) EXPECT_EQ(leaves[i]->grad().defined(), i == wanted);
+    ExpectBitEqual(leaves[wanted]->grad(), all[wanted + 1]);
+  }
+}
+
+TEST_P(SemiSparseMlpTest, ANaNInTheInputReachesTheOutput) {
+  Example example({{30}, 16, 32, 8});
+  example.x.mutable_data<float>()[5 * 16 + 3] = std::numeric_limits<float>::quiet_NaN();
+  const Tensor y = SemiSparseMlp(kernel_, example.x, example.fc, example.proj);
+  for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.data<float>()[i]), i / 8 == 5) << i;
+}
+
+TEST_P(SemiSparseMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
+  for (int which = 0; which < 3; ++which) {
+    Example example({{30}, 16, 32, 8});
+    const Tensor y = SemiSparseMlp(kernel_, example.x, example.fc, example.proj);
+    (which == 0 ? example.x : which == 1 ? example.fc.weight : example.proj.weight).Fill(1);
+    EXPECT_THAT([&] { y.Backward(example.dy); }, ThrowsMessage<Error>(HasSubstr("written to in place"))) << which;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, SemiSparseMlpTest,
+                         ::testing::Combine(::testing::ValuesIn(MlpKernels().begin(), MlpKernels().end()),
+                                            ::testing::Bool()),
+                         [](const auto& param_info) {
+                           return std::string(std::get<0>(param_info.param).linear->name) +
+                                  (std::get<1>(param_info.param) ? "_lists" : "_whole");
+                         });
+
+TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
+  const MlpKernel& kernel = MlpKernels().back();
+  Example example({{30}, 16, 32, 8});
+  EXPECT_THROW(SemiSparseMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
+  EXPECT_THROW(SemiSparseMlp(kernel, example.x, example.fc, example.fc), Error);
+  EXPECT_THROW(SemiSparseMlp(kernel, example.x.To(DType::kF64), example.fc, example.proj), Error);
+}
+
+TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
+  const Example example({{30}, 16, 32, 8});
+  for (const MlpKernel& kernel : MlpKernels()) {
+    if (!WhyNotHere(kernel.linear->target).empty()) continue;
+    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
+    EXPECT_EQ(ChooseMlpKernel(*example.fc.packed, *example.proj.packed, 30), &kernel);
+  }
+  const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
+  std::string why_not;
+  EXPECT_EQ(ChooseMlpKernel(*example.fc.packed, *example.proj.packed, 30, &why_not), nullptr);
+  EXPECT_THAT(why_not, HasSubstr("masked_dense"));
+}
+
+}  // namespace
+}  // namespace twofour::sparse
