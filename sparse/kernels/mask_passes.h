@@ -17,7 +17,8 @@ void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept);
 struct MagnitudeSums {
   double kept = 0, all = 0;
 };
-/// Sums of |w|: the same bits on every instruction set.
+/// Sums of |w|, the same bits on every instruction set: columns c, c + 16, c + 32, ... make a sum each, group by group
+/// of 16 columns and row by row in a group; then the sixteen sums are added up in order.
 MagnitudeSums SumMagnitudes(const TileMask* tiles, int64_t cols, const float* weight);
 
 /// How many entries of `count` tiles are kept.

@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -31,6 +32,7 @@ std::span<const MaskSearchKernel> MaskSearchKernels() {
     std::vector<MaskSearchKernel> kernels = ExactSearches();
     kernels.push_back(
         {"exact_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>});
+    for (MaskSearchKernel& kernel : GreedySearches()) kernels.push_back(std::move(kernel));
     kernels.push_back(
         {"greedy_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>});
     return kernels;

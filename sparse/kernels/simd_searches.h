@@ -8,6 +8,7 @@
 namespace twofour::sparse {
 
 std::vector<MaskSearchKernel> ExactSearches();
+std::vector<MaskSearchKernel> GreedySearches();
 
 /// A kernel named for its algorithm and instruction set.
 MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
