@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <utility>
+
 #include "twofour/core/kernels/simd_table.h"
 #include "twofour/sparse/kernels/simd_searches.h"
 #include "twofour/sparse/kernels/tile_vectors-inl.h"
@@ -61,6 +63,13 @@ HWY_INLINE IntVector Closed(IntVector kept) {
   return hn::Or(kept, hn::Or(rows, cols));
 }
 
+/// Makes -1 of the entries whose bit is set in `closed`. Shifts bring a bit to the sign: a test would need a constant
+/// for each, which cost more.
+template <size_t... kEntry>
+HWY_INLINE void Close(IntVector closed, std::index_sequence<kEntry...>, IntVector (&magnitudes)[kEntries]) {
+  ((magnitudes[kEntry] = hn::Or(magnitudes[kEntry], hn::BroadcastSignBit(hn::ShiftLeft<31 - kEntry>(closed)))), ...);
+}
+
 /// The masks of kTilesPerVector tiles.
 HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles) {
   const Ints ints;
@@ -73,11 +82,7 @@ HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles) {
   for (int round = 0; round < kMostKept; ++round) {
     const Candidate largest = Largest<0, kEntries>(magnitudes);
     kept = hn::Or(kept, hn::AndNot(hn::BroadcastSignBit(largest.magnitude), largest.bit));
-    const IntVector closed = Closed(kept);
-    for (int entry = 0; entry < kEntries; ++entry) {
-      const auto is_closed = hn::TestBit(closed, hn::Set(ints, 1 << entry));
-      magnitudes[entry] = hn::Or(magnitudes[entry], hn::VecFromMask(ints, is_closed));
-    }
+    Close(Closed(kept), std::make_index_sequence<kEntries>(), magnitudes);
   }
   return kept;
 }
