@@ -30,14 +30,6 @@ void ForEachTileRow(const Mask& mask, Body body) {
   });
 }
 
-/// The sum of count(first, n) over pieces of `total` tiles.
-template <typename Count>
-int64_t CountInTiles(int64_t total, Count count) {
-  std::atomic<int64_t> sum = 0;
-  ParallelFor(total, kElementwiseGrain, [&](int64_t begin, int64_t end) { sum += count(begin, end - begin); });
-  return sum;
-}
-
 }  // namespace
 
 std::string_view NameOf(MaskAlgorithm algorithm) {
@@ -89,10 +81,7 @@ bool Mask::Keeps(int64_t row, int64_t col) const {
                        static_cast<int>(col % kTileSize));
 }
 
-int64_t Mask::CountKept() const {
-  return CountInTiles(tile_rows() * tile_cols(),
-                      [this](int64_t first, int64_t count) { return sparse::CountKept(tiles() + first, count); });
-}
+int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
 
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
@@ -166,9 +155,7 @@ double FlipRate(const Mask& before, const Mask& after) {
   }
   const int64_t count = before.tile_rows() * before.tile_cols();
   if (count == 0) return 0;
-  const int64_t flips = CountInTiles(count, [&](int64_t first, int64_t n) {
-    return CountDifferences(before.tiles() + first, after.tiles() + first, n);
-  });
+  const int64_t flips = CountDifferences(before.tiles(), after.tiles(), count);
   return static_cast<double>(flips) / static_cast<double>(count * kTileSize * kTileSize);
 }
 
