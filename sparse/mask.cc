@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <bit>
-#include <cmath>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/reduce.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/mask_passes.h"
 #include "twofour/sparse/kernels/mask_search.h"
 
 namespace twofour::sparse {
@@ -20,12 +22,12 @@ void RequireShape(std::string_view what, const Tensor& weight, const Mask& mask)
   }
 }
 
-void RequireFinite(const Tensor& weight, std::string_view name) {
-  const int64_t at = kernels::FindNonFinite(weight.numel(), weight.data<float>());
-  if (at < 0) return;
-  throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite values", name, at / weight.cols(),
-                          at % weight.cols(), weight.data<float>()[at]),
-              ErrorKind::kRuntimeFailure);
+/// Calls body(tile_row) for each row of tiles, on any thread.
+template <typename Body>
+void ForEachTileRow(const Mask& mask, Body body) {
+  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
+    for (int64_t tile_row = begin; tile_row < end; ++tile_row) body(tile_row);
+  });
 }
 
 }  // namespace
@@ -79,18 +81,14 @@ bool Mask::Keeps(int64_t row, int64_t col) const {
                        static_cast<int>(col % kTileSize));
 }
 
-int64_t Mask::CountKept() const {
-  int64_t count = 0;
-  for (TileMask tile : tiles_) count += sparse::CountKept(tile);
-  return count;
-}
+int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
 
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
   uint8_t* out = kept.mutable_data<uint8_t>();
-  for (int64_t row = 0; row < rows_; ++row) {
-    for (int64_t col = 0; col < cols_; ++col) out[row * cols_ + col] = Keeps(row, col) ? 1 : 0;
-  }
+  ForEachTileRow(*this, [&](int64_t tile_row) {
+    ExpandTiles(tiles() + tile_row * tile_cols(), cols_, out + tile_row * kTileSize * cols_);
+  });
   return kept;
 }
 
@@ -99,25 +97,31 @@ Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view na
     throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(weight.shape())));
   }
   Mask mask(weight.dim(0), weight.dim(1));
-  RequireFinite(weight, name);
   const MaskSearchKernel& kernel = ChooseMaskSearchKernel(algorithm);
   const float* w = weight.data<float>();
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      kernel.search(w + row * kTileSize * mask.cols(), mask.cols(), mask.tiles() + row * mask.tile_cols());
+  std::atomic<bool> finite = true;
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    const float* rows = w + tile_row * kTileSize * mask.cols();
+    // While they are in the cache for the search, which needs finite values.
+    if (kernels::FindNonFinite(kTileSize * mask.cols(), rows) >= 0) {
+      finite = false;
+    } else {
+      kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols());
     }
   });
+  if (!finite) {
+    const int64_t at = kernels::FindNonFinite(weight.numel(), w);
+    throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite values", name, at / mask.cols(),
+                            at % mask.cols(), w[at]),
+                ErrorKind::kRuntimeFailure);
+  }
   return mask;
 }
 
 void ApplyMask(const float* weight, const Mask& mask, float* masked) {
-  ParallelFor(mask.rows(), RowGrain(mask.cols()), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      for (int64_t col = 0; col < mask.cols(); ++col) {
-        const int64_t at = row * mask.cols() + col;
-        masked[at] = mask.Keeps(row, col) ? weight[at] : 0.0f;
-      }
-    }
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    const int64_t first = tile_row * kTileSize * mask.cols();
+    ApplyTiles(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), weight + first, masked + first);
   });
 }
 
@@ -131,15 +135,17 @@ Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
 double RetainedL1(const Tensor& weight, const Mask& mask) {
   RequireShape("RetainedL1", weight, mask);
   const float* w = weight.data<float>();
-  double kept = 0, all = 0;
-  for (int64_t row = 0; row < mask.rows(); ++row) {
-    for (int64_t col = 0; col < mask.cols(); ++col) {
-      const double magnitude = std::fabs(static_cast<double>(w[row * mask.cols() + col]));
-      all += magnitude;
-      if (mask.Keeps(row, col)) kept += magnitude;
-    }
+  std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    of_row[tile_row] =
+        SumMagnitudes(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), w + tile_row * kTileSize * mask.cols());
+  });
+  MagnitudeSums total;
+  for (const MagnitudeSums& sums : of_row) {
+    total.kept += sums.kept;
+    total.all += sums.all;
   }
-  return all == 0 ? 1.0 : kept / all;
+  return total.all == 0 ? 1.0 : total.kept / total.all;
 }
 
 double FlipRate(const Mask& before, const Mask& after) {
@@ -149,10 +155,7 @@ double FlipRate(const Mask& before, const Mask& after) {
   }
   const int64_t count = before.tile_rows() * before.tile_cols();
   if (count == 0) return 0;
-  int64_t flips = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    flips += std::popcount(static_cast<TileMask>(before.tiles()[i] ^ after.tiles()[i]));
-  }
+  const int64_t flips = CountDifferences(before.tiles(), after.tiles(), count);
   return static_cast<double>(flips) / static_cast<double>(count * kTileSize * kTileSize);
 }
 

@@ -4,9 +4,12 @@
 
 #include <cassert>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/simd_searches.h"
 
 namespace twofour::sparse {
 namespace {
@@ -22,14 +25,26 @@ void ScalarSearch(const float* weight, int64_t cols, TileMask* tiles) {
   }
 }
 
-constexpr MaskSearchKernel kKernels[] = {
-    {"exact_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>},
-    {"greedy_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>},
-};
-
 }  // namespace
 
-std::span<const MaskSearchKernel> MaskSearchKernels() { return kKernels; }
+std::span<const MaskSearchKernel> MaskSearchKernels() {
+  static const std::vector<MaskSearchKernel> table = [] {
+    std::vector<MaskSearchKernel> kernels = ExactSearches();
+    kernels.push_back(
+        {"exact_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>});
+    for (MaskSearchKernel& kernel : GreedySearches()) kernels.push_back(std::move(kernel));
+    kernels.push_back(
+        {"greedy_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>});
+    return kernels;
+  }();
+  return table;
+}
+
+MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
+                            void (*search)(const float* weight, int64_t cols, TileMask* tiles)) {
+  return {fmt::format("{}_{}", NameOf(algorithm), NameOfSimdTarget(target)), target,
+          fmt::format("{} tiles at a time", tiles_at_a_time), algorithm, search};
+}
 
 const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {
   const bool any_forced = !ForcedKernels().empty();

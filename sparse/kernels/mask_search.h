@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
+#include <string>
 
 #include "twofour/core/cpu.h"
 #include "twofour/sparse/mask.h"
@@ -11,9 +11,9 @@ namespace twofour::sparse {
 
 /// One way of searching tile masks. All kernels of one algorithm give the same masks, bit for bit.
 struct MaskSearchKernel {
-  std::string_view name;
-  SimdTarget target;        ///< What it is compiled for; kAnyTarget when any processor will do.
-  std::string_view tiling;  ///< How it cuts the work, in words.
+  std::string name;
+  SimdTarget target;   ///< What it is compiled for; kAnyTarget when any processor will do.
+  std::string tiling;  ///< How it cuts the work, in words.
   MaskAlgorithm algorithm;
   /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` finite floats each (a multiple of
   /// 4), `tiles` at cols / 4 masks.

@@ -179,6 +179,32 @@ TEST(FindMaskTest, NonFiniteWeightsAreNamed) {
       Throws<Error>(Property(&Error::what, AllOf(HasSubstr("weight: "), HasSubstr("[6, 1]"), HasSubstr("inf")))));
 }
 
+TEST(FindMaskTest, TheFirstOfManyNonFiniteWeightsIsNamed) {
+  for (int threads : {1, 3}) {
+    const ScopedNumThreads some(threads);
+    Tensor weight = RandomF32({1024, 64}, {.seed = 16});
+    float* w = weight.mutable_data<float>();
+    w[1021 * 64 + 3] = std::numeric_limits<float>::quiet_NaN();
+    w[514 * 64 + 0] = -std::numeric_limits<float>::infinity();
+    w[513 * 64 + 63] = std::numeric_limits<float>::infinity();
+    for (MaskAlgorithm algorithm : kAlgorithms) {
+      EXPECT_THAT([&] { FindMask(weight, algorithm, "w"); },
+                  ThrowsMessage<Error>("w: element [513, 63] is inf, a mask needs finite values"));
+    }
+  }
+}
+
+TEST(FindMaskTest, ANonFiniteWeightIsSeenAnywhere) {
+  const Tensor weight = RandomF32({8, 20}, {.seed = 17});
+  for (int64_t at = 0; at < weight.numel(); ++at) {
+    Tensor broken = weight.Clone();
+    broken.mutable_data<float>()[at] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_THROW(FindMask(broken, MaskAlgorithm::kExact), Error) << at;
+    broken.mutable_data<float>()[at] = std::numeric_limits<float>::max();
+    EXPECT_NO_THROW(FindMask(broken, MaskAlgorithm::kExact)) << at;
+  }
+}
+
 TEST(FindMaskTest, RefusesOtherTensors) {
   EXPECT_THROW(FindMask(Tensor(), MaskAlgorithm::kExact), Error);
   EXPECT_THROW(FindMask(Tensor::Zeros({4, 4}, DType::kF64), MaskAlgorithm::kExact), Error);
@@ -216,6 +242,36 @@ TEST(ApplyMaskTest, AppliedTwiceIsAppliedOnce) {
   ExpectBitEqual(ApplyMask(masked, FindMask(masked, MaskAlgorithm::kExact)), masked);
 }
 
+TEST(ApplyMaskTest, ThreadsDoNotMatter) {
+  const Tensor weight = RandomF32({1024, 68}, {.seed = 18});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  for (int threads : {1, 2, 3}) {
+    const ScopedNumThreads some(threads);
+    const Tensor masked = ApplyMask(weight, mask);
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      ASSERT_EQ(masked.data<float>()[i], mask.Keeps(i / 68, i % 68) ? weight.data<float>()[i] : 0.0f) << i;
+    }
+  }
+}
+
+TEST(RetainedL1Test, ThreadsDoNotMatter) {
+  const Tensor weight = RandomF32({1024, 68}, {.seed = 19});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  double kept = 0, all = 0;
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    const double magnitude = std::fabs(static_cast<double>(weight.data<float>()[i]));
+    all += magnitude;
+    kept += mask.Keeps(i / 68, i % 68) ? magnitude : 0.0;
+  }
+  const ScopedNumThreads one(1);
+  const double expected = RetainedL1(weight, mask);
+  EXPECT_NEAR(expected, kept / all, 1e-12);
+  for (int threads : {2, 3}) {
+    const ScopedNumThreads more(threads);
+    EXPECT_EQ(RetainedL1(weight, mask), expected) << threads;
+  }
+}
+
 TEST(RetainedL1Test, HandValues) {
   Mask mask(4, 4);
   mask.tiles()[0] = 0b0000'0000'0000'0011;  // Row 0, columns 0 and 1.
@@ -241,6 +297,20 @@ TEST(FlipRateTest, HandValues) {
   EXPECT_EQ(FlipRate(Mask(0, 4), Mask(0, 4)), 0.0);
   EXPECT_THAT([&] { FlipRate(before, Mask(8, 4)); },
               ThrowsMessage<Error>(AllOf(HasSubstr("[4, 8]"), HasSubstr("[8, 4]"))));
+}
+
+TEST(FlipRateTest, CountsOfManyTiles) {
+  const Mask before = FindMask(RandomF32({1024, 1028}, {.seed = 20}), MaskAlgorithm::kGreedy);
+  const Mask after = FindMask(RandomF32({1024, 1028}, {.seed = 21}), MaskAlgorithm::kGreedy);
+  int64_t flips = 0, kept = 0;
+  for (int64_t row = 0; row < 1024; ++row) {
+    for (int64_t col = 0; col < 1028; ++col) {
+      flips += before.Keeps(row, col) != after.Keeps(row, col);
+      kept += before.Keeps(row, col);
+    }
+  }
+  EXPECT_EQ(FlipRate(before, after), static_cast<double>(flips) / (1024 * 1028));
+  EXPECT_EQ(before.CountKept(), kept);
 }
 
 TEST(MaskAlgorithmTest, Names) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -93,6 +94,99 @@ TEST_P(MaskSearchKernelTest, AgreesOnExtremes) {
   const float values[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 3e-39f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f};
   for (int64_t i = 0; i < weight.numel(); ++i) w[i] = values[random.Below(8)];
   ExpectAgrees(weight);
+}
+
+TEST_P(MaskSearchKernelTest, AgreesForEveryNumberOfTiles) {
+  for (int64_t cols = 0; cols <= 4 * 70; cols += 4) {
+    ExpectAgrees(RandomF32({4, cols}, {.seed = 5, .stream = static_cast<uint32_t>(cols)}));
+  }
+}
+
+TEST_P(MaskSearchKernelTest, ReadsFromAnyAddressAndNothingElse) {
+  for (int64_t cols : {4, 12, 28, 36, 60, 68, 132}) {
+    const Tensor weight = RandomF32({4, cols}, {.seed = 6});
+    for (int64_t offset = 0; offset < 4; ++offset) {
+      // As large as it must be, so that AddressSanitizer sees a read beyond.
+      std::vector<float> moved(static_cast<size_t>(offset + 4 * cols));
+      std::copy_n(weight.data<float>(), 4 * cols, moved.begin() + offset);
+      std::vector<TileMask> masks(static_cast<size_t>(cols / 4 + offset));
+      GetParam().search(moved.data() + offset, cols, masks.data() + offset);
+      masks.erase(masks.begin(), masks.begin() + offset);
+      EXPECT_EQ(masks, Expected(weight, GetParam().algorithm)) << cols << " columns, offset " << offset;
+    }
+  }
+}
+
+TEST_P(MaskSearchKernelTest, EveryMaskInEveryPlaceOfARow) {
+  // Each of the 90 masks where it is the only best one, 97 tiles a row: so each comes to stand in each lane.
+  constexpr int64_t kTiles = 97;
+  const auto masks = TransposableMasks();
+  for (size_t first = 0; first < masks.size(); ++first) {
+    Tensor weight = Tensor::Empty({4, 4 * kTiles});
+    std::vector<TileMask> expected;
+    for (int64_t tile = 0; tile < kTiles; ++tile) {
+      expected.push_back(masks[(first + static_cast<size_t>(tile)) % masks.size()]);
+      for (int row = 0; row < 4; ++row) {
+        for (int col = 0; col < 4; ++col) {
+          const float magnitude = Keeps(expected.back(), row, col) ? 0.5f + static_cast<float>(4 * row + col) : 0.25f;
+          weight.mutable_data<float>()[row * 4 * kTiles + 4 * tile + col] =
+              (row + col) % 2 == 0 ? magnitude : -magnitude;
+        }
+      }
+    }
+    std::vector<TileMask> found(kTiles);
+    GetParam().search(weight.data<float>(), 4 * kTiles, found.data());
+    ASSERT_EQ(found, expected) << "from mask " << first;
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesOnTiesOfTwoMasks) {
+  // Every pair of masks once: both keep all there is, but for what rounding does to one half or to the whole.
+  const auto masks = TransposableMasks();
+  for (const float extra : {0.0f, 0x1p-23f, 0x1p-22f, 0x1p-21f}) {
+    const auto tiles = static_cast<int64_t>(masks.size() * masks.size());
+    Tensor weight = Tensor::Zeros({4, 4 * tiles});
+    RandomSequence random({.seed = 7});
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const auto one = static_cast<size_t>(tile) / masks.size(), other = static_cast<size_t>(tile) % masks.size();
+      for (int row = 0; row < 4; ++row) {
+        for (int col = 0; col < 4; ++col) {
+          float magnitude = Keeps(masks[one], row, col) || Keeps(masks[other], row, col) ? 1.0f : 0.0f;
+          if (random.Below(4) == 0) magnitude += extra;
+          if (row >= 2 && tile % 3 == 0) magnitude *= 0x1p20f;
+          if (row < 2 && tile % 3 == 1) magnitude *= 0x1p20f;
+          weight.mutable_data<float>()[row * 4 * tiles + 4 * tile + col] = magnitude;
+        }
+      }
+    }
+    ExpectAgrees(weight);
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesOnDenormals) {
+  Tensor weight = Tensor::Empty({4, 8000});
+  RandomSequence random({.seed = 8});
+  float* w = weight.mutable_data<float>();
+  for (uint32_t bound : {2u, 5u, 1u << 23, 1u << 24}) {  // Up to twice the smallest normal number.
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      w[i] = std::copysign(static_cast<float>(random.Below(bound)) * 0x1p-149f, random.Uniform(-1, 1));
+    }
+    ExpectAgrees(weight);
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesWhereSumsOverflow) {
+  // Some sums are infinite and so equal; of two, of four or of all.
+  Tensor weight = Tensor::Empty({4, 8000});
+  RandomSequence random({.seed = 9});
+  float* w = weight.mutable_data<float>();
+  for (float scale : {1.0f, 0.5f, 0.25f, 0.125f}) {
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      const float part = random.Below(2) == 0 ? random.Uniform() : static_cast<float>(random.Below(5)) / 4;
+      w[i] = std::copysign(scale * part * std::numeric_limits<float>::max(), random.Uniform(-1, 1));
+    }
+    ExpectAgrees(weight);
+  }
 }
 
 TEST_P(MaskSearchKernelTest, CanBeForced) {

@@ -1,0 +1,167 @@
+// ExactTileMask, a vector of tiles at a time.
+#include "twofour/core/kernels/simd_targets.h"
+//
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/sparse/kernels/exact_search.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "twofour/core/kernels/simd_table.h"
+#include "twofour/sparse/kernels/simd_searches.h"
+#include "twofour/sparse/kernels/tile_vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace {
+
+constexpr int kPairs = 6;
+constexpr int kPairColumns[kPairs][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
+constexpr int Complement(int pair) { return kPairs - 1 - pair; }
+constexpr int PairBits(int pair) { return 1 << kPairColumns[pair][0] | 1 << kPairColumns[pair][1]; }
+constexpr int PairOf(int bits) {
+  int pair = 0;
+  while (PairBits(pair) != bits) ++pair;
+  return pair;
+}
+/// The mask of four rows with these pairs.
+constexpr int Bits(int row0, int row1, int row2, int row3) {
+  return PairBits(row0) | PairBits(row1) << 4 | PairBits(row2) << 8 | PairBits(row3) << 12;
+}
+
+/// For each pair of columns, the sums of the two magnitudes.
+using RowSums = FloatVector[kPairs];
+
+/// The best masks so far.
+struct Best {
+  FloatVector sum;
+  IntVector bits;
+  /// Negative where the two upper (lower) rows of `bits` are to be exchanged.
+  IntVector swap_upper, swap_lower;
+};
+
+/// The best of rows (a, 5-a), as bits of an upper half.
+HWY_INLINE void BestOpposite(const RowSums& first, const RowSums& second, FloatVector& best_sum, IntVector& best_bits) {
+  const Ints ints;
+  best_sum = hn::Add(first[0], second[Complement(0)]);
+  best_bits = hn::Set(ints, PairBits(0) | PairBits(Complement(0)) << 4);
+  for (int pair = 1; pair < kPairs; ++pair) {
+    const FloatVector sum = hn::Add(first[pair], second[Complement(pair)]);
+    const auto better = hn::Gt(sum, best_sum);
+    best_sum = hn::Max(best_sum, sum);
+    best_bits = hn::IfThenElse(hn::RebindMask(ints, better),
+                               hn::Set(ints, PairBits(pair) | PairBits(Complement(pair)) << 4), best_bits);
+  }
+}
+
+/// Rows (a, a) over rows (5-a, 5-a).
+template <int kPair>
+HWY_INLINE void TrySame(const RowSums (&sums)[kTileSize], Best& best) {
+  constexpr int kOther = Complement(kPair);
+  const Ints ints;
+  const FloatVector sum = hn::Add(hn::Add(sums[0][kPair], sums[1][kPair]), hn::Add(sums[2][kOther], sums[3][kOther]));
+  const auto better = hn::Gt(sum, best.sum);
+  best.sum = hn::Max(best.sum, sum);
+  best.bits =
+      hn::IfThenElse(hn::RebindMask(ints, better), hn::Set(ints, Bits(kPair, kPair, kOther, kOther)), best.bits);
+}
+
+/// Column kUpper in both upper rows, kLower in both lower ones, and the other two once in each half.
+template <int kUpper, int kLower>
+HWY_INLINE void TryCrossed(const RowSums (&sums)[kTileSize], Best& best) {
+  constexpr int kRest = 0xF ^ 1 << kUpper ^ 1 << kLower;
+  constexpr int kFirst = kRest & -kRest, kSecond = kRest ^ kFirst;
+  constexpr int kUpperFirst = PairOf(1 << kUpper | kFirst), kUpperSecond = PairOf(1 << kUpper | kSecond);
+  constexpr int kLowerFirst = PairOf(1 << kLower | kFirst), kLowerSecond = PairOf(1 << kLower | kSecond);
+  const Ints ints;
+  const FloatVector upper = hn::Add(sums[0][kUpperFirst], sums[1][kUpperSecond]);
+  const FloatVector upper_swapped = hn::Add(sums[0][kUpperSecond], sums[1][kUpperFirst]);
+  const FloatVector lower = hn::Add(sums[2][kLowerFirst], sums[3][kLowerSecond]);
+  const FloatVector lower_swapped = hn::Add(sums[2][kLowerSecond], sums[3][kLowerFirst]);
+  const FloatVector sum = hn::Add(hn::Max(upper, upper_swapped), hn::Max(lower, lower_swapped));
+  const auto better = hn::Gt(sum, best.sum);
+  const auto better_int = hn::RebindMask(ints, better);
+  best.sum = hn::Max(best.sum, sum);
+  best.bits =
+      hn::IfThenElse(better_int, hn::Set(ints, Bits(kUpperFirst, kUpperSecond, kLowerFirst, kLowerSecond)), best.bits);
+  // The bits of floats that are not negative are ordered as the floats are, infinity included, of which a difference
+  // in float would be NaN.
+  best.swap_upper =
+      hn::IfThenElse(better_int, hn::Sub(hn::BitCast(ints, upper), hn::BitCast(ints, upper_swapped)), best.swap_upper);
+  best.swap_lower =
+      hn::IfThenElse(better_int, hn::Sub(hn::BitCast(ints, lower), hn::BitCast(ints, lower_swapped)), best.swap_lower);
+}
+
+/// `best.bits` with the rows exchanged where they are to be.
+HWY_INLINE IntVector WithSwaps(const Best& best) {
+  const Ints ints;
+  const IntVector row_differences = hn::And(hn::Xor(best.bits, hn::ShiftRight<4>(best.bits)), hn::Set(ints, 0x0F0F));
+  const IntVector exchange = hn::Or(row_differences, hn::ShiftLeft<4>(row_differences));
+  const IntVector where = hn::Or(hn::And(hn::BroadcastSignBit(best.swap_upper), hn::Set(ints, 0x00FF)),
+                                 hn::And(hn::BroadcastSignBit(best.swap_lower), hn::Set(ints, 0xFF00)));
+  return hn::Xor(best.bits, hn::And(exchange, where));
+}
+
+/// The masks of kTilesPerVector tiles.
+HWY_INLINE IntVector ExactTileMasks(const TileVectors& tiles) {
+  const Ints ints;
+  RowSums sums[kTileSize];
+  for (int row = 0; row < kTileSize; ++row) {
+    for (int pair = 0; pair < kPairs; ++pair) {
+      sums[row][pair] = hn::Add(tiles.entry[row][kPairColumns[pair][0]], tiles.entry[row][kPairColumns[pair][1]]);
+    }
+  }
+  Best best;
+  best.swap_upper = best.swap_lower = hn::Zero(ints);
+  FloatVector lower_sum;
+  IntVector lower_bits;
+  BestOpposite(sums[0], sums[1], best.sum, best.bits);
+  BestOpposite(sums[2], sums[3], lower_sum, lower_bits);
+  best.sum = hn::Add(best.sum, lower_sum);
+  best.bits = hn::Or(best.bits, hn::ShiftLeft<8>(lower_bits));
+  TrySame<0>(sums, best);
+  TrySame<1>(sums, best);
+  TrySame<2>(sums, best);
+  TrySame<3>(sums, best);
+  TrySame<4>(sums, best);
+  TrySame<5>(sums, best);
+  TryCrossed<0, 1>(sums, best);
+  TryCrossed<0, 2>(sums, best);
+  TryCrossed<0, 3>(sums, best);
+  TryCrossed<1, 0>(sums, best);
+  TryCrossed<1, 2>(sums, best);
+  TryCrossed<1, 3>(sums, best);
+  TryCrossed<2, 0>(sums, best);
+  TryCrossed<2, 1>(sums, best);
+  TryCrossed<2, 3>(sums, best);
+  TryCrossed<3, 0>(sums, best);
+  TryCrossed<3, 1>(sums, best);
+  TryCrossed<3, 2>(sums, best);
+  return WithSwaps(best);
+}
+
+void ExactSearch(const float* weight, int64_t cols, TileMask* tiles) {
+  ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
+    StoreTiles(ExactTileMasks(LoadTiles(w, stride)), out);
+  });
+}
+
+}  // namespace
+
+MaskSearchKernel ExactSearchKernel() {
+  return SimdSearch(MaskAlgorithm::kExact, HWY_TARGET, kTilesPerVector, &ExactSearch);
+}
+
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace twofour::sparse {
+
+std::vector<MaskSearchKernel> ExactSearches() {
+#define TWOFOUR_KERNEL_OF(NAMESPACE, TARGET) NAMESPACE::ExactSearchKernel(),
+  return {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_KERNEL_OF)};
+#undef TWOFOUR_KERNEL_OF
+}
+
+}  // namespace twofour::sparse
+#endif

@@ -1,0 +1,17 @@
+#pragma once
+
+// What mask_search.cc lists: the kernels of each SIMD search, one for each instruction set, fastest first.
+#include <vector>
+
+#include "twofour/sparse/kernels/mask_search.h"
+
+namespace twofour::sparse {
+
+std::vector<MaskSearchKernel> ExactSearches();
+std::vector<MaskSearchKernel> GreedySearches();
+
+/// A kernel named for its algorithm and instruction set.
+MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
+                            void (*search)(const float* weight, int64_t cols, TileMask* tiles));
+
+}  // namespace twofour::sparse
