@@ -12,6 +12,7 @@ namespace {
 constexpr int kGroupRows = ActivationLists::kGroupRows;
 constexpr int kCodes = ActivationLists::kCodes;
 constexpr int kMaxPanelGroups = 64 / kGroupRows;
+constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.
 
 int64_t BatchGroups(const PanelMatrix& matrix) {
   return matrix.panels() * (matrix.panel() / kGroupRows);  // All of a panel, so that groups never span two.
@@ -50,7 +51,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationList
 
 void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
   const int64_t per_panel = matrix.panel() / kGroupRows;
-  ParallelFor(matrix.panels(), 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(matrix.panels(), 1 + kGrain / (matrix.features() * matrix.panel() + 1), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const uint64_t* const nonzero = matrix.nonzero(p);
       Ends* const counts = ends_->data() + 1 + p * per_panel;
@@ -62,7 +63,7 @@ void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
 }
 
 void ActivationLists::CountFeatureGroups(const PanelMatrix& matrix) {
-  ParallelFor(groups(), 16, [&](int64_t begin, int64_t end) {
+  ParallelFor(groups(), 1 + kGrain / (matrix.batch() * kGroupRows + 1), [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
       Ends& counts = (*ends_)[group + 1];
       for (int64_t p = 0; p < matrix.panels(); ++p) {
@@ -93,7 +94,7 @@ void ActivationLists::Allocate(int64_t panels) {
 void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
   const int64_t per_panel = matrix.panel() / kGroupRows;
   const uint32_t nowhere = ends_->back().back();
-  ParallelFor(matrix.panels(), 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(matrix.panels(), 1 + kGrain / (matrix.features() * matrix.panel() + 1), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       uint32_t next[kMaxPanelGroups][kCodes];
       for (int64_t g = 0; g < per_panel; ++g) {
@@ -117,7 +118,7 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
 }
 
 void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
-  ParallelFor(groups(), 16, [&](int64_t begin, int64_t end) {
+  ParallelFor(groups(), 1 + kGrain / (matrix.batch() * kGroupRows + 1), [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
       uint32_t next[kCodes];
       std::memcpy(next + 1, ends(group).data(), (kCodes - 1) * sizeof(uint32_t));

@@ -220,7 +220,8 @@ void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, i
   const int64_t batches = (lists.groups() + kGroupsAtOnce - 1) / kGroupsAtOnce;
   const int64_t ranges =
       std::clamp<int64_t>(kEnoughItems / std::max<int64_t>(panels, 1), 1, std::max<int64_t>(batches, 1));
-  ParallelFor(panels * ranges, 1, [&](int64_t begin, int64_t end) {
+  const int64_t work = lists.rows() * lists.cols() * kPanel / ranges;  // Of an item, were there no zeros.
+  ParallelFor(panels * ranges, 1 + (int64_t{1} << 21) / (work + 1), [&](int64_t begin, int64_t end) {
     Storage columns(lists.cols() * kPanel * sizeof(float));
     int64_t packed = -1;
     HWY_ALIGN float rows[kGroup * kPanel];

@@ -106,7 +106,7 @@ TrainerOptions ShortRun() {
 }
 
 TEST(TrainerTest, Learns) {
-  Job job({.steps = 200, .batch_size = 50, .eval_every_steps = 1000});
+  Job job({.steps = 400, .batch_size = 50, .eval_every_steps = 1000});
   const double before = job.trainer().Evaluate().accuracy;
   EXPECT_TRUE(job.trainer().Run());
   EXPECT_LT(before, 0.6);
