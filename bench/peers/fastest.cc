@@ -9,6 +9,9 @@
 
 namespace twofour::bench {
 
+// Choosing needs less precision than reporting, and there are many products to choose for.
+constexpr double kMinMilliseconds = 20;
+
 const Peer& FastestPeer(const LinearProduct& product, int rounds) {
   const GemmShape shape(product);
   const Tensor a = Gaussian(shape.m, shape.k, {.seed = 24, .stream = 0});
@@ -19,7 +22,7 @@ const Peer& FastestPeer(const LinearProduct& product, int rounds) {
 
   Rounds timing(
       fmt::format("peers at {} [{}, {}], {} tokens", NameOf(product.op), product.out, product.in, product.tokens),
-      rounds);
+      rounds, kMinMilliseconds);
   std::vector<std::string> names;
   for (const Peer& peer : Peers()) {
     names.emplace_back(peer.name);

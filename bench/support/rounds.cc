@@ -9,8 +9,6 @@
 namespace twofour::bench {
 namespace {
 
-// What one variant takes of a round, at least; a single run may take longer.
-constexpr double kMinMilliseconds = 50;
 constexpr int kMaxRepetitions = 100'000;
 
 double TimeMilliseconds(const std::function<void()>& run, int repetitions) {
@@ -18,18 +16,6 @@ double TimeMilliseconds(const std::function<void()>& run, int repetitions) {
   for (int i = 0; i < repetitions; ++i) run();
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   return elapsed.count() / repetitions;
-}
-
-/// Runs until kMinMilliseconds have passed and says how many runs that takes.
-int WarmUp(const std::function<void()>& run) {
-  run();  // The first run pays for pages, threads and code that later ones find in place.
-  int repetitions = 1;
-  for (;;) {
-    const double each = std::max(TimeMilliseconds(run, repetitions), 1e-6);
-    const int wanted = static_cast<int>(std::clamp(std::ceil(kMinMilliseconds / each), 1.0, double{kMaxRepetitions}));
-    if (wanted <= 2 * repetitions) return wanted;
-    repetitions = wanted;
-  }
 }
 
 }  // namespace
@@ -41,7 +27,8 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-Rounds::Rounds(std::string what, int rounds) : what_(std::move(what)), rounds_(rounds) {}
+Rounds::Rounds(std::string what, int rounds, double min_milliseconds)
+    : what_(std::move(what)), rounds_(rounds), min_milliseconds_(min_milliseconds) {}
 
 void Rounds::Add(std::string variant, std::function<void()> run) {
   variants_.push_back({.name = std::move(variant), .run = std::move(run), .repetitions = 1, .milliseconds = {}});
@@ -56,6 +43,18 @@ void Rounds::Run() {
       Variant& variant = variants_[(i + static_cast<size_t>(round)) % variants_.size()];
       variant.milliseconds.push_back(TimeMilliseconds(variant.run, variant.repetitions));
     }
+  }
+}
+
+/// Says how many runs take min_milliseconds_.
+int Rounds::WarmUp(const std::function<void()>& run) const {
+  run();  // The first run pays for pages, threads and code that later ones find in place.
+  int repetitions = 1;
+  for (;;) {
+    const double each = std::max(TimeMilliseconds(run, repetitions), 1e-6);
+    const int wanted = static_cast<int>(std::clamp(std::ceil(min_milliseconds_ / each), 1.0, double{kMaxRepetitions}));
+    if (wanted <= 2 * repetitions) return wanted;
+    repetitions = wanted;
   }
 }
 

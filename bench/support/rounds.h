@@ -14,12 +14,12 @@ double Median(std::vector<double> values);
 /// taken within a round before the median is: a machine that slows down for a while changes both sides.
 class Rounds {
  public:
-  /// `what` is shown as progress on standard error.
-  Rounds(std::string what, int rounds);
+  /// `what` is shown as progress on standard error. A variant takes at least `min_milliseconds` of each round: short
+  /// ones are repeated, so that their time is well above the noise of clock and scheduler.
+  Rounds(std::string what, int rounds, double min_milliseconds = 50);
 
   void Add(std::string variant, std::function<void()> run);
-  /// Warms each variant up, repeats short ones within a round so that their time is well above the clock's and the
-  /// scheduler's noise, and measures.
+  /// Warms each variant up, then measures.
   void Run();
 
   /// Median over the rounds, of one run.
@@ -37,9 +37,11 @@ class Rounds {
     std::vector<double> milliseconds;  // Of one run, one entry for each round.
   };
   const Variant& Find(const std::string& name) const;
+  int WarmUp(const std::function<void()>& run) const;
 
   std::string what_;
   int rounds_;
+  double min_milliseconds_;
   std::vector<Variant> variants_;
 };
 
