@@ -15,7 +15,7 @@ TEST(Median, IsTheMiddleOrTheMeanOfTwo) {
 }
 
 TEST(Rounds, TakesVariantsInTurnAndComparesThem) {
-  // Longer than what a variant takes of a round at least: each runs once in a round, after two runs of warming up.
+  // Longer than what a variant takes of a round at least: each runs once in a round, after two runs to warm up.
   const auto sleep = [](int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); };
   std::string order;
   Rounds rounds("test", /*rounds=*/3);
