@@ -8,7 +8,7 @@
 namespace twofour::bench {
 
 PeerMlpStep::PeerMlpStep(const MlpShape& shape, int rounds) : shape_(shape) {
-  const auto& [in, hidden, tokens] = shape;
+  const int64_t in = shape.in, hidden = shape.hidden, tokens = shape.tokens;
   const auto fc = [&](Op op) { return Fastest("c_fc", {op, hidden, in, tokens}, rounds); };
   const auto proj = [&](Op op) { return Fastest("c_proj", {op, in, hidden, tokens}, rounds); };
   fc_forward_ = fc(Op::kForward);
