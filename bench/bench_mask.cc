@@ -1,0 +1,119 @@
+// What a mask costs: searching it and packing a weight by it, in nanoseconds for a 4x4 tile on one thread, for every
+// kernel that runs here.
+#include <fmt/format.h>
+
+#include "twofour/core/cpu.h"
+#include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/mask_search.h"
+
+#include "bench/support/gaussian.h"
+#include "bench/support/program.h"
+#include "bench/support/rounds.h"
+
+namespace twofour::bench {
+namespace {
+
+using sparse::Direction;
+
+struct Arguments {
+  int64_t rows = 1024, cols = 4096;
+  int rounds = 9;
+};
+
+double NanosecondsPerTile(const Rounds& rounds, const std::string& variant, const sparse::Mask& mask) {
+  return rounds.Milliseconds(variant) * 1e6 / static_cast<double>(mask.tile_rows() * mask.tile_cols());
+}
+
+/// Kernels compiled for any processor compute with this build's baseline or with a library that picks its own.
+std::string_view IsaOf(SimdTarget target) { return sparse::InstructionSetOf(target); }
+
+void SearchAll(const sparse::MaskSearchKernel& kernel, const float* weight, sparse::Mask& mask) {
+  for (int64_t row = 0; row < mask.tile_rows(); ++row) {
+    kernel.search(weight + row * sparse::kTileSize * mask.cols(), mask.cols(), mask.tiles() + row * mask.tile_cols());
+  }
+}
+
+void BenchSearch(const Arguments& arguments, const Tensor& weight) {
+  const auto label = [](const sparse::MaskSearchKernel& kernel) {
+    return fmt::format("{} {} {}", NameOf(kernel.algorithm), kernel.name, IsaOf(kernel.target));
+  };
+  sparse::Mask mask(arguments.rows, arguments.cols);
+  const float* elements = weight.data<float>();
+  Rounds rounds("mask search", arguments.rounds);
+  for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
+    if (!sparse::WhyNotHere(kernel.target).empty()) continue;
+    rounds.Add(label(kernel), [&kernel, &mask, elements] { SearchAll(kernel, elements, mask); });
+  }
+  rounds.Run();
+  for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
+    if (!sparse::WhyNotHere(kernel.target).empty()) continue;
+    PrintLine({{"bench", "mask_search"},
+               {"algorithm", NameOf(kernel.algorithm)},
+               {"kernel", kernel.name},
+               {"isa", IsaOf(kernel.target)},
+               {"rows", arguments.rows},
+               {"cols", arguments.cols},
+               {"ns_per_tile", NanosecondsPerTile(rounds, label(kernel), mask)}});
+  }
+}
+
+struct Packing {
+  const sparse::LinearKernel* kernel;
+  Direction direction;
+  std::string label;
+};
+
+std::vector<Packing> PackingsHere(const Arguments& arguments) {
+  std::vector<Packing> packings;
+  for (const sparse::LinearKernel& kernel : sparse::LinearKernels()) {
+    for (const Direction direction : {Direction::kForward, Direction::kInputGrad}) {
+      const sparse::LinearShape shape = {arguments.rows, arguments.cols, /*batch=*/2048, direction};
+      if (!sparse::WhyNotHere(kernel.target).empty() || !kernel.why_not(shape).empty()) continue;
+      packings.push_back(
+          {&kernel, direction, fmt::format("{} {} {}", kernel.name, IsaOf(kernel.target), NameOf(direction))});
+    }
+  }
+  return packings;
+}
+
+void BenchPacking(const Arguments& arguments, const Tensor& weight) {
+  const sparse::Mask mask = sparse::FindMask(weight, sparse::MaskAlgorithm::kExact);
+  const float* elements = weight.data<float>();
+  const std::vector<Packing> packings = PackingsHere(arguments);
+  Rounds rounds("packing", arguments.rounds);
+  for (const Packing& packing : packings) {
+    rounds.Add(packing.label, [&packing, &mask, elements] { packing.kernel->pack(elements, mask, packing.direction); });
+  }
+  rounds.Run();
+  const double dense_bytes = static_cast<double>(weight.numel()) * sizeof(float);
+  for (const Packing& packing : packings) {
+    const size_t bytes = packing.kernel->pack(elements, mask, packing.direction)->bytes();
+    PrintLine({{"bench", "packing"},
+               {"kernel", packing.kernel->name},
+               {"isa", IsaOf(packing.kernel->target)},
+               {"direction", NameOf(packing.direction)},
+               {"rows", arguments.rows},
+               {"cols", arguments.cols},
+               {"ns_per_tile", NanosecondsPerTile(rounds, packing.label, mask)},
+               {"bytes_per_dense_byte", static_cast<double>(bytes) / dense_bytes}});
+  }
+}
+
+}  // namespace
+}  // namespace twofour::bench
+
+int main(int argc, char** argv) {
+  using namespace twofour::bench;
+  Arguments arguments;
+  CLI::App app("Times mask search and packing, per 4x4 tile, on one thread.", "bench_mask");
+  AddSize(app, "--rows", arguments.rows, "Rows of the weight", /*tiled=*/true);
+  AddSize(app, "--cols", arguments.cols, "Columns of the weight", /*tiled=*/true);
+  AddRounds(app, arguments.rounds);
+  return RunProgram(app, argc, argv, [&] {
+    UseThreads(1);
+    const twofour::Tensor weight = Gaussian(arguments.rows, arguments.cols, {.seed = 24});
+    BenchSearch(arguments, weight);
+    BenchPacking(arguments, weight);
+  });
+}

@@ -1,0 +1,281 @@
+// One training step of an MLP with ReLU^2: forward, backward to the input and to all parameters; mask search and all
+// packing included, no optimizer. Three variants in turn: dense libraries, twofour dense, twofour sparse.
+//
+// A given share of active hidden units is reached by shifting the pre-activations through c_fc's bias, the same in all
+// variants: the zeros that ReLU^2 leaves are then its own.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <set>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/cpu.h"
+#include "twofour/core/error.h"
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/semi_sparse_weight.h"
+
+#include "bench/peers/mlp_step.h"
+#include "bench/support/gaussian.h"
+#include "bench/support/program.h"
+#include "bench/support/rounds.h"
+
+namespace twofour::bench {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Arguments {
+  MlpShape shape = {.in = 768, .hidden = 3072, .tokens = 2048};
+  int threads = 1, rounds = 9;
+  std::optional<double> activation_density;
+  bool check = false;
+};
+
+// Timing peers to choose among them needs fewer rounds than the comparison with the chosen ones.
+constexpr int kMaxChoosingRounds = 3;
+// Largest difference that --check lets pass, as a share of the largest element: sums of up to 65536 products in
+// different orders.
+constexpr double kTolerance = 1e-4;
+
+nn::Mlp MakeMlp(const MlpShape& shape) {
+  Generator generator(/*seed=*/24);
+  return nn::Mlp({.in_features = shape.in, .hidden_features = shape.hidden, .out_features = shape.in}, generator);
+}
+
+MlpParameters ParametersOf(const nn::Module& mlp) {
+  const std::vector<Tensor> parameters = mlp.Parameters();
+  return {parameters.at(0), parameters.at(1), parameters.at(2), parameters.at(3)};
+}
+
+MlpParameters GradientsOf(const nn::Module& mlp) {
+  const MlpParameters p = ParametersOf(mlp);
+  return {p.c_fc_weight.grad(), p.c_fc_bias.grad(), p.c_proj_weight.grad(), p.c_proj_bias.grad()};
+}
+
+/// A step of twofour's own, through autograd.
+class TwofourMlpStep {
+ public:
+  TwofourMlpStep(nn::Mlp& mlp, const Tensor& x, const Tensor& dy) : mlp_(mlp), x_(x.Clone()), dy_(dy) {
+    x_.set_requires_grad();
+  }
+
+  void Run() {
+    x_.ZeroGrad();
+    for (Tensor& parameter : mlp_.Parameters()) {
+      parameter.ZeroGrad();
+      parameter.mutable_data<float>();  // As an optimizer would write: masks and packed weights are now out of date.
+    }
+    y_ = mlp_.Forward(x_);
+    y_.Backward(dy_);
+  }
+
+  const Tensor& y() const { return y_; }
+  const Tensor& dx() const { return x_.grad(); }
+  MlpParameters gradients() const { return GradientsOf(mlp_); }
+
+ private:
+  nn::Mlp& mlp_;
+  Tensor x_, dy_, y_;
+};
+
+/// The output of c_fc, as it stands in the tree.
+Tensor PreActivation(nn::Mlp& mlp, const Tensor& x) {
+  const NoGradGuard no_grad;
+  Tensor result;
+  mlp.VisitModules([&](const std::string& name, nn::Module& module) {
+    if (name == "c_fc") result = module.Forward(x);
+  });
+  return result;
+}
+
+/// What to add to all pre-activations so that this share of them is positive.
+float ShiftForDensity(const Tensor& pre_activation, double density) {
+  std::vector<float> values = pre_activation.ToVector();
+  const auto count = static_cast<double>(values.size());
+  const auto rank = static_cast<int64_t>(std::clamp((1 - density) * count, 0.0, count - 1));
+  std::nth_element(values.begin(), values.begin() + rank, values.end());
+  return -values[static_cast<size_t>(rank)];
+}
+
+double ShareOfPositive(const Tensor& tensor) {
+  const float* values = tensor.data<float>();
+  const int64_t positive = std::count_if(values, values + tensor.numel(), [](float value) { return value > 0; });
+  return static_cast<double>(positive) / static_cast<double>(tensor.numel());
+}
+
+/// The largest difference as a share of the largest element.
+double Difference(const Tensor& actual, const Tensor& expected) {
+  double difference = 0, largest = 0;
+  const float *a = actual.data<float>(), *e = expected.data<float>();
+  for (int64_t i = 0; i < expected.numel(); ++i) {
+    difference = std::max<double>(difference, std::isnan(a[i]) ? INFINITY : std::abs(a[i] - e[i]));
+    largest = std::max<double>(largest, std::abs(e[i]));
+  }
+  return largest > 0 ? difference / largest : difference;
+}
+
+class MlpBench {
+ public:
+  explicit MlpBench(const Arguments& arguments)
+      : arguments_(arguments),
+        shape_(arguments.shape),
+        x_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 100})),
+        dy_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 101})),
+        dense_(MakeMlp(shape_)),
+        sparse_(MakeMlp(shape_)),
+        peer_step_(shape_, std::min(arguments.rounds, kMaxChoosingRounds)),
+        dense_step_(dense_, x_, dy_),
+        sparse_step_(sparse_, x_, dy_) {
+    nn::SwapLinearWithSemiSparseLinear(sparse_, {.multiple_of = sparse::kTileSize});
+    SetBias(0);
+    if (arguments.activation_density) {
+      SetBias(ShiftForDensity(PreActivation(sparse_, x_), *arguments.activation_density));
+    }
+    density_ = ShareOfPositive(PreActivation(sparse_, x_));
+  }
+
+  /// Runs all variants once and compares: dense ones with each other, the sparse one with dense products of masked
+  /// weights. Throws Error where a result differs by more than rounding.
+  void Check() {
+    dense_step_.Run();
+    peer_step_.Run(ParametersOf(dense_), x_, dy_);
+    CheckStep("twofour dense", dense_step_);
+
+    sparse_step_.Run();
+    MlpParameters masked = ParametersOf(sparse_);
+    masked.c_fc_weight = sparse::ApplyMask(masked.c_fc_weight, Mask(masked.c_fc_weight));
+    masked.c_proj_weight = sparse::ApplyMask(masked.c_proj_weight, Mask(masked.c_proj_weight));
+    peer_step_.Run(masked, x_, dy_);
+    CheckStep("twofour sparse", sparse_step_);
+  }
+
+  void Run() {
+    const MlpParameters parameters = ParametersOf(dense_);
+    Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, density {:.3f}", shape_.in, shape_.hidden,
+                              shape_.in, shape_.tokens, arguments_.threads, density_),
+                  arguments_.rounds);
+    rounds.Add("library", [&] { peer_step_.Run(parameters, x_, dy_); });
+    rounds.Add("dense", [&] { dense_step_.Run(); });
+    rounds.Add("sparse", [&] { sparse_step_.Run(); });
+    rounds.Add("masks", [&] {
+      Mask(parameters.c_fc_weight);
+      Mask(parameters.c_proj_weight);
+    });
+    rounds.Run();
+
+    std::set<std::string> libraries;
+    for (const auto& [product, peer] : peer_step_.peers()) libraries.insert(peer);
+    PrintLine({{"bench", "mlp_step"},
+               {"in", shape_.in},
+               {"hidden", shape_.hidden},
+               {"tokens", shape_.tokens},
+               {"threads", arguments_.threads},
+               {"isa", InstructionSetName()},
+               {"density", density_},
+               {"dense_library", fmt::format("{}", fmt::join(libraries, "+"))},
+               {"dense_library_ms", rounds.Milliseconds("library")},
+               {"twofour_dense_ms", rounds.Milliseconds("dense")},
+               {"twofour_sparse_ms", rounds.Milliseconds("sparse")},
+               {"mask_ms", rounds.Milliseconds("masks")},
+               {"speedup_vs_dense_library", rounds.Ratio("library", "sparse")},
+               {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
+               {"twofour_dense_vs_dense_library", rounds.Ratio("library", "dense")},
+               {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
+               {"kernels", ChosenKernels()},
+               {"dense_products", peer_step_.peers()}});
+  }
+
+ private:
+  static sparse::Mask Mask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskAlgorithm::kExact); }
+
+  void SetBias(float value) {
+    for (nn::Mlp* mlp : {&dense_, &sparse_}) ParametersOf(*mlp).c_fc_bias.Fill(value);
+  }
+
+  void CheckStep(std::string_view variant, const TwofourMlpStep& step) const {
+    const MlpParameters got = step.gradients(), expected = peer_step_.gradients();
+    const std::tuple<const char*, Tensor, Tensor> results[] = {
+        {"y", step.y(), peer_step_.y()},
+        {"gradient of x", step.dx(), peer_step_.dx()},
+        {"gradient of c_fc.weight", got.c_fc_weight, expected.c_fc_weight},
+        {"gradient of c_fc.bias", got.c_fc_bias, expected.c_fc_bias},
+        {"gradient of c_proj.weight", got.c_proj_weight, expected.c_proj_weight},
+        {"gradient of c_proj.bias", got.c_proj_bias, expected.c_proj_bias},
+    };
+    for (const auto& [what, actual, wanted] : results) {
+      const double difference = Difference(actual, wanted);
+      if (difference <= kTolerance) continue;
+      throw Error(fmt::format("check: {} of {} differs from the dense library's by {:.2g} of its largest element, "
+                              "allowed is {}",
+                              what, variant, difference, kTolerance),
+                  ErrorKind::kRuntimeFailure);
+    }
+    std::cerr << fmt::format("check: {} agrees with the dense library\n", variant);
+  }
+
+  /// Both layers, packed for all that the step does with them.
+  double PackedBytesPerDenseByte() const {
+    double packed = 0, dense = 0;
+    for (const auto& [weight, x, y] : {std::tuple(ParametersOf(sparse_).c_fc_weight, shape_.in, shape_.hidden),
+                                       std::tuple(ParametersOf(sparse_).c_proj_weight, shape_.hidden, shape_.in)}) {
+      const sparse::SemiSparseWeight packed_weight(weight, Mask(weight));
+      packed_weight.Forward(Tensor::Zeros({shape_.tokens, x}));
+      packed_weight.InputGrad(Tensor::Zeros({shape_.tokens, y}));
+      packed += static_cast<double>(packed_weight.packed_bytes());
+      dense += static_cast<double>(weight.numel()) * sizeof(float);
+    }
+    return packed / dense;
+  }
+
+  ordered_json ChosenKernels() const {
+    ordered_json kernels;
+    const auto add = [&](const std::string& layer, int64_t out, int64_t in) {
+      for (const sparse::Direction direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
+        const sparse::LinearShape shape = {out, in, shape_.tokens, direction};
+        kernels[fmt::format("{}.{}", layer, NameOf(direction))] = sparse::ChooseLinearKernel(shape).kernel->name;
+      }
+    };
+    add("c_fc", shape_.hidden, shape_.in);
+    add("c_proj", shape_.in, shape_.hidden);
+    return kernels;
+  }
+
+  Arguments arguments_;
+  MlpShape shape_;
+  Tensor x_, dy_;
+  nn::Mlp dense_, sparse_;
+  PeerMlpStep peer_step_;
+  TwofourMlpStep dense_step_, sparse_step_;
+  double density_ = 0;
+};
+
+}  // namespace
+}  // namespace twofour::bench
+
+int main(int argc, char** argv) {
+  using namespace twofour::bench;
+  Arguments arguments;
+  CLI::App app("Times one training step of an MLP with ReLU^2.", "bench_mlp");
+  AddSize(app, "--in", arguments.shape.in, "Input and output features", /*tiled=*/true);
+  AddSize(app, "--hidden", arguments.shape.hidden, "Hidden features", /*tiled=*/true);
+  AddSize(app, "--tokens", arguments.shape.tokens, "Rows of the activations", /*tiled=*/false);
+  AddThreads(app, arguments.threads);
+  app.add_option("--activation-density", arguments.activation_density,
+                 "Share of hidden units that are not zero after ReLU^2; by default what it is without a shift")
+      ->type_name("P")
+      ->check(CLI::Range(0.0, 1.0));
+  AddRounds(app, arguments.rounds);
+  app.add_flag("--check", arguments.check, "First verify that all variants compute the same, within rounding");
+  return RunProgram(app, argc, argv, [&] {
+    UseThreads(arguments.threads);
+    MlpBench bench(arguments);
+    if (arguments.check) bench.Check();
+    bench.Run();
+  });
+}

@@ -1,0 +1,33 @@
+#include "twofour/core/cpu.h"
+
+#include "bench/peers/eigen_gemm.h"
+
+namespace twofour::bench {
+namespace {
+
+/// The fastest copy for the instruction set that twofour uses here, which TWOFOUR_MAX_ISA limits for both.
+EigenGemm* ChooseEigenGemm() {
+#ifdef __x86_64__
+  if (InstructionSetName() == "avx512") return EigenGemmAvx512;
+  if (InstructionSetName() == "avx2") return EigenGemmAvx2;
+#endif
+  return EigenGemmBaseline;
+}
+
+class EigenProduct final : public PeerProduct {
+ public:
+  explicit EigenProduct(const GemmShape& shape) : shape_(shape), gemm_(ChooseEigenGemm()) {}
+  void Multiply(const float* a, const float* b, float* c) override { gemm_(shape_, a, b, c); }
+
+ private:
+  GemmShape shape_;
+  EigenGemm* gemm_;
+};
+
+}  // namespace
+
+std::unique_ptr<PeerProduct> MakeEigen(const LinearProduct& product) {
+  return std::make_unique<EigenProduct>(GemmShape(product));
+}
+
+}  // namespace twofour::bench

@@ -1,0 +1,39 @@
+#include "bench/peers/fastest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bench/support/gaussian.h"
+#include "bench/support/rounds.h"
+
+namespace twofour::bench {
+
+// Choosing needs less precision than reporting, and there are many products to choose for.
+constexpr double kMinMilliseconds = 20;
+
+const Peer& FastestPeer(const LinearProduct& product, int rounds) {
+  const GemmShape shape(product);
+  const Tensor a = Gaussian(shape.m, shape.k, {.seed = 24, .stream = 0});
+  const Tensor b = Gaussian(shape.k, shape.n, {.seed = 24, .stream = 1});
+  Tensor c = Tensor::Empty({shape.m, shape.n});
+  const float *a_data = a.data<float>(), *b_data = b.data<float>();
+  float* c_data = c.mutable_data<float>();
+
+  Rounds timing(
+      fmt::format("peers at {} [{}, {}], {} tokens", NameOf(product.op), product.out, product.in, product.tokens),
+      rounds, kMinMilliseconds);
+  std::vector<std::string> names;
+  for (const Peer& peer : Peers()) {
+    names.emplace_back(peer.name);
+    timing.Add(names.back(), [=, made = std::shared_ptr<PeerProduct>(peer.make(product))] {
+      if (product.op != Op::kWeightGrad) made->PrepareWeight(b_data);
+      made->Multiply(a_data, b_data, c_data);
+    });
+  }
+  timing.Run();
+  const std::string fastest = timing.Fastest(names);
+  return *std::find_if(Peers().begin(), Peers().end(), [&](const Peer& peer) { return peer.name == fastest; });
+}
+
+}  // namespace twofour::bench

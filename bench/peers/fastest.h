@@ -1,0 +1,10 @@
+#pragma once
+
+#include "bench/peers/peer.h"
+
+namespace twofour::bench {
+
+/// Times all peers at one product, preparing the weight included, and returns the fastest.
+const Peer& FastestPeer(const LinearProduct& product, int rounds);
+
+}  // namespace twofour::bench

@@ -1,0 +1,135 @@
+#include "twofour/core/kernels/simd_targets.h"
+//
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bench/peers/mlp_passes.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::bench {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Lanes = hn::Vec<Tag>;
+
+// Each function takes one row. What is left of it after whole vectors goes through vectors of one lane.
+
+template <class D>
+hn::Vec<D> PositivePart(D d, const float* in, const float* bias) {
+  return hn::Max(hn::Add(hn::LoadU(d, in), hn::LoadU(d, bias)), hn::Zero(d));
+}
+
+template <class D>
+size_t AddRows(D d, size_t j, size_t cols, const float* row, float* sums) {
+  for (; j + hn::Lanes(d) <= cols; j += hn::Lanes(d)) {
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j), hn::LoadU(d, row + j)), d, sums + j);
+  }
+  return j;
+}
+
+void AddRow(size_t cols, const float* row, float* sums) {
+  const size_t rest = AddRows(Tag(), 0, cols, row, sums);
+  AddRows(hn::CappedTag<float, 1>(), rest, cols, row, sums);
+}
+
+template <class D>
+size_t ForwardColumns(D d, size_t j, size_t cols, const float* in, const float* bias, float* out) {
+  for (; j + hn::Lanes(d) <= cols; j += hn::Lanes(d)) {
+    const auto positive = PositivePart(d, in + j, bias + j);
+    hn::StoreU(hn::Mul(positive, positive), d, out + j);
+  }
+  return j;
+}
+
+void ForwardRow(size_t cols, const float* in, const float* bias, float* out) {
+  const size_t rest = ForwardColumns(Tag(), 0, cols, in, bias, out);
+  ForwardColumns(hn::CappedTag<float, 1>(), rest, cols, in, bias, out);
+}
+
+template <class D>
+size_t BackwardColumns(D d, size_t j, size_t cols, const float* in, const float* bias, float* grad, float* sums) {
+  for (; j + hn::Lanes(d) <= cols; j += hn::Lanes(d)) {
+    const auto positive = PositivePart(d, in + j, bias + j);
+    const auto result = hn::Mul(hn::Add(positive, positive), hn::LoadU(d, grad + j));
+    hn::StoreU(result, d, grad + j);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j), result), d, sums + j);
+  }
+  return j;
+}
+
+void BackwardRow(size_t cols, const float* in, const float* bias, float* grad, float* sums) {
+  const size_t rest = BackwardColumns(Tag(), 0, cols, in, bias, grad, sums);
+  BackwardColumns(hn::CappedTag<float, 1>(), rest, cols, in, bias, grad, sums);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace twofour::bench
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <omp.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "twofour/core/kernels/simd_table.h"
+
+#include "bench/peers/mlp_passes.h"
+
+namespace twofour::bench {
+namespace {
+
+HWY_EXPORT(AddRow);
+HWY_EXPORT(ForwardRow);
+HWY_EXPORT(BackwardRow);
+
+template <typename Body>
+void ForEachRow(int64_t rows, const Body& body) {
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < rows; ++row) body(row);
+}
+
+/// Calls body(row, sums) with a row of sums for each thread, then adds those up.
+template <typename Body>
+void SumOverRows(int64_t rows, int64_t cols, float* sums, const Body& body) {
+  const int64_t threads = omp_get_max_threads();
+  std::vector<float> partial_sums(static_cast<size_t>(threads * cols));
+#pragma omp parallel
+  {
+    float* partial = partial_sums.data() + omp_get_thread_num() * cols;
+#pragma omp for schedule(static)
+    for (int64_t row = 0; row < rows; ++row) body(row, partial);
+  }
+  std::fill_n(sums, cols, 0.0f);
+  const auto add_row = HWY_DYNAMIC_DISPATCH(AddRow);
+  for (int64_t thread = 0; thread < threads; ++thread) add_row(cols, partial_sums.data() + thread * cols, sums);
+}
+
+}  // namespace
+
+void AddBias(int64_t rows, int64_t cols, const float* bias, float* matrix) {
+  const auto add_row = TWOFOUR_DYNAMIC_DISPATCH(AddRow);
+  ForEachRow(rows, [=](int64_t row) { add_row(cols, bias, matrix + row * cols); });
+}
+
+void AddBiasReluSquared(int64_t rows, int64_t cols, const float* in, const float* bias, float* out) {
+  const auto forward_row = TWOFOUR_DYNAMIC_DISPATCH(ForwardRow);
+  ForEachRow(rows, [=](int64_t row) { forward_row(cols, in + row * cols, bias, out + row * cols); });
+}
+
+void ReluSquaredBackward(int64_t rows, int64_t cols, const float* in, const float* bias, float* grad,
+                         float* bias_grad) {
+  const auto backward_row = TWOFOUR_DYNAMIC_DISPATCH(BackwardRow);
+  SumOverRows(rows, cols, bias_grad,
+              [=](int64_t row, float* sums) { backward_row(cols, in + row * cols, bias, grad + row * cols, sums); });
+}
+
+void SumColumns(int64_t rows, int64_t cols, const float* matrix, float* sums) {
+  const auto add_row = TWOFOUR_DYNAMIC_DISPATCH(AddRow);
+  SumOverRows(rows, cols, sums, [=](int64_t row, float* partial) { add_row(cols, matrix + row * cols, partial); });
+}
+
+}  // namespace twofour::bench
+#endif

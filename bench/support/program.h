@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+namespace twofour::bench {
+
+/// A size in elements; `tiled` ones must be multiples of 4.
+void AddSize(CLI::App& app, const std::string& flag, int64_t& value, const std::string& description, bool tiled);
+void AddThreads(CLI::App& app, int& value);
+void AddRounds(CLI::App& app, int& value);
+
+/// Parses the arguments and calls `run`. Returns the exit code: 0, 1 for a failure, 2 for a bad argument, the latter
+/// two after one line on standard error.
+int RunProgram(CLI::App& app, int argc, char** argv, const std::function<void()>& run);
+
+/// Makes twofour and all peers compute with this many threads.
+void UseThreads(int threads);
+
+/// A JSON object as one line on standard output. Numbers keep five significant digits.
+void PrintLine(const nlohmann::ordered_json& line);
+
+}  // namespace twofour::bench

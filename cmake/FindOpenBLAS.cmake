@@ -1,0 +1,17 @@
+# Finds OpenBLAS, which benchmarks measure against. Defines OpenBLAS::OpenBLAS.
+#
+# The build that takes its threads from OpenMP is preferred: it then shares one pool of threads with oneDNN and twofour.
+# The build with threads of its own would add a second pool, and while one pool computes, the threads of the other still
+# spin on the same processors for a while: whoever comes next in turn would be measured too slow.
+find_library(OpenBLAS_LIBRARY NAMES openblas PATH_SUFFIXES openblas-openmp openblas-pthread)
+find_path(OpenBLAS_INCLUDE_DIR NAMES cblas.h
+          PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp openblas-openmp
+                        ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-pthread openblas-pthread openblas)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OpenBLAS REQUIRED_VARS OpenBLAS_LIBRARY OpenBLAS_INCLUDE_DIR)
+if(OpenBLAS_FOUND AND NOT TARGET OpenBLAS::OpenBLAS)
+  add_library(OpenBLAS::OpenBLAS UNKNOWN IMPORTED)
+  set_target_properties(OpenBLAS::OpenBLAS PROPERTIES IMPORTED_LOCATION "${OpenBLAS_LIBRARY}"
+                                                      INTERFACE_INCLUDE_DIRECTORIES "${OpenBLAS_INCLUDE_DIR}")
+endif()
+mark_as_advanced(OpenBLAS_INCLUDE_DIR OpenBLAS_LIBRARY)
