@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/kernels/column_sums.h"
 #include "twofour/core/kernels/reduce_loops.h"
 #include "twofour/core/parallel.h"
 
@@ -36,12 +37,6 @@ static int64_t CountNonZero(int64_t n, const double* x) {
 
 static bool AllFinite(int64_t n, const double* x) {
   return std::all_of(x, x + n, [](double value) { return std::isfinite(value); });
-}
-
-static void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const double* matrix, double* sums) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += matrix[r * stride + c];
-  }
 }
 
 }  // namespace loops
@@ -100,24 +95,9 @@ int64_t FindNonFinite(int64_t n, const T* x) {
 
 template <typename T>
 void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out) {
-  // Tiles, so that there is work for all threads whether the matrix is tall or wide. A tile's sums and four rows of it
-  // stay in the first-level cache.
-  constexpr int64_t kTileRows = 256, kTileCols = 1024;
-  const int64_t bands = std::max<int64_t>(1, (rows + kTileRows - 1) / kTileRows);
-  const int64_t strips = (cols + kTileCols - 1) / kTileCols;
-  std::vector<double> sums(static_cast<size_t>(bands * cols));
-  ParallelFor(bands * strips, RowGrain(std::min(rows, kTileRows) * std::min(cols, kTileCols)),
-              [&](int64_t first, int64_t last) {
-                for (int64_t tile = first; tile < last; ++tile) {
-                  const int64_t row = tile / strips * kTileRows, col = tile % strips * kTileCols;
-                  loops::AddRowsTo(std::min(kTileRows, rows - row), std::min(kTileCols, cols - col), cols,
-                                   matrix + row * cols + col, sums.data() + tile / strips * cols + col);
-                }
-              });
-  for (int64_t band = 1; band < bands; ++band) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += sums[band * cols + c];
-  }
-  for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(sums[c]);
+  SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
+    loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
+  });
 }
 
 #define TWOFOUR_INSTANTIATE(T)                                             \
