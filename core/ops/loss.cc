@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
