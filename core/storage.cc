@@ -2,21 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "twofour/core/error.h"
 
 namespace twofour {
 
-Storage::Storage(size_t bytes) : bytes_(bytes) {
-  if (bytes == 0) return;
-  const size_t padded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, padded));
-  if (data_ == nullptr) {
+Storage::Storage(size_t bytes) : data_(BlockCache::Default().Allocate(bytes)), bytes_(bytes) {
+  if (data_ == nullptr && bytes > 0) {
     throw Error(fmt::format("out of memory: {} bytes for a tensor", bytes), ErrorKind::kRuntimeFailure);
   }
 }
 
-Storage::~Storage() { std::free(data_); }
+Storage::~Storage() { BlockCache::Default().Free(data_, bytes_); }
 
 }  // namespace twofour

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "twofour/core/block_cache.h"
+
 namespace twofour {
 
 /// A block of bytes aligned for vector loads, with a version that advances at each in-place write.
@@ -10,7 +12,7 @@ namespace twofour {
 /// version.
 class Storage {
  public:
-  static constexpr size_t kAlignment = 64;  // A cache line, and the widest vector register in use.
+  static constexpr size_t kAlignment = BlockCache::kAlignment;
 
   /// Uninitialised bytes. Throws Error when the memory cannot be had.
   explicit Storage(size_t bytes);

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/core/kernels/optimizer_updates.h"
 
 namespace twofour::optim {
 
@@ -26,22 +26,18 @@ AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options)
 
 void AdamW::UpdateParameter(const Update& update) {
   const auto t = static_cast<double>(update.count);
-  const auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
-  // In float, 1 - 0.999f is off by 5e-5 of itself.
-  const auto gain1 = static_cast<float>(1.0 - options_.beta1), gain2 = static_cast<float>(1.0 - options_.beta2);
-  const auto shrink = static_cast<float>(1.0 - lr() * update.weight_decay);
-  const auto rate = static_cast<float>(lr() / (1.0 - std::pow(options_.beta1, t)));
-  const auto root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t)));
-  const auto eps = static_cast<float>(options_.eps);
-  float *m = update.slots[0], *v = update.slots[1];
-  ParallelFor(update.size, kElementwiseGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float grad = update.grad[i];
-      m[i] = beta1 * m[i] + gain1 * grad;
-      v[i] = beta2 * v[i] + gain2 * grad * grad;
-      update.parameter[i] = shrink * update.parameter[i] - rate * m[i] / (std::sqrt(v[i]) * root_correction + eps);
-    }
-  });
+  const kernels::AdamWFactors factors{
+      .beta1 = static_cast<float>(options_.beta1),
+      .beta2 = static_cast<float>(options_.beta2),
+      // In float, 1 - 0.999f is off by 5e-5 of itself.
+      .gain1 = static_cast<float>(1.0 - options_.beta1),
+      .gain2 = static_cast<float>(1.0 - options_.beta2),
+      .shrink = static_cast<float>(1.0 - lr() * update.weight_decay),
+      .rate = static_cast<float>(lr() / (1.0 - std::pow(options_.beta1, t))),
+      .root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
+      .eps = static_cast<float>(options_.eps),
+  };
+  kernels::AdamWUpdate(update.size, factors, update.grad, update.parameter, update.slots[0], update.slots[1]);
 }
 
 }  // namespace twofour::optim

@@ -20,16 +20,20 @@ double GradNorm(const std::vector<Tensor>& parameters) {
 }
 
 double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm) {
-  if (!(max_norm >= 0)) throw Error(fmt::format("ClipGradNorm: max_norm is {}, must not be negative", max_norm));
   const double norm = GradNorm(parameters);
-  if (norm <= max_norm) return norm;
+  ClipGradNorm(parameters, max_norm, norm);
+  return norm;
+}
+
+void ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm, double norm) {
+  if (!(max_norm >= 0)) throw Error(fmt::format("ClipGradNorm: max_norm is {}, must not be negative", max_norm));
+  if (norm <= max_norm) return;
   for (const Tensor& parameter : parameters) {
     Tensor grad = parameter.grad();
     if (!grad.defined()) continue;
     float* g = grad.mutable_data<float>();
     kernels::Scale(grad.numel(), static_cast<float>(max_norm / norm), g, g);
   }
-  return norm;
 }
 
 }  // namespace twofour::optim

@@ -15,4 +15,7 @@ double GradNorm(const std::vector<Tensor>& parameters);
 /// networks", 2013.
 double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm);
 
+/// The same where the gradients' `norm` is known, as GradNorm gave it: spares reading them all again.
+void ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm, double norm);
+
 }  // namespace twofour::optim

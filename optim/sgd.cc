@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/core/kernels/optimizer_updates.h"
 
 namespace twofour::optim {
 
@@ -24,20 +24,14 @@ Sgd::Sgd(const std::vector<Tensor>& parameters, const SgdOptions& options)
     : Sgd(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
 
 void Sgd::UpdateParameter(const Update& update) {
-  const auto momentum = static_cast<float>(options_.momentum), decay = static_cast<float>(update.weight_decay);
-  const auto rate = static_cast<float>(lr());
-  float* buffer = update.slots.empty() ? nullptr : update.slots[0];
-  ParallelFor(update.size, kElementwiseGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float grad = update.grad[i] + decay * update.parameter[i];
-      float direction = grad;
-      if (buffer != nullptr) {
-        buffer[i] = momentum * buffer[i] + grad;
-        direction = options_.nesterov ? grad + momentum * buffer[i] : buffer[i];
-      }
-      update.parameter[i] -= rate * direction;
-    }
-  });
+  const kernels::SgdFactors factors{
+      .rate = static_cast<float>(lr()),
+      .momentum = static_cast<float>(options_.momentum),
+      .weight_decay = static_cast<float>(update.weight_decay),
+      .nesterov = options_.nesterov,
+  };
+  kernels::SgdUpdate(update.size, factors, update.grad, update.parameter,
+                     update.slots.empty() ? nullptr : update.slots[0]);
 }
 
 }  // namespace twofour::optim

@@ -98,7 +98,7 @@ void Trainer::Step() {
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
   const double grad_norm = optim::GradNorm(parameter_tensors_);
   if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm, parameters_);
-  if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm);
+  if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm, grad_norm);
   optimizer_.set_lr(lr);
   optimizer_.Step();
   RequireFinite(parameters_);

@@ -4,28 +4,60 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/kernels/column_sums.h"
+#include "twofour/core/kernels/reduce_loops.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
+namespace loops {
+
+// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static double Sum(int64_t n, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  return sum;
+}
+
+static double SumOfSquares(int64_t n, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+static double SumOfSquaredDifferences(int64_t n, const double* a, const double* b) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+static int64_t CountNonZero(int64_t n, const double* x) {
+  return std::count_if(x, x + n, [](double value) { return value != 0.0; });
+}
+
+static bool AllFinite(int64_t n, const double* x) {
+  return std::all_of(x, x + n, [](double value) { return std::isfinite(value); });
+}
+
+}  // namespace loops
+
 namespace {
 
-/// Sums term(i) over [0, n): each block of fixed length by one thread, then the blocks' sums in
-/// order.
-template <typename R, typename F>
-R BlockedSum(int64_t n, F term) {
+/// Adds up sum(begin, count) over blocks of fixed length that cover [0, n): each block by one thread, then the blocks'
+/// sums in order.
+template <typename F>
+auto BlockedSum(int64_t n, F sum) {
+  using R = decltype(sum(n, n));
   constexpr int64_t kBlock = 8 * 1024;
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   std::vector<R> sums(static_cast<size_t>(blocks));
   ParallelFor(blocks, kElementwiseGrain / kBlock, [&](int64_t first, int64_t last) {
     for (int64_t block = first; block < last; ++block) {
-      const int64_t end = std::min(n, (block + 1) * kBlock);
-      R sum = 0;
-      for (int64_t i = block * kBlock; i < end; ++i) sum += term(i);
-      sums[block] = sum;
+      sums[block] = sum(block * kBlock, std::min(kBlock, n - block * kBlock));
     }
   });
   R total = 0;
-  for (const R sum : sums) total += sum;
+  for (const R block : sums) total += block;
   return total;
 }
 
@@ -33,51 +65,38 @@ R BlockedSum(int64_t n, F term) {
 
 template <typename T>
 double Sum(int64_t n, const T* x) {
-  return BlockedSum<double>(n, [=](int64_t i) { return static_cast<double>(x[i]); });
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::Sum(count, x + at); });
 }
 
 template <typename T>
 double SumOfSquares(int64_t n, const T* x) {
-  return BlockedSum<double>(n, [=](int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::SumOfSquares(count, x + at); });
 }
 
 template <typename T>
 double SumOfSquaredDifferences(int64_t n, const T* a, const T* b) {
-  return BlockedSum<double>(n, [=](int64_t i) {
-    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    return difference * difference;
-  });
+  return BlockedSum(n,
+                    [=](int64_t at, int64_t count) { return loops::SumOfSquaredDifferences(count, a + at, b + at); });
 }
 
 template <typename T>
 int64_t CountNonZero(int64_t n, const T* x) {
-  return BlockedSum<int64_t>(n, [=](int64_t i) { return static_cast<int64_t>(x[i] != T{0}); });
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::CountNonZero(count, x + at); });
 }
 
 template <typename T>
 int64_t FindNonFinite(int64_t n, const T* x) {
-  // x - x is 0 for a finite x and NaN otherwise; a sum of them is cheap, and the position matters only when it fails.
-  const int64_t bad = BlockedSum<int64_t>(n, [=](int64_t i) { return static_cast<int64_t>(x[i] - x[i] != T{0}); });
-  if (bad == 0) return -1;
+  // The position matters only when there is one.
+  const int64_t bad_blocks =
+      BlockedSum(n, [=](int64_t at, int64_t count) { return int64_t{loops::AllFinite(count, x + at) ? 0 : 1}; });
+  if (bad_blocks == 0) return -1;
   return std::find_if(x, x + n, [](T value) { return !std::isfinite(value); }) - x;
 }
 
 template <typename T>
 void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out) {
-  // Each thread owns a strip of columns and walks it row by row, so that reads stay contiguous.
-  constexpr int64_t kStrip = 256;
-  const int64_t strips = (cols + kStrip - 1) / kStrip;
-  ParallelFor(strips, RowGrain(rows * kStrip), [=](int64_t first, int64_t last) {
-    std::vector<double> sums(kStrip);
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t begin = strip * kStrip, width = std::min(kStrip, cols - begin);
-      std::fill(sums.begin(), sums.end(), 0.0);
-      for (int64_t r = 0; r < rows; ++r) {
-        const T* row = matrix + r * cols + begin;
-        for (int64_t c = 0; c < width; ++c) sums[c] += static_cast<double>(row[c]);
-      }
-      for (int64_t c = 0; c < width; ++c) out[begin + c] = static_cast<T>(sums[c]);
-    }
+  SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
+    loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
   });
 }
 

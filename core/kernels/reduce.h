@@ -4,10 +4,11 @@
 
 namespace twofour::kernels {
 
-// Sums in double, in an order that depends on the sizes alone; T is float or double.
+// Sums in double, in an order that depends on the sizes alone, neither on threads nor on the instruction set; T is
+// float or double.
 
-/// The sum of n elements: blocks of fixed length are summed by whichever thread, their sums in
-/// order by one.
+/// The sum of n elements: blocks of 8192 are summed by whichever thread (in the order of reduce_loops.h where T is
+/// float), their sums in order by one.
 template <typename T>
 double Sum(int64_t n, const T* x);
 /// The sum of squares of n elements, likewise.
@@ -22,7 +23,8 @@ int64_t CountNonZero(int64_t n, const T* x);
 /// The index of the first of n elements that is NaN or infinite; -1 when all are finite.
 template <typename T>
 int64_t FindNonFinite(int64_t n, const T* x);
-/// out[c] = sum over r of matrix[r, c], for a [rows, cols] matrix.
+/// out[c] = sum over r of matrix[r, c], for a [rows, cols] matrix: bands of 256 rows are summed by whichever thread,
+/// their sums in order by one.
 template <typename T>
 void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out);
 

@@ -3,11 +3,50 @@
 #include <algorithm>
 #include <cmath>
 
+#include "twofour/core/kernels/softmax_loops.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
+namespace loops {
+
+// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static void Softmax(int64_t n, const double* x, double* y) {
+  const double highest = *std::max_element(x, x + n);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += y[i] = std::exp(x[i] - highest);
+  for (int64_t i = 0; i < n; ++i) y[i] /= sum;
+}
+
+static void SoftmaxGrad(int64_t n, const double* y, const double* dy, double* dx) {
+  double dot = 0;
+  for (int64_t i = 0; i < n; ++i) dot += y[i] * dy[i];
+  for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (dy[i] - dot);
+}
+
+static void LogSoftmax(int64_t n, const double* x, double* y) {
+  const double highest = *std::max_element(x, x + n);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += std::exp(x[i] - highest);
+  const double log_sum = std::log(sum);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] - highest - log_sum;
+}
+
+static void LogSoftmaxGrad(int64_t n, const double* y, const double* dy, double* dx) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += dy[i];
+  for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] - std::exp(y[i]) * sum;
+}
+
+static void ScaledExp(int64_t n, double factor, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::exp(x[i]) * factor;
+}
+
+}  // namespace loops
+
 namespace {
 
+/// function(at) for each row, which begins at element `at`, threaded.
 template <typename F>
 void ForEachRow(int64_t rows, int64_t cols, F function) {
   if (cols == 0) return;
@@ -20,53 +59,44 @@ void ForEachRow(int64_t rows, int64_t cols, F function) {
 
 template <typename T>
 void Softmax(int64_t rows, int64_t cols, const T* x, T* y) {
-  ForEachRow(rows, cols, [=](int64_t at) {
-    const T *in = x + at, highest = *std::max_element(in, in + cols);
-    T* out = y + at;
-    double sum = 0;
-    for (int64_t c = 0; c < cols; ++c) {
-      out[c] = std::exp(in[c] - highest);
-      sum += static_cast<double>(out[c]);
-    }
-    const T scale = static_cast<T>(1.0 / sum);
-    for (int64_t c = 0; c < cols; ++c) out[c] *= scale;
-  });
+  ForEachRow(rows, cols, [=](int64_t at) { loops::Softmax(cols, x + at, y + at); });
 }
 
 template <typename T>
 void SoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx) {
-  ForEachRow(rows, cols, [=](int64_t at) {
-    double dot = 0;
-    for (int64_t c = at; c < at + cols; ++c) dot += static_cast<double>(y[c]) * static_cast<double>(dy[c]);
-    for (int64_t c = at; c < at + cols; ++c) dx[c] = y[c] * (dy[c] - static_cast<T>(dot));
-  });
+  ForEachRow(rows, cols, [=](int64_t at) { loops::SoftmaxGrad(cols, y + at, dy + at, dx + at); });
 }
 
 template <typename T>
 void LogSoftmax(int64_t rows, int64_t cols, const T* x, T* y) {
-  ForEachRow(rows, cols, [=](int64_t at) {
-    const T *in = x + at, highest = *std::max_element(in, in + cols);
-    double sum = 0;
-    for (int64_t c = 0; c < cols; ++c) sum += static_cast<double>(std::exp(in[c] - highest));
-    const T log_sum = static_cast<T>(std::log(sum));
-    for (int64_t c = 0; c < cols; ++c) y[at + c] = in[c] - highest - log_sum;
-  });
+  ForEachRow(rows, cols, [=](int64_t at) { loops::LogSoftmax(cols, x + at, y + at); });
 }
 
 template <typename T>
 void LogSoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx) {
+  ForEachRow(rows, cols, [=](int64_t at) { loops::LogSoftmaxGrad(cols, y + at, dy + at, dx + at); });
+}
+
+template <typename T>
+void CrossEntropyGrad(int64_t rows, int64_t cols, const T* log_probs, const int32_t* target, int32_t ignore_index,
+                      T factor, T* dx) {
   ForEachRow(rows, cols, [=](int64_t at) {
-    double sum = 0;
-    for (int64_t c = at; c < at + cols; ++c) sum += static_cast<double>(dy[c]);
-    for (int64_t c = at; c < at + cols; ++c) dx[c] = dy[c] - std::exp(y[c]) * static_cast<T>(sum);
+    const int32_t label = target[at / cols];
+    if (label == ignore_index) {  // No product with 0: padding may hold a NaN.
+      std::fill_n(dx + at, cols, T{0});
+      return;
+    }
+    loops::ScaledExp(cols, factor, log_probs + at, dx + at);
+    dx[at + label] -= factor;
   });
 }
 
-#define TWOFOUR_INSTANTIATE(T)                                            \
-  template void Softmax<T>(int64_t, int64_t, const T*, T*);               \
-  template void SoftmaxGrad<T>(int64_t, int64_t, const T*, const T*, T*); \
-  template void LogSoftmax<T>(int64_t, int64_t, const T*, T*);            \
-  template void LogSoftmaxGrad<T>(int64_t, int64_t, const T*, const T*, T*);
+#define TWOFOUR_INSTANTIATE(T)                                               \
+  template void Softmax<T>(int64_t, int64_t, const T*, T*);                  \
+  template void SoftmaxGrad<T>(int64_t, int64_t, const T*, const T*, T*);    \
+  template void LogSoftmax<T>(int64_t, int64_t, const T*, T*);               \
+  template void LogSoftmaxGrad<T>(int64_t, int64_t, const T*, const T*, T*); \
+  template void CrossEntropyGrad<T>(int64_t, int64_t, const T*, const int32_t*, int32_t, T, T*);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
 #undef TWOFOUR_INSTANTIATE

@@ -17,5 +17,9 @@ void LogSoftmax(int64_t rows, int64_t cols, const T* x, T* y);
 /// dx from the log-softmax's output y.
 template <typename T>
 void LogSoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx);
+/// dx = (exp(log_probs) - one-hot of the row's target) * factor; zero in rows whose target is ignore_index.
+template <typename T>
+void CrossEntropyGrad(int64_t rows, int64_t cols, const T* log_probs, const int32_t* target, int32_t ignore_index,
+                      T factor, T* dx);
 
 }  // namespace twofour::kernels

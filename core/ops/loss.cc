@@ -2,16 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/reduce.h"
 #include "twofour/core/kernels/softmax.h"
 #include "twofour/core/ops/check.h"
-#include "twofour/core/parallel.h"
 
 namespace twofour {
 namespace {
@@ -30,24 +26,6 @@ int64_t CountTargets(const Tensor& targets, int64_t classes, int32_t ignore_inde
     ++counted;
   }
   return counted;
-}
-
-/// (softmax - one-hot) * factor, zero in ignored rows.
-template <typename T>
-void CrossEntropyGrad(int64_t rows, int64_t classes, const T* log_probs, const int32_t* target, int32_t ignore_index,
-                      T factor, T* dx) {
-  ParallelFor(rows, RowGrain(classes), [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const T* row = log_probs + r * classes;
-      T* out = dx + r * classes;
-      if (target[r] == ignore_index) {  // No product with 0: padding may hold a NaN.
-        std::fill_n(out, classes, T{0});
-        continue;
-      }
-      for (int64_t c = 0; c < classes; ++c) out[c] = std::exp(row[c]) * factor;
-      out[target[r]] -= factor;
-    }
-  });
 }
 
 }  // namespace
@@ -80,8 +58,9 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
                      Tensor dx = Tensor::Empty({rows, classes}, dy.dtype());
                      DispatchFloating(dy.dtype(), "CrossEntropyLoss", [&](auto zero) {
                        using T = decltype(zero);
-                       CrossEntropyGrad<T>(rows, classes, saved.Get().data<T>(), labels.Get().data<int32_t>(),
-                                           ignore_index, static_cast<T>(dy.item() * mean), dx.mutable_data<T>());
+                       kernels::CrossEntropyGrad<T>(rows, classes, saved.Get().data<T>(), labels.Get().data<int32_t>(),
+                                                    ignore_index, static_cast<T>(dy.item() * mean),
+                                                    dx.mutable_data<T>());
                      });
                      return std::vector<Tensor>{dx};
                    });

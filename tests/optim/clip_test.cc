@@ -59,6 +59,15 @@ TEST(ClipGradNormTest, LeavesWhatIsShortEnough) {
   }
 }
 
+TEST(ClipGradNormTest, TakesANormThatIsKnown) {
+  const auto expected = ThreeFourFive(), parameters = ThreeFourFive();
+  ClipGradNorm(expected, 2.5);
+  ClipGradNorm(parameters, 2.5, GradNorm(parameters));
+  ExpectBitEqual(parameters[0].grad(), expected[0].grad());
+  ExpectBitEqual(parameters[1].grad(), expected[1].grad());
+  EXPECT_THROW(ClipGradNorm(parameters, -1, 5.0), Error);
+}
+
 TEST(ClipGradNormTest, ZeroGradientsStay) {
   Tensor parameter = Tensor::Zeros({2});
   parameter.set_grad(Tensor::Zeros({2}));

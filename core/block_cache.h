@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+
+namespace twofour {
+
+/// Memory for tensors. Large blocks that are given back are kept for the next tensor of their size: a training step
+/// allocates the same sizes over and over, and the C library would return them to the system each time, which then
+/// zeroes every page anew. Used from any thread. Keeps nothing under AddressSanitizer, which would not see a use of
+/// freed elements otherwise.
+class BlockCache {
+ public:
+  static constexpr size_t kAlignment = 64;  // A cache line, and the widest vector register in use.
+  /// Smaller blocks are left to the C library, which recycles them itself.
+  static constexpr size_t kMinBytes = size_t{64} << 10;
+
+  /// Keeps at most `max_bytes` in blocks that nobody uses; the oldest go first.
+  explicit BlockCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+  ~BlockCache() { Clear(); }
+  BlockCache(const BlockCache&) = delete;
+  BlockCache& operator=(const BlockCache&) = delete;
+
+  /// The cache of all tensors, bounded by 512 MiB. Lives until the process ends: static tensors may be freed later than
+  /// any other object.
+  static BlockCache& Default();
+
+  /// At least `bytes` uninitialised bytes, aligned to kAlignment; null when they cannot be had, or for 0 bytes.
+  std::byte* Allocate(size_t bytes);
+  /// Takes back what Allocate(bytes) returned, which may be null.
+  void Free(std::byte* data, size_t bytes) noexcept;
+
+  /// Returns all unused blocks to the system.
+  void Clear() noexcept;
+  /// Bytes in unused blocks.
+  size_t cached_bytes() const;
+
+ private:
+  struct Block {
+    std::byte* data;
+    size_t bytes;
+  };
+
+  /// An unused block of exactly `bytes`, or null.
+  std::byte* Take(size_t bytes);
+
+  const size_t max_bytes_;
+  mutable std::mutex mutex_;
+  std::deque<Block> blocks_;  // Oldest first.
+  size_t cached_bytes_ = 0;
+};
+
+}  // namespace twofour

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "twofour/core/parallel.h"
+
+namespace twofour::kernels {
+
+/// Tiles of columns that are summed: their sums in double and four rows of f32 fit into the first-level cache.
+inline constexpr int64_t kColumnSumRows = 256, kColumnSumCols = 1024;
+
+/// out[c] = the sum over rows of what add_tile adds, for c in [0, cols). add_tile(row, rows, col, cols, sums) adds rows
+/// [row, row + rows) of columns [col, col + cols) to sums[0, cols); tiles have kColumnSumRows x kColumnSumCols elements
+/// or fewer, so there is work for all threads whether the matrix is tall or wide. The order depends on the shape alone:
+/// the sums of bands of kColumnSumRows rows are added up in order.
+template <typename T, typename AddTile>
+void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
+  const int64_t bands = std::max<int64_t>(1, (rows + kColumnSumRows - 1) / kColumnSumRows);
+  const int64_t strips = (cols + kColumnSumCols - 1) / kColumnSumCols;
+  std::vector<double> sums(static_cast<size_t>(bands * cols));
+  ParallelFor(bands * strips, RowGrain(std::min(rows, kColumnSumRows) * std::min(cols, kColumnSumCols)),
+              [&](int64_t first, int64_t last) {
+                for (int64_t tile = first; tile < last; ++tile) {
+                  const int64_t band = tile / strips, row = band * kColumnSumRows;
+                  const int64_t col = tile % strips * kColumnSumCols;
+                  add_tile(row, std::min(kColumnSumRows, rows - row), col, std::min(kColumnSumCols, cols - col),
+                           sums.data() + band * cols + col);
+                }
+              });
+  for (int64_t band = 1; band < bands; ++band) {
+    for (int64_t c = 0; c < cols; ++c) sums[c] += sums[band * cols + c];
+  }
+  for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(sums[c]);
+}
+
+namespace loops {
+
+/// The overload for double of reduce_loops.h: plainly, row by row.
+inline void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const double* matrix, double* sums) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < cols; ++c) sums[c] += matrix[r * stride + c];
+  }
+}
+
+}  // namespace loops
+}  // namespace twofour::kernels

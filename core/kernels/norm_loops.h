@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+namespace twofour::kernels::loops {
+
+// The loops of norm.h over one row of f32, on the calling thread. `weight` and `bias` may be null: ones and zeros. All
+// instruction sets give the same bits; sums are taken in double in the order of reduce_loops.h.
+
+/// The sum of dy * weight * (x - center).
+double DotOfNormGrad(int64_t n, double center, const float* x, const float* weight, const float* dy);
+/// y = (x - center) * scale * weight + bias
+void Normalize(int64_t n, float center, float scale, const float* x, const float* weight, const float* bias, float* y);
+/// With g = dy * weight and the normalised x: dx = scale * (g - mean_g - (x - center) * scale * mean_gn).
+void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const float* x, const float* weight,
+              const float* dy, float* dx);
+/// out = dy * (x - center) * scale
+void NormalizedProduct(int64_t n, float center, float scale, const float* x, const float* dy, float* out);
+
+}  // namespace twofour::kernels::loops

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+namespace twofour::kernels::loops {
+
+// The loops of reduce.h over f32, on the calling thread. A sum is that of kPartialSums sums in double, of which number
+// j takes the elements j, j + kPartialSums, ... in order; then the upper half of them is added to the lower half until
+// one is left. Nothing is fused, so all instruction sets give the same bits.
+
+inline constexpr int64_t kPartialSums = 16;
+
+double Sum(int64_t n, const float* x);
+double SumOfSquares(int64_t n, const float* x);
+double SumOfSquaredDifferences(int64_t n, const float* a, const float* b);
+/// The sum of a * b, each product taken in double.
+double Dot(int64_t n, const float* a, const float* b);
+/// The sum of (x - center)^2, each difference taken in double.
+double SumOfSquaredDeviations(int64_t n, double center, const float* x);
+int64_t CountNonZero(int64_t n, const float* x);
+bool AllFinite(int64_t n, const float* x);
+
+/// sums[c] += the sum over r of matrix[r * stride + c] for c in [0, cols): four rows at a time as (r0 + r1) + (r2 +
+/// r3), and what is left row by row.
+void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const float* matrix, double* sums);
+
+}  // namespace twofour::kernels::loops

@@ -1,0 +1,137 @@
+#include "twofour/core/kernels/simd_targets.h"
+//
+#include <cmath>
+#include <limits>
+
+#include "twofour/core/kernels/softmax_loops.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/core/kernels/softmax_loops.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include "twofour/core/kernels/double_sums-inl.h"
+#include "twofour/core/kernels/simd_table.h"
+#include "twofour/core/kernels/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::kernels::HWY_NAMESPACE {
+
+struct Identity {
+  HWY_INLINE VF64 operator()(VF64 x) const { return x; }
+};
+
+/// exp(x - shift); Highway's gives 0 for a NaN.
+struct ShiftedExp {
+  VF32 shift;
+  HWY_INLINE VF32 operator()(VF32 x) const {
+    const VF32 shifted = hn::Sub(x, shift);
+    return hn::IfThenElse(hn::Eq(shifted, shifted), hn::Exp(F32(), shifted), shifted);
+  }
+};
+
+struct Factor {
+  VF32 factor;
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, factor); }
+};
+
+/// The largest of n > 0 elements, or any number where one is a NaN.
+float Highest(int64_t n, const float* x) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  VF32 highest = hn::Set(F32(), kLowest);
+  int64_t i = 0;
+  for (; i + kF32Lanes <= n; i += kF32Lanes) highest = hn::Max(highest, hn::LoadU(F32(), x + i));
+  if (i < n) highest = hn::Max(highest, LoadTail(x + i, n - i, kLowest));
+  return hn::GetLane(hn::MaxOfLanes(F32(), highest));
+}
+
+void SoftmaxLoop(int64_t n, const float* x, float* y) {
+  MapVectors(n, y, ShiftedExp{hn::Set(F32(), Highest(n, x))}, x);
+  const auto scale = static_cast<float>(1.0 / SumTerms(n, Identity(), y));
+  MapVectors(n, y, Factor{hn::Set(F32(), scale)}, y);
+}
+
+struct LessTimes {
+  VF32 subtrahend;
+  HWY_INLINE VF32 operator()(VF32 y, VF32 dy) const { return hn::Mul(y, hn::Sub(dy, subtrahend)); }
+};
+
+void SoftmaxGradLoop(int64_t n, const float* y, const float* dy, float* dx) {
+  const auto dot = static_cast<float>(loops::Dot(n, y, dy));
+  MapVectors(n, dx, LessTimes{hn::Set(F32(), dot)}, y, dy);
+}
+
+struct LessBoth {
+  VF32 highest, log_sum;
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Sub(hn::Sub(x, highest), log_sum); }
+};
+
+void LogSoftmaxLoop(int64_t n, const float* x, float* y) {
+  const VF32 highest = hn::Set(F32(), Highest(n, x));
+  constexpr int64_t kBlock = 512;
+  HWY_ALIGN float exponentials[kBlock];
+  double sum = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t count = std::min(kBlock, n - begin);
+    MapVectors(count, exponentials, ShiftedExp{highest}, x + begin);
+    sum += SumTerms(count, Identity(), static_cast<const float*>(exponentials));
+  }
+  MapVectors(n, y, LessBoth{highest, hn::Set(F32(), static_cast<float>(std::log(sum)))}, x);
+}
+
+struct LessShare {
+  ShiftedExp exponential;
+  VF32 sum;
+  HWY_INLINE VF32 operator()(VF32 y, VF32 dy) const { return hn::Sub(dy, hn::Mul(exponential(y), sum)); }
+};
+
+void LogSoftmaxGradLoop(int64_t n, const float* y, const float* dy, float* dx) {
+  const auto sum = static_cast<float>(loops::Sum(n, dy));
+  MapVectors(n, dx, LessShare{ShiftedExp{hn::Zero(F32())}, hn::Set(F32(), sum)}, y, dy);
+}
+
+struct ScaledExponential {
+  ShiftedExp exponential;
+  VF32 factor;
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(exponential(x), factor); }
+};
+
+void ScaledExpLoop(int64_t n, float factor, const float* x, float* out) {
+  MapVectors(n, out, ScaledExponential{ShiftedExp{hn::Zero(F32())}, hn::Set(F32(), factor)}, x);
+}
+
+}  // namespace twofour::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace twofour::kernels {
+
+HWY_EXPORT(SoftmaxLoop);
+HWY_EXPORT(SoftmaxGradLoop);
+HWY_EXPORT(LogSoftmaxLoop);
+HWY_EXPORT(LogSoftmaxGradLoop);
+HWY_EXPORT(ScaledExpLoop);
+
+namespace loops {
+
+void Softmax(int64_t n, const float* x, float* y) { TWOFOUR_DYNAMIC_DISPATCH(SoftmaxLoop)(n, x, y); }
+
+void SoftmaxGrad(int64_t n, const float* y, const float* dy, float* dx) {
+  TWOFOUR_DYNAMIC_DISPATCH(SoftmaxGradLoop)(n, y, dy, dx);
+}
+
+void LogSoftmax(int64_t n, const float* x, float* y) { TWOFOUR_DYNAMIC_DISPATCH(LogSoftmaxLoop)(n, x, y); }
+
+void LogSoftmaxGrad(int64_t n, const float* y, const float* dy, float* dx) {
+  TWOFOUR_DYNAMIC_DISPATCH(LogSoftmaxGradLoop)(n, y, dy, dx);
+}
+
+void ScaledExp(int64_t n, float factor, const float* x, float* out) {
+  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpLoop)(n, factor, x, out);
+}
+
+}  // namespace loops
+}  // namespace twofour::kernels
+#endif  // HWY_ONCE

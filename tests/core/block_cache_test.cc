@@ -1,0 +1,143 @@
+#include "twofour/core/block_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "twofour/core/storage.h"
+
+namespace twofour {
+namespace {
+
+constexpr size_t kLarge = BlockCache::kMinBytes;
+
+bool CachesHere() {
+  BlockCache cache(kLarge);
+  cache.Free(cache.Allocate(kLarge), kLarge);
+  return cache.cached_bytes() > 0;
+}
+
+#define SKIP_WHERE_NOTHING_IS_CACHED() \
+  if (!CachesHere()) GTEST_SKIP() << "AddressSanitizer: nothing is cached"
+
+TEST(BlockCacheTest, KeepsNothingUnderAddressSanitizer) {
+#ifdef __SANITIZE_ADDRESS__
+  EXPECT_FALSE(CachesHere());
+#else
+  GTEST_SKIP() << "no AddressSanitizer here";
+#endif
+}
+
+TEST(BlockCacheTest, BlocksAreAlignedAndWritable) {
+  BlockCache cache(4 * kLarge);
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{64}, kLarge - 1, kLarge, kLarge + 1, 3 * kLarge + 17}) {
+    std::byte* block = cache.Allocate(bytes);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % BlockCache::kAlignment, 0u);
+    std::memset(block, 1, bytes);
+    cache.Free(block, bytes);
+  }
+  EXPECT_EQ(cache.Allocate(0), nullptr);
+  cache.Free(nullptr, 0);
+}
+
+TEST(BlockCacheTest, ASizeThatCannotBePaddedIsNull) {
+  BlockCache cache(kLarge);
+  EXPECT_EQ(cache.Allocate(SIZE_MAX), nullptr);
+}
+
+TEST(BlockCacheTest, ReusesABlockOfTheSameSizeOnly) {
+  SKIP_WHERE_NOTHING_IS_CACHED();
+  BlockCache cache(8 * kLarge);
+  std::byte* block = cache.Allocate(2 * kLarge);
+  cache.Free(block, 2 * kLarge);
+  EXPECT_EQ(cache.cached_bytes(), 2 * kLarge);
+  std::byte* other = cache.Allocate(kLarge);
+  EXPECT_NE(other, block);
+  EXPECT_EQ(cache.cached_bytes(), 2 * kLarge);
+  // 2 kLarge - 1 bytes take as much memory as 2 kLarge.
+  std::byte* again = cache.Allocate(2 * kLarge - 1);
+  EXPECT_EQ(again, block);
+  EXPECT_EQ(cache.cached_bytes(), 0u);
+  // In use, it is nobody else's.
+  std::byte* third = cache.Allocate(2 * kLarge);
+  EXPECT_NE(third, block);
+  cache.Free(other, kLarge);
+  cache.Free(again, 2 * kLarge - 1);
+  cache.Free(third, 2 * kLarge);
+  EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);
+}
+
+TEST(BlockCacheTest, SmallBlocksAreNotKept) {
+  BlockCache cache(8 * kLarge);
+  cache.Free(cache.Allocate(kLarge - 64), kLarge - 64);
+  EXPECT_EQ(cache.cached_bytes(), 0u);
+}
+
+TEST(BlockCacheTest, IsBoundedAndDropsTheOldest) {
+  SKIP_WHERE_NOTHING_IS_CACHED();
+  BlockCache cache(5 * kLarge);
+  std::vector<std::byte*> blocks;
+  for (size_t i = 1; i <= 3; ++i) blocks.push_back(cache.Allocate(i * kLarge));
+  for (size_t i = 1; i <= 3; ++i) {
+    cache.Free(blocks[i - 1], i * kLarge);
+    EXPECT_LE(cache.cached_bytes(), 5 * kLarge);
+  }
+  EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);  // 1 went, 2 and 3 stayed.
+  EXPECT_EQ(cache.Allocate(2 * kLarge), blocks[1]);
+  EXPECT_EQ(cache.Allocate(3 * kLarge), blocks[2]);
+  cache.Free(blocks[1], 2 * kLarge);
+  cache.Free(blocks[2], 3 * kLarge);
+  // What is larger than the bound is never kept, and displaces nothing.
+  cache.Free(cache.Allocate(6 * kLarge), 6 * kLarge);
+  EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);
+  cache.Clear();
+  EXPECT_EQ(cache.cached_bytes(), 0u);
+}
+
+TEST(BlockCacheTest, ThreadsDoNotShareBlocksInUse) {
+  BlockCache cache(6 * kLarge);
+  const auto work = [&cache](int id) {
+    for (size_t round = 0; round < 200; ++round) {
+      const size_t bytes = (1 + round % 3) * kLarge;
+      std::byte* block = cache.Allocate(bytes);
+      std::memset(block, id, bytes);
+      std::this_thread::yield();
+      for (size_t i = 0; i < bytes; i += 997) ASSERT_EQ(block[i], static_cast<std::byte>(id));
+      cache.Free(block, bytes);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int id = 1; id <= 4; ++id) threads.emplace_back(work, id);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(cache.cached_bytes(), 6 * kLarge);
+}
+
+TEST(BlockCacheTest, ABlockFreedOnOneThreadServesAnother) {
+  SKIP_WHERE_NOTHING_IS_CACHED();
+  BlockCache cache(kLarge);
+  std::byte* block = cache.Allocate(kLarge);
+  cache.Free(block, kLarge);
+  std::byte* seen = nullptr;
+  std::thread([&] { seen = cache.Allocate(kLarge); }).join();
+  EXPECT_EQ(seen, block);
+  cache.Free(seen, kLarge);
+}
+
+TEST(BlockCacheTest, StoragesDrawOnIt) {
+  SKIP_WHERE_NOTHING_IS_CACHED();
+  const size_t bytes = 5 * kLarge + 64 * 7;  // A size that no other test uses.
+  std::byte* data = nullptr;
+  {
+    Storage storage(bytes);
+    data = storage.data();
+  }
+  Storage storage(bytes);
+  EXPECT_EQ(storage.data(), data);
+}
+
+}  // namespace
+}  // namespace twofour
