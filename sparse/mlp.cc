@@ -47,7 +47,7 @@ class Pass {
     shape.back() = proj_.packed->out_features();
     Tensor y = Tensor::Empty(std::move(shape));
     if (uses_lists()) {
-      by_batch_ = std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kBatch);
+      by_batch_ = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kBatch));
       const Tensor masked = MaskedWeight(proj_);
       kernel_.list_product(*by_batch_, {masked.data<float>(), masked.cols(), /*transposed=*/true}, y.cols(),
                            DataOrNull(proj_bias), y.mutable_data<float>(), false);
@@ -67,7 +67,7 @@ class Pass {
     }
     std::unique_ptr<ActivationLists> by_feature;
     if (proj_.needs_weight) {
-      by_feature = std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kFeatures);
+      by_feature = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kFeatures));
       grads[3] = Tensor::Empty({out, hidden});
       kernel_.list_product(*by_feature, {dy.data<float>(), out, false}, out, nullptr, grads[3].mutable_data<float>(),
                            /*out_transposed=*/true);
@@ -79,8 +79,9 @@ class Pass {
                         bias_grad.mutable_data<float>());
     if (fc_.needs_bias) grads[2] = bias_grad;
     if (fc_.needs_weight) {
-      by_feature = by_feature ? std::make_unique<ActivationLists>(hidden_, *by_feature)
-                              : std::make_unique<ActivationLists>(hidden_, ActivationLists::Rows::kFeatures);
+      by_feature = by_feature
+                       ? std::make_unique<ActivationLists>(hidden_, *by_feature)
+                       : std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kFeatures));
       grads[1] = Tensor::Empty({hidden, in});
       kernel_.list_product(*by_feature, {x_.Get().data<float>(), in, false}, in, nullptr,
                            grads[1].mutable_data<float>(), false);

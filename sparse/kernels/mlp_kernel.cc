@@ -1,7 +1,6 @@
 #include "twofour/core/kernels/simd_targets.h"
 //
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -151,99 +150,114 @@ void HiddenGrad(const PackedWeight& packed, const float* dy, PanelMatrix& hidden
   }
 }
 
-using Sums = V[ActivationLists::kGroupRows][kVectors];
+// Lists: two rows of sums, as many vectors of columns of the dense matrix as the registers allow, and as many of its
+// rows at a time as the first-level cache holds beside them.
+constexpr int kListVectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
+constexpr int64_t kListPanel = int64_t{kListVectors} * kLanes;
+constexpr int64_t kListBlock = HWY_TARGET == HWY_AVX3 ? 64 : 120;
 
 /// Entries [entry, end) of one code: rows in which a column is not zero, known at compile time.
 template <int kCode>
-HWY_INLINE void RunCode(const ActivationLists& lists, int64_t entry, int64_t end, const float* HWY_RESTRICT b,
-                        Sums& sum) {
-  const int32_t* const columns = lists.columns();
-  const float(*const values)[4] = lists.values();
+HWY_INLINE void RunCode(const ActivationLists& lists, int64_t entry, int64_t end, const char* HWY_RESTRICT dense,
+                        V (&sum)[2][kListVectors]) {
+  const uint16_t* const HWY_RESTRICT offsets = lists.offsets();
+  const float(*const HWY_RESTRICT values)[2] = lists.values();
   for (; entry != end; ++entry) {
-    const float* const row = b + columns[entry] * kPanel;
-    V v[kVectors];
+    const float* const row = reinterpret_cast<const float*>(dense + offsets[entry]);
+    const V w0 = hn::Set(d, values[entry][0]), w1 = hn::Set(d, values[entry][1]);
     TWOFOUR_UNROLL
-    for (int t = 0; t < kVectors; ++t) v[t] = Loaded(hn::Load(d, row + t * kLanes));
-    TWOFOUR_UNROLL
-    for (int r = 0; r < 4; ++r) {
-      if ((kCode >> r & 1) == 0) continue;
-      const V w = hn::Set(d, values[entry][r]);
-      TWOFOUR_UNROLL
-      for (int t = 0; t < kVectors; ++t) sum[r][t] = hn::MulAdd(w, v[t], sum[r][t]);
+    for (int t = 0; t < kListVectors; ++t) {
+      V v = hn::Load(d, row + t * kLanes);
+      if constexpr (kCode == 3) v = Loaded(v);
+      if constexpr ((kCode & 1) != 0) sum[0][t] = hn::MulAdd(w0, v, sum[0][t]);
+      if constexpr ((kCode & 2) != 0) sum[1][t] = hn::MulAdd(w1, v, sum[1][t]);
     }
   }
 }
 
-template <int... kCodes>
-HWY_INLINE void RunGroup(const ActivationLists& lists, int64_t group, const float* b, float* out,
-                         std::integer_sequence<int, kCodes...>) {
-  Sums sum;
+/// sums [2][kListPanel] += one pair of rows within one block times the dense matrix's rows of the block.
+HWY_INLINE void RunPair(const ActivationLists& lists, int64_t block, int64_t group, const float* HWY_RESTRICT dense,
+                        float* HWY_RESTRICT sums) {
+  V sum[2][kListVectors];
   TWOFOUR_UNROLL
-  for (int r = 0; r < 4; ++r) {
+  for (int r = 0; r < 2; ++r) {
     TWOFOUR_UNROLL
-    for (int t = 0; t < kVectors; ++t) sum[r][t] = hn::Zero(d);
+    for (int t = 0; t < kListVectors; ++t) {
+      sum[r][t] = block == 0 ? hn::Zero(d) : hn::Load(d, sums + r * kListPanel + t * kLanes);
+    }
   }
-  const ActivationLists::Ends& ends = lists.ends(group);
-  (RunCode<kCodes + 1>(lists, ends[kCodes], ends[kCodes + 1], b, sum), ...);
+  const ActivationLists::Ends& ends = lists.ends(block, group);
+  const char* const bytes = reinterpret_cast<const char*>(dense);
+  RunCode<1>(lists, ends[0], ends[1], bytes, sum);
+  RunCode<2>(lists, ends[1], ends[2], bytes, sum);
+  RunCode<3>(lists, ends[2], ends[3], bytes, sum);
   TWOFOUR_UNROLL
-  for (int r = 0; r < 4; ++r) {
+  for (int r = 0; r < 2; ++r) {
     TWOFOUR_UNROLL
-    for (int t = 0; t < kVectors; ++t) hn::Store(sum[r][t], d, out + r * kPanel + t * kLanes);
+    for (int t = 0; t < kListVectors; ++t) hn::Store(sum[r][t], d, sums + r * kListPanel + t * kLanes);
   }
 }
 
-/// kPanel columns of a dense matrix [rows, n], from `first` on, side by side: [rows][kPanel], 0 beyond n.
-void PackColumns(const MlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first, float* out) {
-  const int64_t cols = std::min(kPanel, n - first);
+/// kListPanel columns of a dense matrix [rows, n], from `first` on, side by side: [rows][kListPanel], 0 beyond n.
+void PackColumns(const MlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first, float* HWY_RESTRICT out) {
+  const int64_t cols = std::min(kListPanel, n - first);
   if (matrix.transposed) {
-    if (cols < kPanel) std::fill_n(out, rows * kPanel, 0.0f);
-    PackPanel(matrix.data + first * matrix.ld, matrix.ld, cols, rows, out);
+    if (cols < kListPanel) std::fill_n(out, rows * kListPanel, 0.0f);
+    PackPanel<kListPanel>(matrix.data + first * matrix.ld, matrix.ld, cols, rows, out);
     return;
   }
   for (int64_t r = 0; r < rows; ++r) {
     const float* const from = matrix.data + r * matrix.ld + first;
-    float* const to = out + r * kPanel;
-    if (cols == kPanel) {
+    float* const to = out + r * kListPanel;
+    if (cols == kListPanel) {
       TWOFOUR_UNROLL
-      for (int t = 0; t < kVectors; ++t) hn::Store(hn::LoadU(d, from + t * kLanes), d, to + t * kLanes);
+      for (int t = 0; t < kListVectors; ++t) hn::Store(hn::LoadU(d, from + t * kLanes), d, to + t * kLanes);
     } else {
-      std::fill(std::copy_n(from, cols, to), to + kPanel, 0.0f);
+      std::fill(std::copy_n(from, cols, to), to + kListPanel, 0.0f);
     }
   }
 }
 
+ActivationLists Lists(const PanelMatrix& matrix, ActivationLists::Rows rows) {
+  return {matrix, rows, kListBlock, kListPanel * static_cast<int64_t>(sizeof(float))};
+}
+
 void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, int64_t n, const float* bias, float* out,
                  bool out_transposed) {
-  constexpr int64_t kGroupsAtOnce = kGroup / ActivationLists::kGroupRows;
-  constexpr int64_t kEnoughItems = 16;
-  const int64_t panels = (n + kPanel - 1) / kPanel;
-  const int64_t batches = (lists.groups() + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  const int64_t ranges =
-      std::clamp<int64_t>(kEnoughItems / std::max<int64_t>(panels, 1), 1, std::max<int64_t>(batches, 1));
-  const int64_t work = lists.rows() * lists.cols() * kPanel / ranges;  // Of an item, were there no zeros.
+  // Rows whose sums stay in the second-level cache; fewer where there would be too few pieces for several threads.
+  constexpr int64_t kMostRows = 1024, kFewestRows = 64, kEnoughItems = 16;
+  const int64_t panels = (n + kListPanel - 1) / kListPanel;
+  int64_t rows_at_once = kMostRows;
+  while (rows_at_once > kFewestRows && panels * (lists.rows() / rows_at_once) < kEnoughItems) rows_at_once /= 2;
+  const int64_t ranges = (lists.rows() + rows_at_once - 1) / rows_at_once;
+  const int64_t work = rows_at_once * lists.cols() * kListPanel;  // Of an item, were there no zeros.
   ParallelFor(panels * ranges, 1 + (int64_t{1} << 21) / (work + 1), [&](int64_t begin, int64_t end) {
-    Storage columns(lists.cols() * kPanel * sizeof(float));
+    Storage columns(lists.cols() * kListPanel * sizeof(float)), sums(rows_at_once * kListPanel * sizeof(float));
     int64_t packed = -1;
-    HWY_ALIGN float rows[kGroup * kPanel];
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t panel = item / ranges, first = panel * kPanel, cols = std::min(kPanel, n - first);
+      const int64_t panel = item / ranges, first = panel * kListPanel, cols = std::min(kListPanel, n - first);
       if (panel != packed) PackColumns(matrix, lists.cols(), n, first, Floats(columns));
       packed = panel;
-      const int64_t range = item % ranges;
-      for (int64_t at = batches * range / ranges; at < batches * (range + 1) / ranges; ++at) {
-        const int64_t row = at * kGroup, valid = std::min(kGroup, lists.rows() - row);
-        const int64_t groups = std::min(kGroupsAtOnce, lists.groups() - at * kGroupsAtOnce);
-        for (int64_t g = 0; g < groups; ++g) {
-          RunGroup(lists, at * kGroupsAtOnce + g, Floats(columns), rows + g * 4 * kPanel,
-                   std::make_integer_sequence<int, ActivationLists::kCodes - 1>());
+      const int64_t begin_row = item % ranges * rows_at_once,
+                    end_row = std::min(begin_row + rows_at_once, lists.rows());
+      if (lists.blocks() == 0) std::fill_n(Floats(sums), rows_at_once * kListPanel, 0.0f);
+      for (int64_t block = 0; block < lists.blocks(); ++block) {
+        const float* const dense = Floats(columns) + block * lists.block_cols() * kListPanel;
+        for (int64_t row = begin_row; row < end_row; row += 2) {
+          RunPair(lists, block, row / 2, dense, Floats(sums) + (row - begin_row) * kListPanel);
         }
-        if (out_transposed) {
-          UnpackGroup(rows, std::max<int64_t>(valid, 0), cols, out + first * lists.rows() + row, lists.rows(), false);
-          continue;
-        }
-        for (int64_t r = 0; r < valid; ++r) {
-          float* const to = out + (row + r) * n + first;
-          for (int64_t c = 0; c < cols; ++c) to[c] = rows[r * kPanel + c] + (bias == nullptr ? 0.0f : bias[first + c]);
+      }
+      for (int64_t row = begin_row; row < end_row && out_transposed; row += kGroup) {
+        UnpackGroup<kListPanel>(Floats(sums) + (row - begin_row) * kListPanel, std::min(kGroup, end_row - row), cols,
+                                out + first * lists.rows() + row, lists.rows(), false);
+      }
+      for (int64_t row = begin_row; row < end_row && !out_transposed; ++row) {
+        const float* const from = Floats(sums) + (row - begin_row) * kListPanel;
+        float* const to = out + row * n + first;
+        if (bias == nullptr) {
+          std::copy_n(from, cols, to);
+        } else {
+          for (int64_t c = 0; c < cols; ++c) to[c] = from[c] + bias[first + c];
         }
       }
     }
@@ -253,7 +267,7 @@ void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, i
 }  // namespace
 
 MlpKernel MakeMlpKernel(const LinearKernel* linear) {
-  return {linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, ListProduct};
+  return {linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, Lists, ListProduct};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

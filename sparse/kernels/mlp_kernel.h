@@ -30,6 +30,8 @@ struct MlpKernel {
   /// [batch, out_features] and c_proj's W packed kInputGrad; bias_grad [hidden] = its sums over the batch.
   void (*hidden_grad)(const PackedWeight& proj, const float* dy, PanelMatrix& hidden, float* bias_grad);
 
+  /// The non-zeros of activations, as list_product takes them.
+  ActivationLists (*lists)(const PanelMatrix& matrix, ActivationLists::Rows rows);
   /// One dense matrix, row-major as it is or transposed.
   struct Dense {
     const float* data;

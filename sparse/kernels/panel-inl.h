@@ -98,8 +98,9 @@ HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
 #endif  // HWY_SCALAR
 }
 
-/// panel [cols][kPanel] = the transpose of `rows` <= kPanel rows of x, `ld` elements apart. Lanes beyond `rows` within
+/// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, `ld` elements apart. Lanes beyond `rows` within
 /// the last vector in use become 0; vectors beyond are left alone.
+template <int64_t kPitch = kPanel>
 HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols,
                           float* HWY_RESTRICT panel) {
   const int64_t whole = cols / kLanes * kLanes;
@@ -116,23 +117,24 @@ HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows,
       }
       TransposeSquare(r);
       TWOFOUR_UNROLL
-      for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * kPanel + first);
+      for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * kPitch + first);
     }
     for (int64_t c = whole; c < cols; ++c) {
-      for (int64_t i = 0; i < kLanes; ++i) panel[c * kPanel + first + i] = i < valid ? from[i * ld + c] : 0.0f;
+      for (int64_t i = 0; i < kLanes; ++i) panel[c * kPitch + first + i] = i < valid ? from[i * ld + c] : 0.0f;
     }
   }
 }
 
-/// Writes panel [cols][kPanel], cols <= kGroup, to `rows` <= kPanel row-major rows of out, `ld` elements apart. With
+/// Writes panel [cols][kPitch], cols <= kGroup, to `rows` <= kPitch row-major rows of out, `ld` elements apart. With
 /// `stream`, past the caches: for results that do not fit there, which then need not be read before they are written
 /// (out and ld must be aligned to kGroup elements).
+template <int64_t kPitch = kPanel>
 HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64_t rows, float* HWY_RESTRICT out,
                             int64_t ld, bool stream) {
   constexpr int kPerGroup = kGroup / kLanes;
   if (cols != kGroup) {
     for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t c = 0; c < cols; ++c) out[row * ld + c] = panel[c * kPanel + row];
+      for (int64_t c = 0; c < cols; ++c) out[row * ld + c] = panel[c * kPitch + row];
     }
     return;
   }
@@ -141,7 +143,7 @@ HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64
     TWOFOUR_UNROLL
     for (int g = 0; g < kPerGroup; ++g) {
       TWOFOUR_UNROLL
-      for (int i = 0; i < kLanes; ++i) r[g][i] = hn::Load(d, panel + (g * kLanes + i) * kPanel + first);
+      for (int i = 0; i < kLanes; ++i) r[g][i] = hn::Load(d, panel + (g * kLanes + i) * kPitch + first);
       TransposeSquare(r[g]);
     }
     const int64_t valid = std::min<int64_t>(kLanes, rows - first);
