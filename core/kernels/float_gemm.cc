@@ -55,9 +55,12 @@ constexpr int64_t kDepth = 256;
 /// Floats from one row of packed A to the next; more than kDepth, so that rows spread over the sets of the cache.
 constexpr int64_t kPitch = kDepth + 16;
 /// Rows of a packed block of A, which then stays in the second-level cache.
-constexpr int64_t kBlockRows = 192;
-/// Floats of B that are packed at a time.
-constexpr int64_t kPackedB = kDepth * kPanel;
+constexpr int64_t kBlockRows = 256;
+/// Floats of packed B that stay in the first-level cache while A passes by: one panel, or several where k is short, so
+/// that rows of C are written as long runs.
+constexpr int64_t kHotB = kDepth * kPanel;
+/// Floats of B that are packed at a time: several cache lines of each of its rows, which may lie pages apart.
+constexpr int64_t kPackedB = 4 * kHotB;
 /// With fewer rows, packing B costs more than it saves.
 constexpr int64_t kFewRows = 24;
 /// Inner products of whole rows beat tiles up to here where B is transposed, which is costly to pack.
@@ -168,22 +171,26 @@ void PackA(const GemmProblem<float>& p, int64_t row, int64_t rows, int64_t first
   }
 }
 
-/// Packs columns [col, col + width) of op(B) into [depth][kPanel], with zeros behind them.
+/// Packs columns [col, col + width) of op(B) into panels, [depth][kPanel] each, with zeros behind the last column.
 void PackB(const GemmProblem<float>& p, int64_t col, int64_t width, int64_t first, int64_t depth, float* to) {
-  if (width < kPanel) std::fill_n(to, depth * kPanel, 0.0f);
+  const int64_t whole = width / kPanel, rest = width % kPanel;
+  if (rest > 0) std::fill_n(to + whole * depth * kPanel, depth * kPanel, 0.0f);
   if (p.transpose_b == Transpose::kYes) {
-    TransposeInto(width, depth, p.b + col * p.ldb + first, p.ldb, to, kPanel);
+    const float* const from = p.b + col * p.ldb + first;
+    for (int64_t j = 0; j < width; j += kPanel) {
+      TransposeInto(std::min(kPanel, width - j), depth, from + j * p.ldb, p.ldb, to + j * depth, kPanel);
+    }
     return;
   }
-  const float* from = p.b + first * p.ldb + col;
-  if (width == kPanel) {
-    for (int64_t l = 0; l < depth; ++l, from += p.ldb, to += kPanel) {
-      hwy::Prefetch(from + kPanel);
-      hn::StoreU(hn::LoadU(d, from), d, to);
-      hn::StoreU(hn::LoadU(d, from + kLanes), d, to + kLanes);
+  for (int64_t l = 0; l < depth; ++l) {
+    const float* const from = p.b + (first + l) * p.ldb + col;
+    float* const row = to + l * kPanel;
+    for (int64_t panel = 0; panel < whole; ++panel) {
+      for (int64_t lane = 0; lane < kPanel; lane += kLanes) {
+        hn::StoreU(hn::LoadU(d, from + panel * kPanel + lane), d, row + panel * depth * kPanel + lane);
+      }
     }
-  } else {
-    for (int64_t l = 0; l < depth; ++l) std::copy_n(from + l * p.ldb, width, to + l * kPanel);
+    std::copy_n(from + whole * kPanel, rest, row + whole * depth * kPanel);
   }
 }
 
@@ -208,23 +215,27 @@ void RunBlock(const GemmProblem<float>& p, int64_t row, int64_t rows, int64_t fi
     const bool accumulate = p.accumulate || first > 0;
     PackA(p, row, rows, first, depth, a);
     const auto columns = [&](int64_t panel) { return std::min(kPanel, p.n - panel * kPanel); };
-    // As many panels as the buffer holds: where k is short, rows of C are then written as long runs.
-    const int64_t most = kPackedB / (depth * kPanel);
-    for (int64_t begin = first_panel; begin < last_panel; begin += most) {
-      const int64_t behind = std::min(begin + most, last_panel);
-      for (int64_t panel = begin; panel < behind; ++panel) {
-        if (b_in_place && columns(panel) == kPanel) continue;
-        PackB(p, panel * kPanel, columns(panel), first, depth, b + (panel - begin) * depth * kPanel);
+    const int64_t packed = kPackedB / (depth * kPanel), hot = kHotB / (depth * kPanel);
+    for (int64_t begin = first_panel; begin < last_panel; begin += packed) {
+      const int64_t behind = std::min(begin + packed, last_panel);
+      // In place, only a last panel that is not whole is packed.
+      const int64_t packed_from = !b_in_place ? begin : columns(behind - 1) < kPanel ? behind - 1 : behind;
+      if (packed_from < behind) {
+        const int64_t col = packed_from * kPanel;
+        PackB(p, col, std::min(behind * kPanel, p.n) - col, first, depth, b);
       }
-      ForEachPart(rows, kTileRows, [&](int64_t top, int64_t bottom) {
-        for (int64_t panel = begin; panel < behind; ++panel) {
-          const bool in_place = b_in_place && columns(panel) == kPanel;
-          const float* const from =
-              in_place ? p.b + first * p.ldb + panel * kPanel : b + (panel - begin) * depth * kPanel;
-          RunTile(bottom - top, columns(panel), depth, a + top * kPitch, from, in_place ? p.ldb : kPanel,
-                  p.c + (row + top) * p.ldc + panel * kPanel, p.ldc, accumulate, in_place ? kPanel : 8 * kPanel);
-        }
-      });
+      for (int64_t hot_begin = begin; hot_begin < behind; hot_begin += hot) {
+        const int64_t hot_behind = std::min(hot_begin + hot, behind);
+        ForEachPart(rows, kTileRows, [&](int64_t top, int64_t bottom) {
+          for (int64_t panel = hot_begin; panel < hot_behind; ++panel) {
+            const bool in_place = panel < packed_from;
+            const float* const from =
+                in_place ? p.b + first * p.ldb + panel * kPanel : b + (panel - packed_from) * depth * kPanel;
+            RunTile(bottom - top, columns(panel), depth, a + top * kPitch, from, in_place ? p.ldb : kPanel,
+                    p.c + (row + top) * p.ldc + panel * kPanel, p.ldc, accumulate, in_place ? kPanel : 8 * kPanel);
+          }
+        });
+      }
     }
   });
 }

@@ -73,8 +73,10 @@ TEST(FloatGemmTest, EveryRestOfDepth) {
 TEST(FloatGemmTest, SeveralBlocks) {
   // Around the limits of depth, of rows in a block, and of what is done with few rows.
   ExpectRight({{3, 17, 255}, {3, 17, 256}, {3, 17, 257}, {30, 40, 513}, {2, 7, 1024}, {2, 7, 1025}, {2, 7, 2050}});
-  ExpectRight({{191, 33, 5}, {192, 33, 5}, {193, 33, 5}, {400, 20, 3}, {5, 600, 3}, {40, 600, 3}});
+  ExpectRight({{255, 33, 5}, {256, 33, 5}, {257, 33, 5}, {600, 20, 3}, {5, 600, 3}, {40, 600, 3}});
   ExpectRight({{24, 40, 70}, {25, 40, 70}, {48, 20, 70}, {49, 20, 70}, {1, 130, 300}, {200, 50, 300}});
+  // Several groups of panels that are packed together, the last one not whole.
+  ExpectRight({{30, 150, 300}, {5, 150, 300}, {257, 65, 260}});
 }
 
 TEST(FloatGemmTest, SameBitsForAnyNumberOfThreads) {
