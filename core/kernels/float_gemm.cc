@@ -247,11 +247,12 @@ void RunPacked(const GemmProblem<float>& p) {
   const int64_t panels = CeilDiv(p.n, kPanel), row_blocks = CeilDiv(p.m, kBlockRows);
   const int64_t unit = CeilDiv(p.m, row_blocks) * kPanel * p.k;
   ParallelFor(row_blocks * panels, CeilDiv(kLeastWork, unit), [&](int64_t begin, int64_t end) {
-    Storage a(static_cast<size_t>(CeilDiv(p.m, row_blocks) * kPitch) * sizeof(float)), b(kPackedB * sizeof(float));
+    // Kept by each thread: to ask the system for fresh pages takes longer than a small product.
+    thread_local Storage packed_a(kBlockRows * kPitch * sizeof(float)), packed_b(kPackedB * sizeof(float));
     for (int64_t block = begin / panels; block * panels < end; ++block) {
       const int64_t row = p.m * block / row_blocks, rows = p.m * (block + 1) / row_blocks - row;
       RunBlock(p, row, rows, std::max<int64_t>(begin - block * panels, 0), std::min(end - block * panels, panels),
-               Floats(a), Floats(b));
+               Floats(packed_a), Floats(packed_b));
     }
   });
 }
