@@ -1,7 +1,10 @@
 #include "twofour/core/kernels/gemm.h"
 
 #include <algorithm>
+#include <string>
+#include <type_traits>
 
+#include "twofour/core/kernels/float_gemm.h"
 #include "twofour/core/kernels/gemm_block.h"
 #include "twofour/core/parallel.h"
 
@@ -31,6 +34,10 @@ void Gemm(const GemmProblem<T>& p) {
   if (p.k == 0) {  // A and B may be null: no offsets into them.
     for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, T{0});
     return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    static const FloatGemmKernel* const own = FastFloatGemm();
+    if (own != nullptr) return own->multiply(p);
   }
   const int64_t row_blocks = CeilDiv(p.m, kBlockRows), col_blocks = CeilDiv(p.n, kBlockCols);
   const int64_t grain = p.m * p.n * p.k <= kSerialWork ? row_blocks * col_blocks : 1;
@@ -64,6 +71,8 @@ void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, in
   problem.ldc = n;
   Gemm(problem);
 }
+
+std::string GemmName() { return FastFloatGemm() != nullptr ? "twofour" : GemmLibraryName(); }
 
 template void Gemm(const GemmProblem<float>&);
 template void Gemm(const GemmProblem<double>&);

@@ -24,9 +24,9 @@ struct GemmProblem {
   bool accumulate = false;
 };
 
-/// Computes a product with oneDNN (float, where it was built in) or Eigen. C is cut into blocks
-/// that depend on the shape alone, and each is computed by one thread: results do not depend on the
-/// number of threads. An empty k leaves zeros (or C, when accumulating).
+/// Computes a product: floats with twofour's own kernel on AVX2 and AVX-512 (see float_gemm.h), everything else with
+/// oneDNN (float, where it was built in) or Eigen. Results do not depend on the number of threads. An empty k leaves
+/// zeros (or C, when accumulating).
 template <typename T>
 void Gemm(const GemmProblem<T>& problem);
 
@@ -35,7 +35,7 @@ void Gemm(const GemmProblem<T>& problem);
 template <typename T>
 void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c);
 
-/// Name and version of the library behind float products: "oneDNN 2.6.3" or "Eigen 3.4.0".
-std::string GemmLibraryName();
+/// What computes products of floats here: "twofour", "oneDNN 2.6.3" or "Eigen 3.4.0".
+std::string GemmName();
 
 }  // namespace twofour::kernels

@@ -55,7 +55,7 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   row("training", DescribeTraining(config, data.train->size()));
   row("threads", std::to_string(NumThreads()));
   row("processor", std::string(InstructionSetName()));
-  row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmLibraryName(),
+  row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmName(),
                              sparse::ChooseMaskSearchKernel(config.sparsity().algorithm() == proto::Sparsity::GREEDY
                                                                 ? sparse::MaskAlgorithm::kGreedy
                                                                 : sparse::MaskAlgorithm::kExact)
