@@ -15,7 +15,6 @@
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket_pack.cc"
 #include <hwy/foreach_target.h>
 //
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -45,32 +44,32 @@ HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t
 #endif
 }
 
-void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps_in) {
-  const PairBucketSteps steps = steps_in;  // A copy, which no write can change.
-  // Where each pairing's next step goes, in the form of StepCounts: a register, where three pointers would be memory.
-  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
-  StepCounts next = (first << 16) + ((first + second) << 32);
+void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
+  // Copies, which no write can change.
+  uint16_t(*const HWY_RESTRICT offsets)[2] = steps.offsets;
+  float(*const HWY_RESTRICT weights)[4] = steps.weights;
+  const int64_t ld = tiles.ld, weight_stride = tiles.weight_stride, mask_stride = tiles.mask_stride;
+  // An offset counts for both of a step's columns, so it is added to both halves at once; neither overflows.
+  const uint32_t tile_offsets = static_cast<uint32_t>(kTileSize * plan.column_bytes()) * 0x10001u;
+  StepCounts next = FirstSteps(counts);
+  uint32_t base = 0;
   const float* weight = tiles.weight;
-  const int64_t ld = tiles.ld;
-  const auto tile_bytes = static_cast<uint32_t>(kTileSize * plan.column_bytes());
-  for (int64_t t = 0; t < tiles.count; ++t, weight += tiles.weight_stride) {
-    const TileMask mask = tiles.masks[t * tiles.mask_stride];
-    const uint32_t tile_offset = static_cast<uint32_t>(t) * tile_bytes;
-    hwy::Prefetch(weight + tiles.ahead + t % kTileSize * tiles.ahead_stride);
-    const TileRecipe* const recipe = plan.Find(mask);
+  const TileMask* const end = tiles.masks + tiles.count * mask_stride;
+  for (const TileMask* mask = tiles.masks; mask != end; mask += mask_stride) {
+    const TileRecipe* const recipe = plan.Find(*mask);
     if (recipe == nullptr) {
-      next = plan.WriteAnyTile(mask, weight, ld, tile_offset, next, steps);
-      continue;
+      next = plan.WriteAnyTile(*mask, weight, ld, base & 0xffffu, next, steps);
+    } else {
+      const uint64_t step0 = next >> recipe->shift[0] & 0xffffu;
+      const uint64_t step1 = (next + (StepCounts{1} << recipe->shift[0])) >> recipe->shift[1] & 0xffffu;
+      next += recipe->counts;
+      const uint32_t offsets0 = recipe->offsets[0] + base, offsets1 = recipe->offsets[1] + base;
+      std::memcpy(offsets[step0], &offsets0, sizeof(offsets0));
+      std::memcpy(offsets[step1], &offsets1, sizeof(offsets1));
+      CopyWeights(*recipe, weight, ld, weights[step0], weights[step1]);
     }
-    const uint32_t step0 = CountOf(next, recipe->pairing[0]);
-    const StepCounts one_on = next + (StepCounts{1} << (16 * recipe->pairing[0]));
-    const uint32_t step1 = CountOf(one_on, recipe->pairing[1]);
-    next += recipe->counts;
-    const uint32_t both_halves = tile_offset * 0x10001u;  // Added to two offsets at once; neither overflows.
-    const uint32_t offsets0 = recipe->offsets[0] + both_halves, offsets1 = recipe->offsets[1] + both_halves;
-    std::memcpy(steps.offsets[step0], &offsets0, sizeof(offsets0));
-    std::memcpy(steps.offsets[step1], &offsets1, sizeof(offsets1));
-    CopyWeights(*recipe, weight, ld, steps.weights[step0], steps.weights[step1]);
+    weight += weight_stride;
+    base += tile_offsets;
   }
 }
 
@@ -112,7 +111,7 @@ TileRecipe RecipeOf(TileMask mask, bool transposed, int64_t column_bytes) {
   recipe.counts = CountsOf(steps);
   for (int s = 0; s < 2; ++s) {
     const TileStep& step = steps.step[s];
-    recipe.pairing[s] = static_cast<uint8_t>(step.pairing);
+    recipe.shift[s] = static_cast<uint8_t>(16 * step.pairing);
     recipe.offsets[s] = OffsetsOf(step, 0, column_bytes);
     for (int i = 0; i < 4; ++i) {
       const int row = step.row[i], col = step.col[i / 2];
@@ -184,8 +183,7 @@ StepWriter StepWriterFor(SimdTarget target) {
 }
 
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
-  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
-  StepCounts next = (first << 16) + ((first + second) << 32);
+  StepCounts next = FirstSteps(counts);
   for (int64_t t = 0; t < tiles.count; ++t) {
     next = plan.WriteAnyTile(tiles.masks[t * tiles.mask_stride], tiles.weight + t * tiles.weight_stride, tiles.ld,
                              static_cast<uint32_t>(t * kTileSize * plan.column_bytes()), next, steps);

@@ -17,13 +17,19 @@ using StepCounts = uint64_t;
 
 inline uint16_t CountOf(StepCounts counts, int pairing) { return static_cast<uint16_t>(counts >> (16 * pairing)); }
 
+/// Where each pairing's first step goes: a register, where three pointers would be memory.
+inline StepCounts FirstSteps(StepCounts counts) {
+  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
+  return (first << 16) + ((first + second) << 32);
+}
+
 /// A transposable tile's two steps, ready to be copied.
 struct alignas(64) TileRecipe {
   /// The tile's entry, 4 * row + col as it lies in the weight, of each of the eight weights.
   int32_t entry[8] = {};
   StepCounts counts = 0;
   uint32_t offsets[2] = {};  ///< Both offsets of each step from the tile's first column, 16 bits each.
-  uint8_t pairing[2] = {};
+  uint8_t shift[2] = {};     ///< Where each step's pairing stands in StepCounts.
 };
 
 /// The tiles of one strip within one block, in the order of the matrix's columns.
@@ -33,7 +39,6 @@ struct TileRange {
   const float* weight;
   int64_t ld;  ///< Elements from one row of the weight to the next.
   int64_t weight_stride;
-  int64_t ahead, ahead_stride;  ///< What to prefetch at tile t: weight + ahead + t % 4 * ahead_stride.
   int64_t count;
 };
 
