@@ -33,6 +33,7 @@ using RowSums = FloatVector[kPairs];
 
 /// The best masks so far.
 struct Best {
+  HWY_INLINE Best() {}  // See TileVectors.
   FloatVector sum;
   IntVector bits;
   /// Negative where the two upper (lower) rows of `bits` are to be exchanged.

@@ -46,9 +46,9 @@ inline constexpr int64_t kGroup = 16;
 static_assert(kGroup % kLanes == 0);
 
 /// Holds a loaded vector in a register. Compilers would rather fold the load into each multiply-add that uses it, which
-/// loads it once for each, and loads are what the kernels are short of.
+/// loads it once for each, and loads are what the kernels are short of. Portable vectors are arrays: nothing to hold.
 HWY_INLINE V Loaded(V v) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+#if HWY_TARGET & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4) && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
   asm("" : "+v"(v.raw));
 #endif
   return v;

@@ -31,6 +31,8 @@ inline constexpr int64_t kBlocks = kTilesPerVector / kTilesPerBlock;
 
 /// |w| of entry [row][col] of kTilesPerVector tiles. Tiles are not in order: see StoreTiles.
 struct TileVectors {
+  // NEON's vectors have a constructor, and GCC compiles constructors that it writes itself for the baseline.
+  HWY_INLINE TileVectors() {}
   FloatVector entry[kTileSize][kTileSize];
 };
 
