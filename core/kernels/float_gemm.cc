@@ -78,7 +78,7 @@ void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_
       // Where rows of B are rows of panels, the first tile of rows packs whole panels in passing.
       const int64_t whole = p.transpose_b == Transpose::kNo ? std::min(end, p.n / kPanel) : begin;
       if (whole > begin) {
-        const int64_t rows = std::min<int64_t>(kTileRows, p.m);
+        const int64_t rows = p.m / CeilDiv(p.m, kTileRows);
         for (int64_t panel = begin; panel < whole; ++panel) {
           first_tiles[rows - 1](depth, a, p.b + first * p.ldb + panel * kPanel, p.ldb, p.c + panel * kPanel, p.ldc,
                                 accumulate, kPanel, b + (panel - begin) * depth * kPanel);
