@@ -29,8 +29,8 @@ constexpr int64_t kBlockRows = 256;
 /// Floats of packed B that stay in the second-level cache beside it while the rows of A, a tile of them, pass through
 /// the first-level cache. Several panels, so that rows of C are written as long runs.
 constexpr int64_t kHotB = 8 * kDepth * kPanel;
-/// Panels of B that are packed once for all blocks of rows; they stay in the third-level cache.
-constexpr int64_t kSharedPanels = 4096 / kPanel;
+/// Floats of B that are packed once for all blocks of rows; they stay in the third-level cache.
+constexpr int64_t kSharedB = 4 << 20;
 /// Panels packed by one thread at a time: several cache lines of each row of B, which may lie pages apart.
 constexpr int64_t kPanelsOfAGroup = 4;
 /// Inner products of whole rows beat tiles up to here where B is transposed, which is costly to pack.
@@ -93,29 +93,33 @@ void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_
   });
 }
 
-/// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them.
+/// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them. All of k at
+/// once, so that threads wait for each other only twice.
 void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel, float* b) {
   const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
-  ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
-    const int64_t depth = last - first, grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * depth);
-    ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
+  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
+  ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
+    ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
       for (int64_t group = begin; group < end; ++group) {
-        const int64_t panel = first_panel + group * kPanelsOfAGroup;
-        const int64_t col = panel * kPanel, behind = std::min(panel + kPanelsOfAGroup, last_panel) * kPanel;
-        PackB(p, col, std::min(behind, p.n) - col, first, depth, b + (panel - first_panel) * depth * kPanel);
+        const int64_t panel = group * kPanelsOfAGroup, col = (first_panel + panel) * kPanel;
+        const int64_t behind = (first_panel + std::min(panel + kPanelsOfAGroup, panels)) * kPanel;
+        PackB(p, col, std::min(behind, p.n) - col, first, last - first,
+              b + (first * panels + panel * (last - first)) * kPanel);
       }
     });
-    // Units of work are panels for one block of rows.
-    ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
-      float* const a = SpaceForA();
-      for (int64_t block = begin / panels; block * panels < end; ++block) {
-        const int64_t top = p.m * block / row_blocks, bottom = p.m * (block + 1) / row_blocks;
-        const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
-        PackA(p, top, bottom - top, first, depth, a);
-        MultiplyPacked(p, top, bottom, depth, first_panel + from, first_panel + to, a, b + from * depth * kPanel,
-                       p.accumulate || first > 0);
-      }
-    });
+  });
+  // Units of work are panels for one block of rows.
+  ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
+    float* const a = SpaceForA();
+    for (int64_t block = begin / panels; block * panels < end; ++block) {
+      const int64_t top = p.m * block / row_blocks, bottom = p.m * (block + 1) / row_blocks;
+      const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
+      ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+        PackA(p, top, bottom - top, first, last - first, a);
+        MultiplyPacked(p, top, bottom, last - first, first_panel + from, first_panel + to, a,
+                       b + (first * panels + from * (last - first)) * kPanel, p.accumulate || first > 0);
+      });
+    }
   });
 }
 
@@ -126,8 +130,9 @@ void RunPacked(const GemmProblem<float>& p) {
                 [&](int64_t begin, int64_t end) { RunOneBlock(p, begin, end); });
     return;
   }
-  Storage packed(std::min(panels, kSharedPanels) * kPanel * std::min(p.k, kDepth) * sizeof(float));
-  ForEachPart(panels, kSharedPanels, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, Floats(packed)); });
+  const int64_t most = std::min(std::max(kSharedB / (p.k * kPanel), kPanelsOfAGroup), panels);
+  Storage packed(most * kPanel * p.k * sizeof(float));
+  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, Floats(packed)); });
 }
 
 void Run(const GemmProblem<float>& p) {
