@@ -1,5 +1,9 @@
 #include "twofour/nn/mlp.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/sparse/mlp.h"
@@ -23,20 +27,28 @@ Tensor Mlp::Forward(const Tensor& x) {
   return (*c_proj_)->Forward(Activate(activation_, (*c_fc_)->Forward(x)));
 }
 
-Tensor Mlp::ForwardFused(const Tensor& x) {
+const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
+  const auto no = [why_not](std::string reason) {
+    if (why_not != nullptr) *why_not = std::move(reason);
+    return nullptr;
+  };
   auto* const fc = dynamic_cast<SemiSparseLinear*>(c_fc_->get());
   auto* const proj = dynamic_cast<SemiSparseLinear*>(c_proj_->get());
-  if (activation_ != Activation::kReluSquared || fc == nullptr || proj == nullptr || !fc->options().fused_mlp ||
-      !proj->options().fused_mlp || x.rank() == 0) {
-    return {};
-  }
-  const sparse::SemiSparseLayer fc_layer = fc->Layer(), proj_layer = proj->Layer();
-  const sparse::MlpKernel* const kernel = sparse::ChooseMlpKernel(*fc_layer.packed, *proj_layer.packed, x.rows());
+  if (fc == nullptr || proj == nullptr) return no("not both linears are SemiSparseLinear");
+  if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
+  if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
+  return sparse::ChooseMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
+}
+
+Tensor Mlp::ForwardFused(const Tensor& x) {
+  const sparse::MlpKernel* const kernel = x.rank() == 0 ? nullptr : FusedKernel(x.rows());
   if (kernel == nullptr) return {};
+  auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
+  auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
   sparse::SemiSparseMlpReport report;
-  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, &report);
-  fc->MeasureInput(x);
-  proj->SetInputDensity(report.density);
+  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc.Layer(), proj.Layer(), &report);
+  fc.MeasureInput(x);
+  proj.SetInputDensity(report.density);
   return y;
 }
 

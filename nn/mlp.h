@@ -1,9 +1,12 @@
 #pragma once
 
+#include <string>
+
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/module.h"
+#include "twofour/sparse/kernels/mlp_kernel.h"
 
 namespace twofour::nn {
 
@@ -23,6 +26,10 @@ class Mlp : public Module {
   Mlp(const MlpOptions& options, Generator& generator);
   std::string_view type_name() const override { return "Mlp"; }
   Tensor Forward(const Tensor& x) override;
+
+  /// The kernel with which `batch` rows are computed as one op, or null: then linear by linear, and `why_not` (if not
+  /// null) says why.
+  const sparse::MlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
  private:
   /// As one op where the two linears allow it; undefined otherwise.

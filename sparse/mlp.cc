@@ -130,18 +130,16 @@ class Pass {
 
 }  // namespace
 
-const MlpKernel* ChooseMlpKernel(const SemiSparseWeight& fc, const SemiSparseWeight& proj, int64_t batch,
-                                 std::string* why_not) {
+const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
   const LinearKernel* common = nullptr;
-  for (const SemiSparseWeight* weight : {&fc, &proj}) {
+  for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-      const auto [kernel, reason] =
-          ChooseLinearKernel({weight->out_features(), weight->in_features(), batch, direction});
+      const auto [kernel, reason] = ChooseLinearKernel({(*weight)[0], (*weight)[1], batch, direction});
       if (common == nullptr) common = kernel;
       if (kernel != common || kernel->target == kAnyTarget) {
         if (why_not != nullptr) {
-          *why_not = fmt::format("{} of [{}, {}] runs on {}: {}", NameOf(direction), weight->out_features(),
-                                 weight->in_features(), kernel->name, reason);
+          *why_not =
+              fmt::format("{} with {} runs on {} ({})", NameOf(direction), ToString(*weight), kernel->name, reason);
         }
         return nullptr;
       }

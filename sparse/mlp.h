@@ -22,10 +22,10 @@ struct SemiSparseMlpReport {
   bool uses_lists = false;  ///< Whether c_proj's forward and c_fc's input gradient go by the non-zeros.
 };
 
-/// The kernel with which the MLP can be computed as one op, or null and in `why_not` the reason: all four products
-/// with its weights must be pair-bucket's (see ChooseLinearKernel). Throws Error as ChooseLinearKernel does.
-const MlpKernel* ChooseMlpKernel(const SemiSparseWeight& fc, const SemiSparseWeight& proj, int64_t batch,
-                                 std::string* why_not = nullptr);
+/// The kernel with which an MLP of two weights, [out_features, in_features] each, can be computed as one op on `batch`
+/// rows, or null and in `why_not` (if not null) the reason: all four products with its weights must be pair-bucket's
+/// (see ChooseLinearKernel). Throws Error as ChooseLinearKernel does.
+const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not = nullptr);
 
 /// c_proj(relu(c_fc(x))^2) as one op, x [..., in_features], with `kernel` from ChooseMlpKernel: equal within rounding
 /// to SemiSparseLinear, ReluSquared, SemiSparseLinear, in fewer passes over memory. The hidden activations stay in the

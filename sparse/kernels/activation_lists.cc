@@ -13,6 +13,7 @@ namespace {
 constexpr int kGroupRows = ActivationLists::kGroupRows;
 constexpr int kCodes = ActivationLists::kCodes;
 constexpr int kMaxPanelGroups = 64 / kGroupRows;
+constexpr uint64_t kEvenBits = 0x5555555555555555;
 constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -34,7 +35,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t b
   assert(block_cols_ * column_bytes <= 1 << 16);
   rows == Rows::kBatch ? CountBatchGroups(matrix) : CountFeatureGroups(matrix);
   AddUp();
-  Allocate(matrix.panels());
+  Allocate();
   rows == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
 }
 
@@ -48,7 +49,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationList
       column_bytes_(same_zeros.column_bytes_),
       ends_(same_zeros.ends_),
       entries_(same_zeros.entries_) {
-  Allocate(matrix.panels());
+  Allocate();
   orientation_ == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
 }
 
@@ -86,12 +87,10 @@ void ActivationLists::AddUp() {
   }
 }
 
-void ActivationLists::Allocate(int64_t panels) {
-  // One more for each panel: where the columns of code 0 are thrown.
-  const size_t entries = size_t{entries_} + static_cast<size_t>(panels);
-  storage_ = std::make_unique<Storage>(entries * (sizeof(*values_) + sizeof(*offsets_)));
+void ActivationLists::Allocate() {
+  storage_ = std::make_unique<Storage>(entries_ * (sizeof(*values_) + sizeof(*offsets_)));
   values_ = reinterpret_cast<float(*)[kGroupRows]>(storage_->data());
-  offsets_ = reinterpret_cast<uint16_t*>(values_ + entries);
+  offsets_ = reinterpret_cast<uint16_t*>(values_ + entries_);
 }
 
 void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
@@ -103,19 +102,17 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
         uint32_t next[kMaxPanelGroups][kCodes];
         for (int64_t g = 0; g < per_panel; ++g) {
           std::memcpy(next[g] + 1, ends(block, p * per_panel + g).data(), (kCodes - 1) * sizeof(uint32_t));
-          next[g][0] = entries_ + static_cast<uint32_t>(p);
         }
         const int64_t first = block * block_cols_, last = std::min(first + block_cols_, cols_);
         for (int64_t j = first; j < last; ++j) {
           const float* const values = matrix.values(p) + j * matrix.panel();
           const auto offset = static_cast<uint16_t>((j - first) * column_bytes_);
-          // Without a branch on the code, which nothing could predict.
-          for (int64_t g = 0; g < per_panel; ++g) {
-            const uint64_t code = nonzero[j] >> (kGroupRows * g) & (kCodes - 1);
-            const uint32_t to = next[g][code];
-            next[g][code] = to + (code != 0);
+          const uint64_t word = nonzero[j];
+          for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
+            const int bit = std::countr_zero(pairs);
+            const uint32_t to = next[bit / kGroupRows][word >> bit & (kCodes - 1)]++;
             offsets_[to] = offset;
-            std::memcpy(values_[to], values + kGroupRows * g, sizeof(*values_));
+            std::memcpy(values_[to], values + bit, sizeof(*values_));
           }
         }
       }
@@ -135,13 +132,17 @@ void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
           const uint64_t w0 = matrix.nonzero(p)[2 * group], w1 = matrix.nonzero(p)[2 * group + 1];
           const float* const values = matrix.values(p) + 2 * group * panel;
           const int64_t base = (p - first) * panel;
-          for (uint64_t any = w0 | w1; any != 0; any &= any - 1) {
-            const int row = std::countr_zero(any);
-            const uint32_t to = next[(w0 >> row & 1) | (w1 >> row & 1) << 1]++;
-            offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
-            values_[to][0] = values[row];
-            values_[to][1] = values[panel + row];
-          }
+          const auto append = [&](uint64_t bits, uint32_t& to) {
+            for (; bits != 0; bits &= bits - 1, ++to) {
+              const int row = std::countr_zero(bits);
+              offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
+              values_[to][0] = values[row];
+              values_[to][1] = values[panel + row];
+            }
+          };
+          append(w0 & ~w1, next[1]);
+          append(w1 & ~w0, next[2]);
+          append(w0 & w1, next[3]);
         }
       }
     }

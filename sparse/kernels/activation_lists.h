@@ -49,7 +49,7 @@ class ActivationLists {
   void CountBatchGroups(const PanelMatrix& matrix);
   void CountFeatureGroups(const PanelMatrix& matrix);
   void AddUp();
-  void Allocate(int64_t panels);
+  void Allocate();
   void FillBatchGroups(const PanelMatrix& matrix);
   void FillFeatureGroups(const PanelMatrix& matrix);
 

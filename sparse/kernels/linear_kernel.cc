@@ -37,7 +37,7 @@ LinearKernelChoice ChooseLinearKernel(const LinearShape& shape) {
     if (!why_not.empty()) continue;  // Another machine's kernel is no news.
     why_not = kernel.why_not(shape);
     if (why_not.empty()) why_not = kernel.why_slower(shape);
-    if (why_not.empty()) return {&kernel, rejections.empty() ? "measured fastest" : rejections};
+    if (why_not.empty()) return {&kernel, rejections.empty() ? "the fastest at this size" : rejections};
     rejections += fmt::format("{}{}: {}", rejections.empty() ? "" : "; ", kernel.name, why_not);
   }
   throw Error(fmt::format("no kernel multiplies with a 2:4 weight [{}, {}]: {}", shape.out_features, shape.in_features,

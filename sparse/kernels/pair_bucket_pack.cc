@@ -4,6 +4,10 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 #include "twofour/sparse/kernels/pair_bucket_pack.h"
 
@@ -11,7 +15,6 @@
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket_pack.cc"
 #include <hwy/foreach_target.h>
 //
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -41,32 +44,32 @@ HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t
 #endif
 }
 
-void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps_in) {
-  const PairBucketSteps steps = steps_in;  // A copy, which no write can change.
-  // Where each pairing's next step goes, in the form of StepCounts: a register, where three pointers would be memory.
-  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
-  StepCounts next = (first << 16) + ((first + second) << 32);
+void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
+  // Copies, which no write can change.
+  uint16_t(*const HWY_RESTRICT offsets)[2] = steps.offsets;
+  float(*const HWY_RESTRICT weights)[4] = steps.weights;
+  const int64_t ld = tiles.ld, weight_stride = tiles.weight_stride, mask_stride = tiles.mask_stride;
+  // An offset counts for both of a step's columns, so it is added to both halves at once; neither overflows.
+  const uint32_t tile_offsets = static_cast<uint32_t>(kTileSize * plan.column_bytes()) * 0x10001u;
+  StepCounts next = FirstSteps(counts);
+  uint32_t base = 0;
   const float* weight = tiles.weight;
-  const int64_t ld = plan.geometry().ld;
-  const auto tile_bytes = static_cast<uint32_t>(kTileSize * plan.geometry().column_bytes);
-  for (int64_t t = 0; t < tiles.count; ++t, weight += tiles.weight_stride) {
-    const TileMask mask = tiles.masks[t * tiles.mask_stride];
-    const uint32_t tile_offset = static_cast<uint32_t>(t) * tile_bytes;
-    hwy::Prefetch(weight + tiles.ahead + t % kTileSize * tiles.ahead_stride);
-    const TileRecipe* const recipe = plan.Find(mask);
+  const TileMask* const end = tiles.masks + tiles.count * mask_stride;
+  for (const TileMask* mask = tiles.masks; mask != end; mask += mask_stride) {
+    const TileRecipe* const recipe = plan.Find(*mask);
     if (recipe == nullptr) {
-      next = plan.WriteAnyTile(mask, weight, tile_offset, next, steps);
-      continue;
+      next = plan.WriteAnyTile(*mask, weight, ld, base & 0xffffu, next, steps);
+    } else {
+      const uint64_t step0 = next >> recipe->shift[0] & 0xffffu;
+      const uint64_t step1 = (next + (StepCounts{1} << recipe->shift[0])) >> recipe->shift[1] & 0xffffu;
+      next += recipe->counts;
+      const uint32_t offsets0 = recipe->offsets[0] + base, offsets1 = recipe->offsets[1] + base;
+      std::memcpy(offsets[step0], &offsets0, sizeof(offsets0));
+      std::memcpy(offsets[step1], &offsets1, sizeof(offsets1));
+      CopyWeights(*recipe, weight, ld, weights[step0], weights[step1]);
     }
-    const uint32_t step0 = CountOf(next, recipe->pairing[0]);
-    const StepCounts one_on = next + (StepCounts{1} << (16 * recipe->pairing[0]));
-    const uint32_t step1 = CountOf(one_on, recipe->pairing[1]);
-    next += recipe->counts;
-    const uint32_t both_halves = tile_offset * 0x10001u;  // Added to two offsets at once; neither overflows.
-    const uint32_t offsets0 = recipe->offsets[0] + both_halves, offsets1 = recipe->offsets[1] + both_halves;
-    std::memcpy(steps.offsets[step0], &offsets0, sizeof(offsets0));
-    std::memcpy(steps.offsets[step1], &offsets1, sizeof(offsets1));
-    CopyWeights(*recipe, weight, ld, steps.weights[step0], steps.weights[step1]);
+    weight += weight_stride;
+    base += tile_offsets;
   }
 }
 
@@ -101,18 +104,18 @@ uint32_t OffsetsOf(const TileStep& step, uint32_t tile_offset, int64_t column_by
   return std::bit_cast<uint32_t>(std::array<uint16_t, 2>{first, second});
 }
 
-TileRecipe RecipeOf(TileMask mask, const PackGeometry& geometry) {
-  const TileSteps steps = StepsOfTile(Oriented(mask, geometry.transposed));
+TileRecipe RecipeOf(TileMask mask, bool transposed, int64_t column_bytes) {
+  const TileSteps steps = StepsOfTile(Oriented(mask, transposed));
   assert(steps.count == 2);
   TileRecipe recipe;
   recipe.counts = CountsOf(steps);
   for (int s = 0; s < 2; ++s) {
     const TileStep& step = steps.step[s];
-    recipe.pairing[s] = static_cast<uint8_t>(step.pairing);
-    recipe.offsets[s] = OffsetsOf(step, 0, geometry.column_bytes);
+    recipe.shift[s] = static_cast<uint8_t>(16 * step.pairing);
+    recipe.offsets[s] = OffsetsOf(step, 0, column_bytes);
     for (int i = 0; i < 4; ++i) {
       const int row = step.row[i], col = step.col[i / 2];
-      recipe.entry[4 * s + i] = geometry.transposed ? kTileSize * col + row : kTileSize * row + col;
+      recipe.entry[4 * s + i] = transposed ? kTileSize * col + row : kTileSize * row + col;
     }
   }
   return recipe;
@@ -120,8 +123,18 @@ TileRecipe RecipeOf(TileMask mask, const PackGeometry& geometry) {
 
 }  // namespace
 
-PackPlan::PackPlan(const PackGeometry& geometry) : geometry_(geometry), numbers_(MaskNumbers()) {
-  for (const TileMask mask : TransposableMasks()) recipes_.push_back(RecipeOf(mask, geometry));
+PackPlan::PackPlan(bool transposed, int64_t column_bytes)
+    : transposed_(transposed), column_bytes_(column_bytes), numbers_(MaskNumbers()) {
+  for (const TileMask mask : TransposableMasks()) recipes_.push_back(RecipeOf(mask, transposed, column_bytes));
+}
+
+const PackPlan& PackPlan::For(bool transposed, int64_t column_bytes) {
+  static std::mutex making;
+  static std::map<std::pair<bool, int64_t>, std::unique_ptr<const PackPlan>> plans;
+  const std::lock_guard lock(making);
+  std::unique_ptr<const PackPlan>& plan = plans[{transposed, column_bytes}];
+  if (plan == nullptr) plan.reset(new PackPlan(transposed, column_bytes));
+  return *plan;
 }
 
 const uint8_t* PackPlan::MaskNumbers() {
@@ -139,23 +152,23 @@ StepCounts PackPlan::Count(const TileRange& tiles) const {
   for (int64_t t = 0; t < tiles.count; ++t) {
     const TileMask mask = tiles.masks[t * tiles.mask_stride];
     const TileRecipe* const recipe = Find(mask);
-    counts += recipe != nullptr ? recipe->counts : CountsOf(StepsOfTile(Oriented(mask, geometry_.transposed)));
+    counts += recipe != nullptr ? recipe->counts : CountsOf(StepsOfTile(Oriented(mask, transposed_)));
   }
   return counts;
 }
 
-StepCounts PackPlan::WriteAnyTile(TileMask mask, const float* weight, uint32_t tile_offset, StepCounts next,
+StepCounts PackPlan::WriteAnyTile(TileMask mask, const float* weight, int64_t ld, uint32_t tile_offset, StepCounts next,
                                   const PairBucketSteps& steps) const {
-  const TileSteps tile = StepsOfTile(Oriented(mask, geometry_.transposed));
+  const TileSteps tile = StepsOfTile(Oriented(mask, transposed_));
   for (int s = 0; s < tile.count; ++s) {
     const TileStep& from = tile.step[s];
     const uint32_t step = CountOf(next, from.pairing);
     next += StepCounts{1} << (16 * from.pairing);
-    const uint32_t offsets = OffsetsOf(from, tile_offset, geometry_.column_bytes);
+    const uint32_t offsets = OffsetsOf(from, tile_offset, column_bytes_);
     std::memcpy(steps.offsets[step], &offsets, sizeof(offsets));
     for (int i = 0; i < 4; ++i) {
-      const int64_t row = from.row[i], col = from.col[i / 2], ld = geometry_.ld;
-      steps.weights[step][i] = row < 0 ? 0.0f : weight[geometry_.transposed ? col * ld + row : row * ld + col];
+      const int64_t row = from.row[i], col = from.col[i / 2];
+      steps.weights[step][i] = row < 0 ? 0.0f : weight[transposed_ ? col * ld + row : row * ld + col];
     }
   }
   return next;
@@ -170,11 +183,10 @@ StepWriter StepWriterFor(SimdTarget target) {
 }
 
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
-  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
-  StepCounts next = (first << 16) + ((first + second) << 32);
+  StepCounts next = FirstSteps(counts);
   for (int64_t t = 0; t < tiles.count; ++t) {
-    next = plan.WriteAnyTile(tiles.masks[t * tiles.mask_stride], tiles.weight + t * tiles.weight_stride,
-                             static_cast<uint32_t>(t * kTileSize * plan.geometry().column_bytes), next, steps);
+    next = plan.WriteAnyTile(tiles.masks[t * tiles.mask_stride], tiles.weight + t * tiles.weight_stride, tiles.ld,
+                             static_cast<uint32_t>(t * kTileSize * plan.column_bytes()), next, steps);
   }
 }
 

@@ -12,17 +12,16 @@
 
 namespace twofour::sparse {
 
-/// Where a packing reads: W or W transposed, rows `ld` elements apart; and the bytes of one column of a panel.
-struct PackGeometry {
-  bool transposed = false;
-  int64_t ld = 0;
-  int64_t column_bytes = 0;
-};
-
 /// The numbers of steps of each pairing, 16 bits each: what a strip has within a block fits.
 using StepCounts = uint64_t;
 
 inline uint16_t CountOf(StepCounts counts, int pairing) { return static_cast<uint16_t>(counts >> (16 * pairing)); }
+
+/// Where each pairing's first step goes: a register, where three pointers would be memory.
+inline StepCounts FirstSteps(StepCounts counts) {
+  const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
+  return (first << 16) + ((first + second) << 32);
+}
 
 /// A transposable tile's two steps, ready to be copied.
 struct alignas(64) TileRecipe {
@@ -30,7 +29,7 @@ struct alignas(64) TileRecipe {
   int32_t entry[8] = {};
   StepCounts counts = 0;
   uint32_t offsets[2] = {};  ///< Both offsets of each step from the tile's first column, 16 bits each.
-  uint8_t pairing[2] = {};
+  uint8_t shift[2] = {};     ///< Where each step's pairing stands in StepCounts.
 };
 
 /// The tiles of one strip within one block, in the order of the matrix's columns.
@@ -38,33 +37,37 @@ struct TileRange {
   const TileMask* masks;
   int64_t mask_stride;
   const float* weight;
+  int64_t ld;  ///< Elements from one row of the weight to the next.
   int64_t weight_stride;
-  int64_t ahead, ahead_stride;  ///< What to prefetch at tile t: weight + ahead + t % 4 * ahead_stride.
   int64_t count;
 };
 
-/// The recipes of the 90 transposable masks, all that an exact search finds; what keeps less is worked out tile by
-/// tile.
+/// How tiles become steps: the recipes of the 90 transposable masks, all that an exact search finds; what keeps less is
+/// worked out tile by tile.
 class PackPlan {
  public:
-  explicit PackPlan(const PackGeometry& geometry);
+  /// For W or W transposed, and panels with `column_bytes` in a column. Made at its first use, and kept.
+  static const PackPlan& For(bool transposed, int64_t column_bytes);
 
-  const PackGeometry& geometry() const { return geometry_; }
+  int64_t column_bytes() const { return column_bytes_; }
   /// Null for a mask that is not transposable.
   const TileRecipe* Find(TileMask mask) const {
     const uint8_t number = numbers_[mask];
     return number == kNotTransposable ? nullptr : &recipes_[number];
   }
   StepCounts Count(const TileRange& tiles) const;
-  /// Writes the steps of a tile of any mask; `next` is where each pairing's next step goes, and is returned moved on.
-  StepCounts WriteAnyTile(TileMask mask, const float* weight, uint32_t tile_offset, StepCounts next,
+  /// Writes the steps of a tile of any mask, which begins at `weight`; `next` is where each pairing's next step goes,
+  /// and is returned moved on.
+  StepCounts WriteAnyTile(TileMask mask, const float* weight, int64_t ld, uint32_t tile_offset, StepCounts next,
                           const PairBucketSteps& steps) const;
 
  private:
   static constexpr uint8_t kNotTransposable = 255;
+  PackPlan(bool transposed, int64_t column_bytes);
   static const uint8_t* MaskNumbers();
 
-  PackGeometry geometry_;
+  bool transposed_;
+  int64_t column_bytes_;
   const uint8_t* numbers_;  // For each mask its place among recipes_.
   std::vector<TileRecipe> recipes_;
 };

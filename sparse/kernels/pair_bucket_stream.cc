@@ -16,9 +16,8 @@ PairBucketStream::PairBucketStream(const float* weight, const Mask& mask, Direct
   const bool transposed = direction == Direction::kInputGrad;
   const int64_t column_bytes = tiling.panel * static_cast<int64_t>(sizeof(float)), ld = mask.cols();
   assert(tiling.block_cols % kTileSize == 0 && tiling.block_cols * column_bytes <= 1 << 16);
-  const PackPlan plan({transposed, ld, column_bytes});
+  const PackPlan& plan = PackPlan::For(transposed, column_bytes);
   const auto tiles_of = [&](int64_t index) {
-    constexpr int64_t kLine = 64 / sizeof(float);  // Elements of a cache line: four tiles.
     const int64_t block = index / strips(), strip = index % strips();
     const int64_t first_tile = block * tiling_.block_cols / kTileSize;
     const int64_t tiles = std::min(tiling_.block_cols, cols_ - block * tiling_.block_cols) / kTileSize;
@@ -27,10 +26,8 @@ PairBucketStream::PairBucketStream(const float* weight, const Mask& mask, Direct
     range.masks = mask.tiles() + tile_row * mask.tile_cols() + tile_col;
     range.mask_stride = transposed ? mask.tile_cols() : 1;
     range.weight = weight + (tile_row * ld + tile_col) * kTileSize;
+    range.ld = ld;
     range.weight_stride = transposed ? kTileSize * ld : kTileSize;
-    // The next strip's rows; transposed, four strips share their cache lines, and each fetches one row of those beside.
-    range.ahead = transposed ? kLine + strip % kTileSize * ld : kTileSize * ld;
-    range.ahead_stride = transposed ? 0 : ld;
     range.count = tiles;
     return range;
   };

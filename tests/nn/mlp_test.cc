@@ -1,17 +1,22 @@
 #include "twofour/nn/mlp.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/sgd.h"
 
 #include "tests/nn/compare_with_ops.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/scoped_env.h"
 
 namespace twofour::nn {
 namespace {
@@ -21,6 +26,8 @@ using test::ExpectClose;
 using test::ExpectComputes;
 using test::Fixture;
 using test::RandomF32;
+using test::ScopedEnv;
+using ::testing::HasSubstr;
 
 TEST(MlpTest, ComputesProjectionOfActivation) {
   for (Activation activation : {Activation::kReluSquared, Activation::kGelu}) {
@@ -55,6 +62,67 @@ TEST(MlpTest, AgreesWithPyTorch) {
     SCOPED_TRACE(parameter.name);
     ExpectClose(parameter.tensor.grad(), fixture.Get(parameter.name + ".grad"));
   }
+}
+
+/// A 2:4 MLP that may or may not run as one op, always the same.
+std::unique_ptr<Mlp> SparseMlp(bool fused, Activation activation = Activation::kReluSquared) {
+  Generator generator(4);
+  auto mlp = std::make_unique<Mlp>(
+      MlpOptions{.in_features = 32, .hidden_features = 64, .out_features = 16, .activation = activation}, generator);
+  SwapLinearWithSemiSparseLinear(*mlp, {.include = ".*", .sparsity = {.fused_mlp = fused}});
+  mlp->VisitModules([](const std::string&, Module& module) {
+    if (auto* linear = dynamic_cast<SemiSparseLinear*>(&module)) linear->MeasureInputDensity(true);
+  });
+  return mlp;
+}
+
+SemiSparseLinear& ChildOf(Mlp& mlp, const std::string& child) {
+  SemiSparseLinear* found = nullptr;
+  mlp.VisitModules([&](const std::string& name, Module& module) {
+    if (name == child) found = &dynamic_cast<SemiSparseLinear&>(module);
+  });
+  return *found;
+}
+
+TEST(SparseMlpTest, AsOneOpIsTheSameAsLinearByLinear) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const std::unique_ptr<Mlp> fused = SparseMlp(true), composed = SparseMlp(false);
+  ASSERT_NE(fused->FusedKernel(200), nullptr);
+  ASSERT_EQ(composed->FusedKernel(200), nullptr);
+  optim::Sgd fused_sgd(fused->Parameters(), {.lr = 1e-2f}), composed_sgd(composed->Parameters(), {.lr = 1e-2f});
+  for (int step = 0; step < 3; ++step) {
+    const Tensor x = RandomF32({200, 32}, {.seed = 5, .step = static_cast<uint64_t>(step)});
+    Sum(fused->Forward(x)).Backward();
+    Sum(composed->Forward(x)).Backward();
+    fused_sgd.Step();
+    composed_sgd.Step();
+    fused_sgd.ZeroGrad();
+    composed_sgd.ZeroGrad();
+    for (const char* child : {"c_fc", "c_proj"}) {
+      EXPECT_NEAR(ChildOf(*fused, child).input_density(), ChildOf(*composed, child).input_density(), 1e-3) << child;
+    }
+  }
+  const auto expected = composed->NamedParameters();
+  const auto actual = fused->NamedParameters();
+  for (size_t i = 0; i < expected.size(); ++i) {
+    SCOPED_TRACE(expected[i].name);
+    ExpectClose(actual[i].tensor, expected[i].tensor, 1e-4, 1e-4);
+  }
+}
+
+TEST(SparseMlpTest, SaysWhyItRunsLinearByLinear) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const auto reason = [](Mlp& mlp, int64_t batch) {
+    std::string why_not;
+    EXPECT_EQ(mlp.FusedKernel(batch, &why_not), nullptr);
+    return why_not;
+  };
+  EXPECT_EQ(reason(*SparseMlp(false), 200), "turned off");
+  EXPECT_THAT(reason(*SparseMlp(true), 1), HasSubstr("batch rows"));
+  EXPECT_THAT(reason(*SparseMlp(true, Activation::kRelu), 200), HasSubstr("relu"));
+  Generator generator(1);
+  Mlp dense({.in_features = 32, .hidden_features = 64, .out_features = 16}, generator);
+  EXPECT_THAT(reason(dense, 200), HasSubstr("SemiSparseLinear"));
 }
 
 TEST(MlpTest, ZeroProjectionStartsAtZero) {

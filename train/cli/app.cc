@@ -131,7 +131,8 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   PrintStartupTable(config, run.folder.string(), *run.model, run.data, out);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, *run.model);
-    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, config.training().batch_size(), out);
+    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, *run.model, config.training().batch_size(),
+                    out);
   }
   return run;
 }

@@ -8,6 +8,7 @@
 #include "twofour/core/cpu.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/parallel.h"
+#include "twofour/nn/mlp.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
 
@@ -33,6 +34,18 @@ std::string DescribeTraining(const proto::Config& config, int64_t samples) {
                      Grouped(config.training().steps()), per_step, epochs,
                      config.optimizer().has_sgd() ? "sgd" : "adamw", config.learning_rate().lr(),
                      proto::LearningRate::Schedule_Name(config.learning_rate().schedule()), config.seed());
+}
+
+/// Which kernels multiply with a layer's weight, and why: "pair_bucket_avx2 (the fastest at this size)", or one for
+/// each direction where they differ.
+std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch) {
+  const auto choose = [&](sparse::Direction direction) {
+    return sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction});
+  };
+  const auto forward = choose(sparse::Direction::kForward), input_grad = choose(sparse::Direction::kInputGrad);
+  if (forward.kernel == input_grad.kernel) return fmt::format("{} ({})", forward.kernel->name, forward.reason);
+  return fmt::format("forward {} ({}), input gradient {} ({})", forward.kernel->name, forward.reason,
+                     input_grad.kernel->name, input_grad.reason);
 }
 
 size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
@@ -62,22 +75,24 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
                                  .name));
 }
 
-void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, int64_t batch, std::ostream& out) {
+void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, nn::Module& model, int64_t batch,
+                     std::ostream& out) {
   const bool by_weight = target == nn::SwapTarget::kWeight;
   out << fmt::format("✓ 2:4 sparsity enabled - converted {} MLP layers to {}\n", report.converted.size(),
                      by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
   const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
   for (const nn::SwapEntry& entry : report.converted) {
     out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
-    if (by_weight) {
-      for (const auto direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
-        const auto [kernel, reason] =
-            sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction});
-        out << fmt::format("  {}: {} ({})", NameOf(direction), kernel->name, reason);
-      }
-    }
+    if (by_weight) out << "  " << DescribeKernels(entry, batch);
     out << "\n";
   }
+  model.VisitModules([&](const std::string& name, nn::Module& module) {
+    auto* const mlp = dynamic_cast<nn::Mlp*>(&module);
+    if (mlp == nullptr || !by_weight) return;
+    std::string why_not;
+    const bool fused = mlp->FusedKernel(batch, &why_not) != nullptr;
+    out << fmt::format("    {:<{}}  {}\n", name, width, fused ? "as one op" : "linear by linear: " + why_not);
+  });
   if (!report.kept_dense.empty()) out << "  kept dense:\n";
   for (const nn::SwapEntry& entry : report.kept_dense) {
     out << fmt::format("    {:<{}}  [{}, {}]  {}\n", entry.name, width, entry.out_features, entry.in_features,

@@ -153,7 +153,8 @@ nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
               sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
           .sparsity = {.algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
                                                                                     : sparse::MaskAlgorithm::kExact,
-                       .interval = sparsity.interval()}};
+                       .interval = sparsity.interval(),
+                       .fused_mlp = sparsity.fused_mlp()}};
 }
 
 TrainerOptions BuildTrainerOptions(const proto::Config& config) {

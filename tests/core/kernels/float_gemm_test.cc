@@ -56,7 +56,8 @@ TEST(FloatGemmTest, EveryNumberOfRowsInATile) {
 
 TEST(FloatGemmTest, EveryNumberOfColumnsInAPanel) {
   std::vector<Size> sizes;
-  for (const int64_t m : {1, 3, 25}) {  // One row, B in place, B packed.
+  for (const int64_t m :
+       {1, 3, 25, 257}) {  // One row, B in place, B packed in passing, B packed for two blocks of rows.
     for (int64_t n = 10; n <= 70; ++n) sizes.push_back({m, n, 7});
   }
   ExpectRight(sizes);
@@ -76,12 +77,15 @@ TEST(FloatGemmTest, SeveralBlocks) {
   ExpectRight({{255, 33, 5}, {256, 33, 5}, {257, 33, 5}, {600, 20, 3}, {5, 600, 3}, {40, 600, 3}});
   ExpectRight({{24, 40, 70}, {25, 40, 70}, {48, 20, 70}, {49, 20, 70}, {1, 130, 300}, {200, 50, 300}});
   // Several groups of panels that are packed together, the last one not whole.
-  ExpectRight({{30, 150, 300}, {5, 150, 300}, {257, 65, 260}});
+  ExpectRight({{30, 150, 300}, {5, 150, 300}, {257, 65, 260}, {257, 140, 260}});
+  // More columns than are packed at a time.
+  ExpectRight({{257, 4100, 2}});
 }
 
 TEST(FloatGemmTest, SameBitsForAnyNumberOfThreads) {
   ForAllKernels([](const FloatGemmKernel& kernel) {
-    for (const Size& size : std::vector<Size>{{1, 4001, 330}, {20, 701, 300}, {300, 331, 37}, {70, 330, 600}}) {
+    for (const Size& size :
+         std::vector<Size>{{1, 4001, 330}, {20, 701, 300}, {300, 331, 37}, {513, 40, 290}, {70, 330, 600}}) {
       ForAllForms<float>(size, [&](Product<float>& product) {
         std::vector<float> expected;
         for (const int threads : {1, 2, 3}) {
