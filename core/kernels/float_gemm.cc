@@ -147,11 +147,15 @@ void Run(const GemmProblem<float>& p) {
 }
 
 }  // namespace
+}  // namespace twofour::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::kernels::HWY_NAMESPACE {
 
 FloatGemmKernel FloatGemm() { return {HWY_TARGET, Run}; }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "twofour/core/kernels/simd_table.h"

@@ -2,8 +2,9 @@
 
 // For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list them in a table.
 // TWOFOUR_FOR_EACH_TARGET(M) expands to M(NAMESPACE, TARGET) for each, fastest first, where NAMESPACE is what
-// HWY_NAMESPACE was and TARGET is Highway's constant. TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the fastest
-// that TWOFOUR_MAX_ISA allows.
+// HWY_NAMESPACE was and TARGET is Highway's constant. What makes an entry of such a table runs on every processor: it
+// belongs into that namespace, but behind HWY_AFTER_NAMESPACE(), where it is compiled for the baseline.
+// TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the fastest that TWOFOUR_MAX_ISA allows.
 
 #include <hwy/highway.h>
 

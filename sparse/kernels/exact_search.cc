@@ -147,13 +147,17 @@ void ExactSearch(const float* weight, int64_t cols, TileMask* tiles) {
 }
 
 }  // namespace
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel ExactSearchKernel() {
   return SimdSearch(MaskAlgorithm::kExact, HWY_TARGET, kTilesPerVector, &ExactSearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace twofour::sparse {

@@ -94,13 +94,17 @@ void GreedySearch(const float* weight, int64_t cols, TileMask* tiles) {
 }
 
 }  // namespace
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel GreedySearchKernel() {
   return SimdSearch(MaskAlgorithm::kGreedy, HWY_TARGET, kTilesPerVector, &GreedySearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace twofour::sparse {

@@ -265,13 +265,17 @@ void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, i
 }
 
 }  // namespace
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::sparse::HWY_NAMESPACE {
 
 MlpKernel MakeMlpKernel(const LinearKernel* linear) {
   return {linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, Lists, ListProduct};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "twofour/core/kernels/simd_table.h"

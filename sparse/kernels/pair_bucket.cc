@@ -53,6 +53,14 @@ std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direct
   return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, HWY_TARGET);
 }
 
+}  // namespace
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace {
+
 std::string WhyNot(const LinearShape& shape) {
   const std::string here = WhyNotHere(HWY_TARGET);
   return here.empty() ? WhyNotTiled(shape) : here;
@@ -88,7 +96,6 @@ LinearKernel PairBucketKernel() {
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "twofour/core/kernels/simd_table.h"
