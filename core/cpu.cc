@@ -54,10 +54,16 @@ void ApplyInstructionSetLimit() {
 }
 
 std::vector<SimdTarget> AllowedSimdTargets() {
-  ApplyInstructionSetLimit();
-  std::vector<SimdTarget> allowed = hwy::SupportedAndGeneratedTargets();
-  // Highway reports none where the processor knows only less than the build's own baseline: that one must do.
-  if (allowed.empty()) allowed.push_back(HWY_STATIC_TARGET);
+  static const std::vector<SimdTarget> allowed = [] {
+    ApplyInstructionSetLimit();
+    std::vector<SimdTarget> targets = hwy::SupportedAndGeneratedTargets();
+    // Asking what is supported makes Highway 1.0.3 choose the best that the processor has, disabled or not: forget
+    // that.
+    hwy::GetChosenTarget().DeInit();
+    // None is reported where the processor knows only less than the build's own baseline: that one must do.
+    if (targets.empty()) targets.push_back(HWY_STATIC_TARGET);
+    return targets;
+  }();
   return allowed;
 }
 
