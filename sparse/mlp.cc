@@ -131,6 +131,14 @@ class Pass {
 }  // namespace
 
 const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
+  // Narrower, and what lists save goes on filling up their panels of columns: docs/performance.md.
+  constexpr int64_t kNarrowest = 128;
+  if (ForcedKernels().empty() && std::min(fc[1], proj[0]) < kNarrowest) {
+    if (why_not != nullptr) {
+      *why_not = fmt::format("pays from {} features on, here {}", kNarrowest, std::min(fc[1], proj[0]));
+    }
+    return nullptr;
+  }
   const LinearKernel* common = nullptr;
   for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {

@@ -24,7 +24,8 @@ struct SemiSparseMlpReport {
 
 /// The kernel with which an MLP of two weights, [out_features, in_features] each, can be computed as one op on `batch`
 /// rows, or null and in `why_not` (if not null) the reason: all four products with its weights must be pair-bucket's
-/// (see ChooseLinearKernel). Throws Error as ChooseLinearKernel does.
+/// (see ChooseLinearKernel), and unless TWOFOUR_KERNEL forces that, inputs and outputs wide enough for it to pay.
+/// Throws Error as ChooseLinearKernel does.
 const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not = nullptr);
 
 /// c_proj(relu(c_fc(x))^2) as one op, x [..., in_features], with `kernel` from ChooseMlpKernel: equal within rounding

@@ -68,8 +68,8 @@ TEST(MlpTest, AgreesWithPyTorch) {
 std::unique_ptr<Mlp> SparseMlp(bool fused, Activation activation = Activation::kReluSquared) {
   Generator generator(4);
   auto mlp = std::make_unique<Mlp>(
-      MlpOptions{.in_features = 32, .hidden_features = 64, .out_features = 16, .activation = activation}, generator);
-  SwapLinearWithSemiSparseLinear(*mlp, {.include = ".*", .sparsity = {.fused_mlp = fused}});
+      MlpOptions{.in_features = 128, .hidden_features = 64, .out_features = 132, .activation = activation}, generator);
+  SwapLinearWithSemiSparseLinear(*mlp, {.include = ".*", .multiple_of = 4, .sparsity = {.fused_mlp = fused}});
   mlp->VisitModules([](const std::string&, Module& module) {
     if (auto* linear = dynamic_cast<SemiSparseLinear*>(&module)) linear->MeasureInputDensity(true);
   });
@@ -91,7 +91,7 @@ TEST(SparseMlpTest, AsOneOpIsTheSameAsLinearByLinear) {
   ASSERT_EQ(composed->FusedKernel(200), nullptr);
   optim::Sgd fused_sgd(fused->Parameters(), {.lr = 1e-2f}), composed_sgd(composed->Parameters(), {.lr = 1e-2f});
   for (int step = 0; step < 3; ++step) {
-    const Tensor x = RandomF32({200, 32}, {.seed = 5, .step = static_cast<uint64_t>(step)});
+    const Tensor x = RandomF32({200, 128}, {.seed = 5, .step = static_cast<uint64_t>(step)});
     Sum(fused->Forward(x)).Backward();
     Sum(composed->Forward(x)).Backward();
     fused_sgd.Step();

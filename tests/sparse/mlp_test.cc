@@ -226,8 +226,16 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
     EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), &kernel);
   }
-  const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
   std::string why_not;
+  {
+    const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+    EXPECT_NE(ChooseMlpKernel({512, 128}, {128, 512}, 2048), nullptr);
+    EXPECT_EQ(ChooseMlpKernel({512, 124}, {128, 512}, 2048, &why_not), nullptr);
+    EXPECT_THAT(why_not, HasSubstr("128 features"));
+    EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 1, &why_not), nullptr);
+    EXPECT_THAT(why_not, HasSubstr("batch rows"));
+  }
+  const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
   EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30, &why_not), nullptr);
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
