@@ -22,8 +22,7 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// A recipe's weights, four into each step.
-HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t ld, float* HWY_RESTRICT first,
-                            float* HWY_RESTRICT second) {
+HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t ld, float* first, float* second) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
   const hn::FixedTag<float, 8> eight;
   const hn::FixedTag<float, 4> four;
@@ -38,16 +37,16 @@ HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t
   hn::StoreU(hn::LowerHalf(four, weights), four, first);
   hn::StoreU(hn::UpperHalf(four, weights), four, second);
 #else
-  for (int i = 0; i < 8; ++i) {
-    (i < 4 ? first : second)[i % 4] = tile[recipe.entry[i] / kTileSize * ld + recipe.entry[i] % kTileSize];
-  }
+  const auto at = [&](int i) { return tile[recipe.entry[i] / kTileSize * ld + recipe.entry[i] % kTileSize]; };
+  for (int i = 0; i < 4; ++i) first[i] = at(i);
+  for (int i = 0; i < 4; ++i) second[i] = at(4 + i);
 #endif
 }
 
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
   // Copies, which no write can change.
-  uint16_t(*const HWY_RESTRICT offsets)[2] = steps.offsets;
-  float(*const HWY_RESTRICT weights)[4] = steps.weights;
+  uint16_t(*const offsets)[2] = steps.offsets;
+  float(*const weights)[4] = steps.weights;
   const int64_t ld = tiles.ld, weight_stride = tiles.weight_stride, mask_stride = tiles.mask_stride;
   // An offset counts for both of a step's columns, so it is added to both halves at once; neither overflows.
   const uint32_t tile_offsets = static_cast<uint32_t>(kTileSize * plan.column_bytes()) * 0x10001u;
