@@ -46,18 +46,17 @@ void JsonLinesSink::WriteLine(const std::string& line) {
 }
 
 void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
-  WriteLine(Json{{"step", metrics.step},
-                 {"split", "train"},
-                 {"loss", metrics.loss},
-                 {"lr", metrics.lr},
-                 {"grad_norm", metrics.grad_norm},
-                 {"samples_per_s", metrics.samples_per_s}}
-                .dump());
+  Json record{{"step", metrics.step},           {"split", "train"},
+              {"loss", metrics.loss},           {"lr", metrics.lr},
+              {"grad_norm", metrics.grad_norm}, {fmt::format("{}_per_s", metrics.unit), metrics.units_per_s}};
+  if (metrics.mfu > 0) record["mfu"] = metrics.mfu;
+  WriteLine(record.dump());
 }
 
 void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
-  WriteLine(
-      Json{{"step", metrics.step}, {"split", "eval"}, {"loss", metrics.loss}, {"accuracy", metrics.accuracy}}.dump());
+  Json record{{"step", metrics.step}, {"split", "eval"}, {"loss", metrics.loss}};
+  for (const auto& [name, value] : metrics.details) record[name] = value;
+  WriteLine(record.dump());
 }
 
 void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace twofour::train {
@@ -12,16 +14,21 @@ namespace twofour::train {
 /// After a training step: `step` counts finished optimizer steps from 1.
 struct TrainMetrics {
   int64_t step = 0;
-  double loss = 0;  ///< Mean over the samples of this step.
+  double loss = 0;  ///< Mean over the batches of this step.
   double lr = 0;
-  double grad_norm = 0;      ///< Of all gradients together, before clipping.
-  double samples_per_s = 0;  ///< Over the training time since the last such record.
+  double grad_norm = 0;               ///< Of all gradients together, before clipping.
+  std::string_view unit = "samples";  ///< What a batch consists of.
+  double units_per_s = 0;             ///< Over the training time since the last such record.
+  /// Model FLOP utilisation: what training the dense model at this rate takes, as a share of what the processor can do
+  /// (Chowdhery et al., "PaLM", 2022). 0: not known.
+  double mfu = 0;
 };
 
 struct EvalMetrics {
   int64_t step = 0;
-  double loss = 0;      ///< Mean over the evaluation samples.
-  double accuracy = 0;  ///< Share of samples whose largest logit is their class.
+  double loss = 0;  ///< Mean over the evaluation data.
+  /// What else the task can tell, by name: "accuracy"; "perplexity" and "bits_per_byte".
+  std::vector<std::pair<std::string, double>> details = {};
 };
 
 /// The state of one SemiSparseLinear after a step.
@@ -56,8 +63,8 @@ class TeeSink : public MetricSink {
 };
 
 /// Appends one JSON object a line to a file, each handed to the operating system at once:
-///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}
-///   {"step":..,"split":"eval","loss":..,"accuracy":..}
+///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
+///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..}
 class JsonLinesSink : public MetricSink {
  public:

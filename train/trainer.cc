@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
-#include "twofour/core/ops/loss.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/clip.h"
 #include "twofour/train/finite_check.h"
@@ -24,7 +22,6 @@ TrainerOptions Checked(const TrainerOptions& options) {
   };
   at_least("steps", options.steps, 0);
   at_least("accumulate_steps", options.accumulate_steps, 1);
-  at_least("eval_batch_size", options.eval_batch_size, 1);
   at_least("eval_every_steps", options.eval_every_steps, 0);
   at_least("log_every_steps", options.log_every_steps, 0);
   at_least("checkpoint_every_steps", options.checkpoint_every_steps, 0);
@@ -34,32 +31,19 @@ TrainerOptions Checked(const TrainerOptions& options) {
   return options;
 }
 
-int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
-  const float* row = logits.data<float>();
-  const int32_t* target = targets.data<int32_t>();
-  int64_t correct = 0;
-  for (int64_t i = 0; i < logits.rows(); ++i, row += logits.cols()) {
-    correct += std::max_element(row, row + logits.cols()) - row == target[i];
-  }
-  return correct;
-}
-
 }  // namespace
 
-Trainer::Trainer(nn::Module& model, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule,
-                 const Dataset& train_data, const Dataset& eval_data, const TrainerOptions& options,
+Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
                  const TrainerServices& services)
-    : model_(model),
+    : task_(task),
+      model_(task.model()),
       optimizer_(optimizer),
       lr_schedule_(std::move(lr_schedule)),
-      train_data_(train_data),
-      eval_data_(eval_data),
       options_(Checked(options)),
       services_(services),
-      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
-      parameters_(model.NamedParameters()),
-      parameter_tensors_(model.Parameters()),
-      sparse_layers_(nn::FindSemiSparseLinears(model)) {}
+      parameters_(model_.NamedParameters()),
+      parameter_tensors_(model_.Parameters()),
+      sparse_layers_(nn::FindSemiSparseLinears(model_)) {}
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   if (data.state.step > options_.steps) {
@@ -104,7 +88,7 @@ void Trainer::Step() {
   RequireFinite(parameters_);
   ++state_.step;
   training_seconds_ += services_.clock->Seconds() - start;
-  training_samples_ += options_.batch_size * options_.accumulate_steps;
+  training_units_ += task_.units_per_batch() * options_.accumulate_steps;
   AfterStep(loss, grad_norm, lr);
 }
 
@@ -112,9 +96,8 @@ double Trainer::AccumulateGradients() {
   double loss_sum = 0;
   for (int64_t pass = 0; pass < options_.accumulate_steps; ++pass) {
     const uint64_t batch_number = static_cast<uint64_t>(state_.step * options_.accumulate_steps + pass);
-    const Batch batch = train_data_.Get(sampler_.BatchIndices(batch_number));
     model_.SetStep(batch_number);
-    Tensor loss = CrossEntropyLoss(model_.Forward(batch.inputs), batch.targets);
+    Tensor loss = task_.Loss(batch_number);
     loss_sum += loss.item();
     if (!std::isfinite(loss_sum)) return loss_sum;
     if (options_.accumulate_steps > 1) loss = Scale(loss, 1.0 / static_cast<double>(options_.accumulate_steps));
@@ -125,10 +108,11 @@ double Trainer::AccumulateGradients() {
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
-    const double rate = training_seconds_ > 0 ? static_cast<double>(training_samples_) / training_seconds_ : 0.0;
-    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, rate});
+    const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
+    const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
+    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu});
     training_seconds_ = 0;
-    training_samples_ = 0;
+    training_units_ = 0;
     RecordSparsity();
   }
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
@@ -146,20 +130,10 @@ EvalMetrics Trainer::Evaluate() {
   const NoGradGuard no_grad;
   const bool was_training = model_.training();
   model_.SetTraining(false);
-  const int64_t size = eval_data_.size();
-  double loss_sum = 0;
-  int64_t correct = 0;
-  for (int64_t begin = 0; begin < size; begin += options_.eval_batch_size) {
-    std::vector<int64_t> indices(static_cast<size_t>(std::min(options_.eval_batch_size, size - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const Batch batch = eval_data_.Get(indices);
-    const Tensor logits = model_.Forward(batch.inputs);
-    loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());
-    correct += CountCorrect(logits, batch.targets);
-  }
+  EvalMetrics metrics = task_.Evaluate();
+  metrics.step = state_.step;
   model_.SetTraining(was_training);
-  const double count = static_cast<double>(size);
-  return {state_.step, loss_sum / count, static_cast<double>(correct) / count};
+  return metrics;
 }
 
 void Trainer::EvaluateAndRecord() {

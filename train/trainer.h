@@ -10,24 +10,20 @@
 #include "twofour/optim/optimizer.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/clock.h"
-#include "twofour/train/data/dataset.h"
-#include "twofour/train/data/shuffle.h"
 #include "twofour/train/metrics.h"
+#include "twofour/train/task.h"
 
 namespace twofour::train {
 
 struct TrainerOptions {
-  int64_t steps = 1000;          ///< Optimizer steps.
-  int64_t batch_size = 128;      ///< Samples in one forward and backward pass.
-  int64_t accumulate_steps = 1;  ///< Passes averaged for one optimizer step.
-  double clip_grad_norm = 0;     ///< 0 does not clip.
-  bool shuffle = true;
-  uint64_t seed = 1;               ///< Decides the order of the data.
-  int64_t eval_every_steps = 100;  ///< Besides after the last step; 0: only then.
-  int64_t eval_batch_size = 500;
+  int64_t steps = 1000;                ///< Optimizer steps.
+  int64_t accumulate_steps = 1;        ///< Micro-batches averaged for one optimizer step.
+  double clip_grad_norm = 0;           ///< 0 does not clip.
+  int64_t eval_every_steps = 100;      ///< Besides after the last step; 0: only then.
   int64_t log_every_steps = 50;        ///< 0: never.
   int64_t checkpoint_every_steps = 0;  ///< 0: only at the end.
   bool save_best = true;
+  double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
 };
 
 /// What the trainer works with besides the model; none is owned.
@@ -39,13 +35,13 @@ struct TrainerServices {
   const std::atomic<bool>* stop = nullptr;
 };
 
-/// Trains a classifier: softmax cross-entropy on a Dataset. A run is a pure function of model, data and options; one
-/// that is restored from a checkpoint goes on to the same bits.
+/// The training loop, whatever the task. A run is a pure function of task, optimizer and options; one that is restored
+/// from a checkpoint goes on to the same bits.
 class Trainer {
  public:
-  /// Nothing is owned or copied. Throws Error on an option out of range and when a batch is larger than its data set.
-  Trainer(nn::Module& model, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const Dataset& train_data,
-          const Dataset& eval_data, const TrainerOptions& options, const TrainerServices& services);
+  /// Nothing is owned or copied. Throws Error on an option out of range.
+  Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
+          const TrainerServices& services);
 
   /// Goes on from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's; nothing has
   /// been changed then.
@@ -56,7 +52,7 @@ class Trainer {
   /// written of such a model.
   bool Run();
 
-  /// Loss and accuracy of the model as it stands, over the whole evaluation set.
+  /// The model as it stands, over all evaluation data.
   EvalMetrics Evaluate();
 
   const TrainerState& state() const { return state_; }
@@ -72,21 +68,19 @@ class Trainer {
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
   bool Finished() const { return state_.step >= options_.steps; }
 
+  Task& task_;
   nn::Module& model_;
   optim::Optimizer& optimizer_;
   optim::LrSchedule lr_schedule_;
-  const Dataset& train_data_;
-  const Dataset& eval_data_;
   TrainerOptions options_;
   TrainerServices services_;
-  EpochSampler sampler_;
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> parameter_tensors_;
   std::vector<nn::NamedSemiSparseLinear> sparse_layers_;
   TrainerState state_;
   int64_t saved_step_ = -1;
-  double training_seconds_ = 0;   // Since the last train record.
-  int64_t training_samples_ = 0;  // Likewise.
+  double training_seconds_ = 0;  // Since the last train record.
+  int64_t training_units_ = 0;   // Likewise.
 };
 
 }  // namespace twofour::train

@@ -20,11 +20,11 @@ using ::testing::HasSubstr;
 TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
   const TempDir dir;
   JsonLinesSink sink(dir / "metrics.jsonl");
-  sink.OnTrain({.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 2, .samples_per_s = 1000});
+  sink.OnTrain({.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 2, .units_per_s = 1000});
   EXPECT_EQ(
       ReadTextFile(dir / "metrics.jsonl"),
       "{\"step\":50,\"split\":\"train\",\"loss\":0.25,\"lr\":0.001,\"grad_norm\":2.0,\"samples_per_s\":1000.0}\n");
-  sink.OnEval({.step = 100, .loss = 0.5, .accuracy = 0.75});
+  sink.OnEval({.step = 100, .loss = 0.5, .details = {{"accuracy", 0.75}}});
   sink.OnSparsity({.step = 100, .layer = "a\"b", .retained_l1 = 0.7, .flip_rate = 0.01, .activation_density = 0.5});
   const std::string text = ReadTextFile(dir / "metrics.jsonl");
   EXPECT_THAT(text, HasSubstr("{\"step\":100,\"split\":\"eval\",\"loss\":0.5,\"accuracy\":0.75}\n"));
@@ -36,10 +36,18 @@ TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
   EXPECT_EQ(sparsity["activation_density"], 0.5);
 }
 
+TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
+  const TempDir dir;
+  JsonLinesSink(dir / "m").OnTrain({.step = 1, .unit = "tokens", .units_per_s = 10, .mfu = 0.5});
+  const auto record = nlohmann::json::parse(ReadTextFile(dir / "m"));
+  EXPECT_EQ(record["tokens_per_s"], 10);
+  EXPECT_EQ(record["mfu"], 0.5);
+}
+
 TEST(JsonLinesSinkTest, AppendsToWhatIsThere) {
   const TempDir dir;
   WriteTextFile(dir / "m", "{\"step\":1}\n");
-  JsonLinesSink(dir / "m").OnEval({.step = 2, .loss = 0, .accuracy = 0});
+  JsonLinesSink(dir / "m").OnEval({.step = 2, .loss = 0});
   EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::StartsWith("{\"step\":1}\n{\"step\":2,"));
 }
 

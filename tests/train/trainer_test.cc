@@ -12,6 +12,7 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/adamw.h"
 #include "twofour/optim/sgd.h"
+#include "twofour/train/classification.h"
 
 #include "tests/support/expect_error.h"
 #include "tests/support/faulty_file_system.h"
@@ -61,12 +62,13 @@ struct JobSetup {
   int64_t interval = 1;
   double dropout = 0;
   double lr = 1e-2;
+  ClassificationOptions task = {.batch_size = 20, .eval_batch_size = 32};
 };
 
 /// A model, an optimizer and data that are the same each time.
 class Job {
  public:
-  explicit Job(TrainerOptions options = {}, JobSetup setup = {}, TrainerServices services = {}) : options_(options) {
+  explicit Job(TrainerOptions options = {}, JobSetup setup = {}, TrainerServices services = {}) {
     Generator generator(5);
     model_ = std::make_unique<nn::ResidualMlp>(nn::ResidualMlpOptions{.in_features = 16,
                                                                       .width = 16,
@@ -80,8 +82,8 @@ class Job {
     }
     optimizer_ = std::make_unique<optim::AdamW>(optim::DecayMatricesOnly(model_->NamedParameters(), 0.01),
                                                 optim::AdamWOptions{.lr = setup.lr});
-    trainer_ =
-        std::make_unique<Trainer>(*model_, *optimizer_, optim::ConstantLr(setup.lr), train_, eval_, options_, services);
+    task_ = std::make_unique<ClassificationTask>(*model_, train_, eval_, setup.task);
+    trainer_ = std::make_unique<Trainer>(*task_, *optimizer_, optim::ConstantLr(setup.lr), options, services);
   }
 
   Trainer& trainer() { return *trainer_; }
@@ -94,24 +96,28 @@ class Job {
   }
 
  private:
-  TrainerOptions options_;
   InMemoryDataset train_ = MakeData(200, 1), eval_ = MakeData(70, 2);
   std::unique_ptr<nn::ResidualMlp> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<ClassificationTask> task_;
   std::unique_ptr<Trainer> trainer_;
 };
 
-TrainerOptions ShortRun() {
-  return {.steps = 12, .batch_size = 20, .eval_every_steps = 5, .eval_batch_size = 32, .log_every_steps = 4};
+TrainerOptions ShortRun() { return {.steps = 12, .eval_every_steps = 5, .log_every_steps = 4}; }
+
+double Accuracy(Trainer& trainer) {
+  const EvalMetrics metrics = trainer.Evaluate();
+  EXPECT_EQ(metrics.details.at(0).first, "accuracy");
+  return metrics.details.at(0).second;
 }
 
 TEST(TrainerTest, Learns) {
-  Job job({.steps = 400, .batch_size = 50, .eval_every_steps = 1000});
-  const double before = job.trainer().Evaluate().accuracy;
+  Job job({.steps = 400, .eval_every_steps = 1000}, {.task = {.batch_size = 50}});
+  const double before = Accuracy(job.trainer());
   EXPECT_TRUE(job.trainer().Run());
   EXPECT_LT(before, 0.6);
   // Other seeds, numbers of steps and instruction sets end between 0.80 and 0.89.
-  EXPECT_GT(job.trainer().Evaluate().accuracy, 0.75);
+  EXPECT_GT(Accuracy(job.trainer()), 0.75);
 }
 
 TEST(TrainerTest, RecordsAtTheIntervalsAskedForAndAtTheEnd) {
@@ -141,19 +147,16 @@ TEST(TrainerTest, MeasuresTrainingTimeOnly) {
   double now = 0;
   ON_CALL(clock, Seconds()).WillByDefault([&now] { return now += 0.5; });
   NiceMock<MockSink> sink;
-  EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::samples_per_s, DoubleEq(20 / 0.5)))).Times(3);
+  EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::units_per_s, DoubleEq(20 / 0.5)))).Times(3);
   Job job(ShortRun(), {}, {.sink = &sink, .clock = &clock});
   job.trainer().Run();
 }
 
 TEST(TrainerTest, EvaluationTakesEverySampleOnce) {
   // 70 samples in batches of 32, 32 and 6: the mean must weigh samples, not batches.
-  TrainerOptions by_one = ShortRun(), by_many = ShortRun();
-  by_one.eval_batch_size = 1;
-  by_many.eval_batch_size = 32;
-  Job one(by_one), many(by_many);
+  Job one(ShortRun(), {.task = {.eval_batch_size = 1}}), many(ShortRun(), {.task = {.eval_batch_size = 32}});
   EXPECT_THAT(one.trainer().Evaluate().loss, DoubleNear(many.trainer().Evaluate().loss, 1e-6));
-  EXPECT_EQ(one.trainer().Evaluate().accuracy, many.trainer().Evaluate().accuracy);
+  EXPECT_EQ(Accuracy(one.trainer()), Accuracy(many.trainer()));
 }
 
 TEST(TrainerTest, EvaluationAndLoggingDoNotChangeTheRun) {
@@ -173,11 +176,10 @@ TEST(TrainerTest, EvaluationAndLoggingDoNotChangeTheRun) {
 TEST(TrainerTest, AccumulatedGradientsAreThoseOfTheLargerBatch) {
   // In file order, four passes of 5 samples see what one pass of 20 sees.
   TrainerOptions whole = ShortRun(), parts = ShortRun();
-  whole.shuffle = parts.shuffle = false;
-  parts.batch_size = 5;
   parts.accumulate_steps = 4;
   whole.steps = parts.steps = 1;
-  Job a(whole, {.sparse = false}), b(parts, {.sparse = false});
+  Job a(whole, {.sparse = false, .task = {.batch_size = 20, .shuffle = false}});
+  Job b(parts, {.sparse = false, .task = {.batch_size = 5, .shuffle = false}});
   a.trainer().Run();
   b.trainer().Run();
   const std::vector<Tensor> grads_a = a.model().Parameters(), grads_b = b.model().Parameters();
@@ -210,12 +212,10 @@ TEST(TrainerTest, ResumedRunEndsWithTheSameBits) {
 }
 
 TEST(TrainerTest, ThreadsDoNotChangeTheRun) {
-  TrainerOptions options = ShortRun();
-  options.batch_size = 200;
   std::vector<std::vector<std::vector<float>>> results;
   for (const int threads : {1, 2, 3}) {
     SetNumThreads(threads);
-    Job job(options, {.dropout = 0.1});
+    Job job(ShortRun(), {.dropout = 0.1, .task = {.batch_size = 200}});
     job.trainer().Run();
     results.push_back(job.Weights());
   }
@@ -280,8 +280,6 @@ TEST(TrainerTest, RejectsOptionsOutOfRange) {
   };
   EXPECT_ERROR(Job{with([](auto& o) { o.accumulate_steps = 0; })}, ErrorKind::kInvalidInput,
                HasSubstr("accumulate_steps is 0"));
-  EXPECT_ERROR(Job{with([](auto& o) { o.eval_batch_size = 0; })}, ErrorKind::kInvalidInput,
-               HasSubstr("eval_batch_size is 0"));
   EXPECT_ERROR(Job{with([](auto& o) { o.log_every_steps = -1; })}, ErrorKind::kInvalidInput,
                HasSubstr("log_every_steps is -1"));
   EXPECT_ERROR(Job{with([](auto& o) { o.clip_grad_norm = std::nan(""); })}, ErrorKind::kInvalidInput,
@@ -351,10 +349,11 @@ TEST(TrainerTest, RestoreRejectsAnotherModelsCheckpoint) {
   EXPECT_EQ(job.Weights(), before);
 }
 
-TEST(TrainerTest, RejectsABatchLargerThanTheData) {
-  TrainerOptions options = ShortRun();
-  options.batch_size = 201;
-  EXPECT_ERROR(Job{options}, ErrorKind::kInvalidInput, HasSubstr("201"));
+TEST(ClassificationTaskTest, RejectsOptionsOutOfRange) {
+  const auto make = [](const ClassificationOptions& options) { Job(ShortRun(), {.task = options}); };
+  EXPECT_ERROR(make({.batch_size = 201}), ErrorKind::kInvalidInput, HasSubstr("201"));
+  EXPECT_ERROR(make({.batch_size = 20, .eval_batch_size = 0}), ErrorKind::kInvalidInput,
+               HasSubstr("eval_batch_size is 0"));
 }
 
 }  // namespace

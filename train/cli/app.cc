@@ -14,6 +14,7 @@
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/train/checkpoint.h"
+#include "twofour/train/classification.h"
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/startup_table.h"
@@ -149,9 +150,9 @@ int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& r
   TeeSink sinks;
   ProgressSink progress(out, terminal, config.training().steps(),
                         config.training().batch_size() * config.training().accumulate_steps());
-  Trainer trainer(*run.model, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
-                  *run.data.train, *run.data.eval, BuildTrainerOptions(config),
-                  {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
+  ClassificationTask task(*run.model, *run.data.train, *run.data.eval, BuildClassificationOptions(config));
+  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
+                  BuildTrainerOptions(config), {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
   if (line.dry_run) {

@@ -11,7 +11,7 @@ namespace twofour::train {
 class ProgressSink : public MetricSink {
  public:
   ~ProgressSink() override { Finish(); }
-  ProgressSink(std::ostream& out, bool terminal, int64_t total_steps, int64_t samples_per_step);
+  ProgressSink(std::ostream& out, bool terminal, int64_t total_steps, int64_t units_per_step);
 
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
@@ -23,7 +23,7 @@ class ProgressSink : public MetricSink {
  private:
   std::ostream& out_;
   bool terminal_;
-  int64_t total_steps_, samples_per_step_;
+  int64_t total_steps_, units_per_step_;
   bool line_open_ = false;
 };
 

@@ -157,15 +157,18 @@ nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
                        .fused_mlp = sparsity.fused_mlp()}};
 }
 
+ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
+  return {.batch_size = config.training().batch_size(),
+          .eval_batch_size = config.evaluation().batch_size(),
+          .shuffle = config.training().shuffle(),
+          .seed = config.seed()};
+}
+
 TrainerOptions BuildTrainerOptions(const proto::Config& config) {
   return {.steps = config.training().steps(),
-          .batch_size = config.training().batch_size(),
           .accumulate_steps = config.training().accumulate_steps(),
           .clip_grad_norm = config.training().clip_grad_norm(),
-          .shuffle = config.training().shuffle(),
-          .seed = config.seed(),
           .eval_every_steps = config.evaluation().every_steps(),
-          .eval_batch_size = config.evaluation().batch_size(),
           .log_every_steps = config.logging().every_steps(),
           .checkpoint_every_steps = config.checkpoint().every_steps(),
           .save_best = config.checkpoint().save_best()};

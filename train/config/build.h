@@ -6,6 +6,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/optim/lr_schedule.h"
 #include "twofour/optim/optimizer.h"
+#include "twofour/train/classification.h"
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/trainer.h"
 
@@ -21,6 +22,7 @@ std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset&
 std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, const nn::Module& model);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
 nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity);
+ClassificationOptions BuildClassificationOptions(const proto::Config& config);
 TrainerOptions BuildTrainerOptions(const proto::Config& config);
 
 }  // namespace twofour::train

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "twofour/train/data/dataset.h"
+#include "twofour/train/data/shuffle.h"
+#include "twofour/train/task.h"
+
+namespace twofour::train {
+
+struct ClassificationOptions {
+  int64_t batch_size = 128;  ///< Samples in one forward and backward pass.
+  int64_t eval_batch_size = 500;
+  bool shuffle = true;
+  uint64_t seed = 1;  ///< Decides the order of the data.
+};
+
+/// Softmax cross-entropy on a Dataset; evaluations tell the `accuracy`, the share of samples whose largest logit is
+/// their class.
+class ClassificationTask : public Task {
+ public:
+  /// Nothing is owned or copied. Throws Error on an option out of range and when a batch is larger than the data.
+  ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
+                     const ClassificationOptions& options);
+
+  nn::Module& model() override { return model_; }
+  Tensor Loss(uint64_t number) override;
+  EvalMetrics Evaluate() override;
+  std::string_view unit() const override { return "samples"; }
+  int64_t units_per_batch() const override { return sampler_.batch_size(); }
+
+ private:
+  nn::Module& model_;
+  const Dataset& train_data_;
+  const Dataset& eval_data_;
+  int64_t eval_batch_size_;
+  EpochSampler sampler_;
+};
+
+}  // namespace twofour::train
