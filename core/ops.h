@@ -6,6 +6,7 @@
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/dropout.h"
 #include "twofour/core/ops/embedding.h"
+#include "twofour/core/ops/linear_cross_entropy.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/core/ops/norm.h"

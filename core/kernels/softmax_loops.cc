@@ -68,17 +68,22 @@ struct LessBoth {
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Sub(hn::Sub(x, highest), log_sum); }
 };
 
-void LogSoftmaxLoop(int64_t n, const float* x, float* y) {
-  const VF32 highest = hn::Set(F32(), Highest(n, x));
+loops::ExpSum<float> SumExpLoop(int64_t n, const float* x) {
+  const float highest = Highest(n, x);
   constexpr int64_t kBlock = 512;
   HWY_ALIGN float exponentials[kBlock];
   double sum = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t count = std::min(kBlock, n - begin);
-    MapVectors(count, exponentials, ShiftedExp{highest}, x + begin);
+    MapVectors(count, exponentials, ShiftedExp{hn::Set(F32(), highest)}, x + begin);
     sum += SumTerms(count, Identity(), static_cast<const float*>(exponentials));
   }
-  MapVectors(n, y, LessBoth{highest, hn::Set(F32(), static_cast<float>(std::log(sum)))}, x);
+  return {highest, sum};
+}
+
+void LogSoftmaxLoop(int64_t n, const float* x, float* y) {
+  const auto [highest, sum] = SumExpLoop(n, x);
+  MapVectors(n, y, LessBoth{hn::Set(F32(), highest), hn::Set(F32(), static_cast<float>(std::log(sum)))}, x);
 }
 
 struct LessShare {
@@ -98,8 +103,22 @@ struct ScaledExponential {
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(exponential(x), factor); }
 };
 
-void ScaledExpLoop(int64_t n, float factor, const float* x, float* out) {
-  MapVectors(n, out, ScaledExponential{ShiftedExp{hn::Zero(F32())}, hn::Set(F32(), factor)}, x);
+void ScaledExpLoop(int64_t n, float shift, float factor, const float* x, float* out) {
+  MapVectors(n, out, ScaledExponential{ShiftedExp{hn::Set(F32(), shift)}, hn::Set(F32(), factor)}, x);
+}
+
+struct ScaledExponentialOfCapped {
+  ScaledExponential exponential;
+  VF32 cap;
+  HWY_INLINE VF32 operator()(VF32 x) const {
+    const VF32 tanh = hn::Div(x, cap);  // Not x times 1 / cap, which may exceed 1.
+    return hn::Mul(exponential(x), hn::NegMulAdd(tanh, tanh, hn::Set(F32(), 1.0f)));
+  }
+};
+
+void ScaledExpOfCappedLoop(int64_t n, float shift, float factor, float cap, const float* x, float* out) {
+  const ScaledExponential exponential{ShiftedExp{hn::Set(F32(), shift)}, hn::Set(F32(), factor)};
+  MapVectors(n, out, ScaledExponentialOfCapped{exponential, hn::Set(F32(), cap)}, x);
 }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
@@ -112,7 +131,9 @@ HWY_EXPORT(SoftmaxLoop);
 HWY_EXPORT(SoftmaxGradLoop);
 HWY_EXPORT(LogSoftmaxLoop);
 HWY_EXPORT(LogSoftmaxGradLoop);
+HWY_EXPORT(SumExpLoop);
 HWY_EXPORT(ScaledExpLoop);
+HWY_EXPORT(ScaledExpOfCappedLoop);
 
 namespace loops {
 
@@ -128,8 +149,14 @@ void LogSoftmaxGrad(int64_t n, const float* y, const float* dy, float* dx) {
   TWOFOUR_DYNAMIC_DISPATCH(LogSoftmaxGradLoop)(n, y, dy, dx);
 }
 
-void ScaledExp(int64_t n, float factor, const float* x, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpLoop)(n, factor, x, out);
+ExpSum<float> SumExp(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(SumExpLoop)(n, x); }
+
+void ScaledExp(int64_t n, float shift, float factor, const float* x, float* out) {
+  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpLoop)(n, shift, factor, x, out);
+}
+
+void ScaledExpOfCapped(int64_t n, float shift, float factor, float cap, const float* x, float* out) {
+  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpOfCappedLoop)(n, shift, factor, cap, x, out);
 }
 
 }  // namespace loops

@@ -1,6 +1,12 @@
 #include "twofour/core/ops/activation.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
+
 #include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/activation.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/ops/check.h"
 
@@ -44,6 +50,49 @@ Tensor ReluSquared(const Tensor& x) {
 Tensor Gelu(const Tensor& x) {
   return Activation(
       "Gelu", x, [](auto... args) { kernels::Gelu(args...); }, [](auto... args) { kernels::GeluGrad(args...); });
+}
+
+Tensor SoftCap(const Tensor& x, double cap) {
+  ops::RequireFloating("SoftCap", "x", x);
+  if (!(cap > 0) || !std::isfinite(cap)) {
+    throw Error(fmt::format("SoftCap: cap {}, expected a positive finite number", cap));
+  }
+  Tensor y = Tensor::Empty(x.shape(), x.dtype());
+  DispatchFloating(x.dtype(), "SoftCap", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SoftCap<T>(x.numel(), static_cast<T>(cap), x.data<T>(), y.mutable_data<T>());
+  });
+  autograd::Record("SoftCap", {x}, y, [cap, saved = autograd::SavedTensor(y)](const Tensor& dy) {
+    Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
+    DispatchFloating(dy.dtype(), "SoftCap", [&](auto zero) {
+      using T = decltype(zero);
+      kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), saved.Get().data<T>(), dy.data<T>(),
+                              dx.mutable_data<T>());
+    });
+    return std::vector<Tensor>{dx};
+  });
+  return y;
+}
+
+Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
+  ops::RequireFloating("SwiGlu", "gate", gate);
+  ops::RequireLike("SwiGlu", "up", up, gate, gate.shape());
+  Tensor y = Tensor::Empty(gate.shape(), gate.dtype());
+  DispatchFloating(gate.dtype(), "SwiGlu", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SwiGlu<T>(gate.numel(), gate.data<T>(), up.data<T>(), y.mutable_data<T>());
+  });
+  autograd::Record("SwiGlu", {gate, up}, y,
+                   [saved_gate = autograd::SavedTensor(gate), saved_up = autograd::SavedTensor(up)](const Tensor& dy) {
+                     Tensor dgate = Tensor::Empty(dy.shape(), dy.dtype()), dup = Tensor::Empty(dy.shape(), dy.dtype());
+                     DispatchFloating(dy.dtype(), "SwiGlu", [&](auto zero) {
+                       using T = decltype(zero);
+                       kernels::SwiGluGrad<T>(dy.numel(), saved_gate.Get().data<T>(), saved_up.Get().data<T>(),
+                                              dy.data<T>(), dgate.mutable_data<T>(), dup.mutable_data<T>());
+                     });
+                     return std::vector<Tensor>{dgate, dup};
+                   });
+  return y;
 }
 
 }  // namespace twofour

@@ -32,4 +32,17 @@ void RequireIndices(std::string_view op, std::string_view name, const Tensor& te
   }
 }
 
+int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index) {
+  int64_t counted = 0;
+  const int32_t* target = targets.data<int32_t>();
+  for (int64_t i = 0; i < targets.numel(); ++i) {
+    if (target[i] == ignore_index) continue;
+    if (target[i] < 0 || target[i] >= classes) {
+      throw Error(fmt::format("{}: target {} at row {} is outside [0, {})", op, target[i], i, classes));
+    }
+    ++counted;
+  }
+  return counted;
+}
+
 }  // namespace twofour::ops

@@ -16,6 +16,8 @@ void RequireLike(std::string_view op, std::string_view name, const Tensor& tenso
                  const Shape& shape);
 /// Defined and i32.
 void RequireIndices(std::string_view op, std::string_view name, const Tensor& tensor);
+/// The number of `targets` (i32) other than `ignore_index`; each of those must be a class, from [0, classes).
+int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 
 /// The elements, or null for an undefined tensor.
 template <typename T>

@@ -10,25 +10,8 @@
 #include "twofour/core/ops/check.h"
 
 namespace twofour {
-namespace {
 
 using autograd::SavedTensor;
-
-/// Number of rows that count. Throws Error on a label that is no class.
-int64_t CountTargets(const Tensor& targets, int64_t classes, int32_t ignore_index) {
-  int64_t counted = 0;
-  const int32_t* target = targets.data<int32_t>();
-  for (int64_t i = 0; i < targets.numel(); ++i) {
-    if (target[i] == ignore_index) continue;
-    if (target[i] < 0 || target[i] >= classes) {
-      throw Error(fmt::format("CrossEntropyLoss: target {} at row {} is outside [0, {})", target[i], i, classes));
-    }
-    ++counted;
-  }
-  return counted;
-}
-
-}  // namespace
 
 Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
   ops::RequireFloating("CrossEntropyLoss", "logits", logits);
@@ -38,7 +21,7 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
                             ToString(logits.shape()), ToString(targets.shape())));
   }
   const int64_t rows = logits.dim(0), classes = logits.dim(1);
-  const int64_t counted = CountTargets(targets, classes, ignore_index);
+  const int64_t counted = ops::CountTargets("CrossEntropyLoss", targets, classes, ignore_index);
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
   Tensor log_probs = Tensor::Empty(logits.shape(), logits.dtype());
   double sum = 0;

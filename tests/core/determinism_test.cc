@@ -38,6 +38,8 @@ std::vector<Case> Cases() {
       {"Relu", {big}, [](const auto& in) { return Relu(in[0]); }},
       {"ReluSquared", {big}, [](const auto& in) { return ReluSquared(in[0]); }},
       {"Gelu", {big}, [](const auto& in) { return Gelu(in[0]); }},
+      {"SoftCap", {big}, [](const auto& in) { return SoftCap(in[0], 0.7); }},
+      {"SwiGlu", {big, big}, [](const auto& in) { return SwiGlu(in[0], in[1]); }},
       {"RmsNorm", {{401, 401}, {401}}, [](const auto& in) { return RmsNorm(in[0], in[1]); }},
       {"LayerNorm", {{401, 401}, {401}, {401}}, [](const auto& in) { return LayerNorm(in[0], in[1], in[2]); }},
       {"Softmax", {big}, [](const auto& in) { return Softmax(in[0]); }},

@@ -76,7 +76,7 @@ TEST(SoftmaxLoopsTest, GradientsAgreeWithDoubleForEveryLength) {
       std::vector<float> dx(y.size() + 1, kGuard), log_dx = dx, scaled = dx;
       loops::SoftmaxGrad(n, y.data(), dy.data(), dx.data());
       loops::LogSoftmaxGrad(n, log_y.data(), dy.data(), log_dx.data());
-      loops::ScaledExp(n, 0.25f, log_y.data(), scaled.data());
+      loops::ScaledExp(n, 0, 0.25f, log_y.data(), scaled.data());
       for (size_t i = 0; i < y.size(); ++i) {
         const double probability = std::exp(static_cast<double>(log_y[i]));
         ASSERT_NEAR(static_cast<double>(dx[i]), static_cast<double>(y[i]) * (static_cast<double>(dy[i]) - dot), 1e-6);
@@ -117,7 +117,7 @@ TEST(SoftmaxLoopsTest, NegativeInfinityHasProbabilityZero) {
       x[static_cast<size_t>(n / 2)] = -3;
       loops::Softmax(n, x.data(), y.data());
       loops::LogSoftmax(n, x.data(), log_y.data());
-      loops::ScaledExp(n, 1, log_y.data(), probability.data());
+      loops::ScaledExp(n, 0, 1, log_y.data(), probability.data());
       for (size_t i = 0; i < x.size(); ++i) {
         const bool certain = i == static_cast<size_t>(n / 2);
         ASSERT_EQ(y[i], certain ? 1.0f : 0.0f);

@@ -59,7 +59,8 @@ TEST_P(ActivationTest, Errors) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
-                         ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu}),
+                         ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu},
+                                           Case{"SoftCap", [](const Tensor& x) { return SoftCap(x, 1.5); }}),
                          [](const auto& test) { return test.param.name; });
 
 TEST(ReluTest, Values) {
@@ -95,6 +96,68 @@ TEST(GeluTest, DiffersFromItsReflectionByX) {
     const double difference = Gelu(F64({v}, {1})).item() - Gelu(F64({-v}, {1})).item();
     EXPECT_NEAR(difference, v, 1e-14);
   }
+}
+
+TEST(SoftCapTest, Values) {
+  ExpectClose(SoftCap(F64({0, 1, -2, 1e300}, {4}), 2), F64({0, 2 * std::tanh(0.5), -2 * std::tanh(1.0), 2}, {4}),
+              1e-15);
+  // Nearly the identity well below the cap.
+  EXPECT_NEAR(SoftCap(F64({0.01}, {1}), 30).item(), 0.01, 1e-9);
+}
+
+TEST(SoftCapTest, GradientWhereItSaturates) {
+  Tensor x = F32({1e30f, -1e30f, 60}, {3});
+  x.set_requires_grad();
+  SoftCap(x, 3).Backward(F32({1, 1, 1}, {3}));
+  ExpectBitEqual(x.grad(), F32({0, 0, 0}, {3}));
+}
+
+TEST(SoftCapTest, Errors) {
+  const Tensor x = F32({1}, {1});
+  EXPECT_THAT([&] { SoftCap(x, 0); }, ThrowsMessage<Error>(HasSubstr("SoftCap: cap 0, expected a positive finite")));
+  EXPECT_THAT([&] { SoftCap(x, -1); }, ThrowsMessage<Error>(HasSubstr("cap -1")));
+  EXPECT_THAT([&] { SoftCap(x, NAN); }, ThrowsMessage<Error>(HasSubstr("cap nan")));
+  EXPECT_THAT([&] { SoftCap(x, HUGE_VAL); }, ThrowsMessage<Error>(HasSubstr("cap inf")));
+}
+
+TEST(SwiGluTest, KnownValues) {
+  // silu(log 3) = log 3 * 3 / 4, silu(-log 3) = -log 3 / 4.
+  const double log3 = std::log(3.0);
+  ExpectClose(SwiGlu(F64({log3, -log3, 0, 1000, -1000}, {5}), F64({2, 4, 5, -1, 7}, {5})),
+              F64({1.5 * log3, -log3, 0, -1000, 0}, {5}), 1e-15, 1e-300);
+}
+
+TEST(SwiGluTest, Gradients) {
+  const auto op = [](const auto& in) { return SwiGlu(in[0], in[1]); };
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{13}, Shape{3, 7}, Shape{2, 1, 5}, Shape{0}, Shape{0, 4}}) {
+    SCOPED_TRACE(ToString(shape));
+    const Tensor gate = RandomF64(shape, {1}, -4, 4), up = RandomF64(shape, {2});
+    EXPECT_TRUE(CheckGradients(op, {Leaf(gate), Leaf(up)}));
+    EXPECT_TRUE(CheckGradients(op, {Leaf(gate), up}));
+    EXPECT_TRUE(CheckGradients(op, {gate, Leaf(up)}));
+    EXPECT_TRUE(CheckGradients([](const auto& in) { return SwiGlu(in[0], in[0]); }, {Leaf(gate)}));
+  }
+  EXPECT_TRUE(CheckGradients(op, {Leaf(RandomF64({331, 101}, {1}, -4, 4)), Leaf(RandomF64({331, 101}, {2}))},
+                             {.max_varied = 5}));
+}
+
+TEST(SwiGluTest, NanStaysNan) {
+  const Tensor y = SwiGlu(F32({NAN, 1, 0, 1}, {4}), F32({1, NAN, NAN, 1}, {4}));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(y.data<float>()[i])) << i;
+  EXPECT_FALSE(std::isnan(y.data<float>()[3]));
+}
+
+TEST(SwiGluTest, Errors) {
+  const Tensor x = Tensor::Zeros({2, 3});
+  EXPECT_THAT([&] { SwiGlu(x, Tensor::Zeros({2})); },
+              ThrowsMessage<Error>(HasSubstr("SwiGlu: up has shape [2], expected [2, 3]")));
+  EXPECT_THAT(
+      [&] {
+        SwiGlu(x, Tensor::Zeros({2, 3}, DType::kF64));
+      },
+      ThrowsMessage<Error>(HasSubstr("SwiGlu: up has dtype f64, expected f32")));
+  EXPECT_THAT([&] { SwiGlu(Tensor(), x); }, ThrowsMessage<Error>(HasSubstr("SwiGlu: gate is undefined")));
+  EXPECT_THAT([&] { SwiGlu(x, Tensor()); }, ThrowsMessage<Error>(HasSubstr("SwiGlu: up is undefined")));
 }
 
 }  // namespace
