@@ -14,13 +14,15 @@
 #include "twofour/optim/adamw.h"
 #include "twofour/optim/sgd.h"
 
+#include "tests/optim/state_dicts.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::optim {
 namespace {
 
+using test::Copy;
 using test::ExpectBitEqual;
-using test::F32;
+using test::NamesOf;
 using test::RandomF32;
 using ::testing::AllOf;
 using ::testing::Each;
@@ -28,50 +30,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
-
-std::vector<std::string> NamesOf(const std::vector<NamedTensor>& tensors) {
-  std::vector<std::string> names;
-  for (const NamedTensor& named : tensors) names.push_back(named.name);
-  return names;
-}
-
-std::vector<NamedTensor> Copy(const std::vector<NamedTensor>& state) {
-  std::vector<NamedTensor> copy;
-  for (const NamedTensor& named : state) copy.push_back({named.name, named.tensor.Clone()});
-  return copy;
-}
-
-void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
-  std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });
-  if (tensor.defined()) state.push_back({name, tensor});
-}
-
-TEST(NumberParametersTest, NamesAreIndices) {
-  EXPECT_THAT(NamesOf(NumberParameters({F32({1}, {1}), F32({2}, {1})})), ElementsAre("0", "1"));
-}
-
-TEST(DecayMatricesOnlyTest, SplitsByRank) {
-  const auto groups = DecayMatricesOnly({{"a.weight", Tensor::Zeros({2, 2})},
-                                         {"a.bias", Tensor::Zeros({2})},
-                                         {"scale", Tensor::Zeros({})},
-                                         {"conv.weight", Tensor::Zeros({2, 2, 2})}},
-                                        0.1);
-  ASSERT_EQ(groups.size(), 2u);
-  EXPECT_THAT(NamesOf(groups[0].parameters), ElementsAre("a.weight", "conv.weight"));
-  EXPECT_EQ(groups[0].weight_decay, 0.1);
-  EXPECT_THAT(NamesOf(groups[1].parameters), ElementsAre("a.bias", "scale"));
-  EXPECT_EQ(groups[1].weight_decay, 0.0);
-}
-
-TEST(OptimizerTest, GroupsBringTheirOwnDecay) {
-  Tensor decayed = F32({1}, {1}), kept = F32({1}, {1});
-  Sgd sgd({{{{"decayed", decayed}}, 0.5}, {{{"kept", kept}}, 0.0}}, {.lr = 1.0});
-  decayed.set_grad(F32({0}, {1}));
-  kept.set_grad(F32({0}, {1}));
-  sgd.Step();
-  EXPECT_EQ(decayed.data<float>()[0], 0.5f);
-  EXPECT_EQ(kept.data<float>()[0], 1.0f);
-}
 
 /// All kinds of optimizers.
 using Factory = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
@@ -230,6 +188,11 @@ INSTANTIATE_TEST_SUITE_P(
                              return std::make_unique<AdamW>(std::move(groups), AdamWOptions{.lr = 0.1});
                            }}),
     [](const auto& param_info) { return param_info.param.name; });
+
+void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
+  std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });
+  if (tensor.defined()) state.push_back({name, tensor});
+}
 
 /// AdamW on a [2, 3] and b [4], stepped once.
 class OptimizerStateTest : public ::testing::Test {
