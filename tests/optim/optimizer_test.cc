@@ -12,6 +12,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/optim/adamw.h"
+#include "twofour/optim/muon.h"
+#include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
 
 #include "tests/optim/state_dicts.h"
@@ -36,8 +38,23 @@ using Factory = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGr
 struct Kind {
   std::string name;
   Factory make;
+  Shape second_shape = {5};  ///< Of the parameter "b".
 };
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
+/// Muon for the matrices, AdamW for the rest.
+std::unique_ptr<Optimizer> MuonAndAdamW(const std::vector<ParameterGroup>& groups) {
+  std::vector<ParameterGroup> matrices = groups, rest = groups;
+  const auto is_matrix = [](const NamedTensor& parameter) {
+    return parameter.tensor.defined() && parameter.tensor.rank() == 2;
+  };
+  for (ParameterGroup& group : matrices) std::erase_if(group.parameters, std::not_fn(is_matrix));
+  for (ParameterGroup& group : rest) std::erase_if(group.parameters, is_matrix);
+  std::vector<std::unique_ptr<Optimizer>> parts;
+  parts.push_back(std::make_unique<Muon>(std::move(matrices), MuonOptions{.lr = 0.1}));
+  parts.push_back(std::make_unique<AdamW>(std::move(rest), AdamWOptions{.lr = 0.1}));
+  return std::make_unique<OptimizerList>(std::move(parts));
+}
 
 class EveryOptimizerTest : public ::testing::TestWithParam<Kind> {
  protected:
@@ -45,7 +62,9 @@ class EveryOptimizerTest : public ::testing::TestWithParam<Kind> {
     return GetParam().make({{parameters, 0.01}});
   }
   static std::vector<NamedTensor> Parameters() {
-    return {{"a", RandomF32({3, 4}, {.seed = 1})}, {"b", RandomF32({5}, {.seed = 2})}, {"c", Tensor::Zeros({0, 4})}};
+    return {{"a", RandomF32({3, 4}, {.seed = 1})},
+            {"b", RandomF32(GetParam().second_shape, {.seed = 2})},
+            {"c", Tensor::Zeros({0, 4})}};
   }
   static void SetGrads(std::vector<NamedTensor>& parameters, uint64_t step) {
     uint32_t stream = 0;
@@ -152,14 +171,14 @@ TEST_P(EveryOptimizerTest, ALoadedStateIsACopy) {
 }
 
 TEST_P(EveryOptimizerTest, ParametersMustBeF32DistinctAndNamedApart) {
-  EXPECT_THAT([&] { Make({{"a", Tensor::Zeros({2}, DType::kF64)}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
+  EXPECT_THAT([&] { Make({{"a", Tensor::Zeros({2, 1}, DType::kF64)}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
   EXPECT_THAT([&] { Make({{"a", Tensor()}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
   EXPECT_THAT(
       [&] {
-        Make({{"a", Tensor::Zeros({2})}, {"a", Tensor::Zeros({2})}});
+        Make({{"a", Tensor::Zeros({2, 1})}, {"a", Tensor::Zeros({2, 1})}});
       },
       ThrowsMessage<Error>(HasSubstr("'a'")));
-  const Tensor tied = Tensor::Zeros({2});
+  const Tensor tied = Tensor::Zeros({2, 1});
   EXPECT_THAT(
       [&] {
         Make({{"a", tied}, {"b", tied}});
@@ -186,7 +205,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Kind{"AdamW",
                            [](std::vector<ParameterGroup> groups) {
                              return std::make_unique<AdamW>(std::move(groups), AdamWOptions{.lr = 0.1});
-                           }}),
+                           }},
+                      Kind{"Muon",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<Muon>(std::move(groups), MuonOptions{.lr = 0.1});
+                           },
+                           {5, 1}},
+                      Kind{"List", MuonAndAdamW}),
     [](const auto& param_info) { return param_info.param.name; });
 
 void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
