@@ -20,6 +20,8 @@
 #include "twofour/optim/adamw.h"
 #include "twofour/optim/clip.h"
 #include "twofour/optim/lr_schedule.h"
+#include "twofour/optim/muon.h"
+#include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/pattern.h"

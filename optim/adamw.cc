@@ -10,7 +10,7 @@
 namespace twofour::optim {
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
-    : Optimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}), options_(options) {
+    : SlotOptimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}), options_(options) {
   const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
   if (!(options.lr >= 0) || !is_beta(options.beta1) || !is_beta(options.beta2) ||
       !(static_cast<float>(options.eps) > 0) || !(options.weight_decay >= 0)) {
@@ -32,8 +32,8 @@ void AdamW::UpdateParameter(const Update& update) {
       // In float, 1 - 0.999f is off by 5e-5 of itself.
       .gain1 = static_cast<float>(1.0 - options_.beta1),
       .gain2 = static_cast<float>(1.0 - options_.beta2),
-      .shrink = static_cast<float>(1.0 - lr() * update.weight_decay),
-      .rate = static_cast<float>(lr() / (1.0 - std::pow(options_.beta1, t))),
+      .shrink = static_cast<float>(1.0 - update.lr * update.weight_decay),
+      .rate = static_cast<float>(update.lr / (1.0 - std::pow(options_.beta1, t))),
       .root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t))),
       .eps = static_cast<float>(options_.eps),
   };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "twofour/optim/optimizer.h"
+#include "twofour/optim/slot_optimizer.h"
 
 namespace twofour::optim {
 
@@ -16,7 +16,7 @@ struct AdamWOptions {
 /// PyTorch, with t the number of updates of the parameter:
 ///   p *= 1 - lr * weight_decay;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g^2
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
-class AdamW : public Optimizer {
+class AdamW : public SlotOptimizer {
  public:
   /// Throws Error on a setting out of range.
   AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options);

@@ -8,8 +8,8 @@
 namespace twofour::optim {
 
 Sgd::Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options)
-    : Optimizer(std::move(groups), options.lr,
-                options.momentum != 0.0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
+    : SlotOptimizer(std::move(groups), options.lr,
+                    options.momentum != 0.0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
       options_(options) {
   if (!(options.lr >= 0) || !(options.momentum >= 0 && options.momentum < 1) || !(options.weight_decay >= 0)) {
     throw Error(
@@ -25,7 +25,7 @@ Sgd::Sgd(const std::vector<Tensor>& parameters, const SgdOptions& options)
 
 void Sgd::UpdateParameter(const Update& update) {
   const kernels::SgdFactors factors{
-      .rate = static_cast<float>(lr()),
+      .rate = static_cast<float>(update.lr),
       .momentum = static_cast<float>(options_.momentum),
       .weight_decay = static_cast<float>(update.weight_decay),
       .nesterov = options_.nesterov,

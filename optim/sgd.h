@@ -1,6 +1,6 @@
 #pragma once
 
-#include "twofour/optim/optimizer.h"
+#include "twofour/optim/slot_optimizer.h"
 
 namespace twofour::optim {
 
@@ -13,7 +13,7 @@ struct SgdOptions {
 
 /// Stochastic gradient descent, as PyTorch's SGD without dampening:
 ///   g = grad + weight_decay * p;   v = momentum * v + g;   p -= lr * (nesterov ? g + momentum * v : v)
-class Sgd : public Optimizer {
+class Sgd : public SlotOptimizer {
  public:
   /// Throws Error on a negative setting, and on nesterov without momentum.
   Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options);

@@ -12,15 +12,19 @@
 
 #include "twofour/core/error.h"
 #include "twofour/optim/adamw.h"
+#include "twofour/optim/muon.h"
+#include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
 
+#include "tests/optim/state_dicts.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::optim {
 namespace {
 
+using test::Copy;
 using test::ExpectBitEqual;
-using test::F32;
+using test::NamesOf;
 using test::RandomF32;
 using ::testing::AllOf;
 using ::testing::Each;
@@ -29,57 +33,28 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
 
-std::vector<std::string> NamesOf(const std::vector<NamedTensor>& tensors) {
-  std::vector<std::string> names;
-  for (const NamedTensor& named : tensors) names.push_back(named.name);
-  return names;
-}
-
-std::vector<NamedTensor> Copy(const std::vector<NamedTensor>& state) {
-  std::vector<NamedTensor> copy;
-  for (const NamedTensor& named : state) copy.push_back({named.name, named.tensor.Clone()});
-  return copy;
-}
-
-void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
-  std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });
-  if (tensor.defined()) state.push_back({name, tensor});
-}
-
-TEST(NumberParametersTest, NamesAreIndices) {
-  EXPECT_THAT(NamesOf(NumberParameters({F32({1}, {1}), F32({2}, {1})})), ElementsAre("0", "1"));
-}
-
-TEST(DecayMatricesOnlyTest, SplitsByRank) {
-  const auto groups = DecayMatricesOnly({{"a.weight", Tensor::Zeros({2, 2})},
-                                         {"a.bias", Tensor::Zeros({2})},
-                                         {"scale", Tensor::Zeros({})},
-                                         {"conv.weight", Tensor::Zeros({2, 2, 2})}},
-                                        0.1);
-  ASSERT_EQ(groups.size(), 2u);
-  EXPECT_THAT(NamesOf(groups[0].parameters), ElementsAre("a.weight", "conv.weight"));
-  EXPECT_EQ(groups[0].weight_decay, 0.1);
-  EXPECT_THAT(NamesOf(groups[1].parameters), ElementsAre("a.bias", "scale"));
-  EXPECT_EQ(groups[1].weight_decay, 0.0);
-}
-
-TEST(OptimizerTest, GroupsBringTheirOwnDecay) {
-  Tensor decayed = F32({1}, {1}), kept = F32({1}, {1});
-  Sgd sgd({{{{"decayed", decayed}}, 0.5}, {{{"kept", kept}}, 0.0}}, {.lr = 1.0});
-  decayed.set_grad(F32({0}, {1}));
-  kept.set_grad(F32({0}, {1}));
-  sgd.Step();
-  EXPECT_EQ(decayed.data<float>()[0], 0.5f);
-  EXPECT_EQ(kept.data<float>()[0], 1.0f);
-}
-
 /// All kinds of optimizers.
 using Factory = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
 struct Kind {
   std::string name;
   Factory make;
+  Shape second_shape = {5};  ///< Of the parameter "b".
 };
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
+/// Muon for the matrices, AdamW for the rest.
+std::unique_ptr<Optimizer> MuonAndAdamW(const std::vector<ParameterGroup>& groups) {
+  std::vector<ParameterGroup> matrices = groups, rest = groups;
+  const auto is_matrix = [](const NamedTensor& parameter) {
+    return parameter.tensor.defined() && parameter.tensor.rank() == 2;
+  };
+  for (ParameterGroup& group : matrices) std::erase_if(group.parameters, std::not_fn(is_matrix));
+  for (ParameterGroup& group : rest) std::erase_if(group.parameters, is_matrix);
+  std::vector<std::unique_ptr<Optimizer>> parts;
+  parts.push_back(std::make_unique<Muon>(std::move(matrices), MuonOptions{.lr = 0.1}));
+  parts.push_back(std::make_unique<AdamW>(std::move(rest), AdamWOptions{.lr = 0.1}));
+  return std::make_unique<OptimizerList>(std::move(parts));
+}
 
 class EveryOptimizerTest : public ::testing::TestWithParam<Kind> {
  protected:
@@ -87,7 +62,9 @@ class EveryOptimizerTest : public ::testing::TestWithParam<Kind> {
     return GetParam().make({{parameters, 0.01}});
   }
   static std::vector<NamedTensor> Parameters() {
-    return {{"a", RandomF32({3, 4}, {.seed = 1})}, {"b", RandomF32({5}, {.seed = 2})}, {"c", Tensor::Zeros({0, 4})}};
+    return {{"a", RandomF32({3, 4}, {.seed = 1})},
+            {"b", RandomF32(GetParam().second_shape, {.seed = 2})},
+            {"c", Tensor::Zeros({0, 4})}};
   }
   static void SetGrads(std::vector<NamedTensor>& parameters, uint64_t step) {
     uint32_t stream = 0;
@@ -194,14 +171,14 @@ TEST_P(EveryOptimizerTest, ALoadedStateIsACopy) {
 }
 
 TEST_P(EveryOptimizerTest, ParametersMustBeF32DistinctAndNamedApart) {
-  EXPECT_THAT([&] { Make({{"a", Tensor::Zeros({2}, DType::kF64)}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
+  EXPECT_THAT([&] { Make({{"a", Tensor::Zeros({2, 1}, DType::kF64)}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
   EXPECT_THAT([&] { Make({{"a", Tensor()}}); }, ThrowsMessage<Error>(HasSubstr("'a'")));
   EXPECT_THAT(
       [&] {
-        Make({{"a", Tensor::Zeros({2})}, {"a", Tensor::Zeros({2})}});
+        Make({{"a", Tensor::Zeros({2, 1})}, {"a", Tensor::Zeros({2, 1})}});
       },
       ThrowsMessage<Error>(HasSubstr("'a'")));
-  const Tensor tied = Tensor::Zeros({2});
+  const Tensor tied = Tensor::Zeros({2, 1});
   EXPECT_THAT(
       [&] {
         Make({{"a", tied}, {"b", tied}});
@@ -228,8 +205,19 @@ INSTANTIATE_TEST_SUITE_P(
                       Kind{"AdamW",
                            [](std::vector<ParameterGroup> groups) {
                              return std::make_unique<AdamW>(std::move(groups), AdamWOptions{.lr = 0.1});
-                           }}),
+                           }},
+                      Kind{"Muon",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<Muon>(std::move(groups), MuonOptions{.lr = 0.1});
+                           },
+                           {5, 1}},
+                      Kind{"List", MuonAndAdamW}),
     [](const auto& param_info) { return param_info.param.name; });
+
+void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
+  std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });
+  if (tensor.defined()) state.push_back({name, tensor});
+}
 
 /// AdamW on a [2, 3] and b [4], stepped once.
 class OptimizerStateTest : public ::testing::Test {

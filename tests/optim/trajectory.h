@@ -13,9 +13,10 @@
 namespace twofour::test {
 
 /// The parameters that an optimizer fixture starts from.
-inline std::vector<NamedTensor> InitialParameters(const Fixture& fixture) {
+inline std::vector<NamedTensor> InitialParameters(const Fixture& fixture,
+                                                  const std::vector<std::string>& names = {"weight", "bias"}) {
   std::vector<NamedTensor> parameters;
-  for (const char* name : {"weight", "bias"}) {
+  for (const std::string& name : names) {
     parameters.push_back({name, fixture.Get(name)});
     parameters.back().tensor.set_requires_grad();
   }

@@ -1,0 +1,58 @@
+#include "twofour/optim/muon.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/optim/newton_schulz.h"
+
+namespace twofour::optim {
+
+Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
+    : SlotOptimizer(std::move(groups), options.lr, {"momentum_buffer"}), options_(options) {
+  if (!(options.lr >= 0) || !(options.momentum >= 0 && options.momentum < 1) || options.ns_steps < 1 ||
+      !(options.weight_decay >= 0)) {
+    throw Error(
+        fmt::format("Muon: lr {}, momentum {}, ns_steps {}, weight_decay {}; expected lr >= 0, momentum in [0, 1), "
+                    "ns_steps >= 1, weight_decay >= 0",
+                    options.lr, options.momentum, options.ns_steps, options.weight_decay));
+  }
+  for (const NamedTensor& parameter : Parameters()) {
+    if (parameter.tensor.rank() != 2) {
+      throw Error(fmt::format("Muon: parameter '{}' is {}, expected a matrix [rows, cols]", parameter.name,
+                              ToString(parameter.tensor.shape())));
+    }
+  }
+}
+
+Muon::Muon(const std::vector<Tensor>& parameters, const MuonOptions& options)
+    : Muon(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
+
+void Muon::UpdateParameter(const Update& update) {
+  if (update.size == 0) return;
+  const auto keep = static_cast<float>(options_.momentum), gain = static_cast<float>(1.0 - options_.momentum);
+  float* const buffer = update.slots[0];
+  kernels::Scale(update.size, keep, buffer, buffer);
+  kernels::Axpy(update.size, gain, update.grad, buffer);
+
+  Tensor direction = Tensor::Empty(update.shape);
+  float* const d = direction.mutable_data<float>();
+  if (options_.nesterov) {
+    kernels::Scale(update.size, gain, update.grad, d);
+    kernels::Axpy(update.size, keep, buffer, d);
+  } else {
+    std::copy_n(buffer, update.size, d);
+  }
+  const Tensor orthogonal = Orthogonalize(direction, options_.ns_steps);
+
+  const double height = static_cast<double>(update.shape[0]) / static_cast<double>(update.shape[1]);
+  const double rate = update.lr * std::sqrt(std::max(1.0, height));
+  kernels::Scale(update.size, static_cast<float>(1.0 - update.lr * update.weight_decay), update.parameter,
+                 update.parameter);
+  kernels::Axpy(update.size, static_cast<float>(-rate), orthogonal.data<float>(), update.parameter);
+}
+
+}  // namespace twofour::optim

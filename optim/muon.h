@@ -1,0 +1,33 @@
+#pragma once
+
+#include "twofour/optim/slot_optimizer.h"
+
+namespace twofour::optim {
+
+struct MuonOptions {
+  double lr = 0.02;
+  double momentum = 0.95;
+  bool nesterov = true;
+  int ns_steps = 5;           ///< Newton-Schulz steps; see Orthogonalize.
+  double weight_decay = 0.0;  ///< For a plain list of parameters; groups bring their own.
+};
+
+/// Momentum whose update is made orthogonal, for matrices [rows, cols] only. Jordan et al., "Muon: An optimizer for
+/// hidden layers in neural networks", 2024; in f32, where the original orthogonalises in bfloat16:
+///   b = momentum * b + (1 - momentum) * g;   d = nesterov ? (1 - momentum) * g + momentum * b : b
+///   p *= 1 - lr * weight_decay;   p -= lr * sqrt(max(1, rows / cols)) * Orthogonalize(d, ns_steps)
+/// Embeddings, heads and what is not a matrix are meant for another optimizer: see OptimizerList.
+class Muon : public SlotOptimizer {
+ public:
+  /// Throws Error on a setting out of range, and on a parameter that is no matrix.
+  Muon(std::vector<ParameterGroup> groups, const MuonOptions& options);
+  Muon(const std::vector<Tensor>& parameters, const MuonOptions& options);
+
+ protected:
+  void UpdateParameter(const Update& update) override;
+
+ private:
+  MuonOptions options_;
+};
+
+}  // namespace twofour::optim

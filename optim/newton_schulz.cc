@@ -1,0 +1,58 @@
+#include "twofour/optim/newton_schulz.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/gemm.h"
+#include "twofour/core/kernels/reduce.h"
+
+namespace twofour::optim {
+namespace {
+
+using kernels::Gemm;
+using kernels::Transpose;
+
+// Chosen by Jordan to grow small singular values fastest, not to converge to 1.
+constexpr float kLinear = 3.4445f, kCubic = -4.7750f, kQuintic = 2.0315f;
+constexpr double kEps = 1e-7;
+
+/// gram = X X^T, or X^T X where X has more rows than columns.
+void MakeGram(int64_t rows, int64_t cols, const float* x, float* gram) {
+  if (rows > cols) return Gemm(Transpose::kYes, Transpose::kNo, cols, cols, rows, x, x, gram);
+  Gemm(Transpose::kNo, Transpose::kYes, rows, rows, cols, x, x, gram);
+}
+
+/// out = factor X, or X factor where X has more rows than columns.
+void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const float* x, float* out) {
+  if (rows > cols) return Gemm(Transpose::kNo, Transpose::kNo, rows, cols, cols, x, factor, out);
+  Gemm(Transpose::kNo, Transpose::kNo, rows, cols, rows, factor, x, out);
+}
+
+}  // namespace
+
+Tensor Orthogonalize(const Tensor& matrix, int steps) {
+  const int64_t rows = matrix.dim(0), cols = matrix.dim(1), size = matrix.numel();
+  const int64_t side = std::min(rows, cols);
+  Tensor result = Tensor::Empty(matrix.shape());
+  Tensor spare_tensor = Tensor::Empty(matrix.shape());
+  Tensor gram_tensor = Tensor::Empty({side, side}), factor_tensor = Tensor::Empty({side, side});
+  float* const gram = gram_tensor.mutable_data<float>();
+  float* const factor = factor_tensor.mutable_data<float>();
+
+  const double norm = std::sqrt(kernels::SumOfSquares(size, matrix.data<float>()));
+  kernels::Scale(size, static_cast<float>(1.0 / (norm + kEps)), matrix.data<float>(), result.mutable_data<float>());
+  for (int step = 0; step < steps; ++step) {
+    const float* const x = result.data<float>();
+    MakeGram(rows, cols, x, gram);
+    Gemm(Transpose::kNo, Transpose::kNo, side, side, side, gram, gram, factor);
+    kernels::Scale(side * side, kQuintic, factor, factor);
+    kernels::Axpy(side * side, kCubic, gram, factor);
+    for (int64_t i = 0; i < side; ++i) factor[i * side + i] += kLinear;
+    MultiplyShortSide(rows, cols, factor, x, spare_tensor.mutable_data<float>());
+    std::swap(result, spare_tensor);
+  }
+  return result;
+}
+
+}  // namespace twofour::optim

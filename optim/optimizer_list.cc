@@ -1,0 +1,89 @@
+#include "twofour/optim/optimizer_list.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "twofour/core/error.h"
+
+namespace twofour::optim {
+namespace {
+
+void CheckAlike(const std::vector<std::unique_ptr<Optimizer>>& parts) {
+  if (parts.empty()) throw Error("OptimizerList: no optimizers");
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == nullptr) throw Error(fmt::format("OptimizerList: optimizer {} is null", i));
+    if (parts[i]->lr() != parts[0]->lr()) {
+      throw Error(
+          fmt::format("OptimizerList: optimizer 0 has lr {}, optimizer {} has {}; one lr goes to all, groups "
+                      "differ by lr_scale",
+                      parts[0]->lr(), i, parts[i]->lr()));
+    }
+    if (parts[i]->step_count() != parts[0]->step_count()) {
+      throw Error(fmt::format("OptimizerList: optimizer 0 has taken {} steps, optimizer {} {}", parts[0]->step_count(),
+                              i, parts[i]->step_count()));
+    }
+  }
+}
+
+void CheckDisjoint(const std::vector<NamedTensor>& parameters) {
+  std::set<std::string> names;
+  std::map<const Tensor::Impl*, std::string> tensors;
+  for (const NamedTensor& parameter : parameters) {
+    const auto [same, is_new] = tensors.emplace(parameter.tensor.impl().get(), parameter.name);
+    if (!is_new) {
+      throw Error(fmt::format("OptimizerList: '{}' of one optimizer and '{}' of another are one tensor", same->second,
+                              parameter.name));
+    }
+    if (!names.insert(parameter.name).second) {
+      throw Error(fmt::format("OptimizerList: parameters of two optimizers are named '{}'", parameter.name));
+    }
+  }
+}
+
+}  // namespace
+
+OptimizerList::OptimizerList(std::vector<std::unique_ptr<Optimizer>> parts) : parts_(std::move(parts)) {
+  CheckAlike(parts_);
+  CheckDisjoint(Parameters());
+}
+
+void OptimizerList::Step() {
+  for (const auto& part : parts_) part->Step();
+}
+
+void OptimizerList::ZeroGrad() {
+  for (const auto& part : parts_) part->ZeroGrad();
+}
+
+double OptimizerList::lr() const { return parts_.front()->lr(); }
+
+void OptimizerList::set_lr(double lr) {
+  for (const auto& part : parts_) part->set_lr(lr);
+}
+
+int64_t OptimizerList::step_count() const { return parts_.front()->step_count(); }
+
+std::vector<NamedTensor> OptimizerList::Parameters() const {
+  std::vector<NamedTensor> parameters;
+  for (const auto& part : parts_) {
+    const auto own = part->Parameters();
+    parameters.insert(parameters.end(), own.begin(), own.end());
+  }
+  return parameters;
+}
+
+void OptimizerList::AppendState(std::vector<NamedTensor>& state) const {
+  for (const auto& part : parts_) part->AppendState(state);
+}
+
+std::function<void()> OptimizerList::ReadState(StateReader& reader) {
+  std::vector<std::function<void()>> commits;
+  for (const auto& part : parts_) commits.push_back(part->ReadState(reader));
+  return [commits = std::move(commits)] {
+    for (const auto& commit : commits) commit();
+  };
+}
+
+}  // namespace twofour::optim

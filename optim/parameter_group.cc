@@ -1,0 +1,21 @@
+#include "twofour/optim/parameter_group.h"
+
+#include <string>
+
+namespace twofour::optim {
+
+std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters) {
+  std::vector<NamedTensor> named;
+  for (size_t i = 0; i < parameters.size(); ++i) named.push_back({std::to_string(i), parameters[i]});
+  return named;
+}
+
+std::vector<ParameterGroup> DecayMatricesOnly(const std::vector<NamedTensor>& parameters, double weight_decay) {
+  std::vector<ParameterGroup> groups(2);
+  groups[0].weight_decay = weight_decay;
+  for (const NamedTensor& parameter : parameters)
+    groups[parameter.tensor.rank() >= 2 ? 0 : 1].parameters.push_back(parameter);
+  return groups;
+}
+
+}  // namespace twofour::optim

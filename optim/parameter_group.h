@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::optim {
+
+/// Parameters that share settings.
+struct ParameterGroup {
+  std::vector<NamedTensor> parameters;
+  double weight_decay = 0.0;
+  double lr_scale = 1.0;  ///< The group's learning rate is the optimizer's times this.
+};
+
+/// Names unnamed parameters "0", "1", ... for an optimizer's state dict.
+std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters);
+
+/// Two groups: tensors of two and more dimensions with `weight_decay`, the others (biases, norms) without.
+std::vector<ParameterGroup> DecayMatricesOnly(const std::vector<NamedTensor>& parameters, double weight_decay);
+
+}  // namespace twofour::optim

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "twofour/core/shape.h"
+#include "twofour/optim/optimizer.h"
+#include "twofour/optim/parameter_group.h"
+
+namespace twofour::optim {
+
+/// An optimizer that updates each parameter by itself and keeps tensors of the parameter's shape for it, its slots.
+/// f32 only. Throws Error when two parameters share a name or are one tensor, and on a weight_decay or lr_scale that is
+/// negative or an lr_scale that is not finite.
+///
+/// Its state dict has, for each parameter that was updated and has slots, `<parameter>.step` (i32 [], its own updates)
+/// and `<parameter>.<slot>`.
+class SlotOptimizer : public Optimizer {
+ public:
+  /// Each parameter's version advances by exactly one.
+  void Step() override;
+  void ZeroGrad() override;
+
+  double lr() const override { return lr_; }
+  void set_lr(double lr) override { lr_ = lr; }
+  int64_t step_count() const override { return step_count_; }
+  std::vector<NamedTensor> Parameters() const override;
+
+  void AppendState(std::vector<NamedTensor>& state) const override;
+  std::function<void()> ReadState(StateReader& reader) override;
+
+ protected:
+  /// `slot_names` name the tensors kept for each parameter ("exp_avg").
+  SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<std::string> slot_names);
+
+  /// What an update works on. slots[i] points at the parameter's tensor for slot_names[i], all zeros before the first
+  /// update.
+  struct Update {
+    const Shape& shape;
+    int64_t size;
+    float* parameter;
+    const float* grad;
+    std::vector<float*> slots;
+    double lr;  ///< That of the parameter's group.
+    double weight_decay;
+    int64_t count;  ///< Updates of this parameter, this one included.
+  };
+  /// Updates one parameter.
+  virtual void UpdateParameter(const Update& update) = 0;
+
+ private:
+  struct Entry {
+    NamedTensor parameter;
+    double weight_decay;
+    double lr_scale;
+    std::vector<Tensor> slots;  // Empty before the first update.
+    int64_t updates = 0;
+  };
+
+  double lr_;
+  std::vector<std::string> slot_names_;
+  std::vector<Entry> entries_;
+  int64_t step_count_ = 0;
+};
+
+}  // namespace twofour::optim
