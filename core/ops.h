@@ -4,10 +4,12 @@
 // records its backward function (see autograd.h). Modules own parameters; ops do not.
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/attention.h"
 #include "twofour/core/ops/dropout.h"
 #include "twofour/core/ops/embedding.h"
 #include "twofour/core/ops/linear_cross_entropy.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/core/ops/norm.h"
+#include "twofour/core/ops/rotary.h"
 #include "twofour/core/ops/softmax.h"

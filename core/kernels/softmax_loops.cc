@@ -9,10 +9,10 @@
 #define HWY_TARGET_INCLUDE "twofour/core/kernels/softmax_loops.cc"
 #include <hwy/foreach_target.h>
 //
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include "twofour/core/kernels/double_sums-inl.h"
+#include "twofour/core/kernels/shifted_exp-inl.h"
 #include "twofour/core/kernels/simd_table.h"
 #include "twofour/core/kernels/vector_loop-inl.h"
 
@@ -21,15 +21,6 @@ namespace twofour::kernels::HWY_NAMESPACE {
 
 struct Identity {
   HWY_INLINE VF64 operator()(VF64 x) const { return x; }
-};
-
-/// exp(x - shift); Highway's gives 0 for a NaN.
-struct ShiftedExp {
-  VF32 shift;
-  HWY_INLINE VF32 operator()(VF32 x) const {
-    const VF32 shifted = hn::Sub(x, shift);
-    return hn::IfThenElse(hn::Eq(shifted, shifted), hn::Exp(F32(), shifted), shifted);
-  }
 };
 
 struct Factor {

@@ -47,6 +47,10 @@ std::vector<Case> Cases() {
       {"CrossEntropyLoss", {big}, [](const auto& in) { return CrossEntropyLoss(in[0], in[1].View({160})); }, 401},
       {"MseLoss", {big, big}, [](const auto& in) { return MseLoss(in[0], in[1]); }},
       {"Embedding", {{31, 160}}, [](const auto& in) { return Embedding(in[1], in[0]); }, 31},
+      {"Rotary", {{2, 401, 2, 62}}, [](const auto& in) { return Rotary(in[0]); }},
+      {"CausalAttention",
+       {{1, 301, 6, 20}, {1, 401, 3, 20}, {1, 401, 3, 20}},
+       [](const auto& in) { return CausalAttention(in[0], in[1], in[2]); }},
       {"Dropout",
        {big},
        [](const auto& in) {
