@@ -14,6 +14,7 @@
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/residual_mlp.h"
+#include "twofour/nn/sampling.h"
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
