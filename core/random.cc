@@ -58,6 +58,16 @@ uint32_t RandomSequence::Below(uint32_t bound) {
   }
 }
 
+uint64_t RandomSequence::Below64(uint64_t bound) {
+  // The lowest 2^64 mod bound draws are drawn again: what is left is a multiple of bound.
+  const uint64_t threshold = -bound % bound;
+  for (;;) {
+    const uint64_t high = NextBits();
+    const uint64_t bits = high << 32 | NextBits();
+    if (bits >= threshold) return bits % bound;
+  }
+}
+
 void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key) {
   DispatchFloating(tensor.dtype(), "FillUniform", [&](auto zero) {
     using T = decltype(zero);

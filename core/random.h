@@ -39,6 +39,8 @@ class RandomSequence {
   float Normal();
   /// In [0, bound), without bias. `bound` must be positive.
   uint32_t Below(uint32_t bound);
+  /// The same from 64 random bits, for bounds that 32 bits cannot hold.
+  uint64_t Below64(uint64_t bound);
 
  private:
   RandomKey key_;

@@ -153,6 +153,33 @@ TEST(RandomSequenceTest, BelowAPowerOfTwoTakesTheHighBits) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(sequence.Below(1024), bits.NextBits() >> 22);
 }
 
+TEST(RandomSequenceTest, Below64IsUniform) {
+  // Bounds above 2^32; for the last one about half of all draws must be refused.
+  constexpr int kCount = 30000, kParts = 8;
+  for (const uint64_t bound : {(uint64_t{1} << 33) + 5, (uint64_t{1} << 63) + 1}) {
+    RandomSequence sequence({8});
+    std::vector<int> parts(kParts), remainders(3);
+    for (int i = 0; i < kCount; ++i) {
+      const uint64_t x = sequence.Below64(bound);
+      ASSERT_LT(x, bound);
+      ++parts[std::min<uint64_t>(x / (bound / kParts), kParts - 1)];
+      ++remainders[x % 3];
+    }
+    for (const int count : parts) EXPECT_NEAR(count, kCount / kParts, 5 * std::sqrt(kCount * 7.0 / 64)) << bound;
+    for (const int count : remainders) EXPECT_NEAR(count, kCount / 3, 5 * std::sqrt(kCount * 2.0 / 9)) << bound;
+  }
+  EXPECT_EQ(RandomSequence({8}).Below64(1), 0u);
+}
+
+TEST(RandomSequenceTest, Below64DoesNotFavourSomeResults) {
+  // Four draws for three results, as for 32 bits above.
+  constexpr int kCount = 30000;
+  RandomSequence sequence({7});
+  std::vector<int> thirds(3);
+  for (int i = 0; i < kCount; ++i) ++thirds[sequence.Below64(uint64_t{3} << 62) >> 62];
+  for (const int count : thirds) EXPECT_NEAR(count, kCount / 3, 5 * std::sqrt(kCount * 2.0 / 9));
+}
+
 TEST(GeneratorTest, HandsOutStreamsOfItsSeed) {
   Generator generator(42);
   const RandomKey first = generator.NextKey(), second = generator.NextKey();
