@@ -8,67 +8,28 @@ import argparse
 import json
 import statistics
 import sys
-import time
 
-MIN_SECONDS = 0.05  # What one variant takes of a round, at least.
+from torch_support import fastest_seconds, five_digits, import_torch, instruction_set, positive, time_in_turn
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--in", dest="in_features", type=int, default=768)
-    parser.add_argument("--hidden", type=int, default=3072)
-    parser.add_argument("--tokens", type=int, default=2048)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--in", dest="in_features", type=positive, default=768)
+    parser.add_argument("--hidden", type=positive, default=3072)
+    parser.add_argument("--tokens", type=positive, default=2048)
+    parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--activation-density", type=float)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=positive, default=9)
     arguments = parser.parse_args()
-    for name in ("in_features", "hidden", "tokens", "threads", "rounds"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name.split('_')[0]}: {getattr(arguments, name)} is not positive")
     if arguments.activation_density is not None and not 0 <= arguments.activation_density <= 1:
         parser.error(f"--activation-density: {arguments.activation_density} is not in [0, 1]")
     return arguments
 
 
-def seconds_each(run, repetitions):
-    start = time.perf_counter()
-    for _ in range(repetitions):
-        run()
-    return (time.perf_counter() - start) / repetitions
-
-
-def fastest_seconds(run):
-    run()
-    return min(seconds_each(run, 1) for _ in range(3))
-
-
-def time_in_turn(variants, rounds):
-    """Milliseconds of one run by name, one entry for each round."""
-    repetitions = {}
-    for name, run in variants.items():
-        run()
-        repetitions[name] = max(1, round(MIN_SECONDS / seconds_each(run, 1)))
-    milliseconds = {name: [] for name in variants}
-    for index in range(rounds):
-        print(f"round {index + 1} of {rounds}", file=sys.stderr)
-        for name, run in variants.items():
-            milliseconds[name].append(1e3 * seconds_each(run, repetitions[name]))
-    return milliseconds
-
-
-def five_digits(value):
-    return float(f"{value:.5g}")
-
-
 def main():
     arguments = parse_arguments()
-    try:
-        import torch
-    except ImportError:
-        sys.exit("torch_mlp.py: PyTorch is not installed for this Python (Debian 12: python3-torch)")
-
+    torch = import_torch(arguments.threads)
     torch.manual_seed(24)
-    torch.set_num_threads(arguments.threads)
     c_fc = torch.nn.Linear(arguments.in_features, arguments.hidden)
     c_proj = torch.nn.Linear(arguments.hidden, arguments.in_features)
     x = torch.randn(arguments.tokens, arguments.in_features, requires_grad=True)
@@ -97,7 +58,6 @@ def main():
               "has no instructions for it", file=sys.stderr)
         del variants["bf16 autocast"]
     milliseconds = time_in_turn(variants, arguments.rounds)
-    capability = getattr(torch.backends, "cpu", None)
     for precision, times in milliseconds.items():
         print(
             json.dumps(
@@ -107,7 +67,7 @@ def main():
                     "hidden": arguments.hidden,
                     "tokens": arguments.tokens,
                     "threads": arguments.threads,
-                    "isa": capability.get_cpu_capability().lower() if capability else None,
+                    "isa": instruction_set(torch),
                     "density": five_digits(density),
                     "dense_library": f"PyTorch {torch.__version__} {precision}",
                     "dense_library_ms": five_digits(statistics.median(times)),

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""A training step of twofour's Gpt in PyTorch, eager and fp32: forward, loss, backward, AdamW. One JSON line.
+
+nanochat's model: RMS norm without weights, rotary embeddings and QK norm, causal attention, no biases, an untied head.
+`mlp_share` is the time of the MLPs alone, forward and backward, by that of the step. `peak_mib` counts all the process
+holds, the interpreter and its libraries (`libraries_mib`) included.
+"""
+import argparse
+import json
+import math
+import resource
+import statistics
+import sys
+
+from torch_support import (
+    fastest_seconds,
+    five_digits,
+    import_torch,
+    instruction_set,
+    keep_freed_memory,
+    positive,
+    time_in_turn,
+)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=positive, default=768)
+    parser.add_argument("--depth", type=positive, default=4)
+    parser.add_argument("--head-size", type=positive, default=64)
+    parser.add_argument("--sequence-length", type=positive, default=512)
+    parser.add_argument("--batch", type=positive, default=4)
+    parser.add_argument("--vocab", type=positive, default=256)
+    parser.add_argument("--threads", type=positive, default=1)
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--activation", choices=("relu_squared", "relu", "gelu", "swiglu"), default="relu_squared")
+    arguments = parser.parse_args()
+    if arguments.width % arguments.head_size or arguments.head_size % 2:
+        parser.error(f"--head-size: {arguments.head_size} is odd or does not divide --width {arguments.width}")
+    return arguments
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+ARGUMENTS = parse_arguments()
+keep_freed_memory()
+torch = import_torch(ARGUMENTS.threads)
+F = torch.nn.functional
+LIBRARIES_MIB = peak_mib()
+
+
+def rms_norm(x):
+    return x * ((x * x).mean(-1, keepdim=True) + 1e-6).rsqrt()
+
+
+def rotary_tables(length, head_size):
+    """Cosines and sines [length, 1, head_size] for `rotary`."""
+    frequencies = 10000 ** (-torch.arange(0, head_size, 2) / head_size)
+    angles = torch.outer(torch.arange(length).float(), frequencies)[:, None, :]
+    return torch.cat([angles.cos()] * 2, -1), torch.cat([angles.sin(), -angles.sin()], -1)
+
+
+def rotary(x, tables):
+    """x [batch, T, heads, head_size]. One roll is faster than halves that are cut out and put together again."""
+    cosines, sines = tables
+    return x * cosines + x.roll(x.shape[-1] // 2, -1) * sines
+
+
+def attention_by_blocks(block):
+    """Causal attention on q, k, v [batch * heads, T, head_size]: `block` queries at a time, with the keys up to the last
+    of them and no more; the length itself gives the usual form.
+    """
+
+    def attention(q, k, v):
+        length, head_size = q.shape[1:]
+        mask = torch.full((length, length), -math.inf).triu(1)
+        q, k = q * (1 / math.sqrt(head_size)), k.transpose(1, 2)
+        parts = []
+        for begin in range(0, length, block):
+            end = min(begin + block, length)
+            scores = torch.bmm(q[:, begin:end], k[:, :, :end]).add_(mask[begin:end, :end])
+            parts.append(torch.bmm(scores.softmax(-1), v[:, :end]))
+        return torch.cat(parts, 1)
+
+    return attention
+
+
+def attention_candidates(length):
+    candidates = {"softmax of all scores": attention_by_blocks(length)}
+    for block in (64, 128, 256):
+        if block < length:
+            candidates[f"softmax by {block} queries"] = attention_by_blocks(block)
+    if hasattr(F, "scaled_dot_product_attention"):  # PyTorch 2.
+        candidates["scaled_dot_product_attention"] = lambda q, k, v: F.scaled_dot_product_attention(
+            q[None], k[None], v[None], is_causal=True
+        )[0]
+    return candidates
+
+
+def fastest_attention(batch_heads, length, head_size):
+    """Name and function of the fastest candidate, forward and backward, for these sizes."""
+    q, k, v = (torch.randn(batch_heads, length, head_size, requires_grad=True) for _ in range(3))
+    upstream = torch.randn_like(q)
+
+    def forward_backward(attention):
+        q.grad = k.grad = v.grad = None
+        attention(q, k, v).backward(upstream)
+
+    candidates = attention_candidates(length)
+    seconds = {name: fastest_seconds(lambda: forward_backward(candidates[name])) for name in candidates}
+    for name, value in seconds.items():
+        print(f"attention, {name}: {1e3 * value:.1f} ms", file=sys.stderr)
+    name = min(seconds, key=seconds.get)
+    return name, candidates[name]
+
+
+def linear(inputs, outputs):
+    return torch.nn.Linear(inputs, outputs, bias=False)
+
+
+class Attention(torch.nn.Module):
+    def __init__(self, width, head_size, attention):
+        super().__init__()
+        self.head_size = head_size
+        self.attention = attention
+        self.c_q, self.c_k, self.c_v, self.c_proj = (linear(width, width) for _ in range(4))
+
+    def forward(self, x, tables):
+        batch, length, width = x.shape
+
+        def by_head(projected):  # [batch, T, heads, head_size] -> [batch * heads, T, head_size]
+            return projected.transpose(1, 2).reshape(-1, length, self.head_size)
+
+        q, k, v = (project(x).view(batch, length, -1, self.head_size) for project in (self.c_q, self.c_k, self.c_v))
+        q, k = rms_norm(rotary(q, tables)), rms_norm(rotary(k, tables))
+        y = self.attention(by_head(q), by_head(k), by_head(v))
+        y = y.view(batch, -1, length, self.head_size).transpose(1, 2).reshape(batch, length, width)
+        return self.c_proj(y)
+
+
+class Mlp(torch.nn.Module):
+    def __init__(self, width, activation):
+        super().__init__()
+        swiglu = activation == "swiglu"
+        hidden = -(-8 * width // 48) * 16 if swiglu else 4 * width  # 8/3 width, rounded up to 16: as many weights.
+        self.activation = activation
+        self.c_gate = linear(width, hidden) if swiglu else None
+        self.c_fc, self.c_proj = linear(width, hidden), linear(hidden, width)
+
+    def forward(self, x):
+        hidden = self.c_fc(x)
+        if self.activation == "swiglu":
+            hidden = F.silu(self.c_gate(x)) * hidden
+        elif self.activation == "gelu":
+            hidden = F.gelu(hidden)
+        else:
+            hidden = hidden.relu()
+            if self.activation == "relu_squared":
+                hidden = hidden * hidden  # Half the time of square(), whose gradient computes a power.
+        return self.c_proj(hidden)
+
+
+class Block(torch.nn.Module):
+    def __init__(self, arguments, attention):
+        super().__init__()
+        self.attn = Attention(arguments.width, arguments.head_size, attention)
+        self.mlp = Mlp(arguments.width, arguments.activation)
+
+    def forward(self, x, tables):
+        x = x + self.attn(rms_norm(x), tables)
+        return x + self.mlp(rms_norm(x))
+
+
+class Gpt(torch.nn.Module):
+    def __init__(self, arguments, attention):
+        super().__init__()
+        self.wte = torch.nn.Embedding(arguments.vocab, arguments.width)
+        self.h = torch.nn.ModuleList(Block(arguments, attention) for _ in range(arguments.depth))
+        self.lm_head = linear(arguments.width, arguments.vocab)
+        self.tables = rotary_tables(arguments.sequence_length, arguments.head_size)
+
+    def forward(self, tokens, targets):
+        x = rms_norm(self.wte(tokens))
+        for block in self.h:
+            x = block(x, self.tables)
+        return F.cross_entropy(self.lm_head(rms_norm(x)).flatten(0, 1), targets.flatten())
+
+
+def adamw(parameters):
+    options = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
+    try:
+        return torch.optim.AdamW(parameters, fused=True, **options)  # On processors from PyTorch 2.4 on.
+    except (TypeError, RuntimeError):
+        return torch.optim.AdamW(parameters, foreach=False, **options)  # foreach=True is no faster on processors.
+
+
+def main():
+    arguments = ARGUMENTS
+    torch.manual_seed(24)
+    heads = arguments.width // arguments.head_size
+    attention_name, attention = fastest_attention(
+        arguments.batch * heads, arguments.sequence_length, arguments.head_size
+    )
+    model = Gpt(arguments, attention)
+    optimizer = adamw(model.parameters())
+    tokens, targets = torch.randint(arguments.vocab, (2, arguments.batch, arguments.sequence_length))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        model(tokens, targets).backward()
+        optimizer.step()
+
+    x = torch.randn(arguments.batch, arguments.sequence_length, arguments.width, requires_grad=True)
+    upstream = torch.randn_like(x)
+
+    def mlps_alone():
+        optimizer.zero_grad(set_to_none=True)
+        for block in model.h:
+            x.grad = None
+            block.mlp(x).backward(upstream)
+
+    milliseconds = time_in_turn({"step": step, "mlps": mlps_alone}, arguments.rounds)
+    step_ms = statistics.median(milliseconds["step"])
+    line = {
+        "bench": "gpt_step",
+        "width": arguments.width,
+        "depth": arguments.depth,
+        "head_size": arguments.head_size,
+        "sequence_length": arguments.sequence_length,
+        "batch": arguments.batch,
+        "vocab": arguments.vocab,
+        "activation": arguments.activation,
+        "threads": arguments.threads,
+        "isa": instruction_set(torch),
+        "library": f"PyTorch {torch.__version__} fp32",
+        "attention": attention_name,
+        "ms": five_digits(step_ms),
+        "fastest_ms": five_digits(min(milliseconds["step"])),
+        "slowest_ms": five_digits(max(milliseconds["step"])),
+        "tokens_per_s": five_digits(1e3 * arguments.batch * arguments.sequence_length / step_ms),
+        "mlp_share": five_digits(statistics.median(m / s for m, s in zip(milliseconds["mlps"], milliseconds["step"]))),
+        "peak_mib": five_digits(peak_mib()),
+        "libraries_mib": five_digits(LIBRARIES_MIB),
+    }
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
