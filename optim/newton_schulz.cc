@@ -6,6 +6,7 @@
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/symmetric_product.h"
 
 namespace twofour::optim {
 namespace {
@@ -16,12 +17,6 @@ using kernels::Transpose;
 // Chosen by Jordan to grow small singular values fastest, not to converge to 1.
 constexpr float kLinear = 3.4445f, kCubic = -4.7750f, kQuintic = 2.0315f;
 constexpr double kEps = 1e-7;
-
-/// gram = X X^T, or X^T X where X has more rows than columns.
-void MakeGram(int64_t rows, int64_t cols, const float* x, float* gram) {
-  if (rows > cols) return Gemm(Transpose::kYes, Transpose::kNo, cols, cols, rows, x, x, gram);
-  Gemm(Transpose::kNo, Transpose::kYes, rows, rows, cols, x, x, gram);
-}
 
 /// out = factor X, or X factor where X has more rows than columns.
 void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const float* x, float* out) {
@@ -34,23 +29,24 @@ void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const fl
 Tensor Orthogonalize(const Tensor& matrix, int steps) {
   const int64_t rows = matrix.dim(0), cols = matrix.dim(1), size = matrix.numel();
   const int64_t side = std::min(rows, cols);
-  Tensor result = Tensor::Empty(matrix.shape());
-  Tensor spare_tensor = Tensor::Empty(matrix.shape());
+  Tensor result = Tensor::Empty(matrix.shape()), next = Tensor::Empty(matrix.shape());
   Tensor gram_tensor = Tensor::Empty({side, side}), factor_tensor = Tensor::Empty({side, side});
   float* const gram = gram_tensor.mutable_data<float>();
   float* const factor = factor_tensor.mutable_data<float>();
 
+  // The original transposes X where it is tall; multiplying from the other side is the same, and copies nothing.
+  const Transpose gram_of = rows > cols ? Transpose::kYes : Transpose::kNo;
   const double norm = std::sqrt(kernels::SumOfSquares(size, matrix.data<float>()));
   kernels::Scale(size, static_cast<float>(1.0 / (norm + kEps)), matrix.data<float>(), result.mutable_data<float>());
   for (int step = 0; step < steps; ++step) {
     const float* const x = result.data<float>();
-    MakeGram(rows, cols, x, gram);
-    Gemm(Transpose::kNo, Transpose::kNo, side, side, side, gram, gram, factor);
+    kernels::SymmetricProduct(gram_of, side, std::max(rows, cols), x, gram);
+    kernels::SymmetricProduct(Transpose::kNo, side, side, gram, factor);
     kernels::Scale(side * side, kQuintic, factor, factor);
     kernels::Axpy(side * side, kCubic, gram, factor);
     for (int64_t i = 0; i < side; ++i) factor[i * side + i] += kLinear;
-    MultiplyShortSide(rows, cols, factor, x, spare_tensor.mutable_data<float>());
-    std::swap(result, spare_tensor);
+    MultiplyShortSide(rows, cols, factor, x, next.mutable_data<float>());
+    std::swap(result, next);
   }
   return result;
 }
