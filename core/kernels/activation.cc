@@ -1,6 +1,7 @@
 #include "twofour/core/kernels/activation.h"
 
 #include <cmath>
+#include <numbers>
 
 #include "twofour/core/kernels/activation_loops.h"
 #include "twofour/core/parallel.h"
@@ -9,6 +10,19 @@ namespace twofour::kernels {
 namespace loops {
 
 // In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
+static void Gelu(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * NormalCdf(x[i]);
+}
+
+static void GeluGrad(int64_t n, const double* x, const double* dy, double* dx) {
+  constexpr double kInverseSqrt2Pi = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+  for (int64_t i = 0; i < n; ++i) {
+    dx[i] = dy[i] * (NormalCdf(x[i]) + x[i] * kInverseSqrt2Pi * std::exp(-0.5 * x[i] * x[i]));
+  }
+}
 
 static void SoftCap(int64_t n, double cap, const double* x, double* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = cap * std::tanh(x[i] / cap);
@@ -48,6 +62,16 @@ void InRanges(int64_t n, F function) {
 }  // namespace
 
 template <typename T>
+void Gelu(int64_t n, const T* x, T* out) {
+  InRanges(n, [=](int64_t at, int64_t count) { loops::Gelu(count, x + at, out + at); });
+}
+
+template <typename T>
+void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
+  InRanges(n, [=](int64_t at, int64_t count) { loops::GeluGrad(count, x + at, dy + at, dx + at); });
+}
+
+template <typename T>
 void SoftCap(int64_t n, T cap, const T* x, T* y) {
   InRanges(n, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
 }
@@ -70,6 +94,8 @@ void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T*
 }
 
 #define TWOFOUR_INSTANTIATE(T)                                      \
+  template void Gelu<T>(int64_t, const T*, T*);                     \
+  template void GeluGrad<T>(int64_t, const T*, const T*, T*);       \
   template void SoftCap<T>(int64_t, T, const T*, T*);               \
   template void SoftCapGrad<T>(int64_t, T, const T*, const T*, T*); \
   template void SwiGlu<T>(int64_t, const T*, const T*, T*);         \

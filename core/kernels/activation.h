@@ -7,6 +7,12 @@ namespace twofour::kernels {
 // Activations made of exponentials, over n contiguous elements, threaded; T is float or double. Outputs may be the same
 // array as an input, and must not overlap it otherwise. A NaN stays a NaN. (Relu and its square: elementwise.h.)
 
+/// out = x Phi(x) with the normal distribution's Phi (no tanh approximation)
+template <typename T>
+void Gelu(int64_t n, const T* x, T* out);
+template <typename T>
+void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
+
 /// y = cap * tanh(x / cap)
 template <typename T>
 void SoftCap(int64_t n, T cap, const T* x, T* y);

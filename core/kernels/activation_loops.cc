@@ -15,6 +15,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
 
+struct TimesNormal {
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, Normal(x).cdf); }
+};
+
+struct TimesNormalGrad {
+  HWY_INLINE VF32 operator()(VF32 x, VF32 dy) const {
+    const Normal normal(x);
+    return hn::Mul(dy, hn::MulAdd(x, normal.density, normal.cdf));
+  }
+};
+
+void GeluLoop(int64_t n, const float* x, float* out) { MapVectors(n, out, TimesNormal(), x); }
+
+void GeluGradLoop(int64_t n, const float* x, const float* dy, float* dx) {
+  MapVectors(n, dx, TimesNormalGrad(), x, dy);
+}
+
 struct Capped {
   VF32 cap;
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(cap, TanhOf(hn::Div(x, cap))); }
@@ -69,12 +86,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
+HWY_EXPORT(GeluLoop);
+HWY_EXPORT(GeluGradLoop);
 HWY_EXPORT(SoftCapLoop);
 HWY_EXPORT(SoftCapGradLoop);
 HWY_EXPORT(SwiGluLoop);
 HWY_EXPORT(SwiGluGradLoop);
 
 namespace loops {
+
+void Gelu(int64_t n, const float* x, float* out) { TWOFOUR_DYNAMIC_DISPATCH(GeluLoop)(n, x, out); }
+
+void GeluGrad(int64_t n, const float* x, const float* dy, float* dx) {
+  TWOFOUR_DYNAMIC_DISPATCH(GeluGradLoop)(n, x, dy, dx);
+}
 
 void SoftCap(int64_t n, float cap, const float* x, float* y) { TWOFOUR_DYNAMIC_DISPATCH(SoftCapLoop)(n, cap, x, y); }
 

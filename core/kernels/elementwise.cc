@@ -1,8 +1,5 @@
 #include "twofour/core/kernels/elementwise.h"
 
-#include <cmath>
-#include <numbers>
-
 #include "twofour/core/kernels/elementwise_loops.h"
 #include "twofour/core/parallel.h"
 
@@ -54,14 +51,6 @@ static void AddRow(int64_t rows, int64_t cols, const double* row, double* matrix
 
 namespace {
 
-/// out[i] = function(i) for all i, threaded.
-template <typename F>
-void ForEach(int64_t n, F function) {
-  ParallelFor(n, kElementwiseGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) function(i);
-  });
-}
-
 /// function(begin, count) on ranges that cover all n elements, threaded.
 template <typename F>
 void InRanges(int64_t n, F function) {
@@ -111,23 +100,6 @@ void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx) {
 }
 
 template <typename T>
-void Gelu(int64_t n, const T* x, T* out) {
-  constexpr T kInverseSqrt2 = T{1} / std::numbers::sqrt2_v<T>;
-  ForEach(n, [=](int64_t i) { out[i] = T{0.5} * x[i] * (T{1} + std::erf(x[i] * kInverseSqrt2)); });
-}
-
-template <typename T>
-void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
-  constexpr T kInverseSqrt2 = T{1} / std::numbers::sqrt2_v<T>;
-  constexpr T kInverseSqrt2Pi = kInverseSqrt2 * std::numbers::inv_sqrtpi_v<T>;
-  ForEach(n, [=](int64_t i) {
-    const T cdf = T{0.5} * (T{1} + std::erf(x[i] * kInverseSqrt2));
-    const T pdf = kInverseSqrt2Pi * std::exp(T{-0.5} * x[i] * x[i]);
-    dx[i] = dy[i] * (cdf + x[i] * pdf);
-  });
-}
-
-template <typename T>
 void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix) {
   ParallelFor(rows, RowGrain(cols),
               [=](int64_t begin, int64_t end) { loops::AddRow(end - begin, cols, row, matrix + begin * cols); });
@@ -142,8 +114,6 @@ void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix) {
   template void ReluGrad<T>(int64_t, const T*, const T*, T*);        \
   template void ReluSquared<T>(int64_t, const T*, T*);               \
   template void ReluSquaredGrad<T>(int64_t, const T*, const T*, T*); \
-  template void Gelu<T>(int64_t, const T*, T*);                      \
-  template void GeluGrad<T>(int64_t, const T*, const T*, T*);        \
   template void AddRow<T>(int64_t, int64_t, const T*, T*);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)

@@ -32,11 +32,6 @@ void ReluSquared(int64_t n, const T* x, T* out);
 /// dx = 2 max(x, 0) dy
 template <typename T>
 void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx);
-/// out = x Phi(x) with the normal distribution's Phi, by erf (no tanh approximation)
-template <typename T>
-void Gelu(int64_t n, const T* x, T* out);
-template <typename T>
-void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
 
 /// matrix[r, c] += row[c] for a [rows, cols] matrix.
 template <typename T>

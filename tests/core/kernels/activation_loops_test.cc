@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -21,17 +22,18 @@ namespace {
 constexpr float kCap = 15, kGuard = 12345;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kUlp = 1.0 / (1 << 23);  // Of numbers just above 1, relative to them.
+constexpr double kTiny = 1e-43;           // What factors that are denormal numbers may cost.
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 
 /// What an element should be, and how far from it an f32 may be.
 struct Expected {
   double value, tolerance;
 };
 
-Expected WithinUlps(double ulps, double value) {
-  return {value, ulps * kUlp * std::fabs(value) + double{std::numeric_limits<float>::denorm_min()}};
-}
+Expected WithinUlps(double ulps, double value) { return {value, ulps * kUlp * std::fabs(value) + kTiny}; }
 
 /// One result of a loop of up to three inputs.
 struct Loop {
@@ -52,6 +54,17 @@ constexpr auto kSwiGluGrad = [](auto... args) { SwiGluGrad<float>(args...); };
 
 std::vector<Loop> Loops() {
   return {
+      {"Gelu", [](auto n, auto a, auto, auto, auto out) { loops::Gelu(n, a, out); },
+       [](auto n, auto a, auto, auto, auto out) { Gelu<float>(n, a, out); },
+       [](double a, double, double) { return WithinUlps(6, a * NormalCdf(a)); }},
+      {"GeluGrad", [](auto n, auto a, auto b, auto, auto out) { loops::GeluGrad(n, a, b, out); },
+       [](auto n, auto a, auto b, auto, auto out) { GeluGrad<float>(n, a, b, out); },
+       [](double a, double b, double) {
+         // The sum crosses zero near -0.75: absolute there.
+         const double density = std::exp(-a * a / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+         return Expected{b * (NormalCdf(a) + a * density),
+                         6 * kUlp * std::fabs(b) * (NormalCdf(a) + std::fabs(a) * density) + kTiny};
+       }},
       {"SoftCap", [](auto n, auto a, auto, auto, auto out) { loops::SoftCap(n, kCap, a, out); },
        [](auto n, auto a, auto, auto, auto out) { SoftCap<float>(n, kCap, a, out); },
        [](double a, double, double) { return WithinUlps(6, double{kCap} * std::tanh(a / double{kCap})); }},
@@ -71,7 +84,7 @@ std::vector<Loop> Loops() {
          // 1 + a Sigmoid(-a) crosses zero near -1.28: absolute there.
          const double scale = std::fabs(b * c) * Sigmoid(a);
          return Expected{b * c * Sigmoid(a) * (1 + a * Sigmoid(-a)),
-                         8 * kUlp * scale * (1 + std::fabs(a) * Sigmoid(-a)) + 1e-44};
+                         8 * kUlp * scale * (1 + std::fabs(a) * Sigmoid(-a)) + kTiny};
        }},
       {"SwiGluGrad, up",
        [](auto n, auto a, auto b, auto c, auto out) { OneGrad(false, n, a, b, c, out, kSwiGluGradLoop); },
@@ -148,6 +161,13 @@ TEST(ActivationLoopsTest, HugeInputsSaturateAndNanStaysNan) {
   const std::vector<float> x = {kMax, -kMax, 1e10f, -1e10f, kNan, 0}, ones(6, 1);
   test::ForEachSimdTarget([&](SimdTarget) {
     std::vector<float> y(6), dx(6), dup(6);
+    loops::Gelu(6, x.data(), y.data());
+    EXPECT_EQ((std::vector<float>(y.begin(), y.begin() + 4)), (std::vector<float>{kMax, 0, 1e10f, 0}));
+    EXPECT_TRUE(std::isnan(y[4]));
+    EXPECT_EQ(y[5], 0.0f);
+    loops::GeluGrad(6, x.data(), ones.data(), dx.data());
+    EXPECT_EQ((std::vector<float>(dx.begin(), dx.begin() + 4)), (std::vector<float>{1, 0, 1, 0}));
+    EXPECT_TRUE(std::isnan(dx[4]));
     loops::SoftCap(6, kCap, x.data(), y.data());
     EXPECT_EQ((std::vector<float>(y.begin(), y.begin() + 4)), (std::vector<float>{kCap, -kCap, kCap, -kCap}));
     EXPECT_TRUE(std::isnan(y[4]));
@@ -169,6 +189,32 @@ TEST(ActivationLoopsTest, HugeInputsSaturateAndNanStaysNan) {
     loops::SoftCap(2, kCap, infinite.data(), y.data());
     EXPECT_EQ(y[0], kCap);
     EXPECT_EQ(y[1], -kCap);
+  });
+}
+
+TEST(ActivationLoopsTest, GeluIsExactToAFewUlpDownToItsTail) {
+  std::vector<float> x;
+  for (float value = -12; value < 12; value += 0.0003f) x.push_back(value);
+  const auto n = static_cast<int64_t>(x.size());
+  const std::vector<float> ones(x.size(), 1);
+  test::ForEachSimdTarget([&](SimdTarget) {
+    std::vector<float> y(x.size()), dx(x.size());
+    loops::Gelu(n, x.data(), y.data());
+    loops::GeluGrad(n, x.data(), ones.data(), dx.data());
+    double largest = 0, largest_absolute = 0, largest_of_grad = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double a = static_cast<double>(x[i]), expected = a * NormalCdf(a);
+      const double error = std::fabs(static_cast<double>(y[i]) - expected);
+      largest = std::max(largest, error / std::fabs(expected));
+      if (a < 2) largest_absolute = std::max(largest_absolute, error);
+      // Not as the op computes it: by the quotient of differences in long double.
+      const auto gelu = [](long double v) { return v * 0.5L * std::erfc(-v / std::numbers::sqrt2_v<long double>); };
+      const auto slope = static_cast<double>((gelu(a + 1e-6L) - gelu(a - 1e-6L)) / 2e-6L);
+      largest_of_grad = std::max(largest_of_grad, std::fabs(static_cast<double>(dx[i]) - slope));
+    }
+    EXPECT_LT(largest, 6 * kUlp);
+    EXPECT_LT(largest_absolute, 3e-7);
+    EXPECT_LT(largest_of_grad, 3e-7);
   });
 }
 
