@@ -1,0 +1,67 @@
+#include "twofour/train/data/utf8.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+namespace {
+
+/// Control characters, and those that break lines or turn the direction of writing.
+bool SpoilsALine(char32_t scalar) {
+  return scalar < 0x20 || (scalar >= 0x7F && scalar < 0xA0) || (scalar >= 0x2028 && scalar <= 0x202E) ||
+         (scalar >= 0x2066 && scalar <= 0x2069);
+}
+
+}  // namespace
+
+char32_t Utf8Reader::NextOfSeveralBytes() {
+  const auto byte = [this](size_t i) { return static_cast<unsigned char>(text_[position_ + i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0xC0 || lead >= 0xF8) Fail(fmt::format("{:#04x} begins no character", lead));
+  const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  char32_t code_point = lead & (0x7FU >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if (position_ + i == text_.size()) Fail("the text ends within a character");
+    if ((byte(i) & 0xC0U) != 0x80) {
+      Fail(
+          fmt::format("{:#04x} begins a character of {} bytes, {:#04x} does not go on with it", lead, length, byte(i)));
+    }
+    code_point = code_point << 6 | (byte(i) & 0x3FU);
+  }
+  if (code_point > 0x10FFFF) Fail("a code point above U+10FFFF");
+  if (!IsUnicodeScalar(code_point)) Fail(fmt::format("the surrogate U+{:04X}", static_cast<uint32_t>(code_point)));
+  if (static_cast<size_t>(Utf8Length(code_point)) != length) {
+    Fail(fmt::format("{} bytes for U+{:04X}, which takes {}", length, static_cast<uint32_t>(code_point),
+                     Utf8Length(code_point)));
+  }
+  position_ += length;
+  return code_point;
+}
+
+void Utf8Reader::Fail(const std::string& what) const {
+  throw Error(fmt::format("{}: byte {}: not UTF-8: {}", source_, position_, what));
+}
+
+void AppendUtf8(char32_t scalar, std::string& text) {
+  const int length = Utf8Length(scalar);
+  if (length == 1) {
+    text += static_cast<char>(scalar);
+    return;
+  }
+  constexpr unsigned kLeads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+  text += static_cast<char>(kLeads[length] | scalar >> 6 * (length - 1));
+  for (int i = length - 2; i >= 0; --i) text += static_cast<char>(0x80U | (scalar >> 6 * i & 0x3FU));
+}
+
+std::string DescribeCharacter(char32_t scalar) {
+  const std::string number = fmt::format("U+{:04X}", static_cast<uint32_t>(scalar));
+  if (SpoilsALine(scalar)) return number;
+  std::string shown;
+  AppendUtf8(scalar, shown);
+  return fmt::format("'{}' ({})", shown, number);
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace twofour::train {
+
+/// Reads UTF-8 text character by character, as strictly as the Unicode standard asks for (table 3-7): what is
+/// overlong, a surrogate, beyond U+10FFFF or cut short is an Error. The text must outlive the reader.
+class Utf8Reader {
+ public:
+  /// `source` names the text in messages.
+  Utf8Reader(std::string_view text, std::string source) : text_(text), source_(std::move(source)) {}
+
+  bool AtEnd() const { return position_ == text_.size(); }
+  /// Byte at which the next character begins.
+  size_t position() const { return position_; }
+
+  /// The next character's code point; not to be called at the end. Throws Error, naming the byte.
+  char32_t Next() {
+    const auto lead = static_cast<unsigned char>(text_[position_]);
+    if (lead >= 0x80) return NextOfSeveralBytes();
+    ++position_;
+    return lead;
+  }
+
+ private:
+  char32_t NextOfSeveralBytes();
+  [[noreturn]] void Fail(const std::string& what) const;
+
+  std::string_view text_;
+  std::string source_;
+  size_t position_ = 0;
+};
+
+/// True for what UTF-8 can encode: at most U+10FFFF and no surrogate.
+constexpr bool IsUnicodeScalar(char32_t code_point) {
+  return code_point < 0xD800 || (code_point > 0xDFFF && code_point <= 0x10FFFF);
+}
+
+/// Bytes that UTF-8 takes for a scalar.
+constexpr int Utf8Length(char32_t scalar) { return scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4; }
+
+/// Appends a scalar to UTF-8 text.
+void AppendUtf8(char32_t scalar, std::string& text);
+
+/// A scalar for a message: "'é' (U+00E9)", or "U+000A" alone where showing it would spoil the line.
+std::string DescribeCharacter(char32_t scalar);
+
+}  // namespace twofour::train

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace twofour::train {
+
+/// What the token ids of a text stand for: turns text into ids and back.
+class Vocabulary {
+ public:
+  enum class Kind {
+    kBytes,       ///< Id 0 to 255 is the byte of that value.
+    kCharacters,  ///< Id i is the i-th of the vocabulary's Unicode code points in rising order.
+  };
+  static constexpr int64_t kMaxCharacters = 65536;  ///< Ids are kept in 16 bits.
+
+  static Vocabulary Bytes() { return Vocabulary(Kind::kBytes, {}); }
+  /// Throws Error on no character or more than kMaxCharacters, on what is not in rising order, comes twice, or cannot
+  /// stand in UTF-8 text.
+  static Vocabulary Characters(std::vector<char32_t> code_points);
+
+  Kind kind() const { return kind_; }
+  int64_t size() const;
+
+  /// The ids of a text. Throws Error, naming the byte, on the first character that the vocabulary lacks, and for
+  /// characters on text that is not UTF-8.
+  std::vector<int32_t> Encode(std::string_view text) const;
+  /// The text of ids; part of a character where ids are bytes and cut one. Throws Error on an id outside [0, size()).
+  std::string Decode(std::span<const int32_t> ids) const;
+
+  /// {"kind": "bytes"} or {"kind": "characters", "characters": "..."}, the characters in the order of their ids.
+  std::string ToJson() const;
+  /// Reads what ToJson wrote, from anybody: refuses more than 1 MiB, other keys and types, and what Characters()
+  /// refuses. Throws Error that begins with `source`.
+  static Vocabulary FromJson(std::string_view json, const std::string& source);
+
+  bool operator==(const Vocabulary&) const = default;
+
+ private:
+  Vocabulary(Kind kind, std::vector<char32_t> characters) : kind_(kind), characters_(std::move(characters)) {}
+
+  Kind kind_;
+  std::vector<char32_t> characters_;  // Rising; empty for bytes.
+};
+
+}  // namespace twofour::train
