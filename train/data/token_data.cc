@@ -1,0 +1,32 @@
+#include "twofour/train/data/token_data.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+
+TokenSpan WholeOf(std::shared_ptr<const TokenSource> source) {
+  const int64_t size = source->size();
+  return {std::move(source), 0, size};
+}
+
+void SplitEnd(std::shared_ptr<const TokenSource> source, double eval_fraction, TokenData& data) {
+  if (!(eval_fraction > 0.0 && eval_fraction < 1.0)) {
+    throw Error(fmt::format("eval_fraction: got {}, expected a number between 0 and 1", eval_fraction));
+  }
+  const int64_t size = source->size();
+  const int64_t eval_size = std::llround(static_cast<double>(size) * eval_fraction);
+  if (eval_size < 1 || eval_size >= size) {
+    throw Error(fmt::format(
+        "eval_fraction: {} of {} tokens leaves {} to train on and {} to evaluate, expected at least 1 of each",
+        eval_fraction, size, size - eval_size, eval_size));
+  }
+  data.train = {source, 0, size - eval_size};
+  data.eval = {std::move(source), size - eval_size, size};
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "twofour/train/data/mapped_file.h"
+
+namespace twofour::train {
+
+/// A long sequence of token ids on disk or in memory. Const functions may be called from several threads at once.
+class TokenSource {
+ public:
+  virtual ~TokenSource() = default;
+
+  virtual int64_t size() const = 0;
+
+  /// Copies the tokens from `offset` on. Throws Error on what does not lie within [0, size()).
+  virtual void Read(int64_t offset, std::span<int32_t> out) const = 0;
+};
+
+/// A part of a source: tokens begin to end-1.
+struct TokenSpan {
+  std::shared_ptr<const TokenSource> source;
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  int64_t size() const { return end - begin; }
+};
+
+/// Every byte of a file is a token.
+class ByteSource : public TokenSource {
+ public:
+  explicit ByteSource(std::shared_ptr<const MappedFile> file);
+
+  int64_t size() const override { return static_cast<int64_t>(file_->bytes().size()); }
+  void Read(int64_t offset, std::span<int32_t> out) const override;
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+};
+
+/// The rest of a file after `header_bytes`, as little-endian unsigned 16-bit numbers.
+class U16Source : public TokenSource {
+ public:
+  /// Throws Error when the file is shorter than the header or an odd number of bytes follows it.
+  explicit U16Source(std::shared_ptr<const MappedFile> file, int64_t header_bytes = 0);
+
+  int64_t size() const override { return static_cast<int64_t>(ids_.size() / sizeof(uint16_t)); }
+  void Read(int64_t offset, std::span<int32_t> out) const override;
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  std::span<const std::byte> ids_;  // At any address: the header may have an odd size.
+};
+
+/// Ids in memory, two bytes each.
+class InMemoryTokens : public TokenSource {
+ public:
+  explicit InMemoryTokens(std::vector<uint16_t> ids) : ids_(std::move(ids)) {}
+
+  int64_t size() const override { return static_cast<int64_t>(ids_.size()); }
+  void Read(int64_t offset, std::span<int32_t> out) const override;
+
+ private:
+  std::vector<uint16_t> ids_;
+};
+
+}  // namespace twofour::train
