@@ -1,0 +1,130 @@
+#include "twofour/train/data/text_corpus.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/data/utf8.h"
+
+#include "tests/support/temp_dir.h"
+#include "tests/train/data/test_files.h"
+#include "tests/train/data/token_test_data.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+class LoadTextTest : public ::testing::Test {
+ protected:
+  TextOptions Options(Vocabulary::Kind kind, std::string_view text) {
+    TextOptions options;
+    options.path = WriteTestFile(dir_ / "text", text);
+    options.vocabulary = kind;
+    options.eval_fraction = 0.25;
+    return options;
+  }
+  TextOptions Bytes(std::string_view text) { return Options(Vocabulary::Kind::kBytes, text); }
+  TextOptions Characters(std::string_view text) { return Options(Vocabulary::Kind::kCharacters, text); }
+
+  void ExpectError(const TextOptions& options, const std::string& message) {
+    EXPECT_THAT([&] { LoadText(options); }, ThrowsMessage<Error>(message));
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(LoadTextTest, BytesHoldOutTheEnd) {
+  const TokenData data = LoadText(Bytes("abcd\xff\x01gh"));  // Not UTF-8: bytes take anything.
+  EXPECT_THAT(TokensOf(data.train), ElementsAre('a', 'b', 'c', 'd', 255, 1));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre('g', 'h'));
+  EXPECT_EQ(data.vocab_size, 256);
+  ASSERT_TRUE(data.vocabulary.has_value());
+  EXPECT_EQ(*data.vocabulary, Vocabulary::Bytes());
+  EXPECT_EQ(data.eval_bytes_per_token, 1);
+  EXPECT_EQ(data.description, "text " + (dir_ / "text").string() + ": 6 training and 2 evaluation tokens: bytes");
+}
+
+TEST_F(LoadTextTest, BytesTakeASecondFile) {
+  TextOptions options = Bytes("abcd");
+  options.eval_path = WriteTestFile(dir_ / "eval", "xy");
+  const TokenData data = LoadText(options);
+  EXPECT_THAT(TokensOf(data.train), ElementsAre('a', 'b', 'c', 'd'));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre('x', 'y'));
+}
+
+TEST_F(LoadTextTest, CharactersAreNumberedInOrderOfCodePoints) {
+  const TokenData data = LoadText(Characters("é€a😀\nbé€"));
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(3, 4, 1, 5, 0, 2));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(3, 4));
+  EXPECT_EQ(data.vocab_size, 6);
+  ASSERT_TRUE(data.vocabulary.has_value());
+  EXPECT_EQ(data.vocabulary->Decode(TokensOf(data.train)), "é€a😀\nb");
+  EXPECT_EQ(data.vocabulary->Decode(TokensOf(data.eval)), "é€");
+  EXPECT_EQ(data.eval_bytes_per_token, 2.5);
+  EXPECT_EQ(data.description,
+            "text " + (dir_ / "text").string() + ": 6 training and 2 evaluation tokens: characters, 6 different");
+}
+
+TEST_F(LoadTextTest, CharactersOfBothFilesMakeOneVocabulary) {
+  TextOptions options = Characters("bcb");
+  options.eval_path = WriteTestFile(dir_ / "eval", "aéd");
+  const TokenData data = LoadText(options);
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(1, 2, 1));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(0, 4, 3));
+  EXPECT_EQ(data.vocabulary->Decode(TokensOf(data.eval)), "aéd");
+  EXPECT_EQ(data.eval_bytes_per_token, 4.0 / 3);
+}
+
+TEST_F(LoadTextTest, LongTextsComeBack) {
+  // Longer than the blocks in which the evaluation part's bytes are counted.
+  std::string text;
+  for (int i = 0; i < 100000; ++i) text += i % 7 == 0 ? "é" : i % 5 == 0 ? "€" : "x";
+  TextOptions options = Characters("ab");
+  options.eval_path = WriteTestFile(dir_ / "eval", text);
+  const TokenData data = LoadText(options);
+  EXPECT_EQ(data.vocabulary->Decode(TokensOf(data.eval)), text);
+  EXPECT_EQ(data.eval_bytes_per_token, static_cast<double>(text.size()) / 100000);
+}
+
+TEST_F(LoadTextTest, TakesAsManyCharactersAsIdsCanNumber) {
+  std::string text;
+  for (char32_t c = 0x20000; c > 0x10000; --c) AppendUtf8(c, text);
+  const TokenData data = LoadText(Characters(text));
+  EXPECT_EQ(data.vocab_size, 65536);
+  EXPECT_EQ(TokensOf(data.train).front(), 65535);
+  EXPECT_EQ(TokensOf(data.eval).back(), 0);
+  ExpectError(Characters(text + "€€"), (dir_ / "text").string() +
+                                           ": byte 262144: more than 65536 different characters; take bytes for such "
+                                           "a text");
+}
+
+TEST_F(LoadTextTest, CharactersMustBeUtf8) {
+  ExpectError(Characters("ab\u00E9\xff"), (dir_ / "text").string() + ": byte 4: not UTF-8: 0xff begins no character");
+  TextOptions options = Characters("abcd");
+  options.eval_path = WriteTestFile(dir_ / "eval", "a\xE2\x82");
+  ExpectError(options, (dir_ / "eval").string() + ": byte 1: not UTF-8: the text ends within a character");
+}
+
+TEST_F(LoadTextTest, Errors) {
+  for (const auto kind : {Vocabulary::Kind::kBytes, Vocabulary::Kind::kCharacters}) {
+    TextOptions options = Options(kind, "abcdefgh");
+    options.eval_fraction = 0.01;
+    EXPECT_THAT([&] { LoadText(options); }, ThrowsMessage<Error>(HasSubstr("0.01 of 8 tokens leaves 8 to train on")));
+    options.eval_path = (dir_ / "nothing").string();
+    ExpectError(options, "cannot read " + options.eval_path + ": No such file or directory");
+    options.eval_path = "";
+    options.path = "";
+    ExpectError(options, "text: path: expected the path of a file");
+    ExpectError(Options(kind, ""), "cannot read " + (dir_ / "text").string() + ": it is empty");
+  }
+}
+
+}  // namespace
+}  // namespace twofour::train

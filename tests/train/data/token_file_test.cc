@@ -1,0 +1,182 @@
+#include "twofour/train/data/token_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/temp_dir.h"
+#include "tests/train/data/test_files.h"
+#include "tests/train/data/token_test_data.h"
+
+namespace twofour::train {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// A little-endian number of `bytes` bytes.
+std::string Number(uint32_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 0xFF);
+  return text;
+}
+
+std::string Ids(const std::vector<uint32_t>& ids) {
+  std::string text;
+  for (const uint32_t id : ids) text += Number(id, 2);
+  return text;
+}
+
+std::string Header(uint32_t magic, uint32_t version, uint32_t count) {
+  std::string header = Number(magic, 4) + Number(version, 4) + Number(count, 4);
+  header.resize(1024);
+  return header;
+}
+
+std::string WithHeader(const std::vector<uint32_t>& ids) {
+  return Header(20240520, 1, static_cast<uint32_t>(ids.size())) + Ids(ids);
+}
+
+class LoadTokensTest : public ::testing::Test {
+ protected:
+  std::string Path() const { return (dir_ / "ids.bin").string(); }
+
+  TokensOptions Options(std::string_view contents) {
+    TokensOptions options;
+    options.path = WriteTestFile(dir_ / "ids.bin", contents);
+    options.eval_fraction = 0.25;
+    return options;
+  }
+  void ExpectError(const TokensOptions& options, const std::string& message) {
+    EXPECT_THAT([&] { LoadTokens(options); }, ThrowsMessage<Error>(message));
+  }
+  /// All ids of a file.
+  std::vector<int32_t> Load(std::string_view contents) {
+    const TokenData data = LoadTokens(Options(contents));
+    std::vector<int32_t> all = TokensOf(data.train);
+    for (const int32_t id : TokensOf(data.eval)) all.push_back(id);
+    return all;
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(LoadTokensTest, RawIdsHoldOutTheEnd) {
+  const TokenData data = LoadTokens(Options(Ids({5, 0, 50256, 3})));
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(5, 0, 50256));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(3));
+  EXPECT_EQ(data.vocab_size, 50257);
+  EXPECT_FALSE(data.vocabulary.has_value());
+  EXPECT_EQ(data.eval_bytes_per_token, 0);
+  EXPECT_EQ(data.description, "tokens " + Path() + ": 3 training and 1 evaluation tokens, vocabulary of 50257");
+}
+
+TEST_F(LoadTokensTest, IdsAfterAHeader) {
+  EXPECT_THAT(Load(WithHeader({5, 0, 65535, 3})), ElementsAre(5, 0, 65535, 3));
+}
+
+TEST_F(LoadTokensTest, TakesASecondFile) {
+  TokensOptions options = Options(WithHeader({1, 2}));
+  options.eval_path = WriteTestFile(dir_ / "eval.bin", Ids({9}));
+  const TokenData data = LoadTokens(options);
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(1, 2));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(9));
+  EXPECT_EQ(data.vocab_size, 10);
+}
+
+TEST_F(LoadTokensTest, TakesMoreIdsThanOccur) {
+  TokensOptions options = Options(Ids({1, 2, 3, 4}));
+  options.vocab_size = 50304;
+  EXPECT_EQ(LoadTokens(options).vocab_size, 50304);
+  options.vocab_size = 5;
+  EXPECT_EQ(LoadTokens(options).vocab_size, 5);
+}
+
+TEST_F(LoadTokensTest, RefusesIdsOutside) {
+  TokensOptions options = Options(Ids({1, 2, 7, 8}));
+  options.vocab_size = 7;
+  ExpectError(options, Path() + ": token 2 (byte 4) is 7, expected 0 to 6 (vocab_size is 7)");
+  options = Options(WithHeader({1, 2, 7, 8}));
+  options.vocab_size = 8;
+  ExpectError(options, Path() + ": token 3 (byte 1030) is 8, expected 0 to 7 (vocab_size is 8)");
+  options = Options(Ids({1, 2}));
+  options.eval_path = WriteTestFile(dir_ / "eval.bin", Ids({300, 3}));
+  options.vocab_size = 256;
+  ExpectError(options, options.eval_path + ": token 0 (byte 0) is 300, expected 0 to 255 (vocab_size is 256)");
+}
+
+TEST_F(LoadTokensTest, ChecksEveryId) {
+  // Around the borders of the blocks that are checked at once, and at both ends.
+  constexpr size_t kSize = 3 * 65536 + 10;
+  for (const size_t wrong : {size_t{0}, size_t{65535}, size_t{65536}, size_t{196607}, size_t{196608}, kSize - 1}) {
+    std::vector<uint32_t> ids(kSize, 99);
+    ids[wrong] = 100;
+    TokensOptions options = Options(Ids(ids));
+    EXPECT_EQ(LoadTokens(options).vocab_size, 101);
+    options.vocab_size = 100;
+    EXPECT_THAT([&] { LoadTokens(options); },
+                ThrowsMessage<Error>(
+                    HasSubstr("token " + std::to_string(wrong) + " (byte " + std::to_string(2 * wrong) + ") is 100")));
+  }
+}
+
+TEST_F(LoadTokensTest, RefusesOddSizes) {
+  ExpectError(Options(Ids({1, 2}) + "x"), Path() + ": 5 bytes, expected an even number: 2 for each token");
+  ExpectError(Options("x"), Path() + ": 1 bytes, expected an even number: 2 for each token");
+}
+
+TEST_F(LoadTokensTest, RefusesHeadersThatLie) {
+  const std::string ids = Ids({1, 2, 3});
+  const auto expect = [&](uint32_t count, const std::string& rest, const std::string& message) {
+    ExpectError(Options(Header(20240520, 1, count) + rest), Path() + ": the header announces " + message);
+  };
+  expect(4, ids, "4 tokens of 2 bytes and 6 bytes follow it (from byte 1024)");
+  expect(2, ids, "2 tokens of 2 bytes and 6 bytes follow it (from byte 1024)");
+  expect(3, ids + "x", "3 tokens of 2 bytes and 7 bytes follow it (from byte 1024)");
+  expect(0x7FFFFFFF, ids, "2147483647 tokens of 2 bytes and 6 bytes follow it (from byte 1024)");
+  expect(0x80000003, ids, "-2147483645 tokens of 2 bytes and 6 bytes follow it (from byte 1024)");
+  ExpectError(Options(Header(20240520, 1, 0).substr(0, 1023)),
+              Path() + ": 1023 bytes, too short for llm.c's header of 1024");
+  ExpectError(Options(Header(20240520, 1, 0).substr(0, 8)), Path() + ": 8 bytes, too short for llm.c's header of 1024");
+}
+
+TEST_F(LoadTokensTest, RefusesIdsOf32Bits) {
+  ExpectError(Options(Header(20240801, 7, 1) + Number(128000, 4)),
+              Path() + ": llm.c's header says version 7, 32 bits for each token; expected version 1, 16 bits");
+}
+
+TEST_F(LoadTokensTest, MagicAndVersionTellAHeaderFromIds) {
+  // 20240520 is 0x0134D888: a raw file may begin with these two ids.
+  EXPECT_THAT(Load(Ids({0xD888, 0x0134, 2, 0})), ElementsAre(0xD888, 0x0134, 2, 0));
+  EXPECT_THAT(Load(Ids({0xD888, 0x0134, 1, 1})), ElementsAre(0xD888, 0x0134, 1, 1));
+  EXPECT_THAT(Load(Ids({0xD888, 0x0134})), ElementsAre(0xD888, 0x0134));
+  EXPECT_EQ(Load(Header(20240520, 2, 3)).size(), 512u);
+}
+
+TEST_F(LoadTokensTest, Errors) {
+  TokensOptions options = Options(Ids({1, 2, 3, 4}));
+  for (const int64_t size : {-1, 1, 65537}) {
+    options.vocab_size = size;
+    ExpectError(options, "tokens: vocab_size: got " + std::to_string(size) +
+                             ", expected 2 to 65536 (ids have 16 bits), or 0 for the largest id plus one");
+  }
+  options.vocab_size = 0;
+  options.eval_fraction = 0.9;
+  EXPECT_THAT([&] { LoadTokens(options); }, ThrowsMessage<Error>(HasSubstr("0.9 of 4 tokens leaves 0 to train on")));
+  ExpectError(Options(Ids({0, 0, 0, 0})), Path() + ": every token is 0, expected at least 2 different ones");
+  ExpectError(Options(""), "cannot read " + Path() + ": it is empty");
+  EXPECT_THAT([&] { LoadTokens(Options(WithHeader({}))); },
+              ThrowsMessage<Error>(HasSubstr("of 0 tokens leaves 0 to train on")));
+  options.path = "";
+  ExpectError(options, "tokens: path: expected the path of a file");
+}
+
+}  // namespace
+}  // namespace twofour::train

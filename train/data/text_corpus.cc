@@ -1,0 +1,141 @@
+#include "twofour/train/data/text_corpus.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/data/mapped_file.h"
+#include "twofour/train/data/utf8.h"
+
+namespace twofour::train {
+namespace {
+
+/// Numbers characters in the order in which it meets them, and knows in the end what their sorted numbers are.
+class CharacterNumbers {
+ public:
+  /// The ids, in order of first meeting, of a whole UTF-8 text.
+  std::vector<uint16_t> Encode(std::string_view text, const std::string& source) {
+    // Exactly as many as there are characters if the text is UTF-8: growing would take twice the memory.
+    const auto starts = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    std::vector<uint16_t> ids;
+    ids.reserve(static_cast<size_t>(starts));
+    for (Utf8Reader reader(text, source); !reader.AtEnd();) {
+      const size_t position = reader.position();
+      const char32_t character = reader.Next();
+      int32_t& id = id_of_[character];
+      if (id < 0) {
+        if (met_.size() == Vocabulary::kMaxCharacters) {
+          throw Error(fmt::format("{}: byte {}: more than {} different characters; take bytes for such a text", source,
+                                  position, Vocabulary::kMaxCharacters));
+        }
+        id = static_cast<int32_t>(met_.size());
+        met_.push_back(character);
+      }
+      ids.push_back(static_cast<uint16_t>(id));
+    }
+    return ids;
+  }
+
+  /// All characters met, rising.
+  std::vector<char32_t> Sorted() const {
+    std::vector<char32_t> sorted = met_;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted;
+  }
+
+  /// Turns ids in order of first meeting into places in Sorted().
+  void Renumber(std::vector<uint16_t>& ids) const {
+    const std::vector<char32_t> sorted = Sorted();
+    std::vector<uint16_t> place_of(met_.size());
+    for (size_t i = 0; i < met_.size(); ++i) {
+      place_of[i] = static_cast<uint16_t>(std::lower_bound(sorted.begin(), sorted.end(), met_[i]) - sorted.begin());
+    }
+    for (uint16_t& id : ids) id = place_of[id];
+  }
+
+ private:
+  std::vector<int32_t> id_of_ = std::vector<int32_t>(0x110000, -1);
+  std::vector<char32_t> met_;
+};
+
+std::vector<uint16_t> EncodeFile(const std::string& path, CharacterNumbers& numbers) {
+  const MappedFile file(path);
+  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+  try {
+    return numbers.Encode({text, file.bytes().size()}, path);
+  } catch (const std::bad_alloc&) {
+    throw Error(fmt::format("{}: no memory for its characters, 2 bytes each; bytes are read from the disk", path),
+                ErrorKind::kRuntimeFailure);
+  }
+}
+
+double BytesPerToken(const TokenSpan& span, const std::vector<char32_t>& characters) {
+  constexpr int64_t kBlock = 1 << 16;
+  std::vector<int32_t> ids(static_cast<size_t>(std::min(kBlock, span.size())));
+  int64_t bytes = 0;
+  for (int64_t at = span.begin; at < span.end; at += kBlock) {
+    const std::span<int32_t> block(ids.data(), static_cast<size_t>(std::min(kBlock, span.end - at)));
+    span.source->Read(at, block);
+    for (const int32_t id : block) bytes += Utf8Length(characters[static_cast<size_t>(id)]);
+  }
+  return static_cast<double>(bytes) / static_cast<double>(span.size());
+}
+
+/// `eval` is null where the end of `train` is to be held out.
+void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const TokenSource> eval, double eval_fraction,
+              TokenData& data) {
+  if (eval == nullptr) {
+    SplitEnd(std::move(train), eval_fraction, data);
+  } else {
+    data.train = WholeOf(std::move(train));
+    data.eval = WholeOf(std::move(eval));
+  }
+}
+
+TokenData LoadBytes(const TextOptions& options) {
+  const auto source_of = [](const std::string& path) {
+    return path.empty() ? nullptr : std::make_shared<const ByteSource>(std::make_shared<const MappedFile>(path));
+  };
+  TokenData data;
+  SetParts(source_of(options.path), source_of(options.eval_path), options.eval_fraction, data);
+  data.vocabulary = Vocabulary::Bytes();
+  data.eval_bytes_per_token = 1;
+  return data;
+}
+
+TokenData LoadCharacters(const TextOptions& options) {
+  CharacterNumbers numbers;
+  std::vector<uint16_t> train = EncodeFile(options.path, numbers);
+  const bool has_eval = !options.eval_path.empty();
+  std::vector<uint16_t> eval;
+  if (has_eval) eval = EncodeFile(options.eval_path, numbers);
+  numbers.Renumber(train);
+  numbers.Renumber(eval);
+  TokenData data;
+  SetParts(std::make_shared<const InMemoryTokens>(std::move(train)),
+           has_eval ? std::make_shared<const InMemoryTokens>(std::move(eval)) : nullptr, options.eval_fraction, data);
+  data.vocabulary = Vocabulary::Characters(numbers.Sorted());
+  data.eval_bytes_per_token = BytesPerToken(data.eval, numbers.Sorted());
+  return data;
+}
+
+}  // namespace
+
+TokenData LoadText(const TextOptions& options) {
+  if (options.path.empty()) throw Error("text: path: expected the path of a file");
+  const bool is_bytes = options.vocabulary == Vocabulary::Kind::kBytes;
+  TokenData data = is_bytes ? LoadBytes(options) : LoadCharacters(options);
+  data.vocab_size = data.vocabulary->size();
+  data.description =
+      fmt::format("text {}: {} training and {} evaluation tokens: {}", options.path, data.train.size(),
+                  data.eval.size(), is_bytes ? "bytes" : fmt::format("characters, {} different", data.vocab_size));
+  return data;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "twofour/train/data/token_data.h"
+
+namespace twofour::train {
+
+/// Where a text is and what its tokens are.
+struct TextOptions {
+  std::string path;
+  std::string eval_path;       ///< A second text to evaluate on. Without it, the end of the first is held out.
+  double eval_fraction = 0.1;  ///< The part held out.
+  Vocabulary::Kind vocabulary = Vocabulary::Kind::kBytes;
+};
+
+/// Loads a text. Bytes (any file is one) are read from the disk as they are needed, so the file may be larger than
+/// memory. Characters are kept in memory, two bytes each; their vocabulary is that of both files. Throws Error on a
+/// file that cannot be read and, for characters, on what is not UTF-8 (naming file and byte) or has more than 65536
+/// different characters.
+TokenData LoadText(const TextOptions& options);
+
+}  // namespace twofour::train
