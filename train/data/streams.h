@@ -10,5 +10,6 @@ inline constexpr uint32_t kSplitStream = 0x80000001;
 inline constexpr uint32_t kShuffleStream = 0x80000002;
 inline constexpr uint32_t kGlyphTrainStream = 0x80000003;
 inline constexpr uint32_t kGlyphEvalStream = 0x80000004;
+inline constexpr uint32_t kTokenWindowStream = 0x80000005;
 
 }  // namespace twofour::train
