@@ -1,11 +1,14 @@
 // Attention in blocks of scores that stay in the second-level cache, after Dao, "FlashAttention-2: Faster Attention
 // with Better Parallelism and Work Partitioning", 2023.
-#include "twofour/core/kernels/attention.h"
+#include "twofour/core/kernels/simd_targets.h"
+//
+#include <hwy/cache_control.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "twofour/core/kernels/attention.h"
 #include "twofour/core/kernels/attention_loops.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
@@ -139,7 +142,17 @@ struct ForwardBuffers {
   T highest[kAttentionQueries], sum[kAttentionQueries];
 };
 
-/// `rows` queries of one head from number `query` on; `log_sums` is theirs.
+/// Fetches rows that are about to be read for the first and last time. They lie apart, one head of many, so that the
+/// processor does not foresee it.
+template <typename T>
+void PrefetchRows(Rows<const T> rows, int64_t count, int64_t width) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t i = 0; i < width; i += kLine) hwy::Prefetch(rows.From(r).data + i);
+  }
+}
+
+/// `rows` queries of one head from number `query` on (or the only query of as many heads); `log_sums` is theirs.
 template <typename T>
 void AttendFrom(const Layout& p, int64_t query, int64_t rows, Rows<const T> q, Rows<const T> k, Rows<const T> v,
                 Rows<T> out, T* log_sums, ForwardBuffers<T>& buffers) {
@@ -147,13 +160,17 @@ void AttendFrom(const Layout& p, int64_t query, int64_t rows, Rows<const T> q, R
   std::fill_n(result, rows * p.head_size, T{0});
   std::fill_n(buffers.highest, rows, -std::numeric_limits<T>::infinity());
   std::fill_n(buffers.sum, rows, T{0});
-  const int64_t end = p.BehindLastKey(query + rows - 1);
+  const int64_t end = p.queries == 1 ? p.keys : p.BehindLastKey(query + rows - 1);
   for (int64_t key = p.FirstKey(query); key < end; key += kAttentionKeys) {
     const int64_t cols = std::min(kAttentionKeys, end - key);
+    if (p.queries == 1) PrefetchRows(v.From(key), cols, p.head_size);
     Multiply<T>(rows, cols, p.head_size, q.From(query), Transpose::kNo, k.From(key), Transpose::kYes,
                 {scores, kAttentionKeys}, false);
-    loops::OnlineSoftmax(p.Block(query, rows, key, cols, kAttentionKeys), static_cast<T>(p.scale), scores,
-                         buffers.highest, buffers.sum, p.head_size, result);
+    loops::ScoreBlock block = p.Block(query, rows, key, cols, kAttentionKeys);
+    if (p.queries == 1) block.low = -rows, block.high = cols;  // All rows stand where the query does.
+    loops::OnlineSoftmax(block, static_cast<T>(p.scale), scores, buffers.highest, buffers.sum, p.head_size, result);
+    const int64_t next = key + cols;
+    if (p.queries == 1 && next < end) PrefetchRows(k.From(next), std::min(kAttentionKeys, end - next), p.head_size);
     Multiply<T>(rows, p.head_size, cols, {scores, kAttentionKeys}, Transpose::kNo, v.From(key), Transpose::kNo,
                 {result, p.head_size}, true);
   }
@@ -245,20 +262,26 @@ template <typename T>
 void CausalAttention(const AttentionProblem& problem, const T* q, const T* k, const T* v, T* out, T* log_sums) {
   const Layout p(problem);
   const int64_t blocks = CeilDiv(p.queries, kAttentionQueries);
-  const int64_t work = std::min(p.queries, kAttentionQueries) * std::min(p.window, p.keys) * p.head_size;
-  ParallelFor(p.batch * p.heads * blocks, CeilDiv(kLeastWork, std::max<int64_t>(work, 1)),
-              [&](int64_t begin, int64_t end) {
-                ForwardBuffers<T> buffers(p.head_size);
-                for (int64_t unit = begin; unit < end; ++unit) {
-                  const int64_t number = unit % blocks, head = unit / blocks % p.heads, item = unit / blocks / p.heads;
-                  // First and last in turns, so that equally many blocks are about equal work.
-                  const int64_t query = (number % 2 == 0 ? number / 2 : blocks - 1 - number / 2) * kAttentionQueries;
-                  const int64_t kv_head = head / p.group();
-                  AttendFrom(p, query, std::min(kAttentionQueries, p.queries - query), p.OfQueries(q, item, head),
-                             p.OfKeys(k, item, kv_head), p.OfKeys(v, item, kv_head), p.OfQueries(out, item, head),
-                             log_sums + (item * p.heads + head) * p.queries + query, buffers);
-                }
-              });
+  // The heads of a single query that share keys are taken at once, as its rows, so that the keys are read once.
+  const int64_t together = p.queries == 1 && p.group() <= kAttentionQueries ? p.group() : 1;
+  const int64_t head_sets = p.heads / together;
+  const int64_t work = together * std::min(p.queries, kAttentionQueries) * std::min(p.window, p.keys) * p.head_size;
+  const int64_t grain = CeilDiv(kLeastWork, std::max<int64_t>(work, 1));
+  ParallelFor(p.batch * head_sets * blocks, grain, [&](int64_t begin, int64_t end) {
+    ForwardBuffers<T> buffers(p.head_size);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t number = unit % blocks, item = unit / blocks / head_sets;
+      const int64_t head = unit / blocks % head_sets * together, kv_head = head / p.group();
+      // First and last in turns, so that equally many blocks are about equal work.
+      const int64_t query = (number % 2 == 0 ? number / 2 : blocks - 1 - number / 2) * kAttentionQueries;
+      Rows<const T> q_rows = p.OfQueries(q, item, head);
+      Rows<T> out_rows = p.OfQueries(out, item, head);
+      if (together > 1) q_rows.stride = out_rows.stride = p.head_size;
+      const int64_t rows = p.queries == 1 ? together : std::min(kAttentionQueries, p.queries - query);
+      AttendFrom(p, query, rows, q_rows, p.OfKeys(k, item, kv_head), p.OfKeys(v, item, kv_head), out_rows,
+                 log_sums + (item * p.heads + head) * p.queries + query, buffers);
+    }
+  });
 }
 
 template <typename T>
