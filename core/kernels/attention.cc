@@ -116,7 +116,7 @@ struct Layout : AttentionProblem {
   }
   template <typename T>
   Rows<T> OfKeys(T* k, int64_t item, int64_t kv_head) const {
-    return {k == nullptr ? k : k + (item * keys * kv_heads + kv_head) * head_size, kv_heads * head_size};
+    return {k == nullptr ? k : k + (item * key_capacity * kv_heads + kv_head) * head_size, kv_heads * head_size};
   }
 
   /// The first key that a query sees, and the one behind the last.

@@ -23,9 +23,11 @@ kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const
   if (q.rank() != 4) fail(fmt::format("q has shape {}, expected [batch, Tq, heads, head_size]", ToString(q.shape())));
   if (k.rank() != 4)
     fail(fmt::format("k has shape {}, expected [batch, Tk, kv_heads, head_size]", ToString(k.shape())));
-  const int64_t batch = q.dim(0), heads = q.dim(2), head_size = q.dim(3), keys = k.dim(1), kv_heads = k.dim(2);
+  const int64_t batch = q.dim(0), heads = q.dim(2), head_size = q.dim(3), capacity = k.dim(1), kv_heads = k.dim(2);
+  const int64_t keys = options.keys == 0 ? capacity : options.keys;
+  if (keys < 0 || keys > capacity) fail(fmt::format("{} keys, expected 0 to the {} that k holds", keys, capacity));
   if (heads == 0 || head_size == 0) fail(fmt::format("q has shape {}, an empty head", ToString(q.shape())));
-  ops::RequireLike("CausalAttention", "k", k, q, {batch, keys, kv_heads, head_size});
+  ops::RequireLike("CausalAttention", "k", k, q, {batch, capacity, kv_heads, head_size});
   ops::RequireLike("CausalAttention", "v", v, q, k.shape());
   if (kv_heads == 0 || heads % kv_heads != 0) {
     fail(fmt::format("{} heads of q, expected a multiple of the {} of k", heads, kv_heads));
@@ -36,6 +38,7 @@ kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const
   return {.batch = batch,
           .queries = q.dim(1),
           .keys = keys,
+          .key_capacity = capacity,
           .heads = heads,
           .kv_heads = kv_heads,
           .head_size = head_size,
@@ -62,6 +65,9 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
           return wanted ? Tensor::Empty(like.Get().shape(), like.Get().dtype()) : Tensor();
         };
         Tensor dq = empty_if(need_q, sq), dk = empty_if(need_k, sk), dv = empty_if(need_v, sv);
+        for (Tensor* unused_rows : {&dk, &dv}) {
+          if (unused_rows->defined() && problem.keys < problem.key_capacity) unused_rows->Fill(0);
+        }
         DispatchFloating(dout.dtype(), "CausalAttention", [&](auto zero) {
           using T = decltype(zero);
           kernels::CausalAttentionGrad<T>(problem, sq.Get().data<T>(), sk.Get().data<T>(), sv.Get().data<T>(),

@@ -7,6 +7,7 @@ namespace twofour {
 struct AttentionOptions {
   int64_t window = 0;  ///< A query sees the last `window` keys, itself included; 0: all before it.
   double scale = 0;    ///< Of the scores; 0: 1/sqrt(head_size).
+  int64_t keys = 0;  ///< Tk: how many of the keys and values count, the first ones; 0: all. A cache has room for more.
 };
 
 /// Causal softmax attention: q [batch, Tq, heads, head_size], k and v [batch, Tk, kv_heads, head_size], Tq <= Tk, heads

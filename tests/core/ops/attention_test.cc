@@ -137,6 +137,30 @@ std::vector<int64_t> LengthsAroundBlocks() {
   return lengths;
 }
 
+TEST(CausalAttentionTest, KeysBeyondThoseThatCountChangeNothing) {
+  // As a cache has them: room for 20, of which 9 are filled.
+  const int64_t room = 20, keys = 9;
+  const Tensor q = RandomF64({2, 3, 4, 6}, {1}), dout = RandomF64(q.shape(), {4});
+  const Tensor k = RandomF64({2, room, 2, 6}, {2}), v = RandomF64({2, room, 2, 6}, {3});
+  const auto first_rows = [&](const Tensor& cache) {
+    Tensor rows = Tensor::Empty({2, keys, 2, 6}, DType::kF64);
+    for (int64_t b = 0; b < 2; ++b) {
+      std::copy_n(cache.data<double>() + b * room * 12, keys * 12, rows.mutable_data<double>() + b * keys * 12);
+    }
+    return rows;
+  };
+  Tensor part_k = Leaf(first_rows(k)), part_v = Leaf(first_rows(v)), all_k = Leaf(k), all_v = Leaf(v);
+  const Tensor expected = CausalAttention(q, part_k, part_v, {.window = 5});
+  const Tensor out = CausalAttention(q, all_k, all_v, {.window = 5, .keys = keys});
+  ExpectBitEqual(out, expected);
+  expected.Backward(dout);
+  out.Backward(dout);
+  ExpectBitEqual(first_rows(all_k.grad()), part_k.grad());
+  ExpectBitEqual(first_rows(all_v.grad()), part_v.grad());
+  for (int64_t i = keys * 12; i < room * 12; ++i) EXPECT_EQ(all_k.grad().data<double>()[i], 0);
+  EXPECT_THAT([&] { CausalAttention(q, k, v, {.keys = 21}); }, ThrowsMessage<Error>(HasSubstr("21 keys")));
+}
+
 TEST(CausalAttentionTest, KnownValues) {
   // Scores of the second query: log 3 and 0 by the scale, so weights 3/4 and 1/4.
   const Tensor q = F64({5, std::log(3.0)}, {1, 2, 1, 1}), k = F64({2, 0}, {1, 2, 1, 1});
