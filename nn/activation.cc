@@ -1,5 +1,6 @@
 #include "twofour/nn/activation.h"
 
+#include "twofour/core/error.h"
 #include "twofour/core/ops/activation.h"
 
 namespace twofour::nn {
@@ -12,6 +13,8 @@ std::string_view NameOf(Activation activation) {
       return "relu";
     case Activation::kGelu:
       return "gelu";
+    case Activation::kSwiGlu:
+      return "swiglu";
   }
   return "?";
 }
@@ -24,6 +27,8 @@ Tensor Activate(Activation activation, const Tensor& x) {
       return Relu(x);
     case Activation::kGelu:
       return Gelu(x);
+    case Activation::kSwiGlu:
+      throw Error("Activate: swiglu needs a gate beside its input; nn::Mlp has one");
   }
   return x;
 }

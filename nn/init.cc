@@ -5,25 +5,35 @@
 namespace twofour::nn {
 namespace {
 
-Tensor Init(LinearInit init, Shape shape, int64_t in_features, Generator& generator) {
-  const RandomKey key =
-      generator.NextKey();  // Taken whatever the initialiser: other layers' values do not depend on it.
+Tensor UniformTensor(Shape shape, double bound, const RandomKey& key) {
   Tensor tensor = Tensor::Zeros(std::move(shape));
-  if (init == LinearInit::kPyTorchDefault && in_features > 0) {
-    const double bound = 1.0 / std::sqrt(static_cast<double>(in_features));
-    FillUniform(tensor, -bound, bound, key);
-  }
+  if (bound > 0) FillUniform(tensor, -bound, bound, key);
   return tensor;
+}
+
+double PyTorchBound(int64_t in_features) {
+  return in_features > 0 ? 1.0 / std::sqrt(static_cast<double>(in_features)) : 0.0;
 }
 
 }  // namespace
 
-Tensor InitLinearWeight(LinearInit init, int64_t out_features, int64_t in_features, Generator& generator) {
-  return Init(init, {out_features, in_features}, in_features, generator);
+// A key is taken whatever the kind: other layers' values do not depend on it.
+
+Tensor LinearInit::Weight(int64_t out_features, int64_t in_features, Generator& generator) const {
+  const RandomKey key = generator.NextKey();
+  Shape shape{out_features, in_features};
+  if (kind_ == Kind::kNormal) {
+    Tensor weight = Tensor::Empty(std::move(shape));
+    FillNormal(weight, 0.0, std_, key);
+    return weight;
+  }
+  const double bound = kind_ == Kind::kUniform ? std::sqrt(3.0) * std_ : PyTorchBound(in_features);
+  return UniformTensor(std::move(shape), bound, key);
 }
 
-Tensor InitLinearBias(LinearInit init, int64_t out_features, int64_t in_features, Generator& generator) {
-  return Init(init, {out_features}, in_features, generator);
+Tensor LinearInit::Bias(int64_t out_features, int64_t in_features, Generator& generator) const {
+  const double bound = kind_ == Kind::kPyTorchDefault ? PyTorchBound(in_features) : 0.0;
+  return UniformTensor({out_features}, bound, generator.NextKey());
 }
 
 }  // namespace twofour::nn

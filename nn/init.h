@@ -8,14 +8,28 @@
 namespace twofour::nn {
 
 /// How a linear's weight and bias start.
-enum class LinearInit {
-  kPyTorchDefault,  ///< Both uniform in +-1/sqrt(in_features): PyTorch's kaiming_uniform_(a = sqrt(5)).
-  kZero,            ///< Both zero: a residual branch that ends in such a linear starts as the identity.
-};
+class LinearInit {
+ public:
+  /// Both uniform in +-1/sqrt(in_features): PyTorch's kaiming_uniform_(a = sqrt(5)).
+  static LinearInit PyTorchDefault() { return {Kind::kPyTorchDefault, 0}; }
+  /// Both zero: a residual branch that ends in such a linear starts as the identity.
+  static LinearInit Zero() { return {Kind::kUniform, 0}; }
+  /// The weight uniform around 0 with standard deviation `std`, that is in +-sqrt(3) std; the bias zero.
+  static LinearInit Uniform(double std) { return {Kind::kUniform, std}; }
+  /// The weight normal around 0 with standard deviation `std`; the bias zero.
+  static LinearInit Normal(double std) { return {Kind::kNormal, std}; }
 
-/// A new weight [out_features, in_features].
-Tensor InitLinearWeight(LinearInit init, int64_t out_features, int64_t in_features, Generator& generator);
-/// A new bias [out_features] of a linear that reads `in_features`.
-Tensor InitLinearBias(LinearInit init, int64_t out_features, int64_t in_features, Generator& generator);
+  /// A new weight [out_features, in_features].
+  Tensor Weight(int64_t out_features, int64_t in_features, Generator& generator) const;
+  /// A new bias [out_features] of a linear that reads `in_features`.
+  Tensor Bias(int64_t out_features, int64_t in_features, Generator& generator) const;
+
+ private:
+  enum class Kind { kPyTorchDefault, kUniform, kNormal };
+  LinearInit(Kind kind, double std) : kind_(kind), std_(std) {}
+
+  Kind kind_;
+  double std_;
+};
 
 }  // namespace twofour::nn

@@ -16,12 +16,12 @@ RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
 
 Tensor RmsNorm::Forward(const Tensor& x) { return twofour::RmsNorm(x, weight_, eps_); }
 
-Embedding::Embedding(int64_t entries, int64_t features, Generator& generator) {
+Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, double std) {
   if (entries < 1 || features < 1) {
     throw Error(fmt::format("Embedding: {} entries of {} features, both must be positive", entries, features));
   }
   weight_ = RegisterParameter("weight", Tensor::Empty({entries, features}));
-  FillNormal(weight_, 0.0, 1.0, generator.NextKey());
+  FillNormal(weight_, 0.0, std, generator.NextKey());
 }
 
 Tensor Embedding::Forward(const Tensor& indices) { return twofour::Embedding(indices, weight_); }

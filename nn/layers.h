@@ -18,10 +18,11 @@ class RmsNorm : public Module {
   double eps_;
 };
 
-/// Rows of `weight` [entries, features] by i32 index; the weight starts standard normal, as in PyTorch.
+/// Rows of `weight` [entries, features] by i32 index; the weight starts normal, by default standard normal as in
+/// PyTorch.
 class Embedding : public Module {
  public:
-  Embedding(int64_t entries, int64_t features, Generator& generator);
+  Embedding(int64_t entries, int64_t features, Generator& generator, double std = 1.0);
   std::string_view type_name() const override { return "Embedding"; }
   /// indices i32 of any shape; result [..., features].
   Tensor Forward(const Tensor& indices) override;

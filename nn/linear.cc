@@ -13,8 +13,8 @@ Linear::Linear(const LinearOptions& options, Generator& generator) {
                             options.out_features));
   }
   const auto [in, out] = std::pair(options.in_features, options.out_features);
-  weight_ = RegisterParameter("weight", InitLinearWeight(options.init, out, in, generator));
-  if (options.bias) bias_ = RegisterParameter("bias", InitLinearBias(options.init, out, in, generator));
+  weight_ = RegisterParameter("weight", options.init.Weight(out, in, generator));
+  if (options.bias) bias_ = RegisterParameter("bias", options.init.Bias(out, in, generator));
 }
 
 Linear::Linear(Tensor weight, Tensor bias)

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "twofour/core/ops/activation.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/sparse/mlp.h"
@@ -11,20 +12,23 @@
 namespace twofour::nn {
 
 Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.activation) {
-  c_fc_ = &RegisterModule("c_fc", std::make_unique<Linear>(LinearOptions{.in_features = options.in_features,
-                                                                         .out_features = options.hidden_features,
-                                                                         .bias = options.bias},
-                                                           generator));
-  c_proj_ = &RegisterModule("c_proj", std::make_unique<Linear>(LinearOptions{.in_features = options.hidden_features,
-                                                                             .out_features = options.out_features,
-                                                                             .bias = options.bias,
-                                                                             .init = options.c_proj_init},
-                                                               generator));
+  const auto linear = [&](const char* name, int64_t in, int64_t out, LinearInit init) {
+    return &RegisterModule(
+        name,
+        std::make_unique<Linear>(
+            LinearOptions{.in_features = in, .out_features = out, .bias = options.bias, .init = init}, generator));
+  };
+  if (activation_ == Activation::kSwiGlu) {
+    c_gate_ = linear("c_gate", options.in_features, options.hidden_features, options.c_fc_init);
+  }
+  c_fc_ = linear("c_fc", options.in_features, options.hidden_features, options.c_fc_init);
+  c_proj_ = linear("c_proj", options.hidden_features, options.out_features, options.c_proj_init);
 }
 
 Tensor Mlp::Forward(const Tensor& x) {
   if (Tensor y = ForwardFused(x); y.defined()) return y;
-  return (*c_proj_)->Forward(Activate(activation_, (*c_fc_)->Forward(x)));
+  const Tensor h = (*c_fc_)->Forward(x);
+  return (*c_proj_)->Forward(c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h));
 }
 
 const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {

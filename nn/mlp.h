@@ -16,10 +16,12 @@ struct MlpOptions {
   int64_t out_features = 0;
   bool bias = true;
   Activation activation = Activation::kReluSquared;
-  LinearInit c_proj_init = LinearInit::kPyTorchDefault;
+  LinearInit c_fc_init = LinearInit::PyTorchDefault();  ///< And c_gate's.
+  LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
 
-/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features]. With ReLU^2 between two
+/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features]; with kSwiGlu
+/// c_proj(silu(c_gate(x)) * c_fc(x)). With ReLU^2 between two
 /// SemiSparseLinear it runs as one op where that is faster (SemiSparseOptions::fused_mlp).
 class Mlp : public Module {
  public:
@@ -36,7 +38,7 @@ class Mlp : public Module {
   Tensor ForwardFused(const Tensor& x);
 
   Activation activation_;
-  ModuleSlot *c_fc_, *c_proj_;
+  ModuleSlot *c_gate_ = nullptr, *c_fc_, *c_proj_;
 };
 
 }  // namespace twofour::nn

@@ -25,7 +25,7 @@ class ResidualBlock : public Module {
                     .out_features = options.width,
                     .bias = options.bias,
                     .activation = options.activation,
-                    .c_proj_init = options.zero_init_projection ? LinearInit::kZero : LinearInit::kPyTorchDefault},
+                    .c_proj_init = options.zero_init_projection ? LinearInit::Zero() : LinearInit::PyTorchDefault()},
                 generator))) {
     if (options.dropout != 0.0) {
       dropout_ = &RegisterModule("dropout", std::make_unique<Dropout>(options.dropout, generator));

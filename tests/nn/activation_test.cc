@@ -1,9 +1,11 @@
 #include "twofour/nn/activation.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "twofour/core/ops/activation.h"
 
+#include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -17,6 +19,11 @@ TEST(ActivationTest, Names) {
   EXPECT_EQ(NameOf(Activation::kReluSquared), "relu_squared");
   EXPECT_EQ(NameOf(Activation::kRelu), "relu");
   EXPECT_EQ(NameOf(Activation::kGelu), "gelu");
+  EXPECT_EQ(NameOf(Activation::kSwiGlu), "swiglu");
+}
+
+TEST(ActivationTest, AGateIsNoFunctionOfOneTensor) {
+  EXPECT_ERROR(Activate(Activation::kSwiGlu, F32({1}, {1})), ErrorKind::kInvalidInput, ::testing::HasSubstr("gate"));
 }
 
 TEST(ActivationTest, AppliesTheNamedFunction) {

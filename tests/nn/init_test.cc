@@ -30,26 +30,42 @@ void ExpectUniform(const Tensor& tensor, double bound) {
 
 TEST(InitTest, PyTorchDefaultIsUniformByInFeatures) {
   Generator generator(1);
-  const Tensor weight = InitLinearWeight(LinearInit::kPyTorchDefault, 400, 25, generator);
+  const Tensor weight = LinearInit::PyTorchDefault().Weight(400, 25, generator);
   EXPECT_EQ(weight.shape(), (Shape{400, 25}));
   ExpectUniform(weight, 0.2);
-  const Tensor bias = InitLinearBias(LinearInit::kPyTorchDefault, 5000, 100, generator);
+  const Tensor bias = LinearInit::PyTorchDefault().Bias(5000, 100, generator);
   EXPECT_EQ(bias.shape(), (Shape{5000}));
   ExpectUniform(bias, 0.1);
 }
 
+TEST(InitTest, StandardDeviationsAreThoseAskedFor) {
+  Generator generator(1);
+  ExpectUniform(LinearInit::Uniform(0.1).Weight(400, 25, generator), std::sqrt(3.0) * 0.1);
+  ExpectBitEqual(LinearInit::Uniform(0.1).Bias(4, 8, generator), Tensor::Zeros({4}));
+  const Tensor normal = LinearInit::Normal(0.1).Weight(400, 25, generator);
+  double squares = 0;
+  int64_t beyond_two = 0;
+  for (const float x : normal.ToVector()) {
+    squares += static_cast<double>(x) * static_cast<double>(x);
+    beyond_two += std::fabs(x) > 0.2F;
+  }
+  EXPECT_NEAR(squares / 10000, 0.01, 0.0005);
+  EXPECT_NEAR(static_cast<double>(beyond_two) / 10000, 0.0455, 0.01);  // Of a normal distribution.
+  ExpectBitEqual(LinearInit::Normal(0.1).Bias(4, 8, generator), Tensor::Zeros({4}));
+}
+
 TEST(InitTest, ZeroIsZero) {
   Generator generator(1);
-  ExpectBitEqual(InitLinearWeight(LinearInit::kZero, 4, 8, generator), Tensor::Zeros({4, 8}));
-  ExpectBitEqual(InitLinearBias(LinearInit::kZero, 4, 8, generator), Tensor::Zeros({4}));
+  ExpectBitEqual(LinearInit::Zero().Weight(4, 8, generator), Tensor::Zeros({4, 8}));
+  ExpectBitEqual(LinearInit::Zero().Bias(4, 8, generator), Tensor::Zeros({4}));
 }
 
 TEST(InitTest, SeedsAndStreamsDiffer) {
   Generator one(1), one_again(1), two(2);
-  const Tensor first = InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, one);
-  const Tensor second = InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, one);
-  const Tensor other_seed = InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, two);
-  ExpectBitEqual(InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, one_again), first);
+  const Tensor first = LinearInit::PyTorchDefault().Weight(8, 8, one);
+  const Tensor second = LinearInit::PyTorchDefault().Weight(8, 8, one);
+  const Tensor other_seed = LinearInit::PyTorchDefault().Weight(8, 8, two);
+  ExpectBitEqual(LinearInit::PyTorchDefault().Weight(8, 8, one_again), first);
   for (int i = 0; i < 4; ++i) {
     EXPECT_NE(first.data<float>()[i], second.data<float>()[i]);
     EXPECT_NE(first.data<float>()[i], other_seed.data<float>()[i]);
@@ -58,10 +74,10 @@ TEST(InitTest, SeedsAndStreamsDiffer) {
 
 TEST(InitTest, AZeroLayerDoesNotShiftTheNextOnesNumbers) {
   Generator with_zero(3), without(3);
-  InitLinearWeight(LinearInit::kZero, 8, 8, with_zero);
-  InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, without);
-  ExpectBitEqual(InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, with_zero),
-                 InitLinearWeight(LinearInit::kPyTorchDefault, 8, 8, without));
+  LinearInit::Zero().Weight(8, 8, with_zero);
+  LinearInit::PyTorchDefault().Weight(8, 8, without);
+  ExpectBitEqual(LinearInit::PyTorchDefault().Weight(8, 8, with_zero),
+                 LinearInit::PyTorchDefault().Weight(8, 8, without));
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ TEST(LinearTest, TakesOverParameters) {
 
 TEST(LinearTest, ZeroInitialised) {
   Generator generator(1);
-  const Linear linear({.in_features = 4, .out_features = 8, .init = LinearInit::kZero}, generator);
+  const Linear linear({.in_features = 4, .out_features = 8, .init = LinearInit::Zero()}, generator);
   ExpectBitEqual(linear.weight(), Tensor::Zeros({8, 4}));
   ExpectBitEqual(linear.bias(), Tensor::Zeros({8}));
 }

@@ -43,6 +43,16 @@ TEST(MlpTest, ComputesProjectionOfActivation) {
                  [](const auto& in) { return twofour::Linear(ReluSquared(twofour::Linear(in[0], in[1])), in[2]); });
 }
 
+TEST(MlpTest, AGateMakesItThreeLinears) {
+  Generator generator(1);
+  Mlp mlp({.in_features = 5, .hidden_features = 7, .out_features = 3, .bias = false, .activation = Activation::kSwiGlu},
+          generator);
+  ExpectComputes(mlp, RandomF32({4, 5}, {.seed = 1}), [](const auto& in) {
+    return twofour::Linear(SwiGlu(twofour::Linear(in[0], in[1]), twofour::Linear(in[0], in[2])), in[3]);
+  });
+  EXPECT_EQ(mlp.NamedParameters()[0].name, "c_gate.weight");
+}
+
 TEST(MlpTest, AgreesWithPyTorch) {
   const Fixture fixture("relu2_mlp");
   Generator generator(1);
@@ -127,7 +137,7 @@ TEST(SparseMlpTest, SaysWhyItRunsLinearByLinear) {
 
 TEST(MlpTest, ZeroProjectionStartsAtZero) {
   Generator generator(1);
-  Mlp mlp({.in_features = 4, .hidden_features = 8, .out_features = 4, .c_proj_init = LinearInit::kZero}, generator);
+  Mlp mlp({.in_features = 4, .hidden_features = 8, .out_features = 4, .c_proj_init = LinearInit::Zero()}, generator);
   ExpectBitEqual(mlp.Forward(RandomF32({3, 4}, {.seed = 1})).Detach(), Tensor::Zeros({3, 4}));
 }
 
@@ -156,7 +166,7 @@ TEST(SemiSparseMlpTest, LearnsFromAZeroProjection) {
   // Magnitudes tie at zero and dx is zero at first: the straight-through gradient must break the deadlock.
   for (sparse::MaskAlgorithm algorithm : {sparse::MaskAlgorithm::kExact, sparse::MaskAlgorithm::kGreedy}) {
     Generator generator(3);
-    Mlp mlp({.in_features = 16, .hidden_features = 32, .out_features = 16, .c_proj_init = LinearInit::kZero},
+    Mlp mlp({.in_features = 16, .hidden_features = 32, .out_features = 16, .c_proj_init = LinearInit::Zero()},
             generator);
     ASSERT_EQ(SwapLinearWithSemiSparseLinear(mlp, {.sparsity = {.algorithm = algorithm}}).converted.size(), 2u);
     const std::vector<NamedTensor> parameters = mlp.NamedParameters();
