@@ -10,7 +10,7 @@ struct LinearOptions {
   int64_t in_features = 0;
   int64_t out_features = 0;
   bool bias = true;
-  LinearInit init = LinearInit::kPyTorchDefault;
+  LinearInit init = LinearInit::PyTorchDefault();
 };
 
 /// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and

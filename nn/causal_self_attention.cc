@@ -1,0 +1,92 @@
+#include "twofour/nn/causal_self_attention.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/attention.h"
+#include "twofour/core/ops/norm.h"
+#include "twofour/core/ops/rotary.h"
+#include "twofour/nn/linear.h"
+
+namespace twofour::nn {
+namespace {
+
+CausalSelfAttentionOptions Checked(CausalSelfAttentionOptions options) {
+  const auto require = [](bool holds, const char* what, int64_t value, const std::string& expected) {
+    if (!holds) throw Error(fmt::format("CausalSelfAttention: {} is {}, expected {}", what, value, expected));
+  };
+  require(options.width > 0, "width", options.width, "a positive number");
+  require(options.heads > 0 && options.width % options.heads == 0, "heads", options.heads,
+          fmt::format("a divisor of the width, which is {}", options.width));
+  require(options.width / options.heads % 2 == 0, "the head size (width / heads)", options.width / options.heads,
+          "an even number: rotary embeddings turn pairs");
+  if (options.kv_heads == 0) options.kv_heads = options.heads;
+  require(options.kv_heads > 0 && options.heads % options.kv_heads == 0, "kv_heads", options.kv_heads,
+          fmt::format("a divisor of heads, which is {}", options.heads));
+  require(options.window >= 0, "window", options.window, "at least 0");
+  return options;
+}
+
+/// Writes rows [batch, T, ...] into positions [at, at + T) of [batch, capacity, ...].
+void WriteRows(const Tensor& rows, Tensor& cache, int64_t at) {
+  const int64_t batch = rows.dim(0), length = rows.dim(1), capacity = cache.dim(1);
+  const int64_t width = rows.dim(2) * rows.dim(3);
+  const float* source = rows.data<float>();
+  float* target = cache.mutable_data<float>() + at * width;
+  for (int64_t b = 0; b < batch; ++b) {
+    std::copy_n(source + b * length * width, length * width, target + b * capacity * width);
+  }
+}
+
+}  // namespace
+
+CausalSelfAttention::CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator)
+    : options_(Checked(options)) {
+  const auto linear = [&](const char* name, int64_t out_features, LinearInit init) {
+    return &RegisterModule(
+        name,
+        std::make_unique<Linear>(
+            LinearOptions{.in_features = options_.width, .out_features = out_features, .bias = false, .init = init},
+            generator));
+  };
+  c_q_ = linear("c_q", options_.width, options_.init);
+  c_k_ = linear("c_k", options_.kv_heads * head_size(), options_.init);
+  c_v_ = linear("c_v", options_.kv_heads * head_size(), options_.init);
+  c_proj_ = linear("c_proj", options_.width, options_.c_proj_init);
+}
+
+Tensor CausalSelfAttention::Project(ModuleSlot& c, const Tensor& x, int64_t heads) {
+  return Reshape(c->Forward(x), {x.dim(0), x.dim(1), heads, head_size()});
+}
+
+Tensor CausalSelfAttention::WithPosition(const Tensor& x, int64_t first_position) {
+  return twofour::RmsNorm(Rotary(x, options_.rotary_base, first_position));
+}
+
+Tensor CausalSelfAttention::Merge(const Tensor& y) {
+  return (*c_proj_)->Forward(Reshape(y, {y.dim(0), y.dim(1), options_.width}));
+}
+
+Tensor CausalSelfAttention::Forward(const Tensor& x) {
+  if (x.rank() != 3) {
+    throw Error(fmt::format("CausalSelfAttention: x {}, expected [batch, T, {}]", ToString(x.shape()), options_.width));
+  }
+  const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), 0);
+  const Tensor k = WithPosition(Project(*c_k_, x, options_.kv_heads), 0);
+  const Tensor v = Project(*c_v_, x, options_.kv_heads);
+  return Merge(CausalAttention(q, k, v, {.window = options_.window}));
+}
+
+Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length) {
+  const NoGradGuard no_grad;
+  const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), length);
+  WriteRows(WithPosition(Project(*c_k_, x, options_.kv_heads), length), cache.keys, length);
+  WriteRows(Project(*c_v_, x, options_.kv_heads), cache.values, length);
+  return Merge(CausalAttention(q, cache.keys, cache.values, {.window = options_.window, .keys = length + x.dim(1)}));
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "twofour/core/random.h"
+#include "twofour/nn/init.h"
+#include "twofour/nn/key_value_cache.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+struct CausalSelfAttentionOptions {
+  int64_t width = 0;
+  int64_t heads = 1;
+  int64_t kv_heads = 0;  ///< Key and value heads, each shared by heads / kv_heads query heads; 0: as many as heads.
+  int64_t window = 0;    ///< A token sees this many, itself included; 0: all before it.
+  double rotary_base = 10000;
+  LinearInit init = LinearInit::PyTorchDefault();
+  LinearInit c_proj_init = LinearInit::PyTorchDefault();
+};
+
+/// Multi-head causal self-attention without biases: linears c_q, c_k, c_v and c_proj; rotary position embeddings (Su et
+/// al., "RoFormer", 2021), then RMS norm of each query and key ("QK norm": Henry et al., 2020), grouped-query heads
+/// (Ainslie et al., "GQA", 2023), optional sliding window (Beltagy et al., "Longformer", 2020).
+class CausalSelfAttention : public Module {
+ public:
+  /// Throws Error unless heads divides width into even head sizes and kv_heads divides heads.
+  CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator);
+  std::string_view type_name() const override { return "CausalSelfAttention"; }
+  /// x [batch, T, width]; result likewise.
+  Tensor Forward(const Tensor& x) override;
+  /// The same for the T positions that follow the `length` filled ones of a cache, which receives their keys and
+  /// values. Records no graph.
+  Tensor Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length);
+
+  int64_t kv_heads() const { return options_.kv_heads; }
+  int64_t head_size() const { return options_.width / options_.heads; }
+
+ private:
+  /// c's output [batch, T, heads, head_size].
+  Tensor Project(ModuleSlot& c, const Tensor& x, int64_t heads);
+  /// Rotated and normalised.
+  Tensor WithPosition(const Tensor& x, int64_t first_position);
+  Tensor Merge(const Tensor& y);
+
+  CausalSelfAttentionOptions options_;
+  ModuleSlot *c_q_, *c_k_, *c_v_, *c_proj_;
+};
+
+}  // namespace twofour::nn

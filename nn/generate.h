@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "twofour/nn/gpt.h"
+#include "twofour/nn/sampling.h"
+
+namespace twofour::nn {
+
+struct GenerateOptions {
+  int64_t tokens = 200;  ///< How many to draw.
+  SamplingOptions sampling = {};
+  uint64_t seed = 1;  ///< Decides the draws.
+};
+
+/// Continues a prompt: the tokens drawn, one after another, each from the model's logits after everything before it, as
+/// far back as the model sees. Keys and values are kept, so that a token costs one pass over itself alone. `on_token`,
+/// where given, is called for each as it is drawn. Throws Error on an empty prompt and on options out of range.
+std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<void(int32_t)>& on_token = {});
+
+}  // namespace twofour::nn

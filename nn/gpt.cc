@@ -1,0 +1,173 @@
+#include "twofour/nn/gpt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops/activation.h"
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/linear_cross_entropy.h"
+#include "twofour/core/ops/loss.h"
+#include "twofour/core/ops/norm.h"
+#include "twofour/nn/gpt_block.h"
+#include "twofour/nn/layers.h"
+#include "twofour/nn/linear.h"
+
+namespace twofour::nn {
+namespace {
+
+/// The options with every default filled in.
+GptOptions Resolved(GptOptions options) {
+  const auto positive = [](const char* what, int64_t value) {
+    if (value < 1) throw Error(fmt::format("Gpt: {} is {}, must be positive", what, value));
+  };
+  positive("vocab_size", options.vocab_size);
+  positive("sequence_length", options.sequence_length);
+  positive("width", options.width);
+  if (options.depth < 0) throw Error(fmt::format("Gpt: depth is {}, must not be negative", options.depth));
+  if (!(options.soft_cap >= 0)) throw Error(fmt::format("Gpt: soft_cap is {}, must not be negative", options.soft_cap));
+  if (options.attention_window == 0) options.attention_window = options.sequence_length;
+  options.attention_window = std::min(options.attention_window, options.sequence_length);
+  if (options.hidden_features == 0) {
+    const bool gated = options.activation == Activation::kSwiGlu;
+    options.hidden_features = gated ? (8 * options.width + 47) / 48 * 16 : 4 * options.width;
+  }
+  if (options.init.matrix_std < 0) options.init.matrix_std = 1.0 / std::sqrt(static_cast<double>(options.width));
+  return options;
+}
+
+/// A module that only names its children: `transformer`.
+class Namespace : public Module {
+ public:
+  std::string_view type_name() const override { return "Namespace"; }
+  Tensor Forward(const Tensor& x) override { return x; }
+  ModuleSlot* Add(std::string name, std::unique_ptr<Module> module) {
+    return &RegisterModule(std::move(name), std::move(module));
+  }
+};
+
+void RequireTokens(const char* what, const Tensor& tokens) {
+  if (!tokens.defined() || tokens.dtype() != DType::kI32 || tokens.rank() != 2) {
+    throw Error(fmt::format(
+        "Gpt: {} {}, expected i32 [batch, T]", what,
+        tokens.defined() ? fmt::format("{} {}", NameOf(tokens.dtype()), ToString(tokens.shape())) : "undefined"));
+  }
+}
+
+/// The last of T rows of each sequence: x [batch, T, width], result [batch, 1, width].
+Tensor LastRows(const Tensor& x) {
+  const int64_t batch = x.dim(0), length = x.dim(1), width = x.dim(2);
+  Tensor last = Tensor::Empty({batch, 1, width});
+  float* out = last.mutable_data<float>();
+  for (int64_t b = 0; b < batch; ++b) {
+    std::copy_n(x.data<float>() + ((b + 1) * length - 1) * width, width, out + b * width);
+  }
+  return last;
+}
+
+}  // namespace
+
+Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(Resolved(options)) {
+  const GptInit& init = options_.init;
+  auto transformer = std::make_unique<Namespace>();
+  wte_ = transformer->Add(
+      "wte", std::make_unique<Embedding>(options_.vocab_size, options_.width, generator, init.embedding_std));
+  const CausalSelfAttentionOptions attention{.width = options_.width,
+                                             .heads = options_.heads,
+                                             .kv_heads = options_.kv_heads,
+                                             .window = options_.attention_window,
+                                             .rotary_base = options_.rotary_base,
+                                             .init = LinearInit::Uniform(init.matrix_std),
+                                             .c_proj_init = LinearInit::Uniform(init.projection_std)};
+  const MlpOptions mlp{.in_features = options_.width,
+                       .hidden_features = options_.hidden_features,
+                       .out_features = options_.width,
+                       .bias = false,
+                       .activation = options_.activation,
+                       .c_fc_init = LinearInit::Uniform(init.matrix_std),
+                       .c_proj_init = LinearInit::Uniform(init.projection_std)};
+  for (int64_t i = 0; i < options_.depth; ++i) {
+    blocks_.push_back(transformer->Add(fmt::format("h.{}", i), std::make_unique<GptBlock>(attention, mlp, generator)));
+  }
+  RegisterModule("transformer", std::move(transformer));
+  lm_head_ =
+      &RegisterModule("lm_head", std::make_unique<Linear>(LinearOptions{.in_features = options_.width,
+                                                                        .out_features = options_.vocab_size,
+                                                                        .bias = false,
+                                                                        .init = LinearInit::Normal(init.head_std)},
+                                                          generator));
+}
+
+Tensor Gpt::Embed(const Tensor& tokens) {
+  RequireTokens("tokens", tokens);
+  return twofour::RmsNorm((*wte_)->Forward(tokens));
+}
+
+Tensor Gpt::Head(const Tensor& x) {
+  const Tensor logits = (*lm_head_)->Forward(twofour::RmsNorm(x));
+  return options_.soft_cap > 0 ? SoftCap(logits, options_.soft_cap) : logits;
+}
+
+Tensor Gpt::Forward(const Tensor& tokens) {
+  Tensor x = Embed(tokens);
+  for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
+  return Head(x);
+}
+
+Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
+  RequireTokens("targets", targets);
+  Tensor x = Embed(tokens);
+  for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
+  if (const auto* head = dynamic_cast<const Linear*>(lm_head_->get())) {
+    return LinearCrossEntropy(twofour::RmsNorm(x), head->weight(), targets, {.soft_cap = options_.soft_cap});
+  }
+  // Somebody swapped the head.
+  return CrossEntropyLoss(Reshape(Head(x), {-1, options_.vocab_size}), targets.View({targets.numel()}));
+}
+
+KeyValueCache Gpt::MakeCache(int64_t batch, int64_t capacity) {
+  if (batch < 1 || capacity < 1) {
+    throw Error(fmt::format("Gpt: a cache for {} sequences of {} tokens, both must be positive", batch, capacity));
+  }
+  KeyValueCache cache{.layers = {}, .capacity = capacity};
+  for (ModuleSlot* slot : blocks_) {
+    const CausalSelfAttention& attention = static_cast<GptBlock&>(**slot).attention();
+    const Shape shape{batch, capacity, attention.kv_heads(), attention.head_size()};
+    cache.layers.push_back({Tensor::Zeros(shape), Tensor::Zeros(shape)});
+  }
+  return cache;
+}
+
+Tensor Gpt::Decode(const Tensor& tokens, KeyValueCache& cache) {
+  RequireTokens("tokens", tokens);
+  const int64_t count = tokens.dim(1);
+  if (cache.layers.size() != blocks_.size() || count < 1 || count > cache.capacity - cache.length ||
+      (!cache.layers.empty() && cache.layers[0].keys.dim(0) != tokens.dim(0))) {
+    throw Error(fmt::format("Gpt: {} tokens after {} do not fit into a cache of {} layers for {} tokens",
+                            ToString(tokens.shape()), cache.length, cache.layers.size(), cache.capacity));
+  }
+  const NoGradGuard no_grad;
+  Tensor x = Embed(tokens);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    x = static_cast<GptBlock&>(**blocks_[i]).Forward(x, cache.layers[i], cache.length);
+  }
+  cache.length += count;
+  return Head(LastRows(x)).View({tokens.dim(0), options_.vocab_size});
+}
+
+double Gpt::TrainingFlopsPerToken() {
+  double weights = 0;
+  for (const NamedTensor& parameter : NamedParameters()) {
+    if (parameter.name != "transformer.wte.weight") weights += static_cast<double>(parameter.tensor.numel());
+  }
+  // Of T tokens the one at position t sees min(t + 1, window).
+  const auto length = static_cast<double>(options_.sequence_length);
+  const auto window = static_cast<double>(options_.attention_window);
+  const double seen = (window * (window + 1) / 2 + (length - window) * window) / length;
+  return 6 * weights + 12 * static_cast<double>(options_.depth * options_.width) * seen;
+}
+
+}  // namespace twofour::nn

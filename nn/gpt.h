@@ -1,0 +1,73 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/random.h"
+#include "twofour/nn/activation.h"
+#include "twofour/nn/key_value_cache.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+/// Standard deviations of a Gpt's first weights; 0 makes them zero.
+struct GptInit {
+  double embedding_std = 1.0;   ///< Token embedding, normal.
+  double head_std = 0.001;      ///< lm_head, normal.
+  double matrix_std = -1;       ///< Matrices inside blocks, uniform; negative: 1 / sqrt(width).
+  double projection_std = 0.0;  ///< Both c_proj of a block, uniform: at 0 each block starts as the identity.
+};
+
+struct GptOptions {
+  int64_t vocab_size = 0;
+  int64_t sequence_length = 0;  ///< Tokens that one token can see at most, itself included.
+  int64_t depth = 0;            ///< Blocks.
+  int64_t width = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;         ///< 0: as many as heads.
+  int64_t hidden_features = 0;  ///< Inside each MLP; 0: 4 width, with kSwiGlu 8/3 width rounded up to a multiple of 16.
+  int64_t attention_window = 0;  ///< Tokens that attention of one block sees at most; 0: sequence_length.
+  Activation activation = Activation::kReluSquared;
+  double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap); 0: none.
+  double rotary_base = 10000;
+  GptInit init = {};
+};
+
+/// A language model as of nanochat and modded-nanogpt (Karpathy; Jordan et al.): token embedding `transformer.wte` and
+/// a norm, blocks `transformer.h.N` of `attn` and `mlp`, a norm and an untied head `lm_head`. No biases, all norms RMS
+/// norms without weights. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, for the shape.
+class Gpt : public Module {
+ public:
+  /// Throws Error on sizes that do not fit together.
+  Gpt(const GptOptions& options, Generator& generator);
+  std::string_view type_name() const override { return "Gpt"; }
+
+  /// tokens i32 [batch, T], each in [0, vocab_size); result: logits [batch, T, vocab_size].
+  Tensor Forward(const Tensor& tokens) override;
+  /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], the tokens that follow: CrossEntropyLoss of Forward,
+  /// without holding all logits at once.
+  Tensor Loss(const Tensor& tokens, const Tensor& targets);
+
+  /// Room for `capacity` tokens of each of `batch` sequences.
+  KeyValueCache MakeCache(int64_t batch, int64_t capacity);
+  /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache and returns the logits
+  /// [batch, vocab_size] that follow the last of them. Records no graph. Equal, within rounding, to the last logits of
+  /// Forward over everything read so far. Throws Error when they do not fit into the cache.
+  Tensor Decode(const Tensor& tokens, KeyValueCache& cache);
+
+  const GptOptions& options() const { return options_; }
+  /// Floating-point operations of training on one token: six for each weight of a matrix product (two forward, four
+  /// backward), and attention's products over the tokens that one of `sequence_length` sees on average. Sparse layers
+  /// count as dense ones, the embedding not at all.
+  double TrainingFlopsPerToken();
+
+ private:
+  Tensor Embed(const Tensor& tokens);
+  Tensor Head(const Tensor& x);
+
+  GptOptions options_;
+  ModuleSlot* wte_;
+  std::vector<ModuleSlot*> blocks_;
+  ModuleSlot* lm_head_;
+};
+
+}  // namespace twofour::nn

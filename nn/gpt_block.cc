@@ -1,0 +1,20 @@
+#include "twofour/nn/gpt_block.h"
+
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/norm.h"
+
+namespace twofour::nn {
+
+GptBlock::GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator)
+    : attn_(&RegisterModule("attn", std::make_unique<CausalSelfAttention>(attention, generator))),
+      mlp_(&RegisterModule("mlp", std::make_unique<Mlp>(mlp, generator))) {}
+
+Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(twofour::RmsNorm(x))); }
+
+Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward(twofour::RmsNorm(x)))); }
+
+Tensor GptBlock::Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length) {
+  return AddMlp(Add(x, attention().Forward(twofour::RmsNorm(x), cache, length)));
+}
+
+}  // namespace twofour::nn

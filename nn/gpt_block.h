@@ -1,0 +1,27 @@
+#pragma once
+
+#include "twofour/nn/causal_self_attention.h"
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::nn {
+
+/// One transformer block with pre-norm: x + attn(norm(x)), then x + mlp(norm(x)), the norms RMS norms without weights.
+class GptBlock : public Module {
+ public:
+  GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator);
+  std::string_view type_name() const override { return "GptBlock"; }
+  /// x [batch, T, width]; result likewise.
+  Tensor Forward(const Tensor& x) override;
+  /// See CausalSelfAttention.
+  Tensor Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length);
+
+  CausalSelfAttention& attention() { return static_cast<CausalSelfAttention&>(**attn_); }
+
+ private:
+  Tensor AddMlp(const Tensor& x);
+
+  ModuleSlot *attn_, *mlp_;
+};
+
+}  // namespace twofour::nn

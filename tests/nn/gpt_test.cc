@@ -1,0 +1,280 @@
+#include "twofour/nn/gpt.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops/arithmetic.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/optim/adamw.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::nn {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::Fixture;
+using test::I32;
+using test::RandomIndices;
+using ::testing::HasSubstr;
+
+const GptOptions kSmall{.vocab_size = 19, .sequence_length = 16, .depth = 2, .width = 32, .heads = 4};
+
+/// A model none of whose branches is zero.
+std::unique_ptr<Gpt> MakeGpt(GptOptions options, uint64_t seed = 1) {
+  options.init.projection_std = 0.3;
+  options.init.head_std = 0.2;
+  Generator generator(seed);
+  return std::make_unique<Gpt>(options, generator);
+}
+
+/// The model that a fixture's metadata describes, with its weights.
+std::unique_ptr<Gpt> FromFixture(const Fixture& fixture, Activation activation) {
+  const auto size = [&](const char* key) { return static_cast<int64_t>(fixture.Number(key)); };
+  auto gpt = MakeGpt({.vocab_size = size("vocab_size"),
+                      .sequence_length = size("sequence_length"),
+                      .depth = size("depth"),
+                      .width = size("width"),
+                      .heads = size("heads"),
+                      .kv_heads = size("kv_heads"),
+                      .hidden_features = size("hidden_features"),
+                      .attention_window = size("attention_window"),
+                      .activation = activation,
+                      .soft_cap = fixture.Number("soft_cap"),
+                      .rotary_base = fixture.Number("rotary_base")});
+  std::vector<NamedTensor> state;
+  for (const NamedTensor& parameter : gpt->NamedParameters()) {
+    state.push_back({parameter.name, fixture.Get(parameter.name)});
+  }
+  LoadStateDict(*gpt, state, "fixture");
+  return gpt;
+}
+
+/// |actual - expected| <= 1e-4 of expected's largest element.
+void ExpectWithinOneInTenThousand(const Tensor& actual, const Tensor& expected) {
+  double largest = 0;
+  for (const float x : expected.ToVector()) largest = std::max(largest, std::fabs(static_cast<double>(x)));
+  ExpectClose(actual, expected, 0, 1e-4 * largest);
+}
+
+class PyTorchGptTest : public ::testing::TestWithParam<std::pair<const char*, Activation>> {};
+
+TEST_P(PyTorchGptTest, AgreesInLogitsLossGradientsAndFiveAdamWSteps) {
+  const Fixture fixture(GetParam().first);
+  auto gpt = FromFixture(fixture, GetParam().second);
+  const Tensor tokens = fixture.Get("tokens"), targets = fixture.Get("targets");
+  ExpectWithinOneInTenThousand(gpt->Forward(tokens), fixture.Get("logits"));
+
+  optim::AdamW adamw({{gpt->NamedParameters(), fixture.Number("weight_decay")}}, {.lr = fixture.Number("lr"),
+                                                                                  .beta1 = fixture.Number("beta1"),
+                                                                                  .beta2 = fixture.Number("beta2"),
+                                                                                  .eps = fixture.Number("eps")});
+  const int steps = static_cast<int>(fixture.Number("steps"));
+  ASSERT_EQ(steps, 5);
+  for (int step = 0; step < steps; ++step) {
+    adamw.ZeroGrad();
+    const Tensor loss = gpt->Loss(tokens, targets);
+    loss.Backward();
+    for (const NamedTensor& parameter : gpt->NamedParameters()) {
+      SCOPED_TRACE(parameter.name);
+      if (step == 0) ExpectWithinOneInTenThousand(parameter.tensor.grad(), fixture.Get(parameter.name + ".grad"));
+    }
+    if (step == 0) {
+      EXPECT_NEAR(loss.item(), fixture.Get("loss").item(), 1e-4 * fixture.Get("loss").item());
+    }
+    adamw.Step();
+    if (step != 0 && step != steps - 1) continue;
+    for (const NamedTensor& parameter : gpt->NamedParameters()) {
+      SCOPED_TRACE(parameter.name + " after step " + std::to_string(step));
+      ExpectWithinOneInTenThousand(parameter.tensor, fixture.Get(parameter.name + ".after." + std::to_string(step)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, PyTorchGptTest,
+                         ::testing::Values(std::pair("gpt", Activation::kReluSquared),
+                                           std::pair("gpt_window", Activation::kSwiGlu)),
+                         [](const auto& test) { return std::string(test.param.first); });
+
+TEST(GptTest, NamesAreThoseOfPyTorch) {
+  std::vector<std::string> names;
+  GptOptions options = kSmall;
+  options.depth = 1;
+  for (const NamedTensor& parameter : MakeGpt(options)->NamedParameters()) names.push_back(parameter.name);
+  EXPECT_THAT(names, ::testing::ElementsAre("transformer.wte.weight", "transformer.h.0.attn.c_q.weight",
+                                            "transformer.h.0.attn.c_k.weight", "transformer.h.0.attn.c_v.weight",
+                                            "transformer.h.0.attn.c_proj.weight", "transformer.h.0.mlp.c_fc.weight",
+                                            "transformer.h.0.mlp.c_proj.weight", "lm_head.weight"));
+}
+
+TEST(GptTest, StartsWithTheStandardDeviationsAskedFor) {
+  Generator generator(3);
+  Gpt gpt({.vocab_size = 64,
+           .sequence_length = 8,
+           .depth = 1,
+           .width = 64,
+           .heads = 2,
+           .init = {.embedding_std = 2, .head_std = 0.01}},
+          generator);
+  std::map<std::string, double> std_of;
+  for (const NamedTensor& parameter : gpt.NamedParameters()) {
+    double squares = 0;
+    for (const float x : parameter.tensor.ToVector()) squares += static_cast<double>(x) * static_cast<double>(x);
+    std_of[parameter.name] = std::sqrt(squares / static_cast<double>(parameter.tensor.numel()));
+  }
+  EXPECT_NEAR(std_of["transformer.wte.weight"], 2, 0.1);
+  EXPECT_NEAR(std_of["lm_head.weight"], 0.01, 0.0005);
+  EXPECT_NEAR(std_of["transformer.h.0.attn.c_q.weight"], 0.125, 0.005);  // 1 / sqrt(64)
+  EXPECT_NEAR(std_of["transformer.h.0.mlp.c_fc.weight"], 0.125, 0.005);
+  EXPECT_EQ(std_of["transformer.h.0.attn.c_proj.weight"], 0);
+  EXPECT_EQ(std_of["transformer.h.0.mlp.c_proj.weight"], 0);
+}
+
+TEST(GptTest, LossIsThatOfTheLogits) {
+  GptOptions options = kSmall;
+  options.soft_cap = 2;
+  auto gpt = MakeGpt(options);
+  const Tensor tokens = RandomIndices({2, 9}, 19, {1, 1, 0}), targets = RandomIndices({2, 9}, 19, {1, 2, 0});
+  const Tensor logits = gpt->Forward(tokens);
+  double sum = 0;
+  for (int64_t i = 0; i < 18; ++i) {
+    double total = 0;
+    for (int64_t c = 0; c < 19; ++c) total += std::exp(static_cast<double>(logits.data<float>()[i * 19 + c]));
+    sum += std::log(total) - static_cast<double>(logits.data<float>()[i * 19 + targets.data<int32_t>()[i]]);
+  }
+  EXPECT_NEAR(gpt->Loss(tokens, targets).item(), sum / 18, 1e-5);
+}
+
+TEST(GptTest, LaterTokensChangeNothingBefore) {
+  auto gpt = MakeGpt(kSmall);
+  Tensor tokens = RandomIndices({1, 10}, 19, {1, 1, 0});
+  const std::vector<float> before = gpt->Forward(tokens).ToVector();
+  tokens.mutable_data<int32_t>()[6] = (tokens.data<int32_t>()[6] + 1) % 19;
+  const std::vector<float> after = gpt->Forward(tokens).ToVector();
+  EXPECT_EQ(std::vector(before.begin(), before.begin() + 6 * 19), std::vector(after.begin(), after.begin() + 6 * 19));
+  for (size_t position = 6; position < 10; ++position) {
+    EXPECT_NE(std::vector(before.begin() + position * 19, before.begin() + (position + 1) * 19),
+              std::vector(after.begin() + position * 19, after.begin() + (position + 1) * 19));
+  }
+}
+
+TEST(GptTest, DecodingWithTheCacheIsDecodingWithout) {
+  // Grouped heads and a window; more tokens than sequence_length, after which the window slides.
+  for (const auto& [kv_heads, window] : std::vector<std::pair<int64_t, int64_t>>{{0, 0}, {1, 0}, {2, 5}}) {
+    GptOptions options = kSmall;
+    options.kv_heads = kv_heads;
+    options.attention_window = window;
+    auto gpt = MakeGpt(options);
+    const int64_t length = 25;
+    const Tensor tokens = RandomIndices({2, length}, 19, {4, 1, 0});
+    const Tensor logits = gpt->Forward(tokens);  // [2, length, 19]
+    for (const std::vector<int64_t>& portions : {std::vector<int64_t>(length, 1), {7, 1, 1, 16}, {length}}) {
+      KeyValueCache cache = gpt->MakeCache(2, length + 3);
+      int64_t at = 0;
+      for (const int64_t portion : portions) {
+        Tensor part = Tensor::Empty({2, portion}, DType::kI32);
+        for (int64_t b = 0; b < 2; ++b) {
+          std::copy_n(tokens.data<int32_t>() + b * length + at, portion, part.mutable_data<int32_t>() + b * portion);
+        }
+        const Tensor decoded = gpt->Decode(part, cache);
+        at += portion;
+        Tensor expected = Tensor::Empty({2, 19});
+        for (int64_t b = 0; b < 2; ++b) {
+          std::copy_n(logits.data<float>() + (b * length + at - 1) * 19, 19, expected.mutable_data<float>() + b * 19);
+        }
+        ExpectClose(decoded, expected, 1e-4, 1e-5);
+      }
+      EXPECT_EQ(cache.length, length);
+      EXPECT_ERROR(gpt->Decode(RandomIndices({2, 4}, 19, {}), cache), ErrorKind::kInvalidInput,
+                   HasSubstr("[2, 4] tokens after 25 do not fit"));
+    }
+  }
+}
+
+TEST(GptTest, SparseMlpsLearnFromAZeroProjection) {
+  // At the start every tile of c_proj is a tie, and c_fc gets no gradient: the straight-through estimator must lead
+  // out.
+  Generator generator(1);
+  GptOptions options = kSmall;
+  options.soft_cap = 15;
+  Gpt gpt(options, generator);
+  const SwapReport report = SwapLinearWithSemiSparseLinear(gpt, {.include = ".*\\.mlp\\..*"});
+  std::vector<std::string> converted;
+  for (const SwapEntry& entry : report.converted) converted.push_back(entry.name);
+  EXPECT_THAT(converted, ::testing::ElementsAre("transformer.h.0.mlp.c_fc", "transformer.h.0.mlp.c_proj",
+                                                "transformer.h.1.mlp.c_fc", "transformer.h.1.mlp.c_proj"));
+  optim::AdamW adamw({{gpt.NamedParameters()}}, {.lr = 3e-3});
+  const Tensor tokens = RandomIndices({4, 16}, 19, {1, 1, 0}), targets = RandomIndices({4, 16}, 19, {1, 2, 0});
+  EXPECT_NEAR(gpt.Loss(tokens, targets).item(), std::log(19), 0.01);
+  for (int step = 0; step < 60; ++step) {
+    adamw.ZeroGrad();
+    gpt.Loss(tokens, targets).Backward();
+    adamw.Step();
+  }
+  EXPECT_LT(gpt.Loss(tokens, targets).item(), 1.5);  // Memorised in part; an MLP that stays zero is stuck higher.
+  for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(gpt)) {
+    const std::vector<float> weight = found.layer->weight().ToVector();
+    EXPECT_GT(std::count_if(weight.begin(), weight.end(), [](float x) { return x != 0; }),
+              static_cast<int64_t>(weight.size()) * 9 / 10)
+        << found.name;
+    EXPECT_GT(found.layer->RetainedL1(), 0.5) << found.name;
+  }
+}
+
+TEST(GptTest, ASwappedHeadLosesNothing) {
+  GptOptions options = kSmall;
+  options.vocab_size = 32;
+  options.soft_cap = 3;
+  auto gpt = MakeGpt(options);
+  SwapLinearWithSemiSparseLinear(*gpt, {.include = "lm_head"});
+  const Tensor tokens = RandomIndices({2, 5}, 32, {1, 1, 0});
+  const Tensor loss = gpt->Loss(tokens, tokens);
+  EXPECT_TRUE(std::isfinite(loss.item()));
+  loss.Backward();
+  for (const NamedTensor& parameter : gpt->NamedParameters()) EXPECT_TRUE(parameter.tensor.grad().defined());
+}
+
+TEST(GptTest, CountsTrainingFlops) {
+  GptOptions options = kSmall;
+  options.hidden_features = 100;
+  // Each block: four [32, 32] and two of 100 * 32; the head 19 * 32. Tokens of 16 see 8.5 on average.
+  EXPECT_EQ(MakeGpt(options)->TrainingFlopsPerToken(),
+            6 * (2 * (4 * 32 * 32 + 2 * 100 * 32) + 19 * 32) + 12 * 2 * 32 * 8.5);
+  options.attention_window = 2;  // 1.9375 on average: the first sees itself alone.
+  EXPECT_EQ(MakeGpt(options)->TrainingFlopsPerToken(),
+            6 * (2 * (4 * 32 * 32 + 2 * 100 * 32) + 19 * 32) + 12 * 2 * 32 * 1.9375);
+}
+
+TEST(GptTest, RejectsSizesThatDoNotFit) {
+  const auto with = [](auto change) {
+    GptOptions options = kSmall;
+    change(options);
+    MakeGpt(options);
+  };
+  EXPECT_ERROR(with([](auto& o) { o.vocab_size = 0; }), ErrorKind::kInvalidInput, HasSubstr("vocab_size is 0"));
+  EXPECT_ERROR(with([](auto& o) { o.depth = -1; }), ErrorKind::kInvalidInput, HasSubstr("depth is -1"));
+  EXPECT_ERROR(with([](auto& o) { o.heads = 5; }), ErrorKind::kInvalidInput,
+               HasSubstr("heads is 5, expected a divisor of the width, which is 32"));
+  EXPECT_ERROR(with([](auto& o) { o.heads = 32; }), ErrorKind::kInvalidInput, HasSubstr("head size"));
+  EXPECT_ERROR(with([](auto& o) { o.kv_heads = 3; }), ErrorKind::kInvalidInput,
+               HasSubstr("kv_heads is 3, expected a divisor of heads, which is 4"));
+  EXPECT_ERROR(with([](auto& o) { o.attention_window = -2; }), ErrorKind::kInvalidInput, HasSubstr("window is -2"));
+  EXPECT_ERROR(MakeGpt(kSmall)->Forward(Tensor::Zeros({2, 3})), ErrorKind::kInvalidInput,
+               HasSubstr("tokens f32 [2, 3], expected i32 [batch, T]"));
+  EXPECT_ERROR(MakeGpt(kSmall)->Forward(I32({0, 19}, {1, 2})), ErrorKind::kInvalidInput, HasSubstr("19"));
+}
+
+}  // namespace
+}  // namespace twofour::nn
