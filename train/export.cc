@@ -8,6 +8,16 @@
 #include "twofour/sparse/mask.h"
 
 namespace twofour::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Descriptions and class names hold the user's bytes; what is not UTF-8 among them is replaced.
+std::string Dump(const Json& json) {
+  return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
 
 std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
   std::vector<NamedTensor> tensors = model.NamedParameters();
@@ -25,13 +35,16 @@ std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
 }
 
 std::string DescribeDataAsJson(const DataSplit& data) {
-  nlohmann::ordered_json json{{"description", data.description}, {"class_names", data.class_names}};
+  Json json{{"description", data.description}, {"class_names", data.class_names}};
   if (data.feature_mean.defined()) {
     json["feature_mean"] = data.feature_mean.ToVector();
     json["feature_std"] = data.feature_std.ToVector();
   }
-  // Class names are the user's bytes; what is not UTF-8 among them is replaced.
-  return json.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return Dump(json);
+}
+
+std::string DescribeDataAsJson(const TokenData& data) {
+  return Dump({{"description", data.description}, {"vocab_size", data.vocab_size}});
 }
 
 }  // namespace twofour::train

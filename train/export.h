@@ -5,6 +5,7 @@
 
 #include "twofour/nn/module.h"
 #include "twofour/train/data/dataset.h"
+#include "twofour/train/data/token_data.h"
 
 namespace twofour::train {
 
@@ -19,5 +20,7 @@ std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights);
 /// What besides the model is needed to use it: class names, and the mean and scale of each feature where the data was
 /// standardised, as JSON.
 std::string DescribeDataAsJson(const DataSplit& data);
+/// Likewise: the size of the vocabulary.
+std::string DescribeDataAsJson(const TokenData& data);
 
 }  // namespace twofour::train

@@ -7,8 +7,8 @@
 
 namespace twofour::train {
 
-/// The folder that one run writes: config.pbtxt, data.json, metrics.jsonl, checkpoints/step-N/ and, at the end,
-/// model.safetensors. Held by one process at a time.
+/// The folder that one run writes: config.pbtxt, data.json, of a language model vocabulary.json, metrics.jsonl,
+/// checkpoints/step-N/ and, at the end, model.safetensors. Held by one process at a time.
 class RunFolder {
  public:
   enum class IfExists { kFail, kOverwrite };
@@ -30,6 +30,7 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.pbtxt"; }
   std::filesystem::path data() const { return path_ / "data.json"; }
+  std::filesystem::path vocabulary() const { return path_ / "vocabulary.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path model() const { return path_ / "model.safetensors"; }

@@ -7,56 +7,34 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
+#include "twofour/core/peak_flops.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/train/checkpoint.h"
-#include "twofour/train/classification.h"
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/progress.h"
+#include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
+#include "twofour/train/config/workload.h"
 #include "twofour/train/export.h"
 #include "twofour/train/run_folder.h"
+#include "twofour/train/run_path.h"
 #include "twofour/train/trainer.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The run folder and checkpoint that --resume names. No checkpoint: the run was stopped before its first.
-struct ResumePoint {
-  fs::path folder;
-  std::optional<fs::path> checkpoint;
-};
-
-/// "runs/a/" as "runs/a": tab completion adds the slash.
-fs::path FolderPath(const std::string& argument) {
-  const fs::path path = fs::path(argument).lexically_normal();
-  return path.has_filename() ? path : path.parent_path();
-}
-
-ResumePoint FindResumePoint(const std::string& argument) {
-  FileSystem& files = FileSystem::Default();
-  const fs::path path = FolderPath(argument);
-  if (files.Exists(path / "trainer.json")) {
-    // DIR/checkpoints/step-N, through the links "best" and "last" and from within the run's folder as well.
-    const fs::path checkpoint = fs::canonical(path);
-    return {checkpoint.parent_path().parent_path(), checkpoint};
-  }
-  if (!files.Exists(path / "config.pbtxt")) {
-    throw Error(fmt::format("--resume {}: neither a run's folder (no config.pbtxt) nor a checkpoint (no trainer.json)",
-                            argument));
-  }
-  return {path, CheckpointStore(files, path / "checkpoints", 1).Newest()};
-}
 
 proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
   for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
@@ -78,7 +56,7 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const fs::path
                           difference.substr(0, difference.find('\n'))));
 }
 
-proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
+proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
   if (!resume) return ApplyCommandLine(LoadTextConfig(line.config), line);
   const proto::Config stored = LoadTextConfig((resume->folder / "config.pbtxt").string());
   if (!line.config.empty()) {
@@ -88,10 +66,13 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   return ApplyCommandLine(stored, line);
 }
 
-void CheckBatchSize(const proto::Config& config, const DataSplit& data) {
-  if (config.training().batch_size() <= data.train->size()) return;
-  throw Error(fmt::format("config: training.batch_size: {}, expected at most the {} samples to train on",
-                          config.training().batch_size(), data.train->size()));
+/// A run whose text has other characters by now would go on with ids that mean something else.
+void RequireSameVocabulary(const fs::path& stored, const std::optional<std::string>& json) {
+  constexpr uint64_t kMaxBytes = 4 << 20;
+  FileSystem& files = FileSystem::Default();
+  if (!json || !files.Exists(stored) || ReadText(files, stored, kMaxBytes) == *json) return;
+  throw Error(
+      fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with", stored.string()));
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
@@ -112,33 +93,32 @@ RunFolder::IfExists IfExists(const CommandLine& line) {
 struct Run {
   proto::Config config;
   fs::path folder;
-  DataSplit data;
-  std::unique_ptr<nn::Module> model;
+  Workload workload;
   std::unique_ptr<optim::Optimizer> optimizer;
+  double peak_flops = 0;  // 0 where nothing is made of it.
 };
 
-Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<ResumePoint>& resume,
+Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<RunPath>& resume,
             std::ostream& out) {
-  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr, nullptr};
+  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr};
   if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
   if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
   SetNumThreads(config.threads());
   sparse::ForcedKernels();  // A misspelt TWOFOUR_KERNEL or TWOFOUR_MAX_ISA is found out here.
   ApplyInstructionSetLimit();
-  run.data = BuildData(config.data());
-  CheckBatchSize(config, run.data);
-  run.model = BuildModel(config.model(), *run.data.train, config.seed());
-  run.optimizer = BuildOptimizer(config, *run.model);
-  PrintStartupTable(config, run.folder.string(), *run.model, run.data, out);
+  run.workload = BuildWorkload(config);
+  nn::Module& model = *run.workload.model;
+  run.optimizer = BuildOptimizer(config, model);
+  if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
   if (config.sparsity().enabled()) {
-    const nn::SwapReport report = SwapLayers(config, *run.model);
-    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, *run.model, config.training().batch_size(),
-                    out);
+    const nn::SwapReport report = SwapLayers(config, model);
+    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, model, run.workload.rows_per_batch, out);
   }
   return run;
 }
 
-int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& resume, std::ostream& out, bool terminal,
+int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resume, std::ostream& out, bool terminal,
           const StopRequest& stop) {
   FileSystem& files = FileSystem::Default();
   const proto::Config& config = run.config;
@@ -148,11 +128,12 @@ int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& r
 
   CheckpointStore checkpoints(files, run.folder / "checkpoints", config.checkpoint().keep());
   TeeSink sinks;
-  ProgressSink progress(out, terminal, config.training().steps(),
-                        config.training().batch_size() * config.training().accumulate_steps());
-  ClassificationTask task(*run.model, *run.data.train, *run.data.eval, BuildClassificationOptions(config));
-  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
-                  BuildTrainerOptions(config), {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
+  Task& task = *run.workload.task;
+  ProgressSink progress(out, terminal, config.training().steps(), task.units_per_batch() * AccumulateSteps(config));
+  TrainerOptions options = BuildTrainerOptions(config);
+  options.peak_flops = run.peak_flops;
+  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
+                  {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
   if (line.dry_run) {
@@ -162,13 +143,15 @@ int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& r
   const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
                                   : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
   if (resume) {
+    RequireSameVocabulary(folder.vocabulary(), run.workload.vocabulary_json);
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
     TruncateMetrics(folder.metrics(), trainer.state().step);
     checkpoints.PrepareToResume(trainer.state());
     WriteTextAtomically(files, folder.config(), ToText(config));
   }
-  WriteTextAtomically(files, folder.data(), DescribeDataAsJson(run.data));
+  WriteTextAtomically(files, folder.data(), run.workload.data_json);
+  if (run.workload.vocabulary_json) WriteTextAtomically(files, folder.vocabulary(), *run.workload.vocabulary_json);
   JsonLinesSink metrics(folder.metrics());
   sinks.Add(&metrics);
   sinks.Add(&progress);
@@ -182,19 +165,25 @@ int Train(Run& run, const CommandLine& line, const std::optional<ResumePoint>& r
     return 128 + stop.signal;
   }
   SaveSafetensors(files, folder.model(),
-                  ExportModel(*run.model, config.checkpoint().save_pruned() ? ExportWeights::kPruned
-                                                                            : ExportWeights::kDenseWithMasks),
+                  ExportModel(*run.workload.model, config.checkpoint().save_pruned() ? ExportWeights::kPruned
+                                                                                     : ExportWeights::kDenseWithMasks),
                   {{"format", "pt"}});
   out << fmt::format("done in {}; model: {}\n", FormatDuration(Clock::Default().Seconds() - began),
                      folder.model().string());
   return 0;
 }
 
-int RunChecked(int argc, const char* const* argv, std::ostream& out, bool terminal, const StopRequest& stop) {
+int RunChecked(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
+               const StopRequest& stop) {
+  if (argc > 1 && std::string_view(argv[1]) == "sample") {
+    const std::optional<SampleCommandLine> line = ParseSampleCommandLine(argc, argv, out);
+    if (line) Sample(*line, out, err);
+    return 0;
+  }
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, out);
   if (!line) return 0;
-  std::optional<ResumePoint> resume;
-  if (!line->resume.empty()) resume = FindResumePoint(line->resume);
+  std::optional<RunPath> resume;
+  if (!line->resume.empty()) resume = FindRun("--resume", line->resume);
   const proto::Config config = ResolveConfig(*line, resume);
   ValidateConfig(config);
   if (line->print_config) {
@@ -210,7 +199,7 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, bool termin
 int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
                const StopRequest& stop) {
   try {
-    return RunChecked(argc, argv, out, terminal, stop);
+    return RunChecked(argc, argv, out, err, terminal, stop);
   } catch (const Error& error) {
     err << "trainer: " << error.what() << std::endl;
     return error.kind() == ErrorKind::kInvalidInput ? 2 : 1;

@@ -11,6 +11,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/train/config/build.h"
 
 namespace twofour::train {
 namespace {
@@ -26,14 +27,19 @@ std::string Grouped(int64_t number) {
   return grouped;
 }
 
-std::string DescribeTraining(const proto::Config& config, int64_t samples) {
-  const int64_t per_step = config.training().batch_size() * config.training().accumulate_steps();
-  const double epochs =
-      static_cast<double>(config.training().steps()) * static_cast<double>(per_step) / static_cast<double>(samples);
-  return fmt::format("{} steps of {} samples ({:.1f} epochs), {}, lr {} {}, seed {}",
-                     Grouped(config.training().steps()), per_step, epochs,
-                     config.optimizer().has_sgd() ? "sgd" : "adamw", config.learning_rate().lr(),
-                     proto::LearningRate::Schedule_Name(config.learning_rate().schedule()), config.seed());
+std::string DescribeOptimizer(const proto::Optimizer& optimizer) {
+  if (optimizer.has_muon()) return "muon and adamw";
+  return optimizer.has_sgd() ? "sgd" : "adamw";
+}
+
+std::string DescribeTraining(const proto::Config& config, const Workload& workload) {
+  const int64_t per_step = workload.task->units_per_batch() * AccumulateSteps(config);
+  const double epochs = static_cast<double>(config.training().steps()) * static_cast<double>(per_step) /
+                        static_cast<double>(workload.training_units);
+  return fmt::format("{} steps of {} {} ({:.1f} epochs), {}, lr {} {}, seed {}", Grouped(config.training().steps()),
+                     per_step, workload.task->unit(), epochs, DescribeOptimizer(config.optimizer()),
+                     config.learning_rate().lr(), proto::LearningRate::Schedule_Name(config.learning_rate().schedule()),
+                     config.seed());
 }
 
 /// Which kernels multiply with a layer's weight, and why: "pair_bucket_avx2 (the fastest at this size)", or one for
@@ -56,18 +62,22 @@ size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
 
 }  // namespace
 
-void PrintStartupTable(const proto::Config& config, const std::string& folder, const nn::Module& model,
-                       const DataSplit& data, std::ostream& out) {
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
+                       double peak_flops, std::ostream& out) {
+  const nn::Module& model = *workload.model;
   const auto row = [&out](const char* key, const std::string& value) {
     out << fmt::format("  {:<12}{}\n", key, value);
   };
   out << "twofour " TWOFOUR_VERSION "\n";
   row("run", fmt::format("{} -> {}", config.name(), folder));
   row("model", fmt::format("{}, {} parameters", model.type_name(), Grouped(model.NumParameters())));
-  row("data", data.description);
-  row("training", DescribeTraining(config, data.train->size()));
+  row("data", workload.data_description);
+  row("training", DescribeTraining(config, workload));
   row("threads", std::to_string(NumThreads()));
   row("processor", std::string(InstructionSetName()));
+  if (peak_flops > 0) {
+    row("peak", fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak_flops * 1e-9));
+  }
   row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmName(),
                              sparse::ChooseMaskSearchKernel(config.sparsity().algorithm() == proto::Sparsity::GREEDY
                                                                 ? sparse::MaskAlgorithm::kGreedy

@@ -5,15 +5,16 @@
 
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
-#include "twofour/train/data/dataset.h"
+#include "twofour/train/config/workload.h"
 
 #include "config.pb.h"
 
 namespace twofour::train {
 
-/// Prints what is about to be trained: run, model, data, schedule, threads, instruction set and kernels.
-void PrintStartupTable(const proto::Config& config, const std::string& folder, const nn::Module& model,
-                       const DataSplit& data, std::ostream& out);
+/// Prints what is about to be trained: run, model, data, schedule, threads, instruction set and kernels, and where it
+/// is not 0 the `peak_flops` that were measured.
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
+                       double peak_flops, std::ostream& out);
 
 /// Prints what the layer swap did: the converted layers with their kernels, which MLPs of `model` run as one op,
 /// and each linear kept dense and why. `batch` is the rows that a training product has.

@@ -5,11 +5,12 @@
 #include "twofour/core/error.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
-#include "twofour/optim/adamw.h"
-#include "twofour/optim/sgd.h"
+#include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/data/csv.h"
 #include "twofour/train/data/glyphs.h"
 #include "twofour/train/data/idx.h"
+#include "twofour/train/data/text_corpus.h"
+#include "twofour/train/data/token_file.h"
 
 namespace twofour::train {
 namespace {
@@ -22,6 +23,8 @@ nn::Activation ToActivation(proto::Activation activation) {
       return nn::Activation::kRelu;
     case proto::GELU:
       return nn::Activation::kGelu;
+    case proto::SWIGLU:
+      return nn::Activation::kSwiGlu;
   }
   throw std::logic_error("unknown activation");
 }
@@ -73,10 +76,31 @@ DataSplit BuildData(const proto::Data& data) {
                       .eval_fraction = csv.eval_fraction(),
                       .split_seed = csv.split_seed()});
     }
+    case proto::Data::kText:
+    case proto::Data::kTokens:
     case proto::Data::KIND_NOT_SET:
       break;
   }
-  throw std::logic_error("data of no kind: validate the config first");
+  throw std::logic_error("data of no kind that has samples: validate the config first");
+}
+
+TokenData BuildTokenData(const proto::Data& data) {
+  if (data.has_text()) {
+    const proto::Text& text = data.text();
+    return LoadText({.path = text.path(),
+                     .eval_path = text.eval_path(),
+                     .eval_fraction = text.eval_fraction(),
+                     .vocabulary = text.vocabulary() == proto::Text::CHARACTERS ? Vocabulary::Kind::kCharacters
+                                                                                : Vocabulary::Kind::kBytes});
+  }
+  if (!data.has_tokens()) throw std::logic_error("data of no kind that has tokens: validate the config first");
+  const proto::Tokens& tokens = data.tokens();
+  TokenData loaded = LoadTokens({.path = tokens.path(),
+                                 .eval_path = tokens.eval_path(),
+                                 .eval_fraction = tokens.eval_fraction(),
+                                 .vocab_size = tokens.vocab_size()});
+  loaded.eval_bytes_per_token = tokens.bytes_per_token();
+  return loaded;
 }
 
 std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed) {
@@ -107,25 +131,32 @@ std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset&
                                  .zero_init_projection = mlp.zero_init_projection()},
           generator);
     }
+    case proto::Model::kGpt:
     case proto::Model::KIND_NOT_SET:
       break;
   }
-  throw std::logic_error("model of no kind: validate the config first");
+  throw std::logic_error("model of no kind that takes samples: validate the config first");
 }
 
-std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, const nn::Module& model) {
-  const double lr = config.learning_rate().lr();
-  const std::vector<NamedTensor> parameters = model.NamedParameters();
-  if (config.optimizer().has_sgd()) {
-    const proto::Sgd& sgd = config.optimizer().sgd();
-    return std::make_unique<optim::Sgd>(
-        optim::DecayMatricesOnly(parameters, sgd.weight_decay()),
-        optim::SgdOptions{.lr = lr, .momentum = sgd.momentum(), .nesterov = sgd.nesterov()});
-  }
-  const proto::AdamW& adamw = config.optimizer().adamw();
-  return std::make_unique<optim::AdamW>(
-      optim::DecayMatricesOnly(parameters, adamw.weight_decay()),
-      optim::AdamWOptions{.lr = lr, .beta1 = adamw.beta1(), .beta2 = adamw.beta2(), .eps = adamw.eps()});
+std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed) {
+  const int64_t width = GptWidth(gpt);
+  Generator generator(seed);
+  return std::make_unique<nn::Gpt>(nn::GptOptions{.vocab_size = vocab_size,
+                                                  .sequence_length = gpt.sequence_length(),
+                                                  .depth = gpt.depth(),
+                                                  .width = width,
+                                                  .heads = GptHeads(gpt),
+                                                  .kv_heads = gpt.kv_heads(),
+                                                  .hidden_features = gpt.hidden_features(),
+                                                  .attention_window = gpt.attention_window(),
+                                                  .activation = ToActivation(gpt.activation()),
+                                                  .soft_cap = gpt.soft_cap(),
+                                                  .rotary_base = gpt.rotary_base(),
+                                                  .init = {.embedding_std = gpt.init().embedding_std(),
+                                                           .head_std = gpt.init().head_std(),
+                                                           .matrix_std = gpt.init().matrix_std(),
+                                                           .projection_std = gpt.init().projection_std()}},
+                                   generator);
 }
 
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps) {
@@ -158,15 +189,31 @@ nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
 }
 
 ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
+  constexpr int64_t kEvalSamples = 500;
+  const int64_t eval_batch_size = config.evaluation().batch_size();
   return {.batch_size = config.training().batch_size(),
-          .eval_batch_size = config.evaluation().batch_size(),
+          .eval_batch_size = eval_batch_size == 0 ? kEvalSamples : eval_batch_size,
           .shuffle = config.training().shuffle(),
           .seed = config.seed()};
 }
 
+LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config) {
+  const int64_t batch_size = config.training().batch_size(), eval_batch_size = config.evaluation().batch_size();
+  return {.batch_size = batch_size,
+          .eval_batch_size = eval_batch_size == 0 ? batch_size : eval_batch_size,
+          .eval_max_batches = config.evaluation().max_batches(),
+          .seed = config.seed()};
+}
+
+int64_t AccumulateSteps(const proto::Config& config) {
+  const proto::Training& training = config.training();
+  if (training.tokens_per_step() == 0) return training.accumulate_steps();
+  return training.tokens_per_step() / (training.batch_size() * config.model().gpt().sequence_length());
+}
+
 TrainerOptions BuildTrainerOptions(const proto::Config& config) {
   return {.steps = config.training().steps(),
-          .accumulate_steps = config.training().accumulate_steps(),
+          .accumulate_steps = AccumulateSteps(config),
           .clip_grad_norm = config.training().clip_grad_norm(),
           .eval_every_steps = config.evaluation().every_steps(),
           .log_every_steps = config.logging().every_steps(),

@@ -2,12 +2,14 @@
 
 #include <memory>
 
+#include "twofour/nn/gpt.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/lr_schedule.h"
-#include "twofour/optim/optimizer.h"
 #include "twofour/train/classification.h"
 #include "twofour/train/data/dataset.h"
+#include "twofour/train/data/token_data.h"
+#include "twofour/train/language_model.h"
 #include "twofour/train/trainer.h"
 
 #include "config.pb.h"
@@ -17,12 +19,19 @@ namespace twofour::train {
 // From a valid config to the objects it describes: the only code that knows both. Adding a model, an optimizer, a
 // schedule or a data set means a message in config.proto, its checks in validate.cc and a case here.
 
+/// Glyphs, idx or csv.
 DataSplit BuildData(const proto::Data& data);
+/// Text or tokens.
+TokenData BuildTokenData(const proto::Data& data);
+/// Any model but gpt.
 std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
-std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, const nn::Module& model);
+std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
 nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity);
+/// Micro-batches of one optimizer step.
+int64_t AccumulateSteps(const proto::Config& config);
 ClassificationOptions BuildClassificationOptions(const proto::Config& config);
+LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config);
 TrainerOptions BuildTrainerOptions(const proto::Config& config);
 
 }  // namespace twofour::train

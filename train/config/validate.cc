@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/train/config/gpt_sizes.h"
 
 namespace twofour::train {
 namespace {
@@ -50,6 +51,7 @@ class Faults {
   void OpenFraction(const std::string& path, double value) {
     Expect(value > 0 && value < 1, path, value, "a number in (0, 1)");
   }
+  void Finite(const std::string& path, double value) { Expect(std::isfinite(value), path, value, "a finite number"); }
   void NotEmpty(const std::string& path, const std::string& value) {
     if (value.empty()) Missing(path, "a file's path");
   }
@@ -61,6 +63,35 @@ class Faults {
   std::vector<std::string> lines_;
 };
 
+void CheckGpt(const proto::Gpt& gpt, Faults& faults) {
+  const std::string at = "model.gpt.";
+  faults.InRange(at + "depth", gpt.depth(), 0, 1000);
+  faults.InRange(at + "width", gpt.width(), 0, kMaxFeatures);
+  faults.InRange(at + "hidden_features", gpt.hidden_features(), 0, kMaxFeatures);
+  faults.InRange(at + "sequence_length", gpt.sequence_length(), 1, kMaxFeatures);
+  faults.InRange(at + "attention_window", gpt.attention_window(), 0, kMaxFeatures);
+  faults.AtLeast(at + "soft_cap", gpt.soft_cap(), 0);
+  faults.Expect(gpt.rotary_base() > 1 && std::isfinite(gpt.rotary_base()), at + "rotary_base", gpt.rotary_base(),
+                "a finite number above 1");
+  faults.AtLeast(at + "init.embedding_std", gpt.init().embedding_std(), 0);
+  faults.AtLeast(at + "init.head_std", gpt.init().head_std(), 0);
+  faults.Finite(at + "init.matrix_std", gpt.init().matrix_std());
+  faults.AtLeast(at + "init.projection_std", gpt.init().projection_std(), 0);
+  faults.Expect(gpt.heads() >= 0, at + "heads", gpt.heads(), "at least 0");
+  faults.Expect(gpt.kv_heads() >= 0, at + "kv_heads", gpt.kv_heads(), "at least 0");
+  const int64_t width = GptWidth(gpt), heads = GptHeads(gpt);
+  faults.Expect(width >= 1, at + "width", width, "a positive width, or a depth above 0 to derive it from");
+  if (width < 1 || heads < 1 || gpt.kv_heads() < 0) return;  // Said already.
+  if (width % heads != 0) {
+    faults.Expect(false, at + "heads", heads, fmt::format("a divisor of the width, which is {}", width));
+  } else {
+    faults.Expect(width / heads % 2 == 0, at + "heads", heads,
+                  fmt::format("width / heads = {} / {} to be even: rotary positions turn pairs", width, heads));
+  }
+  faults.Expect(heads % GptKvHeads(gpt) == 0, at + "kv_heads", GptKvHeads(gpt),
+                fmt::format("a divisor of heads, which is {}", heads));
+}
+
 void CheckModel(const proto::Model& model, Faults& faults) {
   switch (model.kind_case()) {
     case proto::Model::kMlp: {
@@ -70,6 +101,8 @@ void CheckModel(const proto::Model& model, Faults& faults) {
         faults.InRange(fmt::format("model.mlp.hidden_features[{}]", i), mlp.hidden_features(i), 1, kMaxFeatures);
       }
       faults.Probability("model.mlp.dropout", mlp.dropout());
+      faults.Expect(mlp.activation() != proto::SWIGLU, "model.mlp.activation", "SWIGLU",
+                    "one that needs no gate: RELU_SQUARED, RELU or GELU");
       return;
     }
     case proto::Model::kResidualMlp: {
@@ -80,8 +113,10 @@ void CheckModel(const proto::Model& model, Faults& faults) {
       faults.Probability("model.residual_mlp.dropout", mlp.dropout());
       return;
     }
+    case proto::Model::kGpt:
+      return CheckGpt(model.gpt(), faults);
     case proto::Model::KIND_NOT_SET:
-      return faults.Missing("model", "mlp { ... } or residual_mlp { ... }");
+      return faults.Missing("model", "mlp { ... }, residual_mlp { ... } or gpt { ... }");
   }
 }
 
@@ -118,9 +153,52 @@ void CheckData(const proto::Data& data, Faults& faults) {
       faults.OpenFraction("data.csv.eval_fraction", csv.eval_fraction());
       return;
     }
+    case proto::Data::kText: {
+      const proto::Text& text = data.text();
+      faults.NotEmpty("data.text.path", text.path());
+      faults.OpenFraction("data.text.eval_fraction", text.eval_fraction());
+      return;
+    }
+    case proto::Data::kTokens: {
+      const proto::Tokens& tokens = data.tokens();
+      faults.NotEmpty("data.tokens.path", tokens.path());
+      faults.OpenFraction("data.tokens.eval_fraction", tokens.eval_fraction());
+      faults.Expect(tokens.vocab_size() == 0 || (tokens.vocab_size() >= 2 && tokens.vocab_size() <= 65536),
+                    "data.tokens.vocab_size", tokens.vocab_size(), "0 or 2 to 65536");
+      faults.AtLeast("data.tokens.bytes_per_token", tokens.bytes_per_token(), 0);
+      return;
+    }
     case proto::Data::KIND_NOT_SET:
-      return faults.Missing("data", "glyphs { ... }, idx { ... } or csv { ... }");
+      return faults.Missing("data", "glyphs { ... }, idx { ... }, csv { ... }, text { ... } or tokens { ... }");
   }
+}
+
+/// That the model takes what the data holds.
+void CheckFit(const proto::Config& config, Faults& faults) {
+  const proto::Model& model = config.model();
+  const proto::Data& data = config.data();
+  if (model.kind_case() == proto::Model::KIND_NOT_SET || data.kind_case() == proto::Data::KIND_NOT_SET) return;
+  const bool is_text = data.has_text() || data.has_tokens();
+  if (model.has_gpt() && !is_text) {
+    faults.Expect(false, "data", "samples with classes", "text { ... } or tokens { ... } for model.gpt");
+  } else if (!model.has_gpt() && is_text) {
+    faults.Expect(false, "model", "a classifier", "gpt { ... } for data.text and data.tokens");
+  }
+}
+
+void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
+  const proto::Training& training = config.training();
+  if (training.tokens_per_step() == 0) return;
+  const std::string path = "training.tokens_per_step";
+  faults.InRange(path, training.tokens_per_step(), 0, kMaxCount);
+  faults.Expect(config.model().has_gpt(), path, training.tokens_per_step(), "0 for a model that reads no tokens");
+  faults.Expect(training.accumulate_steps() == 1, "training.accumulate_steps", training.accumulate_steps(),
+                "1 beside tokens_per_step, which decides it");
+  const int64_t batch_size = training.batch_size(), length = config.model().gpt().sequence_length();
+  if (batch_size < 1 || batch_size > kMaxCount || length < 1 || length > kMaxFeatures) return;  // Said elsewhere.
+  faults.Expect(training.tokens_per_step() % (batch_size * length) == 0, path, training.tokens_per_step(),
+                fmt::format("a multiple of batch_size * sequence_length, which is {} * {} = {}", batch_size, length,
+                            batch_size * length));
 }
 
 void CheckTraining(const proto::Config& config, Faults& faults) {
@@ -128,29 +206,48 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
   faults.InRange("training.batch_size", training.batch_size(), 1, kMaxCount);
   faults.InRange("training.accumulate_steps", training.accumulate_steps(), 1, 1 << 20);
+  CheckTokensPerStep(config, faults);
   faults.AtLeast("training.clip_grad_norm", training.clip_grad_norm(), 0);
   faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 1, kMaxCount);
-  faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 1, kMaxCount);
+  faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
+  faults.InRange("evaluation.max_batches", config.evaluation().max_batches(), 0, kMaxCount);
   faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.InRange("logging.every_steps", config.logging().every_steps(), 1, kMaxCount);
 }
 
+void CheckAdamW(const std::string& path, const proto::AdamW& adamw, Faults& faults) {
+  faults.Probability(path + ".beta1", adamw.beta1());
+  faults.Probability(path + ".beta2", adamw.beta2());
+  faults.Expect(static_cast<float>(adamw.eps()) > 0 && std::isfinite(adamw.eps()), path + ".eps", adamw.eps(),
+                "a number above 0 that a float can hold");
+  faults.AtLeast(path + ".weight_decay", adamw.weight_decay(), 0);
+}
+
+void CheckParameterGroup(const std::string& path, const proto::ParameterGroup& group, Faults& faults) {
+  faults.AtLeast(path + ".lr_scale", group.lr_scale(), 0);
+  faults.Finite(path + ".weight_decay", group.weight_decay());
+}
+
 void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults) {
+  CheckParameterGroup("optimizer.embedding", optimizer.embedding(), faults);
+  CheckParameterGroup("optimizer.head", optimizer.head(), faults);
+  CheckParameterGroup("optimizer.vectors", optimizer.vectors(), faults);
   if (optimizer.has_sgd()) {
     const proto::Sgd& sgd = optimizer.sgd();
     faults.Probability("optimizer.sgd.momentum", sgd.momentum());
     faults.AtLeast("optimizer.sgd.weight_decay", sgd.weight_decay(), 0);
     faults.Expect(!sgd.nesterov() || sgd.momentum() > 0, "optimizer.sgd.nesterov", sgd.nesterov(),
                   "a momentum above 0 with it");
-    return;
+  } else if (optimizer.has_muon()) {
+    const proto::Muon& muon = optimizer.muon();
+    faults.Probability("optimizer.muon.momentum", muon.momentum());
+    faults.InRange("optimizer.muon.ns_steps", muon.ns_steps(), 1, 100);
+    faults.AtLeast("optimizer.muon.weight_decay", muon.weight_decay(), 0);
+    CheckAdamW("optimizer.muon.adamw", muon.adamw(), faults);
+  } else {
+    CheckAdamW("optimizer.adamw", optimizer.adamw(), faults);
   }
-  const proto::AdamW& adamw = optimizer.adamw();
-  faults.Probability("optimizer.adamw.beta1", adamw.beta1());
-  faults.Probability("optimizer.adamw.beta2", adamw.beta2());
-  faults.Expect(static_cast<float>(adamw.eps()) > 0 && std::isfinite(adamw.eps()), "optimizer.adamw.eps", adamw.eps(),
-                "a number above 0 that a float can hold");
-  faults.AtLeast("optimizer.adamw.weight_decay", adamw.weight_decay(), 0);
 }
 
 void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& faults) {
@@ -186,6 +283,7 @@ void ValidateConfig(const proto::Config& config) {
   faults.InRange("threads", config.threads(), 0, 1024);
   CheckModel(config.model(), faults);
   CheckData(config.data(), faults);
+  CheckFit(config, faults);
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), config.training().steps(), faults);

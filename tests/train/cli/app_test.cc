@@ -16,14 +16,17 @@
 #include "tests/support/scoped_env.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
+#include "tests/train/cli/app_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
+using test::AppRunner;
+using test::FailsWith;
+using test::Outcome;
 using test::ReadTextFile;
 using test::ScopedEnv;
-using test::TempDir;
 using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -40,24 +43,9 @@ checkpoint { every_steps: 2 }
 logging { every_steps: 2 }
 )";
 
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-class AppTest : public ::testing::Test {
+class AppTest : public AppRunner {
  protected:
   AppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
-  ~AppTest() override { SetNumThreads(0); }
-
-  Outcome Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), "trainer");
-    std::vector<const char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    std::ostringstream out, err;
-    const int code = RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop_);
-    return {code, out.str(), err.str()};
-  }
 
   /// Trains the tiny config (with more arguments) into folder `name`.
   Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
@@ -65,17 +53,7 @@ class AppTest : public ::testing::Test {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Run(arguments);
   }
-
-  std::string Path(const std::string& name) { return (dir_ / name).string(); }
-
-  TempDir dir_;
-  StopRequest stop_;
 };
-
-MATCHER_P2(FailsWith, code, message, "") {
-  *result_listener << "exit " << arg.code << ", stderr: " << arg.err;
-  return arg.code == code && ExplainMatchResult(message, arg.err, result_listener) && arg.err.starts_with("trainer: ");
-}
 
 TEST_F(AppTest, TrainsAndWritesTheRunFolder) {
   const Outcome outcome = Train("run");

@@ -50,6 +50,22 @@ TEST(ValidateConfigTest, NeedsAModelAndData) {
                AllOf(HasSubstr("config: model: missing"), HasSubstr("config: data: missing")));
 }
 
+proto::Config GptConfig(const std::string& training) {
+  return WithDefaults(ParseTextConfig(
+      "name: 'x' model { gpt { sequence_length: 32 } } data { text { path: 'a' } } training { " + training + " }",
+      "c"));
+}
+
+TEST(ValidateConfigTest, TokensPerStepAreWholeMicroBatches) {
+  EXPECT_NO_THROW(ValidateConfig(GptConfig("batch_size: 4")));
+  EXPECT_NO_THROW(ValidateConfig(GptConfig("batch_size: 4 tokens_per_step: 512")));
+  EXPECT_ERROR(ValidateConfig(GptConfig("batch_size: 4 tokens_per_step: 500")), ErrorKind::kInvalidInput,
+               HasSubstr("config: training.tokens_per_step: 500, expected a multiple of batch_size * sequence_length, "
+                         "which is 4 * 32 = 128"));
+  EXPECT_ERROR(ValidateConfig(GptConfig("batch_size: 4 tokens_per_step: 256 accumulate_steps: 2")),
+               ErrorKind::kInvalidInput, HasSubstr("config: training.accumulate_steps: 2, expected 1"));
+}
+
 struct Case {
   std::string override_text, path;
   friend void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.override_text; }
@@ -95,7 +111,32 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"learning_rate.warmup_steps=100000", "learning_rate.warmup_steps"},
         Case{"learning_rate.decay_steps=-1", "learning_rate.decay_steps"},
         Case{"sparsity.interval=0", "sparsity.interval"}, Case{"evaluation.every_steps=0", "evaluation.every_steps"},
-        Case{"evaluation.batch_size=0", "evaluation.batch_size"},
+        Case{"evaluation.batch_size=-1", "evaluation.batch_size"},
+        Case{"evaluation.max_batches=-1", "evaluation.max_batches"},
+        Case{"model.mlp.activation=SWIGLU", "model.mlp.activation"}, Case{"model.gpt.depth=-1", "model.gpt.depth"},
+        Case{"model.gpt.depth=0", "model.gpt.width"}, Case{"model.gpt.width=-64", "model.gpt.width"},
+        Case{"model.gpt.heads=3", "model.gpt.heads: 3, expected a divisor of the width, which is 256"},
+        Case{"model.gpt={width: 10 heads: 2}", "model.gpt.heads: 2, expected width / heads = 10 / 2 to be even"},
+        Case{"model.gpt.kv_heads=3", "model.gpt.kv_heads: 3, expected a divisor of heads, which is 4"},
+        Case{"model.gpt.kv_heads=-1", "model.gpt.kv_heads"}, Case{"model.gpt.heads=-4", "model.gpt.heads"},
+        Case{"model.gpt.sequence_length=0", "model.gpt.sequence_length"},
+        Case{"model.gpt.attention_window=-1", "model.gpt.attention_window"},
+        Case{"model.gpt.soft_cap=-1", "model.gpt.soft_cap"}, Case{"model.gpt.rotary_base=1", "model.gpt.rotary_base"},
+        Case{"model.gpt.init.head_std=-1", "model.gpt.init.head_std"},
+        Case{"model.gpt.init.matrix_std=nan", "model.gpt.init.matrix_std"},
+        Case{"model.gpt.depth=2", "data: samples with classes, expected text { ... } or tokens { ... } for model.gpt"},
+        Case{"data.text.path=x", "model: a classifier, expected gpt { ... }"},
+        Case{"data.text.eval_fraction=0.5", "data.text.path"},
+        Case{"data.text.eval_fraction=0", "data.text.eval_fraction"},
+        Case{"data.tokens.vocab_size=65537", "data.tokens.vocab_size"},
+        Case{"data.tokens.bytes_per_token=-1", "data.tokens.bytes_per_token"},
+        Case{"training.tokens_per_step=128", "training.tokens_per_step: 128, expected 0 for a model"},
+        Case{"optimizer.muon.ns_steps=0", "optimizer.muon.ns_steps"},
+        Case{"optimizer.muon.momentum=1", "optimizer.muon.momentum"},
+        Case{"optimizer.muon.adamw.beta2=1", "optimizer.muon.adamw.beta2"},
+        Case{"optimizer.embedding.lr_scale=-1", "optimizer.embedding.lr_scale"},
+        Case{"optimizer.head.lr_scale=inf", "optimizer.head.lr_scale"},
+        Case{"optimizer.vectors.weight_decay=nan", "optimizer.vectors.weight_decay"},
         Case{"checkpoint.every_steps=-1", "checkpoint.every_steps"}, Case{"checkpoint.keep=0", "checkpoint.keep"},
         Case{"logging.every_steps=0", "logging.every_steps"}));
 

@@ -1,0 +1,81 @@
+#include "twofour/train/config/load_model.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/text.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/train/checkpoint.h"
+#include "twofour/train/config/build.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/config/validate.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxVocabularyBytes = 1 << 20;
+
+/// Tensors and the file they are from.
+struct Weights {
+  std::vector<NamedTensor> tensors;
+  fs::path source;
+};
+
+Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPath& run) {
+  if (!run.names_checkpoint && files.Exists(run.folder / "model.safetensors")) {
+    const fs::path path = run.folder / "model.safetensors";
+    return {LoadSafetensors(files, path).tensors, path};
+  }
+  if (!run.checkpoint) {
+    throw Error(fmt::format("{}: the run has no weights yet, expected model.safetensors or a checkpoint", argument));
+  }
+  return {CheckpointStore::Load(files, *run.checkpoint).model, *run.checkpoint / "model.safetensors"};
+}
+
+/// Rows of the token embedding.
+int64_t VocabularySize(const Weights& weights) {
+  constexpr const char* kEmbedding = "transformer.wte.weight";
+  for (const NamedTensor& named : weights.tensors) {
+    if (named.name == kEmbedding && named.tensor.rank() == 2) return named.tensor.dim(0);
+  }
+  throw Error(fmt::format("{}: holds no matrix '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
+}
+
+}  // namespace
+
+LanguageModel LoadLanguageModel(const std::string& path) {
+  FileSystem& files = FileSystem::Default();
+  const RunPath run = FindRun("--run", path);
+  const proto::Config config = WithDefaults(LoadTextConfig((run.folder / "config.pbtxt").string()));
+  ValidateConfig(config);
+  if (!config.model().has_gpt()) {
+    throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
+  }
+  LanguageModel loaded;
+  const Weights weights = LoadWeights(files, path, run);
+  loaded.source = weights.source;
+  const fs::path vocabulary = run.folder / "vocabulary.json";
+  if (files.Exists(vocabulary)) {
+    loaded.vocabulary = Vocabulary::FromJson(ReadText(files, vocabulary, kMaxVocabularyBytes), vocabulary.string());
+  }
+  const int64_t vocab_size = VocabularySize(weights);
+  if (loaded.vocabulary && loaded.vocabulary->size() != vocab_size) {
+    throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", vocabulary.string(),
+                            loaded.vocabulary->size(), vocab_size));
+  }
+  loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
+  if (config.sparsity().enabled()) {
+    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config.sparsity()));
+  }
+  nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());
+  loaded.model->SetTraining(false);
+  return loaded;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,53 @@
+#include "twofour/train/language_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+
+LanguageModelTask::LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options)
+    : model_(model),
+      batch_size_(options.batch_size),
+      eval_max_batches_(options.eval_max_batches),
+      train_(data.train, options.batch_size, model.options().sequence_length, options.seed),
+      eval_(data.eval, options.eval_batch_size, model.options().sequence_length),
+      eval_bytes_per_token_(data.eval_bytes_per_token),
+      flops_per_token_(model.TrainingFlopsPerToken()) {
+  if (options.eval_max_batches < 0) {
+    throw Error(fmt::format("eval_max_batches is {}, expected at least 0", options.eval_max_batches));
+  }
+  if (data.vocab_size > model.options().vocab_size) {
+    throw Error(
+        fmt::format("the data has {} tokens, the model's vocabulary {}", data.vocab_size, model.options().vocab_size));
+  }
+}
+
+Tensor LanguageModelTask::Loss(uint64_t number) {
+  const TokenBatch batch = train_.Get(number);
+  return model_.Loss(batch.inputs, batch.targets);
+}
+
+EvalMetrics LanguageModelTask::Evaluate() {
+  const int64_t batches =
+      eval_max_batches_ == 0 ? eval_.num_batches() : std::min(eval_max_batches_, eval_.num_batches());
+  double loss_sum = 0, tokens = 0;
+  for (int64_t i = 0; i < batches; ++i) {
+    const TokenBatch batch = eval_.Get(i);
+    const auto count = static_cast<double>(batch.targets.numel());
+    loss_sum += model_.Loss(batch.inputs, batch.targets).item() * count;
+    tokens += count;
+  }
+  EvalMetrics metrics{.loss = loss_sum / tokens};
+  metrics.details = {{"perplexity", std::exp(metrics.loss)}};
+  if (eval_bytes_per_token_ > 0) {
+    metrics.details.emplace_back("bits_per_byte", metrics.loss / std::numbers::ln2 / eval_bytes_per_token_);
+  }
+  return metrics;
+}
+
+}  // namespace twofour::train

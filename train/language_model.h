@@ -1,0 +1,40 @@
+#pragma once
+
+#include "twofour/nn/gpt.h"
+#include "twofour/train/data/token_data.h"
+#include "twofour/train/data/token_windows.h"
+#include "twofour/train/task.h"
+
+namespace twofour::train {
+
+struct LanguageModelOptions {
+  int64_t batch_size = 8;  ///< Sequences in one forward and backward pass, each of the model's sequence_length.
+  int64_t eval_batch_size = 8;
+  int64_t eval_max_batches = 0;  ///< Forward passes of one evaluation, from the beginning; 0: all of the data.
+  uint64_t seed = 1;             ///< Decides which windows are trained on.
+};
+
+/// Next-token prediction on random windows of a token sequence. Evaluations go over the held-out tokens in order and
+/// tell the `perplexity`, and where it is known how many bytes a token stands for, `bits_per_byte`.
+class LanguageModelTask : public Task {
+ public:
+  /// The model is not owned. Throws Error on an option out of range and when a part of the data is shorter than a
+  /// window.
+  LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options);
+
+  nn::Module& model() override { return model_; }
+  Tensor Loss(uint64_t number) override;
+  EvalMetrics Evaluate() override;
+  std::string_view unit() const override { return "tokens"; }
+  int64_t units_per_batch() const override { return batch_size_ * model_.options().sequence_length; }
+  double flops_per_unit() const override { return flops_per_token_; }
+
+ private:
+  nn::Gpt& model_;
+  int64_t batch_size_, eval_max_batches_;
+  RandomWindows train_;
+  SequentialWindows eval_;
+  double eval_bytes_per_token_, flops_per_token_;
+};
+
+}  // namespace twofour::train
