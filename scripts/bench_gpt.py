@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Training steps of one Gpt in PyTorch, twofour dense and twofour sparse, side by side: JSON lines to FILE.
+
+The three are processes of their own, so that each has its best settings and its own peak memory. They take turns, one
+step timed in each, and ratios are taken within a round before their median is. Needs python3-torch and a build with
+benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCH = ROOT / "build" / "release" / "bin" / "bench_gpt"
+SIZES = ("width", "depth", "head_size", "sequence_length", "batch", "vocab", "threads")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", help="written anew")
+    parser.add_argument("--rounds", type=int, default=7)
+    for name, default in zip(SIZES, (768, 4, 64, 512, 4, 256, 2)):
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=default)
+    return parser.parse_args()
+
+
+def run(command):
+    print("==", *command, file=sys.stderr)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def measure(variant, sizes):
+    """Tokens per second and peak memory of one variant."""
+    flags = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), str(value))]
+    if variant == "torch":
+        line = run([sys.executable, str(ROOT / "bench" / "peers" / "torch_gpt.py"), *flags, "--rounds", "1"])
+        return line["tokens_per_s"], line["peak_mib"]
+    line = run([str(BENCH), *flags, "--rounds", "1", "--only", variant])
+    return line[variant + "_tokens_per_s"], line["peak_mib"]
+
+
+def main():
+    arguments = parse_arguments()
+    sizes = {name: getattr(arguments, name) for name in SIZES}
+    variants = ["torch", "dense", "sparse"]
+    rounds = []
+    with open(arguments.file, "w", encoding="utf-8") as file:
+        for index in range(arguments.rounds):
+            turn = {}
+            for variant in variants[index % 3:] + variants[:index % 3]:
+                turn[variant] = measure(variant, sizes)
+            rounds.append(turn)
+            figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
+            print(json.dumps({"round": index + 1, **sizes, **figures}), file=file, flush=True)
+
+    def median(function):
+        return float(f"{statistics.median(function(turn) for turn in rounds):.4g}")
+
+    summary = {"rounds": arguments.rounds, **sizes}
+    for variant in variants:
+        summary[variant + "_tokens_per_s"] = median(lambda turn: turn[variant][0])
+        summary[variant + "_peak_mib"] = median(lambda turn: turn[variant][1])
+    for fast, slow in (("dense", "torch"), ("sparse", "torch"), ("sparse", "dense")):
+        summary[f"{fast}_vs_{slow}"] = median(lambda turn: turn[fast][0] / turn[slow][0])
+    with open(arguments.file, "a", encoding="utf-8") as file:
+        print(json.dumps(summary), file=file)
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()
