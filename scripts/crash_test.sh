@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Kills a training run with SIGKILL at random moments, resumes it until it ends, and compares the result with an
-# uninterrupted run's, bit for bit; then runs with one and with two threads. scripts/crash_test.sh [ROUNDS] [SEED]
+# uninterrupted run's, bit for bit; before that, runs with one and with two threads. MODEL is mlp (the default) or gpt.
+# scripts/crash_test.sh [ROUNDS] [SEED] [MODEL]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,8 +12,13 @@ cmake --build --preset release --target trainer >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trainer=build/release/bin/trainer
-train=("$trainer" --config configs/sparse_mlp.pbtxt --set training.steps=300 --set checkpoint.every_steps=20
-       --set evaluation.every_steps=50 --set data.glyphs.train_size=4000)
+case ${3:-mlp} in
+  mlp) train=("$trainer" --config configs/sparse_mlp.pbtxt --set training.steps=300 --set checkpoint.every_steps=20
+              --set evaluation.every_steps=50 --set data.glyphs.train_size=4000) ;;
+  gpt) train=("$trainer" --config configs/gpt_tiny.pbtxt --sparse --set training.steps=120
+              --set checkpoint.every_steps=10 --set training.tokens_per_step=4096) ;;
+  *) echo "MODEL is '$3', expected mlp or gpt" >&2; exit 2 ;;
+esac
 
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null
 "${train[@]}" --out "$work/two_threads" --threads 2 >/dev/null
