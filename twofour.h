@@ -25,8 +25,6 @@
 #include "twofour/optim/lr_schedule.h"
 #include "twofour/optim/muon.h"
 #include "twofour/optim/optimizer_list.h"
-#include "twofour/optim/muon.h"
-#include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/pattern.h"

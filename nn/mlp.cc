@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "twofour/core/ops/activation.h"
+#include "twofour/nn/density.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/sparse/mlp.h"
@@ -27,8 +28,10 @@ Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.
 
 Tensor Mlp::Forward(const Tensor& x) {
   if (Tensor y = ForwardFused(x); y.defined()) return y;
-  const Tensor h = (*c_fc_)->Forward(x);
-  return (*c_proj_)->Forward(c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h));
+  Tensor h = (*c_fc_)->Forward(x);
+  h = c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h);
+  if (measure_density_) density_ = NonZeroShare(h);
+  return (*c_proj_)->Forward(h);
 }
 
 const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
@@ -53,6 +56,7 @@ Tensor Mlp::ForwardFused(const Tensor& x) {
   Tensor y = sparse::SemiSparseMlp(*kernel, x, fc.Layer(), proj.Layer(), &report);
   fc.MeasureInput(x);
   proj.SetInputDensity(report.density);
+  density_ = report.density;
   return y;
 }
 

@@ -33,12 +33,19 @@ class Mlp : public Module {
   /// null) says why.
   const sparse::MlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
+  /// Turns on measuring the hidden activations of the forward passes to come (a pass over them each).
+  void MeasureDensity(bool on) { measure_density_ = on; }
+  /// Share of hidden activations that were not zero in the last pass measured; 1 before any.
+  double density() const { return density_; }
+
  private:
   /// As one op where the two linears allow it; undefined otherwise.
   Tensor ForwardFused(const Tensor& x);
 
   Activation activation_;
   ModuleSlot *c_gate_ = nullptr, *c_fc_, *c_proj_;
+  bool measure_density_ = false;
+  double density_ = 1;
 };
 
 }  // namespace twofour::nn

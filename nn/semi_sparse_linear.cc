@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
 #include "twofour/core/ops/matmul.h"
+#include "twofour/nn/density.h"
 #include "twofour/sparse/ops.h"
 
 namespace twofour::nn {
@@ -57,9 +57,7 @@ Tensor SemiSparseLinear::Forward(const Tensor& x) {
 }
 
 void SemiSparseLinear::MeasureInput(const Tensor& x) {
-  if (!measure_input_density_ || x.numel() == 0) return;
-  input_density_ =
-      static_cast<double>(kernels::CountNonZero(x.numel(), x.data<float>())) / static_cast<double>(x.numel());
+  if (measure_input_density_ && x.numel() > 0) input_density_ = NonZeroShare(x);
 }
 
 sparse::SemiSparseLayer SemiSparseLinear::Layer() {

@@ -31,6 +31,10 @@ void TeeSink::OnSparsity(const SparsityMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnSparsity(metrics);
 }
 
+void TeeSink::OnActivation(const ActivationMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnActivation(metrics);
+}
+
 JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "a")) {
   if (file_ == nullptr) {
     throw Error(fmt::format("cannot open {} for appending: {}", path.string(), std::strerror(errno)),
@@ -67,6 +71,12 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
                  {"flip_rate", metrics.flip_rate},
                  {"activation_density", metrics.activation_density}}
                 .dump());
+}
+
+void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
+  WriteLine(
+      Json{{"step", metrics.step}, {"split", "activation"}, {"layer", metrics.layer}, {"density", metrics.density}}
+          .dump());
 }
 
 void TruncateMetrics(const std::filesystem::path& path, int64_t step) {

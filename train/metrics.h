@@ -40,6 +40,13 @@ struct SparsityMetrics {
   double activation_density = 0;  ///< Share of non-zeros in the layer's input in this step.
 };
 
+/// The hidden activations of one nn::Mlp, dense or sparse, in a step.
+struct ActivationMetrics {
+  int64_t step = 0;
+  std::string layer;
+  double density = 0;  ///< Share of them that are not zero.
+};
+
 /// Something that records what happens during training.
 class MetricSink {
  public:
@@ -47,6 +54,7 @@ class MetricSink {
   virtual void OnTrain(const TrainMetrics& metrics) = 0;
   virtual void OnEval(const EvalMetrics& metrics) = 0;
   virtual void OnSparsity(const SparsityMetrics& metrics) = 0;
+  virtual void OnActivation(const ActivationMetrics& metrics) = 0;
 };
 
 /// Passes everything on to several sinks, in order.
@@ -57,6 +65,7 @@ class TeeSink : public MetricSink {
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
+  void OnActivation(const ActivationMetrics& metrics) override;
 
  private:
   std::vector<MetricSink*> sinks_;
@@ -66,6 +75,7 @@ class TeeSink : public MetricSink {
 ///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..}
+///   {"step":..,"split":"activation","layer":"..","density":..}
 class JsonLinesSink : public MetricSink {
  public:
   /// Opens for appending. Throws Error (a runtime failure) when it cannot; so do writes.
@@ -73,6 +83,7 @@ class JsonLinesSink : public MetricSink {
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
+  void OnActivation(const ActivationMetrics& metrics) override;
 
  private:
   struct Close {

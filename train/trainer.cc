@@ -43,7 +43,11 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       services_(services),
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()),
-      sparse_layers_(nn::FindSemiSparseLinears(model_)) {}
+      sparse_layers_(nn::FindSemiSparseLinears(model_)) {
+  model_.VisitModules([this](const std::string& name, nn::Module& module) {
+    if (auto* mlp = dynamic_cast<nn::Mlp*>(&module)) mlps_.emplace_back(name, mlp);
+  });
+}
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   if (data.state.step > options_.steps) {
@@ -75,7 +79,7 @@ void Trainer::Step() {
   const double start = services_.clock->Seconds();
   const double lr = lr_schedule_(state_.step);
   const bool measure = options_.log_every_steps > 0 && (state_.step + 1) % options_.log_every_steps == 0;
-  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(measure);
+  MeasureDensities(measure);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
   const double loss = AccumulateGradients();
@@ -113,17 +117,23 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
     services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu});
     training_seconds_ = 0;
     training_units_ = 0;
-    RecordSparsity();
+    RecordLayers();
   }
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
-void Trainer::RecordSparsity() {
+void Trainer::MeasureDensities(bool on) {
+  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(on);
+  for (const auto& [name, mlp] : mlps_) mlp->MeasureDensity(on);
+}
+
+void Trainer::RecordLayers() {
   for (const auto& [name, layer] : sparse_layers_) {
     const double retained = layer->RetainedL1();  // Refreshes the mask: the flip rate is that of the step just made.
     services_.sink->OnSparsity({state_.step, name, retained, layer->flip_rate(), layer->input_density()});
   }
+  for (const auto& [name, mlp] : mlps_) services_.sink->OnActivation({state_.step, name, mlp->density()});
 }
 
 EvalMetrics Trainer::Evaluate() {
@@ -137,7 +147,7 @@ EvalMetrics Trainer::Evaluate() {
 }
 
 void Trainer::EvaluateAndRecord() {
-  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(false);
+  MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);

@@ -3,7 +3,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "twofour/nn/mlp.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/lr_schedule.h"
@@ -61,7 +65,8 @@ class Trainer {
   void Step();
   double AccumulateGradients();
   void AfterStep(double loss, double grad_norm, double lr);
-  void RecordSparsity();
+  void MeasureDensities(bool on);
+  void RecordLayers();
   void EvaluateAndRecord();
   void SaveCheckpoint();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
@@ -77,6 +82,7 @@ class Trainer {
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> parameter_tensors_;
   std::vector<nn::NamedSemiSparseLinear> sparse_layers_;
+  std::vector<std::pair<std::string, nn::Mlp*>> mlps_;
   TrainerState state_;
   int64_t saved_step_ = -1;
   double training_seconds_ = 0;  // Since the last train record.

@@ -12,9 +12,9 @@
 //
 #include <hwy/highway.h>
 
-#include "twofour/core/kernels/shifted_exp-inl.h"
 #include "twofour/core/kernels/simd_table.h"
 #include "twofour/core/kernels/vector_loop-inl.h"
+#include "twofour/core/kernels/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {

@@ -19,6 +19,15 @@ namespace twofour::kernels::HWY_NAMESPACE {
 /// `y`, but x where x is a NaN: Highway's exp(NaN) is 0.
 HWY_INLINE VF32 UnlessNan(VF32 x, VF32 y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
 
+/// exp(x - shift)
+struct ShiftedExp {
+  VF32 shift;
+  HWY_INLINE VF32 operator()(VF32 x) const {
+    const VF32 shifted = hn::Sub(x, shift);
+    return UnlessNan(shifted, hn::Exp(F32(), shifted));
+  }
+};
+
 HWY_INLINE VF32 TanhOf(VF32 x) {
   // Beyond 10 it is 1 to the last bit, and Highway would convert an exponent to an integer that cannot hold it.
   const VF32 limit = hn::Set(F32(), 10.0f);

@@ -44,6 +44,12 @@ TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
   EXPECT_EQ(record["mfu"], 0.5);
 }
 
+TEST(JsonLinesSinkTest, WritesActivations) {
+  const TempDir dir;
+  JsonLinesSink(dir / "m").OnActivation({.step = 7, .layer = "mlp", .density = 0.25});
+  EXPECT_EQ(ReadTextFile(dir / "m"), "{\"step\":7,\"split\":\"activation\",\"layer\":\"mlp\",\"density\":0.25}\n");
+}
+
 TEST(JsonLinesSinkTest, AppendsToWhatIsThere) {
   const TempDir dir;
   WriteTextFile(dir / "m", "{\"step\":1}\n");

@@ -38,6 +38,7 @@ class MockSink : public MetricSink {
   MOCK_METHOD(void, OnTrain, (const TrainMetrics&), (override));
   MOCK_METHOD(void, OnEval, (const EvalMetrics&), (override));
   MOCK_METHOD(void, OnSparsity, (const SparsityMetrics&), (override));
+  MOCK_METHOD(void, OnActivation, (const ActivationMetrics&), (override));
 };
 
 class MockClock : public Clock {
@@ -139,6 +140,18 @@ TEST(TrainerTest, RecordsAtTheIntervalsAskedForAndAtTheEnd) {
       .Times(3);
   Job job(ShortRun(), {}, {.sink = &sink});
   job.trainer().Run();
+}
+
+TEST(TrainerTest, RecordsTheDensityOfHiddenActivationsDenseAndSparse) {
+  const auto half_or_so = Field(&ActivationMetrics::density, AllOf(::testing::Gt(0.2), ::testing::Lt(0.8)));
+  for (const bool sparse : {false, true}) {
+    NiceMock<MockSink> sink;
+    for (const char* layer : {"blocks.0.mlp", "blocks.1.mlp"}) {
+      EXPECT_CALL(sink, OnActivation(AllOf(Field(&ActivationMetrics::layer, layer), half_or_so))).Times(3);
+    }
+    Job job(ShortRun(), {.sparse = sparse}, {.sink = &sink});
+    job.trainer().Run();
+  }
 }
 
 TEST(TrainerTest, MeasuresTrainingTimeOnly) {

@@ -16,6 +16,7 @@ class ProgressSink : public MetricSink {
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics&) override {}
+  void OnActivation(const ActivationMetrics&) override {}
 
   /// Ends a line that is being rewritten.
   void Finish();

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::nn {
+
+/// Share of f32 elements that are not zero; 1 where there are none.
+double NonZeroShare(const Tensor& tensor);
+
+}  // namespace twofour::nn
