@@ -71,22 +71,35 @@ Tensor CausalSelfAttention::Merge(const Tensor& y) {
   return (*c_proj_)->Forward(Reshape(y, {y.dim(0), y.dim(1), options_.width}));
 }
 
+void CausalSelfAttention::RequireSequences(const Tensor& x) const {
+  if (x.rank() == 3 && x.dim(2) == options_.width) return;
+  throw Error(fmt::format("CausalSelfAttention: x {}, expected [batch, T, {}]", ToString(x.shape()), options_.width));
+}
+
 Tensor CausalSelfAttention::Forward(const Tensor& x) {
-  if (x.rank() != 3) {
-    throw Error(fmt::format("CausalSelfAttention: x {}, expected [batch, T, {}]", ToString(x.shape()), options_.width));
-  }
+  RequireSequences(x);
   const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), 0);
   const Tensor k = WithPosition(Project(*c_k_, x, options_.kv_heads), 0);
   const Tensor v = Project(*c_v_, x, options_.kv_heads);
   return Merge(CausalAttention(q, k, v, {.window = options_.window}));
 }
 
-Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length) {
+Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
+  RequireSequences(x);
+  const Shape shape{x.dim(0), cache.capacity, options_.kv_heads, head_size()};
+  if (layer >= cache.layers.size() || cache.layers[layer].keys.shape() != shape ||
+      cache.layers[layer].values.shape() != shape || cache.first < 0 || cache.rows() < 0 ||
+      x.dim(1) > cache.capacity - cache.rows()) {
+    throw Error(
+        fmt::format("CausalSelfAttention: x {} does not fit into a cache of {} layers for {} tokens that holds {}",
+                    ToString(x.shape()), cache.layers.size(), cache.capacity, cache.rows()));
+  }
   const NoGradGuard no_grad;
-  const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), length);
-  WriteRows(WithPosition(Project(*c_k_, x, options_.kv_heads), length), cache.keys, length);
-  WriteRows(Project(*c_v_, x, options_.kv_heads), cache.values, length);
-  return Merge(CausalAttention(q, cache.keys, cache.values, {.window = options_.window, .keys = length + x.dim(1)}));
+  auto& [keys, values] = cache.layers[layer];
+  const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), cache.length);
+  WriteRows(WithPosition(Project(*c_k_, x, options_.kv_heads), cache.length), keys, cache.rows());
+  WriteRows(Project(*c_v_, x, options_.kv_heads), values, cache.rows());
+  return Merge(CausalAttention(q, keys, values, {.window = options_.window, .keys = cache.rows() + x.dim(1)}));
 }
 
 }  // namespace twofour::nn

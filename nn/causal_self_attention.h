@@ -27,14 +27,15 @@ class CausalSelfAttention : public Module {
   std::string_view type_name() const override { return "CausalSelfAttention"; }
   /// x [batch, T, width]; result likewise.
   Tensor Forward(const Tensor& x) override;
-  /// The same for the T positions that follow the `length` filled ones of a cache, which receives their keys and
-  /// values. Records no graph.
-  Tensor Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length);
+  /// The same for the T positions that follow those in the cache, whose layer number `layer`, this module's, receives
+  /// their keys and values. The cache's length stays as it is. Records no graph. Throws Error when they do not fit.
+  Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   int64_t kv_heads() const { return options_.kv_heads; }
   int64_t head_size() const { return options_.width / options_.heads; }
 
  private:
+  void RequireSequences(const Tensor& x) const;
   /// c's output [batch, T, heads, head_size].
   Tensor Project(ModuleSlot& c, const Tensor& x, int64_t heads);
   /// Rotated and normalised.

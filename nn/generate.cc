@@ -19,20 +19,35 @@ Tensor RowOf(std::span<const int32_t> tokens) {
   return row;
 }
 
+/// Reads a prompt in portions: activations of all of a long one would not fit. The logits after it.
+Tensor Read(Gpt& gpt, std::span<const int32_t> prompt, int64_t portion, KeyValueCache& cache) {
+  Tensor logits;
+  while (!prompt.empty()) {
+    const size_t count = std::min(prompt.size(), static_cast<size_t>(portion));
+    logits = gpt.Decode(RowOf(prompt.first(count)), cache);
+    prompt = prompt.subspan(count);
+  }
+  return logits;
+}
+
 }  // namespace
 
 std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
-                              const std::function<void(int32_t)>& on_token) {
+                              const std::function<bool(int32_t)>& on_token) {
   if (prompt.empty()) throw Error("Generate: the prompt is empty, expected at least one token");
   if (options.tokens < 0) throw Error(fmt::format("Generate: {} tokens, expected at least 0", options.tokens));
-  KeyValueCache cache = gpt.MakeCache(1, static_cast<int64_t>(prompt.size()) + options.tokens);
+  // Twice what attention sees: rows are moved once for as many tokens.
+  constexpr int64_t kPortion = 256;
+  const int64_t most = 2 * gpt.options().attention_window + kPortion;
+  KeyValueCache cache = gpt.MakeCache(1, std::min(static_cast<int64_t>(prompt.size()) + options.tokens, most));
   RandomSequence random({options.seed, kGenerateStream, 0});
   std::vector<int32_t> drawn;
+  Tensor logits = Read(gpt, prompt, kPortion, cache);
   while (static_cast<int64_t>(drawn.size()) < options.tokens) {
-    const Tensor logits = gpt.Decode(drawn.empty() ? RowOf(prompt) : RowOf({&drawn.back(), 1}), cache);
+    if (!drawn.empty()) logits = gpt.Decode(RowOf({&drawn.back(), 1}), cache);
     drawn.push_back(SampleToken({logits.data<float>(), static_cast<size_t>(logits.numel())}, options.sampling,
                                 static_cast<double>(random.Uniform())));
-    if (on_token) on_token(drawn.back());
+    if (on_token && !on_token(drawn.back())) break;
   }
   return drawn;
 }

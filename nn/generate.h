@@ -17,9 +17,10 @@ struct GenerateOptions {
 };
 
 /// Continues a prompt: the tokens drawn, one after another, each from the model's logits after everything before it, as
-/// far back as the model sees. Keys and values are kept, so that a token costs one pass over itself alone. `on_token`,
-/// where given, is called for each as it is drawn. Throws Error on an empty prompt and on options out of range.
+/// far back as the model sees. Keys and values are kept, so that a token costs one pass over itself alone; memory does
+/// not grow with the number of tokens. `on_token`, where given, is called for each as it is drawn; false ends it there.
+/// Throws Error on an empty prompt and on options out of range.
 std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
-                              const std::function<void(int32_t)>& on_token = {});
+                              const std::function<bool(int32_t)>& on_token = {});
 
 }  // namespace twofour::nn

@@ -19,6 +19,9 @@
 namespace twofour::nn {
 namespace {
 
+/// A cap below or above would be no number, or no cap, in f32.
+constexpr double kLeastSoftCap = 1e-3, kMostSoftCap = 1e6;
+
 /// The options with every default filled in.
 GptOptions Resolved(GptOptions options) {
   const auto positive = [](const char* what, int64_t value) {
@@ -28,7 +31,10 @@ GptOptions Resolved(GptOptions options) {
   positive("sequence_length", options.sequence_length);
   positive("width", options.width);
   if (options.depth < 0) throw Error(fmt::format("Gpt: depth is {}, must not be negative", options.depth));
-  if (!(options.soft_cap >= 0)) throw Error(fmt::format("Gpt: soft_cap is {}, must not be negative", options.soft_cap));
+  if (options.soft_cap != 0 && !(options.soft_cap >= kLeastSoftCap && options.soft_cap <= kMostSoftCap)) {
+    throw Error(
+        fmt::format("Gpt: soft_cap is {}, expected 0 or {} to {}", options.soft_cap, kLeastSoftCap, kMostSoftCap));
+  }
   if (options.attention_window == 0) options.attention_window = options.sequence_length;
   options.attention_window = std::min(options.attention_window, options.sequence_length);
   if (options.hidden_features == 0) {
@@ -143,17 +149,15 @@ KeyValueCache Gpt::MakeCache(int64_t batch, int64_t capacity) {
 
 Tensor Gpt::Decode(const Tensor& tokens, KeyValueCache& cache) {
   RequireTokens("tokens", tokens);
-  const int64_t count = tokens.dim(1);
-  if (cache.layers.size() != blocks_.size() || count < 1 || count > cache.capacity - cache.length ||
-      (!cache.layers.empty() && cache.layers[0].keys.dim(0) != tokens.dim(0))) {
+  const int64_t count = tokens.dim(1), seen_before = options_.attention_window - 1;
+  if (count > cache.capacity - cache.rows()) cache.DropAllBut(seen_before);
+  if (cache.layers.size() != blocks_.size() || count < 1 || count > cache.capacity - cache.rows()) {
     throw Error(fmt::format("Gpt: {} tokens after {} do not fit into a cache of {} layers for {} tokens",
                             ToString(tokens.shape()), cache.length, cache.layers.size(), cache.capacity));
   }
   const NoGradGuard no_grad;
   Tensor x = Embed(tokens);
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = static_cast<GptBlock&>(**blocks_[i]).Forward(x, cache.layers[i], cache.length);
-  }
+  for (size_t i = 0; i < blocks_.size(); ++i) x = static_cast<GptBlock&>(**blocks_[i]).Forward(x, cache, i);
   cache.length += count;
   return Head(LastRows(x)).View({tokens.dim(0), options_.vocab_size});
 }

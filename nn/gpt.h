@@ -51,7 +51,8 @@ class Gpt : public Module {
   KeyValueCache MakeCache(int64_t batch, int64_t capacity);
   /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache and returns the logits
   /// [batch, vocab_size] that follow the last of them. Records no graph. Equal, within rounding, to the last logits of
-  /// Forward over everything read so far. Throws Error when they do not fit into the cache.
+  /// Forward over everything read so far. Where the cache is full, tokens beyond the reach of attention are dropped:
+  /// one for attention_window - 1 + n tokens never is too small. Throws Error when they do not fit all the same.
   Tensor Decode(const Tensor& tokens, KeyValueCache& cache);
 
   const GptOptions& options() const { return options_; }

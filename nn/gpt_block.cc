@@ -13,8 +13,8 @@ Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(twofou
 
 Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward(twofour::RmsNorm(x)))); }
 
-Tensor GptBlock::Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length) {
-  return AddMlp(Add(x, attention().Forward(twofour::RmsNorm(x), cache, length)));
+Tensor GptBlock::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
+  return AddMlp(Add(x, attention().Forward(twofour::RmsNorm(x), cache, layer)));
 }
 
 }  // namespace twofour::nn

@@ -14,7 +14,7 @@ class GptBlock : public Module {
   /// x [batch, T, width]; result likewise.
   Tensor Forward(const Tensor& x) override;
   /// See CausalSelfAttention.
-  Tensor Forward(const Tensor& x, KeyValueCache::Layer& cache, int64_t length);
+  Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   CausalSelfAttention& attention() { return static_cast<CausalSelfAttention&>(**attn_); }
 

@@ -170,37 +170,58 @@ TEST(GptTest, LaterTokensChangeNothingBefore) {
   }
 }
 
+/// Reads `tokens` [batch, T] in portions and holds the logits after each against those of Forward.
+void ExpectDecodesAsForward(Gpt& gpt, const Tensor& tokens, const std::vector<int64_t>& portions, int64_t capacity) {
+  const int64_t batch = tokens.dim(0), length = tokens.dim(1), vocab = gpt.options().vocab_size;
+  const Tensor logits = gpt.Forward(tokens);
+  KeyValueCache cache = gpt.MakeCache(batch, capacity);
+  int64_t at = 0;
+  for (const int64_t portion : portions) {
+    Tensor part = Tensor::Empty({batch, portion}, DType::kI32), expected = Tensor::Empty({batch, vocab});
+    for (int64_t b = 0; b < batch; ++b) {
+      std::copy_n(tokens.data<int32_t>() + b * length + at, portion, part.mutable_data<int32_t>() + b * portion);
+      std::copy_n(logits.data<float>() + (b * length + at + portion - 1) * vocab, vocab,
+                  expected.mutable_data<float>() + b * vocab);
+    }
+    ExpectClose(gpt.Decode(part, cache), expected, 1e-4, 1e-5);
+    at += portion;
+  }
+  EXPECT_EQ(cache.length, at);
+}
+
 TEST(GptTest, DecodingWithTheCacheIsDecodingWithout) {
   // Grouped heads and a window; more tokens than sequence_length, after which the window slides.
+  constexpr int64_t kLength = 25;
   for (const auto& [kv_heads, window] : std::vector<std::pair<int64_t, int64_t>>{{0, 0}, {1, 0}, {2, 5}}) {
     GptOptions options = kSmall;
     options.kv_heads = kv_heads;
     options.attention_window = window;
     auto gpt = MakeGpt(options);
-    const int64_t length = 25;
-    const Tensor tokens = RandomIndices({2, length}, 19, {4, 1, 0});
-    const Tensor logits = gpt->Forward(tokens);  // [2, length, 19]
-    for (const std::vector<int64_t>& portions : {std::vector<int64_t>(length, 1), {7, 1, 1, 16}, {length}}) {
-      KeyValueCache cache = gpt->MakeCache(2, length + 3);
-      int64_t at = 0;
-      for (const int64_t portion : portions) {
-        Tensor part = Tensor::Empty({2, portion}, DType::kI32);
-        for (int64_t b = 0; b < 2; ++b) {
-          std::copy_n(tokens.data<int32_t>() + b * length + at, portion, part.mutable_data<int32_t>() + b * portion);
-        }
-        const Tensor decoded = gpt->Decode(part, cache);
-        at += portion;
-        Tensor expected = Tensor::Empty({2, 19});
-        for (int64_t b = 0; b < 2; ++b) {
-          std::copy_n(logits.data<float>() + (b * length + at - 1) * 19, 19, expected.mutable_data<float>() + b * 19);
-        }
-        ExpectClose(decoded, expected, 1e-4, 1e-5);
-      }
-      EXPECT_EQ(cache.length, length);
-      EXPECT_ERROR(gpt->Decode(RandomIndices({2, 4}, 19, {}), cache), ErrorKind::kInvalidInput,
-                   HasSubstr("[2, 4] tokens after 25 do not fit"));
+    const Tensor tokens = RandomIndices({2, kLength}, 19, {4, 1, 0});
+    for (const std::vector<int64_t>& portions : {std::vector<int64_t>(kLength, 1), {7, 1, 1, 16}, {kLength}}) {
+      ExpectDecodesAsForward(*gpt, tokens, portions, kLength + 3);
     }
+    // The smallest cache that never is too small for three tokens at a time, whose rows move up again and again.
+    ExpectDecodesAsForward(*gpt, tokens, {3, 3, 1, 1, 3, 2, 3, 3, 1, 3, 1, 1}, gpt->options().attention_window + 2);
   }
+}
+
+TEST(GptTest, SparseModelsDecodeAsTheyTrained) {
+  auto gpt = MakeGpt(kSmall);
+  SwapLinearWithSemiSparseLinear(*gpt, {.include = ".*\\.mlp\\..*"});
+  ExpectDecodesAsForward(*gpt, RandomIndices({1, 20}, 19, {4, 1, 0}), {5, 1, 1, 1, 10, 1, 1}, 30);
+}
+
+TEST(GptTest, ACacheThatIsTooSmallIsRefused) {
+  auto gpt = MakeGpt(kSmall);
+  KeyValueCache cache = gpt->MakeCache(2, 5);
+  EXPECT_ERROR(gpt->Decode(RandomIndices({2, 6}, 19, {}), cache), ErrorKind::kInvalidInput,
+               HasSubstr("[2, 6] tokens after 0 do not fit"));
+  gpt->Decode(RandomIndices({2, 4}, 19, {}), cache);
+  EXPECT_ERROR(gpt->Decode(RandomIndices({2, 2}, 19, {}), cache), ErrorKind::kInvalidInput,
+               HasSubstr("[2, 2] tokens after 4 do not fit"));
+  EXPECT_ERROR(gpt->Decode(RandomIndices({1, 1}, 19, {}), cache), ErrorKind::kInvalidInput, HasSubstr("does not fit"));
+  EXPECT_ERROR(gpt->MakeCache(0, 5), ErrorKind::kInvalidInput, HasSubstr("0 sequences"));
 }
 
 TEST(GptTest, SparseMlpsLearnFromAZeroProjection) {
@@ -270,6 +291,7 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(with([](auto& o) { o.heads = 32; }), ErrorKind::kInvalidInput, HasSubstr("head size"));
   EXPECT_ERROR(with([](auto& o) { o.kv_heads = 3; }), ErrorKind::kInvalidInput,
                HasSubstr("kv_heads is 3, expected a divisor of heads, which is 4"));
+  EXPECT_ERROR(with([](auto& o) { o.soft_cap = 1e-300; }), ErrorKind::kInvalidInput, HasSubstr("soft_cap is 1e-300"));
   EXPECT_ERROR(with([](auto& o) { o.attention_window = -2; }), ErrorKind::kInvalidInput, HasSubstr("window is -2"));
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(Tensor::Zeros({2, 3})), ErrorKind::kInvalidInput,
                HasSubstr("tokens f32 [2, 3], expected i32 [batch, T]"));
