@@ -163,10 +163,14 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
   link("best", state.best_step);
 }
 
+std::vector<NamedTensor> CheckpointStore::LoadModel(FileSystem& files, const fs::path& checkpoint) {
+  return LoadChecked(files, checkpoint / kModelFile);
+}
+
 CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoint) {
   CheckpointData data;
   data.state = LoadState(files, checkpoint / kStateFile);
-  data.model = LoadChecked(files, checkpoint / kModelFile);
+  data.model = LoadModel(files, checkpoint);
   data.optimizer = LoadChecked(files, checkpoint / kOptimizerFile);
   // The three files must be of one step, which the folder's name tells as well.
   const auto updates = std::find_if(data.optimizer.begin(), data.optimizer.end(),

@@ -50,6 +50,8 @@ class CheckpointStore {
   /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
   /// truncated or damaged.
   static CheckpointData Load(FileSystem& files, const std::filesystem::path& checkpoint);
+  /// Its model alone.
+  static std::vector<NamedTensor> LoadModel(FileSystem& files, const std::filesystem::path& checkpoint);
 
  private:
   std::vector<int64_t> Steps() const;

@@ -44,7 +44,20 @@ std::string DescribeDataAsJson(const DataSplit& data) {
 }
 
 std::string DescribeDataAsJson(const TokenData& data) {
-  return Dump({{"description", data.description}, {"vocab_size", data.vocab_size}});
+  return Dump({{"description", data.description},
+               {"vocab_size", data.vocab_size},
+               {"train_tokens", data.train.size()},
+               {"eval_tokens", data.eval.size()}});
+}
+
+bool DescribesSameTokens(const std::string& a, const std::string& b) {
+  const Json one = Json::parse(a, nullptr, /*allow_exceptions=*/false);
+  const Json other = Json::parse(b, nullptr, /*allow_exceptions=*/false);
+  if (!one.is_object() || !other.is_object()) return true;
+  for (const char* key : {"vocab_size", "train_tokens", "eval_tokens"}) {
+    if (one.contains(key) && other.contains(key) && one[key] != other[key]) return false;
+  }
+  return true;
 }
 
 }  // namespace twofour::train

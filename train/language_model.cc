@@ -43,7 +43,9 @@ EvalMetrics LanguageModelTask::Evaluate() {
     tokens += count;
   }
   EvalMetrics metrics{.loss = loss_sum / tokens};
-  metrics.details = {{"perplexity", std::exp(metrics.loss)}};
+  if (const double perplexity = std::exp(metrics.loss); std::isfinite(perplexity)) {
+    metrics.details.emplace_back("perplexity", perplexity);
+  }
   if (eval_bytes_per_token_ > 0) {
     metrics.details.emplace_back("bits_per_byte", metrics.loss / std::numbers::ln2 / eval_bytes_per_token_);
   }

@@ -15,7 +15,7 @@ struct LanguageModelOptions {
 };
 
 /// Next-token prediction on random windows of a token sequence. Evaluations go over the held-out tokens in order and
-/// tell the `perplexity`, and where it is known how many bytes a token stands for, `bits_per_byte`.
+/// tell the `perplexity`, and where it is known how many bytes a token of them stands for on average, `bits_per_byte`.
 class LanguageModelTask : public Task {
  public:
   /// The model is not owned. Throws Error on an option out of range and when a part of the data is shorter than a

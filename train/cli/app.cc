@@ -14,9 +14,9 @@
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/peak_flops.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/cli/command_line.h"
+#include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/startup_table.h"
@@ -66,13 +66,22 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath
   return ApplyCommandLine(stored, line);
 }
 
-/// A run whose text has other characters by now would go on with ids that mean something else.
-void RequireSameVocabulary(const fs::path& stored, const std::optional<std::string>& json) {
-  constexpr uint64_t kMaxBytes = 4 << 20;
+/// A run whose data is another by now would go on with other windows, or with ids that mean something else.
+void RequireSameData(const fs::path& folder, const Workload& workload) {
   FileSystem& files = FileSystem::Default();
-  if (!json || !files.Exists(stored) || ReadText(files, stored, kMaxBytes) == *json) return;
-  throw Error(
-      fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with", stored.string()));
+  const auto stored = [&](const char* name) {
+    constexpr uint64_t kMaxBytes = 4 << 20;
+    return files.Exists(folder / name) ? ReadText(files, folder / name, kMaxBytes) : std::string();
+  };
+  const std::string vocabulary = stored("vocabulary.json");
+  if (workload.vocabulary_json && !vocabulary.empty() && vocabulary != *workload.vocabulary_json) {
+    throw Error(fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with",
+                            (folder / "vocabulary.json").string()));
+  }
+  const std::string data = stored("data.json");
+  if (data.empty() || DescribesSameTokens(data, workload.data_json)) return;
+  throw Error(fmt::format("{}: the data has other numbers of tokens by now, expected those the run began with",
+                          (folder / "data.json").string()));
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
@@ -104,8 +113,7 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
   if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
   SetNumThreads(config.threads());
-  sparse::ForcedKernels();  // A misspelt TWOFOUR_KERNEL or TWOFOUR_MAX_ISA is found out here.
-  ApplyInstructionSetLimit();
+  CheckKernelEnvironment();
   run.workload = BuildWorkload(config);
   nn::Module& model = *run.workload.model;
   run.optimizer = BuildOptimizer(config, model);
@@ -134,6 +142,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   options.peak_flops = run.peak_flops;
   Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
                   {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
+  if (resume) RequireSameData(run.folder, run.workload);
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
   if (line.dry_run) {
@@ -143,11 +152,12 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
                                   : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
   if (resume) {
-    RequireSameVocabulary(folder.vocabulary(), run.workload.vocabulary_json);
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
     TruncateMetrics(folder.metrics(), trainer.state().step);
     checkpoints.PrepareToResume(trainer.state());
+    // The final weights of a run that was shorter: they would be taken for those of the longer one.
+    if (trainer.state().step < config.training().steps()) files.RemoveAll(folder.model());
     WriteTextAtomically(files, folder.config(), ToText(config));
   }
   WriteTextAtomically(files, folder.data(), run.workload.data_json);
@@ -177,8 +187,7 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, std::ostrea
                const StopRequest& stop) {
   if (argc > 1 && std::string_view(argv[1]) == "sample") {
     const std::optional<SampleCommandLine> line = ParseSampleCommandLine(argc, argv, out);
-    if (line) Sample(*line, out, err);
-    return 0;
+    return line ? Sample(*line, out, err, stop) : 0;
   }
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, out);
   if (!line) return 0;

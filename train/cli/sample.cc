@@ -11,6 +11,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
+#include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/config/load_model.h"
 #include "twofour/train/data/text.h"
@@ -80,11 +81,15 @@ std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* co
       ->capture_default_str();
   app.add_option("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
       ->type_name("T")
+      ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  app.add_option("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")->type_name("K");
+  app.add_option("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
+      ->type_name("K")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--top-p", generate.sampling.top_p,
                  "Draw from the most likely tokens that together reach this probability")
-      ->type_name("P");
+      ->type_name("P")
+      ->check(CLI::Range(1e-9, 1.0));
   app.add_option("--seed", generate.seed, "Decides the draws")
       ->type_name("S")
       ->check(CLI::NonNegativeNumber)
@@ -104,18 +109,24 @@ std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* co
   return line;
 }
 
-void Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err) {
+int Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err, const StopRequest& stop) {
   if (line.threads) SetNumThreads(*line.threads);
+  CheckKernelEnvironment();
   const LanguageModel loaded = LoadLanguageModel(line.run);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = line.prompt ? transcript.Read(*line.prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();
   for (const int32_t id : prompt) out << transcript.Write(id);
-  nn::Generate(*loaded.model, prompt, line.generate, [&](int32_t id) { out << transcript.Write(id) << std::flush; });
+  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, line.generate, [&](int32_t id) {
+    out << transcript.Write(id) << std::flush;
+    return out.good() && !stop.stop;
+  });
   out << std::endl;
+  if (!out) throw Error("cannot write the text to standard output", ErrorKind::kRuntimeFailure);
   const double seconds = Clock::Default().Seconds() - began;
-  err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", line.generate.tokens, seconds,
-                     static_cast<double>(line.generate.tokens) / seconds, loaded.source.string());
+  err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
+                     static_cast<double>(drawn.size()) / seconds, loaded.source.string());
+  return stop.stop ? 128 + stop.signal : 0;
 }
 
 }  // namespace twofour::train

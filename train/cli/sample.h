@@ -5,6 +5,7 @@
 #include <string>
 
 #include "twofour/nn/generate.h"
+#include "twofour/train/cli/app.h"
 
 namespace twofour::train {
 
@@ -20,9 +21,9 @@ struct SampleCommandLine {
 /// unknown or malformed argument and on a prompt file that cannot be read.
 std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* const* argv, std::ostream& out);
 
-/// Prints the prompt and what the run's model makes of it, as it comes. Where the run has no vocabulary (its data were
-/// token ids), both are ids separated by spaces. Throws Error on a folder without a language model or weights, and on
-/// a prompt that the vocabulary lacks.
-void Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err);
+/// Prints the prompt and what the run's model makes of it, as it comes, until `stop` says otherwise. Where the run has
+/// no vocabulary (its data were token ids), both are ids separated by spaces. Returns the exit code. Throws Error on a
+/// folder without a language model or weights, on a prompt that the vocabulary lacks, and when `out` fails.
+int Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err, const StopRequest& stop);
 
 }  // namespace twofour::train

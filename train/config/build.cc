@@ -1,5 +1,8 @@
 #include "twofour/train/config/build.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <stdexcept>
 
 #include "twofour/core/error.h"
@@ -39,6 +42,21 @@ CsvOptions::Header ToHeader(proto::Csv::Header header) {
       return CsvOptions::Header::kNo;
   }
   throw std::logic_error("unknown header");
+}
+
+/// Throws Error when the weights alone would take more memory than there is: before they are made, one by one.
+void RequireFitsMemory(const proto::Gpt& gpt, int64_t vocab_size) {
+  const auto width = static_cast<double>(GptWidth(gpt));
+  const double hidden = gpt.hidden_features() == 0 ? 8.0 / 3 * width : static_cast<double>(gpt.hidden_features());
+  const double weights = 2 * width * static_cast<double>(vocab_size) +
+                         static_cast<double>(gpt.depth()) * (2 * width * width + 2 * width * hidden);  // At least.
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (weights * sizeof(float) <= memory) return;
+  constexpr double kGibibyte = 1 << 30;
+  throw Error(
+      fmt::format("config: model.gpt: depth {} and width {} make {:.3g} weights or more, {:.0f} GiB, expected at "
+                  "most the {:.0f} GiB of memory here",
+                  gpt.depth(), GptWidth(gpt), weights, weights * sizeof(float) / kGibibyte, memory / kGibibyte));
 }
 
 }  // namespace
@@ -140,6 +158,7 @@ std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset&
 
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed) {
   const int64_t width = GptWidth(gpt);
+  RequireFitsMemory(gpt, vocab_size);
   Generator generator(seed);
   return std::make_unique<nn::Gpt>(nn::GptOptions{.vocab_size = vocab_size,
                                                   .sequence_length = gpt.sequence_length(),

@@ -10,6 +10,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
 #include "twofour/train/run_path.h"
@@ -35,16 +36,24 @@ Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPat
   if (!run.checkpoint) {
     throw Error(fmt::format("{}: the run has no weights yet, expected model.safetensors or a checkpoint", argument));
   }
-  return {CheckpointStore::Load(files, *run.checkpoint).model, *run.checkpoint / "model.safetensors"};
+  return {CheckpointStore::LoadModel(files, *run.checkpoint), *run.checkpoint / "model.safetensors"};
 }
 
 /// Rows of the token embedding.
-int64_t VocabularySize(const Weights& weights) {
+int64_t VocabularySize(const Weights& weights, int64_t width) {
   constexpr const char* kEmbedding = "transformer.wte.weight";
   for (const NamedTensor& named : weights.tensors) {
-    if (named.name == kEmbedding && named.tensor.rank() == 2) return named.tensor.dim(0);
+    if (named.name != kEmbedding) continue;
+    const Tensor& embedding = named.tensor;
+    // Checked before a model of this size is made.
+    if (embedding.dtype() == DType::kF32 && embedding.rank() == 2 && embedding.dim(0) >= 1 &&
+        embedding.dim(0) <= Vocabulary::kMaxCharacters && embedding.dim(1) == width) {
+      return embedding.dim(0);
+    }
+    throw Error(fmt::format("{}: tensor '{}' is {} {}, expected f32 [1 to {}, {}]", weights.source.string(), kEmbedding,
+                            NameOf(embedding.dtype()), ToString(embedding.shape()), Vocabulary::kMaxCharacters, width));
   }
-  throw Error(fmt::format("{}: holds no matrix '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
+  throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
 
 }  // namespace
@@ -64,7 +73,7 @@ LanguageModel LoadLanguageModel(const std::string& path) {
   if (files.Exists(vocabulary)) {
     loaded.vocabulary = Vocabulary::FromJson(ReadText(files, vocabulary, kMaxVocabularyBytes), vocabulary.string());
   }
-  const int64_t vocab_size = VocabularySize(weights);
+  const int64_t vocab_size = VocabularySize(weights, GptWidth(config.model().gpt()));
   if (loaded.vocabulary && loaded.vocabulary->size() != vocab_size) {
     throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", vocabulary.string(),
                             loaded.vocabulary->size(), vocab_size));

@@ -17,6 +17,7 @@ namespace {
 // Far above anything that fits into memory, and low enough that products of two stay inside 63 bits.
 constexpr int64_t kMaxFeatures = 1 << 20;
 constexpr int64_t kMaxCount = int64_t{1} << 40;
+constexpr int64_t kMaxAccumulation = 1 << 20;
 
 /// Collects faults, so that the user sees all of them at once.
 class Faults {
@@ -70,19 +71,24 @@ void CheckGpt(const proto::Gpt& gpt, Faults& faults) {
   faults.InRange(at + "hidden_features", gpt.hidden_features(), 0, kMaxFeatures);
   faults.InRange(at + "sequence_length", gpt.sequence_length(), 1, kMaxFeatures);
   faults.InRange(at + "attention_window", gpt.attention_window(), 0, kMaxFeatures);
-  faults.AtLeast(at + "soft_cap", gpt.soft_cap(), 0);
-  faults.Expect(gpt.rotary_base() > 1 && std::isfinite(gpt.rotary_base()), at + "rotary_base", gpt.rotary_base(),
-                "a finite number above 1");
-  faults.AtLeast(at + "init.embedding_std", gpt.init().embedding_std(), 0);
-  faults.AtLeast(at + "init.head_std", gpt.init().head_std(), 0);
-  faults.Finite(at + "init.matrix_std", gpt.init().matrix_std());
-  faults.AtLeast(at + "init.projection_std", gpt.init().projection_std(), 0);
+  // What a float holds comfortably.
+  constexpr double kMaxStd = 1e6;
+  faults.Expect(gpt.soft_cap() == 0 || (gpt.soft_cap() >= 1e-3 && gpt.soft_cap() <= 1e6), at + "soft_cap",
+                gpt.soft_cap(), "0 or 0.001 to 1000000");
+  faults.Expect(gpt.rotary_base() > 1 && gpt.rotary_base() <= 1e12, at + "rotary_base", gpt.rotary_base(),
+                "a number above 1, at most 1e12");
+  faults.Between(at + "init.embedding_std", gpt.init().embedding_std(), 0, kMaxStd);
+  faults.Between(at + "init.head_std", gpt.init().head_std(), 0, kMaxStd);
+  faults.Between(at + "init.matrix_std", gpt.init().matrix_std(), -kMaxStd, kMaxStd);
+  faults.Between(at + "init.projection_std", gpt.init().projection_std(), 0, kMaxStd);
   faults.Expect(gpt.heads() >= 0, at + "heads", gpt.heads(), "at least 0");
   faults.Expect(gpt.kv_heads() >= 0, at + "kv_heads", gpt.kv_heads(), "at least 0");
   const int64_t width = GptWidth(gpt), heads = GptHeads(gpt);
   faults.Expect(width >= 1, at + "width", width, "a positive width, or a depth above 0 to derive it from");
   if (width < 1 || heads < 1 || gpt.kv_heads() < 0) return;  // Said already.
-  if (width % heads != 0) {
+  if (width % heads != 0 && gpt.heads() == 0) {
+    faults.Expect(false, at + "width", width, "a multiple of 64, or heads that divide it");
+  } else if (width % heads != 0) {
     faults.Expect(false, at + "heads", heads, fmt::format("a divisor of the width, which is {}", width));
   } else {
     faults.Expect(width / heads % 2 == 0, at + "heads", heads,
@@ -178,12 +184,26 @@ void CheckFit(const proto::Config& config, Faults& faults) {
   const proto::Model& model = config.model();
   const proto::Data& data = config.data();
   if (model.kind_case() == proto::Model::KIND_NOT_SET || data.kind_case() == proto::Data::KIND_NOT_SET) return;
+  if (model.has_gpt() && config.sparsity().enabled() && config.sparsity().target() == proto::Sparsity::ACTIVATION) {
+    faults.Expect(
+        false, "sparsity.target", "ACTIVATION",
+        "WEIGHT for model.gpt: a tile of activations spans four tokens, of which the first must not see the last");
+  }
   const bool is_text = data.has_text() || data.has_tokens();
   if (model.has_gpt() && !is_text) {
     faults.Expect(false, "data", "samples with classes", "text { ... } or tokens { ... } for model.gpt");
   } else if (!model.has_gpt() && is_text) {
     faults.Expect(false, "model", "a classifier", "gpt { ... } for data.text and data.tokens");
   }
+}
+
+/// Tokens of one forward pass: what they take is out of reach long before the product overflows.
+void CheckTokensPerPass(const std::string& path, int64_t batch_size, int64_t length, Faults& faults) {
+  constexpr int64_t kMaxTokens = 1 << 27;
+  if (length < 1 || length > kMaxFeatures) return;  // Said elsewhere.
+  faults.Expect(batch_size <= kMaxTokens / length, path, batch_size,
+                fmt::format("at most {} tokens in a forward pass, that is {} sequences of {}", kMaxTokens,
+                            kMaxTokens / length, length));
 }
 
 void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
@@ -196,6 +216,9 @@ void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
                 "1 beside tokens_per_step, which decides it");
   const int64_t batch_size = training.batch_size(), length = config.model().gpt().sequence_length();
   if (batch_size < 1 || batch_size > kMaxCount || length < 1 || length > kMaxFeatures) return;  // Said elsewhere.
+  faults.Expect(training.tokens_per_step() / (batch_size * length) <= kMaxAccumulation, path,
+                training.tokens_per_step(),
+                fmt::format("at most {} times batch_size * sequence_length", kMaxAccumulation));
   faults.Expect(training.tokens_per_step() % (batch_size * length) == 0, path, training.tokens_per_step(),
                 fmt::format("a multiple of batch_size * sequence_length, which is {} * {} = {}", batch_size, length,
                             batch_size * length));
@@ -205,7 +228,12 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   const proto::Training& training = config.training();
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
   faults.InRange("training.batch_size", training.batch_size(), 1, kMaxCount);
-  faults.InRange("training.accumulate_steps", training.accumulate_steps(), 1, 1 << 20);
+  faults.InRange("training.accumulate_steps", training.accumulate_steps(), 1, kMaxAccumulation);
+  if (config.model().has_gpt()) {
+    const int64_t length = config.model().gpt().sequence_length();
+    CheckTokensPerPass("training.batch_size", training.batch_size(), length, faults);
+    CheckTokensPerPass("evaluation.batch_size", config.evaluation().batch_size(), length, faults);
+  }
   CheckTokensPerStep(config, faults);
   faults.AtLeast("training.clip_grad_norm", training.clip_grad_norm(), 0);
   faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 1, kMaxCount);

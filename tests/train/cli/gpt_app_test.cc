@@ -2,10 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <string>
 
 #include <nlohmann/json.hpp>
+
+#include "twofour/core/io/safetensors.h"
 
 #include "tests/support/text_file.h"
 #include "tests/train/cli/app_runner.h"
@@ -98,8 +102,45 @@ TEST_F(GptAppTest, ARunThatCouldNotGoOnWithItsVocabularyIsRefused) {
   std::replace(text.begin(), text.end(), 'q', 'Q');  // As many characters as before, but others.
   WriteTextFile(dir_ / "text", text);
   const std::string before = ReadTextFile(dir_ / "run/metrics.jsonl");
-  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}), FailsWith(2, HasSubstr("vocabulary.json")));
+  for (const char* more : {"--dry-run", "--sparse"}) {
+    EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8", more}),
+                FailsWith(2, HasSubstr("vocabulary.json")));
+  }
   EXPECT_EQ(ReadTextFile(dir_ / "run/metrics.jsonl"), before);
+}
+
+TEST_F(GptAppTest, ARunWhoseTextHasGrownIsRefused) {
+  ASSERT_EQ(Train("run").code, 0);
+  const std::string before = ReadTextFile(dir_ / "run/data.json");
+  WriteTextFile(dir_ / "text", ReadTextFile(dir_ / "text") + "Whether 'tis nobler in the mind to suffer\n");
+  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}),
+              FailsWith(2, HasSubstr("data.json: the data has other numbers of tokens by now")));
+  EXPECT_EQ(ReadTextFile(dir_ / "run/data.json"), before);
+}
+
+TEST_F(GptAppTest, ALongerRunsTextIsNotThatOfTheShorterOne) {
+  ASSERT_EQ(Train("run").code, 0);
+  EXPECT_THAT(Sample("run").err, HasSubstr("run/model.safetensors"));
+  stop_.signal = SIGINT;
+  stop_.stop = true;  // After one step more.
+  EXPECT_EQ(Run({"--resume", Path("run"), "--set", "training.steps=9"}).code, 128 + SIGINT);
+  stop_.stop = false;
+  EXPECT_THAT(Sample("run").err, HasSubstr("checkpoints/step-7/model.safetensors"));
+}
+
+TEST_F(GptAppTest, SamplingHeedsSignals) {
+  ASSERT_EQ(Train("run").code, 0);
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome outcome = Sample("run", {"--prompt", "To", "--tokens", "100000"});
+  EXPECT_EQ(outcome.code, 128 + SIGTERM);
+  EXPECT_EQ(outcome.out.size(), 4u);  // Prompt, one token, end of line.
+}
+
+TEST_F(GptAppTest, AModelThatDoesNotFitIntoMemoryIsRefusedBeforeItIsMade) {
+  EXPECT_THAT(Train("run", {"--set", "model.gpt.depth=1000", "--set", "model.gpt.width=65536"}),
+              FailsWith(2, HasSubstr("GiB of memory here")));
+  EXPECT_FALSE(fs::exists(dir_ / "run"));
 }
 
 TEST_F(GptAppTest, SamplesTheSameTextFromTheSameSeed) {
@@ -160,7 +201,12 @@ TEST_F(GptAppTest, SampleExplainsWhatItCannotDo) {
   ASSERT_EQ(Train("run", {"--set", "data.text.vocabulary=CHARACTERS"}).code, 0);
   EXPECT_THAT(Sample("run", {"--prompt", "zebra"}), FailsWith(2, AllOf(HasSubstr("z"), HasSubstr("byte 0"))));
   EXPECT_THAT(Sample("run", {"--prompt", ""}), FailsWith(2, HasSubstr("prompt is empty")));
-  EXPECT_THAT(Sample("run", {"--prompt", "To", "--temperature", "-1"}), FailsWith(2, HasSubstr("temperature")));
+  for (const auto& [option, value] :
+       {std::pair("--temperature", "-1"), {"--top-p", "2"}, {"--top-p", "0"}, {"--top-k", "-1"}}) {
+    const Outcome outcome = Sample("run", {"--prompt", "To", option, value});
+    EXPECT_THAT(outcome, FailsWith(2, HasSubstr(option)));
+    EXPECT_EQ(outcome.out, "");
+  }
   EXPECT_THAT(Sample("run", {"--prompt", "To", "--tokens", "0"}), FailsWith(2, HasSubstr("--tokens")));
   EXPECT_THAT(Sample("run", {"--prompt", "To", "--prompt-file", "x"}), FailsWith(2, HasSubstr("--prompt")));
   EXPECT_THAT(Sample("none"), FailsWith(2, HasSubstr("--run")));
@@ -168,6 +214,9 @@ TEST_F(GptAppTest, SampleExplainsWhatItCannotDo) {
   WriteTextFile(dir_ / "run/vocabulary.json", "{}");
   EXPECT_THAT(Sample("run"), FailsWith(2, HasSubstr("vocabulary.json")));
   fs::remove(dir_ / "run/vocabulary.json");
+  SaveSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors",
+                  {{"transformer.wte.weight", Tensor::Empty({int64_t{1} << 40, 0})}});
+  EXPECT_THAT(Sample("run"), FailsWith(2, HasSubstr("'transformer.wte.weight' is f32 [1099511627776, 0], expected")));
   fs::remove(dir_ / "run/model.safetensors");
   fs::remove_all(dir_ / "run/checkpoints");
   EXPECT_THAT(Sample("run"), FailsWith(2, HasSubstr("no weights yet")));

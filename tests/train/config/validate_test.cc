@@ -56,6 +56,22 @@ proto::Config GptConfig(const std::string& training) {
       "c"));
 }
 
+TEST(ValidateConfigTest, APassOfALanguageModelIsBounded) {
+  EXPECT_ERROR(ValidateConfig(GptConfig("batch_size: 1099511627776")), ErrorKind::kInvalidInput,
+               HasSubstr("config: training.batch_size: 1099511627776, expected at most 134217728 tokens in a forward "
+                         "pass, that is 4194304 sequences of 32"));
+  EXPECT_ERROR(ValidateConfig(GptConfig("batch_size: 1 tokens_per_step: 1099511627776")), ErrorKind::kInvalidInput,
+               HasSubstr("config: training.tokens_per_step: 1099511627776, expected at most 1048576 times"));
+}
+
+TEST(ValidateConfigTest, ActivationsOfALanguageModelAreNotPruned) {
+  proto::Config config = GptConfig("batch_size: 4");
+  config.mutable_sparsity()->set_target(proto::Sparsity::ACTIVATION);
+  EXPECT_NO_THROW(ValidateConfig(config));
+  config.mutable_sparsity()->set_enabled(true);
+  EXPECT_ERROR(ValidateConfig(config), ErrorKind::kInvalidInput, HasSubstr("config: sparsity.target: ACTIVATION"));
+}
+
 TEST(ValidateConfigTest, TokensPerStepAreWholeMicroBatches) {
   EXPECT_NO_THROW(ValidateConfig(GptConfig("batch_size: 4")));
   EXPECT_NO_THROW(ValidateConfig(GptConfig("batch_size: 4 tokens_per_step: 512")));
@@ -121,7 +137,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"model.gpt.kv_heads=-1", "model.gpt.kv_heads"}, Case{"model.gpt.heads=-4", "model.gpt.heads"},
         Case{"model.gpt.sequence_length=0", "model.gpt.sequence_length"},
         Case{"model.gpt.attention_window=-1", "model.gpt.attention_window"},
-        Case{"model.gpt.soft_cap=-1", "model.gpt.soft_cap"}, Case{"model.gpt.rotary_base=1", "model.gpt.rotary_base"},
+        Case{"model.gpt.soft_cap=-1", "model.gpt.soft_cap"}, Case{"model.gpt.soft_cap=1e-300", "model.gpt.soft_cap"},
+        Case{"model.gpt.soft_cap=1e300", "model.gpt.soft_cap"},
+        Case{"model.gpt.init.embedding_std=1e39", "model.gpt.init.embedding_std"},
+        Case{"model.gpt.width=200", "model.gpt.width: 200, expected a multiple of 64, or heads"},
+        Case{"model.gpt.rotary_base=1", "model.gpt.rotary_base"},
         Case{"model.gpt.init.head_std=-1", "model.gpt.init.head_std"},
         Case{"model.gpt.init.matrix_std=nan", "model.gpt.init.matrix_std"},
         Case{"model.gpt.depth=2", "data: samples with classes, expected text { ... } or tokens { ... } for model.gpt"},
