@@ -121,7 +121,9 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
-    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, model, run.workload.rows_per_batch, out);
+    // A sample or a token is a row of every product.
+    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, model, run.workload.task->units_per_batch(),
+                    out);
   }
   return run;
 }

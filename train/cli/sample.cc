@@ -25,7 +25,7 @@ constexpr int64_t kMaxTokens = 1'000'000;
 /// Token ids and what stands for them outside: text, or the ids themselves.
 class Transcript {
  public:
-  explicit Transcript(const LanguageModel& loaded) : loaded_(loaded) {}
+  explicit Transcript(const LoadedLanguageModel& loaded) : loaded_(loaded) {}
 
   std::vector<int32_t> Read(const std::string& prompt) const {
     return loaded_.vocabulary ? loaded_.vocabulary->Encode(prompt) : ReadIds(prompt);
@@ -61,7 +61,7 @@ class Transcript {
     return ids;
   }
 
-  const LanguageModel& loaded_;
+  const LoadedLanguageModel& loaded_;
 };
 
 }  // namespace
@@ -112,7 +112,7 @@ std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* co
 int Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err, const StopRequest& stop) {
   if (line.threads) SetNumThreads(*line.threads);
   CheckKernelEnvironment();
-  const LanguageModel loaded = LoadLanguageModel(line.run);
+  const LoadedLanguageModel loaded = LoadLanguageModel(line.run);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = line.prompt ? transcript.Read(*line.prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();

@@ -58,7 +58,7 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
 
 }  // namespace
 
-LanguageModel LoadLanguageModel(const std::string& path) {
+LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   FileSystem& files = FileSystem::Default();
   const RunPath run = FindRun("--run", path);
   const proto::Config config = WithDefaults(LoadTextConfig((run.folder / "config.pbtxt").string()));
@@ -66,7 +66,7 @@ LanguageModel LoadLanguageModel(const std::string& path) {
   if (!config.model().has_gpt()) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
   }
-  LanguageModel loaded;
+  LoadedLanguageModel loaded;
   const Weights weights = LoadWeights(files, path, run);
   loaded.source = weights.source;
   const fs::path vocabulary = run.folder / "vocabulary.json";

@@ -23,7 +23,6 @@ Workload BuildClassification(const proto::Config& config) {
   workload.data_description = workload.samples.description;
   workload.data_json = DescribeDataAsJson(workload.samples);
   workload.training_units = train.size();
-  workload.rows_per_batch = batch_size;
   workload.model = BuildModel(config.model(), train, config.seed());
   workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval,
                                                        BuildClassificationOptions(config));
@@ -39,7 +38,6 @@ Workload BuildLanguageModel(const proto::Config& config) {
   workload.training_units = data.train.size();
   auto model = BuildGpt(config.model().gpt(), data.vocab_size, config.seed());
   workload.task = std::make_unique<LanguageModelTask>(*model, data, BuildLanguageModelOptions(config));
-  workload.rows_per_batch = workload.task->units_per_batch();
   workload.model = std::move(model);
   return workload;
 }

@@ -19,7 +19,6 @@ struct Workload {
   std::string data_json;         ///< What besides the model is needed to use it: see DescribeDataAsJson.
   std::optional<std::string> vocabulary_json;
   int64_t training_units = 0;  ///< Samples or tokens to train on.
-  int64_t rows_per_batch = 0;  ///< Rows that a linear of the model sees in a forward pass.
   DataSplit samples;           ///< Of a classifier; empty otherwise.
   std::unique_ptr<nn::Module> model;
   std::unique_ptr<Task> task;  ///< Refers to the model and the samples.

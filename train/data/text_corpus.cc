@@ -87,17 +87,6 @@ double BytesPerToken(const TokenSpan& span, const std::vector<char32_t>& charact
   return static_cast<double>(bytes) / static_cast<double>(span.size());
 }
 
-/// `eval` is null where the end of `train` is to be held out.
-void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const TokenSource> eval, double eval_fraction,
-              TokenData& data) {
-  if (eval == nullptr) {
-    SplitEnd(std::move(train), eval_fraction, data);
-  } else {
-    data.train = WholeOf(std::move(train));
-    data.eval = WholeOf(std::move(eval));
-  }
-}
-
 TokenData LoadBytes(const TextOptions& options) {
   const auto source_of = [](const std::string& path) {
     return path.empty() ? nullptr : std::make_shared<const ByteSource>(std::make_shared<const MappedFile>(path));

@@ -14,6 +14,13 @@ TokenSpan WholeOf(std::shared_ptr<const TokenSource> source) {
   return {std::move(source), 0, size};
 }
 
+void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const TokenSource> eval, double eval_fraction,
+              TokenData& data) {
+  if (eval == nullptr) return SplitEnd(std::move(train), eval_fraction, data);
+  data.train = WholeOf(std::move(train));
+  data.eval = WholeOf(std::move(eval));
+}
+
 void SplitEnd(std::shared_ptr<const TokenSource> source, double eval_fraction, TokenData& data) {
   if (!(eval_fraction > 0.0 && eval_fraction < 1.0)) {
     throw Error(fmt::format("eval_fraction: got {}, expected a number between 0 and 1", eval_fraction));

@@ -23,6 +23,11 @@ struct TokenData {
 /// All of a source.
 TokenSpan WholeOf(std::shared_ptr<const TokenSource> source);
 
+/// Sets `train` and `eval` to all of two sources, or where `eval` is null to the parts that SplitEnd makes of the
+/// first.
+void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const TokenSource> eval, double eval_fraction,
+              TokenData& data);
+
 /// Sets `train` and `eval` to the two parts of a source: eval is its last round(size * eval_fraction) tokens, in
 /// one piece, since windows held out here and there would share tokens with those trained on. Throws Error when the
 /// fraction lies outside (0, 1) or a part would be empty.

@@ -98,14 +98,12 @@ TokenData LoadTokens(const TokensOptions& options) {
   const TokenFile file = Open(options.path);
   int64_t largest = CheckIds(file, options.vocab_size);
   TokenData data;
-  if (options.eval_path.empty()) {
-    SplitEnd(file.ids, options.eval_fraction, data);
-  } else {
-    const TokenFile eval = Open(options.eval_path);
+  TokenFile eval;
+  if (!options.eval_path.empty()) {
+    eval = Open(options.eval_path);
     largest = std::max(largest, CheckIds(eval, options.vocab_size));
-    data.train = WholeOf(file.ids);
-    data.eval = WholeOf(eval.ids);
   }
+  SetParts(file.ids, eval.ids, options.eval_fraction, data);
   if (options.vocab_size == 0 && largest == 0) {
     throw Error(fmt::format("{}: every token is 0, expected at least 2 different ones", options.path));
   }
