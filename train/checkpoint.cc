@@ -20,9 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
-constexpr const char* kModelFile = "model.safetensors";
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kStateFile = "trainer.json";
 constexpr std::string_view kChecksumPrefix = "crc32:";
 constexpr uint64_t kMaxStateBytes = 1 << 16;
 

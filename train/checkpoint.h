@@ -33,6 +33,11 @@ struct CheckpointData {
 /// failure leaves the previous ones whole. Each tensor carries a CRC-32, so that a damaged file is found out.
 class CheckpointStore {
  public:
+  /// Files of each checkpoint.
+  static constexpr const char* kModelFile = "model.safetensors";
+  static constexpr const char* kOptimizerFile = "optimizer.safetensors";
+  static constexpr const char* kStateFile = "trainer.json";
+
   /// Keeps the newest `keep` checkpoints (at least 1), and the best one. Touches nothing yet.
   CheckpointStore(FileSystem& files, std::filesystem::path directory, int64_t keep);
 

@@ -36,10 +36,10 @@ int TakeLock(const fs::path& folder) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path) : path_(std::move(path)), lock_(TakeLock(path_)) {}
+RunFolder::RunFolder(fs::path path) : paths_{std::move(path)}, lock_(TakeLock(paths_.folder)) {}
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : paths_(std::move(other.paths_)), lock_(std::exchange(other.lock_, -1)) {}
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) close(lock_);
@@ -53,7 +53,7 @@ void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_e
                     "folder with --out",
                     path.string()));
   }
-  if (!files.Exists(path / "config.pbtxt") || !files.Exists(path / kLockFile)) {
+  if (!files.Exists(RunFiles{path}.config()) || !files.Exists(path / kLockFile)) {
     throw Error(fmt::format("{}: holds no config.pbtxt or no .lock, so it is not a run's folder and is not overwritten",
                             path.string()));
   }
@@ -69,10 +69,10 @@ RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const
   const fs::path temporary = TemporaryPathFor(path);
   files.CreateDirectories(temporary);
   try {
-    WriteText(files, temporary / "config.pbtxt", config_text);
+    WriteText(files, RunFiles{temporary}.config(), config_text);
     // The old run goes only when the new one stands in its place.
     const fs::path old = fs::path(temporary) += "-old";
-    const bool replaces = files.Exists(path / "config.pbtxt");
+    const bool replaces = files.Exists(RunFiles{path}.config());
     if (replaces) {
       const RunFolder in_use_by_nobody_else(path);
       files.Rename(path, old);
@@ -87,7 +87,7 @@ RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const
 }
 
 RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
-  if (!files.Exists(path / "config.pbtxt")) {
+  if (!files.Exists(RunFiles{path}.config())) {
     throw Error(fmt::format("{}: holds no config.pbtxt, expected the folder of a run", path.string()));
   }
   return RunFolder(path);

@@ -4,11 +4,11 @@
 #include <string>
 
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/run_files.h"
 
 namespace twofour::train {
 
-/// The folder that one run writes: config.pbtxt, data.json, of a language model vocabulary.json, metrics.jsonl,
-/// checkpoints/step-N/ and, at the end, model.safetensors. Held by one process at a time.
+/// The folder that one run writes: the files of RunFiles. Held by one process at a time.
 class RunFolder {
  public:
   enum class IfExists { kFail, kOverwrite };
@@ -27,18 +27,12 @@ class RunFolder {
   RunFolder(RunFolder&& other) noexcept;
   RunFolder& operator=(RunFolder&&) = delete;
 
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path config() const { return path_ / "config.pbtxt"; }
-  std::filesystem::path data() const { return path_ / "data.json"; }
-  std::filesystem::path vocabulary() const { return path_ / "vocabulary.json"; }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
-  std::filesystem::path model() const { return path_ / "model.safetensors"; }
+  const RunFiles& paths() const { return paths_; }
 
  private:
   explicit RunFolder(std::filesystem::path path);
 
-  std::filesystem::path path_;
+  RunFiles paths_;
   int lock_ = -1;  // File descriptor that holds the lock.
 };
 

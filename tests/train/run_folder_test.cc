@@ -27,7 +27,7 @@ class RunFolderTest : public ::testing::Test {
 
 TEST_F(RunFolderTest, IsCreatedWithItsConfig) {
   const RunFolder folder = RunFolder::Create(files_, dir_ / "runs/a", "seed: 1\n", kFail);
-  EXPECT_EQ(ReadTextFile(folder.config()), "seed: 1\n");
+  EXPECT_EQ(ReadTextFile(folder.paths().config()), "seed: 1\n");
   EXPECT_EQ(files_.ListDirectory(dir_ / "runs"), std::vector<std::string>{"a"});  // Nothing temporary stays.
 }
 
@@ -40,7 +40,7 @@ TEST_F(RunFolderTest, NeverTakesAFolderThatHoldsSomething) {
 
 TEST_F(RunFolderTest, TakesAnEmptyFolder) {
   fs::create_directory(dir_ / "a");
-  EXPECT_EQ(ReadTextFile(RunFolder::Create(files_, dir_ / "a", "x", kFail).config()), "x");
+  EXPECT_EQ(ReadTextFile(RunFolder::Create(files_, dir_ / "a", "x", kFail).paths().config()), "x");
 }
 
 TEST_F(RunFolderTest, OverwriteRemovesARunAndNothingElse) {

@@ -27,6 +27,7 @@
 #include "twofour/train/config/validate.h"
 #include "twofour/train/config/workload.h"
 #include "twofour/train/export.h"
+#include "twofour/train/run_files.h"
 #include "twofour/train/run_folder.h"
 #include "twofour/train/run_path.h"
 #include "twofour/train/trainer.h"
@@ -58,7 +59,7 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const fs::path
 
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
   if (!resume) return ApplyCommandLine(LoadTextConfig(line.config), line);
-  const proto::Config stored = LoadTextConfig((resume->folder / "config.pbtxt").string());
+  const proto::Config stored = LoadTextConfig(RunFiles{resume->folder}.config().string());
   if (!line.config.empty()) {
     RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), ApplyCommandLine(stored, line),
                       resume->folder);
@@ -67,21 +68,21 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath
 }
 
 /// A run whose data is another by now would go on with other windows, or with ids that mean something else.
-void RequireSameData(const fs::path& folder, const Workload& workload) {
-  FileSystem& files = FileSystem::Default();
-  const auto stored = [&](const char* name) {
+void RequireSameData(const RunFiles& run, const Workload& workload) {
+  const auto stored = [](const fs::path& path) {
     constexpr uint64_t kMaxBytes = 4 << 20;
-    return files.Exists(folder / name) ? ReadText(files, folder / name, kMaxBytes) : std::string();
+    FileSystem& files = FileSystem::Default();
+    return files.Exists(path) ? ReadText(files, path, kMaxBytes) : std::string();
   };
-  const std::string vocabulary = stored("vocabulary.json");
+  const std::string vocabulary = stored(run.vocabulary());
   if (workload.vocabulary_json && !vocabulary.empty() && vocabulary != *workload.vocabulary_json) {
     throw Error(fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with",
-                            (folder / "vocabulary.json").string()));
+                            run.vocabulary().string()));
   }
-  const std::string data = stored("data.json");
+  const std::string data = stored(run.data());
   if (data.empty() || DescribesSameTokens(data, workload.data_json)) return;
   throw Error(fmt::format("{}: the data has other numbers of tokens by now, expected those the run began with",
-                          (folder / "data.json").string()));
+                          run.data().string()));
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
@@ -136,7 +137,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   std::optional<CheckpointData> start;
   if (resume && resume->checkpoint) start = CheckpointStore::Load(files, *resume->checkpoint);
 
-  CheckpointStore checkpoints(files, run.folder / "checkpoints", config.checkpoint().keep());
+  CheckpointStore checkpoints(files, RunFiles{run.folder}.checkpoints(), config.checkpoint().keep());
   TeeSink sinks;
   Task& task = *run.workload.task;
   ProgressSink progress(out, terminal, config.training().steps(), task.units_per_batch() * AccumulateSteps(config));
@@ -144,7 +145,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   options.peak_flops = run.peak_flops;
   Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
                   {.sink = &sinks, .checkpoints = &checkpoints, .stop = &stop.stop});
-  if (resume) RequireSameData(run.folder, run.workload);
+  if (resume && config.model().has_gpt()) RequireSameData({run.folder}, run.workload);
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
   if (line.dry_run) {
@@ -153,18 +154,19 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   }
   const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
                                   : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
+  const RunFiles& paths = folder.paths();
   if (resume) {
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    TruncateMetrics(folder.metrics(), trainer.state().step);
+    TruncateMetrics(paths.metrics(), trainer.state().step);
     checkpoints.PrepareToResume(trainer.state());
     // The final weights of a run that was shorter: they would be taken for those of the longer one.
-    if (trainer.state().step < config.training().steps()) files.RemoveAll(folder.model());
-    WriteTextAtomically(files, folder.config(), ToText(config));
+    if (trainer.state().step < config.training().steps()) files.RemoveAll(paths.model());
+    WriteTextAtomically(files, paths.config(), ToText(config));
   }
-  WriteTextAtomically(files, folder.data(), run.workload.data_json);
-  if (run.workload.vocabulary_json) WriteTextAtomically(files, folder.vocabulary(), *run.workload.vocabulary_json);
-  JsonLinesSink metrics(folder.metrics());
+  WriteTextAtomically(files, paths.data(), run.workload.data_json);
+  if (run.workload.vocabulary_json) WriteTextAtomically(files, paths.vocabulary(), *run.workload.vocabulary_json);
+  JsonLinesSink metrics(paths.metrics());
   sinks.Add(&metrics);
   sinks.Add(&progress);
 
@@ -176,12 +178,12 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                        run.folder.string());
     return 128 + stop.signal;
   }
-  SaveSafetensors(files, folder.model(),
+  SaveSafetensors(files, paths.model(),
                   ExportModel(*run.workload.model, config.checkpoint().save_pruned() ? ExportWeights::kPruned
                                                                                      : ExportWeights::kDenseWithMasks),
                   {{"format", "pt"}});
   out << fmt::format("done in {}; model: {}\n", FormatDuration(Clock::Default().Seconds() - began),
-                     folder.model().string());
+                     paths.model().string());
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
+#include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
@@ -29,14 +30,14 @@ struct Weights {
 };
 
 Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPath& run) {
-  if (!run.names_checkpoint && files.Exists(run.folder / "model.safetensors")) {
-    const fs::path path = run.folder / "model.safetensors";
+  const fs::path path = RunFiles{run.folder}.model();
+  if (!run.names_checkpoint && files.Exists(path)) {
     return {LoadSafetensors(files, path).tensors, path};
   }
   if (!run.checkpoint) {
     throw Error(fmt::format("{}: the run has no weights yet, expected model.safetensors or a checkpoint", argument));
   }
-  return {CheckpointStore::LoadModel(files, *run.checkpoint), *run.checkpoint / "model.safetensors"};
+  return {CheckpointStore::LoadModel(files, *run.checkpoint), *run.checkpoint / CheckpointStore::kModelFile};
 }
 
 /// Rows of the token embedding.
@@ -47,11 +48,11 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
     const Tensor& embedding = named.tensor;
     // Checked before a model of this size is made.
     if (embedding.dtype() == DType::kF32 && embedding.rank() == 2 && embedding.dim(0) >= 1 &&
-        embedding.dim(0) <= Vocabulary::kMaxCharacters && embedding.dim(1) == width) {
+        embedding.dim(0) <= kMaxVocabSize && embedding.dim(1) == width) {
       return embedding.dim(0);
     }
     throw Error(fmt::format("{}: tensor '{}' is {} {}, expected f32 [1 to {}, {}]", weights.source.string(), kEmbedding,
-                            NameOf(embedding.dtype()), ToString(embedding.shape()), Vocabulary::kMaxCharacters, width));
+                            NameOf(embedding.dtype()), ToString(embedding.shape()), kMaxVocabSize, width));
   }
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
@@ -61,7 +62,7 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
 LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   FileSystem& files = FileSystem::Default();
   const RunPath run = FindRun("--run", path);
-  const proto::Config config = WithDefaults(LoadTextConfig((run.folder / "config.pbtxt").string()));
+  const proto::Config config = WithDefaults(LoadTextConfig(RunFiles{run.folder}.config().string()));
   ValidateConfig(config);
   if (!config.model().has_gpt()) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
@@ -69,7 +70,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   LoadedLanguageModel loaded;
   const Weights weights = LoadWeights(files, path, run);
   loaded.source = weights.source;
-  const fs::path vocabulary = run.folder / "vocabulary.json";
+  const fs::path vocabulary = RunFiles{run.folder}.vocabulary();
   if (files.Exists(vocabulary)) {
     loaded.vocabulary = Vocabulary::FromJson(ReadText(files, vocabulary, kMaxVocabularyBytes), vocabulary.string());
   }

@@ -107,6 +107,14 @@ TEST_F(AppTest, ADryRunChecksTheFolderAndTheCheckpoint) {
   EXPECT_THAT(Run({"--resume", Path("run"), "--dry-run"}), FailsWith(2, HasSubstr("trainer.json")));
 }
 
+TEST_F(AppTest, AResumeDoesNotMindHowMuchThereIsToSayAboutTheData) {
+  // A table of many features has as many means and standard deviations in data.json.
+  ASSERT_EQ(Train("run").code, 0);
+  WriteTextFile(dir_ / "run/data.json", "{" + std::string(5 << 20, ' ') + "}");
+  const Outcome outcome = Run({"--resume", Path("run"), "--set", "training.steps=7"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST_F(AppTest, ASlashAfterTheFolderMakesNoDifference) {
   EXPECT_EQ(Train("run/").code, 0);
   EXPECT_TRUE(fs::exists(dir_ / "run/model.safetensors"));
