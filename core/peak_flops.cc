@@ -15,14 +15,7 @@
 #include <hwy/highway.h>
 
 #include "twofour/core/kernels/simd_table.h"
-
-// The accumulators must be registers: loops over them are unrolled whole.
-#undef TWOFOUR_UNROLL
-#if HWY_COMPILER_CLANG
-#define TWOFOUR_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TWOFOUR_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "twofour/core/kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::HWY_NAMESPACE {

@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "twofour/core/kernels/activation_loops.h"
-#include "twofour/core/parallel.h"
+#include "twofour/core/kernels/in_ranges.h"
 
 namespace twofour::kernels {
 namespace loops {
@@ -53,42 +53,39 @@ static void SwiGluGrad(int64_t n, const double* gate, const double* up, const do
 
 namespace {
 
-/// function(begin, count) on ranges that cover all n elements, threaded.
-template <typename F>
-void InRanges(int64_t n, F function) {
-  ParallelFor(n, kElementwiseGrain / 4, [&](int64_t begin, int64_t end) { function(begin, end - begin); });
-}
+/// Elements that are worth a thread.
+constexpr int64_t kGrain = kElementwiseGrain / 4;
 
 }  // namespace
 
 template <typename T>
 void Gelu(int64_t n, const T* x, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Gelu(count, x + at, out + at); });
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::Gelu(count, x + at, out + at); });
 }
 
 template <typename T>
 void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::GeluGrad(count, x + at, dy + at, dx + at); });
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::GeluGrad(count, x + at, dy + at, dx + at); });
 }
 
 template <typename T>
 void SoftCap(int64_t n, T cap, const T* x, T* y) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
 }
 
 template <typename T>
 void SoftCapGrad(int64_t n, T cap, const T* y, const T* dy, T* dx) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::SoftCapGrad(count, cap, y + at, dy + at, dx + at); });
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCapGrad(count, cap, y + at, dy + at, dx + at); });
 }
 
 template <typename T>
 void SwiGlu(int64_t n, const T* gate, const T* up, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::SwiGlu(count, gate + at, up + at, out + at); });
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SwiGlu(count, gate + at, up + at, out + at); });
 }
 
 template <typename T>
 void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T* dup) {
-  InRanges(n, [=](int64_t at, int64_t count) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) {
     loops::SwiGluGrad(count, gate + at, up + at, dy + at, dgate + at, dup + at);
   });
 }

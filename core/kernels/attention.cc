@@ -10,6 +10,7 @@
 
 #include "twofour/core/kernels/attention.h"
 #include "twofour/core/kernels/attention_loops.h"
+#include "twofour/core/kernels/ceil_div.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/kernels/reduce_loops.h"
@@ -66,8 +67,6 @@ namespace {
 constexpr int64_t kLeastWork = 64 * 64 * 64;
 /// The backward pass is cut into at least so many units, where there are as many blocks of keys.
 constexpr int64_t kGradUnits = 16;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Memory of one thread.
 template <typename T>

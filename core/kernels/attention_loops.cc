@@ -73,11 +73,6 @@ float Exponentials(Seen seen, VF32 scale, float shift, float* row) {
   return hn::GetLane(hn::SumOfLanes(F32(), sum));
 }
 
-struct Times {
-  VF32 factor;
-  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, factor); }
-};
-
 }  // namespace
 
 void OnlineSoftmaxLoop(const loops::ScoreBlock& block, float scale, float* scores, float* highest, float* sum,
@@ -100,7 +95,7 @@ void OnlineSoftmaxLoop(const loops::ScoreBlock& block, float scale, float* score
     if (highest[r] != shift) {
       const float shrink = std::exp(highest[r] - shift);
       sum[r] *= shrink;
-      MapVectors(width, result + r * width, Times{hn::Set(F32(), shrink)}, result + r * width);
+      MapVectors(width, result + r * width, Scaled{hn::Set(F32(), shrink)}, result + r * width);
     }
     sum[r] += added;
     highest[r] = top;

@@ -1,6 +1,7 @@
 #include "twofour/core/kernels/elementwise.h"
 
 #include "twofour/core/kernels/elementwise_loops.h"
+#include "twofour/core/kernels/in_ranges.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
@@ -49,54 +50,45 @@ static void AddRow(int64_t rows, int64_t cols, const double* row, double* matrix
 
 }  // namespace loops
 
-namespace {
-
-/// function(begin, count) on ranges that cover all n elements, threaded.
-template <typename F>
-void InRanges(int64_t n, F function) {
-  ParallelFor(n, kElementwiseGrain, [&](int64_t begin, int64_t end) { function(begin, end - begin); });
-}
-
-}  // namespace
-
 template <typename T>
 void Add(int64_t n, const T* a, const T* b, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Add(count, a + at, b + at, out + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Add(count, a + at, b + at, out + at); });
 }
 
 template <typename T>
 void Mul(int64_t n, const T* a, const T* b, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Mul(count, a + at, b + at, out + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Mul(count, a + at, b + at, out + at); });
 }
 
 template <typename T>
 void Scale(int64_t n, T factor, const T* a, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Scale(count, factor, a + at, out + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Scale(count, factor, a + at, out + at); });
 }
 
 template <typename T>
 void Axpy(int64_t n, T factor, const T* x, T* y) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Axpy(count, factor, x + at, y + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Axpy(count, factor, x + at, y + at); });
 }
 
 template <typename T>
 void Relu(int64_t n, const T* x, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::Relu(count, x + at, out + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Relu(count, x + at, out + at); });
 }
 
 template <typename T>
 void ReluGrad(int64_t n, const T* x, const T* dy, T* dx) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::ReluGrad(count, x + at, dy + at, dx + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::ReluGrad(count, x + at, dy + at, dx + at); });
 }
 
 template <typename T>
 void ReluSquared(int64_t n, const T* x, T* out) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::ReluSquared(count, x + at, out + at); });
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::ReluSquared(count, x + at, out + at); });
 }
 
 template <typename T>
 void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx) {
-  InRanges(n, [=](int64_t at, int64_t count) { loops::ReluSquaredGrad(count, x + at, dy + at, dx + at); });
+  InRanges(n, kElementwiseGrain,
+           [=](int64_t at, int64_t count) { loops::ReluSquaredGrad(count, x + at, dy + at, dx + at); });
 }
 
 template <typename T>

@@ -22,11 +22,6 @@ struct Product2 {
   HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Mul(a, b); }
 };
 
-struct Scaled {
-  VF32 factor;
-  HWY_INLINE VF32 operator()(VF32 a) const { return hn::Mul(factor, a); }
-};
-
 /// y + factor * x in two roundings.
 struct ScaledSum {
   VF32 factor;

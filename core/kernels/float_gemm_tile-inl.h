@@ -8,22 +8,14 @@
 #include <cstdint>
 #include <utility>
 
+#include "twofour/core/kernels/ceil_div.h"
+#include "twofour/core/kernels/unroll.h"
+
 #if defined(TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
 #undef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
 #else
 #define TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
-#endif
-
-// Loops over registers must be unrolled whole, or the registers become memory.
-#undef TWOFOUR_UNROLL
-#undef TWOFOUR_UNROLL_BY_4
-#if HWY_COMPILER_CLANG
-#define TWOFOUR_UNROLL _Pragma("clang loop unroll(full)")
-#define TWOFOUR_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define TWOFOUR_UNROLL _Pragma("GCC unroll 16")
-#define TWOFOUR_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -51,8 +43,6 @@ inline constexpr int64_t kPitch = kDepth + 16;
 
 /// Multiply-adds that are worth a thread.
 inline constexpr int64_t kLeastWork = 64 * 64 * 64;
-
-inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Calls f(begin, end) for the fewest parts of [0, count) of at most `most`, as equal as can be.
 template <typename F>

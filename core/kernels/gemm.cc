@@ -4,6 +4,7 @@
 #include <string>
 #include <type_traits>
 
+#include "twofour/core/kernels/ceil_div.h"
 #include "twofour/core/kernels/float_gemm.h"
 #include "twofour/core/kernels/gemm_block.h"
 #include "twofour/core/parallel.h"
@@ -18,8 +19,6 @@ constexpr int64_t kBlockRows = 256;
 constexpr int64_t kBlockCols = 512;
 // Products below this many multiply-adds stay on one thread.
 constexpr int64_t kSerialWork = 64 * 64 * 64;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <typename T>
 const T* At(const T* matrix, int64_t ld, Transpose transpose, int64_t row, int64_t col) {

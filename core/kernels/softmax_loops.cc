@@ -23,11 +23,6 @@ struct Identity {
   HWY_INLINE VF64 operator()(VF64 x) const { return x; }
 };
 
-struct Factor {
-  VF32 factor;
-  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, factor); }
-};
-
 /// The largest of n > 0 elements, or any number where one is a NaN.
 float Highest(int64_t n, const float* x) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
@@ -41,7 +36,7 @@ float Highest(int64_t n, const float* x) {
 void SoftmaxLoop(int64_t n, const float* x, float* y) {
   MapVectors(n, y, ShiftedExp{hn::Set(F32(), Highest(n, x))}, x);
   const auto scale = static_cast<float>(1.0 / SumTerms(n, Identity(), y));
-  MapVectors(n, y, Factor{hn::Set(F32(), scale)}, y);
+  MapVectors(n, y, Scaled{hn::Set(F32(), scale)}, y);
 }
 
 struct LessTimes {

@@ -43,6 +43,12 @@ HWY_INLINE void MapVectors(int64_t n, float* out, Op op, const In*... in) {
   if (i < n) StoreTail(op(LoadTail(in + i, n - i)...), n - i, out + i);
 }
 
+/// For MapVectors.
+struct Scaled {
+  VF32 factor;
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(factor, x); }
+};
+
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

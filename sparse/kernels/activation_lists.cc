@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "twofour/core/kernels/ceil_div.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::sparse {
@@ -15,8 +16,6 @@ constexpr int kCodes = ActivationLists::kCodes;
 constexpr int kMaxPanelGroups = 64 / kGroupRows;
 constexpr uint64_t kEvenBits = 0x5555555555555555;
 constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -7,18 +7,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "twofour/core/kernels/unroll.h"
+
 #if defined(TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
 #else
 #define TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
-#endif
-
-// Loops over registers must be unrolled whole, or the registers become memory.
-#if HWY_COMPILER_CLANG
-#define TWOFOUR_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define TWOFOUR_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 HWY_BEFORE_NAMESPACE();

@@ -1,0 +1,10 @@
+#pragma once
+
+// Loops over vectors that are to stay in registers must be unrolled whole, or the registers become memory.
+#if defined(__clang__)
+#define TWOFOUR_UNROLL _Pragma("clang loop unroll(full)")
+#define TWOFOUR_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define TWOFOUR_UNROLL _Pragma("GCC unroll 16")
+#define TWOFOUR_UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
