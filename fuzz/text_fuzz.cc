@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   try {
     const Vocabulary vocabulary = Vocabulary::FromJson(text, "fuzz");
-    assert(vocabulary.size() > 0 && vocabulary.size() <= Vocabulary::kMaxCharacters);
+    assert(vocabulary.size() > 0 && vocabulary.size() <= kMaxVocabSize);
     assert(Vocabulary::FromJson(vocabulary.ToJson(), "printed") == vocabulary);
     const std::vector<int32_t> ids = {0, static_cast<int32_t>(vocabulary.size()) - 1};
     assert(vocabulary.Encode(vocabulary.Decode(ids)) == ids);

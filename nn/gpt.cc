@@ -19,9 +19,6 @@
 namespace twofour::nn {
 namespace {
 
-/// A cap below or above would be no number, or no cap, in f32.
-constexpr double kLeastSoftCap = 1e-3, kMostSoftCap = 1e6;
-
 /// The options with every default filled in.
 GptOptions Resolved(GptOptions options) {
   const auto positive = [](const char* what, int64_t value) {
@@ -31,9 +28,10 @@ GptOptions Resolved(GptOptions options) {
   positive("sequence_length", options.sequence_length);
   positive("width", options.width);
   if (options.depth < 0) throw Error(fmt::format("Gpt: depth is {}, must not be negative", options.depth));
-  if (options.soft_cap != 0 && !(options.soft_cap >= kLeastSoftCap && options.soft_cap <= kMostSoftCap)) {
-    throw Error(
-        fmt::format("Gpt: soft_cap is {}, expected 0 or {} to {}", options.soft_cap, kLeastSoftCap, kMostSoftCap));
+  if (options.soft_cap != 0 &&
+      !(options.soft_cap >= GptOptions::kLeastSoftCap && options.soft_cap <= GptOptions::kMostSoftCap)) {
+    throw Error(fmt::format("Gpt: soft_cap is {}, expected 0 or {} to {}", options.soft_cap, GptOptions::kLeastSoftCap,
+                            GptOptions::kMostSoftCap));
   }
   if (options.attention_window == 0) options.attention_window = options.sequence_length;
   options.attention_window = std::min(options.attention_window, options.sequence_length);

@@ -1,4 +1,5 @@
 #include "twofour/train/config/validate_parts.h"
+#include "twofour/train/data/token_source.h"
 
 namespace twofour::train {
 
@@ -45,8 +46,8 @@ void CheckData(const proto::Data& data, Faults& faults) {
       const proto::Tokens& tokens = data.tokens();
       faults.NotEmpty("data.tokens.path", tokens.path());
       faults.OpenFraction("data.tokens.eval_fraction", tokens.eval_fraction());
-      faults.Expect(tokens.vocab_size() == 0 || (tokens.vocab_size() >= 2 && tokens.vocab_size() <= 65536),
-                    "data.tokens.vocab_size", tokens.vocab_size(), "0 or 2 to 65536");
+      faults.Expect(tokens.vocab_size() == 0 || (tokens.vocab_size() >= 2 && tokens.vocab_size() <= kMaxVocabSize),
+                    "data.tokens.vocab_size", tokens.vocab_size(), fmt::format("0 or 2 to {}", kMaxVocabSize));
       faults.AtLeast("data.tokens.bytes_per_token", tokens.bytes_per_token(), 0);
       return;
     }

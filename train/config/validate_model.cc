@@ -1,3 +1,4 @@
+#include "twofour/nn/gpt.h"
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/validate_parts.h"
 
@@ -13,8 +14,9 @@ void CheckGpt(const proto::Gpt& gpt, Faults& faults) {
   faults.InRange(at + "attention_window", gpt.attention_window(), 0, kMaxFeatures);
   // What a float holds comfortably.
   constexpr double kMaxStd = 1e6;
-  faults.Expect(gpt.soft_cap() == 0 || (gpt.soft_cap() >= 1e-3 && gpt.soft_cap() <= 1e6), at + "soft_cap",
-                gpt.soft_cap(), "0 or 0.001 to 1000000");
+  constexpr double kLeastCap = nn::GptOptions::kLeastSoftCap, kMostCap = nn::GptOptions::kMostSoftCap;
+  faults.Expect(gpt.soft_cap() == 0 || (gpt.soft_cap() >= kLeastCap && gpt.soft_cap() <= kMostCap), at + "soft_cap",
+                gpt.soft_cap(), fmt::format("0 or {} to {}", kLeastCap, kMostCap));
   faults.Expect(gpt.rotary_base() > 1 && gpt.rotary_base() <= 1e12, at + "rotary_base", gpt.rotary_base(),
                 "a number above 1, at most 1e12");
   faults.Between(at + "init.embedding_std", gpt.init().embedding_std(), 0, kMaxStd);

@@ -30,9 +30,9 @@ class CharacterNumbers {
       const char32_t character = reader.Next();
       int32_t& id = id_of_[character];
       if (id < 0) {
-        if (met_.size() == Vocabulary::kMaxCharacters) {
+        if (met_.size() == kMaxVocabSize) {
           throw Error(fmt::format("{}: byte {}: more than {} different characters; take bytes for such a text", source,
-                                  position, Vocabulary::kMaxCharacters));
+                                  position, kMaxVocabSize));
         }
         id = static_cast<int32_t>(met_.size());
         met_.push_back(character);

@@ -18,7 +18,6 @@ constexpr int64_t kHeaderBytes = 256 * sizeof(int32_t);
 constexpr int32_t kMagic = 20240520, kVersion = 1;
 constexpr int32_t kMagicOf32Bits = 20240801, kVersionOf32Bits = 7;  // llm.c's files for Llama 3.
 constexpr int64_t kIdBytes = sizeof(uint16_t);
-constexpr int64_t kMaxVocabSize = 65536;
 
 /// Number `index` of the header.
 int32_t HeaderNumber(std::span<const std::byte> bytes, size_t index) {

@@ -10,6 +10,9 @@
 
 namespace twofour::train {
 
+/// Token ids lie below this: most kinds of sources keep them in 16 bits.
+inline constexpr int64_t kMaxVocabSize = 65536;
+
 /// A long sequence of token ids on disk or in memory. Const functions may be called from several threads at once.
 class TokenSource {
  public:

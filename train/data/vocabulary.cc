@@ -16,7 +16,7 @@ namespace twofour::train {
 namespace {
 
 constexpr int64_t kNumBytes = 256;
-constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxCharacters, each escaped as two surrogates, take 768 KiB.
+constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxVocabSize, each escaped as two surrogates, take 768 KiB.
 
 /// Parses an object of strings. Throws Error that begins with `source`.
 nlohmann::json ParseStrings(std::string_view text, const std::string& source) {
@@ -59,8 +59,8 @@ nlohmann::json ParseStrings(std::string_view text, const std::string& source) {
 }  // namespace
 
 Vocabulary Vocabulary::Characters(std::vector<char32_t> code_points) {
-  if (code_points.empty() || code_points.size() > kMaxCharacters) {
-    throw Error(fmt::format("a vocabulary of {} characters, expected 1 to {}", code_points.size(), kMaxCharacters));
+  if (code_points.empty() || code_points.size() > kMaxVocabSize) {
+    throw Error(fmt::format("a vocabulary of {} characters, expected 1 to {}", code_points.size(), kMaxVocabSize));
   }
   for (size_t i = 0; i < code_points.size(); ++i) {
     if (!IsUnicodeScalar(code_points[i])) {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/train/data/token_source.h"
+
 namespace twofour::train {
 
 /// What the token ids of a text stand for: turns text into ids and back.
@@ -16,10 +18,9 @@ class Vocabulary {
     kBytes,       ///< Id 0 to 255 is the byte of that value.
     kCharacters,  ///< Id i is the i-th of the vocabulary's Unicode code points in rising order.
   };
-  static constexpr int64_t kMaxCharacters = 65536;  ///< Ids are kept in 16 bits.
 
   static Vocabulary Bytes() { return Vocabulary(Kind::kBytes, {}); }
-  /// Throws Error on no character or more than kMaxCharacters, on what is not in rising order, comes twice, or cannot
+  /// Throws Error on no character or more than kMaxVocabSize, on what is not in rising order, comes twice, or cannot
   /// stand in UTF-8 text.
   static Vocabulary Characters(std::vector<char32_t> code_points);
 

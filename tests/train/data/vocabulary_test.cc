@@ -92,7 +92,7 @@ TEST(VocabularyJsonTest, IsWhatItsReadersExpect) {
 }
 
 TEST(VocabularyJsonTest, TheLargestComesBackHoweverItIsEscaped) {
-  std::vector<char32_t> characters(Vocabulary::kMaxCharacters);
+  std::vector<char32_t> characters(kMaxVocabSize);
   std::iota(characters.begin(), characters.end(), char32_t{0x10000});
   const Vocabulary vocabulary = Vocabulary::Characters(characters);
   EXPECT_EQ(vocabulary.size(), 65536);
