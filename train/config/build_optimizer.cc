@@ -1,10 +1,13 @@
 #include "twofour/train/config/build_optimizer.h"
 
+#include <fmt/format.h>
+
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "twofour/core/error.h"
 #include "twofour/nn/layers.h"
 #include "twofour/optim/adamw.h"
 #include "twofour/optim/muon.h"
@@ -41,7 +44,12 @@ ParametersByRole SortByRole(nn::Module& model) {
   return roles;
 }
 
-ParameterGroup MakeGroup(std::vector<NamedTensor> parameters, double weight_decay, const proto::ParameterGroup& given) {
+/// Throws Error on settings of a role that no parameter has: they would silently do nothing.
+ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, double weight_decay,
+                         const proto::ParameterGroup& given) {
+  if (parameters.empty() && (given.lr_scale() != 1 || given.weight_decay() != -1)) {
+    throw Error(fmt::format("config: optimizer.{}: given, but the model has no such parameters", role));
+  }
   return {.parameters = std::move(parameters),
           .weight_decay = given.weight_decay() < 0 ? weight_decay : given.weight_decay(),
           .lr_scale = given.lr_scale()};
@@ -50,8 +58,9 @@ ParameterGroup MakeGroup(std::vector<NamedTensor> parameters, double weight_deca
 /// Everything but matrices.
 std::vector<ParameterGroup> OtherGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,
                                         double weight_decay) {
-  return {MakeGroup(roles.embedding, weight_decay, optimizer.embedding()),
-          MakeGroup(roles.head, weight_decay, optimizer.head()), MakeGroup(roles.vectors, 0, optimizer.vectors())};
+  return {MakeGroup("embedding", roles.embedding, weight_decay, optimizer.embedding()),
+          MakeGroup("head", roles.head, weight_decay, optimizer.head()),
+          MakeGroup("vectors", roles.vectors, 0, optimizer.vectors())};
 }
 
 std::vector<ParameterGroup> AllGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,

@@ -1,5 +1,6 @@
 #include "twofour/train/config/build_optimizer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -10,8 +11,12 @@
 #include "twofour/nn/linear.h"
 #include "twofour/train/config/text_config.h"
 
+#include "tests/support/expect_error.h"
+
 namespace twofour::train {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::unique_ptr<nn::Gpt> MakeGpt() {
   Generator generator(1);
@@ -84,6 +89,17 @@ TEST(BuildOptimizerTest, VectorsAreNotDecayedUnlessAsked) {
     EXPECT_NEAR(1 - static_cast<double>(linear.bias().data<float>()[0]), expected, 1e-6);
     EXPECT_NEAR(1 - static_cast<double>(linear.weight().data<float>()[0]), 0.05, 1e-6);
   }
+}
+
+TEST(BuildOptimizerTest, SettingsThatApplyToNothingAreRefused) {
+  auto gpt = MakeGpt();
+  EXPECT_ERROR(BuildOptimizer(ConfigWith("adamw {} vectors { lr_scale: 2 }"), *gpt), ErrorKind::kInvalidInput,
+               HasSubstr("optimizer.vectors"));
+  Generator generator(1);
+  nn::Linear linear({.in_features = 4, .out_features = 4}, generator);
+  EXPECT_ERROR(BuildOptimizer(ConfigWith("adamw {} embedding { weight_decay: 0 }"), linear), ErrorKind::kInvalidInput,
+               HasSubstr("optimizer.embedding"));
+  EXPECT_NO_THROW(BuildOptimizer(ConfigWith("adamw {} embedding {}"), linear));
 }
 
 }  // namespace
