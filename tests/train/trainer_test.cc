@@ -362,12 +362,5 @@ TEST(TrainerTest, RestoreRejectsAnotherModelsCheckpoint) {
   EXPECT_EQ(job.Weights(), before);
 }
 
-TEST(ClassificationTaskTest, RejectsOptionsOutOfRange) {
-  const auto make = [](const ClassificationOptions& options) { Job(ShortRun(), {.task = options}); };
-  EXPECT_ERROR(make({.batch_size = 201}), ErrorKind::kInvalidInput, HasSubstr("201"));
-  EXPECT_ERROR(make({.batch_size = 20, .eval_batch_size = 0}), ErrorKind::kInvalidInput,
-               HasSubstr("eval_batch_size is 0"));
-}
-
 }  // namespace
 }  // namespace twofour::train

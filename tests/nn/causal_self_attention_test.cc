@@ -1,0 +1,117 @@
+#include "twofour/nn/causal_self_attention.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "twofour/core/autograd.h"
+#include "twofour/nn/gpt_block.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::nn {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using ::testing::HasSubstr;
+
+Tensor RandomInput(Shape shape, uint32_t stream = 7) {
+  Tensor x = Tensor::Empty(std::move(shape));
+  FillNormal(x, 0, 1, {3, stream, 0});
+  return x;
+}
+
+std::map<std::string, Tensor> ByName(Module& module) {
+  std::map<std::string, Tensor> tensors;
+  for (const NamedTensor& named : module.NamedParameters()) tensors.emplace(named.name, named.tensor);
+  return tensors;
+}
+
+TEST(CausalSelfAttentionTest, SharedKeyHeadsAreKeyHeadsWrittenOutForEachQueryHead) {
+  constexpr int64_t kWidth = 24, kHeads = 6, kSize = kWidth / kHeads;
+  const NoGradGuard no_grad;
+  for (const int64_t kv_heads : {1, 2, 3}) {
+    Generator generator(1);
+    CausalSelfAttention shared({.width = kWidth, .heads = kHeads, .kv_heads = kv_heads}, generator);
+    CausalSelfAttention written_out({.width = kWidth, .heads = kHeads}, generator);
+    auto from = ByName(shared), to = ByName(written_out);
+    for (const char* name : {"c_q.weight", "c_proj.weight"}) {
+      std::copy_n(from.at(name).data<float>(), kWidth * kWidth, to.at(name).mutable_data<float>());
+    }
+    for (const char* name : {"c_k.weight", "c_v.weight"}) {
+      for (int64_t head = 0; head < kHeads; ++head) {
+        std::copy_n(from.at(name).data<float>() + head / (kHeads / kv_heads) * kSize * kWidth, kSize * kWidth,
+                    to.at(name).mutable_data<float>() + head * kSize * kWidth);
+      }
+    }
+    const Tensor x = RandomInput({2, 11, kWidth});
+    ExpectClose(shared.Forward(x), written_out.Forward(x));
+  }
+}
+
+TEST(CausalSelfAttentionTest, AWindowHidesWhatLiesBeforeIt) {
+  constexpr int64_t kWidth = 8, kLength = 9, kWindow = 3, kChanged = 2;
+  const NoGradGuard no_grad;
+  Generator generator(1);
+  CausalSelfAttention attention({.width = kWidth, .heads = 2, .window = kWindow}, generator);
+  const Tensor x = RandomInput({1, kLength, kWidth});
+  Tensor changed = x.Clone();
+  changed.mutable_data<float>()[kChanged * kWidth] += 1;
+  const std::vector<float> before = attention.Forward(x).ToVector(), after = attention.Forward(changed).ToVector();
+  for (int64_t t = 0; t < kLength; ++t) {
+    const bool same =
+        std::equal(before.begin() + t * kWidth, before.begin() + (t + 1) * kWidth, after.begin() + t * kWidth);
+    EXPECT_EQ(same, t < kChanged || t >= kChanged + kWindow) << "position " << t;
+  }
+}
+
+TEST(CausalSelfAttentionTest, OnlyDistancesCount) {
+  // A token that sees the same tokens at the same distances is changed the same way, wherever it stands.
+  constexpr int64_t kWidth = 8, kLength = 12, kShift = 5, kWindow = 4;
+  const NoGradGuard no_grad;
+  Generator generator(1);
+  CausalSelfAttention attention({.width = kWidth, .heads = 2, .window = kWindow}, generator);
+  const std::vector<float> x = RandomInput({kLength, kWidth}).ToVector();
+  const auto from = [&](int64_t first) {
+    const std::vector<float> tokens(x.begin() + first * kWidth, x.end());
+    return attention.Forward(Tensor::FromVector(tokens, {1, kLength - first, kWidth})).ToVector();
+  };
+  const std::vector<float> whole = from(0), rest = from(kShift);
+  for (int64_t i = (kWindow - 1) * kWidth; i < (kLength - kShift) * kWidth; ++i) {
+    EXPECT_NEAR(rest[static_cast<size_t>(i)], whole[static_cast<size_t>(i + kShift * kWidth)], 1e-5) << i;
+  }
+  EXPECT_GT(std::abs(rest[0] - whole[kShift * kWidth]), 1e-3);  // Here it sees less.
+}
+
+TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {
+  Generator generator(1);
+  const auto make = [&](const CausalSelfAttentionOptions& options) { CausalSelfAttention(options, generator); };
+  EXPECT_ERROR(make({.width = 10, .heads = 4}), ErrorKind::kInvalidInput, HasSubstr("4"));
+  EXPECT_ERROR(make({.width = 12, .heads = 4}), ErrorKind::kInvalidInput, HasSubstr("3"));
+  EXPECT_ERROR(make({.width = 16, .heads = 4, .kv_heads = 3}), ErrorKind::kInvalidInput, HasSubstr("3"));
+  CausalSelfAttention attention({.width = 8, .heads = 2}, generator);
+  EXPECT_ERROR(attention.Forward(RandomInput({2, 3, 4})), ErrorKind::kInvalidInput, HasSubstr("[2, 3, 4]"));
+  EXPECT_ERROR(attention.Forward(RandomInput({6, 8})), ErrorKind::kInvalidInput, HasSubstr("[6, 8]"));
+}
+
+TEST(GptBlockTest, ZeroProjectionsLetEverythingPass) {
+  Generator generator(1);
+  GptBlock block(
+      {.width = 16, .heads = 2, .c_proj_init = LinearInit::Zero()},
+      {.in_features = 16, .hidden_features = 32, .out_features = 16, .bias = false, .c_proj_init = LinearInit::Zero()},
+      generator);
+  const NoGradGuard no_grad;
+  const Tensor x = RandomInput({2, 5, 16});
+  ExpectBitEqual(block.Forward(x), x);
+}
+
+}  // namespace
+}  // namespace twofour::nn
