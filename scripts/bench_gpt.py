@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Training steps of one Gpt in PyTorch, twofour dense and twofour sparse, side by side: JSON lines to FILE.
 
-The three are processes of their own, so that each has its best settings and its own peak memory. They take turns, one
-step timed in each, and ratios are taken within a round before their median is. Needs python3-torch and a build with
-benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
+The three are processes of their own, so that each has its best settings and its own peak memory. They take turns, the
+median of a few steps timed in each, and ratios are taken within a round before their median is. Needs python3-torch and
+a build with benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", help="written anew")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=3, help="steps timed in each turn")
     for name, default in zip(SIZES, (768, 4, 64, 512, 4, 256, 2)):
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     return parser.parse_args()
@@ -31,13 +32,13 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def measure(variant, sizes):
+def measure(variant, sizes, steps):
     """Tokens per second and peak memory of one variant."""
     flags = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), str(value))]
     if variant == "torch":
-        line = run([sys.executable, str(ROOT / "bench" / "peers" / "torch_gpt.py"), *flags, "--rounds", "1"])
+        line = run([sys.executable, str(ROOT / "bench" / "peers" / "torch_gpt.py"), *flags, "--rounds", str(steps)])
         return line["tokens_per_s"], line["peak_mib"]
-    line = run([str(BENCH), *flags, "--rounds", "1", "--only", variant])
+    line = run([str(BENCH), *flags, "--rounds", str(steps), "--only", variant])
     return line[variant + "_tokens_per_s"], line["peak_mib"]
 
 
@@ -50,7 +51,7 @@ def main():
         for index in range(arguments.rounds):
             turn = {}
             for variant in variants[index % 3:] + variants[:index % 3]:
-                turn[variant] = measure(variant, sizes)
+                turn[variant] = measure(variant, sizes, arguments.steps)
             rounds.append(turn)
             figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
             print(json.dumps({"round": index + 1, **sizes, **figures}), file=file, flush=True)
@@ -58,7 +59,7 @@ def main():
     def median(function):
         return float(f"{statistics.median(function(turn) for turn in rounds):.4g}")
 
-    summary = {"rounds": arguments.rounds, **sizes}
+    summary = {"rounds": arguments.rounds, "steps": arguments.steps, **sizes}
     for variant in variants:
         summary[variant + "_tokens_per_s"] = median(lambda turn: turn[variant][0])
         summary[variant + "_peak_mib"] = median(lambda turn: turn[variant][1])
