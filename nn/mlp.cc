@@ -52,8 +52,10 @@ Tensor Mlp::ForwardFused(const Tensor& x) {
   if (kernel == nullptr) return {};
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
+  const sparse::SemiSparseLayer fc_layer = fc.Layer(), proj_layer = proj.Layer();
+  if (!fc_layer.packed->two_of_four() || !proj_layer.packed->two_of_four()) return {};
   sparse::SemiSparseMlpReport report;
-  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc.Layer(), proj.Layer(), &report);
+  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, &report);
   fc.MeasureInput(x);
   proj.SetInputDensity(report.density);
   density_ = report.density;

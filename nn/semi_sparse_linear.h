@@ -1,20 +1,31 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
 #include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mlp.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::nn {
 
 struct SemiSparseOptions {
-  sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact;
-  /// A mask is searched anew at the first use after this many updates of the weight.
+  /// Which mask the weight has at which optimizer step.
+  sparse::MaskPlan plan = {};
+  /// A mask is searched anew at the first use after this many updates of the weight, ...
   int64_t interval = 1;
+  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
+  double interval_growth = 0;
+  /// From this optimizer step on the mask stays as it is; 0: the first one stays.
+  std::optional<int64_t> freeze_step = {};
+  /// Of the plan's random choices. Every layer needs another stream: the swap gives them.
+  RandomKey key = {};
   /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::SemiSparseMlp) where its kernels
   /// take the shapes. Both must allow it.
   bool fused_mlp = true;
@@ -24,10 +35,10 @@ struct SemiSparseOptions {
 /// master weight: products run on the kept entries, the gradient of the weight is dense (straight-through estimator;
 /// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
 ///
-/// The mask is a pure function of the weight at its last refresh. A refresh happens at the first use (forward pass,
-/// mask(), Buffers()) after every `interval`-th write to the weight: gradient accumulation searches once for each
-/// optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass
-/// changes a run.
+/// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
+/// use (forward pass, mask(), Buffers()) after every `interval`-th write to the weight, and where the plan asks for
+/// another share or stage than the mask in force has: gradient accumulation searches once for each optimizer step,
+/// evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass changes a run.
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
@@ -49,6 +60,9 @@ class SemiSparseLinear : public Module {
   sparse::SemiSparseLayer Layer();
   /// The mask in force, refreshed where one is due.
   const sparse::Mask& mask();
+  /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
+  void SetOptimizerStep(int64_t step) { step_ = step; }
+
   /// Share of mask entries that the last refresh changed; 0 before the second one.
   double flip_rate() const { return flip_rate_; }
   /// Share of |weight| that the mask keeps.
@@ -64,7 +78,8 @@ class SemiSparseLinear : public Module {
   void SetInputDensity(double density) { input_density_ = density; }
 
   /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
-  /// was found) and `weight_mask_flip_rate` (f64 []: see flip_rate).
+  /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) and `weight_mask_flip_rate` (f64 []:
+  /// see flip_rate).
   std::vector<NamedTensor> Buffers() override;
   bool HasBuffer(std::string_view name) const override;
   void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
@@ -72,12 +87,15 @@ class SemiSparseLinear : public Module {
   void ResetBuffers() override;
 
  private:
+  bool IsDue() const;
   void RefreshIfDue();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
   std::string name_;
+  int64_t step_ = 0;
   sparse::Mask mask_;
+  int64_t mask_step_ = 0;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
@@ -91,8 +109,9 @@ class SemiSparseLinear : public Module {
 /// Activation Sparsity", 2025). The gradient passes the pruning straight through.
 class SemiSparseActivationLinear : public Module {
  public:
-  /// As SemiSparseLinear; in_features must be a multiple of 4. The interval has no meaning here: inputs differ.
-  SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {},
+  /// As SemiSparseLinear; in_features must be a multiple of 4.
+  SemiSparseActivationLinear(Tensor weight, Tensor bias,
+                             sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact,
                              std::string name = "SemiSparseActivationLinear");
 
   std::string_view type_name() const override { return "SemiSparseActivationLinear"; }
@@ -103,7 +122,7 @@ class SemiSparseActivationLinear : public Module {
 
  private:
   Tensor weight_, bias_;
-  SemiSparseOptions options_;
+  sparse::MaskAlgorithm algorithm_;
   std::string name_;
 };
 

@@ -92,9 +92,12 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
     ReplaceLinear(slot, linear->weight(), linear->bias(),
                   [&](const Tensor& weight, const Tensor& bias) -> std::unique_ptr<Module> {
                     if (options.target == SwapTarget::kActivation) {
-                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.sparsity, name);
+                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.activation_algorithm,
+                                                                          name);
                     }
-                    return std::make_unique<SemiSparseLinear>(weight, bias, options.sparsity, name + ".weight");
+                    SemiSparseOptions sparsity = options.sparsity;
+                    sparsity.key.stream += static_cast<uint32_t>(report.converted.size());
+                    return std::make_unique<SemiSparseLinear>(weight, bias, sparsity, name + ".weight");
                   });
     report.converted.push_back(std::move(entry));
   });

@@ -23,7 +23,11 @@ struct SwapOptions {
   /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4.
   int64_t multiple_of = 16;
   SwapTarget target = SwapTarget::kWeight;
+  /// Of kWeight. Each layer draws its random choices from a stream of its own, counted from key.stream on in the order
+  /// of the tree.
   SemiSparseOptions sparsity = {};
+  /// Of kActivation.
+  sparse::MaskAlgorithm activation_algorithm = sparse::MaskAlgorithm::kExact;
 };
 
 /// One linear that the pass looked at.

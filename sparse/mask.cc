@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <bit>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/reduce.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/kernels/mask_passes.h"
 #include "twofour/sparse/kernels/mask_search.h"
 
@@ -62,17 +62,6 @@ Mask Mask::FromTensor(const Tensor& kept) {
       tile = static_cast<TileMask>(tile | 1u << (row % kTileSize * kTileSize + col % kTileSize));
     }
   }
-  constexpr TileMask kFirstRow = 0x000F, kFirstCol = 0x1111;
-  for (size_t i = 0; i < mask.tiles_.size(); ++i) {
-    for (int line = 0; line < kTileSize; ++line) {
-      if (std::popcount<TileMask>(mask.tiles_[i] & static_cast<TileMask>(kFirstRow << (kTileSize * line))) > 2 ||
-          std::popcount<TileMask>(mask.tiles_[i] & static_cast<TileMask>(kFirstCol << line)) > 2) {
-        throw Error(fmt::format("mask: tile [{}, {}] keeps more than two of four in a row or column",
-                                static_cast<int64_t>(i) / mask.tile_cols(),
-                                static_cast<int64_t>(i) % mask.tile_cols()));
-      }
-    }
-  }
   return mask;
 }
 
@@ -82,6 +71,15 @@ bool Mask::Keeps(int64_t row, int64_t col) const {
 }
 
 int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
+
+std::optional<std::pair<int64_t, int64_t>> Mask::FirstTileAboveTwoOfFour() const {
+  for (size_t i = 0; i < tiles_.size(); ++i) {
+    if (IsTwoOfFour(tiles_[i])) continue;
+    const auto at = static_cast<int64_t>(i);
+    return std::pair(at / tile_cols(), at % tile_cols());
+  }
+  return std::nullopt;
+}
 
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
@@ -109,12 +107,7 @@ Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view na
       kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols());
     }
   });
-  if (!finite) {
-    const int64_t at = kernels::FindNonFinite(weight.numel(), w);
-    throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite values", name, at / mask.cols(),
-                            at % mask.cols(), w[at]),
-                ErrorKind::kRuntimeFailure);
-  }
+  if (!finite) RequireFinite(weight, name);
   return mask;
 }
 

@@ -64,6 +64,7 @@ bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   try {
     RequireFinite(parameters_);
+    TellStep();
     for (; !Finished(); ++step) {
       Step();
       if (StopRequested()) break;
@@ -91,6 +92,7 @@ void Trainer::Step() {
   optimizer_.Step();
   RequireFinite(parameters_);
   ++state_.step;
+  TellStep();
   training_seconds_ += services_.clock->Seconds() - start;
   training_units_ += task_.units_per_batch() * options_.accumulate_steps;
   AfterStep(loss, grad_norm, lr);
@@ -121,6 +123,10 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   }
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
+}
+
+void Trainer::TellStep() {
+  for (const auto& [name, layer] : sparse_layers_) layer->SetOptimizerStep(state_.step);
 }
 
 void Trainer::MeasureDensities(bool on) {

@@ -65,6 +65,8 @@ class Trainer {
   void Step();
   double AccumulateGradients();
   void AfterStep(double loss, double grad_norm, double lr);
+  /// Masks may go by how many optimizer steps there were.
+  void TellStep();
   void MeasureDensities(bool on);
   void RecordLayers();
   void EvaluateAndRecord();

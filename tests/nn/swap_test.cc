@@ -249,11 +249,12 @@ TEST(SwapTest, TrainingModeStays) {
 
 TEST(SwapTest, OptionsReachTheLayers) {
   MlpStack stack = MakeStack();
-  SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.algorithm = sparse::MaskAlgorithm::kGreedy, .interval = 3}});
+  SwapLinearWithSemiSparseLinear(
+      stack, {.sparsity = {.plan = sparse::MaskPlan({.method = sparse::MaskMethod::kGreedy}), .interval = 3}});
   const auto layers = FindSemiSparseLinears(stack);
   ASSERT_EQ(layers.size(), 2u);
   EXPECT_EQ(layers[1].name, "layers.1");
-  EXPECT_EQ(layers[1].layer->options().algorithm, sparse::MaskAlgorithm::kGreedy);
+  EXPECT_EQ(layers[1].layer->options().plan.options().method, sparse::MaskMethod::kGreedy);
   EXPECT_EQ(layers[1].layer->options().interval, 3);
 }
 

@@ -88,15 +88,17 @@ TEST(MaskTest, FromTensorRefusesWhatIsNoMask) {
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 4})), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({16}, DType::kBool)), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 6}, DType::kBool)), Error);
-  EXPECT_THROW(Mask::FromTensor(Bits({1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})), Error);  // A row.
-  EXPECT_THROW(Mask::FromTensor(Bits({0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1})), Error);  // A column.
 }
 
-TEST(MaskTest, FromTensorNamesTheTile) {
+TEST(MaskTest, FindsTheFirstTileAboveTwoOfFour) {
   Tensor kept = Tensor::Zeros({8, 12}, DType::kBool);
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
   uint8_t* entries = kept.mutable_data<uint8_t>();
-  entries[5 * 12 + 4] = entries[6 * 12 + 4] = entries[7 * 12 + 4] = 1;
-  EXPECT_THAT([&] { Mask::FromTensor(kept); }, ThrowsMessage<Error>(HasSubstr("tile [1, 1]")));
+  entries[5 * 12 + 4] = entries[6 * 12 + 4] = 1;
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
+  entries[7 * 12 + 4] = 1;
+  entries[7 * 12 + 8] = entries[7 * 12 + 9] = entries[7 * 12 + 11] = 1;
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::pair(int64_t{1}, int64_t{1}));
 }
 
 TEST(FindMaskTest, EachTileIsSearchedAlone) {

@@ -196,15 +196,17 @@ optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total
 }
 
 nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
+  const bool greedy = sparsity.algorithm() == proto::Sparsity::GREEDY;
   return {.include = sparsity.include(),
           .exclude = sparsity.exclude(),
           .multiple_of = sparsity.multiple_of(),
           .target =
               sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
-          .sparsity = {.algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
-                                                                                    : sparse::MaskAlgorithm::kExact,
+          .sparsity = {.plan = sparse::MaskPlan(
+                           {.method = greedy ? sparse::MaskMethod::kGreedy : sparse::MaskMethod::kExact}),
                        .interval = sparsity.interval(),
-                       .fused_mlp = sparsity.fused_mlp()}};
+                       .fused_mlp = sparsity.fused_mlp()},
+          .activation_algorithm = greedy ? sparse::MaskAlgorithm::kGreedy : sparse::MaskAlgorithm::kExact};
 }
 
 ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
