@@ -53,7 +53,10 @@ Tensor Mlp::ForwardFused(const Tensor& x) {
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
   const sparse::SemiSparseLayer fc_layer = fc.Layer(), proj_layer = proj.Layer();
-  if (!fc_layer.packed->two_of_four() || !proj_layer.packed->two_of_four()) return {};
+  const auto two_of_four = [](const sparse::SemiSparseLayer& layer) {
+    return layer.packed != nullptr && layer.packed->two_of_four();
+  };
+  if (!two_of_four(fc_layer) || !two_of_four(proj_layer)) return {};
   sparse::SemiSparseMlpReport report;
   Tensor y = sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, &report);
   fc.MeasureInput(x);

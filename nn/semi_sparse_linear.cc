@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/sparse/ops.h"
+#include "twofour/sparse/soft_threshold.h"
 
 namespace twofour::nn {
 namespace {
@@ -16,6 +19,7 @@ constexpr std::string_view kMaskBuffer = "weight_mask";
 constexpr std::string_view kMaskAgeBuffer = "weight_mask_age";
 constexpr std::string_view kMaskStepBuffer = "weight_mask_step";
 constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
+constexpr std::string_view kScaleBuffer = "weight_mask_scale";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
@@ -36,16 +40,50 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   if (!(options.interval_growth >= 0 && options.interval_growth <= 1)) {
     throw Error(fmt::format("SemiSparseLinear: interval_growth is {}, expected 0 to 1", options.interval_growth));
   }
+  if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
+    throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
+                            options.masked_decay.lambda));
+  }
+  if (options.soft_threshold && options.plan.options().method != sparse::MaskMethod::kRows) {
+    throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
+                            NameOf(options.plan.options().method)));
+  }
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
+void SemiSparseLinear::SetOptimizerStep(int64_t step) {
+  step_ = step;
+  told_step_ = true;
+}
+
+int64_t SemiSparseLinear::Interval() const {
+  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * static_cast<double>(step_)));
+}
+
 bool SemiSparseLinear::IsDue() const {
   if (mask_.empty()) return true;
-  if (options_.freeze_step && step_ >= *options_.freeze_step) return false;
+  if (frozen()) return options_.plan.KeepsAll(step_) && !keeps_all_;
   if (!options_.plan.AsksTheSame(mask_step_, step_)) return true;
-  const auto grown = static_cast<int64_t>(options_.interval_growth * static_cast<double>(step_));
-  return weight_.version() - mask_version_ >= static_cast<uint64_t>(std::max(options_.interval, grown));
+  if (options_.plan.KeepsAll(step_)) return false;
+  const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
+  const int64_t interval = Interval();
+  return interval > 1 && told_step_ ? step_ - mask_step_ >= interval : writes >= interval;
+}
+
+void SemiSparseLinear::SetMask(sparse::Mask mask) {
+  mask_ = std::move(mask);
+  keeps_all_ = mask_.CountKept() == mask_.rows() * mask_.cols();
+  packed_ = nullptr;
+}
+
+std::shared_ptr<const sparse::SemiSparseWeight> SemiSparseLinear::Pack() {
+  if (!options_.soft_threshold) return std::make_shared<const sparse::SemiSparseWeight>(weight_, mask_);
+  Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
+  if (!scale_) scale_ = sparse::ScaleToFit(weight_, soft);
+  float* const scaled = soft.mutable_data<float>();
+  kernels::Scale(soft.numel(), static_cast<float>(*scale_), scaled, scaled);
+  return std::make_shared<const sparse::SemiSparseWeight>(soft, mask_);
 }
 
 void SemiSparseLinear::RefreshIfDue() {
@@ -53,20 +91,19 @@ void SemiSparseLinear::RefreshIfDue() {
   if (IsDue()) {
     sparse::Mask found = options_.plan.Find(weight_, step_, options_.key, name_);
     flip_rate_ = mask_.empty() ? 0.0 : sparse::FlipRate(mask_, found);
-    mask_ = std::move(found);
+    SetMask(std::move(found));
     mask_version_ = version;
     mask_step_ = step_;
-    packed_ = nullptr;
   }
-  if (packed_ == nullptr || packed_version_ != version) {
-    packed_ = std::make_shared<const sparse::SemiSparseWeight>(weight_, mask_);
+  if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
+    packed_ = Pack();
     packed_version_ = version;
   }
 }
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   RefreshIfDue();
-  Tensor y = sparse::SemiSparseLinear(x, weight_, bias_, packed_);
+  Tensor y = runs_dense() ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed_);
   MeasureInput(x);
   return y;
 }
@@ -90,14 +127,18 @@ double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask(
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   RefreshIfDue();
   const double age = static_cast<double>(weight_.version() - mask_version_);
-  return {{std::string(kMaskBuffer), mask_.ToTensor()},
-          {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
-          {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)},
-          {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
+  std::vector<NamedTensor> buffers = {
+      {std::string(kMaskBuffer), mask_.ToTensor()},
+      {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
+      {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)},
+      {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
+  if (scale_) buffers.push_back({std::string(kScaleBuffer), Tensor::Scalar(*scale_, DType::kF64)});
+  return buffers;
 }
 
 bool SemiSparseLinear::HasBuffer(std::string_view name) const {
-  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kMaskStepBuffer || name == kFlipRateBuffer;
+  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kMaskStepBuffer || name == kFlipRateBuffer ||
+         (name == kScaleBuffer && options_.soft_threshold);
 }
 
 void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) const {
@@ -124,6 +165,10 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
     if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= 1)) {
       throw Error("expected one f64 in [0, 1]");
     }
+  } else if (name == kScaleBuffer) {
+    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !std::isfinite(tensor.item())) {
+      throw Error("expected one finite f64");
+    }
   } else {
     Module::CheckBuffer(name, tensor);
   }
@@ -132,13 +177,15 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
 void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
   CheckBuffer(name, tensor);
   if (name == kMaskBuffer) {
-    mask_ = sparse::Mask::FromTensor(tensor);
+    SetMask(sparse::Mask::FromTensor(tensor));
     mask_version_ = weight_.version();
-    packed_ = nullptr;
   } else if (name == kMaskStepBuffer) {
     mask_step_ = static_cast<int64_t>(tensor.item());
   } else if (name == kFlipRateBuffer) {
     flip_rate_ = tensor.item();
+  } else if (name == kScaleBuffer) {
+    scale_ = tensor.item();
+    packed_ = nullptr;
   } else {
     // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
     mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
@@ -146,10 +193,10 @@ void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
 }
 
 void SemiSparseLinear::ResetBuffers() {
-  mask_ = sparse::Mask();
+  SetMask({});
   mask_step_ = 0;
-  packed_ = nullptr;
   flip_rate_ = 0;
+  scale_.reset();
 }
 
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskAlgorithm algorithm,

@@ -15,6 +15,22 @@
 
 namespace twofour::nn {
 
+/// Draws masked weights towards zero by lambda * (1 - mask) * weight, where SparseTraining's steps are taken.
+struct MaskedDecay {
+  enum class Place {
+    /// Part of the gradient, before it is clipped: SR-STE (Zhou et al., "Learning N:M Fine-grained Structured Sparse
+    /// Neural Networks From Scratch", 2021).
+    kGradient,
+    /// Added to the clipped gradient, before the optimizer's moments (Hu et al., "Accelerating Transformer Pre-training
+    /// with 2:4 Sparsity", 2024, who found that Adam needs it there or in kGradient).
+    kMoments,
+    /// Taken from the weight after the update, times the learning rate.
+    kWeight,
+  };
+  double lambda = 0;
+  Place place = Place::kGradient;
+};
+
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
@@ -22,8 +38,16 @@ struct SemiSparseOptions {
   int64_t interval = 1;
   /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
   double interval_growth = 0;
-  /// From this optimizer step on the mask stays as it is; 0: the first one stays.
+  /// From this optimizer step on the mask stays as it is, but for the plan's dense finish; 0: the first one stays.
   std::optional<int64_t> freeze_step = {};
+  /// From then on the gradient of what is masked is dropped, too (SparseTraining).
+  bool freeze_gradient = false;
+  MaskedDecay masked_decay = {};
+  /// The weight runs as sparse::SoftThreshold of it by the plan's row pattern, times one factor that is found with the
+  /// first mask (sparse::ScaleToFit): S-STE. For plans of sparse::MaskMethod::kRows.
+  bool soft_threshold = false;
+  /// Off: masks are found, but products run on the dense weight.
+  bool apply = true;
   /// Of the plan's random choices. Every layer needs another stream: the swap gives them.
   RandomKey key = {};
   /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::SemiSparseMlp) where its kernels
@@ -36,7 +60,8 @@ struct SemiSparseOptions {
 /// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
 ///
 /// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
-/// use (forward pass, mask(), Buffers()) after every `interval`-th write to the weight, and where the plan asks for
+/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step (as long as nobody tells of steps:
+/// write to the weight), and where the plan asks for
 /// another share or stage than the mask in force has: gradient accumulation searches once for each optimizer step,
 /// evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass changes a run.
 class SemiSparseLinear : public Module {
@@ -56,12 +81,18 @@ class SemiSparseLinear : public Module {
   const SemiSparseOptions& options() const { return options_; }
 
   /// What an op on this linear needs: its parameters, and the weight under the mask in force, refreshed where one is
-  /// due.
+  /// due; no packed weight where the linear is dense for now.
   sparse::SemiSparseLayer Layer();
   /// The mask in force, refreshed where one is due.
   const sparse::Mask& mask();
+  /// The mask of the last forward pass, although the weight may have been written to since; empty before any.
+  const sparse::Mask& mask_in_force() const { return mask_; }
+  /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or is not to be applied.
+  bool runs_dense() const { return keeps_all_ || !options_.apply; }
+  /// Whether no mask is searched for any more.
+  bool frozen() const { return options_.freeze_step && step_ >= *options_.freeze_step; }
   /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
-  void SetOptimizerStep(int64_t step) { step_ = step; }
+  void SetOptimizerStep(int64_t step);
 
   /// Share of mask entries that the last refresh changed; 0 before the second one.
   double flip_rate() const { return flip_rate_; }
@@ -78,8 +109,8 @@ class SemiSparseLinear : public Module {
   void SetInputDensity(double density) { input_density_ = density; }
 
   /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
-  /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) and `weight_mask_flip_rate` (f64 []:
-  /// see flip_rate).
+  /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) `weight_mask_flip_rate` (f64 []: see
+  /// flip_rate) and, with a soft threshold, `weight_mask_scale` (f64 []).
   std::vector<NamedTensor> Buffers() override;
   bool HasBuffer(std::string_view name) const override;
   void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
@@ -88,18 +119,24 @@ class SemiSparseLinear : public Module {
 
  private:
   bool IsDue() const;
+  int64_t Interval() const;
   void RefreshIfDue();
+  void SetMask(sparse::Mask mask);
+  std::shared_ptr<const sparse::SemiSparseWeight> Pack();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
   std::string name_;
   int64_t step_ = 0;
+  bool told_step_ = false;
   sparse::Mask mask_;
+  bool keeps_all_ = false;
   int64_t mask_step_ = 0;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
   double flip_rate_ = 0;
+  std::optional<double> scale_;  // With a soft threshold, once there was a mask.
   bool measure_input_density_ = false;
   double input_density_ = 1;
 };

@@ -125,6 +125,21 @@ Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
   return masked;
 }
 
+void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum) {
+  RequireShape("AddDropped", weight, mask);
+  RequireShape("AddDropped: sum", sum, mask);
+  const float* w = weight.data<float>();
+  float* out = sum.mutable_data<float>();
+  const auto by = static_cast<float>(factor);
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    for (int64_t row = tile_row * kTileSize; row < (tile_row + 1) * kTileSize; ++row) {
+      for (int64_t col = 0; col < mask.cols(); ++col) {
+        if (!mask.Keeps(row, col)) out[row * mask.cols() + col] += by * w[row * mask.cols() + col];
+      }
+    }
+  });
+}
+
 double RetainedL1(const Tensor& weight, const Mask& mask) {
   RequireShape("RetainedL1", weight, mask);
   const float* w = weight.data<float>();

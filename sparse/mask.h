@@ -63,6 +63,9 @@ Tensor ApplyMask(const Tensor& weight, const Mask& mask);
 /// The same on row-major arrays [mask.rows(), mask.cols()]; `masked` may be `weight`.
 void ApplyMask(const float* weight, const Mask& mask, float* masked);
 
+/// Adds factor * weight to `sum` where the mask drops. f32 of the mask's shape both. Throws Error on others.
+void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum);
+
 /// Sum of |w| over the kept entries by the sum over all; 1 for a weight of zeros. f32.
 double RetainedL1(const Tensor& weight, const Mask& mask);
 

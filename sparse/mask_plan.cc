@@ -66,6 +66,10 @@ std::string_view NameOf(MaskMethod method) {
 
 MaskPlan::MaskPlan(MaskPlanOptions options) : options_(std::move(options)) {
   RequireStages(options_);
+  if (options_.first_sparse_step < 0 || options_.dense_from_step < options_.first_sparse_step) {
+    throw Error(fmt::format("mask plan: sparse from step {} until step {}, expected 0 <= from <= until",
+                            options_.first_sparse_step, options_.dense_from_step));
+  }
   if (options_.method == MaskMethod::kRows) RequirePattern(options_.rows);
 }
 
@@ -78,13 +82,21 @@ int MaskPlan::KeptOfFour(int64_t step) const {
   return keep;
 }
 
+double MaskPlan::ShareAt(int64_t step) const {
+  const bool sparse = step >= options_.first_sparse_step && step < options_.dense_from_step;
+  return sparse ? options_.schedule.ShareAt(step) : 0.0;
+}
+
+bool MaskPlan::KeepsAll(int64_t step) const { return ShareAt(step) == 0 || KeptOfFour(step) == kTileSize; }
+
 bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
-  return options_.schedule.ShareAt(step) == options_.schedule.ShareAt(other) && KeptOfFour(step) == KeptOfFour(other);
+  return ShareAt(step) == ShareAt(other) && KeptOfFour(step) == KeptOfFour(other);
 }
 
 bool MaskPlan::AlwaysTwoOfFour() const {
   return options_.method != MaskMethod::kRows && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
-         options_.schedule.LastChange() == 0;
+         options_.schedule.LastChange() == 0 && options_.first_sparse_step == 0 &&
+         options_.dense_from_step == std::numeric_limits<int64_t>::max();
 }
 
 Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
@@ -116,9 +128,10 @@ Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& ke
 }
 
 Mask MaskPlan::Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
+  if (KeepsAll(step)) return MaskOfTiles(weight, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // Numbers of their own for a tile's turn and for its mask.
   Mask mask = FindWhole(weight, step, {key.seed, key.stream, 0}, name);
-  KeepOtherTilesWhole(weight, options_.schedule.ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
+  KeepOtherTilesWhole(weight, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
   return mask;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +41,10 @@ struct MaskPlanOptions {
   /// N-decay (4:4, 3:4, 2:4): rising steps, falling numbers; four of four before the first. Empty: 2:4 throughout. Of
   /// kExact alone.
   std::vector<MaskStage> stages = {};
+  /// Before the one and from the other optimizer step on, every mask keeps everything: a dense warm-up and a dense
+  /// finish.
+  int64_t first_sparse_step = 0;
+  int64_t dense_from_step = std::numeric_limits<int64_t>::max();
   /// A stage's mask is the best within the one that the stage before it would find for the same weight.
   bool nested_stages = false;
 };
@@ -52,9 +56,14 @@ class MaskPlan {
   /// The exact transposable mask, always.
   MaskPlan() = default;
   /// Throws Error on stages that do not rise in step, do not fall in number, keep fewer than one or more than four, or
-  /// stand beside another method than kExact; and on a RowPattern out of its bounds.
+  /// stand beside another method than kExact; on a dense finish that begins before the dense warm-up ends; and on a
+  /// RowPattern out of its bounds.
   explicit MaskPlan(MaskPlanOptions options);
 
+  /// The share of tiles that are pruned at `step`: the schedule's, and 0 outside of the sparse steps.
+  double ShareAt(int64_t step) const;
+  /// Whether a mask of `step` keeps everything, whatever the weight.
+  bool KeepsAll(int64_t step) const;
   /// The mask of f32 `weight` [rows, cols] at `step`. Random choices go by the key's seed and stream. Throws Error as
   /// FindMask and FindRowMask do.
   Mask Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const;

@@ -35,6 +35,10 @@ void TeeSink::OnActivation(const ActivationMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnActivation(metrics);
 }
 
+void TeeSink::OnTensor(const TensorMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnTensor(metrics);
+}
+
 JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "a")) {
   if (file_ == nullptr) {
     throw Error(fmt::format("cannot open {} for appending: {}", path.string(), std::strerror(errno)),
@@ -69,7 +73,12 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
                  {"layer", metrics.layer},
                  {"retained_l1", metrics.retained_l1},
                  {"flip_rate", metrics.flip_rate},
-                 {"activation_density", metrics.activation_density}}
+                 {"activation_density", metrics.activation_density},
+                 {"sparsity", metrics.sparsity},
+                 {"tiles_keeping_seven", metrics.tiles_keeping_seven},
+                 {"dead_rows", metrics.dead_rows},
+                 {"dead_columns", metrics.dead_columns},
+                 {"masked_gradient_share", metrics.masked_gradient_share}}
                 .dump());
 }
 

@@ -22,6 +22,7 @@
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
+#include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -86,7 +87,7 @@ void RequireSameData(const RunFiles& run, const Workload& workload) {
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
-  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config.sparsity()));
+  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config));
   if (!report.converted.empty()) return report;
   std::string message = "sparsity: no layer is eligible";
   for (const nn::SwapEntry& entry : report.kept_dense) {
@@ -123,8 +124,7 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
     // A sample or a token is a row of every product.
-    PrintSwapReport(report, BuildSwapOptions(config.sparsity()).target, model, run.workload.task->units_per_batch(),
-                    out);
+    PrintSwapReport(report, BuildSwapOptions(config).target, model, run.workload.task->units_per_batch(), out);
   }
   return run;
 }

@@ -10,6 +10,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -81,7 +82,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   }
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
   if (config.sparsity().enabled()) {
-    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config.sparsity()));
+    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config));
   }
   nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());
   loaded.model->SetTraining(false);

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/nn/swap.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// The optimizer step that is meant, of `total_steps`; `otherwise` where none is.
+int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise);
+
+/// From the sparsity of a valid config to the options of the layer swap.
+nn::SwapOptions BuildSwapOptions(const proto::Config& config);
+
+}  // namespace twofour::train
