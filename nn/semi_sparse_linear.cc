@@ -77,13 +77,17 @@ void SemiSparseLinear::SetMask(sparse::Mask mask) {
   packed_ = nullptr;
 }
 
-std::shared_ptr<const sparse::SemiSparseWeight> SemiSparseLinear::Pack() {
-  if (!options_.soft_threshold) return std::make_shared<const sparse::SemiSparseWeight>(weight_, mask_);
+double SemiSparseLinear::flip_rate() const {
+  const bool at_rest = frozen() || options_.plan.KeepsAll(step_);
+  return at_rest && step_ != mask_step_ ? 0.0 : flip_rate_;
+}
+
+Tensor SemiSparseLinear::Thresholded() {
   Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
   if (!scale_) scale_ = sparse::ScaleToFit(weight_, soft);
   float* const scaled = soft.mutable_data<float>();
   kernels::Scale(soft.numel(), static_cast<float>(*scale_), scaled, scaled);
-  return std::make_shared<const sparse::SemiSparseWeight>(soft, mask_);
+  return soft;
 }
 
 void SemiSparseLinear::RefreshIfDue() {
@@ -96,7 +100,8 @@ void SemiSparseLinear::RefreshIfDue() {
     mask_step_ = step_;
   }
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    packed_ = Pack();
+    packed_ =
+        std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? Thresholded() : weight_, mask_);
     packed_version_ = version;
   }
 }
@@ -120,6 +125,12 @@ sparse::SemiSparseLayer SemiSparseLinear::Layer() {
 const sparse::Mask& SemiSparseLinear::mask() {
   RefreshIfDue();
   return mask_;
+}
+
+Tensor SemiSparseLinear::EffectiveWeight() {
+  RefreshIfDue();
+  if (runs_dense()) return weight_.Clone();
+  return options_.soft_threshold ? Thresholded() : sparse::ApplyMask(weight_, mask_);
 }
 
 double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }

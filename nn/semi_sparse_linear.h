@@ -94,8 +94,12 @@ class SemiSparseLinear : public Module {
   /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
   void SetOptimizerStep(int64_t step);
 
-  /// Share of mask entries that the last refresh changed; 0 before the second one.
-  double flip_rate() const { return flip_rate_; }
+  /// A copy of the weight that products run on: masked, under a soft threshold, or dense for now.
+  Tensor EffectiveWeight();
+
+  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen, or
+  /// dense for now).
+  double flip_rate() const;
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
@@ -122,7 +126,7 @@ class SemiSparseLinear : public Module {
   int64_t Interval() const;
   void RefreshIfDue();
   void SetMask(sparse::Mask mask);
-  std::shared_ptr<const sparse::SemiSparseWeight> Pack();
+  Tensor Thresholded();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;

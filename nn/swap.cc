@@ -114,7 +114,7 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
     if (auto* by_weight = dynamic_cast<SemiSparseLinear*>(slot.get())) {
       weight = by_weight->weight();
       bias = by_weight->bias();
-      if (apply_mask) weight.CopyFrom(sparse::ApplyMask(weight, by_weight->mask()));
+      if (apply_mask) weight.CopyFrom(by_weight->EffectiveWeight());
     } else if (const auto* by_activation = dynamic_cast<const SemiSparseActivationLinear*>(slot.get())) {
       weight = by_activation->weight();
       bias = by_activation->bias();

@@ -18,11 +18,14 @@
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
+#include "twofour/train/cli/retrain.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/startup_table.h"
+#include "twofour/train/cli/suggest_decay.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/initial_weights.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -59,7 +62,9 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const fs::path
 }
 
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
-  if (!resume) return ApplyCommandLine(LoadTextConfig(line.config), line);
+  if (!resume) {
+    return ApplyCommandLine(line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from), line);
+  }
   const proto::Config stored = LoadTextConfig(RunFiles{resume->folder}.config().string());
   if (!line.config.empty()) {
     RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), ApplyCommandLine(stored, line),
@@ -86,16 +91,6 @@ void RequireSameData(const RunFiles& run, const Workload& workload) {
                           run.data().string()));
 }
 
-nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
-  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config));
-  if (!report.converted.empty()) return report;
-  std::string message = "sparsity: no layer is eligible";
-  for (const nn::SwapEntry& entry : report.kept_dense) {
-    message += fmt::format("\n  {} [{}, {}]: {}", entry.name, entry.out_features, entry.in_features, entry.reason);
-  }
-  throw Error(message);
-}
-
 RunFolder::IfExists IfExists(const CommandLine& line) {
   return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
 }
@@ -118,6 +113,9 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   CheckKernelEnvironment();
   run.workload = BuildWorkload(config);
   nn::Module& model = *run.workload.model;
+  if (!config.initial_weights().empty() && !(resume && resume->checkpoint)) {
+    LoadInitialWeights(config.initial_weights(), model);
+  }
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
@@ -193,6 +191,7 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, std::ostrea
     const std::optional<SampleCommandLine> line = ParseSampleCommandLine(argc, argv, out);
     return line ? Sample(*line, out, err, stop) : 0;
   }
+  if (argc > 1 && std::string_view(argv[1]) == "suggest-decay") return RunSuggestDecay(argc, argv, out, stop);
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, out);
   if (!line) return 0;
   std::optional<RunPath> resume;

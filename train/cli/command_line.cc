@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ostream>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -17,6 +18,8 @@ Examples:
   trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
   trainer --resume runs/longer
   trainer sample --run runs/gpt_tiny --prompt "To be" (see trainer sample --help)
+  trainer retrain --from runs/dense_mlp               (see trainer retrain --help)
+  trainer suggest-decay --config configs/sparse_mlp.pbtxt (see trainer suggest-decay --help)
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.)";
@@ -25,23 +28,33 @@ Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N 
 
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out) {
   CommandLine line;
-  CLI::App app("Trains models with 2:4 semi-structured sparsity.", "trainer");
-  app.footer(kFooter);
-  app.set_version_flag("--version", "twofour " TWOFOUR_VERSION);
-  app.add_option("--config", line.config, "Config file (protobuf text)")->type_name("FILE");
+  const bool retrain = argc > 1 && std::string_view(argv[1]) == "retrain";
+  CLI::App app(retrain ? "Prunes a finished dense run once and trains it again, as before, with the masks fixed."
+                       : "Trains models with 2:4 semi-structured sparsity.",
+               retrain ? "trainer retrain" : "trainer");
+  if (retrain) {
+    app.add_option("--from", line.from, "The dense run's folder")->type_name("DIR")->required();
+  } else {
+    app.footer(kFooter);
+    app.set_version_flag("--version", "twofour " TWOFOUR_VERSION);
+    app.add_option("--config", line.config, "Config file (protobuf text)")->type_name("FILE");
+    app.add_option("--resume", line.resume, "Go on with a run: its folder, or one of its checkpoints")
+        ->type_name("DIR");
+  }
   app.add_option("--set", line.set, "Set a config field, as in training.steps=100; wins over the file; may repeat")
       ->type_name("PATH=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   app.add_option("--out", line.out, "Run folder to create (default: runs/<name>)")->type_name("DIR");
-  app.add_option("--resume", line.resume, "Go on with a run: its folder, or one of its checkpoints")->type_name("DIR");
   bool sparse = false, dense = false;
-  auto* sparse_flag = app.add_flag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
-  sparse_flag->disable_flag_override();
-  app.add_flag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)")
-      ->excludes(sparse_flag)
-      ->disable_flag_override();
+  if (!retrain) {
+    auto* sparse_flag = app.add_flag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
+    sparse_flag->disable_flag_override();
+    app.add_flag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)")
+        ->excludes(sparse_flag)
+        ->disable_flag_override();
+  }
   app.add_option("--threads", line.threads, "Threads to compute with; 0: all processors")->type_name("N");
   app.add_option("--seed", line.seed, "Seed of initial weights, data order and dropout")
       ->type_name("S")
@@ -50,7 +63,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
   app.add_flag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
   app.add_flag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");
   try {
-    app.parse(argc, argv);
+    app.parse(argc - (retrain ? 1 : 0), argv + (retrain ? 1 : 0));
   } catch (const CLI::CallForHelp&) {
     out << app.help();
     return std::nullopt;
@@ -58,10 +71,10 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
     out << app.version() << "\n";
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw Error(fmt::format("{} (see trainer --help)", error.what()));
+    throw Error(fmt::format("{} (see {} --help)", error.what(), app.get_name()));
   }
   if (sparse || dense) line.sparse = sparse;
-  if (line.config.empty() && line.resume.empty()) {
+  if (line.config.empty() && line.resume.empty() && line.from.empty()) {
     throw Error("nothing to train: give --config FILE or --resume DIR (see trainer --help)");
   }
   if (!line.resume.empty() && (!line.out.empty() || line.overwrite)) {

@@ -44,9 +44,9 @@ std::string DescribeTraining(const proto::Config& config, const Workload& worklo
 
 /// Which kernels multiply with a layer's weight, and why: "pair_bucket_avx2 (the fastest at this size)", or one for
 /// each direction where they differ.
-std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch) {
+std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch, bool two_of_four) {
   const auto choose = [&](sparse::Direction direction) {
-    return sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction});
+    return sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction, two_of_four});
   };
   const auto forward = choose(sparse::Direction::kForward), input_grad = choose(sparse::Direction::kInputGrad);
   if (forward.kernel == input_grad.kernel) return fmt::format("{} ({})", forward.kernel->name, forward.reason);

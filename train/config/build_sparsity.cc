@@ -1,7 +1,12 @@
 #include "twofour/train/config/build_sparsity.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <stdexcept>
+#include <string>
+
+#include "twofour/core/error.h"
 
 namespace twofour::train {
 namespace {
@@ -127,6 +132,16 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
           .sparsity = std::move(options),
           .activation_algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
                                                                                   : sparse::MaskAlgorithm::kExact};
+}
+
+nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
+  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config));
+  if (!report.converted.empty()) return report;
+  std::string message = "sparsity: no layer is eligible";
+  for (const nn::SwapEntry& entry : report.kept_dense) {
+    message += fmt::format("\n  {} [{}, {}]: {}", entry.name, entry.out_features, entry.in_features, entry.reason);
+  }
+  throw Error(message);
 }
 
 }  // namespace twofour::train

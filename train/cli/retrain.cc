@@ -1,0 +1,32 @@
+#include "twofour/train/cli/retrain.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+
+proto::Config RetrainConfig(const std::string& from) {
+  const RunFiles run{FindRun("--from", from).folder};
+  if (!FileSystem::Default().Exists(run.model())) {
+    throw Error(fmt::format("--from {}: the run is not finished, expected one with model.safetensors", from));
+  }
+  proto::Config config = LoadTextConfig(run.config().string());
+  if (config.sparsity().enabled() && config.sparsity().apply()) {
+    throw Error(fmt::format("--from {}: the run is sparse, expected a dense one to prune", from));
+  }
+  config.set_name(config.name() + "_retrain");
+  config.set_initial_weights(run.model().string());
+  proto::Sparsity& sparsity = *config.mutable_sparsity();
+  sparsity.set_enabled(true);
+  sparsity.set_apply(true);
+  sparsity.mutable_freeze()->set_step(0);
+  sparsity.set_freeze_gradient(true);
+  return config;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,158 @@
+#include "twofour/train/cli/suggest_decay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "twofour/core/error.h"
+#include "twofour/core/parallel.h"
+#include "twofour/train/config/build.h"
+#include "twofour/train/config/build_optimizer.h"
+#include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/initial_weights.h"
+#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/config/validate.h"
+#include "twofour/train/config/workload.h"
+#include "twofour/train/decay_choice.h"
+
+namespace twofour::train {
+namespace {
+
+struct Request {
+  std::string config;
+  std::vector<std::string> set;
+  std::vector<double> lambdas = {1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1};
+  std::optional<int64_t> steps;
+  std::optional<int> threads;
+};
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  CLI::App app("Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings.",
+               "trainer suggest-decay");
+  app.add_option("--config", request.config, "Config file (protobuf text)")->type_name("FILE")->required();
+  app.add_option("--set", request.set, "Set a config field; may repeat")
+      ->type_name("PATH=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_option("--lambda", request.lambdas, "What to try, separated by commas")
+      ->type_name("L,L,...")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--steps", request.steps,
+                 "Optimizer steps of each training (default: a tenth of the run's, 50 at least)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--threads", request.threads, "Threads to compute with; 0: all processors")->type_name("N");
+  try {
+    app.parse(argc - 1, argv + 1);
+  } catch (const CLI::CallForHelp&) {
+    out << app.help();
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw Error(fmt::format("{} (see trainer suggest-decay --help)", error.what()));
+  }
+  return request;
+}
+
+/// The mean over layers and over the second half of the steps: at first every mask is in motion.
+class FlipRates : public MetricSink {
+ public:
+  explicit FlipRates(int64_t steps) : first_step_(steps / 2 + 1) {}
+  void OnTrain(const TrainMetrics&) override {}
+  void OnEval(const EvalMetrics&) override {}
+  void OnActivation(const ActivationMetrics&) override {}
+  void OnSparsity(const SparsityMetrics& metrics) override {
+    if (metrics.step < first_step_) return;
+    sum_ += metrics.flip_rate;
+    ++count_;
+  }
+  double Mean() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : 0.0; }
+
+ private:
+  int64_t first_step_;
+  double sum_ = 0;
+  int64_t count_ = 0;
+};
+
+/// The flip rate in the first `steps` of a run; none when it was stopped.
+std::optional<double> TrialFlipRate(const proto::Config& config, int64_t steps, const StopRequest& stop) {
+  Workload workload = BuildWorkload(config);
+  if (!config.initial_weights().empty()) LoadInitialWeights(config.initial_weights(), *workload.model);
+  const std::unique_ptr<optim::Optimizer> optimizer = BuildOptimizer(config, *workload.model);
+  SwapLayers(config, *workload.model);
+  TrainerOptions options = BuildTrainerOptions(config);
+  options.steps = steps;
+  options.log_every_steps = 1;
+  options.eval_every_steps = 0;
+  options.histogram_every_steps = 0;
+  FlipRates rates(steps);
+  Trainer trainer(*workload.task, *optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
+                  options, {.sink = &rates, .stop = &stop.stop});
+  if (!trainer.Run()) return std::nullopt;
+  return rates.Mean();
+}
+
+void Say(double dense, const std::vector<DecayTrial>& trials, const std::string& place, std::ostream& out) {
+  if (const std::optional<DecayTrial> best = ChooseDecay(dense, trials)) {
+    out << fmt::format(
+        "suggested: --set sparsity.masked_decay.lambda={:g}  (place {}; ratio {:.2f}, wanted {:.2f} to "
+        "{:.2f})\n",
+        best->lambda, place, best->flip_rate / dense, kLowestFlipRatio, kHighestFlipRatio);
+    return;
+  }
+  const auto above = [&](const DecayTrial& trial) { return trial.flip_rate / dense > kHighestFlipRatio; };
+  const bool all_above = std::all_of(trials.begin(), trials.end(), above);
+  const bool none_above = std::none_of(trials.begin(), trials.end(), above);
+  out << fmt::format("no lambda brings the ratio into {:.2f} to {:.2f}: try {}\n", kLowestFlipRatio, kHighestFlipRatio,
+                     all_above    ? "larger ones"
+                     : none_above ? "smaller ones"
+                                  : "some between those on either side");
+}
+
+}  // namespace
+
+int RunSuggestDecay(int argc, const char* const* argv, std::ostream& out, const StopRequest& stop) {
+  const std::optional<Request> request = Parse(argc, argv, out);
+  if (!request) return 0;
+  proto::Config config = LoadTextConfig(request->config);
+  for (const std::string& assignment : request->set) ApplyOverride(config, assignment);
+  if (request->threads) config.set_threads(*request->threads);
+  config.mutable_sparsity()->set_enabled(true);
+  config = WithDefaults(config);
+  ValidateConfig(config);
+  constexpr int64_t kFewestSteps = 50, kPart = 10;
+  const int64_t total = config.training().steps();
+  const int64_t steps = std::min(total, request->steps.value_or(std::max(kFewestSteps, total / kPart)));
+  SetNumThreads(config.threads());
+
+  proto::Config dense = config;
+  dense.mutable_sparsity()->set_apply(false);
+  dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
+  const std::optional<double> dense_rate = TrialFlipRate(dense, steps, stop);
+  if (!dense_rate) return 128 + stop.signal;
+  out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
+  std::vector<DecayTrial> trials;
+  for (const double lambda : request->lambdas) {
+    config.mutable_sparsity()->mutable_masked_decay()->set_lambda(lambda);
+    const std::optional<double> rate = TrialFlipRate(config, steps, stop);
+    if (!rate) return 128 + stop.signal;
+    trials.push_back({lambda, *rate});
+    out << fmt::format("lambda {:<7g} {:.3e}  ratio {:.2f}\n", lambda, *rate,
+                       *dense_rate > 0 ? *rate / *dense_rate : 0.0)
+        << std::flush;
+  }
+  Say(*dense_rate, trials, proto::MaskedDecay::Place_Name(config.sparsity().masked_decay().place()), out);
+  return 0;
+}
+
+}  // namespace twofour::train
