@@ -44,6 +44,10 @@ const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
   if (fc == nullptr || proj == nullptr) return no("not both linears are SemiSparseLinear");
   if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
+  const auto masks_both_ways = [](const SemiSparseLinear& layer) {
+    return layer.options().apply && layer.options().plan.options().method != sparse::MaskMethod::kRows;
+  };
+  if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
   return sparse::ChooseMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
 }
 

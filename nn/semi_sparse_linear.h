@@ -97,8 +97,8 @@ class SemiSparseLinear : public Module {
   /// A copy of the weight that products run on: masked, under a soft threshold, or dense for now.
   Tensor EffectiveWeight();
 
-  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen, or
-  /// dense for now).
+  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen,
+  /// or dense for now).
   double flip_rate() const;
   /// Share of |weight| that the mask keeps.
   double RetainedL1();

@@ -122,7 +122,7 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
     // A sample or a token is a row of every product.
-    PrintSwapReport(report, BuildSwapOptions(config).target, model, run.workload.task->units_per_batch(), out);
+    PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), out);
   }
   return run;
 }

@@ -11,6 +11,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/train/cli/recipe_line.h"
 #include "twofour/train/config/build.h"
 
 namespace twofour::train {
@@ -85,15 +86,18 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
                                  .name));
 }
 
-void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, nn::Module& model, int64_t batch,
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,
                      std::ostream& out) {
-  const bool by_weight = target == nn::SwapTarget::kWeight;
+  const bool by_weight = options.target == nn::SwapTarget::kWeight;
+  const nn::SemiSparseOptions& sparsity = options.sparsity;
+  const bool two_of_four = sparsity.plan.options().method != sparse::MaskMethod::kRows;
   out << fmt::format("✓ 2:4 sparsity enabled - converted {} MLP layers to {}\n", report.converted.size(),
                      by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
+  if (by_weight) out << fmt::format("  {}\n", DescribeRecipe(sparsity));
   const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
   for (const nn::SwapEntry& entry : report.converted) {
     out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
-    if (by_weight) out << "  " << DescribeKernels(entry, batch);
+    if (by_weight) out << "  " << DescribeKernels(entry, batch, two_of_four);
     out << "\n";
   }
   model.VisitModules([&](const std::string& name, nn::Module& module) {
