@@ -6,11 +6,10 @@
 #include <ostream>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
-
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
+#include "twofour/train/cli/arguments.h"
 #include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/config/load_model.h"
@@ -68,43 +67,31 @@ class Transcript {
 
 std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* const* argv, std::ostream& out) {
   SampleCommandLine line;
-  CLI::App app("Prints text that a trained language model makes up.", "trainer sample");
-  app.add_option("--run", line.run, "The run's folder, or one of its checkpoints")->type_name("DIR")->required();
+  Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
+  arguments.Add("--run", line.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
   std::string prompt, prompt_file;
-  auto* prompt_option = app.add_option("--prompt", prompt, "What to continue (default: a new line)")->type_name("TEXT");
-  auto* file_option = app.add_option("--prompt-file", prompt_file, "A file that holds it")->type_name("FILE");
-  file_option->excludes(prompt_option);
+  const Argument prompt_option =
+      arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
+  const Argument file_option =
+      arguments.Add("--prompt-file", prompt_file, "A file that holds it").Type("FILE").Excludes(prompt_option);
   nn::GenerateOptions& generate = line.generate;
-  app.add_option("--tokens", generate.tokens, "How many to add")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, kMaxTokens))
-      ->capture_default_str();
-  app.add_option("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
-      ->type_name("T")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  app.add_option("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
-      ->type_name("K")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--top-p", generate.sampling.top_p,
-                 "Draw from the most likely tokens that together reach this probability")
-      ->type_name("P")
-      ->check(CLI::Range(1e-9, 1.0));
-  app.add_option("--seed", generate.seed, "Decides the draws")
-      ->type_name("S")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", line.threads, "Threads to compute with; 0: all processors")->type_name("N");
-  try {
-    app.parse(argc - 1, argv + 1);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw Error(fmt::format("{} (see trainer sample --help)", error.what()));
-  }
-  if (prompt_option->count() > 0) line.prompt = prompt;
-  if (file_option->count() > 0) line.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
+  arguments.Add("--tokens", generate.tokens, "How many to add").Type("N").Range(int64_t{1}, kMaxTokens).ShowDefault();
+  arguments.Add("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
+      .Type("T")
+      .Range(0.0, 1e6)
+      .ShowDefault();
+  arguments.Add("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
+      .Type("K")
+      .NotNegative();
+  arguments
+      .Add("--top-p", generate.sampling.top_p, "Draw from the most likely tokens that together reach this probability")
+      .Type("P")
+      .Range(1e-9, 1.0);
+  arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
+  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors").Type("N");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (prompt_option.given()) line.prompt = prompt;
+  if (file_option.given()) line.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
   if (line.prompt && line.prompt->empty()) throw Error("the prompt is empty, expected at least one token");
   return line;
 }

@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
+#include "twofour/train/cli/arguments.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
@@ -25,6 +24,8 @@
 namespace twofour::train {
 namespace {
 
+constexpr int64_t kMaxSteps = 1'000'000'000;
+
 struct Request {
   std::string config;
   std::vector<std::string> set;
@@ -35,32 +36,21 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  CLI::App app("Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings.",
-               "trainer suggest-decay");
-  app.add_option("--config", request.config, "Config file (protobuf text)")->type_name("FILE")->required();
-  app.add_option("--set", request.set, "Set a config field; may repeat")
-      ->type_name("PATH=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-  app.add_option("--lambda", request.lambdas, "What to try, separated by commas")
-      ->type_name("L,L,...")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  app.add_option("--steps", request.steps,
-                 "Optimizer steps of each training (default: a tenth of the run's, 50 at least)")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--threads", request.threads, "Threads to compute with; 0: all processors")->type_name("N");
-  try {
-    app.parse(argc - 1, argv + 1);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw Error(fmt::format("{} (see trainer suggest-decay --help)", error.what()));
-  }
+  Arguments arguments("Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings.",
+                      "trainer suggest-decay");
+  arguments.Add("--config", request.config, "Config file (protobuf text)").Type("FILE").Required();
+  arguments.Add("--set", request.set, "Set a config field; may repeat").Type("PATH=VALUE").Repeatable();
+  arguments.Add("--lambda", request.lambdas, "What to try, separated by commas")
+      .Type("L,L,...")
+      .Commas()
+      .Range(0.0, 1e6)
+      .ShowDefault();
+  arguments
+      .Add("--steps", request.steps, "Optimizer steps of each training (default: a tenth of the run's, at least 50)")
+      .Type("N")
+      .Range(int64_t{1}, kMaxSteps);
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors").Type("N");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   return request;
 }
 
