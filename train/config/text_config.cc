@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <regex>
 #include <sstream>
 #include <vector>
 
@@ -35,10 +34,17 @@ struct UnknownField {
 };
 
 std::optional<UnknownField> ParseWarning(const std::string& warning) {
-  static const std::regex pattern("Message type \"([^\"]+)\" has no field named \"([^\"]+)\"\\.?");
-  std::smatch match;
-  if (!std::regex_match(warning, match, pattern)) return std::nullopt;
-  return UnknownField{match[2].str(), match[1].str()};
+  const auto between = [&warning](const std::string& before) -> std::optional<std::string> {
+    const size_t begin = warning.find(before);
+    if (begin == std::string::npos) return std::nullopt;
+    const size_t end = warning.find('"', begin + before.size());
+    if (end == std::string::npos) return std::nullopt;
+    return warning.substr(begin + before.size(), end - begin - before.size());
+  };
+  const std::optional<std::string> type = between("Message type \"");
+  const std::optional<std::string> name = between("\" has no field named \"");
+  if (!type || !name) return std::nullopt;
+  return UnknownField{*name, *type};
 }
 
 std::string Explain(const UnknownField& unknown) {
