@@ -44,6 +44,7 @@ const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
   if (fc == nullptr || proj == nullptr) return no("not both linears are SemiSparseLinear");
   if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
+  if (fc->options().soft_threshold || proj->options().soft_threshold) return no("a weight has a soft threshold");
   return sparse::ChooseMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
 }
 

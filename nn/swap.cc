@@ -33,6 +33,11 @@ class Eligibility {
     if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
     }
+    const sparse::MaskPlanOptions& plan = options.sparsity.plan.options();
+    if (plan.method == sparse::MaskMethod::kRows && options.multiple_of % plan.rows.of != 0) {
+      throw Error(fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", options.multiple_of,
+                              plan.rows.of, plan.rows.keep, plan.rows.of));
+    }
     if (options.sparsity.interval < 1) {
       throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
     }
@@ -114,7 +119,7 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
     if (auto* by_weight = dynamic_cast<SemiSparseLinear*>(slot.get())) {
       weight = by_weight->weight();
       bias = by_weight->bias();
-      if (apply_mask) weight.CopyFrom(sparse::ApplyMask(weight, by_weight->mask()));
+      if (apply_mask) weight.CopyFrom(by_weight->PrunedWeight());
     } else if (const auto* by_activation = dynamic_cast<const SemiSparseActivationLinear*>(slot.get())) {
       weight = by_activation->weight();
       bias = by_activation->bias();

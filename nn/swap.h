@@ -50,8 +50,8 @@ struct SwapReport {
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
-/// weights keep their 2:4 zeros, and a weight that is not finite is an Error before anything is changed; otherwise
-/// they are the dense master weights. Returns what was converted.
+/// weights become what products saw (SemiSparseLinear::PrunedWeight), and a weight that is not finite is an Error
+/// before anything is changed; otherwise they are the dense master weights. Returns what was converted.
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// A semi-sparse layer of a tree and its full name.
