@@ -24,12 +24,17 @@ std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
   std::map<std::string, nn::SemiSparseLinear*> sparse;
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) sparse[name + ".weight"] = layer;
   if (weights == ExportWeights::kDenseWithMasks) {
-    for (const auto& [name, layer] : sparse) tensors.push_back({name + "_mask", layer->mask().ToTensor()});
+    for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
+      for (const NamedTensor& buffer : layer->Buffers()) {
+        if (buffer.name != "weight_mask" && buffer.name != "weight_mask_scale") continue;  // What only a resume needs.
+        tensors.push_back({name + "." + buffer.name, buffer.tensor});
+      }
+    }
     return tensors;
   }
   for (NamedTensor& named : tensors) {
     const auto found = sparse.find(named.name);
-    if (found != sparse.end()) named.tensor = sparse::ApplyMask(found->second->weight(), found->second->mask());
+    if (found != sparse.end()) named.tensor = found->second->PrunedWeight();
   }
   return tensors;
 }
