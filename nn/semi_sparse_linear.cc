@@ -48,6 +48,14 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
     throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
                             NameOf(options.plan.options().method)));
   }
+  if (options.freeze_step && *options.freeze_step < 0) {
+    throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options.freeze_step));
+  }
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  if (plan.method == sparse::MaskMethod::kRows && weight.dim(1) % plan.rows.of != 0) {
+    throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
+                            ToString(weight.shape()), plan.rows.keep, plan.rows.of, plan.rows.of));
+  }
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
@@ -57,18 +65,26 @@ void SemiSparseLinear::SetOptimizerStep(int64_t step) {
   told_step_ = true;
 }
 
+int64_t SemiSparseLinear::PlanStep() const {
+  return frozen() && !options_.plan.KeepsAll(step_) ? *options_.freeze_step : step_;
+}
+
 int64_t SemiSparseLinear::Interval() const {
-  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * static_cast<double>(step_)));
+  const auto step = static_cast<double>(PlanStep());
+  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * step));
 }
 
 bool SemiSparseLinear::IsDue() const {
   if (mask_.empty()) return true;
-  if (frozen()) return options_.plan.KeepsAll(step_) && !keeps_all_;
-  if (!options_.plan.AsksTheSame(mask_step_, step_)) return true;
-  if (options_.plan.KeepsAll(step_)) return false;
+  const sparse::MaskPlan& plan = options_.plan;
+  if (frozen() && plan.KeepsAll(step_)) return !keeps_all_;
+  if (frozen() && mask_step_ >= *options_.freeze_step) return false;
+  const int64_t step = PlanStep();
+  if (!plan.AsksTheSame(mask_step_, step)) return true;
+  if (plan.KeepsAll(step)) return false;
   const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
   const int64_t interval = Interval();
-  return interval > 1 && told_step_ ? step_ - mask_step_ >= interval : writes >= interval;
+  return interval > 1 && told_step_ ? step - mask_step_ >= interval : writes >= interval;
 }
 
 void SemiSparseLinear::SetMask(sparse::Mask mask) {
@@ -82,7 +98,7 @@ double SemiSparseLinear::flip_rate() const {
   return at_rest && step_ != mask_step_ ? 0.0 : flip_rate_;
 }
 
-Tensor SemiSparseLinear::Thresholded() {
+Tensor SemiSparseLinear::SoftWeight() {
   Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
   if (!scale_) scale_ = sparse::ScaleToFit(weight_, soft);
   float* const scaled = soft.mutable_data<float>();
@@ -93,7 +109,7 @@ Tensor SemiSparseLinear::Thresholded() {
 void SemiSparseLinear::RefreshIfDue() {
   const uint64_t version = weight_.version();
   if (IsDue()) {
-    sparse::Mask found = options_.plan.Find(weight_, step_, options_.key, name_);
+    sparse::Mask found = options_.plan.Find(weight_, PlanStep(), options_.key, name_);
     flip_rate_ = mask_.empty() ? 0.0 : sparse::FlipRate(mask_, found);
     SetMask(std::move(found));
     mask_version_ = version;
@@ -101,7 +117,7 @@ void SemiSparseLinear::RefreshIfDue() {
   }
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
     packed_ =
-        std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? Thresholded() : weight_, mask_);
+        std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_);
     packed_version_ = version;
   }
 }
@@ -130,7 +146,7 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   RefreshIfDue();
   if (runs_dense()) return weight_.Clone();
-  return options_.soft_threshold ? Thresholded() : sparse::ApplyMask(weight_, mask_);
+  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, mask_);
 }
 
 double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
@@ -190,8 +206,11 @@ void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
   if (name == kMaskBuffer) {
     SetMask(sparse::Mask::FromTensor(tensor));
     mask_version_ = weight_.version();
+    mask_step_ = step_;
   } else if (name == kMaskStepBuffer) {
-    mask_step_ = static_cast<int64_t>(tensor.item());
+    // Until somebody tells of the step, the mask that was loaded is in force.
+    step_ = mask_step_ = static_cast<int64_t>(tensor.item());
+    told_step_ = told_step_ || step_ > 0;
   } else if (name == kFlipRateBuffer) {
     flip_rate_ = tensor.item();
   } else if (name == kScaleBuffer) {

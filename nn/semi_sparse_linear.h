@@ -38,7 +38,7 @@ struct SemiSparseOptions {
   int64_t interval = 1;
   /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
   double interval_growth = 0;
-  /// From this optimizer step on the mask stays as it is, but for the plan's dense finish; 0: the first one stays.
+  /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
   std::optional<int64_t> freeze_step = {};
   /// From then on the gradient of what is masked is dropped, too (SparseTraining).
   bool freeze_gradient = false;
@@ -89,7 +89,7 @@ class SemiSparseLinear : public Module {
   const sparse::Mask& mask_in_force() const { return mask_; }
   /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or is not to be applied.
   bool runs_dense() const { return keeps_all_ || !options_.apply; }
-  /// Whether no mask is searched for any more.
+  /// Whether no mask is searched for any more but that of the freeze step.
   bool frozen() const { return options_.freeze_step && step_ >= *options_.freeze_step; }
   /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
   void SetOptimizerStep(int64_t step);
@@ -123,10 +123,12 @@ class SemiSparseLinear : public Module {
 
  private:
   bool IsDue() const;
+  /// The step whose mask the plan is asked for.
+  int64_t PlanStep() const;
   int64_t Interval() const;
   void RefreshIfDue();
   void SetMask(sparse::Mask mask);
-  Tensor Thresholded();
+  Tensor SoftWeight();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;

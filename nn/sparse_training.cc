@@ -44,6 +44,7 @@ void SparseTraining::AfterUpdate(double lr) {
   for (const auto& [name, layer] : layers_) {
     if (!Decays(*layer, MaskedDecay::Place::kWeight)) continue;
     Tensor weight = layer->weight();
+    if (!weight.grad().defined()) continue;  // Passed over by the optimizer, too.
     sparse::AddDropped(-lr * layer->options().masked_decay.lambda, weight, layer->mask_in_force(), weight);
   }
 }

@@ -17,6 +17,11 @@ class Eligibility {
     if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
     }
+    const sparse::MaskPlanOptions& plan = options.sparsity.plan.options();
+    if (plan.method == sparse::MaskMethod::kRows && options.multiple_of % plan.rows.of != 0) {
+      throw Error(fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", options.multiple_of,
+                              plan.rows.of, plan.rows.keep, plan.rows.of));
+    }
     if (options.sparsity.interval < 1) {
       throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
     }

@@ -15,10 +15,10 @@
 namespace twofour::sparse {
 namespace {
 
-void RequireShape(std::string_view what, const Tensor& weight, const Mask& mask) {
-  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
-    throw Error(fmt::format("{}: a weight of shape {} and a mask of shape [{}, {}]", what, ToString(weight.shape()),
-                            mask.rows(), mask.cols()));
+void RequireShape(std::string_view function, std::string_view what, const Tensor& tensor, const Mask& mask) {
+  if (tensor.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("{}: a {} of shape {} and a mask of shape [{}, {}], expected equal shapes", function, what,
+                            ToString(tensor.shape()), mask.rows(), mask.cols()));
   }
 }
 
@@ -119,15 +119,15 @@ void ApplyMask(const float* weight, const Mask& mask, float* masked) {
 }
 
 Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
-  RequireShape("ApplyMask", weight, mask);
+  RequireShape("ApplyMask", "weight", weight, mask);
   Tensor masked = Tensor::Empty(weight.shape());
   ApplyMask(weight.data<float>(), mask, masked.mutable_data<float>());
   return masked;
 }
 
 void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum) {
-  RequireShape("AddDropped", weight, mask);
-  RequireShape("AddDropped: sum", sum, mask);
+  RequireShape("AddDropped", "weight", weight, mask);
+  RequireShape("AddDropped", "sum", sum, mask);
   const float* w = weight.data<float>();
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
@@ -141,7 +141,7 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
 }
 
 double RetainedL1(const Tensor& weight, const Mask& mask) {
-  RequireShape("RetainedL1", weight, mask);
+  RequireShape("RetainedL1", "weight", weight, mask);
   const float* w = weight.data<float>();
   std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
   ForEachTileRow(mask, [&](int64_t tile_row) {

@@ -115,11 +115,12 @@ Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& ke
     case MaskMethod::kExact:
       break;
   }
-  if (keep == 2 && !options_.nested_stages) return FindMask(weight, MaskAlgorithm::kExact, name);
+  const bool nested = options_.nested_stages && !options_.stages.empty();
+  if (keep == 2 && !nested) return FindMask(weight, MaskAlgorithm::kExact, name);
   return MaskOfTiles(weight, name, [&](int64_t, const TileMagnitudes& elements) {
     const TileMagnitudes magnitudes = Magnitudes(elements);
     TileMask mask = 0xffff;
-    if (!options_.nested_stages) return BestTileMask(keep, magnitudes, mask);
+    if (!nested) return BestTileMask(keep, magnitudes, mask);
     for (const MaskStage& stage : options_.stages) {
       if (stage.step <= step) mask = BestTileMask(stage.keep, magnitudes, mask);
     }

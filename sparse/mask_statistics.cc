@@ -12,7 +12,8 @@ namespace twofour::sparse {
 MaskStatistics StatisticsOf(const Tensor& weight, const Mask& mask) {
   const int64_t rows = mask.rows(), cols = mask.cols();
   if (weight.shape() != Shape{rows, cols}) {
-    throw Error(fmt::format("StatisticsOf: weight {} and a mask [{}, {}]", ToString(weight.shape()), rows, cols));
+    throw Error(fmt::format("StatisticsOf: a weight of shape {} and a mask of shape [{}, {}], expected equal shapes",
+                            ToString(weight.shape()), rows, cols));
   }
   MaskStatistics statistics;
   if (weight.numel() == 0) return statistics;

@@ -14,8 +14,10 @@ namespace twofour::sparse {
 Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask& mask) {
   RequirePattern(pattern);
   if (weight.shape() != Shape{mask.rows(), mask.cols()} || mask.cols() % pattern.of != 0) {
-    throw Error(fmt::format("SoftThreshold: weight {} and a mask [{}, {}] of groups of {}", ToString(weight.shape()),
-                            mask.rows(), mask.cols(), pattern.of));
+    throw Error(
+        fmt::format("SoftThreshold: a weight of shape {} and a mask of shape [{}, {}], expected equal shapes and "
+                    "columns in groups of {}",
+                    ToString(weight.shape()), mask.rows(), mask.cols(), pattern.of));
   }
   const int64_t cols = mask.cols();
   const float* w = weight.data<float>();

@@ -59,6 +59,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
   nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
   state_ = data.state;
+  sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
 }
 

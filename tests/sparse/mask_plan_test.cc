@@ -139,6 +139,84 @@ TEST(MaskPlanTest, RejectsStagesThatMakeNoSense) {
   expect({.method = kRows, .rows = {5, 4}}, "5:4");
 }
 
+TEST(MaskPlanTest, DensePhasesKeepEverything) {
+  const Tensor weight = RandomF32({16, 32}, {.seed = 12});
+  for (const MaskMethod method : {kExact, kGreedy, kSignedGreedy, kRandom, kRows}) {
+    const MaskPlan plan({.method = method, .first_sparse_step = 10, .dense_from_step = 20});
+    const Mask sparse = FindAt({.method = method}, weight);
+    EXPECT_FALSE(plan.AlwaysTwoOfFour());
+    for (int64_t step = 0; step < 25; ++step) {
+      const bool dense = step < 10 || step >= 20;
+      EXPECT_EQ(plan.KeepsAll(step), dense) << step;
+      EXPECT_EQ(plan.ShareAt(step), dense ? 0.0 : 1.0) << step;
+      const Mask mask = plan.Find(weight, step, kKey, "weight");
+      if (dense) {
+        EXPECT_EQ(mask.CountKept(), 16 * 32) << step;
+      } else {
+        EXPECT_EQ(mask, sparse) << step;
+      }
+    }
+    EXPECT_TRUE(plan.AsksTheSame(0, 24));
+    EXPECT_FALSE(plan.AsksTheSame(9, 10));
+    EXPECT_FALSE(plan.AsksTheSame(19, 20));
+  }
+}
+
+TEST(MaskPlanTest, AWindowWithoutAStepIsDenseThroughout) {
+  const MaskPlan plan({.first_sparse_step = 5, .dense_from_step = 5});
+  for (int64_t step = 0; step < 10; ++step) EXPECT_TRUE(plan.KeepsAll(step)) << step;
+}
+
+TEST(MaskPlanTest, TheScheduleCountsWithinTheWindowOnly) {
+  const SparsitySchedule schedule({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 10});
+  const MaskPlan plan({.schedule = schedule, .first_sparse_step = 4, .dense_from_step = 8});
+  EXPECT_EQ(plan.ShareAt(3), 0.0);
+  EXPECT_DOUBLE_EQ(plan.ShareAt(4), 0.4);  // The schedule's clock does not wait for the warm-up.
+  EXPECT_DOUBLE_EQ(plan.ShareAt(7), 0.7);
+  EXPECT_EQ(plan.ShareAt(8), 0.0);
+}
+
+TEST(MaskPlanTest, KeepsAllWhereNothingIsPruned) {
+  const MaskPlan plan(
+      {.schedule = SparsitySchedule({.shape = ScheduleShape::kLinear, .begin_step = 5, .end_step = 9})});
+  EXPECT_TRUE(plan.KeepsAll(5));
+  EXPECT_FALSE(plan.KeepsAll(6));
+  const MaskPlan stages({.stages = {{3, 4}, {6, 3}}});
+  EXPECT_TRUE(stages.KeepsAll(0));
+  EXPECT_TRUE(stages.KeepsAll(5));
+  EXPECT_FALSE(stages.KeepsAll(6));
+}
+
+TEST(MaskPlanTest, SaysWhetherEveryMaskIsTwoOfFour) {
+  const auto always = [](const MaskPlanOptions& options) { return MaskPlan(options).AlwaysTwoOfFour(); };
+  const auto constant = [](int64_t begin, double to) {
+    return SparsitySchedule({.shape = ScheduleShape::kConstant, .begin_step = begin, .to = to});
+  };
+  EXPECT_TRUE(always({}));
+  EXPECT_TRUE(always({.method = kGreedy}));
+  EXPECT_TRUE(always({.method = kSignedGreedy}));
+  EXPECT_TRUE(always({.method = kRandom}));
+  EXPECT_TRUE(always({.schedule = SparsitySchedule({.shape = ScheduleShape::kPiecewise, .points = {{0, 1}}})}));
+  EXPECT_FALSE(always({.method = kRows}));
+  EXPECT_FALSE(always({.schedule = constant(1, 1)}));
+  EXPECT_FALSE(always({.schedule = constant(0, 0.5)}));
+  EXPECT_FALSE(always({.schedule = SparsitySchedule({.shape = ScheduleShape::kLinear, .end_step = 5, .from = 1})}));
+  EXPECT_FALSE(always({.stages = {{0, 2}}}));
+  EXPECT_FALSE(always({.first_sparse_step = 1}));
+  EXPECT_FALSE(always({.dense_from_step = 1000}));
+}
+
+TEST(MaskPlanTest, NestedStagesWithoutStagesAreTwoOfFour) {
+  const Tensor weight = RandomF32({16, 16}, {.seed = 13});
+  EXPECT_EQ(FindAt({.nested_stages = true}, weight), FindMask(weight, MaskAlgorithm::kExact));
+}
+
+TEST(MaskPlanTest, RejectsADenseFinishBeforeTheWarmUpEnds) {
+  EXPECT_ERROR(MaskPlan({.first_sparse_step = 6, .dense_from_step = 5}), ErrorKind::kInvalidInput,
+               HasSubstr("sparse from step 6 until step 5, expected 0 <= from <= until"));
+  EXPECT_ERROR(MaskPlan({.first_sparse_step = -1}), ErrorKind::kInvalidInput, HasSubstr("from step -1"));
+}
+
 TEST(MaskPlanTest, NamesWhatIsNotFinite) {
   Tensor weight = RandomF32({8, 8}, {.seed = 11});
   weight.mutable_data<float>()[9] = std::numeric_limits<float>::infinity();
