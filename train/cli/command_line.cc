@@ -18,7 +18,8 @@ Examples:
   trainer --resume runs/longer
   trainer sample --run runs/gpt_tiny --prompt "To be" (see trainer sample --help)
 
-A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors.
+A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
+tensorboard --logdir runs shows.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.)";
 
 }  // namespace
