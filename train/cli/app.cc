@@ -34,6 +34,8 @@
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_folder.h"
 #include "twofour/train/run_path.h"
+#include "twofour/train/tensorboard/event_file.h"
+#include "twofour/train/tensorboard/tensorboard_sink.h"
 #include "twofour/train/trainer.h"
 
 namespace twofour::train {
@@ -166,6 +168,11 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   if (run.workload.vocabulary_json) WriteTextAtomically(files, paths.vocabulary(), *run.workload.vocabulary_json);
   JsonLinesSink metrics(paths.metrics());
   sinks.Add(&metrics);
+  std::optional<TensorBoardSink> tensorboard;
+  if (config.logging().tensorboard()) {
+    tensorboard.emplace(NextEventFile(files, paths.event_files()), trainer.state().step + 1);
+    sinks.Add(&*tensorboard);
+  }
   sinks.Add(&progress);
 
   const double began = Clock::Default().Seconds();

@@ -19,7 +19,8 @@ Examples:
   trainer retrain --from runs/dense_mlp               (see trainer retrain --help)
   trainer suggest-decay --config configs/sparse_mlp.pbtxt (see trainer suggest-decay --help)
 
-A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors.
+A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
+tensorboard --logdir runs shows.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.)";
 
 }  // namespace
