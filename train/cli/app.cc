@@ -18,6 +18,7 @@
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
+#include "twofour/train/cli/report.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
@@ -192,6 +193,10 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, std::ostrea
   if (argc > 1 && std::string_view(argv[1]) == "sample") {
     const std::optional<SampleCommandLine> line = ParseSampleCommandLine(argc, argv, out);
     return line ? Sample(*line, out, err, stop) : 0;
+  }
+  if (argc > 1 && std::string_view(argv[1]) == "report") {
+    const std::optional<ReportOptions> options = ParseReportCommandLine(argc, argv, out);
+    return options ? RunReport(*options, out, err) : 0;
   }
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, out);
   if (!line) return 0;
