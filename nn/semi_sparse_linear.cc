@@ -116,8 +116,7 @@ void SemiSparseLinear::RefreshIfDue() {
     mask_step_ = step_;
   }
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    packed_ =
-        std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_);
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_);
     packed_version_ = version;
   }
 }

@@ -15,9 +15,11 @@ Examples:
   trainer --config configs/sparse_mlp.pbtxt
   trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
   trainer --resume runs/longer
-  trainer sample --run runs/gpt_tiny --prompt "To be" (see trainer sample --help)
-  trainer retrain --from runs/dense_mlp               (see trainer retrain --help)
-  trainer suggest-decay --config configs/sparse_mlp.pbtxt (see trainer suggest-decay --help)
+  trainer sample --run runs/gpt_tiny --prompt "To be"
+  trainer retrain --from runs/dense_mlp
+  trainer report runs/* --baseline dense_mlp
+  trainer suggest-decay --config configs/sparse_mlp.pbtxt
+sample, retrain, report and suggest-decay are commands of their own: trainer COMMAND --help.
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
 tensorboard --logdir runs shows.

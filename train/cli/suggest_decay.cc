@@ -111,7 +111,9 @@ void Say(double dense, const std::vector<DecayTrial>& trials, const std::string&
 
 }  // namespace
 
-int RunSuggestDecay(int argc, const char* const* argv, std::ostream& out, const StopRequest& stop) {
+int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& context) {
+  std::ostream& out = context.out;
+  const StopRequest& stop = context.stop;
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
   proto::Config config = LoadTextConfig(request->config);
