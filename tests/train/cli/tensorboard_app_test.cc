@@ -2,9 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -23,13 +21,10 @@ using nlohmann::json;
 using test::AppRunner;
 using test::EventFileContent;
 using test::EventFilesIn;
-using test::FailsWith;
 using test::Outcome;
 using test::ReadEventFile;
 using test::ReadTextFile;
 using test::WriteTextFile;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 

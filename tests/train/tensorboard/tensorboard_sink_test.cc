@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <map>
-#include <numeric>
 #include <string>
 #include <vector>
 
