@@ -19,6 +19,7 @@
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/startup_table.h"
+#include "twofour/train/cli/sweep.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
@@ -188,6 +189,10 @@ int RunChecked(int argc, const char* const* argv, std::ostream& out, std::ostrea
   if (argc > 1 && std::string_view(argv[1]) == "sample") {
     const std::optional<SampleCommandLine> line = ParseSampleCommandLine(argc, argv, out);
     return line ? Sample(*line, out, err, stop) : 0;
+  }
+  if (argc > 1 && std::string_view(argv[1]) == "sweep") {
+    const std::optional<SweepCommandLine> line = ParseSweepCommandLine(argc, argv, out);
+    return line ? Sweep(*line, out, err, stop, DefaultSweepServices()) : 0;
   }
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, out);
   if (!line) return 0;

@@ -17,6 +17,7 @@ Examples:
   trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
   trainer --resume runs/longer
   trainer sample --run runs/gpt_tiny --prompt "To be" (see trainer sample --help)
+  trainer sweep --config configs/experiments/schedules.pbtxt (many runs and a report; see trainer sweep --help)
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.)";
