@@ -10,6 +10,7 @@
 #include "twofour/train/cli/report.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/suggest_decay.h"
+#include "twofour/train/cli/sweep.h"
 #include "twofour/train/cli/training.h"
 
 namespace twofour::train {
@@ -17,8 +18,11 @@ namespace {
 
 /// The commands that have a name; without one, the program trains.
 Command FindCommand(std::string_view name) {
-  static const std::map<std::string_view, Command> commands = {
-      {"report", RunReport}, {"retrain", RunTraining}, {"sample", RunSample}, {"suggest-decay", RunSuggestDecay}};
+  static const std::map<std::string_view, Command> commands = {{"report", RunReport},
+                                                               {"retrain", RunTraining},
+                                                               {"sample", RunSample},
+                                                               {"suggest-decay", RunSuggestDecay},
+                                                               {"sweep", RunSweepCommand}};
   const auto found = commands.find(name);
   return found == commands.end() ? RunTraining : found->second;
 }

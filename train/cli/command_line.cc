@@ -17,9 +17,10 @@ Examples:
   trainer --resume runs/longer
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
+  trainer sweep --config configs/experiments/schedules.pbtxt
   trainer report runs/* --baseline dense_mlp
   trainer suggest-decay --config configs/sparse_mlp.pbtxt
-sample, retrain, report and suggest-decay are commands of their own: trainer COMMAND --help.
+sample, retrain, sweep, report and suggest-decay are commands of their own: trainer COMMAND --help.
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
 tensorboard --logdir runs shows.

@@ -1,7 +1,6 @@
 #include "twofour/train/cli/training.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/message_differencer.h>
 
 #include <filesystem>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/difference.h"
 #include "twofour/train/config/initial_weights.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
@@ -49,15 +49,11 @@ proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
 }
 
 /// A config file given along with --resume must be the one that the run was made with.
-void RequireSameConfig(proto::Config given, proto::Config stored, const fs::path& folder) {
-  given.clear_threads();
-  stored.clear_threads();
-  std::string difference;
-  google::protobuf::util::MessageDifferencer differencer;
-  differencer.ReportDifferencesToString(&difference);
-  if (differencer.Compare(stored, given)) return;
+void RequireSameConfig(const proto::Config& given, const proto::Config& stored, const fs::path& folder) {
+  const std::optional<std::string> difference = FirstDifference(stored, given);
+  if (!difference) return;
   throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}", folder.string(),
-                          difference.substr(0, difference.find('\n'))));
+                          *difference));
 }
 
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
