@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -43,7 +44,11 @@ std::string Numbered(const std::string& path, int number) { return fmt::format("
 
 /// What a recipe consists of in time, each where it is valid: for the checks that look at two of them.
 struct Times {
-  std::optional<int64_t> schedule_begin, schedule_end, last_stage, freeze;
+  /// From where to where the share of pruned tiles moves, and which field says so.
+  std::optional<int64_t> schedule_begin, schedule_end;
+  std::string schedule_begin_path;
+  std::optional<int64_t> last_stage, freeze;
+  int64_t first_sparse = 0;
 };
 
 void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Times& times, Faults& faults) {
@@ -52,14 +57,19 @@ void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Time
   std::optional<int64_t> last;
   for (int i = 0; i < schedule.points_size(); ++i) {
     const proto::SparsitySchedule::Point& point = schedule.points(i);
+    if (!point.has_share()) faults.Missing(Numbered(path, i) + ".share", "0 to 1");
     faults.Between(Numbered(path, i) + ".share", point.share(), 0, 1);
     const std::optional<int64_t> at = moments.Require(Numbered(path, i) + ".at", point.at());
     if (at && last) {
       faults.Expect(*at > *last, Numbered(path, i) + ".at", fmt::format("step {}", *at),
                     fmt::format("a step after that of the point before, which is {}", *last));
     }
-    if (at && !times.schedule_begin) times.schedule_begin = at;
     last = at;
+    // A single point is there from the beginning.
+    if (i == 0 && schedule.points_size() > 1) {
+      times.schedule_begin = at;
+      times.schedule_begin_path = Numbered(path, i) + ".at";
+    }
   }
   times.schedule_end = last;
 }
@@ -68,8 +78,9 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
   using proto::SparsitySchedule;
   const std::string path = "sparsity.schedule";
   if (schedule.shape() == SparsitySchedule::PIECEWISE) {
-    faults.Expect(!IsSet(schedule.begin()) && !IsSet(schedule.end()), path + ".begin and .end", "given",
-                  "none for PIECEWISE, whose points say when");
+    const char* const kNone = "none for PIECEWISE, whose points say when";
+    faults.Expect(!IsSet(schedule.begin()), path + ".begin", "given", kNone);
+    faults.Expect(!IsSet(schedule.end()), path + ".end", "given", kNone);
     return CheckPoints(schedule, moments, times, faults);
   }
   faults.Expect(schedule.points_size() == 0, path + ".points", fmt::format("{} of them", schedule.points_size()),
@@ -80,12 +91,13 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
   faults.Expect(schedule.rate() > 0 && schedule.rate() <= kMostRate, path + ".rate", schedule.rate(),
                 "a number above 0, at most 100");
   const std::optional<int64_t> begin = moments.Check(path + ".begin", schedule.begin());
-  times.schedule_begin = IsSet(schedule.begin()) ? begin : std::optional<int64_t>(0);
+  times.schedule_begin_path = path + ".begin";
   if (schedule.shape() == SparsitySchedule::CONSTANT) {
     faults.Expect(!IsSet(schedule.end()), path + ".end", "given", "none for CONSTANT, which changes at once");
-    times.schedule_end = times.schedule_begin;
+    times.schedule_begin = times.schedule_end = begin;
     return;
   }
+  times.schedule_begin = IsSet(schedule.begin()) ? begin : std::optional<int64_t>(0);
   times.schedule_end = moments.Require(path + ".end", schedule.end());
   if (!times.schedule_begin || !times.schedule_end) return;
   faults.Expect(*times.schedule_end >= *times.schedule_begin, path + ".end",
@@ -95,7 +107,10 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
 
 void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times, Faults& faults) {
   const std::string path = "sparsity.stages";
-  if (sparsity.stages_size() == 0) return;
+  if (sparsity.stages_size() == 0) {
+    faults.Expect(!sparsity.nested_stages(), "sparsity.nested_stages", "true", "false without stages");
+    return;
+  }
   faults.Expect(sparsity.algorithm() == proto::Sparsity::EXACT, path,
                 fmt::format("with algorithm {}", proto::Sparsity::Algorithm_Name(sparsity.algorithm())),
                 "EXACT for N-decay");
@@ -103,9 +118,12 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
   std::optional<int64_t> last;
   for (int i = 0; i < sparsity.stages_size(); ++i) {
     const proto::Stage& stage = sparsity.stages(i);
-    faults.Expect(stage.keep() >= 1 && stage.keep() < keep, Numbered(path, i) + ".keep", stage.keep(),
-                  fmt::format("1 to {}: each stage keeps fewer than the one before", keep - 1));
-    keep = stage.keep();
+    const std::string range = keep == 1 ? "no stage after one that keeps 1"
+                              : keep == 2
+                                  ? "1: each stage keeps fewer than the one before"
+                                  : fmt::format("1 to {}: each stage keeps fewer than the one before", keep - 1);
+    faults.Expect(stage.keep() >= 1 && stage.keep() < keep, Numbered(path, i) + ".keep", stage.keep(), range);
+    keep = std::clamp(stage.keep(), 1, keep);
     const std::optional<int64_t> begin = moments.Require(Numbered(path, i) + ".begin", stage.begin());
     if (begin && last) {
       faults.Expect(*begin > *last, Numbered(path, i) + ".begin", fmt::format("step {}", *begin),
@@ -117,17 +135,29 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
 }
 
 /// Dense phases against each other and against what moves between them.
-void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, const Times& times, Faults& faults) {
+void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& times, Faults& faults) {
   const double warmup = sparsity.dense_warmup(), finish = sparsity.dense_finish();
   faults.Probability("sparsity.dense_warmup", warmup);
   faults.Probability("sparsity.dense_finish", finish);
   if (!(warmup >= 0 && warmup < 1 && finish >= 0 && finish < 1)) return;
-  faults.Expect(warmup + finish < 1, "sparsity.dense_finish", finish,
-                fmt::format("less than 1 - dense_warmup, which is {}: the two overlap", 1 - warmup));
+  if (!(warmup + finish < 1)) {
+    return faults.Expect(false, "sparsity.dense_finish", finish,
+                         fmt::format("less than 1 - dense_warmup, which is {}: the two overlap", 1 - warmup));
+  }
   const int64_t first = std::llround(warmup * static_cast<double>(steps));
   const int64_t last = steps - std::llround(finish * static_cast<double>(steps));
-  if (times.schedule_begin && IsSet(sparsity.schedule().begin())) {
-    faults.Expect(*times.schedule_begin >= first, "sparsity.schedule.begin",
+  times.first_sparse = first;
+  if (steps > 0 && first >= last) {  // By rounding to whole steps.
+    if (finish > 0) {
+      return faults.Expect(
+          false, "sparsity.dense_finish", finish,
+          fmt::format("a sparse step between the dense phases: they meet at step {} of {}", first, steps));
+    }
+    return faults.Expect(false, "sparsity.dense_warmup", warmup,
+                         fmt::format("a sparse step after it: it ends at step {} of {}", first, steps));
+  }
+  if (times.schedule_begin) {
+    faults.Expect(*times.schedule_begin >= first, times.schedule_begin_path,
                   fmt::format("step {}", *times.schedule_begin),
                   fmt::format("at least {}, where the dense warm-up ends: the two overlap", first));
   }
@@ -153,10 +183,14 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
     return;
   }
   if (!times.freeze) return;
-  const bool has_interval = sparsity.interval() > 1 || sparsity.interval_growth() > 0;
-  faults.Expect(!has_interval || *times.freeze > sparsity.interval(), "sparsity.interval",
-                fmt::format("{} with masks frozen from step {}", sparsity.interval(), *times.freeze),
-                "1 and no interval_growth: a frozen mask is never searched for again");
+  const int64_t interval = sparsity.interval(), freeze = *times.freeze, first = times.first_sparse;
+  if (freeze < first) return;  // Said elsewhere.
+  faults.Expect(interval <= 1 || freeze - first >= interval, "sparsity.interval", interval,
+                fmt::format("1, or masks that freeze at step {} or later, not {}: the first is the last",
+                            first + std::min(interval, kMaxCount), freeze));
+  faults.Expect(!(sparsity.interval_growth() > 0) || freeze > first, "sparsity.interval_growth",
+                sparsity.interval_growth(),
+                fmt::format("0, or masks that freeze later than step {}: the first is the last", freeze));
   const auto still_moves = [&](const char* path, const std::optional<int64_t>& until) {
     if (!until) return;
     faults.Expect(*until <= *times.freeze, path, fmt::format("to step {}", *until),
