@@ -163,7 +163,7 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   sweep->Signal(SIGINT);
   EXPECT_EQ(AwaitEnd(*sweep), 128 + SIGINT) << ReadTextFile(dir_ / "log");
   EXPECT_THAT(ReadTextFile(dir_ / "log"),
-              AllOf(HasSubstr("stopping: waiting for the checkpoints of 2 runs"),
+              AllOf(HasSubstr("stopping: waiting for 2 runs to write a checkpoint"),
                     HasSubstr("stopped with 0 of 2 runs finished; go on with: trainer sweep --config " +
                               Path("trial.pbtxt") + " --out " + Path("out\n"))));
   for (const char* run : {"out/base/seed-1", "out/base/seed-2"}) {
