@@ -48,6 +48,7 @@ void SweepProgressPrinter::OnEnd(const PlannedRun& run, const RunEnd& end, const
 }
 
 void SweepProgressPrinter::OnStopping(size_t running) {
+  if (running == 0) return;
   out_ << fmt::format("stopping: waiting for {} to write a checkpoint; a second signal ends everything at once",
                       running == 1 ? "1 run" : fmt::format("{} runs", running))
        << std::endl;

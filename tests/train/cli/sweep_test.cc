@@ -180,6 +180,17 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   EXPECT_TRUE(fs::exists(dir_ / "out/base/seed-2/model.safetensors"));
 }
 
+TEST_F(SweepTest, AskedToStopBeforeTheFirstRunItStartsNone) {
+  WriteSweep("");
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 128 + SIGTERM);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("stopped with 0 of 1 runs finished"), Not(HasSubstr("waiting"))));
+  EXPECT_FALSE(fs::exists(dir_ / "out/base/seed-1"));
+  EXPECT_THAT(reports_, IsEmpty());
+}
+
 TEST_F(SweepTest, NoRunOutlivesTheSweep) {
   WriteSweep("set: 'training.steps=100000000'");
   const auto sweep = Start();
