@@ -33,13 +33,17 @@ runs/<name>/report.html and report.csv. Started again, a sweep makes what is not
 are described in train/sweep.proto.
 Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.)";
 
+/// "1 run", "2 runs".
+std::string Count(size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 void PrintPlan(const SweepPlan& plan, const std::vector<RunState>& states, std::ostream& out) {
   const auto count = [&](RunState state) { return std::ranges::count(states, state); };
-  out << fmt::format("{}: {} runs: {} finished, {} to go on with, {} to start; {} at once, {} thread{} each\n",
-                     plan.name, plan.runs.size(), count(RunState::kFinished), count(RunState::kInterrupted),
-                     count(RunState::kNew), plan.parallel_runs, plan.threads_per_run,
-                     plan.threads_per_run == 1 ? "" : "s")
-      << std::flush;
+  out << fmt::format("{}: {}: {} finished, {} to go on with, {} to start; {} at once, {} each", plan.name,
+                     Count(plan.runs.size(), "run"), count(RunState::kFinished), count(RunState::kInterrupted),
+                     count(RunState::kNew), plan.parallel_runs, Count(plan.threads_per_run, "thread"))
+      << std::endl;
 }
 
 std::string Describe(const SweepPlan& plan, const PlannedRun& run, RunState state) {
@@ -100,7 +104,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   ValidateSweep(sweep, line.config);
   const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out));
   FileSystem& files = FileSystem::Default();
-  const std::vector<RunState> states = FindRunStates(files, plan);
+  std::vector<RunState> states = FindRunStates(files, plan);
   PrintPlan(plan, states, out);
   if (line.dry_run) {
     PrintRuns(plan, states, out);
@@ -109,6 +113,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   }
   files.CreateDirectories(plan.folder);
   const SweepLock lock(plan.folder);
+  states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
   SweepProgressPrinter progress(plan.runs.size(), out);
   const SweepResult result =
       RunSweep(plan, states,

@@ -48,7 +48,9 @@ void SweepProgressPrinter::OnEnd(const PlannedRun& run, const RunEnd& end, const
 }
 
 void SweepProgressPrinter::OnStopping(size_t running) {
-  out_ << fmt::format("stopping: waiting for the checkpoints of {} runs; a second signal ends them at once", running)
+  if (running == 0) return;
+  out_ << fmt::format("stopping: waiting for {} to write a checkpoint; a second signal ends everything at once",
+                      running == 1 ? "1 run" : fmt::format("{} runs", running))
        << std::endl;
 }
 

@@ -164,7 +164,7 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   sweep->Signal(SIGINT);
   EXPECT_EQ(AwaitEnd(*sweep), 128 + SIGINT) << ReadTextFile(dir_ / "log");
   EXPECT_THAT(ReadTextFile(dir_ / "log"),
-              AllOf(HasSubstr("stopping: waiting for the checkpoints of 2 runs"),
+              AllOf(HasSubstr("stopping: waiting for 2 runs to write a checkpoint"),
                     HasSubstr("stopped with 0 of 2 runs finished; go on with: trainer sweep --config " +
                               Path("trial.pbtxt") + " --out " + Path("out\n"))));
   for (const char* run : {"out/base/seed-1", "out/base/seed-2"}) {
@@ -179,6 +179,17 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   EXPECT_THAT(ReadTextFile(dir_ / "out/base/seed-1.log"),
               AllOf(HasSubstr("stopped after step"), HasSubstr("resuming after step")));
   EXPECT_TRUE(fs::exists(dir_ / "out/base/seed-2/model.safetensors"));
+}
+
+TEST_F(SweepTest, AskedToStopBeforeTheFirstRunItStartsNone) {
+  WriteSweep("");
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 128 + SIGTERM);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("stopped with 0 of 1 runs finished"), Not(HasSubstr("waiting"))));
+  EXPECT_FALSE(fs::exists(dir_ / "out/base/seed-1"));
+  EXPECT_THAT(reports_, IsEmpty());
 }
 
 TEST_F(SweepTest, NoRunOutlivesTheSweep) {
