@@ -88,16 +88,20 @@ void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
           .dump());
 }
 
-void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step) {
   FileSystem& files = FileSystem::Default();
-  if (!files.Exists(path)) return;
+  if (!files.Exists(path)) return false;
   const std::string text = ReadText(files, path, kMaxMetricsBytes);
   std::string kept;
+  bool torn = false;
   int64_t line_number = 0;
   for (size_t begin = 0; begin < text.size();) {
     ++line_number;
     const size_t newline = text.find('\n', begin);
-    if (newline == std::string::npos) break;  // Torn by a kill.
+    if (newline == std::string::npos) {  // Torn by a kill.
+      torn = true;
+      break;
+    }
     const std::string line = text.substr(begin, newline - begin);
     begin = newline + 1;
     const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -107,8 +111,8 @@ void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
     }
     if (record["step"].get<int64_t>() <= step) kept += line + "\n";
   }
-  if (kept == text) return;
-  WriteTextAtomically(files, path, kept);
+  if (kept != text) WriteTextAtomically(files, path, kept);
+  return torn;
 }
 
 }  // namespace twofour::train

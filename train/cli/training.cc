@@ -152,7 +152,9 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   if (resume) {
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    TruncateMetrics(paths.metrics(), trainer.state().step);
+    if (TruncateMetrics(paths.metrics(), trainer.state().step)) {
+      out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
+    }
     checkpoints.PrepareToResume(trainer.state());
     // The final weights of a run that was shorter: they would be taken for those of the longer one.
     if (trainer.state().step < config.training().steps()) files.RemoveAll(paths.model());
