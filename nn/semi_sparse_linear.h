@@ -94,8 +94,9 @@ class SemiSparseLinear : public Module {
   /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
   void SetOptimizerStep(int64_t step);
 
-  /// Share of mask entries that the last refresh changed; 0 before the second one.
-  double flip_rate() const { return flip_rate_; }
+  /// Share of mask entries that the last refresh changed; 0 before the second one, and at steps without one where
+  /// nothing is searched for: frozen or dense.
+  double flip_rate() const;
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
   /// A copy of the weight as products see it: zeros where the mask does not keep (with `apply` off, too), and with a
