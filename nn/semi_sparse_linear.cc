@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
@@ -192,8 +193,9 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
       throw Error("expected one f64 in [0, 1]");
     }
   } else if (name == kScaleBuffer) {
-    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !std::isfinite(tensor.item())) {
-      throw Error("expected one finite f64");
+    constexpr double kMost = std::numeric_limits<float>::max();
+    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() > 0 && tensor.item() <= kMost)) {
+      throw Error("expected one f64 above 0 that f32 can hold");
     }
   } else {
     Module::CheckBuffer(name, tensor);

@@ -372,13 +372,37 @@ TEST(RecipeBuffersTest, AMaskThatComesWithoutItsStepIsTakenAsTheCurrentOne) {
   }
 }
 
+TEST(FlipRateOfARecipeTest, IsZeroOnceMasksAreAtRest) {
+  for (const SemiSparseOptions& options :
+       {SemiSparseOptions{.freeze_step = 4}, SemiSparseOptions{.plan = MaskPlan({.dense_from_step = 4})},
+        SemiSparseOptions{.interval = 2, .freeze_step = 4}}) {
+    SemiSparseLinear layer = MakeLayer(options), resumed = MakeLayer(options, 50);
+    for (int64_t step = 0; step < 8; ++step) {
+      layer.SetOptimizerStep(step);
+      layer.mask();
+      LoadStateDict(resumed, StateDict(layer), "checkpoint");
+      resumed.SetOptimizerStep(step);
+      EXPECT_EQ(resumed.flip_rate(), layer.flip_rate()) << step;
+      if (step == 4) {
+        EXPECT_GT(layer.flip_rate(), 0.1);
+      }
+      if (step > 4) {
+        EXPECT_EQ(layer.flip_rate(), 0) << step;
+      }
+      Update(layer, step);
+    }
+  }
+}
+
 TEST(RecipeBuffersTest, RefusesOtherTensors) {
   SemiSparseLinear layer = MakeLayer(SoftOptions()), without = MakeLayer({});
   EXPECT_TRUE(layer.HasBuffer("weight_mask_scale"));
   EXPECT_FALSE(without.HasBuffer("weight_mask_scale"));
   const auto f64 = [](double value) { return Tensor::Scalar(value, DType::kF64); };
-  EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", f64(std::nan(""))), ErrorKind::kInvalidInput,
-               HasSubstr("expected one finite f64"));
+  for (const double bad : {0.0, -1.0, 1e300, std::nan("")}) {
+    EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", f64(bad)), ErrorKind::kInvalidInput,
+                 HasSubstr("expected one f64 above 0 that f32 can hold"));
+  }
   EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", Tensor::Scalar(1)), ErrorKind::kInvalidInput, HasSubstr("f64"));
   for (const double bad : {-1.0, 1e300, std::nan("")}) {
     EXPECT_ERROR(layer.LoadBuffer("weight_mask_step", f64(bad)), ErrorKind::kInvalidInput, HasSubstr("a step"));

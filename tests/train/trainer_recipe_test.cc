@@ -14,6 +14,7 @@
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/adamw.h"
+#include "twofour/optim/sgd.h"
 #include "twofour/train/classification.h"
 #include "twofour/train/trainer.h"
 
@@ -73,7 +74,8 @@ InMemoryDataset MakeData(int64_t size, uint64_t seed) {
 
 class Job {
  public:
-  explicit Job(const SemiSparseOptions& sparsity, TrainerOptions options = {}, TrainerServices services = {}) {
+  explicit Job(const SemiSparseOptions& sparsity, TrainerOptions options = {}, TrainerServices services = {},
+               double sgd_lr = 0) {
     Generator generator(5);
     model_ = std::make_unique<nn::ResidualMlp>(
         nn::ResidualMlpOptions{
@@ -82,9 +84,13 @@ class Job {
     nn::SwapLinearWithSemiSparseLinear(*model_, {.include = ".*mlp.*", .sparsity = sparsity});
     optimizer_ = std::make_unique<optim::AdamW>(optim::DecayMatricesOnly(model_->NamedParameters(), 0.01),
                                                 optim::AdamWOptions{.lr = 2e-2});
+    if (sgd_lr > 0) {
+      optimizer_ = std::make_unique<optim::Sgd>(model_->Parameters(), optim::SgdOptions{.lr = sgd_lr});
+    }
+    const double lr = sgd_lr > 0 ? sgd_lr : 2e-2;
     task_ = std::make_unique<ClassificationTask>(*model_, train_, eval_,
                                                  ClassificationOptions{.batch_size = 20, .eval_batch_size = 32});
-    trainer_ = std::make_unique<Trainer>(*task_, *optimizer_, optim::ConstantLr(2e-2), options, services);
+    trainer_ = std::make_unique<Trainer>(*task_, *optimizer_, optim::ConstantLr(lr), options, services);
   }
 
   Trainer& trainer() { return *trainer_; }
@@ -175,6 +181,35 @@ TEST(TrainerRecipeTest, ThreadsDoNotChangeARun) {
     for (const int threads : {2, 3}) {
       const ScopedNumThreads more(threads);
       EXPECT_EQ(RunToTheEnd(recipe.options), expected) << recipe.name << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST(TrainerRecipeTest, DecayIsAddedWhereItsPlaceIsAndAtTheRateOfTheStep) {
+  // Clipped to next to nothing, a gradient does nothing: what is left of a step is the decay that was not clipped.
+  constexpr double kLr = 0.5, kLambda = 0.25;
+  for (const MaskedDecay::Place place :
+       {MaskedDecay::Place::kGradient, MaskedDecay::Place::kMoments, MaskedDecay::Place::kWeight}) {
+    TrainerOptions options = Options();
+    options.steps = 1;
+    options.clip_grad_norm = 1e-9;
+    Job job({.masked_decay = {.lambda = kLambda, .place = place}}, options, {}, kLr);
+    const auto layers = nn::FindSemiSparseLinears(job.model());
+    std::vector<Tensor> before;
+    std::vector<Mask> masks;
+    for (const auto& [name, layer] : layers) {
+      before.push_back(layer->weight().Detach().Clone());
+      masks.push_back(layer->mask());
+    }
+    job.trainer().Run();
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const Tensor& weight = layers[i].layer->weight();
+      for (int64_t at = 0; at < weight.numel(); ++at) {
+        const bool decays =
+            place != MaskedDecay::Place::kGradient && !masks[i].Keeps(at / weight.cols(), at % weight.cols());
+        const double factor = decays ? 1 - kLr * kLambda : 1.0;
+        ASSERT_NEAR(weight.data<float>()[at], factor * double{before[i].data<float>()[at]}, 1e-6) << layers[i].name;
+      }
     }
   }
 }
