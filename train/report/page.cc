@@ -62,11 +62,10 @@ std::string HowToRead(const std::vector<RunGroup>& groups, size_t baseline) {
         "An interval that contains 0 means that the difference does not exceed the noise between seeds; “better” and "
         "“worse” stand where it does not contain 0. One of twenty such intervals misses the truth by chance alone, and "
         "with few seeds intervals are wide.</li>\n";
-    if (counts.fewest < 2) {
-      html +=
-          "<li>There is no interval where a group has fewer than two finished seeds, or where no seed differs from "
-          "another.</li>\n";
-    }
+    html +=
+        "<li>There is no interval where a group has fewer than two finished seeds, or where the seeds of both groups "
+        "gave "
+        "the same numbers.</li>\n";
   }
   if (counts.runs > counts.finished) {
     html += fmt::format("<li>{} not finished: left out of all means, deviations and intervals.</li>\n",
