@@ -71,7 +71,7 @@ TEST_F(ReportTest, IsOnePageAndOneTable) {
   for (const char* part :
        {"<h1>Dense &amp; sparse</h1>", "2 groups, 6 finished runs", "Every group has 3 finished seeds.", "Welch",
         "An interval that contains 0 means", "Evaluation loss", "Training loss", "Evaluation accuracy",
-        "sparsity.enabled", "<b>0.520</b> ± 0.010", "0.620 ± 0.010", "Δ +0.100 <b>worse</b>"}) {
+        "sparsity.<wbr/>enabled", "<b>0.520</b> ± 0.010", "0.620 ± 0.010", "Δ +0.100 <b>worse</b>"}) {
     EXPECT_THAT(page, HasSubstr(part));
   }
   const std::string csv = ReadTextFile(dir_ / "report.csv");
