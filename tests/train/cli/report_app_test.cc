@@ -52,7 +52,7 @@ TEST_F(ReportAppTest, SaysWhatItLeftOut) {
   const Outcome outcome = Run({"report", Path("a"), Path("b"), "--out", Path("r.html")});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("metrics.jsonl:5: skipped the last line"));
-  EXPECT_THAT(outcome.out, HasSubstr("2 runs in 1 groups, 1 unfinished and left out of the statistics"));
+  EXPECT_THAT(outcome.out, HasSubstr("2 runs in 1 group, 1 unfinished and left out of the statistics"));
 }
 
 TEST_F(ReportAppTest, BadInputExitsWithTwo) {
