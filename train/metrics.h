@@ -116,8 +116,8 @@ class JsonLinesSink : public MetricSink {
 };
 
 /// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
-/// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when another
-/// line is damaged.
+/// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when
+/// another line is damaged.
 bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
 
 }  // namespace twofour::train

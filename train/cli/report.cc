@@ -45,8 +45,9 @@ int RunReport(int argc, const char* const* argv, const CommandContext& context) 
   for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
   const std::string unfinished =
       report.unfinished == 0 ? "" : fmt::format(", {} unfinished and left out of the statistics", report.unfinished);
-  context.out << fmt::format("{} runs in {} groups{}\n{}\n{}\n", report.runs, report.groups, unfinished,
-                             options->html.string(), CsvPath(*options).string());
+  context.out << fmt::format("{} run{} in {} group{}{}\n{}\n{}\n", report.runs, report.runs == 1 ? "" : "s",
+                             report.groups, report.groups == 1 ? "" : "s", unfinished, options->html.string(),
+                             CsvPath(*options).string());
   return 0;
 }
 

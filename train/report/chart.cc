@@ -172,7 +172,8 @@ LineStyle StyleOf(size_t index) {
   static constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                           "#000000", "#e69f00", "#56b4e9", "#7f7f7f"};
   static constexpr std::array kDashes = {"", "8 3", "2.5 2.5", "11 3 2.5 3", "5 5", "14 4 5 4"};
-  return {kColours[index % kColours.size()], kDashes[(index + index / kColours.size()) % kDashes.size()]};
+  return {kColours[index % kColours.size()],
+          kDashes[(index % kColours.size() + index / kColours.size()) % kDashes.size()]};
 }
 
 std::string ToSvg(const LineChart& chart) {

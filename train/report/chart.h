@@ -15,7 +15,7 @@ struct ChartPoint {
 struct ChartSeries {
   std::string label;
   size_t style = 0;  ///< Which colour and dashes: the same for a group in every chart.
-  std::vector<ChartPoint> points;
+  std::vector<ChartPoint> points = {};
 };
 
 enum class ChartScale {

@@ -82,6 +82,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: #fff; 
   max-width: 14rem; border-right: 1px solid var(--rule); }
 thead th.narrow { min-width: 0; }
 thead th:first-child { background: var(--soft); }
+th:first-child.path { min-width: 10.5rem; }
 td.text, th.text { text-align: left; }
 td.long { white-space: normal; overflow-wrap: anywhere; min-width: 10rem; }
 td small, th small { display: block; color: var(--quiet); font-weight: 400; font-size: .8125rem; }
@@ -116,8 +117,9 @@ figure svg.key { width: 2.5rem; height: .625rem; flex: none; }
   table { font-size: 7.5pt; }
   td small, th small { font-size: 7pt; }
   th, td { padding: .25rem .35rem; }
-  thead th, th:first-child { min-width: 0; }
-  h2 { break-after: avoid; }
+  thead th { min-width: 0; }
+  th:first-child { position: static; min-width: 6rem; }
+  h2, h2 + p.note { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )";

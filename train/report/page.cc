@@ -20,6 +20,13 @@ std::string Plural(size_t count, const std::string& word) {
 
 std::string Name(const std::string& text) { return "<span class=\"name\">" + EscapeHtml(text) + "</span>"; }
 
+/// A config's path, which may be broken behind its dots.
+std::string Path(const std::string& path) {
+  std::string html;
+  for (const char c : path) html += EscapeHtml({&c, 1}) + (c == '.' ? "<wbr/>" : "");
+  return "<code>" + html + "</code>";
+}
+
 struct Counts {
   size_t runs = 0, finished = 0, fewest = 0, most = 0;  // The last two: finished runs of a group.
 };
@@ -62,11 +69,10 @@ std::string HowToRead(const std::vector<RunGroup>& groups, size_t baseline) {
         "An interval that contains 0 means that the difference does not exceed the noise between seeds; “better” and "
         "“worse” stand where it does not contain 0. One of twenty such intervals misses the truth by chance alone, and "
         "with few seeds intervals are wide.</li>\n";
-    if (counts.fewest < 2) {
-      html +=
-          "<li>There is no interval where a group has fewer than two finished seeds, or where no seed differs from "
-          "another.</li>\n";
-    }
+    html +=
+        "<li>There is no interval where a group has fewer than two finished seeds, or where the seeds of both groups "
+        "gave "
+        "the same numbers.</li>\n";
   }
   if (counts.runs > counts.finished) {
     html += fmt::format("<li>{} not finished: left out of all means, deviations and intervals.</li>\n",
@@ -111,7 +117,7 @@ std::string Differences(const std::vector<RunGroup>& groups) {
   for (const RunGroup& group : groups) html += "<th class=\"text\">" + Name(group.label) + "</th>";
   html += "</tr></thead>\n<tbody>\n";
   for (const FieldDifference& field : fields) {
-    html += "<tr><th><code>" + EscapeHtml(field.path) + "</code></th>";
+    html += "<tr><th class=\"path\">" + Path(field.path) + "</th>";
     for (const std::string& value : field.values) {
       html += value.empty() ? "<td class=\"text\">–</td>"
                             : "<td class=\"text\">" + EscapeHtml(Shortened(value, 80)) + "</td>";

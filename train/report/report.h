@@ -9,10 +9,10 @@
 namespace twofour::train {
 
 struct ReportOptions {
-  std::vector<std::filesystem::path> runs;  ///< Run folders.
-  std::filesystem::path html;               ///< report.csv (same stem) is written beside it.
-  std::string baseline;                     ///< The group the others are compared to; empty: the first.
-  std::string title;
+  std::vector<std::filesystem::path> runs = {};  ///< Run folders.
+  std::filesystem::path html = {};               ///< report.csv (same stem) is written beside it.
+  std::string baseline = {};                     ///< The group the others are compared to; empty: the first.
+  std::string title = {};
 };
 
 /// What a report says.

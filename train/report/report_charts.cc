@@ -31,6 +31,16 @@ std::string DrawnLabel(const RunGroup& group) {
 
 void AddToNote(const std::string& sentence, std::string& note) { note += (note.empty() ? "" : " ") + sentence; }
 
+/// Labels for a sentence, the first few of them.
+std::string ListOf(const std::vector<std::string>& labels) {
+  constexpr size_t kMaxNamed = 6;
+  std::string list;
+  for (size_t i = 0; i < std::min(labels.size(), kMaxNamed); ++i) {
+    list += (i == 0 ? "" : ", ") + Shortened(labels[i], 40);
+  }
+  return labels.size() > kMaxNamed ? fmt::format("{} and {} more", list, labels.size() - kMaxNamed) : list;
+}
+
 bool AreSameLine(const ChartSeries& a, const ChartSeries& b) {
   return std::ranges::equal(a.points, b.points, [](const ChartPoint& p, const ChartPoint& q) {
     return p.x == q.x && p.y == q.y && p.low == q.low && p.high == q.high;
@@ -41,27 +51,14 @@ bool AreSameLine(const ChartSeries& a, const ChartSeries& b) {
 void NoteSameLines(LineChart& chart) {
   std::vector<bool> told(chart.series.size());
   for (size_t i = 0; i < chart.series.size(); ++i) {
-    std::string names;
+    std::vector<std::string> same = {chart.series[i].label};
     for (size_t j = i + 1; j < chart.series.size() && !told[i]; ++j) {
       if (told[j] || !AreSameLine(chart.series[i], chart.series[j])) continue;
       told[j] = true;
-      names += ", " + Shortened(chart.series[j].label, 40);
+      same.push_back(chart.series[j].label);
     }
-    if (!names.empty()) {
-      AddToNote(fmt::format("The same line: {}{}.", Shortened(chart.series[i].label, 40), names), chart.note);
-    }
+    if (same.size() > 1) AddToNote(fmt::format("The same line: {}.", ListOf(same)), chart.note);
   }
-}
-
-void NoteMissing(const std::vector<std::string>& labels, size_t groups, std::string& note) {
-  constexpr size_t kMaxNamed = 6;
-  if (labels.empty()) return;
-  if (labels.size() > kMaxNamed) {
-    return AddToNote(fmt::format("{} of {} groups recorded nothing of it.", labels.size(), groups), note);
-  }
-  std::string names;
-  for (const std::string& label : labels) names += (names.empty() ? "" : ", ") + Shortened(label, 40);
-  AddToNote(fmt::format("Nothing recorded: {}.", names), note);
 }
 
 /// Fills a chart with one line for each group that has one.
@@ -82,7 +79,7 @@ LineChart WithCurves(LineChart chart, const std::vector<RunGroup>& groups, const
   if (records_per_point > 1) {
     AddToNote(fmt::format("Each point is the mean of up to {} records.", records_per_point), chart.note);
   }
-  NoteMissing(missing, groups.size(), chart.note);
+  if (!missing.empty()) AddToNote(fmt::format("Nothing recorded: {}.", ListOf(missing)), chart.note);
   NoteSameLines(chart);
   return chart;
 }

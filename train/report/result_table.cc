@@ -55,7 +55,8 @@ std::set<size_t> BestOf(const ResultColumn& column) {
       best_mean = mean;
     }
   }
-  return column.better == Better::kNeither || compared < 2 ? std::set<size_t>() : best;
+  // Where all are the same, none is best.
+  return column.better == Better::kNeither || best.size() == compared ? std::set<size_t>() : best;
 }
 
 std::string Verdict(const Difference::Interval& interval, Better better) {

@@ -10,9 +10,12 @@
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/report/config_difference.h"
+#include "twofour/train/report/html.h"
 
 namespace twofour::train {
 namespace {
+
+constexpr size_t kMaxName = 80;  // Characters; a page repeats a label many times.
 
 /// What tells groups of one name apart, if it is short: "interval=10", for each of them.
 std::vector<std::string> ShortDifferences(const std::vector<RunGroup*>& groups) {
@@ -36,10 +39,10 @@ void LabelAlike(const std::vector<RunGroup*>& groups, std::set<std::string>& tak
       groups.size() > 1 ? ShortDifferences(groups) : std::vector<std::string>();
   for (size_t i = 0; i < groups.size(); ++i) {
     RunGroup& group = *groups[i];
-    group.label = group.name;
-    if (!differences.empty()) group.label = fmt::format("{} ({})", group.name, differences[i]);
+    const std::string name = Shortened(group.name, kMaxName);
+    group.label = differences.empty() ? name : fmt::format("{} ({})", name, differences[i]);
     for (int number = 2; !taken.insert(group.label).second; ++number) {
-      group.label = fmt::format("{} #{}", group.name, number);
+      group.label = fmt::format("{} #{}", name, number);
     }
   }
 }

@@ -11,7 +11,8 @@ namespace twofour::train {
 /// The runs of one experiment: their configs are the same but for WithoutSeed.
 struct RunGroup {
   std::string name;        ///< The configs' name.
-  std::string label = {};  ///< The name, with what tells it apart from others of that name; no two groups share one.
+  std::string label = {};  ///< The name, with what tells it apart from others of that name; no two groups share one. A
+                           ///< long name is cut.
   std::vector<RunRecord> runs = {};
 
   const proto::Config& config() const { return runs.front().config; }

@@ -146,13 +146,16 @@ class MetricsReader {
 
 }  // namespace
 
+void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run) {
+  MetricsReader(run, source).Read(text);
+}
+
 RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
   const RunFiles paths{folder};
   RunRecord run{.folder = folder, .config = LoadRunConfig(files, paths)};
   run.finished = files.Exists(paths.model());
   if (!files.Exists(paths.metrics())) return run;
-  const std::string text = ReadText(files, paths.metrics(), kMaxReportMetricsBytes);
-  MetricsReader(run, paths.metrics().string()).Read(text);
+  ReadMetrics(ReadText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
   return run;
 }
 

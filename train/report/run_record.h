@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "twofour/core/io/file_system.h"
 
@@ -33,6 +34,10 @@ struct RunRecord {
 
 /// A metrics file above this is an Error, thrown before anything of it is read.
 inline constexpr uint64_t kMaxReportMetricsBytes = uint64_t{512} << 20;
+
+/// Takes what a metrics file of this text tells into `run`; `source` names the file in messages. Throws as LoadRun
+/// does.
+void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run);
 
 /// Reads a run's folder; one that was only just made has no metrics yet. Records of kinds that are not known are passed
 /// over. Throws Error, in one line, on a folder without a valid config and on a damaged line of metrics, naming it;
