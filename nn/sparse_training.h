@@ -24,7 +24,8 @@ class SparseTraining {
   void AfterBackward();
   /// Adds the decay that is to pass through the optimizer's moments.
   void BeforeUpdate();
-  /// Takes away the decay that is apart from the optimizer, times `lr`. Uses the mask of the last forward pass.
+  /// Takes away the decay that is apart from the optimizer, times `lr`. Uses the mask of the last forward pass. As the
+  /// optimizer does, passes over weights without a gradient.
   void AfterUpdate(double lr);
 
   const std::vector<NamedSemiSparseLinear>& layers() const { return layers_; }
