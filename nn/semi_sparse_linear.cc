@@ -49,6 +49,11 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
     throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
                             NameOf(options.plan.options().method)));
   }
+  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
+  if (options.soft_threshold && (schedule.LastChange() > 0 || schedule.ShareAt(0) != 1)) {
+    throw Error(
+        "SemiSparseLinear: soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
+  }
   if (options.freeze_step && *options.freeze_step < 0) {
     throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options.freeze_step));
   }
@@ -78,14 +83,15 @@ int64_t SemiSparseLinear::Interval() const {
 bool SemiSparseLinear::IsDue() const {
   if (mask_.empty()) return true;
   const sparse::MaskPlan& plan = options_.plan;
-  if (frozen() && plan.KeepsAll(step_)) return !keeps_all_;
-  if (frozen() && mask_step_ >= *options_.freeze_step) return false;
-  const int64_t step = PlanStep();
-  if (!plan.AsksTheSame(mask_step_, step)) return true;
-  if (plan.KeepsAll(step)) return false;
-  const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
+  // Dense phases and stages begin and end at once, whatever the interval; a mask that was loaded for this step stands.
+  if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
+  if (keeps_all_ && mask_step_ != step_) return true;
+  if (frozen()) return mask_step_ < *options_.freeze_step;
+  if (plan.KeptOfFour(step_) != plan.KeptOfFour(mask_step_)) return true;
   const int64_t interval = Interval();
-  return interval > 1 && told_step_ ? step - mask_step_ >= interval : writes >= interval;
+  if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
+  const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
+  return writes >= interval || !plan.AsksTheSame(mask_step_, step_);
 }
 
 void SemiSparseLinear::SetMask(sparse::Mask mask) {
@@ -101,9 +107,10 @@ double SemiSparseLinear::flip_rate() const {
 
 Tensor SemiSparseLinear::SoftWeight() {
   Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
-  if (!scale_) scale_ = sparse::ScaleToFit(weight_, soft);
+  // A weight that begins at zero has no scale yet.
+  if (!scale_ && NonZeroShare(soft) > 0) scale_ = sparse::ScaleToFit(weight_, soft);
   float* const scaled = soft.mutable_data<float>();
-  kernels::Scale(soft.numel(), static_cast<float>(*scale_), scaled, scaled);
+  kernels::Scale(soft.numel(), static_cast<float>(scale_.value_or(1)), scaled, scaled);
   return soft;
 }
 

@@ -132,9 +132,12 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
   ForEachTileRow(mask, [&](int64_t tile_row) {
-    for (int64_t row = tile_row * kTileSize; row < (tile_row + 1) * kTileSize; ++row) {
+    const TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
+    for (int row = 0; row < kTileSize; ++row) {
+      const int64_t first = (tile_row * kTileSize + row) * mask.cols();
       for (int64_t col = 0; col < mask.cols(); ++col) {
-        if (!mask.Keeps(row, col)) out[row * mask.cols() + col] += by * w[row * mask.cols() + col];
+        const bool keeps = sparse::Keeps(tiles[col / kTileSize], row, static_cast<int>(col % kTileSize));
+        if (!keeps) out[first + col] += by * w[first + col];
       }
     }
   });

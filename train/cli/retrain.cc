@@ -21,9 +21,17 @@ proto::Config RetrainConfig(const std::string& from) {
   }
   config.set_name(config.name() + "_retrain");
   config.set_initial_weights(run.model().string());
+  // Which linears, and how their masks are chosen; of what else the dense run's config says, nothing applies.
+  const proto::Sparsity given = config.sparsity();
   proto::Sparsity& sparsity = *config.mutable_sparsity();
+  sparsity.Clear();
   sparsity.set_enabled(true);
-  sparsity.set_apply(true);
+  if (given.has_include()) sparsity.set_include(given.include());
+  if (given.has_exclude()) sparsity.set_exclude(given.exclude());
+  if (given.has_multiple_of()) sparsity.set_multiple_of(given.multiple_of());
+  if (given.has_algorithm()) sparsity.set_algorithm(given.algorithm());
+  if (given.has_rows()) *sparsity.mutable_rows() = given.rows();
+  if (given.has_fused_mlp()) sparsity.set_fused_mlp(given.fused_mlp());
   sparsity.mutable_freeze()->set_step(0);
   sparsity.set_freeze_gradient(true);
   return config;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -119,7 +120,22 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   proto::Config config = LoadTextConfig(request->config);
   for (const std::string& assignment : request->set) ApplyOverride(config, assignment);
   if (request->threads) config.set_threads(*request->threads);
-  config.mutable_sparsity()->set_enabled(true);
+  // In a trial, masks flip for no other reason than that weights change.
+  proto::Sparsity& sparsity = *config.mutable_sparsity();
+  sparsity.set_enabled(true);
+  sparsity.clear_schedule();
+  sparsity.clear_stages();
+  sparsity.clear_nested_stages();
+  sparsity.clear_freeze();
+  sparsity.clear_freeze_gradient();
+  sparsity.clear_dense_warmup();
+  sparsity.clear_dense_finish();
+  if (sparsity.target() == proto::Sparsity::ACTIVATION) {
+    throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: masked decay is for masks of weights");
+  }
+  if (std::ranges::any_of(request->lambdas, [](double lambda) { return std::isnan(lambda); })) {
+    throw Error("--lambda: nan, expected numbers of at least 0");
+  }
   config = WithDefaults(config);
   ValidateConfig(config);
   constexpr int64_t kFewestSteps = 50, kPart = 10;
@@ -133,6 +149,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const std::optional<double> dense_rate = TrialFlipRate(dense, steps, stop);
   if (!dense_rate) return 128 + stop.signal;
   out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
+  ChooseDecay(*dense_rate, {});  // Throws now where nothing could be said at the end.
   std::vector<DecayTrial> trials;
   for (const double lambda : request->lambdas) {
     config.mutable_sparsity()->mutable_masked_decay()->set_lambda(lambda);

@@ -71,6 +71,10 @@ void MakeReport(const SweepPlan& plan, const SweepResult& result, const SweepSer
     report.runs.push_back(plan.runs[run].folder);
     if (plan.runs[run].variant == plan.baseline) report.baseline = plan.baseline;
   }
+  if (report.baseline != plan.baseline) {
+    out << fmt::format("no run of baseline '{}' is finished: the report compares with the first variant that is\n",
+                       plan.baseline);
+  }
   services.write_report(report);
   for (const fs::path& path : {report.html, CsvPath(report)}) {
     if (fs::exists(path)) out << fmt::format("report: {}\n", path.string());
@@ -91,8 +95,11 @@ int RunSweepCommand(int argc, const char* const* argv, const CommandContext& con
   arguments.Add("--out", line.out, "Folder of the runs and the report (default: runs/<name>)").Type("DIR");
   arguments.AddFlag("--dry-run", line.dry_run, "Check everything and list the runs, then stop");
   if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
-  const SweepServices services{
-      .write_report = [](const ReportOptions& options) { WriteReport(FileSystem::Default(), options); }};
+  const SweepServices services{.write_report = [&context](const ReportOptions& options) {
+    const Report report = BuildReport(FileSystem::Default(), options);
+    SaveReport(FileSystem::Default(), options, report);
+    for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
+  }};
   return Sweep(line, context, services);
 }
 

@@ -47,7 +47,7 @@ struct Times {
   /// From where to where the share of pruned tiles moves, and which field says so.
   std::optional<int64_t> schedule_begin, schedule_end;
   std::string schedule_begin_path;
-  std::optional<int64_t> last_stage, freeze;
+  std::optional<int64_t> first_stage, last_stage, freeze;
   int64_t first_sparse = 0;
 };
 
@@ -125,6 +125,7 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
     faults.Expect(stage.keep() >= 1 && stage.keep() < keep, Numbered(path, i) + ".keep", stage.keep(), range);
     keep = std::clamp(stage.keep(), 1, keep);
     const std::optional<int64_t> begin = moments.Require(Numbered(path, i) + ".begin", stage.begin());
+    if (begin && !times.first_stage) times.first_stage = begin;
     if (begin && last) {
       faults.Expect(*begin > *last, Numbered(path, i) + ".begin", fmt::format("step {}", *begin),
                     fmt::format("a step after the stage before, which begins at {}", *last));
@@ -155,6 +156,16 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
     }
     return faults.Expect(false, "sparsity.dense_warmup", warmup,
                          fmt::format("a sparse step after it: it ends at step {} of {}", first, steps));
+  }
+  const auto covers_a_step = [&](const char* path, double part, int64_t phase) {
+    faults.Expect(part == 0 || phase > 0 || steps < 1, path, part,
+                  fmt::format("0, or enough for one of the {} steps", steps));
+  };
+  covers_a_step("sparsity.dense_warmup", warmup, first);
+  covers_a_step("sparsity.dense_finish", finish, steps - last);
+  if (times.first_stage) {
+    faults.Expect(*times.first_stage >= first, "sparsity.stages[0].begin", fmt::format("step {}", *times.first_stage),
+                  fmt::format("at least {}, where the dense warm-up ends: the two overlap", first));
   }
   if (times.schedule_begin) {
     faults.Expect(*times.schedule_begin >= first, times.schedule_begin_path,
@@ -207,6 +218,15 @@ void CheckRows(const proto::Sparsity& sparsity, Faults& faults) {
                 fmt::format("1 to rows.of, which is {}", rows.of()));
   const bool by_rows = sparsity.algorithm() == proto::Sparsity::ROWS;
   faults.Expect(by_rows || !sparsity.soft_threshold(), "sparsity.soft_threshold", "true", "false but for ROWS");
+  const proto::SparsitySchedule& schedule = sparsity.schedule();
+  const bool all_at_once =
+      schedule.shape() == proto::SparsitySchedule::CONSTANT && !IsSet(schedule.begin()) && schedule.to() == 1;
+  faults.Expect(!sparsity.soft_threshold() || all_at_once, "sparsity.soft_threshold", "true",
+                "false beside a schedule: its scale is found once, when all is pruned");
+  const bool valid = rows.keep() >= 1 && rows.keep() <= rows.of() && rows.of() <= sparse::kMostNeighbours;
+  const bool as_by_default = rows.keep() == proto::RowPattern().keep() && rows.of() == proto::RowPattern().of();
+  faults.Expect(by_rows || as_by_default || !valid, "sparsity.rows", fmt::format("{}:{}", rows.keep(), rows.of()),
+                "none but for ROWS");
   if (!by_rows || rows.of() < 1) return;
   faults.Expect(sparsity.multiple_of() % rows.of() == 0, "sparsity.multiple_of", sparsity.multiple_of(),
                 fmt::format("a multiple of rows.of, which is {}", rows.of()));
@@ -218,6 +238,16 @@ void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
   const proto::Sparsity::Algorithm algorithm = sparsity.algorithm();
   faults.Expect(algorithm == proto::Sparsity::EXACT || algorithm == proto::Sparsity::GREEDY, "sparsity.algorithm",
                 proto::Sparsity::Algorithm_Name(algorithm), "EXACT or GREEDY for target ACTIVATION");
+  const auto none = [&](const char* path, bool given) {
+    faults.Expect(!given, path, "given", "none for target ACTIVATION: it is for masks of weights");
+  };
+  const proto::SparsitySchedule& schedule = sparsity.schedule();
+  none("sparsity.schedule", schedule.shape() != proto::SparsitySchedule::CONSTANT || IsSet(schedule.begin()));
+  none("sparsity.stages", sparsity.stages_size() > 0);
+  none("sparsity.freeze", IsSet(sparsity.freeze()));
+  none("sparsity.dense_warmup", sparsity.dense_warmup() != 0);
+  none("sparsity.dense_finish", sparsity.dense_finish() != 0);
+  none("sparsity.masked_decay", sparsity.masked_decay().lambda() != 0);
 }
 
 }  // namespace

@@ -20,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxRuns = 1000;
-
 /// Found out before hours of metrics are read.
 void RequireWritable(const fs::path& html) {
   if (html.extension() != ".html" && html.extension() != ".htm") {
@@ -43,8 +41,8 @@ void RequireWritable(const fs::path& html) {
 
 std::vector<RunRecord> LoadRuns(FileSystem& files, const std::vector<fs::path>& folders) {
   if (folders.empty()) throw Error("no runs to report on, expected at least one run's folder");
-  if (folders.size() > kMaxRuns) {
-    throw Error(fmt::format("{} runs to report on, expected at most {}", folders.size(), kMaxRuns));
+  if (folders.size() > kMaxReportedRuns) {
+    throw Error(fmt::format("{} runs to report on, expected at most {}", folders.size(), kMaxReportedRuns));
   }
   std::set<fs::path> seen;
   for (const fs::path& folder : folders) {

@@ -8,6 +8,9 @@
 
 namespace twofour::train {
 
+/// Runs of one report, at most.
+inline constexpr size_t kMaxReportedRuns = 1000;
+
 struct ReportOptions {
   std::vector<std::filesystem::path> runs = {};  ///< Run folders.
   std::filesystem::path html = {};               ///< report.csv (same stem) is written beside it.

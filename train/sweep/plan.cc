@@ -150,7 +150,9 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
       PlannedRun run{variant.name, seed, FolderOf(plan.folder, variant, seed), {}, {}, {}};
       for (const std::string& assignment : variant.set) {
         run.set.push_back(ReplaceReferences(assignment, where, [&](const std::string& name) {
-          return FolderOf(plan.folder, variants.all()[variants.FindFrom(i, name, where)], seed).string();
+          // Absolute: the run's config is the same however the sweep's folder is spelled.
+          const SweepVariant& needed = variants.all()[variants.FindFrom(i, name, where)];
+          return fs::absolute(FolderOf(plan.folder, needed, seed)).lexically_normal().string();
         }));
       }
       run.set.push_back(NameAssignment(variant.name));

@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <string>
 
+#include "twofour/train/report/report.h"
+
 #include "sweep.pb.h"
 
 namespace twofour::train {
 
-/// Runs of one sweep, at most: far more than anybody waits for, and few enough to look at each before the first starts.
-inline constexpr int64_t kMaxSweepRuns = 10000;
+/// Runs of one sweep, at most: those of the report that it ends with.
+inline constexpr int64_t kMaxSweepRuns = int64_t{kMaxReportedRuns};
 
 /// Reads, parses and checks a sweep file. The name defaults to the file's stem. Throws Error with a line
 /// "source: where: what, expected ..." for every fault of the sweep itself; its runs' configs are judged by PlanSweep.

@@ -193,6 +193,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadSparsity{"rows { keep: 5 of: 4 }", "rows.keep: 5, expected 1 to rows.of, which is 4"},
         BadSparsity{"rows { keep: 0 of: 4 }", "rows.keep: 0, expected 1 to rows.of, which is 4"},
         BadSparsity{"rows { keep: 2 of: 33 }", "rows.of: 33, expected 1 to 32"},
+        BadSparsity{"rows { keep: 4 of: 8 }", "rows: 4:8, expected none but for ROWS"},
         BadSparsity{"algorithm: ROWS rows { of: 6 }", "multiple_of: 16, expected a multiple of rows.of, which is 6"},
         BadSparsity{"soft_threshold: true", "soft_threshold: true, expected false but for ROWS"},
         BadSparsity{"target: ACTIVATION algorithm: RANDOM",
