@@ -115,6 +115,9 @@ class JsonLinesSink : public MetricSink {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
+/// Throws the Error that TruncateMetrics would throw.
+void CheckMetrics(const std::filesystem::path& path);
+
 /// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
 /// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when
 /// another line is damaged.

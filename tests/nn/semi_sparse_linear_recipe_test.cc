@@ -372,6 +372,41 @@ TEST(RecipeBuffersTest, AMaskThatComesWithoutItsStepIsTakenAsTheCurrentOne) {
   }
 }
 
+TEST(SoftThresholdScaleTest, OfAWeightThatBeginsAtZeroIsFoundOnceItIsNot) {
+  SemiSparseLinear layer(Tensor::Zeros({8, 16}), Tensor(),
+                         {.plan = MaskPlan({.method = sparse::MaskMethod::kRows}), .soft_threshold = true});
+  EXPECT_EQ(layer.EffectiveWeight().ToVector(), std::vector<float>(8 * 16, 0.0f));
+  Tensor weight = layer.weight();
+  FillUniform(weight, -1, 1, {.seed = 9});
+  const std::vector<float> w = weight.ToVector(), effective = layer.EffectiveWeight().ToVector();
+  // The least-squares scale leaves a residual that is orthogonal to what it scales.
+  double product = 0, square = 0;
+  for (size_t i = 0; i < w.size(); ++i) {
+    product += (w[i] - effective[i]) * effective[i];
+    square += effective[i] * effective[i];
+  }
+  EXPECT_NEAR(product / square, 0, 1e-6);
+}
+
+TEST(SoftThresholdScaleTest, NoScheduleGoesBeforeIt) {
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 4});
+  const MaskPlan plan({.method = sparse::MaskMethod::kRows, .schedule = linear});
+  EXPECT_ERROR(MakeLayer({.plan = plan, .soft_threshold = true}), ErrorKind::kInvalidInput,
+               ::testing::HasSubstr("soft_threshold with a schedule"));
+}
+
+TEST(IntervalTest, AScheduleMovesWhenAMaskIsSearchedFor) {
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 12});
+  SemiSparseLinear layer = MakeLayer({.plan = MaskPlan({.schedule = linear}), .interval = 4});
+  std::vector<int64_t> found;
+  for (int64_t step = 1; step < 12; ++step) {
+    layer.SetOptimizerStep(step);
+    found.push_back(static_cast<int64_t>(layer.Buffers()[2].tensor.item()));
+    Update(layer, step);
+  }
+  EXPECT_THAT(found, ElementsAre(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9));
+}
+
 TEST(FlipRateOfARecipeTest, IsZeroOnceMasksAreAtRest) {
   for (const SemiSparseOptions& options :
        {SemiSparseOptions{.freeze_step = 4}, SemiSparseOptions{.plan = MaskPlan({.dense_from_step = 4})},

@@ -143,6 +143,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   if (start) trainer.Restore(*start, resume->checkpoint->string());
 
   if (line.dry_run) {
+    if (resume) CheckMetrics(RunFiles{run.folder}.metrics());
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }

@@ -100,6 +100,17 @@ TEST_F(RecipesAppTest, RetrainWantsAFinishedDenseRun) {
   EXPECT_FALSE(FileSystem::Default().Exists(dir_ / "x"));
 }
 
+TEST_F(RecipesAppTest, RetrainTakesNothingOfARecipeThatTheDenseRunDidNotFollow) {
+  const std::string recipe =
+      "sparsity={schedule{shape: LINEAR end{step: 8}} dense_warmup: 0.2 interval: 3 masked_decay{lambda: 1} "
+      "dense_finish: 0.1 algorithm: GREEDY}";
+  ASSERT_EQ(Train("dense", {"--dense", "--set", recipe}).code, 2);  // A dense finish in the schedule: judged even so.
+  ASSERT_EQ(Train("dense", {"--set", "sparsity={algorithm: GREEDY interval: 3 dense_finish: 0.2}"}).code, 0);
+  const Outcome outcome = Run({"retrain", "--from", Path("dense"), "--out", Path("again")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("  greedy masks, found once; frozen gradients\n"));
+}
+
 TEST_F(RecipesAppTest, InitialWeightsAreThoseOfTheOtherRun) {
   ASSERT_EQ(Train("first", {"--sparse"}).code, 0);
   const std::string weights = "initial_weights=" + Path("first/model.safetensors");
@@ -146,6 +157,22 @@ TEST_F(RecipesAppTest, PrunedFilesHoldWhatSoftThresholdsMultiplyWith) {
       EXPECT_NEAR(result[i], std::copysign(scale * left, dense[i]), 1e-6);
     }
   }
+}
+
+TEST_F(RecipesAppTest, SuggestDecayRefusesWhatItCannotJudge) {
+  const auto suggest = [this](const std::string& more, const std::string& value) {
+    return Run({"suggest-decay", "--config", Path("dense.pbtxt"), "--steps", "4", more, value});
+  };
+  EXPECT_THAT(suggest("--lambda", "nan"), FailsWith(2, HasSubstr("--lambda")));
+  EXPECT_THAT(suggest("--set", "sparsity.target=ACTIVATION"), FailsWith(2, HasSubstr("expected WEIGHT")));
+  // A warm-up would have no flips to judge by.
+  EXPECT_EQ(suggest("--set", "sparsity.dense_warmup=0.9").code, 0);
+}
+
+TEST_F(RecipesAppTest, ADryRunOfAResumeReadsTheMetrics) {
+  ASSERT_EQ(Train("run").code, 0);
+  WriteTextFile(dir_ / "run/metrics.jsonl", "nonsense\n");
+  EXPECT_THAT(Run({"--resume", Path("run"), "--dry-run"}), FailsWith(2, HasSubstr("metrics.jsonl:1: not a metrics")));
 }
 
 }  // namespace

@@ -158,6 +158,17 @@ INSTANTIATE_TEST_SUITE_P(
                     "schedule: to step 91, expected to 90 at most, where the dense finish begins: the two overlap"},
         BadSparsity{"dense_finish: 0.1 stages { begin { step: 91 } }",
                     "stages: to step 91, expected to 90 at most, where the dense finish begins: the two overlap"},
+        BadSparsity{"dense_finish: 0.001", "dense_finish: 0.001, expected 0, or enough for one of the 100 steps"},
+        BadSparsity{"dense_warmup: 0.004", "dense_warmup: 0.004, expected 0, or enough for one of the 100 steps"},
+        BadSparsity{"dense_warmup: 0.1 stages { begin { step: 9 } }",
+                    "stages[0].begin: step 9, expected at least 10, where the dense warm-up ends: the two overlap"},
+        BadSparsity{
+            "algorithm: ROWS soft_threshold: true schedule { shape: LINEAR end { step: 9 } }",
+            "soft_threshold: true, expected false beside a schedule: its scale is found once, when all is pruned"},
+        BadSparsity{"target: ACTIVATION dense_finish: 0.5",
+                    "dense_finish: given, expected none for target ACTIVATION: it is for masks of weights"},
+        BadSparsity{"target: ACTIVATION masked_decay { lambda: 1 }",
+                    "masked_decay: given, expected none for target ACTIVATION: it is for masks of weights"},
         BadSparsity{
             "dense_warmup: 0.1 freeze { step: 9 }",
             "freeze: step 9, expected at least 10, where the dense warm-up ends: nothing would ever be masked"}));
