@@ -9,9 +9,10 @@ install(TARGETS ${layer_targets} EXPORT twofourTargets ARCHIVE DESTINATION ${CMA
                                                        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS trainer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
-# Configs and the command line are the trainer's own; their headers show protobuf and are not part of the package.
+# Configs, sweeps, reports and the command line are the trainer's own; their headers show protobuf and are not part of the
+# package.
 install(DIRECTORY ${TWOFOUR_LAYERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour FILES_MATCHING PATTERN "*.h"
-        PATTERN "config" EXCLUDE PATTERN "cli" EXCLUDE)
+        PATTERN "config" EXCLUDE PATTERN "report" EXCLUDE PATTERN "sweep" EXCLUDE PATTERN "cli" EXCLUDE)
 install(FILES twofour.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/twofour)

@@ -2,17 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "twofour/core/error.h"
+#include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/sparse/ops.h"
+#include "twofour/sparse/soft_threshold.h"
 
 namespace twofour::nn {
 namespace {
 
 constexpr std::string_view kMaskBuffer = "weight_mask";
 constexpr std::string_view kMaskAgeBuffer = "weight_mask_age";
+constexpr std::string_view kMaskStepBuffer = "weight_mask_step";
 constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
+constexpr std::string_view kScaleBuffer = "weight_mask_scale";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
@@ -30,28 +38,100 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   if (options.interval < 1) {
     throw Error(fmt::format("SemiSparseLinear: interval is {}, must be at least 1", options.interval));
   }
+  if (!(options.interval_growth >= 0 && options.interval_growth <= 1)) {
+    throw Error(fmt::format("SemiSparseLinear: interval_growth is {}, expected 0 to 1", options.interval_growth));
+  }
+  if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
+    throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
+                            options.masked_decay.lambda));
+  }
+  if (options.soft_threshold && options.plan.options().method != sparse::MaskMethod::kRows) {
+    throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
+                            NameOf(options.plan.options().method)));
+  }
+  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
+  if (options.soft_threshold && (schedule.LastChange() > 0 || schedule.ShareAt(0) != 1)) {
+    throw Error(
+        "SemiSparseLinear: soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
+  }
+  if (options.freeze_step && *options.freeze_step < 0) {
+    throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options.freeze_step));
+  }
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  if (plan.method == sparse::MaskMethod::kRows && weight.dim(1) % plan.rows.of != 0) {
+    throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
+                            ToString(weight.shape()), plan.rows.keep, plan.rows.of, plan.rows.of));
+  }
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
+void SemiSparseLinear::SetOptimizerStep(int64_t step) {
+  step_ = step;
+  told_step_ = true;
+}
+
+int64_t SemiSparseLinear::PlanStep() const {
+  return frozen() && !options_.plan.KeepsAll(step_) ? *options_.freeze_step : step_;
+}
+
+int64_t SemiSparseLinear::Interval() const {
+  const auto step = static_cast<double>(PlanStep());
+  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * step));
+}
+
+bool SemiSparseLinear::IsDue() const {
+  if (mask_.empty()) return true;
+  const sparse::MaskPlan& plan = options_.plan;
+  // Dense phases and stages begin and end at once, whatever the interval; a mask that was loaded for this step stands.
+  if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
+  if (keeps_all_ && mask_step_ != step_) return true;
+  if (frozen()) return mask_step_ < *options_.freeze_step;
+  if (plan.KeptOfFour(step_) != plan.KeptOfFour(mask_step_)) return true;
+  const int64_t interval = Interval();
+  if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
+  const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
+  return writes >= interval || !plan.AsksTheSame(mask_step_, step_);
+}
+
+void SemiSparseLinear::SetMask(sparse::Mask mask) {
+  mask_ = std::move(mask);
+  keeps_all_ = mask_.CountKept() == mask_.rows() * mask_.cols();
+  packed_ = nullptr;
+}
+
+double SemiSparseLinear::flip_rate() const {
+  const bool at_rest = frozen() || options_.plan.KeepsAll(step_);
+  return at_rest && step_ != mask_step_ ? 0.0 : flip_rate_;
+}
+
+Tensor SemiSparseLinear::SoftWeight() {
+  Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
+  // A weight that begins at zero has no scale yet.
+  if (!scale_ && NonZeroShare(soft) > 0) scale_ = sparse::ScaleToFit(weight_, soft);
+  float* const scaled = soft.mutable_data<float>();
+  kernels::Scale(soft.numel(), static_cast<float>(scale_.value_or(1)), scaled, scaled);
+  return soft;
+}
+
 void SemiSparseLinear::RefreshIfDue() {
   const uint64_t version = weight_.version();
-  if (mask_.empty() || version - mask_version_ >= static_cast<uint64_t>(options_.interval)) {
-    sparse::Mask found = sparse::FindMask(weight_, options_.algorithm, name_);
+  if (IsDue()) {
+    sparse::Mask found = options_.plan.Find(weight_, PlanStep(), options_.key, name_);
     flip_rate_ = mask_.empty() ? 0.0 : sparse::FlipRate(mask_, found);
-    mask_ = std::move(found);
+    SetMask(std::move(found));
     mask_version_ = version;
-    packed_ = nullptr;
+    mask_step_ = step_;
   }
-  if (packed_ == nullptr || packed_version_ != version) {
-    packed_ = std::make_shared<const sparse::SemiSparseWeight>(weight_, mask_);
+  if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_);
     packed_version_ = version;
   }
 }
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   RefreshIfDue();
-  Tensor y = sparse::SemiSparseLinear(x, weight_, bias_, packed_);
+  Tensor y = runs_dense() ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed_);
   MeasureInput(x);
   return y;
 }
@@ -70,18 +150,29 @@ const sparse::Mask& SemiSparseLinear::mask() {
   return mask_;
 }
 
+Tensor SemiSparseLinear::EffectiveWeight() {
+  RefreshIfDue();
+  if (runs_dense()) return weight_.Clone();
+  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, mask_);
+}
+
 double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
 
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   RefreshIfDue();
   const double age = static_cast<double>(weight_.version() - mask_version_);
-  return {{std::string(kMaskBuffer), mask_.ToTensor()},
-          {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
-          {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
+  std::vector<NamedTensor> buffers = {
+      {std::string(kMaskBuffer), mask_.ToTensor()},
+      {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
+      {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)},
+      {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
+  if (scale_) buffers.push_back({std::string(kScaleBuffer), Tensor::Scalar(*scale_, DType::kF64)});
+  return buffers;
 }
 
 bool SemiSparseLinear::HasBuffer(std::string_view name) const {
-  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kFlipRateBuffer;
+  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kMaskStepBuffer || name == kFlipRateBuffer ||
+         (name == kScaleBuffer && options_.soft_threshold);
 }
 
 void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) const {
@@ -90,13 +181,28 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
     if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
       throw Error(fmt::format("shape {}, expected {}", ToString(tensor.shape()), ToString(weight_.shape())));
     }
+    const auto tile = mask.FirstTileAboveTwoOfFour();
+    if (tile && options_.plan.AlwaysTwoOfFour()) {
+      throw Error(
+          fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
+    }
   } else if (name == kMaskAgeBuffer) {
     if (tensor.dtype() != DType::kI32 || tensor.numel() != 1 || tensor.item() < 0) {
       throw Error("expected one i32 that is not negative");
     }
+  } else if (name == kMaskStepBuffer) {
+    constexpr double kMostSteps = 1e15;  // Whole numbers up to here, and far beyond.
+    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= kMostSteps)) {
+      throw Error("expected one f64 that is a step");
+    }
   } else if (name == kFlipRateBuffer) {
     if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= 1)) {
       throw Error("expected one f64 in [0, 1]");
+    }
+  } else if (name == kScaleBuffer) {
+    constexpr double kMost = std::numeric_limits<float>::max();
+    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() > 0 && tensor.item() <= kMost)) {
+      throw Error("expected one f64 above 0 that f32 can hold");
     }
   } else {
     Module::CheckBuffer(name, tensor);
@@ -106,11 +212,18 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
 void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
   CheckBuffer(name, tensor);
   if (name == kMaskBuffer) {
-    mask_ = sparse::Mask::FromTensor(tensor);
+    SetMask(sparse::Mask::FromTensor(tensor));
     mask_version_ = weight_.version();
-    packed_ = nullptr;
+    mask_step_ = step_;
+  } else if (name == kMaskStepBuffer) {
+    // Until somebody tells of the step, the mask that was loaded is in force.
+    step_ = mask_step_ = static_cast<int64_t>(tensor.item());
+    told_step_ = told_step_ || step_ > 0;
   } else if (name == kFlipRateBuffer) {
     flip_rate_ = tensor.item();
+  } else if (name == kScaleBuffer) {
+    scale_ = tensor.item();
+    packed_ = nullptr;
   } else {
     // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
     mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
@@ -118,21 +231,22 @@ void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
 }
 
 void SemiSparseLinear::ResetBuffers() {
-  mask_ = sparse::Mask();
-  packed_ = nullptr;
+  SetMask({});
+  mask_step_ = 0;
   flip_rate_ = 0;
+  scale_.reset();
 }
 
-SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options,
+SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskAlgorithm algorithm,
                                                        std::string name)
-    : options_(options), name_(std::move(name)) {
+    : algorithm_(algorithm), name_(std::move(name)) {
   RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
 Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
-  return twofour::Linear(sparse::PruneTiles(x, options_.algorithm, name_), weight_, bias_);
+  return twofour::Linear(sparse::PruneTiles(x, algorithm_, name_), weight_, bias_);
 }
 
 }  // namespace twofour::nn

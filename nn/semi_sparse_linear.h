@@ -1,20 +1,55 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
 #include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mlp.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::nn {
 
+/// Draws masked weights towards zero by lambda * (1 - mask) * weight, where SparseTraining's steps are taken.
+struct MaskedDecay {
+  enum class Place {
+    /// Part of the gradient, before it is clipped: SR-STE (Zhou et al., "Learning N:M Fine-grained Structured Sparse
+    /// Neural Networks From Scratch", 2021).
+    kGradient,
+    /// Added to the clipped gradient, before the optimizer's moments (Hu et al., "Accelerating Transformer Pre-training
+    /// with 2:4 Sparsity", 2024, who found that Adam needs it there or in kGradient).
+    kMoments,
+    /// Taken from the weight after the update, times the learning rate.
+    kWeight,
+  };
+  double lambda = 0;
+  Place place = Place::kGradient;
+};
+
 struct SemiSparseOptions {
-  sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact;
-  /// A mask is searched anew at the first use after this many updates of the weight.
+  /// Which mask the weight has at which optimizer step.
+  sparse::MaskPlan plan = {};
+  /// A mask is searched anew at the first use after this many updates of the weight, ...
   int64_t interval = 1;
+  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
+  double interval_growth = 0;
+  /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
+  std::optional<int64_t> freeze_step = {};
+  /// From then on the gradient of what is masked is dropped, too (SparseTraining).
+  bool freeze_gradient = false;
+  MaskedDecay masked_decay = {};
+  /// The weight runs as sparse::SoftThreshold of it by the plan's row pattern, times one factor that is found with the
+  /// first mask (sparse::ScaleToFit): S-STE. For plans of sparse::MaskMethod::kRows.
+  bool soft_threshold = false;
+  /// Off: masks are found, but products run on the dense weight.
+  bool apply = true;
+  /// Of the plan's random choices. Every layer needs another stream: the swap gives them.
+  RandomKey key = {};
   /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::SemiSparseMlp) where its kernels
   /// take the shapes. Both must allow it.
   bool fused_mlp = true;
@@ -24,10 +59,11 @@ struct SemiSparseOptions {
 /// master weight: products run on the kept entries, the gradient of the weight is dense (straight-through estimator;
 /// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
 ///
-/// The mask is a pure function of the weight at its last refresh. A refresh happens at the first use (forward pass,
-/// mask(), Buffers()) after every `interval`-th write to the weight: gradient accumulation searches once for each
-/// optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass
-/// changes a run.
+/// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
+/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step (as long as nobody tells of steps:
+/// write to the weight), and where the plan asks for
+/// another share or stage than the mask in force has: gradient accumulation searches once for each optimizer step,
+/// evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass changes a run.
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
@@ -45,12 +81,25 @@ class SemiSparseLinear : public Module {
   const SemiSparseOptions& options() const { return options_; }
 
   /// What an op on this linear needs: its parameters, and the weight under the mask in force, refreshed where one is
-  /// due.
+  /// due; no packed weight where the linear is dense for now.
   sparse::SemiSparseLayer Layer();
   /// The mask in force, refreshed where one is due.
   const sparse::Mask& mask();
-  /// Share of mask entries that the last refresh changed; 0 before the second one.
-  double flip_rate() const { return flip_rate_; }
+  /// The mask of the last forward pass, although the weight may have been written to since; empty before any.
+  const sparse::Mask& mask_in_force() const { return mask_; }
+  /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or is not to be applied.
+  bool runs_dense() const { return keeps_all_ || !options_.apply; }
+  /// Whether no mask is searched for any more but that of the freeze step.
+  bool frozen() const { return options_.freeze_step && step_ >= *options_.freeze_step; }
+  /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
+  void SetOptimizerStep(int64_t step);
+
+  /// A copy of the weight that products run on: masked, under a soft threshold, or dense for now.
+  Tensor EffectiveWeight();
+
+  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen,
+  /// or dense for now).
+  double flip_rate() const;
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
@@ -64,7 +113,8 @@ class SemiSparseLinear : public Module {
   void SetInputDensity(double density) { input_density_ = density; }
 
   /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
-  /// was found) and `weight_mask_flip_rate` (f64 []: see flip_rate).
+  /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) `weight_mask_flip_rate` (f64 []: see
+  /// flip_rate) and, with a soft threshold, `weight_mask_scale` (f64 []).
   std::vector<NamedTensor> Buffers() override;
   bool HasBuffer(std::string_view name) const override;
   void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
@@ -72,16 +122,27 @@ class SemiSparseLinear : public Module {
   void ResetBuffers() override;
 
  private:
+  bool IsDue() const;
+  /// The step whose mask the plan is asked for.
+  int64_t PlanStep() const;
+  int64_t Interval() const;
   void RefreshIfDue();
+  void SetMask(sparse::Mask mask);
+  Tensor SoftWeight();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
   std::string name_;
+  int64_t step_ = 0;
+  bool told_step_ = false;
   sparse::Mask mask_;
+  bool keeps_all_ = false;
+  int64_t mask_step_ = 0;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
   double flip_rate_ = 0;
+  std::optional<double> scale_;  // With a soft threshold, once there was a mask.
   bool measure_input_density_ = false;
   double input_density_ = 1;
 };
@@ -91,8 +152,9 @@ class SemiSparseLinear : public Module {
 /// Activation Sparsity", 2025). The gradient passes the pruning straight through.
 class SemiSparseActivationLinear : public Module {
  public:
-  /// As SemiSparseLinear; in_features must be a multiple of 4. The interval has no meaning here: inputs differ.
-  SemiSparseActivationLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {},
+  /// As SemiSparseLinear; in_features must be a multiple of 4.
+  SemiSparseActivationLinear(Tensor weight, Tensor bias,
+                             sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact,
                              std::string name = "SemiSparseActivationLinear");
 
   std::string_view type_name() const override { return "SemiSparseActivationLinear"; }
@@ -103,7 +165,7 @@ class SemiSparseActivationLinear : public Module {
 
  private:
   Tensor weight_, bias_;
-  SemiSparseOptions options_;
+  sparse::MaskAlgorithm algorithm_;
   std::string name_;
 };
 

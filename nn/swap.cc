@@ -2,36 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <regex>
-
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/name_pattern.h"
 
 namespace twofour::nn {
 namespace {
-
-std::regex Compile(const char* what, const std::string& pattern) {
-  // std::regex recurses: a pattern of thousands of brackets would overflow the stack.
-  constexpr size_t kMaxPattern = 1000;
-  if (pattern.size() > kMaxPattern) {
-    throw Error(fmt::format("{}: {} characters, expected at most {}", what, pattern.size(), kMaxPattern));
-  }
-  try {
-    return std::regex(pattern, std::regex::ECMAScript);
-  } catch (const std::regex_error& error) {
-    throw Error(fmt::format("{}: '{}' is not a regular expression: {}", what, pattern, error.what()));
-  }
-}
 
 /// Decides about one linear: the reason to keep it dense, or nothing.
 class Eligibility {
  public:
   explicit Eligibility(const SwapOptions& options)
-      : options_(options),
-        include_(Compile("include", options.include)),
-        exclude_(Compile("exclude", options.exclude)) {
+      : options_(options), include_("include", options.include), exclude_("exclude", options.exclude) {
     if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
+    }
+    const sparse::MaskPlanOptions& plan = options.sparsity.plan.options();
+    if (plan.method == sparse::MaskMethod::kRows && options.multiple_of % plan.rows.of != 0) {
+      throw Error(fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", options.multiple_of,
+                              plan.rows.of, plan.rows.keep, plan.rows.of));
     }
     if (options.sparsity.interval < 1) {
       throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
@@ -39,8 +28,8 @@ class Eligibility {
   }
 
   std::string ReasonToKeepDense(const std::string& name, const Linear& linear) const {
-    if (!std::regex_match(name, include_)) return fmt::format("name does not match include '{}'", options_.include);
-    if (!options_.exclude.empty() && std::regex_match(name, exclude_)) {
+    if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", options_.include);
+    if (!options_.exclude.empty() && exclude_.Matches(name)) {
       return fmt::format("name matches exclude '{}'", options_.exclude);
     }
     if (linear.weight().dtype() != DType::kF32) {
@@ -57,7 +46,7 @@ class Eligibility {
 
  private:
   SwapOptions options_;
-  std::regex include_, exclude_;
+  NamePattern include_, exclude_;
 };
 
 /// Replaces what stands in `slot` by `make(weight, bias)`, in the same training mode. A module makes the parameters
@@ -92,9 +81,12 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
     ReplaceLinear(slot, linear->weight(), linear->bias(),
                   [&](const Tensor& weight, const Tensor& bias) -> std::unique_ptr<Module> {
                     if (options.target == SwapTarget::kActivation) {
-                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.sparsity, name);
+                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.activation_algorithm,
+                                                                          name);
                     }
-                    return std::make_unique<SemiSparseLinear>(weight, bias, options.sparsity, name + ".weight");
+                    SemiSparseOptions sparsity = options.sparsity;
+                    sparsity.key.stream += static_cast<uint32_t>(report.converted.size());
+                    return std::make_unique<SemiSparseLinear>(weight, bias, sparsity, name + ".weight");
                   });
     report.converted.push_back(std::move(entry));
   });
@@ -111,7 +103,7 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
     if (auto* by_weight = dynamic_cast<SemiSparseLinear*>(slot.get())) {
       weight = by_weight->weight();
       bias = by_weight->bias();
-      if (apply_mask) weight.CopyFrom(sparse::ApplyMask(weight, by_weight->mask()));
+      if (apply_mask) weight.CopyFrom(by_weight->EffectiveWeight());
     } else if (const auto* by_activation = dynamic_cast<const SemiSparseActivationLinear*>(slot.get())) {
       weight = by_activation->weight();
       bias = by_activation->bias();

@@ -23,7 +23,11 @@ struct SwapOptions {
   /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4.
   int64_t multiple_of = 16;
   SwapTarget target = SwapTarget::kWeight;
+  /// Of kWeight. Each layer draws its random choices from a stream of its own, counted from key.stream on in the order
+  /// of the tree.
   SemiSparseOptions sparsity = {};
+  /// Of kActivation.
+  sparse::MaskAlgorithm activation_algorithm = sparse::MaskAlgorithm::kExact;
 };
 
 /// One linear that the pass looked at.
@@ -46,8 +50,8 @@ struct SwapReport {
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
-/// weights keep their 2:4 zeros, and a weight that is not finite is an Error before anything is changed; otherwise
-/// they are the dense master weights. Returns what was converted.
+/// weights become what the layers multiplied with (SemiSparseLinear::EffectiveWeight), and a weight that is not finite
+/// is an Error before anything is changed; otherwise they are the dense master weights. Returns what was converted.
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// A semi-sparse layer of a tree and its full name.

@@ -15,6 +15,7 @@ for source in fuzz/*_fuzz.cc; do
     safetensors_fuzz) seeds=(tests/fixtures) ;;
     csv_fuzz) seeds=(configs/data) ;;
     config_fuzz) seeds=(configs) ;;
+    sweep_fuzz) seeds=(configs/experiments) ;;
     *) seeds=() ;;
   esac
   echo "== $name"

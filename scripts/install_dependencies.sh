@@ -6,6 +6,7 @@ packages=(
   g++ cmake ninja-build clang-format
   libeigen3-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libhwy-dev libdnnl-dev libcli11-dev
   libfmt-dev nlohmann-json3-dev zlib1g-dev
+  python3  # Tests read TensorBoard's event files with it.
   libopenblas-openmp-dev  # Benchmarks measure against it. With threads from OpenMP: see cmake/FindOpenBLAS.cmake.
 )
 

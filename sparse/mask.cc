@@ -3,22 +3,22 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <bit>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/reduce.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/kernels/mask_passes.h"
 #include "twofour/sparse/kernels/mask_search.h"
 
 namespace twofour::sparse {
 namespace {
 
-void RequireShape(std::string_view what, const Tensor& weight, const Mask& mask) {
-  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
-    throw Error(fmt::format("{}: a weight of shape {} and a mask of shape [{}, {}]", what, ToString(weight.shape()),
-                            mask.rows(), mask.cols()));
+void RequireShape(std::string_view function, std::string_view what, const Tensor& tensor, const Mask& mask) {
+  if (tensor.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("{}: a {} of shape {} and a mask of shape [{}, {}], expected equal shapes", function, what,
+                            ToString(tensor.shape()), mask.rows(), mask.cols()));
   }
 }
 
@@ -62,17 +62,6 @@ Mask Mask::FromTensor(const Tensor& kept) {
       tile = static_cast<TileMask>(tile | 1u << (row % kTileSize * kTileSize + col % kTileSize));
     }
   }
-  constexpr TileMask kFirstRow = 0x000F, kFirstCol = 0x1111;
-  for (size_t i = 0; i < mask.tiles_.size(); ++i) {
-    for (int line = 0; line < kTileSize; ++line) {
-      if (std::popcount<TileMask>(mask.tiles_[i] & static_cast<TileMask>(kFirstRow << (kTileSize * line))) > 2 ||
-          std::popcount<TileMask>(mask.tiles_[i] & static_cast<TileMask>(kFirstCol << line)) > 2) {
-        throw Error(fmt::format("mask: tile [{}, {}] keeps more than two of four in a row or column",
-                                static_cast<int64_t>(i) / mask.tile_cols(),
-                                static_cast<int64_t>(i) % mask.tile_cols()));
-      }
-    }
-  }
   return mask;
 }
 
@@ -82,6 +71,15 @@ bool Mask::Keeps(int64_t row, int64_t col) const {
 }
 
 int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
+
+std::optional<std::pair<int64_t, int64_t>> Mask::FirstTileAboveTwoOfFour() const {
+  for (size_t i = 0; i < tiles_.size(); ++i) {
+    if (IsTwoOfFour(tiles_[i])) continue;
+    const auto at = static_cast<int64_t>(i);
+    return std::pair(at / tile_cols(), at % tile_cols());
+  }
+  return std::nullopt;
+}
 
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
@@ -109,12 +107,7 @@ Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view na
       kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols());
     }
   });
-  if (!finite) {
-    const int64_t at = kernels::FindNonFinite(weight.numel(), w);
-    throw Error(fmt::format("{}: element [{}, {}] is {}, a mask needs finite values", name, at / mask.cols(),
-                            at % mask.cols(), w[at]),
-                ErrorKind::kRuntimeFailure);
-  }
+  if (!finite) RequireFinite(weight, name);
   return mask;
 }
 
@@ -126,14 +119,32 @@ void ApplyMask(const float* weight, const Mask& mask, float* masked) {
 }
 
 Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
-  RequireShape("ApplyMask", weight, mask);
+  RequireShape("ApplyMask", "weight", weight, mask);
   Tensor masked = Tensor::Empty(weight.shape());
   ApplyMask(weight.data<float>(), mask, masked.mutable_data<float>());
   return masked;
 }
 
+void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum) {
+  RequireShape("AddDropped", "weight", weight, mask);
+  RequireShape("AddDropped", "sum", sum, mask);
+  const float* w = weight.data<float>();
+  float* out = sum.mutable_data<float>();
+  const auto by = static_cast<float>(factor);
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    const TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
+    for (int row = 0; row < kTileSize; ++row) {
+      const int64_t first = (tile_row * kTileSize + row) * mask.cols();
+      for (int64_t col = 0; col < mask.cols(); ++col) {
+        const bool keeps = sparse::Keeps(tiles[col / kTileSize], row, static_cast<int>(col % kTileSize));
+        if (!keeps) out[first + col] += by * w[first + col];
+      }
+    }
+  });
+}
+
 double RetainedL1(const Tensor& weight, const Mask& mask) {
-  RequireShape("RetainedL1", weight, mask);
+  RequireShape("RetainedL1", "weight", weight, mask);
   const float* w = weight.data<float>();
   std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
   ForEachTileRow(mask, [&](int64_t tile_row) {

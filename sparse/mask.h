@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/tensor.h"
@@ -18,14 +20,14 @@ enum class MaskAlgorithm {
 /// "exact", "greedy".
 std::string_view NameOf(MaskAlgorithm algorithm);
 
-/// A tile mask for every 4x4 tile of a [rows, cols] matrix: at most two kept in four along rows and along columns, so
-/// the matrix is 2:4 and so is its transpose.
+/// Which entries of a [rows, cols] matrix are kept, as a mask for each of its 4x4 tiles. Where no tile keeps more than
+/// two in a row or column, the matrix is 2:4 and so is its transpose: what the sparse kernels multiply with.
 class Mask {
  public:
   Mask() = default;
   /// Keeps nothing. Throws Error unless both sizes are multiples of 4.
   Mask(int64_t rows, int64_t cols);
-  /// From a bool tensor [rows, cols]. Throws Error when some tile keeps more than two in a row or column.
+  /// From a bool tensor [rows, cols]. Throws Error on any other.
   static Mask FromTensor(const Tensor& kept);
 
   bool empty() const { return tiles_.empty(); }
@@ -39,6 +41,9 @@ class Mask {
   TileMask tile(int64_t tile_row, int64_t tile_col) const { return tiles_[tile_row * tile_cols() + tile_col]; }
   bool Keeps(int64_t row, int64_t col) const;
   int64_t CountKept() const;
+  /// The row and column, in tiles, of the first tile that keeps more than two in a row or column; none: the mask is
+  /// 2:4 in both directions.
+  std::optional<std::pair<int64_t, int64_t>> FirstTileAboveTwoOfFour() const;
   /// As a bool tensor [rows, cols].
   Tensor ToTensor() const;
 
@@ -57,6 +62,9 @@ Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view na
 Tensor ApplyMask(const Tensor& weight, const Mask& mask);
 /// The same on row-major arrays [mask.rows(), mask.cols()]; `masked` may be `weight`.
 void ApplyMask(const float* weight, const Mask& mask, float* masked);
+
+/// Adds factor * weight to `sum` where the mask drops. f32 of the mask's shape both. Throws Error on others.
+void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum);
 
 /// Sum of |w| over the kept entries by the sum over all; 1 for a weight of zeros. f32.
 double RetainedL1(const Tensor& weight, const Mask& mask);

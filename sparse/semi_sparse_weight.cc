@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <string>
+#include <utility>
+
 #include "twofour/core/error.h"
 
 namespace twofour::sparse {
@@ -15,7 +18,8 @@ Tensor EmptyWithLastDim(const Tensor& like, int64_t last) {
 
 }  // namespace
 
-SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask) : weight_(weight), mask_(std::move(mask)) {
+SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask)
+    : weight_(weight), mask_(std::move(mask)), two_of_four_(!mask_.FirstTileAboveTwoOfFour()) {
   if (weight.shape() != Shape{mask_.rows(), mask_.cols()}) {
     throw Error(fmt::format("2:4 weight: shape {} and a mask of shape [{}, {}]", ToString(weight.shape()), mask_.rows(),
                             mask_.cols()));
@@ -23,6 +27,8 @@ SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask) : weight_(we
 }
 
 const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Direction direction) const {
+  const std::string why_not = kernel.why_not({out_features(), in_features(), 0, direction, two_of_four_});
+  if (!why_not.empty()) throw Error(fmt::format("2:4 weight: {} cannot take it: {}", kernel.name, why_not));
   const std::lock_guard lock(packing_);
   std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
   if (packed == nullptr) packed = kernel.pack(weight_.Get().data<float>(), mask_, direction);
@@ -31,7 +37,8 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
 
 Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const {
   Tensor out = EmptyWithLastDim(in, direction == Direction::kForward ? out_features() : in_features());
-  const LinearKernel& kernel = *ChooseLinearKernel({out_features(), in_features(), in.rows(), direction}).kernel;
+  const LinearKernel& kernel =
+      *ChooseLinearKernel({out_features(), in_features(), in.rows(), direction, two_of_four_}).kernel;
   kernel.multiply(Packed(kernel, direction), direction, in.rows(), in.data<float>(), epilogue,
                   out.mutable_data<float>());
   return out;

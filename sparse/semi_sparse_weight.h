@@ -13,8 +13,8 @@
 
 namespace twofour::sparse {
 
-/// A dense weight under a mask, packed for whichever kernels its products run on. Packing happens once for each
-/// kernel and direction, at its first use; several threads may multiply at once.
+/// A dense weight under a mask, any mask, packed for whichever kernels its products run on. Packing happens once for
+/// each kernel and direction, at its first use; several threads may multiply at once.
 class SemiSparseWeight {
  public:
   /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
@@ -24,12 +24,15 @@ class SemiSparseWeight {
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
+  /// Whether the mask keeps at most two of four both ways; if not, products run as those of dense matrices.
+  bool two_of_four() const { return two_of_four_; }
 
   /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].
   Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
   /// dy [..., out_features] times the masked weight: [..., in_features].
   Tensor InputGrad(const Tensor& dy) const;
-  /// The weight in `kernel`'s layout for `direction`, packed now if it was not yet.
+  /// The weight in `kernel`'s layout for `direction`, packed now if it was not yet. Throws Error where the kernel
+  /// cannot take the mask.
   const PackedWeight& Packed(const LinearKernel& kernel, Direction direction) const;
   /// Memory of everything packed so far.
   size_t packed_bytes() const;
@@ -39,6 +42,7 @@ class SemiSparseWeight {
 
   autograd::SavedTensor weight_;
   Mask mask_;
+  bool two_of_four_;
   mutable std::mutex packing_;
   mutable std::map<std::pair<const LinearKernel*, Direction>, std::unique_ptr<PackedWeight>> packed_;
 };

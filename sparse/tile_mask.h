@@ -15,6 +15,26 @@ inline constexpr int kTileSize = 4;
 inline bool Keeps(TileMask mask, int row, int col) { return (mask >> (kTileSize * row + col)) & 1; }
 inline int CountKept(TileMask mask) { return std::popcount(mask); }
 
+/// Whether no row and no column keeps more than two.
+inline bool IsTwoOfFour(TileMask mask) {
+  // Each row's bits are added within the row's own four bits: neighbours, then their sums. Five more, and three or four
+  // have reached the highest of the four.
+  const auto above_two = [](uint32_t lines) {
+    const uint32_t pairs = (lines & 0x5555u) + (lines >> 1 & 0x5555u);
+    const uint32_t sums = (pairs & 0x3333u) + (pairs >> 2 & 0x3333u);
+    return (sums + 0x5555u) & 0x8888u;
+  };
+  // The transposed tile: bit 4 * col + row.
+  uint32_t transposed = mask;
+  const auto swap = [&transposed](int distance, uint32_t those) {
+    const uint32_t differ = (transposed ^ transposed >> distance) & those;
+    transposed ^= differ ^ differ << distance;
+  };
+  swap(3, 0x0A0Au);
+  swap(6, 0x00CCu);
+  return above_two(mask) == 0 && above_two(transposed) == 0;
+}
+
 /// |w| of a tile, row-major.
 using TileMagnitudes = std::array<float, 16>;
 

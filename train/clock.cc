@@ -12,10 +12,22 @@ class SteadyClock final : public Clock {
   }
 };
 
+class WallClock final : public Clock {
+ public:
+  double Seconds() const override {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
+};
+
 }  // namespace
 
 const Clock& Clock::Default() {
   static const SteadyClock clock;
+  return clock;
+}
+
+const Clock& Clock::Wall() {
+  static const WallClock clock;
   return clock;
 }
 

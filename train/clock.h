@@ -2,14 +2,16 @@
 
 namespace twofour::train {
 
-/// Time that only moves forward; an interface so that tests can tell the time.
+/// Tells the time; an interface so that tests can.
 class Clock {
  public:
   virtual ~Clock() = default;
   /// Seconds since some fixed moment.
   virtual double Seconds() const = 0;
-  /// The machine's own.
+  /// The machine's own, which only moves forward.
   static const Clock& Default();
+  /// Seconds since 1970 (UTC) as the machine is set: may jump either way.
+  static const Clock& Wall();
 };
 
 }  // namespace twofour::train

@@ -5,12 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/nn/swap.h"
-#include "twofour/sparse/mask.h"
 
 namespace twofour::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// Whether a semi-sparse layer's buffer decides what the trained layer computes, and not only how training goes on.
+bool IsPartOfResult(const std::string& buffer) { return buffer == "weight_mask" || buffer == "weight_mask_scale"; }
 
 /// Descriptions and class names hold the user's bytes; what is not UTF-8 among them is replaced.
 std::string Dump(const Json& json) {
@@ -21,15 +23,21 @@ std::string Dump(const Json& json) {
 
 std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
   std::vector<NamedTensor> tensors = model.NamedParameters();
-  std::map<std::string, nn::SemiSparseLinear*> sparse;
-  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) sparse[name + ".weight"] = layer;
+  std::map<std::string, nn::SemiSparseLinear*> masked;
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
+    if (layer->options().apply) masked[name + "."] = layer;
+  }
   if (weights == ExportWeights::kDenseWithMasks) {
-    for (const auto& [name, layer] : sparse) tensors.push_back({name + "_mask", layer->mask().ToTensor()});
+    for (const auto& [prefix, layer] : masked) {
+      for (const NamedTensor& buffer : layer->Buffers()) {
+        if (IsPartOfResult(buffer.name)) tensors.push_back({prefix + buffer.name, buffer.tensor});
+      }
+    }
     return tensors;
   }
   for (NamedTensor& named : tensors) {
-    const auto found = sparse.find(named.name);
-    if (found != sparse.end()) named.tensor = sparse::ApplyMask(found->second->weight(), found->second->mask());
+    const auto found = masked.find(named.name.substr(0, named.name.rfind('.') + 1));
+    if (found != masked.end() && named.name.ends_with(".weight")) named.tensor = found->second->EffectiveWeight();
   }
   return tensors;
 }

@@ -17,6 +17,42 @@ constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
 
 using Json = nlohmann::ordered_json;
 
+/// The lines of a metrics file up to a step.
+struct MetricsUpTo {
+  std::string text = {};
+  bool later = false;  // There are others.
+  bool torn = false;   // The last line is no whole one.
+};
+
+MetricsUpTo ReadUpTo(const std::filesystem::path& path, int64_t step) {
+  FileSystem& files = FileSystem::Default();
+  MetricsUpTo read;
+  if (!files.Exists(path)) return read;
+  const std::string text = ReadText(files, path, kMaxMetricsBytes);
+  int64_t line_number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    ++line_number;
+    const size_t newline = text.find('\n', begin);
+    if (newline == std::string::npos) {  // By a kill.
+      read.torn = true;
+      break;
+    }
+    const std::string line = text.substr(begin, newline - begin);
+    begin = newline + 1;
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
+      throw Error(
+          fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
+    }
+    if (record["step"].get<int64_t>() > step) {
+      read.later = true;
+    } else {
+      read.text += line + "\n";
+    }
+  }
+  return read;
+}
+
 }  // namespace
 
 void TeeSink::OnTrain(const TrainMetrics& metrics) {
@@ -33,6 +69,10 @@ void TeeSink::OnSparsity(const SparsityMetrics& metrics) {
 
 void TeeSink::OnActivation(const ActivationMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnActivation(metrics);
+}
+
+void TeeSink::OnTensor(const TensorMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnTensor(metrics);
 }
 
 JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "a")) {
@@ -69,7 +109,12 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
                  {"layer", metrics.layer},
                  {"retained_l1", metrics.retained_l1},
                  {"flip_rate", metrics.flip_rate},
-                 {"activation_density", metrics.activation_density}}
+                 {"activation_density", metrics.activation_density},
+                 {"sparsity", metrics.sparsity},
+                 {"tiles_keeping_seven", metrics.tiles_keeping_seven},
+                 {"dead_rows", metrics.dead_rows},
+                 {"dead_columns", metrics.dead_columns},
+                 {"masked_gradient_share", metrics.masked_gradient_share}}
                 .dump());
 }
 
@@ -79,27 +124,12 @@ void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
           .dump());
 }
 
-void TruncateMetrics(const std::filesystem::path& path, int64_t step) {
-  FileSystem& files = FileSystem::Default();
-  if (!files.Exists(path)) return;
-  const std::string text = ReadText(files, path, kMaxMetricsBytes);
-  std::string kept;
-  int64_t line_number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    ++line_number;
-    const size_t newline = text.find('\n', begin);
-    if (newline == std::string::npos) break;  // Torn by a kill.
-    const std::string line = text.substr(begin, newline - begin);
-    begin = newline + 1;
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
-      throw Error(
-          fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
-    }
-    if (record["step"].get<int64_t>() <= step) kept += line + "\n";
-  }
-  if (kept == text) return;
-  WriteTextAtomically(files, path, kept);
+void CheckMetrics(const std::filesystem::path& path) { ReadUpTo(path, 0); }
+
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step) {
+  const MetricsUpTo metrics = ReadUpTo(path, step);
+  if (metrics.torn || metrics.later) WriteTextAtomically(FileSystem::Default(), path, metrics.text);
+  return metrics.torn;
 }
 
 }  // namespace twofour::train

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/tensor.h"
+
 namespace twofour::train {
 
 /// After a training step: `step` counts finished optimizer steps from 1.
@@ -35,9 +37,14 @@ struct EvalMetrics {
 struct SparsityMetrics {
   int64_t step = 0;
   std::string layer;
-  double retained_l1 = 0;         ///< Share of |weight| that the mask keeps.
-  double flip_rate = 0;           ///< Share of mask entries that the last refresh changed.
-  double activation_density = 0;  ///< Share of non-zeros in the layer's input in this step.
+  double retained_l1 = 0;            ///< Share of |weight| that the mask keeps.
+  double flip_rate = 0;              ///< Share of mask entries that the last refresh changed.
+  double activation_density = 0;     ///< Share of non-zeros in the layer's input in this step.
+  double sparsity = 0;               ///< Share of the weight's entries that are masked.
+  int64_t tiles_keeping_seven = 0;   ///< Tiles where greedy could not keep an eighth entry.
+  int64_t dead_rows = 0;             ///< Outputs of which no weight other than 0 is kept, ...
+  int64_t dead_columns = 0;          ///< ... and such inputs.
+  double masked_gradient_share = 0;  ///< Share of the sum of |gradient| that falls on masked weights in this step.
 };
 
 /// The hidden activations of one nn::Mlp, dense or sparse, in a step.
@@ -45,6 +52,15 @@ struct ActivationMetrics {
   int64_t step = 0;
   std::string layer;
   double density = 0;  ///< Share of them that are not zero.
+};
+
+/// A parameter or its gradient as it is after a step.
+struct TensorMetrics {
+  enum class Kind { kWeight, kGradient };
+  int64_t step = 0;
+  Kind kind = Kind::kWeight;
+  std::string name;  ///< The parameter's.
+  Tensor values;
 };
 
 /// Something that records what happens during training.
@@ -55,6 +71,8 @@ class MetricSink {
   virtual void OnEval(const EvalMetrics& metrics) = 0;
   virtual void OnSparsity(const SparsityMetrics& metrics) = 0;
   virtual void OnActivation(const ActivationMetrics& metrics) = 0;
+  /// Asked for by TrainerOptions::histogram_every_steps. Most sinks have no use for whole tensors.
+  virtual void OnTensor(const TensorMetrics& /*metrics*/) {}
 };
 
 /// Passes everything on to several sinks, in order.
@@ -66,6 +84,7 @@ class TeeSink : public MetricSink {
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
   void OnActivation(const ActivationMetrics& metrics) override;
+  void OnTensor(const TensorMetrics& metrics) override;
 
  private:
   std::vector<MetricSink*> sinks_;
@@ -74,7 +93,8 @@ class TeeSink : public MetricSink {
 /// Appends one JSON object a line to a file, each handed to the operating system at once:
 ///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
-///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..}
+///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
+///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}
 ///   {"step":..,"split":"activation","layer":"..","density":..}
 class JsonLinesSink : public MetricSink {
  public:
@@ -95,8 +115,12 @@ class JsonLinesSink : public MetricSink {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
+/// Throws the Error that TruncateMetrics would throw.
+void CheckMetrics(const std::filesystem::path& path);
+
 /// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
-/// `step` writes those again. A missing file is fine. Throws Error naming the line when another line is damaged.
-void TruncateMetrics(const std::filesystem::path& path, int64_t step);
+/// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when
+/// another line is damaged.
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
 
 }  // namespace twofour::train

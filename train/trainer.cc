@@ -10,6 +10,7 @@
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/clip.h"
+#include "twofour/sparse/mask_statistics.h"
 #include "twofour/train/finite_check.h"
 
 namespace twofour::train {
@@ -25,6 +26,7 @@ TrainerOptions Checked(const TrainerOptions& options) {
   at_least("eval_every_steps", options.eval_every_steps, 0);
   at_least("log_every_steps", options.log_every_steps, 0);
   at_least("checkpoint_every_steps", options.checkpoint_every_steps, 0);
+  at_least("histogram_every_steps", options.histogram_every_steps, 0);
   if (!(options.clip_grad_norm >= 0)) {
     throw Error(fmt::format("trainer: clip_grad_norm is {}, expected at least 0", options.clip_grad_norm));
   }
@@ -43,7 +45,7 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       services_(services),
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()),
-      sparse_layers_(nn::FindSemiSparseLinears(model_)) {
+      sparse_(model_) {
   model_.VisitModules([this](const std::string& name, nn::Module& module) {
     if (auto* mlp = dynamic_cast<nn::Mlp*>(&module)) mlps_.emplace_back(name, mlp);
   });
@@ -57,6 +59,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
   nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
   state_ = data.state;
+  sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
 }
 
@@ -64,6 +67,7 @@ bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   try {
     RequireFinite(parameters_);
+    sparse_.SetOptimizerStep(state_.step);
     for (; !Finished(); ++step) {
       Step();
       if (StopRequested()) break;
@@ -84,13 +88,18 @@ void Trainer::Step() {
   optimizer_.ZeroGrad();
   const double loss = AccumulateGradients();
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
+  if (measure) MeasureMaskedGradients();
+  sparse_.AfterBackward();
   const double grad_norm = optim::GradNorm(parameter_tensors_);
   if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm, parameters_);
   if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm, grad_norm);
+  sparse_.BeforeUpdate();
   optimizer_.set_lr(lr);
   optimizer_.Step();
+  sparse_.AfterUpdate(lr);
   RequireFinite(parameters_);
   ++state_.step;
+  sparse_.SetOptimizerStep(state_.step);
   training_seconds_ += services_.clock->Seconds() - start;
   training_units_ += task_.units_per_batch() * options_.accumulate_steps;
   AfterStep(loss, grad_norm, lr);
@@ -119,21 +128,49 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
     training_units_ = 0;
     RecordLayers();
   }
+  if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
 void Trainer::MeasureDensities(bool on) {
-  for (const auto& [name, layer] : sparse_layers_) layer->MeasureInputDensity(on);
+  for (const auto& [name, layer] : sparse_.layers()) layer->MeasureInputDensity(on);
   for (const auto& [name, mlp] : mlps_) mlp->MeasureDensity(on);
 }
 
+void Trainer::MeasureMaskedGradients() {
+  masked_gradient_shares_.clear();
+  for (const auto& [name, layer] : sparse_.layers()) {
+    const Tensor grad = layer->weight().grad();
+    masked_gradient_shares_.push_back(grad.defined() ? 1 - sparse::RetainedL1(grad, layer->mask_in_force()) : 0.0);
+  }
+}
+
 void Trainer::RecordLayers() {
-  for (const auto& [name, layer] : sparse_layers_) {
-    const double retained = layer->RetainedL1();  // Refreshes the mask: the flip rate is that of the step just made.
-    services_.sink->OnSparsity({state_.step, name, retained, layer->flip_rate(), layer->input_density()});
+  for (size_t i = 0; i < sparse_.layers().size(); ++i) {
+    const auto& [name, layer] = sparse_.layers()[i];
+    const sparse::Mask& mask = layer->mask();  // Refreshed: the flip rate is that of the step just made.
+    const sparse::MaskStatistics statistics = sparse::StatisticsOf(layer->weight(), mask);
+    services_.sink->OnSparsity({.step = state_.step,
+                                .layer = name,
+                                .retained_l1 = layer->RetainedL1(),
+                                .flip_rate = layer->flip_rate(),
+                                .activation_density = layer->input_density(),
+                                .sparsity = statistics.sparsity,
+                                .tiles_keeping_seven = statistics.tiles_keeping_seven,
+                                .dead_rows = statistics.dead_rows,
+                                .dead_columns = statistics.dead_columns,
+                                .masked_gradient_share = masked_gradient_shares_[i]});
   }
   for (const auto& [name, mlp] : mlps_) services_.sink->OnActivation({state_.step, name, mlp->density()});
+}
+
+void Trainer::RecordTensors() {
+  for (const auto& [name, tensor] : parameters_) {
+    services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kWeight, name, tensor});
+    if (!tensor.grad().defined()) continue;
+    services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kGradient, name, tensor.grad()});
+  }
 }
 
 EvalMetrics Trainer::Evaluate() {

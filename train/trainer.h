@@ -9,7 +9,7 @@
 
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/module.h"
-#include "twofour/nn/swap.h"
+#include "twofour/nn/sparse_training.h"
 #include "twofour/optim/lr_schedule.h"
 #include "twofour/optim/optimizer.h"
 #include "twofour/train/checkpoint.h"
@@ -26,6 +26,7 @@ struct TrainerOptions {
   int64_t eval_every_steps = 100;      ///< Besides after the last step; 0: only then.
   int64_t log_every_steps = 50;        ///< 0: never.
   int64_t checkpoint_every_steps = 0;  ///< 0: only at the end.
+  int64_t histogram_every_steps = 0;   ///< 0: never. Hands every parameter and gradient to the sink.
   bool save_best = true;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
 };
@@ -66,7 +67,10 @@ class Trainer {
   double AccumulateGradients();
   void AfterStep(double loss, double grad_norm, double lr);
   void MeasureDensities(bool on);
+  /// Of the masks and gradients of this step's passes, before the next search.
+  void MeasureMaskedGradients();
   void RecordLayers();
+  void RecordTensors();
   void EvaluateAndRecord();
   void SaveCheckpoint();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
@@ -81,7 +85,8 @@ class Trainer {
   TrainerServices services_;
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> parameter_tensors_;
-  std::vector<nn::NamedSemiSparseLinear> sparse_layers_;
+  nn::SparseTraining sparse_;
+  std::vector<double> masked_gradient_shares_;  // Of each layer of sparse_, in the last step that was measured.
   std::vector<std::pair<std::string, nn::Mlp*>> mlps_;
   TrainerState state_;
   int64_t saved_step_ = -1;

@@ -31,17 +31,26 @@ LinearKernelChoice ChooseLinearKernel(const LinearShape& shape) {
       return {&kernel, "forced by TWOFOUR_KERNEL"};
     }
   }
-  std::string rejections;
+  std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why: equal reasons are said once.
+  const auto rejections = [&rejected] {
+    std::string text;
+    for (const auto& [names, why] : rejected) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", names, why);
+    return text;
+  };
   for (const LinearKernel& kernel : LinearKernels()) {
     std::string why_not = WhyNotHere(kernel.target);
     if (!why_not.empty()) continue;  // Another machine's kernel is no news.
     why_not = kernel.why_not(shape);
     if (why_not.empty()) why_not = kernel.why_slower(shape);
-    if (why_not.empty()) return {&kernel, rejections.empty() ? "the fastest at this size" : rejections};
-    rejections += fmt::format("{}{}: {}", rejections.empty() ? "" : "; ", kernel.name, why_not);
+    if (why_not.empty()) return {&kernel, rejected.empty() ? "the fastest at this size" : rejections()};
+    if (!rejected.empty() && rejected.back().second == why_not) {
+      rejected.back().first += fmt::format(", {}", kernel.name);
+    } else {
+      rejected.emplace_back(kernel.name, why_not);
+    }
   }
   throw Error(fmt::format("no kernel multiplies with a 2:4 weight [{}, {}]: {}", shape.out_features, shape.in_features,
-                          rejections));
+                          rejections()));
 }
 
 std::string WhyNotTiled(const LinearShape& shape) {

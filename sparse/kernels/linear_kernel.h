@@ -27,6 +27,8 @@ struct LinearShape {
   int64_t in_features = 0;
   int64_t batch = 0;
   Direction direction = Direction::kForward;
+  /// Whether the mask keeps at most two of four along rows and along columns. Others run as dense matrices.
+  bool two_of_four = true;
 };
 
 /// What happens to each element of a product before it is written: out = f(product + bias).

@@ -63,7 +63,9 @@ namespace {
 
 std::string WhyNot(const LinearShape& shape) {
   const std::string here = WhyNotHere(HWY_TARGET);
-  return here.empty() ? WhyNotTiled(shape) : here;
+  if (!here.empty()) return here;
+  if (!shape.two_of_four) return "the mask keeps more than two of four somewhere";
+  return WhyNotTiled(shape);
 }
 
 // Below so many batch rows packing costs more than it saves: a weight's packing takes about as long as 30 rows of its

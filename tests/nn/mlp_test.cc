@@ -164,11 +164,13 @@ std::vector<double> Train(Module& module, const Tensor& x, const Tensor& target,
 
 TEST(SemiSparseMlpTest, LearnsFromAZeroProjection) {
   // Magnitudes tie at zero and dx is zero at first: the straight-through gradient must break the deadlock.
-  for (sparse::MaskAlgorithm algorithm : {sparse::MaskAlgorithm::kExact, sparse::MaskAlgorithm::kGreedy}) {
+  for (sparse::MaskMethod method : {sparse::MaskMethod::kExact, sparse::MaskMethod::kGreedy}) {
     Generator generator(3);
     Mlp mlp({.in_features = 16, .hidden_features = 32, .out_features = 16, .c_proj_init = LinearInit::Zero()},
             generator);
-    ASSERT_EQ(SwapLinearWithSemiSparseLinear(mlp, {.sparsity = {.algorithm = algorithm}}).converted.size(), 2u);
+    ASSERT_EQ(SwapLinearWithSemiSparseLinear(mlp, {.sparsity = {.plan = sparse::MaskPlan({.method = method})}})
+                  .converted.size(),
+              2u);
     const std::vector<NamedTensor> parameters = mlp.NamedParameters();
     std::vector<Tensor> before;
     for (const NamedTensor& parameter : parameters) before.push_back(parameter.tensor.Clone());

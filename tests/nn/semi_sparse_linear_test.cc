@@ -46,12 +46,17 @@ void WriteBehindTheBack(const SemiSparseLinear& layer, float value) {
   for (int64_t row = 0; row < kOut; ++row) weight[row * kIn + 2 + row / 2 % 2] = value;
 }
 
-SemiSparseLinear MakeLayer(int64_t interval = 1, MaskAlgorithm algorithm = MaskAlgorithm::kExact) {
-  return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = 1}), RandomF32({kOut}, {.seed = 2}),
-                          {.algorithm = algorithm, .interval = interval}, "blocks.0.c_fc.weight");
+sparse::MaskPlan PlanOf(MaskAlgorithm algorithm) {
+  const bool greedy = algorithm == MaskAlgorithm::kGreedy;
+  return sparse::MaskPlan({.method = greedy ? sparse::MaskMethod::kGreedy : sparse::MaskMethod::kExact});
 }
 
-Mask MaskNow(const SemiSparseLinear& layer) { return FindMask(layer.weight(), layer.options().algorithm); }
+SemiSparseLinear MakeLayer(int64_t interval = 1, MaskAlgorithm algorithm = MaskAlgorithm::kExact) {
+  return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = 1}), RandomF32({kOut}, {.seed = 2}),
+                          {.plan = PlanOf(algorithm), .interval = interval}, "blocks.0.c_fc.weight");
+}
+
+Mask MaskNow(const SemiSparseLinear& layer) { return layer.options().plan.Find(layer.weight(), 0, {}, "weight"); }
 
 Tensor MaskedForward(SemiSparseLinear& layer, const Tensor& x, const Mask& mask) {
   return twofour::Linear(x, sparse::ApplyMask(layer.weight(), mask),
@@ -232,10 +237,11 @@ TEST(MaskBuffersTest, RoundTrip) {
   const Mask found_at_first = layer.mask();
   for (uint64_t step = 1; step <= 3; ++step) Update(layer, step);
   const std::vector<NamedTensor> buffers = layer.Buffers();
-  ASSERT_EQ(buffers.size(), 3u);
+  ASSERT_EQ(buffers.size(), 4u);
   EXPECT_EQ(buffers[0].name, "weight_mask");
   EXPECT_EQ(buffers[1].name, "weight_mask_age");
-  EXPECT_EQ(buffers[2].name, "weight_mask_flip_rate");
+  EXPECT_EQ(buffers[2].name, "weight_mask_step");
+  EXPECT_EQ(buffers[3].name, "weight_mask_flip_rate");
   EXPECT_EQ(Mask::FromTensor(buffers[0].tensor), found_at_first);
   EXPECT_EQ(buffers[1].tensor.dtype(), DType::kI32);
   EXPECT_EQ(buffers[1].tensor.item(), 3);
@@ -325,7 +331,7 @@ TEST(SemiSparseStatisticsTest, InputDensityIsMeasuredOnRequest) {
 TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
   const Tensor weight = RandomF32({5, 8}, {.seed = 1}), bias = RandomF32({5}, {.seed = 2});
   for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
-    SemiSparseActivationLinear layer(weight.Clone(), bias.Clone(), {.algorithm = algorithm});
+    SemiSparseActivationLinear layer(weight.Clone(), bias.Clone(), algorithm);
     EXPECT_EQ(layer.type_name(), "SemiSparseActivationLinear");
     Tensor x = RandomF32({6, 8}, {.seed = 3});
     x.set_requires_grad();

@@ -79,10 +79,11 @@ TEST_F(StateDictTest, HoldsParametersThenMasks) {
   EXPECT_THAT(NamesOf(StateDict(mlp)), ElementsAre("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias"));
   EXPECT_TRUE(StateDict(mlp)[0].tensor.IsSameStorage(mlp.Parameters()[0]));
   Sparsify(mlp, 1);
-  EXPECT_THAT(NamesOf(StateDict(mlp)),
-              ElementsAre("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias", "c_fc.weight_mask",
-                          "c_fc.weight_mask_age", "c_fc.weight_mask_flip_rate", "c_proj.weight_mask",
-                          "c_proj.weight_mask_age", "c_proj.weight_mask_flip_rate"));
+  EXPECT_THAT(
+      NamesOf(StateDict(mlp)),
+      ElementsAre("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias", "c_fc.weight_mask",
+                  "c_fc.weight_mask_age", "c_fc.weight_mask_step", "c_fc.weight_mask_flip_rate", "c_proj.weight_mask",
+                  "c_proj.weight_mask_age", "c_proj.weight_mask_step", "c_proj.weight_mask_flip_rate"));
 }
 
 TEST_F(StateDictTest, RoundTrip) {
@@ -185,7 +186,7 @@ TEST_F(StateDictTest, BadMasksAreFaultsLikeAllOthers) {
   Set(state, "c_fc.weight_mask_age", Tensor::Scalar(-3, DType::kI32));
   Set(state, "c_proj.weight_mask", Tensor::Zeros({8, 8}, DType::kBool));
   ExpectRefused(mlp, state,
-                AllOf(HasSubstr("model.safetensors: tensor 'c_fc.weight_mask': mask: tile [0, 0] keeps more than two"),
+                AllOf(HasSubstr("model.safetensors: tensor 'c_fc.weight_mask': tile [0, 0] keeps more than two"),
                       HasSubstr("model.safetensors: tensor 'c_fc.weight_mask_age': "),
                       HasSubstr("model.safetensors: tensor 'c_proj.weight_mask': shape [8, 8], expected [8, 16]")));
 }
@@ -193,7 +194,7 @@ TEST_F(StateDictTest, BadMasksAreFaultsLikeAllOthers) {
 TEST_F(StateDictTest, ARootsOwnTensorsHaveLocalNames) {
   SemiSparseLinear from(RandomF32({4, 8}, {.seed = 1}), Tensor()), to(RandomF32({4, 8}, {.seed = 2}), Tensor());
   EXPECT_THAT(NamesOf(StateDict(from)),
-              ElementsAre("weight", "weight_mask", "weight_mask_age", "weight_mask_flip_rate"));
+              ElementsAre("weight", "weight_mask", "weight_mask_age", "weight_mask_step", "weight_mask_flip_rate"));
   LoadStateDict(to, StateDict(from), "x");
   EXPECT_EQ(to.mask(), from.mask());
 }

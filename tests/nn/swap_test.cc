@@ -13,6 +13,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
+#include "twofour/nn/sparse_training.h"
 #include "twofour/optim/adamw.h"
 #include "twofour/sparse/pattern.h"
 
@@ -102,8 +103,8 @@ TEST(SwapTest, BadOptionsChangeNothing) {
   const auto swap = [&stack](SwapOptions options) {
     return [&stack, options] { SwapLinearWithSemiSparseLinear(stack, options); };
   };
-  EXPECT_THAT(swap({.include = "layers.["}),
-              ThrowsMessage<Error>(AllOf(HasSubstr("include: 'layers.['"), HasSubstr("not a regular expression"))));
+  EXPECT_THAT(swap({.include = "layers.["}), ThrowsMessage<Error>(AllOf(HasSubstr("include: 'layers.['"),
+                                                                        HasSubstr("expected a regular expression"))));
   EXPECT_THAT(swap({.exclude = "*"}), ThrowsMessage<Error>(HasSubstr("exclude: '*'")));
   for (int64_t multiple_of : {-4, 0, 2, 6}) {
     EXPECT_THAT(swap({.multiple_of = multiple_of}),
@@ -249,11 +250,12 @@ TEST(SwapTest, TrainingModeStays) {
 
 TEST(SwapTest, OptionsReachTheLayers) {
   MlpStack stack = MakeStack();
-  SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.algorithm = sparse::MaskAlgorithm::kGreedy, .interval = 3}});
+  SwapLinearWithSemiSparseLinear(
+      stack, {.sparsity = {.plan = sparse::MaskPlan({.method = sparse::MaskMethod::kGreedy}), .interval = 3}});
   const auto layers = FindSemiSparseLinears(stack);
   ASSERT_EQ(layers.size(), 2u);
   EXPECT_EQ(layers[1].name, "layers.1");
-  EXPECT_EQ(layers[1].layer->options().algorithm, sparse::MaskAlgorithm::kGreedy);
+  EXPECT_EQ(layers[1].layer->options().plan.options().method, sparse::MaskMethod::kGreedy);
   EXPECT_EQ(layers[1].layer->options().interval, 3);
 }
 
@@ -317,6 +319,56 @@ TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
   EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); }, ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
   EXPECT_EQ(Types(stack), types);
   ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
+}
+
+/// What a run of AdamW ends with: weights, then moments.
+std::vector<std::vector<float>> Trained(MlpStack& stack, const optim::Optimizer& optimizer) {
+  std::vector<std::vector<float>> trained;
+  for (const Tensor& parameter : stack.Parameters()) trained.push_back(parameter.ToVector());
+  for (const NamedTensor& slot : optimizer.StateDict()) {
+    if (slot.tensor.dtype() == DType::kF32) trained.push_back(slot.tensor.ToVector());
+  }
+  return trained;
+}
+
+void TrainSteps(MlpStack& stack, optim::Optimizer& optimizer, int64_t begin, int64_t end) {
+  SparseTraining training(stack);
+  for (int64_t step = begin; step < end; ++step) {
+    training.SetOptimizerStep(step);
+    optimizer.ZeroGrad();
+    Sum(ReluSquared(stack.Forward(RandomF32({6, 16}, {.seed = 4, .step = static_cast<uint64_t>(step)})))).Backward();
+    training.AfterBackward();
+    training.BeforeUpdate();
+    optimizer.Step();
+    training.AfterUpdate(optimizer.lr());
+    training.SetOptimizerStep(step + 1);
+  }
+}
+
+TEST(UnswapTest, AnOptimizerGoesOnAsIfThereHadBeenADensePhaseInstead) {
+  // Sparse for three steps, dense for three, sparse for three.
+  const optim::AdamWOptions adam{.lr = 1e-2};
+  const sparse::SparsitySchedule away_and_back(
+      {.shape = sparse::ScheduleShape::kPiecewise, .points = {{0, 1}, {2, 1}, {3, 0}, {5, 0}, {6, 1}}});
+  MlpStack phased = MakeStack(), swapped = MakeStack(), dense = MakeStack();
+  optim::AdamW phased_adam(phased.Parameters(), adam), swapped_adam(swapped.Parameters(), adam);
+  optim::AdamW dense_adam(dense.Parameters(), adam);
+  SwapLinearWithSemiSparseLinear(phased, {.sparsity = {.plan = sparse::MaskPlan({.schedule = away_and_back})}});
+  TrainSteps(phased, phased_adam, 0, 9);
+
+  SwapLinearWithSemiSparseLinear(swapped);
+  TrainSteps(swapped, swapped_adam, 0, 3);
+  const auto before = Trained(swapped, swapped_adam);
+  SwapSemiSparseLinearWithLinear(swapped);
+  EXPECT_EQ(Trained(swapped, swapped_adam), before);
+  TrainSteps(swapped, swapped_adam, 3, 6);
+  SwapLinearWithSemiSparseLinear(swapped);
+  TrainSteps(swapped, swapped_adam, 6, 9);
+  EXPECT_EQ(Trained(swapped, swapped_adam), Trained(phased, phased_adam));
+  EXPECT_EQ(swapped_adam.step_count(), 9);
+
+  TrainSteps(dense, dense_adam, 0, 9);
+  EXPECT_NE(Trained(swapped, swapped_adam), Trained(dense, dense_adam));
 }
 
 TEST(FindSemiSparseLinearsTest, FindsTheRootToo) {

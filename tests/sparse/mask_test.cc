@@ -88,15 +88,17 @@ TEST(MaskTest, FromTensorRefusesWhatIsNoMask) {
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 4})), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({16}, DType::kBool)), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 6}, DType::kBool)), Error);
-  EXPECT_THROW(Mask::FromTensor(Bits({1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})), Error);  // A row.
-  EXPECT_THROW(Mask::FromTensor(Bits({0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1})), Error);  // A column.
 }
 
-TEST(MaskTest, FromTensorNamesTheTile) {
+TEST(MaskTest, FindsTheFirstTileAboveTwoOfFour) {
   Tensor kept = Tensor::Zeros({8, 12}, DType::kBool);
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
   uint8_t* entries = kept.mutable_data<uint8_t>();
-  entries[5 * 12 + 4] = entries[6 * 12 + 4] = entries[7 * 12 + 4] = 1;
-  EXPECT_THAT([&] { Mask::FromTensor(kept); }, ThrowsMessage<Error>(HasSubstr("tile [1, 1]")));
+  entries[5 * 12 + 4] = entries[6 * 12 + 4] = 1;
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
+  entries[7 * 12 + 4] = 1;
+  entries[7 * 12 + 8] = entries[7 * 12 + 9] = entries[7 * 12 + 11] = 1;
+  EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::pair(int64_t{1}, int64_t{1}));
 }
 
 TEST(FindMaskTest, EachTileIsSearchedAlone) {
@@ -252,6 +254,52 @@ TEST(ApplyMaskTest, ThreadsDoNotMatter) {
       ASSERT_EQ(masked.data<float>()[i], mask.Keeps(i / 68, i % 68) ? weight.data<float>()[i] : 0.0f) << i;
     }
   }
+}
+
+TEST(AddDroppedTest, AddsToWhatTheMaskDropsAlone) {
+  const Tensor weight = RandomF32({8, 12}, {.seed = 22}), start = RandomF32({8, 12}, {.seed = 23});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  Tensor sum = start.Clone();
+  const uint64_t version = sum.version();
+  AddDropped(0.25, weight, mask, sum);  // A power of two: no rounding but that of the sum.
+  EXPECT_GT(sum.version(), version);    // Autograd hears of it.
+  for (int64_t i = 0; i < 96; ++i) {
+    const double decay = mask.Keeps(i / 12, i % 12) ? 0.0 : 0.25 * double{weight.data<float>()[i]};
+    EXPECT_EQ(sum.data<float>()[i], static_cast<float>(double{start.data<float>()[i]} + decay)) << i;
+  }
+}
+
+TEST(AddDroppedTest, TakesTheWeightItself) {
+  const Tensor weight = RandomF32({8, 8}, {.seed = 24});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  Tensor decayed = weight.Clone();
+  AddDropped(-1, decayed, mask, decayed);
+  ExpectBitEqual(decayed, ApplyMask(weight, mask));
+}
+
+TEST(AddDroppedTest, ThreadsDoNotMatter) {
+  const Tensor weight = RandomF32({1024, 68}, {.seed = 25});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  Tensor expected = weight.Clone();
+  {
+    const ScopedNumThreads one(1);
+    AddDropped(0.3, weight, mask, expected);
+  }
+  for (int threads : {2, 3}) {
+    const ScopedNumThreads more(threads);
+    Tensor sum = weight.Clone();
+    AddDropped(0.3, weight, mask, sum);
+    ExpectBitEqual(sum, expected);
+  }
+}
+
+TEST(AddDroppedTest, RefusesOtherShapes) {
+  const Mask mask(8, 4);
+  Tensor fits = Tensor::Zeros({8, 4}), other = Tensor::Zeros({4, 8});
+  EXPECT_THAT([&] { AddDropped(1, other, mask, fits); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("AddDropped: a weight of shape [4, 8]"), HasSubstr("[8, 4]"))));
+  EXPECT_THAT([&] { AddDropped(1, fits, mask, other); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("AddDropped: a sum of shape [4, 8]"), HasSubstr("[8, 4]"))));
 }
 
 TEST(RetainedL1Test, ThreadsDoNotMatter) {

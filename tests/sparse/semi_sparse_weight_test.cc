@@ -6,6 +6,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/linear_kernels.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -36,6 +37,23 @@ TEST(SemiSparseWeightTest, MultipliesBothWays) {
     const Tensor dx = packed.InputGrad(dy);
     EXPECT_EQ(dx.shape(), x_shape);
     ExpectClose(dx.View({x.rows(), 20}), MatMul(dy.View({x.rows(), 12}), masked));
+  }
+}
+
+TEST(SemiSparseWeightTest, TakesMasksThatKeepMoreAsDenseMatrices) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const Tensor weight = RandomF32({64, 64}, {.seed = 1}), x = RandomF32({256, 64}, {.seed = 2});
+  Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  EXPECT_TRUE(SemiSparseWeight(weight, mask).two_of_four());
+  mask.tiles()[37] = 0xffff;
+  const SemiSparseWeight packed(weight, mask);
+  EXPECT_FALSE(packed.two_of_four());
+  const Tensor masked = ApplyMask(weight, mask);
+  ExpectClose(packed.Forward(x), Linear(x, masked));
+  ExpectClose(packed.InputGrad(x), MatMul(x, masked));
+  for (const LinearKernel& kernel : PairBucketKernels()) {
+    EXPECT_THAT([&] { packed.Packed(kernel, Direction::kForward); },
+                ThrowsMessage<Error>(HasSubstr(std::string(kernel.name))));
   }
 }
 

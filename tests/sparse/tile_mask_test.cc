@@ -31,6 +31,10 @@ bool IsTransposable(int word) {
   return true;
 }
 
+TEST(IsTwoOfFourTest, CountsRowsAndColumns) {
+  for (int word = 0; word < 65536; ++word) EXPECT_EQ(IsTwoOfFour(static_cast<TileMask>(word)), IsTransposable(word));
+}
+
 int Ones(int word) {
   int count = 0;
   for (int entry = 0; entry < 16; ++entry) count += (word >> entry) & 1;

@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include <nlohmann/json.hpp>
 
 #include "twofour/nn/mlp.h"
+#include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/pattern.h"
+
+#include "tests/support/tensors.h"
 
 namespace twofour::train {
 namespace {
@@ -42,6 +47,30 @@ TEST_F(ExportTest, PrunedWeightsAreTheMaskedOnesAndTheRestIsUntouched) {
   const auto mask = Find(dense, "c_fc.weight_mask").ToVector(), full = Find(dense, "c_fc.weight").ToVector();
   for (size_t i = 0; i < mask.size(); ++i) EXPECT_EQ(weight.ToVector()[i], mask[i] * full[i]);
   EXPECT_EQ(Find(pruned, "c_proj.weight").ToVector(), Find(dense, "c_proj.weight").ToVector());
+}
+
+TEST(ExportRecipeTest, BothKindsOfWeightsComputeWhatASoftThresholdDid) {
+  const auto make = [](bool swap) {
+    Generator generator(2);
+    auto mlp = std::make_unique<nn::Mlp>(nn::MlpOptions{.in_features = 16, .hidden_features = 32, .out_features = 16},
+                                         generator);
+    const sparse::MaskPlan plan({.method = sparse::MaskMethod::kRows, .first_sparse_step = 3});
+    if (swap) nn::SwapLinearWithSemiSparseLinear(*mlp, {.sparsity = {.plan = plan, .soft_threshold = true}});
+    return mlp;
+  };
+  const std::unique_ptr<nn::Mlp> trained = make(true), masked = make(true), pruned = make(false);
+  const Tensor x = test::RandomF32({5, 16}, {.seed = 3});
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(*trained)) {
+    layer->SetOptimizerStep(3);
+    layer->mask();  // Its scale is found here, ...
+    Tensor weight = layer->weight();
+    FillUniform(weight, -1, 1, {.seed = 4});  // ... and stays.
+  }
+  const Tensor y = trained->Forward(x).Detach();
+  nn::LoadStateDict(*masked, ExportModel(*trained, ExportWeights::kDenseWithMasks), "export");
+  test::ExpectBitEqual(masked->Forward(x).Detach(), y);
+  nn::LoadStateDict(*pruned, ExportModel(*trained, ExportWeights::kPruned), "export");
+  test::ExpectClose(pruned->Forward(x).Detach(), y);
 }
 
 TEST(DescribeDataAsJsonTest, HoldsClassesAndScaling) {

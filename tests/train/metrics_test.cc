@@ -66,9 +66,9 @@ TEST(JsonLinesSinkTest, ReportsWhatItCannotWrite) {
 TEST(TruncateMetricsTest, DropsLaterRecordsAndATornLastLine) {
   const TempDir dir;
   WriteTextFile(dir / "m", "{\"step\":1}\n{\"step\":3}\n{\"step\":2}\n{\"step\":4}\n{\"step\":2,\"spl");
-  TruncateMetrics(dir / "m", 2);
+  EXPECT_TRUE(TruncateMetrics(dir / "m", 2));
   EXPECT_EQ(ReadTextFile(dir / "m"), "{\"step\":1}\n{\"step\":2}\n");
-  TruncateMetrics(dir / "m", 0);
+  EXPECT_FALSE(TruncateMetrics(dir / "m", 0));
   EXPECT_EQ(ReadTextFile(dir / "m"), "");
 }
 

@@ -14,6 +14,7 @@ struct CommandLine {
   std::vector<std::string> set;  ///< --set path=value, in order
   std::string out;               ///< --out; empty: runs/<name>
   std::string resume;            ///< --resume
+  std::string from;              ///< retrain --from
   std::optional<bool> sparse;    ///< --sparse / --dense
   std::optional<int> threads;    ///< --threads
   std::optional<uint64_t> seed;  ///< --seed
@@ -22,8 +23,8 @@ struct CommandLine {
   bool dry_run = false;
 };
 
-/// Parses the arguments. Nothing when there is nothing left to do (help or version was printed to `out`). Throws
-/// Error on an unknown or malformed argument.
+/// Parses the arguments of `trainer` and of `trainer retrain`. Nothing when there is nothing left to do (help or
+/// version was printed to `out`). Throws Error on an unknown or malformed argument.
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out);
 
 }  // namespace twofour::train

@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <sstream>
-
-#include <CLI/CLI.hpp>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
+#include "twofour/nn/generate.h"
+#include "twofour/train/cli/arguments.h"
 #include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/config/load_model.h"
@@ -64,68 +65,67 @@ class Transcript {
   const LoadedLanguageModel& loaded_;
 };
 
-}  // namespace
+struct Request {
+  std::string run;
+  std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
+  std::optional<int> threads;
+  nn::GenerateOptions generate = {.tokens = 200, .sampling = {.temperature = 0.8}};
+};
 
-std::optional<SampleCommandLine> ParseSampleCommandLine(int argc, const char* const* argv, std::ostream& out) {
-  SampleCommandLine line;
-  CLI::App app("Prints text that a trained language model makes up.", "trainer sample");
-  app.add_option("--run", line.run, "The run's folder, or one of its checkpoints")->type_name("DIR")->required();
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
+  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
   std::string prompt, prompt_file;
-  auto* prompt_option = app.add_option("--prompt", prompt, "What to continue (default: a new line)")->type_name("TEXT");
-  auto* file_option = app.add_option("--prompt-file", prompt_file, "A file that holds it")->type_name("FILE");
-  file_option->excludes(prompt_option);
-  nn::GenerateOptions& generate = line.generate;
-  app.add_option("--tokens", generate.tokens, "How many to add")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, kMaxTokens))
-      ->capture_default_str();
-  app.add_option("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
-      ->type_name("T")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  app.add_option("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
-      ->type_name("K")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--top-p", generate.sampling.top_p,
-                 "Draw from the most likely tokens that together reach this probability")
-      ->type_name("P")
-      ->check(CLI::Range(1e-9, 1.0));
-  app.add_option("--seed", generate.seed, "Decides the draws")
-      ->type_name("S")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", line.threads, "Threads to compute with; 0: all processors")->type_name("N");
-  try {
-    app.parse(argc - 1, argv + 1);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw Error(fmt::format("{} (see trainer sample --help)", error.what()));
-  }
-  if (prompt_option->count() > 0) line.prompt = prompt;
-  if (file_option->count() > 0) line.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
-  if (line.prompt && line.prompt->empty()) throw Error("the prompt is empty, expected at least one token");
-  return line;
+  const Argument prompt_option =
+      arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
+  const Argument file_option =
+      arguments.Add("--prompt-file", prompt_file, "A file that holds it").Type("FILE").Excludes(prompt_option);
+  nn::GenerateOptions& generate = request.generate;
+  arguments.Add("--tokens", generate.tokens, "How many to add").Type("N").Range(int64_t{1}, kMaxTokens).ShowDefault();
+  arguments.Add("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
+      .Type("T")
+      .Range(0.0, 1e6)
+      .ShowDefault();
+  arguments.Add("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
+      .Type("K")
+      .NotNegative();
+  arguments
+      .Add("--top-p", generate.sampling.top_p, "Draw from the most likely tokens that together reach this probability")
+      .Type("P")
+      .Range(1e-9, 1.0);
+  arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors").Type("N");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (prompt_option.given()) request.prompt = prompt;
+  if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
+  if (request.prompt && request.prompt->empty()) throw Error("the prompt is empty, expected at least one token");
+  return request;
 }
 
-int Sample(const SampleCommandLine& line, std::ostream& out, std::ostream& err, const StopRequest& stop) {
-  if (line.threads) SetNumThreads(*line.threads);
+}  // namespace
+
+int RunSample(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  std::ostream& out = context.out;
+  const StopRequest& stop = context.stop;
+  if (request->threads) SetNumThreads(*request->threads);
   CheckKernelEnvironment();
-  const LoadedLanguageModel loaded = LoadLanguageModel(line.run);
+  const LoadedLanguageModel loaded = LoadLanguageModel(request->run);
   const Transcript transcript(loaded);
-  const std::vector<int32_t> prompt = line.prompt ? transcript.Read(*line.prompt) : transcript.DefaultPrompt();
+  const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();
   for (const int32_t id : prompt) out << transcript.Write(id);
-  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, line.generate, [&](int32_t id) {
+  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, request->generate, [&](int32_t id) {
     out << transcript.Write(id) << std::flush;
     return out.good() && !stop.stop;
   });
   out << std::endl;
   if (!out) throw Error("cannot write the text to standard output", ErrorKind::kRuntimeFailure);
   const double seconds = Clock::Default().Seconds() - began;
-  err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
-                     static_cast<double>(drawn.size()) / seconds, loaded.source.string());
+  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
+                             static_cast<double>(drawn.size()) / seconds, loaded.source.string());
   return stop.stop ? 128 + stop.signal : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/train/cli/recipe_line.h"
 #include "twofour/train/config/build.h"
 
 namespace twofour::train {
@@ -44,9 +45,9 @@ std::string DescribeTraining(const proto::Config& config, const Workload& worklo
 
 /// Which kernels multiply with a layer's weight, and why: "pair_bucket_avx2 (the fastest at this size)", or one for
 /// each direction where they differ.
-std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch) {
+std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch, bool two_of_four) {
   const auto choose = [&](sparse::Direction direction) {
-    return sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction});
+    return sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction, two_of_four});
   };
   const auto forward = choose(sparse::Direction::kForward), input_grad = choose(sparse::Direction::kInputGrad);
   if (forward.kernel == input_grad.kernel) return fmt::format("{} ({})", forward.kernel->name, forward.reason);
@@ -85,15 +86,18 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
                                  .name));
 }
 
-void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, nn::Module& model, int64_t batch,
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,
                      std::ostream& out) {
-  const bool by_weight = target == nn::SwapTarget::kWeight;
+  const bool by_weight = options.target == nn::SwapTarget::kWeight;
+  const nn::SemiSparseOptions& sparsity = options.sparsity;
+  const bool two_of_four = sparsity.plan.options().method != sparse::MaskMethod::kRows;
   out << fmt::format("✓ 2:4 sparsity enabled - converted {} MLP layers to {}\n", report.converted.size(),
                      by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
+  if (by_weight) out << fmt::format("  {}\n", DescribeRecipe(sparsity));
   const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
   for (const nn::SwapEntry& entry : report.converted) {
     out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
-    if (by_weight) out << "  " << DescribeKernels(entry, batch);
+    if (by_weight) out << "  " << DescribeKernels(entry, batch, two_of_four);
     out << "\n";
   }
   model.VisitModules([&](const std::string& name, nn::Module& module) {

@@ -16,9 +16,9 @@ namespace twofour::train {
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        double peak_flops, std::ostream& out);
 
-/// Prints what the layer swap did: the converted layers with their kernels, which MLPs of `model` run as one op,
-/// and each linear kept dense and why. `batch` is the rows that a training product has.
-void PrintSwapReport(const nn::SwapReport& report, nn::SwapTarget target, nn::Module& model, int64_t batch,
+/// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
+/// `model` run as one op, and each linear kept dense and why. `batch` is the rows that a training product has.
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,
                      std::ostream& out);
 
 }  // namespace twofour::train

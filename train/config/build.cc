@@ -195,18 +195,6 @@ optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total
   throw std::logic_error("unknown learning-rate schedule");
 }
 
-nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity) {
-  return {.include = sparsity.include(),
-          .exclude = sparsity.exclude(),
-          .multiple_of = sparsity.multiple_of(),
-          .target =
-              sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
-          .sparsity = {.algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
-                                                                                    : sparse::MaskAlgorithm::kExact,
-                       .interval = sparsity.interval(),
-                       .fused_mlp = sparsity.fused_mlp()}};
-}
-
 ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
   constexpr int64_t kEvalSamples = 500;
   const int64_t eval_batch_size = config.evaluation().batch_size();
@@ -237,6 +225,7 @@ TrainerOptions BuildTrainerOptions(const proto::Config& config) {
           .eval_every_steps = config.evaluation().every_steps(),
           .log_every_steps = config.logging().every_steps(),
           .checkpoint_every_steps = config.checkpoint().every_steps(),
+          .histogram_every_steps = config.logging().tensorboard() ? config.logging().histogram_every_steps() : 0,
           .save_best = config.checkpoint().save_best()};
 }
 

@@ -27,7 +27,6 @@ TokenData BuildTokenData(const proto::Data& data);
 std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
-nn::SwapOptions BuildSwapOptions(const proto::Sparsity& sparsity);
 /// Micro-batches of one optimizer step.
 int64_t AccumulateSteps(const proto::Config& config);
 ClassificationOptions BuildClassificationOptions(const proto::Config& config);

@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <regex>
 
 #include "twofour/core/error.h"
+#include "twofour/nn/name_pattern.h"
 
 namespace twofour::train {
 
@@ -38,11 +38,10 @@ void Faults::OpenFraction(const std::string& path, double value) {
 }
 
 void Faults::Regex(const std::string& path, const std::string& pattern) {
-  if (pattern.size() > 1000) return Expect(false, path, "a long pattern", "at most 1000 characters");
   try {
-    const std::regex compiled(pattern);
-  } catch (const std::regex_error&) {
-    Expect(false, path, fmt::format("'{}'", pattern), "a regular expression");
+    const nn::NamePattern compiled("config: " + path, pattern);
+  } catch (const Error& error) {
+    lines_.emplace_back(error.what());
   }
 }
 

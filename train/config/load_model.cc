@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
@@ -10,6 +12,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -57,6 +60,27 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
 
+/// Weights that were saved without masks have zeros where they are masked: gives each sparse layer its mask back.
+void AddMasks(nn::Module& model, Weights& weights) {
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
+    const auto find = [&tensors = weights.tensors](const std::string& wanted) {
+      return std::find_if(tensors.begin(), tensors.end(),
+                          [&](const NamedTensor& named) { return named.name == wanted; });
+    };
+    const auto weight = find(name + ".weight");
+    if (weight == weights.tensors.end() || find(name + ".weight_mask") != weights.tensors.end()) continue;
+    const Tensor& values = weight->tensor;
+    if (values.dtype() != DType::kF32 || values.shape() != layer->weight().shape()) continue;  // Said on loading.
+    Tensor kept = Tensor::Empty(values.shape(), DType::kBool);
+    std::transform(values.data<float>(), values.data<float>() + values.numel(), kept.mutable_data<uint8_t>(),
+                   [](float value) { return value != 0 ? 1 : 0; });
+    // Dense weights after all: their masks are found as in training.
+    const bool dense = sparse::Mask::FromTensor(kept).FirstTileAboveTwoOfFour().has_value();
+    if (dense && layer->options().plan.AlwaysTwoOfFour()) continue;
+    weights.tensors.push_back({name + ".weight_mask", kept});
+  }
+}
+
 }  // namespace
 
 LoadedLanguageModel LoadLanguageModel(const std::string& path) {
@@ -68,7 +92,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
   }
   LoadedLanguageModel loaded;
-  const Weights weights = LoadWeights(files, path, run);
+  Weights weights = LoadWeights(files, path, run);
   loaded.source = weights.source;
   const fs::path vocabulary = RunFiles{run.folder}.vocabulary();
   if (files.Exists(vocabulary)) {
@@ -81,7 +105,8 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   }
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
   if (config.sparsity().enabled()) {
-    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config.sparsity()));
+    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config));
+    AddMasks(*loaded.model, weights);
   }
   nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());
   loaded.model->SetTraining(false);

@@ -1,89 +1,20 @@
 #include "twofour/train/config/text_config.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <optional>
-#include <regex>
-#include <sstream>
-#include <vector>
 
-#include "twofour/core/error.h"
-#include "twofour/core/io/text.h"
 #include "twofour/train/config/fields.h"
-#include "twofour/train/config/suggest.h"
+#include "twofour/train/config/text_message.h"
 
 namespace twofour::train {
 namespace {
 
 using google::protobuf::Descriptor;
-using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
-
-constexpr uint64_t kMaxConfigBytes = 1 << 20;
-
-/// An unknown field as the parser's warning names it.
-struct UnknownField {
-  std::string name, message_type;
-};
-
-std::optional<UnknownField> ParseWarning(const std::string& warning) {
-  static const std::regex pattern("Message type \"([^\"]+)\" has no field named \"([^\"]+)\"\\.?");
-  std::smatch match;
-  if (!std::regex_match(warning, match, pattern)) return std::nullopt;
-  return UnknownField{match[2].str(), match[1].str()};
-}
-
-std::string Explain(const UnknownField& unknown) {
-  const Descriptor* type = DescriptorPool::generated_pool()->FindMessageTypeByName(unknown.message_type);
-  if (type == nullptr) return fmt::format("unknown field '{}' in {}", unknown.name, unknown.message_type);
-  return fmt::format("unknown field '{}' in {}{}", unknown.name, type->name(),
-                     DidYouMean(unknown.name, FieldNames(*type)));
-}
-
-class FaultCollector : public google::protobuf::io::ErrorCollector {
- public:
-  FaultCollector(const std::string& text, std::string source) : source_(std::move(source)) {
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) lines_.push_back(line);
-  }
-
-  // The parser counts lines and columns from 0, people from 1; a line of -1 stands for the file as a whole.
-  void AddError(int line, int column, const std::string& message) override {
-    errors.push_back(Located(line, column, message));
-  }
-  // Unknown fields are warnings to a lenient parser, which goes on and finds the next one.
-  void AddWarning(int line, int column, const std::string& message) override {
-    const std::optional<UnknownField> unknown = ParseWarning(message);
-    if (!unknown) return unknown_fields.push_back(Located(line, column, message));
-    unknown_fields.push_back(Located(line, StartOf(unknown->name, line, column), Explain(*unknown)));
-  }
-
-  std::vector<std::string> errors, unknown_fields;
-
- private:
-  std::string Located(int line, int column, const std::string& message) const {
-    if (line < 0) return fmt::format("{}: {}", source_, message);
-    return fmt::format("{}:{}:{}: {}", source_, line + 1, column + 1, message);
-  }
-
-  /// The parser complains when it has read past the name: where the name began.
-  int StartOf(const std::string& name, int line, int column) const {
-    if (line < 0 || line >= static_cast<int>(lines_.size())) return column;
-    const size_t start = lines_[line].rfind(name, static_cast<size_t>(std::max(column, 0)));
-    return start == std::string::npos ? column : static_cast<int>(start);
-  }
-
-  std::string source_;
-  std::vector<std::string> lines_;
-};
 
 void MaterialiseDefaults(Message& message) {
   const Descriptor* type = message.GetDescriptor();
@@ -103,22 +34,14 @@ void MaterialiseDefaults(Message& message) {
 }  // namespace
 
 proto::Config ParseTextConfig(const std::string& text, const std::string& source) {
-  FaultCollector faults(text, source);
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&faults);
-  parser.AllowUnknownField(true);
-  parser.SetRecursionLimit(20);
   proto::Config config;
-  const bool parsed = parser.ParseFromString(text, &config);
-  std::vector<std::string> lines = faults.unknown_fields;
-  lines.insert(lines.end(), faults.errors.begin(), faults.errors.end());
-  if (!parsed && lines.empty()) lines.push_back(fmt::format("{}: does not parse", source));
-  if (!lines.empty()) throw Error(fmt::format("{}", fmt::join(lines, "\n")));
+  ParseTextMessage(text, source, config);
   return config;
 }
 
 proto::Config LoadTextConfig(const std::string& path) {
-  proto::Config config = ParseTextConfig(ReadText(FileSystem::Default(), path, kMaxConfigBytes), path);
+  proto::Config config;
+  LoadTextMessage(path, config);
   if (!config.has_name()) config.set_name(std::filesystem::path(path).stem().string());
   return config;
 }

@@ -25,15 +25,6 @@ void CheckFit(const proto::Config& config, Faults& faults) {
   }
 }
 
-void CheckSparsity(const proto::Sparsity& sparsity, Faults& faults) {
-  faults.Expect(
-      sparsity.multiple_of() >= 4 && sparsity.multiple_of() % 4 == 0 && sparsity.multiple_of() <= kMaxFeatures,
-      "sparsity.multiple_of", sparsity.multiple_of(), "a multiple of 4, at least 4");
-  faults.Regex("sparsity.include", sparsity.include());
-  faults.Regex("sparsity.exclude", sparsity.exclude());
-  faults.InRange("sparsity.interval", sparsity.interval(), 1, kMaxCount);
-}
-
 }  // namespace
 
 void ValidateConfig(const proto::Config& config) {
@@ -48,7 +39,7 @@ void ValidateConfig(const proto::Config& config) {
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), config.training().steps(), faults);
-  CheckSparsity(config.sparsity(), faults);
+  CheckSparsity(config.sparsity(), config.training().steps(), faults);
   faults.Throw();
 }
 

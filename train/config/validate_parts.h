@@ -14,5 +14,6 @@ void CheckData(const proto::Data& data, Faults& faults);
 void CheckTraining(const proto::Config& config, Faults& faults);
 void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults);
 void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& faults);
+void CheckSparsity(const proto::Sparsity& sparsity, int64_t steps, Faults& faults);
 
 }  // namespace twofour::train

@@ -50,6 +50,7 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.InRange("logging.every_steps", config.logging().every_steps(), 1, kMaxCount);
+  faults.InRange("logging.histogram_every_steps", config.logging().histogram_every_steps(), 0, kMaxCount);
 }
 
 }  // namespace twofour::train

@@ -157,9 +157,12 @@ TEST_F(AppTest, ResumesFromAGivenCheckpointAndDropsLaterRecords) {
   ASSERT_EQ(Train("run", {"--set", "checkpoint.keep=10"}).code, 0);
   const std::string model = ReadTextFile(dir_ / "run/model.safetensors");
   const size_t lines = std::ranges::count(ReadTextFile(dir_ / "run/metrics.jsonl"), '\n');
+  const std::string metrics = ReadTextFile(dir_ / "run/metrics.jsonl");
+  WriteTextFile(dir_ / "run/metrics.jsonl", metrics + "{\"step\":6,\"sp");
   const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2")});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("resuming after step 2"));
+  EXPECT_THAT(resumed.out, AllOf(HasSubstr("resuming after step 2"),
+                                 HasSubstr("metrics.jsonl: skipped the last line, which a kill has torn")));
   EXPECT_EQ(ReadTextFile(dir_ / "run/model.safetensors"), model);
   EXPECT_EQ(std::ranges::count(ReadTextFile(dir_ / "run/metrics.jsonl"), '\n'), lines);
 }

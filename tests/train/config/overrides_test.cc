@@ -67,6 +67,18 @@ TEST_F(OverridesTest, ReplacesAWholeMessage) {
   EXPECT_EQ(config_.training().batch_size(), 9);
 }
 
+TEST_F(OverridesTest, ReplacesAListOfMessages) {
+  ApplyOverride(config_, "sparsity.stages=[{begin{fraction:0.1} keep:3},{begin{step:40} keep:2}]");
+  ASSERT_EQ(config_.sparsity().stages_size(), 2);
+  EXPECT_EQ(config_.sparsity().stages(0).begin().fraction(), 0.1);
+  EXPECT_EQ(config_.sparsity().stages(1).begin().step(), 40);
+  ApplyOverride(config_, "sparsity.stages={ keep: 1 }");
+  ASSERT_EQ(config_.sparsity().stages_size(), 1);
+  EXPECT_EQ(config_.sparsity().stages(0).keep(), 1);
+  ApplyOverride(config_, "sparsity.stages=[]");
+  EXPECT_EQ(config_.sparsity().stages_size(), 0);
+}
+
 TEST_F(OverridesTest, SaysWhatIsWrongAndChangesNothing) {
   const std::string before = ToText(config_);
   EXPECT_ERROR(ApplyOverride(config_, "training.stpes=1"), ErrorKind::kInvalidInput,

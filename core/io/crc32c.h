@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace twofour {
+
+/// CRC-32C (Castagnoli) of `bytes`, as RFC 3720 has it and TFRecord files use it; 0 for none. Not zlib's crc32, whose
+/// polynomial is another.
+uint32_t Crc32c(std::span<const std::byte> bytes);
+
+}  // namespace twofour

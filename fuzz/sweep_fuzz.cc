@@ -1,0 +1,34 @@
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/train/config/text_message.h"
+#include "twofour/train/sweep/references.h"
+#include "twofour/train/sweep/sweep_config.h"
+#include "twofour/train/sweep/variants.h"
+
+/// Any text is a sweep or an Error; the variants of a valid one can be told apart and refer to one another.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace twofour::train;
+  try {
+    proto::Sweep sweep;
+    ParseTextMessage(std::string(reinterpret_cast<const char*>(data), size), "fuzz", sweep);
+    if (!sweep.has_name()) sweep.set_name("fuzz");
+    ValidateSweep(sweep, "fuzz");
+    const SweepVariants variants(sweep, "fuzz", "base");
+    for (size_t i = 0; i < variants.all().size(); ++i) {
+      const SweepVariant& variant = variants.all()[i];
+      assert(!variant.folder.empty() && variant.folder.find('/') == std::string::npos);
+      assert(variants.Find(variant.name, "fuzz") == i);
+      for (const std::string& assignment : variant.set) {
+        ReplaceReferences(assignment, "fuzz", [&](const std::string& name) {
+          return variants.all()[variants.FindFrom(i, name, "fuzz")].folder;
+        });
+      }
+    }
+  } catch (const twofour::Error&) {
+  }
+  return 0;
+}

@@ -1,0 +1,31 @@
+#include "twofour/nn/name_pattern.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+#include "twofour/core/error.h"
+
+namespace twofour::nn {
+
+struct NamePattern::Compiled {
+  std::regex regex;
+};
+
+NamePattern::NamePattern(const std::string& what, const std::string& pattern) {
+  constexpr size_t kMaxPattern = 1000;
+  if (pattern.size() > kMaxPattern) {
+    throw Error(fmt::format("{}: {} characters, expected at most {}", what, pattern.size(), kMaxPattern));
+  }
+  try {
+    compiled_ = std::make_unique<Compiled>(Compiled{std::regex(pattern, std::regex::ECMAScript)});
+  } catch (const std::regex_error& error) {
+    throw Error(fmt::format("{}: '{}', expected a regular expression: {}", what, pattern, error.what()));
+  }
+}
+
+NamePattern::~NamePattern() = default;
+
+bool NamePattern::Matches(const std::string& name) const { return std::regex_match(name, compiled_->regex); }
+
+}  // namespace twofour::nn

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace twofour::nn {
+
+/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". Apart from its users because <regex>
+/// is slow to compile.
+class NamePattern {
+ public:
+  /// Throws Error that begins with `what` on what is no regular expression, or is longer than 1000 characters:
+  /// std::regex recurses, and thousands of brackets would overflow the stack.
+  NamePattern(const std::string& what, const std::string& pattern);
+  ~NamePattern();
+
+  bool Matches(const std::string& name) const;
+
+ private:
+  struct Compiled;
+  std::unique_ptr<Compiled> compiled_;
+};
+
+}  // namespace twofour::nn

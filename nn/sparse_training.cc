@@ -1,0 +1,52 @@
+#include "twofour/nn/sparse_training.h"
+
+#include "twofour/sparse/mask.h"
+
+namespace twofour::nn {
+namespace {
+
+/// Whether the layer has masked anything in the last forward pass.
+bool Masks(const SemiSparseLinear& layer) { return !layer.mask_in_force().empty() && !layer.runs_dense(); }
+
+bool Decays(const SemiSparseLinear& layer, MaskedDecay::Place place) {
+  const MaskedDecay& decay = layer.options().masked_decay;
+  return decay.lambda > 0 && decay.place == place && Masks(layer);
+}
+
+}  // namespace
+
+SparseTraining::SparseTraining(Module& model) : layers_(FindSemiSparseLinears(model)) {}
+
+void SparseTraining::SetOptimizerStep(int64_t step) {
+  for (const auto& [name, layer] : layers_) layer->SetOptimizerStep(step);
+}
+
+void SparseTraining::DecayGradients(MaskedDecay::Place place) {
+  for (const auto& [name, layer] : layers_) {
+    Tensor grad = layer->weight().grad();
+    if (!grad.defined() || !Decays(*layer, place)) continue;
+    sparse::AddDropped(layer->options().masked_decay.lambda, layer->weight(), layer->mask_in_force(), grad);
+  }
+}
+
+void SparseTraining::AfterBackward() {
+  for (const auto& [name, layer] : layers_) {
+    Tensor grad = layer->weight().grad();
+    if (!grad.defined() || !layer->options().freeze_gradient || !layer->frozen() || !Masks(*layer)) continue;
+    sparse::ApplyMask(grad.data<float>(), layer->mask_in_force(), grad.mutable_data<float>());
+  }
+  DecayGradients(MaskedDecay::Place::kGradient);
+}
+
+void SparseTraining::BeforeUpdate() { DecayGradients(MaskedDecay::Place::kMoments); }
+
+void SparseTraining::AfterUpdate(double lr) {
+  for (const auto& [name, layer] : layers_) {
+    if (!Decays(*layer, MaskedDecay::Place::kWeight)) continue;
+    Tensor weight = layer->weight();
+    if (!weight.grad().defined()) continue;  // Passed over by the optimizer, too.
+    sparse::AddDropped(-lr * layer->options().masked_decay.lambda, weight, layer->mask_in_force(), weight);
+  }
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,139 @@
+#include "twofour/sparse/mask_plan.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/sparse/best_tile_mask.h"
+#include "twofour/sparse/mask_of_tiles.h"
+
+namespace twofour::sparse {
+namespace {
+
+void RequireStages(const MaskPlanOptions& options) {
+  if (options.stages.empty()) return;
+  if (options.method != MaskMethod::kExact) {
+    throw Error(fmt::format("mask plan: stages given, but the method is {}, expected exact", NameOf(options.method)));
+  }
+  int64_t step = -1;
+  int keep = kTileSize + 1;
+  for (const MaskStage& stage : options.stages) {
+    if (stage.step <= step) {
+      throw Error(
+          fmt::format("mask plan: a stage at step {} follows one at step {}, expected rising steps", stage.step, step));
+    }
+    if (stage.keep < 1 || stage.keep >= keep) {
+      throw Error(fmt::format("mask plan: the stage at step {} keeps {} of 4, expected 1 to {}", stage.step, stage.keep,
+                              keep - 1));
+    }
+    step = stage.step;
+    keep = stage.keep;
+  }
+}
+
+TileMagnitudes Magnitudes(TileMagnitudes elements) {
+  for (float& element : elements) element = std::fabs(element);
+  return elements;
+}
+
+TileMask RandomTileMask(const RandomKey& key, int64_t number) {
+  const std::array<uint32_t, 4> bits = RandomBlock(key, static_cast<uint32_t>(number));
+  const auto masks = TransposableMasks();
+  // 32 bits times 90, of which the upper half is even to within one in 48 million.
+  return masks[bits[0] * uint64_t{masks.size()} >> 32];
+}
+
+}  // namespace
+
+std::string_view NameOf(MaskMethod method) {
+  switch (method) {
+    case MaskMethod::kExact:
+      return "exact";
+    case MaskMethod::kGreedy:
+      return "greedy";
+    case MaskMethod::kSignedGreedy:
+      return "signed_greedy";
+    case MaskMethod::kRandom:
+      return "random";
+    case MaskMethod::kRows:
+      return "rows";
+  }
+  return "?";
+}
+
+MaskPlan::MaskPlan(MaskPlanOptions options) : options_(std::move(options)) {
+  RequireStages(options_);
+  if (options_.first_sparse_step < 0 || options_.dense_from_step < options_.first_sparse_step) {
+    throw Error(fmt::format("mask plan: sparse from step {} until step {}, expected 0 <= from <= until",
+                            options_.first_sparse_step, options_.dense_from_step));
+  }
+  if (options_.method == MaskMethod::kRows) RequirePattern(options_.rows);
+}
+
+int MaskPlan::KeptOfFour(int64_t step) const {
+  if (options_.stages.empty()) return 2;
+  int keep = kTileSize;
+  for (const MaskStage& stage : options_.stages) {
+    if (stage.step <= step) keep = stage.keep;
+  }
+  return keep;
+}
+
+double MaskPlan::ShareAt(int64_t step) const {
+  const bool sparse = step >= options_.first_sparse_step && step < options_.dense_from_step;
+  return sparse ? options_.schedule.ShareAt(step) : 0.0;
+}
+
+bool MaskPlan::KeepsAll(int64_t step) const { return ShareAt(step) == 0 || KeptOfFour(step) == kTileSize; }
+
+bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
+  return ShareAt(step) == ShareAt(other) && KeptOfFour(step) == KeptOfFour(other);
+}
+
+bool MaskPlan::AlwaysTwoOfFour() const {
+  return options_.method != MaskMethod::kRows && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
+         options_.schedule.LastChange() == 0 && options_.first_sparse_step == 0 &&
+         options_.dense_from_step == std::numeric_limits<int64_t>::max();
+}
+
+Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
+  const int keep = KeptOfFour(step);
+  switch (options_.method) {
+    case MaskMethod::kGreedy:
+      return FindMask(weight, MaskAlgorithm::kGreedy, name);
+    case MaskMethod::kSignedGreedy:
+      return MaskOfTiles(weight, name,
+                         [](int64_t, const TileMagnitudes& elements) { return GreedyTileMask(elements); });
+    case MaskMethod::kRandom:
+      return MaskOfTiles(weight, name,
+                         [&](int64_t number, const TileMagnitudes&) { return RandomTileMask(key, number); });
+    case MaskMethod::kRows:
+      return FindRowMask(weight, options_.rows, name);
+    case MaskMethod::kExact:
+      break;
+  }
+  const bool nested = options_.nested_stages && !options_.stages.empty();
+  if (keep == 2 && !nested) return FindMask(weight, MaskAlgorithm::kExact, name);
+  return MaskOfTiles(weight, name, [&](int64_t, const TileMagnitudes& elements) {
+    const TileMagnitudes magnitudes = Magnitudes(elements);
+    TileMask mask = 0xffff;
+    if (!nested) return BestTileMask(keep, magnitudes, mask);
+    for (const MaskStage& stage : options_.stages) {
+      if (stage.step <= step) mask = BestTileMask(stage.keep, magnitudes, mask);
+    }
+    return mask;
+  });
+}
+
+Mask MaskPlan::Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
+  if (KeepsAll(step)) return MaskOfTiles(weight, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
+  // Numbers of their own for a tile's turn and for its mask.
+  Mask mask = FindWhole(weight, step, {key.seed, key.stream, 0}, name);
+  KeepOtherTilesWhole(weight, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
+  return mask;
+}
+
+}  // namespace twofour::sparse

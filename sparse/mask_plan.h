@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/random.h"
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/partial_mask.h"
+#include "twofour/sparse/row_mask.h"
+#include "twofour/sparse/schedule.h"
+
+namespace twofour::sparse {
+
+/// How a pruned tile's mask is chosen.
+enum class MaskMethod {
+  kExact,         ///< The best of the 90 transposable ones.
+  kGreedy,        ///< PyTorch's greedy, by magnitude.
+  kSignedGreedy,  ///< The same on the weights themselves: large negative ones are dropped first. What greedy becomes
+                  ///< when the absolute value is forgotten; here to be measured against, not to be used.
+  kRandom,        ///< One of the 90 for each tile, by the key alone: the least that a choice must beat.
+  kRows,          ///< N:M along rows alone (RowPattern); nothing is demanded of columns.
+};
+
+/// "exact", "greedy", "signed_greedy", "random", "rows".
+std::string_view NameOf(MaskMethod method);
+
+/// From optimizer step `step` on, `keep` entries of four are kept in each row and column of a pruned tile.
+struct MaskStage {
+  int64_t step = 0;
+  int keep = 2;
+};
+
+struct MaskPlanOptions {
+  MaskMethod method = MaskMethod::kExact;
+  RowPattern rows = {};            ///< Of kRows.
+  SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
+  TileOrder order = TileOrder::kLeastLoss;
+  /// N-decay (4:4, 3:4, 2:4): rising steps, falling numbers; four of four before the first. Empty: 2:4 throughout. Of
+  /// kExact alone.
+  std::vector<MaskStage> stages = {};
+  /// Before the one and from the other optimizer step on, every mask keeps everything: a dense warm-up and a dense
+  /// finish.
+  int64_t first_sparse_step = 0;
+  int64_t dense_from_step = std::numeric_limits<int64_t>::max();
+  /// A stage's mask is the best within the one that the stage before it would find for the same weight.
+  bool nested_stages = false;
+};
+
+/// Which mask a weight has at which step of training: a recipe without state. What is kept depends on the weight, the
+/// step and the key, so a resumed run finds the masks that the uninterrupted run would have found.
+class MaskPlan {
+ public:
+  /// The exact transposable mask, always.
+  MaskPlan() = default;
+  /// Throws Error on stages that do not rise in step, do not fall in number, keep fewer than one or more than four, or
+  /// stand beside another method than kExact; on a dense finish that begins before the dense warm-up ends; and on a
+  /// RowPattern out of its bounds.
+  explicit MaskPlan(MaskPlanOptions options);
+
+  /// The share of tiles that are pruned at `step`: the schedule's, and 0 outside of the sparse steps.
+  double ShareAt(int64_t step) const;
+  /// Whether a mask of `step` keeps everything, whatever the weight.
+  bool KeepsAll(int64_t step) const;
+  /// The mask of f32 `weight` [rows, cols] at `step`. Random choices go by the key's seed and stream. Throws Error as
+  /// FindMask and FindRowMask do.
+  Mask Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const;
+  /// Whether the plan asks for the same share and stage at both steps: if not, a mask of the one is out of date at the
+  /// other, whatever the weight did.
+  bool AsksTheSame(int64_t step, int64_t other) const;
+  /// Whether every mask is 2:4 both ways, at all steps.
+  bool AlwaysTwoOfFour() const;
+  /// Of four entries in a row or column of a pruned tile, how many are kept at `step`.
+  int KeptOfFour(int64_t step) const;
+
+  const MaskPlanOptions& options() const { return options_; }
+
+ private:
+  Mask FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const;
+
+  MaskPlanOptions options_;
+};
+
+}  // namespace twofour::sparse

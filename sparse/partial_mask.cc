@@ -1,0 +1,86 @@
+#include "twofour/sparse/partial_mask.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::sparse {
+namespace {
+
+constexpr TileMask kWholeTile = 0xffff;
+
+/// Sum of |w| over what a tile's mask does not keep.
+double Loss(const float* tile, int64_t ld, TileMask mask) {
+  double sum = 0;
+  for (int row = 0; row < kTileSize; ++row) {
+    for (int col = 0; col < kTileSize; ++col) {
+      if (!Keeps(mask, row, col)) sum += std::fabs(static_cast<double>(tile[row * ld + col]));
+    }
+  }
+  return sum;
+}
+
+/// What decides a tile's turn, and its number, which makes every two differ.
+template <typename Rank>
+using Turn = std::pair<Rank, int64_t>;
+
+std::vector<Turn<double>> ByLoss(const float* weight, const Mask& mask) {
+  std::vector<Turn<double>> turns(static_cast<size_t>(mask.tile_rows() * mask.tile_cols()));
+  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t col = 0; col < mask.tile_cols(); ++col) {
+        const int64_t number = row * mask.tile_cols() + col;
+        const float* tile = weight + (row * mask.cols() + col) * kTileSize;
+        turns[number] = {Loss(tile, mask.cols(), mask.tiles()[number]), number};
+      }
+    }
+  });
+  return turns;
+}
+
+std::vector<Turn<uint32_t>> AtRandom(const RandomKey& key, int64_t tiles) {
+  std::vector<Turn<uint32_t>> turns;
+  turns.reserve(static_cast<size_t>(tiles));
+  RandomSequence random(key);
+  for (int64_t number = 0; number < tiles; ++number) turns.emplace_back(random.NextBits(), number);
+  return turns;
+}
+
+/// All but the `pruned` tiles whose turn comes first.
+template <typename Rank>
+void KeepLateTilesWhole(std::vector<Turn<Rank>> turns, int64_t pruned, Mask& mask) {
+  const auto first_late = turns.begin() + pruned;
+  std::nth_element(turns.begin(), first_late, turns.end());
+  for (auto turn = first_late; turn != turns.end(); ++turn) mask.tiles()[turn->second] = kWholeTile;
+}
+
+}  // namespace
+
+std::string_view NameOf(TileOrder order) { return order == TileOrder::kLeastLoss ? "least_loss" : "random"; }
+
+int64_t CountOfShare(double share, int64_t tiles) {
+  return static_cast<int64_t>(std::llround(share * static_cast<double>(tiles)));
+}
+
+void KeepOtherTilesWhole(const Tensor& weight, double share, TileOrder order, const RandomKey& key, Mask& mask) {
+  if (!(share >= 0 && share <= 1)) throw Error(fmt::format("share of pruned tiles is {}, expected 0 to 1", share));
+  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("KeepOtherTilesWhole: a weight of shape {} and a mask of shape [{}, {}]",
+                            ToString(weight.shape()), mask.rows(), mask.cols()));
+  }
+  const int64_t tiles = mask.tile_rows() * mask.tile_cols(), pruned = CountOfShare(share, tiles);
+  if (pruned == tiles) return;
+  if (order == TileOrder::kLeastLoss) {
+    KeepLateTilesWhole(ByLoss(weight.data<float>(), mask), pruned, mask);
+  } else {
+    KeepLateTilesWhole(AtRandom(key, tiles), pruned, mask);
+  }
+}
+
+}  // namespace twofour::sparse

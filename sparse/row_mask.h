@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/mask.h"
+
+namespace twofour::sparse {
+
+/// Of every `of` neighbours along a row, `keep` are kept: "N:M". 2:4 along rows alone is what inference asks for
+/// (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021); training then has to multiply with the transposed
+/// weight as a dense matrix.
+struct RowPattern {
+  int keep = 2;
+  int of = 4;
+};
+
+/// The largest M.
+inline constexpr int kMostNeighbours = 32;
+
+/// Throws Error unless 0 < keep <= of <= kMostNeighbours.
+void RequirePattern(const RowPattern& pattern);
+
+/// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equals the first.
+/// Throws Error on a pattern out of bounds, unless rows and cols are multiples of 4, and cols of `of`; and (a
+/// runtime failure) as FindMask does on what is not finite.
+Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name = "weight");
+
+}  // namespace twofour::sparse

@@ -1,0 +1,476 @@
+// What SemiSparseOptions make of a SemiSparseLinear over time: dense phases, freezing, refresh steps, soft thresholds.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/core/ops.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/scoped_env.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::nn {
+namespace {
+
+using sparse::Mask;
+using sparse::MaskMethod;
+using sparse::MaskPlan;
+using sparse::ScheduleShape;
+using sparse::SparsitySchedule;
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::RandomF32;
+using test::ScopedEnv;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kOut = 8, kIn = 16;
+
+SemiSparseLinear MakeLayer(const SemiSparseOptions& options, uint64_t seed = 1) {
+  return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = seed}), RandomF32({kOut}, {.seed = 2}), options, "w");
+}
+
+/// What an optimizer's step `step` is to a layer: from then on it is at step + 1.
+void Update(SemiSparseLinear& layer, int64_t step, int writes = 1) {
+  Tensor weight = layer.weight();
+  for (int i = 0; i < writes; ++i) FillUniform(weight, -1, 1, {.seed = 99, .step = static_cast<uint64_t>(step)});
+  layer.SetOptimizerStep(step + 1);
+}
+
+Mask ExactMask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskAlgorithm::kExact); }
+
+int64_t PrunedTiles(const Mask& mask) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < mask.tile_rows() * mask.tile_cols(); ++i) count += mask.tiles()[i] != 0xffff;
+  return count;
+}
+
+TEST(MaskGrowthTest, RefreshesAtThisShareOfAllStepsSoFar) {
+  SemiSparseLinear layer = MakeLayer({.interval_growth = 0.1});
+  std::vector<int64_t> refreshes;
+  for (int64_t step = 0; step <= 100; ++step) {
+    layer.SetOptimizerStep(step);
+    layer.mask();
+    const auto found_at = static_cast<int64_t>(layer.Buffers()[2].tensor.item());
+    if (refreshes.empty() || found_at != refreshes.back()) refreshes.push_back(found_at);
+    Update(layer, step);
+  }
+  std::vector<int64_t> expected;
+  for (int64_t step = 0; step < 20; ++step) expected.push_back(step);
+  for (const int64_t step : {21, 23, 25, 27, 29, 32, 35, 38, 42, 46, 51, 56, 62, 68, 75, 83, 92}) {
+    expected.push_back(step);
+  }
+  EXPECT_EQ(refreshes, expected);
+}
+
+TEST(MaskGrowthTest, TheIntervalIsTheLeast) {
+  SemiSparseLinear layer = MakeLayer({.interval = 5, .interval_growth = 0.5});
+  std::vector<int64_t> refreshes;
+  for (int64_t step = 0; step <= 60; ++step) {
+    layer.SetOptimizerStep(step);
+    const auto found_at = static_cast<int64_t>(layer.Buffers()[2].tensor.item());
+    if (refreshes.empty() || found_at != refreshes.back()) refreshes.push_back(found_at);
+    Update(layer, step);
+  }
+  EXPECT_THAT(refreshes, ElementsAre(0, 5, 10, 19, 37));  // 19 is the first with 19 - 10 >= floor(19 / 2).
+}
+
+TEST(MaskFreezeTest, TheMaskOfTheFreezeStepIsTheLast) {
+  for (const int64_t freeze : {0, 1, 4}) {
+    SemiSparseLinear layer = MakeLayer({.freeze_step = freeze});
+    Mask last;
+    for (int64_t step = 0; step < 9; ++step) {
+      layer.SetOptimizerStep(step);
+      EXPECT_EQ(layer.frozen(), step >= freeze);
+      if (step <= freeze) last = ExactMask(layer.weight());
+      EXPECT_EQ(layer.mask(), last) << "freeze " << freeze << ", step " << step;
+      Update(layer, step);
+      layer.Forward(RandomF32({2, kIn}, {.seed = 3}));
+    }
+    EXPECT_NE(last, ExactMask(layer.weight()));
+  }
+}
+
+TEST(MaskFreezeTest, TheFreezeStepHasAMaskOfItsOwnWhateverTheInterval) {
+  SemiSparseLinear layer = MakeLayer({.interval = 3, .freeze_step = 5});
+  std::vector<int64_t> found;
+  for (int64_t step = 0; step < 12; ++step) {
+    layer.SetOptimizerStep(step);
+    found.push_back(static_cast<int64_t>(layer.Buffers()[2].tensor.item()));
+    Update(layer, step);
+  }
+  EXPECT_THAT(found, ElementsAre(0, 0, 0, 3, 3, 5, 5, 5, 5, 5, 5, 5));
+}
+
+TEST(MaskFreezeTest, WhatThePlanAsksOfTheFreezeStepIsDone) {
+  // Each reaches its last state at the step at which masks freeze.
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 4});
+  const SparsitySchedule late({.shape = ScheduleShape::kConstant, .begin_step = 4});
+  for (const MaskPlan& plan : {MaskPlan({.schedule = linear}), MaskPlan({.schedule = late}),
+                               MaskPlan({.stages = {{2, 3}, {4, 2}}}), MaskPlan({.first_sparse_step = 4})}) {
+    for (const int64_t interval : {1, 3}) {
+      SemiSparseLinear layer = MakeLayer({.plan = plan, .interval = interval, .freeze_step = 4});
+      for (int64_t step = 0; step < 4; ++step) {
+        layer.SetOptimizerStep(step);
+        layer.mask();
+        Update(layer, step);
+      }
+      const Mask at_freeze = layer.mask();
+      EXPECT_EQ(PrunedTiles(at_freeze), kOut * kIn / 16);
+      EXPECT_EQ(at_freeze.CountKept(), kOut * kIn / 2);
+      for (int64_t step = 4; step < 9; ++step) {
+        Update(layer, step);
+        EXPECT_EQ(layer.mask(), at_freeze) << step;
+      }
+    }
+  }
+}
+
+TEST(MaskFreezeTest, ADenseFinishWins) {
+  SemiSparseLinear layer = MakeLayer({.plan = MaskPlan({.dense_from_step = 6}), .freeze_step = 2});
+  for (int64_t step = 0; step < 9; ++step) {
+    layer.SetOptimizerStep(step);
+    EXPECT_EQ(layer.mask().CountKept(), step < 6 ? kOut * kIn / 2 : kOut * kIn) << step;
+    EXPECT_EQ(layer.runs_dense(), step >= 6) << step;
+    Update(layer, step);
+  }
+}
+
+/// Forward and backward of both, bit for bit.
+void ExpectSameModule(Module& actual, Module& expected, int64_t in, int64_t out) {
+  Tensor x = RandomF32({7, in}, {.seed = 4}), same_x = x.Clone();
+  x.set_requires_grad();
+  same_x.set_requires_grad();
+  const Tensor dy = RandomF32({7, out}, {.seed = 5});
+  const Tensor y = actual.Forward(x), expected_y = expected.Forward(same_x);
+  ExpectBitEqual(y.Detach(), expected_y.Detach());
+  y.Backward(dy);
+  expected_y.Backward(dy);
+  ExpectBitEqual(x.grad(), same_x.grad());
+  const std::vector<Tensor> parameters = actual.Parameters(), same = expected.Parameters();
+  ASSERT_EQ(parameters.size(), same.size());
+  for (size_t i = 0; i < same.size(); ++i) ExpectBitEqual(parameters[i].grad(), same[i].grad());
+}
+
+TEST(DensePhaseTest, IsALinearBitForBit) {
+  for (const SemiSparseOptions& options :
+       {SemiSparseOptions{.plan = MaskPlan({.first_sparse_step = 3})}, SemiSparseOptions{.apply = false},
+        SemiSparseOptions{.plan = MaskPlan({.method = MaskMethod::kRows, .first_sparse_step = 3}),
+        .soft_threshold = true}}) {
+    SemiSparseLinear layer = MakeLayer(options);
+    Linear linear(layer.weight().Clone(), layer.bias().Clone());
+    ExpectSameModule(layer, linear, kIn, kOut);
+    EXPECT_TRUE(layer.runs_dense());
+    EXPECT_EQ(layer.mask().CountKept(), options.apply ? kOut * kIn : kOut * kIn / 2);
+  }
+}
+
+TEST(DensePhaseTest, AnMlpTakesTheDensePath) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const auto make = [] {
+    Generator generator(3);
+    return std::make_unique<Mlp>(MlpOptions{.in_features = 128, .hidden_features = 256, .out_features = 128},
+                                 generator);
+  };
+  const std::unique_ptr<Mlp> dense = make(), warming_up = make();
+  SwapLinearWithSemiSparseLinear(*warming_up, {.sparsity = {.plan = MaskPlan({.first_sparse_step = 1})}});
+  ASSERT_NE(warming_up->FusedKernel(200), nullptr);
+  ExpectSameModule(*warming_up, *dense, 128, 128);
+  const Tensor x = RandomF32({200, 128}, {.seed = 6});
+  ExpectBitEqual(warming_up->Forward(x).Detach(), dense->Forward(x).Detach());
+  for (const auto& [name, layer] : FindSemiSparseLinears(*warming_up)) layer->SetOptimizerStep(1);
+  EXPECT_NE(warming_up->Forward(x).ToVector(), dense->Forward(x).ToVector());
+}
+
+/// scale * threshold(weight), from sorted groups of four.
+Tensor SoftWeight(const Tensor& weight, double scale) {
+  std::vector<float> values = weight.ToVector();
+  for (size_t group = 0; group < values.size(); group += 4) {
+    std::vector<float> rising;
+    for (int i = 0; i < 4; ++i) rising.push_back(std::fabs(values[group + i]));
+    std::sort(rising.begin(), rising.end());
+    for (int i = 0; i < 4; ++i) {
+      const double left = std::fabs(double{values[group + i]}) - double{rising[1]};
+      values[group + i] = left > 0 ? static_cast<float>(scale * std::copysign(left, values[group + i])) : 0.0f;
+    }
+  }
+  return test::F32(values, weight.shape());
+}
+
+/// The minimiser of |weight - s * soft|^2, by the quadratic through three of its values.
+double BestScale(const Tensor& weight) {
+  const auto distance = [&](double scale) {
+    double sum = 0;
+    const Tensor soft = SoftWeight(weight, scale);
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      sum += std::pow(double{weight.data<float>()[i]} - double{soft.data<float>()[i]}, 2);
+    }
+    return sum;
+  };
+  const double at0 = distance(0), at1 = distance(1), at2 = distance(2);
+  const double curvature = at2 - 2 * at1 + at0, slope = at1 - at0 - curvature / 2;
+  return -slope / curvature;
+}
+
+SemiSparseOptions SoftOptions() { return {.plan = MaskPlan({.method = MaskMethod::kRows}), .soft_threshold = true}; }
+
+TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraightThrough) {
+  SemiSparseLinear layer = MakeLayer(SoftOptions());
+  const double scale = BestScale(layer.weight());
+  for (int64_t step = 0; step < 3; ++step) {
+    layer.SetOptimizerStep(step);
+    const Tensor soft = SoftWeight(layer.weight(), scale);  // The first scale throughout.
+    Tensor x = RandomF32({5, kIn}, {.seed = 3}), same_x = x.Clone(), w = soft.Clone(), bias = layer.bias().Clone();
+    for (Tensor* leaf : {&x, &same_x, &w, &bias}) leaf->set_requires_grad();
+    const Tensor dy = RandomF32({5, kOut}, {.seed = 4});
+    for (Tensor parameter : layer.Parameters()) parameter.ZeroGrad();
+    const Tensor y = layer.Forward(x), expected = twofour::Linear(same_x, w, bias);
+    ExpectClose(y.Detach(), expected.Detach(), 1e-4, 1e-5);
+    y.Backward(dy);
+    expected.Backward(dy);
+    ExpectClose(x.grad(), same_x.grad(), 1e-4, 1e-5);
+    ExpectClose(layer.weight().grad(), w.grad());  // Neither masked nor scaled.
+    Update(layer, step);
+  }
+  EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), scale, 1e-5);
+  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Or the test could not tell.
+}
+
+TEST(SoftThresholdLinearTest, FindsItsScaleWithTheFirstMaskNotInTheWarmUp) {
+  SemiSparseOptions options = SoftOptions();
+  options.plan = MaskPlan({.method = MaskMethod::kRows, .first_sparse_step = 2});
+  SemiSparseLinear layer = MakeLayer(options);
+  for (int64_t step = 0; step < 2; ++step) {
+    layer.SetOptimizerStep(step);
+    EXPECT_EQ(layer.Buffers().size(), 4u);
+    Update(layer, step);
+  }
+  EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), BestScale(layer.weight()), 1e-5);
+}
+
+TEST(SoftThresholdLinearTest, ALinearInItsPlaceComputesTheSame) {
+  Generator generator(1);
+  MlpStack model({.in_features = 16, .hidden_features = {32}, .out_features = 16}, generator);
+  SwapLinearWithSemiSparseLinear(model, {.sparsity = SoftOptions()});
+  const Tensor x = RandomF32({5, 16}, {.seed = 3}), y = model.Forward(x).Detach();
+  SwapSemiSparseLinearWithLinear(model, /*apply_mask=*/true);
+  ExpectClose(model.Forward(x).Detach(), y);
+}
+
+TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
+  // So few entries are kept that the mask is 2:4 both ways, and the shape is one that runs as one op.
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  SemiSparseOptions options{.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {1, 32}}), .soft_threshold = true};
+  std::vector<Tensor> results;
+  for (const bool fused : {true, false}) {
+    Generator generator(3);
+    Mlp mlp({.in_features = 128, .hidden_features = 256, .out_features = 128}, generator);
+    options.fused_mlp = fused;
+    SwapLinearWithSemiSparseLinear(mlp, {.multiple_of = 32, .sparsity = options});
+    for (const auto& [name, layer] : FindSemiSparseLinears(mlp)) {
+      // One entry a row: never three of a tile's four rows in a column.
+      Tensor weight = layer->weight();
+      for (int64_t row = 0; row < weight.dim(0); ++row) {
+        for (int64_t group = 0; group < weight.dim(1); group += 32) {
+          weight.mutable_data<float>()[row * weight.dim(1) + group + row % 32] = 2;
+        }
+      }
+      ASSERT_EQ(layer->mask().FirstTileAboveTwoOfFour(), std::nullopt);
+    }
+    // Few hidden activations: the one op then multiplies with the masked weight, which this is not.
+    Tensor bias = FindSemiSparseLinears(mlp)[0].layer->bias();
+    bias.CopyFrom(Tensor::Full({256}, -12));
+    std::string why_not;
+    EXPECT_EQ(mlp.FusedKernel(200, &why_not), nullptr);
+    EXPECT_EQ(why_not, fused ? "its masks are not 2:4 both ways, or not applied" : "turned off");
+    Tensor x = RandomF32({200, 128}, {.seed = 6}, -4, 4);
+    x.set_requires_grad();
+    const Tensor y = mlp.Forward(x);
+    y.Backward(RandomF32({200, 128}, {.seed = 7}));
+    results.push_back(y.Detach());
+    results.push_back(x.grad());
+  }
+  ExpectClose(results[0], results[2], 1e-3, 1e-3);
+  ExpectClose(results[1], results[3], 1e-3, 1e-3);
+}
+
+TEST(RecipeBuffersTest, AResumedLayerFindsTheSameMasks) {
+  std::vector<SemiSparseOptions> recipes = {
+      SoftOptions(),
+      {.plan = MaskPlan({.schedule = SparsitySchedule({.shape = ScheduleShape::kCubic, .begin_step = 2, .end_step = 9}),
+                         .order = sparse::TileOrder::kRandom}),
+       .interval = 3,
+       .key = {.seed = 4, .stream = 9}},
+      {.plan = MaskPlan({.stages = {{3, 3}, {7, 2}}, .nested_stages = true}), .interval_growth = 0.5},
+      {.plan = MaskPlan({.first_sparse_step = 3, .dense_from_step = 9}), .freeze_step = 5},
+  };
+  const Tensor x = RandomF32({5, kIn}, {.seed = 3});
+  for (const SemiSparseOptions& options : recipes) {
+    for (int64_t stop = 0; stop < 12; ++stop) {
+      SemiSparseLinear whole = MakeLayer(options), resumed = MakeLayer(options, 50);
+      for (int64_t step = 0; step < 14; ++step) {
+        whole.SetOptimizerStep(step);
+        whole.Forward(x);
+        if (step == stop) {
+          LoadStateDict(resumed, StateDict(whole), "checkpoint");
+          resumed.SetOptimizerStep(step);
+        }
+        if (step >= stop) {
+          ExpectBitEqual(resumed.Forward(x).Detach(), whole.Forward(x).Detach());
+          EXPECT_EQ(resumed.mask(), whole.mask()) << "from " << stop << " at " << step;
+          Update(resumed, step, 2);
+        }
+        Update(whole, step, 2);
+      }
+    }
+  }
+}
+
+TEST(RecipeBuffersTest, ARestoredLayerRunsAsItDidBeforeAnybodyTellsTheStep) {
+  // As a program does that loads a checkpoint to look at it, and does not train.
+  const Tensor x = RandomF32({5, kIn}, {.seed = 3});
+  for (const SemiSparseOptions& options :
+       {SemiSparseOptions{.plan = MaskPlan({.first_sparse_step = 3})},
+        SemiSparseOptions{.plan = MaskPlan({.dense_from_step = 4})},
+        SemiSparseOptions{.plan = MaskPlan({.stages = {{2, 3}, {4, 2}}})},
+        SemiSparseOptions{.interval = 5, .masked_decay = {.lambda = 1, .place = MaskedDecay::Place::kWeight}}}) {
+    SemiSparseLinear layer = MakeLayer(options), restored = MakeLayer(options, 50);
+    for (int64_t step = 0; step < 9; ++step) {
+      layer.SetOptimizerStep(step);
+      layer.Forward(x);
+      Update(layer, step, 2);
+    }
+    LoadStateDict(restored, StateDict(layer), "checkpoint");
+    ExpectBitEqual(restored.Forward(x).Detach(), layer.Forward(x).Detach());
+    EXPECT_EQ(restored.mask(), layer.mask());
+  }
+}
+
+TEST(RecipeBuffersTest, AMaskThatComesWithoutItsStepIsTakenAsTheCurrentOne) {
+  SemiSparseLinear layer = MakeLayer({.plan = MaskPlan({.first_sparse_step = 3})});
+  layer.SetOptimizerStep(5);
+  const Mask mask = layer.mask();
+  for (const int64_t step : {0, 7}) {
+    SemiSparseLinear other = MakeLayer({.plan = MaskPlan({.first_sparse_step = 3})}, 50);
+    other.SetOptimizerStep(step);
+    other.mask();
+    other.LoadBuffer("weight_mask", mask.ToTensor());
+    EXPECT_EQ(other.mask(), mask) << step;
+  }
+}
+
+TEST(SoftThresholdScaleTest, OfAWeightThatBeginsAtZeroIsFoundOnceItIsNot) {
+  SemiSparseLinear layer(Tensor::Zeros({8, 16}), Tensor(),
+                         {.plan = MaskPlan({.method = sparse::MaskMethod::kRows}), .soft_threshold = true});
+  EXPECT_EQ(layer.EffectiveWeight().ToVector(), std::vector<float>(8 * 16, 0.0f));
+  Tensor weight = layer.weight();
+  FillUniform(weight, -1, 1, {.seed = 9});
+  const std::vector<float> w = weight.ToVector(), effective = layer.EffectiveWeight().ToVector();
+  // The least-squares scale leaves a residual that is orthogonal to what it scales.
+  double product = 0, square = 0;
+  for (size_t i = 0; i < w.size(); ++i) {
+    product += (w[i] - effective[i]) * effective[i];
+    square += effective[i] * effective[i];
+  }
+  EXPECT_NEAR(product / square, 0, 1e-6);
+}
+
+TEST(SoftThresholdScaleTest, NoScheduleGoesBeforeIt) {
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 4});
+  const MaskPlan plan({.method = sparse::MaskMethod::kRows, .schedule = linear});
+  EXPECT_ERROR(MakeLayer({.plan = plan, .soft_threshold = true}), ErrorKind::kInvalidInput,
+               ::testing::HasSubstr("soft_threshold with a schedule"));
+}
+
+TEST(IntervalTest, AScheduleMovesWhenAMaskIsSearchedFor) {
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 12});
+  SemiSparseLinear layer = MakeLayer({.plan = MaskPlan({.schedule = linear}), .interval = 4});
+  std::vector<int64_t> found;
+  for (int64_t step = 1; step < 12; ++step) {
+    layer.SetOptimizerStep(step);
+    found.push_back(static_cast<int64_t>(layer.Buffers()[2].tensor.item()));
+    Update(layer, step);
+  }
+  EXPECT_THAT(found, ElementsAre(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9));
+}
+
+TEST(FlipRateOfARecipeTest, IsZeroOnceMasksAreAtRest) {
+  for (const SemiSparseOptions& options :
+       {SemiSparseOptions{.freeze_step = 4}, SemiSparseOptions{.plan = MaskPlan({.dense_from_step = 4})},
+        SemiSparseOptions{.interval = 2, .freeze_step = 4}}) {
+    SemiSparseLinear layer = MakeLayer(options), resumed = MakeLayer(options, 50);
+    for (int64_t step = 0; step < 8; ++step) {
+      layer.SetOptimizerStep(step);
+      layer.mask();
+      LoadStateDict(resumed, StateDict(layer), "checkpoint");
+      resumed.SetOptimizerStep(step);
+      EXPECT_EQ(resumed.flip_rate(), layer.flip_rate()) << step;
+      if (step == 4) {
+        EXPECT_GT(layer.flip_rate(), 0.1);
+      }
+      if (step > 4) {
+        EXPECT_EQ(layer.flip_rate(), 0) << step;
+      }
+      Update(layer, step);
+    }
+  }
+}
+
+TEST(RecipeBuffersTest, RefusesOtherTensors) {
+  SemiSparseLinear layer = MakeLayer(SoftOptions()), without = MakeLayer({});
+  EXPECT_TRUE(layer.HasBuffer("weight_mask_scale"));
+  EXPECT_FALSE(without.HasBuffer("weight_mask_scale"));
+  const auto f64 = [](double value) { return Tensor::Scalar(value, DType::kF64); };
+  for (const double bad : {0.0, -1.0, 1e300, std::nan("")}) {
+    EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", f64(bad)), ErrorKind::kInvalidInput,
+                 HasSubstr("expected one f64 above 0 that f32 can hold"));
+  }
+  EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", Tensor::Scalar(1)), ErrorKind::kInvalidInput, HasSubstr("f64"));
+  for (const double bad : {-1.0, 1e300, std::nan("")}) {
+    EXPECT_ERROR(layer.LoadBuffer("weight_mask_step", f64(bad)), ErrorKind::kInvalidInput, HasSubstr("a step"));
+  }
+  EXPECT_ERROR(layer.LoadBuffer("weight_mask_flip_rate", f64(1.5)), ErrorKind::kInvalidInput, HasSubstr("[0, 1]"));
+}
+
+TEST(SemiSparseOptionsTest, RefusesWhatMakesNoSense) {
+  const auto expect = [](const SemiSparseOptions& options, const char* message) {
+    EXPECT_ERROR(MakeLayer(options), ErrorKind::kInvalidInput, HasSubstr(message));
+  };
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  expect({.interval_growth = -0.1}, "interval_growth is -0.1, expected 0 to 1");
+  expect({.interval_growth = 1.5}, "interval_growth is 1.5, expected 0 to 1");
+  expect({.interval_growth = std::nan("")}, "interval_growth is nan");
+  expect({.freeze_step = -1}, "freeze_step is -1, expected at least 0");
+  expect({.masked_decay = {.lambda = -1}}, "masked_decay.lambda is -1, expected a finite number of at least 0");
+  expect({.masked_decay = {.lambda = kInf}}, "masked_decay.lambda is inf");
+  expect({.masked_decay = {.lambda = std::nan("")}}, "masked_decay.lambda is nan");
+  expect({.soft_threshold = true}, "soft_threshold with masks of method exact, expected rows");
+  expect({.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {2, 5}})},
+         "weight [8, 16] with 2:5 masks, expected in_features in multiples of 5");
+}
+
+TEST(SemiSparseOptionsTest, ASwapThatCannotGroupItsRowsChangesNothing) {
+  Generator generator(1);
+  MlpStack model({.in_features = 16, .hidden_features = {24, 16}, .out_features = 16}, generator);
+  const SwapOptions options{.multiple_of = 8,
+                            .sparsity = {.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {2, 16}})}};
+  EXPECT_ERROR(SwapLinearWithSemiSparseLinear(model, options), ErrorKind::kInvalidInput,
+               HasSubstr("multiple_of: got 8, expected a multiple of 16 for 2:16 masks"));
+  EXPECT_TRUE(FindSemiSparseLinears(model).empty());
+}
+
+}  // namespace
+}  // namespace twofour::nn

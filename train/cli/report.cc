@@ -1,0 +1,54 @@
+#include "twofour/train/cli/report.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/train/cli/arguments.h"
+#include "twofour/train/report/report.h"
+
+namespace twofour::train {
+
+namespace {
+
+std::optional<ReportOptions> Parse(int argc, const char* const* argv, std::ostream& out) {
+  ReportOptions options;
+  Arguments arguments(
+      "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it.",
+      "trainer report");
+  std::vector<std::string> runs;
+  std::string html = "report.html";
+  arguments.Add("RUN", runs, "Run folders; those whose configs differ in nothing but the seed are one group")
+      .Required();
+  arguments.Add("--out", html, "The page; the table goes to the same name with .csv").Type("FILE.html").ShowDefault();
+  arguments.Add("--baseline", options.baseline, "The group that others are compared to (default: the first run's)")
+      .Type("NAME");
+  arguments.Add("--title", options.title, "The page's heading").Type("TEXT");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  options.runs.assign(runs.begin(), runs.end());
+  options.html = html;
+  return options;
+}
+
+}  // namespace
+
+int RunReport(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<ReportOptions> options = Parse(argc, argv, context.out);
+  if (!options) return 0;
+  FileSystem& files = FileSystem::Default();
+  const Report report = BuildReport(files, *options);
+  SaveReport(files, *options, report);
+  for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
+  const std::string unfinished =
+      report.unfinished == 0 ? "" : fmt::format(", {} unfinished and left out of the statistics", report.unfinished);
+  context.out << fmt::format("{} run{} in {} group{}{}\n{}\n{}\n", report.runs, report.runs == 1 ? "" : "s",
+                             report.groups, report.groups == 1 ? "" : "s", unfinished, options->html.string(),
+                             CsvPath(*options).string());
+  return 0;
+}
+
+}  // namespace twofour::train

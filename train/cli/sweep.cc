@@ -1,0 +1,150 @@
+#include "twofour/train/cli/sweep.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ostream>
+#include <thread>
+
+#include "twofour/core/error.h"
+#include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/sweep_progress.h"
+#include "twofour/train/run_path.h"
+#include "twofour/train/sweep/plan.h"
+#include "twofour/train/sweep/run_state.h"
+#include "twofour/train/sweep/runner.h"
+#include "twofour/train/sweep/sweep_config.h"
+#include "twofour/train/sweep/sweep_lock.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFooter = R"(
+Examples:
+  trainer sweep --config configs/experiments/schedules.pbtxt --dry-run
+  trainer sweep --config configs/experiments/schedules.pbtxt
+
+Runs are written to runs/<name>/<variant>/seed-<seed>, what each prints to seed-<seed>.log beside it, and the report to
+runs/<name>/report.html and report.csv. Started again, a sweep makes what is not finished yet. The fields of a sweep file
+are described in train/sweep.proto.
+Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.)";
+
+/// "1 run", "2 runs".
+std::string Count(size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+void PrintPlan(const SweepPlan& plan, const std::vector<RunState>& states, std::ostream& out) {
+  const auto count = [&](RunState state) { return std::ranges::count(states, state); };
+  out << fmt::format("{}: {}: {} finished, {} to go on with, {} to start; {} at once, {} each", plan.name,
+                     Count(plan.runs.size(), "run"), count(RunState::kFinished), count(RunState::kInterrupted),
+                     count(RunState::kNew), plan.parallel_runs, Count(plan.threads_per_run, "thread"))
+      << std::endl;
+}
+
+std::string Describe(const SweepPlan& plan, const PlannedRun& run, RunState state) {
+  if (state == RunState::kFinished) return "finished";
+  std::vector<std::string> waits_for;
+  for (const size_t need : run.needs) waits_for.push_back(plan.runs[need].title());
+  return fmt::format("{}{}", state == RunState::kInterrupted ? "to go on with" : "to start",
+                     waits_for.empty() ? "" : fmt::format(" after {}", fmt::join(waits_for, " and ")));
+}
+
+void PrintRuns(const SweepPlan& plan, const std::vector<RunState>& states, std::ostream& out) {
+  size_t width = 0;
+  for (const PlannedRun& run : plan.runs) width = std::max(width, run.title().size());
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    const PlannedRun& run = plan.runs[i];
+    out << fmt::format("  {:<{}}  {}  {}\n", run.title(), width, run.folder.string(), Describe(plan, run, states[i]));
+  }
+}
+
+/// On the finished runs; a baseline of which none is finished is left out.
+void MakeReport(const SweepPlan& plan, const SweepResult& result, const SweepServices& services, std::ostream& out) {
+  if (!services.write_report || result.finished.empty()) return;
+  ReportOptions report{{}, plan.folder / "report.html", "", plan.name};
+  for (const size_t run : result.finished) {
+    report.runs.push_back(plan.runs[run].folder);
+    if (plan.runs[run].variant == plan.baseline) report.baseline = plan.baseline;
+  }
+  if (report.baseline != plan.baseline) {
+    out << fmt::format("no run of baseline '{}' is finished: the report compares with the first variant that is\n",
+                       plan.baseline);
+  }
+  services.write_report(report);
+  for (const fs::path& path : {report.html, CsvPath(report)}) {
+    if (fs::exists(path)) out << fmt::format("report: {}\n", path.string());
+  }
+}
+
+}  // namespace
+
+int RunSweepCommand(int argc, const char* const* argv, const CommandContext& context) {
+  SweepCommandLine line;
+  Arguments arguments("Makes many runs of one config that differ in a few fields, and a report that compares them.",
+                      "trainer sweep");
+  arguments.SetFooter(kFooter);
+  arguments.Add("--config", line.config, "Sweep file (protobuf text)").Type("FILE").Required();
+  arguments.Add("--set", line.set, "Set a config field in every run, after the sweep file's own; may repeat")
+      .Type("PATH=VALUE")
+      .Repeatable();
+  arguments.Add("--out", line.out, "Folder of the runs and the report (default: runs/<name>)").Type("DIR");
+  arguments.AddFlag("--dry-run", line.dry_run, "Check everything and list the runs, then stop");
+  if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
+  const SweepServices services{.write_report = [&context](const ReportOptions& options) {
+    const Report report = BuildReport(FileSystem::Default(), options);
+    SaveReport(FileSystem::Default(), options, report);
+    for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
+  }};
+  return Sweep(line, context, services);
+}
+
+int Sweep(const SweepCommandLine& line, const CommandContext& context, const SweepServices& services) {
+  std::ostream& out = context.out;
+  const StopRequest& stop = context.stop;
+  proto::Sweep sweep = LoadSweep(line.config);
+  for (const std::string& assignment : line.set) sweep.add_set(assignment);
+  ValidateSweep(sweep, line.config);
+  const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out));
+  FileSystem& files = FileSystem::Default();
+  std::vector<RunState> states = FindRunStates(files, plan);
+  PrintPlan(plan, states, out);
+  if (line.dry_run) {
+    PrintRuns(plan, states, out);
+    out << "dry run: everything checked, nothing written\n";
+    return 0;
+  }
+  files.CreateDirectories(plan.folder);
+  const SweepLock lock(plan.folder);
+  states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
+  SweepProgressPrinter progress(plan.runs.size(), out);
+  const SweepResult result =
+      RunSweep(plan, states,
+               {.files = files,
+                .launcher = ProcessLauncher::Default(),
+                .clock = Clock::Default(),
+                .observer = progress,
+                .executable = services.executable,
+                .stop_signal = [&stop] { return stop.stop ? stop.signal.load() : 0; },
+                .wait_a_while = [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); }});
+  if (result.stopped_by != 0) {
+    out << fmt::format("stopped with {} of {} runs finished; go on with: trainer sweep --config {}{}{}\n",
+                       result.finished.size(), plan.runs.size(), line.config,
+                       line.out.empty() ? "" : " --out " + line.out, line.set.empty() ? "" : " and the same --set");
+    return 128 + result.stopped_by;
+  }
+  MakeReport(plan, result, services, out);
+  if (result.failed.empty()) return 0;
+  std::vector<std::string> titles;
+  for (const size_t run : result.failed) titles.push_back(plan.runs[run].title());
+  context.err << fmt::format("trainer: {} of {} runs are not finished: {}", titles.size(), plan.runs.size(),
+                             fmt::join(titles, "; "))
+              << std::endl;
+  return 1;
+}
+
+}  // namespace twofour::train

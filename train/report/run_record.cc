@@ -1,0 +1,162 @@
+#include "twofour/train/report/run_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/config/validate.h"
+#include "twofour/train/run_files.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr uint64_t kMaxConfigBytes = 1 << 20;
+constexpr int64_t kMaxStep = int64_t{1} << 53;  // What a double, which charts compute with, still tells apart.
+constexpr size_t kMaxDetails = 32;              // Each is a column of the report.
+
+proto::Config LoadRunConfig(FileSystem& files, const RunFiles& run) {
+  const std::string path = run.config().string();
+  if (!files.Exists(run.config()))
+    throw Error(fmt::format("{}: not a run's folder: no config.pbtxt", run.folder.string()));
+  try {
+    proto::Config config = WithDefaults(ParseTextConfig(ReadText(files, run.config(), kMaxConfigBytes), path));
+    if (!config.has_name()) config.set_name(run.folder.filename().string());
+    ValidateConfig(config);
+    return config;
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const std::string first = message.substr(0, message.find('\n'));
+    throw Error(first.find(path) == std::string::npos ? fmt::format("{}: {}", path, first) : first, error.kind());
+  }
+}
+
+/// Takes the lines of one metrics file into a RunRecord.
+class MetricsReader {
+ public:
+  MetricsReader(RunRecord& run, std::string source) : run_(run), source_(std::move(source)) {}
+
+  void Read(std::string_view text) {
+    for (size_t begin = 0; begin < text.size();) {
+      ++line_;
+      const size_t newline = text.find('\n', begin);
+      if (newline == std::string_view::npos) {
+        run_.torn_line = line_;
+        break;
+      }
+      ReadLine(text.substr(begin, newline - begin));
+      begin = newline + 1;
+    }
+    for (auto& [name, sums] : layer_sums_) {
+      Curve& means = run_.layer_means[name];
+      for (const auto& [step, sum] : sums) means[step] = sum.total / static_cast<double>(sum.count);
+    }
+  }
+
+ private:
+  struct Sum {
+    double total = 0;
+    int64_t count = 0;
+  };
+
+  void ReadLine(std::string_view line) {
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
+      Fail("not a metrics record, expected a JSON object with a step");
+    }
+    const auto step = record["step"].get<int64_t>();
+    if (step < 0 || step > kMaxStep) Fail(fmt::format("step {}, expected 0 to {}", record["step"].dump(), kMaxStep));
+    if (!record.contains("split") || !record["split"].is_string()) Fail("no split, expected \"train\" or another");
+    const auto& split = record["split"].get_ref<const std::string&>();
+    if (split == "train") {
+      ReadTrain(step, record);
+    } else if (split == "eval") {
+      ReadEval(step, record);
+    } else if (split == "sparsity") {
+      for (const auto& [name, value] : record.items()) {
+        if (name != "step" && name != "split" && name != "layer") AddToMean(name, step, name, record);
+      }
+    } else if (split == "activation") {
+      AddToMean("hidden_density", step, "density", record);
+    } else {
+      return;
+    }
+    run_.steps = std::max(run_.steps, step);
+  }
+
+  void ReadTrain(int64_t step, const Json& record) {
+    Put(run_.train_loss, step, "loss", record);
+    for (const std::string unit : {"samples", "tokens"}) {
+      if (!record.contains(unit + "_per_s")) continue;
+      run_.unit = unit;
+      Put(run_.units_per_s, step, unit + "_per_s", record);
+    }
+  }
+
+  void ReadEval(int64_t step, const Json& record) {
+    Put(run_.eval_loss, step, "loss", record);
+    for (const auto& [name, value] : record.items()) {
+      if (name == "step" || name == "split" || name == "loss") continue;
+      Put(run_.eval_details[name], step, name, record);
+      if (run_.eval_details.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of evaluation", kMaxDetails));
+    }
+  }
+
+  void AddToMean(const std::string& mean, int64_t step, const std::string& key, const Json& record) {
+    const double value = Number(key, record);
+    if (!std::isfinite(value)) return;
+    Sum& sum = layer_sums_[mean][step];
+    sum.total += value;
+    ++sum.count;
+    if (layer_sums_.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of numbers", kMaxDetails));
+  }
+
+  void Put(Curve& curve, int64_t step, const std::string& key, const Json& record) {
+    const double value = Number(key, record);
+    if (std::isfinite(value)) curve[step] = value;  // The later of two records of a step is the one that counts.
+  }
+
+  /// NaN for null, which is how JSON has what is not finite.
+  double Number(const std::string& key, const Json& record) {
+    const auto found = record.find(key);
+    if (found == record.end()) Fail(fmt::format("no {}, expected a number", key));
+    if (found->is_null()) return std::nan("");
+    if (!found->is_number())
+      Fail(fmt::format("{} is no number", Json(key.substr(0, 40)).dump(-1, ' ', true, Json::error_handler_t::replace)));
+    return found->get<double>();
+  }
+
+  [[noreturn]] void Fail(const std::string& what) const { throw Error(fmt::format("{}:{}: {}", source_, line_, what)); }
+
+  RunRecord& run_;
+  std::string source_;
+  int64_t line_ = 0;
+  std::map<std::string, std::map<int64_t, Sum>> layer_sums_;
+};
+
+}  // namespace
+
+void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run) {
+  MetricsReader(run, source).Read(text);
+}
+
+RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
+  const RunFiles paths{folder};
+  RunRecord run{.folder = folder, .config = LoadRunConfig(files, paths)};
+  run.finished = files.Exists(paths.model());
+  if (!files.Exists(paths.metrics())) return run;
+  ReadMetrics(ReadText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
+  return run;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace twofour::train {
+
+/// What a few numbers, one for each seed, say together.
+struct Sample {
+  size_t count = 0;
+  double mean = 0;                       ///< 0 of none.
+  std::optional<double> deviation = {};  ///< Over count - 1. One number has none.
+};
+
+Sample Summarise(std::span<const double> values);
+
+/// I_x(a, b), the regularised incomplete beta function, of x in [0, 1] and positive a and b.
+double IncompleteBeta(double x, double a, double b);
+
+/// The t below which Student's distribution with `degrees` degrees of freedom (above 0, whole or not) has
+/// `probability`, in (0, 1).
+double StudentQuantile(double probability, double degrees);
+
+/// Mean minus baseline's mean, with a two-sided confidence interval.
+struct Difference {
+  struct Interval {
+    double low = 0, high = 0;
+    double degrees = 0;  ///< Of freedom.
+  };
+  double value = 0;
+  /// None where a sample has no deviation, or both deviations are 0: seeds then say nothing about noise.
+  std::optional<Interval> interval = {};
+};
+
+/// By Welch's t: the samples are independent of each other and may have deviations of different sizes. Both hold at
+/// least one number.
+Difference WelchDifference(const Sample& sample, const Sample& baseline, double level = 0.95);
+
+}  // namespace twofour::train

@@ -1,0 +1,57 @@
+#include "twofour/train/sweep/run_state.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/train/config/difference.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/run_files.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+RunState FindRunState(FileSystem& files, const PlannedRun& run) {
+  const RunFiles paths{run.folder};
+  if (!files.Exists(paths.config())) {
+    const bool free = !files.Exists(run.folder) || (fs::is_directory(run.folder) && fs::is_empty(run.folder));
+    if (free) return RunState::kNew;
+    throw Error(
+        fmt::format("{}: exists already and holds no config.pbtxt, so it is not a run's folder", run.folder.string()));
+  }
+  const proto::Config stored = WithDefaults(LoadTextConfig(paths.config().string()));
+  if (const std::optional<std::string> difference = FirstDifference(stored, run.config)) {
+    throw Error(
+        fmt::format("{}: belongs to a run of another config; first difference: {}; remove it, or choose "
+                    "another folder with --out",
+                    run.folder.string(), *difference));
+  }
+  return files.Exists(paths.model()) ? RunState::kFinished : RunState::kInterrupted;
+}
+
+}  // namespace
+
+std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan) {
+  constexpr size_t kMaxLines = 5;
+  std::vector<RunState> states;
+  std::vector<std::string> faults;
+  for (const PlannedRun& run : plan.runs) {
+    try {
+      states.push_back(FindRunState(files, run));
+    } catch (const Error& error) {
+      faults.push_back(error.what());
+    }
+  }
+  if (faults.empty()) return states;
+  const size_t more = faults.size() - std::min(faults.size(), kMaxLines);
+  faults.resize(faults.size() - more);
+  if (more > 0) faults.push_back(fmt::format("and {} more folders", more));
+  throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,28 @@
+#include "twofour/train/sweep/sweep_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "twofour/core/error.h"
+
+namespace twofour::train {
+
+SweepLock::SweepLock(const std::filesystem::path& folder)
+    : descriptor_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0) {
+    throw Error(fmt::format("cannot open {}: {}", folder.string(), std::strerror(errno)), ErrorKind::kRuntimeFailure);
+  }
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    close(descriptor_);
+    throw Error(fmt::format("{}: another sweep is at work in this folder", folder.string()));
+  }
+}
+
+SweepLock::~SweepLock() { close(descriptor_); }
+
+}  // namespace twofour::train

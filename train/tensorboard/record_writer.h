@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+namespace twofour::train {
+
+/// Appends records to a file in TensorFlow's TFRecord format. Each is
+///   uint64 length, uint32 masked CRC-32C of these 8 bytes, `length` bytes, uint32 masked CRC-32C of those
+/// with little-endian numbers, where masked(c) = rotate_right(c, 15) + 0xa282ead8
+/// (tensorflow/core/lib/io/record_writer.h).
+class RecordWriter {
+ public:
+  /// Opens for appending. Throws Error (a runtime failure) when it cannot.
+  explicit RecordWriter(const std::filesystem::path& path);
+
+  /// Hands a record to the operating system at once: a killed process leaves all but perhaps a part of the last one.
+  /// Throws Error (a runtime failure) when it cannot be written.
+  void Write(std::string_view record);
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace twofour::train
