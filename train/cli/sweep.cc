@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/sweep_progress.h"
 #include "twofour/train/run_path.h"
 #include "twofour/train/sweep/plan.h"
@@ -121,6 +122,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   files.CreateDirectories(plan.folder);
   const SweepLock lock(plan.folder);
   states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
+  const double began = Clock::Default().Seconds();
   SweepProgressPrinter progress(plan.runs.size(), out);
   const SweepResult result =
       RunSweep(plan, states,
@@ -137,6 +139,8 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
                        line.out.empty() ? "" : " --out " + line.out, line.set.empty() ? "" : " and the same --set");
     return 128 + result.stopped_by;
   }
+  out << fmt::format("{} of {} runs finished, in {}\n", result.finished.size(), plan.runs.size(),
+                     FormatDuration(Clock::Default().Seconds() - began));
   MakeReport(plan, result, services, out);
   if (result.failed.empty()) return 0;
   std::vector<std::string> titles;

@@ -113,7 +113,8 @@ TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("trial: 2 runs: 0 finished, 0 to go on with, 2 to start; 2 at once, 1 thread each\n"),
                     ContainsRegex("\\[1/2\\] (dense|sparse) seed 1: evaluation loss [0-9.]+ in 0:[0-9]+"),
-                    HasSubstr("\n[2/2] "), HasSubstr("report: " + Path("out/report.html\n"))));
+                    HasSubstr("\n[2/2] "), HasSubstr("\n2 of 2 runs finished, in 0:"),
+                    HasSubstr("report: " + Path("out/report.html\n"))));
   for (const char* run : {"out/dense/seed-1", "out/sparse/seed-1"}) {
     EXPECT_TRUE(fs::exists(dir_ / run / "model.safetensors")) << run;
   }
