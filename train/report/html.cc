@@ -70,6 +70,7 @@ p.note, ul.notes { font-size: .875rem; }
 ul.notes { padding-left: 1.2rem; margin: .6rem 0; max-width: 46rem; overflow-wrap: anywhere; }
 ul.notes li { margin: .25rem 0; }
 .name, code { unicode-bidi: isolate; overflow-wrap: anywhere; }
+th .name { display: inline-block; max-width: 12rem; overflow-wrap: break-word; }
 code { font: .875em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .warning { border-left: 4px solid #d55e00; background: #fdf3ec; padding: .4rem .75rem; color: var(--ink); }
 .scroll { overflow-x: auto; margin: .75rem 0; border: 1px solid var(--rule); border-radius: 6px; }
