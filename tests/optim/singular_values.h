@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 
 #include "twofour/core/tensor.h"
 
@@ -25,20 +25,14 @@ inline Tensor ToTensor(const Eigen::MatrixXd& matrix) {
   return tensor;
 }
 
+// In a file of their own: Eigen takes half a minute to compile them.
+
+Eigen::VectorXd SingularValues(const Eigen::MatrixXd& matrix);
+
 /// U f(S) V^T of a matrix U S V^T.
-inline Eigen::MatrixXd MapSingularValues(const Eigen::MatrixXd& matrix, const std::function<double(double)>& f) {
-  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
-  return svd.matrixU() * svd.singularValues().unaryExpr(f).asDiagonal() * svd.matrixV().transpose();
-}
+Eigen::MatrixXd MapSingularValues(const Eigen::MatrixXd& matrix, const std::function<double(double)>& f);
 
 /// What Orthogonalize computes, by its effect on singular values, in double.
-inline Eigen::MatrixXd OrthogonalizeBySvd(const Eigen::MatrixXd& matrix, int steps) {
-  const double norm = matrix.norm() + 1e-7;
-  return MapSingularValues(matrix, [&](double s) {
-    s /= norm;
-    for (int step = 0; step < steps; ++step) s = s * (3.4445 + s * s * (-4.7750 + s * s * 2.0315));
-    return s;
-  });
-}
+Eigen::MatrixXd OrthogonalizeBySvd(const Eigen::MatrixXd& matrix, int steps);
 
 }  // namespace twofour::test

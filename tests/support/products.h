@@ -18,6 +18,16 @@ struct ProductSize {
   int64_t m, n, k;
 };
 
+/// One element of a product, by a loop in double.
+struct InnerProduct {
+  double sum = 0;
+  double magnitude = 0;  ///< The sum of |a b|, and of what is added to.
+};
+
+/// Element [i, j], added to `before`.
+InnerProduct InnerProductOf(const kernels::GemmProblem<float>& problem, int64_t i, int64_t j, double before);
+InnerProduct InnerProductOf(const kernels::GemmProblem<double>& problem, int64_t i, int64_t j, double before);
+
 /// A product whose matrices have `pad` elements between their rows, filled with numbers that no
 /// right result holds.
 template <typename T>
@@ -61,18 +71,11 @@ class Product {
     const kernels::GemmProblem<T>& p = problem_;
     for (int64_t i = 0; i < p.m; ++i) {
       for (int64_t j = 0; j < p.n; ++j) {
-        double sum = p.accumulate ? static_cast<double>(before_[i * p.ldc + j]) : 0.0;
-        double magnitude = std::abs(sum);
-        for (int64_t l = 0; l < p.k; ++l) {
-          const double a =
-              static_cast<double>(p.transpose_a == kernels::Transpose::kNo ? p.a[i * p.lda + l] : p.a[l * p.lda + i]);
-          const double b =
-              static_cast<double>(p.transpose_b == kernels::Transpose::kNo ? p.b[l * p.ldb + j] : p.b[j * p.ldb + l]);
-          sum += a * b;
-          magnitude += std::abs(a * b);
-        }
-        ASSERT_NEAR(static_cast<double>(c_[i * p.ldc + j]), sum, rounding * static_cast<double>(p.k + 2) * magnitude)
-            << "at " << i << ", " << j;
+        const double before = p.accumulate ? static_cast<double>(before_[i * p.ldc + j]) : 0.0;
+        const InnerProduct right = InnerProductOf(p, i, j, before);
+        const double error = std::abs(static_cast<double>(c_[i * p.ldc + j]) - right.sum);
+        if (error <= rounding * static_cast<double>(p.k + 2) * right.magnitude) continue;
+        FAIL() << c_[i * p.ldc + j] << " at " << i << ", " << j << ", expected " << right.sum;
       }
     }
     ExpectPaddingUntouched();
