@@ -53,16 +53,44 @@ std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
   return std::move(file.tensors);
 }
 
+bool HasCount(const nlohmann::json& json, const char* key) {
+  return json.contains(key) && json[key].is_number_integer() && json[key].get<int64_t>() >= 0;
+}
+
+bool HasNumber(const nlohmann::json& json, const char* key) { return json.contains(key) && json[key].is_number(); }
+
+/// A checkpoint from before this was recorded has only the best step that was saved: counting begins anew.
+BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& path) {
+  const char* const key = "best_evaluation";
+  if (!state.contains(key)) return {state["best_step"].get<int64_t>(), state["best_loss"].get<double>(), 0};
+  const nlohmann::json& best = state[key];
+  if (!best.is_object() || !HasCount(best, "step") || !HasNumber(best, "loss") ||
+      !HasCount(best, "evaluations_since")) {
+    throw Error(fmt::format("{}: damaged: expected {} to be an object with step, loss and evaluations_since",
+                            path.string(), key));
+  }
+  return {best["step"].get<int64_t>(), best["loss"].get<double>(), best["evaluations_since"].get<int64_t>()};
+}
+
 TrainerState LoadState(FileSystem& files, const fs::path& path) {
   const auto json = nlohmann::json::parse(ReadText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
-  const auto is_count = [&](const char* key) {
-    return json.contains(key) && json[key].is_number_integer() && json[key].get<int64_t>() >= 0;
-  };
-  if (!json.is_object() || !is_count("step") || !is_count("best_step") || !json.contains("best_loss") ||
-      !json["best_loss"].is_number()) {
+  if (!json.is_object() || !HasCount(json, "step") || !HasCount(json, "best_step") || !HasNumber(json, "best_loss")) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
   }
-  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>()};
+  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>(),
+          LoadBestEvaluation(json, path)};
+}
+
+std::string StateText(const TrainerState& state) {
+  const BestEvaluation& best = state.best_evaluation;
+  return nlohmann::ordered_json{
+             {"step", state.step},
+             {"best_step", state.best_step},
+             {"best_loss", state.best_loss},
+             {"best_evaluation",
+              {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}}}}
+             .dump() +
+         "\n";
 }
 
 std::optional<int64_t> StepOf(std::string_view name) {
@@ -97,6 +125,11 @@ std::optional<fs::path> CheckpointStore::Newest() const {
   return directory_ / NameOf(steps.back());
 }
 
+std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
+  const fs::path path = directory_ / NameOf(step);
+  return files_.Exists(path) ? std::optional(path) : std::nullopt;
+}
+
 void CheckpointStore::Save(const CheckpointData& data) {
   const std::string name = NameOf(data.state.step);
   const fs::path temporary = directory_ / (std::string(kTemporaryPrefix) + name);
@@ -106,12 +139,7 @@ void CheckpointStore::Save(const CheckpointData& data) {
     files_.CreateDirectories(temporary);
     SaveChecked(files_, temporary / kModelFile, data.model);
     SaveChecked(files_, temporary / kOptimizerFile, data.optimizer);
-    const std::string state =
-        nlohmann::ordered_json{
-            {"step", data.state.step}, {"best_step", data.state.best_step}, {"best_loss", data.state.best_loss}}
-            .dump() +
-        "\n";
-    WriteText(files_, temporary / kStateFile, state);
+    WriteText(files_, temporary / kStateFile, StateText(data.state));
     files_.SyncDirectory(temporary);
     if (files_.Exists(target)) Remove(data.state.step);
     files_.Rename(temporary, target);

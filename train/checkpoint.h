@@ -11,12 +11,20 @@
 
 namespace twofour::train {
 
+/// The evaluation with the lowest loss, whether or not its step was saved, and how long ago it was.
+struct BestEvaluation {
+  int64_t step = 0;  ///< 0: there was no evaluation.
+  double loss = 0;
+  int64_t evaluations_since = 0;  ///< Those after it, none of which had a lower loss.
+};
+
 /// Where training stands, besides the tensors.
 struct TrainerState {
   int64_t step = 0;  ///< Finished optimizer steps.
-  /// The best evaluation so far; best_step 0: there was none.
+  /// The best evaluation among those whose step was saved; best_step 0: there is none.
   int64_t best_step = 0;
   double best_loss = 0;
+  BestEvaluation best_evaluation = {};  ///< Among all of them.
 };
 
 /// All that a run needs to go on as if it had never stopped.
@@ -51,6 +59,8 @@ class CheckpointStore {
 
   /// The newest checkpoint's folder, if there is one.
   std::optional<std::filesystem::path> Newest() const;
+  /// The folder of the checkpoint of this step, if there is one.
+  std::optional<std::filesystem::path> Find(int64_t step) const;
 
   /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
   /// truncated or damaged.

@@ -17,7 +17,7 @@ constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
 
 using Json = nlohmann::ordered_json;
 
-/// The lines of a metrics file up to a step.
+/// The lines of a metrics file up to a step, but for the record of an end.
 struct MetricsUpTo {
   std::string text = {};
   bool later = false;  // There are others.
@@ -44,7 +44,9 @@ MetricsUpTo ReadUpTo(const std::filesystem::path& path, int64_t step) {
       throw Error(
           fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
     }
-    if (record["step"].get<int64_t>() > step) {
+    // A run that goes on has not come to its end.
+    const bool is_end = record.contains("split") && record["split"] == "final";
+    if (record["step"].get<int64_t>() > step || is_end) {
       read.later = true;
     } else {
       read.text += line + "\n";
@@ -69,6 +71,10 @@ void TeeSink::OnSparsity(const SparsityMetrics& metrics) {
 
 void TeeSink::OnActivation(const ActivationMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnActivation(metrics);
+}
+
+void TeeSink::OnFinal(const FinalMetrics& metrics) {
+  for (MetricSink* sink : sinks_) sink->OnFinal(metrics);
 }
 
 void TeeSink::OnTensor(const TensorMetrics& metrics) {
@@ -122,6 +128,16 @@ void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
   WriteLine(
       Json{{"step", metrics.step}, {"split", "activation"}, {"layer", metrics.layer}, {"density", metrics.density}}
           .dump());
+}
+
+void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
+  WriteLine(Json{{"step", metrics.step},
+                 {"split", "final"},
+                 {"model_step", metrics.model_step},
+                 {"best_step", metrics.best_step},
+                 {"best_loss", metrics.best_loss},
+                 {"stopped_early", metrics.stopped_early}}
+                .dump());
 }
 
 void CheckMetrics(const std::filesystem::path& path) { ReadUpTo(path, 0); }

@@ -63,6 +63,15 @@ struct TensorMetrics {
   Tensor values;
 };
 
+/// A run that came to its end.
+struct FinalMetrics {
+  int64_t step = 0;        ///< The last one.
+  int64_t model_step = 0;  ///< Whose weights model.safetensors holds.
+  int64_t best_step = 0;   ///< Of the evaluation with the lowest loss, ...
+  double best_loss = 0;    ///< ... and this loss.
+  bool stopped_early = false;
+};
+
 /// Something that records what happens during training.
 class MetricSink {
  public:
@@ -71,6 +80,8 @@ class MetricSink {
   virtual void OnEval(const EvalMetrics& metrics) = 0;
   virtual void OnSparsity(const SparsityMetrics& metrics) = 0;
   virtual void OnActivation(const ActivationMetrics& metrics) = 0;
+  /// Once, when the last step is made.
+  virtual void OnFinal(const FinalMetrics& /*metrics*/) {}
   /// Asked for by TrainerOptions::histogram_every_steps. Most sinks have no use for whole tensors.
   virtual void OnTensor(const TensorMetrics& /*metrics*/) {}
 };
@@ -84,6 +95,7 @@ class TeeSink : public MetricSink {
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
   void OnActivation(const ActivationMetrics& metrics) override;
+  void OnFinal(const FinalMetrics& metrics) override;
   void OnTensor(const TensorMetrics& metrics) override;
 
  private:
@@ -96,6 +108,7 @@ class TeeSink : public MetricSink {
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}
 ///   {"step":..,"split":"activation","layer":"..","density":..}
+///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}
 class JsonLinesSink : public MetricSink {
  public:
   /// Opens for appending. Throws Error (a runtime failure) when it cannot; so do writes.
@@ -104,6 +117,7 @@ class JsonLinesSink : public MetricSink {
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
   void OnActivation(const ActivationMetrics& metrics) override;
+  void OnFinal(const FinalMetrics& metrics) override;
 
  private:
   struct Close {
@@ -118,9 +132,9 @@ class JsonLinesSink : public MetricSink {
 /// Throws the Error that TruncateMetrics would throw.
 void CheckMetrics(const std::filesystem::path& path);
 
-/// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
-/// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when
-/// another line is damaged.
+/// Drops the records after `step`, that of the run's end, and a last line torn by a kill from a metrics file,
+/// atomically: a run resumed at `step` writes those again. A missing file is fine. Whether a line was torn. Throws
+/// Error naming the line when another line is damaged.
 bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
 
 }  // namespace twofour::train

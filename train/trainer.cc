@@ -27,6 +27,7 @@ TrainerOptions Checked(const TrainerOptions& options) {
   at_least("log_every_steps", options.log_every_steps, 0);
   at_least("checkpoint_every_steps", options.checkpoint_every_steps, 0);
   at_least("histogram_every_steps", options.histogram_every_steps, 0);
+  at_least("stop_after_evaluations_without_gain", options.stop_after_evaluations_without_gain, 0);
   if (!(options.clip_grad_norm >= 0)) {
     throw Error(fmt::format("trainer: clip_grad_norm is {}, expected at least 0", options.clip_grad_norm));
   }
@@ -59,8 +60,14 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
   nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
   state_ = data.state;
+  if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
+}
+
+bool Trainer::StoppedEarly() const {
+  const int64_t patience = options_.stop_after_evaluations_without_gain;
+  return patience > 0 && state_.best_evaluation.evaluations_since >= patience && state_.step < options_.steps;
 }
 
 bool Trainer::Run() {
@@ -68,6 +75,7 @@ bool Trainer::Run() {
   try {
     RequireFinite(parameters_);
     sparse_.SetOptimizerStep(state_.step);
+    if (options_.evaluate_first && state_.step == 0) EvaluateAndRecord();
     for (; !Finished(); ++step) {
       Step();
       if (StopRequested()) break;
@@ -129,7 +137,7 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
     RecordLayers();
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
-  if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
+  if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
@@ -183,11 +191,23 @@ EvalMetrics Trainer::Evaluate() {
   return metrics;
 }
 
-void Trainer::EvaluateAndRecord() {
+EvalMetrics Trainer::EvaluateAndRecord() {
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
+  last_evaluation_loss_ = metrics.loss;
+  return metrics;
+}
+
+void Trainer::EvaluateAndSaveBest() {
+  const EvalMetrics metrics = EvaluateAndRecord();
+  BestEvaluation& best = state_.best_evaluation;
+  if (best.step == 0 || metrics.loss < best.loss) {
+    best = {state_.step, metrics.loss, 0};
+  } else {
+    ++best.evaluations_since;
+  }
   if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
     state_.best_step = state_.step;
     state_.best_loss = metrics.loss;

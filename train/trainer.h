@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,12 @@ struct TrainerOptions {
   int64_t checkpoint_every_steps = 0;  ///< 0: only at the end.
   int64_t histogram_every_steps = 0;   ///< 0: never. Hands every parameter and gradient to the sink.
   bool save_best = true;
+  /// Ends the run after this many evaluations in a row without one below the lowest loss before them; 0: never. What
+  /// Keras and PyTorch Lightning call patience, with a min_delta of 0.
+  int64_t stop_after_evaluations_without_gain = 0;
+  /// Evaluates before the first step as well. What the run begins with is recorded, as of step 0, and is no candidate
+  /// for the best.
+  bool evaluate_first = false;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
 };
 
@@ -49,10 +56,12 @@ class Trainer {
           const TrainerServices& services);
 
   /// Goes on from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's; nothing has
-  /// been changed then.
+  /// been changed then. A best step that is not among the checkpoints any more is forgotten: the best of those to come
+  /// takes its place.
   void Restore(const CheckpointData& data, const std::string& source);
 
-  /// Trains to the last step. False when it was stopped before. Throws Error (a runtime failure) that names the step,
+  /// Trains to the last step, or until an early stop. False when it was stopped before by the caller. Throws Error (a
+  /// runtime failure) that names the step,
   /// and the parameter or gradient, when the loss, a gradient or a weight is not finite; a checkpoint is never
   /// written of such a model.
   bool Run();
@@ -61,6 +70,12 @@ class Trainer {
   EvalMetrics Evaluate();
 
   const TrainerState& state() const { return state_; }
+  /// Whether no step is left to be made.
+  bool Finished() const { return state_.step >= options_.steps || StoppedEarly(); }
+  /// Whether the run ends before its last step, for too many evaluations without gain.
+  bool StoppedEarly() const;
+  /// The loss of the last evaluation that was made since this object was; none before the first.
+  std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
 
  private:
   void Step();
@@ -71,11 +86,11 @@ class Trainer {
   void MeasureMaskedGradients();
   void RecordLayers();
   void RecordTensors();
-  void EvaluateAndRecord();
+  EvalMetrics EvaluateAndRecord();
+  void EvaluateAndSaveBest();
   void SaveCheckpoint();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
-  bool Finished() const { return state_.step >= options_.steps; }
 
   Task& task_;
   nn::Module& model_;
@@ -90,6 +105,7 @@ class Trainer {
   std::vector<std::pair<std::string, nn::Mlp*>> mlps_;
   TrainerState state_;
   int64_t saved_step_ = -1;
+  std::optional<double> last_evaluation_loss_;
   double training_seconds_ = 0;  // Since the last train record.
   int64_t training_units_ = 0;   // Likewise.
 };

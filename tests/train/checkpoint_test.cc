@@ -58,6 +58,35 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   EXPECT_TRUE(IsWhole(dir_ / "best", 7));
 }
 
+TEST_F(CheckpointTest, TheBestEvaluationComesBackAndAnOlderCheckpointHasOnlyTheBestStep) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  CheckpointData data = MakeData(7, 3);
+  data.state.best_evaluation = {4, 0.1, 2};
+  store.Save(data);
+  const auto best = [&] { return CheckpointStore::Load(files_, dir_ / "step-7").state.best_evaluation; };
+  EXPECT_EQ(best().step, 4);
+  EXPECT_EQ(best().loss, 0.1);
+  EXPECT_EQ(best().evaluations_since, 2);
+  WriteTextFile(dir_ / "step-7/trainer.json", "{\"step\":7,\"best_step\":3,\"best_loss\":0.5}");
+  EXPECT_EQ(best().step, 3);
+  EXPECT_EQ(best().loss, 0.5);
+  EXPECT_EQ(best().evaluations_since, 0);
+  for (const char* damaged :
+       {"3", "{}", "{\"step\":-1,\"loss\":0,\"evaluations_since\":0}",
+        "{\"step\":1,\"loss\":null,\"evaluations_since\":0}", "{\"step\":1,\"loss\":0,\"evaluations_since\":0.5}"}) {
+    WriteTextFile(dir_ / "step-7/trainer.json",
+                  "{\"step\":7,\"best_step\":3,\"best_loss\":0.5,\"best_evaluation\":" + std::string(damaged) + "}");
+    EXPECT_ERROR(best(), ErrorKind::kInvalidInput, HasSubstr("trainer.json: damaged: expected best_evaluation"));
+  }
+}
+
+TEST_F(CheckpointTest, FindsACheckpointByItsStep) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  store.Save(MakeData(7));
+  EXPECT_EQ(store.Find(7), dir_ / "step-7");
+  EXPECT_EQ(store.Find(0), std::nullopt);
+}
+
 TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
   CheckpointStore store(files_, dir_.path(), 2);
   for (int64_t step : {10, 20, 30, 100, 200}) store.Save(MakeData(step, 20));

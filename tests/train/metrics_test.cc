@@ -44,6 +44,17 @@ TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
   EXPECT_EQ(record["mfu"], 0.5);
 }
 
+TEST(JsonLinesSinkTest, WritesHowARunEnded) {
+  const TempDir dir;
+  JsonLinesSink metrics(dir / "m");
+  TeeSink sinks;
+  sinks.Add(&metrics);
+  sinks.OnFinal({.step = 9, .model_step = 7, .best_step = 7, .best_loss = 0.5, .stopped_early = true});
+  EXPECT_EQ(ReadTextFile(dir / "m"),
+            "{\"step\":9,\"split\":\"final\",\"model_step\":7,\"best_step\":7,\"best_loss\":0.5,"
+            "\"stopped_early\":true}\n");
+}
+
 TEST(JsonLinesSinkTest, WritesActivations) {
   const TempDir dir;
   JsonLinesSink(dir / "m").OnActivation({.step = 7, .layer = "mlp", .density = 0.25});
@@ -81,6 +92,14 @@ TEST(TruncateMetricsTest, NamesTheLineOfADamagedRecordAndLeavesTheFile) {
 }
 
 TEST(TruncateMetricsTest, AMissingFileIsFine) { EXPECT_NO_THROW(TruncateMetrics("/no/such/file", 3)); }
+
+TEST(TruncateMetricsTest, ARunThatGoesOnHasNotEnded) {
+  const TempDir dir;
+  const std::string evaluation = "{\"step\":9,\"split\":\"eval\",\"loss\":1}\n";
+  WriteTextFile(dir / "m", evaluation + "{\"step\":9,\"split\":\"final\",\"model_step\":9}\n");
+  EXPECT_FALSE(TruncateMetrics(dir / "m", 9));
+  EXPECT_EQ(ReadTextFile(dir / "m"), evaluation);
+}
 
 }  // namespace
 }  // namespace twofour::train

@@ -17,7 +17,10 @@ proto::Config RetrainConfig(const std::string& from) {
   }
   proto::Config config = LoadTextConfig(run.config().string());
   if (config.sparsity().enabled() && config.sparsity().apply()) {
-    throw Error(fmt::format("--from {}: the run is sparse, expected a dense one to prune", from));
+    throw Error(
+        fmt::format("--from {}: the run is sparse, expected a dense one to prune (initial_weights and "
+                    "initial_masks of a config go on with the masks of a sparse one)",
+                    from));
   }
   config.set_name(config.name() + "_retrain");
   config.set_initial_weights(run.model().string());

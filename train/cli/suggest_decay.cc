@@ -86,6 +86,8 @@ std::optional<double> TrialFlipRate(const proto::Config& config, int64_t steps, 
   options.log_every_steps = 1;
   options.eval_every_steps = 0;
   options.histogram_every_steps = 0;
+  options.stop_after_evaluations_without_gain = 0;
+  options.evaluate_first = false;
   FlipRates rates(steps);
   Trainer trainer(*workload.task, *optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
                   options, {.sink = &rates, .stop = &stop.stop});
@@ -130,6 +132,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   sparsity.clear_freeze_gradient();
   sparsity.clear_dense_warmup();
   sparsity.clear_dense_finish();
+  config.clear_initial_masks();
   if (sparsity.target() == proto::Sparsity::ACTIVATION) {
     throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: masked decay is for masks of weights");
   }

@@ -8,12 +8,13 @@
 #include <ostream>
 
 #include "twofour/core/error.h"
-#include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/peak_flops.h"
 #include "twofour/train/checkpoint.h"
+#include "twofour/train/cli/closing_lines.h"
 #include "twofour/train/cli/command_line.h"
+#include "twofour/train/cli/conclude.h"
 #include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/retrain.h"
@@ -108,8 +109,9 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
   CheckKernelEnvironment();
   run.workload = BuildWorkload(config);
   nn::Module& model = *run.workload.model;
+  std::optional<InitialWeights> initial;
   if (!config.initial_weights().empty() && !(resume && resume->checkpoint)) {
-    LoadInitialWeights(config.initial_weights(), model);
+    initial = LoadInitialWeights(config.initial_weights(), model);
   }
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
@@ -119,6 +121,8 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
     // A sample or a token is a row of every product.
     PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), out);
   }
+  if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
+  if (initial) out << InitialMasksLine(*initial, config);
   return run;
 }
 
@@ -141,6 +145,12 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                   {.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop});
   if (resume && config.model().has_gpt()) RequireSameData({run.folder}, run.workload);
   if (start) trainer.Restore(*start, resume->checkpoint->string());
+  if (trainer.StoppedEarly() && files.Exists(RunFiles{run.folder}.model())) {
+    out << fmt::format(
+        "{}; nothing to do: to go on, add --set training.stop_after_evaluations_without_gain=0, or more\n",
+        EarlyStopLine(trainer));
+    return 0;
+  }
 
   if (line.dry_run) {
     if (resume) CheckMetrics(RunFiles{run.folder}.metrics());
@@ -153,12 +163,13 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   if (resume) {
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    if (TruncateMetrics(paths.metrics(), trainer.state().step)) {
+    // An evaluation before the first step is made again where there is no checkpoint yet.
+    if (TruncateMetrics(paths.metrics(), start ? trainer.state().step : -1)) {
       out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
     }
     checkpoints.PrepareToResume(trainer.state());
     // The final weights of a run that was shorter: they would be taken for those of the longer one.
-    if (trainer.state().step < config.training().steps()) files.RemoveAll(paths.model());
+    if (!trainer.Finished()) files.RemoveAll(paths.model());
     WriteTextAtomically(files, paths.config(), ToText(config));
   }
   WriteTextAtomically(files, paths.data(), run.workload.data_json);
@@ -180,12 +191,14 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                        run.folder.string());
     return 128 + context.stop.signal;
   }
-  SaveSafetensors(files, paths.model(),
-                  ExportModel(*run.workload.model, config.checkpoint().save_pruned() ? ExportWeights::kPruned
-                                                                                     : ExportWeights::kDenseWithMasks),
-                  {{"format", "pt"}});
-  out << fmt::format("done in {}; model: {}\n", FormatDuration(Clock::Default().Seconds() - began),
-                     paths.model().string());
+  Conclude({.config = config,
+            .run = paths,
+            .trainer = trainer,
+            .model = *run.workload.model,
+            .checkpoints = checkpoints,
+            .sink = sinks,
+            .seconds = Clock::Default().Seconds() - began},
+           out);
   return 0;
 }
 

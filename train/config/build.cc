@@ -226,7 +226,9 @@ TrainerOptions BuildTrainerOptions(const proto::Config& config) {
           .log_every_steps = config.logging().every_steps(),
           .checkpoint_every_steps = config.checkpoint().every_steps(),
           .histogram_every_steps = config.logging().tensorboard() ? config.logging().histogram_every_steps() : 0,
-          .save_best = config.checkpoint().save_best()};
+          .save_best = config.checkpoint().save_best(),
+          .stop_after_evaluations_without_gain = config.training().stop_after_evaluations_without_gain(),
+          .evaluate_first = config.initial_masks()};
 }
 
 }  // namespace twofour::train

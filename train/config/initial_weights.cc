@@ -1,24 +1,125 @@
 #include "twofour/train/config/initial_weights.h"
 
-#include <set>
-#include <vector>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+#include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/mask_fit.h"
 
 namespace twofour::train {
+namespace {
 
-void LoadInitialWeights(const std::string& path, nn::Module& model) {
-  std::set<std::string> parameters;
-  for (const NamedTensor& parameter : model.NamedParameters()) parameters.insert(parameter.name);
-  const auto belongs_to_mask = [&](const NamedTensor& tensor) {
-    const size_t at = tensor.name.rfind("_mask");
-    return at != std::string::npos && parameters.contains(tensor.name.substr(0, at));
-  };
+constexpr std::string_view kMask = "weight_mask";
+constexpr std::string_view kScale = "weight_mask_scale";
+
+using Masks = std::map<std::string, std::vector<NamedTensor>>;
+
+/// Takes what belongs to masks out of `tensors`: "a.weight_mask_step" beside a parameter "a.weight".
+Masks TakeMasks(std::vector<NamedTensor>& tensors, nn::Module& model) {
+  Masks masks;
+  std::vector<NamedTensor> rest;
+  std::map<std::string, bool> parameters;
+  for (const NamedTensor& parameter : model.NamedParameters()) parameters[parameter.name] = true;
+  for (NamedTensor& named : tensors) {
+    const size_t at = named.name.rfind("_mask");
+    if (at == std::string::npos || !parameters.contains(named.name.substr(0, at))) {
+      rest.push_back(std::move(named));
+      continue;
+    }
+    const size_t dot = named.name.rfind('.', at);
+    const std::string linear = dot == std::string::npos ? "" : named.name.substr(0, dot);
+    masks[linear].push_back({named.name.substr(dot == std::string::npos ? 0 : dot + 1), named.tensor});
+  }
+  tensors = std::move(rest);
+  return masks;
+}
+
+const Tensor* Find(const std::vector<NamedTensor>& tensors, std::string_view name) {
+  const auto found = std::ranges::find(tensors, name, &NamedTensor::name);
+  return found == tensors.end() ? nullptr : &found->tensor;
+}
+
+/// Throws Error when the linear cannot begin with this mask.
+void CheckMask(const nn::SemiSparseLinear& layer, const Tensor* mask, const Tensor* scale) {
+  if (mask == nullptr) throw Error("no mask in the file, expected one for each sparse linear");
+  layer.CheckBuffer(kMask, *mask);
+  if (const auto why = sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)) throw Error(*why);
+  const bool soft = layer.options().soft_threshold;
+  if (soft != (scale != nullptr)) {
+    throw Error(fmt::format("{} {}, expected a run {} sparsity.soft_threshold", soft ? "no" : "has a", kScale,
+                            soft ? "with" : "without"));
+  }
+  if (soft) layer.CheckBuffer(kScale, *scale);
+}
+
+/// "4 linears (a, b, c and 1 more)"
+std::string Linears(const Masks& masks) {
+  constexpr size_t kMost = 8;
+  std::vector<std::string> names;
+  for (const auto& [name, tensors] : masks) names.push_back(name);
+  const size_t all = names.size();
+  names.resize(std::min(all, kMost));
+  return fmt::format("{} linear{} ({}{})", all, all == 1 ? "" : "s", fmt::join(names, ", "),
+                     all > kMost ? fmt::format(" and {} more", all - kMost) : "");
+}
+
+}  // namespace
+
+InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
   std::vector<NamedTensor> tensors = LoadSafetensors(FileSystem::Default(), path).tensors;
-  std::erase_if(tensors, belongs_to_mask);
+  InitialWeights initial{path, TakeMasks(tensors, model)};
   nn::LoadStateDict(model, tensors, path);
+  return initial;
+}
+
+void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
+  if (initial.masks.empty()) {
+    throw Error(fmt::format(
+        "{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned (initial_masks)",
+        initial.path));
+  }
+  std::vector<std::string> faults;
+  const std::vector<nn::NamedSemiSparseLinear> layers = nn::FindSemiSparseLinears(model);
+  for (const auto& [name, tensors] : initial.masks) {
+    if (std::ranges::find(layers, name, &nn::NamedSemiSparseLinear::name) != layers.end()) continue;
+    faults.push_back(
+        fmt::format("{}: tensor '{}.{}': the linear is dense here, expected a sparse one", initial.path, name, kMask));
+  }
+  for (const auto& [name, layer] : layers) {
+    const auto found = initial.masks.find(name);
+    const std::vector<NamedTensor> tensors = found == initial.masks.end() ? std::vector<NamedTensor>() : found->second;
+    try {
+      CheckMask(*layer, Find(tensors, kMask), Find(tensors, kScale));
+    } catch (const Error& error) {
+      faults.push_back(fmt::format("{}: tensor '{}.{}': {}", initial.path, name, kMask, error.what()));
+    }
+  }
+  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  for (const auto& [name, layer] : layers) {
+    const std::vector<NamedTensor>& tensors = initial.masks.at(name);
+    layer->LoadBuffer(kMask, *Find(tensors, kMask));
+    if (const Tensor* scale = Find(tensors, kScale)) layer->LoadBuffer(kScale, *scale);
+  }
+}
+
+std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config) {
+  if (initial.masks.empty()) return "";
+  const std::string linears = Linears(initial.masks);
+  if (config.initial_masks()) return fmt::format("initial_masks: those of {} in {}\n", linears, initial.path);
+  const proto::Sparsity& sparsity = config.sparsity();
+  const bool masks = sparsity.enabled() && sparsity.apply() && sparsity.target() == proto::Sparsity::WEIGHT;
+  return fmt::format("initial_weights: the masks of {} in {} are not taken over: {}\n", linears, initial.path,
+                     masks ? "new ones are found, which may differ; initial_masks=true keeps them"
+                           : "this run begins with all of the weights, of which its run computed with the masked ones; "
+                             "checkpoint.save_pruned=true there saves those");
 }
 
 }  // namespace twofour::train

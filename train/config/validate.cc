@@ -25,6 +25,19 @@ void CheckFit(const proto::Config& config, Faults& faults) {
   }
 }
 
+/// That there are masks to take over, and a place for them.
+void CheckInitialMasks(const proto::Config& config, Faults& faults) {
+  if (!config.initial_masks()) return;
+  const auto expect = [&faults](bool holds, const std::string& expected) {
+    faults.Expect(holds, "initial_masks", "true", expected);
+  };
+  const proto::Sparsity& sparsity = config.sparsity();
+  expect(!config.initial_weights().empty(), "false without initial_weights, the file that holds them");
+  expect(sparsity.enabled(), "false for a dense run: sparsity.enabled is false");
+  expect(sparsity.target() == proto::Sparsity::WEIGHT, "false where sparsity.target is ACTIVATION");
+  expect(sparsity.apply(), "false where sparsity.apply is false: masks would not be in force");
+}
+
 }  // namespace
 
 void ValidateConfig(const proto::Config& config) {
@@ -36,6 +49,7 @@ void ValidateConfig(const proto::Config& config) {
   CheckModel(config.model(), faults);
   CheckData(config.data(), faults);
   CheckFit(config, faults);
+  CheckInitialMasks(config, faults);
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), config.training().steps(), faults);

@@ -70,7 +70,8 @@ TEST_F(AppTest, TrainsAndWritesTheRunFolder) {
   std::map<std::string, int> records;
   std::istringstream lines(ReadTextFile(dir_ / "run/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) ++records[nlohmann::json::parse(line)["split"]];
-  EXPECT_EQ(records, (std::map<std::string, int>{{"train", 3}, {"eval", 2}, {"sparsity", 6}, {"activation", 3}}));
+  EXPECT_EQ(records,
+            (std::map<std::string, int>{{"train", 3}, {"eval", 2}, {"sparsity", 6}, {"activation", 3}, {"final", 1}}));
 }
 
 TEST_F(AppTest, SavesPrunedWeightsWhenAsked) {

@@ -160,5 +160,32 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"checkpoint.every_steps=-1", "checkpoint.every_steps"}, Case{"checkpoint.keep=0", "checkpoint.keep"},
         Case{"logging.every_steps=0", "logging.every_steps"}));
 
+TEST(ValidateConfigTest, TheBestWeightsMustBeSaved) {
+  EXPECT_NO_THROW(ValidateConfig(With({"checkpoint.final=BEST"})));
+  EXPECT_ERROR(ValidateConfig(With({"checkpoint.final=BEST", "checkpoint.save_best=false"})), ErrorKind::kInvalidInput,
+               HasSubstr("config: checkpoint.final: BEST, expected LAST where checkpoint.save_best is false"));
+  EXPECT_ERROR(ValidateConfig(With({"training.stop_after_evaluations_without_gain=-1"})), ErrorKind::kInvalidInput,
+               HasSubstr("config: training.stop_after_evaluations_without_gain: -1, expected 0 to"));
+  EXPECT_ERROR(
+      ValidateConfig(With({"training.stop_after_evaluations_without_gain=2", "evaluation.every_steps=0"})),
+      ErrorKind::kInvalidInput,
+      HasSubstr("training.stop_after_evaluations_without_gain: 2, expected 0 where evaluation.every_steps is 0"));
+}
+
+TEST(ValidateConfigTest, InitialMasksNeedAFileAndSparseWeights) {
+  const auto with = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"initial_masks=true", "sparsity.enabled=true"});
+    return With(more);
+  };
+  EXPECT_NO_THROW(ValidateConfig(with({"initial_weights=x"})));
+  EXPECT_ERROR(ValidateConfig(with({})), ErrorKind::kInvalidInput, HasSubstr("expected false without initial_weights"));
+  EXPECT_ERROR(ValidateConfig(With({"initial_weights=x", "initial_masks=true"})), ErrorKind::kInvalidInput,
+               HasSubstr("config: initial_masks: true, expected false for a dense run"));
+  EXPECT_ERROR(ValidateConfig(with({"initial_weights=x", "sparsity.target=ACTIVATION"})), ErrorKind::kInvalidInput,
+               HasSubstr("expected false where sparsity.target is ACTIVATION"));
+  EXPECT_ERROR(ValidateConfig(with({"initial_weights=x", "sparsity.apply=false"})), ErrorKind::kInvalidInput,
+               HasSubstr("expected false where sparsity.apply is false"));
+}
+
 }  // namespace
 }  // namespace twofour::train

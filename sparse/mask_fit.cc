@@ -1,0 +1,80 @@
+#include "twofour/sparse/mask_fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace twofour::sparse {
+namespace {
+
+constexpr TileMask kWhole = 0xffff;
+
+/// Entries that a mask keeps, of how many, in the tiles that are pruned.
+struct Kept {
+  int64_t kept = 0, of = 0;
+};
+
+Kept CountInPrunedTiles(const Mask& mask, bool whole_tiles) {
+  Kept count;
+  for (int64_t tile = 0; tile < mask.tile_rows() * mask.tile_cols(); ++tile) {
+    if (whole_tiles && mask.tiles()[tile] == kWhole) continue;
+    count.kept += std::popcount(mask.tiles()[tile]);
+    count.of += kTileSize * kTileSize;
+  }
+  return count;
+}
+
+/// The most that is kept in a row or column of any pruned tile.
+int MostInTiles(const Mask& mask, bool whole_tiles) {
+  constexpr TileMask kRow = 0x000f, kColumn = 0x1111;
+  int most = 0;
+  for (int64_t tile = 0; tile < mask.tile_rows() * mask.tile_cols(); ++tile) {
+    const TileMask kept = mask.tiles()[tile];
+    if (whole_tiles && kept == kWhole) continue;
+    for (int i = 0; i < kTileSize; ++i) {
+      most = std::max({most, std::popcount(static_cast<TileMask>(kept & kRow << kTileSize * i)),
+                       std::popcount(static_cast<TileMask>(kept & kColumn << i))});
+    }
+  }
+  return most;
+}
+
+/// The most that is kept in a group of neighbours along a row, those in whole tiles left out.
+int MostInGroups(const Mask& mask, int group, bool whole_tiles) {
+  int most = 0;
+  for (int64_t row = 0; row < mask.rows(); ++row) {
+    for (int64_t begin = 0; begin < mask.cols(); begin += group) {
+      int kept = 0;
+      for (int64_t col = begin; col < std::min(begin + group, mask.cols()); ++col) {
+        const bool left_out = whole_tiles && mask.tile(row / kTileSize, col / kTileSize) == kWhole;
+        kept += !left_out && mask.Keeps(row, col) ? 1 : 0;
+      }
+      most = std::max(most, kept);
+    }
+  }
+  return most;
+}
+
+}  // namespace
+
+std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int64_t step) {
+  if (plan.KeepsAll(step)) {
+    return fmt::format("a mask for step {}, at which the plan prunes nothing, expected a plan that prunes then", step);
+  }
+  const bool rows = plan.options().method == MaskMethod::kRows;
+  const int keep = rows ? plan.options().rows.keep : plan.KeptOfFour(step);
+  const int of = rows ? plan.options().rows.of : kTileSize;
+  const bool whole_tiles = plan.ShareAt(step) < 1;
+  const int most = rows ? MostInGroups(mask, of, whole_tiles) : MostInTiles(mask, whole_tiles);
+  const std::string where = rows ? "along a row" : "in a row or column of a tile";
+  if (most > keep) return fmt::format("keeps {} of {} {}, the plan {}", most, of, where, keep);
+  const Kept count = CountInPrunedTiles(mask, whole_tiles);
+  if (8 * count.kept * of < 7 * count.of * keep) {
+    return fmt::format("keeps {:.1f} % of what is pruned, the plan keeps {} of {} {}",
+                       100.0 * static_cast<double>(count.kept) / static_cast<double>(count.of), keep, of, where);
+  }
+  return std::nullopt;
+}
+
+}  // namespace twofour::sparse

@@ -1,0 +1,45 @@
+#include "twofour/train/final_model.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+
+namespace twofour::train {
+namespace {
+
+/// Brings the model to where it was at `step`: masks are judged by the step as well as by the weights.
+void GoBackTo(int64_t step, FileSystem& files, const RunFiles& run, nn::Module& model) {
+  try {
+    const auto checkpoint = CheckpointStore(files, run.checkpoints(), 1).Find(step);
+    if (!checkpoint) throw Error(fmt::format("there is no checkpoint of step {}", step));
+    nn::LoadStateDict(model, CheckpointStore::LoadModel(files, *checkpoint), checkpoint->string());
+  } catch (const Error& error) {
+    throw Error(
+        fmt::format("checkpoint.final is BEST, but {}; trainer --resume {} --set checkpoint.final=LAST takes the "
+                    "weights after the last step",
+                    error.what(), run.folder.string()),
+        error.kind());
+  }
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) layer->SetOptimizerStep(step);
+}
+
+}  // namespace
+
+int64_t FinalModelStep(const TrainerState& state, const FinalModelOptions& options) {
+  return options.best && state.best_step > 0 ? state.best_step : state.step;
+}
+
+void SaveFinalModel(FileSystem& files, const RunFiles& run, nn::Module& model, const TrainerState& state,
+                    const FinalModelOptions& options) {
+  const int64_t step = FinalModelStep(state, options);
+  if (step != state.step) GoBackTo(step, files, run, model);
+  SaveSafetensors(files, run.model(), ExportModel(model, options.weights),
+                  {{"format", "pt"}, {"step", fmt::format("{}", step)}});
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/nn/module.h"
+#include "twofour/train/checkpoint.h"
+#include "twofour/train/export.h"
+#include "twofour/train/run_files.h"
+
+namespace twofour::train {
+
+/// What the model.safetensors of a run that came to its end holds.
+struct FinalModelOptions {
+  bool best = false;  ///< The weights of the best evaluation that was saved; otherwise those after the last step.
+  ExportWeights weights = ExportWeights::kDenseWithMasks;
+};
+
+/// The step whose weights SaveFinalModel writes for a run that ended at `state`.
+int64_t FinalModelStep(const TrainerState& state, const FinalModelOptions& options);
+
+/// Writes model.safetensors, with the step in its metadata. `model` is the trained one; where another step is asked for
+/// it takes over that checkpoint's weights and masks. Throws Error when the checkpoint cannot be read.
+void SaveFinalModel(FileSystem& files, const RunFiles& run, nn::Module& model, const TrainerState& state,
+                    const FinalModelOptions& options);
+
+}  // namespace twofour::train
