@@ -7,44 +7,52 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/reported_runs.h"
 #include "twofour/train/report/report.h"
 
 namespace twofour::train {
 
 namespace {
 
-std::optional<ReportOptions> Parse(int argc, const char* const* argv, std::ostream& out) {
+std::optional<ReportOptions> Parse(int argc, const char* const* argv, const CommandContext& context) {
   ReportOptions options;
   Arguments arguments(
       "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it.",
       "trainer report");
   std::vector<std::string> runs;
   std::string html = "report.html";
-  arguments.Add("RUN", runs, "Run folders; those whose configs differ in nothing but the seed are one group")
+  arguments
+      .Add("RUN", runs,
+           "Run folders, and folders of sweeps and of runs; runs whose configs differ in nothing but the seed are one "
+           "group. Other folders and files are skipped")
       .Required();
   arguments.Add("--out", html, "The page; the table goes to the same name with .csv").Type("FILE.html").ShowDefault();
   arguments.Add("--baseline", options.baseline, "The group that others are compared to (default: the first run's)")
       .Type("NAME");
   arguments.Add("--title", options.title, "The page's heading").Type("TEXT");
-  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  options.runs.assign(runs.begin(), runs.end());
+  if (!arguments.Parse(argc, argv, 1, context.out)) return std::nullopt;
   options.html = html;
+  for (const std::string& note : FindReportedRuns(FileSystem::Default(), runs, options)) {
+    context.err << "note: " << note << "\n";
+  }
+  if (options.runs.empty()) throw Error("no runs to report on: nothing that was named is a run");
   return options;
 }
 
 }  // namespace
 
 int RunReport(int argc, const char* const* argv, const CommandContext& context) {
-  const std::optional<ReportOptions> options = Parse(argc, argv, context.out);
+  const std::optional<ReportOptions> options = Parse(argc, argv, context);
   if (!options) return 0;
   FileSystem& files = FileSystem::Default();
   const Report report = BuildReport(files, *options);
   SaveReport(files, *options, report);
   for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
   const std::string unfinished =
-      report.unfinished == 0 ? "" : fmt::format(", {} unfinished and left out of the statistics", report.unfinished);
+      report.left_out.empty() ? "" : fmt::format(", {} and left out of the statistics", report.left_out);
   context.out << fmt::format("{} run{} in {} group{}{}\n{}\n{}\n", report.runs, report.runs == 1 ? "" : "s",
                              report.groups, report.groups == 1 ? "" : "s", unfinished, options->html.string(),
                              CsvPath(*options).string());

@@ -18,6 +18,9 @@
 #include "twofour/train/sweep/runner.h"
 #include "twofour/train/sweep/sweep_config.h"
 #include "twofour/train/sweep/sweep_lock.h"
+#include "twofour/train/sweep/sweep_record.h"
+#include "twofour/train/sweep/sweep_recorder.h"
+#include "twofour/train/sweep/sweep_report.h"
 
 namespace twofour::train {
 namespace {
@@ -29,9 +32,9 @@ Examples:
   trainer sweep --config configs/experiments/schedules.pbtxt --dry-run
   trainer sweep --config configs/experiments/schedules.pbtxt
 
-Runs are written to runs/<name>/<variant>/seed-<seed>, what each prints to seed-<seed>.log beside it, and the report to
-runs/<name>/report.html and report.csv. Started again, a sweep makes what is not finished yet. The fields of a sweep file
-are described in train/sweep.proto.
+Runs are written to runs/<name>/<variant>/seed-<seed>, what each prints to seed-<seed>.log beside it, and the report on
+all of them, those that failed and why, to runs/<name>/report.html and report.csv. Started again, a sweep makes what is
+not finished yet. The fields of a sweep file are described in train/sweep.proto.
 Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.)";
 
 /// "1 run", "2 runs".
@@ -64,21 +67,37 @@ void PrintRuns(const SweepPlan& plan, const std::vector<RunState>& states, std::
   }
 }
 
-/// On the finished runs; a baseline of which none is finished is left out.
-void MakeReport(const SweepPlan& plan, const SweepResult& result, const SweepServices& services, std::ostream& out) {
-  if (!services.write_report || result.finished.empty()) return;
-  ReportOptions report{{}, plan.folder / "report.html", "", plan.name};
-  for (const size_t run : result.finished) {
-    report.runs.push_back(plan.runs[run].folder);
-    if (plan.runs[run].variant == plan.baseline) report.baseline = plan.baseline;
+/// On all runs of the sweep. Whether it could be made: what becomes of the runs does not depend on it.
+bool MakeReport(const SweepPlan& plan, const SweepRecord& record, const SweepServices& services,
+                const CommandContext& context) {
+  if (!services.write_report) return true;
+  FileSystem& files = FileSystem::Default();
+  ReportOptions report{.html = plan.folder / "report.html", .title = plan.name};
+  try {
+    AddSweepRuns(record, plan.folder, /*at_work=*/false, report);
+    report.baseline = BaselineOf(files, record, plan.folder);
+    if (!plan.baseline.empty() && !report.baseline.empty() && report.baseline != plan.baseline) {
+      context.out << fmt::format(
+          "no run of baseline '{}' is finished: the report compares with the first variant that is\n", plan.baseline);
+    }
+    services.write_report(report);
+  } catch (const Error& error) {
+    context.err << "trainer: report: " << error.what() << std::endl;
+    return false;
   }
-  if (report.baseline != plan.baseline) {
-    out << fmt::format("no run of baseline '{}' is finished: the report compares with the first variant that is\n",
-                       plan.baseline);
-  }
-  services.write_report(report);
   for (const fs::path& path : {report.html, CsvPath(report)}) {
-    if (fs::exists(path)) out << fmt::format("report: {}\n", path.string());
+    if (fs::exists(path)) context.out << fmt::format("report: {}\n", path.string());
+  }
+  return true;
+}
+
+/// The record that the folder has of an earlier start.
+std::optional<SweepRecord> EarlierRecord(FileSystem& files, const fs::path& folder, std::ostream& err) {
+  try {
+    return LoadSweepRecord(files, folder);
+  } catch (const Error& error) {
+    err << "note: " << error.what() << "; it is written anew\n";
+    return std::nullopt;
   }
 }
 
@@ -124,25 +143,30 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
   const double began = Clock::Default().Seconds();
   SweepProgressPrinter progress(plan.runs.size(), out);
+  SweepRecorder recorder(files, plan.folder, BeginRecord(plan, states, EarlierRecord(files, plan.folder, context.err)),
+                         progress,
+                         [&context](const std::string& note) { context.err << "note: " << note << std::endl; });
   const SweepResult result =
       RunSweep(plan, states,
                {.files = files,
                 .launcher = ProcessLauncher::Default(),
                 .clock = Clock::Default(),
-                .observer = progress,
+                .observer = recorder,
                 .executable = services.executable,
                 .stop_signal = [&stop] { return stop.stop ? stop.signal.load() : 0; },
                 .wait_a_while = [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); }});
   if (result.stopped_by != 0) {
+    recorder.OnStopped(result.stopped_by);
     out << fmt::format("stopped with {} of {} runs finished; go on with: trainer sweep --config {}{}{}\n",
                        result.finished.size(), plan.runs.size(), line.config,
                        line.out.empty() ? "" : " --out " + line.out, line.set.empty() ? "" : " and the same --set");
+    MakeReport(plan, recorder.record(), services, context);
     return 128 + result.stopped_by;
   }
   out << fmt::format("{} of {} runs finished, in {}\n", result.finished.size(), plan.runs.size(),
                      FormatDuration(Clock::Default().Seconds() - began));
-  MakeReport(plan, result, services, out);
-  if (result.failed.empty()) return 0;
+  const bool reported = MakeReport(plan, recorder.record(), services, context);
+  if (result.failed.empty()) return reported ? 0 : 1;
   std::vector<std::string> titles;
   for (const size_t run : result.failed) titles.push_back(plan.runs[run].title());
   context.err << fmt::format("trainer: {} of {} runs are not finished: {}", titles.size(), plan.runs.size(),

@@ -28,6 +28,10 @@ std::string Words(const PlannedRun& run, const RunEnd& end) {
     case RunEnd::Kind::kFailed:
       return fmt::format("failed after {}: {}; the end of {}:", FormatDuration(end.seconds), end.reason,
                          run.log().string());
+    case RunEnd::Kind::kTimedOut:
+      return fmt::format("ended after {}: {}", FormatDuration(end.seconds), end.reason);
+    case RunEnd::Kind::kSkipped:
+      return fmt::format("skipped: {}", end.reason);
     case RunEnd::Kind::kInterrupted:
       return fmt::format("{} after {}", end.reason, FormatDuration(end.seconds));
     case RunEnd::Kind::kNotStarted:

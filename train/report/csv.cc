@@ -33,7 +33,9 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
   }
   std::string csv = "group,seed,finished,steps,planned_steps,final_eval_loss,best_eval_loss,";
   for (const std::string& name : details) csv += CsvText("final_" + name) + ",";
-  csv += "final_train_loss,final_sparsity,mean_flip_rate,unit,units_per_s,training_seconds,torn_line,folder\n";
+  csv +=
+      "final_train_loss,final_sparsity,mean_flip_rate,unit,units_per_s,training_seconds,torn_line,folder,"
+      "state,reason\n";
   for (const RunGroup& group : groups) {
     for (const RunRecord& run : group.runs) {
       const RunSummary summary = SummariseRun(run);
@@ -51,7 +53,8 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
       for (const std::string& cell :
            {CsvNumber(summary.final_train_loss), CsvNumber(summary.final_sparsity), CsvNumber(summary.mean_flip_rate),
             run.unit, CsvNumber(summary.units_per_s), CsvNumber(summary.training_seconds),
-            run.torn_line ? std::to_string(*run.torn_line) : std::string(), CsvText(run.folder.string())}) {
+            run.torn_line ? std::to_string(*run.torn_line) : std::string(), CsvText(run.folder.string()),
+            std::string(NameOf(run.finished ? RunOutcome::kFinished : run.outcome)), CsvText(run.reason)}) {
         cells.push_back(cell);
       }
       csv += fmt::format("{}\n", fmt::join(cells, ","));

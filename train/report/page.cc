@@ -46,7 +46,7 @@ std::string Lead(const std::vector<RunGroup>& groups, size_t baseline) {
   const Counts counts = CountRuns(groups);
   std::string html =
       fmt::format("<p class=\"lead\">{}, {}", Plural(groups.size(), "group"), Plural(counts.finished, "finished run"));
-  if (counts.runs > counts.finished) html += fmt::format(", {} unfinished", counts.runs - counts.finished);
+  if (counts.runs > counts.finished) html += ", " + CountsOfOthers(groups);
   if (groups.size() > 1) html += ". Compared to " + Name(groups[baseline].label);
   return html + ".</p>\n";
 }
@@ -127,16 +127,30 @@ std::string Differences(const std::vector<RunGroup>& groups) {
   return html + "</tbody>\n</table></div>\n<p class=\"note\">– stands where a config does not set the field.</p>\n";
 }
 
+/// What became of a run, and why.
+std::string StateCell(const RunRecord& run) {
+  constexpr size_t kMaxReason = 400;
+  if (!run.finished) {
+    const std::string why =
+        run.reason.empty() ? "" : "<small>" + EscapeHtml(Shortened(run.reason, kMaxReason)) + "</small>";
+    return fmt::format("<td class=\"text long\">{}: left out of the statistics{}</td>", NameOf(run.outcome), why);
+  }
+  std::string state = run.stopped_early ? "finished early, for want of gain" : "finished";
+  if (run.model_step && *run.model_step != run.steps) {
+    state += fmt::format("<small>model of step {}</small>", *run.model_step);
+  }
+  return "<td class=\"text\">" + state + "</td>";
+}
+
 std::string RunRow(const RunGroup& group, const RunRecord& run) {
   const RunSummary summary = SummariseRun(run);
   const auto number = [](const std::optional<double>& value) {
     return value ? NumberText(*value, DecimalsFor(0, *value)) : std::string("–");
   };
-  const std::string state = run.finished ? "finished" : "unfinished: left out of the statistics";
   return fmt::format(
-      "<tr{}><th>{}</th><td>{}</td><td class=\"text\">{}</td><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td>"
+      "<tr{}><th>{}</th><td>{}</td>{}<td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td>"
       "<td class=\"text long\"><code>{}</code></td></tr>\n",
-      run.finished ? "" : " class=\"off\"", Name(group.label), run.config.seed(), state, run.steps,
+      run.finished ? "" : " class=\"off\"", Name(group.label), run.config.seed(), StateCell(run), run.steps,
       run.config.training().steps(), number(summary.final_eval_loss), number(summary.final_sparsity),
       number(summary.mean_flip_rate), EscapeHtml(run.folder.string()));
 }

@@ -39,7 +39,8 @@ void RequireWritable(const fs::path& html) {
   }
 }
 
-std::vector<RunRecord> LoadRuns(FileSystem& files, const std::vector<fs::path>& folders) {
+std::vector<RunRecord> LoadRuns(FileSystem& files, const ReportOptions& options) {
+  const std::vector<fs::path>& folders = options.runs;
   if (folders.empty()) throw Error("no runs to report on, expected at least one run's folder");
   if (folders.size() > kMaxReportedRuns) {
     throw Error(fmt::format("{} runs to report on, expected at most {}", folders.size(), kMaxReportedRuns));
@@ -52,7 +53,12 @@ std::vector<RunRecord> LoadRuns(FileSystem& files, const std::vector<fs::path>& 
     }
   }
   std::vector<RunRecord> runs;
-  for (const fs::path& folder : folders) runs.push_back(LoadRun(files, FolderPath(folder.string())));
+  for (const fs::path& folder : folders) {
+    const auto planned = options.planned.find(folder);
+    const fs::path path = FolderPath(folder.string());
+    runs.push_back(planned == options.planned.end() ? LoadRun(files, path)
+                                                    : LoadPlannedRun(files, path, planned->second));
+  }
   return runs;
 }
 
@@ -81,11 +87,10 @@ fs::path CsvPath(const ReportOptions& options) { return fs::path(options.html).r
 
 Report BuildReport(FileSystem& files, const ReportOptions& options) {
   RequireWritable(options.html);
-  const std::vector<RunGroup> groups = GroupRuns(LoadRuns(files, options.runs));
+  const std::vector<RunGroup> groups = GroupRuns(LoadRuns(files, options));
   const size_t baseline = FindGroup(groups, options.baseline);
-  Report report{.groups = groups.size(), .runs = options.runs.size()};
+  Report report{.groups = groups.size(), .runs = options.runs.size(), .left_out = CountsOfOthers(groups)};
   for (const RunGroup& group : groups) {
-    report.unfinished += group.runs.size() - group.finished();
     NoteTornLines(group, report.notes);
     NoteEqualSeeds(group, report.notes);
   }

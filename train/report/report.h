@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/report/run_record.h"
 
 namespace twofour::train {
 
@@ -16,13 +18,16 @@ struct ReportOptions {
   std::filesystem::path html = {};               ///< report.csv (same stem) is written beside it.
   std::string baseline = {};                     ///< The group the others are compared to; empty: the first.
   std::string title = {};
+  /// What sweeps know of some of `runs`, by folder: these need not be there.
+  std::map<std::filesystem::path, PlannedRunRecord> planned = {};
 };
 
 /// What a report says.
 struct Report {
   std::string html = {}, csv = {};
   std::vector<std::string> notes = {};  ///< Of what was left out or looks wrong, a line each; the page has them, too.
-  size_t groups = 0, runs = 0, unfinished = 0;
+  size_t groups = 0, runs = 0;
+  std::string left_out = {};  ///< "2 failed, 1 skipped": the runs that are not finished; empty where there are none.
 };
 
 /// Where the CSV file goes.

@@ -53,6 +53,18 @@ size_t RunGroup::finished() const {
   return static_cast<size_t>(std::ranges::count_if(runs, [](const RunRecord& run) { return run.finished; }));
 }
 
+std::string CountsOfOthers(const std::vector<RunGroup>& groups) {
+  std::map<RunOutcome, size_t> counts;
+  for (const RunGroup& group : groups) {
+    for (const RunRecord& run : group.runs) counts[run.outcome] += run.finished ? 0 : 1;
+  }
+  std::string text;
+  for (const auto& [outcome, count] : counts) {
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, NameOf(outcome));
+  }
+  return text;
+}
+
 std::vector<RunGroup> GroupRuns(std::vector<RunRecord> runs) {
   std::vector<RunGroup> groups;
   std::map<std::string, size_t> index;

@@ -19,6 +19,9 @@ struct RunGroup {
   size_t finished() const;
 };
 
+/// How many runs are not finished, by what became of them: "2 failed, 1 skipped"; empty where there are none.
+std::string CountsOfOthers(const std::vector<RunGroup>& groups);
+
 /// Groups runs, in the order in which a group's first run is listed.
 std::vector<RunGroup> GroupRuns(std::vector<RunRecord> runs);
 

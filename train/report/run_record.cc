@@ -57,6 +57,10 @@ class MetricsReader {
       ReadLine(text.substr(begin, newline - begin));
       begin = newline + 1;
     }
+    if (final_step_ != run_.steps) {  // The run went on since.
+      run_.model_step.reset();
+      run_.stopped_early = false;
+    }
     for (auto& [name, sums] : layer_sums_) {
       Curve& means = run_.layer_means[name];
       for (const auto& [step, sum] : sums) means[step] = sum.total / static_cast<double>(sum.count);
@@ -88,6 +92,8 @@ class MetricsReader {
       }
     } else if (split == "activation") {
       AddToMean("hidden_density", step, "density", record);
+    } else if (split == "final") {
+      ReadFinal(step, record);
     } else {
       return;
     }
@@ -110,6 +116,18 @@ class MetricsReader {
       Put(run_.eval_details[name], step, name, record);
       if (run_.eval_details.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of evaluation", kMaxDetails));
     }
+  }
+
+  void ReadFinal(int64_t at, const Json& record) {
+    const auto step = record.find("model_step"), early = record.find("stopped_early");
+    if (step == record.end() || !step->is_number_integer()) Fail("no model_step, expected a step");
+    const auto model_step = step->get<int64_t>();
+    if (model_step < 0 || model_step > kMaxStep)
+      Fail(fmt::format("model_step {}, expected 0 to {}", step->dump(), kMaxStep));
+    if (early == record.end() || !early->is_boolean()) Fail("no stopped_early, expected true or false");
+    final_step_ = at;
+    run_.model_step = model_step;
+    run_.stopped_early = early->get<bool>();
   }
 
   void AddToMean(const std::string& mean, int64_t step, const std::string& key, const Json& record) {
@@ -141,6 +159,7 @@ class MetricsReader {
   RunRecord& run_;
   std::string source_;
   int64_t line_ = 0;
+  int64_t final_step_ = -1;  // Of the last record of an end.
   std::map<std::string, std::map<int64_t, Sum>> layer_sums_;
 };
 
@@ -156,6 +175,33 @@ RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
   run.finished = files.Exists(paths.model());
   if (!files.Exists(paths.metrics())) return run;
   ReadMetrics(ReadText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
+  return run;
+}
+
+RunRecord LoadPlannedRun(FileSystem& files, const fs::path& folder, const PlannedRunRecord& planned) {
+  RunRecord run{.folder = folder, .config = planned.config, .outcome = planned.outcome, .reason = planned.reason};
+  if (!files.Exists(RunFiles{folder}.config())) {
+    if (planned.outcome != RunOutcome::kFinished) return run;
+    run.outcome = RunOutcome::kUnfinished;
+    run.reason = "it was finished, and its folder is gone";
+    return run;
+  }
+  try {
+    run = LoadRun(files, folder);
+    run.outcome = planned.outcome;
+    run.reason = planned.reason;
+  } catch (const Error& error) {
+    run.outcome = RunOutcome::kUnfinished;
+    run.reason = fmt::format("it cannot be read: {}", error.what());
+    return run;
+  }
+  if (run.finished) {
+    run.outcome = RunOutcome::kFinished;
+    run.reason.clear();
+  } else if (run.outcome == RunOutcome::kFinished) {
+    run.outcome = RunOutcome::kUnfinished;
+    run.reason = "it was finished, and its model.safetensors is gone";
+  }
   return run;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/report/run_outcome.h"
 
 #include "config.pb.h"
 
@@ -30,6 +31,11 @@ struct RunRecord {
   std::map<std::string, Curve> layer_means = {};
   std::string unit = {};  ///< "samples" or "tokens"; empty where no speed is told.
   Curve units_per_s = {};
+  std::optional<int64_t> model_step = {};  ///< Whose weights the final ones are, where the run tells.
+  bool stopped_early = false;              ///< For too many evaluations without gain.
+  /// What became of a run that is not finished, and why, as far as a sweep knows.
+  RunOutcome outcome = RunOutcome::kUnfinished;
+  std::string reason = {};
 };
 
 /// A metrics file above this is an Error, thrown before anything of it is read.
@@ -39,9 +45,20 @@ inline constexpr uint64_t kMaxReportMetricsBytes = uint64_t{512} << 20;
 /// does.
 void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run);
 
+/// What a sweep knows of one of its runs, which may have left nothing.
+struct PlannedRunRecord {
+  RunOutcome outcome = RunOutcome::kUnfinished;
+  std::string reason = {};
+  proto::Config config = {};
+};
+
 /// Reads a run's folder; one that was only just made has no metrics yet. Records of kinds that are not known are passed
 /// over. Throws Error, in one line, on a folder without a valid config and on a damaged line of metrics, naming it;
 /// only a last line without an end, as a kill leaves it, is skipped.
 RunRecord LoadRun(FileSystem& files, const std::filesystem::path& folder);
+
+/// A run of a sweep: what its folder tells and, where it is not finished, what became of it. Where the folder tells
+/// nothing, that is all. A folder that cannot be read is a reason, too, and no Error.
+RunRecord LoadPlannedRun(FileSystem& files, const std::filesystem::path& folder, const PlannedRunRecord& planned);
 
 }  // namespace twofour::train

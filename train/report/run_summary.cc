@@ -47,9 +47,9 @@ std::optional<double> TrainingSeconds(const RunRecord& run) {
 RunSummary SummariseRun(const RunRecord& run) {
   RunSummary summary;
   summary.final_eval_loss = LastOf(run.eval_loss);
-  if (!run.eval_loss.empty()) {
-    summary.best_eval_loss =
-        std::ranges::min_element(run.eval_loss, {}, [](const auto& point) { return point.second; })->second;
+  // Step 0 is what the run began with.
+  for (const auto& [step, loss] : run.eval_loss) {
+    if (step > 0) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
   }
   for (const auto& [name, curve] : run.eval_details) {
     if (const std::optional<double> last = LastOf(curve)) summary.final_details[name] = *last;

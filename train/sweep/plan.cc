@@ -51,13 +51,7 @@ std::string PrefixLines(const std::string& prefix, const std::string& message) {
 
 proto::Config ResolveConfig(const proto::Config& base, const PlannedRun& run, int threads, const std::string& where) {
   try {
-    proto::Config config = base;
-    for (const std::string& assignment : run.set) ApplyOverride(config, assignment);
-    config.set_seed(run.seed);
-    config.set_threads(threads);
-    config = WithDefaults(config);
-    ValidateConfig(config);
-    return config;
+    return ConfigOfRun(base, run.set, run.seed, threads);
   } catch (const Error& error) {
     throw Error(PrefixLines(where, error.what()), error.kind());
   }
@@ -128,6 +122,16 @@ std::string PlannedRun::title() const { return fmt::format("{} seed {}", variant
 
 fs::path PlannedRun::log() const { return fs::path(folder) += ".log"; }
 
+proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads) {
+  proto::Config config = base;
+  for (const std::string& assignment : set) ApplyOverride(config, assignment);
+  config.set_seed(seed);
+  config.set_threads(threads);
+  config = WithDefaults(config);
+  ValidateConfig(config);
+  return config;
+}
+
 SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder) {
   SweepPlan plan{sweep.name(),
                  sweep.baseline(),
@@ -135,8 +139,8 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
                  folder.empty() ? fs::path("runs") / sweep.name() : folder,
                  sweep.parallel_runs(),
                  ThreadsPerRun(sweep),
-                 {}};
-  const proto::Config base = LoadTextConfig(plan.base.string());
+                 sweep.seconds_per_run()};
+  const proto::Config base = plan.base_config = LoadTextConfig(plan.base.string());
   const SweepVariants variants(sweep, source, base.name());
   if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
   const Needs needs = FindNeeds(variants, source);

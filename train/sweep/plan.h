@@ -30,8 +30,14 @@ struct SweepPlan {
   std::filesystem::path base, folder;
   int parallel_runs = 1;
   int threads_per_run = 1;
-  std::vector<PlannedRun> runs;  ///< All variants with the first seed, then with the next.
+  double seconds_per_run = 0;  ///< 0: as long as it takes.
+  proto::Config base_config = {};
+  std::vector<PlannedRun> runs = {};  ///< All variants with the first seed, then with the next.
 };
+
+/// The config of a run that differs from `base` by assignments as --set takes them, spelled out. Throws Error when it
+/// is not valid.
+proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads);
 
 /// Plans a valid sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of
 /// every run. Throws Error on the first variant that cannot be run, on unknown names, and on runs that need each other.

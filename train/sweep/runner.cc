@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 #include <list>
 #include <memory>
 #include <utility>
@@ -16,6 +18,26 @@ namespace {
 
 enum class Stage { kWaiting, kRunning, kFinished, kFailed };
 
+/// "ended by signal 9 (Killed)"
+std::string SignalWords(int signal) {
+  const char* const name = strsignal(signal);
+  return fmt::format("ended by signal {}{}", signal, name == nullptr ? "" : fmt::format(" ({})", name));
+}
+
+/// What became of a run that another one needs.
+std::string Fate(RunEnd::Kind kind) {
+  switch (kind) {
+    case RunEnd::Kind::kTimedOut:
+      return "took too long";
+    case RunEnd::Kind::kNotStarted:
+      return "could not be started";
+    case RunEnd::Kind::kSkipped:
+      return "was skipped";
+    default:
+      return "failed";
+  }
+}
+
 class Runner {
  public:
   Runner(const SweepPlan& plan, const std::vector<RunState>& states, const RunnerServices& services)
@@ -23,11 +45,13 @@ class Runner {
     for (const RunState state : states) {
       stages_.push_back(state == RunState::kFinished ? Stage::kFinished : Stage::kWaiting);
     }
+    fates_.resize(states.size());
   }
 
   SweepResult Run() {
     for (;;) {
       if (stopped_by_ == 0) PassSignalOn();
+      EndWhatTakesTooLong();
       bool changed = EndFinishedProcesses();
       if (stopped_by_ == 0) changed |= StartWhatCan();
       if (changed) continue;
@@ -47,6 +71,8 @@ class Runner {
     size_t run;
     std::unique_ptr<Process> process;
     double began;
+    std::optional<double> asked_to_stop = {};  // When it had taken too long.
+    bool killed = false;
   };
 
   void PassSignalOn() {
@@ -57,6 +83,20 @@ class Runner {
     services_.observer.OnStopping(running_.size());
   }
 
+  void EndWhatTakesTooLong() {
+    if (plan_.seconds_per_run <= 0) return;
+    const double now = services_.clock.Seconds();
+    for (Running& running : running_) {
+      if (!running.asked_to_stop && now - running.began > plan_.seconds_per_run) {
+        running.asked_to_stop = now;
+        running.process->Signal(SIGTERM);
+      } else if (running.asked_to_stop && !running.killed && now - *running.asked_to_stop > kSecondsToStop) {
+        running.killed = true;
+        running.process->Signal(SIGKILL);
+      }
+    }
+  }
+
   bool EndFinishedProcesses() {
     bool changed = false;
     for (auto running = running_.begin(); running != running_.end();) {
@@ -65,23 +105,29 @@ class Runner {
         ++running;
         continue;
       }
-      const size_t run = running->run;
-      const double seconds = services_.clock.Seconds() - running->began;
+      const Running ended = std::move(*running);
       running = running_.erase(running);
-      End(run, HowItEnded(run, *code, seconds));
+      End(ended.run, HowItEnded(ended, *code, services_.clock.Seconds() - ended.began));
       changed = true;
     }
     return changed;
   }
 
-  RunEnd HowItEnded(size_t run, int code, double seconds) const {
-    if (code == 0 && services_.files.Exists(RunFiles{plan_.runs[run].folder}.model())) {
-      return {RunEnd::Kind::kFinished, "", seconds};
+  RunEnd HowItEnded(const Running& ended, int code, double seconds) const {
+    const bool has_model = services_.files.Exists(RunFiles{plan_.runs[ended.run].folder}.model());
+    if (code == 0 && has_model) return {RunEnd::Kind::kFinished, "", seconds};
+    if (ended.asked_to_stop) {
+      return {RunEnd::Kind::kTimedOut,
+              fmt::format(
+                  "took longer than {} s{}", plan_.seconds_per_run,
+                  ended.killed ? fmt::format(" and did not stop within {} s of being asked to", kSecondsToStop) : ""),
+              seconds};
     }
     if (code == 0) return {RunEnd::Kind::kFailed, "ended without model.safetensors", seconds};
-    if (stopped_by_ != 0 && code == 128 + stopped_by_) return {RunEnd::Kind::kInterrupted, "stopped", seconds};
-    return {RunEnd::Kind::kFailed,
-            code > 128 ? fmt::format("ended by signal {}", code - 128) : fmt::format("exit code {}", code), seconds};
+    if (stopped_by_ != 0 && code == 128 + stopped_by_) {
+      return {RunEnd::Kind::kInterrupted, fmt::format("stopped by signal {}", stopped_by_), seconds};
+    }
+    return {RunEnd::Kind::kFailed, code > 128 ? SignalWords(code - 128) : fmt::format("exit code {}", code), seconds};
   }
 
   bool StartWhatCan() {
@@ -91,7 +137,8 @@ class Runner {
       const std::vector<size_t>& needs = plan_.runs[run].needs;
       const auto failed = std::ranges::find(needs, Stage::kFailed, [this](size_t need) { return stages_[need]; });
       if (failed != needs.end()) {
-        End(run, {RunEnd::Kind::kNotStarted, fmt::format("needs {}, which failed", plan_.runs[*failed].title())});
+        End(run,
+            {RunEnd::Kind::kSkipped, fmt::format("needs {}, which {}", plan_.runs[*failed].title(), fates_[*failed])});
         changed = true;
       } else if (std::ssize(running_) < plan_.parallel_runs &&
                  std::ranges::all_of(needs, [this](size_t need) { return stages_[need] == Stage::kFinished; })) {
@@ -105,6 +152,7 @@ class Runner {
   void Start(size_t run) {
     const PlannedRun& planned = plan_.runs[run];
     try {
+      services_.observer.OnStart(planned, states_[run] == RunState::kInterrupted);
       services_.files.CreateDirectories(planned.folder.parent_path());
       std::unique_ptr<Process> process = services_.launcher.Start(
           {services_.executable, Arguments(run), planned.log(), states_[run] == RunState::kInterrupted});
@@ -133,6 +181,7 @@ class Runner {
     stages_[run] = end.kind == RunEnd::Kind::kFinished      ? Stage::kFinished
                    : end.kind == RunEnd::Kind::kInterrupted ? Stage::kWaiting
                                                             : Stage::kFailed;
+    fates_[run] = Fate(end.kind);
     const int64_t steps = plan_.runs[run].config.training().steps();
     // How much of a resumed run was done before is not known here.
     if (end.kind == RunEnd::Kind::kFinished && states_[run] == RunState::kNew) time_left_.Add(steps, end.seconds);
@@ -157,6 +206,7 @@ class Runner {
   const std::vector<RunState>& states_;
   const RunnerServices& services_;
   std::vector<Stage> stages_;
+  std::vector<std::string> fates_;  // Of those that failed, in words.
   std::list<Running> running_;
   TimeLeft time_left_;
   int stopped_by_ = 0;

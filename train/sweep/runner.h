@@ -20,8 +20,10 @@ struct RunEnd {
   enum class Kind {
     kFinished,
     kFailed,
+    kTimedOut,     ///< It took longer than plan.seconds_per_run.
     kInterrupted,  ///< Asked to stop, it did.
-    kNotStarted,   ///< It needs a run that failed, or could not be started.
+    kNotStarted,   ///< It could not be started.
+    kSkipped,      ///< It needs a run that did not finish.
   };
   Kind kind = Kind::kFinished;
   std::string reason;  ///< In words, where it is not finished.
@@ -38,6 +40,8 @@ struct SweepProgress {
 class SweepObserver {
  public:
   virtual ~SweepObserver() = default;
+  /// A run is about to be started; `goes_on` where it is one that was interrupted.
+  virtual void OnStart(const PlannedRun& /*run*/, bool /*goes_on*/) {}
   virtual void OnEnd(const PlannedRun& run, const RunEnd& end, const SweepProgress& progress) = 0;
   /// Nothing is started any more; so many runs have been asked to stop.
   virtual void OnStopping(size_t running) = 0;
@@ -60,9 +64,12 @@ struct SweepResult {
   int stopped_by = 0;                    ///< The signal, or 0.
 };
 
+/// How long a run that took too long has from SIGTERM to SIGKILL.
+inline constexpr double kSecondsToStop = 60;
+
 /// Runs all that is not finished, in the plan's order, each as a process of its own as soon as what it needs is done
-/// and one of plan.parallel_runs places is free. A run that fails takes those with it that need it. Asked to stop,
-/// passes the signal on and waits for what is under way.
+/// and one of plan.parallel_runs places is free. A run that fails takes those with it that need it, and one that takes
+/// longer than plan.seconds_per_run is ended. Asked to stop, passes the signal on and waits for what is under way.
 SweepResult RunSweep(const SweepPlan& plan, const std::vector<RunState>& states, const RunnerServices& services);
 
 }  // namespace twofour::train

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kMaxParallelRuns = 256;
 constexpr int kMaxThreads = 1024;
+constexpr double kMaxSeconds = 1e9;
 /// What a sweep decides by itself.
 constexpr std::array<std::string_view, 3> kOwnFields = {"name", "seed", "threads"};
 
@@ -36,6 +37,10 @@ class SweepChecks {
     if (sweep_.base().empty()) Fault("base", "missing, expected a config file");
     InRange("parallel_runs", sweep_.parallel_runs(), 1, kMaxParallelRuns);
     InRange("threads_per_run", sweep_.threads_per_run(), 0, kMaxThreads);
+    const double seconds = sweep_.seconds_per_run();
+    if (!(seconds >= 0 && seconds <= kMaxSeconds)) {
+      Fault("seconds_per_run", fmt::format("{}, expected 0 to {}", seconds, kMaxSeconds));
+    }
     CheckSeeds();
     CheckAssignments("set", sweep_.set());
     for (int i = 0; i < sweep_.axis_size(); ++i) CheckAxis(fmt::format("axis {}", i + 1), sweep_.axis(i));

@@ -23,6 +23,14 @@ SweepLock::SweepLock(const std::filesystem::path& folder)
   }
 }
 
+bool SweepLock::IsHeld(const std::filesystem::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
+  close(descriptor);
+  return held;
+}
+
 SweepLock::~SweepLock() { close(descriptor_); }
 
 }  // namespace twofour::train

@@ -11,6 +11,8 @@ class SweepLock {
   /// Throws Error when another process holds it, or there is no such folder.
   explicit SweepLock(const std::filesystem::path& folder);
   ~SweepLock();
+  /// Whether another process holds it.
+  static bool IsHeld(const std::filesystem::path& folder);
   SweepLock(const SweepLock&) = delete;
   SweepLock& operator=(const SweepLock&) = delete;
 

@@ -4,17 +4,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <map>
 #include <string_view>
 
 #include "twofour/core/error.h"
 #include "twofour/train/config/suggest.h"
+#include "twofour/train/sweep/sweep_record.h"
 
 namespace twofour::train {
 namespace {
 
 constexpr size_t kMaxFolderName = 200;  // File systems take 255 bytes.
+/// What a sweep itself leaves in its folder.
+constexpr std::array<std::string_view, 3> kOwnFiles = {kSweepRecordFile, "report.html", "report.csv"};
 
 std::string LastPart(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
@@ -94,6 +98,10 @@ void SweepVariants::RequireDistinct(const std::string& source) const {
           fmt::format("{}: variant '{}': {} characters, expected at most {}; give its values short names with "
                       "variant {{ name: \"...\" set: \"...\" }}",
                       source, variant.name, variant.folder.size(), kMaxFolderName));
+    }
+    if (std::ranges::find(kOwnFiles, variant.folder) != kOwnFiles.end()) {
+      throw Error(fmt::format("{}: variant '{}': its folder would take the place of the sweep's own file; rename it",
+                              source, variant.name));
     }
     const auto [found, added] = names.emplace(variant.folder, variant.name);
     if (added) continue;

@@ -28,6 +28,7 @@ using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Few samples and a high rate: the evaluation loss rises long before the end.
 constexpr const char* kConfig = R"(
@@ -194,6 +195,15 @@ TEST_F(EndingAppTest, WhatWasNotSavedIsSaid) {
   EXPECT_THAT(Train("x", {"checkpoint.save_best=false", "checkpoint.final=BEST"}),
               FailsWith(2, HasSubstr("expected LAST where checkpoint.save_best is false")));
   EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(EndingAppTest, TheReportTellsOfAnEarlyStopAndOfTheModelsStep) {
+  ASSERT_EQ(Train("early", {"training.stop_after_evaluations_without_gain=3", "checkpoint.final=BEST"}).code, 0);
+  const std::string best = std::to_string(LastRecord("early")["model_step"].get<int64_t>());
+  ASSERT_EQ(Run({"report", Path("early"), "--out", Path("r.html")}).code, 0);
+  EXPECT_THAT(ReadTextFile(dir_ / "r.html"),
+              AllOf(HasSubstr("finished early, for want of gain<small>model of step " + best + "</small>"),
+                    HasSubstr("1 finished run"), Not(HasSubstr("left out"))));
 }
 
 }  // namespace

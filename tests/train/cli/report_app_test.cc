@@ -69,5 +69,20 @@ TEST_F(ReportAppTest, HelpIsNoError) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("--baseline"), HasSubstr("--out"), HasSubstr("RUN")));
 }
 
+TEST_F(ReportAppTest, WhatIsNoRunIsSkippedWithANoteOnStandardError) {
+  MakeRun(dir_ / "a", RunConfig("a", 1), Metrics(0.5));
+  std::filesystem::create_directory(dir_ / "empty");
+  test::WriteTextFile(dir_ / "file", "");
+  const Outcome outcome = Run({"report", Path("a"), Path("empty"), Path("file"), "--out", Path("r.html")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("note: " + Path("empty: skipped: an empty folder\n")),
+                                 HasSubstr("note: " + Path("file: skipped: a file, no run's folder\n"))));
+  EXPECT_THAT(outcome.out, HasSubstr("1 run in 1 group\n"));
+  const Outcome nothing = Run({"report", Path("empty"), Path("file"), "--out", Path("x.html")});
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("trainer: no runs to report on: nothing that was named is a run\n"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "x.html"));
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -30,7 +30,6 @@ using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr const char* kTrainer = TWOFOUR_BINARY_DIR "/bin/trainer";
@@ -58,7 +57,7 @@ class SweepTest : public AppRunner {
     std::ostringstream out, err;
     const SweepServices services{kTrainer, [this](const ReportOptions& report) {
                                    reports_.push_back(report);
-                                   WriteTextFile(report.html, "<html>");
+                                   WriteReport(FileSystem::Default(), report);
                                  }};
     const int code =
         train::Sweep({.config = Path("trial.pbtxt"), .out = Path("out")}, {out, err, false, stop_}, services);
@@ -146,14 +145,81 @@ TEST_F(SweepTest, ARunThatFailsIsShownAndTheOthersGoOn) {
                                  HasSubstr("[2/2] good seed 1: evaluation loss")));
   EXPECT_EQ(outcome.err, "trainer: 1 of 2 runs are not finished: bad seed 1\n");
   ASSERT_EQ(reports_.size(), 1u);
-  EXPECT_THAT(reports_[0].runs, ElementsAre(dir_ / "out/good/seed-1"));
-  EXPECT_EQ(reports_[0].baseline, "");  // Of which there is nothing to compare with.
+  EXPECT_THAT(reports_[0].runs, ElementsAre(dir_ / "out/bad/seed-1", dir_ / "out/good/seed-1"));
+  EXPECT_EQ(reports_[0].baseline, "good");  // Of the other one there is nothing to compare with.
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
+              ContainsRegex("\"bad\",1,no,0,6,.*,failed,\"exit code 2: cannot read no/such.csv[^\n]*\"\n"));
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"),
+              HasSubstr("failed: left out of the statistics<small>exit code 2: cannot read no/such.csv"));
 }
 
-TEST_F(SweepTest, WhereEverythingFailsThereIsNoReport) {
+TEST_F(SweepTest, EveryPlannedRunIsReportedOnHoweverItEnded) {
+  WriteSweep(
+      "axis { variant { name: 'hot' set: 'learning_rate.lr=1e30' } "
+      "variant { name: 'after' set: 'initial_weights={run:hot}/model.safetensors' } variant { name: 'good' } } ");
+  EXPECT_EQ(Sweep().code, 1);
+  const std::string csv = ReadTextFile(dir_ / "out/report.csv");
+  EXPECT_THAT(csv, ContainsRegex("\"hot\",1,no,.*,failed,\"exit code 1: step [0-9]+: the "));
+  EXPECT_THAT(csv, ContainsRegex("\"after\",1,no,.*,skipped,\"needs hot seed 1, which failed\"\n"));
+  EXPECT_THAT(csv, ContainsRegex("\"good\",1,yes,.*,finished,\"\"\n"));
+
+  // `trainer report` tells the same of the folder, wherever that is by now.
+  ASSERT_EQ(Run({"report", Path("out"), "--out", Path("again.html")}).code, 0);
+  EXPECT_EQ(ReadTextFile(dir_ / "again.csv"), csv);
+  EXPECT_EQ(ReadTextFile(dir_ / "again.html"), ReadTextFile(dir_ / "out/report.html"));
+  fs::rename(dir_ / "out", dir_ / "moved");
+  ASSERT_EQ(Run({"report", Path("moved"), "--out", Path("again.html")}).code, 0);
+  EXPECT_THAT(ReadTextFile(dir_ / "again.csv"), HasSubstr(",skipped,\"needs hot seed 1, which failed\"\n"));
+}
+
+TEST_F(SweepTest, WhereEverythingFailsTheReportSaysWhy) {
   WriteSweep("set: 'data.csv.path=no/such.csv'");
   EXPECT_EQ(Sweep().code, 1);
-  EXPECT_THAT(reports_, IsEmpty());
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"), HasSubstr(",failed,\"exit code 2: cannot read no/such.csv"));
+}
+
+TEST_F(SweepTest, AReportThatCannotBeWrittenTakesNothingWithIt) {
+  WriteSweep("");
+  fs::create_directories(dir_ / "out/report.html");
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("trainer: report: " + Path("out/report.html: cannot be written: it is a folder")));
+  EXPECT_TRUE(fs::exists(dir_ / "out/base/seed-1/model.safetensors"));
+}
+
+TEST_F(SweepTest, ADamagedRecordIsWrittenAnew) {
+  WriteSweep("");
+  fs::create_directories(dir_ / "out");
+  WriteTextFile(dir_ / "out/sweep.json", "{");
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("note: " + Path("out/sweep.json: expected an object; it is written anew")));
+  EXPECT_THAT(ReadTextFile(dir_ / "out/sweep.json"), HasSubstr("\"state\": \"finished\""));
+}
+
+TEST_F(SweepTest, AnEarlyStoppedRunIsFinished) {
+  WriteSweep(
+      "set: 'training.steps=100000' set: 'training.stop_after_evaluations_without_gain=1' "
+      "set: 'evaluation.every_steps=1' set: 'learning_rate.lr=0.1' set: 'checkpoint.final=BEST'");
+  const Outcome outcome = Sweep();
+  ASSERT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"), HasSubstr("finished early, for want of gain"));
+  EXPECT_THAT(Sweep().out, HasSubstr("1 finished, 0 to go on with"));
+}
+
+TEST_F(SweepTest, ARunThatTakesTooLongIsListedAndGoneOnWith) {
+  WriteSweep(
+      "axis { variant { name: 'endless' set: 'training.steps=100000000' } variant { name: 'short' } } "
+      "seconds_per_run: 1");
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, ContainsRegex("endless seed 1: ended after 0:[0-9]+: took longer than 1 s"));
+  EXPECT_THAT(
+      ReadTextFile(dir_ / "out/report.csv"),
+      ContainsRegex("\"endless\",1,no,.*,timed out,\"took longer than 1 s; its last line: stopped after step "));
+  EXPECT_TRUE(fs::exists(dir_ / "out/endless/seed-1/checkpoints/last/trainer.json"));
+  EXPECT_THAT(Run({"sweep", "--config", Path("trial.pbtxt"), "--out", Path("out"), "--dry-run"}).out,
+              HasSubstr("1 finished, 1 to go on with, 0 to start"));
 }
 
 TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
@@ -173,6 +239,10 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
     EXPECT_FALSE(fs::exists(dir_ / run / "model.safetensors")) << run;
     EXPECT_TRUE(IsLeft(run)) << run;
   }
+  // A report over what there is.
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
+              ContainsRegex("\"base\",1,no,.*,interrupted,\"stopped by signal 2; its last line: stopped after step "));
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"), HasSubstr("0 finished runs, 2 interrupted"));
 
   const Outcome outcome = Sweep();
   ASSERT_EQ(outcome.code, 0) << outcome.out << outcome.err;
@@ -190,7 +260,8 @@ TEST_F(SweepTest, AskedToStopBeforeTheFirstRunItStartsNone) {
   EXPECT_EQ(outcome.code, 128 + SIGTERM);
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("stopped with 0 of 1 runs finished"), Not(HasSubstr("waiting"))));
   EXPECT_FALSE(fs::exists(dir_ / "out/base/seed-1"));
-  EXPECT_THAT(reports_, IsEmpty());
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
+              HasSubstr(",not started,\"the sweep was stopped by signal 15\"\n"));
 }
 
 TEST_F(SweepTest, NoRunOutlivesTheSweep) {
@@ -201,6 +272,8 @@ TEST_F(SweepTest, NoRunOutlivesTheSweep) {
   sweep->Signal(SIGKILL);
   EXPECT_EQ(AwaitEnd(*sweep), 128 + SIGKILL);
   EXPECT_TRUE(Await([&] { return IsLeft("out/base/seed-1"); }));
+  ASSERT_EQ(Run({"report", Path("out"), "--out", Path("r.html")}).code, 0);
+  EXPECT_THAT(ReadTextFile(dir_ / "r.csv"), HasSubstr(",interrupted,\"its sweep ended without waiting for it\"\n"));
 }
 
 TEST_F(SweepTest, TwoSweepsDoNotShareAFolder) {

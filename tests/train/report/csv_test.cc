@@ -42,6 +42,8 @@ std::vector<RunGroup> HostileGroups() {
   a.eval_details["=bad\"name"] = {{100, 1}};
   a.steps = 100;
   b.torn_line = 7;
+  b.outcome = RunOutcome::kFailed;
+  b.reason = "=exit \"1\",\n2";
   return GroupRuns({a, b});
 }
 
@@ -73,6 +75,10 @@ TEST(RunsAsCsvTest, HasARowForEachRunAndAColumnForEachNumber) {
   EXPECT_EQ(cell(2, "final_eval_loss"), "");
   EXPECT_EQ(cell(2, "torn_line"), "7");
   EXPECT_EQ(cell(2, "folder"), "runs/b-2");
+  EXPECT_EQ(cell(1, "state"), "finished");
+  EXPECT_EQ(cell(1, "reason"), "");
+  EXPECT_EQ(cell(2, "state"), "failed");
+  EXPECT_EQ(cell(2, "reason"), "'=exit \"1\",\n2");
 }
 
 TEST(RunsAsCsvTest, PythonReadsTheSame) {

@@ -93,7 +93,7 @@ TEST_F(ReportTest, UnfinishedRunsAreListedAndLeftOut) {
   options.runs.push_back(Make("dense", 4, Metrics(100), "", /*finished=*/false));
   const Report report = BuildReport(files_, options);
   EXPECT_EQ(report.runs, 7u);
-  EXPECT_EQ(report.unfinished, 1u);
+  EXPECT_EQ(report.left_out, "1 unfinished");
   EXPECT_THAT(report.html, HasSubstr("<b>0.520</b> ± 0.010"));
   EXPECT_THAT(report.html, HasSubstr("One run is not finished: left out of all means"));
   EXPECT_THAT(report.html, HasSubstr("unfinished: left out of the statistics"));
@@ -182,6 +182,41 @@ TEST_F(ReportTest, AFullDiskIsARuntimeFailureAndKeepsTheOldReport) {
   full.FailAfterBytes(100);
   EXPECT_ERROR(WriteReport(full, options), ErrorKind::kRuntimeFailure, HasSubstr("report"));
   EXPECT_EQ(Page(), before);
+}
+
+TEST_F(ReportTest, PlannedRunsThatLeftNothingAreListedAndNotCounted) {
+  ReportOptions options = MakeRuns();
+  const auto plan = [&](const std::string& name, RunOutcome outcome, const std::string& reason) {
+    const fs::path folder = dir_ / ("none-" + name);
+    options.runs.push_back(folder);
+    options.planned[folder] = {outcome, reason, WithDefaults(ParseTextConfig(RunConfig(name, 4), "c"))};
+  };
+  plan("dense", RunOutcome::kFailed, "exit code 2: cannot read <script>alert(1)</script>\x1b");
+  plan("hot", RunOutcome::kTimedOut, "took longer than 3 s");
+  plan("later", RunOutcome::kSkipped, "needs hot seed 4, which took too long");
+  const Report report = BuildReport(files_, options);
+  ASSERT_NO_THROW(XmlParser(report.html).Parse());
+  EXPECT_EQ(report.left_out, "1 failed, 1 timed out, 1 skipped");
+  for (const char* part :
+       {"4 groups, 6 finished runs, 1 failed, 1 timed out, 1 skipped", "<b>0.520</b> ± 0.010",
+        "failed: left out of the statistics<small>exit code 2: cannot read &lt;script&gt;alert(1)&lt;/script&gt;\uFFFD",
+        "timed out: left out of the statistics<small>took longer than 3 s</small>",
+        "skipped: left out of the statistics<small>needs hot seed 4, which took too long</small>",
+        "3 runs are not finished"}) {
+    EXPECT_THAT(report.html, HasSubstr(part));
+  }
+  EXPECT_THAT(report.csv, HasSubstr("\"hot\",4,no,0,100,"));
+  EXPECT_THAT(report.csv, HasSubstr(",timed out,\"took longer than 3 s\"\n"));
+  EXPECT_EQ(std::ranges::count(report.csv, '\n'), 10);
+}
+
+TEST_F(ReportTest, WhereNothingIsFinishedEveryRunIsListed) {
+  ReportOptions options{.runs = {dir_ / "none"}, .html = dir_ / "report.html"};
+  options.planned[dir_ / "none"] = {RunOutcome::kFailed, "exit code 2",
+                                    WithDefaults(ParseTextConfig(RunConfig("a", 1), "c"))};
+  const Report report = BuildReport(files_, options);
+  ASSERT_NO_THROW(XmlParser(report.html).Parse());
+  EXPECT_THAT(report.html, AllOf(HasSubstr("0 finished runs, 1 failed"), HasSubstr("<small>exit code 2</small>")));
 }
 
 }  // namespace

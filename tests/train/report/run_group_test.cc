@@ -72,5 +72,14 @@ TEST(FindGroupTest, FindsByLabelThenByName) {
                AllOf(HasSubstr("--baseline \"c\": no such group"), HasSubstr("\"a (interval=1)\", \"b\"")));
 }
 
+TEST(CountsOfOthersTest, CountsByWhatBecameOfThem) {
+  RunRecord failed = Recorded("a", 1, "", false), skipped = Recorded("b", 1, "", false);
+  failed.outcome = RunOutcome::kFailed;
+  skipped.outcome = RunOutcome::kSkipped;
+  EXPECT_EQ(CountsOfOthers(GroupRuns({Recorded("a", 2), failed, skipped, failed})), "2 failed, 1 skipped");
+  EXPECT_EQ(CountsOfOthers(GroupRuns({Recorded("a", 2)})), "");
+  EXPECT_EQ(CountsOfOthers(GroupRuns({Recorded("a", 2, "", false)})), "1 unfinished");
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "twofour/train/config/text_config.h"
 #include "twofour/train/metrics.h"
 
 #include "tests/support/expect_error.h"
@@ -134,6 +135,58 @@ TEST_F(RunRecordTest, MetricsAboveTheLimitAreNotRead) {
   fs::resize_file(dir_ / "run/metrics.jsonl", kMaxReportMetricsBytes + 1);  // A hole: it takes no disk.
   EXPECT_ERROR(LoadRun(files_, dir_ / "run"), ErrorKind::kInvalidInput,
                AllOf(HasSubstr("metrics.jsonl"), HasSubstr("expected at most 536870912")));
+}
+
+TEST_F(RunRecordTest, ReadsHowARunEnded) {
+  MakeRun(dir_ / "run", RunConfig("a", 3), "");
+  {
+    JsonLinesSink sink(dir_ / "run/metrics.jsonl");
+    sink.OnEval({.step = 20, .loss = 0.25});
+    sink.OnFinal({.step = 20, .model_step = 10, .best_step = 10, .best_loss = 0.125, .stopped_early = true});
+  }
+  const RunRecord run = LoadRun(files_, dir_ / "run");
+  EXPECT_EQ(run.model_step, 10);
+  EXPECT_TRUE(run.stopped_early);
+  const std::string ended = "{\"step\":20,\"split\":\"final\",\"model_step\":10,\"stopped_early\":true}\n";
+  EXPECT_EQ(LoadWith(ended).model_step, 10);
+  // It went on, and has not ended again.
+  EXPECT_EQ(LoadWith(ended + "{\"step\":30,\"split\":\"eval\",\"loss\":1}\n").model_step, std::nullopt);
+  ExpectDamage("{\"step\":20,\"split\":\"final\"}\n", "1: no model_step, expected a step");
+  ExpectDamage("{\"step\":20,\"split\":\"final\",\"model_step\":-1}\n", "1: model_step -1, expected 0 to");
+  ExpectDamage("{\"step\":20,\"split\":\"final\",\"model_step\":1,\"stopped_early\":1}\n", "1: no stopped_early");
+}
+
+TEST_F(RunRecordTest, OfAPlannedRunItsFolderDecidesWhetherItIsFinished) {
+  const PlannedRunRecord failed{RunOutcome::kFailed, "exit code 1",
+                                WithDefaults(ParseTextConfig(RunConfig("a", 3), "c"))};
+  PlannedRunRecord finished = failed;
+  finished.outcome = RunOutcome::kFinished;
+  finished.reason = "";
+  const auto load = [&](const PlannedRunRecord& planned) { return LoadPlannedRun(files_, dir_ / "run", planned); };
+  const RunRecord nothing = load(failed);
+  EXPECT_EQ(nothing.config.seed(), 3u);
+  EXPECT_FALSE(nothing.finished);
+  EXPECT_EQ(nothing.outcome, RunOutcome::kFailed);
+  EXPECT_EQ(nothing.reason, "exit code 1");
+  EXPECT_EQ(load(finished).outcome, RunOutcome::kUnfinished);
+  EXPECT_EQ(load(finished).reason, "it was finished, and its folder is gone");
+
+  const std::string metrics = "{\"step\":30,\"split\":\"eval\",\"loss\":1}\n";
+  MakeRun(dir_ / "run", RunConfig("a", 3), metrics, /*finished=*/false);
+  EXPECT_EQ(load(failed).outcome, RunOutcome::kFailed);
+  EXPECT_EQ(load(failed).steps, 30);
+  EXPECT_EQ(load(finished).reason, "it was finished, and its model.safetensors is gone");
+
+  MakeRun(dir_ / "run", RunConfig("a", 3), metrics);
+  EXPECT_EQ(load(failed).outcome, RunOutcome::kFinished);
+  EXPECT_EQ(load(failed).reason, "");
+  EXPECT_TRUE(load(failed).finished);
+
+  MakeRun(dir_ / "run", RunConfig("a", 3), "damaged\n");
+  const RunRecord damaged = load(finished);
+  EXPECT_FALSE(damaged.finished);
+  EXPECT_EQ(damaged.outcome, RunOutcome::kUnfinished);
+  EXPECT_THAT(damaged.reason, HasSubstr("it cannot be read: "));
 }
 
 }  // namespace

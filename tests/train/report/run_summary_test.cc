@@ -43,5 +43,11 @@ TEST(SummariseRunTest, WhatIsNotToldIsMissing) {
                summary.final_sparsity || summary.mean_flip_rate || summary.units_per_s || summary.training_seconds);
 }
 
+TEST(SummariseRunTest, WhatARunBeganWithIsNoneOfItsResults) {
+  RunRecord run = test::Recorded("a", 1);
+  run.eval_loss = {{0, 0.1}, {10, 3}, {20, 2}};
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 2);
+}
+
 }  // namespace
 }  // namespace twofour::train

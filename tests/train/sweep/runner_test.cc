@@ -35,6 +35,7 @@ struct Script {
   bool leaves_model = true;
   int code_when_signalled = -1;  ///< -1: ends as a trainer does, with 128 + the signal.
   bool starts = true;
+  bool deaf = false;  ///< To anything but SIGKILL.
 };
 
 /// Stands in for trainers and for time, which passes while the runner waits.
@@ -76,7 +77,7 @@ class FakeTrainers : public ProcessLauncher, public Clock {
     }
     void Signal(int signal) override {
       owner_.signals.push_back(signal);
-      signal_ = signal;
+      if (!script_.deaf || signal == SIGKILL) signal_ = signal;
     }
 
    private:
@@ -98,6 +99,7 @@ class FakeTrainers : public ProcessLauncher, public Clock {
 
 class MockObserver : public SweepObserver {
  public:
+  MOCK_METHOD(void, OnStart, (const PlannedRun&, bool), (override));
   MOCK_METHOD(void, OnEnd, (const PlannedRun&, const RunEnd&, const SweepProgress&), (override));
   MOCK_METHOD(void, OnStopping, (size_t), (override));
 };
@@ -205,11 +207,11 @@ TEST_F(RunnerTest, AFailureTakesThoseWithItThatNeedItAndNoOthers) {
   EXPECT_CALL(
       observer_,
       OnEnd(Titled("again seed 1"),
-            AllOf(Ended(RunEnd::Kind::kNotStarted), Field(&RunEnd::reason, "needs dense seed 1, which failed")), _));
+            AllOf(Ended(RunEnd::Kind::kSkipped), Field(&RunEnd::reason, "needs dense seed 1, which failed")), _));
   EXPECT_CALL(
       observer_,
       OnEnd(Titled("more seed 1"),
-            AllOf(Ended(RunEnd::Kind::kNotStarted), Field(&RunEnd::reason, "needs again seed 1, which failed")), _));
+            AllOf(Ended(RunEnd::Kind::kSkipped), Field(&RunEnd::reason, "needs again seed 1, which was skipped")), _));
   const SweepResult result = Run(plan);
   EXPECT_THAT(result.finished, ElementsAre(3));
   EXPECT_THAT(result.failed, ElementsAre(0, 1, 2));
@@ -221,7 +223,7 @@ TEST_F(RunnerTest, KnowsAFailureFromASuccess) {
   trainers_.scripts["base seed-2"] = {.exit_code = 128 + SIGKILL};
   trainers_.scripts["base seed-3"] = {.starts = false};
   EXPECT_CALL(observer_, OnEnd(Titled("base seed 1"), Field(&RunEnd::reason, "ended without model.safetensors"), _));
-  EXPECT_CALL(observer_, OnEnd(Titled("base seed 2"), Field(&RunEnd::reason, "ended by signal 9"), _));
+  EXPECT_CALL(observer_, OnEnd(Titled("base seed 2"), Field(&RunEnd::reason, "ended by signal 9 (Killed)"), _));
   EXPECT_CALL(observer_, OnEnd(Titled("base seed 3"), Field(&RunEnd::reason, HasSubstr("no more processes")), _));
   EXPECT_THAT(Run(plan).failed, ElementsAre(0, 1, 2));
 }
@@ -271,6 +273,55 @@ TEST_F(RunnerTest, TellsHowFarItIsAndHowLongItTakes) {
     EXPECT_CALL(observer_, OnEnd(Titled("base seed 3"), _, progress(3, Optional(2.0))));
     EXPECT_CALL(observer_, OnEnd(Titled("base seed 4"), _, progress(4, std::nullopt)));
   }
+  Run(plan);
+}
+
+TEST_F(RunnerTest, ARunThatTakesTooLongIsAskedToStop) {
+  const SweepPlan plan = Plan("seed: [1, 2, 3] seconds_per_run: 5 parallel_runs: 2");
+  trainers_.scripts["base seed-1"].seconds = 1e6;
+  trainers_.scripts["base seed-2"].seconds = 5;  // Just in time.
+  EXPECT_CALL(observer_,
+              OnEnd(Titled("base seed 1"),
+                    AllOf(Ended(RunEnd::Kind::kTimedOut), Field(&RunEnd::reason, "took longer than 5 s")), _));
+  const SweepResult result = Run(plan);
+  EXPECT_THAT(trainers_.signals, ElementsAre(SIGTERM));
+  EXPECT_THAT(result.finished, ElementsAre(1, 2));
+  EXPECT_THAT(result.failed, ElementsAre(0));
+  EXPECT_EQ(result.stopped_by, 0);
+}
+
+TEST_F(RunnerTest, ARunThatHangsIsKilledAMinuteAfterItWasAskedToStop) {
+  const SweepPlan plan = Plan(
+      "axis { variant { name: 'dense' } variant { name: 'again' set: 'initial_weights={run:dense}/x' } } "
+      "seconds_per_run: 5");
+  trainers_.scripts["dense seed-1"] = {.seconds = 1e6, .deaf = true};
+  EXPECT_CALL(
+      observer_,
+      OnEnd(Titled("dense seed 1"),
+            AllOf(Ended(RunEnd::Kind::kTimedOut),
+                  Field(&RunEnd::reason, "took longer than 5 s and did not stop within 60 s of being asked to")),
+            _));
+  EXPECT_CALL(observer_, OnEnd(Titled("again seed 1"),
+                               AllOf(Ended(RunEnd::Kind::kSkipped),
+                                     Field(&RunEnd::reason, "needs dense seed 1, which took too long")),
+                               _));
+  const double began = trainers_.now;
+  EXPECT_THAT(Run(plan).failed, ElementsAre(0, 1));
+  EXPECT_THAT(trainers_.signals, ElementsAre(SIGTERM, SIGKILL));
+  EXPECT_LT(trainers_.now - began, 70);
+}
+
+TEST_F(RunnerTest, ARunThatFinishesAfterAllIsFinished) {
+  const SweepPlan plan = Plan("seconds_per_run: 5");
+  trainers_.scripts["base seed-1"] = {.seconds = 1e6, .code_when_signalled = 0};
+  EXPECT_THAT(Run(plan).finished, ElementsAre(0));
+}
+
+TEST_F(RunnerTest, TellsOfEveryStart) {
+  const SweepPlan plan = Plan("seed: [1, 2]");
+  LeaveRun(plan.runs[1], false);
+  EXPECT_CALL(observer_, OnStart(Titled("base seed 1"), false));
+  EXPECT_CALL(observer_, OnStart(Titled("base seed 2"), true));
   Run(plan);
 }
 

@@ -106,5 +106,11 @@ TEST(LoadSweepTest, NamesTheFileInEveryFault) {
                Eq(path + ":2:1: unknown field 'sede' in Sweep (did you mean 'seed'?)"));
 }
 
+TEST(ValidateSweepTest, ATimeLimitIsASensibleNumber) {
+  EXPECT_EQ(FaultOf("base: 'b' seconds_per_run: 0.5"), "");
+  EXPECT_EQ(FaultOf("base: 'b' seconds_per_run: -1"), "s: seconds_per_run: -1, expected 0 to 1000000000");
+  EXPECT_THAT(FaultOf("base: 'b' seconds_per_run: nan"), HasSubstr("s: seconds_per_run: nan"));
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -26,5 +26,13 @@ TEST(SweepLockTest, NeedsAFolder) {
   EXPECT_ERROR(SweepLock(dir / "none"), ErrorKind::kRuntimeFailure, HasSubstr("none"));
 }
 
+TEST(SweepLockTest, OthersCanSeeThatItIsHeld) {
+  const test::TempDir dir;
+  EXPECT_FALSE(SweepLock::IsHeld(dir.path()));
+  EXPECT_FALSE(SweepLock::IsHeld(dir / "none"));
+  const SweepLock lock(dir.path());
+  EXPECT_TRUE(SweepLock::IsHeld(dir.path()));
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -92,5 +92,12 @@ TEST(SweepVariantsTest, AnEntryStandsForTheVariantThatDiffersInItsAxisAlone) {
   EXPECT_ERROR(from("dense, lr=1, p", "x"), ErrorKind::kInvalidInput, Eq("s: 'x' is an entry of several axes"));
 }
 
+TEST(SweepVariantsTest, NoneTakesThePlaceOfTheSweepsOwnFiles) {
+  for (const std::string name : {"sweep.json", "report.html", "report.csv"}) {
+    EXPECT_ERROR(Variants("axis { variant { name: '" + name + "' } }"), ErrorKind::kInvalidInput,
+                 HasSubstr("variant '" + name + "': its folder would take the place of the sweep's own file"));
+  }
+}
+
 }  // namespace
 }  // namespace twofour::train
