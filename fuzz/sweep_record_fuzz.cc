@@ -16,11 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const SweepRecord record = ParseSweepRecord(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
     const std::string json = ToJson(record);
     assert(ToJson(ParseSweepRecord(json, "fuzz")) == json);
+    const std::vector<proto::Config> configs = ConfigsOf(record);
     std::vector<RunRecord> runs;
     for (const RecordedRun& run : record.runs) {
       const std::filesystem::path inside = ("sweep" / run.folder).lexically_normal();
       assert(*inside.begin() == "sweep" && inside != "sweep");
-      runs.push_back({.folder = inside, .config = ConfigOf(record, run), .outcome = run.outcome, .reason = run.reason});
+      runs.push_back({.folder = inside, .config = configs[runs.size()], .outcome = run.outcome, .reason = run.reason});
     }
     if (runs.empty()) return 0;
     const std::vector<RunGroup> groups = GroupRuns(runs);

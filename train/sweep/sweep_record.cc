@@ -144,8 +144,17 @@ std::optional<SweepRecord> LoadSweepRecord(FileSystem& files, const fs::path& fo
   return ParseSweepRecord(ReadText(files, path, kMaxBytes), path.string());
 }
 
-proto::Config ConfigOf(const SweepRecord& record, const RecordedRun& run) {
-  return ConfigOfRun(ParseTextConfig(record.base_config, "base"), run.set, run.seed, /*threads=*/0);
+std::vector<proto::Config> ConfigsOf(const SweepRecord& record) {
+  const proto::Config base = ParseTextConfig(record.base_config, "base");
+  std::vector<proto::Config> configs;
+  for (const RecordedRun& run : record.runs) {
+    try {
+      configs.push_back(ConfigOfRun(base, run.set, run.seed, /*threads=*/0));
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", run.folder.string(), error.what()));
+    }
+  }
+  return configs;
 }
 
 }  // namespace twofour::train

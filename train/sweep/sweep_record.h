@@ -50,7 +50,7 @@ SweepRecord ParseSweepRecord(const std::string& text, const std::string& source)
 /// Reads the record in a sweep's folder; nothing when there is none. Throws Error as ParseSweepRecord does.
 std::optional<SweepRecord> LoadSweepRecord(FileSystem& files, const std::filesystem::path& folder);
 
-/// The config that a recorded run has. Throws Error when it is not valid.
-proto::Config ConfigOf(const SweepRecord& record, const RecordedRun& run);
+/// The configs that the recorded runs have, in their order. Throws Error that names the run when one is not valid.
+std::vector<proto::Config> ConfigsOf(const SweepRecord& record);
 
 }  // namespace twofour::train

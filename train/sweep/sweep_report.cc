@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "twofour/core/error.h"
 #include "twofour/train/run_files.h"
 
@@ -10,15 +13,16 @@ namespace twofour::train {
 namespace fs = std::filesystem;
 
 void AddSweepRuns(const SweepRecord& record, const fs::path& folder, bool at_work, ReportOptions& options) {
-  for (const RecordedRun& run : record.runs) {
-    PlannedRunRecord planned{run.outcome, run.reason, {}};
-    try {
-      planned.config = ConfigOf(record, run);
-    } catch (const Error& error) {
-      const std::string message = error.what();
-      throw Error(fmt::format("{}: {}: {}", (folder / kSweepRecordFile).string(), run.folder.string(),
-                              message.substr(0, message.find('\n'))));
-    }
+  std::vector<proto::Config> configs;
+  try {
+    configs = ConfigsOf(record);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    throw Error(fmt::format("{}: {}", (folder / kSweepRecordFile).string(), message.substr(0, message.find('\n'))));
+  }
+  for (size_t i = 0; i < record.runs.size(); ++i) {
+    const RecordedRun& run = record.runs[i];
+    PlannedRunRecord planned{run.outcome, run.reason, std::move(configs[i])};
     if (planned.outcome == RunOutcome::kUnderWay && !at_work) {
       planned.outcome = RunOutcome::kInterrupted;
       planned.reason = "its sweep ended without waiting for it";

@@ -75,7 +75,7 @@ TEST_F(SweepRecordTest, ComesBackAsItWasWritten) {
   EXPECT_EQ(read.runs[0].reason, record.runs[0].reason);
   proto::Config planned = plan.runs[0].config;
   planned.set_threads(0);
-  EXPECT_EQ(ToText(ConfigOf(read, read.runs[0])), ToText(planned));
+  EXPECT_EQ(ToText(ConfigsOf(read).at(0)), ToText(planned));
 }
 
 TEST_F(SweepRecordTest, AFolderWithoutOneHasNone) {
@@ -125,9 +125,9 @@ TEST_F(SweepRecordTest, HostileTextIsAnErrorThatSaysWhere) {
 TEST_F(SweepRecordTest, AConfigThatIsNotValidIsAnError) {
   SweepRecord record = Begin(Plan(""));
   record.runs[0].set.push_back("training.steps=-1");
-  EXPECT_ERROR(ConfigOf(record, record.runs[0]), ErrorKind::kInvalidInput, HasSubstr("training.steps: -1"));
+  EXPECT_ERROR(ConfigsOf(record), ErrorKind::kInvalidInput, HasSubstr("base/seed-1: config: training.steps: -1"));
   record.base_config = "nonsense";
-  EXPECT_ERROR(ConfigOf(record, record.runs[0]), ErrorKind::kInvalidInput, HasSubstr("base:1:"));
+  EXPECT_ERROR(ConfigsOf(record), ErrorKind::kInvalidInput, HasSubstr("base:1:"));
 }
 
 }  // namespace
