@@ -151,7 +151,7 @@ TEST_F(EndingAppTest, AnEarlyStopIsTheSameAcrossAResume) {
   ASSERT_EQ(Train("whole", {patience, "checkpoint.final=BEST"}).code, 0);
   const int64_t end = LastRecord("whole")["step"];
   // The last one is a kill between the last step and the final model.
-  for (int64_t step = 4; step < end + 4; step += 4) {
+  for (int64_t step = 4; step < end + 8; step += 8) {
     fs::remove_all(dir_ / "part");
     fs::copy(dir_ / "whole", dir_ / "part", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     // As a kill after this step's checkpoint leaves it.
