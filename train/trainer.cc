@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -121,6 +122,7 @@ double Trainer::AccumulateGradients() {
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
+    BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
     services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu});
@@ -166,6 +168,7 @@ void Trainer::RecordLayers() {
 }
 
 void Trainer::RecordTensors() {
+  BeforeWriting();
   for (const auto& [name, tensor] : parameters_) {
     services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kWeight, name, tensor});
     if (!tensor.grad().defined()) continue;
@@ -187,6 +190,7 @@ void Trainer::EvaluateAndRecord() {
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
+  BeforeWriting();
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
   if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
     state_.best_step = state_.step;
@@ -197,8 +201,13 @@ void Trainer::EvaluateAndRecord() {
 
 void Trainer::SaveCheckpoint() {
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
+  BeforeWriting();
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
   saved_step_ = state_.step;
+}
+
+void Trainer::BeforeWriting() {
+  if (const auto before_writing = std::exchange(services_.before_writing, nullptr)) before_writing();
 }
 
 }  // namespace twofour::train

@@ -36,6 +36,9 @@ struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
   const Clock* clock = &Clock::Default();
+  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run changes
+  /// that run's files here and not before, so that a start which fails at once changes nothing.
+  std::function<void()> before_writing = {};
   /// Looked at after every step: true ends the run there, with a checkpoint.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -73,6 +76,7 @@ class Trainer {
   void RecordTensors();
   void EvaluateAndRecord();
   void SaveCheckpoint();
+  void BeforeWriting();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
   bool Finished() const { return state_.step >= options_.steps; }

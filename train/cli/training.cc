@@ -2,35 +2,29 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <ostream>
+#include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
-#include "twofour/core/parallel.h"
-#include "twofour/core/peak_flops.h"
 #include "twofour/train/checkpoint.h"
+#include "twofour/train/cli/branch.h"
 #include "twofour/train/cli/command_line.h"
-#include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
-#include "twofour/train/cli/retrain.h"
-#include "twofour/train/cli/startup_table.h"
+#include "twofour/train/cli/resume.h"
+#include "twofour/train/cli/run_preparation.h"
 #include "twofour/train/config/build.h"
-#include "twofour/train/config/build_optimizer.h"
-#include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/difference.h"
-#include "twofour/train/config/initial_weights.h"
-#include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
-#include "twofour/train/config/workload.h"
+#include "twofour/train/data_record.h"
 #include "twofour/train/export.h"
+#include "twofour/train/metrics.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_folder.h"
-#include "twofour/train/run_path.h"
 #include "twofour/train/tensorboard/event_file.h"
 #include "twofour/train/tensorboard/tensorboard_sink.h"
 #include "twofour/train/trainer.h"
@@ -38,98 +32,106 @@
 namespace twofour::train {
 namespace {
 
-namespace fs = std::filesystem;
-
-proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
-  for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
-  if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
-  if (line.threads) config.set_threads(*line.threads);
-  if (line.seed) config.set_seed(*line.seed);
-  return WithDefaults(config);
-}
-
-/// A config file given along with --resume must be the one that the run was made with.
-void RequireSameConfig(const proto::Config& given, const proto::Config& stored, const fs::path& folder) {
-  const std::optional<std::string> difference = FirstDifference(stored, given);
-  if (!difference) return;
-  throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}", folder.string(),
-                          *difference));
-}
-
-proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
-  if (!resume) {
-    return ApplyCommandLine(line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from), line);
+/// Opens the folder of a resumed run, or makes that of a new one.
+RunFolder MakeFolder(const Run& run, std::ostream& err) {
+  FileSystem& files = FileSystem::Default();
+  if (run.in_place()) {
+    RunFolder folder = RunFolder::Open(files, run.folder);
+    RequireNotMovedOn(*run.resume);
+    return folder;
   }
-  const proto::Config stored = LoadTextConfig(RunFiles{resume->folder}.config().string());
-  if (!line.config.empty()) {
-    RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), ApplyCommandLine(stored, line),
-                      resume->folder);
-  }
-  return ApplyCommandLine(stored, line);
+  RunFolder folder =
+      RunFolder::Create(files, run.folder, ToText(run.config), IfExists(run.line), [&](const RunFiles& paths) {
+        SaveDataRecord(files, paths, run.workload.data_record);
+        if (run.start) CopyBeginning(files, run.resume->path.folder, *run.start, paths);
+      });
+  if (!folder.left_over().empty()) err << fmt::format("note: of the run that was replaced: {}\n", folder.left_over());
+  return folder;
 }
 
-/// A run whose data is another by now would go on with other windows, or with ids that mean something else.
-void RequireSameData(const RunFiles& run, const Workload& workload) {
-  const auto stored = [](const fs::path& path) {
-    constexpr uint64_t kMaxBytes = 4 << 20;
-    FileSystem& files = FileSystem::Default();
-    return files.Exists(path) ? ReadText(files, path, kMaxBytes) : std::string();
-  };
-  const std::string vocabulary = stored(run.vocabulary());
-  if (workload.vocabulary_json && !vocabulary.empty() && vocabulary != *workload.vocabulary_json) {
-    throw Error(fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with",
-                            run.vocabulary().string()));
+/// Makes the folder of a resumed run that of one which has taken a step under `run`'s config.
+void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& out) {
+  FileSystem& files = FileSystem::Default();
+  const RunFiles paths{run.folder};
+  const int64_t step = run.step();
+  // The final weights of a run that was shorter would be taken for those of the longer one. They are a result all the
+  // same, which only a run that is told to discard it does not keep.
+  if (files.Exists(paths.model())) {
+    if (run.line.overwrite) {
+      files.RemoveAll(paths.model());
+    } else {
+      files.Rename(paths.model(), paths.model_of_step(step));
+      out << fmt::format("{}: what was the final model after step {}\n", paths.model_of_step(step).string(), step);
+    }
   }
-  const std::string data = stored(run.data());
-  if (data.empty() || DescribesSameTokens(data, workload.data_json)) return;
-  throw Error(fmt::format("{}: the data has other numbers of tokens by now, expected those the run began with",
-                          run.data().string()));
+  checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
+  if (TruncateMetrics(paths.metrics(), step)) {
+    out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
+  }
+  SaveDataRecord(files, paths, run.workload.data_record);
+  WriteTextAtomically(files, paths.config(), ToText(run.config));
 }
 
-RunFolder::IfExists IfExists(const CommandLine& line) {
-  return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
+void PrintBeginning(const Run& run, std::ostream& out) {
+  if (!run.resume) return;
+  const ResumePoint& resume = *run.resume;
+  const std::string verb = run.in_place() ? "resuming" : "branching off";
+  out << (run.start ? fmt::format("{} after step {} from {}\n", verb, run.step(), resume.path.checkpoint->string())
+                    : fmt::format("{}: no checkpoint yet, starting at the first step\n", verb));
+  proto::Config config = run.config;
+  if (!run.in_place()) *config.mutable_branched_from() = resume.stored.branched_from();
+  if (!resume.stored.has_branched_from()) config.clear_branched_from();
+  for (const std::string& difference : Differences(resume.stored, config)) {
+    out << fmt::format("  from here on {}\n", difference);
+  }
 }
 
-/// Everything of a run that is decided before its first step.
-struct Run {
-  proto::Config config;
-  fs::path folder;
-  Workload workload;
-  std::unique_ptr<optim::Optimizer> optimizer;
-  double peak_flops = 0;  // 0 where nothing is made of it.
-};
-
-Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<RunPath>& resume,
-            std::ostream& out) {
-  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr};
-  if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
-  if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
-  SetNumThreads(config.threads());
-  CheckKernelEnvironment();
-  run.workload = BuildWorkload(config);
-  nn::Module& model = *run.workload.model;
-  if (!config.initial_weights().empty() && !(resume && resume->checkpoint)) {
-    LoadInitialWeights(config.initial_weights(), model);
-  }
-  run.optimizer = BuildOptimizer(config, model);
-  if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
-  if (config.sparsity().enabled()) {
-    const nn::SwapReport report = SwapLayers(config, model);
-    // A sample or a token is a row of every product.
-    PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), out);
-  }
-  return run;
+void SaveFinalModel(const Run& run, const RunFiles& paths) {
+  SaveSafetensors(
+      FileSystem::Default(), paths.model(),
+      ExportModel(*run.workload.model,
+                  run.config.checkpoint().save_pruned() ? ExportWeights::kPruned : ExportWeights::kDenseWithMasks),
+      {{"format", "pt"}});
 }
 
-int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resume, const CommandContext& context) {
+/// The model of a run that is at its last step, under the config that it was trained with.
+void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
+  const ResumePoint& resume = *asked_for.resume;
+  CommandLine line;
+  line.accept_changed_data = asked_for.line.accept_changed_data;
+  proto::Config config = resume.stored;
+  config.set_threads(asked_for.config.threads());
+  Run run = PrepareRun(line, resume, config, context);
+  const RunFolder folder = MakeFolder(run, context.err);
+  Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config), {});
+  RestoreTrainer(trainer, run);
+  SaveFinalModel(run, folder.paths());
+  context.out << fmt::format("model, which was missing: {}\n", folder.paths().model().string());
+}
+
+/// A resume at a run's last step, where no step is taken and so nothing about the run may change.
+int TrainNothing(const Run& run, const CommandContext& context) {
+  const ResumePoint& resume = *run.resume;
+  const std::string nothing = fmt::format(
+      "nothing to train: step {} is the last one; train longer with --set "
+      "training.steps=N, N above {}",
+      resume.step(), resume.step());
+  if (!run.in_place()) throw Error(fmt::format("--resume {}: {}", resume.argument, nothing));
+  for (const std::string& difference : Differences(resume.stored, run.config)) {
+    context.err << fmt::format("note: not applied, because no step is taken under it: {}\n", difference);
+  }
+  context.out << nothing << "\n";
+  const bool finished = resume.step() == resume.stored.training().steps() && resume.path.checkpoint == resume.newest;
+  // Missing where a process was killed between the last checkpoint and this.
+  const bool lacks_model = finished && !FileSystem::Default().Exists(RunFiles{run.folder}.model());
+  if (lacks_model && !run.line.dry_run) ExportFinishedModel(run, context);
+  return 0;
+}
+
+int Train(Run& run, const CommandContext& context) {
   std::ostream& out = context.out;
   FileSystem& files = FileSystem::Default();
   const proto::Config& config = run.config;
-  // Read, and found whole or not, before anything in the folder is touched.
-  std::optional<CheckpointData> start;
-  if (resume && resume->checkpoint) start = CheckpointStore::Load(files, *resume->checkpoint);
-
   CheckpointStore checkpoints(files, RunFiles{run.folder}.checkpoints(), config.checkpoint().keep());
   TeeSink sinks;
   Task& task = *run.workload.task;
@@ -137,40 +139,36 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
   options.peak_flops = run.peak_flops;
-  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
-                  {.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop});
-  if (resume && config.model().has_gpt()) RequireSameData({run.folder}, run.workload);
-  if (start) trainer.Restore(*start, resume->checkpoint->string());
 
-  if (line.dry_run) {
-    if (resume) CheckMetrics(RunFiles{run.folder}.metrics());
+  std::optional<JsonLinesSink> metrics;
+  std::optional<TensorBoardSink> tensorboard;
+  const auto open_sinks = [&] {
+    const RunFiles paths{run.folder};
+    sinks.Add(&metrics.emplace(paths.metrics()));
+    if (config.logging().tensorboard()) {
+      sinks.Add(&tensorboard.emplace(NextEventFile(files, paths.event_files()), run.step() + 1));
+    }
+    sinks.Add(&progress);
+  };
+  TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
+  if (run.in_place()) {
+    services.before_writing = [&] {
+      RewriteFolder(run, checkpoints, out);
+      open_sinks();
+    };
+  }
+  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
+                  services);
+  RestoreTrainer(trainer, run);
+  if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
+  if (!run.trains()) return TrainNothing(run, context);
+  if (run.line.dry_run) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }
-  const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
-                                  : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
-  const RunFiles& paths = folder.paths();
-  if (resume) {
-    out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
-                  : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    if (TruncateMetrics(paths.metrics(), trainer.state().step)) {
-      out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
-    }
-    checkpoints.PrepareToResume(trainer.state());
-    // The final weights of a run that was shorter: they would be taken for those of the longer one.
-    if (trainer.state().step < config.training().steps()) files.RemoveAll(paths.model());
-    WriteTextAtomically(files, paths.config(), ToText(config));
-  }
-  WriteTextAtomically(files, paths.data(), run.workload.data_json);
-  if (run.workload.vocabulary_json) WriteTextAtomically(files, paths.vocabulary(), *run.workload.vocabulary_json);
-  JsonLinesSink metrics(paths.metrics());
-  sinks.Add(&metrics);
-  std::optional<TensorBoardSink> tensorboard;
-  if (config.logging().tensorboard()) {
-    tensorboard.emplace(NextEventFile(files, paths.event_files()), trainer.state().step + 1);
-    sinks.Add(&*tensorboard);
-  }
-  sinks.Add(&progress);
+  const RunFolder folder = MakeFolder(run, context.err);
+  PrintBeginning(run, out);
+  if (!run.in_place()) open_sinks();
 
   const double began = Clock::Default().Seconds();
   const bool finished = trainer.Run();
@@ -180,12 +178,9 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                        run.folder.string());
     return 128 + context.stop.signal;
   }
-  SaveSafetensors(files, paths.model(),
-                  ExportModel(*run.workload.model, config.checkpoint().save_pruned() ? ExportWeights::kPruned
-                                                                                     : ExportWeights::kDenseWithMasks),
-                  {{"format", "pt"}});
+  SaveFinalModel(run, folder.paths());
   out << fmt::format("done in {}; model: {}\n", FormatDuration(Clock::Default().Seconds() - began),
-                     paths.model().string());
+                     folder.paths().model().string());
   return 0;
 }
 
@@ -194,16 +189,16 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
 int RunTraining(int argc, const char* const* argv, const CommandContext& context) {
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, context.out);
   if (!line) return 0;
-  std::optional<RunPath> resume;
-  if (!line->resume.empty()) resume = FindRun("--resume", line->resume);
+  std::optional<ResumePoint> resume;
+  if (!line->resume.empty()) resume = FindResumePoint(line->resume);
   const proto::Config config = ResolveConfig(*line, resume);
   ValidateConfig(config);
   if (line->print_config) {
     context.out << ToText(config);
     return 0;
   }
-  Run run = Prepare(*line, config, resume, context.out);
-  return Train(run, *line, resume, context);
+  Run run = PrepareRun(*line, resume, config, context);
+  return Train(run, context);
 }
 
 }  // namespace twofour::train

@@ -136,7 +136,8 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
                  sweep.parallel_runs(),
                  ThreadsPerRun(sweep),
                  {}};
-  const proto::Config base = LoadTextConfig(plan.base.string());
+  proto::Config base = LoadTextConfig(plan.base.string());
+  base.clear_branched_from();  // Of the run that the file is from. The sweep's begin anew.
   const SweepVariants variants(sweep, source, base.name());
   if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
   const Needs needs = FindNeeds(variants, source);
