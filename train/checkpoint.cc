@@ -72,7 +72,7 @@ BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& p
   return {best["step"].get<int64_t>(), best["loss"].get<double>(), best["evaluations_since"].get<int64_t>()};
 }
 
-TrainerState LoadState(FileSystem& files, const fs::path& path) {
+TrainerState ReadState(FileSystem& files, const fs::path& path) {
   const auto json = nlohmann::json::parse(ReadText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !HasCount(json, "step") || !HasCount(json, "best_step") || !HasNumber(json, "best_loss")) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
@@ -122,13 +122,15 @@ std::vector<int64_t> CheckpointStore::Steps() const {
 std::optional<fs::path> CheckpointStore::Newest() const {
   const std::vector<int64_t> steps = Steps();
   if (steps.empty()) return std::nullopt;
-  return directory_ / NameOf(steps.back());
+  return PathOf(steps.back());
 }
 
 std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
-  const fs::path path = directory_ / NameOf(step);
+  const fs::path path = PathOf(step);
   return files_.Exists(path) ? std::optional(path) : std::nullopt;
 }
+
+fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameOf(step); }
 
 void CheckpointStore::Save(const CheckpointData& data) {
   const std::string name = NameOf(data.state.step);
@@ -141,14 +143,13 @@ void CheckpointStore::Save(const CheckpointData& data) {
     SaveChecked(files_, temporary / kOptimizerFile, data.optimizer);
     WriteText(files_, temporary / kStateFile, StateText(data.state));
     files_.SyncDirectory(temporary);
-    if (files_.Exists(target)) Remove(data.state.step);
-    files_.Rename(temporary, target);
-  } catch (const Error&) {
-    try {
-      files_.RemoveAll(temporary);
-    } catch (const Error&) {
-      // The first failure is the one to report; the next Save clears what is left.
+    if (files_.Exists(target)) {
+      files_.RemoveAll(ReplaceDirectory(files_, temporary, target));
+    } else {
+      files_.Rename(temporary, target);
     }
+  } catch (...) {
+    RemoveAfterFailure(files_, temporary);  // The next Save clears what is left.
     throw;
   }
   files_.ReplaceSymlink(directory_ / "last", name);
@@ -168,7 +169,7 @@ void CheckpointStore::Remove(int64_t step) {
   // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
   const fs::path doomed = directory_ / (std::string(kTemporaryPrefix) + "old-" + NameOf(step));
   files_.RemoveAll(doomed);
-  files_.Rename(directory_ / NameOf(step), doomed);
+  files_.Rename(PathOf(step), doomed);
   files_.RemoveAll(doomed);
 }
 
@@ -182,10 +183,14 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);
-    if (files_.Exists(directory_ / NameOf(step))) files_.ReplaceSymlink(directory_ / name, NameOf(step));
+    if (files_.Exists(PathOf(step))) files_.ReplaceSymlink(directory_ / name, NameOf(step));
   };
   link("last", state.step);
   link("best", state.best_step);
+}
+
+TrainerState CheckpointStore::LoadState(FileSystem& files, const fs::path& checkpoint) {
+  return ReadState(files, checkpoint / kStateFile);
 }
 
 std::vector<NamedTensor> CheckpointStore::LoadModel(FileSystem& files, const fs::path& checkpoint) {
@@ -194,7 +199,7 @@ std::vector<NamedTensor> CheckpointStore::LoadModel(FileSystem& files, const fs:
 
 CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoint) {
   CheckpointData data;
-  data.state = LoadState(files, checkpoint / kStateFile);
+  data.state = LoadState(files, checkpoint);
   data.model = LoadModel(files, checkpoint);
   data.optimizer = LoadChecked(files, checkpoint / kOptimizerFile);
   // The three files must be of one step, which the folder's name tells as well.

@@ -62,14 +62,20 @@ class CheckpointStore {
   /// The folder of the checkpoint of this step, if there is one.
   std::optional<std::filesystem::path> Find(int64_t step) const;
 
+  /// The steps of all checkpoints, rising.
+  std::vector<int64_t> Steps() const;
+  /// Where the checkpoint of a step lies, or would lie.
+  std::filesystem::path PathOf(int64_t step) const;
+
   /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
   /// truncated or damaged.
   static CheckpointData Load(FileSystem& files, const std::filesystem::path& checkpoint);
+  /// Where it stands alone.
+  static TrainerState LoadState(FileSystem& files, const std::filesystem::path& checkpoint);
   /// Its model alone.
   static std::vector<NamedTensor> LoadModel(FileSystem& files, const std::filesystem::path& checkpoint);
 
  private:
-  std::vector<int64_t> Steps() const;
   void RemoveOld(int64_t best_step);
   void Remove(int64_t step);
 

@@ -19,11 +19,9 @@ void GoBackTo(int64_t step, FileSystem& files, const RunFiles& run, nn::Module& 
     if (!checkpoint) throw Error(fmt::format("there is no checkpoint of step {}", step));
     nn::LoadStateDict(model, CheckpointStore::LoadModel(files, *checkpoint), checkpoint->string());
   } catch (const Error& error) {
-    throw Error(
-        fmt::format("checkpoint.final is BEST, but {}; trainer --resume {} --set checkpoint.final=LAST takes the "
-                    "weights after the last step",
-                    error.what(), run.folder.string()),
-        error.kind());
+    throw Error(fmt::format("checkpoint.final is BEST, but {}; the weights after the last step are in {}", error.what(),
+                            (run.checkpoints() / "last" / CheckpointStore::kModelFile).string()),
+                error.kind());
   }
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) layer->SetOptimizerStep(step);
 }

@@ -17,44 +17,6 @@ constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
 
 using Json = nlohmann::ordered_json;
 
-/// The lines of a metrics file up to a step, but for the record of an end.
-struct MetricsUpTo {
-  std::string text = {};
-  bool later = false;  // There are others.
-  bool torn = false;   // The last line is no whole one.
-};
-
-MetricsUpTo ReadUpTo(const std::filesystem::path& path, int64_t step) {
-  FileSystem& files = FileSystem::Default();
-  MetricsUpTo read;
-  if (!files.Exists(path)) return read;
-  const std::string text = ReadText(files, path, kMaxMetricsBytes);
-  int64_t line_number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    ++line_number;
-    const size_t newline = text.find('\n', begin);
-    if (newline == std::string::npos) {  // By a kill.
-      read.torn = true;
-      break;
-    }
-    const std::string line = text.substr(begin, newline - begin);
-    begin = newline + 1;
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
-      throw Error(
-          fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
-    }
-    // A run that goes on has not come to its end.
-    const bool is_end = record.contains("split") && record["split"] == "final";
-    if (record["step"].get<int64_t>() > step || is_end) {
-      read.later = true;
-    } else {
-      read.text += line + "\n";
-    }
-  }
-  return read;
-}
-
 }  // namespace
 
 void TeeSink::OnTrain(const TrainMetrics& metrics) {
@@ -140,11 +102,40 @@ void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
                 .dump());
 }
 
-void CheckMetrics(const std::filesystem::path& path) { ReadUpTo(path, 0); }
+MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step) {
+  FileSystem& files = FileSystem::Default();
+  MetricsUpTo read;
+  if (!files.Exists(path)) return read;
+  const std::string text = ReadText(files, path, kMaxMetricsBytes);
+  int64_t line_number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    ++line_number;
+    const size_t newline = text.find('\n', begin);
+    if (newline == std::string::npos) {  // By a kill.
+      read.torn = true;
+      break;
+    }
+    const std::string line = text.substr(begin, newline - begin);
+    begin = newline + 1;
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
+      throw Error(
+          fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
+    }
+    // A run that goes on has not come to its end.
+    const bool is_end = record.contains("split") && record["split"] == "final";
+    if (record["step"].get<int64_t>() > step || is_end) {
+      ++read.later;
+    } else {
+      read.text += line + "\n";
+    }
+  }
+  return read;
+}
 
 bool TruncateMetrics(const std::filesystem::path& path, int64_t step) {
-  const MetricsUpTo metrics = ReadUpTo(path, step);
-  if (metrics.torn || metrics.later) WriteTextAtomically(FileSystem::Default(), path, metrics.text);
+  const MetricsUpTo metrics = ReadMetricsUpTo(path, step);
+  if (metrics.torn || metrics.later > 0) WriteTextAtomically(FileSystem::Default(), path, metrics.text);
   return metrics.torn;
 }
 

@@ -129,12 +129,19 @@ class JsonLinesSink : public MetricSink {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-/// Throws the Error that TruncateMetrics would throw.
-void CheckMetrics(const std::filesystem::path& path);
+/// The lines of a metrics file up to a step.
+struct MetricsUpTo {
+  std::string text = {};
+  int64_t later = 0;  ///< Records of later steps.
+  bool torn = false;  ///< The last line is no whole one: a kill, or a process that is writing it.
+};
+
+/// Reads them; none where there is no file. Throws Error naming the line when one that is whole is damaged.
+MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step);
 
 /// Drops the records after `step`, that of the run's end, and a last line torn by a kill from a metrics file,
 /// atomically: a run resumed at `step` writes those again. A missing file is fine. Whether a line was torn. Throws
-/// Error naming the line when another line is damaged.
+/// Error as ReadMetricsUpTo does.
 bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
 
 }  // namespace twofour::train

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
 
 namespace twofour::train {
 
@@ -16,6 +18,10 @@ struct RunFiles {
   std::filesystem::path event_files() const { return folder; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints"; }
   std::filesystem::path model() const { return folder / "model.safetensors"; }  ///< Once the run is done.
+  /// What was the final model when the run was done at `step`, before it was gone on with.
+  std::filesystem::path model_of_step(int64_t step) const {
+    return folder / ("model-step-" + std::to_string(step) + ".safetensors");
+  }
 };
 
 }  // namespace twofour::train

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -39,7 +40,7 @@ int TakeLock(const fs::path& folder) {
 RunFolder::RunFolder(fs::path path) : paths_{std::move(path)}, lock_(TakeLock(paths_.folder)) {}
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : paths_(std::move(other.paths_)), lock_(std::exchange(other.lock_, -1)) {}
+    : paths_(std::move(other.paths_)), left_over_(std::move(other.left_over_)), lock_(std::exchange(other.lock_, -1)) {}
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) close(lock_);
@@ -60,30 +61,41 @@ void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_e
 }
 
 RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const std::string& config_text,
-                            IfExists if_exists) {
+                            IfExists if_exists, const Fill& fill) {
   std::error_code ignored;
   fs::path path = fs::weakly_canonical(given_path, ignored);  // What a link points to is replaced, not the link.
   if (path.empty()) path = given_path;
   CheckFree(files, path, if_exists);
   if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
   const fs::path temporary = TemporaryPathFor(path);
-  files.CreateDirectories(temporary);
+  fs::path old;
+  std::optional<RunFolder> folder;
   try {
+    files.RemoveAll(temporary);  // Of a killed process that had our number.
+    files.CreateDirectories(temporary);
+    folder.emplace(RunFolder(temporary));  // Its lock goes along when it is renamed.
     WriteText(files, RunFiles{temporary}.config(), config_text);
+    if (fill) fill({temporary});
     // The old run goes only when the new one stands in its place.
-    const fs::path old = fs::path(temporary) += "-old";
-    const bool replaces = files.Exists(RunFiles{path}.config());
-    if (replaces) {
+    if (files.Exists(RunFiles{path}.config())) {
       const RunFolder in_use_by_nobody_else(path);
-      files.Rename(path, old);
+      old = ReplaceDirectory(files, temporary, path);
+    } else {
+      files.Rename(temporary, path);
     }
-    files.Rename(temporary, path);
-    if (replaces) files.RemoveAll(old);
-  } catch (const Error&) {
-    files.RemoveAll(temporary);
+  } catch (...) {
+    RemoveAfterFailure(files, temporary);
     throw;
   }
-  return RunFolder(given_path);
+  folder->paths_ = {given_path};
+  if (!old.empty()) {
+    try {
+      files.RemoveAll(old);
+    } catch (const Error& error) {
+      folder->left_over_ = error.what();
+    }
+  }
+  return std::move(*folder);
 }
 
 RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -60,7 +61,6 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
   nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
   state_ = data.state;
-  if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
 }
@@ -75,6 +75,8 @@ bool Trainer::Run() {
   try {
     RequireFinite(parameters_);
     sparse_.SetOptimizerStep(state_.step);
+    // The best of the evaluations to come takes the place of one whose checkpoint is gone.
+    if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
     if (options_.evaluate_first && state_.step == 0) EvaluateAndRecord();
     for (; !Finished(); ++step) {
       Step();
@@ -129,6 +131,7 @@ double Trainer::AccumulateGradients() {
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
+    BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
     services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu});
@@ -174,6 +177,7 @@ void Trainer::RecordLayers() {
 }
 
 void Trainer::RecordTensors() {
+  BeforeWriting();
   for (const auto& [name, tensor] : parameters_) {
     services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kWeight, name, tensor});
     if (!tensor.grad().defined()) continue;
@@ -195,6 +199,7 @@ EvalMetrics Trainer::EvaluateAndRecord() {
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
+  BeforeWriting();
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
   last_evaluation_loss_ = metrics.loss;
   return metrics;
@@ -217,8 +222,13 @@ void Trainer::EvaluateAndSaveBest() {
 
 void Trainer::SaveCheckpoint() {
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
+  BeforeWriting();
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
   saved_step_ = state_.step;
+}
+
+void Trainer::BeforeWriting() {
+  if (const auto before_writing = std::exchange(services_.before_writing, nullptr)) before_writing();
 }
 
 }  // namespace twofour::train

@@ -43,6 +43,9 @@ struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
   const Clock* clock = &Clock::Default();
+  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run changes
+  /// that run's files here and not before, so that a start which fails at once changes nothing.
+  std::function<void()> before_writing = {};
   /// Looked at after every step: true ends the run there, with a checkpoint.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -56,14 +59,13 @@ class Trainer {
           const TrainerServices& services);
 
   /// Goes on from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's; nothing has
-  /// been changed then. A best step that is not among the checkpoints any more is forgotten: the best of those to come
-  /// takes its place.
+  /// been changed then.
   void Restore(const CheckpointData& data, const std::string& source);
 
-  /// Trains to the last step, or until an early stop. False when it was stopped before by the caller. Throws Error (a
-  /// runtime failure) that names the step,
-  /// and the parameter or gradient, when the loss, a gradient or a weight is not finite; a checkpoint is never
-  /// written of such a model.
+  /// Trains to the last step, or until an early stop. False when it was stopped before by the caller. A best step that
+  /// is not among the checkpoints any more is forgotten: the best of those to come takes its place. Throws Error (a
+  /// runtime failure) that names the step, and the parameter or gradient, when the loss, a gradient or a weight is not
+  /// finite; a checkpoint is never written of such a model.
   bool Run();
 
   /// The model as it stands, over all evaluation data.
@@ -89,6 +91,7 @@ class Trainer {
   EvalMetrics EvaluateAndRecord();
   void EvaluateAndSaveBest();
   void SaveCheckpoint();
+  void BeforeWriting();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
 

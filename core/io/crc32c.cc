@@ -1,32 +1,54 @@
 #include "twofour/core/io/crc32c.h"
 
 #include <array>
+#include <bit>
+#include <cstring>
 
 namespace twofour {
 namespace {
 
-constexpr uint32_t kReversedPolynomial = 0x82f63b78;  // 0x1edc6f41, lowest bit first.
+static_assert(std::endian::native == std::endian::little, "eight bytes are read as one little-endian number");
 
-/// The remainder of each value of a byte.
-constexpr std::array<uint32_t, 256> MakeTable() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t byte = 0; byte < table.size(); ++byte) {
+constexpr uint32_t kReversedPolynomial = 0x82f63b78;  // 0x1edc6f41, lowest bit first.
+constexpr size_t kSlices = 8;
+
+using Tables = std::array<std::array<uint32_t, 256>, kSlices>;
+
+/// tables[0] holds the remainder of each value of a byte, tables[n] that of the byte followed by n zero bytes.
+constexpr Tables MakeTables() {
+  Tables tables{};
+  for (uint32_t byte = 0; byte < 256; ++byte) {
     uint32_t remainder = byte;
     for (int bit = 0; bit < 8; ++bit) {
       remainder = (remainder >> 1) ^ ((remainder & 1) != 0 ? kReversedPolynomial : 0);
     }
-    table[byte] = remainder;
+    tables[0][byte] = remainder;
   }
-  return table;
+  for (size_t slice = 1; slice < kSlices; ++slice) {
+    for (size_t byte = 0; byte < 256; ++byte) {
+      const uint32_t shorter = tables[slice - 1][byte];
+      tables[slice][byte] = (shorter >> 8) ^ tables[0][shorter & 0xff];
+    }
+  }
+  return tables;
 }
 
-constexpr std::array<uint32_t, 256> kTable = MakeTable();
+constexpr Tables kTables = MakeTables();
 
 }  // namespace
 
-uint32_t Crc32c(std::span<const std::byte> bytes) {
-  uint32_t crc = ~uint32_t{0};
-  for (const std::byte byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint32_t>(byte)) & 0xff];
+uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) {
+  uint32_t crc = ~before;
+  // Eight bytes at a time ("slicing by 8", Kounavis and Berry, 2005): their eight look-ups do not wait for each other,
+  // which is several times as fast as byte by byte.
+  for (; bytes.size() >= kSlices; bytes = bytes.subspan(kSlices)) {
+    uint64_t block;
+    std::memcpy(&block, bytes.data(), sizeof(block));
+    block ^= crc;
+    crc = 0;
+    for (size_t i = 0; i < kSlices; ++i) crc ^= kTables[kSlices - 1 - i][(block >> (8 * i)) & 0xff];
+  }
+  for (const std::byte byte : bytes) crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<uint32_t>(byte)) & 0xff];
   return ~crc;
 }
 

@@ -119,6 +119,18 @@ class PosixFileSystem final : public FileSystem {
     if (ParentOf(from) != ParentOf(to)) SyncDirectory(ParentOf(from));
   }
 
+  bool Exchange(const Path& one, const Path& other) override {
+    if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) != 0) {
+      const int error = errno;
+      // EINVAL: this file system has no such operation; ENOSYS: this kernel or sandbox has none.
+      if (error == EINVAL || error == ENOSYS) return false;
+      ThrowWriting(fmt::format("exchange {} with", one.string()), other, ReasonOf(error));
+    }
+    SyncDirectory(ParentOf(one));
+    if (ParentOf(one) != ParentOf(other)) SyncDirectory(ParentOf(other));
+    return true;
+  }
+
   void SyncDirectory(const Path& path) override {
     const Descriptor fd(Open(path, O_RDONLY | O_DIRECTORY));
     if (fd.get() < 0) ThrowWriting("open directory", path, ReasonOf(errno));
@@ -211,6 +223,34 @@ Path TemporaryPathFor(const Path& path) {
   return ParentOf(path) / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
 }
 
+void RemoveAfterFailure(FileSystem& file_system, const Path& path) noexcept {
+  try {
+    file_system.RemoveAll(path);
+  } catch (...) {  // Whatever it is, it must not take the place of the failure that is being reported.
+  }
+}
+
+Path ReplaceDirectory(FileSystem& file_system, const Path& replacement, const Path& path) {
+  if (file_system.Exchange(replacement, path)) return replacement;
+  const Path aside = Path(replacement) += "-old";
+  try {
+    file_system.Rename(path, aside);
+    file_system.Rename(replacement, path);
+  } catch (const Error& first) {
+    // A rename that reports a failure may have taken place all the same: what is there decides.
+    if (file_system.Exists(path) || !file_system.Exists(aside)) throw;
+    try {
+      file_system.Rename(aside, path);
+    } catch (const Error& second) {
+      throw Error(
+          fmt::format("{}; what was there lies in {} now, because: {}", first.what(), aside.string(), second.what()),
+          first.kind());
+    }
+    throw;
+  }
+  return aside;
+}
+
 void WriteFileAtomically(FileSystem& file_system, const Path& path, Pieces pieces) {
   if (!path.has_filename()) {
     throw Error(fmt::format("cannot write '{}': expected the name of a file", path.string()));
@@ -220,10 +260,7 @@ void WriteFileAtomically(FileSystem& file_system, const Path& path, Pieces piece
     file_system.WriteFile(temporary, pieces);
     file_system.Rename(temporary, path);
   } catch (...) {
-    try {
-      file_system.RemoveAll(temporary);
-    } catch (const Error&) {  // The first failure is the one to report.
-    }
+    RemoveAfterFailure(file_system, temporary);
     throw;
   }
 }

@@ -33,6 +33,9 @@ class FileSystem {
   virtual void WriteFile(const Path& path, Pieces pieces) = 0;
   /// Atomically renames, replacing `to` if it is there, and waits until the change is on the disk.
   virtual void Rename(const Path& from, const Path& to) = 0;
+  /// Swaps what two names stand for in one step, so that neither is missing at any moment, and waits until the change
+  /// is on the disk. False, with nothing changed, where the file system cannot do so.
+  virtual bool Exchange(const Path& one, const Path& other) = 0;
   /// Waits until the names in a directory (not the files' contents) are on the disk.
   virtual void SyncDirectory(const Path& path) = 0;
   /// Removes a file, a link (not what it points to) or a directory with all it holds. A missing path is fine.
@@ -52,6 +55,16 @@ class FileSystem {
 /// never a mixture: writes ".NAME.tmp-PID" beside it, then renames. On failure the previous file is untouched and
 /// the temporary file is removed. Throws Error.
 void WriteFileAtomically(FileSystem& file_system, const std::filesystem::path& path, FileSystem::Pieces pieces);
+
+/// Puts the directory `replacement` in the place of the directory `path`, and returns where the latter lies then, for
+/// the caller to remove. In one step where the file system has one (Exchange); elsewhere by renaming twice, where a
+/// process that is killed in between leaves the old directory under that other name. On failure the old directory is
+/// put back. Throws Error: the first failure.
+std::filesystem::path ReplaceDirectory(FileSystem& file_system, const std::filesystem::path& replacement,
+                                       const std::filesystem::path& path);
+
+/// Removes what a failed operation left behind, as far as that works: the failure that led here is the one to report.
+void RemoveAfterFailure(FileSystem& file_system, const std::filesystem::path& path) noexcept;
 
 /// The name of the temporary file that WriteFileAtomically and ReplaceSymlink use for `path` in this process.
 std::filesystem::path TemporaryPathFor(const std::filesystem::path& path);

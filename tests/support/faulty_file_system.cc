@@ -36,6 +36,7 @@ void WriteFirstBytes(FileSystem& base, const std::filesystem::path& path, FileSy
 void FaultyFileSystem::Heal() {
   bytes_left_.reset();
   failing_call_.reset();
+  failing_after_call_.reset();
   crashing_call_.reset();
 }
 
@@ -45,9 +46,14 @@ void FaultyFileSystem::Begin(const char* what, const Path& path) {
   if (crashing_call_ && mutating_calls_ >= *crashing_call_) ThrowFault(what, path, EIO);
 }
 
+void FaultyFileSystem::End(const char* what, const Path& path) {
+  if (failing_after_call_ == mutating_calls_) ThrowFault(what, path, EIO);
+}
+
 void FaultyFileSystem::CreateDirectories(const Path& path) {
   Begin("create directory", path);
   base_.CreateDirectories(path);
+  End("create directory", path);
 }
 
 void FaultyFileSystem::WriteFile(const Path& path, Pieces pieces) {
@@ -62,26 +68,39 @@ void FaultyFileSystem::WriteFile(const Path& path, Pieces pieces) {
   }
   base_.WriteFile(path, pieces);
   if (bytes_left_) *bytes_left_ -= size;
+  End("write", path);
 }
 
 void FaultyFileSystem::Rename(const Path& from, const Path& to) {
   Begin("rename", from);
   base_.Rename(from, to);
+  End("rename", from);
+}
+
+bool FaultyFileSystem::Exchange(const Path& one, const Path& other) {
+  if (!can_exchange_) return false;
+  Begin("exchange", one);
+  const bool exchanged = base_.Exchange(one, other);
+  End("exchange", one);
+  return exchanged;
 }
 
 void FaultyFileSystem::SyncDirectory(const Path& path) {
   Begin("sync directory", path);
   base_.SyncDirectory(path);
+  End("sync directory", path);
 }
 
 void FaultyFileSystem::RemoveAll(const Path& path) {
   Begin("remove", path);
   base_.RemoveAll(path);
+  End("remove", path);
 }
 
 void FaultyFileSystem::ReplaceSymlink(const Path& link, const Path& target) {
   Begin("create symbolic link", link);
   base_.ReplaceSymlink(link, target);
+  End("create symbolic link", link);
 }
 
 }  // namespace twofour::test

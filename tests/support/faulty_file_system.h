@@ -10,8 +10,8 @@
 namespace twofour::test {
 
 /// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
-/// Reading always works. The mutating calls are CreateDirectories, WriteFile, Rename, SyncDirectory, RemoveAll and
-/// ReplaceSymlink.
+/// Reading always works. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange, SyncDirectory,
+/// RemoveAll and ReplaceSymlink.
 class FaultyFileSystem final : public FileSystem {
  public:
   explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
@@ -24,6 +24,11 @@ class FaultyFileSystem final : public FileSystem {
   /// That call and all later mutating ones throw, as seen from a process killed there: a WriteFile hit first leaves
   /// the first half of its bytes behind, and no later clean-up takes place.
   void CrashAtCall(int call) { crashing_call_ = mutating_calls_ + call; }
+  /// The `call`-th mutating call from now on does its work and throws all the same, as a rename does whose folder
+  /// cannot be synced.
+  void FailAfterCall(int call) { failing_after_call_ = mutating_calls_ + call; }
+  /// As a file system that cannot swap two names.
+  void LackExchange() { can_exchange_ = false; }
   /// From now on nothing fails.
   void Heal();
 
@@ -33,6 +38,7 @@ class FaultyFileSystem final : public FileSystem {
   void CreateDirectories(const Path& path) override;
   void WriteFile(const Path& path, Pieces pieces) override;
   void Rename(const Path& from, const Path& to) override;
+  bool Exchange(const Path& one, const Path& other) override;
   void SyncDirectory(const Path& path) override;
   void RemoveAll(const Path& path) override;
   void ReplaceSymlink(const Path& link, const Path& target) override;
@@ -45,12 +51,16 @@ class FaultyFileSystem final : public FileSystem {
  private:
   /// Counts the call and throws if it is to fail.
   void Begin(const char* what, const Path& path);
+  /// Throws if the call, which has been made, is to fail all the same.
+  void End(const char* what, const Path& path);
 
   FileSystem& base_;
   int mutating_calls_ = 0;
   std::optional<uint64_t> bytes_left_;
   std::optional<int> failing_call_;
+  std::optional<int> failing_after_call_;
   std::optional<int> crashing_call_;
+  bool can_exchange_ = true;
 };
 
 }  // namespace twofour::test

@@ -4,8 +4,6 @@
 
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
@@ -71,18 +69,6 @@ TEST(ExportRecipeTest, BothKindsOfWeightsComputeWhatASoftThresholdDid) {
   test::ExpectBitEqual(masked->Forward(x).Detach(), y);
   nn::LoadStateDict(*pruned, ExportModel(*trained, ExportWeights::kPruned), "export");
   test::ExpectClose(pruned->Forward(x).Detach(), y);
-}
-
-TEST(DescribeDataAsJsonTest, HoldsClassesAndScaling) {
-  DataSplit data;
-  data.description = "d";
-  data.class_names = {"cat", "do\"g"};
-  data.feature_mean = Tensor::FromVector<float>({1, 2}, {2});
-  data.feature_std = Tensor::FromVector<float>({3, 4}, {2});
-  const auto json = nlohmann::json::parse(DescribeDataAsJson(data));
-  EXPECT_EQ(json["class_names"][1], "do\"g");
-  EXPECT_EQ(json["feature_mean"][1], 2.0);
-  EXPECT_EQ(json["feature_std"][0], 3.0);
 }
 
 }  // namespace

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+
 #include "tests/support/expect_error.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
@@ -85,6 +90,102 @@ TEST_F(RunFolderTest, AFailingOverwriteKeepsTheOldRun) {
   faulty.FailAfterBytes(0);
   EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite), ErrorKind::kRuntimeFailure, HasSubstr("a"));
   EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
+}
+
+/// Overwrites the run "first", whose metrics count, with "second" while one call fails, until none is left to fail.
+class RunFolderFaultTest : public RunFolderTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  enum class Fault { kBefore, kAfter, kFromThereOn };
+
+  /// Which run has the name, after checking that it is whole.
+  std::string WhoseIsTheName() {
+    const std::string config = ReadTextFile(dir_ / "a/config.pbtxt");
+    EXPECT_EQ(ReadTextFile(dir_ / "a/metrics.jsonl"), config == "first" ? "old" : "new");
+    return config;
+  }
+
+  void FailAtEachCall(Fault fault) {
+    for (int call = 1;; ++call) {
+      SCOPED_TRACE(call);
+      fs::remove_all(dir_.path());
+      fs::create_directory(dir_.path());
+      RunFolder::Create(files_, dir_ / "a", "first", kFail);
+      WriteTextFile(dir_ / "a/metrics.jsonl", "old");
+      FaultyFileSystem faulty;
+      if (!GetParam()) faulty.LackExchange();
+      if (fault == Fault::kBefore) faulty.FailAtCall(call);
+      if (fault == Fault::kAfter) faulty.FailAfterCall(call);
+      if (fault == Fault::kFromThereOn) faulty.CrashAtCall(call);
+      bool failed = false;
+      std::string left_over;
+      try {
+        const RunFolder folder =
+            RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite,
+                              [&](const RunFiles& paths) { WriteTextFile(paths.metrics(), "new"); });
+        left_over = folder.left_over();
+      } catch (const Error& error) {
+        failed = true;
+        EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
+        EXPECT_THAT(error.what(), HasSubstr("cannot "));
+      }
+      const std::string name = WhoseIsTheName();
+      if (!failed) {
+        EXPECT_EQ(name, "second");
+      } else if (fault != Fault::kAfter) {
+        EXPECT_EQ(name, "first");
+      }
+      // Nothing but the run is left where clean-up works, and what could not be removed is told of.
+      const bool clean = files_.ListDirectory(dir_.path()) == std::vector<std::string>{"a"};
+      if (!failed) {
+        EXPECT_EQ(clean, left_over.empty() || fault == Fault::kAfter);
+      }
+      if (faulty.mutating_calls() < call) return;
+    }
+  }
+};
+
+TEST_P(RunFolderFaultTest, OneFailingCallLeavesTheOldRunOrTheNewOneUnderTheName) { FailAtEachCall(Fault::kBefore); }
+
+TEST_P(RunFolderFaultTest, SoDoesACallThatReportsAFailureAfterItsWork) { FailAtEachCall(Fault::kAfter); }
+
+INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderFaultTest, ::testing::Bool());
+
+using RunFolderCrashTest = RunFolderFaultTest;
+
+TEST_P(RunFolderCrashTest, NoMomentOfAKillLeavesTheNameToNobody) { FailAtEachCall(Fault::kFromThereOn); }
+
+// Without a file system that swaps names there is such a moment.
+INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderCrashTest, ::testing::Values(true));
+
+TEST_F(RunFolderTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
+  RunFolder::Create(files_, dir_ / "a", "first", kFail);
+  FaultyFileSystem counting;
+  counting.LackExchange();
+  RunFolder::Create(counting, dir_ / "a", "second", kOverwrite);
+  FaultyFileSystem faulty;
+  faulty.LackExchange();
+  faulty.CrashAtCall(counting.mutating_calls() - 1);  // The second rename, and all that follows.
+  EXPECT_ERROR(
+      RunFolder::Create(faulty, dir_ / "a", "third", kOverwrite), ErrorKind::kRuntimeFailure,
+      ::testing::AllOf(::testing::StartsWith("cannot rename"), HasSubstr("what was there lies in"), HasSubstr("-old")));
+}
+
+TEST_F(RunFolderTest, AnErrorWhileCleaningUpDoesNotHideTheFirst) {
+  FaultyFileSystem faulty;
+  faulty.CrashAtCall(4);  // Writing the config.
+  EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "x", kFail), ErrorKind::kRuntimeFailure,
+               HasSubstr("config.pbtxt"));
+}
+
+TEST_F(RunFolderTest, WhatIsFilledInIsThereFromTheFirstMoment) {
+  const RunFolder folder = RunFolder::Create(files_, dir_ / "a", "x", kFail, [&](const RunFiles& paths) {
+    EXPECT_FALSE(fs::exists(dir_ / "a"));
+    WriteTextFile(paths.data(), "{}");
+  });
+  EXPECT_EQ(ReadTextFile(dir_ / "a/data.json"), "{}");
+  EXPECT_ERROR(RunFolder::Create(files_, dir_ / "b", "x", kFail, [](const RunFiles&) { throw Error("no"); }),
+               ErrorKind::kInvalidInput, HasSubstr("no"));
+  EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
 }
 
 TEST_F(RunFolderTest, AFailingDiskLeavesNothingBehind) {

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "twofour/core/parallel.h"
 #include "twofour/nn/residual_mlp.h"
@@ -245,6 +248,42 @@ TEST(TrainerTest, StopsAfterTheStepUnderWayWithACheckpoint) {
   EXPECT_FALSE(job.trainer().Run());
   EXPECT_EQ(job.trainer().state().step, 1);
   EXPECT_EQ(store.Newest(), dir / "step-1");
+}
+
+TEST(TrainerTest, SaysOnceThatItIsAboutToWriteAndNotBefore) {
+  NiceMock<MockSink> sink;
+  std::vector<std::string> events;
+  ON_CALL(sink, OnTrain).WillByDefault([&](const TrainMetrics& metrics) {
+    events.push_back("step " + std::to_string(metrics.step));
+  });
+  TrainerServices services{.sink = &sink, .before_writing = [&] { events.push_back("about to write"); }};
+  TrainerOptions options{.steps = 4, .eval_every_steps = 0, .log_every_steps = 2};
+  Job(options, {}, services).trainer().Run();
+  EXPECT_THAT(events, ::testing::ElementsAre("about to write", "step 2", "step 4"));
+  // Neither where it fails before its first record nor where there is nothing to do.
+  events.clear();
+  options.log_every_steps = 3;
+  EXPECT_THROW(Job(options, {.lr = 1e30}, services).trainer().Run(), Error);
+  options.steps = 0;
+  Job(options, {}, services).trainer().Run();
+  EXPECT_THAT(events, ::testing::IsEmpty());
+}
+
+TEST(TrainerTest, SaysThatItIsAboutToSaveACheckpoint) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir / "checkpoints", 3);
+  const std::atomic<bool> stop{true};
+  bool called = false;
+  Job job({.steps = 4, .log_every_steps = 0}, {},
+          {.checkpoints = &store,
+           .before_writing =
+               [&] {
+                 called = true;
+                 EXPECT_FALSE(store.Newest().has_value());
+               },
+           .stop = &stop});
+  job.trainer().Run();
+  EXPECT_TRUE(called && store.Newest().has_value());
 }
 
 TEST(TrainerTest, SavesTheBestEvaluation) {

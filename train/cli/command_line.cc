@@ -15,6 +15,7 @@ Examples:
   trainer --config configs/sparse_mlp.pbtxt
   trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
   trainer --resume runs/longer
+  trainer --resume runs/longer/checkpoints/step-500 --out runs/branch --set learning_rate.lr=1e-4
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer sweep --config configs/experiments/schedules.pbtxt
@@ -41,7 +42,14 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
     arguments.SetFooter(kFooter);
     arguments.SetVersion("twofour " TWOFOUR_VERSION);
     arguments.Add("--config", line.config, "Config file (protobuf text)").Type("FILE");
-    arguments.Add("--resume", line.resume, "Go on with a run: its folder, or one of its checkpoints").Type("DIR");
+    arguments
+        .Add("--resume", line.resume,
+             "Go on with a run: its folder, or one of its checkpoints; with --out in a new folder, which leaves the "
+             "run as "
+             "it is")
+        .Type("DIR");
+    arguments.AddFlag("--accept-changed-data", line.accept_changed_data,
+                      "Resume although the data has changed; the run's classes, columns, scaling and vocabulary stay");
     const Argument sparse_flag =
         arguments.AddFlag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
     arguments.AddFlag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)").Excludes(sparse_flag);
@@ -49,10 +57,14 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
   arguments.Add("--set", line.set, "Set a config field, as in training.steps=100; wins over the file; may repeat")
       .Type("PATH=VALUE")
       .Repeatable();
-  arguments.Add("--out", line.out, "Run folder to create (default: runs/<name>)").Type("DIR");
+  arguments
+      .Add("--out", line.out,
+           "Run folder to create (default: runs/<name>; with --resume: none, the run goes on in its own)")
+      .Type("DIR");
   arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors").Type("N");
   arguments.Add("--seed", line.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
-  arguments.AddFlag("--overwrite", line.overwrite, "Remove an existing run in the folder first");
+  arguments.AddFlag("--overwrite", line.overwrite,
+                    "Replace an existing run in the folder; with --resume CHECKPOINT: discard what came after it");
   arguments.AddFlag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
   arguments.AddFlag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");
   if (!arguments.Parse(argc, argv, retrain ? 1 : 0, out)) return std::nullopt;
@@ -60,8 +72,8 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
   if (line.config.empty() && line.resume.empty() && line.from.empty()) {
     throw Error("nothing to train: give --config FILE or --resume DIR (see trainer --help)");
   }
-  if (!line.resume.empty() && (!line.out.empty() || line.overwrite)) {
-    throw Error("--resume goes on in the folder it names: --out and --overwrite do not go with it");
+  if (line.accept_changed_data && line.resume.empty()) {
+    throw Error("--accept-changed-data is for --resume: a new run takes its data as it is");
   }
   return line;
 }

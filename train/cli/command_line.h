@@ -12,13 +12,14 @@ namespace twofour::train {
 struct CommandLine {
   std::string config;            ///< --config
   std::vector<std::string> set;  ///< --set path=value, in order
-  std::string out;               ///< --out; empty: runs/<name>
+  std::string out;               ///< --out; empty: runs/<name>, or with --resume the run's own folder
   std::string resume;            ///< --resume
   std::string from;              ///< retrain --from
   std::optional<bool> sparse;    ///< --sparse / --dense
   std::optional<int> threads;    ///< --threads
   std::optional<uint64_t> seed;  ///< --seed
   bool overwrite = false;
+  bool accept_changed_data = false;
   bool print_config = false;
   bool dry_run = false;
 };

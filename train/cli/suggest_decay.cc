@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -15,12 +17,14 @@
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/data_files.h"
 #include "twofour/train/config/initial_weights.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
 #include "twofour/train/config/workload.h"
 #include "twofour/train/decay_choice.h"
+#include "twofour/train/run_files.h"
 
 namespace twofour::train {
 namespace {
@@ -75,9 +79,18 @@ class FlipRates : public MetricSink {
   int64_t count_ = 0;
 };
 
+/// Says where what the trials begin with is from a run of other data.
+void WarnOfOtherData(const Request& request, const proto::Config& config, const DataRecord& data, std::ostream& err) {
+  const auto warn = [&](const std::string& path, bool expects_same) {
+    if (const auto warning = WarningOfOtherData(path, data, expects_same)) err << "warning: " << *warning << "\n";
+  };
+  if (!config.initial_weights().empty()) warn(config.initial_weights(), false);
+  if (std::filesystem::path(request.config).filename() == RunFiles{}.config()) warn(request.config, true);
+}
+
 /// The flip rate in the first `steps` of a run; none when it was stopped.
-std::optional<double> TrialFlipRate(const proto::Config& config, int64_t steps, const StopRequest& stop) {
-  Workload workload = BuildWorkload(config);
+std::optional<double> TrialFlipRate(const proto::Config& config, Workload workload, int64_t steps,
+                                    const StopRequest& stop) {
   if (!config.initial_weights().empty()) LoadInitialWeights(config.initial_weights(), *workload.model);
   const std::unique_ptr<optim::Optimizer> optimizer = BuildOptimizer(config, *workload.model);
   SwapLayers(config, *workload.model);
@@ -149,14 +162,17 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   proto::Config dense = config;
   dense.mutable_sparsity()->set_apply(false);
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
-  const std::optional<double> dense_rate = TrialFlipRate(dense, steps, stop);
+  const std::vector<DataFile> files = DataFingerprints().Of(config.data());
+  Workload workload = BuildWorkload(dense, files);
+  WarnOfOtherData(*request, config, workload.data_record, context.err);
+  const std::optional<double> dense_rate = TrialFlipRate(dense, std::move(workload), steps, stop);
   if (!dense_rate) return 128 + stop.signal;
   out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
   ChooseDecay(*dense_rate, {});  // Throws now where nothing could be said at the end.
   std::vector<DecayTrial> trials;
   for (const double lambda : request->lambdas) {
     config.mutable_sparsity()->mutable_masked_decay()->set_lambda(lambda);
-    const std::optional<double> rate = TrialFlipRate(config, steps, stop);
+    const std::optional<double> rate = TrialFlipRate(config, BuildWorkload(config, files), steps, stop);
     if (!rate) return 128 + stop.signal;
     trials.push_back({lambda, *rate});
     out << fmt::format("lambda {:<7g} {:.3e}  ratio {:.2f}\n", lambda, *rate,

@@ -2,36 +2,29 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <ostream>
+#include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/text.h"
-#include "twofour/core/parallel.h"
-#include "twofour/core/peak_flops.h"
 #include "twofour/train/checkpoint.h"
+#include "twofour/train/cli/branch.h"
 #include "twofour/train/cli/closing_lines.h"
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/conclude.h"
-#include "twofour/train/cli/kernel_environment.h"
 #include "twofour/train/cli/progress.h"
-#include "twofour/train/cli/retrain.h"
-#include "twofour/train/cli/startup_table.h"
+#include "twofour/train/cli/resume.h"
+#include "twofour/train/cli/run_preparation.h"
 #include "twofour/train/config/build.h"
-#include "twofour/train/config/build_optimizer.h"
-#include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/difference.h"
-#include "twofour/train/config/initial_weights.h"
-#include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
-#include "twofour/train/config/workload.h"
-#include "twofour/train/export.h"
+#include "twofour/train/data_record.h"
+#include "twofour/train/metrics.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_folder.h"
-#include "twofour/train/run_path.h"
 #include "twofour/train/tensorboard/event_file.h"
 #include "twofour/train/tensorboard/tensorboard_sink.h"
 #include "twofour/train/trainer.h"
@@ -39,101 +32,121 @@
 namespace twofour::train {
 namespace {
 
-namespace fs = std::filesystem;
-
-proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
-  for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
-  if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
-  if (line.threads) config.set_threads(*line.threads);
-  if (line.seed) config.set_seed(*line.seed);
-  return WithDefaults(config);
-}
-
-/// A config file given along with --resume must be the one that the run was made with.
-void RequireSameConfig(const proto::Config& given, const proto::Config& stored, const fs::path& folder) {
-  const std::optional<std::string> difference = FirstDifference(stored, given);
-  if (!difference) return;
-  throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}", folder.string(),
-                          *difference));
-}
-
-proto::Config ResolveConfig(const CommandLine& line, const std::optional<RunPath>& resume) {
-  if (!resume) {
-    return ApplyCommandLine(line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from), line);
+/// Opens the folder of a resumed run, or makes that of a new one.
+RunFolder MakeFolder(const Run& run, std::ostream& err) {
+  FileSystem& files = FileSystem::Default();
+  if (run.in_place()) {
+    RunFolder folder = RunFolder::Open(files, run.folder);
+    RequireNotMovedOn(*run.resume);
+    return folder;
   }
-  const proto::Config stored = LoadTextConfig(RunFiles{resume->folder}.config().string());
-  if (!line.config.empty()) {
-    RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), ApplyCommandLine(stored, line),
-                      resume->folder);
-  }
-  return ApplyCommandLine(stored, line);
+  RunFolder folder =
+      RunFolder::Create(files, run.folder, ToText(run.config), IfExists(run.line), [&](const RunFiles& paths) {
+        SaveDataRecord(files, paths, run.workload.data_record);
+        if (run.start) CopyBeginning(files, run.resume->path.folder, *run.start, paths);
+      });
+  if (!folder.left_over().empty()) err << fmt::format("note: of the run that was replaced: {}\n", folder.left_over());
+  return folder;
 }
 
-/// A run whose data is another by now would go on with other windows, or with ids that mean something else.
-void RequireSameData(const RunFiles& run, const Workload& workload) {
-  const auto stored = [](const fs::path& path) {
-    constexpr uint64_t kMaxBytes = 4 << 20;
-    FileSystem& files = FileSystem::Default();
-    return files.Exists(path) ? ReadText(files, path, kMaxBytes) : std::string();
-  };
-  const std::string vocabulary = stored(run.vocabulary());
-  if (workload.vocabulary_json && !vocabulary.empty() && vocabulary != *workload.vocabulary_json) {
-    throw Error(fmt::format("{}: the data's vocabulary is another by now, expected the one the run began with",
-                            run.vocabulary().string()));
+/// Makes the folder of a resumed run that of one which has taken a step under `run`'s config.
+void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& out) {
+  FileSystem& files = FileSystem::Default();
+  const RunFiles paths{run.folder};
+  const int64_t step = run.step();
+  // The final weights of a run that was shorter would be taken for those of the longer one. They are a result all the
+  // same, which only a run that is told to discard it does not keep.
+  if (files.Exists(paths.model())) {
+    if (run.line.overwrite) {
+      files.RemoveAll(paths.model());
+    } else {
+      files.Rename(paths.model(), paths.model_of_step(step));
+      out << fmt::format("{}: what was the final model after step {}\n", paths.model_of_step(step).string(), step);
+    }
   }
-  const std::string data = stored(run.data());
-  if (data.empty() || DescribesSameTokens(data, workload.data_json)) return;
-  throw Error(fmt::format("{}: the data has other numbers of tokens by now, expected those the run began with",
-                          run.data().string()));
+  checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
+  // An evaluation before the first step is made again where there is no checkpoint yet.
+  if (TruncateMetrics(paths.metrics(), run.start ? step : -1)) {
+    out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
+  }
+  SaveDataRecord(files, paths, run.workload.data_record);
+  WriteTextAtomically(files, paths.config(), ToText(run.config));
 }
 
-RunFolder::IfExists IfExists(const CommandLine& line) {
-  return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
+void PrintBeginning(const Run& run, std::ostream& out) {
+  if (!run.resume) return;
+  const ResumePoint& resume = *run.resume;
+  const std::string verb = run.in_place() ? "resuming" : "branching off";
+  out << (run.start ? fmt::format("{} after step {} from {}\n", verb, run.step(), resume.path.checkpoint->string())
+                    : fmt::format("{}: no checkpoint yet, starting at the first step\n", verb));
+  proto::Config config = run.config;
+  if (!run.in_place()) *config.mutable_branched_from() = resume.stored.branched_from();
+  if (!resume.stored.has_branched_from()) config.clear_branched_from();
+  for (const std::string& difference : Differences(resume.stored, config)) {
+    out << fmt::format("  from here on {}\n", difference);
+  }
 }
 
-/// Everything of a run that is decided before its first step.
-struct Run {
-  proto::Config config;
-  fs::path folder;
-  Workload workload;
-  std::unique_ptr<optim::Optimizer> optimizer;
-  double peak_flops = 0;  // 0 where nothing is made of it.
-};
-
-Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<RunPath>& resume,
-            std::ostream& out) {
-  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr};
-  if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
-  if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
-  SetNumThreads(config.threads());
-  CheckKernelEnvironment();
-  run.workload = BuildWorkload(config);
-  nn::Module& model = *run.workload.model;
-  std::optional<InitialWeights> initial;
-  if (!config.initial_weights().empty() && !(resume && resume->checkpoint)) {
-    initial = LoadInitialWeights(config.initial_weights(), model);
-  }
-  run.optimizer = BuildOptimizer(config, model);
-  if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
-  if (config.sparsity().enabled()) {
-    const nn::SwapReport report = SwapLayers(config, model);
-    // A sample or a token is a row of every product.
-    PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), out);
-  }
-  if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
-  if (initial) out << InitialMasksLine(*initial, config);
-  return run;
+/// Writes the final model of a run that came to its end, which a kill between its last checkpoint and this has
+/// prevented, under the config that it was trained with.
+void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
+  const ResumePoint& resume = *asked_for.resume;
+  CommandLine line;
+  line.accept_changed_data = asked_for.line.accept_changed_data;
+  proto::Config config = resume.stored;
+  config.set_threads(asked_for.config.threads());
+  Run run = PrepareRun(line, resume, config, context);
+  const RunFolder folder = MakeFolder(run, context.err);
+  const RunFiles& paths = folder.paths();
+  CheckpointStore checkpoints(FileSystem::Default(), paths.checkpoints(), config.checkpoint().keep());
+  Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config),
+                  {.checkpoints = &checkpoints});
+  RestoreTrainer(trainer, run);
+  TruncateMetrics(paths.metrics(), run.step());
+  JsonLinesSink metrics(paths.metrics());
+  Conclude({.config = run.config,
+            .run = paths,
+            .trainer = trainer,
+            .model = *run.workload.model,
+            .checkpoints = checkpoints,
+            .sink = metrics},
+           context.out);
 }
 
-int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resume, const CommandContext& context) {
+/// Whether training that stands at `trainer` is at its end under the config that the run was made with.
+bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
+  const proto::Training& stored = run.resume->stored.training();
+  const TrainerState& state = trainer.state();
+  const int64_t patience = stored.stop_after_evaluations_without_gain();
+  const bool early = patience > 0 && state.best_evaluation.evaluations_since >= patience;
+  return run.resume->path.checkpoint == run.resume->newest && (early || state.step == stored.steps());
+}
+
+/// A resume at a run's end, where no step is taken and so nothing about the run may change.
+int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& context) {
+  const ResumePoint& resume = *run.resume;
+  const std::string nothing =
+      trainer.StoppedEarly()
+          ? fmt::format(
+                "{}; nothing to train: to go on, add --set training.stop_after_evaluations_without_gain=0, or more",
+                EarlyStopLine(trainer))
+          : fmt::format(
+                "nothing to train: step {0} is the last one; train longer with --set training.steps=N, N above {0}",
+                resume.step());
+  if (!run.in_place()) throw Error(fmt::format("--resume {}: {}", resume.argument, nothing));
+  for (const std::string& difference : Differences(resume.stored, run.config)) {
+    context.err << fmt::format("note: not applied, because no step is taken under it: {}\n", difference);
+  }
+  context.out << nothing << "\n";
+  const bool lacks_model = IsAtItsEnd(run, trainer) && !FileSystem::Default().Exists(RunFiles{run.folder}.model());
+  if (lacks_model && !run.line.dry_run) ExportFinishedModel(run, context);
+  return 0;
+}
+
+int Train(Run& run, const CommandContext& context) {
   std::ostream& out = context.out;
   FileSystem& files = FileSystem::Default();
   const proto::Config& config = run.config;
-  // Read, and found whole or not, before anything in the folder is touched.
-  std::optional<CheckpointData> start;
-  if (resume && resume->checkpoint) start = CheckpointStore::Load(files, *resume->checkpoint);
-
   CheckpointStore checkpoints(files, RunFiles{run.folder}.checkpoints(), config.checkpoint().keep());
   TeeSink sinks;
   Task& task = *run.workload.task;
@@ -141,47 +154,36 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
   options.peak_flops = run.peak_flops;
-  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
-                  {.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop});
-  if (resume && config.model().has_gpt()) RequireSameData({run.folder}, run.workload);
-  if (start) trainer.Restore(*start, resume->checkpoint->string());
-  if (trainer.StoppedEarly() && files.Exists(RunFiles{run.folder}.model())) {
-    out << fmt::format(
-        "{}; nothing to do: to go on, add --set training.stop_after_evaluations_without_gain=0, or more\n",
-        EarlyStopLine(trainer));
-    return 0;
-  }
 
-  if (line.dry_run) {
-    if (resume) CheckMetrics(RunFiles{run.folder}.metrics());
+  std::optional<JsonLinesSink> metrics;
+  std::optional<TensorBoardSink> tensorboard;
+  const auto open_sinks = [&] {
+    const RunFiles paths{run.folder};
+    sinks.Add(&metrics.emplace(paths.metrics()));
+    if (config.logging().tensorboard()) {
+      sinks.Add(&tensorboard.emplace(NextEventFile(files, paths.event_files()), run.step() + 1));
+    }
+    sinks.Add(&progress);
+  };
+  TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
+  if (run.in_place()) {
+    services.before_writing = [&] {
+      RewriteFolder(run, checkpoints, out);
+      open_sinks();
+    };
+  }
+  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
+                  services);
+  RestoreTrainer(trainer, run);
+  if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
+  if (run.resume && trainer.Finished()) return TrainNothing(run, trainer, context);
+  if (run.line.dry_run) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }
-  const RunFolder folder = resume ? RunFolder::Open(files, run.folder)
-                                  : RunFolder::Create(files, run.folder, ToText(config), IfExists(line));
-  const RunFiles& paths = folder.paths();
-  if (resume) {
-    out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
-                  : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    // An evaluation before the first step is made again where there is no checkpoint yet.
-    if (TruncateMetrics(paths.metrics(), start ? trainer.state().step : -1)) {
-      out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
-    }
-    checkpoints.PrepareToResume(trainer.state());
-    // The final weights of a run that was shorter: they would be taken for those of the longer one.
-    if (!trainer.Finished()) files.RemoveAll(paths.model());
-    WriteTextAtomically(files, paths.config(), ToText(config));
-  }
-  WriteTextAtomically(files, paths.data(), run.workload.data_json);
-  if (run.workload.vocabulary_json) WriteTextAtomically(files, paths.vocabulary(), *run.workload.vocabulary_json);
-  JsonLinesSink metrics(paths.metrics());
-  sinks.Add(&metrics);
-  std::optional<TensorBoardSink> tensorboard;
-  if (config.logging().tensorboard()) {
-    tensorboard.emplace(NextEventFile(files, paths.event_files()), trainer.state().step + 1);
-    sinks.Add(&*tensorboard);
-  }
-  sinks.Add(&progress);
+  const RunFolder folder = MakeFolder(run, context.err);
+  PrintBeginning(run, out);
+  if (!run.in_place()) open_sinks();
 
   const double began = Clock::Default().Seconds();
   const bool finished = trainer.Run();
@@ -192,7 +194,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
     return 128 + context.stop.signal;
   }
   Conclude({.config = config,
-            .run = paths,
+            .run = folder.paths(),
             .trainer = trainer,
             .model = *run.workload.model,
             .checkpoints = checkpoints,
@@ -207,16 +209,16 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
 int RunTraining(int argc, const char* const* argv, const CommandContext& context) {
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, context.out);
   if (!line) return 0;
-  std::optional<RunPath> resume;
-  if (!line->resume.empty()) resume = FindRun("--resume", line->resume);
+  std::optional<ResumePoint> resume;
+  if (!line->resume.empty()) resume = FindResumePoint(line->resume);
   const proto::Config config = ResolveConfig(*line, resume);
   ValidateConfig(config);
   if (line->print_config) {
     context.out << ToText(config);
     return 0;
   }
-  Run run = Prepare(*line, config, resume, context.out);
-  return Train(run, *line, resume, context);
+  Run run = PrepareRun(*line, resume, config, context);
+  return Train(run, context);
 }
 
 }  // namespace twofour::train

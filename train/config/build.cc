@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <iterator>
+#include <optional>
 #include <stdexcept>
 
 #include "twofour/core/error.h"
@@ -44,6 +46,16 @@ CsvOptions::Header ToHeader(proto::Csv::Header header) {
   throw std::logic_error("unknown header");
 }
 
+std::optional<SamplesAsBefore> SamplesLike(const DataRecord* record) {
+  if (record == nullptr) return std::nullopt;
+  return SamplesAsBefore{record->class_names, {record->feature_mean, record->feature_std}};
+}
+
+std::optional<Vocabulary> VocabularyLike(const DataRecord* record) {
+  if (record == nullptr || !record->vocabulary) return std::nullopt;
+  return Vocabulary::FromJson(*record->vocabulary, "vocabulary.json");
+}
+
 /// Throws Error when the weights alone would take more memory than there is: before they are made, one by one.
 void RequireFitsMemory(const proto::Gpt& gpt, int64_t vocab_size) {
   const auto width = static_cast<double>(GptWidth(gpt));
@@ -61,7 +73,7 @@ void RequireFitsMemory(const proto::Gpt& gpt, int64_t vocab_size) {
 
 }  // namespace
 
-DataSplit BuildData(const proto::Data& data) {
+DataSplit BuildData(const proto::Data& data, const DataRecord* as_before) {
   switch (data.kind_case()) {
     case proto::Data::kGlyphs: {
       const proto::Glyphs& glyphs = data.glyphs();
@@ -81,7 +93,7 @@ DataSplit BuildData(const proto::Data& data) {
                       .eval_labels = idx.eval_labels(),
                       .eval_fraction = idx.eval_fraction(),
                       .split_seed = idx.split_seed(),
-                      .num_classes = idx.num_classes()});
+                      .num_classes = as_before == nullptr ? idx.num_classes() : std::ssize(as_before->class_names)});
     }
     case proto::Data::kCsv: {
       const proto::Csv& csv = data.csv();
@@ -92,7 +104,8 @@ DataSplit BuildData(const proto::Data& data) {
                       .header = ToHeader(csv.header()),
                       .standardize = csv.standardize(),
                       .eval_fraction = csv.eval_fraction(),
-                      .split_seed = csv.split_seed()});
+                      .split_seed = csv.split_seed(),
+                      .as_before = SamplesLike(as_before)});
     }
     case proto::Data::kText:
     case proto::Data::kTokens:
@@ -102,21 +115,22 @@ DataSplit BuildData(const proto::Data& data) {
   throw std::logic_error("data of no kind that has samples: validate the config first");
 }
 
-TokenData BuildTokenData(const proto::Data& data) {
+TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before) {
   if (data.has_text()) {
     const proto::Text& text = data.text();
     return LoadText({.path = text.path(),
                      .eval_path = text.eval_path(),
                      .eval_fraction = text.eval_fraction(),
                      .vocabulary = text.vocabulary() == proto::Text::CHARACTERS ? Vocabulary::Kind::kCharacters
-                                                                                : Vocabulary::Kind::kBytes});
+                                                                                : Vocabulary::Kind::kBytes,
+                     .as_before = VocabularyLike(as_before)});
   }
   if (!data.has_tokens()) throw std::logic_error("data of no kind that has tokens: validate the config first");
   const proto::Tokens& tokens = data.tokens();
   TokenData loaded = LoadTokens({.path = tokens.path(),
                                  .eval_path = tokens.eval_path(),
                                  .eval_fraction = tokens.eval_fraction(),
-                                 .vocab_size = tokens.vocab_size()});
+                                 .vocab_size = as_before == nullptr ? tokens.vocab_size() : *as_before->vocab_size});
   loaded.eval_bytes_per_token = tokens.bytes_per_token();
   return loaded;
 }

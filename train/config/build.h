@@ -9,6 +9,7 @@
 #include "twofour/train/classification.h"
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/data/token_data.h"
+#include "twofour/train/data_record.h"
 #include "twofour/train/language_model.h"
 #include "twofour/train/trainer.h"
 
@@ -19,10 +20,11 @@ namespace twofour::train {
 // From a valid config to the objects it describes: the only code that knows both. Adding a model, an optimizer, a
 // schedule or a data set means a message in config.proto, its checks in validate.cc and a case here.
 
-/// Glyphs, idx or csv.
-DataSplit BuildData(const proto::Data& data);
-/// Text or tokens.
-TokenData BuildTokenData(const proto::Data& data);
+/// Glyphs, idx or csv. With `as_before`, the record of the data that a model was made with, its classes and scaling are
+/// in force; Error where the data has others.
+DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullptr);
+/// Text or tokens. With `as_before`, its vocabulary is in force, likewise.
+TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = nullptr);
 /// Any model but gpt.
 std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);

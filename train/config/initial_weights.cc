@@ -4,8 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -13,9 +16,14 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_fit.h"
+#include "twofour/train/checkpoint.h"
+#include "twofour/train/data_difference.h"
+#include "twofour/train/run_files.h"
 
 namespace twofour::train {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::string_view kMask = "weight_mask";
 constexpr std::string_view kScale = "weight_mask_scale";
@@ -120,6 +128,24 @@ std::string InitialMasksLine(const InitialWeights& initial, const proto::Config&
                      masks ? "new ones are found, which may differ; initial_masks=true keeps them"
                            : "this run begins with all of the weights, of which its run computed with the masked ones; "
                              "checkpoint.save_pruned=true there saves those");
+}
+
+std::optional<std::string> WarningOfOtherData(const std::string& path, const DataRecord& now, bool expects_same) {
+  FileSystem& files = FileSystem::Default();
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(path, ignored).parent_path();
+  const bool in_checkpoint = files.Exists(folder / CheckpointStore::kStateFile);
+  try {
+    const std::optional<DataRecord> then =
+        LoadDataRecord(files, {in_checkpoint ? folder.parent_path().parent_path() : folder});
+    if (!then) return std::nullopt;
+    std::vector<DataDifference> differences = CompareData(*then, now);
+    if (!expects_same) differences = OfMeaning(std::move(differences));
+    if (differences.empty()) return std::nullopt;
+    return fmt::format("{}: its run had other data: {}", path, Describe(differences));
+  } catch (const Error& error) {
+    return fmt::format("{}: the data of its run cannot be compared: {}", path, error.what());
+  }
 }
 
 }  // namespace twofour::train

@@ -16,6 +16,7 @@
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
+#include "twofour/train/data_record.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
@@ -60,6 +61,22 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
 
+/// The vocabulary of a run, found to be the one that its model, with an embedding of `vocab_size` rows, was made with.
+std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run, int64_t vocab_size) {
+  const std::optional<DataRecord> data = LoadDataRecord(files, run);
+  if (data && data->vocab_size && *data->vocab_size != vocab_size) {
+    throw Error(fmt::format("{}: tells of {} different tokens, the model's embedding has {}", run.data().string(),
+                            *data->vocab_size, vocab_size));
+  }
+  if (!files.Exists(run.vocabulary())) return std::nullopt;
+  const std::string path = run.vocabulary().string();
+  Vocabulary vocabulary = Vocabulary::FromJson(ReadText(files, path, kMaxVocabularyBytes), path);
+  if (vocabulary.size() != vocab_size) {
+    throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", path, vocabulary.size(), vocab_size));
+  }
+  return vocabulary;
+}
+
 /// Weights that were saved without masks have zeros where they are masked: gives each sparse layer its mask back.
 void AddMasks(nn::Module& model, Weights& weights) {
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
@@ -94,15 +111,8 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   LoadedLanguageModel loaded;
   Weights weights = LoadWeights(files, path, run);
   loaded.source = weights.source;
-  const fs::path vocabulary = RunFiles{run.folder}.vocabulary();
-  if (files.Exists(vocabulary)) {
-    loaded.vocabulary = Vocabulary::FromJson(ReadText(files, vocabulary, kMaxVocabularyBytes), vocabulary.string());
-  }
   const int64_t vocab_size = VocabularySize(weights, GptWidth(config.model().gpt()));
-  if (loaded.vocabulary && loaded.vocabulary->size() != vocab_size) {
-    throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", vocabulary.string(),
-                            loaded.vocabulary->size(), vocab_size));
-  }
+  loaded.vocabulary = LoadVocabulary(files, {run.folder}, vocab_size);
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
   if (config.sparsity().enabled()) {
     nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config));

@@ -79,8 +79,13 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   if (equals == std::string::npos || equals == 0) {
     throw Error(fmt::format("--set {}: expected path=value, as in training.steps=100", assignment));
   }
+  const std::string path = assignment.substr(0, equals);
+  if (path == "branched_from" || path.starts_with("branched_from.")) {
+    throw Error(
+        fmt::format("--set {}: branched_from is a record of where a run came from and cannot be set", assignment));
+  }
   proto::Config changed = config;
-  const auto [message, field] = Walk(changed, assignment.substr(0, equals), assignment);
+  const auto [message, field] = Walk(changed, path, assignment);
   std::string value = assignment.substr(equals + 1);
   const bool is_string = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
   const bool quoted =

@@ -2,18 +2,29 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "twofour/core/error.h"
 #include "twofour/train/classification.h"
 #include "twofour/train/config/build.h"
-#include "twofour/train/export.h"
+#include "twofour/train/config/data_files.h"
 #include "twofour/train/language_model.h"
 
 namespace twofour::train {
 namespace {
 
-Workload BuildClassification(const proto::Config& config) {
+/// Throws Error where the data is of another kind than that of `as_before`: its values would mean nothing here.
+void RequireKind(const DataRecord* as_before, bool of_tokens) {
+  if (as_before == nullptr || as_before->OfTokens() == of_tokens) return;
+  throw Error(fmt::format("config: data: holds {}, but the model was made with {}",
+                          of_tokens ? "tokens" : "samples with classes",
+                          of_tokens ? "samples with classes" : "tokens"));
+}
+
+Workload BuildClassification(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
+  RequireKind(as_before, false);
   Workload workload;
-  workload.samples = BuildData(config.data());
+  workload.samples = BuildData(config.data(), as_before);
   const Dataset& train = *workload.samples.train;
   const int64_t batch_size = config.training().batch_size();
   if (batch_size > train.size()) {
@@ -21,7 +32,7 @@ Workload BuildClassification(const proto::Config& config) {
                             train.size()));
   }
   workload.data_description = workload.samples.description;
-  workload.data_json = DescribeDataAsJson(workload.samples);
+  workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
   workload.model = BuildModel(config.model(), train, config.seed());
   workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval,
@@ -29,12 +40,12 @@ Workload BuildClassification(const proto::Config& config) {
   return workload;
 }
 
-Workload BuildLanguageModel(const proto::Config& config) {
-  const TokenData data = BuildTokenData(config.data());
+Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
+  RequireKind(as_before, true);
+  const TokenData data = BuildTokenData(config.data(), as_before);
   Workload workload;
   workload.data_description = data.description;
-  workload.data_json = DescribeDataAsJson(data);
-  if (data.vocabulary) workload.vocabulary_json = data.vocabulary->ToJson();
+  workload.data_record = DescribeData(data, std::move(files));
   workload.training_units = data.train.size();
   auto model = BuildGpt(config.model().gpt(), data.vocab_size, config.seed());
   workload.task = std::make_unique<LanguageModelTask>(*model, data, BuildLanguageModelOptions(config));
@@ -44,8 +55,13 @@ Workload BuildLanguageModel(const proto::Config& config) {
 
 }  // namespace
 
+Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
+  return config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)
+                                  : BuildClassification(config, std::move(files), as_before);
+}
+
 Workload BuildWorkload(const proto::Config& config) {
-  return config.model().has_gpt() ? BuildLanguageModel(config) : BuildClassification(config);
+  return BuildWorkload(config, DataFingerprints().Of(config.data()));
 }
 
 }  // namespace twofour::train

@@ -17,6 +17,7 @@
 #include "twofour/train/data/csv_table.h"
 #include "twofour/train/data/split.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
 namespace {
@@ -42,33 +43,29 @@ std::vector<std::string> SortedClasses(std::vector<std::string> names) {
 std::vector<int32_t> ClassOfLabel(const CsvTable& table, const std::vector<std::string>& classes,
                                   const CsvOptions& options, const std::string& path) {
   std::unordered_map<std::string_view, int32_t> numbers;
-  for (const std::string& name : classes) numbers.emplace(name, static_cast<int32_t>(numbers.size()));
+  for (size_t i = 0; i < classes.size(); ++i) numbers.emplace(classes[i], static_cast<int32_t>(i));
   std::vector<int32_t> result;
   for (size_t label = 0; label < table.label_names.size(); ++label) {
-    const auto found = numbers.find(table.label_names[label]);
+    const std::string& name = table.label_names[label];
+    const auto found = numbers.find(options.as_before ? AsUtf8(name) : name);
     if (found == numbers.end()) {
       const auto row = std::find(table.labels.begin(), table.labels.end(), static_cast<int32_t>(label));
-      throw Error(fmt::format("{}: line {}: class {} does not occur in {}", path,
-                              table.lines[row - table.labels.begin()], Quoted(table.label_names[label]), options.path));
+      throw Error(fmt::format("{}: line {}: class {} {}", path, table.lines[row - table.labels.begin()], Quoted(name),
+                              options.as_before ? "is none that the model was made with"
+                                                : fmt::format("does not occur in {}", options.path)));
     }
     result.push_back(found->second);
   }
   return result;
 }
 
-/// What to subtract from each feature and then divide by. [features] each
-struct Scaling {
-  std::vector<double> mean;
-  std::vector<double> stddev;
-};
-
 /// Mean and population standard deviation over `rows`, summed in their order.
-Scaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
+FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
   const auto features = static_cast<size_t>(table.features);
   const auto count = static_cast<double>(rows.size());
   const double* first = table.values.data() + rows[0] * table.features;
   std::vector<double> min(first, first + features), max(min);
-  Scaling scaling{std::vector<double>(features), std::vector<double>(features)};
+  FeatureScaling scaling{std::vector<double>(features), std::vector<double>(features)};
   for (int64_t row : rows) {
     const double* values = table.values.data() + row * table.features;
     for (size_t i = 0; i < features; ++i) {
@@ -96,18 +93,19 @@ Scaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
 
 std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<const int64_t> rows,
                                            const std::vector<int32_t>& class_of_label, int64_t num_classes,
-                                           const Scaling& scaling, const std::string& path) {
+                                           const FeatureScaling& scaling, const std::string& path) {
   const auto count = static_cast<int64_t>(rows.size());
   const int64_t cols = table.features;
   Tensor inputs = Tensor::Empty({count, cols});
   Tensor labels = Tensor::Empty({count}, DType::kI32);
+  const bool is_scaled = !scaling.mean.empty();
   float* input = inputs.mutable_data<float>();
   int32_t* label = labels.mutable_data<int32_t>();
   ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double* values = table.values.data() + rows[i] * cols;
       for (int64_t j = 0; j < cols; ++j) {
-        const double scaled = (values[j] - scaling.mean[j]) / scaling.stddev[j];
+        const double scaled = is_scaled ? (values[j] - scaling.mean[j]) / scaling.stddev[j] : values[j];
         if (!(std::abs(scaled) <= std::numeric_limits<float>::max())) {
           throw Error(fmt::format("{}: line {}: {} is too far from the training mean {} (standard deviation {})", path,
                                   table.lines[rows[i]], values[j], scaling.mean[j], scaling.stddev[j]));
@@ -135,8 +133,18 @@ void CheckSameColumns(const CsvTable& train, const CsvTable& eval, const CsvOpti
   }
 }
 
-Tensor ToTensor(const std::vector<double>& values) {
-  return Tensor::FromVector(std::vector<float>(values.begin(), values.end()), {static_cast<int64_t>(values.size())});
+/// The scaling that a model was made with, found to fit this table.
+FeatureScaling ScalingAsBefore(const CsvTable& table, const CsvOptions& options) {
+  const FeatureScaling& scaling = options.as_before->scaling;
+  if (options.standardize == scaling.mean.empty()) {
+    throw Error(fmt::format("csv: standardize: {}, but the model was made with features that are {}scaled",
+                            options.standardize, options.standardize ? "not " : ""));
+  }
+  if (options.standardize && static_cast<int64_t>(scaling.mean.size()) != table.features) {
+    throw Error(fmt::format("{}: {} features, but the model was made with {}", options.path, table.features,
+                            scaling.mean.size()));
+  }
+  return scaling;
 }
 
 std::vector<int64_t> AllRows(const CsvTable& table) {
@@ -151,7 +159,10 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (options.path.empty()) throw Error("csv: path: expected the path of a file");
   const CsvTable table = ReadTable(options, options.path);
   DataSplit split;
-  split.class_names = SortedClasses(table.label_names);
+  split.class_names = options.as_before ? options.as_before->class_names : SortedClasses(table.label_names);
+  split.feature_names = table.feature_names;
+  split.label_name = table.label_name;
+  split.label_column = table.label_column;
   const auto num_classes = static_cast<int64_t>(split.class_names.size());
   if (num_classes < 2) {
     throw Error(
@@ -165,17 +176,17 @@ DataSplit LoadCsv(const CsvOptions& options) {
   const SplitIndices rows = has_eval ? SplitIndices{AllRows(table), AllRows(eval_table)}
                                      : SplitByFraction(table.rows(), options.eval_fraction, options.split_seed);
 
-  const auto features = static_cast<size_t>(table.features);
-  Scaling scaling{std::vector<double>(features, 0.0), std::vector<double>(features, 1.0)};
-  if (options.standardize) {
-    scaling = MeasureScaling(table, rows.train);
-    split.feature_mean = ToTensor(scaling.mean);
-    split.feature_std = ToTensor(scaling.stddev);
+  if (options.as_before) {
+    split.scaling = ScalingAsBefore(table, options);
+  } else if (options.standardize) {
+    split.scaling = MeasureScaling(table, rows.train);
   }
+  split.inputs =
+      options.standardize ? "float32((column - feature_mean) / feature_std), computed in float64" : "float32(column)";
   split.train = MakeDataset(table, rows.train, ClassOfLabel(table, split.class_names, options, options.path),
-                            num_classes, scaling, options.path);
+                            num_classes, split.scaling, options.path);
   split.eval = MakeDataset(eval_table, rows.eval, ClassOfLabel(eval_table, split.class_names, options, eval_path),
-                           num_classes, scaling, eval_path);
+                           num_classes, split.scaling, eval_path);
   split.description = fmt::format("csv {}: {} training and {} evaluation samples of {} features, {} classes",
                                   options.path, split.train->size(), split.eval->size(), table.features, num_classes);
   return split;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "twofour/train/data/dataset.h"
@@ -25,12 +26,14 @@ struct CsvOptions {
   bool standardize = true;
   double eval_fraction = 0.2;  ///< The part held out.
   uint64_t split_seed = 1;
+  /// Classes and scaling that a model was made with, in place of those of this data.
+  std::optional<SamplesAsBefore> as_before = std::nullopt;
 };
 
 /// Loads one or two CSV files of up to 1 GiB. The distinct labels of `path` become the classes, sorted by value when
 /// all are integers and bytewise otherwise. A feature that is constant over the training samples keeps the scale 1.
 /// Throws Error when ParseCsv does, when there are fewer than two classes, and when the second file has other columns
-/// or a class that the first does not have.
+/// or a class that the first does not have (`as_before`: where either has a class that is none of those).
 DataSplit LoadCsv(const CsvOptions& options);
 
 }  // namespace twofour::train

@@ -148,7 +148,9 @@ CsvTable ParseCsv(std::string_view text, const CsvOptions& options, const std::s
   const Layout layout = ReadLayout(row, options, source);
   CsvTable table;
   table.features = static_cast<int64_t>(layout.columns) - 1;
+  table.label_column = static_cast<int64_t>(layout.label);
   table.feature_names = layout.names;
+  if (layout.has_header) table.label_name = layout.names[layout.label];
   if (layout.has_header) table.feature_names.erase(table.feature_names.begin() + static_cast<int64_t>(layout.label));
   LabelTable labels;
   if (!layout.has_header) AppendRow(row, layout, source, labels, table);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,15 +49,30 @@ class InMemoryDataset : public Dataset {
   int64_t num_classes_;
 };
 
+/// How the columns of a table become inputs: input j is (column j - mean[j]) / stddev[j]. [features] each; both empty
+/// where columns are taken as they are.
+struct FeatureScaling {
+  std::vector<double> mean;
+  std::vector<double> stddev;
+};
+
+/// What loaded samples are to be like: what a model was made with, which other data must not change.
+struct SamplesAsBefore {
+  std::vector<std::string> class_names;  ///< As AsUtf8 has them.
+  FeatureScaling scaling;
+};
+
 /// What a loader returns: the samples to train on and those held out.
 struct DataSplit {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> eval;
-  std::string description;               ///< One line for the log.
-  std::vector<std::string> class_names;  ///< [num_classes]
-  /// f32 [features]: what standardisation subtracted and then divided by. Undefined where there was none.
-  Tensor feature_mean;
-  Tensor feature_std;
+  std::string description;                 ///< One line for the log.
+  std::string inputs;                      ///< How inputs are made of a sample, in words.
+  std::vector<std::string> class_names;    ///< [num_classes]
+  std::vector<std::string> feature_names;  ///< [features]; empty where they have none.
+  std::string label_name;                  ///< Of the class's column; empty where it has none.
+  std::optional<int64_t> label_column;     ///< Of a table: from 0. The features are all other columns.
+  FeatureScaling scaling;
 };
 
 }  // namespace twofour::train

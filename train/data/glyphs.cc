@@ -133,6 +133,7 @@ DataSplit LoadGlyphs(const GlyphsOptions& options) {
   DataSplit split;
   split.train = DrawDataset(options, options.train_size, kGlyphTrainStream);
   split.eval = DrawDataset(options, options.eval_size, kGlyphEvalStream);
+  split.inputs = "float32 pixels, 0 to 1, row by row";
   split.description = fmt::format("glyphs (seed {}): {} training and {} evaluation samples of 28x28 pixels, 10 classes",
                                   options.seed, options.train_size, options.eval_size);
   split.class_names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};

@@ -200,6 +200,7 @@ DataSplit LoadIdx(const IdxOptions& options) {
     split.train = MakeDataset(pair, parts.train, num_classes);
     split.eval = MakeDataset(pair, parts.eval, num_classes);
   }
+  split.inputs = "float32(pixel) / 255, row by row";
   split.description =
       fmt::format("idx {}: {} training and {} evaluation samples of {} features, {} classes", options.images,
                   split.train->size(), split.eval->size(), pair.features(), num_classes);

@@ -19,6 +19,12 @@ namespace {
 /// Numbers characters in the order in which it meets them, and knows in the end what their sorted numbers are.
 class CharacterNumbers {
  public:
+  /// `known`: the only characters there may be.
+  explicit CharacterNumbers(const std::optional<Vocabulary>& known) : closed_(known.has_value()) {
+    if (!known) return;
+    for (int32_t id = 0; id < known->size(); ++id) Add(Utf8Reader(known->Decode({&id, 1}), "vocabulary").Next());
+  }
+
   /// The ids, in order of first meeting, of a whole UTF-8 text.
   std::vector<uint16_t> Encode(std::string_view text, const std::string& source) {
     // Exactly as many as there are characters if the text is UTF-8: growing would take twice the memory.
@@ -30,12 +36,15 @@ class CharacterNumbers {
       const char32_t character = reader.Next();
       int32_t& id = id_of_[character];
       if (id < 0) {
+        if (closed_) {
+          throw Error(fmt::format("{}: byte {}: character {} is not in the vocabulary that the model was made with",
+                                  source, position, DescribeCharacter(character)));
+        }
         if (met_.size() == kMaxVocabSize) {
           throw Error(fmt::format("{}: byte {}: more than {} different characters; take bytes for such a text", source,
                                   position, kMaxVocabSize));
         }
-        id = static_cast<int32_t>(met_.size());
-        met_.push_back(character);
+        Add(character);
       }
       ids.push_back(static_cast<uint16_t>(id));
     }
@@ -60,6 +69,12 @@ class CharacterNumbers {
   }
 
  private:
+  void Add(char32_t character) {
+    id_of_[character] = static_cast<int32_t>(met_.size());
+    met_.push_back(character);
+  }
+
+  bool closed_;
   std::vector<int32_t> id_of_ = std::vector<int32_t>(0x110000, -1);
   std::vector<char32_t> met_;
 };
@@ -99,7 +114,8 @@ TokenData LoadBytes(const TextOptions& options) {
 }
 
 TokenData LoadCharacters(const TextOptions& options) {
-  CharacterNumbers numbers;
+  const bool as_before = options.as_before && options.as_before->kind() == Vocabulary::Kind::kCharacters;
+  CharacterNumbers numbers(as_before ? options.as_before : std::nullopt);
   std::vector<uint16_t> train = EncodeFile(options.path, numbers);
   const bool has_eval = !options.eval_path.empty();
   std::vector<uint16_t> eval;

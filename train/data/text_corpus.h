@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "twofour/train/data/token_data.h"
@@ -12,12 +13,14 @@ struct TextOptions {
   std::string eval_path;       ///< A second text to evaluate on. Without it, the end of the first is held out.
   double eval_fraction = 0.1;  ///< The part held out.
   Vocabulary::Kind vocabulary = Vocabulary::Kind::kBytes;
+  /// Characters: the vocabulary that a model was made with, in place of that of the files.
+  std::optional<Vocabulary> as_before = std::nullopt;
 };
 
 /// Loads a text. Bytes (any file is one) are read from the disk as they are needed, so the file may be larger than
 /// memory. Characters are kept in memory, two bytes each; their vocabulary is that of both files. Throws Error on a
 /// file that cannot be read and, for characters, on what is not UTF-8 (naming file and byte) or has more than 65536
-/// different characters.
+/// different characters, or one that is not in the vocabulary `as_before`.
 TokenData LoadText(const TextOptions& options);
 
 }  // namespace twofour::train

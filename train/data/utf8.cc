@@ -56,6 +56,17 @@ void AppendUtf8(char32_t scalar, std::string& text) {
   for (int i = length - 2; i >= 0; --i) text += static_cast<char>(0x80U | (scalar >> 6 * i & 0x3FU));
 }
 
+std::string AsUtf8(std::string_view text) {
+  try {
+    for (Utf8Reader reader(text, ""); !reader.AtEnd();) reader.Next();
+    return std::string(text);
+  } catch (const Error&) {
+    std::string converted;
+    for (const char c : text) AppendUtf8(static_cast<unsigned char>(c), converted);
+    return converted;
+  }
+}
+
 std::string DescribeCharacter(char32_t scalar) {
   const std::string number = fmt::format("U+{:04X}", static_cast<uint32_t>(scalar));
   if (SpoilsALine(scalar)) return number;

@@ -46,6 +46,10 @@ constexpr int Utf8Length(char32_t scalar) { return scalar < 0x80 ? 1 : scalar < 
 /// Appends a scalar to UTF-8 text.
 void AppendUtf8(char32_t scalar, std::string& text);
 
+/// Text for a file that has to be UTF-8: as it is where it is UTF-8, and read as Latin-1 otherwise, so that different
+/// texts of either kind stay different.
+std::string AsUtf8(std::string_view text);
+
 /// A scalar for a message: "'é' (U+00E9)", or "U+000A" alone where showing it would spoil the line.
 std::string DescribeCharacter(char32_t scalar);
 

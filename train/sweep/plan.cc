@@ -140,7 +140,9 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
                  sweep.parallel_runs(),
                  ThreadsPerRun(sweep),
                  sweep.seconds_per_run()};
-  const proto::Config base = plan.base_config = LoadTextConfig(plan.base.string());
+  proto::Config base = LoadTextConfig(plan.base.string());
+  base.clear_branched_from();  // Of the run that the file is from. The sweep's begin anew.
+  plan.base_config = base;
   const SweepVariants variants(sweep, source, base.name());
   if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
   const Needs needs = FindNeeds(variants, source);

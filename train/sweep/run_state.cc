@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/train/config/data_files.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/text_config.h"
+#include "twofour/train/data_difference.h"
 #include "twofour/train/run_files.h"
 
 namespace twofour::train {
@@ -16,7 +19,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-RunState FindRunState(FileSystem& files, const PlannedRun& run) {
+/// Throws Error when the files that the run was made of hold something else by now. A file that is gone says nothing,
+/// and a finished run needs it no more.
+void RequireSameData(FileSystem& files, const PlannedRun& run, DataFingerprints& fingerprints) {
+  const std::optional<DataRecord> then = LoadDataRecord(files, {run.folder});
+  const auto is_there = [&files](const DataPath& file) { return files.Exists(file.path); };
+  if (!then || then->version < DataRecord::kVersion || !std::ranges::all_of(DataPaths(run.config.data()), is_there)) {
+    return;
+  }
+  DataRecord now = *then;
+  now.files = fingerprints.Of(run.config.data());
+  const std::vector<DataDifference> differences = CompareData(*then, now);
+  if (differences.empty()) return;
+  throw Error(
+      fmt::format("{}: its data has changed since it was made: {}; remove it, or choose another folder with --out",
+                  run.folder.string(), Describe(differences)));
+}
+
+RunState FindRunState(FileSystem& files, const PlannedRun& run, DataFingerprints& fingerprints) {
   const RunFiles paths{run.folder};
   if (!files.Exists(paths.config())) {
     const bool free = !files.Exists(run.folder) || (fs::is_directory(run.folder) && fs::is_empty(run.folder));
@@ -31,6 +51,7 @@ RunState FindRunState(FileSystem& files, const PlannedRun& run) {
                     "another folder with --out",
                     run.folder.string(), *difference));
   }
+  RequireSameData(files, run, fingerprints);
   return files.Exists(paths.model()) ? RunState::kFinished : RunState::kInterrupted;
 }
 
@@ -40,9 +61,10 @@ std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan) {
   constexpr size_t kMaxLines = 5;
   std::vector<RunState> states;
   std::vector<std::string> faults;
+  DataFingerprints fingerprints;
   for (const PlannedRun& run : plan.runs) {
     try {
-      states.push_back(FindRunState(files, run));
+      states.push_back(FindRunState(files, run, fingerprints));
     } catch (const Error& error) {
       faults.push_back(error.what());
     }

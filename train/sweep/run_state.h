@@ -15,7 +15,7 @@ enum class RunState {
 };
 
 /// The state of every run of a plan. Throws Error with a line for every folder that is in the way: one that belongs to
-/// another config, or to no run at all.
+/// another config, whose data has changed since, or that is no run's at all.
 std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan);
 
 }  // namespace twofour::train

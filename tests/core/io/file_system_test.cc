@@ -215,6 +215,43 @@ TEST_F(FileSystemTest, ReplaceSymlinkRefusesADirectoryInItsPlace) {
   EXPECT_THAT(fs_.ListDirectory(dir_.path()), ElementsAre("latest"));
 }
 
+TEST_F(FileSystemTest, ExchangeSwapsTwoNames) {
+  fs_.CreateDirectories(dir_ / "one");
+  Write(fs_, dir_ / "one/file", "1");
+  fs_.CreateDirectories(dir_ / "other");
+  if (!fs_.Exchange(dir_ / "one", dir_ / "other")) GTEST_SKIP() << "this file system cannot";
+  EXPECT_THAT(fs_.ListDirectory(dir_ / "one"), IsEmpty());
+  EXPECT_EQ(Read(fs_, dir_ / "other/file"), "1");
+  EXPECT_THAT(ErrorOf([&] { fs_.Exchange(dir_ / "one", dir_ / "none"); }).what(), HasSubstr("cannot exchange"));
+}
+
+TEST_F(FileSystemTest, ReplaceDirectoryGivesTheNameAndSaysWhereTheOldOneIs) {
+  for (const bool can_exchange : {true, false}) {
+    FaultyFileSystem fs;
+    if (!can_exchange) fs.LackExchange();
+    for (const char* name : {"new", "old"}) {
+      fs.CreateDirectories(dir_ / name);
+      Write(fs, dir_ / name / "file", name);
+    }
+    const std::filesystem::path aside = ReplaceDirectory(fs, dir_ / "new", dir_ / "old");
+    EXPECT_EQ(Read(fs, dir_ / "old/file"), "new");
+    EXPECT_EQ(Read(fs, aside / "file"), "old");
+    fs.RemoveAll(aside);
+    EXPECT_THAT(fs.ListDirectory(dir_.path()), ElementsAre("old"));
+    fs.RemoveAll(dir_ / "old");
+  }
+}
+
+TEST_F(FileSystemTest, ReplaceDirectoryPutsTheOldOneBackWhereTheNewOneCannotTakeItsPlace) {
+  fs_.CreateDirectories(dir_ / "old");
+  Write(fs_, dir_ / "old/file", "old");
+  FaultyFileSystem fs;
+  fs.LackExchange();
+  EXPECT_THAT(ErrorOf([&] { ReplaceDirectory(fs, dir_ / "none", dir_ / "old"); }).what(), HasSubstr("none"));
+  EXPECT_EQ(Read(fs_, dir_ / "old/file"), "old");
+  EXPECT_THAT(fs_.ListDirectory(dir_.path()), ElementsAre("old"));
+}
+
 TEST_F(FileSystemTest, AtomicWriteReplacesAndLeavesNothingBeside) {
   WriteAtomically(fs_, dir_ / "file", "old");
   WriteAtomically(fs_, dir_ / "file", "new");

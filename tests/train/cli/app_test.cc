@@ -102,7 +102,7 @@ TEST_F(AppTest, DryRunAndPrintConfigWriteNothing) {
 
 TEST_F(AppTest, ADryRunChecksTheFolderAndTheCheckpoint) {
   ASSERT_EQ(Train("run").code, 0);
-  EXPECT_THAT(Train("run", {"--dry-run"}), FailsWith(2, HasSubstr("exists already")));
+  EXPECT_THAT(Train("run", {"--dry-run"}).err, HasSubstr("without --dry-run this would fail"));
   EXPECT_EQ(Run({"--resume", Path("run"), "--dry-run"}).code, 0);
   WriteTextFile(dir_ / "run/checkpoints/step-6/trainer.json", "{}");
   EXPECT_THAT(Run({"--resume", Path("run"), "--dry-run"}), FailsWith(2, HasSubstr("trainer.json")));
@@ -160,7 +160,7 @@ TEST_F(AppTest, ResumesFromAGivenCheckpointAndDropsLaterRecords) {
   const size_t lines = std::ranges::count(ReadTextFile(dir_ / "run/metrics.jsonl"), '\n');
   const std::string metrics = ReadTextFile(dir_ / "run/metrics.jsonl");
   WriteTextFile(dir_ / "run/metrics.jsonl", metrics + "{\"step\":6,\"sp");
-  const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2")});
+  const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2"), "--overwrite"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, AllOf(HasSubstr("resuming after step 2"),
                                  HasSubstr("metrics.jsonl: skipped the last line, which a kill has torn")));
@@ -218,7 +218,8 @@ TEST_F(AppTest, BadArgumentsExitWith2) {
   EXPECT_THAT(Train("x", {"--sparse=false"}), FailsWith(2, HasSubstr("sparse")));
   EXPECT_THAT(Train("x", {"--set", "training.stpes=3"}), FailsWith(2, HasSubstr("did you mean 'steps'")));
   EXPECT_THAT(Run({"--resume", Path("none")}), FailsWith(2, HasSubstr("none")));
-  EXPECT_THAT(Run({"--resume", Path("x"), "--overwrite"}), FailsWith(2, HasSubstr("--overwrite")));
+  EXPECT_THAT(Run({"--resume", Path("x"), "--overwrite"}), FailsWith(2, HasSubstr("neither a run's folder")));
+  EXPECT_THAT(Train("x", {"--accept-changed-data"}), FailsWith(2, HasSubstr("--resume")));
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 

@@ -124,7 +124,7 @@ TEST_F(TensorBoardAppTest, AResumedRunWritesAFileOfItsOwnThatBeginsAtItsFirstSte
   const std::string first = ReadTextFile(before[0]);
   // As a kill leaves it.
   WriteTextFile(before[0], first.substr(0, first.size() - 3));
-  const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2")});
+  const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2"), "--overwrite"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
 
   const std::vector<fs::path> after = EventFilesIn(dir_ / "run");

@@ -49,8 +49,8 @@ TEST_F(LoadCsvTest, StandardisesWithTheTrainingSamplesStatistics) {
   const DataSplit split = LoadCsv(Options("a,b,k\n1,7,x\n3,7,y\n5,7,x\n", "a,b,k\n9,8,y\n"));
   // Mean 3, variance (4 + 0 + 4) / 3; column b is constant.
   const float stddev = std::sqrt(8.0F / 3.0F);
-  EXPECT_THAT(split.feature_mean.ToVector(), ElementsAre(3, 7));
-  EXPECT_THAT(split.feature_std.ToVector(), ElementsAre(stddev, 1));
+  EXPECT_THAT(split.scaling.mean, ElementsAre(3, 7));
+  EXPECT_THAT(split.scaling.stddev, ElementsAre(std::sqrt(8.0 / 3.0), 1));
   EXPECT_THAT(All(*split.train).inputs.ToVector(),
               ElementsAre(::testing::FloatEq(-2 / stddev), 0, 0, 0, ::testing::FloatEq(2 / stddev), 0));
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(::testing::FloatEq(6 / stddev), 1));
@@ -77,7 +77,7 @@ TEST_F(LoadCsvTest, HoldsOutAPartWhoseStatisticsDoNotCount) {
   for (const Dataset* part : {split.train.get(), split.eval.get()}) {
     const Batch batch = All(*part);
     for (int64_t i = 0; i < part->size(); ++i) {
-      const double value = batch.inputs.data<float>()[i] * split.feature_std.item() + split.feature_mean.item();
+      const double value = batch.inputs.data<float>()[i] * split.scaling.stddev[0] + split.scaling.mean[0];
       const auto root = std::lround(std::sqrt(std::max(value, 0.0)));
       EXPECT_NEAR(value, static_cast<double>(root * root), 0.01);
       EXPECT_EQ(batch.targets.data<int32_t>()[i], root % 3 == 0 ? 0 : 1);
@@ -104,8 +104,8 @@ TEST_F(LoadCsvTest, LeavesFeaturesAloneWhenToldTo) {
   const DataSplit split = LoadCsv(options);
   EXPECT_THAT(All(*split.train).inputs.ToVector(), ElementsAre(1, 3));
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(5));
-  EXPECT_FALSE(split.feature_mean.defined());
-  EXPECT_FALSE(split.feature_std.defined());
+  EXPECT_TRUE(split.scaling.mean.empty());
+  EXPECT_TRUE(split.scaling.stddev.empty());
 }
 
 TEST_F(LoadCsvTest, SortsClasses) {

@@ -91,7 +91,7 @@ TEST(GlyphsTest, LooksLikeMnist) {
   EXPECT_EQ(split.train->num_classes(), 10);
   EXPECT_EQ(split.class_names.size(), 10u);
   EXPECT_EQ(split.class_names[7], "7");
-  EXPECT_FALSE(split.feature_mean.defined());
+  EXPECT_TRUE(split.scaling.mean.empty());
 }
 
 TEST(GlyphsTest, PixelsLieBetweenPaperAndInk) {

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "twofour/core/io/file_checksum.h"
+#include "twofour/train/data_record.h"
+
 #include "tests/support/expect_error.h"
 #include "tests/train/sweep/sweep_files.h"
 
@@ -48,6 +51,28 @@ TEST_F(RunStateTest, ARunOfAnotherConfigIsInTheWay) {
   EXPECT_ERROR(States(Plan("")), ErrorKind::kInvalidInput,
                AllOf(HasSubstr(Path("out/base/seed-1: belongs to a run of another config")),
                      HasSubstr("training.steps"), HasSubstr("--out")));
+}
+
+TEST_F(RunStateTest, SoIsARunWhoseDataHasChangedSince) {
+  WriteTextFile(dir_ / "t.csv", "x,k\n1,a\n2,b\n");
+  WriteTextFile(dir_ / "copy.csv", "x,k\n1,a\n2,b\n");
+  const std::string sweep = "seed: [1, 2] set: 'data.csv.path=" + Path("t.csv") + "'";
+  const SweepPlan plan = Plan(sweep);
+  DataRecord record;
+  record.class_names = {"a", "b"};
+  record.files = {{"csv.path", Path("copy.csv"), ChecksumOf(dir_ / "copy.csv")}};
+  for (const PlannedRun& run : plan.runs) {
+    LeaveRun(run, run.seed == 1);
+    SaveDataRecord(FileSystem::Default(), {run.folder}, record);
+  }
+  EXPECT_THAT(States(plan), ElementsAre(RunState::kFinished, RunState::kInterrupted));
+  WriteTextFile(dir_ / "t.csv", "x,k\n1,a\n2,c\n");
+  EXPECT_ERROR(States(plan), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("seed-1: its data has changed since it was made: csv.path"),
+                     HasSubstr("seed-2: its data has changed"), HasSubstr("--out")));
+  // What is gone cannot have changed; a run that needs it says so itself.
+  fs::remove(dir_ / "t.csv");
+  EXPECT_THAT(States(plan), ElementsAre(RunState::kFinished, RunState::kInterrupted));
 }
 
 TEST_F(RunStateTest, SoIsAFolderOfSomethingElse) {

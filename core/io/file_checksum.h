@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace twofour {
+
+/// What a file holds, in a few bytes: files that differ here hold different things.
+struct FileChecksum {
+  uint64_t bytes = 0;
+  uint32_t crc32c = 0;
+
+  bool operator==(const FileChecksum&) const = default;
+};
+
+/// Reads a regular file once from beginning to end, in parts, so that it may be larger than memory. Throws Error when
+/// it is missing, unreadable or no regular file.
+FileChecksum ChecksumOf(const std::filesystem::path& path);
+
+}  // namespace twofour

@@ -1,0 +1,153 @@
+#include "twofour/train/data_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
+
+namespace twofour::train {
+namespace {
+
+using test::TempDir;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+DataSplit Split() {
+  DataSplit data;
+  data.train = std::make_shared<InMemoryDataset>(Tensor::Empty({3, 2}), Tensor::Zeros({3}, DType::kI32), 2);
+  data.eval = std::make_shared<InMemoryDataset>(Tensor::Empty({1, 2}), Tensor::Zeros({1}, DType::kI32), 2);
+  data.description = "d";
+  data.class_names = {"cat", "do\"g"};
+  data.feature_names = {"time", "load"};
+  data.label_name = "kind";
+  data.label_column = 2;
+  data.scaling = {{1700000000.123456, -0.1}, {5e-324, 1.0 / 3}};
+  return data;
+}
+
+TEST(DataRecordTest, ComesBackAsItWasWrittenToTheLastBit) {
+  const DataRecord record = DescribeData(Split(), {{"csv.path", "t.csv", {123, 0xdeadbeef}}});
+  const DataRecord read = ParseDataRecord(ToJson(record), "data.json");
+  EXPECT_EQ(ToJson(read), ToJson(record));
+  EXPECT_EQ(read.class_names, record.class_names);
+  EXPECT_THAT(read.feature_names, ElementsAre("time", "load"));
+  EXPECT_EQ(read.label_name, "kind");
+  EXPECT_EQ(read.label_column, 2);
+  EXPECT_EQ(read.features, 2);
+  EXPECT_EQ(read.train_samples, 3);
+  EXPECT_EQ(read.eval_samples, 1);
+  ASSERT_EQ(read.files.size(), 1u);
+  EXPECT_EQ(read.files[0].field, "csv.path");
+  EXPECT_EQ(read.files[0].path, "t.csv");
+  EXPECT_EQ(read.files[0].checksum, (FileChecksum{123, 0xdeadbeef}));
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(std::bit_cast<uint64_t>(read.feature_mean[i]), std::bit_cast<uint64_t>(record.feature_mean[i]));
+    EXPECT_EQ(std::bit_cast<uint64_t>(read.feature_std[i]), std::bit_cast<uint64_t>(record.feature_std[i]));
+  }
+}
+
+TEST(DataRecordTest, IsPlainJsonForOthers) {
+  const auto json = nlohmann::json::parse(ToJson(DescribeData(Split(), {})));
+  EXPECT_EQ(json["class_names"][1], "do\"g");
+  EXPECT_EQ(json["feature_mean"][0], 1700000000.123456);
+  EXPECT_EQ(json["feature_std"][1], 1.0 / 3);
+  EXPECT_EQ(json["feature_names"][0], "time");
+}
+
+TEST(DataRecordTest, TellsDifferentNamesThatAreNotUtf8Apart) {
+  DataSplit data = Split();
+  data.class_names = {"caf\xe8", "caf\xe9"};
+  const DataRecord read = ParseDataRecord(ToJson(DescribeData(data, {})), "x");
+  EXPECT_THAT(read.class_names, ElementsAre("caf\xc3\xa8", "caf\xc3\xa9"));
+}
+
+TEST(DataRecordTest, ReadsWhatEarlierVersionsWrote) {
+  const DataRecord samples = ParseDataRecord(
+      R"({"description": "d", "class_names": ["a", "b"], "feature_mean": [1.5], "feature_std": [2]})", "x");
+  EXPECT_EQ(samples.version, 0);
+  EXPECT_EQ(samples.features, 1);
+  EXPECT_FALSE(samples.OfTokens());
+  const DataRecord tokens =
+      ParseDataRecord(R"({"description": "d", "vocab_size": 256, "train_tokens": 9, "eval_tokens": 1})", "x");
+  EXPECT_TRUE(tokens.OfTokens());
+  EXPECT_EQ(ParseDataRecord("{}", "x").version, 0);
+}
+
+TEST(DataRecordTest, WhatIsNoRecordIsAnErrorThatNamesTheKey) {
+  for (const auto& [text, fault] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"", "not valid JSON"},
+           {"[]", "expected a JSON object"},
+           {"3", "expected a JSON object"},
+           {"{\"class_names\": [1]}", "\"class_names\": expected a list of strings"},
+           {"{\"class_names\": \"a\"}", "\"class_names\""},
+           {"{\"description\": 1}", "\"description\": expected a string"},
+           {"{\"vocab_size\": -1}", "\"vocab_size\": expected an integer of at least 0"},
+           {"{\"vocab_size\": 1.5}", "\"vocab_size\""},
+           {"{\"vocab_size\": 18446744073709551615}", "\"vocab_size\""},
+           {"{\"feature_mean\": [1e999]}", "out of range"},
+           {"{\"feature_mean\": [1], \"feature_std\": []}", "as many numbers as there are features"},
+           {"{\"features\": 2, \"feature_mean\": [1], \"feature_std\": [1]}", "as many numbers as there are features"},
+           {"{\"features\": 2, \"feature_names\": [\"a\"]}", "\"feature_names\""},
+           {"{\"feature_mean\": [1], \"feature_std\": [0]}", "numbers above 0"},
+           {"{\"feature_mean\": [null], \"feature_std\": [1]}", "\"feature_mean\""},
+           {"{\"version\": 3}", "a later twofour"},
+           {"{\"files\": [1]}", "\"files\""},
+           {"{\"files\": [{\"field\": \"a\"}]}", "field, path, bytes and crc32c"},
+           {"{\"files\": [{\"field\": \"a\", \"path\": \"b\", \"bytes\": 1, \"crc32c\": \"xyz\"}]}", "8 hexadecimal"},
+           {"{\"files\": [{\"field\": \"a\", \"path\": \"b\", \"bytes\": 1, \"crc32c\": \"-1234567\"}]}",
+            "8 hexadecimal"},
+           {"{\"x\": [[[[]]]]}", "nested deeper"},
+       }) {
+    EXPECT_ERROR(ParseDataRecord(text, "data.json"), ErrorKind::kInvalidInput,
+                 AllOf(StartsWith("data.json"), HasSubstr(fault)));
+  }
+  EXPECT_ERROR(ParseDataRecord(std::string_view("{}\0{", 4), "data.json"), ErrorKind::kInvalidInput,
+               HasSubstr("a zero byte"));
+  std::string files;
+  for (int i = 0; i < 65; ++i) {
+    files += std::string(i == 0 ? "" : ",") + R"({"field": "a", "path": "b", "bytes": 1, "crc32c": "00000000"})";
+  }
+  EXPECT_ERROR(ParseDataRecord("{\"files\": [" + files + "]}", "x"), ErrorKind::kInvalidInput,
+               HasSubstr("at most 64 files"));
+}
+
+TEST(DataRecordTest, KeepsItsVocabularyBesideItAndKnowsItAgain) {
+  const TempDir dir;
+  const RunFiles run{dir.path()};
+  FileSystem& files = FileSystem::Default();
+  EXPECT_FALSE(LoadDataRecord(files, run).has_value());
+  TokenData data;
+  data.train = WholeOf(std::make_shared<InMemoryTokens>(std::vector<uint16_t>(5)));
+  data.eval = WholeOf(std::make_shared<InMemoryTokens>(std::vector<uint16_t>(2)));
+  data.vocabulary = Vocabulary::Characters({U'a', U'b'});
+  data.vocab_size = 2;
+  SaveDataRecord(files, run, DescribeData(data, {}));
+  const std::optional<DataRecord> read = LoadDataRecord(files, run);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->vocabulary, data.vocabulary->ToJson());
+  EXPECT_EQ(read->train_tokens, 5);
+  WriteTextFile(run.vocabulary(), Vocabulary::Characters({U'a', U'c'}).ToJson());
+  EXPECT_ERROR(LoadDataRecord(files, run), ErrorKind::kInvalidInput, HasSubstr("vocabulary.json: is not the"));
+  WriteTextFile(run.vocabulary(), "{");
+  EXPECT_ERROR(LoadDataRecord(files, run), ErrorKind::kInvalidInput, HasSubstr("vocabulary.json"));
+  files.RemoveAll(run.vocabulary());
+  EXPECT_ERROR(LoadDataRecord(files, run), ErrorKind::kInvalidInput, HasSubstr("vocabulary.json: is missing"));
+}
+
+}  // namespace
+}  // namespace twofour::train

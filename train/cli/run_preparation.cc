@@ -1,0 +1,144 @@
+#include "twofour/train/cli/run_preparation.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/parallel.h"
+#include "twofour/core/peak_flops.h"
+#include "twofour/train/cli/branch.h"
+#include "twofour/train/cli/kernel_environment.h"
+#include "twofour/train/cli/retrain.h"
+#include "twofour/train/cli/startup_table.h"
+#include "twofour/train/config/build_optimizer.h"
+#include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/difference.h"
+#include "twofour/train/config/initial_weights.h"
+#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/text_config.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
+  for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
+  if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
+  if (line.threads) config.set_threads(*line.threads);
+  if (line.seed) config.set_seed(*line.seed);
+  return WithDefaults(config);
+}
+
+/// A config file given along with --resume must be the one that the run was made with.
+void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
+  given.clear_branched_from();  // Not told by the file that a branch was made with.
+  stored.clear_branched_from();
+  const std::optional<std::string> difference = FirstDifference(stored, given);
+  if (!difference) return;
+  throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}",
+                          resume.path.folder.string(), *difference));
+}
+
+/// Throws Error where going on in a run's own folder would discard what was not asked to be discarded, or where its own
+/// folder is not free. A dry run, which writes nothing, only says so.
+void CheckFolder(const Run& run, std::ostream& err) {
+  try {
+    if (!run.in_place()) {
+      if (run.resume) RequireApart(run.folder, run.resume->path.folder);
+      RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(run.line));
+    } else {
+      RequireNothingIsLost(*run.resume, run.line.overwrite, run.trains());
+    }
+  } catch (const Error& error) {
+    if (!run.line.dry_run) throw;
+    err << fmt::format("note: without --dry-run this would fail: {}\n", error.what());
+  }
+}
+
+Workload LoadWorkload(const Run& run, std::ostream& err) {
+  if (run.resume) return LoadResumedWorkload(*run.resume, run.config, run.line.accept_changed_data, err);
+  return BuildWorkload(run.config);
+}
+
+/// Says where a new run takes something from a run of other data.
+void WarnOfOtherData(const Run& run, std::ostream& err) {
+  const auto warn = [&](const std::string& path, bool expects_same) {
+    const auto warning = WarningOfOtherData(path, run.workload.data_record, expects_same);
+    if (warning) err << "warning: " << *warning << "\n";
+  };
+  const bool loads_weights = !run.config.initial_weights().empty() && !run.start;
+  if (loads_weights) warn(run.config.initial_weights(), !run.line.from.empty());
+  const fs::path config = run.line.config;
+  if (!run.resume && config.filename() == RunFiles{}.config()) warn(config.string(), true);
+}
+
+}  // namespace
+
+RunFolder::IfExists IfExists(const CommandLine& line) {
+  return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
+}
+
+proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
+  if (!resume) {
+    proto::Config config = line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from);
+    config.clear_branched_from();  // Of the run that the file is from. This one begins anew.
+    return ApplyCommandLine(config, line);
+  }
+  proto::Config config = ApplyCommandLine(resume->stored, line);
+  if (!line.config.empty()) {
+    RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), config, *resume);
+  }
+  if (line.out.empty()) return config;
+  config.mutable_branched_from()->set_run(resume->path.folder.string());
+  config.mutable_branched_from()->set_step(resume->step());
+  return config;
+}
+
+Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume, const proto::Config& config,
+               const CommandContext& context) {
+  Run run{line, resume, config, {}, {}, nullptr, std::nullopt};
+  run.folder = !line.out.empty() ? FolderPath(line.out)
+               : resume          ? resume->path.folder
+                                 : fs::path("runs") / config.name();
+  CheckFolder(run, context.err);
+  if (resume) RequireMasksAreUsed(*resume, config);
+  SetNumThreads(config.threads());
+  CheckKernelEnvironment();
+  run.workload = LoadWorkload(run, context.err);
+  nn::Module& model = *run.workload.model;
+  // Read, and found whole or not, before anything in the folder is touched.
+  if (resume && resume->path.checkpoint) {
+    run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
+  }
+  std::optional<InitialWeights> initial;
+  if (!config.initial_weights().empty() && !run.start) initial = LoadInitialWeights(config.initial_weights(), model);
+  WarnOfOtherData(run, context.err);
+  run.optimizer = BuildOptimizer(config, model);
+  if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak_flops = MeasurePeakFlops();
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, context.out);
+  if (config.sparsity().enabled()) {
+    const nn::SwapReport report = SwapLayers(config, model);
+    // A sample or a token is a row of every product.
+    PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), context.out);
+  }
+  if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
+  if (initial) context.out << InitialMasksLine(*initial, config);
+  return run;
+}
+
+void RestoreTrainer(Trainer& trainer, const Run& run) {
+  if (!run.start) return;
+  try {
+    trainer.Restore(*run.start, run.resume->path.checkpoint->string());
+  } catch (const Error& error) {
+    throw Error(ExplainMisfit(*run.resume, run.config, error.what()), error.kind());
+  }
+}
+
+}  // namespace twofour::train

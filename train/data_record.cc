@@ -1,0 +1,306 @@
+#include "twofour/train/data_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/crc32c.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/data/text.h"
+#include "twofour/train/data/utf8.h"
+
+namespace twofour::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The names of 65536 classes and 100000 columns, and two numbers for each, in 1 KiB for each name.
+constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxVocabularyBytes = uint64_t{1} << 20;
+constexpr size_t kMaxFiles = 64;
+constexpr int kMaxDepth = 3;  // An object, an array in it, and objects in that.
+
+std::string ChecksumText(uint32_t crc) { return fmt::format("{:08x}", crc); }
+
+std::string ChecksumOfText(const std::string& text) {
+  return ChecksumText(Crc32c(std::as_bytes(std::span<const char>(text))));
+}
+
+std::vector<std::string> AllAsUtf8(std::vector<std::string> texts) {
+  for (std::string& text : texts) text = AsUtf8(text);
+  return texts;
+}
+
+std::vector<DataFile> WithReadablePaths(std::vector<DataFile> files) {
+  for (DataFile& file : files) file.path = AsUtf8(file.path);
+  return files;
+}
+
+template <typename T>
+void Put(Json& json, const char* key, const std::optional<T>& value) {
+  if (value) json[key] = *value;
+}
+
+template <typename T>
+void Put(Json& json, const char* key, const std::vector<T>& values) {
+  if (!values.empty()) json[key] = values;
+}
+
+/// Takes values of known kinds out of a JSON object.
+class Fields {
+ public:
+  Fields(const Json& object, std::string source) : object_(object), source_(std::move(source)) {}
+
+  std::optional<std::string> Text(const char* key) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_string()) Fail(key, "a string");
+    return value->get<std::string>();
+  }
+
+  std::optional<int64_t> Count(const char* key) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return std::nullopt;
+    constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    if (!value->is_number_unsigned() || value->get<uint64_t>() > kMax) Fail(key, "an integer of at least 0");
+    return value->get<int64_t>();
+  }
+
+  std::vector<std::string> Texts(const char* key) const {
+    std::vector<std::string> texts;
+    for (const Json& element : Array(key, "a list of strings")) {
+      if (!element.is_string()) Fail(key, "a list of strings");
+      texts.push_back(element.get<std::string>());
+    }
+    return texts;
+  }
+
+  std::vector<double> Numbers(const char* key) const {
+    std::vector<double> numbers;
+    for (const Json& element : Array(key, "a list of numbers")) {
+      if (!element.is_number() || !std::isfinite(element.get<double>())) Fail(key, "a list of numbers");
+      numbers.push_back(element.get<double>());
+    }
+    return numbers;
+  }
+
+  std::vector<DataFile> Files(const char* key) const {
+    const Json& array = Array(key, "a list of files");
+    if (array.size() > kMaxFiles) Fail(key, fmt::format("at most {} files", kMaxFiles).c_str());
+    std::vector<DataFile> files;
+    for (const Json& element : array) {
+      if (!element.is_object()) Fail(key, "a list of files");
+      const Fields fields(element, source_ + ": files");
+      const std::optional<std::string> field = fields.Text("field"), path = fields.Text("path");
+      const std::optional<int64_t> bytes = fields.Count("bytes");
+      const std::optional<uint32_t> crc = fields.Checksum("crc32c");
+      if (!field || !path || !bytes || !crc) Fail(key, "field, path, bytes and crc32c of each");
+      if (std::ranges::find(files, *field, &DataFile::field) != files.end()) Fail(key, "each field once");
+      files.push_back({*field, *path, {static_cast<uint64_t>(*bytes), *crc}});
+    }
+    return files;
+  }
+
+  std::optional<uint32_t> Checksum(const char* key) const {
+    constexpr size_t kDigits = 8;
+    constexpr int kHexadecimal = 16;
+    const std::optional<std::string> text = Text(key);
+    if (!text) return std::nullopt;
+    uint32_t checksum = 0;
+    const char* end = text->data() + text->size();
+    if (text->size() != kDigits || std::from_chars(text->data(), end, checksum, kHexadecimal).ptr != end) {
+      Fail(key, "8 hexadecimal digits");
+    }
+    return checksum;
+  }
+
+  [[noreturn]] void Fail(const char* key, const char* expected) const {
+    throw Error(fmt::format("{}: \"{}\": expected {}", source_, key, expected));
+  }
+
+ private:
+  const Json* Find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  const Json& Array(const char* key, const char* expected) const {
+    static const Json empty = Json::array();
+    const Json* value = Find(key);
+    if (value == nullptr) return empty;
+    if (!value->is_array()) Fail(key, expected);
+    return *value;
+  }
+
+  const Json& object_;
+  std::string source_;
+};
+
+Json ParseObject(std::string_view text, const std::string& source) {
+  if (text.size() > kMaxBytes) {
+    throw Error(fmt::format("{}: {} bytes, expected at most {}", source, text.size(), kMaxBytes));
+  }
+  // The JSON parser takes a zero byte for the end of its input and would ignore what follows.
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    throw Error(fmt::format("{}: byte {}: not valid JSON: a zero byte", source, zero));
+  }
+  const auto check = [&](int depth, Json::parse_event_t event, Json&) {
+    const bool opens = event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
+    if (opens && depth >= kMaxDepth) throw Error(fmt::format("{}: nested deeper than {} levels", source, kMaxDepth));
+    return true;
+  };
+  try {
+    Json json = Json::parse(text, check);
+    if (json.is_object()) return json;
+  } catch (const Json::parse_error& error) {
+    throw Error(fmt::format("{}: not valid JSON at its byte {}", source, error.byte));
+  } catch (const Json::exception&) {
+    throw Error(fmt::format("{}: not valid JSON: a number is out of range", source));
+  }
+  throw Error(fmt::format("{}: expected a JSON object", source));
+}
+
+/// Throws Error where lists that go by features are not of one length, or scale by nothing.
+void CheckFeatures(const DataRecord& record, const Fields& fields) {
+  const auto count = static_cast<size_t>(record.features.value_or(0));
+  if (record.feature_mean.size() != record.feature_std.size() ||
+      (!record.feature_mean.empty() && record.feature_mean.size() != count)) {
+    fields.Fail("feature_mean", "as many numbers as there are features, and as many in feature_std");
+  }
+  if (!record.feature_names.empty() && record.feature_names.size() != count) {
+    fields.Fail("feature_names", "as many as there are features");
+  }
+  for (const double deviation : record.feature_std) {
+    if (!(deviation > 0)) fields.Fail("feature_std", "numbers above 0");
+  }
+}
+
+}  // namespace
+
+DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files) {
+  DataRecord record;
+  record.description = AsUtf8(data.description);
+  record.inputs = data.inputs;
+  record.class_names = AllAsUtf8(data.class_names);
+  record.feature_names = AllAsUtf8(data.feature_names);
+  record.features = data.train->features();
+  if (!data.label_name.empty()) record.label_name = AsUtf8(data.label_name);
+  record.label_column = data.label_column;
+  record.feature_mean = data.scaling.mean;
+  record.feature_std = data.scaling.stddev;
+  record.train_samples = data.train->size();
+  record.eval_samples = data.eval->size();
+  record.files = WithReadablePaths(std::move(files));
+  return record;
+}
+
+DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files) {
+  DataRecord record;
+  record.description = AsUtf8(data.description);
+  record.inputs = data.vocabulary ? "token ids of vocabulary.json" : "token ids";
+  record.vocab_size = data.vocab_size;
+  record.train_tokens = data.train.size();
+  record.eval_tokens = data.eval.size();
+  if (data.vocabulary) {
+    record.vocabulary = data.vocabulary->ToJson();
+    record.vocabulary_checksum = ChecksumOfText(*record.vocabulary);
+  }
+  record.files = WithReadablePaths(std::move(files));
+  return record;
+}
+
+std::string ToJson(const DataRecord& record) {
+  Json json{{"version", record.version}, {"description", record.description}, {"inputs", record.inputs}};
+  Put(json, "class_names", record.class_names);
+  Put(json, "label_name", record.label_name);
+  Put(json, "label_column", record.label_column);
+  Put(json, "features", record.features);
+  Put(json, "feature_names", record.feature_names);
+  Put(json, "feature_mean", record.feature_mean);
+  Put(json, "feature_std", record.feature_std);
+  Put(json, "train_samples", record.train_samples);
+  Put(json, "eval_samples", record.eval_samples);
+  Put(json, "vocab_size", record.vocab_size);
+  Put(json, "train_tokens", record.train_tokens);
+  Put(json, "eval_tokens", record.eval_tokens);
+  Put(json, "vocabulary_crc32c", record.vocabulary_checksum);
+  json["files"] = Json::array();
+  for (const DataFile& file : record.files) {
+    json["files"].push_back({{"field", file.field},
+                             {"path", file.path},
+                             {"bytes", file.checksum.bytes},
+                             {"crc32c", ChecksumText(file.checksum.crc32c)}});
+  }
+  // Each number in the fewest digits that give the same double again.
+  std::string text = json.dump(2) + "\n";
+  if (text.size() > kMaxBytes) {
+    throw Error(fmt::format("the names of classes and columns make a data.json of {} bytes, expected at most {}",
+                            text.size(), kMaxBytes));
+  }
+  return text;
+}
+
+DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
+  const Json json = ParseObject(text, source);
+  const Fields fields(json, source);
+  DataRecord record;
+  record.version = fields.Count("version").value_or(0);
+  if (record.version > DataRecord::kVersion) {
+    fields.Fail("version", fmt::format("at most {}: it was written by a later twofour", DataRecord::kVersion).c_str());
+  }
+  record.description = fields.Text("description").value_or("");
+  record.inputs = fields.Text("inputs").value_or("");
+  record.class_names = fields.Texts("class_names");
+  record.label_name = fields.Text("label_name");
+  record.label_column = fields.Count("label_column");
+  record.features = fields.Count("features");
+  record.feature_names = fields.Texts("feature_names");
+  record.feature_mean = fields.Numbers("feature_mean");
+  record.feature_std = fields.Numbers("feature_std");
+  if (!record.features && !record.feature_mean.empty()) record.features = std::ssize(record.feature_mean);
+  record.train_samples = fields.Count("train_samples");
+  record.eval_samples = fields.Count("eval_samples");
+  record.vocab_size = fields.Count("vocab_size");
+  record.train_tokens = fields.Count("train_tokens");
+  record.eval_tokens = fields.Count("eval_tokens");
+  if (const auto checksum = fields.Checksum("vocabulary_crc32c")) record.vocabulary_checksum = ChecksumText(*checksum);
+  record.files = fields.Files("files");
+  CheckFeatures(record, fields);
+  return record;
+}
+
+std::optional<DataRecord> LoadDataRecord(FileSystem& files, const RunFiles& run) {
+  if (!files.Exists(run.data())) return std::nullopt;
+  DataRecord record = ParseDataRecord(ReadText(files, run.data(), kMaxBytes), run.data().string());
+  const std::string path = run.vocabulary().string();
+  if (files.Exists(run.vocabulary())) {
+    record.vocabulary = ReadText(files, run.vocabulary(), kMaxVocabularyBytes);
+    Vocabulary::FromJson(*record.vocabulary, path);  // Throws where it is none.
+  }
+  if (!record.vocabulary_checksum) return record;
+  if (!record.vocabulary) {
+    throw Error(
+        fmt::format("{}: is missing, expected the vocabulary that {} was written with", path, run.data().string()));
+  }
+  const std::string found = ChecksumOfText(*record.vocabulary);
+  if (found != *record.vocabulary_checksum) {
+    throw Error(fmt::format("{}: is not the vocabulary that the run began with: its CRC-32C is {}, {} says {}", path,
+                            found, run.data().string(), *record.vocabulary_checksum));
+  }
+  return record;
+}
+
+void SaveDataRecord(FileSystem& files, const RunFiles& run, const DataRecord& record) {
+  if (record.vocabulary) WriteTextAtomically(files, run.vocabulary(), *record.vocabulary);
+  WriteTextAtomically(files, run.data(), ToJson(record));
+}
+
+}  // namespace twofour::train
