@@ -1,11 +1,13 @@
 #include "twofour/train/config/initial_weights.h"
 
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/nn/state_dict.h"
+#include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
 
@@ -16,7 +18,9 @@ void LoadInitialWeights(const std::string& path, nn::Module& model) {
     const size_t at = tensor.name.rfind("_mask");
     return at != std::string::npos && parameters.contains(tensor.name.substr(0, at));
   };
-  std::vector<NamedTensor> tensors = LoadSafetensors(FileSystem::Default(), path).tensors;
+  SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
+  RequireNoneNeeded(file.skipped, model, path);
+  std::vector<NamedTensor> tensors = std::move(file.tensors);
   std::erase_if(tensors, belongs_to_mask);
   nn::LoadStateDict(model, tensors, path);
 }
