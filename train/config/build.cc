@@ -92,7 +92,8 @@ DataSplit BuildData(const proto::Data& data) {
                       .header = ToHeader(csv.header()),
                       .standardize = csv.standardize(),
                       .eval_fraction = csv.eval_fraction(),
-                      .split_seed = csv.split_seed()});
+                      .split_seed = csv.split_seed(),
+                      .numeric_classes = csv.numeric_classes()});
     }
     case proto::Data::kText:
     case proto::Data::kTokens:

@@ -12,6 +12,10 @@ namespace twofour::train {
 namespace {
 
 Workload BuildClassification(const proto::Config& config) {
+void AddNotes(const std::vector<std::string>& notes, Workload& workload) {
+  workload.notes.insert(workload.notes.end(), notes.begin(), notes.end());
+}
+
   Workload workload;
   workload.samples = BuildData(config.data());
   const Dataset& train = *workload.samples.train;
@@ -23,6 +27,7 @@ Workload BuildClassification(const proto::Config& config) {
   workload.data_description = workload.samples.description;
   workload.data_json = DescribeDataAsJson(workload.samples);
   workload.training_units = train.size();
+  AddNotes(workload.samples.notes, workload);
   workload.model = BuildModel(config.model(), train, config.seed());
   workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval,
                                                        BuildClassificationOptions(config));
@@ -36,6 +41,7 @@ Workload BuildLanguageModel(const proto::Config& config) {
   workload.data_json = DescribeDataAsJson(data);
   if (data.vocabulary) workload.vocabulary_json = data.vocabulary->ToJson();
   workload.training_units = data.train.size();
+  AddNotes(data.notes, workload);
   auto model = BuildGpt(config.model().gpt(), data.vocab_size, config.seed());
   workload.task = std::make_unique<LanguageModelTask>(*model, data, BuildLanguageModelOptions(config));
   workload.model = std::move(model);

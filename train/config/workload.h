@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "twofour/nn/module.h"
 #include "twofour/train/data/dataset.h"
@@ -15,8 +16,9 @@ namespace twofour::train {
 
 /// A config's data, its model and the task that brings them together.
 struct Workload {
-  std::string data_description;  ///< One line for the log.
-  std::string data_json;         ///< What besides the model is needed to use it: see DescribeDataAsJson.
+  std::string data_description;    ///< One line for the log.
+  std::string data_json;           ///< What besides the model is needed to use it: see DescribeDataAsJson.
+  std::vector<std::string> notes;  ///< What the user should look at, a line each: printed before training.
   std::optional<std::string> vocabulary_json;
   int64_t training_units = 0;  ///< Samples or tokens to train on.
   DataSplit samples;           ///< Of a classifier; empty otherwise.

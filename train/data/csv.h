@@ -25,12 +25,15 @@ struct CsvOptions {
   bool standardize = true;
   double eval_fraction = 0.2;  ///< The part held out.
   uint64_t split_seed = 1;
+  bool numeric_classes = false;  ///< Take any numbers for classes, even where they look like a measured quantity.
 };
 
 /// Loads one or two CSV files of up to 1 GiB. The distinct labels of `path` become the classes, sorted by value when
 /// all are integers and bytewise otherwise. A feature that is constant over the training samples keeps the scale 1.
-/// Throws Error when ParseCsv does, when there are fewer than two classes, and when the second file has other columns
-/// or a class that the first does not have.
+/// Throws Error when ParseCsv does, when there are fewer than two classes, when the labels look like a measured
+/// quantity (see WhyMeasured), when the second file has other columns or a class that the first does not have, and when
+/// the random part that is held out has no class in common with the rest. What is odd but possible is noted: see
+/// NoteClasses and NoteColumns.
 DataSplit LoadCsv(const CsvOptions& options);
 
 }  // namespace twofour::train

@@ -132,8 +132,10 @@ void AppendRow(const CsvRow& row, const Layout& layout, const std::string& sourc
   }
   const std::optional<int32_t> id = labels.Intern(label, table);
   if (!id) {
-    throw Error(fmt::format("{}: line {}, {}: more than {} distinct labels; is this the column of the class?", source,
-                            row.line, layout.NameOfColumn(layout.label), kMaxClasses));
+    throw Error(
+        fmt::format("{}: line {}, {}: more than {} distinct labels; is this the column of the class "
+                    "(data.csv.label)? Regression is not supported yet",
+                    source, row.line, layout.NameOfColumn(layout.label), kMaxClasses));
   }
   table.labels.push_back(*id);
   table.lines.push_back(row.line);
@@ -148,7 +150,9 @@ CsvTable ParseCsv(std::string_view text, const CsvOptions& options, const std::s
   const Layout layout = ReadLayout(row, options, source);
   CsvTable table;
   table.features = static_cast<int64_t>(layout.columns) - 1;
+  table.label_column = static_cast<int64_t>(layout.label);
   table.feature_names = layout.names;
+  if (layout.has_header) table.label_name = layout.names[layout.label];
   if (layout.has_header) table.feature_names.erase(table.feature_names.begin() + static_cast<int64_t>(layout.label));
   LabelTable labels;
   if (!layout.has_header) AppendRow(row, layout, source, labels, table);

@@ -12,6 +12,8 @@ namespace twofour::train {
 /// A CSV file's contents: every column but one holds numbers.
 struct CsvTable {
   std::vector<std::string> feature_names;  ///< [features]; empty without a header
+  std::string label_name;                  ///< Likewise.
+  int64_t label_column = 0;                ///< From 0.
   int64_t features = 0;
   std::vector<double> values;            ///< [rows, features], all finite
   std::vector<int32_t> labels;           ///< [rows], indices into label_names
