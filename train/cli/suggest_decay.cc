@@ -12,6 +12,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
@@ -75,9 +76,12 @@ class FlipRates : public MetricSink {
   int64_t count_ = 0;
 };
 
-/// The flip rate in the first `steps` of a run; none when it was stopped.
-std::optional<double> TrialFlipRate(const proto::Config& config, int64_t steps, const StopRequest& stop) {
+/// The flip rate in the first `steps` of a run; none when it was stopped. What is odd about the data and the config is
+/// told to `notes`, where there is one.
+std::optional<double> TrialFlipRate(const proto::Config& config, int64_t steps, const StopRequest& stop,
+                                    std::ostream* notes = nullptr) {
   Workload workload = BuildWorkload(config);
+  if (notes != nullptr) PrintNotes(workload.notes, *notes);
   if (!config.initial_weights().empty()) LoadInitialWeights(config.initial_weights(), *workload.model);
   const std::unique_ptr<optim::Optimizer> optimizer = BuildOptimizer(config, *workload.model);
   SwapLayers(config, *workload.model);
@@ -146,7 +150,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   proto::Config dense = config;
   dense.mutable_sparsity()->set_apply(false);
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
-  const std::optional<double> dense_rate = TrialFlipRate(dense, steps, stop);
+  const std::optional<double> dense_rate = TrialFlipRate(dense, steps, stop, &out);
   if (!dense_rate) return 128 + stop.signal;
   out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
   ChooseDecay(*dense_rate, {});  // Throws now where nothing could be said at the end.

@@ -18,6 +18,13 @@ using google::protobuf::TextFormat;
 
 void MaterialiseDefaults(Message& message) {
   const Descriptor* type = message.GetDescriptor();
+/// Whether the field, or of its oneof another one, has a value.
+bool IsDecided(const Message& message, const FieldDescriptor& field) {
+  const Reflection* reflection = message.GetReflection();
+  if (field.real_containing_oneof() == nullptr) return reflection->HasField(message, &field);
+  return reflection->HasOneof(message, field.real_containing_oneof());
+}
+
   const Reflection* reflection = message.GetReflection();
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
@@ -25,7 +32,7 @@ void MaterialiseDefaults(Message& message) {
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       if (field->containing_oneof() != nullptr && !reflection->HasField(message, field)) continue;
       MaterialiseDefaults(*reflection->MutableMessage(&message, field));
-    } else if (field->has_default_value() && !reflection->HasField(message, field)) {
+    } else if (field->has_default_value() && !IsDecided(message, *field)) {
       SetToDefault(message, *field);
     }
   }

@@ -44,12 +44,12 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   }
   CheckTokensPerStep(config, faults);
   faults.AtLeast("training.clip_grad_norm", training.clip_grad_norm(), 0);
-  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 1, kMaxCount);
+  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 0, kMaxCount);
   faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
   faults.InRange("evaluation.max_batches", config.evaluation().max_batches(), 0, kMaxCount);
   faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
-  faults.InRange("logging.every_steps", config.logging().every_steps(), 1, kMaxCount);
+  faults.InRange("logging.every_steps", config.logging().every_steps(), 0, kMaxCount);
   faults.InRange("logging.histogram_every_steps", config.logging().histogram_every_steps(), 0, kMaxCount);
 }
 
