@@ -1,9 +1,11 @@
 #include "twofour/train/config/text_config.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
 #include <filesystem>
 
+#include "twofour/core/error.h"
 #include "twofour/train/config/fields.h"
 #include "twofour/train/config/text_message.h"
 
@@ -16,8 +18,6 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-void MaterialiseDefaults(Message& message) {
-  const Descriptor* type = message.GetDescriptor();
 /// Whether the field, or of its oneof another one, has a value.
 bool IsDecided(const Message& message, const FieldDescriptor& field) {
   const Reflection* reflection = message.GetReflection();
@@ -25,6 +25,8 @@ bool IsDecided(const Message& message, const FieldDescriptor& field) {
   return reflection->HasOneof(message, field.real_containing_oneof());
 }
 
+void MaterialiseDefaults(Message& message) {
+  const Descriptor* type = message.GetDescriptor();
   const Reflection* reflection = message.GetReflection();
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
@@ -49,6 +51,12 @@ proto::Config ParseTextConfig(const std::string& text, const std::string& source
 proto::Config LoadTextConfig(const std::string& path) {
   proto::Config config;
   LoadTextMessage(path, config);
+  if (config.ByteSizeLong() == 0) {
+    throw Error(
+        fmt::format("{}: holds nothing but blanks and comments, if anything; expected model {{ ... }}, data "
+                    "{{ ... }} and more",
+                    path));
+  }
   if (!config.has_name()) config.set_name(std::filesystem::path(path).stem().string());
   return config;
 }
