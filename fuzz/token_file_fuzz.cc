@@ -11,6 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/data/token_file.h"
+#include "twofour/train/data/token_header.h"
 
 /// Any file is tokens below the vocabulary's size, all of which can be read, or an Error. The first byte chooses the
 /// options.

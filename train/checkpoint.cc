@@ -39,6 +39,10 @@ void SaveChecked(FileSystem& files, const fs::path& path, const std::vector<Name
 
 std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
   SafetensorsFile file = LoadSafetensors(files, path);
+  if (!file.skipped.empty()) {
+    throw Error(fmt::format("{}: tensor '{}': {}, expected F32, F64, I32 or BOOL, which are all that twofour writes",
+                            path.string(), file.skipped[0].name, Describe(file.skipped[0])));
+  }
   for (const NamedTensor& named : file.tensors) {
     const auto checksum = file.metadata.find(std::string(kChecksumPrefix) + named.name);
     if (checksum == file.metadata.end()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -13,11 +14,19 @@
 
 namespace twofour {
 
+/// A tensor of a file whose element type twofour lacks (F16, I64, ...): its elements were not read.
+struct SkippedTensor {
+  std::string name;
+  std::string dtype;  ///< As the file names it.
+  std::vector<uint64_t> shape;
+};
+
 /// The contents of a file in Hugging Face's safetensors format (https://github.com/huggingface/safetensors): a
 /// little-endian 64-bit length, a JSON header of that length, the tensors' raw bytes.
 struct SafetensorsFile {
   std::vector<NamedTensor> tensors;  ///< In the order of the header.
   std::map<std::string, std::string> metadata;
+  std::vector<SkippedTensor> skipped = {};  ///< Likewise. What needs one of these must refuse the file.
 
   /// The tensor of that name, or null.
   const Tensor* Find(std::string_view name) const;
@@ -34,9 +43,17 @@ void SaveSafetensors(FileSystem& file_system, const std::filesystem::path& path,
 /// Reads a file of at most 64 GiB; see ParseSafetensors.
 SafetensorsFile LoadSafetensors(FileSystem& file_system, const std::filesystem::path& path);
 
+/// "dtype F16 [2, 3]", or "unknown dtype 'F7' [2, 3]", fit for a one-line message.
+std::string Describe(const SkippedTensor& tensor);
+
 /// Parses the bytes of a whole file. They may come from anybody: everything is checked as strictly as the reference
-/// implementation does, and nothing is allocated on the word of the header alone. Throws Error, starting with
-/// `source_name` and naming the tensor, on a malformed or truncated file and on element types that twofour lacks.
+/// implementation does, and nothing is allocated on the word of the header alone. Tensors of element types that twofour
+/// lacks are skipped, with their place in the file checked, too. Throws Error, starting with `source_name` and naming
+/// the tensor, on a malformed or truncated file.
+///
+/// Refused beyond what the reference implementation (safetensors/src/tensor.rs) refuses: blanks before the header and
+/// keys that come twice, both of which the format's description forbids; more than 64 dimensions or 2^48 elements, even
+/// beside a dimension of 0; BOOL elements other than 0 and 1. Taken beyond it: element types of a later version.
 SafetensorsFile ParseSafetensors(std::span<const std::byte> bytes, const std::string& source_name);
 
 }  // namespace twofour

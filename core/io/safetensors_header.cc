@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kMetadataKey = "__metadata__";
 // PyTorch's limit; without one, a header of 100 MB could ask for 50 million dimensions.
 constexpr size_t kMaxRank = 64;
+// serde_json's limit, which the reference implementation keeps to.
+constexpr int kMaxIgnoredDepth = 128;
 
 /// Receives the JSON parser's events and keeps track of where in the header's fixed grammar they come.
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
@@ -23,13 +25,20 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   SafetensorsHeader Take() { return std::move(header_); }
 
-  bool null() override { Unexpected("null"); }
-  bool boolean(bool value) override { Unexpected(value ? "true" : "false"); }
-  bool number_integer(number_integer_t value) override { Unexpected(fmt::format("{}", value)); }
-  bool number_float(number_float_t /*value*/, const string_t& text) override { Unexpected(text.substr(0, 40)); }
+  bool null() override {
+    // No metadata, as some writers spell it.
+    if (IsIgnored() || (place_ == Place::kHeader && key_ == kMetadataKey)) return true;
+    Unexpected("null");
+  }
+  bool boolean(bool value) override { return IsIgnored() || Unexpected(value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override { return IsIgnored() || Unexpected(fmt::format("{}", value)); }
+  bool number_float(number_float_t /*value*/, const string_t& text) override {
+    return IsIgnored() || Unexpected(text.substr(0, 40));
+  }
   bool binary(binary_t& /*value*/) override { Unexpected("binary"); }
 
   bool number_unsigned(number_unsigned_t value) override {
+    if (IsIgnored()) return true;
     if (place_ == Place::kShape) {
       if (entry_.shape.size() == kMaxRank) Fail(fmt::format("shape has more than {} dimensions", kMaxRank));
       entry_.shape.push_back(value);
@@ -43,6 +52,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool string(string_t& value) override {
+    if (IsIgnored()) return true;
     if (place_ == Place::kMetadata) {
       header_.metadata[key_] = std::move(value);
     } else if (place_ == Place::kTensor && key_ == "dtype") {
@@ -54,6 +64,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_object(size_t /*elements*/) override {
+    if (IsIgnored()) return OpenIgnored();
     if (place_ == Place::kOutside) {
       place_ = Place::kHeader;
     } else if (place_ == Place::kHeader && key_ == kMetadataKey) {
@@ -70,21 +81,20 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool key(string_t& value) override {
+    if (ignored_depth_ > 0) return true;
     if (place_ == Place::kHeader) {
       if (!names_.insert(value).second) Fail(fmt::format("key {} comes twice", QuoteForMessage(value)));
     } else if (place_ == Place::kMetadata) {
       if (header_.metadata.contains(value)) Fail(fmt::format("key {} comes twice", QuoteForMessage(value)));
-    } else {
-      if (value != "dtype" && value != "shape" && value != "data_offsets") {
-        Fail(fmt::format("unknown key {}, expected dtype, shape and data_offsets", QuoteForMessage(value)));
-      }
-      if (!fields_.insert(value).second) Fail(fmt::format("key '{}' comes twice", value));
+    } else if (IsTensorField(value) && !fields_.insert(value).second) {
+      Fail(fmt::format("key '{}' comes twice", value));
     }
     key_ = std::move(value);
     return true;
   }
 
   bool end_object() override {
+    if (ignored_depth_ > 0) return CloseIgnored();
     if (place_ == Place::kTensor) {
       for (const char* field : {"dtype", "shape", "data_offsets"}) {
         if (!fields_.contains(field)) Fail(fmt::format("key '{}' is missing", field));
@@ -96,6 +106,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_array(size_t /*elements*/) override {
+    if (IsIgnored()) return OpenIgnored();
     if (place_ == Place::kTensor && key_ == "shape") {
       place_ = Place::kShape;
     } else if (place_ == Place::kTensor && key_ == "data_offsets") {
@@ -108,6 +119,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_array() override {
+    if (ignored_depth_ > 0) return CloseIgnored();
     if (place_ == Place::kOffsets && offset_count_ != 2) {
       Fail(fmt::format("data_offsets has {} numbers, expected [begin, end]", offset_count_));
     }
@@ -123,6 +135,22 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  private:
   enum class Place { kOutside, kHeader, kMetadata, kTensor, kShape, kOffsets };
 
+  static bool IsTensorField(std::string_view key) { return key == "dtype" || key == "shape" || key == "data_offsets"; }
+
+  /// Whether the next value belongs to a key of a tensor that the format does not know. The reference implementation
+  /// reads past these, so that later versions of the format can add some.
+  bool IsIgnored() const { return ignored_depth_ > 0 || (place_ == Place::kTensor && !IsTensorField(key_)); }
+
+  bool OpenIgnored() {
+    if (++ignored_depth_ <= kMaxIgnoredDepth) return true;
+    Fail(fmt::format("nested deeper than {}", kMaxIgnoredDepth));
+  }
+
+  bool CloseIgnored() {
+    --ignored_depth_;
+    return true;
+  }
+
   [[noreturn]] void Fail(std::string_view what) const {
     switch (place_) {
       case Place::kOutside:
@@ -135,8 +163,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     }
   }
 
-  /// Refuses a value of the wrong type.
-  [[noreturn]] void Unexpected(std::string_view found) const {
+  /// Refuses a value of the wrong type. Returns nothing; the type lets it stand after ||.
+  [[noreturn]] bool Unexpected(std::string_view found) const {
     switch (place_) {
       case Place::kOutside:
         Fail(fmt::format("found {}, expected an object", found));
@@ -160,6 +188,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   SafetensorsEntry entry_;
   std::unordered_set<std::string> fields_;  // Keys of entry_ read so far.
   int offset_count_ = 0;
+  int ignored_depth_ = 0;  // Objects and arrays open within a value that is ignored.
 };
 
 }  // namespace

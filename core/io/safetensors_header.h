@@ -27,7 +27,8 @@ struct SafetensorsHeader {
 
 /// Parses the JSON header of a safetensors file without building a JSON tree. Throws Error, starting with
 /// `source_name`, on anything but an object of tensors, each with dtype, shape and data_offsets once, and at most one
-/// "__metadata__" of strings. Nesting deeper than that is refused where it opens.
+/// "__metadata__" of strings, which may be null. Other keys of a tensor are read past, 128 levels deep at most; nesting
+/// elsewhere is refused where it opens.
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::string& source_name);
 
 /// "'a.weight'", fit for a one-line message: control characters escaped, long names cut.

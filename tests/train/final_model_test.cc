@@ -99,7 +99,8 @@ TEST_F(FinalModelTest, WhereTheLastStepIsTheBestOrNoneIsNoCheckpointIsRead) {
 
 TEST_F(FinalModelTest, AMissingOrDamagedCheckpointSaysWhatToDo) {
   files_.RemoveAll(*store_.Find(2));
-  const auto message = AllOf(HasSubstr("checkpoint.final is BEST, but "), HasSubstr("checkpoints/last/model.safetensors"));
+  const auto message =
+      AllOf(HasSubstr("checkpoint.final is BEST, but "), HasSubstr("checkpoints/last/model.safetensors"));
   EXPECT_ERROR(SaveFinalModel(files_, run_, mlp_, {.step = 5, .best_step = 2}, {.best = true}),
                ErrorKind::kInvalidInput, AllOf(message, HasSubstr("there is no checkpoint of step 2")));
   std::string bytes = ReadTextFile(*store_.Find(3) / "model.safetensors");

@@ -13,6 +13,7 @@
 #include "twofour/sparse/kernels/mask_search.h"
 #include "twofour/train/cli/recipe_line.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/data/class_notes.h"
 
 namespace twofour::train {
 namespace {
@@ -55,6 +56,10 @@ std::string DescribeKernels(const nn::SwapEntry& entry, int64_t batch, bool two_
                      input_grad.kernel->name, input_grad.reason);
 }
 
+void PrintRow(const char* key, const std::string& value, std::ostream& out) {
+  out << fmt::format("  {:<12}{}\n", key, value);
+}
+
 size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
   size_t longest = 0;
   for (const nn::SwapEntry& entry : entries) longest = std::max(longest, entry.name.size());
@@ -66,13 +71,14 @@ size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        double peak_flops, std::ostream& out) {
   const nn::Module& model = *workload.model;
-  const auto row = [&out](const char* key, const std::string& value) {
-    out << fmt::format("  {:<12}{}\n", key, value);
-  };
+  const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
   out << "twofour " TWOFOUR_VERSION "\n";
   row("run", fmt::format("{} -> {}", config.name(), folder));
   row("model", fmt::format("{}, {} parameters", model.type_name(), Grouped(model.NumParameters())));
   row("data", workload.data_description);
+  if (workload.samples.train != nullptr) {
+    row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
+  }
   row("training", DescribeTraining(config, workload));
   row("threads", std::to_string(NumThreads()));
   row("processor", std::string(InstructionSetName()));
@@ -84,6 +90,11 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
                                                                 ? sparse::MaskAlgorithm::kGreedy
                                                                 : sparse::MaskAlgorithm::kExact)
                                  .name));
+  PrintNotes(workload.notes, out);
+}
+
+void PrintNotes(const std::vector<std::string>& notes, std::ostream& out) {
+  for (const std::string& note : notes) PrintRow("note", note, out);
 }
 
 void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,

@@ -14,6 +14,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
@@ -164,6 +165,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   Workload workload = BuildWorkload(dense, files);
+  PrintNotes(workload.notes, out);
   WarnOfOtherData(*request, config, workload.data_record, context.err);
   const std::optional<double> dense_rate = TrialFlipRate(dense, std::move(workload), steps, stop);
   if (!dense_rate) return 128 + stop.signal;

@@ -11,6 +11,7 @@
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/train/config/gpt_sizes.h"
+#include "twofour/train/config/lr_steps.h"
 #include "twofour/train/data/csv.h"
 #include "twofour/train/data/glyphs.h"
 #include "twofour/train/data/idx.h"
@@ -105,7 +106,8 @@ DataSplit BuildData(const proto::Data& data, const DataRecord* as_before) {
                       .standardize = csv.standardize(),
                       .eval_fraction = csv.eval_fraction(),
                       .split_seed = csv.split_seed(),
-                      .as_before = SamplesLike(as_before)});
+                      .as_before = SamplesLike(as_before),
+                      .numeric_classes = csv.numeric_classes()});
     }
     case proto::Data::kText:
     case proto::Data::kTokens:
@@ -193,17 +195,18 @@ std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uin
 }
 
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps) {
+  const LrSteps steps = FittingLrSteps(rate, total_steps);
   switch (rate.schedule()) {
     case proto::LearningRate::CONSTANT:
       return optim::ConstantLr(rate.lr());
     case proto::LearningRate::WARMUP_COSINE:
       return optim::WarmupCosineLr(
-          {.lr = rate.lr(), .min_lr = rate.min_lr(), .warmup_steps = rate.warmup_steps(), .total_steps = total_steps});
+          {.lr = rate.lr(), .min_lr = rate.min_lr(), .warmup_steps = steps.warmup, .total_steps = total_steps});
     case proto::LearningRate::WARMUP_STABLE_DECAY:
       return optim::WarmupStableDecayLr({.lr = rate.lr(),
                                          .min_lr = rate.min_lr(),
-                                         .warmup_steps = rate.warmup_steps(),
-                                         .decay_steps = rate.decay_steps(),
+                                         .warmup_steps = steps.warmup,
+                                         .decay_steps = steps.decay,
                                          .total_steps = total_steps});
   }
   throw std::logic_error("unknown learning-rate schedule");

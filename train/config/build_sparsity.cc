@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "twofour/core/error.h"
 
@@ -62,10 +64,24 @@ nn::MaskedDecay::Place ToPlace(proto::MaskedDecay::Place place) {
   throw std::logic_error("unknown place");
 }
 
+/// Appends what begins at `step`. What came before is left out if it begins there, too: in a run of few steps, two
+/// fractions of it may be one step.
+template <typename T>
+void ReplaceLastAt(int64_t step, std::vector<T>& list, const T& item) {
+  if (!list.empty() && list.back().step == step) list.pop_back();
+  list.push_back(item);
+}
+
+int64_t StepsOfPart(double part, int64_t total_steps) {
+  const int64_t steps = std::llround(part * static_cast<double>(total_steps));
+  return part > 0 && steps == 0 && total_steps > 1 ? 1 : steps;
+}
+
 sparse::SparsitySchedule ToSchedule(const proto::SparsitySchedule& schedule, int64_t steps) {
   sparse::SparsityScheduleOptions options{.shape = ToShape(schedule.shape())};
   for (const proto::SparsitySchedule::Point& point : schedule.points()) {
-    options.points.push_back({StepOf(point.at(), steps, 0), point.share()});
+    const int64_t step = StepOf(point.at(), steps, 0);
+    ReplaceLastAt(step, options.points, {step, point.share()});
   }
   if (options.shape != sparse::ScheduleShape::kPiecewise) {
     options.begin_step = StepOf(schedule.begin(), steps, 0);
@@ -78,18 +94,18 @@ sparse::SparsitySchedule ToSchedule(const proto::SparsitySchedule& schedule, int
 }
 
 sparse::MaskPlan ToPlan(const proto::Sparsity& sparsity, int64_t steps) {
-  const auto part = [steps](double fraction) { return std::llround(fraction * static_cast<double>(steps)); };
   sparse::MaskPlanOptions options{.method = ToMethod(sparsity.algorithm()),
                                   .rows = {.keep = sparsity.rows().keep(), .of = sparsity.rows().of()},
                                   .schedule = ToSchedule(sparsity.schedule(), steps),
                                   .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM
                                                ? sparse::TileOrder::kRandom
                                                : sparse::TileOrder::kLeastLoss,
-                                  .first_sparse_step = part(sparsity.dense_warmup()),
+                                  .first_sparse_step = DenseWarmupSteps(sparsity, steps),
                                   .nested_stages = sparsity.nested_stages()};
-  if (sparsity.dense_finish() > 0) options.dense_from_step = steps - part(sparsity.dense_finish());
+  if (sparsity.dense_finish() > 0) options.dense_from_step = steps - DenseFinishSteps(sparsity, steps);
   for (const proto::Stage& stage : sparsity.stages()) {
-    options.stages.push_back({StepOf(stage.begin(), steps, 0), stage.keep()});
+    const int64_t step = StepOf(stage.begin(), steps, 0);
+    ReplaceLastAt(step, options.stages, {step, stage.keep()});
   }
   return sparse::MaskPlan(std::move(options));
 }
@@ -108,6 +124,14 @@ int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise) 
   return otherwise;
 }
 
+int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
+  return StepsOfPart(sparsity.dense_warmup(), total_steps);
+}
+
+int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
+  return StepsOfPart(sparsity.dense_finish(), total_steps);
+}
+
 nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
   const proto::Sparsity& sparsity = config.sparsity();
   const int64_t steps = config.training().steps();
@@ -122,7 +146,8 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
       .key = {config.seed(), kMaskStream, 0},
       .fused_mlp = sparsity.fused_mlp()};
   if (sparsity.freeze().kind_case() != proto::When::KIND_NOT_SET) {
-    options.freeze_step = StepOf(sparsity.freeze(), steps, 0);
+    // In a run of few steps, rounding can put it before the first mask.
+    options.freeze_step = std::max(StepOf(sparsity.freeze(), steps, 0), DenseWarmupSteps(sparsity, steps));
   }
   return {.include = sparsity.include(),
           .exclude = sparsity.exclude(),

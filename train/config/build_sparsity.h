@@ -11,6 +11,11 @@ namespace twofour::train {
 /// The optimizer step that is meant, of `total_steps`; `otherwise` where none is.
 int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise);
 
+/// Steps of the dense warm-up and of the dense finish in a run of `total_steps`: where there is one, it takes a
+/// step at least, but for the only one of a run.
+int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps);
+int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps);
+
 /// From the sparsity of a valid config to the options of the layer swap.
 nn::SwapOptions BuildSwapOptions(const proto::Config& config);
 

@@ -19,6 +19,7 @@
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data_difference.h"
 #include "twofour/train/run_files.h"
+#include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
 namespace {
@@ -82,9 +83,10 @@ std::string Linears(const Masks& masks) {
 }  // namespace
 
 InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
-  std::vector<NamedTensor> tensors = LoadSafetensors(FileSystem::Default(), path).tensors;
-  InitialWeights initial{path, TakeMasks(tensors, model)};
-  nn::LoadStateDict(model, tensors, path);
+  SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
+  RequireNoneNeeded(file.skipped, model, path);
+  InitialWeights initial{path, TakeMasks(file.tensors, model)};
+  nn::LoadStateDict(model, file.tensors, path);
   return initial;
 }
 

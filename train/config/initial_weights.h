@@ -20,8 +20,9 @@ struct InitialWeights {
 };
 
 /// Copies the weights of a run's model.safetensors, or of another file with the same tensors, into a model whose
-/// linears are not swapped yet. Returns the masks in the file, of which nothing is made here. Throws Error naming the
-/// file and every tensor that is missing, of another shape, or not the model's; the model is then as it was.
+/// linears are not swapped yet. Returns the masks in the file and does not use them. Throws Error naming the file and
+/// every tensor that is missing, of another shape or type, or not the model's; the model is then as it was. Tensors of
+/// element types that twofour lacks are passed over where the model has none of their name.
 InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model);
 
 /// Gives each sparse linear of `model`, swapped by now and not trained yet, its mask in the file: the model then

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -19,6 +20,7 @@
 #include "twofour/train/data_record.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
+#include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
 namespace {
@@ -31,12 +33,14 @@ constexpr uint64_t kMaxVocabularyBytes = 1 << 20;
 struct Weights {
   std::vector<NamedTensor> tensors;
   fs::path source;
+  std::vector<SkippedTensor> skipped = {};
 };
 
 Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPath& run) {
   const fs::path path = RunFiles{run.folder}.model();
   if (!run.names_checkpoint && files.Exists(path)) {
-    return {LoadSafetensors(files, path).tensors, path};
+    SafetensorsFile file = LoadSafetensors(files, path);
+    return {std::move(file.tensors), path, std::move(file.skipped)};
   }
   if (!run.checkpoint) {
     throw Error(fmt::format("{}: the run has no weights yet, expected model.safetensors or a checkpoint", argument));
@@ -57,6 +61,11 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
     }
     throw Error(fmt::format("{}: tensor '{}' is {} {}, expected f32 [1 to {}, {}]", weights.source.string(), kEmbedding,
                             NameOf(embedding.dtype()), ToString(embedding.shape()), kMaxVocabSize, width));
+  }
+  for (const SkippedTensor& skipped : weights.skipped) {
+    if (skipped.name != kEmbedding) continue;
+    throw Error(fmt::format("{}: tensor '{}': {}, expected f32 [1 to {}, {}]", weights.source.string(), kEmbedding,
+                            Describe(skipped), kMaxVocabSize, width));
   }
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
@@ -116,8 +125,9 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
   if (config.sparsity().enabled()) {
     nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config));
-    AddMasks(*loaded.model, weights);
   }
+  RequireNoneNeeded(weights.skipped, *loaded.model, weights.source.string());
+  if (config.sparsity().enabled()) AddMasks(*loaded.model, weights);
   nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());
   loaded.model->SetTraining(false);
   return loaded;

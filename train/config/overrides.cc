@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/config/fields.h"
+#include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
 
 namespace twofour::train {
@@ -101,7 +102,7 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
   if (!parser.ParseFromString(fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value), parsed.get())) {
     throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
-                            Expected(*field), error.message));
+                            Expected(*field), InPlainWords(error.message, *proto::Config::descriptor(), "")));
   }
   std::vector<const FieldDescriptor*> set_fields;
   parsed->GetReflection()->ListFields(*parsed, &set_fields);

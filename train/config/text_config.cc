@@ -1,9 +1,11 @@
 #include "twofour/train/config/text_config.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
 #include <filesystem>
 
+#include "twofour/core/error.h"
 #include "twofour/train/config/fields.h"
 #include "twofour/train/config/text_message.h"
 
@@ -16,6 +18,13 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
+/// Whether the field, or of its oneof another one, has a value.
+bool IsDecided(const Message& message, const FieldDescriptor& field) {
+  const Reflection* reflection = message.GetReflection();
+  if (field.real_containing_oneof() == nullptr) return reflection->HasField(message, &field);
+  return reflection->HasOneof(message, field.real_containing_oneof());
+}
+
 void MaterialiseDefaults(Message& message) {
   const Descriptor* type = message.GetDescriptor();
   const Reflection* reflection = message.GetReflection();
@@ -25,7 +34,7 @@ void MaterialiseDefaults(Message& message) {
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       if (field->containing_oneof() != nullptr && !reflection->HasField(message, field)) continue;
       MaterialiseDefaults(*reflection->MutableMessage(&message, field));
-    } else if (field->has_default_value() && !reflection->HasField(message, field)) {
+    } else if (field->has_default_value() && !IsDecided(message, *field)) {
       SetToDefault(message, *field);
     }
   }
@@ -42,6 +51,12 @@ proto::Config ParseTextConfig(const std::string& text, const std::string& source
 proto::Config LoadTextConfig(const std::string& path) {
   proto::Config config;
   LoadTextMessage(path, config);
+  if (config.ByteSizeLong() == 0) {
+    throw Error(
+        fmt::format("{}: holds nothing but blanks and comments, if anything; expected model {{ ... }}, data "
+                    "{{ ... }} and more",
+                    path));
+  }
   if (!config.has_name()) config.set_name(std::filesystem::path(path).stem().string());
   return config;
 }

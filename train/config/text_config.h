@@ -10,7 +10,8 @@ namespace twofour::train {
 /// thing that does not parse, or else one for every unknown field, with the nearest known name.
 proto::Config ParseTextConfig(const std::string& text, const std::string& source);
 
-/// Reads and parses a config file of at most 1 MiB. The run's name defaults to the file's stem.
+/// Reads and parses a config file of at most 1 MiB. The run's name defaults to the file's stem. Throws
+/// Error when the file sets nothing, besides.
 proto::Config LoadTextConfig(const std::string& path);
 
 /// A copy in which every field that has a default carries it: what the run will do, spelled out. Messages of a oneof

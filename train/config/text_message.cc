@@ -5,15 +5,17 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
-#include <algorithm>
+#include <cctype>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/config/fields.h"
+#include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
+#include "twofour/train/config/text_source.h"
+#include "twofour/train/config/text_structure.h"
 
 namespace twofour::train {
 namespace {
@@ -50,56 +52,140 @@ std::string Explain(const UnknownField& unknown) {
                      DidYouMean(unknown.name, FieldNames(*type)));
 }
 
+struct Fault {
+  TextSource::Place place;
+  std::string line;
+};
+
 class FaultCollector : public google::protobuf::io::ErrorCollector {
  public:
-  FaultCollector(const std::string& text, std::string source) : source_(std::move(source)) {
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) lines_.push_back(line);
+  FaultCollector(const TextSource& source, const Descriptor& root) : source_(source), root_(root) {}
+
+  // A line of -1 stands for the text as a whole.
+  void AddError(int line, int column, const std::string& message) override {
+    if (error) return;  // What follows is a consequence.
+    TextSource::Place place = source_.FromParser(line, column);
+    const std::string_view rest = source_.Line(place.line).substr(place.offset);
+    const bool broken_number = message.starts_with("Need space between number and identifier");
+    const std::string what = broken_number ? ExplainBrokenNumber(place) : InPlainWords(message, root_, rest);
+    if (const auto value = RefusedValue(message)) place = StartOf(*value, place);
+    error = Fault{place, line < 0 ? fmt::format("{}: {}", source_.name(), what) : source_.Located(place, what)};
   }
 
-  // The parser counts lines and columns from 0, people from 1; a line of -1 stands for the file as a whole.
-  void AddError(int line, int column, const std::string& message) override {
-    errors.push_back(Located(line, column, message));
-  }
   // Unknown fields are warnings to a lenient parser, which goes on and finds the next one.
   void AddWarning(int line, int column, const std::string& message) override {
+    if (error) return;
+    TextSource::Place place = source_.FromParser(line, column);
     const std::optional<UnknownField> unknown = ParseWarning(message);
-    if (!unknown) return unknown_fields.push_back(Located(line, column, message));
-    unknown_fields.push_back(Located(line, StartOf(unknown->name, line, column), Explain(*unknown)));
+    if (!unknown && message.starts_with("Ignoring extension")) {
+      error = Fault{place, source_.Located(place, "found [ ], expected a field's name: a message is name { ... }")};
+      return;
+    }
+    if (!unknown) return unknown_fields.push_back({place, source_.Located(place, message)});
+    place = StartOf(unknown->name, place);
+    if (std::isdigit(static_cast<unsigned char>(unknown->name[0])) != 0 || FollowsDigit(place)) {
+      error = Fault{place, source_.Located(place, ExplainBrokenNumber(place))};
+      return;
+    }
+    unknown_fields.push_back({place, source_.Located(place, Explain(*unknown))});
   }
 
-  std::vector<std::string> errors, unknown_fields;
+  std::optional<Fault> error;
+  std::vector<Fault> unknown_fields;
 
  private:
-  std::string Located(int line, int column, const std::string& message) const {
-    if (line < 0) return fmt::format("{}: {}", source_, message);
-    return fmt::format("{}:{}:{}: {}", source_, line + 1, column + 1, message);
+  /// The parser complains when it has read past a name, perhaps to another line: where the name began.
+  TextSource::Place StartOf(const std::string& name, const TextSource::Place& place) const {
+    for (size_t line = place.line + 1; line-- > 0;) {
+      const size_t start = source_.Line(line).rfind(name, line == place.line ? place.offset : std::string_view::npos);
+      if (start != std::string_view::npos) return {line, start};
+    }
+    return place;
   }
 
-  /// The parser complains when it has read past the name: where the name began.
-  int StartOf(const std::string& name, int line, int column) const {
-    if (line < 0 || line >= static_cast<int>(lines_.size())) return column;
-    const size_t start = lines_[line].rfind(name, static_cast<size_t>(std::max(column, 0)));
-    return start == std::string::npos ? column : static_cast<int>(start);
+  /// The value of a message that refuses one which has been read already.
+  static std::optional<std::string> RefusedValue(const std::string& message) {
+    const char* const kBefore[] = {"Unknown enumeration value of \"", "\". Value: \""};
+    for (const std::string_view before : kBefore) {
+      const size_t at = message.find(before);
+      if (at == std::string::npos) continue;
+      const size_t begin = at + before.size();
+      return message.substr(begin, message.find('"', begin) - begin);
+    }
+    return std::nullopt;
   }
 
-  std::string source_;
-  std::vector<std::string> lines_;
+  bool FollowsDigit(const TextSource::Place& place) const {
+    return place.offset > 0 &&
+           std::isdigit(static_cast<unsigned char>(source_.Line(place.line)[place.offset - 1])) != 0;
+  }
+
+  /// Of "10k", "10_000" and "0,5" the parser takes the first part for a number and the rest for a field.
+  std::string ExplainBrokenNumber(const TextSource::Place& place) const {
+    const std::string_view line = source_.Line(place.line);
+    const size_t before = place.offset == 0 ? std::string_view::npos : line.find_last_of(" \t:{[", place.offset - 1);
+    const size_t begin = before == std::string_view::npos ? 0 : before + 1;
+    const std::string_view word = line.substr(begin, line.find_first_of(" \t}]#", begin) - begin);
+    return fmt::format("found {}, expected a number such as 10000 or 0.5", word.substr(0, 40));
+  }
+
+  const TextSource& source_;
+  const Descriptor& root_;
 };
+
+/// Where the text begins with a brace, as JSON does.
+std::optional<TextSource::Place> JsonStart(const TextSource& source) {
+  const size_t last = source.End().line;
+  for (size_t line = 0; line <= last; ++line) {
+    const size_t at = source.Line(line).find_first_not_of(" \t");
+    if (at == std::string_view::npos || source.Line(line)[at] == '#') continue;
+    return source.Line(line)[at] == '{' ? std::optional(TextSource::Place{line, at}) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Takes over what brackets and quotes show, wherever that comes before what the parser found or explains it. True when
+/// it is that something is not closed.
+bool PutStructureFirst(const TextSource& source, FaultCollector& faults) {
+  const std::optional<StructureFault> fault = FindStructureFault(source);
+  if (!fault) return false;
+  const std::string line = source.Located(fault->place, fault->message);
+  if (fault->at_end) {
+    // Where something was not closed, all that follows belongs to the wrong message: the first tells enough.
+    if (faults.unknown_fields.size() > 1) faults.unknown_fields.resize(1);
+    if (faults.error && !source.NothingFrom(faults.error->place)) {
+      faults.unknown_fields.push_back(*faults.error);
+    }
+    faults.error = Fault{fault->place, line};
+  } else if (!faults.error || fault->place <= faults.error->place) {
+    faults.error = Fault{fault->place, line};
+  }
+  return fault->at_end;
+}
 
 }  // namespace
 
-void ParseTextMessage(const std::string& text, const std::string& source, google::protobuf::Message& message) {
-  FaultCollector faults(text, source);
+void ParseTextMessage(const std::string& text, const std::string& name, google::protobuf::Message& message) {
+  const TextSource source(text, name);
+  FaultCollector faults(source, *message.GetDescriptor());
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&faults);
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(20);
-  const bool parsed = parser.ParseFromString(text, &message);
-  std::vector<std::string> lines = faults.unknown_fields;
-  lines.insert(lines.end(), faults.errors.begin(), faults.errors.end());
-  if (!parsed && lines.empty()) lines.push_back(fmt::format("{}: does not parse", source));
-  if (!lines.empty()) throw Error(fmt::format("{}", fmt::join(lines, "\n")));
+  const bool parsed = parser.ParseFromString(source.text(), &message);
+  if (parsed && !faults.error && faults.unknown_fields.empty()) return;
+  std::vector<std::string> lines;
+  if (const auto start = JsonStart(source)) {
+    lines.push_back(
+        source.Located(*start, "found {, as in JSON; expected protobuf text: name: value and name { ... }"));
+  } else {
+    const bool at_end = PutStructureFirst(source, faults);
+    if (faults.error && at_end) lines.push_back(faults.error->line);
+    for (const Fault& unknown : faults.unknown_fields) lines.push_back(unknown.line);
+    if (faults.error && !at_end) lines.push_back(faults.error->line);
+  }
+  if (lines.empty()) lines.push_back(fmt::format("{}: does not parse", name));
+  throw Error(fmt::format("{}", fmt::join(lines, "\n")));
 }
 
 void LoadTextMessage(const std::string& path, google::protobuf::Message& message) {

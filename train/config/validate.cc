@@ -52,7 +52,7 @@ void ValidateConfig(const proto::Config& config) {
   CheckInitialMasks(config, faults);
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
-  CheckLearningRate(config.learning_rate(), config.training().steps(), faults);
+  CheckLearningRate(config.learning_rate(), faults);
   CheckSparsity(config.sparsity(), config.training().steps(), faults);
   faults.Throw();
 }

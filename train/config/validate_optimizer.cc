@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 
 #include "twofour/train/config/validate_parts.h"
@@ -42,18 +41,30 @@ void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults) {
   }
 }
 
-void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& faults) {
+void CheckLearningRate(const proto::LearningRate& rate, Faults& faults) {
   faults.AtLeast("learning_rate.lr", rate.lr(), 0);
   faults.Expect(rate.min_lr() >= 0 && rate.min_lr() <= rate.lr(), "learning_rate.min_lr", rate.min_lr(),
                 fmt::format("0 to lr, which is {}", rate.lr()));
   if (rate.schedule() == proto::LearningRate::CONSTANT) {
     faults.Expect(rate.warmup_steps() == 0, "learning_rate.warmup_steps", rate.warmup_steps(), "0 with CONSTANT");
+    faults.Expect(rate.warmup_fraction() == 0, "learning_rate.warmup_fraction", rate.warmup_fraction(),
+                  "0 with CONSTANT");
     faults.Expect(rate.min_lr() == 0, "learning_rate.min_lr", rate.min_lr(), "0 with CONSTANT");
   }
-  faults.Expect(rate.decay_steps() == 0 || rate.schedule() == proto::LearningRate::WARMUP_STABLE_DECAY,
-                "learning_rate.decay_steps", rate.decay_steps(), "0 unless the schedule is WARMUP_STABLE_DECAY");
-  faults.InRange("learning_rate.warmup_steps", rate.warmup_steps(), 0, steps);
-  faults.InRange("learning_rate.decay_steps", rate.decay_steps(), 0, std::max<int64_t>(steps - rate.warmup_steps(), 0));
+  const char* const kNoDecay = "0 unless the schedule is WARMUP_STABLE_DECAY";
+  const bool has_decay = rate.schedule() == proto::LearningRate::WARMUP_STABLE_DECAY;
+  faults.Expect(rate.decay_steps() == 0 || has_decay, "learning_rate.decay_steps", rate.decay_steps(), kNoDecay);
+  faults.Expect(rate.decay_fraction() == 0 || has_decay, "learning_rate.decay_fraction", rate.decay_fraction(),
+                kNoDecay);
+  // More steps than the run has are cut to fit: the run may be a short trial of a config for long ones.
+  faults.InRange("learning_rate.warmup_steps", rate.warmup_steps(), 0, kMaxCount);
+  faults.InRange("learning_rate.decay_steps", rate.decay_steps(), 0, kMaxCount);
+  faults.Between("learning_rate.warmup_fraction", rate.warmup_fraction(), 0, 1);
+  faults.Between("learning_rate.decay_fraction", rate.decay_fraction(), 0, 1);
+  constexpr double kRounding = 1e-9;
+  faults.Expect(!(rate.warmup_fraction() + rate.decay_fraction() > 1 + kRounding), "learning_rate.decay_fraction",
+                rate.decay_fraction(),
+                fmt::format("at most 1 - warmup_fraction, which is {}", 1 - rate.warmup_fraction()));
 }
 
 }  // namespace twofour::train

@@ -13,7 +13,7 @@ void CheckData(const proto::Data& data, Faults& faults);
 /// Portions, evaluation, checkpoints and logging.
 void CheckTraining(const proto::Config& config, Faults& faults);
 void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults);
-void CheckLearningRate(const proto::LearningRate& rate, int64_t steps, Faults& faults);
+void CheckLearningRate(const proto::LearningRate& rate, Faults& faults);
 void CheckSparsity(const proto::Sparsity& sparsity, int64_t steps, Faults& faults);
 
 }  // namespace twofour::train

@@ -15,22 +15,43 @@ using proto::When;
 
 bool IsSet(const When& when) { return when.kind_case() != When::KIND_NOT_SET; }
 
+/// A moment of the run: its step and, where it was given as one, the fraction.
+struct Moment {
+  int64_t step = 0;
+  std::optional<double> fraction = std::nullopt;
+};
+
+bool AreFractions(const Moment& a, const Moment& b) { return a.fraction && b.fraction; }
+
+/// Whether `a` comes before `b`. Between two fractions both must say so: rounding to whole steps alone is no fault of
+/// the config, which may be a long run's that is tried out in a few steps.
+bool IsBefore(const Moment& a, const Moment& b) {
+  constexpr double kRounding = 1e-9;
+  return a.step < b.step && (!AreFractions(a, b) || *a.fraction < *b.fraction - kRounding);
+}
+
+/// Whether `b` comes after `a`; of two fractions, it may do so within a step.
+bool Rises(const Moment& a, const Moment& b) {
+  return a.step < b.step || (AreFractions(a, b) && *a.fraction < *b.fraction);
+}
+
 /// Collects faults about moments of a run of `steps` optimizer steps.
 class Moments {
  public:
   Moments(int64_t steps, Faults& faults) : steps_(steps), faults_(faults) {}
 
-  /// The step, where one is given and it lies within the run.
-  std::optional<int64_t> Check(const std::string& path, const When& when) {
+  /// The moment, where one is given and it lies within the run.
+  std::optional<Moment> Check(const std::string& path, const When& when) {
     if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_);
     if (when.has_fraction()) faults_.Between(path + ".fraction", when.fraction(), 0, 1);
     if (!IsSet(when)) return std::nullopt;
     const bool fits = when.has_step() ? when.step() >= 0 && when.step() <= steps_
                                       : when.fraction() >= 0 && when.fraction() <= 1;  // Not a NaN.
-    return fits ? std::optional(StepOf(when, steps_, 0)) : std::nullopt;
+    if (!fits) return std::nullopt;
+    return Moment{StepOf(when, steps_, 0), when.has_fraction() ? std::optional(when.fraction()) : std::nullopt};
   }
 
-  std::optional<int64_t> Require(const std::string& path, const When& when) {
+  std::optional<Moment> Require(const std::string& path, const When& when) {
     if (!IsSet(when)) faults_.Missing(path, "{ step: N } or { fraction: F }");
     return Check(path, when);
   }
@@ -45,24 +66,24 @@ std::string Numbered(const std::string& path, int number) { return fmt::format("
 /// What a recipe consists of in time, each where it is valid: for the checks that look at two of them.
 struct Times {
   /// From where to where the share of pruned tiles moves, and which field says so.
-  std::optional<int64_t> schedule_begin, schedule_end;
+  std::optional<Moment> schedule_begin, schedule_end;
   std::string schedule_begin_path;
-  std::optional<int64_t> first_stage, last_stage, freeze;
-  int64_t first_sparse = 0;
+  std::optional<Moment> first_stage, last_stage, freeze;
+  Moment first_sparse{0, 0.0};
 };
 
 void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Times& times, Faults& faults) {
   const std::string path = "sparsity.schedule.points";
   if (schedule.points_size() == 0) faults.Missing(path, "at least one for PIECEWISE");
-  std::optional<int64_t> last;
+  std::optional<Moment> last;
   for (int i = 0; i < schedule.points_size(); ++i) {
     const proto::SparsitySchedule::Point& point = schedule.points(i);
     if (!point.has_share()) faults.Missing(Numbered(path, i) + ".share", "0 to 1");
     faults.Between(Numbered(path, i) + ".share", point.share(), 0, 1);
-    const std::optional<int64_t> at = moments.Require(Numbered(path, i) + ".at", point.at());
+    const std::optional<Moment> at = moments.Require(Numbered(path, i) + ".at", point.at());
     if (at && last) {
-      faults.Expect(*at > *last, Numbered(path, i) + ".at", fmt::format("step {}", *at),
-                    fmt::format("a step after that of the point before, which is {}", *last));
+      faults.Expect(Rises(*last, *at), Numbered(path, i) + ".at", fmt::format("step {}", at->step),
+                    fmt::format("a step after that of the point before, which is {}", last->step));
     }
     last = at;
     // A single point is there from the beginning.
@@ -90,19 +111,19 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
   constexpr double kMostRate = 100;
   faults.Expect(schedule.rate() > 0 && schedule.rate() <= kMostRate, path + ".rate", schedule.rate(),
                 "a number above 0, at most 100");
-  const std::optional<int64_t> begin = moments.Check(path + ".begin", schedule.begin());
+  const std::optional<Moment> begin = moments.Check(path + ".begin", schedule.begin());
   times.schedule_begin_path = path + ".begin";
   if (schedule.shape() == SparsitySchedule::CONSTANT) {
     faults.Expect(!IsSet(schedule.end()), path + ".end", "given", "none for CONSTANT, which changes at once");
     times.schedule_begin = times.schedule_end = begin;
     return;
   }
-  times.schedule_begin = IsSet(schedule.begin()) ? begin : std::optional<int64_t>(0);
+  times.schedule_begin = IsSet(schedule.begin()) ? begin : std::optional(Moment{0, 0.0});
   times.schedule_end = moments.Require(path + ".end", schedule.end());
   if (!times.schedule_begin || !times.schedule_end) return;
-  faults.Expect(*times.schedule_end >= *times.schedule_begin, path + ".end",
-                fmt::format("step {}", *times.schedule_end),
-                fmt::format("at least the begin, which is step {}", *times.schedule_begin));
+  faults.Expect(!IsBefore(*times.schedule_end, *times.schedule_begin), path + ".end",
+                fmt::format("step {}", times.schedule_end->step),
+                fmt::format("at least the begin, which is step {}", times.schedule_begin->step));
 }
 
 void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times, Faults& faults) {
@@ -115,7 +136,7 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
                 fmt::format("with algorithm {}", proto::Sparsity::Algorithm_Name(sparsity.algorithm())),
                 "EXACT for N-decay");
   int keep = sparse::kTileSize + 1;
-  std::optional<int64_t> last;
+  std::optional<Moment> last;
   for (int i = 0; i < sparsity.stages_size(); ++i) {
     const proto::Stage& stage = sparsity.stages(i);
     const std::string range = keep == 1 ? "no stage after one that keeps 1"
@@ -124,11 +145,11 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
                                   : fmt::format("1 to {}: each stage keeps fewer than the one before", keep - 1);
     faults.Expect(stage.keep() >= 1 && stage.keep() < keep, Numbered(path, i) + ".keep", stage.keep(), range);
     keep = std::clamp(stage.keep(), 1, keep);
-    const std::optional<int64_t> begin = moments.Require(Numbered(path, i) + ".begin", stage.begin());
+    const std::optional<Moment> begin = moments.Require(Numbered(path, i) + ".begin", stage.begin());
     if (begin && !times.first_stage) times.first_stage = begin;
     if (begin && last) {
-      faults.Expect(*begin > *last, Numbered(path, i) + ".begin", fmt::format("step {}", *begin),
-                    fmt::format("a step after the stage before, which begins at {}", *last));
+      faults.Expect(Rises(*last, *begin), Numbered(path, i) + ".begin", fmt::format("step {}", begin->step),
+                    fmt::format("a step after the stage before, which begins at {}", last->step));
     }
     last = begin;
   }
@@ -145,45 +166,33 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
     return faults.Expect(false, "sparsity.dense_finish", finish,
                          fmt::format("less than 1 - dense_warmup, which is {}: the two overlap", 1 - warmup));
   }
-  const int64_t first = std::llround(warmup * static_cast<double>(steps));
-  const int64_t last = steps - std::llround(finish * static_cast<double>(steps));
+  const Moment first{DenseWarmupSteps(sparsity, steps), warmup};
+  const Moment last{steps - DenseFinishSteps(sparsity, steps), 1 - finish};
   times.first_sparse = first;
-  if (steps > 0 && first >= last) {  // By rounding to whole steps.
+  if (steps > 0 && first.step >= last.step) {  // By rounding to whole steps.
     if (finish > 0) {
       return faults.Expect(
           false, "sparsity.dense_finish", finish,
-          fmt::format("a sparse step between the dense phases: they meet at step {} of {}", first, steps));
+          fmt::format("a sparse step between the dense phases: they meet at step {} of {}", first.step, steps));
     }
     return faults.Expect(false, "sparsity.dense_warmup", warmup,
-                         fmt::format("a sparse step after it: it ends at step {} of {}", first, steps));
+                         fmt::format("a sparse step after it: it ends at step {} of {}", first.step, steps));
   }
-  const auto covers_a_step = [&](const char* path, double part, int64_t phase) {
-    faults.Expect(part == 0 || phase > 0 || steps < 1, path, part,
-                  fmt::format("0, or enough for one of the {} steps", steps));
+  const auto after_warmup = [&](const std::string& path, const std::optional<Moment>& moment, const char* what) {
+    if (!moment) return;
+    faults.Expect(!IsBefore(*moment, first), path, fmt::format("step {}", moment->step),
+                  fmt::format("at least {}, where the dense warm-up ends: {}", first.step, what));
   };
-  covers_a_step("sparsity.dense_warmup", warmup, first);
-  covers_a_step("sparsity.dense_finish", finish, steps - last);
-  if (times.first_stage) {
-    faults.Expect(*times.first_stage >= first, "sparsity.stages[0].begin", fmt::format("step {}", *times.first_stage),
-                  fmt::format("at least {}, where the dense warm-up ends: the two overlap", first));
-  }
-  if (times.schedule_begin) {
-    faults.Expect(*times.schedule_begin >= first, times.schedule_begin_path,
-                  fmt::format("step {}", *times.schedule_begin),
-                  fmt::format("at least {}, where the dense warm-up ends: the two overlap", first));
-  }
-  if (times.schedule_end) {
-    faults.Expect(*times.schedule_end <= last, "sparsity.schedule", fmt::format("to step {}", *times.schedule_end),
-                  fmt::format("to {} at most, where the dense finish begins: the two overlap", last));
-  }
-  if (times.last_stage) {
-    faults.Expect(*times.last_stage <= last, "sparsity.stages", fmt::format("to step {}", *times.last_stage),
-                  fmt::format("to {} at most, where the dense finish begins: the two overlap", last));
-  }
-  if (times.freeze) {
-    faults.Expect(*times.freeze >= first, "sparsity.freeze", fmt::format("step {}", *times.freeze),
-                  fmt::format("at least {}, where the dense warm-up ends: nothing would ever be masked", first));
-  }
+  const auto before_finish = [&](const char* path, const std::optional<Moment>& moment) {
+    if (!moment) return;
+    faults.Expect(!IsBefore(last, *moment), path, fmt::format("to step {}", moment->step),
+                  fmt::format("to {} at most, where the dense finish begins: the two overlap", last.step));
+  };
+  after_warmup("sparsity.stages[0].begin", times.first_stage, "the two overlap");
+  after_warmup(times.schedule_begin_path, times.schedule_begin, "the two overlap");
+  before_finish("sparsity.schedule", times.schedule_end);
+  before_finish("sparsity.stages", times.last_stage);
+  after_warmup("sparsity.freeze", times.freeze, "nothing would ever be masked");
 }
 
 void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& faults) {
@@ -194,18 +203,21 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
     return;
   }
   if (!times.freeze) return;
-  const int64_t interval = sparsity.interval(), freeze = *times.freeze, first = times.first_sparse;
-  if (freeze < first) return;  // Said elsewhere.
-  faults.Expect(interval <= 1 || freeze - first >= interval, "sparsity.interval", interval,
+  const Moment freeze = *times.freeze, first = times.first_sparse;
+  if (IsBefore(freeze, first)) return;  // Already reported.
+  // A fraction is a few steps in a short run, and later than the first mask in a long one.
+  const bool moves = freeze.fraction > first.fraction.value_or(0);
+  const int64_t interval = sparsity.interval();
+  faults.Expect(interval <= 1 || freeze.step - first.step >= interval || moves, "sparsity.interval", interval,
                 fmt::format("1, or masks that freeze at step {} or later, not {}: the first is the last",
-                            first + std::min(interval, kMaxCount), freeze));
-  faults.Expect(!(sparsity.interval_growth() > 0) || freeze > first, "sparsity.interval_growth",
+                            first.step + std::min(interval, kMaxCount), freeze.step));
+  faults.Expect(!(sparsity.interval_growth() > 0) || freeze.step > first.step || moves, "sparsity.interval_growth",
                 sparsity.interval_growth(),
-                fmt::format("0, or masks that freeze later than step {}: the first is the last", freeze));
-  const auto still_moves = [&](const char* path, const std::optional<int64_t>& until) {
+                fmt::format("0, or masks that freeze later than step {}: the first is the last", freeze.step));
+  const auto still_moves = [&](const char* path, const std::optional<Moment>& until) {
     if (!until) return;
-    faults.Expect(*until <= *times.freeze, path, fmt::format("to step {}", *until),
-                  fmt::format("to {} at most, where masks are frozen", *times.freeze));
+    faults.Expect(!IsBefore(freeze, *until), path, fmt::format("to step {}", until->step),
+                  fmt::format("to {} at most, where masks are frozen", freeze.step));
   };
   still_moves("sparsity.schedule", times.schedule_end);
   still_moves("sparsity.stages", times.last_stage);

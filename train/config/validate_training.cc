@@ -48,14 +48,14 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   faults.InRange("training.stop_after_evaluations_without_gain", patience, 0, kMaxCount);
   faults.Expect(patience == 0 || config.evaluation().every_steps() != 0, "training.stop_after_evaluations_without_gain",
                 patience, "0 where evaluation.every_steps is 0: nothing is evaluated before the last step");
-  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 1, kMaxCount);
+  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 0, kMaxCount);
   faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
   faults.InRange("evaluation.max_batches", config.evaluation().max_batches(), 0, kMaxCount);
   faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.Expect(config.checkpoint().final() != proto::Checkpoint::BEST || config.checkpoint().save_best(),
                 "checkpoint.final", "BEST", "LAST where checkpoint.save_best is false: the best step is not saved");
-  faults.InRange("logging.every_steps", config.logging().every_steps(), 1, kMaxCount);
+  faults.InRange("logging.every_steps", config.logging().every_steps(), 0, kMaxCount);
   faults.InRange("logging.histogram_every_steps", config.logging().histogram_every_steps(), 0, kMaxCount);
 }
 

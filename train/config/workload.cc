@@ -7,11 +7,16 @@
 #include "twofour/core/error.h"
 #include "twofour/train/classification.h"
 #include "twofour/train/config/build.h"
+#include "twofour/train/config/config_notes.h"
 #include "twofour/train/config/data_files.h"
 #include "twofour/train/language_model.h"
 
 namespace twofour::train {
 namespace {
+
+void AddNotes(const std::vector<std::string>& notes, Workload& workload) {
+  workload.notes.insert(workload.notes.end(), notes.begin(), notes.end());
+}
 
 /// Throws Error where the data is of another kind than that of `as_before`: its values would mean nothing here.
 void RequireKind(const DataRecord* as_before, bool of_tokens) {
@@ -24,6 +29,7 @@ void RequireKind(const DataRecord* as_before, bool of_tokens) {
 Workload BuildClassification(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
   RequireKind(as_before, false);
   Workload workload;
+  workload.notes = NoteConfig(config);
   workload.samples = BuildData(config.data(), as_before);
   const Dataset& train = *workload.samples.train;
   const int64_t batch_size = config.training().batch_size();
@@ -32,6 +38,7 @@ Workload BuildClassification(const proto::Config& config, std::vector<DataFile> 
                             train.size()));
   }
   workload.data_description = workload.samples.description;
+  AddNotes(workload.samples.notes, workload);
   workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
   workload.model = BuildModel(config.model(), train, config.seed());
@@ -44,7 +51,9 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
   RequireKind(as_before, true);
   const TokenData data = BuildTokenData(config.data(), as_before);
   Workload workload;
+  workload.notes = NoteConfig(config);
   workload.data_description = data.description;
+  AddNotes(data.notes, workload);
   workload.data_record = DescribeData(data, std::move(files));
   workload.training_units = data.train.size();
   auto model = BuildGpt(config.model().gpt(), data.vocab_size, config.seed());

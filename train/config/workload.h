@@ -16,10 +16,11 @@ namespace twofour::train {
 
 /// A config's data, its model and the task that brings them together.
 struct Workload {
-  std::string data_description;  ///< One line for the log.
-  DataRecord data_record;        ///< What besides the model is needed to use it, and which data it was.
-  int64_t training_units = 0;    ///< Samples or tokens to train on.
-  DataSplit samples;             ///< Of a classifier; empty otherwise.
+  std::string data_description;    ///< One line for the log.
+  DataRecord data_record;          ///< What besides the model is needed to use it, and which data it was.
+  std::vector<std::string> notes;  ///< What the user should look at, a line each: printed before training.
+  int64_t training_units = 0;      ///< Samples or tokens to train on.
+  DataSplit samples;               ///< Of a classifier; empty otherwise.
   std::unique_ptr<nn::Module> model;
   std::unique_ptr<Task> task;  ///< Refers to the model and the samples.
 };

@@ -14,7 +14,10 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/parallel.h"
+#include "twofour/train/data/class_notes.h"
+#include "twofour/train/data/csv_checks.h"
 #include "twofour/train/data/csv_table.h"
+#include "twofour/train/data/label_text.h"
 #include "twofour/train/data/split.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
@@ -39,6 +42,13 @@ std::vector<std::string> SortedClasses(std::vector<std::string> names) {
   return names;
 }
 
+/// ", which has "yes"", where that is the name in another spelling.
+std::string SimilarClass(const std::string& name, const std::vector<std::string>& classes) {
+  const std::string form = NormalForm(name);
+  const auto found = std::ranges::find_if(classes, [&](const std::string& other) { return NormalForm(other) == form; });
+  return found == classes.end() ? "" : fmt::format(", which has {}", Quoted(*found));
+}
+
 /// The class of each of the table's label names. Throws Error on a name that is no class.
 std::vector<int32_t> ClassOfLabel(const CsvTable& table, const std::vector<std::string>& classes,
                                   const CsvOptions& options, const std::string& path) {
@@ -50,9 +60,10 @@ std::vector<int32_t> ClassOfLabel(const CsvTable& table, const std::vector<std::
     const auto found = numbers.find(options.as_before ? AsUtf8(name) : name);
     if (found == numbers.end()) {
       const auto row = std::find(table.labels.begin(), table.labels.end(), static_cast<int32_t>(label));
-      throw Error(fmt::format("{}: line {}: class {} {}", path, table.lines[row - table.labels.begin()], Quoted(name),
+      throw Error(fmt::format("{}: line {}: class {} {}{}", path, table.lines[row - table.labels.begin()], Quoted(name),
                               options.as_before ? "is none that the model was made with"
-                                                : fmt::format("does not occur in {}", options.path)));
+                                                : fmt::format("does not occur in {}", options.path),
+                              SimilarClass(name, classes)));
     }
     result.push_back(found->second);
   }
@@ -158,16 +169,13 @@ std::vector<int64_t> AllRows(const CsvTable& table) {
 DataSplit LoadCsv(const CsvOptions& options) {
   if (options.path.empty()) throw Error("csv: path: expected the path of a file");
   const CsvTable table = ReadTable(options, options.path);
+  RequireClasses(table, options, options.path);
   DataSplit split;
   split.class_names = options.as_before ? options.as_before->class_names : SortedClasses(table.label_names);
   split.feature_names = table.feature_names;
   split.label_name = table.label_name;
   split.label_column = table.label_column;
   const auto num_classes = static_cast<int64_t>(split.class_names.size());
-  if (num_classes < 2) {
-    throw Error(
-        fmt::format("{}: every label is {}, expected at least 2 classes", options.path, Quoted(split.class_names[0])));
-  }
   const bool has_eval = !options.eval_path.empty();
   const CsvTable own_eval_table = has_eval ? ReadTable(options, options.eval_path) : CsvTable{};
   if (has_eval) CheckSameColumns(table, own_eval_table, options);
@@ -187,6 +195,9 @@ DataSplit LoadCsv(const CsvOptions& options) {
                             num_classes, split.scaling, options.path);
   split.eval = MakeDataset(eval_table, rows.eval, ClassOfLabel(eval_table, split.class_names, options, eval_path),
                            num_classes, split.scaling, eval_path);
+  RequireCommonClass(split, options.path);
+  split.notes = NoteColumns(table, rows.train, options);
+  NoteClasses(split);
   split.description = fmt::format("csv {}: {} training and {} evaluation samples of {} features, {} classes",
                                   options.path, split.train->size(), split.eval->size(), table.features, num_classes);
   return split;

@@ -28,12 +28,15 @@ struct CsvOptions {
   uint64_t split_seed = 1;
   /// Classes and scaling that a model was made with, in place of those of this data.
   std::optional<SamplesAsBefore> as_before = std::nullopt;
+  bool numeric_classes = false;  ///< Take any numbers for classes, even where they look like a measured quantity.
 };
 
 /// Loads one or two CSV files of up to 1 GiB. The distinct labels of `path` become the classes, sorted by value when
 /// all are integers and bytewise otherwise. A feature that is constant over the training samples keeps the scale 1.
-/// Throws Error when ParseCsv does, when there are fewer than two classes, and when the second file has other columns
-/// or a class that the first does not have (`as_before`: where either has a class that is none of those).
+/// Throws Error when ParseCsv does, when there are fewer than two classes, when the labels look like a measured
+/// quantity (see WhyMeasured), when the second file has other columns or a class that the first does not have
+/// (`as_before`: where either has a class that is none of those), and when the random part that is held out has no
+/// class in common with the rest. What is odd but possible is noted: see NoteClasses and NoteColumns.
 DataSplit LoadCsv(const CsvOptions& options);
 
 }  // namespace twofour::train

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/train/data/file_format.h"
 
 namespace twofour::train {
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool IsLineBreak(char c) { return c == '\n' || c == '\r'; }
 
@@ -21,11 +21,18 @@ CsvReader::CsvReader(std::string_view text, char delimiter, std::string source)
   if (delimiter == '"' || delimiter == '\0' || IsLineBreak(delimiter)) {
     throw Error("csv: delimiter: expected a character other than a quote, a line break and NUL");
   }
+  if (const std::string_view encoding = WideEncoding(text_); !encoding.empty()) {
+    throw Error(fmt::format("{}: text in {}, expected UTF-8: save it anew in that encoding", source_, encoding));
+  }
+  if (const std::string_view format = WellKnownFormat(std::as_bytes(std::span(text.data(), text.size())));
+      !format.empty()) {
+    throw Error(fmt::format("{}: {}, expected a table in text (CSV)", source_, format));
+  }
   if (const size_t nul = text_.find('\0'); nul != std::string_view::npos) {
     const auto line = 1 + std::count(text_.begin(), text_.begin() + nul, '\n');
     Fail(line, fmt::format("NUL byte (byte {} of the file), expected UTF-8 text", nul));
   }
-  if (text_.starts_with(kByteOrderMark)) text_.remove_prefix(kByteOrderMark.size());
+  text_ = WithoutByteOrderMark(text_);
   while (!text_.empty() && IsLineBreak(text_.back())) text_.remove_suffix(1);
 }
 

@@ -22,7 +22,7 @@ class CsvReader {
   static constexpr size_t kMaxColumns = 100'000;
 
   /// `text` must outlive the reader; `source` names the file in messages. Throws Error when `delimiter` is a quote or
-  /// a line break, and when the text holds a NUL byte.
+  /// a line break, when the text holds a NUL byte or is UTF-16, and on files of a WellKnownFormat.
   CsvReader(std::string_view text, char delimiter, std::string source);
 
   /// Reads the next row; false at the end. Throws Error, naming the line, on quotes that do not match or are in the

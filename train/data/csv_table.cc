@@ -132,8 +132,10 @@ void AppendRow(const CsvRow& row, const Layout& layout, const std::string& sourc
   }
   const std::optional<int32_t> id = labels.Intern(label, table);
   if (!id) {
-    throw Error(fmt::format("{}: line {}, {}: more than {} distinct labels; is this the column of the class?", source,
-                            row.line, layout.NameOfColumn(layout.label), kMaxClasses));
+    throw Error(
+        fmt::format("{}: line {}, {}: more than {} distinct labels; is this the column of the class "
+                    "(data.csv.label)? Regression is not supported yet",
+                    source, row.line, layout.NameOfColumn(layout.label), kMaxClasses));
   }
   table.labels.push_back(*id);
   table.lines.push_back(row.line);

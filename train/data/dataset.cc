@@ -3,12 +3,32 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::train {
+namespace {
+
+void CountInto(const Tensor& labels, std::vector<int64_t>& counts) {
+  const int32_t* label = labels.data<int32_t>();
+  for (int64_t i = 0; i < labels.numel(); ++i) ++counts[static_cast<size_t>(label[i])];
+}
+
+}  // namespace
+
+std::vector<int64_t> Dataset::ClassCounts() const {
+  constexpr int64_t kBatch = 256;
+  std::vector<int64_t> counts(static_cast<size_t>(num_classes()));
+  for (int64_t begin = 0; begin < size(); begin += kBatch) {
+    std::vector<int64_t> indices(static_cast<size_t>(std::min(kBatch, size() - begin)));
+    std::iota(indices.begin(), indices.end(), begin);
+    CountInto(Get(indices).targets, counts);
+  }
+  return counts;
+}
 
 InMemoryDataset::InMemoryDataset(Tensor inputs, Tensor labels, int64_t num_classes)
     : inputs_(std::move(inputs)), labels_(std::move(labels)), num_classes_(num_classes) {
@@ -48,6 +68,12 @@ Batch InMemoryDataset::Get(std::span<const int64_t> indices) const {
     }
   });
   return batch;
+}
+
+std::vector<int64_t> InMemoryDataset::ClassCounts() const {
+  std::vector<int64_t> counts(static_cast<size_t>(num_classes_));
+  CountInto(labels_, counts);
+  return counts;
 }
 
 }  // namespace twofour::train

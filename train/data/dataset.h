@@ -29,6 +29,9 @@ class Dataset {
   /// The samples at `indices`, in that order; an index may occur more than once. Throws Error on one outside
   /// [0, size()).
   virtual Batch Get(std::span<const int64_t> indices) const = 0;
+
+  /// How many samples each class has. [num_classes]
+  virtual std::vector<int64_t> ClassCounts() const;
 };
 
 /// A Dataset whose samples are rows of a tensor.
@@ -42,6 +45,7 @@ class InMemoryDataset : public Dataset {
   int64_t features() const override { return inputs_.dim(1); }
   int64_t num_classes() const override { return num_classes_; }
   Batch Get(std::span<const int64_t> indices) const override;
+  std::vector<int64_t> ClassCounts() const override;
 
  private:
   Tensor inputs_;
@@ -73,6 +77,7 @@ struct DataSplit {
   std::string label_name;                  ///< Of the class's column; empty where it has none.
   std::optional<int64_t> label_column;     ///< Of a table: from 0. The features are all other columns.
   FeatureScaling scaling;
+  std::vector<std::string> notes;  ///< What the user should look at, a line each.
 };
 
 }  // namespace twofour::train

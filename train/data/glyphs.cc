@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/random.h"
+#include "twofour/train/data/class_notes.h"
 #include "twofour/train/data/glyph_font.h"
 #include "twofour/train/data/streams.h"
 
@@ -137,6 +138,7 @@ DataSplit LoadGlyphs(const GlyphsOptions& options) {
   split.description = fmt::format("glyphs (seed {}): {} training and {} evaluation samples of 28x28 pixels, 10 classes",
                                   options.seed, options.train_size, options.eval_size);
   split.class_names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+  NoteClasses(split);
   return split;
 }
 

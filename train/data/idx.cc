@@ -9,7 +9,9 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/parallel.h"
+#include "twofour/train/data/class_notes.h"
 #include "twofour/train/data/gzip.h"
+#include "twofour/train/data/label_text.h"
 #include "twofour/train/data/split.h"
 
 namespace twofour::train {
@@ -138,6 +140,22 @@ std::shared_ptr<const Dataset> MakeDataset(const LabelledImages& pair, std::span
   return std::make_shared<InMemoryDataset>(inputs, labels, num_classes);
 }
 
+void RequireTwoClasses(const IdxArray& labels, const std::string& path) {
+  const uint8_t first = labels.bytes[0];
+  if (std::ranges::any_of(labels.bytes, [first](uint8_t label) { return label != first; })) return;
+  throw Error(fmt::format("{}: every label is {}, expected at least 2 classes", path, first));
+}
+
+void NoteLabels(const IdxArray& labels, const std::string& path, DataSplit& split) {
+  std::vector<int64_t> counts(split.class_names.size());
+  for (const uint8_t label : labels.bytes) ++counts[label];
+  if (const auto found = WhyMeasured(split.class_names, counts)) {
+    split.notes.push_back(
+        fmt::format("{}: {}: is this a measured quantity? Each is a class of its own here", path, *found));
+  }
+  NoteClasses(split);
+}
+
 std::vector<int64_t> AllIndices(int64_t size) {
   std::vector<int64_t> indices(static_cast<size_t>(size));
   std::iota(indices.begin(), indices.end(), int64_t{0});
@@ -185,9 +203,9 @@ DataSplit LoadIdx(const IdxOptions& options) {
   }
   int64_t num_classes = options.num_classes;
   if (num_classes == 0) {
-    num_classes = std::max(pair.max_label(), has_eval ? eval_pair.max_label() : 0) + 1;
-    if (num_classes < 2) throw Error(fmt::format("{}: every label is 0, expected at least 2 classes", options.labels));
+    num_classes = std::max<int64_t>(std::max(pair.max_label(), has_eval ? eval_pair.max_label() : 0) + 1, 2);
   }
+  RequireTwoClasses(pair.labels, options.labels);
   CheckLabels(pair.labels, num_classes, options.labels);
   if (has_eval) CheckLabels(eval_pair.labels, num_classes, options.eval_labels);
 
@@ -205,6 +223,8 @@ DataSplit LoadIdx(const IdxOptions& options) {
       fmt::format("idx {}: {} training and {} evaluation samples of {} features, {} classes", options.images,
                   split.train->size(), split.eval->size(), pair.features(), num_classes);
   for (int64_t i = 0; i < num_classes; ++i) split.class_names.push_back(fmt::to_string(i));
+  RequireCommonClass(split, options.labels);
+  NoteLabels(pair.labels, options.labels, split);
   return split;
 }
 

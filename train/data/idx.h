@@ -35,7 +35,9 @@ struct IdxArray {
 IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source);
 
 /// Loads MNIST or a set in its format: images u8 [samples, ...] and labels u8 [samples]. Pixels become floats in
-/// [0, 1], each image one row. Throws Error on files that ParseIdx refuses or that do not fit together.
+/// [0, 1], each image one row. Throws Error on files that ParseIdx refuses or that do not fit together, when all labels
+/// to train on are one, and when evaluation has no class in common with training. What is odd but possible is noted:
+/// see NoteClasses.
 DataSplit LoadIdx(const IdxOptions& options);
 
 }  // namespace twofour::train

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace twofour::train {
 namespace {
@@ -26,9 +27,19 @@ std::optional<int64_t> ParseInteger(std::string_view text) { return Parse<int64_
 
 std::string Quoted(std::string_view text) {
   constexpr size_t kMaxShown = 40;
-  std::string shown(text.substr(0, kMaxShown));
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  std::string shown;
+  for (std::string_view rest = text.substr(0, kMaxShown); !rest.empty();) {
+    const auto unseen = std::ranges::find_if(
+        kUnseenCharacters, [rest](const UnseenCharacter& character) { return rest.starts_with(character.utf8); });
+    const auto c = static_cast<unsigned char>(rest[0]);
+    if (unseen != std::end(kUnseenCharacters)) {
+      shown += unseen->name;
+      rest.remove_prefix(unseen->utf8.size());
+      continue;
+    }
+    shown += c < ' ' || c == 0x7f ? '?' : rest[0];
+    rest.remove_prefix(1);
+  }
   return '"' + shown + (text.size() > kMaxShown ? "...\"" : "\"");
 }
 

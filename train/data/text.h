@@ -14,7 +14,21 @@ std::optional<double> ParseNumber(std::string_view text);
 /// The whole of `text` as a decimal integer; nullopt when it is none.
 std::optional<int64_t> ParseInteger(std::string_view text);
 
-/// Text from a file for a message: in double quotes, on one line, of bounded length.
+/// A character beyond ASCII that cannot be seen, or not be told from a blank.
+struct UnseenCharacter {
+  std::string_view utf8, name;
+  bool is_blank = false;
+};
+
+/// Those that tables really hold: byte-order marks, joiners and blanks of other widths.
+inline constexpr UnseenCharacter kUnseenCharacters[] = {
+    {"\xEF\xBB\xBF", "<U+FEFF>"},       {"\xE2\x80\x8B", "<U+200B>"},       {"\xE2\x80\x8C", "<U+200C>"},
+    {"\xE2\x80\x8D", "<U+200D>"},       {"\xE2\x80\x8E", "<U+200E>"},       {"\xE2\x80\x8F", "<U+200F>"},
+    {"\xC2\xAD", "<U+00AD>"},           {"\xC2\xA0", "<U+00A0>", true},     {"\xE2\x80\x83", "<U+2003>", true},
+    {"\xE2\x80\x89", "<U+2009>", true}, {"\xE2\x80\xAF", "<U+202F>", true}, {"\xE3\x80\x80", "<U+3000>", true},
+};
+
+/// Text from a file for a message: in double quotes, on one line, of bounded length; what cannot be seen by its code.
 std::string Quoted(std::string_view text);
 
 }  // namespace twofour::train

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "twofour/train/data/token_source.h"
 #include "twofour/train/data/vocabulary.h"
@@ -18,6 +19,7 @@ struct TokenData {
   std::optional<Vocabulary> vocabulary;  ///< Text of an id and back, where the data says.
   double eval_bytes_per_token = 0;       ///< Bytes of text that a token of `eval` stands for, on average; 0: unknown.
   std::string description;               ///< One line for the log.
+  std::vector<std::string> notes = {};   ///< What the user should look at, a line each.
 };
 
 /// All of a source.

@@ -3,28 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/train/data/mapped_file.h"
+#include "twofour/train/data/token_header.h"
 
 namespace twofour::train {
 namespace {
 
-constexpr int64_t kHeaderBytes = 256 * sizeof(int32_t);
-constexpr int32_t kMagic = 20240520, kVersion = 1;
-constexpr int32_t kMagicOf32Bits = 20240801, kVersionOf32Bits = 7;  // llm.c's files for Llama 3.
 constexpr int64_t kIdBytes = sizeof(uint16_t);
-
-/// Number `index` of the header.
-int32_t HeaderNumber(std::span<const std::byte> bytes, size_t index) {
-  int32_t number;
-  std::memcpy(&number, bytes.data() + index * sizeof(number), sizeof(number));
-  return number;
-}
 
 struct TokenFile {
   std::string path;
@@ -68,35 +60,34 @@ void CheckOptions(const TokensOptions& options) {
   }
 }
 
-}  // namespace
-
-int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string& source) {
-  const auto begins_with = [&](int32_t magic, int32_t version) {
-    constexpr size_t kNeeded = 2 * sizeof(int32_t);
-    return bytes.size() >= kNeeded && HeaderNumber(bytes, 0) == magic && HeaderNumber(bytes, 1) == version;
-  };
-  if (begins_with(kMagicOf32Bits, kVersionOf32Bits)) {
-    throw Error(fmt::format("{}: llm.c's header says version {}, 32 bits for each token; expected version {}, 16 bits",
-                            source, kVersionOf32Bits, kVersion));
+/// What the first ids give away: ids of 32 or 64 bits, read as 16, have a zero (or, beyond 65536, a small number) in
+/// every second or in three of four places. Ids may truly be like that, so this is no error.
+std::optional<std::string> WidthNote(const TokenFile& file) {
+  constexpr int64_t kFewest = 16, kMost = 1 << 12;
+  constexpr int32_t kMostUpperHalf = 3;  // Of vocabularies up to 262144.
+  std::vector<int32_t> ids(static_cast<size_t>(std::min(kMost, file.ids->size())));
+  file.ids->Read(0, ids);
+  if (file.header_bytes != 0 || file.ids->size() < kFewest || file.ids->size() % 2 != 0) return std::nullopt;
+  int32_t largest_lower = 0, largest_upper = 0, largest_third = 0;
+  for (size_t i = 0; i + 1 < ids.size(); i += 2) {
+    largest_lower = std::max(largest_lower, ids[i]);
+    largest_upper = std::max(largest_upper, ids[i + 1]);
+    if (i % 4 == 2) largest_third = std::max(largest_third, ids[i]);
   }
-  if (!begins_with(kMagic, kVersion)) return 0;
-  const auto size = static_cast<int64_t>(bytes.size());
-  if (size < kHeaderBytes) {
-    throw Error(fmt::format("{}: {} bytes, too short for llm.c's header of {}", source, size, kHeaderBytes));
-  }
-  const int64_t count = HeaderNumber(bytes, 2), held = size - kHeaderBytes;
-  if (held != count * kIdBytes) {
-    throw Error(fmt::format("{}: the header announces {} tokens of {} bytes and {} bytes follow it (from byte {})",
-                            source, count, kIdBytes, held, kHeaderBytes));
-  }
-  return kHeaderBytes;
+  if (largest_upper > kMostUpperHalf || largest_lower <= kMostUpperHalf) return std::nullopt;
+  const bool is_64 = largest_third == 0 && file.ids->size() % 4 == 0;
+  return fmt::format("{}: {} ids are {} at most: does the file hold ids of {} bits? They are read as 16 bits each",
+                     file.path, is_64 ? "three of four" : "every second", largest_upper, is_64 ? 64 : 32);
 }
+
+}  // namespace
 
 TokenData LoadTokens(const TokensOptions& options) {
   CheckOptions(options);
   const TokenFile file = Open(options.path);
   int64_t largest = CheckIds(file, options.vocab_size);
   TokenData data;
+  if (std::optional<std::string> note = WidthNote(file)) data.notes.push_back(std::move(*note));
   TokenFile eval;
   if (!options.eval_path.empty()) {
     eval = Open(options.eval_path);

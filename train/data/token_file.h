@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 
 #include "twofour/train/data/token_data.h"
@@ -10,8 +8,8 @@
 namespace twofour::train {
 
 /// Where token ids are. A file is either nothing but little-endian unsigned 16-bit ids (as nanoGPT writes them), or
-/// begins with llm.c's header of 256 32-bit numbers: 20240520, version 1, the number of ids. The first two numbers
-/// tell which.
+/// begins with llm.c's header of 256 32-bit numbers: 20240520, version 1, the number of ids. The first number tells
+/// which: see TokenFileHeaderBytes.
 struct TokensOptions {
   std::string path;
   std::string eval_path;       ///< A second file to evaluate on. Without it, the end of the first is held out.
@@ -19,14 +17,9 @@ struct TokensOptions {
   int64_t vocab_size = 0;      ///< 2 to 65536; 0 means the largest id plus one.
 };
 
-/// The size of the header at the start of a token file's bytes: 0 where there is none. `source` names the file in
-/// messages. Throws Error when the bytes that follow are not as many as the header asks for, and on llm.c's files of
-/// 32-bit ids.
-int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string& source);
-
 /// Loads token ids, which stay on the disk until they are needed: the files may be larger than memory. All of them are
 /// read once to check them. Throws Error on a file of another format or an odd size, and on an id that is not below
-/// vocab_size.
+/// vocab_size; notes that the ids look wider than 16 bits.
 TokenData LoadTokens(const TokensOptions& options);
 
 }  // namespace twofour::train

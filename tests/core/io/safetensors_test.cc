@@ -136,6 +136,27 @@ TEST_F(SafetensorsTest, ReadsAFileInAnotherOrderWithEscapesAndPadding) {
                             {"a", Tensor::FromVector<uint8_t>({1, 0, 0, 1}, {2, 2})}});
 }
 
+TEST_F(SafetensorsTest, SkipsTensorsOfTypesThatTwofourLacks) {
+  const auto bytes =
+      SafetensorsBytes(R"({"__metadata__":null,"half":{"dtype":"F16","shape":[2,1],"data_offsets":[4,8]},)"
+                       R"("a":{"dtype":"I32","shape":[],"data_offsets":[0,4]},)"
+                       R"("new":{"dtype":"F7\n","shape":[],"data_offsets":[8,9]}})",
+                       "\xfe\xff\xff\xff\1\2\3\4\5"sv);
+  const SafetensorsFile file = ParseSafetensors(bytes, "mixed.safetensors");
+  ExpectSame(file.tensors, {{"a", Tensor::FromVector<int32_t>({-2}, {})}});
+  EXPECT_TRUE(file.metadata.empty());
+  ASSERT_EQ(file.skipped.size(), 2u);
+  EXPECT_EQ(file.skipped[0].name, "half");
+  EXPECT_EQ(Describe(file.skipped[0]), "dtype F16 [2, 1]");
+  EXPECT_EQ(Describe(file.skipped[1]), "unknown dtype 'F7\\x0a' []");
+}
+
+TEST_F(SafetensorsTest, NoMetadataIsSpelledInThreeWays) {
+  for (const char* header : {"{}", R"({"__metadata__":null})", R"({"__metadata__":{}})"}) {
+    EXPECT_TRUE(ParseSafetensors(SafetensorsBytes(header, ""), header).metadata.empty());
+  }
+}
+
 TEST_F(SafetensorsTest, SavingRefusesWhatCouldNotBeReadBack) {
   const Tensor one = Tensor::Scalar(1);
   const std::string file = path_.string();

@@ -92,7 +92,13 @@ class ShippedConfigTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ShippedConfigTest, ParsesAndIsValid) {
   const std::string path = std::string(TWOFOUR_SOURCE_DIR "/configs/") + GetParam();
-  EXPECT_NO_THROW(ValidateConfig(WithDefaults(LoadTextConfig(path))));
+  proto::Config config = WithDefaults(LoadTextConfig(path));
+  EXPECT_NO_THROW(ValidateConfig(config));
+  // And so is a short trial of it.
+  for (const int64_t steps : {1, 2, 10}) {
+    config.mutable_training()->set_steps(steps);
+    EXPECT_NO_THROW(ValidateConfig(config)) << steps;
+  }
 }
 
 std::vector<std::string> ShippedConfigs() {

@@ -29,6 +29,11 @@ proto::Config With(const std::vector<std::string>& overrides) {
 
 TEST(ValidateConfigTest, AcceptsDefaults) { EXPECT_NO_THROW(ValidateConfig(ValidConfig())); }
 
+TEST(ValidateConfigTest, EverySoManyStepsMayBeNever) {
+  EXPECT_NO_THROW(ValidateConfig(With({"evaluation.every_steps=0", "logging.every_steps=0", "checkpoint.every_steps=0",
+                                       "logging.histogram_every_steps=0"})));
+}
+
 TEST(ValidateConfigTest, ListsEveryFaultWithItsPathOnALineOfItsOwn) {
   try {
     ValidateConfig(With({"training.batch_size=-3", "learning_rate.lr=-1", "optimizer.adamw.beta1=1.5",
@@ -126,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"learning_rate.min_lr=1", "learning_rate.min_lr"},
         Case{"learning_rate.warmup_steps=100000", "learning_rate.warmup_steps"},
         Case{"learning_rate.decay_steps=-1", "learning_rate.decay_steps"},
-        Case{"sparsity.interval=0", "sparsity.interval"}, Case{"evaluation.every_steps=0", "evaluation.every_steps"},
+        Case{"sparsity.interval=0", "sparsity.interval"}, Case{"evaluation.every_steps=-1", "evaluation.every_steps"},
         Case{"evaluation.batch_size=-1", "evaluation.batch_size"},
         Case{"evaluation.max_batches=-1", "evaluation.max_batches"},
         Case{"model.mlp.activation=SWIGLU", "model.mlp.activation"}, Case{"model.gpt.depth=-1", "model.gpt.depth"},
@@ -158,7 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"optimizer.head.lr_scale=inf", "optimizer.head.lr_scale"},
         Case{"optimizer.vectors.weight_decay=nan", "optimizer.vectors.weight_decay"},
         Case{"checkpoint.every_steps=-1", "checkpoint.every_steps"}, Case{"checkpoint.keep=0", "checkpoint.keep"},
-        Case{"logging.every_steps=0", "logging.every_steps"}));
+        Case{"logging.every_steps=-1", "logging.every_steps"},
+        Case{"logging.histogram_every_steps=-1", "logging.histogram_every_steps"}));
 
 TEST(ValidateConfigTest, TheBestWeightsMustBeSaved) {
   EXPECT_NO_THROW(ValidateConfig(With({"checkpoint.final=BEST"})));

@@ -70,6 +70,18 @@ TEST(CsvReaderTest, RefusesNulBytes) {
   ExpectError(std::string_view("a\nb\0", 4), "t.csv: line 2: NUL byte (byte 3 of the file), expected UTF-8 text");
 }
 
+TEST(CsvReaderTest, NamesFilesThatAreNoText) {
+  using std::string_view_literals::operator""sv;
+  ExpectError(
+      "\xff\xfe"
+      "a\0,\0b\0"sv,
+      "t.csv: text in UTF-16, expected UTF-8: save it anew in that encoding");
+  ExpectError("PK\x03\x04\x14\0"sv,
+              "t.csv: a zip archive, as .npz, PyTorch's .pt and .xlsx files are, expected a table in text (CSV)");
+  ExpectError("\x1f\x8b\x08\0"sv, "t.csv: a gzip file, expected a table in text (CSV)");
+  EXPECT_EQ(Read("PAR1,b"), (Rows{{"PAR1", "b"}}));
+}
+
 TEST(CsvReaderTest, RefusesTooManyColumns) {
   EXPECT_EQ(Read(std::string(99'999, ','))[0].size(), 100'000u);
   ExpectError("\n" + std::string(100'000, ','), "t.csv: line 2: more than 100000 columns");

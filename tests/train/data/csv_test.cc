@@ -1,5 +1,6 @@
 #include "twofour/train/data/csv.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +16,7 @@
 namespace twofour::train {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
@@ -126,6 +128,86 @@ TEST_F(LoadCsvTest, DescribesItself) {
 TEST_F(LoadCsvTest, RefusesUnknownEvaluationClasses) {
   ExpectError(Options("1,x\n3,y\n", "5,y\n6,z\n7,z\n"),
               Path("eval.csv") + ": line 2: class \"z\" does not occur in " + Path("train.csv"));
+}
+
+TEST_F(LoadCsvTest, AnUnknownEvaluationClassMayBeOneInAnotherSpelling) {
+  ExpectError(
+      Options("1,yes\n3,no\n", "5,no\n6,\"Yes \"\n"),
+      Path("eval.csv") + ": line 2: class \"Yes \" does not occur in " + Path("train.csv") + ", which has \"yes\"");
+  ExpectError(Options("1,1\n3,2\n", "5,1.0\n"), Path("eval.csv") + ": line 1: class \"1.0\" does not occur in " +
+                                                    Path("train.csv") + ", which has \"1\"");
+}
+
+TEST_F(LoadCsvTest, RefusesAMeasuredLabel) {
+  std::string text = "sex,size,price\n";
+  for (int i = 0; i < 50; ++i) text += fmt::format("{},{},{}\n", i % 2, i * i, 100 + 0.37 * i);
+  CsvOptions options = Options(text);
+  ExpectError(options,
+              Path("train.csv") +
+                  ": column \"price\", the label, holds 50 different numbers in 50 rows, from 100 to 118.13: a "
+                  "measured quantity and not classes; regression is not supported yet. Expected the column of "
+                  "the class (data.csv.label); columns of few values: \"sex\" (2); or, where each number is a "
+                  "class, data.csv.numeric_classes: true");
+  options.label = "sex";
+  EXPECT_EQ(LoadCsv(options).class_names.size(), 2u);
+  options.label = "price";
+  options.numeric_classes = true;
+  options.eval_path = WriteTestFile(dir_ / "eval.csv", "sex,size,price\n0,1,100\n");
+  EXPECT_EQ(LoadCsv(options).class_names.size(), 50u);
+  EXPECT_THAT(LoadCsv(options).notes, ElementsAre(HasSubstr("and 44 more occur once in all samples")));
+}
+
+TEST_F(LoadCsvTest, RefusesAMeasuredLabelWithoutAHeader) {
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += fmt::format("{},{},{}\n", 0.1 * i, 100 + 0.37 * i, i % 2);
+  CsvOptions options = Options(text);
+  options.label = "1";
+  EXPECT_THAT([&] { LoadCsv(options); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("column 1 (counted from 0), the label, holds 50 different"),
+                                         HasSubstr("; columns of few values: 2 (2); or"))));
+}
+
+TEST_F(LoadCsvTest, RefusesAnEvaluationThatHasNoClassInCommon) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += fmt::format("{},person {}\n", i % 7, i);
+  EXPECT_THAT([&] { LoadCsv(Options(text)); },
+              ThrowsMessage<Error>(HasSubstr("none of the 8 evaluation samples is of a class that occurs")));
+}
+
+TEST_F(LoadCsvTest, NotesWhatIsOdd) {
+  // The last row is the only one of its class; with this seed it is held out or not, but told of either way.
+  std::string text = "a,b,copy,k\n";
+  for (int i = 0; i < 40; ++i) text += fmt::format("{},7,{},{}\n", i * i % 11, i % 2, i % 2);
+  EXPECT_THAT(LoadCsv(Options(text)).notes, ElementsAre("feature \"b\": the same value in all rows to train on",
+                                                        "feature \"copy\" equals the label in every row"));
+  text = "";
+  for (int i = 0; i < 20; ++i) text += fmt::format("{},{}\n", i * i % 11, i % 2 == 0 ? "no" : "yes");
+  EXPECT_THAT(
+      LoadCsv(Options(text + "3,\" YES\"\n4,\"YES \"\n5,YES\n")).notes,
+      ::testing::Contains(AllOf(HasSubstr("look like one class spelled in 4 ways"), HasSubstr("\"YES \" (1)"))));
+}
+
+TEST_F(LoadCsvTest, NotesAClassWhoseOnlyRowWasHeldOut) {
+  std::string text;
+  for (int i = 0; i < 30; ++i) text += fmt::format("{},{}\n", i, i % 2 == 0 ? "a" : "b");
+  CsvOptions options = Options(text + "30,rare\n");
+  bool held_out = false, trained = false;
+  for (options.split_seed = 1; options.split_seed < 40; ++options.split_seed) {
+    const DataSplit split = LoadCsv(options);
+    const bool in_eval = split.eval->ClassCounts()[2] == 1;
+    const auto unseen = HasSubstr("class \"rare\" occurs in evaluation alone: 1 of its 6 samples can never be right");
+    EXPECT_EQ(::testing::Value(split.notes, ::testing::Contains(unseen)), in_eval);
+    EXPECT_THAT(split.notes, ::testing::Contains("class \"rare\" occurs once in all samples"));
+    (in_eval ? held_out : trained) = true;
+  }
+  EXPECT_TRUE(held_out && trained);
+}
+
+TEST_F(LoadCsvTest, AByteOrderMarkBelongsToNoClass) {
+  CsvOptions options = Options("\xEF\xBB\xBFx,1\ny,2\nx,3\ny,4\n", "x,1\n");
+  options.label = "0";
+  options.header = CsvOptions::Header::kNo;
+  EXPECT_THAT(LoadCsv(options).class_names, ElementsAre("x", "y"));
 }
 
 TEST_F(LoadCsvTest, RefusesASingleClass) {

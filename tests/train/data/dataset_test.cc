@@ -104,5 +104,25 @@ TEST(InMemoryDatasetTest, RefusesOtherShapesAndTypes) {
       ThrowsMessage<Error>(HasSubstr("labels are f32")));
 }
 
+/// Labels that are made as they are asked for.
+class Remainders : public Dataset {
+ public:
+  int64_t size() const override { return 1000; }
+  int64_t features() const override { return 1; }
+  int64_t num_classes() const override { return 7; }
+  Batch Get(std::span<const int64_t> indices) const override {
+    std::vector<int32_t> labels;
+    for (const int64_t index : indices) labels.push_back(static_cast<int32_t>(index % 7));
+    const auto count = static_cast<int64_t>(indices.size());
+    return {Tensor::Zeros({count, 1}), Tensor::FromVector(labels, {count})};
+  }
+};
+
+TEST(DatasetTest, CountsTheSamplesOfEachClass) {
+  EXPECT_EQ(Remainders().ClassCounts(), (std::vector<int64_t>{143, 143, 143, 143, 143, 143, 142}));
+  const InMemoryDataset dataset(Tensor::Zeros({4, 1}), Tensor::FromVector<int32_t>({2, 0, 2, 2}, {4}), 4);
+  EXPECT_EQ(dataset.ClassCounts(), (std::vector<int64_t>{1, 0, 3, 0}));
+}
+
 }  // namespace
 }  // namespace twofour::train

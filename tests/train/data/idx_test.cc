@@ -170,5 +170,22 @@ TEST(LoadMnistTest, ReadsTheRealFiles) {
   EXPECT_NEAR(sum / (10000 * 784), 0.1325, 0.0001);
 }
 
+TEST_F(LoadIdxTest, NotesOddClasses) {
+  IdxOptions options = FourImages();
+  options.eval_images = options.images;
+  options.eval_labels = Write("eval_labels", MakeIdx({4}, std::string("\0\4\4\1", 4)));
+  EXPECT_THAT(LoadIdx(options).notes,
+              ElementsAre("class \"4\" occurs in evaluation alone: 2 of its 4 samples can never be right",
+                          "class \"2\" occurs once in all samples", "class \"3\" occurs in no sample"));
+}
+
+TEST_F(LoadIdxTest, RefusesASingleClassOfAnyNumber) {
+  IdxOptions options = FourImages();
+  options.labels = Write("labels", MakeIdx({4}, std::string("\5\5\5\5", 4)));
+  ExpectError(options, Path("labels") + ": every label is 5, expected at least 2 classes");
+  options.num_classes = 10;
+  ExpectError(options, Path("labels") + ": every label is 5, expected at least 2 classes");
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -147,17 +147,19 @@ TEST_F(LoadTokensTest, RefusesHeadersThatLie) {
   ExpectError(Options(Header(20240520, 1, 0).substr(0, 8)), Path() + ": 8 bytes, too short for llm.c's header of 1024");
 }
 
-TEST_F(LoadTokensTest, RefusesIdsOf32Bits) {
-  ExpectError(Options(Header(20240801, 7, 1) + Number(128000, 4)),
-              Path() + ": llm.c's header says version 7, 32 bits for each token; expected version 1, 16 bits");
-}
-
-TEST_F(LoadTokensTest, MagicAndVersionTellAHeaderFromIds) {
-  // 20240520 is 0x0134D888: a raw file may begin with these two ids.
-  EXPECT_THAT(Load(Ids({0xD888, 0x0134, 2, 0})), ElementsAre(0xD888, 0x0134, 2, 0));
-  EXPECT_THAT(Load(Ids({0xD888, 0x0134, 1, 1})), ElementsAre(0xD888, 0x0134, 1, 1));
-  EXPECT_THAT(Load(Ids({0xD888, 0x0134})), ElementsAre(0xD888, 0x0134));
-  EXPECT_EQ(Load(Header(20240520, 2, 3)).size(), 512u);
+TEST_F(LoadTokensTest, NotesIdsThatLookWider) {
+  const auto notes = [this](int bytes, uint32_t step) {
+    std::string text;
+    for (uint32_t i = 0; i < 40; ++i)
+      text += Number(i * step % 60000, std::min(bytes, 4)) + std::string(bytes > 4 ? 4 : 0, '\0');
+    return LoadTokens(Options(text)).notes;
+  };
+  EXPECT_THAT(notes(2, 1501), ElementsAre());
+  EXPECT_THAT(notes(4, 1501), ElementsAre(Path() + ": every second ids are 0 at most: does the file hold ids of 32 "
+                                                   "bits? They are read as 16 bits each"));
+  EXPECT_THAT(notes(8, 1501), ElementsAre(HasSubstr("three of four ids are 0 at most: does the file hold ids of 64")));
+  // Zeros and ones are what a vocabulary of two is made of.
+  EXPECT_THAT(LoadTokens(Options(Ids(std::vector<uint32_t>(40, 1)))).notes, ElementsAre());
 }
 
 TEST_F(LoadTokensTest, Errors) {
