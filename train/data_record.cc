@@ -74,6 +74,13 @@ class Fields {
     return value->get<int64_t>();
   }
 
+  bool Flag(const char* key) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) Fail(key, "true or false");
+    return value->get<bool>();
+  }
+
   std::vector<std::string> Texts(const char* key) const {
     std::vector<std::string> texts;
     for (const Json& element : Array(key, "a list of strings")) {
@@ -232,6 +239,7 @@ std::string ToJson(const DataRecord& record) {
   Put(json, "train_tokens", record.train_tokens);
   Put(json, "eval_tokens", record.eval_tokens);
   Put(json, "vocabulary_crc32c", record.vocabulary_checksum);
+  if (record.made_with_earlier_data) json["made_with_earlier_data"] = true;
   json["files"] = Json::array();
   for (const DataFile& file : record.files) {
     json["files"].push_back({{"field", file.field},
@@ -273,6 +281,7 @@ DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
   record.eval_tokens = fields.Count("eval_tokens");
   if (const auto checksum = fields.Checksum("vocabulary_crc32c")) record.vocabulary_checksum = ChecksumText(*checksum);
   record.files = fields.Files("files");
+  record.made_with_earlier_data = fields.Flag("made_with_earlier_data");
   CheckFeatures(record, fields);
   return record;
 }

@@ -48,6 +48,9 @@ struct DataRecord {
   std::optional<std::string> vocabulary_checksum;  ///< Of that file, as data.json has it.
 
   std::vector<DataFile> files;
+  /// Classes, scaling and vocabulary are those of data that the run began with and not of these files, which it went on
+  /// with.
+  bool made_with_earlier_data = false;
 
   bool OfTokens() const { return vocab_size.has_value(); }
 };

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -33,6 +34,20 @@ int TakeLock(const fs::path& folder) {
     throw Error(fmt::format("{}: another trainer is working in this run folder", folder.string()));
   }
   return lock;
+}
+
+/// Removes what processes that were killed while they made this folder left beside it: whose lock nobody holds any
+/// more. An old run that such a process had renamed aside (see ReplaceDirectory) is not among it.
+void RemoveLeftOver(FileSystem& files, const fs::path& path) {
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const std::string prefix = fmt::format(".{}.tmp-", path.filename().string());
+  for (const std::string& name : files.ListDirectory(parent)) {
+    if (!name.starts_with(prefix) || name.find_first_not_of("0123456789", prefix.size()) != std::string::npos) continue;
+    const int lock = open((parent / name / kLockFile).c_str(), O_RDWR | O_CLOEXEC);
+    if (lock < 0) continue;
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) RemoveAfterFailure(files, parent / name);
+    close(lock);
+  }
 }
 
 }  // namespace
@@ -67,6 +82,7 @@ RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const
   if (path.empty()) path = given_path;
   CheckFree(files, path, if_exists);
   if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
+  RemoveLeftOver(files, path);
   const fs::path temporary = TemporaryPathFor(path);
   fs::path old;
   std::optional<RunFolder> folder;

@@ -35,9 +35,24 @@ constexpr Tables MakeTables() {
 
 constexpr Tables kTables = MakeTables();
 
+#if defined(__x86_64__)
+/// By the processor's own instruction, which computes this very polynomial.
+__attribute__((target("sse4.2"))) uint32_t Crc32cBySse42(std::span<const std::byte> bytes, uint32_t before) {
+  uint64_t crc = ~before;
+  for (; bytes.size() >= sizeof(uint64_t); bytes = bytes.subspan(sizeof(uint64_t))) {
+    uint64_t block;
+    std::memcpy(&block, bytes.data(), sizeof(block));
+    crc = __builtin_ia32_crc32di(crc, block);
+  }
+  auto rest = static_cast<uint32_t>(crc);
+  for (const std::byte byte : bytes) rest = __builtin_ia32_crc32qi(rest, static_cast<unsigned char>(byte));
+  return ~rest;
+}
+#endif
+
 }  // namespace
 
-uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) {
+uint32_t internal::Crc32cByTables(std::span<const std::byte> bytes, uint32_t before) {
   uint32_t crc = ~before;
   // Eight bytes at a time ("slicing by 8", Kounavis and Berry, 2005): their eight look-ups do not wait for each other,
   // which is several times as fast as byte by byte.
@@ -50,6 +65,14 @@ uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) {
   }
   for (const std::byte byte : bytes) crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<uint32_t>(byte)) & 0xff];
   return ~crc;
+}
+
+uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) {
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2");
+  if (has_instruction) return Crc32cBySse42(bytes, before);
+#endif
+  return internal::Crc32cByTables(bytes, before);
 }
 
 }  // namespace twofour

@@ -177,6 +177,20 @@ TEST_F(RunFolderTest, AnErrorWhileCleaningUpDoesNotHideTheFirst) {
                HasSubstr("config.pbtxt"));
 }
 
+TEST_F(RunFolderTest, WhatKilledProcessesLeftIsRemovedAndNothingElse) {
+  for (const char* name : {".a.tmp-12", ".a.tmp-13-old", ".b.tmp-14", ".a.tmp-15x"}) {
+    fs::create_directory(dir_ / name);
+    WriteTextFile(dir_ / name / ".lock", "");
+  }
+  fs::create_directory(dir_ / ".a.tmp-16");  // Of a process that is about to take its lock.
+  fs::create_directory(dir_ / ".a.tmp-17");
+  WriteTextFile(dir_ / ".a.tmp-17/config.pbtxt", "");
+  const RunFolder at_work = RunFolder::Open(files_, dir_ / ".a.tmp-17");
+  RunFolder::Create(files_, dir_ / "a", "x", kFail);
+  EXPECT_THAT(files_.ListDirectory(dir_.path()),
+              ::testing::ElementsAre(".a.tmp-13-old", ".a.tmp-15x", ".a.tmp-16", ".a.tmp-17", ".b.tmp-14", "a"));
+}
+
 TEST_F(RunFolderTest, WhatIsFilledInIsThereFromTheFirstMoment) {
   const RunFolder folder = RunFolder::Create(files_, dir_ / "a", "x", kFail, [&](const RunFiles& paths) {
     EXPECT_FALSE(fs::exists(dir_ / "a"));

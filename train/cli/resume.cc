@@ -70,14 +70,6 @@ std::vector<DataDifference> DataDifferences(const ResumePoint& resume, const pro
   return differences;
 }
 
-/// Whether these files hold what those of the record held.
-bool AreTheFiles(const DataRecord& then, const std::vector<DataFile>& files) {
-  return then.version >= DataRecord::kVersion &&
-         std::ranges::equal(then.files, files, [](const DataFile& before, const DataFile& now) {
-           return before.field == now.field && before.checksum == now.checksum;
-         });
-}
-
 /// "step-300", or "step-300 to step-900 (4 of them)".
 std::string DescribeSteps(const std::vector<int64_t>& steps) {
   if (steps.size() == 1) return fmt::format("checkpoint step-{}", steps[0]);
@@ -117,8 +109,15 @@ ResumePoint FindResumePoint(const std::string& argument) {
   return resume;
 }
 
-void RequireMasksAreUsed(const ResumePoint& resume, const proto::Config& config) {
-  if (!resume.path.checkpoint || !resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
+void RequireApplicable(const ResumePoint& resume, const proto::Config& config) {
+  if (!resume.path.checkpoint) return;
+  if (config.initial_weights() != resume.stored.initial_weights()) {
+    throw Error(fmt::format(
+        "--resume {}: initial_weights: {}, but the run began with {} and goes on with its checkpoint's weights",
+        resume.argument, config.initial_weights().empty() ? "none" : config.initial_weights(),
+        resume.stored.initial_weights().empty() ? "random ones" : resume.stored.initial_weights()));
+  }
+  if (!resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
   const std::string folder = resume.path.folder.string();
   throw Error(fmt::format(
       "--resume {}: the run is sparse, and so is its checkpoint, but sparsity.enabled is false now (--dense): leave "
@@ -170,14 +169,12 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
                        run.data().string());
     return BuildWorkload(config, files);
   }
-  // Files that are as they were have the classes and the scaling that the record says they had, whatever they would
-  // have now: an earlier resume may have gone on with changed data.
-  if (AreTheFiles(*then, files)) {
+  if (then->made_with_earlier_data) {
     try {
       Workload workload = BuildWorkload(config, files, &*then);
       if (DataDifferences(resume, config, *then, workload.data_record).empty()) return workload;
     } catch (const Error&) {
-      // The config reads them in another way: what follows says in which.
+      // What follows says in what the data differs.
     }
   }
   std::optional<Workload> workload;

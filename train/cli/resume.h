@@ -28,8 +28,9 @@ struct ResumePoint {
 /// Throws Error when the argument names no run or the checkpoint cannot be read.
 ResumePoint FindResumePoint(const std::string& argument);
 
-/// Throws Error, which says what to do instead, when a config makes the sparse run of the checkpoint a dense one.
-void RequireMasksAreUsed(const ResumePoint& resume, const proto::Config& config);
+/// Throws Error, which says what to do instead, when a config makes the sparse run of a checkpoint a dense one, or has
+/// other initial weights, which nobody would read: the run's record would tell of something that never was.
+void RequireApplicable(const ResumePoint& resume, const proto::Config& config);
 
 /// The Error to throw in place of `fault`, which is why the checkpoint does not fit what the config describes: it names
 /// what in the config differs from the run's own. `fault` itself where nothing does.

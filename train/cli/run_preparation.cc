@@ -4,6 +4,7 @@
 
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -15,6 +16,7 @@
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
+#include "twofour/train/config/data_files.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/initial_weights.h"
 #include "twofour/train/config/overrides.h"
@@ -45,6 +47,14 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePo
                           resume.path.folder.string(), *difference));
 }
 
+/// Files that a config names, which the run or a resume of it reads.
+std::vector<std::string> FilesNeededBy(const proto::Config& config) {
+  std::vector<std::string> paths;
+  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
+  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
+  return paths;
+}
+
 /// Throws Error where going on in a run's own folder would discard what was not asked to be discarded, or where its own
 /// folder is not free. A dry run, which writes nothing, only says so.
 void CheckFolder(const Run& run, std::ostream& err) {
@@ -52,6 +62,7 @@ void CheckFolder(const Run& run, std::ostream& err) {
     if (!run.in_place()) {
       if (run.resume) RequireApart(run.folder, run.resume->path.folder);
       RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(run.line));
+      RequireOutside(run.folder, FilesNeededBy(run.config));
     } else {
       RequireNothingIsLost(*run.resume, run.line.overwrite, run.trains());
     }
@@ -107,7 +118,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
                : resume          ? resume->path.folder
                                  : fs::path("runs") / config.name();
   CheckFolder(run, context.err);
-  if (resume) RequireMasksAreUsed(*resume, config);
+  if (resume) RequireApplicable(*resume, config);
   SetNumThreads(config.threads());
   CheckKernelEnvironment();
   run.workload = LoadWorkload(run, context.err);

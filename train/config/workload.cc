@@ -65,8 +65,10 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
 }  // namespace
 
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
-  return config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)
-                                  : BuildClassification(config, std::move(files), as_before);
+  Workload workload = config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)
+                                               : BuildClassification(config, std::move(files), as_before);
+  workload.data_record.made_with_earlier_data = as_before != nullptr;
+  return workload;
 }
 
 Workload BuildWorkload(const proto::Config& config) {

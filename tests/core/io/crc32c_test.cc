@@ -33,6 +33,27 @@ TEST(Crc32cTest, MatchesTheUsualCheckValue) {
   EXPECT_EQ(Crc32c(std::as_bytes(std::span(kDigits))), 0xe3069283u);
 }
 
+TEST(Crc32cTest, IsTheSameInPartsAndByTables) {
+  std::vector<uint8_t> bytes(1000);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * i % 253);
+  const auto all = std::as_bytes(std::span(bytes));
+  for (size_t size = 0; size < bytes.size(); size += 7) {
+    const auto whole = all.first(size);
+    // Bit by bit, as RFC 3720 defines it.
+    uint32_t expected = 0xffffffff;
+    for (const std::byte byte : whole) {
+      expected ^= static_cast<uint32_t>(byte);
+      for (int bit = 0; bit < 8; ++bit) expected = (expected & 1) != 0 ? (expected >> 1) ^ 0x82f63b78 : expected >> 1;
+    }
+    expected = ~expected;
+    const size_t cut = size * 5 / 13;
+    EXPECT_EQ(Crc32c(whole), expected);
+    EXPECT_EQ(Crc32c(whole.subspan(cut), Crc32c(whole.first(cut))), expected);
+    EXPECT_EQ(internal::Crc32cByTables(whole, 0), expected);
+    EXPECT_EQ(internal::Crc32cByTables(whole.subspan(cut), internal::Crc32cByTables(whole.first(cut), 0)), expected);
+  }
+}
+
 TEST(Crc32cTest, OfNothingIsZero) { EXPECT_EQ(Crc32c({}), 0u); }
 
 }  // namespace

@@ -248,6 +248,14 @@ TEST_F(ChangedDataAppTest, WithoutARecordTheRunGoesOnAndSaysThatNothingWasChecke
   EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}), FailsWith(2, HasSubstr("class_names")));
 }
 
+TEST_F(ChangedDataAppTest, ARecordThatWasEditedIsFoundOut) {
+  ASSERT_EQ(Train("run").code, 0);
+  nlohmann::json record = Data("run");
+  record["feature_mean"][0] = 3.0;
+  WriteTextFile(dir_ / "run/data.json", record.dump());
+  EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("the mean of feature \"x\"")));
+}
+
 TEST_F(ChangedDataAppTest, TheRecordIsThereFromTheFirstMoment) {
   // A run that diverges at once leaves a folder, too.
   EXPECT_EQ(Train("run", {"--set", "learning_rate.lr=1e38"}).code, 1);

@@ -183,6 +183,25 @@ TEST_F(ResumeAppTest, ABranchIsNeverMadeOntoTheRunItself) {
   EXPECT_THAT(Resume("run/checkpoints/step-2", {"--out", Path("branch")}), FailsWith(2, HasSubstr("exists already")));
 }
 
+TEST_F(ResumeAppTest, ANewRunNeverTakesThePlaceOfWhatItNeeds) {
+  ASSERT_EQ(Train("run", {"--dense"}).code, 0);
+  const auto before = SnapshotOf(dir_ / "run");
+  EXPECT_THAT(Run({"retrain", "--from", Path("run"), "--out", Path("run"), "--overwrite"}),
+              FailsWith(2, AllOf(HasSubstr("model.safetensors: lies in"), HasSubstr("--out"))));
+  EXPECT_THAT(
+      Train("run", {"--overwrite", "--set", "initial_weights=" + Path("run/checkpoints/step-2/model.safetensors")}),
+      FailsWith(2, HasSubstr("lies in")));
+  EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+}
+
+TEST_F(ResumeAppTest, InitialWeightsThatNobodyWouldReadAreNotRecorded) {
+  ASSERT_EQ(Train("run").code, 0);
+  const auto before = SnapshotOf(dir_ / "run");
+  EXPECT_THAT(Resume("run", {"--set", "training.steps=8", "--set", "initial_weights=" + Path("run/model.safetensors")}),
+              FailsWith(2, HasSubstr("the run began with random ones")));
+  EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+}
+
 TEST_F(ResumeAppTest, WhereARunCameFromIsARecordAndNoSetting) {
   ASSERT_EQ(Train("run").code, 0);
   ASSERT_EQ(Resume("run/checkpoints/step-2", {"--out", Path("branch")}).code, 0);
