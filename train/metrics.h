@@ -1,14 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "twofour/core/io/append_file.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::train {
@@ -90,7 +89,7 @@ class TeeSink : public MetricSink {
   std::vector<MetricSink*> sinks_;
 };
 
-/// Appends one JSON object a line to a file, each handed to the operating system at once:
+/// Appends one JSON object a line to a file, whole or not at all and at once (AppendFile):
 ///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
@@ -106,21 +105,15 @@ class JsonLinesSink : public MetricSink {
   void OnActivation(const ActivationMetrics& metrics) override;
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  void WriteLine(const std::string& line);
-
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 /// Throws the Error that TruncateMetrics would throw.
 void CheckMetrics(const std::filesystem::path& path);
 
 /// Drops the records after `step`, and a last line torn by a kill, from a metrics file, atomically: a run resumed at
-/// `step` writes those again. A missing file is fine. Whether a line was torn. Throws Error naming the line when
-/// another line is damaged.
-bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
+/// `step` writes those again; with `evaluation_pending` that of the evaluation at `step` is one of them. A missing file
+/// is fine. Whether a line was torn. Throws Error naming the line when another line is damaged.
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step, bool evaluation_pending = false);
 
 }  // namespace twofour::train
