@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/train/data/mapped_file.h"
+#include "twofour/core/io/random_access_file.h"
 
 namespace twofour::train {
 namespace {
@@ -33,8 +33,10 @@ struct TokenFile {
 };
 
 TokenFile Open(const std::string& path) {
-  auto file = std::make_shared<const MappedFile>(path);
-  const int64_t header_bytes = TokenFileHeaderBytes(file->bytes(), path);
+  auto file = std::make_shared<const RandomAccessFile>(path);
+  std::vector<std::byte> beginning(static_cast<size_t>(std::min(file->size(), kHeaderBytes)));
+  file->Read(0, beginning);
+  const int64_t header_bytes = TokenFileHeaderBytes(beginning, file->size(), path);
   return {path, header_bytes, std::make_shared<const U16Source>(std::move(file), header_bytes)};
 }
 
@@ -55,6 +57,7 @@ int64_t CheckIds(const TokenFile& file, int64_t vocab_size) {
     throw Error(fmt::format("{}: token {} (byte {}) is {}, expected 0 to {} (vocab_size is {})", file.path, index,
                             file.header_bytes + kIdBytes * index, *wrong, vocab_size - 1, vocab_size));
   }
+  file.ids->CheckUnchanged();
   return largest;
 }
 
@@ -70,7 +73,7 @@ void CheckOptions(const TokensOptions& options) {
 
 }  // namespace
 
-int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string& source) {
+int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, int64_t size, const std::string& source) {
   const auto begins_with = [&](int32_t magic, int32_t version) {
     constexpr size_t kNeeded = 2 * sizeof(int32_t);
     return bytes.size() >= kNeeded && HeaderNumber(bytes, 0) == magic && HeaderNumber(bytes, 1) == version;
@@ -80,7 +83,6 @@ int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string
                             source, kVersionOf32Bits, kVersion));
   }
   if (!begins_with(kMagic, kVersion)) return 0;
-  const auto size = static_cast<int64_t>(bytes.size());
   if (size < kHeaderBytes) {
     throw Error(fmt::format("{}: {} bytes, too short for llm.c's header of {}", source, size, kHeaderBytes));
   }

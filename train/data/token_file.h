@@ -19,10 +19,10 @@ struct TokensOptions {
   int64_t vocab_size = 0;      ///< 2 to 65536; 0 means the largest id plus one.
 };
 
-/// The size of the header at the start of a token file's bytes: 0 where there is none. `source` names the file in
-/// messages. Throws Error when the bytes that follow are not as many as the header asks for, and on llm.c's files of
-/// 32-bit ids.
-int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string& source);
+/// The size of the header at the start of a token file of `size` bytes: 0 where there is none. `bytes` are its first
+/// ones, 1024 or all where there are fewer; `source` names the file in messages. Throws Error when the bytes that
+/// follow are not as many as the header asks for, and on llm.c's files of 32-bit ids.
+int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, int64_t size, const std::string& source);
 
 /// Loads token ids, which stay on the disk until they are needed: the files may be larger than memory. All of them are
 /// read once to check them. Throws Error on a file of another format or an odd size, and on an id that is not below
