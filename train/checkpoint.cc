@@ -62,7 +62,14 @@ TrainerState LoadState(FileSystem& files, const fs::path& path) {
       !json["best_loss"].is_number()) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
   }
-  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>()};
+  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>(),
+          json.contains("evaluation_pending") && json["evaluation_pending"] == true};
+}
+
+std::string StateText(const TrainerState& state) {
+  nlohmann::ordered_json json{{"step", state.step}, {"best_step", state.best_step}, {"best_loss", state.best_loss}};
+  if (state.evaluation_pending) json["evaluation_pending"] = true;
+  return json.dump() + "\n";
 }
 
 std::optional<int64_t> StepOf(std::string_view name) {
@@ -99,22 +106,23 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 void CheckpointStore::Save(const CheckpointData& data) {
   const std::string name = NameOf(data.state.step);
-  const fs::path temporary = directory_ / (std::string(kTemporaryPrefix) + name);
+  const fs::path temporary = TemporaryOf(name);
   const fs::path target = directory_ / name;
+  const fs::path replaced = TemporaryOf("old-" + name);
   files_.RemoveAll(temporary);  // Of a run that was killed here.
   try {
     files_.CreateDirectories(temporary);
     SaveChecked(files_, temporary / kModelFile, data.model);
     SaveChecked(files_, temporary / kOptimizerFile, data.optimizer);
-    const std::string state =
-        nlohmann::ordered_json{
-            {"step", data.state.step}, {"best_step", data.state.best_step}, {"best_loss", data.state.best_loss}}
-            .dump() +
-        "\n";
-    WriteText(files_, temporary / kStateFile, state);
+    WriteText(files_, temporary / kStateFile, StateText(data.state));
     files_.SyncDirectory(temporary);
-    if (files_.Exists(target)) Remove(data.state.step);
+    const bool replaces = files_.Exists(target);
+    if (replaces) {
+      files_.RemoveAll(replaced);
+      files_.Rename(target, replaced);
+    }
     files_.Rename(temporary, target);
+    if (replaces) files_.RemoveAll(replaced);
   } catch (const Error&) {
     try {
       files_.RemoveAll(temporary);
@@ -125,7 +133,12 @@ void CheckpointStore::Save(const CheckpointData& data) {
   }
   files_.ReplaceSymlink(directory_ / "last", name);
   if (data.state.best_step == data.state.step) files_.ReplaceSymlink(directory_ / "best", name);
-  RemoveOld(data.state.best_step);
+  // As long as an evaluation may still fail for good, older checkpoints are worth having.
+  if (!data.state.evaluation_pending) RemoveOld(data.state.best_step);
+}
+
+fs::path CheckpointStore::TemporaryOf(const std::string& name) const {
+  return directory_ / (std::string(kTemporaryPrefix) + name);
 }
 
 void CheckpointStore::RemoveOld(int64_t best_step) {
@@ -138,7 +151,7 @@ void CheckpointStore::RemoveOld(int64_t best_step) {
 
 void CheckpointStore::Remove(int64_t step) {
   // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
-  const fs::path doomed = directory_ / (std::string(kTemporaryPrefix) + "old-" + NameOf(step));
+  const fs::path doomed = TemporaryOf("old-" + NameOf(step));
   files_.RemoveAll(doomed);
   files_.Rename(directory_ / NameOf(step), doomed);
   files_.RemoveAll(doomed);
@@ -150,7 +163,7 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    if (name.starts_with(kTemporaryPrefix)) files_.RemoveAll(directory_ / name);
+    if (name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);

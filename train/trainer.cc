@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <new>
+#include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -66,15 +69,25 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   try {
+    stage_ = Stage::kUpdating;  // As long as nobody knows better.
     RequireFinite(parameters_);
+    stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
+    if (state_.evaluation_pending) {
+      EvaluateAndRecord();
+      SaveCheckpoint();
+    }
     for (; !Finished(); ++step) {
       Step();
       if (StopRequested()) break;
     }
     SaveCheckpoint();
-  } catch (const Error& error) {
-    throw Error(fmt::format("step {}: {}", std::min(step, options_.steps), error.what()), error.kind());
+  } catch (const std::exception& error) {
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    throw Error(fmt::format("step {}: {}{}", std::min(step, options_.steps), no_memory ? "out of memory" : error.what(),
+                            SaveAfterFailure()),
+                known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure);
   }
   return Finished();
 }
@@ -87,6 +100,7 @@ void Trainer::Step() {
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
   const double loss = AccumulateGradients();
+  stage_ = Stage::kUpdating;
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
   if (measure) MeasureMaskedGradients();
   sparse_.AfterBackward();
@@ -120,6 +134,7 @@ double Trainer::AccumulateGradients() {
 }
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
+  stage_ = Stage::kRecording;
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
@@ -130,6 +145,7 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndRecord();
+  stage_ = Stage::kBetweenUpdates;
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
@@ -184,10 +200,13 @@ EvalMetrics Trainer::Evaluate() {
 }
 
 void Trainer::EvaluateAndRecord() {
+  stage_ = Stage::kEvaluating;
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
+  stage_ = Stage::kRecording;
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
+  if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
   if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
     state_.best_step = state_.step;
     state_.best_loss = metrics.loss;
@@ -197,8 +216,25 @@ void Trainer::EvaluateAndRecord() {
 
 void Trainer::SaveCheckpoint() {
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
+  const Stage before = std::exchange(stage_, Stage::kSaving);
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
+  stage_ = before;
   saved_step_ = state_.step;
+}
+
+std::string Trainer::SaveAfterFailure() {
+  if (services_.checkpoints == nullptr) return "";
+  try {
+    const bool is_whole = stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating;
+    if (is_whole && state_.step > 0) {
+      state_.evaluation_pending |= stage_ == Stage::kEvaluating;
+      SaveCheckpoint();
+    }
+    const auto newest = services_.checkpoints->Newest();
+    return newest ? fmt::format("; the last checkpoint is {}", newest->string()) : "; there is no checkpoint yet";
+  } catch (const std::exception& error) {
+    return fmt::format("; no checkpoint of step {} could be written: {}", state_.step, error.what());
+  }
 }
 
 }  // namespace twofour::train

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twofour {
@@ -55,5 +56,7 @@ void WriteFileAtomically(FileSystem& file_system, const std::filesystem::path& p
 
 /// The name of the temporary file that WriteFileAtomically and ReplaceSymlink use for `path` in this process.
 std::filesystem::path TemporaryPathFor(const std::filesystem::path& path);
+/// Whether a name in a directory looks like one of those, of any process.
+bool IsTemporaryName(std::string_view name);
 
 }  // namespace twofour

@@ -153,7 +153,7 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   if (resume) {
     out << (start ? fmt::format("resuming after step {} from {}\n", start->state.step, resume->checkpoint->string())
                   : std::string("resuming: no checkpoint yet, starting at the first step\n"));
-    if (TruncateMetrics(paths.metrics(), trainer.state().step)) {
+    if (TruncateMetrics(paths.metrics(), trainer.state().step, trainer.state().evaluation_pending)) {
       out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
     }
     checkpoints.PrepareToResume(trainer.state());
