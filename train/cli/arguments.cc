@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "twofour/core/error.h"
+#include "twofour/train/cli/output.h"
 
 namespace twofour::train {
 
@@ -93,8 +94,10 @@ bool Arguments::Parse(int argc, const char* const* argv, int skip, std::ostream&
     return true;
   } catch (const CLI::CallForHelp&) {
     out << app_->help();
+    RequireWritten(out);
   } catch (const CLI::CallForVersion&) {
     out << app_->version() << "\n";
+    RequireWritten(out);
   } catch (const CLI::ParseError& error) {
     throw Error(fmt::format("{} (see {} --help)", error.what(), app_->get_name()));
   }

@@ -15,8 +15,10 @@
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/kernel_environment.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/retrain.h"
+#include "twofour/train/cli/signals.h"
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
@@ -200,8 +202,10 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
   ValidateConfig(config);
   if (line->print_config) {
     context.out << ToText(config);
+    RequireWritten(context.out);
     return 0;
   }
+  const OutlivesReaders until_the_end;
   Run run = Prepare(*line, config, resume, context.out);
   return Train(run, *line, resume, context);
 }

@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/run_files.h"
+#include "twofour/train/stop_signals.h"
 #include "twofour/train/sweep/time_left.h"
 
 namespace twofour::train {
@@ -79,7 +80,7 @@ class Runner {
       return {RunEnd::Kind::kFinished, "", seconds};
     }
     if (code == 0) return {RunEnd::Kind::kFailed, "ended without model.safetensors", seconds};
-    if (stopped_by_ != 0 && code == 128 + stopped_by_) return {RunEnd::Kind::kInterrupted, "stopped", seconds};
+    if (stopped_by_ != 0 && IsStopExitCode(code)) return {RunEnd::Kind::kInterrupted, "stopped", seconds};
     return {RunEnd::Kind::kFailed,
             code > 128 ? fmt::format("ended by signal {}", code - 128) : fmt::format("exit code {}", code), seconds};
   }

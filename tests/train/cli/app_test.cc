@@ -221,6 +221,24 @@ TEST_F(AppTest, BadArgumentsExitWith2) {
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 
+TEST_F(AppTest, AReportThatIsStoppedWritesNothing) {
+  ASSERT_EQ(Train("run").code, 0);
+  stop_.signal = SIGHUP;
+  stop_.stop = true;
+  const Outcome outcome = Run({"report", Path("run"), "--out", Path("report.html")});
+  EXPECT_EQ(outcome.code, 128 + SIGHUP);
+  EXPECT_THAT(outcome.out, HasSubstr("stopped"));
+  EXPECT_FALSE(fs::exists(dir_ / "report.html"));
+}
+
+TEST_F(AppTest, ASuggestionThatIsStoppedSaysSo) {
+  stop_.signal = SIGUSR1;
+  stop_.stop = true;
+  const Outcome outcome = Run({"suggest-decay", "--config", Path("tiny.pbtxt"), "--steps", "3"});
+  EXPECT_EQ(outcome.code, 128 + SIGUSR1);
+  EXPECT_THAT(outcome.out, HasSubstr("stopped with 0 of 6 lambdas tried: nothing is suggested"));
+}
+
 TEST_F(AppTest, HelpAndVersionAreNotErrors) {
   EXPECT_THAT(Run({"--help"}).out, AllOf(HasSubstr("--resume"), HasSubstr("Exit codes")));
   EXPECT_THAT(Run({"--version"}).out, StartsWith("twofour "));
