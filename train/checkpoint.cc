@@ -82,19 +82,18 @@ TrainerState ReadState(FileSystem& files, const fs::path& path) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
   }
   return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>(),
-          LoadBestEvaluation(json, path)};
+          LoadBestEvaluation(json, path), json.contains("evaluation_pending") && json["evaluation_pending"] == true};
 }
 
 std::string StateText(const TrainerState& state) {
   const BestEvaluation& best = state.best_evaluation;
-  return nlohmann::ordered_json{
-             {"step", state.step},
-             {"best_step", state.best_step},
-             {"best_loss", state.best_loss},
-             {"best_evaluation",
-              {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}}}}
-             .dump() +
-         "\n";
+  nlohmann::ordered_json json{
+      {"step", state.step},
+      {"best_step", state.best_step},
+      {"best_loss", state.best_loss},
+      {"best_evaluation", {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}}}};
+  if (state.evaluation_pending) json["evaluation_pending"] = true;
+  return json.dump() + "\n";
 }
 
 std::optional<int64_t> StepOf(std::string_view name) {
@@ -138,7 +137,7 @@ fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameO
 
 void CheckpointStore::Save(const CheckpointData& data) {
   const std::string name = NameOf(data.state.step);
-  const fs::path temporary = directory_ / (std::string(kTemporaryPrefix) + name);
+  const fs::path temporary = TemporaryOf(name);
   const fs::path target = directory_ / name;
   files_.RemoveAll(temporary);  // Of a run that was killed here.
   try {
@@ -158,7 +157,12 @@ void CheckpointStore::Save(const CheckpointData& data) {
   }
   files_.ReplaceSymlink(directory_ / "last", name);
   if (data.state.best_step == data.state.step) files_.ReplaceSymlink(directory_ / "best", name);
-  RemoveOld(data.state.best_step);
+  // As long as an evaluation may still fail for good, older checkpoints are worth having.
+  if (!data.state.evaluation_pending) RemoveOld(data.state.best_step);
+}
+
+fs::path CheckpointStore::TemporaryOf(const std::string& name) const {
+  return directory_ / (std::string(kTemporaryPrefix) + name);
 }
 
 void CheckpointStore::RemoveOld(int64_t best_step) {
@@ -171,7 +175,7 @@ void CheckpointStore::RemoveOld(int64_t best_step) {
 
 void CheckpointStore::Remove(int64_t step) {
   // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
-  const fs::path doomed = directory_ / (std::string(kTemporaryPrefix) + "old-" + NameOf(step));
+  const fs::path doomed = TemporaryOf("old-" + NameOf(step));
   files_.RemoveAll(doomed);
   files_.Rename(PathOf(step), doomed);
   files_.RemoveAll(doomed);
@@ -183,7 +187,7 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    if (name.starts_with(kTemporaryPrefix)) files_.RemoveAll(directory_ / name);
+    if (name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);

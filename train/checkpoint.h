@@ -25,6 +25,8 @@ struct TrainerState {
   int64_t best_step = 0;
   double best_loss = 0;
   BestEvaluation best_evaluation = {};  ///< Among all of them.
+  /// The evaluation that is due after `step` failed: a run that goes on begins with it.
+  bool evaluation_pending = false;
 };
 
 /// All that a run needs to go on as if it had never stopped.
@@ -50,7 +52,8 @@ class CheckpointStore {
   CheckpointStore(FileSystem& files, std::filesystem::path directory, int64_t keep);
 
   /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step says so),
-  /// then removes those no longer kept. Throws Error (a runtime failure); what was there before then still is.
+  /// then removes those no longer kept. One of the same step is replaced. Throws Error (a runtime failure); what was
+  /// there before then still is.
   void Save(const CheckpointData& data);
 
   /// Makes the folder that of a run that stands at `state`: removes later checkpoints, which the run will write anew,
@@ -76,6 +79,7 @@ class CheckpointStore {
   static std::vector<NamedTensor> LoadModel(FileSystem& files, const std::filesystem::path& checkpoint);
 
  private:
+  std::filesystem::path TemporaryOf(const std::string& name) const;
   void RemoveOld(int64_t best_step);
   void Remove(int64_t step);
 

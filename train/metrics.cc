@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/error.h"
@@ -43,66 +40,57 @@ void TeeSink::OnTensor(const TensorMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnTensor(metrics);
 }
 
-JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "a")) {
-  if (file_ == nullptr) {
-    throw Error(fmt::format("cannot open {} for appending: {}", path.string(), std::strerror(errno)),
-                ErrorKind::kRuntimeFailure);
-  }
-}
-
-void JsonLinesSink::WriteLine(const std::string& line) {
-  if (std::fputs((line + "\n").c_str(), file_.get()) < 0 || std::fflush(file_.get()) != 0) {
-    throw Error(fmt::format("cannot write to {}: {}", path_.string(), std::strerror(errno)),
-                ErrorKind::kRuntimeFailure);
-  }
-}
+JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : file_(path) {}
 
 void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
   Json record{{"step", metrics.step},           {"split", "train"},
               {"loss", metrics.loss},           {"lr", metrics.lr},
               {"grad_norm", metrics.grad_norm}, {fmt::format("{}_per_s", metrics.unit), metrics.units_per_s}};
   if (metrics.mfu > 0) record["mfu"] = metrics.mfu;
-  WriteLine(record.dump());
+  file_.Append(record.dump() + "\n");
 }
 
 void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
   Json record{{"step", metrics.step}, {"split", "eval"}, {"loss", metrics.loss}};
   for (const auto& [name, value] : metrics.details) record[name] = value;
-  WriteLine(record.dump());
+  file_.Append(record.dump() + "\n");
 }
 
 void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
-  WriteLine(Json{{"step", metrics.step},
-                 {"split", "sparsity"},
-                 {"layer", metrics.layer},
-                 {"retained_l1", metrics.retained_l1},
-                 {"flip_rate", metrics.flip_rate},
-                 {"activation_density", metrics.activation_density},
-                 {"sparsity", metrics.sparsity},
-                 {"tiles_keeping_seven", metrics.tiles_keeping_seven},
-                 {"dead_rows", metrics.dead_rows},
-                 {"dead_columns", metrics.dead_columns},
-                 {"masked_gradient_share", metrics.masked_gradient_share}}
-                .dump());
+  file_.Append(Json{{"step", metrics.step},
+                    {"split", "sparsity"},
+                    {"layer", metrics.layer},
+                    {"retained_l1", metrics.retained_l1},
+                    {"flip_rate", metrics.flip_rate},
+                    {"activation_density", metrics.activation_density},
+                    {"sparsity", metrics.sparsity},
+                    {"tiles_keeping_seven", metrics.tiles_keeping_seven},
+                    {"dead_rows", metrics.dead_rows},
+                    {"dead_columns", metrics.dead_columns},
+                    {"masked_gradient_share", metrics.masked_gradient_share}}
+                   .dump() +
+               "\n");
 }
 
 void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
-  WriteLine(
+  file_.Append(
       Json{{"step", metrics.step}, {"split", "activation"}, {"layer", metrics.layer}, {"density", metrics.density}}
-          .dump());
+          .dump() +
+      "\n");
 }
 
 void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
-  WriteLine(Json{{"step", metrics.step},
-                 {"split", "final"},
-                 {"model_step", metrics.model_step},
-                 {"best_step", metrics.best_step},
-                 {"best_loss", metrics.best_loss},
-                 {"stopped_early", metrics.stopped_early}}
-                .dump());
+  file_.Append(Json{{"step", metrics.step},
+                    {"split", "final"},
+                    {"model_step", metrics.model_step},
+                    {"best_step", metrics.best_step},
+                    {"best_loss", metrics.best_loss},
+                    {"stopped_early", metrics.stopped_early}}
+                   .dump() +
+               "\n");
 }
 
-MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step) {
+MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending) {
   FileSystem& files = FileSystem::Default();
   MetricsUpTo read;
   if (!files.Exists(path)) return read;
@@ -122,9 +110,11 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step) {
       throw Error(
           fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
     }
+    const auto at = record["step"].get<int64_t>();
+    const std::string split = record.contains("split") && record["split"].is_string() ? record["split"] : "";
     // A run that goes on has not come to its end.
-    const bool is_end = record.contains("split") && record["split"] == "final";
-    if (record["step"].get<int64_t>() > step || is_end) {
+    const bool is_made_again = split == "final" || (evaluation_pending && at == step && split == "eval");
+    if (at > step || is_made_again) {
       ++read.later;
     } else {
       read.text += line + "\n";
@@ -133,8 +123,8 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step) {
   return read;
 }
 
-bool TruncateMetrics(const std::filesystem::path& path, int64_t step) {
-  const MetricsUpTo metrics = ReadMetricsUpTo(path, step);
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step, bool evaluation_pending) {
+  const MetricsUpTo metrics = ReadMetricsUpTo(path, step, evaluation_pending);
   if (metrics.torn || metrics.later > 0) WriteTextAtomically(FileSystem::Default(), path, metrics.text);
   return metrics.torn;
 }

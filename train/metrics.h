@@ -1,14 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "twofour/core/io/append_file.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::train {
@@ -102,7 +101,7 @@ class TeeSink : public MetricSink {
   std::vector<MetricSink*> sinks_;
 };
 
-/// Appends one JSON object a line to a file, each handed to the operating system at once:
+/// Appends one JSON object a line to a file, whole or not at all and at once (AppendFile):
 ///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
@@ -120,13 +119,7 @@ class JsonLinesSink : public MetricSink {
   void OnFinal(const FinalMetrics& metrics) override;
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  void WriteLine(const std::string& line);
-
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 /// The lines of a metrics file up to a step.
@@ -136,12 +129,13 @@ struct MetricsUpTo {
   bool torn = false;  ///< The last line is no whole one: a kill, or a process that is writing it.
 };
 
-/// Reads them; none where there is no file. Throws Error naming the line when one that is whole is damaged.
-MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step);
+/// Reads them; none where there is no file. With `evaluation_pending` the record of the evaluation at `step` is a later
+/// one, as that of the run's end always is. Throws Error naming the line when one that is whole is damaged.
+MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending = false);
 
 /// Drops the records after `step`, that of the run's end, and a last line torn by a kill from a metrics file,
 /// atomically: a run resumed at `step` writes those again. A missing file is fine. Whether a line was torn. Throws
 /// Error as ReadMetricsUpTo does.
-bool TruncateMetrics(const std::filesystem::path& path, int64_t step);
+bool TruncateMetrics(const std::filesystem::path& path, int64_t step, bool evaluation_pending = false);
 
 }  // namespace twofour::train

@@ -118,7 +118,13 @@ RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
   if (!files.Exists(RunFiles{path}.config())) {
     throw Error(fmt::format("{}: holds no config.pbtxt, expected the folder of a run", path.string()));
   }
-  return RunFolder(path);
+  RunFolder opened(path);
+  // Of processes that were killed while they wrote, but for what checkpoints/ holds: see PrepareToResume. Nobody else
+  // works here now.
+  for (const std::string& name : files.ListDirectory(path)) {
+    if (IsTemporaryName(name)) files.RemoveAll(path / name);
+  }
+  return opened;
 }
 
 }  // namespace twofour::train

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "twofour/core/autograd.h"
@@ -73,18 +75,29 @@ bool Trainer::StoppedEarly() const {
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   try {
+    stage_ = Stage::kUpdating;  // As long as nobody knows better.
     RequireFinite(parameters_);
+    stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
     // The best of the evaluations to come takes the place of one whose checkpoint is gone.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
     if (options_.evaluate_first && state_.step == 0) EvaluateAndRecord();
+    stage_ = Stage::kBetweenUpdates;
+    if (state_.evaluation_pending) {
+      EvaluateAndSaveBest();
+      SaveCheckpoint();
+    }
     for (; !Finished(); ++step) {
       Step();
       if (StopRequested()) break;
     }
     SaveCheckpoint();
-  } catch (const Error& error) {
-    throw Error(fmt::format("step {}: {}", std::min(step, options_.steps), error.what()), error.kind());
+  } catch (const std::exception& error) {
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+    throw Error(fmt::format("step {}: {}{}", std::min(step, options_.steps), no_memory ? "out of memory" : error.what(),
+                            SaveAfterFailure()),
+                known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure);
   }
   return Finished();
 }
@@ -97,6 +110,7 @@ void Trainer::Step() {
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
   const double loss = AccumulateGradients();
+  stage_ = Stage::kUpdating;
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
   if (measure) MeasureMaskedGradients();
   sparse_.AfterBackward();
@@ -130,6 +144,7 @@ double Trainer::AccumulateGradients() {
 }
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
+  stage_ = Stage::kRecording;
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
     BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
@@ -141,6 +156,7 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
+  stage_ = Stage::kBetweenUpdates;
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
@@ -196,8 +212,10 @@ EvalMetrics Trainer::Evaluate() {
 }
 
 EvalMetrics Trainer::EvaluateAndRecord() {
+  stage_ = Stage::kEvaluating;
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
+  stage_ = Stage::kRecording;
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
   BeforeWriting();
   if (services_.sink != nullptr) services_.sink->OnEval(metrics);
@@ -207,6 +225,7 @@ EvalMetrics Trainer::EvaluateAndRecord() {
 
 void Trainer::EvaluateAndSaveBest() {
   const EvalMetrics metrics = EvaluateAndRecord();
+  if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
   BestEvaluation& best = state_.best_evaluation;
   if (best.step == 0 || metrics.loss < best.loss) {
     best = {state_.step, metrics.loss, 0};
@@ -223,12 +242,29 @@ void Trainer::EvaluateAndSaveBest() {
 void Trainer::SaveCheckpoint() {
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
   BeforeWriting();
+  const Stage before = std::exchange(stage_, Stage::kSaving);
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
+  stage_ = before;
   saved_step_ = state_.step;
 }
 
 void Trainer::BeforeWriting() {
   if (const auto before_writing = std::exchange(services_.before_writing, nullptr)) before_writing();
+}
+
+std::string Trainer::SaveAfterFailure() {
+  if (services_.checkpoints == nullptr) return "";
+  try {
+    const bool is_whole = stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating;
+    if (is_whole && state_.step > 0) {
+      state_.evaluation_pending |= stage_ == Stage::kEvaluating;
+      SaveCheckpoint();
+    }
+    const auto newest = services_.checkpoints->Newest();
+    return newest ? fmt::format("; the last checkpoint is {}", newest->string()) : "; there is no checkpoint yet";
+  } catch (const std::exception& error) {
+    return fmt::format("; no checkpoint of step {} could be written: {}", state_.step, error.what());
+  }
 }
 
 }  // namespace twofour::train

@@ -63,9 +63,11 @@ class Trainer {
   void Restore(const CheckpointData& data, const std::string& source);
 
   /// Trains to the last step, or until an early stop. False when it was stopped before by the caller. A best step that
-  /// is not among the checkpoints any more is forgotten: the best of those to come takes its place. Throws Error (a
-  /// runtime failure) that names the step, and the parameter or gradient, when the loss, a gradient or a weight is not
-  /// finite; a checkpoint is never written of such a model.
+  /// is not among the checkpoints any more is forgotten: the best of those to come takes its place. Throws Error that
+  /// names the step and the last checkpoint when anything fails. Where the failure left the state of the last step
+  /// whole (a batch or an evaluation could not be read, there was no memory), a checkpoint of it is written first, as
+  /// Restore and Run go on from. A loss, gradient or weight that is not finite is a runtime failure that names the
+  /// parameter or gradient. Then no checkpoint is written: the same step would fail again, whatever the learning rate.
   bool Run();
 
   /// The model as it stands, over all evaluation data.
@@ -80,6 +82,15 @@ class Trainer {
   std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
 
  private:
+  /// What is under way, and so whether the weights and the optimizer are those after state_.step, and all is recorded.
+  enum class Stage {
+    kBetweenUpdates,  ///< They are. Gradients may be computed.
+    kUpdating,        ///< They may be something in between, or not finite.
+    kRecording,       ///< They are, but records of the step are missing.
+    kEvaluating,      ///< They are, but the step's evaluation is missing.
+    kSaving,          ///< They are, but the disk is at fault.
+  };
+
   void Step();
   double AccumulateGradients();
   void AfterStep(double loss, double grad_norm, double lr);
@@ -92,6 +103,8 @@ class Trainer {
   void EvaluateAndSaveBest();
   void SaveCheckpoint();
   void BeforeWriting();
+  /// Saves the state after a failure where that can be done. What to add to the failure's message.
+  std::string SaveAfterFailure();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
 
@@ -107,6 +120,7 @@ class Trainer {
   std::vector<double> masked_gradient_shares_;  // Of each layer of sparse_, in the last step that was measured.
   std::vector<std::pair<std::string, nn::Mlp*>> mlps_;
   TrainerState state_;
+  Stage stage_ = Stage::kBetweenUpdates;
   int64_t saved_step_ = -1;
   std::optional<double> last_evaluation_loss_;
   double training_seconds_ = 0;  // Since the last train record.

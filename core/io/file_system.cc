@@ -251,6 +251,10 @@ Path ReplaceDirectory(FileSystem& file_system, const Path& replacement, const Pa
   return aside;
 }
 
+bool IsTemporaryName(std::string_view name) {
+  return name.starts_with('.') && name.find(".tmp-", 1) != std::string_view::npos;
+}
+
 void WriteFileAtomically(FileSystem& file_system, const Path& path, Pieces pieces) {
   if (!path.has_filename()) {
     throw Error(fmt::format("cannot write '{}': expected the name of a file", path.string()));

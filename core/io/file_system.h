@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace twofour {
@@ -68,5 +69,7 @@ void RemoveAfterFailure(FileSystem& file_system, const std::filesystem::path& pa
 
 /// The name of the temporary file that WriteFileAtomically and ReplaceSymlink use for `path` in this process.
 std::filesystem::path TemporaryPathFor(const std::filesystem::path& path);
+/// Whether a name in a directory looks like one of those, of any process.
+bool IsTemporaryName(std::string_view name);
 
 }  // namespace twofour

@@ -20,6 +20,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// A checkpoint whose tensors tell its step.
 CheckpointData MakeData(int64_t step, int64_t best_step = 0) {
@@ -119,10 +120,48 @@ TEST_F(CheckpointTest, PrepareToResumeRemovesLaterStepsLeftoversAndDanglingLinks
   CheckpointStore store(files_, dir_.path(), 5);
   for (int64_t step : {1, 2, 3}) store.Save(MakeData(step, 3));
   fs::create_directory(dir_ / ".tmp-step-9");
+  fs::create_symlink("step-9", dir_ / TemporaryPathFor("last"));
   store.PrepareToResume({.step = 2, .best_step = 1});
   EXPECT_THAT(Names(), ElementsAre("best", "last", "step-1", "step-2"));
   EXPECT_TRUE(IsWhole(dir_ / "last", 2));
   EXPECT_TRUE(IsWhole(dir_ / "best", 1));
+}
+
+TEST_F(CheckpointTest, AStateThatWaitsForItsEvaluationSaysSoAndLeavesOlderOnes) {
+  CheckpointStore store(files_, dir_.path(), 1);
+  store.Save(MakeData(1));
+  EXPECT_THAT(ReadTextFile(dir_ / "last/trainer.json"), Not(HasSubstr("evaluation_pending")));
+  CheckpointData data = MakeData(2);
+  data.state.evaluation_pending = true;
+  store.Save(data);
+  EXPECT_TRUE(CheckpointStore::Load(files_, dir_ / "step-2").state.evaluation_pending);
+  EXPECT_THAT(Names(), ElementsAre("last", "step-1", "step-2"));
+  // Its evaluation done, the same step is saved again.
+  store.Save(MakeData(2, 2));
+  EXPECT_FALSE(CheckpointStore::Load(files_, dir_ / "step-2").state.evaluation_pending);
+  EXPECT_TRUE(IsWhole(dir_ / "best", 2));
+  EXPECT_THAT(Names(), ElementsAre("best", "last", "step-2"));
+}
+
+TEST_F(CheckpointTest, AKillWhileAStepIsSavedAgainLeavesAWholeCheckpoint) {
+  for (int call = 1;; ++call) {
+    const TempDir dir;
+    FaultyFileSystem faulty;
+    CheckpointStore store(faulty, dir.path(), 2);
+    store.Save(MakeData(1));
+    store.Save(MakeData(2));
+    faulty.CrashAtCall(call);
+    bool crashed = false;
+    try {
+      store.Save(MakeData(2, 2));
+    } catch (const Error&) {
+      crashed = true;
+    }
+    const auto newest = CheckpointStore(files_, dir.path(), 2).Newest();
+    ASSERT_TRUE(newest.has_value());
+    EXPECT_TRUE(IsWhole(*newest, *newest == dir / "step-2" ? 2 : 1)) << "killed at call " << call;
+    if (!crashed) break;
+  }
 }
 
 TEST_F(CheckpointTest, AFullDiskLeavesTheLastGoodCheckpointWhole) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/expect_error.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
 
@@ -74,6 +75,18 @@ TEST(JsonLinesSinkTest, ReportsWhatItCannotWrite) {
   EXPECT_ERROR(full.OnEval({}), ErrorKind::kRuntimeFailure, HasSubstr("/dev/full"));
 }
 
+TEST(JsonLinesSinkTest, ALineForWhichThereIsNoRoomIsNotTorn) {
+  const TempDir dir;
+  JsonLinesSink sink(dir / "m");
+  sink.OnEval({.step = 1, .loss = 0});
+  const std::string before = ReadTextFile(dir / "m");
+  {
+    const test::FileSizeLimit limit(before.size() + 5);
+    EXPECT_ERROR(sink.OnEval({.step = 2, .loss = 0}), ErrorKind::kRuntimeFailure, HasSubstr("File too large"));
+  }
+  EXPECT_EQ(ReadTextFile(dir / "m"), before);
+}
+
 TEST(TruncateMetricsTest, DropsLaterRecordsAndATornLastLine) {
   const TempDir dir;
   WriteTextFile(dir / "m", "{\"step\":1}\n{\"step\":3}\n{\"step\":2}\n{\"step\":4}\n{\"step\":2,\"spl");
@@ -81,6 +94,21 @@ TEST(TruncateMetricsTest, DropsLaterRecordsAndATornLastLine) {
   EXPECT_EQ(ReadTextFile(dir / "m"), "{\"step\":1}\n{\"step\":2}\n");
   EXPECT_FALSE(TruncateMetrics(dir / "m", 0));
   EXPECT_EQ(ReadTextFile(dir / "m"), "");
+}
+
+TEST(TruncateMetricsTest, AnEvaluationThatWillBeMadeAgainIsDropped) {
+  const TempDir dir;
+  const std::string train = R"({"step":2,"split":"train"})"
+                            "\n",
+                    eval = R"({"step":2,"split":"eval"})"
+                           "\n";
+  WriteTextFile(dir / "m", R"({"step":1,"split":"eval"})"
+                           "\n" +
+                               train + eval);
+  EXPECT_FALSE(TruncateMetrics(dir / "m", 2, /*evaluation_pending=*/true));
+  EXPECT_EQ(ReadTextFile(dir / "m"), R"({"step":1,"split":"eval"})"
+                                     "\n" +
+                                         train);
 }
 
 TEST(TruncateMetricsTest, NamesTheLineOfADamagedRecordAndLeavesTheFile) {

@@ -84,6 +84,14 @@ TEST_F(RunFolderTest, OpenNeedsARunsFolder) {
   EXPECT_ERROR(RunFolder::Open(files_, dir_ / "none"), ErrorKind::kInvalidInput, HasSubstr("config.pbtxt"));
 }
 
+TEST_F(RunFolderTest, OpenRemovesWhatKilledProcessesLeft) {
+  RunFolder::Create(files_, dir_ / "a", "x", kFail);
+  WriteTextFile(dir_ / "a" / TemporaryPathFor("metrics.jsonl"), "half");
+  WriteTextFile(dir_ / "a/.tmp-of-the-user", "kept");
+  RunFolder::Open(files_, dir_ / "a");
+  EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", ".tmp-of-the-user", "config.pbtxt"));
+}
+
 TEST_F(RunFolderTest, AFailingOverwriteKeepsTheOldRun) {
   RunFolder::Create(files_, dir_ / "a", "first", kFail);
   FaultyFileSystem faulty;

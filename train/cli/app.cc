@@ -1,22 +1,29 @@
 #include "twofour/train/cli/app.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <exception>
 #include <map>
 #include <ostream>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/train/cli/command.h"
+#include "twofour/train/cli/command_names.h"
 #include "twofour/train/cli/report.h"
 #include "twofour/train/cli/sample.h"
 #include "twofour/train/cli/suggest_decay.h"
 #include "twofour/train/cli/sweep.h"
 #include "twofour/train/cli/training.h"
+#include "twofour/train/config/suggest.h"
 
 namespace twofour::train {
 namespace {
 
-/// The commands that have a name; without one, the program trains.
+/// The commands of kCommandNames; without a name, the program trains. Throws Error on another.
 Command FindCommand(std::string_view name) {
   static const std::map<std::string_view, Command> commands = {{"report", RunReport},
                                                                {"retrain", RunTraining},
@@ -24,7 +31,12 @@ Command FindCommand(std::string_view name) {
                                                                {"suggest-decay", RunSuggestDecay},
                                                                {"sweep", RunSweepCommand}};
   const auto found = commands.find(name);
-  return found == commands.end() ? RunTraining : found->second;
+  if (found != commands.end()) return found->second;
+  if (name.empty() || name.starts_with('-')) return RunTraining;
+  const std::vector<std::string> names(kCommandNames.begin(), kCommandNames.end());
+  throw Error(
+      fmt::format("'{}' is no command{}, expected {}, or options to train: trainer --config FILE (see trainer --help)",
+                  name, name == "train" ? "" : DidYouMean(name, names), fmt::join(names, ", ")));
 }
 
 }  // namespace

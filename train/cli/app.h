@@ -5,7 +5,7 @@
 
 namespace twofour::train {
 
-/// Set by a signal handler; the run then ends after the step under way, with a checkpoint.
+/// Set by a signal handler (HandleSignals); the run then ends after the step under way, with a checkpoint.
 struct StopRequest {
   std::atomic<bool> stop{false};
   std::atomic<int> signal{0};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <ostream>
 #include <vector>
@@ -9,6 +10,9 @@
 #include <CLI/CLI.hpp>
 
 #include "twofour/core/error.h"
+#include "twofour/train/cli/command_names.h"
+#include "twofour/train/cli/output.h"
+#include "twofour/train/config/suggest.h"
 
 namespace twofour::train {
 
@@ -93,12 +97,36 @@ bool Arguments::Parse(int argc, const char* const* argv, int skip, std::ostream&
     return true;
   } catch (const CLI::CallForHelp&) {
     out << app_->help();
+    RequireWritten(out);
   } catch (const CLI::CallForVersion&) {
     out << app_->version() << "\n";
+    RequireWritten(out);
   } catch (const CLI::ParseError& error) {
+    // Said first: what is missing may be what was misspelt.
+    std::vector<std::string> unknown = app_->remaining();
+    std::erase(unknown, "--");
+    if (!unknown.empty()) FailUnknown(unknown.front());
     throw Error(fmt::format("{} (see {} --help)", error.what(), app_->get_name()));
   }
   return false;
+}
+
+void Arguments::FailUnknown(const std::string& argument) const {
+  const std::string& name = app_->get_name();
+  const bool is_option = argument.size() > 1 && argument.starts_with('-');
+  if (is_option) {
+    std::vector<std::string> options;
+    for (const CLI::Option* option : app_->get_options()) {
+      for (const std::string& known : option->get_lnames()) options.push_back("--" + known);
+    }
+    const std::string given = argument.substr(0, argument.find('='));
+    throw Error(fmt::format("{} is no option of {}{} (see {} --help)", given, name, DidYouMean(given, options), name));
+  }
+  // Options before a command's name.
+  if (std::ranges::find(kCommandNames, argument) != kCommandNames.end()) {
+    throw Error(fmt::format("the command {0} must come first: trainer {0} ... (see trainer {0} --help)", argument));
+  }
+  throw Error(fmt::format("'{}' is no argument of {}, expected options alone (see {} --help)", argument, name, name));
 }
 
 }  // namespace twofour::train

@@ -54,10 +54,12 @@ class Arguments {
   void SetFooter(const std::string& footer);
 
   /// Parses what follows the command's name: argv[skip + 1] on. False when help or version was printed to `out`
-  /// instead. Throws Error on an unknown or malformed argument.
+  /// instead. Throws Error on an unknown or malformed argument; of several, on the first unknown one.
   bool Parse(int argc, const char* const* argv, int skip, std::ostream& out);
 
  private:
+  [[noreturn]] void FailUnknown(const std::string& argument) const;
+
   std::unique_ptr<CLI::App> app_;
 };
 

@@ -1,28 +1,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <iostream>
+#include <ostream>
 
 #include "twofour/train/cli/app.h"
+#include "twofour/train/cli/output.h"
+#include "twofour/train/cli/signals.h"
 
 namespace {
 
 twofour::train::StopRequest stop_request;
-
-extern "C" void OnSignal(int signal) {
-  stop_request.signal = signal;
-  stop_request.stop = true;
-}
-
-void InstallHandler(int signal) {
-  struct sigaction action = {};
-  action.sa_handler = OnSignal;
-  action.sa_flags = SA_RESETHAND;  // A second signal ends the program at once.
-  sigaction(signal, &action, nullptr);
-}
-
-}  // namespace
 
 /// A file opened later must not become standard output: what is closed is opened on nothing.
 void OpenStandardDescriptors() {
@@ -31,9 +18,14 @@ void OpenStandardDescriptors() {
   }
 }
 
+}  // namespace
+
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
-  InstallHandler(SIGINT);
-  InstallHandler(SIGTERM);
-  return twofour::train::RunTrainer(argc, argv, std::cout, std::cerr, isatty(STDOUT_FILENO) != 0, stop_request);
+  twofour::train::HandleSignals(stop_request);
+  twofour::train::OutputBuffer out_buffer(STDOUT_FILENO, stop_request.stop);
+  twofour::train::OutputBuffer err_buffer(STDERR_FILENO, stop_request.stop);
+  std::ostream out(&out_buffer), err(&err_buffer);
+  err.tie(&out);  // Lines come in the order in which they were written.
+  return twofour::train::RunTrainer(argc, argv, out, err, isatty(STDOUT_FILENO) != 0, stop_request);
 }

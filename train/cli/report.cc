@@ -11,6 +11,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/cli/arguments.h"
 #include "twofour/train/cli/reported_runs.h"
+#include "twofour/train/cli/signals.h"
 #include "twofour/train/report/report.h"
 
 namespace twofour::train {
@@ -47,8 +48,13 @@ std::optional<ReportOptions> Parse(int argc, const char* const* argv, const Comm
 int RunReport(int argc, const char* const* argv, const CommandContext& context) {
   const std::optional<ReportOptions> options = Parse(argc, argv, context);
   if (!options) return 0;
+  const OutlivesReaders until_the_end;
   FileSystem& files = FileSystem::Default();
   const Report report = BuildReport(files, *options);
+  if (context.stop.stop) {
+    context.out << "stopped: no report was written\n";
+    return 128 + context.stop.signal;
+  }
   SaveReport(files, *options, report);
   for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
   const std::string unfinished =

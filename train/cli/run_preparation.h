@@ -33,8 +33,11 @@ struct Run {
   bool in_place() const { return resume && line.out.empty(); }
   /// Optimizer steps that have been made before.
   int64_t step() const { return resume ? resume->step() : 0; }
-  /// False for a resume at the last step.
-  bool trains() const { return !resume || !resume->state || resume->state->step != config.training().steps(); }
+  /// False for a resume at the last step, where nothing is left to be done.
+  bool trains() const {
+    return !resume || !resume->state || resume->state->step != config.training().steps() ||
+           resume->state->evaluation_pending;
+  }
 };
 
 /// What is to be done with a run in the folder of a new one.

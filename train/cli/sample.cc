@@ -13,6 +13,7 @@
 #include "twofour/nn/generate.h"
 #include "twofour/train/cli/arguments.h"
 #include "twofour/train/cli/kernel_environment.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/config/load_model.h"
 #include "twofour/train/data/text.h"
@@ -122,7 +123,7 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
     return out.good() && !stop.stop;
   });
   out << std::endl;
-  if (!out) throw Error("cannot write the text to standard output", ErrorKind::kRuntimeFailure);
+  RequireWritten(out);
   const double seconds = Clock::Default().Seconds() - began;
   context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
                              static_cast<double>(drawn.size()) / seconds, loaded.source.string());

@@ -14,6 +14,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/build_optimizer.h"
@@ -168,20 +169,25 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   PrintNotes(workload.notes, out);
   WarnOfOtherData(*request, config, workload.data_record, context.err);
   const std::optional<double> dense_rate = TrialFlipRate(dense, std::move(workload), steps, stop);
-  if (!dense_rate) return 128 + stop.signal;
+  const auto stopped = [&](size_t tried) {
+    out << fmt::format("stopped with {} of {} lambdas tried: nothing is suggested\n", tried, request->lambdas.size());
+    return 128 + stop.signal;
+  };
+  if (!dense_rate) return stopped(0);
   out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
   ChooseDecay(*dense_rate, {});  // Throws now where nothing could be said at the end.
   std::vector<DecayTrial> trials;
   for (const double lambda : request->lambdas) {
     config.mutable_sparsity()->mutable_masked_decay()->set_lambda(lambda);
     const std::optional<double> rate = TrialFlipRate(config, BuildWorkload(config, files), steps, stop);
-    if (!rate) return 128 + stop.signal;
+    if (!rate) return stopped(trials.size());
     trials.push_back({lambda, *rate});
     out << fmt::format("lambda {:<7g} {:.3e}  ratio {:.2f}\n", lambda, *rate,
                        *dense_rate > 0 ? *rate / *dense_rate : 0.0)
         << std::flush;
   }
   Say(*dense_rate, trials, proto::MaskedDecay::Place_Name(config.sparsity().masked_decay().place()), out);
+  RequireWritten(out);
   return 0;
 }
 

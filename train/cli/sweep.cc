@@ -11,6 +11,7 @@
 #include "twofour/core/error.h"
 #include "twofour/train/cli/arguments.h"
 #include "twofour/train/cli/progress.h"
+#include "twofour/train/cli/signals.h"
 #include "twofour/train/cli/sweep_progress.h"
 #include "twofour/train/run_path.h"
 #include "twofour/train/sweep/plan.h"
@@ -35,7 +36,8 @@ Examples:
 Runs are written to runs/<name>/<variant>/seed-<seed>, what each prints to seed-<seed>.log beside it, and the report on
 all of them, those that failed and why, to runs/<name>/report.html and report.csv. Started again, a sweep makes what is
 not finished yet. The fields of a sweep file are described in train/sweep.proto.
-Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.)";
+Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.
+HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end the runs under way, with checkpoints; the same once more, at once.)";
 
 /// "1 run", "2 runs".
 std::string Count(size_t count, const std::string& noun) {
@@ -115,6 +117,7 @@ int RunSweepCommand(int argc, const char* const* argv, const CommandContext& con
   arguments.Add("--out", line.out, "Folder of the runs and the report (default: runs/<name>)").Type("DIR");
   arguments.AddFlag("--dry-run", line.dry_run, "Check everything and list the runs, then stop");
   if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
+  const OutlivesReaders until_the_end;
   const SweepServices services{.write_report = [&context](const ReportOptions& options) {
     const Report report = BuildReport(FileSystem::Default(), options);
     SaveReport(FileSystem::Default(), options, report);

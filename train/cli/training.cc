@@ -14,9 +14,11 @@
 #include "twofour/train/cli/closing_lines.h"
 #include "twofour/train/cli/command_line.h"
 #include "twofour/train/cli/conclude.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/resume.h"
 #include "twofour/train/cli/run_preparation.h"
+#include "twofour/train/cli/signals.h"
 #include "twofour/train/config/build.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/text_config.h"
@@ -66,7 +68,7 @@ void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& o
   }
   checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
   // An evaluation before the first step is made again where there is no checkpoint yet.
-  if (TruncateMetrics(paths.metrics(), run.start ? step : -1)) {
+  if (TruncateMetrics(paths.metrics(), run.start ? step : -1, run.start && run.start->state.evaluation_pending)) {
     out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
   }
   SaveDataRecord(files, paths, run.workload.data_record);
@@ -176,7 +178,8 @@ int Train(Run& run, const CommandContext& context) {
                   services);
   RestoreTrainer(trainer, run);
   if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
-  if (run.resume && trainer.Finished()) return TrainNothing(run, trainer, context);
+  if (run.resume && trainer.Finished() && !trainer.state().evaluation_pending)
+    return TrainNothing(run, trainer, context);
   if (run.line.dry_run) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
@@ -215,8 +218,10 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
   ValidateConfig(config);
   if (line->print_config) {
     context.out << ToText(config);
+    RequireWritten(context.out);
     return 0;
   }
+  const OutlivesReaders until_the_end;
   Run run = PrepareRun(*line, resume, config, context);
   return Train(run, context);
 }

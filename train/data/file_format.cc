@@ -43,8 +43,8 @@ constexpr size_t kTextBytes = 1 << 16;  // Read to tell text from numbers.
 constexpr size_t kFewestTextBytes = 16;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-/// Its beginning alone might be the name of a table's first column.
-bool IsParquet(std::string_view text) { return text.size() > 8 && text.starts_with("PAR1") && text.ends_with("PAR1"); }
+/// Four letters alone might be the name of a table's first column: a page's header follows them.
+bool IsParquet(std::string_view text) { return text.starts_with("PAR1\x15"); }
 
 /// A 64-bit length of at most 100 MB, then a JSON object.
 bool IsSafetensors(std::string_view text) {
@@ -52,10 +52,10 @@ bool IsSafetensors(std::string_view text) {
   return text[9] == '"' || text[9] == '}' || text[9] == ' ';
 }
 
-/// Protocols 4 and 5 begin with a frame, whose 64-bit length is far below 2^40, and all end with a stop.
+/// Protocols 4 and 5 begin with a frame, whose 64-bit length is far below 2^40.
 bool IsPickle(std::string_view text) {
   return text.size() > 11 && (text.starts_with("\x80\x04\x95"sv) || text.starts_with("\x80\x05\x95"sv)) &&
-         text.substr(8, 3) == "\0\0\0"sv && text.ends_with('.');
+         text.substr(8, 3) == "\0\0\0"sv;
 }
 
 bool IsBlankOrPrints(char32_t character) {

@@ -7,7 +7,7 @@
 
 namespace twofour::train {
 
-/// What a file is, if its bytes begin (or, for tar and pickle, also go on) as a well-known format's do: "a gzip file",
+/// What a file is, if its bytes begin as a well-known format's do: "a gzip file",
 /// "a NumPy .npy file". Empty for all others. For loaders of files without a signature, which would read anything.
 /// Signatures are so long, or stand at such places, that other data does not begin with one by chance.
 std::string_view WellKnownFormat(std::span<const std::byte> bytes);

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/train/data/mapped_file.h"
+#include "twofour/core/io/random_access_file.h"
 #include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
@@ -26,28 +28,25 @@ class CharacterNumbers {
   }
 
   /// The ids, in order of first meeting, of a whole UTF-8 text.
-  std::vector<uint16_t> Encode(std::string_view text, const std::string& source) {
+  std::vector<uint16_t> Encode(const RandomAccessFile& file) {
     // Exactly as many as there are characters if the text is UTF-8: growing would take twice the memory.
-    const auto starts = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    int64_t starts = 0;
+    ForEachBlock(file, [&starts](std::string_view block) {
+      starts += std::count_if(block.begin(), block.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    });
     std::vector<uint16_t> ids;
     ids.reserve(static_cast<size_t>(starts));
-    for (Utf8Reader reader(text, source); !reader.AtEnd();) {
-      const size_t position = reader.position();
-      const char32_t character = reader.Next();
-      int32_t& id = id_of_[character];
-      if (id < 0) {
-        if (closed_) {
-          throw Error(fmt::format("{}: byte {}: character {} is not in the vocabulary that the model was made with",
-                                  source, position, DescribeCharacter(character)));
-        }
-        if (met_.size() == kMaxVocabSize) {
-          throw Error(fmt::format("{}: byte {}: more than {} different characters; take bytes for such a text", source,
-                                  position, kMaxVocabSize));
-        }
-        Add(character);
-      }
-      ids.push_back(static_cast<uint16_t>(id));
-    }
+    std::string text;  // The block at hand, after the beginning of a character that the one before it ends with.
+    int64_t end = 0;   // Of it, within the file.
+    ForEachBlock(file, [&](std::string_view block) {
+      text += block;
+      end += std::ssize(block);
+      Utf8Reader reader(text, file.path(), static_cast<uint64_t>(end) - text.size());
+      const size_t left = end < file.size() ? kLongestCharacter - 1 : 0;
+      while (reader.remaining() > left) ids.push_back(NumberOf(reader, file.path()));
+      text.erase(0, text.size() - reader.remaining());
+    });
+    file.CheckUnchanged();
     return ids;
   }
 
@@ -74,16 +73,47 @@ class CharacterNumbers {
     met_.push_back(character);
   }
 
+  static constexpr size_t kLongestCharacter = 4;  // In bytes.
+
+  template <typename Function>
+  static void ForEachBlock(const RandomAccessFile& file, const Function& function) {
+    constexpr int64_t kBlock = 1 << 20;
+    std::string block;
+    for (int64_t at = 0; at < file.size(); at += kBlock) {
+      block.resize(static_cast<size_t>(std::min(kBlock, file.size() - at)));
+      file.Read(at, std::as_writable_bytes(std::span(block)));
+      function(block);
+    }
+  }
+
+  /// Of the reader's next character.
+  uint16_t NumberOf(Utf8Reader& reader, const std::string& source) {
+    const uint64_t position = reader.position();
+    const char32_t character = reader.Next();
+    int32_t& id = id_of_[character];
+    if (id < 0) {
+      if (closed_) {
+        throw Error(fmt::format("{}: byte {}: character {} is not in the vocabulary that the model was made with",
+                                source, position, DescribeCharacter(character)));
+      }
+      if (met_.size() == kMaxVocabSize) {
+        throw Error(fmt::format("{}: byte {}: more than {} different characters; take bytes for such a text", source,
+                                position, kMaxVocabSize));
+      }
+      Add(character);
+    }
+    return static_cast<uint16_t>(id);
+  }
+
   bool closed_;
   std::vector<int32_t> id_of_ = std::vector<int32_t>(0x110000, -1);
   std::vector<char32_t> met_;
 };
 
 std::vector<uint16_t> EncodeFile(const std::string& path, CharacterNumbers& numbers) {
-  const MappedFile file(path);
-  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+  const RandomAccessFile file(path);
   try {
-    return numbers.Encode({text, file.bytes().size()}, path);
+    return numbers.Encode(file);
   } catch (const std::bad_alloc&) {
     throw Error(fmt::format("{}: no memory for its characters, 2 bytes each; bytes are read from the disk", path),
                 ErrorKind::kRuntimeFailure);
@@ -104,7 +134,7 @@ double BytesPerToken(const TokenSpan& span, const std::vector<char32_t>& charact
 
 TokenData LoadBytes(const TextOptions& options) {
   const auto source_of = [](const std::string& path) {
-    return path.empty() ? nullptr : std::make_shared<const ByteSource>(std::make_shared<const MappedFile>(path));
+    return path.empty() ? nullptr : std::make_shared<const ByteSource>(std::make_shared<const RandomAccessFile>(path));
   };
   TokenData data;
   SetParts(source_of(options.path), source_of(options.eval_path), options.eval_fraction, data);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/train/data/mapped_file.h"
+#include "twofour/core/io/random_access_file.h"
 #include "twofour/train/data/token_header.h"
 
 namespace twofour::train {
@@ -25,8 +25,10 @@ struct TokenFile {
 };
 
 TokenFile Open(const std::string& path) {
-  auto file = std::make_shared<const MappedFile>(path);
-  const int64_t header_bytes = TokenFileHeaderBytes(file->bytes(), path);
+  auto file = std::make_shared<const RandomAccessFile>(path);
+  std::vector<std::byte> beginning(static_cast<size_t>(std::min(file->size(), kTokenFileBeginning)));
+  file->Read(0, beginning);
+  const int64_t header_bytes = TokenFileHeaderBytes(beginning, file->size(), path);
   return {path, header_bytes, std::make_shared<const U16Source>(std::move(file), header_bytes)};
 }
 
@@ -47,6 +49,7 @@ int64_t CheckIds(const TokenFile& file, int64_t vocab_size) {
     throw Error(fmt::format("{}: token {} (byte {}) is {}, expected 0 to {} (vocab_size is {})", file.path, index,
                             file.header_bytes + kIdBytes * index, *wrong, vocab_size - 1, vocab_size));
   }
+  file.ids->CheckUnchanged();
   return largest;
 }
 

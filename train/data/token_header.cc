@@ -88,18 +88,18 @@ void RefuseOtherFormats(std::span<const std::byte> bytes, const std::string& sou
 
 }  // namespace
 
-int64_t TokenFileHeaderBytes(std::span<const std::byte> bytes, const std::string& source) {
-  const auto size = static_cast<int64_t>(bytes.size());
-  const int32_t magic = size >= 4 ? HeaderNumber(bytes, 0) : 0, version = size >= 8 ? HeaderNumber(bytes, 1) : 0;
+int64_t TokenFileHeaderBytes(std::span<const std::byte> beginning, int64_t size, const std::string& source) {
+  const int32_t magic = size >= 4 ? HeaderNumber(beginning, 0) : 0;
+  const int32_t version = size >= 8 ? HeaderNumber(beginning, 1) : 0;
   RefuseOtherHeaders(magic, version, size, source);
   if (magic != kMagic) {
-    RefuseOtherFormats(bytes, source);
+    RefuseOtherFormats(beginning, source);
     return 0;
   }
   if (size < kHeaderBytes) {
     throw Error(fmt::format("{}: {} bytes, too short for llm.c's header of {}", source, size, kHeaderBytes));
   }
-  const int64_t count = HeaderNumber(bytes, 2), held = size - kHeaderBytes;
+  const int64_t count = HeaderNumber(beginning, 2), held = size - kHeaderBytes;
   if (held != count * kIdBytes) {
     throw Error(fmt::format("{}: the header announces {} tokens of {} bytes and {} bytes follow it (from byte {})",
                             source, count, kIdBytes, held, kHeaderBytes));

@@ -21,37 +21,45 @@ void CheckRange(const TokenSource& source, int64_t offset, size_t count) {
   throw Error(fmt::format("cannot read {} tokens from token {} on: there are {}", count, offset, size));
 }
 
+/// Reads a little-endian T for each token, without memory beside `out`: the numbers are read into its end and widened
+/// from the front, which never overtakes them.
+template <typename T>
+void ReadAndWiden(const RandomAccessFile& file, int64_t offset, std::span<int32_t> out) {
+  const std::span<std::byte> numbers = std::as_writable_bytes(out).last(out.size() * sizeof(T));
+  file.Read(offset, numbers);
+  for (size_t i = 0; i < out.size(); ++i) {
+    T number;
+    std::memcpy(&number, numbers.data() + sizeof(T) * i, sizeof(T));
+    out[i] = number;
+  }
+}
+
 }  // namespace
 
-ByteSource::ByteSource(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
+ByteSource::ByteSource(std::shared_ptr<const RandomAccessFile> file) : file_(std::move(file)) {}
 
 void ByteSource::Read(int64_t offset, std::span<int32_t> out) const {
   CheckRange(*this, offset, out.size());
-  const std::byte* first = file_->bytes().data() + offset;
-  std::transform(first, first + out.size(), out.begin(), [](std::byte b) { return std::to_integer<int32_t>(b); });
+  ReadAndWiden<uint8_t>(*file_, offset, out);
 }
 
-U16Source::U16Source(std::shared_ptr<const MappedFile> file, int64_t header_bytes) : file_(std::move(file)) {
-  const auto size = static_cast<int64_t>(file_->bytes().size());
-  if (header_bytes < 0 || header_bytes > size) {
-    throw Error(fmt::format("{}: {} bytes, expected a header of {}", file_->path(), size, header_bytes));
+U16Source::U16Source(std::shared_ptr<const RandomAccessFile> file, int64_t header_bytes)
+    : file_(std::move(file)), header_bytes_(header_bytes) {
+  constexpr int64_t kIdBytes = sizeof(uint16_t);
+  if (header_bytes < 0 || header_bytes > file_->size()) {
+    throw Error(fmt::format("{}: {} bytes, expected a header of {}", file_->path(), file_->size(), header_bytes));
   }
-  ids_ = file_->bytes().subspan(static_cast<size_t>(header_bytes));
-  if (ids_.size() % sizeof(uint16_t) != 0) {
+  const int64_t bytes = file_->size() - header_bytes;
+  if (bytes % kIdBytes != 0) {
     const std::string header = header_bytes == 0 ? "" : fmt::format(" after a header of {}", header_bytes);
-    throw Error(
-        fmt::format("{}: {} bytes{}, expected an even number: 2 for each token", file_->path(), ids_.size(), header));
+    throw Error(fmt::format("{}: {} bytes{}, expected an even number: 2 for each token", file_->path(), bytes, header));
   }
+  size_ = bytes / kIdBytes;
 }
 
 void U16Source::Read(int64_t offset, std::span<int32_t> out) const {
   CheckRange(*this, offset, out.size());
-  const std::byte* from = ids_.data() + sizeof(uint16_t) * static_cast<size_t>(offset);
-  for (size_t i = 0; i < out.size(); ++i) {
-    uint16_t id;
-    std::memcpy(&id, from + sizeof(id) * i, sizeof(id));
-    out[i] = id;
-  }
+  ReadAndWiden<uint16_t>(*file_, header_bytes_ + offset * int64_t{sizeof(uint16_t)}, out);
 }
 
 void InMemoryTokens::Read(int64_t offset, std::span<int32_t> out) const {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "twofour/train/data/mapped_file.h"
+#include "twofour/core/io/random_access_file.h"
 
 namespace twofour::train {
 
@@ -22,6 +22,10 @@ class TokenSource {
 
   /// Copies the tokens from `offset` on. Throws Error on what does not lie within [0, size()).
   virtual void Read(int64_t offset, std::span<int32_t> out) const = 0;
+
+  /// Throws Error (a runtime failure) when the tokens that were read may not be those that the source began with: see
+  /// RandomAccessFile::CheckUnchanged. To be called after reading.
+  virtual void CheckUnchanged() const {}
 };
 
 /// A part of a source: tokens begin to end-1.
@@ -36,27 +40,30 @@ struct TokenSpan {
 /// Every byte of a file is a token.
 class ByteSource : public TokenSource {
  public:
-  explicit ByteSource(std::shared_ptr<const MappedFile> file);
+  explicit ByteSource(std::shared_ptr<const RandomAccessFile> file);
 
-  int64_t size() const override { return static_cast<int64_t>(file_->bytes().size()); }
+  int64_t size() const override { return file_->size(); }
   void Read(int64_t offset, std::span<int32_t> out) const override;
+  void CheckUnchanged() const override { file_->CheckUnchanged(); }
 
  private:
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const RandomAccessFile> file_;
 };
 
 /// The rest of a file after `header_bytes`, as little-endian unsigned 16-bit numbers.
 class U16Source : public TokenSource {
  public:
   /// Throws Error when the file is shorter than the header or an odd number of bytes follows it.
-  explicit U16Source(std::shared_ptr<const MappedFile> file, int64_t header_bytes = 0);
+  explicit U16Source(std::shared_ptr<const RandomAccessFile> file, int64_t header_bytes = 0);
 
-  int64_t size() const override { return static_cast<int64_t>(ids_.size() / sizeof(uint16_t)); }
+  int64_t size() const override { return size_; }
   void Read(int64_t offset, std::span<int32_t> out) const override;
+  void CheckUnchanged() const override { file_->CheckUnchanged(); }
 
  private:
-  std::shared_ptr<const MappedFile> file_;
-  std::span<const std::byte> ids_;  // At any address: the header may have an odd size.
+  std::shared_ptr<const RandomAccessFile> file_;
+  int64_t header_bytes_ = 0;
+  int64_t size_ = 0;
 };
 
 /// Ids in memory, two bytes each.

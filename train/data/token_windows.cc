@@ -24,12 +24,13 @@ TokenBatch ReadWindows(const TokenSource& source, const std::vector<int64_t>& be
   TokenBatch batch{Tensor::Empty(shape, DType::kI32), Tensor::Empty(shape, DType::kI32)};
   int32_t* input = batch.inputs.mutable_data<int32_t>();
   int32_t* target = batch.targets.mutable_data<int32_t>();
+  std::vector<int32_t> window(static_cast<size_t>(length) + 1);
   for (const int64_t begin : begins) {
-    source.Read(begin, {input, static_cast<size_t>(length)});
-    source.Read(begin + 1, {target, static_cast<size_t>(length)});
-    input += length;
-    target += length;
+    source.Read(begin, window);
+    input = std::copy(window.begin(), window.end() - 1, input);
+    target = std::copy(window.begin() + 1, window.end(), target);
   }
+  source.CheckUnchanged();
   return batch;
 }
 

@@ -42,7 +42,7 @@ char32_t Utf8Reader::NextOfSeveralBytes() {
 }
 
 void Utf8Reader::Fail(const std::string& what) const {
-  throw Error(fmt::format("{}: byte {}: not UTF-8: {}", source_, position_, what));
+  throw Error(fmt::format("{}: byte {}: not UTF-8: {}", source_, position(), what));
 }
 
 void AppendUtf8(char32_t scalar, std::string& text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,12 +12,15 @@ namespace twofour::train {
 /// overlong, a surrogate, beyond U+10FFFF or cut short is an Error. The text must outlive the reader.
 class Utf8Reader {
  public:
-  /// `source` names the text in messages.
-  Utf8Reader(std::string_view text, std::string source) : text_(text), source_(std::move(source)) {}
+  /// `source` names the text in messages, and the text begins at its byte `first_byte`.
+  Utf8Reader(std::string_view text, std::string source, uint64_t first_byte = 0)
+      : text_(text), source_(std::move(source)), first_byte_(first_byte) {}
 
   bool AtEnd() const { return position_ == text_.size(); }
-  /// Byte at which the next character begins.
-  size_t position() const { return position_; }
+  /// Byte of the source at which the next character begins.
+  uint64_t position() const { return first_byte_ + position_; }
+  /// Bytes of the text that are not read yet.
+  size_t remaining() const { return text_.size() - position_; }
 
   /// The next character's code point; not to be called at the end. Throws Error, naming the byte.
   char32_t Next() {
@@ -32,7 +36,8 @@ class Utf8Reader {
 
   std::string_view text_;
   std::string source_;
-  size_t position_ = 0;
+  uint64_t first_byte_;
+  size_t position_ = 0;  // Within text_.
 };
 
 /// True for what UTF-8 can encode: at most U+10FFFF and no surrogate.

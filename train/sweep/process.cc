@@ -89,6 +89,18 @@ class ChildProcess : public Process {
   std::optional<int> exit_code_;
 };
 
+/// From here to the program's start a signal must end the child, not set something in its copy of this process. What is
+/// ignored stays ignored.
+void DropHandlers() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction action = {};
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
 /// All that the child does, none of which may allocate: another thread may have held the allocator's lock.
 [[noreturn]] void BecomeProgram(const char* executable, char* const* argv, int input, int log, int failure,
                                 pid_t parent, const sigset_t& signals) {
@@ -97,8 +109,7 @@ class ChildProcess : public Process {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
   if (getppid() != parent) _exit(1);  // It ended before it could be told of.
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  DropHandlers();
   sigprocmask(SIG_SETMASK, &signals, nullptr);
   if (dup2(input, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0) {
     execv(executable, argv);
@@ -126,6 +137,8 @@ class SystemLauncher : public ProcessLauncher {
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
 
+    // While it is ignored, as whoever started this process may have left it, exit codes of children are dropped.
+    std::signal(SIGCHLD, SIG_DFL);
     const pid_t parent = getpid();
     pid_t id = 0;
     {

@@ -11,6 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/run_files.h"
+#include "twofour/train/stop_signals.h"
 #include "twofour/train/sweep/time_left.h"
 
 namespace twofour::train {
@@ -124,8 +125,8 @@ class Runner {
               seconds};
     }
     if (code == 0) return {RunEnd::Kind::kFailed, "ended without model.safetensors", seconds};
-    if (stopped_by_ != 0 && code == 128 + stopped_by_) {
-      return {RunEnd::Kind::kInterrupted, fmt::format("stopped by signal {}", stopped_by_), seconds};
+    if (stopped_by_ != 0 && IsStopExitCode(code)) {
+      return {RunEnd::Kind::kInterrupted, fmt::format("stopped by signal {}", code - 128), seconds};
     }
     return {RunEnd::Kind::kFailed, code > 128 ? SignalWords(code - 128) : fmt::format("exit code {}", code), seconds};
   }

@@ -1,16 +1,11 @@
 #include "twofour/train/tensorboard/record_writer.h"
 
-#include <fmt/format.h>
-
 #include <bit>
-#include <cerrno>
 #include <concepts>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 
-#include "twofour/core/error.h"
 #include "twofour/core/io/crc32c.h"
 
 namespace twofour::train {
@@ -28,12 +23,7 @@ uint32_t MaskedCrc(std::string_view data) {
 
 }  // namespace
 
-RecordWriter::RecordWriter(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "ab")) {
-  if (file_ == nullptr) {
-    throw Error(fmt::format("cannot open {} for appending: {}", path.string(), std::strerror(errno)),
-                ErrorKind::kRuntimeFailure);
-  }
-}
+RecordWriter::RecordWriter(const std::filesystem::path& path) : file_(path) {}
 
 void RecordWriter::Write(std::string_view record) {
   std::string framed;
@@ -42,10 +32,7 @@ void RecordWriter::Write(std::string_view record) {
   AppendLittleEndian(MaskedCrc(framed), framed);
   framed += record;
   AppendLittleEndian(MaskedCrc(record), framed);
-  if (std::fwrite(framed.data(), 1, framed.size(), file_.get()) != framed.size() || std::fflush(file_.get()) != 0) {
-    throw Error(fmt::format("cannot write to {}: {}", path_.string(), std::strerror(errno)),
-                ErrorKind::kRuntimeFailure);
-  }
+  file_.Append(framed);
 }
 
 }  // namespace twofour::train

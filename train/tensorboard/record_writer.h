@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string_view>
+
+#include "twofour/core/io/append_file.h"
 
 namespace twofour::train {
 
@@ -21,12 +21,7 @@ class RecordWriter {
   void Write(std::string_view record);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 }  // namespace twofour::train

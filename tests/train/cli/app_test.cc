@@ -223,6 +223,56 @@ TEST_F(AppTest, BadArgumentsExitWith2) {
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 
+TEST_F(AppTest, ACommandStandsFirst) {
+  EXPECT_THAT(
+      Run({"--threads", "2", "report", "runs/a"}),
+      FailsWith(2, HasSubstr("the command report must come first: trainer report ... (see trainer report --help)")));
+  EXPECT_THAT(Run({"--dry-run", "sweep", "--config", "x"}),
+              FailsWith(2, HasSubstr("the command sweep must come first")));
+  // The value of an option may be named as a command is.
+  EXPECT_THAT(Run({"--config", "report"}), FailsWith(2, HasSubstr("cannot read report")));
+}
+
+TEST_F(AppTest, UnknownCommandsOptionsAndArgumentsAreNamedWithWhatWasMeant) {
+  EXPECT_THAT(Run({"reprot", "runs/a"}),
+              FailsWith(2, AllOf(HasSubstr("'reprot' is no command (did you mean 'report'?)"),
+                                 HasSubstr("suggest-decay, sweep"))));
+  EXPECT_THAT(Run({"train", "--config", Path("tiny.pbtxt")}),
+              FailsWith(2, AllOf(HasSubstr("'train' is no command, expected"), HasSubstr("trainer --config FILE"))));
+  EXPECT_THAT(Run({Path("tiny.pbtxt")}), FailsWith(2, HasSubstr("tiny.pbtxt' is no command, expected")));
+  EXPECT_THAT(Run({"--confg", "x"}),
+              FailsWith(2, HasSubstr("--confg is no option of trainer (did you mean '--config'?)")));
+  EXPECT_THAT(Run({"--confg=x"}),
+              FailsWith(2, HasSubstr("--confg is no option of trainer (did you mean '--config'?)")));
+  EXPECT_THAT(Run({"-threads", "2"}), FailsWith(2, HasSubstr("(did you mean '--threads'?)")));
+  EXPECT_THAT(
+      Run({"sweep", "--confg", "x"}),
+      FailsWith(
+          2, HasSubstr("--confg is no option of trainer sweep (did you mean '--config'?) (see trainer sweep --help)")));
+  EXPECT_THAT(Run({"report", "--basline", "x", "r"}), FailsWith(2, HasSubstr("(did you mean '--baseline'?)")));
+  EXPECT_THAT(Run({"sample", "--run", "r", "some", "words"}),
+              FailsWith(2, HasSubstr("'some' is no argument of trainer sample")));
+  EXPECT_THAT(Run({"--config", Path("tiny.pbtxt"), "--", "words"}), FailsWith(2, HasSubstr("'words' is no argument")));
+}
+
+TEST_F(AppTest, AReportThatIsStoppedWritesNothing) {
+  ASSERT_EQ(Train("run").code, 0);
+  stop_.signal = SIGHUP;
+  stop_.stop = true;
+  const Outcome outcome = Run({"report", Path("run"), "--out", Path("report.html")});
+  EXPECT_EQ(outcome.code, 128 + SIGHUP);
+  EXPECT_THAT(outcome.out, HasSubstr("stopped"));
+  EXPECT_FALSE(fs::exists(dir_ / "report.html"));
+}
+
+TEST_F(AppTest, ASuggestionThatIsStoppedSaysSo) {
+  stop_.signal = SIGUSR1;
+  stop_.stop = true;
+  const Outcome outcome = Run({"suggest-decay", "--config", Path("tiny.pbtxt"), "--steps", "3"});
+  EXPECT_EQ(outcome.code, 128 + SIGUSR1);
+  EXPECT_THAT(outcome.out, HasSubstr("stopped with 0 of 6 lambdas tried: nothing is suggested"));
+}
+
 TEST_F(AppTest, HelpAndVersionAreNotErrors) {
   EXPECT_THAT(Run({"--help"}).out, AllOf(HasSubstr("--resume"), HasSubstr("Exit codes")));
   EXPECT_THAT(Run({"--version"}).out, StartsWith("twofour "));

@@ -228,8 +228,8 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   for (const char* run : {"out/base/seed-1", "out/base/seed-2"}) {
     ASSERT_TRUE(AwaitTraining(*sweep, run)) << ReadTextFile(dir_ / "log");
   }
-  sweep->Signal(SIGINT);
-  EXPECT_EQ(AwaitEnd(*sweep), 128 + SIGINT) << ReadTextFile(dir_ / "log");
+  sweep->Signal(SIGUSR1);
+  EXPECT_EQ(AwaitEnd(*sweep), 128 + SIGUSR1) << ReadTextFile(dir_ / "log");
   EXPECT_THAT(ReadTextFile(dir_ / "log"),
               AllOf(HasSubstr("stopping: waiting for 2 runs to write a checkpoint"),
                     HasSubstr("stopped with 0 of 2 runs finished; go on with: trainer sweep --config " +

@@ -93,6 +93,23 @@ TEST_F(LoadTextTest, LongTextsComeBack) {
   EXPECT_EQ(data.eval_bytes_per_token, static_cast<double>(text.size()) / 100000);
 }
 
+TEST_F(LoadTextTest, CharactersMayLieAcrossTheBlocksInWhichAFileIsRead) {
+  // Blocks are powers of two: with three bytes for each character, and then one byte less before them, they end within
+  // a character in every way.
+  for (const std::string beginning : {"", "a", "ab"}) {
+    std::string text = beginning;
+    constexpr int64_t kCount = 1'100'000;
+    for (int64_t i = 0; i < kCount; ++i) text += i % 3 == 0 ? "\u20AC" : "\u20AD";
+    const TokenData data = LoadText(Characters(text));
+    const auto first = static_cast<int64_t>(beginning.size());
+    ASSERT_EQ(data.train.size() + data.eval.size(), first + kCount);
+    std::vector<int32_t> tokens = TokensOf({data.train.source, first, first + kCount});
+    for (int64_t i = 0; i < kCount; ++i) ASSERT_EQ(tokens[static_cast<size_t>(i)], first + (i % 3 == 0 ? 0 : 1)) << i;
+    ExpectError(Characters(text + "\xE2\x82"), (dir_ / "text").string() + ": byte " + std::to_string(text.size()) +
+                                                   ": not UTF-8: the text ends within a character");
+  }
+}
+
 TEST_F(LoadTextTest, TakesAsManyCharactersAsIdsCanNumber) {
   std::string text;
   for (char32_t c = 0x20000; c > 0x10000; --c) AppendUtf8(c, text);

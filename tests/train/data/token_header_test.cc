@@ -21,7 +21,9 @@ using ::testing::StartsWith;
 using std::string_view_literals::operator""sv;
 
 int64_t HeaderBytes(std::string_view text) {
-  return TokenFileHeaderBytes(std::as_bytes(std::span(text.data(), text.size())), "ids.bin");
+  const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+  return TokenFileHeaderBytes(bytes.first(std::min<size_t>(bytes.size(), kTokenFileBeginning)),
+                              static_cast<int64_t>(bytes.size()), "ids.bin");
 }
 
 std::string ErrorOf(std::string_view text) {

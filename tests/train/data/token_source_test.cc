@@ -32,8 +32,8 @@ std::vector<int32_t> Tokens(const TokenSource& source, int64_t offset, size_t co
 
 class TokenSourceTest : public ::testing::Test {
  protected:
-  std::shared_ptr<const MappedFile> Map(std::string_view contents) {
-    return std::make_shared<const MappedFile>(WriteTestFile(dir_ / "file", contents));
+  std::shared_ptr<const RandomAccessFile> Open(std::string_view contents) {
+    return std::make_shared<const RandomAccessFile>(WriteTestFile(dir_ / "file", contents));
   }
   std::string Path() const { return (dir_ / "file").string(); }
 
@@ -41,26 +41,26 @@ class TokenSourceTest : public ::testing::Test {
 };
 
 TEST_F(TokenSourceTest, BytesAreTokens) {
-  const ByteSource source(Map(std::string_view("a\0\xff\x80z", 5)));
+  const ByteSource source(Open(std::string_view("a\0\xff\x80z", 5)));
   EXPECT_EQ(source.size(), 5);
   EXPECT_THAT(Tokens(source, 0, 5), ElementsAre('a', 0, 255, 128, 'z'));
   EXPECT_THAT(Tokens(source, 3, 2), ElementsAre(128, 'z'));
 }
 
 TEST_F(TokenSourceTest, PairsOfBytesAreLittleEndianTokens) {
-  const U16Source source(Map(std::string_view("\x01\x00\x00\x01\xff\xff\x34\x12", 8)));
+  const U16Source source(Open(std::string_view("\x01\x00\x00\x01\xff\xff\x34\x12", 8)));
   EXPECT_EQ(source.size(), 4);
   EXPECT_THAT(Tokens(source, 0, 4), ElementsAre(1, 256, 65535, 0x1234));
   EXPECT_THAT(Tokens(source, 1, 2), ElementsAre(256, 65535));
 }
 
 TEST_F(TokenSourceTest, AHeaderMayEndAtAnOddByte) {
-  const U16Source source(Map("abc\x01\x02\x03\x04"), 3);
+  const U16Source source(Open("abc\x01\x02\x03\x04"), 3);
   EXPECT_THAT(Tokens(source, 0, 2), ElementsAre(0x0201, 0x0403));
   EXPECT_THAT(Tokens(source, 1, 1), ElementsAre(0x0403));
 }
 
-TEST_F(TokenSourceTest, AFileMayBeAHeaderAlone) { EXPECT_EQ(U16Source(Map("abc"), 3).size(), 0); }
+TEST_F(TokenSourceTest, AFileMayBeAHeaderAlone) { EXPECT_EQ(U16Source(Open("abc"), 3).size(), 0); }
 
 TEST_F(TokenSourceTest, MemoryHoldsTokens) {
   const InMemoryTokens source({7, 65535, 0});
@@ -74,7 +74,7 @@ TEST_F(TokenSourceTest, ReadsNothingAtTheEnd) {
 }
 
 TEST_F(TokenSourceTest, RefusesWhatIsOutside) {
-  const auto file = Map("abcdefgh");
+  const auto file = Open("abcdefgh");
   const std::shared_ptr<const TokenSource> sources[] = {std::make_shared<ByteSource>(file),
                                                         std::make_shared<U16Source>(file, 2),
                                                         std::make_shared<InMemoryTokens>(std::vector<uint16_t>(5))};
@@ -92,13 +92,27 @@ TEST_F(TokenSourceTest, RefusesWhatIsOutside) {
 }
 
 TEST_F(TokenSourceTest, RefusesOddSizes) {
-  const auto file = Map("abcde");
+  const auto file = Open("abcde");
   EXPECT_THAT([&] { U16Source source(file); },
               ThrowsMessage<Error>(Path() + ": 5 bytes, expected an even number: 2 for each token"));
   EXPECT_THAT(
       [&] { U16Source source(file, 2); },
       ThrowsMessage<Error>(Path() + ": 3 bytes after a header of 2, expected an even number: 2 for each token"));
   EXPECT_THAT([&] { U16Source source(file, 6); }, ThrowsMessage<Error>(Path() + ": 5 bytes, expected a header of 6"));
+}
+
+TEST_F(TokenSourceTest, AFileThatHasBecomeShorterIsAnError) {
+  const auto file = Open("abcdefgh");
+  const ByteSource bytes(file);
+  const U16Source ids(file, 2);
+  std::filesystem::resize_file(dir_ / "file", 4);
+  const auto shorter = ThrowsMessage<Error>("cannot read " + Path() +
+                                            ": it has become shorter while it was being read: 4 bytes, expected 8");
+  EXPECT_THAT(Tokens(bytes, 0, 4), ElementsAre('a', 'b', 'c', 'd'));
+  EXPECT_THAT([&] { Tokens(bytes, 3, 2); }, shorter);
+  EXPECT_THAT([&] { bytes.CheckUnchanged(); }, shorter);
+  EXPECT_THAT([&] { Tokens(ids, 1, 1); }, shorter);
+  EXPECT_THAT([&] { ids.CheckUnchanged(); }, shorter);
 }
 
 TEST_F(TokenSourceTest, ReadsFarBeyond32Bits) {
@@ -109,7 +123,7 @@ TEST_F(TokenSourceTest, ReadsFarBeyond32Bits) {
   std::filesystem::resize_file(path, static_cast<uintmax_t>(kBytes - 4), refused);
   if (refused) GTEST_SKIP() << refused.message();
   std::ofstream(path, std::ios::binary | std::ios::app) << "\x05\x06\x07\x08";
-  const auto file = std::make_shared<const MappedFile>(path);
+  const auto file = std::make_shared<const RandomAccessFile>(path);
   const U16Source source(file);
   ASSERT_EQ(source.size(), kBytes / 2);
   EXPECT_THAT(Tokens(source, kBytes / 2 - 3, 3), ElementsAre(0, 0x0605, 0x0807));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -54,6 +55,28 @@ std::vector<int64_t> Begins(const TokenBatch& batch) {
     begins.push_back(input[0]);
   }
   return begins;
+}
+
+/// Says after reading that the tokens are no longer those that it began with.
+class ChangedSource : public TokenSource {
+ public:
+  int64_t size() const override { return 100; }
+  void Read(int64_t, std::span<int32_t> out) const override {
+    std::fill(out.begin(), out.end(), 1);
+    was_read_ = true;
+  }
+  void CheckUnchanged() const override {
+    if (was_read_) throw Error("changed");
+  }
+
+ private:
+  mutable bool was_read_ = false;
+};
+
+TEST(TokenWindowsTest, EveryBatchIsOfAnUnchangedSource) {
+  const TokenSpan span{std::make_shared<ChangedSource>(), 0, 100};
+  EXPECT_THAT([&] { RandomWindows(span, 2, 8, 1).Get(0); }, ThrowsMessage<Error>("changed"));
+  EXPECT_THAT([&] { SequentialWindows(span, 2, 8).Get(0); }, ThrowsMessage<Error>("changed"));
 }
 
 TEST(RandomWindowsTest, TargetsFollowInputs) {

@@ -6,7 +6,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <string>
 #include <thread>
+
+#include "twofour/train/cli/signals.h"
 
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -80,6 +85,33 @@ TEST_F(ProcessTest, ASignalIsNotLostWhileTheChildStarts) {
     process->Signal(SIGINT);
     ASSERT_EQ(Wait(*process), 128 + SIGINT);
   }
+}
+
+TEST_F(ProcessTest, EndsWithItsCodeAlthoughWhoeverStartedUsIgnoresChildren) {
+  std::signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(Wait(*Shell("exit 3")), 3);
+}
+
+class SignalInheritanceTest : public ProcessTest {
+ protected:
+  /// What a child ignores, a bit for each signal.
+  uint64_t Ignored() {
+    const auto process = ProcessLauncher::Default().Start({"/bin/grep", {"SigIgn", "/proc/self/status"}, dir_ / "log"});
+    if (Wait(*process) != 0) return ~uint64_t{0};
+    return std::stoull(ReadTextFile(dir_ / "log").substr(std::string("SigIgn:").size()), nullptr, 16);
+  }
+  static bool Ignores(uint64_t signals, int signal) { return (signals >> (signal - 1) & 1) != 0; }
+};
+
+TEST_F(SignalInheritanceTest, ChildrenIgnoreWhatThisProcessIgnoresAndNothingElse) {
+  if (!std::filesystem::exists("/proc/self/status")) GTEST_SKIP() << "no /proc";
+  const auto before = std::signal(SIGHUP, SIG_IGN);
+  const OutlivesReaders outlives;
+  const uint64_t ignored = Ignored();
+  std::signal(SIGHUP, before);
+  EXPECT_TRUE(Ignores(ignored, SIGHUP));
+  EXPECT_FALSE(Ignores(ignored, SIGPIPE));
+  EXPECT_FALSE(Ignores(ignored, SIGTERM));
 }
 
 TEST_F(ProcessTest, IsOutOfReachOfWhatATerminalSendsToThisProcess) {

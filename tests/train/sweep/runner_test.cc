@@ -243,6 +243,18 @@ TEST_F(RunnerTest, AskedToStopPassesTheSignalOnOnceAndWaits) {
   EXPECT_THAT(result.failed, IsEmpty());
 }
 
+TEST_F(RunnerTest, ARunThatAnotherSignalReachedFirstIsInterruptedAsWell) {
+  // A cluster's manager signals every process of a job, and each as it likes.
+  const SweepPlan plan = Plan("seed: [1, 2] parallel_runs: 2");
+  trainers_.scripts["base seed-1"] = {.seconds = 9, .code_when_signalled = 128 + SIGTERM};
+  trainers_.scripts["base seed-2"] = {.seconds = 9, .code_when_signalled = 128 + SIGKILL};
+  stop_at_ = trainers_.now + 3;
+  stop_signal_ = SIGUSR1;
+  EXPECT_CALL(observer_, OnEnd(Titled("base seed 1"), Ended(RunEnd::Kind::kInterrupted), _));
+  EXPECT_CALL(observer_, OnEnd(Titled("base seed 2"), Field(&RunEnd::reason, "ended by signal 9"), _));
+  EXPECT_THAT(Run(plan).failed, ElementsAre(1));
+}
+
 TEST_F(RunnerTest, WhatEndsOtherwiseAfterTheSignalIsJudgedAsEver) {
   const SweepPlan plan = Plan("seed: [1, 2, 3] parallel_runs: 3");
   trainers_.scripts["base seed-1"] = {.seconds = 9, .code_when_signalled = 0};  // Was done just then.

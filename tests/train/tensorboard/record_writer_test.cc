@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/support/expect_error.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
 
@@ -46,6 +47,19 @@ TEST(RecordWriterTest, AppendsToWhatIsThere) {
   const std::string file = ReadTextFile(dir / "f");
   EXPECT_EQ(file.substr(0, 6), "before");
   EXPECT_EQ(file.substr(18, 6), "record");
+}
+
+TEST(RecordWriterTest, ARecordForWhichThereIsNoRoomIsNotTorn) {
+  const TempDir dir;
+  RecordWriter writer(dir / "f");
+  writer.Write("one");
+  {
+    const test::FileSizeLimit limit(30);
+    EXPECT_ERROR(writer.Write("two"), ErrorKind::kRuntimeFailure, HasSubstr("File too large"));
+  }
+  EXPECT_EQ(ReadTextFile(dir / "f").size(), 19u);
+  writer.Write("two");
+  EXPECT_EQ(ReadTextFile(dir / "f").size(), 2 * 19u);
 }
 
 TEST(RecordWriterTest, ReportsWhatItCannotWrite) {

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <array>
+
+namespace twofour::train {
+
+/// The commands that have a name. Without one, the program trains.
+inline constexpr std::array kCommandNames = {"report", "retrain", "sample", "suggest-decay", "sweep"};
+
+}  // namespace twofour::train

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+namespace twofour::train {
+
+/// The signals that ask a program of ours for an end, in order and without hurry: from a person (Ctrl-C, kill), a
+/// closed terminal, a cluster's manager (USR1 and USR2 as a warning, XCPU), a timer or the machine's power supply.
+inline constexpr std::array kStopSignals = {
+    SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM,
+#ifdef SIGPWR
+    SIGPWR,
+#endif
+};
+
+/// Whether a process that ended with this code did so because it was asked to.
+inline bool IsStopExitCode(int code) {
+  return std::any_of(kStopSignals.begin(), kStopSignals.end(), [code](int signal) { return code == 128 + signal; });
+}
+
+}  // namespace twofour::train
