@@ -22,8 +22,9 @@ void Conclude(const EndedRun& ended, std::ostream& out) {
   const bool early = ended.trainer.StoppedEarly();
   ended.sink.OnFinal({state.step, model_step, best.step, best.loss, early});
   SaveFinalModel(FileSystem::Default(), ended.run, ended.model, state, options);
-  if (early) out << EarlyStopLine(ended.trainer) << "\n";
-  out << fmt::format("done in {}; {}\n", FormatDuration(ended.seconds),
+  if (early && ended.seconds) out << EarlyStopLine(ended.trainer) << "\n";
+  out << fmt::format("{}; {}\n",
+                     ended.seconds ? "done in " + FormatDuration(*ended.seconds) : "written, because it was missing",
                      ModelLines({.run = ended.run,
                                  .state = state,
                                  .model_step = model_step,

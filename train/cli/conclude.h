@@ -1,6 +1,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 
 #include "twofour/nn/module.h"
 #include "twofour/train/checkpoint.h"
@@ -20,7 +21,8 @@ struct EndedRun {
   nn::Module& model;
   const CheckpointStore& checkpoints;
   MetricSink& sink;
-  double seconds = 0;  ///< That it took, in this process.
+  /// What training took in this process; none where it was done before and only the final model was missing.
+  std::optional<double> seconds = {};
 };
 
 /// Writes the final model and the record of the end, and says to `out` what was made, which evaluation was the best,

@@ -169,7 +169,7 @@ std::vector<int64_t> AllRows(const CsvTable& table) {
 DataSplit LoadCsv(const CsvOptions& options) {
   if (options.path.empty()) throw Error("csv: path: expected the path of a file");
   const CsvTable table = ReadTable(options, options.path);
-  RequireClasses(table, options, options.path);
+  if (!options.as_before) RequireClasses(table, options, options.path);
   DataSplit split;
   split.class_names = options.as_before ? options.as_before->class_names : SortedClasses(table.label_names);
   split.feature_names = table.feature_names;
@@ -195,7 +195,7 @@ DataSplit LoadCsv(const CsvOptions& options) {
                             num_classes, split.scaling, options.path);
   split.eval = MakeDataset(eval_table, rows.eval, ClassOfLabel(eval_table, split.class_names, options, eval_path),
                            num_classes, split.scaling, eval_path);
-  RequireCommonClass(split, options.path);
+  if (!options.as_before) RequireCommonClass(split, options.path);
   split.notes = NoteColumns(table, rows.train, options);
   NoteClasses(split);
   split.description = fmt::format("csv {}: {} training and {} evaluation samples of {} features, {} classes",

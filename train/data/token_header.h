@@ -7,8 +7,8 @@
 
 namespace twofour::train {
 
-/// As many of a token file's first bytes as show what it is.
-inline constexpr int64_t kTokenFileBeginning = 1 << 16;
+/// As many of a token file's first bytes as show what it is: more than LooksLikeText() looks at.
+inline constexpr int64_t kTokenFileBeginning = 1 << 17;
 
 /// The size of the header of a token file of `size` bytes: 0 where there is none, and 1024 for llm.c's (256 32-bit
 /// numbers: 20240520, version 1, the number of 16-bit ids). `beginning` are its first kTokenFileBeginning bytes, or all

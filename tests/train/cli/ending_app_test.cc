@@ -177,7 +177,7 @@ TEST_F(EndingAppTest, AfterAnEarlyStopThereIsNothingToDoUnlessTheSettingIsChange
   }
   const Outcome again = Run({"--resume", Path("early")});
   EXPECT_EQ(again.code, 0);
-  EXPECT_THAT(again.out, AllOf(HasSubstr("stopped early after step "), HasSubstr("nothing to do"),
+  EXPECT_THAT(again.out, AllOf(HasSubstr("stopped early after step "), HasSubstr("nothing to train"),
                                HasSubstr("--set training.stop_after_evaluations_without_gain=0")));
   for (const auto& [path, content] : before) EXPECT_EQ(ReadTextFile(path), content) << path;
 

@@ -236,7 +236,7 @@ TEST_F(ResumeAppTest, AModelThatIsMissingIsExportedUnderTheStoredConfig) {
   EXPECT_FALSE(fs::exists(dir_ / "run/model.safetensors"));
   const Outcome outcome = Resume("run", {"--set", "checkpoint.save_pruned=true"});
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("model, which was missing"));
+  EXPECT_THAT(outcome.out, HasSubstr("written, because it was missing; model: "));
   EXPECT_THAT(outcome.err, HasSubstr("not applied"));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
 }

@@ -100,12 +100,12 @@ TEST_F(StartupNotesTest, EveryZeroStepsMeansAtTheEndOrNever) {
   std::string table = "x,k\n";
   for (int i = 0; i < 40; ++i) table += fmt::format("{},{}\n", i * i % 17, i % 2);
   ASSERT_EQ(TrainTable(table, {"--set", "evaluation.every_steps=0"}).code, 0);
-  EXPECT_EQ(Records("run"), (std::map<std::string, int>{{"train", 2}, {"eval", 1}}));
+  EXPECT_EQ(Records("run"), (std::map<std::string, int>{{"train", 2}, {"eval", 1}, {"final", 1}}));
   ASSERT_EQ(TrainTable(table, {"--set", "evaluation.every_steps=0", "--set", "logging.every_steps=0", "--set",
                                "checkpoint.every_steps=0", "--set", "logging.histogram_every_steps=0", "--overwrite"})
                 .code,
             0);
-  EXPECT_EQ(Records("run"), (std::map<std::string, int>{{"eval", 1}}));
+  EXPECT_EQ(Records("run"), (std::map<std::string, int>{{"eval", 1}, {"final", 1}}));
   EXPECT_TRUE(std::filesystem::exists(dir_ / "run/checkpoints/step-4"));
   EXPECT_EQ(Run({"report", Path("run"), "--out", Path("r.html")}).code, 0);
 }

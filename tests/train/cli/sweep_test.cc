@@ -241,7 +241,7 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
   }
   // A report over what there is.
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
-              ContainsRegex("\"base\",1,no,.*,interrupted,\"stopped by signal 2; its last line: stopped after step "));
+              ContainsRegex("\"base\",1,no,.*,interrupted,\"stopped by signal 10; its last line: stopped after step "));
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"), HasSubstr("0 finished runs, 2 interrupted"));
 
   const Outcome outcome = Sweep();

@@ -251,7 +251,7 @@ TEST_F(RunnerTest, ARunThatAnotherSignalReachedFirstIsInterruptedAsWell) {
   stop_at_ = trainers_.now + 3;
   stop_signal_ = SIGUSR1;
   EXPECT_CALL(observer_, OnEnd(Titled("base seed 1"), Ended(RunEnd::Kind::kInterrupted), _));
-  EXPECT_CALL(observer_, OnEnd(Titled("base seed 2"), Field(&RunEnd::reason, "ended by signal 9"), _));
+  EXPECT_CALL(observer_, OnEnd(Titled("base seed 2"), Field(&RunEnd::reason, "ended by signal 9 (Killed)"), _));
   EXPECT_THAT(Run(plan).failed, ElementsAre(1));
 }
 
