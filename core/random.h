@@ -37,7 +37,7 @@ class RandomSequence {
   float Uniform(float low, float high) { return low + (high - low) * Uniform(); }
   /// Standard normal (Box-Muller).
   float Normal();
-  /// In [0, bound), without bias. `bound` must be positive.
+  /// In [0, bound), without bias. Throws Error where `bound` is 0.
   uint32_t Below(uint32_t bound);
   /// The same from 64 random bits, for bounds that 32 bits cannot hold.
   uint64_t Below64(uint64_t bound);
