@@ -1,17 +1,17 @@
-# twofour_add_layer(NAME DEPENDS ...): one folder of the tree as the static library twofour::NAME.
+# twofour_add_layer(NAME DEPENDS ...): one folder of the tree as the library twofour::NAME, static unless
+# BUILD_SHARED_LIBS is on.
 # twofour_add_tests(NAME DEPENDS ...): one folder of tests as one GoogleTest program.
 
 # `#include "twofour/core/tensor.h"` reads the same in the tree and installed: the build tree holds links to the folders.
-set(TWOFOUR_LAYERS core sparse nn optim train)
 set(TWOFOUR_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${TWOFOUR_INCLUDE_ROOT}/twofour)
-foreach(entry IN ITEMS ${TWOFOUR_LAYERS} twofour.h)
+foreach(entry IN LISTS TWOFOUR_LAYERS ITEMS twofour.h)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${entry} ${TWOFOUR_INCLUDE_ROOT}/twofour/${entry} SYMBOLIC)
 endforeach()
 
 add_library(twofour_compile_options INTERFACE)
 target_compile_options(twofour_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                                                         -Woverloaded-virtual -Werror)
+                                                         -Woverloaded-virtual $<$<BOOL:${TWOFOUR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(twofour_compile_options INTERFACE -Wno-restrict)  # Phantoms in std::string (GCC bug 105651).
 endif()
@@ -34,10 +34,14 @@ function(twofour_add_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
-  add_library(twofour_${name} STATIC ${sources})
+  add_library(twofour_${name} ${sources})
   add_library(twofour::${name} ALIAS twofour_${name})
-  set_target_properties(twofour_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
-  target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}> $<INSTALL_INTERFACE:include>)
+  # Below 1.0 a minor version may change the interface, as find_package's check (SameMinorVersion) knows. Shared
+  # libraries find one another in the folder that they are in.
+  set_target_properties(twofour_${name} PROPERTIES
+    EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
+  target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}>)
   target_compile_features(twofour_${name} PUBLIC cxx_std_20)
   target_link_libraries(twofour_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE}
                                         $<BUILD_INTERFACE:twofour_compile_options>)
@@ -62,6 +66,11 @@ endfunction()
 
 function(twofour_add_tests name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  foreach(library IN LISTS ARG_DEPENDS)
+    if(NOT TARGET ${library})
+      return()  # Not among TWOFOUR_COMPONENTS.
+    endif()
+  endforeach()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   if(NOT sources)
     return()

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
@@ -58,10 +58,47 @@ void Accumulate(Tensor& sum, Tensor addend) {
 
 void AccumulateLeaf(Tensor::Impl& leaf, Tensor grad) {
   // A buffer that somebody else holds (the user, another leaf) must not become a gradient that is
-  // added to later.
-  if (!leaf.grad.defined() && !grad.IsSoleOwner()) grad = grad.Clone();
+  // added to later. Nor must a tensor that has a graph of its own.
+  if (grad.requires_grad() || (!leaf.grad.defined() && !grad.IsSoleOwner())) grad = grad.Clone();
   Accumulate(leaf.grad, std::move(grad));
 }
+
+std::string Describe(DType dtype, const Shape& shape) { return fmt::format("{} {}", NameOf(dtype), ToString(shape)); }
+
+/// Throws Error unless `grad` fits what `edge` leads to.
+void RequireFits(const Node& node, size_t input, const Edge& edge, const Tensor& grad) {
+  if (!grad.defined() || (edge.node == nullptr && edge.leaf == nullptr)) return;
+  const Shape& shape = edge.node != nullptr ? edge.node->output_shape() : edge.leaf->shape;
+  const DType dtype = edge.node != nullptr ? edge.node->output_dtype() : edge.leaf->dtype;
+  if (grad.shape() == shape && grad.dtype() == dtype) return;
+  throw Error(fmt::format("Backward: {} returned an invalid gradient for input {} (counted from 0): {}, expected {}",
+                          node.op(), input, Describe(grad.dtype(), grad.shape()), Describe(dtype, shape)));
+}
+
+void RequireRecordable(std::string_view op, std::initializer_list<Tensor> inputs, const Tensor& output,
+                       const autograd::BackwardFunction& backward) {
+  if (!output.defined()) throw Error(fmt::format("Record: the output of {} is undefined", op));
+  if (backward == nullptr) throw Error(fmt::format("Record: {} has no backward function", op));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs.begin()[i].impl() != output.impl()) continue;
+    throw Error(
+        fmt::format("Record: the output of {} is its input {} (counted from 0), expected a tensor of its own", op, i));
+  }
+}
+
+/// Frees a graph, whether its backward pass ends or throws.
+class ReleaseAtEnd {
+ public:
+  explicit ReleaseAtEnd(const std::vector<Node*>& nodes) : nodes_(nodes) {}
+  ~ReleaseAtEnd() {
+    for (Node* node : nodes_) node->Release();
+  }
+  ReleaseAtEnd(const ReleaseAtEnd&) = delete;
+  ReleaseAtEnd& operator=(const ReleaseAtEnd&) = delete;
+
+ private:
+  const std::vector<Node*>& nodes_;
+};
 
 }  // namespace
 
@@ -87,8 +124,12 @@ const Tensor& SavedTensor::Get() const {
   return tensor_;
 }
 
-Node::Node(std::string_view op, std::vector<Edge> inputs, Shape output_shape, BackwardFunction backward)
-    : op_(op), inputs_(std::move(inputs)), output_shape_(std::move(output_shape)), backward_(std::move(backward)) {}
+Node::Node(std::string_view op, std::vector<Edge> inputs, const Tensor& output, BackwardFunction backward)
+    : op_(op),
+      inputs_(std::move(inputs)),
+      output_shape_(output.shape()),
+      output_dtype_(output.dtype()),
+      backward_(std::move(backward)) {}
 
 Node::~Node() {
   // A chain of a million ops must not be freed by a million nested destructors.
@@ -106,9 +147,31 @@ Node::~Node() {
   }
 }
 
+std::vector<Tensor> Node::Run(const Tensor& output_grad) {
+  // Taken away first: a backward function that reaches this graph again finds it used, and does not run for ever.
+  const BackwardFunction backward = std::exchange(backward_, nullptr);
+  std::vector<Tensor> grads = backward(output_grad);
+  if (grads.size() != inputs_.size()) {
+    throw Error(
+        fmt::format("Backward: {} returned {} gradient{}, expected {}: one for each input, undefined where it needs "
+                    "none",
+                    op_, grads.size(), grads.size() == 1 ? "" : "s", inputs_.size()));
+  }
+  for (size_t i = 0; i < grads.size(); ++i) RequireFits(*this, i, inputs_[i], grads[i]);
+  return grads;
+}
+
 void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward) {
+  RequireRecordable(op, inputs, output, backward);
   if (!grad_enabled) return;
   if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); })) return;
+  if (!IsFloating(output.dtype())) {
+    throw Error(fmt::format("Record: the output of {} is {}, expected f32 or f64: only such have gradients", op,
+                            NameOf(output.dtype())));
+  }
+  if (output.impl()->leaf_requires_grad) {
+    throw Error(fmt::format("Record: the output of {} is a leaf that requires a gradient, expected a new tensor", op));
+  }
   std::vector<Edge> edges;
   edges.reserve(inputs.size());
   for (const Tensor& input : inputs) {
@@ -120,7 +183,7 @@ void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& o
       edges.push_back({nullptr, input.impl()});
     }
   }
-  output.impl()->node = std::make_shared<Node>(op, std::move(edges), output.shape(), std::move(backward));
+  output.impl()->node = std::make_shared<Node>(op, std::move(edges), output, std::move(backward));
 }
 
 }  // namespace autograd
@@ -144,15 +207,17 @@ void Tensor::Backward(const Tensor& output_grad) const {
     AccumulateLeaf(*impl_, output_grad);
     return;
   }
-  const std::vector<Node*> inputs_first = InputsFirst(impl_->node.get());
+  const std::shared_ptr<Node> root = impl_->node;  // Kept, whatever becomes of this handle.
+  const std::vector<Node*> inputs_first = InputsFirst(root.get());
   for (const Node* node : inputs_first) {
     if (node->released()) {
       throw Error(fmt::format("Backward: the graph was freed by an earlier Backward (at {})", node->op()));
     }
   }
   const NoGradGuard no_grad;
+  const ReleaseAtEnd release(inputs_first);
   std::unordered_map<Node*, Tensor> pending;
-  pending[impl_->node.get()] = output_grad;
+  pending[root.get()] = output_grad;
   for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
     Node* node = *it;
     const Tensor grad = std::move(pending[node]);
@@ -162,12 +227,9 @@ void Tensor::Backward(const Tensor& output_grad) const {
       continue;
     }
     std::vector<Tensor> input_grads = node->Run(grad);
-    node->Release();
-    for (size_t i = 0; i < node->inputs().size(); ++i) {
+    for (size_t i = 0; i < input_grads.size(); ++i) {
       const Edge& edge = node->inputs()[i];
-      if (i >= input_grads.size() || !input_grads[i].defined()) continue;
-      assert(edge.node == nullptr || input_grads[i].shape() == edge.node->output_shape());
-      assert(edge.leaf == nullptr || input_grads[i].shape() == edge.leaf->shape);
+      if (!input_grads[i].defined()) continue;
       if (edge.node != nullptr) {
         Accumulate(pending[edge.node.get()], std::move(input_grads[i]));
       } else if (edge.leaf != nullptr) {

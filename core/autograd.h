@@ -3,6 +3,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,7 +12,7 @@
 namespace twofour {
 
 /// While one lives, ops on this thread record no graph. Used for evaluation and for optimizer
-/// updates.
+/// updates. Other threads go on recording.
 class NoGradGuard {
  public:
   NoGradGuard();
@@ -41,8 +42,9 @@ class SavedTensor {
   uint64_t version_ = 0;
 };
 
-/// Maps the gradient of an op's output to the gradients of its inputs, in the order they were
-/// recorded. An undefined tensor stands for an input that wants none.
+/// Maps the gradient of an op's output to the gradients of its inputs: one for each, in the order they
+/// were recorded, with the input's shape and dtype. An undefined tensor stands for an input that needs
+/// none, or for zero. Backward() throws Error on anything else. May return `output_grad` itself.
 using BackwardFunction = std::function<std::vector<Tensor>(const Tensor& output_grad)>;
 
 /// Where the gradient of one input goes: on to the op that made it, or into the leaf it is. Both
@@ -55,7 +57,7 @@ struct Edge {
 /// One recorded op. Nodes hang off their output tensors and point at the nodes of their inputs.
 class Node {
  public:
-  Node(std::string_view op, std::vector<Edge> inputs, Shape output_shape, BackwardFunction backward);
+  Node(std::string_view op, std::vector<Edge> inputs, const Tensor& output, BackwardFunction backward);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -63,20 +65,26 @@ class Node {
   std::string_view op() const { return op_; }
   const std::vector<Edge>& inputs() const { return inputs_; }
   const Shape& output_shape() const { return output_shape_; }
+  DType output_dtype() const { return output_dtype_; }
   bool released() const { return backward_ == nullptr; }
-  std::vector<Tensor> Run(const Tensor& output_grad) const { return backward_(output_grad); }
+  /// The gradients of the inputs, as many as inputs(). Runs once, and frees what was saved for it. Throws Error, naming
+  /// the op, when the backward function returns something else than BackwardFunction says.
+  std::vector<Tensor> Run(const Tensor& output_grad);
   /// Frees what was saved for the backward pass.
   void Release() { backward_ = nullptr; }
 
  private:
-  std::string_view op_;
+  std::string op_;
   std::vector<Edge> inputs_;
   Shape output_shape_;
+  DType output_dtype_;
   BackwardFunction backward_;
 };
 
 /// Makes `output` the result of `op`: hangs a node off it unless gradients are off or no input
-/// requires one. `op` must be a string literal. Every op calls this once, last.
+/// requires one. Every op calls this once, last; so does an op of your own, with the name that messages
+/// are to call it by. Throws Error unless `output` is a floating tensor of its own: not an input, and no
+/// leaf that requires a gradient (an op that overwrites its input cannot be recorded).
 void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward);
 
 }  // namespace autograd

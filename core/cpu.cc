@@ -45,20 +45,15 @@ std::string_view NameOfSimdTarget(SimdTarget target) {
   return "?";
 }
 
-void ApplyInstructionSetLimit() {
-  [[maybe_unused]] static const bool applied = [] {
+void ApplyInstructionSetLimit() { AllowedSimdTargets(); }
+
+const std::vector<SimdTarget>& AllowedSimdTargets() {
+  static const std::vector<SimdTarget> allowed = [] {
     const SimdTarget best = BestAllowed();
     if (best != 0) hwy::DisableTargets(best - 1);  // All constants below `best`: all that is faster.
-    return true;
-  }();
-}
-
-std::vector<SimdTarget> AllowedSimdTargets() {
-  static const std::vector<SimdTarget> allowed = [] {
-    ApplyInstructionSetLimit();
     std::vector<SimdTarget> targets = hwy::SupportedAndGeneratedTargets();
     // Asking what is supported makes Highway 1.0.3 choose the best that the processor has, disabled or not: forget
-    // that.
+    // that. No kernel runs meanwhile: each waits here for the limit to be applied.
     hwy::GetChosenTarget().DeInit();
     // None is reported where the processor knows only less than the build's own baseline: that one must do.
     if (targets.empty()) targets.push_back(HWY_STATIC_TARGET);
@@ -68,7 +63,7 @@ std::vector<SimdTarget> AllowedSimdTargets() {
 }
 
 bool IsAllowed(SimdTarget target) {
-  const std::vector<SimdTarget> allowed = AllowedSimdTargets();
+  const std::vector<SimdTarget>& allowed = AllowedSimdTargets();
   return std::find(allowed.begin(), allowed.end(), target) != allowed.end();
 }
 

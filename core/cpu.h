@@ -17,7 +17,7 @@ std::string_view NameOfSimdTarget(SimdTarget target);
 /// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first; never empty.
 /// TWOFOUR_MAX_ISA=avx2 leaves out what is faster than avx2, in every kernel of twofour. Throws Error for a value that
 /// is no name, listing those that are.
-std::vector<SimdTarget> AllowedSimdTargets();
+const std::vector<SimdTarget>& AllowedSimdTargets();
 bool IsAllowed(SimdTarget target);
 
 /// Name of the first of AllowedSimdTargets().

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 namespace twofour {
 
@@ -19,24 +20,20 @@ std::string_view NameOf(DType dtype);
 
 inline bool IsFloating(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
 
-/// The DType that holds elements of type T.
+/// The DType that holds elements of type T: float, double, int32_t, and bool or uint8_t for kBool.
 template <typename T>
-constexpr DType DTypeOf();
-template <>
-constexpr DType DTypeOf<float>() {
-  return DType::kF32;
-}
-template <>
-constexpr DType DTypeOf<double>() {
-  return DType::kF64;
-}
-template <>
-constexpr DType DTypeOf<int32_t>() {
-  return DType::kI32;
-}
-template <>
-constexpr DType DTypeOf<uint8_t>() {
-  return DType::kBool;
+constexpr DType DTypeOf() {
+  if constexpr (std::is_same_v<T, float>) {
+    return DType::kF32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return DType::kF64;
+  } else if constexpr (std::is_same_v<T, int32_t>) {
+    return DType::kI32;
+  } else {
+    static_assert(std::is_same_v<T, bool> || std::is_same_v<T, uint8_t>,
+                  "a Tensor holds elements of type float, double, int32_t, or bool (also as uint8_t)");
+    return DType::kBool;
+  }
 }
 
 /// Throws the Error of an op that was given a dtype it does not take.

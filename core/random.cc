@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "twofour/core/error.h"
+
 namespace twofour {
 namespace {
 
@@ -13,6 +15,10 @@ std::array<float, 2> BoxMuller(uint32_t bits_a, uint32_t bits_b) {
   const double angle = 2.0 * std::numbers::pi * ToUniform(bits_b);
   const double radius = std::sqrt(-2.0 * std::log(u));
   return {static_cast<float>(radius * std::cos(angle)), static_cast<float>(radius * std::sin(angle))};
+}
+
+void RequirePositive(uint64_t bound) {
+  if (bound == 0) throw Error("RandomSequence: a number below 0, expected a positive bound");
 }
 
 }  // namespace
@@ -50,6 +56,7 @@ float RandomSequence::Normal() {
 }
 
 uint32_t RandomSequence::Below(uint32_t bound) {
+  RequirePositive(bound);
   // Lemire's multiply-shift; the few low products that would favour some results are drawn again.
   const uint32_t threshold = -bound % bound;
   for (;;) {
@@ -59,6 +66,7 @@ uint32_t RandomSequence::Below(uint32_t bound) {
 }
 
 uint64_t RandomSequence::Below64(uint64_t bound) {
+  RequirePositive(bound);
   // The lowest 2^64 mod bound draws are drawn again: what is left is a multiple of bound.
   const uint64_t threshold = -bound % bound;
   for (;;) {

@@ -26,7 +26,7 @@ std::array<uint32_t, 4> RandomBlock(const RandomKey& key, uint32_t index);
 /// 24 random bits as a float in [0, 1).
 inline float ToUniform(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
-/// Draws a key's numbers one after another.
+/// Draws a key's numbers one after another. Each thread needs a sequence of its own: two of one key draw the same.
 class RandomSequence {
  public:
   explicit RandomSequence(const RandomKey& key) : key_(key) {}
@@ -37,7 +37,7 @@ class RandomSequence {
   float Uniform(float low, float high) { return low + (high - low) * Uniform(); }
   /// Standard normal (Box-Muller).
   float Normal();
-  /// In [0, bound), without bias. `bound` must be positive.
+  /// In [0, bound), without bias. Throws Error where `bound` is 0.
   uint32_t Below(uint32_t bound);
   /// The same from 64 random bits, for bounds that 32 bits cannot hold.
   uint64_t Below64(uint64_t bound);
@@ -50,7 +50,7 @@ class RandomSequence {
 };
 
 /// Hands out keys of one seed, each with a stream of its own, in the order asked: for initialising
-/// modules.
+/// modules. Not for several threads at once: who asks first would decide who gets which key.
 class Generator {
  public:
   explicit Generator(uint64_t seed) : seed_(seed) {}

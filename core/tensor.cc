@@ -73,14 +73,11 @@ Tensor Tensor::Full(Shape shape, double value, DType dtype) {
 
 Tensor Tensor::Scalar(double value, DType dtype) { return Full({}, value, dtype); }
 
-template <typename T>
-Tensor Tensor::FromVector(const std::vector<T>& values, Shape shape) {
-  Tensor tensor = Empty(std::move(shape), DTypeOf<T>());
-  if (static_cast<int64_t>(values.size()) != tensor.numel()) {
-    throw Error(fmt::format("FromVector: {} values for shape {}", values.size(), ToString(tensor.shape())));
+Tensor Tensor::EmptyFor(size_t values, Shape shape, DType dtype) {
+  if (static_cast<int64_t>(values) != NumElements(shape)) {
+    throw Error(fmt::format("FromVector: {} values for shape {}", values, ToString(shape)));
   }
-  std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
-  return tensor;
+  return Empty(std::move(shape), dtype);
 }
 
 void Tensor::RequireDefined(const char* what) const {
@@ -123,19 +120,6 @@ int64_t Tensor::rows() const {
   int64_t rows = 1;
   for (int axis = 0; axis + 1 < rank(); ++axis) rows *= impl_->shape[axis];
   return rows;
-}
-
-template <typename T>
-const T* Tensor::data() const {
-  RequireDType(DTypeOf<T>());
-  return reinterpret_cast<const T*>(impl_->storage->data());
-}
-
-template <typename T>
-T* Tensor::mutable_data() {
-  RequireDType(DTypeOf<T>());
-  impl_->storage->BumpVersion();
-  return reinterpret_cast<T*>(impl_->storage->data());
 }
 
 const std::byte* Tensor::raw() const {
@@ -247,18 +231,5 @@ bool Tensor::IsSameStorage(const Tensor& other) const {
 }
 
 bool Tensor::IsSoleOwner() const { return defined() && impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
-
-template Tensor Tensor::FromVector(const std::vector<float>&, Shape);
-template Tensor Tensor::FromVector(const std::vector<double>&, Shape);
-template Tensor Tensor::FromVector(const std::vector<int32_t>&, Shape);
-template Tensor Tensor::FromVector(const std::vector<uint8_t>&, Shape);
-template const float* Tensor::data<float>() const;
-template const double* Tensor::data<double>() const;
-template const int32_t* Tensor::data<int32_t>() const;
-template const uint8_t* Tensor::data<uint8_t>() const;
-template float* Tensor::mutable_data<float>();
-template double* Tensor::mutable_data<double>();
-template int32_t* Tensor::mutable_data<int32_t>();
-template uint8_t* Tensor::mutable_data<uint8_t>();
 
 }  // namespace twofour

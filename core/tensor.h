@@ -1,7 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/dtype.h"
@@ -17,6 +21,11 @@ class Node;
 /// A cheap handle to a contiguous, row-major, 64-byte-aligned array. Copying a Tensor copies the
 /// handle; Clone() copies the elements. There are no strides: a transpose is an operation. Weights
 /// are [out_features, in_features], activations [batch, features], as PyTorch spells them.
+///
+/// Threads: as with standard containers. Any number may read the same elements and pass handles on to ops; what writes
+/// to elements, to a gradient or to a handle (mutable_data, CopyFrom, Fill, set_grad, ZeroGrad, assignment) must run
+/// alone on them. Backward() writes to the gradients of all leaves that it reaches, and frees its graph: two may run at
+/// once only on graphs that share neither.
 class Tensor {
  public:
   /// An undefined tensor: holds nothing, stands for "no bias", "no gradient yet".
@@ -31,7 +40,11 @@ class Tensor {
   /// Elements in row-major order. Throws Error when `values` does not have as many elements as
   /// `shape`.
   template <typename T>
-  static Tensor FromVector(const std::vector<T>& values, Shape shape);
+  static Tensor FromVector(const std::vector<T>& values, Shape shape) {
+    Tensor tensor = EmptyFor(values.size(), std::move(shape), DTypeOf<T>());
+    std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
+    return tensor;
+  }
 
   bool defined() const { return impl_ != nullptr; }
   const Shape& shape() const;
@@ -46,14 +59,21 @@ class Tensor {
   int64_t cols() const;
   int64_t rows() const;
 
-  /// Elements for reading. Throws Error when T is not the tensor's dtype.
+  /// Elements for reading. Throws Error when T is not the tensor's dtype. kBool can be read, and written, as bool and
+  /// as uint8_t: bytes that are 0 or 1.
   template <typename T>
-  const T* data() const;
+  const T* data() const {
+    RequireDType(DTypeOf<T>());
+    return reinterpret_cast<const T*>(raw());
+  }
   /// Elements for writing in place; advances version(). Call it anew for each round of writes: what
   /// reads a weight's version (mask refreshes, saved tensors) sees a write only when it was
   /// announced this way.
   template <typename T>
-  T* mutable_data();
+  T* mutable_data() {
+    RequireDType(DTypeOf<T>());
+    return reinterpret_cast<T*>(mutable_raw());
+  }
   /// Bytes of the elements, for files.
   const std::byte* raw() const;
   std::byte* mutable_raw();
@@ -90,8 +110,10 @@ class Tensor {
 
   /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph.
   /// The tensor must have one element, or `output_grad` of its shape must be given. Throws Error
-  /// when there is no graph or it was used before, or when a tensor that the backward pass needs
-  /// was written to in place since.
+  /// when there is no graph or it was used before, when a tensor that the backward pass needs was
+  /// written to in place since, or when an op's backward function returns what does not fit its inputs.
+  /// Whatever is thrown while backward functions run, theirs included: the graph is freed, and leaves
+  /// that were reached before may have got a part of their gradient.
   void Backward() const;
   void Backward(const Tensor& output_grad) const;
 
@@ -105,6 +127,7 @@ class Tensor {
 
  private:
   explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  static Tensor EmptyFor(size_t values, Shape shape, DType dtype);
   void RequireDefined(const char* what) const;
   void RequireDType(DType dtype) const;
 

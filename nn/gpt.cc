@@ -61,6 +61,12 @@ void RequireTokens(const char* what, const Tensor& tokens) {
   }
 }
 
+/// Decoding needs what only a GptBlock has.
+GptBlock& BlockIn(ModuleSlot& slot) {
+  if (auto* const block = dynamic_cast<GptBlock*>(slot.get())) return *block;
+  throw Error(fmt::format("Gpt: {} is a {}, expected GptBlock", slot.name(), slot->type_name()));
+}
+
 /// The last of T rows of each sequence: x [batch, T, width], result [batch, 1, width].
 Tensor LastRows(const Tensor& x) {
   const int64_t batch = x.dim(0), length = x.dim(1), width = x.dim(2);
@@ -138,7 +144,7 @@ KeyValueCache Gpt::MakeCache(int64_t batch, int64_t capacity) {
   }
   KeyValueCache cache{.layers = {}, .capacity = capacity};
   for (ModuleSlot* slot : blocks_) {
-    const CausalSelfAttention& attention = static_cast<GptBlock&>(**slot).attention();
+    const CausalSelfAttention& attention = BlockIn(*slot).attention();
     const Shape shape{batch, capacity, attention.kv_heads(), attention.head_size()};
     cache.layers.push_back({Tensor::Zeros(shape), Tensor::Zeros(shape)});
   }
@@ -155,7 +161,7 @@ Tensor Gpt::Decode(const Tensor& tokens, KeyValueCache& cache) {
   }
   const NoGradGuard no_grad;
   Tensor x = Embed(tokens);
-  for (size_t i = 0; i < blocks_.size(); ++i) x = static_cast<GptBlock&>(**blocks_[i]).Forward(x, cache, i);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = BlockIn(*blocks_[i]).Forward(x, cache, i);
   cache.length += count;
   return Head(LastRows(x)).View({tokens.dim(0), options_.vocab_size});
 }

@@ -54,6 +54,7 @@ class Gpt : public Module {
   /// [batch, vocab_size] that follow the last of them. Records no graph. Equal, within rounding, to the last logits of
   /// Forward over everything read so far. Where the cache is full, tokens beyond the reach of attention are dropped:
   /// one for attention_window - 1 + n tokens never is too small. Throws Error when they do not fit all the same.
+  /// Threads may decode at once, as they may call Forward, each with a cache of its own.
   Tensor Decode(const Tensor& tokens, KeyValueCache& cache);
 
   const GptOptions& options() const { return options_; }

@@ -1,5 +1,8 @@
 #include "twofour/nn/gpt_block.h"
 
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/norm.h"
 
@@ -8,6 +11,11 @@ namespace twofour::nn {
 GptBlock::GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator)
     : attn_(&RegisterModule("attn", std::make_unique<CausalSelfAttention>(attention, generator))),
       mlp_(&RegisterModule("mlp", std::make_unique<Mlp>(mlp, generator))) {}
+
+CausalSelfAttention& GptBlock::attention() {
+  if (auto* const attention = dynamic_cast<CausalSelfAttention*>(attn_->get())) return *attention;
+  throw Error(fmt::format("GptBlock: attn is a {}, expected CausalSelfAttention", (*attn_)->type_name()));
+}
 
 Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(twofour::RmsNorm(x))); }
 

@@ -16,7 +16,8 @@ class GptBlock : public Module {
   /// See CausalSelfAttention.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
-  CausalSelfAttention& attention() { return static_cast<CausalSelfAttention&>(**attn_); }
+  /// Throws Error where something else was put in its place.
+  CausalSelfAttention& attention();
 
  private:
   Tensor AddMlp(const Tensor& x);

@@ -26,17 +26,17 @@ Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, do
 
 Tensor Embedding::Forward(const Tensor& indices) { return twofour::Embedding(indices, weight_); }
 
-Dropout::Dropout(double p, Generator& generator) : p_(p), key_(generator.NextKey()) {
+Dropout::Dropout(double p, Generator& generator) : p_(p), key_(generator.NextKey()), step_(key_.step) {
   if (!(p >= 0.0 && p <= 1.0)) throw Error(fmt::format("Dropout: p is {}, expected a probability in [0, 1]", p));
 }
 
 Tensor Dropout::Forward(const Tensor& x) {
   if (!training() || p_ == 0.0) return x;
-  Tensor y = twofour::Dropout(x, p_, key_);
-  ++key_.step;
-  return y;
+  RandomKey key = key_;
+  key.step = step_++;
+  return twofour::Dropout(x, p_, key);
 }
 
-void Dropout::OnStep(uint64_t step) { key_.step = step; }
+void Dropout::OnStep(uint64_t step) { step_ = step; }
 
 }  // namespace twofour::nn

@@ -1,6 +1,8 @@
 #pragma once
 
 // Small layers that no swap pass touches.
+#include <atomic>
+
 #include "twofour/core/random.h"
 #include "twofour/nn/module.h"
 
@@ -32,7 +34,8 @@ class Embedding : public Module {
 };
 
 /// Zeroes elements with probability p while training; the identity in evaluation. What is zeroed depends on the
-/// generator's seed, this layer and the step (Module::SetStep, or else the number of passes so far).
+/// generator's seed, this layer and the step (Module::SetStep, or else the number of passes so far). Passes that
+/// threads make at once each count as one, in an order that nothing decides.
 class Dropout : public Module {
  public:
   Dropout(double p, Generator& generator);
@@ -45,6 +48,7 @@ class Dropout : public Module {
  private:
   double p_;
   RandomKey key_;
+  std::atomic<uint64_t> step_;  // The next pass's.
 };
 
 }  // namespace twofour::nn

@@ -17,8 +17,18 @@ Linear::Linear(const LinearOptions& options, Generator& generator) {
   if (options.bias) bias_ = RegisterParameter("bias", options.init.Bias(out, in, generator));
 }
 
-Linear::Linear(Tensor weight, Tensor bias)
-    : weight_(RegisterParameter("weight", std::move(weight))), bias_(RegisterParameter("bias", std::move(bias))) {}
+Linear::Linear(Tensor weight, Tensor bias) {
+  if (!weight.defined() || weight.rank() != 2) {
+    throw Error(fmt::format("Linear: weight {}, expected [out_features, in_features]",
+                            weight.defined() ? ToString(weight.shape()) : "undefined"));
+  }
+  if (bias.defined() && (bias.shape() != Shape{weight.dim(0)} || bias.dtype() != weight.dtype())) {
+    throw Error(fmt::format("Linear: bias {} {}, expected {} [{}]", NameOf(bias.dtype()), ToString(bias.shape()),
+                            NameOf(weight.dtype()), weight.dim(0)));
+  }
+  weight_ = RegisterParameter("weight", std::move(weight));
+  bias_ = RegisterParameter("bias", std::move(bias));
+}
 
 Tensor Linear::Forward(const Tensor& x) { return twofour::Linear(x, weight_, bias_); }
 

@@ -19,7 +19,8 @@ class Linear : public Module {
  public:
   /// Throws Error unless both sizes are positive.
   Linear(const LinearOptions& options, Generator& generator);
-  /// Takes over existing parameters; `bias` may be undefined.
+  /// Takes over existing parameters; `bias` may be undefined. Throws Error on shapes or dtypes that do not fit
+  /// together.
   Linear(Tensor weight, Tensor bias);
 
   std::string_view type_name() const override { return "Linear"; }

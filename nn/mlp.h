@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "twofour/core/random.h"
@@ -35,7 +36,8 @@ class Mlp : public Module {
 
   /// Turns on measuring the hidden activations of the forward passes to come (a pass over them each).
   void MeasureDensity(bool on) { measure_density_ = on; }
-  /// Share of hidden activations that were not zero in the last pass measured; 1 before any.
+  /// Share of hidden activations that were not zero in the last pass measured (of passes at once, in one of them); 1
+  /// before any.
   double density() const { return density_; }
 
  private:
@@ -45,7 +47,7 @@ class Mlp : public Module {
   Activation activation_;
   ModuleSlot *c_gate_ = nullptr, *c_fc_, *c_proj_;
   bool measure_density_ = false;
-  double density_ = 1;
+  std::atomic<double> density_ = 1;
 };
 
 }  // namespace twofour::nn

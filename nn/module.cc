@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "twofour/core/error.h"
 
 namespace twofour::nn {
@@ -11,14 +13,19 @@ std::string Join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + "." + name;
 }
 
+std::unique_ptr<Module> RequireModule(const std::string& name, std::unique_ptr<Module> module) {
+  if (module == nullptr) throw Error(fmt::format("Module: null for '{}', expected a module", name));
+  return module;
+}
+
 }  // namespace
 
 ModuleSlot::ModuleSlot(std::string name, std::unique_ptr<Module> module)
-    : name_(std::move(name)), module_(std::move(module)) {}
+    : name_(std::move(name)), module_(RequireModule(name_, std::move(module))) {}
 
 ModuleSlot::~ModuleSlot() = default;
 
-void ModuleSlot::Replace(std::unique_ptr<Module> module) { module_ = std::move(module); }
+void ModuleSlot::Replace(std::unique_ptr<Module> module) { module_ = RequireModule(name_, std::move(module)); }
 
 std::vector<NamedTensor> Module::NamedParameters() const {
   std::vector<NamedTensor> parameters;
@@ -78,14 +85,26 @@ void Module::LoadBuffer(std::string_view name, const Tensor& tensor) { CheckBuff
 
 void Module::OnStep(uint64_t) {}
 
+void Module::RequireNewName(const std::string& name) const {
+  if (name.empty()) throw Error("Module: a parameter or child without a name");
+  const auto has_name = [&name](const auto& entry) { return entry.name == name; };
+  const auto child_has_name = [&name](const auto& child) { return child->name() == name; };
+  if (std::any_of(parameters_.begin(), parameters_.end(), has_name) ||
+      std::any_of(children_.begin(), children_.end(), child_has_name)) {
+    throw Error(fmt::format("Module: two parameters or children are named '{}'", name));
+  }
+}
+
 Tensor Module::RegisterParameter(std::string name, Tensor tensor) {
   if (!tensor.defined()) return tensor;
+  RequireNewName(name);
   tensor.set_requires_grad();
   parameters_.push_back({std::move(name), tensor});
   return tensor;
 }
 
 ModuleSlot& Module::RegisterModule(std::string name, std::unique_ptr<Module> module) {
+  RequireNewName(name);
   children_.push_back(std::make_unique<ModuleSlot>(std::move(name), std::move(module)));
   return *children_.back();
 }

@@ -24,6 +24,7 @@ class ModuleSlot {
   Module& operator*() const { return *module_; }
   Module* operator->() const { return module_.get(); }
   Module* get() const { return module_.get(); }
+  /// Throws Error on null.
   void Replace(std::unique_ptr<Module> module);
 
  private:
@@ -33,6 +34,12 @@ class ModuleSlot {
 
 /// A layer or a model: owns parameters and child modules, under the names that PyTorch would give them
 /// ("blocks.0.mlp.c_fc.weight"), and computes a forward pass.
+///
+/// Threads: several may call Forward of one module at once, with or without a graph, and read its parameters and
+/// buffers; each gets the bits that it would get alone. Backward may run beside them, but not beside another Backward
+/// that reaches the same parameters: both would add to one gradient. What changes the module must run alone: an
+/// optimizer's Step, writes to parameters, LoadStateDict, a swap, SetTraining, SetStep. A module of your own that keeps
+/// something in Forward must guard it for this to hold.
 class Module {
  public:
   Module() = default;
@@ -76,13 +83,15 @@ class Module {
 
  protected:
   /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not
-  /// registered.
+  /// registered. Throws Error on a name that is empty or taken, and on a tensor that is not floating or no leaf.
   Tensor RegisterParameter(std::string name, Tensor tensor);
-  /// Adds a child. The reference stays valid for this module's life.
+  /// Adds a child. The reference stays valid for this module's life. Throws Error on a name that is empty or taken, and
+  /// on null.
   ModuleSlot& RegisterModule(std::string name, std::unique_ptr<Module> module);
   virtual void OnStep(uint64_t step);
 
  private:
+  void RequireNewName(const std::string& name) const;
   void CollectParameters(const std::string& prefix, std::vector<NamedTensor>& out) const;
   void VisitModules(const std::string& name, const std::function<void(const std::string&, Module&)>& visit);
   void VisitSlots(const std::string& prefix, const std::function<void(const std::string&, ModuleSlot&)>& visit);

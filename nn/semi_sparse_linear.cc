@@ -23,6 +23,7 @@ constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
 constexpr std::string_view kScaleBuffer = "weight_mask_scale";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
+  if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
   if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
       (rows_too && weight.dim(0) % sparse::kTileSize != 0)) {
     throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features] in multiples of {}", layer,
@@ -30,11 +31,18 @@ void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   }
 }
 
+void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_features) {
+  if (!bias.defined() || (bias.shape() == Shape{out_features} && bias.dtype() == DType::kF32)) return;
+  throw Error(fmt::format("{}: bias {} {}, expected f32 [{}]", layer, NameOf(bias.dtype()), ToString(bias.shape()),
+                          out_features));
+}
+
 }  // namespace
 
 SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
     : options_(options), name_(std::move(name)) {
   RequireTiled("SemiSparseLinear", weight, /*rows_too=*/true);
+  RequireBias("SemiSparseLinear", bias, weight.dim(0));
   if (options.interval < 1) {
     throw Error(fmt::format("SemiSparseLinear: interval is {}, must be at least 1", options.interval));
   }
@@ -130,8 +138,9 @@ void SemiSparseLinear::RefreshIfDue() {
 }
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
-  RefreshIfDue();
-  Tensor y = runs_dense() ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed_);
+  const std::shared_ptr<const sparse::SemiSparseWeight> packed = Layer().packed;
+  Tensor y =
+      packed == nullptr ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed);
   MeasureInput(x);
   return y;
 }
@@ -141,16 +150,19 @@ void SemiSparseLinear::MeasureInput(const Tensor& x) {
 }
 
 sparse::SemiSparseLayer SemiSparseLinear::Layer() {
+  const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   return {weight_, bias_, packed_};
 }
 
 const sparse::Mask& SemiSparseLinear::mask() {
+  const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   return mask_;
 }
 
 Tensor SemiSparseLinear::EffectiveWeight() {
+  const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   if (runs_dense()) return weight_.Clone();
   return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, mask_);
@@ -159,6 +171,7 @@ Tensor SemiSparseLinear::EffectiveWeight() {
 double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
 
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
+  const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   const double age = static_cast<double>(weight_.version() - mask_version_);
   std::vector<NamedTensor> buffers = {
@@ -241,6 +254,7 @@ SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bia
                                                        std::string name)
     : algorithm_(algorithm), name_(std::move(name)) {
   RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
+  RequireBias("SemiSparseActivationLinear", bias, weight.dim(0));
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -64,6 +66,11 @@ struct SemiSparseOptions {
 /// write to the weight), and where the plan asks for
 /// another share or stage than the mask in force has: gradient accumulation searches once for each optimizer step,
 /// evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass changes a run.
+///
+/// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
+/// RetainedL1() and Buffers(). Where a refresh is due, the first of them makes it and the others wait for it.
+/// mask_in_force(), runs_dense() and flip_rate() do not wait: a thread that reads them beside others calls mask()
+/// first.
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
@@ -105,7 +112,7 @@ class SemiSparseLinear : public Module {
 
   /// Turns on measuring the input of the forward passes to come (a pass over it each).
   void MeasureInputDensity(bool on) { measure_input_density_ = on; }
-  /// Share of non-zeros in the last input measured; 1 before any.
+  /// Share of non-zeros in the last input measured (of passes at once, in one of them); 1 before any.
   double input_density() const { return input_density_; }
   /// Measures `x` if that is turned on: for an op that computes this linear as a part.
   void MeasureInput(const Tensor& x);
@@ -126,6 +133,7 @@ class SemiSparseLinear : public Module {
   /// The step whose mask the plan is asked for.
   int64_t PlanStep() const;
   int64_t Interval() const;
+  /// Under refreshing_, as SoftWeight.
   void RefreshIfDue();
   void SetMask(sparse::Mask mask);
   Tensor SoftWeight();
@@ -133,6 +141,7 @@ class SemiSparseLinear : public Module {
   Tensor weight_, bias_;
   SemiSparseOptions options_;
   std::string name_;
+  std::mutex refreshing_;  // Held by what may find a new mask, packed weight or scale.
   int64_t step_ = 0;
   bool told_step_ = false;
   sparse::Mask mask_;
@@ -144,7 +153,7 @@ class SemiSparseLinear : public Module {
   double flip_rate_ = 0;
   std::optional<double> scale_;  // With a soft threshold, once there was a mask.
   bool measure_input_density_ = false;
-  double input_density_ = 1;
+  std::atomic<double> input_density_ = 1;
 };
 
 /// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense: for activations that are

@@ -11,7 +11,8 @@ namespace twofour::nn {
 /// What the options of a model's SemiSparseLinears ask for around each optimizer step. A training loop calls, in this
 /// order: SetOptimizerStep before the first forward pass; after the backward passes AfterBackward; then it clips the
 /// gradients, if it does; BeforeUpdate; the optimizer's step; AfterUpdate; SetOptimizerStep. Trainer does. Without
-/// masked decay, a frozen gradient and plans that go by steps, all of this may be left out.
+/// masked decay, a frozen gradient and plans that go by steps, all of this may be left out. As an optimizer's, none of
+/// these calls may run beside a forward or backward pass.
 class SparseTraining {
  public:
   /// Finds the layers of `model`, which must live on and stay swapped as it is.

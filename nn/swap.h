@@ -46,7 +46,7 @@ struct SwapReport {
 /// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. Parameters are handed
 /// over: handles that an optimizer holds stay valid, frozen ones stay frozen. Throws Error on a regular expression
 /// that does not parse, a bad multiple_of and a bad interval, before anything is changed. The root itself cannot be
-/// replaced: a root that is a linear is reported as kept dense.
+/// replaced: a root that is a linear is reported as kept dense. Nothing else may use the tree meanwhile.
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the

@@ -1,8 +1,11 @@
 #include "twofour/optim/newton_schulz.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "twofour/core/error.h"
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/kernels/reduce.h"
@@ -27,6 +30,10 @@ void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const fl
 }  // namespace
 
 Tensor Orthogonalize(const Tensor& matrix, int steps) {
+  if (matrix.rank() != 2 || matrix.dtype() != DType::kF32 || steps < 0) {
+    throw Error(fmt::format("Orthogonalize: {} {} in {} steps, expected f32 [rows, cols] and at least 0 steps",
+                            NameOf(matrix.dtype()), ToString(matrix.shape()), steps));
+  }
   const int64_t rows = matrix.dim(0), cols = matrix.dim(1), size = matrix.numel();
   const int64_t side = std::min(rows, cols);
   Tensor result = Tensor::Empty(matrix.shape()), next = Tensor::Empty(matrix.shape());

@@ -10,7 +10,8 @@
 
 namespace twofour::optim {
 
-/// Updates parameters in place from their gradients.
+/// Updates parameters in place from their gradients. Step, ZeroGrad and LoadStateDict must run alone: not beside one
+/// another, nor beside anything that reads the parameters (forward passes) or adds to their gradients (Backward).
 class Optimizer {
  public:
   virtual ~Optimizer() = default;

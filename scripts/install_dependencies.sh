@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what twofour needs to build and test on Debian 12, where it is missing. Needs root or sudo only then.
+# With --clang, also what scripts/test_clang.sh and scripts/fuzz.sh need.
 set -euo pipefail
 
 packages=(
@@ -9,6 +10,11 @@ packages=(
   python3  # Tests read TensorBoard's event files with it.
   libopenblas-openmp-dev  # Benchmarks measure against it. With threads from OpenMP: see cmake/FindOpenBLAS.cmake.
 )
+case ${1:-} in
+  "") ;;
+  --clang) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
+  *) echo "install_dependencies: got '$1', expected --clang or nothing" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -38,7 +38,9 @@ class Mask {
   /// Tile masks, row-major [tile_rows, tile_cols].
   const TileMask* tiles() const { return tiles_.data(); }
   TileMask* tiles() { return tiles_.data(); }
-  TileMask tile(int64_t tile_row, int64_t tile_col) const { return tiles_[tile_row * tile_cols() + tile_col]; }
+  /// Throws Error outside of the mask.
+  TileMask tile(int64_t tile_row, int64_t tile_col) const;
+  /// Throws Error outside of the mask.
   bool Keeps(int64_t row, int64_t col) const;
   int64_t CountKept() const;
   /// The row and column, in tiles, of the first tile that keeps more than two in a row or column; none: the mask is

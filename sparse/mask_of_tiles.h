@@ -22,8 +22,8 @@ Mask MaskOfTiles(const Tensor& weight, std::string_view name, const Choose& choo
     for (int64_t number = begin * mask.tile_cols(); number < end * mask.tile_cols(); ++number) {
       const int64_t row = number / mask.tile_cols() * kTileSize, col = number % mask.tile_cols() * kTileSize;
       TileMagnitudes elements;
-      for (int64_t i = 0; i < kTileSize * kTileSize; ++i) {
-        elements[i] = w[(row + i / kTileSize) * mask.cols() + col + i % kTileSize];
+      for (int i = 0; i < kTileSize * kTileSize; ++i) {
+        elements[static_cast<size_t>(i)] = w[(row + i / kTileSize) * mask.cols() + col + i % kTileSize];
       }
       mask.tiles()[number] = choose(number, elements);
     }

@@ -19,6 +19,9 @@ using autograd::SavedTensor;
 const float* DataOrNull(const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
 
 void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& x, int64_t in) {
+  if (layer.packed == nullptr || !layer.packed->two_of_four()) {
+    throw Error(fmt::format("SemiSparseMlp: {} has no packed 2:4 weight", what));
+  }
   const int64_t out = layer.packed->out_features();
   ops::RequireLike("SemiSparseMlp", what, layer.weight, x, {out, layer.packed->in_features()});
   if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", "bias", layer.bias, x, {out});

@@ -34,6 +34,7 @@ Tensor WeightGrad(const Tensor& dy, const Tensor& x) {
 
 Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         std::shared_ptr<const SemiSparseWeight> packed) {
+  if (packed == nullptr) throw Error("SemiSparseLinear: packed is null, expected a 2:4 weight");
   const int64_t out = packed->out_features(), in = packed->in_features();
   if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() != in) {
     throw Error(fmt::format("SemiSparseLinear: x {}, expected f32 [..., {}]", Describe(x), in));

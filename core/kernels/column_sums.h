@@ -29,10 +29,11 @@ void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
                            sums.data() + band * cols + col);
                 }
               });
+  double* const total = sums.data();
   for (int64_t band = 1; band < bands; ++band) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += sums[band * cols + c];
+    for (int64_t c = 0; c < cols; ++c) total[c] += total[band * cols + c];
   }
-  for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(sums[c]);
+  for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(total[c]);
 }
 
 namespace loops {

@@ -12,7 +12,6 @@ namespace twofour::sparse {
 namespace {
 
 constexpr int kGroupRows = ActivationLists::kGroupRows;
-constexpr int kCodes = ActivationLists::kCodes;
 constexpr int kMaxPanelGroups = 64 / kGroupRows;
 constexpr uint64_t kEvenBits = 0x5555555555555555;
 constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.

@@ -40,7 +40,9 @@ class ActivationLists {
   int64_t blocks() const { return blocks_; }
 
   /// A group's entries within a block begin where code 0 ends, and those of each code end where this says.
-  const Ends& ends(int64_t block, int64_t group) const { return (*ends_)[block * groups_ + group]; }
+  const Ends& ends(int64_t block, int64_t group) const {
+    return (*ends_)[static_cast<size_t>(block * groups_ + group)];
+  }
   /// Of each entry: its column within the block, in bytes, and the values of both rows there, zeros included.
   const uint16_t* offsets() const { return offsets_; }
   const float (*values() const)[kGroupRows] { return values_; }

@@ -49,7 +49,7 @@ class PairBucketStream final : public PackedWeight {
     uint16_t count[2] = {};  ///< Of the first two pairings; the third has the rest.
   };
   /// The entries of a block, one for each strip and one more.
-  const Buckets* buckets(int64_t block) const { return &buckets_[block * strips()]; }
+  const Buckets* buckets(int64_t block) const { return &buckets_[static_cast<size_t>(block * strips())]; }
   const PairBucketSteps& steps() const { return steps_; }
 
  private:

@@ -234,5 +234,11 @@ TEST(FillTest, Errors) {
   EXPECT_THROW(FillNormal(undefined, 0, 1, {1}), Error);
 }
 
+TEST(RandomSequenceTest, NoNumberLiesBelowZero) {
+  RandomSequence sequence({.seed = 1});
+  EXPECT_THAT([&] { sequence.Below(0); }, ThrowsMessage<Error>(HasSubstr("positive bound")));
+  EXPECT_THAT([&] { sequence.Below64(0); }, ThrowsMessage<Error>(HasSubstr("positive bound")));
+}
+
 }  // namespace
 }  // namespace twofour

@@ -246,5 +246,19 @@ TEST(TensorTest, SetGrad) {
   EXPECT_FALSE(x.grad().defined());
 }
 
+TEST(TensorTest, BoolsAreReadAndWrittenAsBool) {
+  Tensor t = Tensor::FromVector(std::vector<bool>{true, false, true}, {3});
+  EXPECT_EQ(t.dtype(), DType::kBool);
+  EXPECT_TRUE(t.data<bool>()[0]);
+  EXPECT_FALSE(t.data<bool>()[1]);
+  const uint64_t version = t.version();
+  t.mutable_data<bool>()[1] = true;
+  EXPECT_EQ(t.version(), version + 1);
+  ExpectBitEqual(t, Bool({1, 1, 1}, {3}));
+  EXPECT_THAT([] { F32({1}, {1}).data<bool>(); }, ThrowsMessage<Error>(HasSubstr("the tensor holds f32, not bool")));
+  EXPECT_THAT([] { Tensor::FromVector(std::vector<bool>{true}, {2}); },
+              ThrowsMessage<Error>(HasSubstr("1 values for shape [2]")));
+}
+
 }  // namespace
 }  // namespace twofour

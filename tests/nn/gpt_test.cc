@@ -7,11 +7,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/nn/layers.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
@@ -296,6 +298,21 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(Tensor::Zeros({2, 3})), ErrorKind::kInvalidInput,
                HasSubstr("tokens f32 [2, 3], expected i32 [batch, T]"));
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(I32({0, 19}, {1, 2})), ErrorKind::kInvalidInput, HasSubstr("19"));
+}
+
+TEST(GptTest, DecodingWithAnotherKindOfBlockOrAttentionIsAnError) {
+  for (const auto& [place, expected] : {std::pair("transformer.h.1", "h.1 is a Dropout, expected GptBlock"),
+                                        std::pair("transformer.h.0.attn", "attn is a Dropout")}) {
+    const auto gpt = MakeGpt(kSmall);
+    KeyValueCache cache = gpt->MakeCache(1, 4);
+    Generator generator(1);
+    gpt->VisitSlots([&, place = std::string(place)](const std::string& name, ModuleSlot& slot) {
+      if (name == place) slot.Replace(std::make_unique<Dropout>(0.0, generator));
+    });
+    EXPECT_EQ(gpt->Forward(I32({0, 1}, {1, 2})).shape(), (Shape{1, 2, kSmall.vocab_size}));
+    EXPECT_ERROR(gpt->Decode(I32({0}, {1, 1}), cache), ErrorKind::kInvalidInput, HasSubstr(expected));
+    EXPECT_ERROR(gpt->MakeCache(1, 4), ErrorKind::kInvalidInput, HasSubstr(expected));
+  }
 }
 
 }  // namespace

@@ -67,5 +67,20 @@ TEST(LinearTest, SizesMustBePositive) {
               ThrowsMessage<Error>(HasSubstr("out_features -1")));
 }
 
+TEST(LinearTest, ParametersThatDoNotFitTogetherAreAnError) {
+  EXPECT_THAT([] { Linear(Tensor(), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight undefined")));
+  EXPECT_THAT([] { Linear(Tensor::Zeros({4}), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight [4]")));
+  EXPECT_THAT(
+      [] {
+        Linear(Tensor::Zeros({4, 3}), Tensor::Zeros({3}));
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("bias f32 [3]"), HasSubstr("expected f32 [4]"))));
+  EXPECT_THAT(
+      [] {
+        Linear(Tensor::Zeros({4, 3}), Tensor::Zeros({4}, DType::kF64));
+      },
+      ThrowsMessage<Error>(HasSubstr("bias f64 [4]")));
+}
+
 }  // namespace
 }  // namespace twofour::nn

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
@@ -149,6 +150,48 @@ TEST(ModuleTest, HasNoBuffersByDefault) {
   EXPECT_FALSE(tree.HasBuffer("weight_mask"));
   EXPECT_THAT([&] { tree.LoadBuffer("weight_mask", Tensor::Zeros({1})); },
               ThrowsMessage<Error>(AllOf(HasSubstr("Tree"), HasSubstr("weight_mask"))));
+}
+
+/// Lets a test register what it likes.
+class Registry : public Module {
+ public:
+  std::string_view type_name() const override { return "Registry"; }
+  Tensor Forward(const Tensor& x) override { return x; }
+  using Module::RegisterModule;
+  using Module::RegisterParameter;
+};
+
+TEST(ModuleTest, ANameThatIsTakenOrEmptyIsAnError) {
+  Registry module;
+  module.RegisterParameter("a", Tensor::Zeros({1}));
+  module.RegisterModule("b", std::make_unique<Registry>());
+  for (const char* name : {"a", "b"}) {
+    const auto names_it = ThrowsMessage<Error>(HasSubstr("are named '" + std::string(name) + "'"));
+    EXPECT_THAT([&] { module.RegisterParameter(name, Tensor::Zeros({1})); }, names_it);
+    EXPECT_THAT([&] { module.RegisterModule(name, std::make_unique<Registry>()); }, names_it);
+  }
+  EXPECT_THAT([&] { module.RegisterParameter("", Tensor::Zeros({1})); },
+              ThrowsMessage<Error>(HasSubstr("without a name")));
+  EXPECT_THAT([&] { module.RegisterModule("", std::make_unique<Registry>()); },
+              ThrowsMessage<Error>(HasSubstr("without a name")));
+  EXPECT_THAT(NamesOf(module), ElementsAre("a"));
+}
+
+TEST(ModuleTest, NullIsNoModule) {
+  Registry module;
+  EXPECT_THAT([&] { module.RegisterModule("a", nullptr); }, ThrowsMessage<Error>(HasSubstr("null for 'a'")));
+  ModuleSlot& slot = module.RegisterModule("a", std::make_unique<Registry>());
+  EXPECT_THAT([&] { slot.Replace(nullptr); }, ThrowsMessage<Error>(HasSubstr("null for 'a'")));
+  EXPECT_EQ(slot->type_name(), "Registry");  // What stood there still does.
+}
+
+TEST(ModuleTest, AParameterMustBeAFloatingLeaf) {
+  Registry module;
+  Tensor leaf = Tensor::Zeros({1});
+  leaf.set_requires_grad();
+  EXPECT_THROW(module.RegisterParameter("a", Scale(leaf, 2)), Error);
+  EXPECT_THROW(module.RegisterParameter("a", Tensor::Zeros({1}, DType::kI32)), Error);
+  EXPECT_TRUE(module.Parameters().empty());
 }
 
 }  // namespace

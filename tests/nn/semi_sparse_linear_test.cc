@@ -349,5 +349,19 @@ TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
   EXPECT_THROW(SemiSparseActivationLinear(Tensor::Zeros({5, 6}), Tensor()), Error);
 }
 
+TEST(SemiSparseLinearTest, ABiasThatDoesNotFitIsAnError) {
+  EXPECT_THAT(
+      [] {
+        SemiSparseLinear(Tensor::Zeros({8, 4}), Tensor::Zeros({4}));
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("bias f32 [4]"), HasSubstr("expected f32 [8]"))));
+  EXPECT_THAT([] { SemiSparseLinear(Tensor(), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight is undefined")));
+  EXPECT_THAT(
+      [] {
+        SemiSparseActivationLinear(Tensor::Zeros({8, 4}), Tensor::Zeros({8}, DType::kF64));
+      },
+      ThrowsMessage<Error>(HasSubstr("bias f64 [8]")));
+}
+
 }  // namespace
 }  // namespace twofour::nn

@@ -1,8 +1,11 @@
 #include "twofour/optim/newton_schulz.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+
+#include "twofour/core/error.h"
 
 #include "tests/optim/singular_values.h"
 #include "tests/support/tensors.h"
@@ -14,6 +17,8 @@ using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::RandomF32;
 using test::ScopedNumThreads;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 const Shape kShapes[] = {{48, 48}, {96, 24}, {24, 96}, {33, 17}, {1, 9}, {9, 1}, {1, 1}};
 
@@ -71,6 +76,12 @@ TEST(OrthogonalizeTest, ThreadsDoNotMatter) {
     const ScopedNumThreads scope(3);
     ExpectBitEqual(Orthogonalize(matrix, 5), expected);
   }
+}
+
+TEST(OrthogonalizeTest, WhatIsNoMatrixIsAnError) {
+  EXPECT_THAT([] { Orthogonalize(Tensor::Zeros({4}), 5); }, ThrowsMessage<Error>(HasSubstr("f32 [4]")));
+  EXPECT_THAT([] { Orthogonalize(Tensor::Zeros({4, 4}, DType::kF64), 5); }, ThrowsMessage<Error>(HasSubstr("f64")));
+  EXPECT_THAT([] { Orthogonalize(Tensor::Zeros({4, 4}), -1); }, ThrowsMessage<Error>(HasSubstr("in -1 steps")));
 }
 
 }  // namespace

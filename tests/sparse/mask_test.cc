@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/pattern.h"
@@ -364,6 +365,20 @@ TEST(FlipRateTest, CountsOfManyTiles) {
 TEST(MaskAlgorithmTest, Names) {
   EXPECT_EQ(NameOf(MaskAlgorithm::kExact), "exact");
   EXPECT_EQ(NameOf(MaskAlgorithm::kGreedy), "greedy");
+}
+
+TEST(MaskTest, EntriesAndTilesOutsideAreErrors) {
+  const Mask mask(8, 4);
+  EXPECT_FALSE(mask.Keeps(7, 3));
+  EXPECT_EQ(mask.tile(1, 0), 0);
+  for (const auto& at : {std::pair(8, 0), std::pair(0, 4), std::pair(-1, 0), std::pair(0, -1)}) {
+    EXPECT_THAT([&] { mask.Keeps(at.first, at.second); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("entry ["), HasSubstr("[8, 4]"))));
+  }
+  for (const auto& at : {std::pair(2, 0), std::pair(0, 1), std::pair(-1, 0), std::pair(0, -1)}) {
+    EXPECT_THAT([&] { mask.tile(at.first, at.second); }, ThrowsMessage<Error>(HasSubstr("tile [")));
+  }
+  EXPECT_THROW(Mask().Keeps(0, 0), Error);
 }
 
 }  // namespace

@@ -240,5 +240,13 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
 
+TEST(SemiSparseMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
+  const MlpKernel& kernel = MlpKernels().back();
+  Example example({{30}, 16, 32, 8});
+  example.proj.packed = nullptr;
+  EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x, example.fc, example.proj); },
+              ThrowsMessage<Error>(HasSubstr("c_proj has no packed 2:4 weight")));
+}
+
 }  // namespace
 }  // namespace twofour::sparse

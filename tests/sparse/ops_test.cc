@@ -209,5 +209,13 @@ TEST(PruneTilesTest, RefusesWhatCannotBeTiled) {
               ThrowsMessage<Error>(AllOf(HasSubstr("blocks.0.mlp.c_proj: input"), HasSubstr("[4, 3]"))));
 }
 
+TEST(SemiSparseLinearOpTest, WithoutAPackedWeightIsAnError) {
+  EXPECT_THAT(
+      [] {
+        SemiSparseLinear(Tensor::Zeros({1, 4}), Tensor::Zeros({4, 4}), Tensor(), nullptr);
+      },
+      ThrowsMessage<Error>(HasSubstr("packed is null")));
+}
+
 }  // namespace
 }  // namespace twofour::sparse

@@ -120,7 +120,7 @@ TEST(RecipeTest, EveryScheduleFollowsItsClosedForm) {
     for (const auto& [from, to] : {std::pair(0.0, 1.0), std::pair(0.9, 0.2)}) {
       TrainAndLook(fmt::format("schedule {{ shape: {} begin {{ step: 7 }} end {{ fraction: 0.75 }} from: {} to: {} }}",
                                rise.text, from, to),
-                   [&](int64_t step, const nn::SemiSparseLinear& layer) {
+                   [&, from = from, to = to](int64_t step, const nn::SemiSparseLinear& layer) {
                      const double t = std::clamp(static_cast<double>(step - 7) / (45 - 7), 0.0, 1.0);
                      const double share = from + (to - from) * rise.at(t);
                      const auto pruned = static_cast<double>(PrunedTiles(layer.mask_in_force()));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
-#include <ranges>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -70,8 +69,8 @@ LastWords FindLastWords(const std::filesystem::path& log, uint64_t from) {
 std::optional<double> LastEvaluationLoss(const std::filesystem::path& metrics) {
   // After an evaluation come the sparsity metrics of the same step, a line for each layer.
   const std::vector<std::string> lines = LinesAtTheEnd(metrics, 4 << 20);
-  for (const std::string& line : std::views::reverse(lines)) {
-    const nlohmann::json record = nlohmann::json::parse(line, nullptr, false);
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // clang 14 cannot read libstdc++'s views::reverse.
+    const nlohmann::json record = nlohmann::json::parse(*line, nullptr, false);
     const auto split = record.find("split");
     if (split == record.end() || *split != "eval") continue;
     const auto loss = record.find("loss");

@@ -65,7 +65,8 @@ void ExpectIsHistogramOf(const Histogram& histogram, const std::vector<T>& value
   for (const auto& [limit, count] : histogram.buckets) {
     EXPECT_LT(low, limit);
     EXPECT_TRUE(std::ranges::binary_search(ladder, limit)) << limit;
-    EXPECT_EQ(count, std::ranges::count_if(finite, [&](double value) { return LiesBetween(value, low, limit); }))
+    EXPECT_EQ(count,
+              std::ranges::count_if(finite, [&, high = limit](double value) { return LiesBetween(value, low, high); }))
         << low << " to " << limit;
     EXPECT_FALSE(previous_empty && count == 0) << "two empty buckets in a row before " << limit;
     if (count > 0) {

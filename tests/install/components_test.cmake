@@ -1,0 +1,25 @@
+# find_package(twofour COMPONENTS ...): who asks for a part needs nothing of the rest.
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+set(source ${CMAKE_CURRENT_LIST_DIR}/components)
+file(REMOVE_RECURSE ${WORK})
+
+set(without_train -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
+function(configure_with name)
+  run(${configure} -S ${source} -B ${WORK}/${name} -DCMAKE_PREFIX_PATH=${PREFIX} ${ARGN})
+endfunction()
+configure_with(nn_optim -DCOMPONENTS=nn,optim -DEXPECTED=core,sparse,nn,optim ${without_train})
+run(${CMAKE_COMMAND} --build ${WORK}/nn_optim)
+run(${WORK}/nn_optim/consumer)
+configure_with(core -DCOMPONENTS=core -DEXPECTED=core ${without_train})
+configure_with(sparse_then_optim -DCOMPONENTS=sparse -DTHEN=optim -DEXPECTED=core,sparse,optim ${without_train})
+configure_with(train -DCOMPONENTS=train -DEXPECTED=core,sparse,nn,optim,train)
+configure_with(all -DCOMPONENTS= -DEXPECTED=core,sparse,nn,optim,train)
+configure_with(optional -DCOMPONENTS=nn "-DOPTIONAL=no_such" -DEXPECTED=core,sparse,nn ${without_train})
+
+run_to_fail("no component 'nm'; this installation of twofour has: core, sparse, nn, optim, train"
+            ${configure} -S ${source} -B ${WORK}/unknown -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=nm,optim)
+if(NOT SHARED)
+  run_to_fail("could not be found because dependency Protobuf could not be found"
+              ${configure} -S ${source} -B ${WORK}/no_protobuf -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=train
+              ${without_train} -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=OFF)
+endif()

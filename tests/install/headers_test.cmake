@@ -1,0 +1,5 @@
+# Every installed header compiles alone, and without a warning under flags that twofour itself is not compiled with.
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+file(REMOVE_RECURSE ${WORK})
+run(${configure} -S ${CMAKE_CURRENT_LIST_DIR}/headers -B ${WORK} -DCMAKE_PREFIX_PATH=${PREFIX} -DINSTALLED=${PREFIX}/include)
+run(${CMAKE_COMMAND} --build ${WORK})
