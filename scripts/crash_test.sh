@@ -1,50 +1,196 @@
 #!/usr/bin/env bash
-# Kills a training run with SIGKILL at random moments, resumes it until it ends, and compares the result with an
-# uninterrupted run's, bit for bit; before that, runs with one and with two threads. MODEL is mlp (the default) or gpt.
-# scripts/crash_test.sh [ROUNDS] [SEED] [MODEL]
+# Interrupts a training run at random moments, resumes it until it ends, and compares the result with an uninterrupted
+# run's: the model bit for bit, and the metrics but for speeds. Before that, runs with one and with two threads.
+# scripts/crash_test.sh [--with HOW] [ROUNDS] [SEED] [MODEL]
+#   HOW    KILL (the default)  SIGKILL
+#          HUP, INT, TERM, USR1, USR2, XCPU, ALRM, PWR
+#                              the signal; the run must end in order each time
+#          PIPE                whoever reads what the run prints dies; the run must go on to its end
+#          FULL                the disk fills up; the run must say so and leave nothing half written. Needs a small
+#                              tmpfs: root, or a kernel that lets users mount one in a namespace (unshare -rm). Without,
+#                              a limit on the size of files takes its place.
+#          ALL                 KILL, HUP, USR1, XCPU, PIPE and FULL, ROUNDS of each
+#   MODEL  mlp (the default) or gpt
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+how=KILL
+if [ "${1:-}" = --with ]; then
+  how=${2:?--with needs a way to interrupt}
+  shift 2
+fi
 rounds=${1:-5}
-RANDOM=${2:-1}
-cmake --preset release >/dev/null
-cmake --build --preset release --target trainer >/dev/null
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+seed=${2:-1}
+model=${3:-mlp}
+case $how in
+  KILL | HUP | INT | TERM | USR1 | USR2 | XCPU | ALRM | PWR | PIPE | FULL) ways=("$how") ;;
+  ALL) ways=(KILL HUP USR1 XCPU PIPE FULL) ;;
+  *) echo "--with '$how', expected KILL, HUP, INT, TERM, USR1, USR2, XCPU, ALRM, PWR, PIPE, FULL or ALL" >&2; exit 2 ;;
+esac
+RANDOM=$seed
 trainer=build/release/bin/trainer
-case ${3:-mlp} in
+case $model in
   mlp) train=("$trainer" --config configs/sparse_mlp.pbtxt --set training.steps=300 --set checkpoint.every_steps=20
               --set evaluation.every_steps=50 --set data.glyphs.train_size=4000) ;;
   gpt) train=("$trainer" --config configs/gpt_tiny.pbtxt --sparse --set training.steps=120
               --set checkpoint.every_steps=10 --set training.tokens_per_step=4096) ;;
-  *) echo "MODEL is '$3', expected mlp or gpt" >&2; exit 2 ;;
+  *) echo "MODEL is '$model', expected mlp or gpt" >&2; exit 2 ;;
 esac
+
+# Where users may not mount, they may in a namespace of their own: the script starts itself again in one.
+if [[ " ${ways[*]} " == *" FULL "* ]] && [ "$(id -u)" -ne 0 ] && [ -z "${CRASH_TEST_NAMESPACE:-}" ] &&
+   unshare -rm true 2>/dev/null; then
+  CRASH_TEST_NAMESPACE=1 exec unshare -rm "$0" --with "$how" "$rounds" "$seed" "$model"
+fi
+
+cmake --preset release >/dev/null
+cmake --build --preset release --target trainer >/dev/null
+work=$(mktemp -d)
+disk=$work/disk
+child=
+clean_up() {
+  if [ -n "$child" ]; then
+    kill -KILL "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+  fi
+  if mountpoint -q "$disk"; then umount "$disk"; fi
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+fail() {
+  echo "$*" >&2
+  [ ! -e "$work/log" ] || tail -5 "$work/log" >&2
+  exit 1
+}
+
+# A moment within about the first four seconds of work, and later ones the more often the run was interrupted: on a busy
+# machine it would else never get as far as its next checkpoint.
+wait_a_moment() { sleep "$(printf '%d.%03d' $((RANDOM % (4 + interruptions))) $((RANDOM % 1000)))"; }
+
+# Starts or resumes the run, into $child. Background jobs of a script ignore INT, and those of nohup HUP: env undoes that.
+begin() {
+  local command=("${train[@]}" --out "$run")
+  if [ -e "$run/config.pbtxt" ]; then command=("$trainer" --resume "$run"); fi
+  : >"$work/log"
+  (
+    if [ -n "${size_limit:-}" ]; then ulimit -f "$size_limit"; fi
+    exec env --default-signal "${command[@]}"
+  ) >"$1" 2>&1 &
+  child=$!
+}
+
+await_end() {
+  status=0
+  wait "$child" 2>/dev/null || status=$?
+}
+
+# What ended in order has left nothing half written; what was killed, nothing within its folder once it was resumed.
+require_order() {
+  local left where=$folder
+  if [ "$way" = KILL ]; then where=$run; fi
+  left=$(find "$where" -name '*.tmp-*' 2>/dev/null || true)
+  [ -z "$left" ] || fail "round $round: left behind: $left"
+}
+
+by_signal() {
+  begin "$work/log"
+  while :; do
+    wait_a_moment
+    kill -"$way" "$child" 2>/dev/null || true
+    await_end
+    if [ "$status" -eq 0 ]; then break; fi
+    [ "$status" -eq $((128 + $(kill -l "$way"))) ] || fail "round $round: ended with $status"
+    interruptions=$((interruptions + 1))
+    # Before it has printed anything, the program may not have got to the point of taking signals.
+    if [ "$way" != KILL ] && [ -s "$work/log" ]; then
+      grep -q '^stopped after step' "$work/log" || fail "round $round: did not end in order"
+      stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$work/log")
+      [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "round $round: no checkpoint of step $stopped"
+      require_order
+    fi
+    begin "$work/log"
+  done
+}
+
+by_reader() {
+  rm -f "$work/pipe"
+  mkfifo "$work/pipe"
+  cat <"$work/pipe" >"$work/log" & local reader=$!
+  begin "$work/pipe"
+  wait_a_moment
+  if kill -KILL "$reader" 2>/dev/null && kill -0 "$child" 2>/dev/null; then interruptions=1; fi
+  wait "$reader" 2>/dev/null || true
+  await_end
+  [ "$status" -eq 0 ] || fail "round $round: ended with $status"
+}
+
+by_full_disk() {
+  begin "$work/log"
+  while :; do
+    wait_a_moment
+    head -c 1G /dev/zero >"$disk/filler" 2>/dev/null || true
+    await_end
+    rm "$disk/filler"
+    if [ "$status" -eq 0 ]; then break; fi
+    { [ "$status" -eq 1 ] && grep -q 'No space left on device' "$work/log"; } || fail "round $round: ended with $status"
+    interruptions=$((interruptions + 1))
+    require_order
+    begin "$work/log"
+  done
+}
+
+# A limit that the run meets at its first checkpoints, in its metrics or in its event file.
+by_size_limit() {
+  size_limit=$((1 + RANDOM % 200)) begin "$work/log"
+  await_end
+  if [ "$status" -ne 0 ]; then
+    { [ "$status" -eq 1 ] && grep -q 'File too large' "$work/log"; } || fail "round $round: ended with $status"
+    interruptions=1
+    require_order
+    begin "$work/log"
+    await_end
+  fi
+  [ "$status" -eq 0 ] || fail "round $round: ended with $status"
+}
+
+metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu)":[^,}]*//g' "$1/metrics.jsonl"; }
 
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null
 "${train[@]}" --out "$work/two_threads" --threads 2 >/dev/null
 cmp "$work/whole/model.safetensors" "$work/two_threads/model.safetensors"
 echo "threads 1 and 2: model.safetensors is bit-identical"
 
-for ((round = 1; round <= rounds; ++round)); do
-  run=$work/killed$round
-  "${train[@]}" --out "$run" >/dev/null & child=$!
-  kills=0
-  while :; do
-    # A moment within about the first four seconds of work, in milliseconds.
-    sleep "$(printf '%d.%03d' $((RANDOM % 4)) $((RANDOM % 1000)))"
-    kill -KILL "$child" 2>/dev/null || true
-    status=0
-    wait "$child" 2>/dev/null || status=$?
-    [ "$status" -eq 0 ] && break
-    [ "$status" -eq 137 ] || { echo "round $round: ended with $status" >&2; exit 1; }
-    kills=$((kills + 1))
-    if [ -e "$run/config.pbtxt" ]; then
-      "$trainer" --resume "$run" >"$work/log" 2>&1 & child=$!
-    else
-      "${train[@]}" --out "$run" >/dev/null & child=$!
-    fi
+has_disk=
+mkdir "$disk"
+# Room for a few checkpoints: what fills up must do so in a moment.
+if [[ " ${ways[*]} " == *" FULL "* ]]; then
+  if mount -t tmpfs -o size=256m crash_test "$disk" 2>/dev/null; then
+    has_disk=1
+  else
+    echo "FULL: cannot mount a tmpfs; a limit on the size of files takes its place"
+  fi
+fi
+for way in "${ways[@]}"; do
+  total=0
+  for ((round = 1; round <= rounds; ++round)); do
+    interruptions=0
+    folder=$work/round
+    case $way in
+      PIPE) interrupt=by_reader ;;
+      FULL) if [ -n "$has_disk" ]; then interrupt=by_full_disk folder=$disk/round; else interrupt=by_size_limit; fi ;;
+      *) interrupt=by_signal ;;
+    esac
+    mkdir "$folder"
+    run=$folder/run
+    $interrupt
+    cmp "$work/whole/model.safetensors" "$run/model.safetensors"
+    cmp <(metrics "$work/whole") <(metrics "$run") || fail "round $round: other metrics"
+    require_order
+    echo "$way, round $round: $interruptions interruptions, model and metrics are the same, no temporary files left"
+    total=$((total + interruptions))
+    rm -rf "$folder"
   done
-  cmp "$work/whole/model.safetensors" "$run/model.safetensors"
-  left=$(find "$run" -name '.tmp-*' -o -name '*.tmp-*' | wc -l)
-  echo "round $round: $kills kills, model.safetensors is bit-identical, temporary files left: $left"
+  [ "$total" -gt 0 ] || fail "$way: $rounds rounds without an interruption show nothing"
+  echo "$way: $rounds rounds, $total interruptions, nothing lost"
 done
