@@ -68,14 +68,14 @@ fail() {
 # machine it would else never get as far as its next checkpoint.
 wait_a_moment() { sleep "$(printf '%d.%03d' $((RANDOM % (4 + interruptions))) $((RANDOM % 1000)))"; }
 
-# Starts or resumes the run, into $child. Background jobs of a script ignore INT, which env undoes.
+# Starts or resumes the run, into $child. Background jobs of a script ignore INT, and those of nohup HUP: env undoes that.
 begin() {
   local command=("${train[@]}" --out "$run")
   if [ -e "$run/config.pbtxt" ]; then command=("$trainer" --resume "$run"); fi
   : >"$work/log"
   (
     if [ -n "${size_limit:-}" ]; then ulimit -f "$size_limit"; fi
-    exec env --default-signal=INT "${command[@]}"
+    exec env --default-signal "${command[@]}"
   ) >"$1" 2>&1 &
   child=$!
 }
@@ -161,7 +161,6 @@ metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu)":[^,}]*//g' "$1/metrics.
 cmp "$work/whole/model.safetensors" "$work/two_threads/model.safetensors"
 echo "threads 1 and 2: model.safetensors is bit-identical"
 
-folder=$work
 has_disk=
 mkdir "$disk"
 # Room for a few checkpoints: what fills up must do so in a moment.
@@ -176,12 +175,13 @@ for way in "${ways[@]}"; do
   total=0
   for ((round = 1; round <= rounds; ++round)); do
     interruptions=0
-    folder=$work
+    folder=$work/round
     case $way in
       PIPE) interrupt=by_reader ;;
-      FULL) if [ -n "$has_disk" ]; then interrupt=by_full_disk folder=$disk; else interrupt=by_size_limit; fi ;;
+      FULL) if [ -n "$has_disk" ]; then interrupt=by_full_disk folder=$disk/round; else interrupt=by_size_limit; fi ;;
       *) interrupt=by_signal ;;
     esac
+    mkdir "$folder"
     run=$folder/run
     $interrupt
     cmp "$work/whole/model.safetensors" "$run/model.safetensors"
@@ -189,7 +189,8 @@ for way in "${ways[@]}"; do
     require_order
     echo "$way, round $round: $interruptions interruptions, model and metrics are the same, no temporary files left"
     total=$((total + interruptions))
-    rm -rf "$run"
+    rm -rf "$folder"
   done
+  [ "$total" -gt 0 ] || fail "$way: $rounds rounds without an interruption show nothing"
   echo "$way: $rounds rounds, $total interruptions, nothing lost"
 done
