@@ -30,6 +30,14 @@ if(TWOFOUR_SANITIZE)
   endif()
 endif()
 
+# Without optimisation some of GCC's intrinsics are macros. Behind a precompiled header GCC 12 takes them for functions
+# all the same, and kernels do not compile.
+set(TWOFOUR_PRECOMPILES_HEADERS ON)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}" MATCHES "-O[1-3sgf]")
+  set(TWOFOUR_PRECOMPILES_HEADERS OFF)
+endif()
+
 function(twofour_add_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -47,8 +55,10 @@ function(twofour_add_layer name)
                                         $<BUILD_INTERFACE:twofour_compile_options>)
   # Reading these takes more than half of a usual file's compilation. No JSON, CLI11 or regular expressions among them:
   # each file would instantiate all that those headers instantiate. The tsan preset goes without, to find what is missing.
-  target_precompile_headers(twofour_${name} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory>
-                                                    <string> <vector> <fmt/format.h>)
+  if(TWOFOUR_PRECOMPILES_HEADERS)
+    target_precompile_headers(twofour_${name} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map>
+                                                      <memory> <string> <vector> <fmt/format.h>)
+  endif()
 endfunction()
 
 # Under sanitizers, optimising code that is made of other libraries' templates (GoogleTest's, CLI11's, JSON's) takes most

@@ -19,7 +19,7 @@ configure_with(optional -DCOMPONENTS=nn "-DOPTIONAL=no_such" -DEXPECTED=core,spa
 run_to_fail("no component 'nm'; this installation of twofour has: core, sparse, nn, optim, train"
             ${configure} -S ${source} -B ${WORK}/unknown -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=nm,optim)
 if(NOT SHARED)
-  run_to_fail("could not be found because dependency Protobuf could not be found"
+  run_to_fail("Protobuf"
               ${configure} -S ${source} -B ${WORK}/no_protobuf -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=train
               ${without_train} -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=OFF)
 endif()
