@@ -50,7 +50,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
       .Type("PATH=VALUE")
       .Repeatable();
   arguments.Add("--out", line.out, "Run folder to create (default: runs/<name>)").Type("DIR");
-  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors").Type("N");
+  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors it may use").Type("N");
   arguments.Add("--seed", line.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
   arguments.AddFlag("--overwrite", line.overwrite, "Remove an existing run in the folder first");
   arguments.AddFlag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
