@@ -29,6 +29,7 @@ struct TrainerOptions {
   int64_t histogram_every_steps = 0;   ///< 0: never. Hands every parameter and gradient to the sink.
   bool save_best = true;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
+  bool peak_is_rough = false;  ///< See PeakFlops::sure.
 };
 
 /// What the trainer works with besides the model; none is owned.

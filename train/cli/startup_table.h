@@ -3,6 +3,8 @@
 #include <iosfwd>
 #include <string>
 
+#include "twofour/core/peak_estimate.h"
+#include "twofour/core/processors.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
 #include "twofour/train/config/workload.h"
@@ -11,10 +13,14 @@
 
 namespace twofour::train {
 
-/// Prints what is about to be trained: run, model, data, schedule, threads, instruction set and kernels, and where it
-/// is not 0 the `peak_flops` that were measured.
+/// How many threads there are, and why that is not what one might expect: "2 (CPU quota of this container is 1.5; 64
+/// processors)". `automatic`: nobody asked for a number.
+std::string DescribeThreads(int threads, bool automatic, const Processors& processors);
+
+/// Prints what is about to be trained: run, model, data, schedule, threads, instruction set and kernels, and the
+/// `peak` if it was measured.
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
-                       double peak_flops, std::ostream& out);
+                       const PeakFlops& peak, std::ostream& out);
 
 /// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
 /// `model` run as one op, and each linear kept dense and why. `batch` is the rows that a training product has.

@@ -96,12 +96,12 @@ struct Run {
   fs::path folder;
   Workload workload;
   std::unique_ptr<optim::Optimizer> optimizer;
-  double peak_flops = 0;  // 0 where nothing is made of it.
+  PeakFlops peak;  // Not measured where nothing is made of it.
 };
 
 Run Prepare(const CommandLine& line, const proto::Config& config, const std::optional<RunPath>& resume,
             std::ostream& out) {
-  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr};
+  Run run{config, resume ? resume->folder : FolderPath(line.out), {}, nullptr, {}};
   if (run.folder.empty()) run.folder = fs::path("runs") / config.name();
   if (!resume) RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(line));
   SetNumThreads(config.threads());
@@ -112,8 +112,8 @@ Run Prepare(const CommandLine& line, const proto::Config& config, const std::opt
     LoadInitialWeights(config.initial_weights(), model);
   }
   run.optimizer = BuildOptimizer(config, model);
-  if (run.workload.task->flops_per_unit() > 0) run.peak_flops = MeasurePeakFlops();
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, out);
+  if (run.workload.task->flops_per_unit() > 0) run.peak = MeasurePeakFlops();
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, out);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
     // A sample or a token is a row of every product.
@@ -136,7 +136,8 @@ int Train(Run& run, const CommandLine& line, const std::optional<RunPath>& resum
   ProgressSink progress(out, context.terminal, config.training().steps(),
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
-  options.peak_flops = run.peak_flops;
+  options.peak_flops = run.peak.flops;
+  options.peak_is_rough = !run.peak.sure;
   Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
                   {.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop});
   if (resume && config.model().has_gpt()) RequireSameData({run.folder}, run.workload);
