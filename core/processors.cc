@@ -8,7 +8,8 @@
 
 #ifdef _OPENMP
 #include <omp.h>
-#elif defined(__linux__)
+#endif
+#ifdef __linux__
 #include <sched.h>
 #endif
 
@@ -19,26 +20,29 @@ namespace {
 
 int OnlineProcessors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-}  // namespace
-
-// OpenMP is asked where it is there: it may have bound this thread to one processor (OMP_PROC_BIND) and knows those
-// that the process had before.
-int UsableProcessors() {
-#ifdef _OPENMP
-  return std::max(1, omp_get_num_procs());
-#elif defined(__linux__)
+/// Those that the calling thread may run on, as the kernel says now: some OpenMP libraries count once, when they start.
+int ProcessorsOfMask() {
+#ifdef __linux__
   for (int most = 1024; most <= 1 << 20; most *= 2) {  // The kernel refuses masks that are too small for the machine.
     cpu_set_t* const mask = CPU_ALLOC(static_cast<size_t>(most));
+    if (mask == nullptr) break;
     const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(most));
-    const bool known = mask != nullptr && sched_getaffinity(0, bytes, mask) == 0;
-    const int count = known ? CPU_COUNT_S(bytes, mask) : 0;
+    const int count = sched_getaffinity(0, bytes, mask) == 0 ? CPU_COUNT_S(bytes, mask) : 0;
     CPU_FREE(mask);
     if (count > 0) return count;
   }
-  return OnlineProcessors();
-#else
-  return OnlineProcessors();
 #endif
+  return OnlineProcessors();
+}
+
+}  // namespace
+
+int UsableProcessors() {
+#ifdef _OPENMP
+  // OpenMP has bound this thread to a part of the processors and knows those that the process had before.
+  if (omp_get_proc_bind() != omp_proc_bind_false) return std::max(1, omp_get_num_procs());
+#endif
+  return ProcessorsOfMask();
 }
 
 Processors CountProcessors(const std::string& root) {
