@@ -60,6 +60,14 @@ void PrintRow(const char* key, const std::string& value, std::ostream& out) {
   out << fmt::format("  {:<12}{}\n", key, value);
 }
 
+std::string DescribePeak(const PeakFlops& peak) {
+  if (peak.sure) {
+    return fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9);
+  }
+  return fmt::format("about {:.0f} GFLOP/s (f32 multiply-adds; {:.0f} was typical while measuring): MFU is rough",
+                     peak.flops * 1e-9, peak.typical * 1e-9);
+}
+
 size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
   size_t longest = 0;
   for (const nn::SwapEntry& entry : entries) longest = std::max(longest, entry.name.size());
@@ -68,8 +76,16 @@ size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
 
 }  // namespace
 
+std::string DescribeThreads(int threads, bool automatic, const Processors& processors) {
+  if (automatic && !processors.Limit().empty()) return fmt::format("{} ({})", threads, processors.Limit());
+  if (threads > processors.usable)
+    return fmt::format("{} (no more than {} run at once, one for each processor)", threads, processors.usable);
+  if (threads > processors.count) return fmt::format("{} (more than useful: {})", threads, processors.Limit());
+  return std::to_string(threads);
+}
+
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
-                       double peak_flops, std::ostream& out) {
+                       const PeakFlops& peak, std::ostream& out) {
   const nn::Module& model = *workload.model;
   const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
   out << "twofour " TWOFOUR_VERSION "\n";
@@ -80,11 +96,9 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
     row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
   }
   row("training", DescribeTraining(config, workload));
-  row("threads", std::to_string(NumThreads()));
+  row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
   row("processor", std::string(InstructionSetName()));
-  if (peak_flops > 0) {
-    row("peak", fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak_flops * 1e-9));
-  }
+  if (peak.flops > 0) row("peak", DescribePeak(peak));
   row("kernels", fmt::format("dense products: {}; masks: {}", kernels::GemmName(),
                              sparse::ChooseMaskSearchKernel(config.sparsity().algorithm() == proto::Sparsity::GREEDY
                                                                 ? sparse::MaskAlgorithm::kGreedy
