@@ -4,9 +4,9 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/tile_array.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
@@ -38,7 +38,7 @@ class Mask {
   /// Tile masks, row-major [tile_rows, tile_cols].
   const TileMask* tiles() const { return tiles_.data(); }
   TileMask* tiles() { return tiles_.data(); }
-  TileMask tile(int64_t tile_row, int64_t tile_col) const { return tiles_[tile_row * tile_cols() + tile_col]; }
+  TileMask tile(int64_t tile_row, int64_t tile_col) const { return tiles()[tile_row * tile_cols() + tile_col]; }
   bool Keeps(int64_t row, int64_t col) const;
   int64_t CountKept() const;
   /// The row and column, in tiles, of the first tile that keeps more than two in a row or column; none: the mask is
@@ -51,7 +51,7 @@ class Mask {
 
  private:
   int64_t rows_ = 0, cols_ = 0;
-  std::vector<TileMask> tiles_;
+  TileArray tiles_;
 };
 
 /// The mask of an f32 weight [rows, cols], both multiples of 4. -0 counts as 0; the mask depends on the weight alone.
