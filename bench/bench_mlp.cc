@@ -46,8 +46,8 @@ constexpr int kMaxChoosingRounds = 3;
 // Largest difference that --check lets pass, as a share of the largest element: sums of up to 65536 products in
 // different orders.
 constexpr double kTolerance = 1e-4;
-// AdamW's work does not depend on it, and weights must stay what they are: every step of a variant is the same step.
-constexpr double kLearningRate = 1e-8;
+// AdamW's work does not depend on it, and weights stay what they are: every step of a variant is the same step.
+constexpr double kLearningRate = 0;
 
 nn::Mlp MakeMlp(const MlpShape& shape) {
   Generator generator(/*seed=*/24);
