@@ -64,9 +64,13 @@ fail() {
   exit 1
 }
 
-# A moment within about the first four seconds of work, and later ones the more often the run was interrupted: on a busy
-# machine it would else never get as far as its next checkpoint.
-wait_a_moment() { sleep "$(printf '%d.%03d' $((RANDOM % (4 + interruptions))) $((RANDOM % 1000)))"; }
+# A moment within about as long as a whole run takes here, and later ones the more often the run was interrupted: on a
+# busy machine it would else never get as far as its next checkpoint.
+wait_a_moment() {
+  local span=$((whole_ms * (4 + interruptions) / 4)) moment
+  moment=$(((RANDOM * 32768 + RANDOM) % span))
+  sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
+}
 
 # Starts or resumes the run, into $child. Background jobs of a script ignore INT, and those of nohup HUP: env undoes that.
 begin() {
@@ -156,7 +160,9 @@ by_size_limit() {
 
 metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu)":[^,}]*//g' "$1/metrics.jsonl"; }
 
+began=$(date +%s%N)
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null
+whole_ms=$((($(date +%s%N) - began) / 1000000 + 1))
 "${train[@]}" --out "$work/two_threads" --threads 2 >/dev/null
 cmp "$work/whole/model.safetensors" "$work/two_threads/model.safetensors"
 echo "threads 1 and 2: model.safetensors is bit-identical"
