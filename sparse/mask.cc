@@ -68,15 +68,15 @@ TileMask Mask::tile(int64_t tile_row, int64_t tile_col) const {
   if (tile_row < 0 || tile_row >= tile_rows() || tile_col < 0 || tile_col >= tile_cols()) {
     throw Error(fmt::format("mask: tile [{}, {}] of [{}, {}] tiles", tile_row, tile_col, tile_rows(), tile_cols()));
   }
-  return tiles_[static_cast<size_t>(tile_row * tile_cols() + tile_col)];
+  return tiles()[tile_row * tile_cols() + tile_col];
 }
 
 bool Mask::Keeps(int64_t row, int64_t col) const {
   if (row < 0 || row >= rows_ || col < 0 || col >= cols_) {
     throw Error(fmt::format("mask: entry [{}, {}] of a mask of shape [{}, {}]", row, col, rows_, cols_));
   }
-  return sparse::Keeps(tiles_[static_cast<size_t>(row / kTileSize * tile_cols() + col / kTileSize)],
-                       static_cast<int>(row % kTileSize), static_cast<int>(col % kTileSize));
+  return sparse::Keeps(tiles()[row / kTileSize * tile_cols() + col / kTileSize], static_cast<int>(row % kTileSize),
+                       static_cast<int>(col % kTileSize));
 }
 
 int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
