@@ -12,7 +12,9 @@ void HelpBalance::Book(int64_t now, const Entry& entry) {
   // alone.
   balance_ = std::min(balance_ + (entry.helped - aside) / 2 - entry.asking - waited, kMostCredit);
   if (balance_ > -kLeastLoss) return;
-  alone_until_ = now - kPatience * balance_;
+  const bool soon = now - alone_until_ < alone_;
+  alone_ = std::max(-kPatience * balance_, soon ? std::min(2 * alone_, kMostAlone) : 0);
+  alone_until_ = now + alone_;
   balance_ = 0;
 }
 

@@ -32,10 +32,6 @@ void UseThreads(int count) {
 }
 
 #ifdef _OPENMP
-/// Ranges for each thread, where grains allow: with two, a thread that comes late leaves half of its work to others.
-/// With more, products spend too much on what they prepare for each range.
-constexpr int64_t kRangesPerThread = 2;
-
 thread_local bool inside_body = false;
 
 /// Marks the calling thread as one that runs bodies.
@@ -62,14 +58,14 @@ bool Share(int64_t count, int64_t most, const std::function<void(int64_t, int64_
   thread_local HelpBalance balance;
   if (!always && !balance.ShouldAsk(Nanoseconds())) return false;
 
-  const int64_t ranges = threads * std::min(kRangesPerThread, most / threads);
-  const int64_t least = count / ranges, larger = count % ranges;  // The first ones have one item more.
+  // One range for each thread: with more, products spend too much on what they prepare for each.
+  const int64_t least = count / threads, larger = count % threads;  // The first ones have one item more.
   const auto run = [&](int64_t range) {
     const int64_t begin = range * least + std::min(range, larger);
     body(begin, begin + least + (range < larger ? 1 : 0));
   };
   const InsideBody inside;
-  return WorkerTeam::Get().Run(static_cast<int>(threads), static_cast<int>(ranges), std::ref(run), balance);
+  return WorkerTeam::Get().Run(static_cast<int>(threads), static_cast<int>(threads), std::ref(run), balance);
 }
 #endif
 

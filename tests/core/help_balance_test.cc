@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace twofour {
 namespace {
 
@@ -25,6 +27,28 @@ TEST(HelpBalanceTest, WorksAloneAfterALossForAMultipleOfIt) {
   EXPECT_FALSE(balance.ShouldAsk(101));
   EXPECT_FALSE(balance.ShouldAsk(100 + alone - 1));
   EXPECT_TRUE(balance.ShouldAsk(100 + alone));
+}
+
+TEST(HelpBalanceTest, WorksAloneTwiceAsLongWhereANewTrialLosesSoon) {
+  HelpBalance balance;
+  int64_t now = 0, alone = 16 * kMillisecond;
+  for (int trial = 0; trial < 12; ++trial) {
+    balance.Book(now, {.waited = kMillisecond});
+    ASSERT_FALSE(balance.ShouldAsk(now + alone - 1)) << trial;
+    now += alone;
+    ASSERT_TRUE(balance.ShouldAsk(now)) << trial;
+    alone = std::min(2 * alone, HelpBalance::kMostAlone);
+    now += kMillisecond;
+  }
+}
+
+TEST(HelpBalanceTest, ForgetsEarlierLossesWhenHelpHasPaidForAsLong) {
+  HelpBalance balance;
+  balance.Book(0, {.waited = kMillisecond});
+  balance.Book(16 * kMillisecond, {.waited = kMillisecond});
+  const int64_t second = 16 * kMillisecond + 32 * kMillisecond, third = second + 32 * kMillisecond;
+  balance.Book(third, {.waited = kMillisecond});
+  EXPECT_TRUE(balance.ShouldAsk(third + 16 * kMillisecond));
 }
 
 /// Beside busy processes a helper may gain nothing but a part of the time that its caller would have had.

@@ -227,12 +227,6 @@ TEST(ParallelForTest, CallsFromAnOpenMpRegionStayOnTheirThread) {
   EXPECT_EQ(elsewhere, 0);
   EXPECT_EQ(ranges, 2);
 }
-
-TEST(ParallelForTest, RangesAreMoreThanThreadsSoThatNoneIsWaitedFor) {
-  const ScopedNumThreads scoped(2);
-  const Ranges ranges = RangesOf(1000, 1);
-  EXPECT_GT(ranges.size(), 2u);
-}
 #endif
 
 #ifndef __SANITIZE_THREAD__  // Which allows no threads after a fork.
