@@ -8,8 +8,8 @@ namespace twofour {
 /// the system may put a helper aside in the middle of its work, and whoever waits for that waits for milliseconds. So
 /// the work of helpers is booked against what they cost. Whoever has lost by it works alone for a multiple of what was
 /// lost, and then tries again: after twice as long, if what it gained did not last as long as it had worked alone. For
-/// the system remembers for some hundred milliseconds who wanted its processors, and gives less of them to a process that
-/// tries again and again. All times are nanoseconds.
+/// the system remembers for some hundred milliseconds who wanted its processors, and gives less of them to a process
+/// that tries again and again. All times are nanoseconds.
 class HelpBalance {
  public:
   /// Losing x makes a thread work alone for kPatience times x, which bounds what is lost in the long run.

@@ -15,8 +15,8 @@ int NumThreads();
 /// Calls body(begin, end) on disjoint ranges that cover [0, count), on several threads at once, and returns when all
 /// are done. A range is never smaller than `grain` items, so work of less than two grains stays on the calling thread:
 /// choose it so that a range is worth tens of microseconds. Each result must be written by one range only and must not
-/// depend on where ranges begin; sums across items go through fixed-size blocks instead (see kernels::Sum). An exception
-/// thrown by a body reaches the caller, when the other ranges are done.
+/// depend on where ranges begin; sums across items go through fixed-size blocks instead (see kernels::Sum). An
+/// exception thrown by a body reaches the caller, when the other ranges are done.
 ///
 /// The calling thread works, too, and takes over whatever no other thread has begun: it waits for nothing else. It
 /// works alone for a while where waiting for others has cost more than their help was worth, as it does beside other
