@@ -128,11 +128,6 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   row("kernels", fmt::format("dense products: {}{}", kernels::GemmName(),
                              sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
   if (!sparse) PrintUnusedForcedKernels({}, out);
-  PrintNotes(workload.notes, out);
-}
-
-void PrintNotes(const std::vector<std::string>& notes, std::ostream& out) {
-  for (const std::string& note : notes) PrintRow("note", note, out);
 }
 
 void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,

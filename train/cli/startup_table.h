@@ -23,9 +23,6 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        const PeakFlops& peak, std::ostream& out);
 
-/// Prints what the user should look at, a row for each. The one place for warnings before training.
-void PrintNotes(const std::vector<std::string>& notes, std::ostream& out);
-
 /// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
 /// `model` run as one op, and each linear kept dense and why. `batch` is the rows that a training product has.
 void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,
