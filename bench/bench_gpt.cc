@@ -134,7 +134,7 @@ void Run(const Arguments& arguments) {
                               {"vocab", arguments.vocab},
                               {"threads", arguments.threads},
                               {"isa", InstructionSetName()}};
-  const double peak = MeasurePeakFlops();
+  const double peak = MeasurePeakFlops().flops;
   for (const std::string& variant : variants) {
     const double tokens_per_s = 1e3 * tokens / rounds.Milliseconds(variant);
     line[variant + "_ms"] = rounds.Milliseconds(variant);

@@ -1,5 +1,6 @@
 // One training step of an MLP with ReLU^2: forward, backward to the input and to all parameters; mask search and all
-// packing included, no optimizer. Three variants in turn: dense libraries, twofour dense, twofour sparse.
+// packing included, no optimizer. Three variants in turn: dense libraries, twofour dense, twofour sparse. With --adamw
+// the step ends with AdamW's update, and only twofour's two variants take part.
 //
 // A given share of active hidden units is reached by shifting the pre-activations through c_fc's bias, the same in all
 // variants: the zeros that ReLU^2 leaves are then its own.
@@ -11,12 +12,14 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/cpu.h"
 #include "twofour/core/error.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
+#include "twofour/optim/adamw.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
@@ -32,9 +35,10 @@ using nlohmann::ordered_json;
 
 struct Arguments {
   MlpShape shape = {.in = 768, .hidden = 3072, .tokens = 2048};
+  std::vector<int64_t> tokens = {2048};
   int threads = 1, rounds = 9;
   std::optional<double> activation_density;
-  bool check = false;
+  bool adamw = false, check = false;
 };
 
 // Timing peers to choose among them needs fewer rounds than the comparison with the chosen ones.
@@ -42,6 +46,8 @@ constexpr int kMaxChoosingRounds = 3;
 // Largest difference that --check lets pass, as a share of the largest element: sums of up to 65536 products in
 // different orders.
 constexpr double kTolerance = 1e-4;
+// AdamW's work does not depend on it, and weights stay what they are: every step of a variant is the same step.
+constexpr double kLearningRate = 0;
 
 nn::Mlp MakeMlp(const MlpShape& shape) {
   Generator generator(/*seed=*/24);
@@ -61,18 +67,21 @@ MlpParameters GradientsOf(const nn::Module& mlp) {
 /// A step of twofour's own, through autograd.
 class TwofourMlpStep {
  public:
-  TwofourMlpStep(nn::Mlp& mlp, const Tensor& x, const Tensor& dy) : mlp_(mlp), x_(x.Clone()), dy_(dy) {
+  TwofourMlpStep(nn::Mlp& mlp, const Tensor& x, const Tensor& dy, bool adamw) : mlp_(mlp), x_(x.Clone()), dy_(dy) {
     x_.set_requires_grad();
+    if (adamw) adamw_.emplace(mlp.Parameters(), optim::AdamWOptions{.lr = kLearningRate, .weight_decay = 0});
   }
 
   void Run() {
     x_.ZeroGrad();
     for (Tensor& parameter : mlp_.Parameters()) {
       parameter.ZeroGrad();
-      parameter.mutable_data<float>();  // As an optimizer would write: masks and packed weights are now out of date.
+      // As an optimizer would write: masks and packed weights are now out of date.
+      if (!adamw_) parameter.mutable_data<float>();
     }
     y_ = mlp_.Forward(x_);
     y_.Backward(dy_);
+    if (adamw_) adamw_->Step();
   }
 
   const Tensor& y() const { return y_; }
@@ -82,6 +91,7 @@ class TwofourMlpStep {
  private:
   nn::Mlp& mlp_;
   Tensor x_, dy_, y_;
+  std::optional<optim::AdamW> adamw_;
 };
 
 /// The output of c_fc, as it stands in the tree.
@@ -129,9 +139,11 @@ class MlpBench {
         dy_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 101})),
         dense_(MakeMlp(shape_)),
         sparse_(MakeMlp(shape_)),
-        peer_step_(shape_, std::min(arguments.rounds, kMaxChoosingRounds)),
-        dense_step_(dense_, x_, dy_),
-        sparse_step_(sparse_, x_, dy_) {
+        dense_step_(dense_, x_, dy_, arguments.adamw),
+        sparse_step_(sparse_, x_, dy_, arguments.adamw) {
+    if (!arguments.adamw || arguments.check) {
+      peer_step_.emplace(shape_, std::min(arguments.rounds, kMaxChoosingRounds));
+    }
     nn::SwapLinearWithSemiSparseLinear(sparse_, {.multiple_of = sparse::kTileSize});
     SetBias(0);
     if (arguments.activation_density) {
@@ -144,23 +156,24 @@ class MlpBench {
   /// weights. Throws Error where a result differs by more than rounding.
   void Check() {
     dense_step_.Run();
-    peer_step_.Run(ParametersOf(dense_), x_, dy_);
+    peer_step_->Run(ParametersOf(dense_), x_, dy_);
     CheckStep("twofour dense", dense_step_);
 
     sparse_step_.Run();
     MlpParameters masked = ParametersOf(sparse_);
     masked.c_fc_weight = sparse::ApplyMask(masked.c_fc_weight, Mask(masked.c_fc_weight));
     masked.c_proj_weight = sparse::ApplyMask(masked.c_proj_weight, Mask(masked.c_proj_weight));
-    peer_step_.Run(masked, x_, dy_);
+    peer_step_->Run(masked, x_, dy_);
     CheckStep("twofour sparse", sparse_step_);
   }
 
   void Run() {
     const MlpParameters parameters = ParametersOf(dense_);
-    Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, density {:.3f}", shape_.in, shape_.hidden,
-                              shape_.in, shape_.tokens, arguments_.threads, density_),
+    const bool library = !arguments_.adamw;
+    Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, density {:.3f}{}", shape_.in, shape_.hidden,
+                              shape_.in, shape_.tokens, arguments_.threads, density_, library ? "" : ", AdamW"),
                   arguments_.rounds);
-    rounds.Add("library", [&] { peer_step_.Run(parameters, x_, dy_); });
+    if (library) rounds.Add("library", [&] { peer_step_->Run(parameters, x_, dy_); });
     rounds.Add("dense", [&] { dense_step_.Run(); });
     rounds.Add("sparse", [&] { sparse_step_.Run(); });
     rounds.Add("masks", [&] {
@@ -169,26 +182,30 @@ class MlpBench {
     });
     rounds.Run();
 
-    std::set<std::string> libraries;
-    for (const auto& [product, peer] : peer_step_.peers()) libraries.insert(peer);
-    PrintLine({{"bench", "mlp_step"},
-               {"in", shape_.in},
-               {"hidden", shape_.hidden},
-               {"tokens", shape_.tokens},
-               {"threads", arguments_.threads},
-               {"isa", InstructionSetName()},
-               {"density", density_},
-               {"dense_library", fmt::format("{}", fmt::join(libraries, "+"))},
-               {"dense_library_ms", rounds.Milliseconds("library")},
-               {"twofour_dense_ms", rounds.Milliseconds("dense")},
-               {"twofour_sparse_ms", rounds.Milliseconds("sparse")},
-               {"mask_ms", rounds.Milliseconds("masks")},
-               {"speedup_vs_dense_library", rounds.Ratio("library", "sparse")},
-               {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
-               {"twofour_dense_vs_dense_library", rounds.Ratio("library", "dense")},
-               {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
-               {"kernels", ChosenKernels()},
-               {"dense_products", peer_step_.peers()}});
+    ordered_json line = {{"bench", "mlp_step"},
+                         {"in", shape_.in},
+                         {"hidden", shape_.hidden},
+                         {"tokens", shape_.tokens},
+                         {"threads", arguments_.threads},
+                         {"isa", InstructionSetName()},
+                         {"density", density_},
+                         {"adamw", arguments_.adamw},
+                         {"twofour_dense_ms", rounds.Milliseconds("dense")},
+                         {"twofour_sparse_ms", rounds.Milliseconds("sparse")},
+                         {"mask_ms", rounds.Milliseconds("masks")},
+                         {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
+                         {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
+                         {"kernels", ChosenKernels()}};
+    if (library) {
+      std::set<std::string> libraries;
+      for (const auto& [product, peer] : peer_step_->peers()) libraries.insert(peer);
+      line.update({{"dense_library", fmt::format("{}", fmt::join(libraries, "+"))},
+                   {"dense_library_ms", rounds.Milliseconds("library")},
+                   {"speedup_vs_dense_library", rounds.Ratio("library", "sparse")},
+                   {"twofour_dense_vs_dense_library", rounds.Ratio("library", "dense")},
+                   {"dense_products", peer_step_->peers()}});
+    }
+    PrintLine(line);
   }
 
  private:
@@ -199,10 +216,10 @@ class MlpBench {
   }
 
   void CheckStep(std::string_view variant, const TwofourMlpStep& step) const {
-    const MlpParameters got = step.gradients(), expected = peer_step_.gradients();
+    const MlpParameters got = step.gradients(), expected = peer_step_->gradients();
     const std::tuple<const char*, Tensor, Tensor> results[] = {
-        {"y", step.y(), peer_step_.y()},
-        {"gradient of x", step.dx(), peer_step_.dx()},
+        {"y", step.y(), peer_step_->y()},
+        {"gradient of x", step.dx(), peer_step_->dx()},
         {"gradient of c_fc.weight", got.c_fc_weight, expected.c_fc_weight},
         {"gradient of c_fc.bias", got.c_fc_bias, expected.c_fc_bias},
         {"gradient of c_proj.weight", got.c_proj_weight, expected.c_proj_weight},
@@ -250,7 +267,7 @@ class MlpBench {
   MlpShape shape_;
   Tensor x_, dy_;
   nn::Mlp dense_, sparse_;
-  PeerMlpStep peer_step_;
+  std::optional<PeerMlpStep> peer_step_;
   TwofourMlpStep dense_step_, sparse_step_;
   double density_ = 0;
 };
@@ -264,18 +281,22 @@ int main(int argc, char** argv) {
   CLI::App app("Times one training step of an MLP with ReLU^2.", "bench_mlp");
   AddSize(app, "--in", arguments.shape.in, "Input and output features", /*tiled=*/true);
   AddSize(app, "--hidden", arguments.shape.hidden, "Hidden features", /*tiled=*/true);
-  AddSize(app, "--tokens", arguments.shape.tokens, "Rows of the activations", /*tiled=*/false);
+  AddSizes(app, "--tokens", arguments.tokens, "Rows of the activations; several numbers make a line each");
   AddThreads(app, arguments.threads);
   app.add_option("--activation-density", arguments.activation_density,
                  "Share of hidden units that are not zero after ReLU^2; by default what it is without a shift")
       ->type_name("P")
       ->check(CLI::Range(0.0, 1.0));
   AddRounds(app, arguments.rounds);
+  app.add_flag("--adamw", arguments.adamw, "Update the weights by AdamW in each step; without the dense libraries");
   app.add_flag("--check", arguments.check, "First verify that all variants compute the same, within rounding");
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
-    MlpBench bench(arguments);
-    if (arguments.check) bench.Check();
-    bench.Run();
+    for (const int64_t tokens : arguments.tokens) {
+      arguments.shape.tokens = tokens;
+      MlpBench bench(arguments);
+      if (arguments.check) bench.Check();
+      bench.Run();
+    }
   });
 }

@@ -1,6 +1,6 @@
 # Finds OpenBLAS, which benchmarks measure against. Defines OpenBLAS::OpenBLAS.
 #
-# The build that takes its threads from OpenMP is preferred: it then shares one pool of threads with oneDNN and twofour.
+# The build that takes its threads from OpenMP is preferred: it then shares one pool of threads with oneDNN.
 # The build with threads of its own would add a second pool, and while one pool computes, the threads of the other still
 # spin on the same processors for a while: whoever comes next in turn would be measured too slow.
 find_library(OpenBLAS_LIBRARY NAMES openblas PATH_SUFFIXES openblas-openmp openblas-pthread)

@@ -1,12 +1,17 @@
 #include "twofour/core/kernels/simd_targets.h"
 //
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "twofour/core/clock.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/peak_flops.h"
+#include "twofour/core/processors.h"
+#include "twofour/core/sleep.h"
+#include "twofour/core/worker_team.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "twofour/core/peak_flops.cc"
@@ -56,54 +61,64 @@ HWY_EXPORT(MultiplyAdds);
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr int64_t kMillisecond = 1'000'000;
+/// How long a window is. Asking for the clocks takes a microsecond.
+constexpr int64_t kWindow = kMillisecond / 5;
+/// How long threads compute. Processors take some tens of milliseconds to reach their full frequency.
+constexpr int64_t kRun = 95 * kMillisecond;
+/// How long threads wait for each other at the start.
+constexpr int64_t kStart = 5 * kMillisecond;
 
-double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-/// Rounds that take about `seconds` on an idle processor; the best of some tries, in case it is not.
-int64_t RoundsFor(double seconds) {
-  constexpr int64_t kTrial = 1 << 16;
-  constexpr int kTrials = 8;
-  double shortest = seconds;
-  for (int i = 0; i < kTrials; ++i) {
-    float result;
-    const auto begin = Clock::now();
-    TWOFOUR_DYNAMIC_DISPATCH(MultiplyAdds)(kTrial, &result);
-    shortest = std::min(shortest, SecondsSince(begin));
-  }
-  return static_cast<int64_t>(seconds / std::max(shortest, 1e-6) * kTrial);
+PeakWindow Measure(int64_t rounds) {
+  float result;
+  PeakWindow window;
+  window.begin = Nanoseconds();
+  const int64_t ran = ThreadCpuNanoseconds();
+  window.operations = TWOFOUR_DYNAMIC_DISPATCH(MultiplyAdds)(rounds, &result);
+  window.ran = ThreadCpuNanoseconds() - ran;
+  window.end = Nanoseconds();
+  return window;
 }
 
-/// Operations per second of all threads doing `rounds` each, by the time until the last is done.
-double Rate(int64_t rounds) {
-  struct alignas(64) Thread {  // A cache line of its own.
-    double operations;
-    float result;
+/// Rounds that take about as long as a window should.
+int64_t RoundsOfAWindow() {
+  constexpr int64_t kTrial = 1 << 13;
+  int64_t shortest = kWindow;
+  for (int i = 0; i < 8; ++i) shortest = std::min(shortest, Measure(kTrial).ran);
+  return std::max<int64_t>(kTrial * kWindow / std::max<int64_t>(shortest, 1), kTrial);
+}
+
+/// What each of `count` threads measures when they run at once. A thread that has not come after kStart is not waited
+/// for: if it never comes, another takes its turn.
+std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
+  std::vector<std::vector<PeakWindow>> threads(static_cast<size_t>(count));
+  std::atomic<int> begun{0};
+  const int64_t start = Nanoseconds();
+  const auto run = [&](int64_t thread) {
+    for (++begun; begun < count && Nanoseconds() < start + kStart;) SpinPause();
+    std::vector<PeakWindow> windows;
+    windows.reserve(static_cast<size_t>(2 * kRun / kWindow));
+    do {
+      windows.push_back(Measure(rounds));
+    } while (windows.back().end < start + kStart + kRun);
+    threads[static_cast<size_t>(thread)] = std::move(windows);
   };
-  std::vector<Thread> threads(static_cast<size_t>(NumThreads()));
-  const auto begin = Clock::now();
-  ParallelFor(static_cast<int64_t>(threads.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t t = first; t < last; ++t) {
-      threads[t].operations = TWOFOUR_DYNAMIC_DISPATCH(MultiplyAdds)(rounds, &threads[t].result);
-    }
-  });
-  const double seconds = SecondsSince(begin);
-  double operations = 0;
-  for (const Thread& thread : threads) operations += thread.operations;
-  return operations / seconds;
+  HelpBalance balance;  // One of its own: that help did not pay before must not keep threads away.
+  if (count == 1 || !WorkerTeam::Get().Run(count, count, run, balance)) {
+    for (int thread = 0; thread < count; ++thread) run(thread);
+  }
+  return threads;
 }
 
 }  // namespace
 
-double MeasurePeakFlops() {
-  constexpr double kRun = 4e-3;      // Starting threads takes tens of microseconds.
-  constexpr double kBudget = 60e-3;  // The last run may begin just before, and may be held up.
-  constexpr int kRuns = 8;
-  const auto begin = Clock::now();
-  const int64_t rounds = RoundsFor(kRun);
-  double best = Rate(rounds);
-  for (int run = 1; run < kRuns && SecondsSince(begin) < kBudget; ++run) best = std::max(best, Rate(rounds));
-  return best;
+PeakFlops MeasurePeakFlops() {
+  const int count = std::min(NumThreads(), UsableProcessors());
+  const int64_t rounds = RoundsOfAWindow();
+  const PeakFlops first = EstimatePeak(Run(count, rounds));
+  if (first.sure) return first;
+  const PeakFlops second = EstimatePeak(Run(count, rounds));
+  return second.sure || second.flops > first.flops ? second : first;
 }
 
 }  // namespace twofour

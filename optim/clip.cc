@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/scale_by.h"
 
 namespace twofour::optim {
 
@@ -32,7 +32,7 @@ void ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm, double
     Tensor grad = parameter.grad();
     if (!grad.defined()) continue;
     float* g = grad.mutable_data<float>();
-    kernels::Scale(grad.numel(), static_cast<float>(max_norm / norm), g, g);
+    kernels::ScaleBy(grad.numel(), max_norm / norm, g, g);
   }
 }
 

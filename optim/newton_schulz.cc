@@ -9,6 +9,7 @@
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/scale_by.h"
 #include "twofour/core/kernels/symmetric_product.h"
 
 namespace twofour::optim {
@@ -44,7 +45,7 @@ Tensor Orthogonalize(const Tensor& matrix, int steps) {
   // The original transposes X where it is tall; multiplying from the other side is the same, and copies nothing.
   const Transpose gram_of = rows > cols ? Transpose::kYes : Transpose::kNo;
   const double norm = std::sqrt(kernels::SumOfSquares(size, matrix.data<float>()));
-  kernels::Scale(size, static_cast<float>(1.0 / (norm + kEps)), matrix.data<float>(), result.mutable_data<float>());
+  kernels::ScaleBy(size, 1.0 / (norm + kEps), matrix.data<float>(), result.mutable_data<float>());
   for (int step = 0; step < steps; ++step) {
     const float* const x = result.data<float>();
     kernels::SymmetricProduct(gram_of, side, std::max(rows, cols), x, gram);

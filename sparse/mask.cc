@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/kernels/mask_passes.h"
@@ -46,7 +45,7 @@ Mask::Mask(int64_t rows, int64_t cols) : rows_(rows), cols_(cols) {
   if (rows < 0 || cols < 0 || rows % kTileSize != 0 || cols % kTileSize != 0) {
     throw Error(fmt::format("mask: shape [{}, {}], both sizes must be multiples of {}", rows, cols, kTileSize));
   }
-  tiles_.resize(static_cast<size_t>(tile_rows() * tile_cols()));
+  tiles_ = TileArray(static_cast<size_t>(tile_rows() * tile_cols()));
 }
 
 Mask Mask::FromTensor(const Tensor& kept) {
@@ -58,7 +57,7 @@ Mask Mask::FromTensor(const Tensor& kept) {
   for (int64_t row = 0; row < mask.rows_; ++row) {
     for (int64_t col = 0; col < mask.cols_; ++col) {
       if (entries[row * mask.cols_ + col] == 0) continue;
-      TileMask& tile = mask.tiles_[row / kTileSize * mask.tile_cols() + col / kTileSize];
+      TileMask& tile = mask.tiles()[row / kTileSize * mask.tile_cols() + col / kTileSize];
       tile = static_cast<TileMask>(tile | 1u << (row % kTileSize * kTileSize + col % kTileSize));
     }
   }
@@ -69,25 +68,22 @@ TileMask Mask::tile(int64_t tile_row, int64_t tile_col) const {
   if (tile_row < 0 || tile_row >= tile_rows() || tile_col < 0 || tile_col >= tile_cols()) {
     throw Error(fmt::format("mask: tile [{}, {}] of [{}, {}] tiles", tile_row, tile_col, tile_rows(), tile_cols()));
   }
-  return tiles_[static_cast<size_t>(tile_row * tile_cols() + tile_col)];
+  return tiles()[tile_row * tile_cols() + tile_col];
 }
 
 bool Mask::Keeps(int64_t row, int64_t col) const {
   if (row < 0 || row >= rows_ || col < 0 || col >= cols_) {
     throw Error(fmt::format("mask: entry [{}, {}] of a mask of shape [{}, {}]", row, col, rows_, cols_));
   }
-  return sparse::Keeps(tiles_[static_cast<size_t>(row / kTileSize * tile_cols() + col / kTileSize)],
-                       static_cast<int>(row % kTileSize), static_cast<int>(col % kTileSize));
+  return sparse::Keeps(tiles()[row / kTileSize * tile_cols() + col / kTileSize], static_cast<int>(row % kTileSize),
+                       static_cast<int>(col % kTileSize));
 }
 
 int64_t Mask::CountKept() const { return sparse::CountKept(tiles(), tile_rows() * tile_cols()); }
 
 std::optional<std::pair<int64_t, int64_t>> Mask::FirstTileAboveTwoOfFour() const {
-  for (size_t i = 0; i < tiles_.size(); ++i) {
-    if (IsTwoOfFour(tiles_[i])) continue;
-    const auto at = static_cast<int64_t>(i);
-    return std::pair(at / tile_cols(), at % tile_cols());
-  }
+  const int64_t at = FindAboveTwoOfFour(tiles(), tile_rows() * tile_cols());
+  if (at >= 0) return std::pair(at / tile_cols(), at % tile_cols());
   return std::nullopt;
 }
 
@@ -110,12 +106,7 @@ Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view na
   std::atomic<bool> finite = true;
   ForEachTileRow(mask, [&](int64_t tile_row) {
     const float* rows = w + tile_row * kTileSize * mask.cols();
-    // While they are in the cache for the search, which needs finite values.
-    if (kernels::FindNonFinite(kTileSize * mask.cols(), rows) >= 0) {
-      finite = false;
-    } else {
-      kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols());
-    }
+    if (!kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols())) finite = false;
   });
   if (!finite) RequireFinite(weight, name);
   return mask;

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/tile_array.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
@@ -53,7 +53,7 @@ class Mask {
 
  private:
   int64_t rows_ = 0, cols_ = 0;
-  std::vector<TileMask> tiles_;
+  TileArray tiles_;
 };
 
 /// The mask of an f32 weight [rows, cols], both multiples of 4. -0 counts as 0; the mask depends on the weight alone.

@@ -1,13 +1,17 @@
 #include "twofour/sparse/mask_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cmath>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/best_tile_mask.h"
+#include "twofour/sparse/kernels/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
 
 namespace twofour::sparse {
@@ -97,6 +101,28 @@ bool MaskPlan::AlwaysTwoOfFour() const {
   return options_.method != MaskMethod::kRows && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
          options_.schedule.LastChange() == 0 && options_.first_sparse_step == 0 &&
          options_.dense_from_step == std::numeric_limits<int64_t>::max();
+}
+
+std::string MaskPlan::SearchNames() const {
+  switch (options_.method) {
+    case MaskMethod::kGreedy:
+      return ChooseMaskSearchKernel(MaskAlgorithm::kGreedy).name;
+    case MaskMethod::kSignedGreedy:
+    case MaskMethod::kRandom:
+    case MaskMethod::kRows:
+      return fmt::format("{} (scalar code)", NameOf(options_.method));
+    case MaskMethod::kExact:
+      break;
+  }
+  const std::string exact = ChooseMaskSearchKernel(MaskAlgorithm::kExact).name;
+  if (options_.stages.empty()) return exact;
+  std::vector<std::string> names;
+  for (const MaskStage& stage : options_.stages) {
+    if (stage.keep == kTileSize) continue;  // Nothing to search for.
+    const bool vectors = stage.keep == 2 && !options_.nested_stages;
+    names.push_back(fmt::format("{} for {}:{}", vectors ? exact : "best of all (scalar code)", stage.keep, kTileSize));
+  }
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {

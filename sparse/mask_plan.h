@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -72,6 +73,9 @@ class MaskPlan {
   bool AsksTheSame(int64_t step, int64_t other) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;
+  /// What searches for the plan's masks: the name of a MaskSearchKernel, or in words where there is none but scalar
+  /// code; in the order of the stages, several of them separated by commas. Throws Error as ChooseMaskSearchKernel.
+  std::string SearchNames() const;
   /// Of four entries in a row or column of a pruned tile, how many are kept at `step`.
   int KeptOfFour(int64_t step) const;
 

@@ -131,23 +131,46 @@ class Pass {
   std::unique_ptr<ActivationLists> by_batch_;
 };
 
+/// The first of the table for which is(kernel) holds, or null.
+template <typename Is>
+const MlpKernel* FindMlpKernel(const Is& is) {
+  const std::span<const MlpKernel> kernels = MlpKernels();
+  const auto found = std::find_if(kernels.begin(), kernels.end(), is);
+  return found == kernels.end() ? nullptr : &*found;
+}
+
+/// The one that TWOFOUR_KERNEL names, or null.
+const MlpKernel* ForcedMlpKernel() {
+  if (ForcedKernels().empty()) return nullptr;
+  return FindMlpKernel([](const MlpKernel& kernel) { return IsForced(kernel.name); });
+}
+
 }  // namespace
 
 const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
+  if (const MlpKernel* const forced = ForcedMlpKernel()) {
+    for (const Shape* weight : {&fc, &proj}) {
+      const std::string why = forced->linear->why_not({(*weight)[0], (*weight)[1], batch});
+      if (!why.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, why));
+    }
+    return forced;
+  }
   // Narrower, and what lists save goes on filling up their panels of columns: docs/performance.md.
   constexpr int64_t kNarrowest = 128;
-  if (ForcedKernels().empty() && std::min(fc[1], proj[0]) < kNarrowest) {
+  if (std::min(fc[1], proj[0]) < kNarrowest) {
     if (why_not != nullptr) {
       *why_not = fmt::format("pays from {} features on, here {}", kNarrowest, std::min(fc[1], proj[0]));
     }
     return nullptr;
   }
-  const LinearKernel* common = nullptr;
+  const MlpKernel* common = nullptr;
   for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
       const auto [kernel, reason] = ChooseLinearKernel({(*weight)[0], (*weight)[1], batch, direction});
-      if (common == nullptr) common = kernel;
-      if (kernel != common || kernel->target == kAnyTarget) {
+      const MlpKernel* const with_it =
+          FindMlpKernel([&, linear = kernel](const MlpKernel& mlp_kernel) { return mlp_kernel.linear == linear; });
+      if (common == nullptr) common = with_it;
+      if (with_it == nullptr || with_it != common) {
         if (why_not != nullptr) {
           *why_not =
               fmt::format("{} with {} runs on {} ({})", NameOf(direction), ToString(*weight), kernel->name, reason);
@@ -156,10 +179,7 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
       }
     }
   }
-  const std::span<const MlpKernel> kernels = MlpKernels();
-  const auto found =
-      std::find_if(kernels.begin(), kernels.end(), [&](const MlpKernel& kernel) { return kernel.linear == common; });
-  return found == kernels.end() ? nullptr : &*found;
+  return common;
 }
 
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,

@@ -24,8 +24,8 @@ struct SemiSparseMlpReport {
 
 /// The kernel with which an MLP of two weights, [out_features, in_features] each, can be computed as one op on `batch`
 /// rows, or null and in `why_not` (if not null) the reason: all four products with its weights must be pair-bucket's
-/// (see ChooseLinearKernel), and unless TWOFOUR_KERNEL forces that, inputs and outputs wide enough for it to pay.
-/// Throws Error as ChooseLinearKernel does.
+/// (see ChooseLinearKernel), and inputs and outputs wide enough for it to pay. Or the one that TWOFOUR_KERNEL names,
+/// whatever else it names. Throws Error as ChooseLinearKernel does, and where the named one cannot take the shapes.
 const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not = nullptr);
 
 /// c_proj(relu(c_fc(x))^2) as one op, x [..., in_features], with `kernel` from ChooseMlpKernel: equal within rounding

@@ -29,9 +29,10 @@ SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask)
 const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Direction direction) const {
   const std::string why_not = kernel.why_not({out_features(), in_features(), 0, direction, two_of_four_});
   if (!why_not.empty()) throw Error(fmt::format("2:4 weight: {} cannot take it: {}", kernel.name, why_not));
+  const Tensor& weight = weight_.Get();  // A write since then is an error, also where what is packed is older.
   const std::lock_guard lock(packing_);
   std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
-  if (packed == nullptr) packed = kernel.pack(weight_.Get().data<float>(), mask_, direction);
+  if (packed == nullptr) packed = kernel.pack(weight.data<float>(), mask_, direction);
   return *packed;
 }
 

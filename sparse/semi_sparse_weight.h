@@ -18,7 +18,7 @@ namespace twofour::sparse {
 class SemiSparseWeight {
  public:
   /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
-  /// to come (a write in between is an Error at the next packing). `mask` has its shape.
+  /// to come (a write in between is an Error at the next one). `mask` has its shape.
   SemiSparseWeight(const Tensor& weight, Mask mask);
 
   int64_t out_features() const { return mask_.rows(); }

@@ -65,12 +65,21 @@ const std::vector<Family>& Families() {
   return families;
 }
 
+/// a + b, neither of them negative, rounded as a float whose exponent has no upper bound. Rounding a double's sum of
+/// two floats to float gives the float's sum: 53 bits are more than twice 24.
+double FloatSum(double a, double b) {
+  constexpr double kLarge = 0x1p127;
+  const double sum = a + b;
+  if (sum < kLarge) return static_cast<double>(static_cast<float>(sum));
+  return static_cast<double>(static_cast<float>(sum * 0x1p-8)) * 0x1p8;
+}
+
 /// The first of the halves with the largest sum of the two rows' pair sums.
-std::pair<Half, float> BestHalf(const std::vector<Half>& halves, const float* first_row, const float* second_row) {
+std::pair<Half, double> BestHalf(const std::vector<Half>& halves, const double* first_row, const double* second_row) {
   Half best = halves[0];
-  float best_sum = first_row[best.first] + second_row[best.second];
+  double best_sum = FloatSum(first_row[best.first], second_row[best.second]);
   for (const Half& half : halves) {
-    const float sum = first_row[half.first] + second_row[half.second];
+    const double sum = FloatSum(first_row[half.first], second_row[half.second]);
     if (sum > best_sum) {
       best = half;
       best_sum = sum;
@@ -95,19 +104,19 @@ std::span<const TileMask> TransposableMasks() {
 }
 
 TileMask ExactTileMask(const TileMagnitudes& magnitudes) {
-  float pair_sums[kTileSize][kPairs];
+  double pair_sums[kTileSize][kPairs];
   for (int row = 0; row < kTileSize; ++row) {
     for (int p = 0; p < kPairs; ++p) {
       const float* entries = &magnitudes[kTileSize * row];
-      pair_sums[row][p] = entries[kPairColumns[p][0]] + entries[kPairColumns[p][1]];
+      pair_sums[row][p] = FloatSum(entries[kPairColumns[p][0]], entries[kPairColumns[p][1]]);
     }
   }
   TileMask best = 0;
-  float best_sum = -1.0f;  // Below any sum of magnitudes.
+  double best_sum = -1.0;  // Below any sum of magnitudes.
   for (const Family& family : Families()) {
     const auto [upper, upper_sum] = BestHalf(family.upper, pair_sums[0], pair_sums[1]);
     const auto [lower, lower_sum] = BestHalf(family.lower, pair_sums[2], pair_sums[3]);
-    const float sum = upper_sum + lower_sum;
+    const double sum = FloatSum(upper_sum, lower_sum);
     if (sum > best_sum) {
       best = MaskOf(upper, lower);
       best_sum = sum;

@@ -43,7 +43,8 @@ std::span<const TileMask> TransposableMasks();
 
 /// The transposable mask that keeps the largest sum of magnitudes.
 ///
-/// The sum is taken as (row 0 + row 1) + (row 2 + row 3) in float, each row as (left + right), and the search looks at
+/// The sum is taken as (row 0 + row 1) + (row 2 + row 3), each row as (left + right), and rounded each time to a float,
+/// one whose exponent has no upper bound: sums of finite magnitudes do not overflow. The search looks at
 /// the 19 families in which the choice of the upper two rows does not restrict the lower two: the best upper half (by
 /// row 0 + row 1), the best lower half, and the family with the largest of their sums. Ties, of halves and of sums, go
 /// to the first in the order below; halves are compared before they are added, so a difference counts even where the

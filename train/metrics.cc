@@ -46,7 +46,7 @@ void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
   Json record{{"step", metrics.step},           {"split", "train"},
               {"loss", metrics.loss},           {"lr", metrics.lr},
               {"grad_norm", metrics.grad_norm}, {fmt::format("{}_per_s", metrics.unit), metrics.units_per_s}};
-  if (metrics.mfu > 0) record["mfu"] = metrics.mfu;
+  if (metrics.mfu > 0) record[metrics.mfu_is_rough ? "mfu_rough" : "mfu"] = metrics.mfu;
   file_.Append(record.dump() + "\n");
 }
 

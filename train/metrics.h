@@ -23,6 +23,7 @@ struct TrainMetrics {
   /// Model FLOP utilisation: what training the dense model at this rate takes, as a share of what the processor can do
   /// (Chowdhery et al., "PaLM", 2022). 0: not known.
   double mfu = 0;
+  bool mfu_is_rough = false;  ///< The processor's peak is not known well. Recorded as "mfu_rough" in place of "mfu".
 };
 
 struct EvalMetrics {
@@ -102,7 +103,8 @@ class TeeSink : public MetricSink {
 };
 
 /// Appends one JSON object a line to a file, whole or not at all and at once (AppendFile):
-///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu)
+///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu or
+///   mfu_rough)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}

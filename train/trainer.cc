@@ -149,7 +149,7 @@ void Trainer::AfterStep(double loss, double grad_norm, double lr) {
     BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
-    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu});
+    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough});
     training_seconds_ = 0;
     training_units_ = 0;
     RecordLayers();

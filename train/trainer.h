@@ -36,6 +36,7 @@ struct TrainerOptions {
   /// for the best.
   bool evaluate_first = false;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
+  bool peak_is_rough = false;  ///< See PeakFlops::sure.
 };
 
 /// What the trainer works with besides the model; none is owned.

@@ -44,6 +44,14 @@ void AddSize(CLI::App& app, const std::string& flag, int64_t& value, const std::
   });
 }
 
+void AddSizes(CLI::App& app, const std::string& flag, std::vector<int64_t>& values, const std::string& description) {
+  app.add_option(flag, values, description)
+      ->type_name("N[,N...]")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, kMaxSize))
+      ->capture_default_str();
+}
+
 void AddThreads(CLI::App& app, int& value) {
   app.add_option("--threads", value, "Threads of twofour and of every peer")
       ->type_name("N")

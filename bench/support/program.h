@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,8 @@ namespace twofour::bench {
 
 /// A size in elements; `tiled` ones must be multiples of 4.
 void AddSize(CLI::App& app, const std::string& flag, int64_t& value, const std::string& description, bool tiled);
+/// One or more sizes, separated by commas.
+void AddSizes(CLI::App& app, const std::string& flag, std::vector<int64_t>& values, const std::string& description);
 void AddThreads(CLI::App& app, int& value);
 void AddRounds(CLI::App& app, int& value);
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <thread>
 
 namespace twofour::bench {
 namespace {
@@ -41,6 +42,8 @@ void Rounds::Run() {
     std::cerr << what_ << ": round " << round + 1 << " of " << rounds_ << "\n";
     for (size_t i = 0; i < variants_.size(); ++i) {
       Variant& variant = variants_[(i + static_cast<size_t>(round)) % variants_.size()];
+      // The threads of the variant before may still spin in wait for more of it (OpenMP's do for some milliseconds).
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
       variant.milliseconds.push_back(TimeMilliseconds(variant.run, variant.repetitions));
     }
   }

@@ -8,12 +8,10 @@
 
 #ifdef TWOFOUR_HAVE_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 #endif
 
 #include "twofour/core/error.h"
+#include "twofour/core/one_openmp_thread.h"
 
 namespace twofour::kernels {
 namespace {
@@ -44,20 +42,6 @@ void EigenBlock(const GemmProblem<T>& p) {
   EigenProduct(p, a, b);
 }
 
-#ifdef TWOFOUR_HAVE_ONEDNN
-/// While one lives, OpenMP regions opened by this thread (by oneDNN, that is) have one thread.
-class OneOpenMpThread {
- public:
-#ifdef _OPENMP
-  OneOpenMpThread() : previous_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneOpenMpThread() { omp_set_num_threads(previous_); }
-
- private:
-  int previous_;
-#endif
-};
-#endif
-
 }  // namespace
 
 void GemmBlock(const GemmProblem<double>& problem) { EigenBlock(problem); }
@@ -65,7 +49,7 @@ void GemmBlock(const GemmProblem<double>& problem) { EigenBlock(problem); }
 #ifdef TWOFOUR_HAVE_ONEDNN
 
 void GemmBlock(const GemmProblem<float>& p) {
-  [[maybe_unused]] const OneOpenMpThread guard;
+  const OneOpenMpThread guard;
   const auto letter = [](Transpose transpose) { return transpose == Transpose::kYes ? 'T' : 'N'; };
   const dnnl_status_t status = dnnl_sgemm(letter(p.transpose_a), letter(p.transpose_b), p.m, p.n, p.k, 1.0f, p.a, p.lda,
                                           p.b, p.ldb, p.accumulate ? 1.0f : 0.0f, p.c, p.ldc);

@@ -84,8 +84,7 @@ HWY_INLINE void TryCrossed(const RowSums (&sums)[kTileSize], Best& best) {
   best.sum = hn::Max(best.sum, sum);
   best.bits =
       hn::IfThenElse(better_int, hn::Set(ints, Bits(kUpperFirst, kUpperSecond, kLowerFirst, kLowerSecond)), best.bits);
-  // The bits of floats that are not negative are ordered as the floats are, infinity included, of which a difference
-  // in float would be NaN.
+  // The bits of floats that are not negative are ordered as the floats are, and cost less to subtract.
   best.swap_upper =
       hn::IfThenElse(better_int, hn::Sub(hn::BitCast(ints, upper), hn::BitCast(ints, upper_swapped)), best.swap_upper);
   best.swap_lower =
@@ -102,15 +101,19 @@ HWY_INLINE IntVector WithSwaps(const Best& best) {
   return hn::Xor(best.bits, hn::And(exchange, where));
 }
 
-/// The masks of kTilesPerVector tiles.
-HWY_INLINE IntVector ExactTileMasks(const TileVectors& tiles) {
+/// Whether no sum of some of a tile's entries can overflow, in none of the tiles: what is below is far enough from the
+/// largest float for the sums' rounding. No entry is a NaN or infinite then.
+HWY_INLINE bool AreSmall(const RowSums (&sums)[kTileSize]) {
+  FloatVector row[kTileSize];
+  for (int r = 0; r < kTileSize; ++r) row[r] = hn::Add(sums[r][0], sums[r][Complement(0)]);
+  const FloatVector all = hn::Add(hn::Add(row[0], row[1]), hn::Add(row[2], row[3]));
+  const Floats floats;
+  return hn::AllTrue(floats, hn::Lt(all, hn::Set(floats, 0x1p127f)));
+}
+
+/// The masks of kTilesPerVector tiles, whose sums of pairs of columns these are and which are small.
+HWY_INLINE IntVector ExactTileMasks(const RowSums (&sums)[kTileSize]) {
   const Ints ints;
-  RowSums sums[kTileSize];
-  for (int row = 0; row < kTileSize; ++row) {
-    for (int pair = 0; pair < kPairs; ++pair) {
-      sums[row][pair] = hn::Add(tiles.entry[row][kPairColumns[pair][0]], tiles.entry[row][kPairColumns[pair][1]]);
-    }
-  }
   Best best;
   best.swap_upper = best.swap_lower = hn::Zero(ints);
   FloatVector lower_sum;
@@ -140,9 +143,18 @@ HWY_INLINE IntVector ExactTileMasks(const TileVectors& tiles) {
   return WithSwaps(best);
 }
 
-void ExactSearch(const float* weight, int64_t cols, TileMask* tiles) {
-  ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
-    StoreTiles(ExactTileMasks(LoadTiles(w, stride)), out);
+bool ExactSearch(const float* weight, int64_t cols, TileMask* tiles) {
+  return ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
+    const TileVectors entries = LoadTiles(w, stride);
+    RowSums sums[kTileSize];
+    for (int row = 0; row < kTileSize; ++row) {
+      for (int pair = 0; pair < kPairs; ++pair) {
+        sums[row][pair] = hn::Add(entries.entry[row][kPairColumns[pair][0]], entries.entry[row][kPairColumns[pair][1]]);
+      }
+    }
+    if (!AreSmall(sums)) return ExactScalarSearch(w, stride, kTilesPerVector, out);
+    StoreTiles(ExactTileMasks(sums), out);
+    return true;
   });
 }
 

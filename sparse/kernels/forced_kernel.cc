@@ -10,6 +10,7 @@
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/kernels/mlp_kernel.h"
 
 namespace twofour::sparse {
 namespace {
@@ -41,6 +42,7 @@ std::string_view ForcedKernels() {
   std::vector<std::string_view> known;
   for (const LinearKernel& kernel : LinearKernels()) known.push_back(kernel.name);
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) known.push_back(kernel.name);
+  for (const MlpKernel& kernel : MlpKernels()) known.push_back(kernel.name);
   ForEachName(value, [&](std::string_view name) {
     if (std::find(known.begin(), known.end(), name) != known.end()) return;
     throw Error(fmt::format("TWOFOUR_KERNEL={}: no kernel '{}', expected one or more of {}, separated by commas", value,
@@ -49,11 +51,16 @@ std::string_view ForcedKernels() {
   return value;
 }
 
-bool IsForced(std::string_view kernel_name) {
-  bool forced = false;
+std::vector<std::string> ForcedKernelNames() {
+  std::vector<std::string> names;
   const std::string_view list = ForcedKernels();
-  if (!list.empty()) ForEachName(list, [&](std::string_view name) { forced = forced || name == kernel_name; });
-  return forced;
+  if (!list.empty()) ForEachName(list, [&](std::string_view name) { names.emplace_back(name); });
+  return names;
+}
+
+bool IsForced(std::string_view kernel_name) {
+  const std::vector<std::string> names = ForcedKernelNames();
+  return std::find(names.begin(), names.end(), kernel_name) != names.end();
 }
 
 }  // namespace twofour::sparse

@@ -70,9 +70,11 @@ HWY_INLINE void Close(IntVector closed, std::index_sequence<kEntry...>, IntVecto
   ((magnitudes[kEntry] = hn::Or(magnitudes[kEntry], hn::BroadcastSignBit(hn::ShiftLeft<31 - kEntry>(closed)))), ...);
 }
 
-/// The masks of kTilesPerVector tiles.
-HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles) {
+/// The masks of kTilesPerVector tiles; `finite` is told whether all of their entries are. Nothing is added up here, so
+/// nothing can overflow.
+HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles, bool& finite) {
   const Ints ints;
+  constexpr int32_t kInfinity = 0x7F800000;  // As bits. Those of a NaN are above.
   // The bits of floats that are not negative are ordered as the floats are.
   IntVector magnitudes[kEntries];
   for (int entry = 0; entry < kEntries; ++entry) {
@@ -81,15 +83,18 @@ HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles) {
   IntVector kept = hn::Zero(ints);
   for (int round = 0; round < kMostKept; ++round) {
     const Candidate largest = Largest<0, kEntries>(magnitudes);
+    if (round == 0) finite = hn::AllTrue(ints, hn::Lt(largest.magnitude, hn::Set(ints, kInfinity)));
     kept = hn::Or(kept, hn::AndNot(hn::BroadcastSignBit(largest.magnitude), largest.bit));
     Close(Closed(kept), std::make_index_sequence<kEntries>(), magnitudes);
   }
   return kept;
 }
 
-void GreedySearch(const float* weight, int64_t cols, TileMask* tiles) {
-  ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
-    StoreTiles(GreedyTileMasks(LoadTiles(w, stride)), out);
+bool GreedySearch(const float* weight, int64_t cols, TileMask* tiles) {
+  return ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
+    bool finite = true;
+    StoreTiles(GreedyTileMasks(LoadTiles(w, stride), finite), out);
+    return finite;
   });
 }
 

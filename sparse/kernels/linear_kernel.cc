@@ -15,6 +15,7 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 std::span<const LinearKernel> LinearKernels() {
   static const std::vector<LinearKernel> table = [] {
     std::vector<LinearKernel> kernels(PairBucketKernels().begin(), PairBucketKernels().end());
+    kernels.insert(kernels.end(), MaskedRowsKernels().begin(), MaskedRowsKernels().end());
     kernels.push_back(kMaskedDenseKernel);
     kernels.push_back(kScalarReferenceKernel);
     return kernels;
@@ -22,14 +23,19 @@ std::span<const LinearKernel> LinearKernels() {
   return table;
 }
 
+const LinearKernel* ForcedLinearKernel() {
+  if (ForcedKernels().empty()) return nullptr;
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (IsForced(kernel.name)) return &kernel;
+  }
+  return nullptr;
+}
+
 LinearKernelChoice ChooseLinearKernel(const LinearShape& shape) {
-  if (!ForcedKernels().empty()) {
-    for (const LinearKernel& kernel : LinearKernels()) {
-      if (!IsForced(kernel.name)) continue;
-      const std::string why_not = kernel.why_not(shape);
-      if (!why_not.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", kernel.name, why_not));
-      return {&kernel, "forced by TWOFOUR_KERNEL"};
-    }
+  if (const LinearKernel* const forced = ForcedLinearKernel()) {
+    const std::string why_not = forced->why_not(shape);
+    if (!why_not.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, why_not));
+    return {forced, "forced by TWOFOUR_KERNEL"};
   }
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why: equal reasons are said once.
   const auto rejections = [&rejected] {
@@ -37,10 +43,11 @@ LinearKernelChoice ChooseLinearKernel(const LinearShape& shape) {
     for (const auto& [names, why] : rejected) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", names, why);
     return text;
   };
+  std::string_view asked;  // The family of the last kernel that was asked: a family stands together, best first.
   for (const LinearKernel& kernel : LinearKernels()) {
-    std::string why_not = WhyNotHere(kernel.target);
-    if (!why_not.empty()) continue;  // Another machine's kernel is no news.
-    why_not = kernel.why_not(shape);
+    if (!WhyNotHere(kernel.target).empty() || kernel.family == asked) continue;  // Another machine's is no news.
+    asked = kernel.family;
+    std::string why_not = kernel.why_not(shape);
     if (why_not.empty()) why_not = kernel.why_slower(shape);
     if (why_not.empty()) return {&kernel, rejected.empty() ? "the fastest at this size" : rejections()};
     if (!rejected.empty() && rejected.back().second == why_not) {

@@ -49,10 +49,13 @@ class PackedWeight {
 /// any number of threads.
 struct LinearKernel {
   std::string_view name;    ///< What TWOFOUR_KERNEL and the start-up table call it.
+  std::string_view family;  ///< The same for one algorithm on every instruction set, and for nothing else.
   SimdTarget target;        ///< What it is compiled for; kAnyTarget when any processor will do.
   std::string_view tiling;  ///< How it cuts the work, in words.
   /// True when one packed form serves both directions, whichever it was packed for.
   bool one_packing;
+  /// True when the packed form reads the weight itself each time: it must outlive it, unchanged.
+  bool refers_to_weight;
   /// Why this kernel cannot take a product of this shape on this processor; empty when it can.
   std::string (*why_not)(const LinearShape& shape);
   /// Why it is slower than a kernel further down the table at a shape that it can take, packing included, as measured:
@@ -75,9 +78,13 @@ struct LinearKernelChoice {
   std::string reason;
 };
 
-/// The first kernel of the table that takes the shape and is not slower there, or the one that TWOFOUR_KERNEL names.
-/// Depends on the shape and the processor, not on the number of threads. Throws Error where the named one cannot take
-/// it, with its reason, and where none can.
+/// The first kernel of the table that takes the shape and is not slower there, or the one that TWOFOUR_KERNEL names. Of
+/// a family, only the one for the best instruction set that is allowed here is ever asked: where it is slower than
+/// others, its siblings are as well, whatever their bounds say. Depends on the shape and the processor, not on the
+/// number of threads. Throws Error where the named one cannot take it, with its reason, and where none can.
 LinearKernelChoice ChooseLinearKernel(const LinearShape& shape);
+
+/// The first kernel of the table that TWOFOUR_KERNEL names, or null. Its other names are of no concern to products.
+const LinearKernel* ForcedLinearKernel();
 
 }  // namespace twofour::sparse

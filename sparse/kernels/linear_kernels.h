@@ -7,6 +7,7 @@ namespace twofour::sparse {
 
 /// One for each instruction set, fastest first.
 std::span<const LinearKernel> PairBucketKernels();
+std::span<const LinearKernel> MaskedRowsKernels();
 extern const LinearKernel kMaskedDenseKernel;
 extern const LinearKernel kScalarReferenceKernel;
 

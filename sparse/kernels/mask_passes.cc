@@ -2,7 +2,6 @@
 //
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "twofour/sparse/kernels/mask_passes.h"
 
@@ -12,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "twofour/core/kernels/simd_table.h"
+#include "twofour/sparse/kernels/kept_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -19,55 +19,14 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// All walk a row of tiles by fours: their masks fill one 64-bit word, their rows one vector of 16 floats at most.
-constexpr int64_t kGroup = 4, kGroupCols = kGroup * kTileSize;
-
-uint64_t LoadGroup(const TileMask* tiles) {
-  uint64_t word;
-  std::memcpy(&word, tiles, sizeof(word));
-  return word;
-}
-
-/// Where Highway's byte shuffles find the mask of column j of a group: its low byte; the high one is next.
-constexpr uint8_t LowByteOf(int64_t column) { return static_cast<uint8_t>(2 * (column / kTileSize)); }
+using kept_tiles::kGroup;
+using kept_tiles::kGroupCols;
+using kept_tiles::LoadGroup;
+using kept_tiles::LowByteOf;
 
 void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float* masked) {
-  const hn::CappedTag<uint32_t, kGroupCols> words;
-  const hn::Rebind<float, decltype(words)> floats;
-  const hn::Repartition<uint64_t, decltype(words)> longs;
-  const hn::Repartition<uint8_t, decltype(words)> bytes;
-  constexpr int64_t kLanes = hn::MaxLanes(words), kParts = kGroupCols / kLanes;
-  // Brings the mask of a lane's tile to that lane, for each part of a group that fills a vector.
-  alignas(64) uint8_t byte_of_lane[kParts][4 * kLanes];
-  alignas(64) uint32_t bit_of_lane[kTileSize][kLanes];
-  for (int64_t part = 0; part < kParts; ++part) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const uint8_t low = LowByteOf(part * kLanes + lane), high = static_cast<uint8_t>(low + 1);
-      const uint8_t twice[] = {low, high, low, high};
-      std::copy_n(twice, 4, &byte_of_lane[part][4 * lane]);
-    }
-  }
-  for (int row = 0; row < kTileSize; ++row) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) bit_of_lane[row][lane] = 1u << (kTileSize * row + lane % kTileSize);
-  }
-  int64_t col = 0;
-  for (; col + kGroupCols <= cols; col += kGroupCols) {
-    const auto group = hn::BitCast(bytes, hn::Set(longs, LoadGroup(tiles + col / kTileSize)));
-    for (int64_t part = 0; part < kParts; ++part) {
-      const auto masks = hn::BitCast(words, hn::TableLookupBytes(group, hn::Load(bytes, byte_of_lane[part])));
-      for (int row = 0; row < kTileSize; ++row) {
-        const int64_t at = row * cols + col + part * kLanes;
-        const auto keeps = hn::RebindMask(floats, hn::TestBit(masks, hn::Load(words, bit_of_lane[row])));
-        hn::StoreU(hn::IfThenElseZero(keeps, hn::LoadU(floats, weight + at)), floats, masked + at);
-      }
-    }
-  }
-  for (; col < cols; ++col) {
-    for (int row = 0; row < kTileSize; ++row) {
-      const int64_t at = row * cols + col;
-      masked[at] = Keeps(tiles[col / kTileSize], row, static_cast<int>(col % kTileSize)) ? weight[at] : 0.0f;
-    }
-  }
+  kept_tiles::CopyKept(
+      tiles, cols, weight, cols, [masked](int64_t col) { return masked + col; }, cols);
 }
 
 void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {
@@ -171,6 +130,40 @@ int64_t CountOnes(const TileMask* before, const TileMask* after, int64_t count) 
   return ones;
 }
 
+using Masks = hn::ScalableTag<TileMask>;
+using MaskVector = hn::Vec<Masks>;
+
+/// Bit 3 of each four bits of which more than two are set: see IsTwoOfFour.
+HWY_INLINE MaskVector AboveTwo(MaskVector lines) {
+  const Masks masks;
+  const auto odd = hn::Set(masks, TileMask{0x5555}), low = hn::Set(masks, TileMask{0x3333});
+  const auto pairs = hn::Add(hn::And(lines, odd), hn::And(hn::ShiftRight<1>(lines), odd));
+  const auto sums = hn::Add(hn::And(pairs, low), hn::And(hn::ShiftRight<2>(pairs), low));
+  return hn::And(hn::Add(sums, odd), hn::Set(masks, TileMask{0x8888}));
+}
+
+/// Exchanges the bits `those` with the ones kDistance above them.
+template <int kDistance>
+HWY_INLINE MaskVector Swap(MaskVector v, TileMask those) {
+  const auto differ = hn::And(hn::Xor(v, hn::ShiftRight<kDistance>(v)), hn::Set(Masks(), those));
+  return hn::Xor(v, hn::Or(differ, hn::ShiftLeft<kDistance>(differ)));
+}
+
+int64_t FindAboveTwoOfFour(const TileMask* tiles, int64_t count) {
+  const Masks masks;
+  constexpr int64_t kLanes = hn::MaxLanes(masks);
+  int64_t at = 0;
+  for (; at + kLanes <= count; at += kLanes) {
+    const MaskVector rows = hn::LoadU(masks, tiles + at);
+    const MaskVector above = hn::Or(AboveTwo(rows), AboveTwo(Swap<6>(Swap<3>(rows, 0x0A0A), 0x00CC)));
+    if (!hn::AllTrue(masks, hn::Eq(above, hn::Zero(masks)))) break;
+  }
+  for (; at < count; ++at) {
+    if (!IsTwoOfFour(tiles[at])) return at;
+  }
+  return -1;
+}
+
 }  // namespace
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -182,6 +175,7 @@ HWY_EXPORT(ApplyTiles);
 HWY_EXPORT(ExpandTiles);
 HWY_EXPORT(SumMagnitudes);
 HWY_EXPORT(CountOnes);
+HWY_EXPORT(FindAboveTwoOfFour);
 
 void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float* masked) {
   TWOFOUR_DYNAMIC_DISPATCH(ApplyTiles)(tiles, cols, weight, masked);
@@ -201,6 +195,10 @@ int64_t CountKept(const TileMask* tiles, int64_t count) {
 
 int64_t CountDifferences(const TileMask* before, const TileMask* after, int64_t count) {
   return TWOFOUR_DYNAMIC_DISPATCH(CountOnes)(before, after, count);
+}
+
+int64_t FindAboveTwoOfFour(const TileMask* tiles, int64_t count) {
+  return TWOFOUR_DYNAMIC_DISPATCH(FindAboveTwoOfFour)(tiles, count);
 }
 
 }  // namespace twofour::sparse

@@ -26,4 +26,7 @@ int64_t CountKept(const TileMask* tiles, int64_t count);
 /// In how many entries of `count` tiles they differ.
 int64_t CountDifferences(const TileMask* before, const TileMask* after, int64_t count);
 
+/// The number of the first of `count` tiles that is not IsTwoOfFour; -1 where all are.
+int64_t FindAboveTwoOfFour(const TileMask* tiles, int64_t count);
+
 }  // namespace twofour::sparse

@@ -15,14 +15,24 @@ namespace twofour::sparse {
 namespace {
 
 template <TileMask (*kTileSearch)(const TileMagnitudes&)>
-void ScalarSearch(const float* weight, int64_t cols, TileMask* tiles) {
-  for (int64_t col = 0; col < cols; col += kTileSize) {
+bool SearchTiles(const float* weight, int64_t stride, int64_t count, TileMask* tiles) {
+  bool all_finite = true;
+  for (int64_t tile = 0; tile < count; ++tile) {
     TileMagnitudes magnitudes;
+    bool finite = true;
     for (int entry = 0; entry < kTileSize * kTileSize; ++entry) {
-      magnitudes[entry] = std::fabs(weight[entry / kTileSize * cols + col + entry % kTileSize]);
+      magnitudes[entry] = std::fabs(weight[entry / kTileSize * stride + tile * kTileSize + entry % kTileSize]);
+      finite = finite && std::isfinite(magnitudes[entry]);
     }
-    tiles[col / kTileSize] = kTileSearch(magnitudes);
+    tiles[tile] = finite ? kTileSearch(magnitudes) : TileMask{0};  // What cannot be ordered must not be sorted.
+    all_finite = all_finite && finite;
   }
+  return all_finite;
+}
+
+template <TileMask (*kTileSearch)(const TileMagnitudes&)>
+bool ScalarSearch(const float* weight, int64_t cols, TileMask* tiles) {
+  return SearchTiles<kTileSearch>(weight, cols, cols / kTileSize, tiles);
 }
 
 }  // namespace
@@ -41,9 +51,13 @@ std::span<const MaskSearchKernel> MaskSearchKernels() {
 }
 
 MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
-                            void (*search)(const float* weight, int64_t cols, TileMask* tiles)) {
+                            bool (*search)(const float* weight, int64_t cols, TileMask* tiles)) {
   return {fmt::format("{}_{}", NameOf(algorithm), NameOfSimdTarget(target)), target,
           fmt::format("{} tiles at a time", tiles_at_a_time), algorithm, search};
+}
+
+bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles) {
+  return SearchTiles<ExactTileMask>(weight, stride, count, tiles);
 }
 
 const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {

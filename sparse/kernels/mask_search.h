@@ -15,9 +15,9 @@ struct MaskSearchKernel {
   SimdTarget target;   ///< What it is compiled for; kAnyTarget when any processor will do.
   std::string tiling;  ///< How it cuts the work, in words.
   MaskAlgorithm algorithm;
-  /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` finite floats each (a multiple of
-  /// 4), `tiles` at cols / 4 masks.
-  void (*search)(const float* weight, int64_t cols, TileMask* tiles);
+  /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` floats each (a multiple of 4),
+  /// `tiles` at cols / 4 masks. Returns whether all of the floats are finite; if not, the masks mean nothing.
+  bool (*search)(const float* weight, int64_t cols, TileMask* tiles);
 };
 
 /// The table of kernels, fastest first, the scalar reference of each algorithm last.

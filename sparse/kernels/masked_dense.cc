@@ -41,7 +41,16 @@ void Multiply(const PackedWeight& packed, Direction direction, int64_t batch, co
 }  // namespace
 
 const LinearKernel kMaskedDenseKernel = {
-    "masked_dense", kAnyTarget, "the dense library's", /*one_packing=*/true, WhyNotTiled, NeverSlower, Pack, Multiply,
+    .name = "masked_dense",
+    .family = "masked_dense",
+    .target = kAnyTarget,
+    .tiling = "the dense library's",
+    .one_packing = true,
+    .refers_to_weight = false,
+    .why_not = WhyNotTiled,
+    .why_slower = NeverSlower,
+    .pack = Pack,
+    .multiply = Multiply,
 };
 
 }  // namespace twofour::sparse

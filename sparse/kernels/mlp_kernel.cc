@@ -272,7 +272,18 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
 MlpKernel MakeMlpKernel(const LinearKernel* linear) {
-  return {linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, Lists, ListProduct};
+#if HWY_TARGET == HWY_AVX3
+  constexpr std::string_view kName = "fused_mlp_avx512";
+#elif HWY_TARGET == HWY_AVX2
+  constexpr std::string_view kName = "fused_mlp_avx2";
+#elif HWY_TARGET == HWY_SSE4
+  constexpr std::string_view kName = "fused_mlp_sse4";
+#elif HWY_TARGET == HWY_NEON
+  constexpr std::string_view kName = "fused_mlp_neon";
+#else
+  constexpr std::string_view kName = "fused_mlp_portable";
+#endif
+  return {kName, linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, Lists, ListProduct};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -285,7 +296,7 @@ namespace {
 
 const LinearKernel* LinearKernelOf(SimdTarget target) {
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (kernel.target == target) return &kernel;
+    if (kernel.family == "pair_bucket" && kernel.target == target) return &kernel;
   }
   return nullptr;
 }

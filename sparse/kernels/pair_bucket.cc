@@ -78,7 +78,16 @@ std::string WhySlower(const LinearShape& shape) {
 }
 
 LinearKernel Kernel(std::string_view name, std::string_view tiling) {
-  return {name, HWY_TARGET, tiling, /*one_packing=*/false, WhyNot, WhySlower, Pack, Multiply};
+  return {.name = name,
+          .family = "pair_bucket",
+          .target = HWY_TARGET,
+          .tiling = tiling,
+          .one_packing = false,
+          .refers_to_weight = false,
+          .why_not = WhyNot,
+          .why_slower = WhySlower,
+          .pack = Pack,
+          .multiply = Multiply};
 }
 
 }  // namespace

@@ -83,8 +83,16 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
 }  // namespace
 
 const LinearKernel kScalarReferenceKernel = {
-    "scalar_reference", kAnyTarget, "one output at a time", /*one_packing=*/false, WhyNotTiled, NeverSlower, Pack,
-    Multiply,
+    .name = "scalar_reference",
+    .family = "scalar_reference",
+    .target = kAnyTarget,
+    .tiling = "one output at a time",
+    .one_packing = false,
+    .refers_to_weight = false,
+    .why_not = WhyNotTiled,
+    .why_slower = NeverSlower,
+    .pack = Pack,
+    .multiply = Multiply,
 };
 
 }  // namespace twofour::sparse

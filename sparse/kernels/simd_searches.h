@@ -10,8 +10,12 @@ namespace twofour::sparse {
 std::vector<MaskSearchKernel> ExactSearches();
 std::vector<MaskSearchKernel> GreedySearches();
 
+/// The scalar search of `count` tiles, whose four rows are `stride` apart, as MaskSearchKernel::search: for weights so
+/// large that sums of them overflow, or that are not finite.
+bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles);
+
 /// A kernel named for its algorithm and instruction set.
 MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
-                            void (*search)(const float* weight, int64_t cols, TileMask* tiles));
+                            bool (*search)(const float* weight, int64_t cols, TileMask* tiles));
 
 }  // namespace twofour::sparse

@@ -74,25 +74,28 @@ HWY_INLINE void StoreTiles(IntVector masks, TileMask* tiles) {
   hn::StoreU(hn::DemoteTo(words, masks), words, tiles);
 }
 
-/// Calls search(weight, cols, tiles), for kTilesPerVector tiles each time, until a row of tiles is done. Nothing beyond
-/// the row is read or written.
+/// Calls search(weight, cols, tiles) -> bool, for kTilesPerVector tiles each time, until a row of tiles is done.
+/// Nothing beyond the row is read or written. Returns whether all calls returned true.
 template <typename Search>
-HWY_INLINE void ForEachVectorOfTiles(const float* weight, int64_t cols, TileMask* tiles, Search search) {
+HWY_INLINE bool ForEachVectorOfTiles(const float* weight, int64_t cols, TileMask* tiles, Search search) {
   if (cols >= kColsPerVector) {
     int64_t col = 0;
-    for (; col + kColsPerVector <= cols; col += kColsPerVector) search(weight + col, cols, tiles + col / kTileSize);
-    if (col == cols) return;
+    bool all = true;
+    for (; col + kColsPerVector <= cols; col += kColsPerVector) {
+      all &= search(weight + col, cols, tiles + col / kTileSize);
+    }
+    if (col == cols) return all;
     col = cols - kColsPerVector;  // Overlaps tiles that were searched already, and finds the same.
-    search(weight + col, cols, tiles + col / kTileSize);
-    return;
+    return all & search(weight + col, cols, tiles + col / kTileSize);
   }
   float padded_weight[kTileSize * kColsPerVector] = {};
   TileMask padded_tiles[kTilesPerVector];
   for (int row = 0; row < kTileSize; ++row) {
     std::copy_n(weight + row * cols, cols, padded_weight + row * kColsPerVector);
   }
-  search(padded_weight, kColsPerVector, padded_tiles);
+  const bool all = search(padded_weight, kColsPerVector, padded_tiles);
   std::copy_n(padded_tiles, cols / kTileSize, tiles);
+  return all;
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

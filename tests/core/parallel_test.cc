@@ -3,8 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -48,7 +57,7 @@ TEST(ParallelForTest, RangesCoverEachIndexOnceAndAreNoSmallerThanTheGrain) {
         SCOPED_TRACE(::testing::Message() << threads << " threads, " << count << " items, grain " << grain);
         const Ranges ranges = RangesOf(count, grain);
         ASSERT_FALSE(ranges.empty());
-        EXPECT_LE(ranges.size(), static_cast<size_t>(threads));
+        EXPECT_LE(ranges.size(), static_cast<size_t>(std::max<int64_t>(1, count / grain)));
         EXPECT_EQ(ranges.front().first, 0);
         EXPECT_EQ(ranges.back().second, count);
         for (size_t i = 1; i < ranges.size(); ++i) EXPECT_EQ(ranges[i].first, ranges[i - 1].second);
@@ -144,6 +153,148 @@ TEST(ParallelForTest, CallsFromSeveralThreadsDoNotDisturbEachOther) {
   }
   for (std::thread& caller : callers) caller.join();
   for (const auto& mine : counts) EXPECT_EQ(std::count(mine.begin(), mine.end(), 20), 1000);
+}
+
+TEST(ParallelForTest, MoreCallersThanCanShareWorkAreAllServed) {
+  const ScopedNumThreads scoped(3);
+  std::vector<std::vector<int>> counts(20, std::vector<int>(100));
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> callers;
+  for (auto& mine : counts) {
+    callers.emplace_back([&mine, &failures] {
+      for (int round = 0; round < 50; ++round) {
+        ParallelFor(100, 1, [&mine](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) ++mine[i];
+        });
+        try {
+          ParallelFor(2, 1, [](int64_t, int64_t) { throw Error("each its own"); });
+        } catch (const Error&) {
+          ++failures;
+        }
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  for (const auto& mine : counts) EXPECT_EQ(std::count(mine.begin(), mine.end(), 50), 100);
+  EXPECT_EQ(failures, 20 * 50);
+}
+
+TEST(ParallelForTest, TheNumberOfThreadsMayChangeBetweenCallsAndWhileOthersCall) {
+  std::atomic<bool> stop = false;
+  std::thread changer([&] {
+    for (int threads = 1; !stop; threads = threads % 9 + 1) SetNumThreads(threads);
+  });
+  std::vector<int> counts(64);
+  {
+    const internal::AlwaysShare always;
+    for (int round = 0; round < 500; ++round) {
+      ParallelFor(64, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) ++counts[i];
+      });
+    }
+  }
+  stop = true;
+  changer.join();
+  SetNumThreads(0);
+  EXPECT_EQ(std::count(counts.begin(), counts.end(), 500), 64);
+}
+
+#ifdef _OPENMP
+TEST(ParallelForTest, BodiesSeeOneOpenMpThreadWhereverTheyRun) {
+  const ScopedNumThreads scoped(3);
+  omp_set_num_threads(2);
+  std::atomic<int> wrong = 0;
+  for (int round = 0; round < 20; ++round) {
+    ParallelFor(6, 1, [&](int64_t, int64_t) {
+      if (!omp_in_parallel() && omp_get_max_threads() != 1) ++wrong;
+    });
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(omp_get_max_threads(), 2);  // As it was before.
+}
+
+TEST(ParallelForTest, CallsFromAnOpenMpRegionStayOnTheirThread) {
+  const ScopedNumThreads scoped(3);
+  std::atomic<int> elsewhere = 0, ranges = 0;
+#pragma omp parallel num_threads(2)
+  {
+    const std::thread::id here = std::this_thread::get_id();
+    ParallelFor(60, 1, [&](int64_t, int64_t) {
+      ++ranges;
+      if (std::this_thread::get_id() != here) ++elsewhere;
+    });
+  }
+  EXPECT_EQ(elsewhere, 0);
+  EXPECT_EQ(ranges, 2);
+}
+#endif
+
+#ifndef __SANITIZE_THREAD__  // Which allows no threads after a fork.
+TEST(ParallelForTest, AForkedProcessHasThreadsOfItsOwn) {
+  const ScopedNumThreads scoped(3);
+  const auto sum = [] {
+    std::atomic<int64_t> total = 0;
+    for (int round = 0; round < 100; ++round) {
+      ParallelFor(60, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) total += i;
+      });
+    }
+    return total.load();
+  };
+  const int64_t expected = sum();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // Ends a child that hangs.
+    const pid_t grandchild = fork();
+    if (grandchild == 0) _exit(sum() == expected ? 3 : 1);
+    int status = 0;
+    waitpid(grandchild, &status, 0);
+    _exit(sum() == expected && WIFEXITED(status) && WEXITSTATUS(status) == 3 ? 3 : 1);
+  }
+  EXPECT_EQ(sum(), expected);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+}
+#endif
+
+TEST(ParallelForDeathTest, AProcessEndsWhileThreadsWaitAndWhileTheyWork) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto end_after = [](bool working) {
+    const ScopedNumThreads scoped(3);
+    ParallelFor(60, 1, [](int64_t, int64_t) {});
+    if (!working) std::exit(7);
+    std::atomic<int> begun = 0;
+    std::thread([&begun] {
+      const internal::AlwaysShare always;
+      ParallelFor(3, 1, [&begun](int64_t, int64_t) {
+        ++begun;
+        for (;;) sleep(1);
+      });
+    }).detach();
+    while (begun == 0) sched_yield();
+    std::exit(7);
+  };
+  EXPECT_EXIT(end_after(false), ::testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(end_after(true), ::testing::ExitedWithCode(7), "");
+}
+
+// In a process of its own, where no other test has started threads.
+TEST(ParallelForDeathTest, SignalsAreLeftToTheProgramsOwnThreads) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto send_signal = [] {
+    const ScopedNumThreads scoped(3);
+    for (int round = 0; round < 100; ++round) ParallelFor(60, 1, [](int64_t, int64_t) {});  // Threads are there now.
+    sigset_t usr1, pending;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, nullptr);
+    kill(getpid(), SIGUSR1);  // Ends the process if any thread takes it.
+    sigpending(&pending);
+    std::exit(sigismember(&pending, SIGUSR1) == 1 ? 5 : 6);
+  };
+  EXPECT_EXIT(send_signal(), ::testing::ExitedWithCode(5), "");
 }
 
 TEST(NumThreadsTest, SetAndGet) {

@@ -12,6 +12,7 @@
 #include "twofour/optim/sgd.h"
 #include "twofour/sparse/ops.h"
 
+#include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -135,6 +136,18 @@ TEST(SemiSparseLinearTest, AWriteBetweenForwardAndBackwardIsAnErrorAndDoesNotMix
 }
 
 TEST(MaskRefreshTest, OneSearchForEachUpdate) {
+  SemiSparseLinear layer = MakeLayer();
+  const Tensor x = RandomF32({3, kIn}, {.seed = 3});
+  const Mask first = layer.mask();
+  WriteBehindTheBack(layer, 1);
+  for (int pass = 0; pass < 3; ++pass) Sum(layer.Forward(x)).Backward();  // Gradient accumulation.
+  EXPECT_EQ(layer.mask(), first);
+  EXPECT_NE(MaskNow(layer), first);
+}
+
+TEST(MaskRefreshTest, OneSearchAndOnePackingForEachUpdate) {
+  // A kernel that packs: what is packed does not see a write behind the back, a second packing would.
+  const test::ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
   SemiSparseLinear layer = MakeLayer();
   const Tensor x = RandomF32({3, kIn}, {.seed = 3});
   const Mask first = layer.mask();

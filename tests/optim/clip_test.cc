@@ -49,6 +49,17 @@ TEST(ClipGradNormTest, ScalesWhatIsTooLong) {
   EXPECT_DOUBLE_EQ(GradNorm(parameters), 2.5);
 }
 
+TEST(ClipGradNormTest, TheLargestGradientsAreClippedAsExactlyAsOthers) {
+  // The factor is far below the smallest normal float.
+  for (const double max_norm : {1.0, 1e-6, 1e-30}) {
+    constexpr int64_t kCount = 10000;
+    Tensor parameter = Tensor::Zeros({kCount});
+    parameter.set_grad(Tensor::Full({kCount}, 3e38));
+    EXPECT_NEAR(ClipGradNorm({parameter}, max_norm) / 3e40, 1.0, 1e-6);
+    EXPECT_NEAR(GradNorm({parameter}) / max_norm, 1.0, 1e-6) << max_norm;
+  }
+}
+
 TEST(ClipGradNormTest, LeavesWhatIsShortEnough) {
   for (double max_norm : {5.0, 6.0, std::numeric_limits<double>::infinity()}) {
     const auto parameters = ThreeFourFive();

@@ -14,6 +14,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/mask_search.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -224,7 +225,8 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   for (const MlpKernel& kernel : MlpKernels()) {
     if (!WhyNotHere(kernel.linear->target).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
-    EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), &kernel);
+    EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 30), &kernel);
+    EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), nullptr) << "how wide it must be is another question";
   }
   std::string why_not;
   {
@@ -236,7 +238,7 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
     EXPECT_THAT(why_not, HasSubstr("batch rows"));
   }
   const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
-  EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30, &why_not), nullptr);
+  EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 30, &why_not), nullptr);
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
 
@@ -246,6 +248,39 @@ TEST(SemiSparseMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
   example.proj.packed = nullptr;
   EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x, example.fc, example.proj); },
               ThrowsMessage<Error>(HasSubstr("c_proj has no packed 2:4 weight")));
+}
+
+TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
+  for (const MlpKernel& kernel : MlpKernels()) {
+    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
+    if (!WhyNotHere(kernel.linear->target).empty()) {
+      EXPECT_THROW(ChooseMlpKernel({32, 16}, {8, 32}, 30), Error);
+      continue;
+    }
+    EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), &kernel);
+    EXPECT_THAT([] { ChooseMlpKernel({32, 10}, {8, 32}, 30); }, ThrowsMessage<Error>(HasSubstr("[32, 10]")));
+    // Products one by one are another table's question.
+    EXPECT_NE(ChooseLinearKernel({32, 16, 30}).reason, "forced by TWOFOUR_KERNEL");
+  }
+}
+
+TEST(ChooseMlpKernelTest, NamesOfOtherTablesDoNotMatter) {
+  for (const int64_t width : {16, 128}) {
+    for (const int64_t batch : {1, 30, 200, 2048}) {
+      const Shape fc = {4 * width, width}, proj = {width, 4 * width};
+      std::string why_not, why_not_then;
+      const MlpKernel* expected;
+      {
+        const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+        expected = ChooseMlpKernel(fc, proj, batch, &why_not);
+      }
+      for (const MaskSearchKernel& search : MaskSearchKernels()) {
+        const ScopedEnv env("TWOFOUR_KERNEL", search.name);
+        EXPECT_EQ(ChooseMlpKernel(fc, proj, batch, &why_not_then), expected) << search.name;
+        EXPECT_EQ(why_not_then, why_not);
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -179,9 +179,48 @@ TEST(ExactTileMaskTest, ZerosAndEqualEntriesGiveTheFirstMask) {
   TileMagnitudes tile{};
   EXPECT_EQ(ExactTileMask(tile), first);
   for (float value : {1.0f, 1e-40f, 1e30f, std::numeric_limits<float>::max()}) {
-    tile.fill(value);  // Sums of the largest floats are infinite, and still ties.
+    tile.fill(value);
     EXPECT_EQ(ExactTileMask(tile), first) << value;
   }
+}
+
+long double KeptLong(const TileMagnitudes& tile, int word) {
+  long double sum = 0;
+  for (int entry = 0; entry < 16; ++entry) {
+    if ((word >> entry) & 1) sum += static_cast<long double>(tile[entry]);
+  }
+  return sum;
+}
+
+/// Sums of eight floats are rounded thrice on each side of a comparison, relative to the larger one.
+constexpr long double kRoundings = 1 - 8 * 0x1p-24L;
+
+TEST(ExactTileMaskTest, IsTheBestOfAllMasksOfFloatsOfAnySize) {
+  RandomSequence random({.seed = 7});
+  for (int i = 0; i < 6000; ++i) {
+    // Exponents from -149 to 127, or all near one of them: the largest, the smallest, any.
+    const int nearest = i % 4 == 0 ? 127 : i % 4 == 1 ? -149 : static_cast<int>(random.Below(277)) - 149;
+    const auto spread = i % 3 == 0 ? 1u : i % 3 == 1 ? 4u : 277u;
+    TileMagnitudes tile;
+    for (float& magnitude : tile) {
+      const int exponent = std::max(nearest - static_cast<int>(random.Below(spread)), -149);
+      magnitude = std::ldexp(1 + random.Uniform(), exponent);
+    }
+    long double best = -1;
+    for (int word : AllMasks()) best = std::max(best, KeptLong(tile, word));
+    const TileMask mask = ExactTileMask(tile);
+    ASSERT_EQ(CountKept(mask), 8);
+    ASSERT_TRUE(IsTransposable(mask));
+    ASSERT_GE(KeptLong(tile, mask), best * kRoundings) << "tile " << i << " near 2^" << nearest;
+  }
+}
+
+TEST(ExactTileMaskTest, LargeUpperRowsDoNotHideSmallLowerOnes) {
+  // The sums of the upper rows overflow a float; the lower rows are denormal, and their halves still differ.
+  TileMagnitudes tile{};
+  for (int entry = 0; entry < 8; ++entry) tile[entry] = std::numeric_limits<float>::max();
+  tile[8] = tile[10] = tile[13] = tile[15] = 3e-45f;
+  EXPECT_EQ(Rows(ExactTileMask(tile)), "1100 0011 1010 0101");
 }
 
 TEST(ExactTileMaskTest, HalvesAreComparedBeforeTheyAreAdded) {

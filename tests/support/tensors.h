@@ -38,7 +38,7 @@ void ExpectClose(const Tensor& actual, const Tensor& expected, double rtol = 1e-
 void ExpectBitEqual(const Tensor& actual, const Tensor& expected, const char* file = __builtin_FILE(),
                     int line = __builtin_LINE());
 
-/// Sets the number of threads for as long as it lives.
+/// Sets the number of threads for as long as it lives, and has ParallelFor use all of them.
 class ScopedNumThreads {
  public:
   explicit ScopedNumThreads(int count) : previous_(NumThreads()) { SetNumThreads(count); }
@@ -48,6 +48,7 @@ class ScopedNumThreads {
 
  private:
   int previous_;
+  internal::AlwaysShare always_share_;
 };
 
 }  // namespace twofour::test

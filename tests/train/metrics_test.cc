@@ -56,6 +56,14 @@ TEST(JsonLinesSinkTest, WritesHowARunEnded) {
             "\"stopped_early\":true}\n");
 }
 
+TEST(JsonLinesSinkTest, NobodyTakesARoughUtilisationForAnExactOne) {
+  const TempDir dir;
+  JsonLinesSink(dir / "m").OnTrain({.step = 1, .units_per_s = 10, .mfu = 0.5, .mfu_is_rough = true});
+  const auto record = nlohmann::json::parse(ReadTextFile(dir / "m"));
+  EXPECT_FALSE(record.contains("mfu"));
+  EXPECT_EQ(record["mfu_rough"], 0.5);
+}
+
 TEST(JsonLinesSinkTest, WritesActivations) {
   const TempDir dir;
   JsonLinesSink(dir / "m").OnActivation({.step = 7, .layer = "mlp", .density = 0.25});

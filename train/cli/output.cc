@@ -58,6 +58,10 @@ bool OutputBuffer::AwaitReader() {
   return false;
 }
 
+void PrintNotes(const std::vector<std::string>& notes, std::ostream& err) {
+  for (const std::string& note : notes) err << "note: " << note << "\n";
+}
+
 void RequireWritten(std::ostream& out) {
   out.flush();
   if (out) return;

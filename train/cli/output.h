@@ -4,6 +4,7 @@
 #include <ostream>
 #include <streambuf>
 #include <string>
+#include <vector>
 
 namespace twofour::train {
 
@@ -32,6 +33,9 @@ class OutputBuffer : public std::streambuf {
   std::string pending_;
   int error_ = 0;
 };
+
+/// Prints what the user should look at, a line for each, to where errors go: a log of what was printed may not be read.
+void PrintNotes(const std::vector<std::string>& notes, std::ostream& err);
 
 /// For a command whose result is what it printed: throws Error (a runtime failure) when not all of it was written.
 void RequireWritten(std::ostream& out);

@@ -29,7 +29,9 @@ ProgressSink::ProgressSink(std::ostream& out, bool terminal, int64_t total_steps
 void ProgressSink::OnTrain(const TrainMetrics& metrics) {
   const double remaining = static_cast<double>(total_steps_ - metrics.step) * static_cast<double>(units_per_step_);
   const std::string eta = metrics.units_per_s > 0 ? FormatDuration(remaining / metrics.units_per_s) : "?";
-  const std::string mfu = metrics.mfu > 0 ? fmt::format("  MFU {:.1f} %", 100 * metrics.mfu) : "";
+  const std::string mfu = metrics.mfu <= 0       ? ""
+                          : metrics.mfu_is_rough ? fmt::format("  MFU about {:.0f} %", 100 * metrics.mfu)
+                                                 : fmt::format("  MFU {:.1f} %", 100 * metrics.mfu);
   const std::string line = fmt::format("step {:>{}}/{}  loss {:.4f}  lr {:.2e}  {:.0f} {}/s{}  ETA {}", metrics.step,
                                        std::to_string(total_steps_).size(), total_steps_, metrics.loss, metrics.lr,
                                        metrics.units_per_s, metrics.unit, mfu, eta);

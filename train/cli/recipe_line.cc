@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -46,7 +47,47 @@ std::string DescribeDecay(const nn::MaskedDecay& decay) {
   return fmt::format("masked decay {:g} of the {}", decay.lambda, where);
 }
 
+/// "2:4", "3:4, then 2:4", "4:8".
+std::string PatternOf(const sparse::MaskPlanOptions& plan) {
+  if (plan.method == sparse::MaskMethod::kRows) return fmt::format("{}:{}", plan.rows.keep, plan.rows.of);
+  std::vector<std::string> stages;
+  for (const sparse::MaskStage& stage : plan.stages) {
+    if (stage.keep < sparse::kTileSize) stages.push_back(fmt::format("{}:{}", stage.keep, sparse::kTileSize));
+  }
+  if (plan.stages.empty()) return "2:4";
+  return stages.empty() ? "4:4" : fmt::format("{}", fmt::join(stages, ", then "));
+}
+
+/// The first optimizer step at which a mask can drop anything.
+int64_t FirstPruningStep(const sparse::MaskPlanOptions& plan) {
+  int64_t step = plan.first_sparse_step;
+  for (const sparse::MaskStage& stage : plan.stages) {
+    if (stage.keep < sparse::kTileSize) return std::max(step, stage.step);
+  }
+  return step;
+}
+
+/// Where it is in force, if that is not at all steps in all tiles: " by a schedule, from step 10, until step 90".
+std::string DescribeExtent(const sparse::MaskPlanOptions& plan) {
+  std::vector<std::string> parts;
+  if (plan.schedule.LastChange() > 0 || plan.schedule.ShareAt(0) != 1) parts.push_back("by a schedule");
+  if (const int64_t first = FirstPruningStep(plan); first > 0) parts.push_back(fmt::format("from step {}", first));
+  if (plan.dense_from_step < std::numeric_limits<int64_t>::max()) {
+    parts.push_back(fmt::format("until step {}", plan.dense_from_step));
+  }
+  return parts.empty() ? "" : fmt::format(" {}", fmt::join(parts, ", "));
+}
+
 }  // namespace
+
+std::string DescribePattern(const nn::SemiSparseOptions& options) {
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  const char* const along = plan.method == sparse::MaskMethod::kRows ? " along rows" : "";
+  if (!options.apply) {
+    return fmt::format("{} masks{} found, but not applied: products are dense", PatternOf(plan), along);
+  }
+  return fmt::format("{} sparsity{} enabled{}", PatternOf(plan), along, DescribeExtent(plan));
+}
 
 std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
   const sparse::MaskPlanOptions& plan = options.plan.options();

@@ -10,6 +10,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/reported_runs.h"
 #include "twofour/train/cli/signals.h"
 #include "twofour/train/report/report.h"
@@ -36,9 +37,7 @@ std::optional<ReportOptions> Parse(int argc, const char* const* argv, const Comm
   arguments.Add("--title", options.title, "The page's heading").Type("TEXT");
   if (!arguments.Parse(argc, argv, 1, context.out)) return std::nullopt;
   options.html = html;
-  for (const std::string& note : FindReportedRuns(FileSystem::Default(), runs, options)) {
-    context.err << "note: " << note << "\n";
-  }
+  PrintNotes(FindReportedRuns(FileSystem::Default(), runs, options), context.err);
   if (options.runs.empty()) throw Error("no runs to report on: nothing that was named is a run");
   return options;
 }
@@ -56,7 +55,7 @@ int RunReport(int argc, const char* const* argv, const CommandContext& context) 
     return 128 + context.stop.signal;
   }
   SaveReport(files, *options, report);
-  for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
+  PrintNotes(report.notes, context.err);
   const std::string unfinished =
       report.left_out.empty() ? "" : fmt::format(", {} and left out of the statistics", report.left_out);
   context.out << fmt::format("{} run{} in {} group{}{}\n{}\n{}\n", report.runs, report.runs == 1 ? "" : "s",

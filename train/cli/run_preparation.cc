@@ -12,6 +12,7 @@
 #include "twofour/core/peak_flops.h"
 #include "twofour/train/cli/branch.h"
 #include "twofour/train/cli/kernel_environment.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/retrain.h"
 #include "twofour/train/cli/startup_table.h"
 #include "twofour/train/config/build_optimizer.h"
@@ -131,8 +132,9 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   if (!config.initial_weights().empty() && !run.start) initial = LoadInitialWeights(config.initial_weights(), model);
   WarnOfOtherData(run, context.err);
   run.optimizer = BuildOptimizer(config, model);
-  if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak_flops = MeasurePeakFlops();
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak_flops, context.out);
+  if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
+  PrintNotes(run.workload.notes, context.err);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
     // A sample or a token is a row of every product.

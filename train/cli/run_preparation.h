@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "twofour/core/peak_estimate.h"
 #include "twofour/optim/optimizer.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/cli/command.h"
@@ -27,7 +28,7 @@ struct Run {
   Workload workload;
   std::unique_ptr<optim::Optimizer> optimizer;
   std::optional<CheckpointData> start;  ///< What it goes on from.
-  double peak_flops = 0;                ///< 0 where nothing is made of it.
+  PeakFlops peak = {};                  ///< Not measured where nothing is made of it.
 
   /// Whether it goes on in the folder of the run that it resumes, and not in one of its own.
   bool in_place() const { return resume && line.out.empty(); }

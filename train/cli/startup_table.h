@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/peak_estimate.h"
+#include "twofour/core/processors.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
 #include "twofour/train/config/workload.h"
@@ -12,13 +14,14 @@
 
 namespace twofour::train {
 
-/// Prints what is about to be trained: run, model, data and its classes, schedule, threads, instruction set and
-/// kernels, where it is not 0 the `peak_flops` that were measured, and the workload's notes.
-void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
-                       double peak_flops, std::ostream& out);
+/// How many threads there are, and why that is not what one might expect: "2 (CPU quota of this container is 1.5; 64
+/// processors)". `automatic`: nobody asked for a number.
+std::string DescribeThreads(int threads, bool automatic, const Processors& processors);
 
-/// Prints what the user should look at, a row for each. The one place for warnings before training.
-void PrintNotes(const std::vector<std::string>& notes, std::ostream& out);
+/// Prints what is about to be trained: run, model, data and its classes, schedule, threads, instruction set and
+/// kernels, the `peak` if it was measured, and the workload's notes.
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
+                       const PeakFlops& peak, std::ostream& out);
 
 /// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
 /// `model` run as one op, and each linear kept dense and why. `batch` is the rows that a training product has.

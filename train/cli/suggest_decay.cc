@@ -56,7 +56,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Add("--steps", request.steps, "Optimizer steps of each training (default: a tenth of the run's, at least 50)")
       .Type("N")
       .Range(int64_t{1}, kMaxSteps);
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors").Type("N");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use").Type("N");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   return request;
 }
@@ -166,8 +166,14 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   Workload workload = BuildWorkload(dense, files);
-  PrintNotes(workload.notes, out);
+  PrintNotes(workload.notes, context.err);
   WarnOfOtherData(*request, config, workload.data_record, context.err);
+  if (!config.initial_weights().empty()) {
+    const InitialWeights initial = LoadInitialWeights(config.initial_weights(), *workload.model);
+    if (!initial.masks.empty() || !initial.unread_masks.empty()) {
+      out << fmt::format("each training finds masks of its own: the masks in {} are not taken over\n", initial.path);
+    }
+  }
   const std::optional<double> dense_rate = TrialFlipRate(dense, std::move(workload), steps, stop);
   const auto stopped = [&](size_t tried) {
     out << fmt::format("stopped with {} of {} lambdas tried: nothing is suggested\n", tried, request->lambdas.size());

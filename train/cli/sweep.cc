@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/cli/arguments.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/signals.h"
 #include "twofour/train/cli/sweep_progress.h"
@@ -121,7 +122,7 @@ int RunSweepCommand(int argc, const char* const* argv, const CommandContext& con
   const SweepServices services{.write_report = [&context](const ReportOptions& options) {
     const Report report = BuildReport(FileSystem::Default(), options);
     SaveReport(FileSystem::Default(), options, report);
-    for (const std::string& note : report.notes) context.err << "note: " << note << "\n";
+    PrintNotes(report.notes, context.err);
   }};
   return Sweep(line, context, services);
 }

@@ -155,7 +155,8 @@ int Train(Run& run, const CommandContext& context) {
   ProgressSink progress(out, context.terminal, config.training().steps(),
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
-  options.peak_flops = run.peak_flops;
+  options.peak_flops = run.peak.flops;
+  options.peak_is_rough = !run.peak.sure;
 
   std::optional<JsonLinesSink> metrics;
   std::optional<TensorBoardSink> tensorboard;

@@ -51,6 +51,19 @@ Masks TakeMasks(std::vector<NamedTensor>& tensors, nn::Module& model) {
   return masks;
 }
 
+/// What other programs may have saved as masks of the model's linears.
+std::map<std::string, std::string> UnreadMasks(const std::vector<SkippedTensor>& skipped, nn::Module& model) {
+  std::map<std::string, std::string> masks;
+  for (const NamedTensor& parameter : model.NamedParameters()) {
+    for (const SkippedTensor& tensor : skipped) {
+      if (tensor.name != parameter.name + "_mask" || !tensor.name.ends_with(kMask)) continue;
+      const size_t linear = tensor.name.size() - kMask.size();
+      masks[tensor.name.substr(0, linear == 0 ? 0 : linear - 1)] = Describe(tensor);
+    }
+  }
+  return masks;
+}
+
 const Tensor* Find(const std::vector<NamedTensor>& tensors, std::string_view name) {
   const auto found = std::ranges::find(tensors, name, &NamedTensor::name);
   return found == tensors.end() ? nullptr : &found->tensor;
@@ -70,10 +83,11 @@ void CheckMask(const nn::SemiSparseLinear& layer, const Tensor* mask, const Tens
 }
 
 /// "4 linears (a, b, c and 1 more)"
-std::string Linears(const Masks& masks) {
+std::string LinearsWithMasks(const InitialWeights& initial) {
   constexpr size_t kMost = 8;
   std::vector<std::string> names;
-  for (const auto& [name, tensors] : masks) names.push_back(name);
+  for (const auto& [name, tensors] : initial.masks) names.push_back(name);
+  for (const auto& [name, type] : initial.unread_masks) names.push_back(name);
   const size_t all = names.size();
   names.resize(std::min(all, kMost));
   return fmt::format("{} linear{} ({}{})", all, all == 1 ? "" : "s", fmt::join(names, ", "),
@@ -85,13 +99,13 @@ std::string Linears(const Masks& masks) {
 InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
   SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
   RequireNoneNeeded(file.skipped, model, path);
-  InitialWeights initial{path, TakeMasks(file.tensors, model)};
+  InitialWeights initial{path, TakeMasks(file.tensors, model), UnreadMasks(file.skipped, model)};
   nn::LoadStateDict(model, file.tensors, path);
   return initial;
 }
 
 void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
-  if (initial.masks.empty()) {
+  if (initial.masks.empty() && initial.unread_masks.empty()) {
     throw Error(fmt::format(
         "{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned (initial_masks)",
         initial.path));
@@ -106,7 +120,9 @@ void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
   for (const auto& [name, layer] : layers) {
     const auto found = initial.masks.find(name);
     const std::vector<NamedTensor> tensors = found == initial.masks.end() ? std::vector<NamedTensor>() : found->second;
+    const auto unread = initial.unread_masks.find(name);
     try {
+      if (unread != initial.unread_masks.end()) throw Error(unread->second + ", expected BOOL");
       CheckMask(*layer, Find(tensors, kMask), Find(tensors, kScale));
     } catch (const Error& error) {
       faults.push_back(fmt::format("{}: tensor '{}.{}': {}", initial.path, name, kMask, error.what()));
@@ -121,8 +137,8 @@ void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
 }
 
 std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config) {
-  if (initial.masks.empty()) return "";
-  const std::string linears = Linears(initial.masks);
+  if (initial.masks.empty() && initial.unread_masks.empty()) return "";
+  const std::string linears = LinearsWithMasks(initial);
   if (config.initial_masks()) return fmt::format("initial_masks: those of {} in {}\n", linears, initial.path);
   const proto::Sparsity& sparsity = config.sparsity();
   const bool masks = sparsity.enabled() && sparsity.apply() && sparsity.target() == proto::Sparsity::WEIGHT;

@@ -17,6 +17,8 @@ struct InitialWeights {
   std::string path;
   /// What belongs to masks, by the name of its linear, under the names of nn::SemiSparseLinear's buffers.
   std::map<std::string, std::vector<NamedTensor>> masks = {};
+  /// Masks of element types that twofour lacks, by the same names, as Describe says them.
+  std::map<std::string, std::string> unread_masks = {};
 };
 
 /// Copies the weights of a run's model.safetensors, or of another file with the same tensors, into a model whose

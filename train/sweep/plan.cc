@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "twofour/core/error.h"
+#include "twofour/core/processors.h"
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -108,7 +108,7 @@ void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::strin
 
 int ThreadsPerRun(const proto::Sweep& sweep) {
   if (sweep.threads_per_run() > 0) return sweep.threads_per_run();
-  return std::max(static_cast<int>(std::thread::hardware_concurrency()) / sweep.parallel_runs(), 1);
+  return std::max(CountProcessors().count / sweep.parallel_runs(), 1);
 }
 
 std::vector<uint64_t> Seeds(const proto::Sweep& sweep) {

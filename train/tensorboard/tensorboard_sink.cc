@@ -62,7 +62,7 @@ void TensorBoardSink::OnTrain(const TrainMetrics& metrics) {
   AddScalar("train/lr", metrics.lr, summary);
   AddScalar("train/grad_norm", metrics.grad_norm, summary);
   AddScalar(fmt::format("train/{}_per_s", metrics.unit), metrics.units_per_s, summary);
-  if (metrics.mfu > 0) AddScalar("train/mfu", metrics.mfu, summary);
+  if (metrics.mfu > 0) AddScalar(metrics.mfu_is_rough ? "train/mfu_rough" : "train/mfu", metrics.mfu, summary);
   WriteSummary(metrics.step, std::move(summary));
 }
 

@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/mask_search.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -92,6 +96,28 @@ TEST_P(LinearKernelTest, IsAProductWithTheMaskedWeight) {
   }
 }
 
+TEST_P(LinearKernelTest, IsAProductForAnyNumberOfRows) {
+  // Kernels change their ways with the number of rows, and cut long sums and wide outputs.
+  const Tensor weight = RandomF32({60, 76}, {.seed = 17});
+  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  for (int64_t batch = 1; batch <= 40; ++batch) ExpectIsProduct(weight, mask, batch);
+  for (int64_t batch : {63, 65, 255, 256, 257}) ExpectIsProduct(weight, mask, batch);
+  for (const Shape& shape : {Shape{16, 1300}, Shape{1300, 16}, Shape{332, 140}}) {
+    const Tensor large = RandomF32(shape, {.seed = 18});
+    const Mask large_mask = FindMask(large, MaskAlgorithm::kExact);
+    for (int64_t batch : {1, 2, 4, 5, 25, 33}) ExpectIsProduct(large, large_mask, batch);
+  }
+}
+
+TEST_P(LinearKernelTest, TakesAnyMaskThatItDoesNotRefuse) {
+  const Tensor weight = RandomF32({24, 40}, {.seed = 19});
+  Mask mask(24, 40);
+  RandomSequence random({.seed = 20});
+  for (int64_t i = 0; i < 60; ++i) mask.tiles()[i] = static_cast<TileMask>(random.Below(1 << 16));
+  if (!GetParam().why_not({24, 40, 1, kForward, /*two_of_four=*/false}).empty()) return;
+  for (int64_t batch : {1, 3, 9, 30}) ExpectIsProduct(weight, mask, batch);
+}
+
 TEST_P(LinearKernelTest, TheEpilogueAddsTheBiasAndSquaresThePositivePart) {
   const Tensor weight = RandomF32({24, 20}, {.seed = 14});
   const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
@@ -125,24 +151,28 @@ TEST_P(LinearKernelTest, PrunedWeightsAreNotRead) {
   for (int64_t i = 0; i < weight.numel(); ++i) {
     if (!mask.Keeps(i / 32, i % 32)) poisoned.mutable_data<float>()[i] = std::numeric_limits<float>::quiet_NaN();
   }
-  const Tensor x = RandomF32({3, 32}, {.seed = 6}), dy = RandomF32({3, 16}, {.seed = 7});
-  ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kForward, x), Multiply(GetParam(), weight, mask, kForward, x));
-  ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kInputGrad, dy),
-                 Multiply(GetParam(), weight, mask, kInputGrad, dy));
+  for (int64_t batch : {1, 3, 30}) {
+    const Tensor x = RandomF32({batch, 32}, {.seed = 6}), dy = RandomF32({batch, 16}, {.seed = 7});
+    ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kForward, x), Multiply(GetParam(), weight, mask, kForward, x));
+    ExpectBitEqual(Multiply(GetParam(), poisoned, mask, kInputGrad, dy),
+                   Multiply(GetParam(), weight, mask, kInputGrad, dy));
+  }
 }
 
 TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
   // Enough rows and columns to be shared out: blocks of a dense product are 256 x 512.
   const Tensor weight = RandomF32({64, 576}, {.seed = 8});
   const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
-  const Tensor x = RandomF32({600, 576}, {.seed = 9}), dy = RandomF32({600, 64}, {.seed = 10});
-  const ScopedNumThreads one(1);
-  const Tensor y = Multiply(GetParam(), weight, mask, kForward, x),
-               dx = Multiply(GetParam(), weight, mask, kInputGrad, dy);
-  for (int threads : {2, 3}) {
-    const ScopedNumThreads more(threads);
-    ExpectBitEqual(Multiply(GetParam(), weight, mask, kForward, x), y);
-    ExpectBitEqual(Multiply(GetParam(), weight, mask, kInputGrad, dy), dx);
+  for (int64_t batch : {1, 20, 40, 600}) {
+    const Tensor x = RandomF32({batch, 576}, {.seed = 9}), dy = RandomF32({batch, 64}, {.seed = 10});
+    const ScopedNumThreads one(1);
+    const Tensor y = Multiply(GetParam(), weight, mask, kForward, x),
+                 dx = Multiply(GetParam(), weight, mask, kInputGrad, dy);
+    for (int threads : {2, 3}) {
+      const ScopedNumThreads more(threads);
+      ExpectBitEqual(Multiply(GetParam(), weight, mask, kForward, x), y);
+      ExpectBitEqual(Multiply(GetParam(), weight, mask, kInputGrad, dy), dx);
+    }
   }
 }
 
@@ -158,7 +188,8 @@ TEST_P(LinearKernelTest, DescribesItself) {
   EXPECT_THAT(GetParam().tiling, Not(IsEmpty()));
   const Tensor weight = RandomF32({16, 16}, {.seed = 11});
   const auto packed = GetParam().pack(weight.data<float>(), FindMask(weight, MaskAlgorithm::kExact), kForward);
-  EXPECT_GE(packed->bytes(), 128 * sizeof(float));  // The kept values at least.
+  // The kept values at least, or where those are read from the weight itself, which are kept.
+  EXPECT_GE(packed->bytes(), GetParam().refers_to_weight ? 256 / 8 : 128 * sizeof(float));
 }
 
 TEST_P(LinearKernelTest, CanBeForced) {
@@ -209,10 +240,60 @@ TEST(ChooseLinearKernelTest, TakesTheFirstThatCanAndIsNotSlower) {
   }
 }
 
+// Runs once more for each lesser instruction set: see CMakeLists.txt.
+TEST(ChooseLinearKernelTest, NoInstructionSetIsPassedOverWithinAFamily) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const auto best_of_family = [](std::string_view family) {
+    const auto table = LinearKernels();
+    return std::find_if(table.begin(), table.end(), [family](const LinearKernel& kernel) {
+      return kernel.family == family && WhyNotHere(kernel.target).empty();
+    });
+  };
+  for (const int64_t out : {4, 128, 768, 3072}) {
+    for (const int64_t in : {4, 128, 768, 3072}) {
+      for (const int64_t batch : {1, 2, 8, 24, 25, 32, 63, 64, 65, 96, 127, 128, 200, 256, 257, 512, 4096}) {
+        for (const Direction direction : {kForward, kInputGrad}) {
+          for (const bool two_of_four : {true, false}) {
+            const LinearKernel& chosen = *ChooseLinearKernel({out, in, batch, direction, two_of_four}).kernel;
+            EXPECT_EQ(chosen.name, best_of_family(chosen.family)->name)
+                << "for [" << out << ", " << in << "] and " << batch << " rows";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(LinearKernelsTest, AFamilyStandsTogetherBestInstructionSetFirst) {
+  std::vector<std::string_view> families;
+  SimdTarget last = 0;
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (families.empty() || families.back() != kernel.family) {
+      EXPECT_EQ(std::count(families.begin(), families.end(), kernel.family), 0) << kernel.family;
+      families.push_back(kernel.family);
+    } else {
+      EXPECT_GT(kernel.target, last) << kernel.name;  // Highway's constants rise from better to lesser ones.
+    }
+    last = kernel.target;
+  }
+}
+
+TEST(ForcedLinearKernelTest, HeedsNamesOfItsOwnTableOnly) {
+  for (const MaskSearchKernel& search : MaskSearchKernels()) {
+    const ScopedEnv env("TWOFOUR_KERNEL", search.name);
+    EXPECT_EQ(ForcedLinearKernel(), nullptr);
+  }
+  const ScopedEnv env("TWOFOUR_KERNEL", "exact_scalar,masked_dense");
+  ASSERT_NE(ForcedLinearKernel(), nullptr);
+  EXPECT_EQ(ForcedLinearKernel()->name, "masked_dense");
+}
+
 TEST(ChooseLinearKernelTest, ListsAllRejectionsWhereNoneCan) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  std::string_view family;
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.target).empty()) continue;
+    // Of a family the best one speaks for all.
+    if (!WhyNotHere(kernel.target).empty() || kernel.family == std::exchange(family, kernel.family)) continue;
     EXPECT_THAT(
         [] {
           ChooseLinearKernel({8, 10, 4});

@@ -51,6 +51,20 @@ TEST(ApplyTilesTest, KeepsBitsAndWritesPlusZeros) {
   }
 }
 
+TEST(FindAboveTwoOfFourTest, FindsEachWordThatIsAndNoOther) {
+  // Every word, among tiles that are 2:4, in every place of a vector and behind the last whole one.
+  constexpr int64_t kTiles = 67;
+  for (int word = 0; word <= 0xFFFF; ++word) {
+    std::vector<TileMask> tiles(kTiles, 0b0011'1100'0011'1100);
+    const int64_t at = word % kTiles;
+    tiles[at] = static_cast<TileMask>(word);
+    ASSERT_EQ(FindAboveTwoOfFour(tiles.data(), kTiles), IsTwoOfFour(tiles[at]) ? -1 : at) << word;
+  }
+  const std::vector<TileMask> all(kTiles, 0xFFFF);
+  EXPECT_EQ(FindAboveTwoOfFour(all.data(), kTiles), 0);
+  EXPECT_EQ(FindAboveTwoOfFour(all.data(), 0), -1);
+}
+
 TEST(ExpandTilesTest, OneForWhatIsKept) {
   for (int64_t cols = 0; cols <= 140; cols += 4) {
     const Strip strip(cols);

@@ -7,6 +7,7 @@
 #include <limits>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/sparse/kernels/forced_kernel.h"
@@ -47,7 +48,7 @@ class MaskSearchKernelTest : public ::testing::TestWithParam<MaskSearchKernel> {
   void ExpectAgrees(const Tensor& weight) {
     const int64_t cols = weight.dim(1);
     std::vector<TileMask> masks(static_cast<size_t>(cols / 4) + 1, 0xABCD);
-    GetParam().search(weight.data<float>(), cols, masks.data());
+    EXPECT_TRUE(GetParam().search(weight.data<float>(), cols, masks.data()));
     EXPECT_EQ(masks.back(), 0xABCD) << "written beyond the row";
     masks.pop_back();
     EXPECT_EQ(masks, Expected(weight, GetParam().algorithm)) << cols << " columns";
@@ -176,7 +177,7 @@ TEST_P(MaskSearchKernelTest, AgreesOnDenormals) {
 }
 
 TEST_P(MaskSearchKernelTest, AgreesWhereSumsOverflow) {
-  // Some sums are infinite and so equal; of two, of four or of all.
+  // Some sums would be infinite and so equal; of two, of four or of all.
   Tensor weight = Tensor::Empty({4, 8000});
   RandomSequence random({.seed = 9});
   float* w = weight.mutable_data<float>();
@@ -186,6 +187,39 @@ TEST_P(MaskSearchKernelTest, AgreesWhereSumsOverflow) {
       w[i] = std::copysign(scale * part * std::numeric_limits<float>::max(), random.Uniform(-1, 1));
     }
     ExpectAgrees(weight);
+  }
+}
+
+TEST_P(MaskSearchKernelTest, AgreesOnFloatsOfAnySize) {
+  // The largest beside the smallest: to make the sums of the one fit must not lose the others' differences.
+  Tensor weight = Tensor::Empty({4, 8000});
+  RandomSequence random({.seed = 10});
+  float* w = weight.mutable_data<float>();
+  for (uint32_t spread : {2u, 10u, 277u}) {
+    for (int64_t i = 0; i < weight.numel(); ++i) {
+      const int exponent =
+          i / 8000 < 2 ? 127 - static_cast<int>(random.Below(spread)) : -149 + static_cast<int>(random.Below(spread));
+      w[i] = std::copysign(std::ldexp(1 + random.Uniform(), exponent), random.Uniform(-1, 1));
+    }
+    ExpectAgrees(weight);
+  }
+}
+
+TEST_P(MaskSearchKernelTest, SaysWhetherAllIsFinite) {
+  for (int64_t cols : {4, 64, 68, 132}) {
+    Tensor weight = RandomF32({4, cols}, {.seed = 11});
+    float* w = weight.mutable_data<float>();
+    std::vector<TileMask> masks(static_cast<size_t>(cols / 4));
+    w[cols] = std::numeric_limits<float>::max();
+    EXPECT_TRUE(GetParam().search(w, cols, masks.data()));
+    for (const float broken : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                               -std::numeric_limits<float>::infinity()}) {
+      for (int64_t at = 0; at < weight.numel(); at += 3) {
+        const float whole = std::exchange(w[at], broken);
+        EXPECT_FALSE(GetParam().search(w, cols, masks.data())) << broken << " at " << at << " of " << cols;
+        w[at] = whole;
+      }
+    }
   }
 }
 

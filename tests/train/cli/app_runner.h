@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "twofour/core/parallel.h"
@@ -20,9 +22,12 @@ struct Outcome {
   std::string out, err;
 };
 
+/// That a command ends with this code and an error, after notes or without.
 MATCHER_P2(FailsWith, code, message, "") {
   *result_listener << "exit " << arg.code << ", stderr: " << arg.err;
-  return arg.code == code && ExplainMatchResult(message, arg.err, result_listener) && arg.err.starts_with("trainer: ");
+  std::string_view error = arg.err;
+  while (error.starts_with("note: ")) error.remove_prefix(std::min(error.find('\n'), error.size() - 1) + 1);
+  return arg.code == code && error.starts_with("trainer: ") && ExplainMatchResult(message, arg.err, result_listener);
 }
 
 /// Runs the program, in this process, beside a folder of its own.

@@ -73,7 +73,7 @@ TEST_F(GptAppTest, TrainsSparseMlpsAndReportsTokensAndPerplexity) {
     if (record["split"] == "train") {
       ++trainings;
       EXPECT_GT(record["tokens_per_s"], 0);
-      EXPECT_GT(record["mfu"], 0);
+      EXPECT_GT(record.value("mfu", record.value("mfu_rough", 0.0)), 0);  // Rough beside other work.
     } else if (record["split"] == "eval") {
       ++evaluations;
       EXPECT_NEAR(record["perplexity"], std::exp(record["loss"].get<double>()), 1e-6);

@@ -198,5 +198,27 @@ TEST_F(InitialMasksAppTest, AMaskOfAnotherShapeIsAnError) {
   EXPECT_THAT(TrainFrom("old", "x"), FailsWith(2, HasSubstr("weight_mask': shape [16, 32], expected [32, 16]")));
 }
 
+TEST_F(InitialMasksAppTest, MasksThatOthersSavedAsNumbersAreNeitherTakenNorDroppedInSilence) {
+  ASSERT_EQ(Train("old").code, 0);
+  std::string file = ReadTextFile(dir_ / "old/model.safetensors");
+  for (size_t at; (at = file.find("\"BOOL\"")) != std::string::npos;) file.replace(at, 6, "\"U8\"  ");
+  WriteTextFile(dir_ / "old/model.safetensors", file);
+  EXPECT_THAT(TrainFrom("old", "x"),
+              FailsWith(2, AllOf(HasSubstr("'blocks.0.mlp.c_fc.weight_mask': dtype U8 [32, 16], expected BOOL"),
+                                 HasSubstr("'blocks.0.mlp.c_proj.weight_mask': dtype U8 [16, 32], expected BOOL"))));
+  const Outcome outcome = Train("new", {"initial_weights=" + Path("old/model.safetensors")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("the masks of 2 linears (blocks.0.mlp.c_fc, blocks.0.mlp.c_proj) in "));
+}
+
+TEST_F(InitialMasksAppTest, SuggestDecaySaysThatTrialsFindTheirOwn) {
+  ASSERT_EQ(Train("old").code, 0);
+  const Outcome outcome =
+      Run({"suggest-decay", "--config", Path("a.pbtxt"), "--steps", "9", "--lambda", "1e-3", "--set",
+           "initial_weights=" + Path("old/model.safetensors"), "--set", "initial_masks=true"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("masks in " + Path("old/model.safetensors") + " are not taken over"));
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -48,6 +48,12 @@ TEST(ProgressSinkTest, ShowsWhateverTheTaskTells) {
             "step 9/9  evaluation loss 1.0000  perplexity 2.7183  bits per byte 1.4400\n");
 }
 
+TEST(ProgressSinkTest, SaysWhereTheUtilisationIsRough) {
+  std::ostringstream out;
+  ProgressSink(out, false, 9, 10).OnTrain({.step = 8, .units_per_s = 10, .mfu = 0.254, .mfu_is_rough = true});
+  EXPECT_NE(out.str().find("  MFU about 25 %  "), std::string::npos) << out.str();
+}
+
 TEST(ProgressSinkTest, KnowsNoEtaWithoutARate) {
   std::ostringstream out;
   ProgressSink(out, false, 150, 10).OnTrain({.step = 1});

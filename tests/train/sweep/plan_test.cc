@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
 
+#include "twofour/core/processors.h"
 #include "twofour/train/sweep/sweep_config.h"
 
 #include "tests/support/expect_error.h"
@@ -59,7 +59,7 @@ TEST_F(PlanTest, LiesBelowRunsUnlessToldOtherwise) {
 }
 
 TEST_F(PlanTest, SharesTheProcessorsAmongRuns) {
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  const int processors = CountProcessors().count;
   EXPECT_EQ(Plan("").threads_per_run, processors);
   EXPECT_EQ(Plan("parallel_runs: 2").threads_per_run, std::max(processors / 2, 1));
   EXPECT_EQ(Plan("parallel_runs: 256").threads_per_run, std::max(processors / 256, 1));

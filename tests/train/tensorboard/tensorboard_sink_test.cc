@@ -75,6 +75,10 @@ TEST_F(TensorBoardSinkTest, WritesTrainingScalarsAsTheyHappen) {
   EXPECT_EQ(LastScalars().at("train/tokens_per_s"), 10);
   EXPECT_EQ(LastScalars().at("train/mfu"), 0.5);
   EXPECT_EQ(Written().events.back()["step"], int64_t{1} << 40);
+
+  sink.OnTrain({.step = 60, .units_per_s = 10, .mfu = 0.25, .mfu_is_rough = true});
+  EXPECT_EQ(LastScalars().at("train/mfu_rough"), 0.25);
+  EXPECT_FALSE(LastScalars().contains("train/mfu"));
 }
 
 TEST_F(TensorBoardSinkTest, RoundsToSinglePrecision) {
