@@ -81,7 +81,7 @@ int NumThreads() {
   return num_threads.load(std::memory_order_relaxed);
 }
 
-void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+void ParallelFor(int64_t count, [[maybe_unused]] int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (count <= 0) return;
 #ifdef _OPENMP
   if (Share(count, count / std::max<int64_t>(grain, 1), body)) return;
