@@ -240,6 +240,26 @@ TEST(ChooseLinearKernelTest, TakesTheFirstThatCanAndIsNotSlower) {
   }
 }
 
+TEST(LinearKernelsTest, PairBucketsPayFromSomeBatchOnAndLaterForLargerWeights) {
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (kernel.family != "pair_bucket") continue;
+    SCOPED_TRACE(kernel.name);
+    int64_t fewest_of_smaller = 1;
+    for (const int64_t width : {4, 128, 256, 512, 768, 4096}) {
+      const auto pays = [&](int64_t batch) { return kernel.why_slower({4 * width, width, batch}).empty(); };
+      int64_t fewest = 1;
+      while (!pays(fewest)) ++fewest;
+      EXPECT_GE(fewest, fewest_of_smaller) << "for width " << width;
+      for (int64_t batch = fewest; batch < 4 * fewest; ++batch) EXPECT_TRUE(pays(batch)) << width << ", " << batch;
+      EXPECT_EQ(kernel.why_slower({width, 4 * width, fewest - 1}), kernel.why_slower({4 * width, width, fewest - 1}));
+      fewest_of_smaller = fewest;
+    }
+    EXPECT_GT(fewest_of_smaller, 1);
+    // configs/sparse_mlp.pbtxt, where they were faster on every instruction set.
+    EXPECT_EQ(kernel.why_slower({512, 128, 128}), "");
+  }
+}
+
 // Runs once more for each lesser instruction set: see CMakeLists.txt.
 TEST(ChooseLinearKernelTest, NoInstructionSetIsPassedOverWithinAFamily) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
