@@ -54,7 +54,7 @@ struct LinearKernel {
   std::string_view tiling;  ///< How it cuts the work, in words.
   /// True when one packed form serves both directions, whichever it was packed for.
   bool one_packing;
-  /// True when the packed form reads the weight itself each time: it must outlive it, unchanged.
+  /// True when the packed form reads the weight and the mask themselves each time: they must outlive it, unchanged.
   bool refers_to_weight;
   /// Why this kernel cannot take a product of this shape on this processor; empty when it can.
   std::string (*why_not)(const LinearShape& shape);

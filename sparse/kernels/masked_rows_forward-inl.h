@@ -28,9 +28,14 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace masked_rows {
 
-/// Rows of x up to which inner products beat tiles, as in dense products; and the most of them that share a load of the
-/// weight.
-inline constexpr int64_t kMostDotRows = 24;
+/// Rows of x up to which inner products beat tiles, as measured on Zen 5 (NEON's vectors are as long as SSE4's); and
+/// where the weight's rows are longer than kDotDepth, so that rows of x leave the first-level cache between two uses.
+inline constexpr int64_t kMostDotRows = HWY_TARGET == HWY_AVX3 ? 24
+                                        : HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_NEON
+                                            ? 6
+                                            : 1;
+inline constexpr int64_t kMostLongDotRows = std::min<int64_t>(kMostDotRows, 12);
+/// The most of them that share a load of the weight.
 inline constexpr int kDotsAtOnce = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 4 : 3;
 /// Rows of the weight whose outputs are written together after a product in tiles; and of those the rows and columns in
 /// a block, which the first-level cache holds twice beside as many columns of a panel of x.
@@ -85,7 +90,7 @@ void DotsOfTiles(const TileMask* HWY_RESTRICT tiles, const float* HWY_RESTRICT w
   }
 }
 
-/// Rows of tiles [begin, end) of the weight times up to kMostDotRows rows of x, as inner products.
+/// Rows of tiles [begin, end) of the weight times few rows of x, as inner products.
 inline void ForwardByDots(const MaskedWeight& w, int64_t begin, int64_t end, int64_t batch, const float* x,
                           const Epilogue& epilogue, float* out) {
   const int64_t depth = w.cols(), ldo = w.rows();
@@ -154,7 +159,7 @@ inline void ForwardByTiles(const MaskedWeight& w, int64_t begin, int64_t end, in
 
 inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const Epilogue& epilogue, float* out) {
   const int64_t grain_rows = CeilDiv(kLeastWork, batch * w.cols());
-  if (batch <= kMostDotRows) {
+  if (batch <= (w.cols() > kDotDepth ? kMostLongDotRows : kMostDotRows)) {
     return ParallelFor(w.rows() / kTileSize, CeilDiv(grain_rows, kTileSize),
                        [&](int64_t begin, int64_t end) { ForwardByDots(w, begin, end, batch, x, epilogue, out); });
   }

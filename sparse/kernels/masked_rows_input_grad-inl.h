@@ -27,8 +27,9 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace masked_rows {
 
-/// Rows of dy up to which the weight is read as it lies; and the most of them that share a load of the weight.
-inline constexpr int64_t kMostStreamedRows = 4;
+/// Rows of dy up to which the weight is read as it lies, as measured on Zen 5; and the most of them that share a load
+/// of the weight.
+inline constexpr int64_t kMostStreamedRows = HWY_TARGET == HWY_AVX3 ? 6 : HWY_TARGET == HWY_AVX2 ? 4 : 2;
 inline constexpr int kSumsAtOnce = 4;
 /// Columns of a strip, so that its outputs stay in the first-level cache.
 inline constexpr int64_t kStripCols = 256;

@@ -7,26 +7,24 @@
 
 namespace twofour::sparse {
 
-/// A dense weight as it lies and its tile masks: no packing, and no copy of the weight, which must stay where and what
-/// it is.
+/// A dense weight as it lies and its tile masks: no packing and no copy of either, which must stay where and what they
+/// are.
 class MaskedWeight final : public PackedWeight {
  public:
-  MaskedWeight(const float* weight, const Mask& mask) : weight_(weight), mask_(mask) {}
+  MaskedWeight(const float* weight, const Mask& mask) : weight_(weight), mask_(&mask) {}
 
-  int64_t rows() const { return mask_.rows(); }
-  int64_t cols() const { return mask_.cols(); }
+  int64_t rows() const { return mask_->rows(); }
+  int64_t cols() const { return mask_->cols(); }
   /// From an element on whose row and column are multiples of 4: its tile, and itself.
   const TileMask* tiles(int64_t row, int64_t col) const {
-    return mask_.tiles() + row / kTileSize * mask_.tile_cols() + col / kTileSize;
+    return mask_->tiles() + row / kTileSize * mask_->tile_cols() + col / kTileSize;
   }
   const float* data(int64_t row, int64_t col) const { return weight_ + row * cols() + col; }
-  size_t bytes() const override {
-    return static_cast<size_t>(mask_.tile_rows() * mask_.tile_cols()) * sizeof(TileMask);
-  }
+  size_t bytes() const override { return 0; }
 
  private:
   const float* weight_;
-  Mask mask_;
+  const Mask* mask_;
 };
 
 }  // namespace twofour::sparse
