@@ -20,7 +20,7 @@
 #include "twofour/train/config/data_files.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/initial_weights.h"
-#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/override_list.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
@@ -31,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
-  for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
+  ApplyOverrides(config, line.set);
   if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
   if (line.threads) config.set_threads(*line.threads);
   if (line.seed) config.set_seed(*line.seed);
@@ -134,6 +134,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
+  PrintNotes(NoteOverrides(line.set), context.err);
   PrintNotes(run.workload.notes, context.err);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
