@@ -56,7 +56,9 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Add("--steps", request.steps, "Optimizer steps of each training (default: a tenth of the run's, at least 50)")
       .Type("N")
       .Range(int64_t{1}, kMaxSteps);
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use").Type("N");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   return request;
 }
