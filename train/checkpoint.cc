@@ -92,7 +92,8 @@ nlohmann::ordered_json ToJson(const BestEvaluation& best) {
 }
 
 TrainerState ReadState(FileSystem& files, const fs::path& path) {
-  const auto json = nlohmann::json::parse(ReadText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
+  const auto json =
+      nlohmann::json::parse(ReadOwnText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !HasCount(json, "step") || !HasCount(json, "best_step") || !HasNumber(json, "best_loss")) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
   }

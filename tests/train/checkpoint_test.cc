@@ -100,6 +100,20 @@ TEST_F(CheckpointTest, TheBestScheduledEvaluationIsWrittenWhereItIsAnother) {
   EXPECT_ERROR(read(), ErrorKind::kInvalidInput, HasSubstr("trainer.json: damaged: expected best_scheduled"));
 }
 
+TEST_F(CheckpointTest, FilesThatWereNotFetchedAreCalledByTheirName) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  store.Save(MakeData(7));
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n";
+  for (const char* name : {"trainer.json", "model.safetensors", "optimizer.safetensors"}) {
+    const std::string whole = ReadTextFile(dir_ / "step-7" / name);
+    WriteTextFile(dir_ / "step-7" / name, pointer);
+    EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-7"), ErrorKind::kInvalidInput,
+                 HasSubstr(std::string(name) + ": a git-lfs pointer in place of the file"));
+    WriteTextFile(dir_ / "step-7" / name, whole);
+  }
+  EXPECT_NO_THROW(CheckpointStore::Load(files_, dir_ / "step-7"));
+}
+
 TEST_F(CheckpointTest, FindsACheckpointByItsStep) {
   CheckpointStore store(files_, dir_.path(), 3);
   store.Save(MakeData(7));

@@ -107,18 +107,11 @@ std::optional<std::string> AsList(const std::string& text) {
 }
 
 std::optional<std::string> MisreadValue(const FieldDescriptor& field, const std::string& text) {
-  if (!IsNumber(field) || field.is_repeated()) return std::nullopt;
+  if (!IsNumber(field) || !IsWhole(field) || field.is_repeated()) return std::nullopt;
   const std::string value = Trimmed(text);
-  if (IsWhole(field)) {
-    const size_t first = value.starts_with('-') ? 1 : 0;
-    if (!AreDigits(value) || value.size() <= first + 1 || value[first] != '0') return std::nullopt;
-    return fmt::format("found {}, expected a number that does not begin with 0", value.substr(0, kMostShown));
-  }
-  const std::optional<double> number = AsNumber(value);
-  const std::string digits = value.substr(0, value.find_first_of("eE"));
-  if (number != 0.0 || digits.find_first_of("123456789") == std::string::npos) return std::nullopt;
-  return fmt::format("found {}, expected 0 or a number of at least {:g}", value.substr(0, kMostShown),
-                     std::numeric_limits<double>::denorm_min());
+  const size_t first = value.starts_with('-') ? 1 : 0;
+  if (!AreDigits(value) || value.size() <= first + 1 || value[first] != '0') return std::nullopt;
+  return fmt::format("found {}, expected a number that does not begin with 0", value.substr(0, kMostShown));
 }
 
 std::optional<std::string> ExplainValue(const FieldDescriptor& field, const std::string& text) {

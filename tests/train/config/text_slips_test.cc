@@ -240,7 +240,6 @@ TEST(SlipTest, AnOverridesValueIsShownWhole) {
   expect(lr, "5%", "a number such as 0.001");
   expect(lr, "[0.1]", "one number");
   expect(lr, "high", "a number");
-  expect(lr, "1e-400", "0 or a number of at least 4.94066e-324");
   expect("model.mlp.bias", "2", "true or false");
   for (const std::string value : {"64,32", "64, 32", "64 32", "[64 32]", "[64;32]", "(64,32)", "64x32", "[64,32,]"}) {
     expect(list, value, "a list in brackets: [64, 32]");
