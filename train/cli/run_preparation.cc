@@ -38,6 +38,18 @@ proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
   return WithDefaults(config);
 }
 
+/// What the command line sets by options of its own, which win.
+std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
+  std::vector<OptionOverride> options;
+  const auto add = [&options](const std::string& option, const std::string& field, const auto& value) {
+    options.push_back({option, fmt::format("{}={}", field, value)});
+  };
+  if (line.sparse) add(*line.sparse ? "--sparse" : "--dense", "sparsity.enabled", *line.sparse);
+  if (line.threads) add(fmt::format("--threads {}", *line.threads), "threads", *line.threads);
+  if (line.seed) add(fmt::format("--seed {}", *line.seed), "seed", *line.seed);
+  return options;
+}
+
 /// A config file given along with --resume must be the one that the run was made with.
 void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
   given.clear_branched_from();  // Not told by the file that a branch was made with.
@@ -134,7 +146,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
-  PrintNotes(NoteOverrides(line.set), context.err);
+  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
   PrintNotes(run.workload.notes, context.err);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);

@@ -222,12 +222,18 @@ void ApplyOverrides(proto::Config& config, const std::vector<std::string>& assig
   config = std::move(changed);
 }
 
-std::vector<std::string> NoteOverrides(const std::vector<std::string>& assignments) {
+std::vector<std::string> NoteOverrides(const std::vector<std::string>& assignments,
+                                       const std::vector<OptionOverride>& options) {
+  std::vector<std::string> all = assignments, names;
+  for (const std::string& assignment : assignments) names.push_back("--set " + assignment);
+  for (const OptionOverride& option : options) {
+    all.push_back(option.assignment);
+    names.push_back(option.option);
+  }
   std::vector<std::string> notes;
   proto::Config config;
-  for (const UndoneOverride& undone : TraceOverrides(config, assignments).undone) {
-    std::string note =
-        fmt::format("--set {} takes the place of --set {}", assignments[undone.later], assignments[undone.earlier]);
+  for (const UndoneOverride& undone : TraceOverrides(config, all).undone) {
+    std::string note = fmt::format("{} takes the place of {}", names[undone.later], names[undone.earlier]);
     if (std::ranges::find(notes, note) == notes.end()) notes.push_back(std::move(note));
   }
   return notes;

@@ -35,7 +35,14 @@ OverrideTrace TraceOverrides(proto::Config& config, const std::vector<std::strin
 /// where one undoes another in a way that does not show.
 void ApplyOverrides(proto::Config& config, const std::vector<std::string>& assignments);
 
-/// What to tell of a list that ApplyOverrides takes: a line for each assignment that a later one replaces.
-std::vector<std::string> NoteOverrides(const std::vector<std::string>& assignments);
+/// An option that does what an assignment does: "--seed 3" and "seed=3".
+struct OptionOverride {
+  std::string option, assignment;
+};
+
+/// What to tell of a list that ApplyOverrides takes, and of options that come after it: a line for each assignment that
+/// a later one replaces.
+std::vector<std::string> NoteOverrides(const std::vector<std::string>& assignments,
+                                       const std::vector<OptionOverride>& options = {});
 
 }  // namespace twofour::train

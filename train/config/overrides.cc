@@ -103,14 +103,15 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   if (const auto misread = MisreadValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *misread));
   message->GetReflection()->ClearField(message, field);
   const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-  const TextSource text(fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value), "--set " + assignment);
-  FirstError error(text);
+  const std::string text = fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value);
+  const TextSource source(text, "--set " + assignment);
+  FirstError error(source);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   parser.SetRecursionLimit(20);
   // Parsed alone, so that a value cannot smuggle in a second field unnoticed.
   std::unique_ptr<Message> parsed(message->New());
-  if (!parser.ParseFromString(text.text(), parsed.get())) {
+  if (!parser.ParseFromString(text, parsed.get())) {
     if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));
     throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
                             Expected(*field), error.message));

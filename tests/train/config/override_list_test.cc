@@ -104,6 +104,14 @@ TEST_F(OverrideListTest, OfOneFieldTheLastOneWinsAndANoteSaysSo) {
               ElementsAre("--set model.mlp.hidden_features=[3] takes the place of --set model.mlp.hidden_features=[]"));
 }
 
+TEST_F(OverrideListTest, AnOptionWinsAndANoteSaysSo) {
+  EXPECT_THAT(NoteOverrides({"seed=4", "sparsity={enabled: false}"},
+                            {{"--sparse", "sparsity.enabled=true"}, {"--seed 3", "seed=3"}}),
+              ElementsAre("--sparse takes the place of --set sparsity={enabled: false}",
+                          "--seed 3 takes the place of --set seed=4"));
+  EXPECT_THAT(NoteOverrides({"seed=3"}, {{"--seed 3", "seed=3"}}), IsEmpty());
+}
+
 TEST_F(OverrideListTest, TellsWhichAssignmentsHold) {
   proto::Config config = config_;
   const OverrideTrace trace =
