@@ -70,7 +70,12 @@ std::string FaultOf(const std::string& text, const ArgumentBounds& bounds) {
     return digits.HaveZerosBefore() ? fmt::format("{}, expected a number that does not begin with 0", found) : "";
   }
   double value = 0;
-  if (IsFiniteNumber(text, value) && value >= bounds.lowest && value <= bounds.highest) return "";
+  if (IsFiniteNumber(text, value) && value >= bounds.lowest && value <= bounds.highest) {
+    // Of a list with decimal commas, "0,001" is "0" and "001".
+    const bool has_zeros_before =
+        text[0] == '0' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1]));
+    return has_zeros_before ? fmt::format("{}, expected a number that does not begin with 0", found) : "";
+  }
   const bool has_comma = text.find(',') != std::string::npos;
   return fmt::format("{}, expected {}{}", found, Expected(bounds), has_comma ? ", with a point for decimals" : "");
 }

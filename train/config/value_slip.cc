@@ -107,7 +107,7 @@ std::optional<std::string> AsList(const std::string& text) {
 }
 
 std::optional<std::string> MisreadValue(const FieldDescriptor& field, const std::string& text) {
-  if (!IsNumber(field) || !IsWhole(field) || field.is_repeated()) return std::nullopt;
+  if (!IsNumber(field) || field.is_repeated()) return std::nullopt;
   const std::string value = Trimmed(text);
   const size_t first = value.starts_with('-') ? 1 : 0;
   if (!AreDigits(value) || value.size() <= first + 1 || value[first] != '0') return std::nullopt;

@@ -7,7 +7,7 @@
 
 namespace twofour::train {
 
-/// Why a text is no value of a field of whole numbers although protobuf's parser takes it, for another one than was
+/// Why a text is no value of a field of numbers although protobuf's parser takes it, for another one than was
 /// meant: "010" is 8 to it.
 std::optional<std::string> MisreadValue(const google::protobuf::FieldDescriptor& field, const std::string& text);
 

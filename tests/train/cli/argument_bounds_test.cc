@@ -32,12 +32,13 @@ TEST(ArgumentBoundsTest, TheBoundsOfATypeAreExact) {
 
 TEST(ArgumentBoundsTest, AnyOtherNumberIsFiniteAndWithinItsBounds) {
   const ArgumentBounds bounds{.whole = false, .lowest = 0, .highest = 1e6};
-  for (const char* text : {"0", "1e6", ".5", "1e-3", "010"}) EXPECT_EQ(FaultOf(text, bounds), "") << text;
+  for (const char* text : {"0", "1e6", ".5", "1e-3", "0.5", "0e1"}) EXPECT_EQ(FaultOf(text, bounds), "") << text;
   for (const std::string text : {"-1", "1e7", "nan", "inf", "abc", " 1", "1x"}) {
     EXPECT_EQ(FaultOf(text, bounds), text + ", expected a number from 0 to 1e+06");
   }
   EXPECT_EQ(FaultOf("0,5", bounds), "0,5, expected a number from 0 to 1e+06, with a point for decimals");
   EXPECT_EQ(FaultOf("", bounds), "nothing, expected a number from 0 to 1e+06");
+  EXPECT_EQ(FaultOf("001", bounds), "001, expected a number that does not begin with 0");
 }
 
 }  // namespace

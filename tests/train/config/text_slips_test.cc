@@ -239,6 +239,7 @@ TEST(SlipTest, AnOverridesValueIsShownWhole) {
   expect(lr, "1/1000", "a number such as 0.001");
   expect(lr, "5%", "a number such as 0.001");
   expect(lr, "[0.1]", "one number");
+  expect(lr, "010", "a number that does not begin with 0");
   expect(lr, "high", "a number");
   expect("model.mlp.bias", "2", "true or false");
   for (const std::string value : {"64,32", "64, 32", "64 32", "[64 32]", "[64;32]", "(64,32)", "64x32", "[64,32,]"}) {
