@@ -1,21 +1,34 @@
 #include <cstddef>
 #include <cstdint>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/override_list.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
 
+namespace {
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace
+
 /// Any text is a config or an Error; what parses can be overridden, spelled out, printed and read back. Text after a
-/// NUL byte is taken as a --set.
+/// NUL byte is taken as a list of --set, one in a line.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   const std::string text(reinterpret_cast<const char*>(data), size);
   const size_t end = text.find('\0');
   try {
     proto::Config config = ParseTextConfig(text.substr(0, end), "fuzz");
-    if (end != std::string::npos) ApplyOverride(config, text.substr(end + 1));
+    if (end != std::string::npos) ApplyOverrides(config, Lines(text.substr(end + 1)));
     config = WithDefaults(config);
     ParseTextConfig(ToText(config), "printed");
     ValidateConfig(config);

@@ -22,6 +22,8 @@ constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 constexpr std::string_view kChecksumPrefix = "crc32:";
 constexpr uint64_t kMaxStateBytes = 1 << 16;
+constexpr const char* kBestEvaluation = "best_evaluation";
+constexpr const char* kBestScheduled = "best_scheduled";
 
 std::string Checksum(const Tensor& tensor) {
   const size_t bytes = static_cast<size_t>(tensor.numel()) * SizeOf(tensor.dtype());
@@ -63,10 +65,7 @@ bool HasCount(const nlohmann::json& json, const char* key) {
 
 bool HasNumber(const nlohmann::json& json, const char* key) { return json.contains(key) && json[key].is_number(); }
 
-/// A checkpoint from before this was recorded has only the best step that was saved: counting begins anew.
-BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& path) {
-  const char* const key = "best_evaluation";
-  if (!state.contains(key)) return {state["best_step"].get<int64_t>(), state["best_loss"].get<double>(), 0};
+BestEvaluation ParseBestEvaluation(const nlohmann::json& state, const char* key, const fs::path& path) {
   const nlohmann::json& best = state[key];
   if (!best.is_object() || !HasCount(best, "step") || !HasNumber(best, "loss") ||
       !HasCount(best, "evaluations_since")) {
@@ -76,22 +75,39 @@ BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& p
   return {best["step"].get<int64_t>(), best["loss"].get<double>(), best["evaluations_since"].get<int64_t>()};
 }
 
+/// A checkpoint from before this was recorded has only the best step that was saved: counting begins anew.
+BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& path) {
+  if (state.contains(kBestEvaluation)) return ParseBestEvaluation(state, kBestEvaluation, path);
+  return {state["best_step"].get<int64_t>(), state["best_loss"].get<double>(), 0};
+}
+
+/// Written where it is another than the best of all.
+BestEvaluation LoadBestScheduled(const nlohmann::json& state, const fs::path& path) {
+  return state.contains(kBestScheduled) ? ParseBestEvaluation(state, kBestScheduled, path)
+                                        : LoadBestEvaluation(state, path);
+}
+
+nlohmann::ordered_json ToJson(const BestEvaluation& best) {
+  return {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}};
+}
+
 TrainerState ReadState(FileSystem& files, const fs::path& path) {
-  const auto json = nlohmann::json::parse(ReadText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
+  const auto json =
+      nlohmann::json::parse(ReadOwnText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !HasCount(json, "step") || !HasCount(json, "best_step") || !HasNumber(json, "best_loss")) {
     throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
   }
-  return {json["step"].get<int64_t>(), json["best_step"].get<int64_t>(), json["best_loss"].get<double>(),
-          LoadBestEvaluation(json, path), json.contains("evaluation_pending") && json["evaluation_pending"] == true};
+  return {json["step"].get<int64_t>(),     json["best_step"].get<int64_t>(),
+          json["best_loss"].get<double>(), LoadBestEvaluation(json, path),
+          LoadBestScheduled(json, path),   json.contains("evaluation_pending") && json["evaluation_pending"] == true};
 }
 
 std::string StateText(const TrainerState& state) {
-  const BestEvaluation& best = state.best_evaluation;
-  nlohmann::ordered_json json{
-      {"step", state.step},
-      {"best_step", state.best_step},
-      {"best_loss", state.best_loss},
-      {"best_evaluation", {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}}}};
+  nlohmann::ordered_json json{{"step", state.step},
+                              {"best_step", state.best_step},
+                              {"best_loss", state.best_loss},
+                              {kBestEvaluation, ToJson(state.best_evaluation)}};
+  if (state.best_scheduled != state.best_evaluation) json[kBestScheduled] = ToJson(state.best_scheduled);
   if (state.evaluation_pending) json["evaluation_pending"] = true;
   return json.dump() + "\n";
 }

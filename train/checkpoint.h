@@ -16,6 +16,7 @@ struct BestEvaluation {
   int64_t step = 0;  ///< 0: there was no evaluation.
   double loss = 0;
   int64_t evaluations_since = 0;  ///< Those after it, none of which had a lower loss.
+  bool operator==(const BestEvaluation&) const = default;
 };
 
 /// Where training stands, besides the tensors.
@@ -25,6 +26,9 @@ struct TrainerState {
   int64_t best_step = 0;
   double best_loss = 0;
   BestEvaluation best_evaluation = {};  ///< Among all of them.
+  /// Among those that the schedule has. A run that ended earlier, and was made longer then, has others besides:
+  /// patience does not go by them, or the run would stop where one in one piece goes on.
+  BestEvaluation best_scheduled = {};
   /// The evaluation that is due after `step` failed: a run that goes on begins with it.
   bool evaluation_pending = false;
 };

@@ -288,10 +288,10 @@ DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
 
 std::optional<DataRecord> LoadDataRecord(FileSystem& files, const RunFiles& run) {
   if (!files.Exists(run.data())) return std::nullopt;
-  DataRecord record = ParseDataRecord(ReadText(files, run.data(), kMaxBytes), run.data().string());
+  DataRecord record = ParseDataRecord(ReadOwnText(files, run.data(), kMaxBytes), run.data().string());
   const std::string path = run.vocabulary().string();
   if (files.Exists(run.vocabulary())) {
-    record.vocabulary = ReadText(files, run.vocabulary(), kMaxVocabularyBytes);
+    record.vocabulary = ReadOwnText(files, run.vocabulary(), kMaxVocabularyBytes);
     Vocabulary::FromJson(*record.vocabulary, path);  // Throws where it is none.
   }
   if (!record.vocabulary_checksum) return record;

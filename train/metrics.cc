@@ -94,7 +94,7 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, boo
   FileSystem& files = FileSystem::Default();
   MetricsUpTo read;
   if (!files.Exists(path)) return read;
-  const std::string text = ReadText(files, path, kMaxMetricsBytes);
+  const std::string text = ReadOwnText(files, path, kMaxMetricsBytes);
   int64_t line_number = 0;
   for (size_t begin = 0; begin < text.size();) {
     ++line_number;

@@ -37,6 +37,14 @@ TrainerOptions Checked(const TrainerOptions& options) {
   return options;
 }
 
+void Count(const EvalMetrics& metrics, BestEvaluation& best) {
+  if (best.step == 0 || metrics.loss < best.loss) {
+    best = {metrics.step, metrics.loss, 0};
+  } else {
+    ++best.evaluations_since;
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
@@ -69,7 +77,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
 
 bool Trainer::StoppedEarly() const {
   const int64_t patience = options_.stop_after_evaluations_without_gain;
-  return patience > 0 && state_.best_evaluation.evaluations_since >= patience && state_.step < options_.steps;
+  return patience > 0 && state_.best_scheduled.evaluations_since >= patience && state_.step < options_.steps;
 }
 
 bool Trainer::Run() {
@@ -226,12 +234,8 @@ EvalMetrics Trainer::EvaluateAndRecord() {
 void Trainer::EvaluateAndSaveBest() {
   const EvalMetrics metrics = EvaluateAndRecord();
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
-  BestEvaluation& best = state_.best_evaluation;
-  if (best.step == 0 || metrics.loss < best.loss) {
-    best = {state_.step, metrics.loss, 0};
-  } else {
-    ++best.evaluations_since;
-  }
+  Count(metrics, state_.best_evaluation);
+  if (IsDue(options_.eval_every_steps)) Count(metrics, state_.best_scheduled);
   if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
     state_.best_step = state_.step;
     state_.best_loss = metrics.loss;

@@ -30,7 +30,9 @@ struct TrainerOptions {
   int64_t histogram_every_steps = 0;   ///< 0: never. Hands every parameter and gradient to the sink.
   bool save_best = true;
   /// Ends the run after this many evaluations in a row without one below the lowest loss before them; 0: never. What
-  /// Keras and PyTorch Lightning call patience, with a min_delta of 0.
+  /// Keras and PyTorch Lightning call patience, with a min_delta of 0. Goes by evaluations of every eval_every_steps
+  /// steps alone: one that is made besides, because a run ends there that is made longer later, counts neither for a
+  /// gain nor against one, so that the longer run stops where it would have in one piece.
   int64_t stop_after_evaluations_without_gain = 0;
   /// Evaluates before the first step as well. What the run begins with is recorded, as of step 0, and is no candidate
   /// for the best.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_format.h"
 #include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/safetensors_types.h"
 
@@ -182,6 +184,11 @@ std::string MakeHeader(const std::string& file, const std::vector<NamedTensor>& 
   return header;
 }
 
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isprint(c) != 0 || std::isspace(c) != 0; });
+}
+
 }  // namespace
 
 const Tensor* SafetensorsFile::Find(std::string_view name) const {
@@ -215,14 +222,24 @@ SafetensorsFile LoadSafetensors(FileSystem& file_system, const std::filesystem::
 
 SafetensorsFile ParseSafetensors(std::span<const std::byte> bytes, const std::string& source_name) {
   Source source{source_name, {}};
+  // A header's length might look like a signature, but no signature is followed by a header.
+  const bool has_header = bytes.size() > kLengthBytes && bytes[kLengthBytes] == std::byte{'{'};
+  if (const std::string_view format = WellKnownFormat(bytes); !has_header && !format.empty()) {
+    source.Fail(fmt::format("{}, expected a safetensors file", format));
+  }
   if (bytes.size() < kLengthBytes) {
     source.Fail(fmt::format("truncated: file holds {} bytes, the length of the header alone takes {}", bytes.size(),
                             kLengthBytes));
   }
+  constexpr size_t kStart = 24;
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kStart));
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), kLengthBytes);
   bytes = bytes.subspan(kLengthBytes);
   if (header_bytes > internal::kMaxSafetensorsHeaderBytes) {
+    if (IsPrintable(start)) {
+      source.Fail(fmt::format("not a safetensors file: text that begins with {}", internal::QuoteForMessage(start)));
+    }
     source.Fail(fmt::format("not a safetensors file: a header of {} bytes, the format allows {}", header_bytes,
                             internal::kMaxSafetensorsHeaderBytes));
   }

@@ -11,6 +11,10 @@ namespace twofour {
 /// A whole file of at most `max_bytes` as text; see FileSystem::ReadFile.
 std::string ReadText(FileSystem& files, const std::filesystem::path& path, uint64_t max_bytes);
 
+/// The same of a file that is text of twofour's own. Throws Error that says what it is instead where it is a
+/// WellKnownFormat.
+std::string ReadOwnText(FileSystem& files, const std::filesystem::path& path, uint64_t max_bytes);
+
 /// Writes text with FileSystem::WriteFile.
 void WriteText(FileSystem& files, const std::filesystem::path& path, const std::string& text);
 

@@ -81,6 +81,39 @@ TEST_F(CheckpointTest, TheBestEvaluationComesBackAndAnOlderCheckpointHasOnlyTheB
   }
 }
 
+TEST_F(CheckpointTest, TheBestScheduledEvaluationIsWrittenWhereItIsAnother) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  CheckpointData data = MakeData(7, 3);
+  const auto read = [&] { return CheckpointStore::Load(files_, dir_ / "step-7").state; };
+  data.state.best_evaluation = data.state.best_scheduled = {4, 0.1, 2};
+  store.Save(data);
+  EXPECT_THAT(ReadTextFile(dir_ / "step-7/trainer.json"), Not(HasSubstr("best_scheduled")));
+  EXPECT_EQ(read().best_scheduled, (BestEvaluation{4, 0.1, 2}));
+  data.state.best_scheduled = {2, 0.2, 1};
+  store.Save(data);
+  EXPECT_EQ(read().best_evaluation, (BestEvaluation{4, 0.1, 2}));
+  EXPECT_EQ(read().best_scheduled, (BestEvaluation{2, 0.2, 1}));
+  data.state.best_scheduled = {};  // None yet: the run ended before the first one.
+  store.Save(data);
+  EXPECT_EQ(read().best_scheduled, BestEvaluation{});
+  WriteTextFile(dir_ / "step-7/trainer.json", "{\"step\":7,\"best_step\":3,\"best_loss\":0.5,\"best_scheduled\":3}");
+  EXPECT_ERROR(read(), ErrorKind::kInvalidInput, HasSubstr("trainer.json: damaged: expected best_scheduled"));
+}
+
+TEST_F(CheckpointTest, FilesThatWereNotFetchedAreCalledByTheirName) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  store.Save(MakeData(7));
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n";
+  for (const char* name : {"trainer.json", "model.safetensors", "optimizer.safetensors"}) {
+    const std::string whole = ReadTextFile(dir_ / "step-7" / name);
+    WriteTextFile(dir_ / "step-7" / name, pointer);
+    EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-7"), ErrorKind::kInvalidInput,
+                 HasSubstr(std::string(name) + ": a git-lfs pointer in place of the file"));
+    WriteTextFile(dir_ / "step-7" / name, whole);
+  }
+  EXPECT_NO_THROW(CheckpointStore::Load(files_, dir_ / "step-7"));
+}
+
 TEST_F(CheckpointTest, FindsACheckpointByItsStep) {
   CheckpointStore store(files_, dir_.path(), 3);
   store.Save(MakeData(7));

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -135,6 +136,49 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
       EXPECT_TRUE(resumed.trainer->Run());
       EXPECT_EQ(resumed.trainer->state().step, 14) << "stopped at " << stop_at;
       EXPECT_EQ(resumed.trainer->state().best_evaluation.step, 8);
+    }
+  }
+}
+
+TEST(TrainerEndingTest, ARunThatIsMadeLongerStopsWhereTheOneInOnePieceDoes) {
+  // Losses at the steps 2, 4, ...; at odd steps, the ends of shorter runs, another.
+  const std::vector<double> losses{3, 2, 2.5, 1, 1, 1.5, 1.2, 0, 0, 0};
+  Job whole(losses, 3);
+  whole.trainer->Run();
+  ASSERT_EQ(whole.trainer->state().step, 14);
+  for (const double at_an_end : {0.5, 9.0}) {  // Better than all of them, and worse.
+    for (const std::vector<int64_t>& ends : {std::vector<int64_t>{1, 3}, {9, 11, 13}, {7}, {8, 13}, {5, 6, 7, 8, 9}}) {
+      SCOPED_TRACE(at_an_end);
+      const TempDir dir;
+      CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+      std::vector<int64_t> all = ends;
+      all.push_back(20);
+      int64_t step = 0;
+      for (const int64_t end : all) {
+        std::vector<double> script;
+        for (int64_t at = step + 1; at <= end; ++at) {
+          if (at % 2 == 0) script.push_back(losses[static_cast<size_t>(at / 2 - 1)]);
+          if (at % 2 != 0 && at == end) script.push_back(at_an_end);
+        }
+        Job piece(script, 3, &store, {.steps = end, .eval_every_steps = 2});
+        if (step > 0) piece.trainer->Restore(CheckpointStore::Load(FileSystem::Default(), *store.Newest()), "last");
+        EXPECT_TRUE(piece.trainer->Run());
+        EXPECT_EQ(piece.trainer->StoppedEarly(), end == 20) << end;
+        step = end;
+        const TrainerState& state = piece.trainer->state();
+        if (at_an_end == 0.5) {
+          // The best of all that was recorded, and its weights are there.
+          EXPECT_EQ(state.best_evaluation.loss, state.best_loss);
+          EXPECT_TRUE(store.Find(state.best_evaluation.step));
+          const int64_t first_odd = *std::ranges::find_if(all, [](int64_t at) { return at % 2 != 0; });
+          if (end >= first_odd) {
+            EXPECT_EQ(state.best_evaluation.step, first_odd);
+          }
+        }
+        if (end < 20) continue;
+        EXPECT_EQ(state.step, 14);
+        EXPECT_EQ(state.best_scheduled, whole.trainer->state().best_scheduled);
+      }
     }
   }
 }

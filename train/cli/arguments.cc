@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <ostream>
+#include <type_traits>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +17,25 @@
 #include "twofour/train/config/suggest.h"
 
 namespace twofour::train {
+namespace {
+
+constexpr const char* kBounds = "bounds";  // The name of a number's validator.
+
+/// What one value of an argument is.
+template <typename T>
+struct Element {
+  using Type = T;
+};
+template <typename T>
+struct Element<std::optional<T>> {
+  using Type = T;
+};
+template <typename T>
+struct Element<std::vector<T>> {
+  using Type = T;
+};
+
+}  // namespace
 
 Argument& Argument::Type(const std::string& name) {
   option_->type_name(name);
@@ -27,17 +48,22 @@ Argument& Argument::Required() {
 }
 
 Argument& Argument::Range(int64_t low, int64_t high) {
-  option_->check(CLI::Range(low, high));
+  bounds_->low = low;
+  bounds_->high = static_cast<uint64_t>(high);
+  option_->get_validator(kBounds)->description(fmt::format("{} to {}", low, high));
   return *this;
 }
 
 Argument& Argument::Range(double low, double high) {
-  option_->check(CLI::Range(low, high));
+  bounds_->lowest = low;
+  bounds_->highest = high;
+  option_->get_validator(kBounds)->description(fmt::format("{:g} to {:g}", low, high));
   return *this;
 }
 
 Argument& Argument::NotNegative() {
-  option_->check(CLI::NonNegativeNumber);
+  bounds_->low = 0;
+  option_->get_validator(kBounds)->description("0 or more");
   return *this;
 }
 
@@ -70,7 +96,22 @@ Arguments::~Arguments() = default;
 
 template <typename T>
 Argument Arguments::Add(const std::string& name, T& value, const std::string& help) {
-  return Argument(app_->add_option(name, value, help));
+  CLI::Option* const option = app_->add_option(name, value, help);
+  using Number = typename Element<T>::Type;
+  if constexpr (!std::is_arithmetic_v<Number>) {
+    return Argument(option);
+  } else {
+    auto bounds = std::make_shared<ArgumentBounds>();
+    bounds->whole = std::is_integral_v<Number>;
+    if constexpr (std::is_integral_v<Number>) {
+      bounds->low = static_cast<int64_t>(std::numeric_limits<Number>::min());
+      bounds->high = static_cast<uint64_t>(std::numeric_limits<Number>::max());
+    }
+    // CLI11's own conversions take "" for 0, 010 for 8 and what is too large for the largest number.
+    CLI::Validator validator([bounds](std::string& text) { return FaultOf(text, *bounds); }, "", kBounds);
+    option->check(validator);
+    return Argument(option, std::move(bounds));
+  }
 }
 
 template Argument Arguments::Add(const std::string&, std::string&, const std::string&);

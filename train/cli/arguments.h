@@ -4,6 +4,9 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <utility>
+
+#include "twofour/train/cli/argument_bounds.h"
 
 namespace CLI {
 class App;
@@ -12,14 +15,20 @@ class Option;
 
 namespace twofour::train {
 
+/// Threads that a command takes at most, as a config does.
+inline constexpr int64_t kMaxThreads = 1024;
+
 /// One argument of a command, to say more about it.
 class Argument {
  public:
-  explicit Argument(CLI::Option* option) : option_(option) {}
+  /// `bounds` are those of a number, which Range() narrows; null for anything else.
+  explicit Argument(CLI::Option* option, std::shared_ptr<ArgumentBounds> bounds = nullptr)
+      : option_(option), bounds_(std::move(bounds)) {}
 
   /// How its value is called in the help.
   Argument& Type(const std::string& name);
   Argument& Required();
+  /// Of a number, in which the help shows it; the bounds of its type hold anyway.
   Argument& Range(int64_t low, int64_t high);
   Argument& Range(double low, double high);
   Argument& NotNegative();
@@ -34,6 +43,7 @@ class Argument {
 
  private:
   CLI::Option* option_;
+  std::shared_ptr<ArgumentBounds> bounds_;
 };
 
 /// The arguments of one command of the program. A layer over CLI11, which is slow to compile, so that one file does,

@@ -21,7 +21,7 @@ std::string WhereTheBestIs(const RunEnding& ending) {
 
 std::string EarlyStopLine(const Trainer& trainer) {
   if (!trainer.StoppedEarly()) return "";
-  const BestEvaluation& best = trainer.state().best_evaluation;
+  const BestEvaluation& best = trainer.state().best_scheduled;
   return fmt::format(
       "stopped early after step {}: {} evaluations in a row without a loss below {:.4f}, that of step {}",
       trainer.state().step, best.evaluations_since, best.loss, best.step);

@@ -63,7 +63,9 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
       .Add("--out", line.out,
            "Run folder to create (default: runs/<name>; with --resume: none, the run goes on in its own)")
       .Type("DIR");
-  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors it may use").Type("N");
+  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
   arguments.Add("--seed", line.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
   arguments.AddFlag("--overwrite", line.overwrite,
                     "Replace an existing run in the folder; with --resume CHECKPOINT: discard what came after it");

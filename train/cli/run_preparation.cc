@@ -20,7 +20,7 @@
 #include "twofour/train/config/data_files.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/initial_weights.h"
-#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/override_list.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
@@ -31,11 +31,23 @@ namespace {
 namespace fs = std::filesystem;
 
 proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
-  for (const std::string& assignment : line.set) ApplyOverride(config, assignment);
+  ApplyOverrides(config, line.set);
   if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
   if (line.threads) config.set_threads(*line.threads);
   if (line.seed) config.set_seed(*line.seed);
   return WithDefaults(config);
+}
+
+/// What the command line sets by options of its own, which win.
+std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
+  std::vector<OptionOverride> options;
+  const auto add = [&options](const std::string& option, const std::string& field, const auto& value) {
+    options.push_back({option, fmt::format("{}={}", field, value)});
+  };
+  if (line.sparse) add(*line.sparse ? "--sparse" : "--dense", "sparsity.enabled", *line.sparse);
+  if (line.threads) add(fmt::format("--threads {}", *line.threads), "threads", *line.threads);
+  if (line.seed) add(fmt::format("--seed {}", *line.seed), "seed", *line.seed);
+  return options;
 }
 
 /// A config file given along with --resume must be the one that the run was made with.
@@ -134,6 +146,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
+  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
   PrintNotes(run.workload.notes, context.err);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);

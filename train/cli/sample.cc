@@ -96,7 +96,9 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Type("P")
       .Range(1e-9, 1.0);
   arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use").Type("N");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   if (prompt_option.given()) request.prompt = prompt;
   if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);

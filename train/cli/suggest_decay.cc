@@ -21,7 +21,7 @@
 #include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/data_files.h"
 #include "twofour/train/config/initial_weights.h"
-#include "twofour/train/config/overrides.h"
+#include "twofour/train/config/override_list.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
 #include "twofour/train/config/workload.h"
@@ -56,7 +56,9 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Add("--steps", request.steps, "Optimizer steps of each training (default: a tenth of the run's, at least 50)")
       .Type("N")
       .Range(int64_t{1}, kMaxSteps);
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use").Type("N");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   return request;
 }
@@ -135,7 +137,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
   proto::Config config = LoadTextConfig(request->config);
-  for (const std::string& assignment : request->set) ApplyOverride(config, assignment);
+  ApplyOverrides(config, request->set);
   if (request->threads) config.set_threads(*request->threads);
   // In a trial, masks flip for no other reason than that weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
@@ -166,6 +168,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   Workload workload = BuildWorkload(dense, files);
+  PrintNotes(NoteOverrides(request->set), context.err);
   PrintNotes(workload.notes, context.err);
   WarnOfOtherData(*request, config, workload.data_record, context.err);
   if (!config.initial_weights().empty()) {

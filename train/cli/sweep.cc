@@ -14,6 +14,7 @@
 #include "twofour/train/cli/progress.h"
 #include "twofour/train/cli/signals.h"
 #include "twofour/train/cli/sweep_progress.h"
+#include "twofour/train/config/override_list.h"
 #include "twofour/train/run_path.h"
 #include "twofour/train/sweep/plan.h"
 #include "twofour/train/sweep/run_state.h"
@@ -133,7 +134,8 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   proto::Sweep sweep = LoadSweep(line.config);
   for (const std::string& assignment : line.set) sweep.add_set(assignment);
   ValidateSweep(sweep, line.config);
-  const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out));
+  const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out), line.set.size());
+  PrintNotes(NoteOverrides(line.set), context.err);
   FileSystem& files = FileSystem::Default();
   std::vector<RunState> states = FindRunStates(files, plan);
   PrintPlan(plan, states, out);

@@ -120,7 +120,7 @@ bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
   const proto::Training& stored = run.resume->stored.training();
   const TrainerState& state = trainer.state();
   const int64_t patience = stored.stop_after_evaluations_without_gain();
-  const bool early = patience > 0 && state.best_evaluation.evaluations_since >= patience;
+  const bool early = patience > 0 && state.best_scheduled.evaluations_since >= patience;
   return run.resume->path.checkpoint == run.resume->newest && (early || state.step == stored.steps());
 }
 

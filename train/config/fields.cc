@@ -1,5 +1,8 @@
 #include "twofour/train/config/fields.h"
 
+#include <algorithm>
+#include <set>
+
 namespace twofour::train {
 
 using google::protobuf::Descriptor;
@@ -11,6 +14,30 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
   return names;
+}
+
+namespace {
+
+void FindFields(const Descriptor& type, const std::string& name, std::set<const Descriptor*>& seen,
+                std::vector<const FieldDescriptor*>& found) {
+  if (!seen.insert(&type).second) return;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (field.name() == name) found.push_back(&field);
+    if (field.message_type() != nullptr) FindFields(*field.message_type(), name, seen, found);
+  }
+}
+
+}  // namespace
+
+bool HasListOfNumbers(const Descriptor& type, const std::string& name) {
+  std::set<const Descriptor*> seen;
+  std::vector<const FieldDescriptor*> found;
+  FindFields(type, name, seen, found);
+  return std::ranges::any_of(found, [](const FieldDescriptor* field) {
+    const bool is_number = field->cpp_type() < FieldDescriptor::CPPTYPE_BOOL;
+    return field->is_repeated() && is_number;
+  });
 }
 
 void SetToDefault(Message& message, const FieldDescriptor& field) {

@@ -79,7 +79,7 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
   }
   if (!files.Exists(run.vocabulary())) return std::nullopt;
   const std::string path = run.vocabulary().string();
-  Vocabulary vocabulary = Vocabulary::FromJson(ReadText(files, path, kMaxVocabularyBytes), path);
+  Vocabulary vocabulary = Vocabulary::FromJson(ReadOwnText(files, path, kMaxVocabularyBytes), path);
   if (vocabulary.size() != vocab_size) {
     throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", path, vocabulary.size(), vocab_size));
   }

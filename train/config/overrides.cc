@@ -11,6 +11,8 @@
 #include "twofour/train/config/fields.h"
 #include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
+#include "twofour/train/config/text_source.h"
+#include "twofour/train/config/value_slip.h"
 
 namespace twofour::train {
 namespace {
@@ -22,10 +24,16 @@ using google::protobuf::TextFormat;
 /// Keeps the first error: those that follow are consequences.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
-  void AddError(int, int, const std::string& error) override {
-    if (message.empty()) message = error;
+  explicit FirstError(const TextSource& source) : source_(source) {}
+  void AddError(int line, int column, const std::string& error) override {
+    if (!message.empty()) return;
+    const TextSource::Place place = source_.FromParser(line, column);
+    message = InPlainWords(error, *proto::Config::descriptor(), source_.Line(place.line).substr(place.offset));
   }
   std::string message;
+
+ private:
+  const TextSource& source_;
 };
 
 /// A field and the message it belongs to, found by walking a dotted path.
@@ -92,17 +100,21 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   const bool quoted =
       value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
   if (is_string && !field->is_repeated() && !quoted) value = Quoted(value);
+  if (const auto misread = MisreadValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *misread));
   message->GetReflection()->ClearField(message, field);
-  FirstError error;
+  const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  const std::string text = fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value);
+  const TextSource source(text, "--set " + assignment);
+  FirstError error(source);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   parser.SetRecursionLimit(20);
   // Parsed alone, so that a value cannot smuggle in a second field unnoticed.
   std::unique_ptr<Message> parsed(message->New());
-  const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-  if (!parser.ParseFromString(fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value), parsed.get())) {
+  if (!parser.ParseFromString(text, parsed.get())) {
+    if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));
     throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
-                            Expected(*field), InPlainWords(error.message, *proto::Config::descriptor(), "")));
+                            Expected(*field), error.message));
   }
   std::vector<const FieldDescriptor*> set_fields;
   parsed->GetReflection()->ListFields(*parsed, &set_fields);

@@ -109,7 +109,9 @@ std::string InPlainWords(const std::string& message, const Descriptor& root, std
   if (const auto token = Between(message, "Expected string, got: ", "")) return ExplainString(*token, at);
   if (const auto token = Between(message, "Expected integer, got: ", "")) {
     const std::string_view word = FirstWord(at);
-    if (*token == "-") return fmt::format("found {}, expected a whole number of at least 0", word);
+    if (*token == "-") {
+      return fmt::format("found {}, expected a whole number of at least 0", word.empty() ? *token : word);
+    }
     return fmt::format("found {}, expected a whole number", Found(*token));
   }
   if (const auto token = Between(message, "Expected double, got: ", "")) {
@@ -135,6 +137,8 @@ std::string InPlainWords(const std::string& message, const Descriptor& root, std
   if (message.starts_with("Invalid control characters")) return "found a control character, expected text";
   if (message.starts_with("Need space between number and identifier")) return "found letters behind a number";
   if (const auto number = Between(message, "Integer out of range (", ")")) {
+    constexpr size_t kFewerThanOfAnyInteger = 10;  // Digits: 2^31 has ten.
+    if (number->size() < kFewerThanOfAnyInteger) return fmt::format("found {}, expected true or false", *number);
     return fmt::format("found {}, expected a smaller whole number", *number);
   }
   return message;

@@ -16,6 +16,7 @@
 #include "twofour/train/config/suggest.h"
 #include "twofour/train/config/text_source.h"
 #include "twofour/train/config/text_structure.h"
+#include "twofour/train/config/value_slip.h"
 
 namespace twofour::train {
 namespace {
@@ -52,6 +53,19 @@ std::string Explain(const UnknownField& unknown) {
                      DidYouMean(unknown.name, FieldNames(*type)));
 }
 
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
+  return text;
+}
+
+/// The name that ends where the line has its colon.
+std::string NameBefore(std::string_view line, size_t colon) {
+  const std::string_view before = Trimmed(line.substr(0, colon));
+  const size_t last = before.find_last_of(" \t{;,");
+  return std::string(last == std::string_view::npos ? before : before.substr(last + 1));
+}
+
 struct Fault {
   TextSource::Place place;
   std::string line;
@@ -66,8 +80,10 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
     if (error) return;  // What follows is a consequence.
     TextSource::Place place = source_.FromParser(line, column);
     const std::string_view rest = source_.Line(place.line).substr(place.offset);
-    const bool broken_number = message.starts_with("Need space between number and identifier");
-    const std::string what = broken_number ? ExplainBrokenNumber(place) : InPlainWords(message, root_, rest);
+    const std::string what = IsBrokenNumber(message, place) ? ExplainBrokenNumber(place)
+                             : IsFarBelowZero(message, place)
+                                 ? fmt::format("found -{}, expected a larger whole number", FirstWord(rest))
+                                 : InPlainWords(message, root_, rest);
     if (const auto value = RefusedValue(message)) place = StartOf(*value, place);
     error = Fault{place, line < 0 ? fmt::format("{}: {}", source_.name(), what) : source_.Located(place, what)};
   }
@@ -115,18 +131,38 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
     return std::nullopt;
   }
 
+  /// "10k", "1/1000" and "5%", which stop being a number in the middle.
+  bool IsBrokenNumber(const std::string& message, const TextSource::Place& place) const {
+    if (message.starts_with("Need space between number and identifier")) return true;
+    return (message.ends_with("got: /") || message.ends_with("got: %")) && FollowsDigit(place);
+  }
+
+  bool IsFarBelowZero(const std::string& message, const TextSource::Place& place) const {
+    return message.starts_with("Integer out of range") && place.offset > 0 &&
+           source_.Line(place.line)[place.offset - 1] == '-';
+  }
+
   bool FollowsDigit(const TextSource::Place& place) const {
     return place.offset > 0 &&
            std::isdigit(static_cast<unsigned char>(source_.Line(place.line)[place.offset - 1])) != 0;
   }
 
-  /// Of "10k", "10_000" and "0,5" the parser takes the first part for a number and the rest for a field.
+  /// Of "10k", "10_000", "0,5" and "64, 32" the parser takes the first part for a number and the rest for a field.
   std::string ExplainBrokenNumber(const TextSource::Place& place) const {
+    constexpr size_t kMostShown = 40;
     const std::string_view line = source_.Line(place.line);
     const size_t before = place.offset == 0 ? std::string_view::npos : line.find_last_of(" \t:{[", place.offset - 1);
     const size_t begin = before == std::string_view::npos ? 0 : before + 1;
     const std::string_view word = line.substr(begin, line.find_first_of(" \t}]#", begin) - begin);
-    return fmt::format("found {}, expected a number such as 10000 or 0.5", word.substr(0, 40));
+    const size_t colon = begin == 0 ? std::string_view::npos : line.rfind(':', begin - 1);
+    if (colon != std::string_view::npos && HasListOfNumbers(root_, NameBefore(line, colon))) {
+      const std::string_view all = Trimmed(line.substr(colon + 1, line.find_first_of("}#:", colon + 1) - colon - 1));
+      if (const auto list = AsList(std::string(all))) {
+        return fmt::format("found {}, expected one number, or a list in brackets: {}", all.substr(0, kMostShown),
+                           *list);
+      }
+    }
+    return fmt::format("found {}, expected a number such as 10000 or 0.5", word.substr(0, kMostShown));
   }
 
   const TextSource& source_;

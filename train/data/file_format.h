@@ -5,12 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace twofour::train {
+#include "twofour/core/io/file_format.h"
 
-/// What a file is, if its bytes begin as a well-known format's do: "a gzip file",
-/// "a NumPy .npy file". Empty for all others. For loaders of files without a signature, which would read anything.
-/// Signatures are so long, or stand at such places, that other data does not begin with one by chance.
-std::string_view WellKnownFormat(std::span<const std::byte> bytes);
+namespace twofour::train {
 
 /// Whether the file's beginning is text: UTF-8 without control characters but blanks and line breaks, 16 bytes at
 /// least, or UTF-16 with a byte-order mark. Numbers of 16 bits and more are not: they have zero bytes.

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_format.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/class_notes.h"
@@ -36,6 +37,9 @@ Header ParseHeader(std::span<const std::byte> data, const std::string& where) {
     throw Error(fmt::format("{}: {} bytes, too short for an IDX header", where, data.size()));
   }
   if (byte(0) != 0 || byte(1) != 0) {
+    if (const std::string_view format = WellKnownFormat(data); !format.empty()) {
+      throw Error(fmt::format("{}: {}, expected an IDX file, gzip'd or not", where, format));
+    }
     throw Error(fmt::format("{}: byte 0: not an IDX file: it begins with {:#04x} {:#04x}, expected two zero bytes",
                             where, byte(0), byte(1)));
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_format.h"
 #include "twofour/core/io/random_access_file.h"
 #include "twofour/train/data/utf8.h"
 
@@ -120,6 +121,17 @@ std::vector<uint16_t> EncodeFile(const std::string& path, CharacterNumbers& numb
   }
 }
 
+/// What a file is that is not plain text, if that can be told: any file will do. Throws Error where it stands for one.
+std::string_view FormatOf(const std::string& path) {
+  constexpr int64_t kBeginning = 512;
+  const RandomAccessFile file(path);
+  std::vector<std::byte> beginning(static_cast<size_t>(std::min(file.size(), kBeginning)));
+  file.Read(0, beginning);
+  const std::string_view format = WellKnownFormat(beginning);
+  if (IsGitLfsPointer(beginning)) throw Error(fmt::format("{}: {}", path, format));
+  return format;
+}
+
 double BytesPerToken(const TokenSpan& span, const std::vector<char32_t>& characters) {
   constexpr int64_t kBlock = 1 << 16;
   std::vector<int32_t> ids(static_cast<size_t>(std::min(kBlock, span.size())));
@@ -164,12 +176,15 @@ TokenData LoadCharacters(const TextOptions& options) {
 
 TokenData LoadText(const TextOptions& options) {
   if (options.path.empty()) throw Error("text: path: expected the path of a file");
+  const std::string_view format = FormatOf(options.path);
+  if (!options.eval_path.empty()) FormatOf(options.eval_path);
   const bool is_bytes = options.vocabulary == Vocabulary::Kind::kBytes;
   TokenData data = is_bytes ? LoadBytes(options) : LoadCharacters(options);
   data.vocab_size = data.vocabulary->size();
-  data.description =
-      fmt::format("text {}: {} training and {} evaluation tokens: {}", options.path, data.train.size(),
-                  data.eval.size(), is_bytes ? "bytes" : fmt::format("characters, {} different", data.vocab_size));
+  data.description = fmt::format("text {}: {} training and {} evaluation tokens: {}", options.path, data.train.size(),
+                                 data.eval.size(),
+                                 is_bytes ? fmt::format("bytes{}{}", format.empty() ? "" : " of ", format)
+                                          : fmt::format("characters, {} different", data.vocab_size));
   return data;
 }
 

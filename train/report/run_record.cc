@@ -174,7 +174,7 @@ RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
   RunRecord run{.folder = folder, .config = LoadRunConfig(files, paths)};
   run.finished = files.Exists(paths.model());
   if (!files.Exists(paths.metrics())) return run;
-  ReadMetrics(ReadText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
+  ReadMetrics(ReadOwnText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
   return run;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "twofour/core/error.h"
@@ -10,6 +11,7 @@
 #include "twofour/train/config/overrides.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
+#include "twofour/train/sweep/assignments.h"
 #include "twofour/train/sweep/references.h"
 #include "twofour/train/sweep/variants.h"
 
@@ -49,9 +51,12 @@ std::string PrefixLines(const std::string& prefix, const std::string& message) {
   return lines;
 }
 
-proto::Config ResolveConfig(const proto::Config& base, const PlannedRun& run, int threads, const std::string& where) {
+/// Settles the run's assignments and resolves its config.
+void Resolve(PlannedRun& run, const proto::Config& base, const AssignmentSources& sources, int threads,
+             const std::string& where) {
   try {
-    return ConfigOfRun(base, run.set, run.seed, threads);
+    run.set = SettleAssignments(base, run.set, sources);
+    run.config = ConfigOfRun(base, run.set, run.seed, threads);
   } catch (const Error& error) {
     throw Error(PrefixLines(where, error.what()), error.kind());
   }
@@ -106,6 +111,21 @@ void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::strin
   throw Error(fmt::format("{}: {}, expected runs that can be made one after the other", source, circle));
 }
 
+/// Runs of one config, told apart by their names alone, would be told of as different ones. `runs` are of one seed.
+void RequireDifferentConfigs(const std::vector<PlannedRun>& runs, const std::string& source) {
+  std::map<std::string, std::string> variants;  // By config.
+  for (const PlannedRun& run : runs) {
+    proto::Config config = run.config;
+    config.clear_name();
+    const auto [found, added] = variants.emplace(ToText(config), run.variant);
+    if (added) continue;
+    throw Error(
+        fmt::format("{}: variants '{}' and '{}' have one config and would be the same run twice, expected "
+                    "different ones",
+                    source, found->second, run.variant));
+  }
+}
+
 int ThreadsPerRun(const proto::Sweep& sweep) {
   if (sweep.threads_per_run() > 0) return sweep.threads_per_run();
   return std::max(CountProcessors().count / sweep.parallel_runs(), 1);
@@ -132,7 +152,8 @@ proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::stri
   return config;
 }
 
-SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder) {
+SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder,
+                    size_t from_command_line) {
   SweepPlan plan{sweep.name(),
                  sweep.baseline(),
                  (fs::path(source).parent_path() / sweep.base()).lexically_normal(),
@@ -147,6 +168,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
   if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
   const Needs needs = FindNeeds(variants, source);
   RequireNoCycle(variants, needs, source);
+  const AssignmentSources sources{sweep.set_size() - from_command_line, from_command_line};
 
   for (const uint64_t seed : Seeds(sweep)) {
     const size_t first = plan.runs.size();
@@ -163,9 +185,10 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
       }
       run.set.push_back(NameAssignment(variant.name));
       for (const size_t need : needs[i]) run.needs.push_back(first + need);
-      run.config = ResolveConfig(base, run, plan.threads_per_run, where);
+      Resolve(run, base, sources, plan.threads_per_run, where);
       plan.runs.push_back(std::move(run));
     }
+    if (first == 0) RequireDifferentConfigs(plan.runs, source);
   }
   return plan;
 }

@@ -40,7 +40,10 @@ struct SweepPlan {
 proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads);
 
 /// Plans a valid sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of
-/// every run. Throws Error on the first variant that cannot be run, on unknown names, and on runs that need each other.
-SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const std::filesystem::path& folder);
+/// every run. The last `from_command_line` of sweep.set are not the file's own. Throws Error on the first variant that
+/// cannot be run or that would not be what it is called, because its assignments undo one another, on variants of one
+/// config, on unknown names, and on runs that need each other.
+SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const std::filesystem::path& folder,
+                    size_t from_command_line = 0);
 
 }  // namespace twofour::train

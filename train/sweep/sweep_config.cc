@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ class SweepChecks {
     CheckSeeds();
     CheckAssignments("set", sweep_.set());
     for (int i = 0; i < sweep_.axis_size(); ++i) CheckAxis(fmt::format("axis {}", i + 1), sweep_.axis(i));
+    CheckFieldsOfAxes();
     CheckCount();
     if (!lines_.empty()) throw Error(fmt::format("{}", fmt::join(lines_, "\n")));
   }
@@ -79,6 +81,18 @@ class SweepChecks {
     if (has_field && axis.variant_size() > 0) return Fault(where, "both, expected a field with values or variants");
     if (!has_field && axis.variant_size() == 0) return Fault(where, "empty, expected a field with values or variants");
     has_field ? CheckValues(where, axis) : CheckVariants(where, axis);
+  }
+
+  void CheckFieldsOfAxes() {
+    std::map<std::string, int> axes;  // By field.
+    for (int i = 0; i < sweep_.axis_size(); ++i) {
+      const std::string& field = sweep_.axis(i).field();
+      if (field.empty()) continue;
+      const auto [found, added] = axes.emplace(field, i);
+      if (added) continue;
+      Fault(fmt::format("axis {}", i + 1),
+            fmt::format("'{}' is the field of axis {}, too, expected another", field, found->second + 1));
+    }
   }
 
   void CheckValues(const std::string& where, const proto::Axis& axis) {

@@ -141,7 +141,7 @@ SweepRecord ParseSweepRecord(const std::string& text, const std::string& source)
 std::optional<SweepRecord> LoadSweepRecord(FileSystem& files, const fs::path& folder) {
   const fs::path path = folder / kSweepRecordFile;
   if (!files.Exists(path)) return std::nullopt;
-  return ParseSweepRecord(ReadText(files, path, kMaxBytes), path.string());
+  return ParseSweepRecord(ReadOwnText(files, path, kMaxBytes), path.string());
 }
 
 std::vector<proto::Config> ConfigsOf(const SweepRecord& record) {

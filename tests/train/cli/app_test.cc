@@ -89,6 +89,7 @@ TEST_F(AppTest, DenseAndSparseFlagsWinOverTheFile) {
   EXPECT_THAT(dense.out, Not(HasSubstr("2:4 sparsity enabled")));
   const Outcome sparse = Train("sparse", {"--set", "sparsity.enabled=false", "--sparse", "--dry-run"});
   EXPECT_THAT(sparse.out, HasSubstr("2:4 sparsity enabled"));
+  EXPECT_THAT(sparse.err, HasSubstr("note: --sparse takes the place of --set sparsity.enabled=false\n"));
   EXPECT_THAT(Train("x", {"--dense", "--sparse"}), FailsWith(2, HasSubstr("--sparse")));
 }
 

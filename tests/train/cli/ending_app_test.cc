@@ -188,6 +188,22 @@ TEST_F(EndingAppTest, AfterAnEarlyStopThereIsNothingToDoUnlessTheSettingIsChange
   EXPECT_EQ(ReadTextFile(dir_ / "early/model.safetensors"), ReadTextFile(dir_ / "patient/model.safetensors"));
 }
 
+TEST_F(EndingAppTest, ARunMadeInPiecesStopsEarlyWhereTheOneInOnePieceDoes) {
+  const std::string patience = "training.stop_after_evaluations_without_gain=3";
+  ASSERT_EQ(Train("whole", {patience}).code, 0);
+  const int64_t stop = LastRecord("whole")["step"];
+  ASSERT_LT(stop, 40);
+  ASSERT_EQ(Train("parts", {patience, "training.steps=" + std::to_string(stop - 5)}).code, 0);
+  for (const int64_t steps : {stop - 3, stop - 1, int64_t{40}}) {
+    const Outcome outcome = Run({"--resume", Path("parts"), "--set", "training.steps=" + std::to_string(steps)});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, Not(HasSubstr("nothing to train")));
+  }
+  EXPECT_EQ(LastRecord("parts")["step"], stop);
+  EXPECT_EQ(LastRecord("parts")["stopped_early"], true);
+  EXPECT_EQ(ReadTextFile(dir_ / "parts/model.safetensors"), ReadTextFile(dir_ / "whole/model.safetensors"));
+}
+
 TEST_F(EndingAppTest, WhatWasNotSavedIsSaid) {
   const Outcome outcome = Train("run", {"checkpoint.save_best=false"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -85,7 +85,7 @@ TEST_F(GptAppTest, TrainsSparseMlpsAndReportsTokensAndPerplexity) {
 }
 
 TEST_F(GptAppTest, ResumesToTheSameBits) {
-  for (const std::string optimizer : {"optimizer.adamw.beta2=0.95", "optimizer.muon.momentum=0.9"}) {
+  for (const std::string optimizer : {"optimizer.adamw.beta2=0.95", "optimizer.muon={momentum: 0.9}"}) {
     const std::vector<std::string> with{"--sparse", "--overwrite", "--set", optimizer};
     ASSERT_EQ(Train("whole", with).code, 0);
     std::vector<std::string> shorter = with;
@@ -193,9 +193,16 @@ TEST_F(GptAppTest, BadDataIsOneLineAndWritesNothing) {
   fails({"--set", "data.text.path=" + Path("none")}, "none: No such file or directory");
   fails({"--set", "model.gpt.sequence_length=5000", "--set", "training.tokens_per_step=0"}, "5000");
   WriteTextFile(dir_ / "odd", "abc");
-  fails({"--set", "data.tokens.path=" + Path("odd")}, "3 bytes");
+  const auto fails_on = [&](const std::string& data, const std::string& message) {
+    const Outcome outcome = Run({"--config", Path("gpt.pbtxt"), "--out", Path("run"), "--set", data});
+    EXPECT_THAT(outcome, FailsWith(2, HasSubstr(message)));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(fs::exists(dir_ / "run"));
+  };
+  fails_on("data.tokens.path=" + Path("odd"), "3 bytes");
   WriteTextFile(dir_ / "ids", std::string("\1\0\2\0\x09\0\1\0", 8));
-  fails({"--set", "data.tokens={path: '" + Path("ids") + "' vocab_size: 5}"}, "9");
+  fails_on("data.tokens={path: '" + Path("ids") + "' vocab_size: 5}", "9");
+  fails({"--set", "data.tokens.path=" + Path("ids")}, "would discard --set data.text.path=");
 }
 
 TEST_F(GptAppTest, SampleExplainsWhatItCannotDo) {

@@ -136,7 +136,7 @@ TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
 
 TEST_F(SweepTest, ARunThatFailsIsShownAndTheOthersGoOn) {
   WriteSweep(
-      "axis { variant { name: 'bad' set: 'data.csv.path=no/such.csv' } variant { name: 'good' } } "
+      "axis { variant { name: 'bad' set: 'data.csv={path: \"no/such.csv\"}' } variant { name: 'good' } } "
       "baseline: 'bad'");
   const Outcome outcome = Sweep();
   EXPECT_EQ(outcome.code, 1);
@@ -173,7 +173,7 @@ TEST_F(SweepTest, EveryPlannedRunIsReportedOnHoweverItEnded) {
 }
 
 TEST_F(SweepTest, WhereEverythingFailsTheReportSaysWhy) {
-  WriteSweep("set: 'data.csv.path=no/such.csv'");
+  WriteSweep("set: 'data.csv={path: \"no/such.csv\"}'");
   EXPECT_EQ(Sweep().code, 1);
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"), HasSubstr(",failed,\"exit code 2: cannot read no/such.csv"));
 }

@@ -112,6 +112,14 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"training { steps: 10k }", "1:21: found 10k, expected a number such as 10000 or 0.5"},
         Slip{"training { steps: 10_000 }", "1:21: found 10_000, expected a number such as 10000 or 0.5"},
         Slip{"learning_rate { lr: 0,5 }", "1:23: found 0,5, expected a number such as 10000 or 0.5"},
+        Slip{"learning_rate { lr: 1/1000 }", "1:22: found 1/1000, expected a number such as 10000 or 0.5"},
+        Slip{"learning_rate { lr: 5% }", "1:22: found 5%, expected a number such as 10000 or 0.5"},
+        Slip{"model { mlp { hidden_features: 64,32 } }",
+             "1:35: found 64,32, expected one number, or a list in brackets: [64, 32]"},
+        Slip{"model { mlp { hidden_features: 64, 32 } }",
+             "1:36: found 64, 32, expected one number, or a list in brackets: [64, 32]"},
+        Slip{"threads: -99999999999999999999", "1:11: found -99999999999999999999, expected a larger whole number"},
+        Slip{"model { mlp { bias: 2 } }", "1:21: found 2, expected true or false"},
         Slip{"learning_rate { lr: high }", "1:21: found high, expected a number"},
         Slip{"seed: 1 seed: 2", "1:13: seed: given twice, expected once"},
         Slip{"data { glyphs {} csv {} }", "1:22: csv beside glyphs, expected one of them"},
@@ -206,6 +214,42 @@ TEST(SlipTest, OverridesAreToldAlike) {
   expect("optimizer={adamw {}", "expected { fields }: found the end of the text, expected a field's name");
   expect("model.mlp.bias=yes", "expected bool: bias: yes, expected true or false");
   expect("training.steps=", "expected int64: found the end of the text, expected a whole number");
+  expect("data.glyphs={seed: -1}", "expected { fields }: found -1, expected a whole number of at least 0");
+}
+
+TEST(SlipTest, AnOverridesValueIsShownWhole) {
+  const auto expect = [](const std::string& path, const std::string& value, const std::string& expected) {
+    proto::Config config;
+    EXPECT_ERROR(ApplyOverride(config, path + "=" + value), ErrorKind::kInvalidInput,
+                 "--set " + path + "=" + value + ": found " + value + ", expected " + expected);
+  };
+  const std::string steps = "training.steps", lr = "learning_rate.lr", list = "model.mlp.hidden_features";
+  expect("seed", "-1", "a whole number of at least 0");
+  expect("seed", "99999999999999999999", "a whole number from 0 to 18446744073709551615");
+  expect("threads", "-3000000000", "a whole number from -2147483648 to 2147483647");
+  expect(steps, "99999999999999999999", "a whole number from -9223372036854775808 to 9223372036854775807");
+  expect(steps, "1e3", "a whole number: 1000");
+  expect(steps, "1.5", "a whole number");
+  expect(steps, "1,000", "one whole number, without commas");
+  expect(steps, "[1,2]", "one whole number, without commas");
+  expect(steps, "{}", "one whole number");
+  expect(steps, "10k", "a whole number");
+  expect(steps, "010", "a number that does not begin with 0");
+  expect(lr, "0,001", "one number, with a point for decimals: 0.001");
+  expect(lr, "1/1000", "a number such as 0.001");
+  expect(lr, "5%", "a number such as 0.001");
+  expect(lr, "[0.1]", "one number");
+  expect(lr, "010", "a number that does not begin with 0");
+  expect(lr, "high", "a number");
+  expect("model.mlp.bias", "2", "true or false");
+  for (const std::string value : {"64,32", "64, 32", "64 32", "[64 32]", "[64;32]", "(64,32)", "64x32", "[64,32,]"}) {
+    expect(list, value, "a list in brackets: [64, 32]");
+  }
+  proto::Config config;
+  for (const std::string value : {"1e-30", "0", "0.0", "0e5", "-0", ".5", "1e-3f"}) {
+    EXPECT_NO_THROW(ApplyOverride(config, lr + "=" + value)) << value;
+  }
+  for (const std::string value : {"0", "-0", "7", "0x10"}) EXPECT_NO_THROW(ApplyOverride(config, steps + "=" + value));
 }
 
 }  // namespace

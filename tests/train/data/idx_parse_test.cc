@@ -47,6 +47,10 @@ TEST(ParseIdxTest, ReadsGzipOfSeveralChunksAndMembers) {
 }
 
 TEST(ParseIdxTest, RefusesWrongMagic) {
+  ExpectError(
+      "PK\x03\x04",
+      "data.idx: a zip archive, as .npz, PyTorch's .pt and .xlsx files are, expected an IDX file, gzip'd or not");
+  ExpectError("<html><body>", "data.idx: an HTML page, expected an IDX file, gzip'd or not");
   ExpectError("P5 28 28 255", "data.idx: byte 0: not an IDX file: it begins with 0x50 0x35, expected two zero bytes");
   ExpectError(std::string("\0\0\x0d\x01\0\0\0\x01\0\0\0\0", 12),
               "data.idx: byte 2: element type 0x0d, expected 0x08 (unsigned bytes)");

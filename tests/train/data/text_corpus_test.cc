@@ -51,6 +51,21 @@ TEST_F(LoadTextTest, BytesHoldOutTheEnd) {
   EXPECT_EQ(data.description, "text " + (dir_ / "text").string() + ": 6 training and 2 evaluation tokens: bytes");
 }
 
+TEST_F(LoadTextTest, WhatIsNoPlainTextIsTakenAndNamedButForWhatStandsInPlaceOfAFile) {
+  EXPECT_THAT(LoadText(Bytes(std::string("\x1f\x8b\x08") + "abcdefgh")).description,
+              HasSubstr("tokens: bytes of a gzip file"));
+  EXPECT_THAT(LoadText(Characters("<!DOCTYPE html><html>")).description, HasSubstr("characters, 15 different"));
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n";
+  for (const auto kind : {Vocabulary::Kind::kBytes, Vocabulary::Kind::kCharacters}) {
+    TextOptions options = Options(kind, "abcdefgh");
+    options.eval_path = WriteTestFile(dir_ / "eval", pointer);
+    ExpectError(options,
+                (dir_ / "eval").string() + ": a git-lfs pointer in place of the file, which git lfs pull fetches");
+    ExpectError(Options(kind, pointer),
+                (dir_ / "text").string() + ": a git-lfs pointer in place of the file, which git lfs pull fetches");
+  }
+}
+
 TEST_F(LoadTextTest, BytesTakeASecondFile) {
   TextOptions options = Bytes("abcd");
   options.eval_path = WriteTestFile(dir_ / "eval", "xy");

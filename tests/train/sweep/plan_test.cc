@@ -24,7 +24,8 @@ using ::testing::Not;
 class PlanTest : public test::SweepFiles {};
 
 TEST_F(PlanTest, RunsEveryVariantWithEverySeed) {
-  const SweepPlan plan = Plan("axis { variant { name: 'a b' } variant { name: 'c' } } seed: [7, 9]");
+  const SweepPlan plan =
+      Plan("axis { variant { name: 'a b' } variant { name: 'c' set: 'training.steps=8' } } seed: [7, 9]");
   std::vector<std::string> titles;
   for (const PlannedRun& run : plan.runs) titles.push_back(run.title());
   EXPECT_THAT(titles, ElementsAre("a b seed 7", "c seed 7", "a b seed 9", "c seed 9"));
@@ -104,6 +105,61 @@ TEST_F(PlanTest, NamesTheVariantWhoseConfigIsWrong) {
                ErrorKind::kInvalidInput,
                AllOf(HasSubstr("variant 'bad': config: training.steps: -1"),
                      HasSubstr("\n" + Path("trial.pbtxt") + ": variant 'bad': config: training.batch_size: 0")));
+}
+
+TEST_F(PlanTest, AVariantIsWhatItIsCalled) {
+  const auto refuses = [&](const std::string& text, const std::string& message) {
+    EXPECT_ERROR(Plan(text), ErrorKind::kInvalidInput, EndsWith("trial.pbtxt: " + message));
+  };
+  refuses(
+      "axis { variant { name: 'sgd' set: 'optimizer.sgd.momentum=0.9' } variant { name: 'adamw' } } "
+      "axis { field: 'optimizer.adamw.weight_decay' value: '0.1' }",
+      "variant 'sgd, weight_decay=0.1': --set optimizer.adamw.weight_decay=0.1: would discard --set "
+      "optimizer.sgd.momentum=0.9: optimizer is sgd by then, expected fields of one of the two");
+  refuses(
+      "axis { field: 'learning_rate.warmup_steps' value: '1' } "
+      "axis { field: 'learning_rate.warmup_fraction' value: '0.5' }",
+      "variant 'warmup_steps=1, warmup_fraction=0.5': learning_rate.warmup_fraction=0.5 undoes "
+      "learning_rate.warmup_steps of learning_rate.warmup_steps=1, expected assignments that hold together");
+  refuses(
+      "axis { variant { name: 'x' set: 'training.steps=30' } } axis { variant { name: 'y' set: 'training.steps=40' } }",
+      "variant 'x, y': training.steps=40 undoes training.steps of training.steps=30, expected assignments that hold "
+      "together");
+  refuses("axis { field: 'model.mlp.dropout' value: '0.1' }",
+          "variant 'dropout=0.1': --set model.mlp.dropout=0.1: the config has model.residual_mlp, expected a field of "
+          "it; to change over to mlp, which discards model.residual_mlp, give --set model.mlp={} first");
+}
+
+TEST_F(PlanTest, NoTwoVariantsHaveOneConfig) {
+  EXPECT_ERROR(
+      Plan("axis { field: 'learning_rate.lr' value: ['0.01', '0.5', '1e-2'] } seed: [1, 2]"), ErrorKind::kInvalidInput,
+      EndsWith("trial.pbtxt: variants 'lr=0.01' and 'lr=1e-2' have one config and would be the same run twice, "
+               "expected different ones"));
+  EXPECT_ERROR(Plan("axis { variant { name: 'as it is' } variant { name: 'spelt out' set: 'training.steps=6' } }"),
+               ErrorKind::kInvalidInput, HasSubstr("variants 'as it is' and 'spelt out' have one config"));
+}
+
+TEST_F(PlanTest, AlternativesCanBeCompared) {
+  const SweepPlan plan = Plan(
+      "set: 'optimizer.adamw.beta1=0.8' set: 'training.steps=5' "
+      "axis { field: 'optimizer' value: ['{sgd{}}', '{adamw{beta1: 0.7}}', '{muon{}}'] }");
+  ASSERT_EQ(plan.runs.size(), 3u);
+  EXPECT_TRUE(plan.runs[0].config.optimizer().has_sgd());
+  EXPECT_EQ(plan.runs[1].config.optimizer().adamw().beta1(), 0.7);
+  EXPECT_TRUE(plan.runs[2].config.optimizer().has_muon());
+  EXPECT_THAT(plan.runs[0].set, ElementsAre("training.steps=5", "optimizer={sgd{}}", "name=\"optimizer={sgd{}}\""));
+}
+
+TEST_F(PlanTest, TheCommandLineIsStrongerThanTheFileAndNotUndoneByAnAxis) {
+  proto::Sweep sweep = test::ParseSweep(
+      "base: 'base.pbtxt' set: 'training.steps=9' axis { field: 'learning_rate.lr' value: ['0.5', '0.25'] }");
+  sweep.add_set("training.steps=4");
+  EXPECT_EQ(PlanSweep(sweep, Path("trial.pbtxt"), dir_ / "out", 1).runs[1].config.training().steps(), 4);
+  EXPECT_ERROR(PlanSweep(sweep, Path("trial.pbtxt"), dir_ / "out"), ErrorKind::kInvalidInput,
+               HasSubstr("training.steps=4 undoes training.steps of training.steps=9"));
+  sweep.add_set("learning_rate.lr=0.1");
+  EXPECT_ERROR(PlanSweep(sweep, Path("trial.pbtxt"), dir_ / "out", 2), ErrorKind::kInvalidInput,
+               HasSubstr("learning_rate.lr=0.5 undoes learning_rate.lr of --set learning_rate.lr=0.1"));
 }
 
 TEST_F(PlanTest, KnowsNoOtherNames) {

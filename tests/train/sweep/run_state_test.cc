@@ -56,7 +56,7 @@ TEST_F(RunStateTest, ARunOfAnotherConfigIsInTheWay) {
 TEST_F(RunStateTest, SoIsARunWhoseDataHasChangedSince) {
   WriteTextFile(dir_ / "t.csv", "x,k\n1,a\n2,b\n");
   WriteTextFile(dir_ / "copy.csv", "x,k\n1,a\n2,b\n");
-  const std::string sweep = "seed: [1, 2] set: 'data.csv.path=" + Path("t.csv") + "'";
+  const std::string sweep = "seed: [1, 2] set: 'data.csv={path: \"" + Path("t.csv") + "\"}'";
   const SweepPlan plan = Plan(sweep);
   DataRecord record;
   record.class_names = {"a", "b"};

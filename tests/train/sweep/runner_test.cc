@@ -184,7 +184,7 @@ TEST_F(RunnerTest, RunsAsManyAtOnceAsAllowedAndNoMore) {
 TEST_F(RunnerTest, WaitsForWhatARunNeeds) {
   const SweepPlan plan = Plan(
       "axis { variant { name: 'again' set: 'initial_weights={run:dense}/model.safetensors' } variant { name: 'dense' } "
-      "variant { name: 'other' } } parallel_runs: 3");
+      "variant { name: 'other' set: 'training.steps=7' } } parallel_runs: 3");
   {
     InSequence order;
     EXPECT_CALL(observer_, OnEnd(Titled("other seed 1"), Ended(RunEnd::Kind::kFinished), _));
@@ -200,7 +200,8 @@ TEST_F(RunnerTest, WaitsForWhatARunNeeds) {
 TEST_F(RunnerTest, AFailureTakesThoseWithItThatNeedItAndNoOthers) {
   const SweepPlan plan = Plan(
       "axis { variant { name: 'dense' } variant { name: 'again' set: 'initial_weights={run:dense}/x' } "
-      "variant { name: 'more' set: 'initial_weights={run:again}/x' } variant { name: 'other' } }");
+      "variant { name: 'more' set: 'initial_weights={run:again}/x' } variant { name: 'other' set: 'training.steps=7' } "
+      "}");
   trainers_.scripts["dense seed-1"] = {.exit_code = 1};
   EXPECT_CALL(observer_, OnEnd(Titled("dense seed 1"),
                                AllOf(Ended(RunEnd::Kind::kFailed), Field(&RunEnd::reason, "exit code 1")), _));

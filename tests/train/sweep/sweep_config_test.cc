@@ -74,14 +74,22 @@ TEST(ValidateSweepTest, TellsOfEveryFault) {
   EXPECT_EQ(std::ranges::count(faults, '\n'), 2);
 }
 
+TEST(ValidateSweepTest, AFieldHasOneAxis) {
+  EXPECT_EQ(FaultOf("base: 'b' axis { field: 'x.y' value: '1' } axis { variant { name: 'a' } } "
+                    "axis { field: 'x.y' value: '1' }"),
+            "s: axis 3: 'x.y' is the field of axis 1, too, expected another");
+}
+
 TEST(ValidateSweepTest, BoundsTheNumberOfRuns) {
-  std::string axis = "axis { field: 'a' ";
-  for (int i = 0; i < 100; ++i) axis += "value: '" + std::to_string(i) + "' ";
-  axis += "}";
-  EXPECT_EQ(FaultOf("base: 'b' seed: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] " + axis), "");
-  EXPECT_EQ(FaultOf("base: 'b' " + axis + axis), "s: axis: more than 1000 runs in all");
+  const auto axis = [](const std::string& field) {
+    std::string text = "axis { field: '" + field + "' ";
+    for (int i = 0; i < 100; ++i) text += "value: '" + std::to_string(i) + "' ";
+    return text + "}";
+  };
+  EXPECT_EQ(FaultOf("base: 'b' seed: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] " + axis("a")), "");
+  EXPECT_EQ(FaultOf("base: 'b' " + axis("a") + axis("b")), "s: axis: more than 1000 runs in all");
   std::string many = "base: 'b' ";
-  for (int i = 0; i < 40; ++i) many += axis;  // 10^80: a product that fits no integer.
+  for (int i = 0; i < 40; ++i) many += axis("a" + std::to_string(i));  // 10^80: a product that fits no integer.
   EXPECT_EQ(FaultOf(many), "s: axis: more than 1000 runs in all");
   std::string seeds = "base: 'b' ";
   for (int i = 0; i < 1001; ++i) seeds += "seed: " + std::to_string(i) + " ";

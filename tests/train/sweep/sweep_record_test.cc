@@ -122,6 +122,15 @@ TEST_F(SweepRecordTest, HostileTextIsAnErrorThatSaysWhere) {
       "1002 runs, expected at most 1000");
 }
 
+TEST_F(SweepRecordTest, WhatAnEarlierSweepTrainedIsReadAsItWasTrained) {
+  SweepRecord record = Begin(Plan(""));
+  record.runs[0].set = {"optimizer.sgd.momentum=0.9", "optimizer.adamw.weight_decay=0.5", "learning_rate.lr=1",
+                        "learning_rate.lr=2"};
+  const proto::Config config = ConfigsOf(record).at(0);  // PlanSweep refuses such a list by now.
+  EXPECT_EQ(config.optimizer().adamw().weight_decay(), 0.5);
+  EXPECT_EQ(config.learning_rate().lr(), 2);
+}
+
 TEST_F(SweepRecordTest, AConfigThatIsNotValidIsAnError) {
   SweepRecord record = Begin(Plan(""));
   record.runs[0].set.push_back("training.steps=-1");

@@ -19,7 +19,8 @@ class SweepReportTest : public test::SweepFiles {
   SweepRecord Begin() { return BeginRecord(plan_, FindRunStates(files_, plan_), std::nullopt); }
 
   FileSystem& files_ = FileSystem::Default();
-  SweepPlan plan_ = Plan("axis { variant { name: 'a' } variant { name: 'b' } } seed: [1, 2] baseline: 'b'");
+  SweepPlan plan_ =
+      Plan("axis { variant { name: 'a' } variant { name: 'b' set: 'training.steps=8' } } seed: [1, 2] baseline: 'b'");
 };
 
 TEST_F(SweepReportTest, AddsRunsThatLeftNothing) {
