@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,7 +34,7 @@ struct TrainerOptions {
   /// Keras and PyTorch Lightning call patience, with a min_delta of 0.
   int64_t stop_after_evaluations_without_gain = 0;
   /// Evaluates before the first step as well. What the run begins with is recorded, as of step 0, and is no candidate
-  /// for the best.
+  /// for the best. The record is written when the first step was made: one that fails is no reason to write anything.
   bool evaluate_first = false;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
   bool peak_is_rough = false;  ///< See PeakFlops::sure.
@@ -100,7 +101,10 @@ class Trainer {
   void MeasureMaskedGradients();
   void RecordLayers();
   void RecordTensors();
-  EvalMetrics EvaluateAndRecord();
+  /// Evaluate, where it is an error if the loss is not finite.
+  EvalMetrics EvaluateFinite();
+  void Record(const EvalMetrics& metrics);
+  void RecordFirstEvaluation();
   void EvaluateAndSaveBest();
   void SaveCheckpoint();
   void BeforeWriting();
@@ -123,6 +127,8 @@ class Trainer {
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   int64_t saved_step_ = -1;
+  std::string restored_from_;
+  std::optional<EvalMetrics> first_evaluation_;  // Made before the first step, until that has been made.
   std::optional<double> last_evaluation_loss_;
   double training_seconds_ = 0;  // Since the last train record.
   int64_t training_units_ = 0;   // Likewise.

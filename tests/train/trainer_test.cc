@@ -286,6 +286,19 @@ TEST(TrainerTest, SaysThatItIsAboutToSaveACheckpoint) {
   EXPECT_TRUE(called && store.Newest().has_value());
 }
 
+TEST(TrainerTest, WhereItMayNotWriteItSavesNothing) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir / "checkpoints", 3);
+  const std::atomic<bool> stop{true};
+  Job job({.steps = 4, .log_every_steps = 0}, {},
+          {.checkpoints = &store,
+           .before_writing = [] { throw Error("no place", ErrorKind::kRuntimeFailure); },
+           .stop = &stop});
+  EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
+               AllOf(HasSubstr("no place"), HasSubstr("there is no checkpoint yet")));
+  EXPECT_FALSE(std::filesystem::exists(dir / "checkpoints"));
+}
+
 TEST(TrainerTest, SavesTheBestEvaluation) {
   const TempDir dir;
   CheckpointStore store(FileSystem::Default(), dir.path(), 1);
