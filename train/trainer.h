@@ -45,8 +45,9 @@ struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
   const Clock* clock = &Clock::Default();
-  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run changes
-  /// that run's files here and not before, so that a start which fails at once changes nothing.
+  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run, or takes
+  /// its place, changes that run's files here and not before, so that a start which fails at once changes nothing: the
+  /// record of an evaluation before the first step waits for that step, too. Where it throws, nothing is written.
   std::function<void()> before_writing = {};
   /// Looked at after every step: true ends the run there, with a checkpoint.
   const std::atomic<bool>* stop = nullptr;
