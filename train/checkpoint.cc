@@ -225,7 +225,8 @@ void CheckpointStore::Point(const char* name, int64_t step) {
 }
 
 std::optional<fs::path> CheckpointStore::FollowNamingFile(FileSystem& files, const fs::path& path) {
-  if (!fs::is_regular_file(path) || fs::file_size(path) > kMaxNameBytes) return std::nullopt;
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored) || fs::file_size(path, ignored) > kMaxNameBytes) return std::nullopt;
   std::string name = ReadText(files, path, kMaxNameBytes);
   while (name.ends_with('\n')) name.pop_back();
   if (!StepOf(name)) return std::nullopt;

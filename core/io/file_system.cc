@@ -151,8 +151,8 @@ class PosixFileSystem final : public FileSystem {
         (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
       if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return false;
     } else {  // A kernel before 5.8, which tells a mount point by the device alone.
-      struct stat own {
-      }, parent{};
+      struct stat own {};
+      struct stat parent {};
       if (::stat(path.c_str(), &own) == 0 && ::stat(ParentOf(path).c_str(), &parent) == 0 &&
           own.st_dev != parent.st_dev) {
         return false;

@@ -255,8 +255,8 @@ TEST_F(RunFolderTest, AFolderThatHasToStayIsFilledWhereItIs) {
   fs::create_directory(dir_ / "a");
   const int handle = open((dir_ / "a").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const auto is_the_same = [&] {
-    struct stat opened {
-    }, named{};
+    struct stat opened {};
+    struct stat named {};
     return fstat(handle, &opened) == 0 && stat((dir_ / "a").c_str(), &named) == 0 && opened.st_ino == named.st_ino;
   };
   RunFolder::Create(mounted, dir_ / "a", "first", kFail);
