@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/replace_directory.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
 
@@ -24,6 +25,9 @@ constexpr std::string_view kChecksumPrefix = "crc32:";
 constexpr uint64_t kMaxStateBytes = 1 << 16;
 constexpr const char* kBestEvaluation = "best_evaluation";
 constexpr const char* kBestScheduled = "best_scheduled";
+constexpr uint64_t kMaxNameBytes = 64;
+/// What the state file of a checkpoint is called while the rest is removed: see RemoveInPlace.
+constexpr const char* kRemoved = ".tmp-removed";
 
 std::string Checksum(const Tensor& tensor) {
   const size_t bytes = static_cast<size_t>(tensor.numel()) * SizeOf(tensor.dtype());
@@ -132,7 +136,7 @@ std::vector<int64_t> CheckpointStore::Steps() const {
   std::vector<int64_t> steps;
   if (!files_.Exists(directory_)) return steps;
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    if (const auto step = StepOf(name)) steps.push_back(*step);
+    if (const auto step = StepOf(name); step && !IsHalfRemoved(directory_ / name)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -146,7 +150,7 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
   const fs::path path = PathOf(step);
-  return files_.Exists(path) ? std::optional(path) : std::nullopt;
+  return files_.Exists(path) && !IsHalfRemoved(path) ? std::optional(path) : std::nullopt;
 }
 
 fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameOf(step); }
@@ -163,7 +167,7 @@ void CheckpointStore::Save(const CheckpointData& data) {
     WriteText(files_, temporary / kStateFile, StateText(data.state));
     files_.SyncDirectory(temporary);
     if (files_.Exists(target)) {
-      files_.RemoveAll(ReplaceDirectory(files_, temporary, target));
+      Replace(target, temporary);
     } else {
       files_.Rename(temporary, target);
     }
@@ -171,8 +175,8 @@ void CheckpointStore::Save(const CheckpointData& data) {
     RemoveAfterFailure(files_, temporary);  // The next Save clears what is left.
     throw;
   }
-  files_.ReplaceSymlink(directory_ / "last", name);
-  if (data.state.best_step == data.state.step) files_.ReplaceSymlink(directory_ / "best", name);
+  Point("last", data.state.step);
+  if (data.state.best_step == data.state.step) Point("best", data.state.step);
   // As long as an evaluation may still fail for good, older checkpoints are worth having.
   if (!data.state.evaluation_pending) RemoveOld(data.state.best_step);
 }
@@ -193,8 +197,56 @@ void CheckpointStore::Remove(int64_t step) {
   // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
   const fs::path doomed = TemporaryOf("old-" + NameOf(step));
   files_.RemoveAll(doomed);
-  files_.Rename(PathOf(step), doomed);
-  files_.RemoveAll(doomed);
+  if (files_.RenameDirectory(PathOf(step), doomed)) {
+    files_.RemoveAll(doomed);
+  } else {
+    RemoveInPlace(PathOf(step));
+  }
+}
+
+void CheckpointStore::RemoveInPlace(const fs::path& checkpoint) {
+  if (fs::is_symlink(checkpoint)) return files_.RemoveAll(checkpoint);  // And not what it points to.
+  // A kill in the middle leaves a folder that IsHalfRemoved knows.
+  if (files_.Exists(checkpoint / kStateFile)) files_.Rename(checkpoint / kStateFile, checkpoint / kRemoved);
+  for (const std::string& name : files_.ListDirectory(checkpoint)) {
+    if (name != kRemoved) files_.RemoveAll(checkpoint / name);
+  }
+  files_.SyncDirectory(checkpoint);
+  files_.RemoveAll(checkpoint);
+}
+
+bool CheckpointStore::IsHalfRemoved(const fs::path& checkpoint) const {
+  std::error_code ignored;
+  if (files_.Exists(checkpoint / kStateFile) || !fs::is_directory(checkpoint, ignored)) return false;
+  return files_.Exists(checkpoint / kRemoved) || files_.ListDirectory(checkpoint).empty();
+}
+
+/// In the place of a checkpoint of the same step.
+void CheckpointStore::Replace(const fs::path& checkpoint, const fs::path& replacement) {
+  if (IsHalfRemoved(checkpoint)) {
+    RemoveInPlace(checkpoint);
+    return files_.Rename(replacement, checkpoint);
+  }
+  if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) return files_.RemoveAll(*old);
+  // File by file, each at once. Between them, too, it is a checkpoint: both hold the same step of the same run.
+  for (const char* name : {kModelFile, kOptimizerFile, kStateFile}) {
+    files_.Rename(replacement / name, checkpoint / name);
+  }
+  files_.RemoveAll(replacement);
+}
+
+void CheckpointStore::Point(const char* name, int64_t step) {
+  if (files_.ReplaceSymlink(directory_ / name, NameOf(step))) return;
+  WriteTextAtomically(files_, directory_ / name, NameOf(step) + "\n");
+}
+
+std::optional<fs::path> CheckpointStore::FollowNamingFile(FileSystem& files, const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored) || fs::file_size(path, ignored) > kMaxNameBytes) return std::nullopt;
+  std::string name = ReadText(files, path, kMaxNameBytes);
+  while (name.ends_with('\n')) name.pop_back();
+  if (!StepOf(name)) return std::nullopt;
+  return path.parent_path() / name;
 }
 
 void CheckpointStore::PrepareToResume(const TrainerState& state) {
@@ -203,11 +255,12 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    if (name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
+    const bool half = StepOf(name) && IsHalfRemoved(directory_ / name);
+    if (half || name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);
-    if (files_.Exists(PathOf(step))) files_.ReplaceSymlink(directory_ / name, NameOf(step));
+    if (files_.Exists(PathOf(step))) Point(name, step);
   };
   link("last", state.step);
   link("best", state.best_step);

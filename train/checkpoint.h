@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
@@ -41,10 +42,12 @@ struct CheckpointData {
 };
 
 /// The checkpoints of one run: DIR/step-N/, each with model.safetensors, optimizer.safetensors and trainer.json, and
-/// the links DIR/last and DIR/best.
+/// the links DIR/last and DIR/best: files with the name of a checkpoint where the file system has no links.
 ///
 /// A checkpoint is written under a temporary name, synced and then renamed: a reader never sees half of one, and a
-/// failure leaves the previous ones whole. Each tensor carries a CRC-32, so that a damaged file is found out.
+/// failure leaves the previous ones whole. One that is no longer kept is renamed before it is removed; where the file
+/// system does not rename folders (an overlay's lower layers), its state file is, and without that what is left of it
+/// is no checkpoint. Each tensor carries a CRC-32, so that a damaged file is found out.
 class CheckpointStore {
  public:
   /// Files of each checkpoint.
@@ -54,6 +57,9 @@ class CheckpointStore {
 
   /// Keeps the newest `keep` checkpoints (at least 1), and the best one. Touches nothing yet.
   CheckpointStore(FileSystem& files, std::filesystem::path directory, int64_t keep);
+
+  /// From now on the checkpoints lie in another folder.
+  void MoveTo(std::filesystem::path directory) { directory_ = std::move(directory); }
 
   /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step says so),
   /// then removes those no longer kept. One of the same step is replaced. Throws Error (a runtime failure); what was
@@ -68,6 +74,9 @@ class CheckpointStore {
   std::optional<std::filesystem::path> Newest() const;
   /// The folder of the checkpoint of this step, if there is one.
   std::optional<std::filesystem::path> Find(int64_t step) const;
+
+  /// The checkpoint that the file `path` names, which stands for a link where the file system has none.
+  static std::optional<std::filesystem::path> FollowNamingFile(FileSystem& files, const std::filesystem::path& path);
 
   /// The steps of all checkpoints, rising.
   std::vector<int64_t> Steps() const;
@@ -86,6 +95,10 @@ class CheckpointStore {
   std::filesystem::path TemporaryOf(const std::string& name) const;
   void RemoveOld(int64_t best_step);
   void Remove(int64_t step);
+  void RemoveInPlace(const std::filesystem::path& checkpoint);
+  void Replace(const std::filesystem::path& checkpoint, const std::filesystem::path& replacement);
+  bool IsHalfRemoved(const std::filesystem::path& checkpoint) const;
+  void Point(const char* name, int64_t step);
 
   FileSystem& files_;
   std::filesystem::path directory_;

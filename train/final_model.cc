@@ -13,14 +13,15 @@ namespace twofour::train {
 namespace {
 
 /// Brings the model to where it was at `step`: masks are judged by the step as well as by the weights.
-void GoBackTo(int64_t step, FileSystem& files, const RunFiles& run, nn::Module& model) {
+void GoBackTo(int64_t step, int64_t last_step, FileSystem& files, const RunFiles& run, nn::Module& model) {
+  const CheckpointStore store(files, run.checkpoints(), 1);
   try {
-    const auto checkpoint = CheckpointStore(files, run.checkpoints(), 1).Find(step);
+    const auto checkpoint = store.Find(step);
     if (!checkpoint) throw Error(fmt::format("there is no checkpoint of step {}", step));
     nn::LoadStateDict(model, CheckpointStore::LoadModel(files, *checkpoint), checkpoint->string());
   } catch (const Error& error) {
     throw Error(fmt::format("checkpoint.final is BEST, but {}; the weights after the last step are in {}", error.what(),
-                            (run.checkpoints() / "last" / CheckpointStore::kModelFile).string()),
+                            (store.PathOf(last_step) / CheckpointStore::kModelFile).string()),
                 error.kind());
   }
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) layer->SetOptimizerStep(step);
@@ -35,7 +36,7 @@ int64_t FinalModelStep(const TrainerState& state, const FinalModelOptions& optio
 void SaveFinalModel(FileSystem& files, const RunFiles& run, nn::Module& model, const TrainerState& state,
                     const FinalModelOptions& options) {
   const int64_t step = FinalModelStep(state, options);
-  if (step != state.step) GoBackTo(step, files, run, model);
+  if (step != state.step) GoBackTo(step, state.step, files, run, model);
   SaveSafetensors(files, run.model(), ExportModel(model, options.weights),
                   {{"format", "pt"}, {"step", fmt::format("{}", step)}});
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "twofour/core/error.h"
@@ -59,6 +60,34 @@ void RequireFinite(const std::vector<NamedTensor>& parameters) {
     if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
       throw Error(FirstNonFinite(parameters), ErrorKind::kRuntimeFailure);
     }
+  }
+}
+
+void RequireFiniteTensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
+  for (const NamedTensor& named : tensors) {
+    if (named.tensor.dtype() != DType::kF32) continue;
+    const float* const data = named.tensor.data<float>();
+    const int64_t at = kernels::FindNonFinite(named.tensor.numel(), data);
+    if (at < 0) continue;
+    throw Error(
+        fmt::format("{}: tensor '{}' holds {} at element {}, expected finite numbers", path, named.name, data[at], at));
+  }
+}
+
+void RequireUsable(const std::string& folder, const CheckpointData& data, const std::vector<NamedTensor>& parameters) {
+  std::vector<NamedTensor> weights;
+  for (const NamedTensor& named : data.model) {
+    if (std::ranges::find(parameters, named.name, &NamedTensor::name) != parameters.end()) weights.push_back(named);
+  }
+  RequireFiniteTensors(fmt::format("{}/{}", folder, CheckpointStore::kModelFile), weights);
+  for (const NamedTensor& named : data.optimizer) {
+    if (named.tensor.dtype() != DType::kF32) continue;
+    const float* const first = named.tensor.data<float>();
+    const float* const last = first + named.tensor.numel();
+    const float* const found = std::find_if(first, last, [](float value) { return std::isnan(value); });
+    if (found == last) continue;
+    throw Error(fmt::format("{}/{}: tensor '{}' holds nan at element {}, expected numbers", folder,
+                            CheckpointStore::kOptimizerFile, named.name, found - first));
   }
 }
 

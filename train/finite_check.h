@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "twofour/core/tensor.h"
+#include "twofour/train/checkpoint.h"
 
 namespace twofour::train {
 
@@ -13,5 +14,13 @@ namespace twofour::train {
 
 /// Throws Error (a runtime failure) naming the first f32 parameter that holds a NaN or infinity.
 void RequireFinite(const std::vector<NamedTensor>& parameters);
+
+/// Throws Error (bad input) naming the file and the first of these tensors that is not finite. Looks at floats alone.
+void RequireFiniteTensors(const std::string& path, const std::vector<NamedTensor>& tensors);
+
+/// Throws Error (bad input) naming the file and the first of a checkpoint's tensors that no run could go on from: a
+/// parameter that is not finite, or NaN in a slot of the optimizer, where infinity stands for a sum of squares that
+/// outgrew its type.
+void RequireUsable(const std::string& folder, const CheckpointData& data, const std::vector<NamedTensor>& parameters);
 
 }  // namespace twofour::train

@@ -1,17 +1,14 @@
 #include "twofour/train/run_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <optional>
+#include <algorithm>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/replace_directory.h"
 #include "twofour/core/io/text.h"
 
 namespace twofour::train {
@@ -19,106 +16,171 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kLockFile = ".lock";
-
-/// Takes the lock that the kernel drops when this process ends, however it ends.
-int TakeLock(const fs::path& folder) {
-  const fs::path path = folder / kLockFile;
-  const int lock = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0) {
-    throw Error(fmt::format("cannot write to {}: {}", folder.string(), std::strerror(errno)),
-                ErrorKind::kRuntimeFailure);
-  }
-  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    close(lock);
-    throw Error(fmt::format("{}: another trainer is working in this run folder", folder.string()));
-  }
-  return lock;
+/// The path without links, and from the root on: the working folder may be renamed or another one later.
+fs::path Resolved(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
+  return resolved.empty() ? path : resolved;
 }
 
-/// Removes what processes that were killed while they made this folder left beside it: whose lock nobody holds any
-/// more. An old run that such a process had renamed aside (see ReplaceDirectory) is not among it.
-void RemoveLeftOver(FileSystem& files, const fs::path& path) {
-  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const std::string prefix = fmt::format(".{}.tmp-", path.filename().string());
-  for (const std::string& name : files.ListDirectory(parent)) {
-    if (!name.starts_with(prefix) || name.find_first_not_of("0123456789", prefix.size()) != std::string::npos) continue;
-    const int lock = open((parent / name / kLockFile).c_str(), O_RDWR | O_CLOEXEC);
-    if (lock < 0) continue;
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0) RemoveAfterFailure(files, parent / name);
-    close(lock);
+/// Whether `path` is `folder` or lies in it; both without links.
+bool LiesIn(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
+/// Empty where there is none any more.
+fs::path WorkingFolder() {
+  std::error_code ignored;
+  return fs::canonical(".", ignored);
+}
+
+/// Where a new folder for `target` is made: beside it, or within it when that has to stay where it is.
+fs::path TemporaryFor(const fs::path& target, bool stays) { return TemporaryPathFor(stays ? target / "run" : target); }
+
+/// Whether a name is that of such a folder of any process.
+bool IsTemporaryOf(const fs::path& temporary, const std::string& name) {
+  const std::string own = temporary.filename().string();
+  const std::string prefix = own.substr(0, own.rfind('-') + 1);  // ".NAME.tmp-" of ".NAME.tmp-PID".
+  return name.starts_with(prefix) && name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+}
+
+/// Whether a folder holds nothing but what killed processes left that were making a run's folder of it.
+bool IsAsGoodAsEmpty(FileSystem& files, const fs::path& folder) {
+  const fs::path temporary = TemporaryFor(folder, /*stays=*/true);
+  return std::ranges::all_of(files.ListDirectory(folder),
+                             [&](const std::string& name) { return IsTemporaryOf(temporary, name); });
+}
+
+/// Removes what processes that were killed while they made this folder left: whose lock nobody holds any more. An old
+/// run that such a process had put aside (see ReplaceDirectory) is not among it.
+void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
+  for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
+    const fs::path path = temporary.parent_path() / name;
+    if (IsTemporaryOf(temporary, name) && FolderLock::IsAbandoned(files, path)) RemoveAfterFailure(files, path);
   }
+}
+
+void RequireNoDanglingLink(FileSystem& files, const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_symlink(fs::symlink_status(path, ignored)) || files.Exists(path)) return;
+  throw Error(fmt::format("{}: is a link to {}, which does not exist; make that folder, or choose another with --out",
+                          path.string(), fs::read_symlink(path, ignored).string()));
 }
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path) : paths_{std::move(path)}, lock_(TakeLock(paths_.folder)) {}
+RunFolder::RunFolder(FileSystem& files, fs::path path)
+    : files_(&files), paths_{std::move(path)}, lock_(files, paths_.folder) {}
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : paths_(std::move(other.paths_)), left_over_(std::move(other.left_over_)), lock_(std::exchange(other.lock_, -1)) {}
+    : files_(other.files_),
+      paths_(std::move(other.paths_)),
+      notes_(std::move(other.notes_)),
+      lock_(std::move(other.lock_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      given_(std::move(other.given_)),
+      target_(std::move(other.target_)),
+      stays_(other.stays_),
+      old_lock_(std::exchange(other.old_lock_, std::nullopt)) {}
 
 RunFolder::~RunFolder() {
-  if (lock_ >= 0) close(lock_);
+  if (!temporary_.empty()) RemoveAfterFailure(*files_, temporary_);
 }
 
 void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_exists) {
-  if (!files.Exists(path) || (fs::is_directory(path) && files.ListDirectory(path).empty())) return;
+  RequireNoDanglingLink(files, path);
+  if (!files.Exists(path) || (fs::is_directory(path) && IsAsGoodAsEmpty(files, path))) return;
   if (if_exists == IfExists::kFail) {
     throw Error(
         fmt::format("{}: exists already; go on with --resume, start anew with --overwrite, or choose another "
                     "folder with --out",
                     path.string()));
   }
-  if (!files.Exists(RunFiles{path}.config()) || !files.Exists(path / kLockFile)) {
+  if (!files.Exists(RunFiles{path}.config()) || !files.Exists(path / FolderLock::kFile)) {
     throw Error(fmt::format("{}: holds no config.pbtxt or no .lock, so it is not a run's folder and is not overwritten",
                             path.string()));
   }
+  const fs::path target = Resolved(path), working = WorkingFolder();
+  if (working != target && LiesIn(working, target)) {
+    throw Error(fmt::format(
+        "{}: the working folder, {}, lies in it and would be removed along with the run; expected another working "
+        "folder, or another folder with --out",
+        path.string(), working.string()));
+  }
 }
 
-RunFolder RunFolder::Create(FileSystem& files, const fs::path& given_path, const std::string& config_text,
-                            IfExists if_exists, const Fill& fill) {
-  std::error_code ignored;
-  fs::path path = fs::weakly_canonical(given_path, ignored);  // What a link points to is replaced, not the link.
-  if (path.empty()) path = given_path;
+RunFolder RunFolder::Prepare(FileSystem& files, const fs::path& path, const std::string& config_text,
+                             IfExists if_exists, const Fill& fill) {
   CheckFree(files, path, if_exists);
-  if (path.has_parent_path()) files.CreateDirectories(path.parent_path());
-  RemoveLeftOver(files, path);
-  const fs::path temporary = TemporaryPathFor(path);
-  fs::path old;
-  std::optional<RunFolder> folder;
+  const fs::path target = Resolved(path);  // What a link points to is replaced, not the link.
+  const bool exists = files.Exists(target);
+  const bool stays = exists && (WorkingFolder() == target || !files.CanGiveAway(target));
+  if (!exists) files.CreateDirectories(target.parent_path());
+  const fs::path temporary = TemporaryFor(target, stays);
+  RemoveLeftOver(files, temporary);
+  // What was left within it by a process that found that it had to stay where it is.
+  if (exists && !stays) RemoveLeftOver(files, TemporaryFor(target, /*stays=*/true));
   try {
     files.RemoveAll(temporary);  // Of a killed process that had our number.
     files.CreateDirectories(temporary);
-    folder.emplace(RunFolder(temporary));  // Its lock goes along when it is renamed.
-    WriteText(files, RunFiles{temporary}.config(), config_text);
-    if (fill) fill({temporary});
-    // The old run goes only when the new one stands in its place.
-    if (files.Exists(RunFiles{path}.config())) {
-      const RunFolder in_use_by_nobody_else(path);
-      old = ReplaceDirectory(files, temporary, path);
-    } else {
-      files.Rename(temporary, path);
-    }
+    RunFolder folder(files, temporary);
+    folder.NoteLackOfLock(path);
+    folder.temporary_ = temporary;
+    folder.given_ = path;
+    folder.target_ = target;
+    folder.stays_ = stays;
+    WriteText(files, folder.paths_.config(), config_text);
+    if (fill) fill(folder.paths_);
+    if (files.Exists(RunFiles{target}.config())) folder.old_lock_.emplace(files, target);
+    return folder;
   } catch (...) {
     RemoveAfterFailure(files, temporary);
     throw;
   }
-  folder->paths_ = {given_path};
-  if (!old.empty()) {
+}
+
+void RunFolder::NoteLackOfLock(const fs::path& path) {
+  if (lock_.supported()) return;
+  notes_.push_back(fmt::format(
+      "{}: its file system has no locks, so nothing keeps a second trainer out of this folder: no two may share it",
+      path.string()));
+}
+
+void RunFolder::TakePlace() {
+  fs::path old;
+  if (stays_) {
+    old = ReplaceContents(*files_, temporary_, target_, RunFiles{}.config().filename().string());
+  } else if (is_waiting()) {
+    old = ReplaceDirectory(*files_, temporary_, target_);
+  } else {
+    files_->Rename(temporary_, target_);
+  }
+  const fs::path left = std::exchange(temporary_, {});
+  old_lock_.reset();
+  paths_ = {given_};
+  // The old run goes only now that the new one stands in its place.
+  for (const fs::path& path : {stays_ ? left : fs::path(), old}) {
     try {
-      files.RemoveAll(old);
+      if (!path.empty()) files_->RemoveAll(path);
     } catch (const Error& error) {
-      folder->left_over_ = error.what();
+      notes_.push_back(fmt::format("of the run that was replaced: {}", error.what()));
     }
   }
-  return std::move(*folder);
+}
+
+RunFolder RunFolder::Create(FileSystem& files, const fs::path& path, const std::string& config_text, IfExists if_exists,
+                            const Fill& fill) {
+  RunFolder folder = Prepare(files, path, config_text, if_exists, fill);
+  folder.TakePlace();
+  return folder;
 }
 
 RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
   if (!files.Exists(RunFiles{path}.config())) {
     throw Error(fmt::format("{}: holds no config.pbtxt, expected the folder of a run", path.string()));
   }
-  RunFolder opened(path);
+  RunFolder opened(files, path);
+  opened.NoteLackOfLock(path);
   // Of processes that were killed while they wrote, but for what checkpoints/ holds: see PrepareToResume. Nobody else
   // works here now.
   for (const std::string& name : files.ListDirectory(path)) {

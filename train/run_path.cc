@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <system_error>
+
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/checkpoint.h"
@@ -11,18 +14,58 @@ namespace twofour::train {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// The path from the root on, through the links that it names. The shell knows through which its user went to the
+/// working folder.
+fs::path FromRoot(const fs::path& path) {
+  std::error_code ignored;
+  const char* const shells = std::getenv("PWD");
+  const bool known = shells != nullptr && fs::path(shells).is_absolute() && fs::equivalent(shells, ".", ignored);
+  return ((known ? fs::path(shells) : fs::current_path(ignored)) / path / "").lexically_normal().parent_path();
+}
+
+}  // namespace
+
 fs::path FolderPath(const std::string& argument) {
   const fs::path path = fs::path(argument).lexically_normal();
   return path.has_filename() ? path : path.parent_path();
 }
 
+std::optional<fs::path> RunOfCheckpoint(FileSystem& files, const fs::path& checkpoint) {
+  std::error_code ignored;
+  fs::path given = FromRoot(checkpoint);
+  if (!fs::equivalent(given, checkpoint, ignored)) given = fs::absolute(checkpoint, ignored);  // "link/..".
+  const fs::path resolved = fs::weakly_canonical(given, ignored);
+  // checkpoints/ may be a link to another disk: the folder is the one that the path leads through. Unless the
+  // checkpoint is itself a link, to one of another run.
+  const fs::path folder = given.parent_path();
+  if (folder.filename() == RunFiles{}.checkpoints().filename() &&
+      fs::weakly_canonical(folder, ignored) == resolved.parent_path() &&
+      files.Exists(RunFiles{folder.parent_path()}.config())) {
+    return fs::canonical(folder.parent_path(), ignored);
+  }
+  const fs::path other = resolved.parent_path().parent_path();
+  return files.Exists(RunFiles{other}.config()) ? std::optional(other) : std::nullopt;
+}
+
 RunPath FindRun(const std::string& option, const std::string& argument) {
   FileSystem& files = FileSystem::Default();
-  const fs::path path = FolderPath(argument);
+  fs::path path = FolderPath(argument);
+  path = CheckpointStore::FollowNamingFile(files, path).value_or(path);
   if (files.Exists(path / CheckpointStore::kStateFile)) {
     // DIR/checkpoints/step-N, through the links "best" and "last" and from within the run's folder as well.
+    const std::optional<fs::path> folder = RunOfCheckpoint(files, path);
+    if (!folder) {
+      throw Error(
+          fmt::format("{} {}: a checkpoint that lies in no run's folder, expected DIR/checkpoints/step-N beside "
+                      "DIR/config.pbtxt",
+                      option, argument));
+    }
     const fs::path checkpoint = fs::canonical(path);
-    return {checkpoint.parent_path().parent_path(), checkpoint, true};
+    const fs::path in_folder = RunFiles{*folder}.checkpoints() / checkpoint.filename();
+    std::error_code ignored;
+    return {*folder, fs::equivalent(in_folder, checkpoint, ignored) ? in_folder : checkpoint, true};
   }
   if (!files.Exists(RunFiles{path}.config())) {
     throw Error(fmt::format("{} {}: neither a run's folder (no config.pbtxt) nor a checkpoint (no trainer.json)",

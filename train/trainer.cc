@@ -73,6 +73,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   state_ = data.state;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
+  restored_from_ = source;
 }
 
 bool Trainer::StoppedEarly() const {
@@ -83,13 +84,17 @@ bool Trainer::StoppedEarly() const {
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   try {
-    stage_ = Stage::kUpdating;  // As long as nobody knows better.
     RequireFinite(parameters_);
+  } catch (const Error& error) {
+    // No checkpoint is recommended: whatever the weights were restored from is as bad.
+    throw Error(fmt::format("before step {}: {}", step, error.what()), error.kind());
+  }
+  try {
     stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
     // The best of the evaluations to come takes the place of one whose checkpoint is gone.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
-    if (options_.evaluate_first && state_.step == 0) EvaluateAndRecord();
+    if (options_.evaluate_first && state_.step == 0) first_evaluation_ = EvaluateFinite();
     stage_ = Stage::kBetweenUpdates;
     if (state_.evaluation_pending) {
       EvaluateAndSaveBest();
@@ -153,6 +158,7 @@ double Trainer::AccumulateGradients() {
 
 void Trainer::AfterStep(double loss, double grad_norm, double lr) {
   stage_ = Stage::kRecording;
+  RecordFirstEvaluation();
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
     BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
@@ -219,20 +225,28 @@ EvalMetrics Trainer::Evaluate() {
   return metrics;
 }
 
-EvalMetrics Trainer::EvaluateAndRecord() {
+EvalMetrics Trainer::EvaluateFinite() {
   stage_ = Stage::kEvaluating;
   MeasureDensities(false);
   const EvalMetrics metrics = Evaluate();
   stage_ = Stage::kRecording;
   if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
-  BeforeWriting();
-  if (services_.sink != nullptr) services_.sink->OnEval(metrics);
-  last_evaluation_loss_ = metrics.loss;
   return metrics;
 }
 
+void Trainer::Record(const EvalMetrics& metrics) {
+  BeforeWriting();
+  if (services_.sink != nullptr) services_.sink->OnEval(metrics);
+  last_evaluation_loss_ = metrics.loss;
+}
+
+void Trainer::RecordFirstEvaluation() {
+  if (const auto metrics = std::exchange(first_evaluation_, std::nullopt)) Record(*metrics);
+}
+
 void Trainer::EvaluateAndSaveBest() {
-  const EvalMetrics metrics = EvaluateAndRecord();
+  const EvalMetrics metrics = EvaluateFinite();
+  Record(metrics);
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
   Count(metrics, state_.best_evaluation);
   if (IsDue(options_.eval_every_steps)) Count(metrics, state_.best_scheduled);
@@ -244,6 +258,7 @@ void Trainer::EvaluateAndSaveBest() {
 }
 
 void Trainer::SaveCheckpoint() {
+  RecordFirstEvaluation();  // Of a run without steps.
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
   BeforeWriting();
   const Stage before = std::exchange(stage_, Stage::kSaving);
@@ -253,7 +268,11 @@ void Trainer::SaveCheckpoint() {
 }
 
 void Trainer::BeforeWriting() {
-  if (const auto before_writing = std::exchange(services_.before_writing, nullptr)) before_writing();
+  if (!services_.before_writing) return;
+  const Stage before = std::exchange(stage_, Stage::kSaving);  // What it throws leaves nothing to be saved to.
+  services_.before_writing();
+  services_.before_writing = nullptr;
+  stage_ = before;
 }
 
 std::string Trainer::SaveAfterFailure() {
@@ -264,7 +283,9 @@ std::string Trainer::SaveAfterFailure() {
       state_.evaluation_pending |= stage_ == Stage::kEvaluating;
       SaveCheckpoint();
     }
-    const auto newest = services_.checkpoints->Newest();
+    // As long as nothing was written, the folder may be one that goes again: what the run began with stays.
+    const bool began = !services_.before_writing || restored_from_.empty();
+    const auto newest = began ? services_.checkpoints->Newest() : std::optional<std::filesystem::path>(restored_from_);
     return newest ? fmt::format("; the last checkpoint is {}", newest->string()) : "; there is no checkpoint yet";
   } catch (const std::exception& error) {
     return fmt::format("; no checkpoint of step {} could be written: {}", state_.step, error.what());

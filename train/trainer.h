@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,7 +36,7 @@ struct TrainerOptions {
   /// gain nor against one, so that the longer run stops where it would have in one piece.
   int64_t stop_after_evaluations_without_gain = 0;
   /// Evaluates before the first step as well. What the run begins with is recorded, as of step 0, and is no candidate
-  /// for the best.
+  /// for the best. The record is written when the first step was made: one that fails is no reason to write anything.
   bool evaluate_first = false;
   double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
   bool peak_is_rough = false;  ///< See PeakFlops::sure.
@@ -46,8 +47,9 @@ struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
   const Clock* clock = &Clock::Default();
-  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run changes
-  /// that run's files here and not before, so that a start which fails at once changes nothing.
+  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run, or takes
+  /// its place, changes that run's files here and not before, so that a start which fails at once changes nothing: the
+  /// record of an evaluation before the first step waits for that step, too. Where it throws, nothing is written.
   std::function<void()> before_writing = {};
   /// Looked at after every step: true ends the run there, with a checkpoint.
   const std::atomic<bool>* stop = nullptr;
@@ -102,7 +104,10 @@ class Trainer {
   void MeasureMaskedGradients();
   void RecordLayers();
   void RecordTensors();
-  EvalMetrics EvaluateAndRecord();
+  /// Evaluate, where it is an error if the loss is not finite.
+  EvalMetrics EvaluateFinite();
+  void Record(const EvalMetrics& metrics);
+  void RecordFirstEvaluation();
   void EvaluateAndSaveBest();
   void SaveCheckpoint();
   void BeforeWriting();
@@ -125,6 +130,8 @@ class Trainer {
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   int64_t saved_step_ = -1;
+  std::string restored_from_;
+  std::optional<EvalMetrics> first_evaluation_;  // Made before the first step, until that has been made.
   std::optional<double> last_evaluation_loss_;
   double training_seconds_ = 0;  // Since the last train record.
   int64_t training_units_ = 0;   // Likewise.

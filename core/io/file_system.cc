@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -115,20 +116,49 @@ class PosixFileSystem final : public FileSystem {
       const int error = errno;
       ThrowWriting(fmt::format("rename {} to", from.string()), to, ReasonOf(error));
     }
-    SyncDirectory(ParentOf(to));
-    if (ParentOf(from) != ParentOf(to)) SyncDirectory(ParentOf(from));
+    SyncRename(from, to);
   }
 
   bool Exchange(const Path& one, const Path& other) override {
     if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) != 0) {
       const int error = errno;
-      // EINVAL: this file system has no such operation; ENOSYS: this kernel or sandbox has none.
-      if (error == EINVAL || error == ENOSYS) return false;
+      // EINVAL: this file system has no such operation; ENOSYS: this kernel or sandbox has none; EXDEV: an overlay does
+      // not rename directories of its lower layers.
+      if (error == EINVAL || error == ENOSYS || error == EXDEV) return false;
       ThrowWriting(fmt::format("exchange {} with", one.string()), other, ReasonOf(error));
     }
     SyncDirectory(ParentOf(one));
     if (ParentOf(one) != ParentOf(other)) SyncDirectory(ParentOf(other));
     return true;
+  }
+
+  bool RenameDirectory(const Path& from, const Path& to) override {
+    if (std::rename(from.c_str(), to.c_str()) != 0) {
+      const int error = errno;
+      if (error == EXDEV) return false;
+      ThrowWriting(fmt::format("rename {} to", from.string()), to, ReasonOf(error));
+    }
+    SyncRename(from, to);
+    return true;
+  }
+
+  bool CanGiveAway(const Path& directory) override {
+    std::error_code error;
+    const Path path = std::filesystem::canonical(directory, error);
+    if (error) return true;  // Whoever tries will see.
+    struct statx status {};
+    if (::statx(AT_FDCWD, path.c_str(), 0, 0, &status) == 0 &&
+        (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+      if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return false;
+    } else {  // A kernel before 5.8, which tells a mount point by the device alone.
+      struct stat own {};
+      struct stat parent {};
+      if (::stat(path.c_str(), &own) == 0 && ::stat(ParentOf(path).c_str(), &parent) == 0 &&
+          own.st_dev != parent.st_dev) {
+        return false;
+      }
+    }
+    return ::faccessat(AT_FDCWD, ParentOf(path).c_str(), W_OK | X_OK, AT_EACCESS) == 0;
   }
 
   void SyncDirectory(const Path& path) override {
@@ -143,11 +173,14 @@ class PosixFileSystem final : public FileSystem {
     if (error) ThrowWriting("remove", path, error.message());
   }
 
-  void ReplaceSymlink(const Path& link, const Path& target) override {
+  bool ReplaceSymlink(const Path& link, const Path& target) override {
     const Path temporary = TemporaryPathFor(link);
     ::unlink(temporary.c_str());  // Left behind by a killed process that had our number.
     if (::symlink(target.c_str(), temporary.c_str()) != 0) {
-      ThrowWriting("create symbolic link", temporary, ReasonOf(errno));
+      const int error = errno;
+      // FAT says EPERM, network and user-space file systems one of the others.
+      if (error == EPERM || error == ENOSYS || error == EOPNOTSUPP) return false;
+      ThrowWriting("create symbolic link", temporary, ReasonOf(error));
     }
     try {
       Rename(temporary, link);
@@ -155,6 +188,7 @@ class PosixFileSystem final : public FileSystem {
       ::unlink(temporary.c_str());
       throw;
     }
+    return true;
   }
 
   bool Exists(const Path& path) override {
@@ -191,7 +225,21 @@ class PosixFileSystem final : public FileSystem {
     return ReadExactly(fd.get(), path, size);
   }
 
+  LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
+    const int operation = kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
+    if (::flock(descriptor, operation | LOCK_NB) == 0) return LockResult::kTaken;
+    if (errno == EWOULDBLOCK) return LockResult::kHeldElsewhere;
+    // Lustre mounted without -o flock says ENOSYS, NFS without its lock service ENOLCK.
+    if (errno == ENOSYS || errno == ENOLCK || errno == EOPNOTSUPP) return LockResult::kUnsupported;
+    ThrowWriting("lock", path, ReasonOf(errno));
+  }
+
  private:
+  void SyncRename(const Path& from, const Path& to) {
+    SyncDirectory(ParentOf(to));
+    if (ParentOf(from) != ParentOf(to)) SyncDirectory(ParentOf(from));
+  }
+
   static std::vector<std::byte> ReadExactly(int fd, const Path& path, uint64_t size) {
     std::vector<std::byte> bytes;
     try {
@@ -228,27 +276,6 @@ void RemoveAfterFailure(FileSystem& file_system, const Path& path) noexcept {
     file_system.RemoveAll(path);
   } catch (...) {  // Whatever it is, it must not take the place of the failure that is being reported.
   }
-}
-
-Path ReplaceDirectory(FileSystem& file_system, const Path& replacement, const Path& path) {
-  if (file_system.Exchange(replacement, path)) return replacement;
-  const Path aside = Path(replacement) += "-old";
-  try {
-    file_system.Rename(path, aside);
-    file_system.Rename(replacement, path);
-  } catch (const Error& first) {
-    // A rename that reports a failure may have taken place all the same: what is there decides.
-    if (file_system.Exists(path) || !file_system.Exists(aside)) throw;
-    try {
-      file_system.Rename(aside, path);
-    } catch (const Error& second) {
-      throw Error(
-          fmt::format("{}; what was there lies in {} now, because: {}", first.what(), aside.string(), second.what()),
-          first.kind());
-    }
-    throw;
-  }
-  return aside;
 }
 
 bool IsTemporaryName(std::string_view name) {

@@ -10,6 +10,13 @@
 
 namespace twofour {
 
+enum class LockKind { kExclusive, kShared };
+enum class LockResult {
+  kTaken,
+  kHeldElsewhere,
+  kUnsupported,  ///< This file system has no locks.
+};
+
 /// The file operations that checkpoints, logs and data sets need, behind an interface so that tests can make them
 /// fail. Reading what is not there or not readable is ErrorKind::kInvalidInput; failing to write is
 /// ErrorKind::kRuntimeFailure. Messages name the operation, the path and the system's reason.
@@ -37,12 +44,19 @@ class FileSystem {
   /// Swaps what two names stand for in one step, so that neither is missing at any moment, and waits until the change
   /// is on the disk. False, with nothing changed, where the file system cannot do so.
   virtual bool Exchange(const Path& one, const Path& other) = 0;
+  /// As Rename, of a directory to a name that is free. False, with nothing changed, where the file system renames files
+  /// only: a directory in a lower layer of an overlay, as those that come with a container's image. See MoveDirectory.
+  virtual bool RenameDirectory(const Path& from, const Path& to) = 0;
+  /// Whether the name of this directory, which is there, can be given to another one: not that of a mount point, nor
+  /// in a parent that may not be written to.
+  virtual bool CanGiveAway(const Path& directory) = 0;
   /// Waits until the names in a directory (not the files' contents) are on the disk.
   virtual void SyncDirectory(const Path& path) = 0;
   /// Removes a file, a link (not what it points to) or a directory with all it holds. A missing path is fine.
   virtual void RemoveAll(const Path& path) = 0;
-  /// Makes `link` a symbolic link to `target`, atomically replacing a file or link that has this name.
-  virtual void ReplaceSymlink(const Path& link, const Path& target) = 0;
+  /// Makes `link` a symbolic link to `target`, atomically replacing a file or link that has this name. False, with
+  /// nothing changed, where the file system has no links.
+  virtual bool ReplaceSymlink(const Path& link, const Path& target) = 0;
 
   /// True when the path, or what a link there points to, exists.
   virtual bool Exists(const Path& path) = 0;
@@ -50,19 +64,16 @@ class FileSystem {
   virtual std::vector<std::string> ListDirectory(const Path& path) = 0;
   /// The contents of a regular file. One of more than `max_bytes` is an Error, thrown before anything is allocated.
   virtual std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) = 0;
+
+  /// Takes the lock of an open file, which the kernel drops when the last descriptor of this opening is closed, or says
+  /// at once why not. Throws Error, naming `path`, on any other failure.
+  virtual LockResult TryLock(int descriptor, LockKind kind, const Path& path) = 0;
 };
 
 /// Writes a file such that readers, and a machine that loses power, see the previous contents or the new ones and
 /// never a mixture: writes ".NAME.tmp-PID" beside it, then renames. On failure the previous file is untouched and
 /// the temporary file is removed. Throws Error.
 void WriteFileAtomically(FileSystem& file_system, const std::filesystem::path& path, FileSystem::Pieces pieces);
-
-/// Puts the directory `replacement` in the place of the directory `path`, and returns where the latter lies then, for
-/// the caller to remove. In one step where the file system has one (Exchange); elsewhere by renaming twice, where a
-/// process that is killed in between leaves the old directory under that other name. On failure the old directory is
-/// put back. Throws Error: the first failure.
-std::filesystem::path ReplaceDirectory(FileSystem& file_system, const std::filesystem::path& replacement,
-                                       const std::filesystem::path& path);
 
 /// Removes what a failed operation left behind, as far as that works: the failure that led here is the one to report.
 void RemoveAfterFailure(FileSystem& file_system, const std::filesystem::path& path) noexcept;

@@ -78,11 +78,19 @@ void FaultyFileSystem::Rename(const Path& from, const Path& to) {
 }
 
 bool FaultyFileSystem::Exchange(const Path& one, const Path& other) {
-  if (!can_exchange_) return false;
+  if (!can_exchange_ || renamed_all_the_same_) return false;
   Begin("exchange", one);
   const bool exchanged = base_.Exchange(one, other);
   End("exchange", one);
   return exchanged;
+}
+
+bool FaultyFileSystem::RenameDirectory(const Path& from, const Path& to) {
+  if (renamed_all_the_same_ && from.string().find(*renamed_all_the_same_) == std::string::npos) return false;
+  Begin("rename", from);
+  const bool renamed = base_.RenameDirectory(from, to);
+  End("rename", from);
+  return renamed;
 }
 
 void FaultyFileSystem::SyncDirectory(const Path& path) {
@@ -97,10 +105,12 @@ void FaultyFileSystem::RemoveAll(const Path& path) {
   End("remove", path);
 }
 
-void FaultyFileSystem::ReplaceSymlink(const Path& link, const Path& target) {
+bool FaultyFileSystem::ReplaceSymlink(const Path& link, const Path& target) {
+  if (!has_links_) return false;
   Begin("create symbolic link", link);
-  base_.ReplaceSymlink(link, target);
+  const bool linked = base_.ReplaceSymlink(link, target);
   End("create symbolic link", link);
+  return linked;
 }
 
 }  // namespace twofour::test

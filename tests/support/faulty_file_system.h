@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
@@ -11,7 +12,7 @@ namespace twofour::test {
 
 /// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
 /// Reading always works. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange, SyncDirectory,
-/// RemoveAll and ReplaceSymlink.
+/// RemoveAll, RenameDirectory and ReplaceSymlink.
 class FaultyFileSystem final : public FileSystem {
  public:
   explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
@@ -29,6 +30,15 @@ class FaultyFileSystem final : public FileSystem {
   void FailAfterCall(int call) { failing_after_call_ = mutating_calls_ + call; }
   /// As a file system that cannot swap two names.
   void LackExchange() { can_exchange_ = false; }
+  /// As an overlay whose directories all lie in a lower layer, except those with this in their path: only files are
+  /// renamed.
+  void RenameFilesOnly(std::string except) { renamed_all_the_same_ = std::move(except); }
+  /// As a disk whose directories are all mount points.
+  void PinDirectories() { pinned_ = true; }
+  /// As a file system without symbolic links.
+  void LackLinks() { has_links_ = false; }
+  /// As a file system without locks.
+  void LackLocks() { has_locks_ = false; }
   /// From now on nothing fails.
   void Heal();
 
@@ -39,13 +49,18 @@ class FaultyFileSystem final : public FileSystem {
   void WriteFile(const Path& path, Pieces pieces) override;
   void Rename(const Path& from, const Path& to) override;
   bool Exchange(const Path& one, const Path& other) override;
+  bool RenameDirectory(const Path& from, const Path& to) override;
+  bool CanGiveAway(const Path& directory) override { return !pinned_ && base_.CanGiveAway(directory); }
   void SyncDirectory(const Path& path) override;
   void RemoveAll(const Path& path) override;
-  void ReplaceSymlink(const Path& link, const Path& target) override;
+  bool ReplaceSymlink(const Path& link, const Path& target) override;
   bool Exists(const Path& path) override { return base_.Exists(path); }
   std::vector<std::string> ListDirectory(const Path& path) override { return base_.ListDirectory(path); }
   std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) override {
     return base_.ReadFile(path, max_bytes);
+  }
+  LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
+    return has_locks_ ? base_.TryLock(descriptor, kind, path) : LockResult::kUnsupported;
   }
 
  private:
@@ -61,6 +76,8 @@ class FaultyFileSystem final : public FileSystem {
   std::optional<int> failing_after_call_;
   std::optional<int> crashing_call_;
   bool can_exchange_ = true;
+  std::optional<std::string> renamed_all_the_same_;
+  bool pinned_ = false, has_links_ = true, has_locks_ = true;
 };
 
 }  // namespace twofour::test

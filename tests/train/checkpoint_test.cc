@@ -160,6 +160,20 @@ TEST_F(CheckpointTest, PrepareToResumeRemovesLaterStepsLeftoversAndDanglingLinks
   EXPECT_TRUE(IsWhole(dir_ / "best", 1));
 }
 
+/// With a kill at any moment, on disks that lack something.
+class CheckpointKillTest : public CheckpointTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  static void Prepare(FaultyFileSystem& files) {
+    if (GetParam() == std::string("without links")) files.LackLinks();
+    if (GetParam() == std::string("renames files only")) files.RenameFilesOnly(".tmp-");
+  }
+
+  /// Through a file that stands for a link as well.
+  bool IsWhole(const fs::path& path, int64_t step) {
+    return CheckpointTest::IsWhole(CheckpointStore::FollowNamingFile(files_, path).value_or(path), step);
+  }
+};
+
 TEST_F(CheckpointTest, AStateThatWaitsForItsEvaluationSaysSoAndLeavesOlderOnes) {
   CheckpointStore store(files_, dir_.path(), 1);
   store.Save(MakeData(1));
@@ -176,10 +190,11 @@ TEST_F(CheckpointTest, AStateThatWaitsForItsEvaluationSaysSoAndLeavesOlderOnes) 
   EXPECT_THAT(Names(), ElementsAre("best", "last", "step-2"));
 }
 
-TEST_F(CheckpointTest, AKillWhileAStepIsSavedAgainLeavesAWholeCheckpoint) {
+TEST_P(CheckpointKillTest, AKillWhileAStepIsSavedAgainLeavesAWholeCheckpoint) {
   for (int call = 1;; ++call) {
     const TempDir dir;
     FaultyFileSystem faulty;
+    Prepare(faulty);
     CheckpointStore store(faulty, dir.path(), 2);
     store.Save(MakeData(1));
     store.Save(MakeData(2));
@@ -216,10 +231,11 @@ TEST_F(CheckpointTest, AFullDiskLeavesTheLastGoodCheckpointWhole) {
   EXPECT_TRUE(IsWhole(dir_ / "last", 2));
 }
 
-TEST_F(CheckpointTest, AKillAtAnyMomentLeavesAWholeNewestCheckpoint) {
+TEST_P(CheckpointKillTest, AtAnyMomentLeavesAWholeNewestCheckpoint) {
   for (int call = 1;; ++call) {
     const TempDir dir;
     FaultyFileSystem faulty;
+    Prepare(faulty);
     CheckpointStore store(faulty, dir.path(), 1);
     store.Save(MakeData(1, 1));
     store.Save(MakeData(2, 1));
@@ -237,6 +253,7 @@ TEST_F(CheckpointTest, AKillAtAnyMomentLeavesAWholeNewestCheckpoint) {
     ASSERT_TRUE(newest.has_value());
     const int64_t step = *newest == dir / "step-3" ? 3 : 2;
     EXPECT_TRUE(IsWhole(*newest, step)) << "killed at call " << call;
+    for (const int64_t saved : after.Steps()) EXPECT_TRUE(IsWhole(after.PathOf(saved), saved));
     after.PrepareToResume(CheckpointStore::Load(files_, *newest).state);
     EXPECT_TRUE(IsWhole(dir / "last", step));
     EXPECT_TRUE(IsWhole(dir / "best", step == 3 ? 3 : 1));
@@ -250,6 +267,44 @@ TEST_F(CheckpointTest, AKillAtAnyMomentLeavesAWholeNewestCheckpoint) {
       break;
     }
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Disks, CheckpointKillTest, ::testing::Values("whole", "without links", "renames files only"));
+
+TEST_F(CheckpointTest, WithoutLinksFilesNameTheLastAndTheBest) {
+  FaultyFileSystem files;
+  files.LackLinks();
+  CheckpointStore store(files, dir_.path(), 1);
+  store.Save(MakeData(1, 1));
+  store.Save(MakeData(2, 1));
+  EXPECT_THAT(Names(), ElementsAre("best", "last", "step-1", "step-2"));
+  EXPECT_EQ(ReadTextFile(dir_ / "last"), "step-2\n");
+  EXPECT_EQ(CheckpointStore::FollowNamingFile(files_, dir_ / "best"), dir_ / "step-1");
+  WriteTextFile(dir_ / "last", "../../../elsewhere");
+  EXPECT_EQ(CheckpointStore::FollowNamingFile(files_, dir_ / "last"), std::nullopt);
+  EXPECT_EQ(CheckpointStore::FollowNamingFile(files_, dir_ / "step-1"), std::nullopt);
+  store.PrepareToResume(CheckpointStore::LoadState(files_, dir_ / "step-1"));
+  EXPECT_EQ(ReadTextFile(dir_ / "last"), "step-1\n");
+}
+
+TEST_F(CheckpointTest, WhereFoldersAreNotRenamedALinkLosesItsNameAndNotWhatItPointsTo) {
+  const TempDir other;
+  CheckpointStore(files_, other.path(), 1).Save(MakeData(1));
+  fs::create_directory_symlink(other / "step-1", dir_ / "step-1");
+  FaultyFileSystem overlay;
+  overlay.RenameFilesOnly(".tmp-");
+  CheckpointStore(overlay, dir_.path(), 1).Save(MakeData(2));
+  EXPECT_THAT(Names(), ElementsAre("last", "step-2"));
+  EXPECT_TRUE(IsWhole(other / "step-1", 1));
+}
+
+TEST_F(CheckpointTest, ACheckpointWithoutStateIsNotTakenForOneThatWasBeingRemoved) {
+  CheckpointStore store(files_, dir_.path(), 1);
+  store.Save(MakeData(3));
+  fs::remove(dir_ / "step-3/trainer.json");
+  EXPECT_THAT(store.Steps(), ElementsAre(3));  // To be complained of, and not to be passed over for an older one.
+  fs::create_directory(dir_ / "step-4");
+  EXPECT_THAT(store.Steps(), ElementsAre(3));
 }
 
 TEST_F(CheckpointTest, NamesTheTensorOfADamagedFile) {

@@ -100,7 +100,7 @@ TEST_F(FinalModelTest, WhereTheLastStepIsTheBestOrNoneIsNoCheckpointIsRead) {
 TEST_F(FinalModelTest, AMissingOrDamagedCheckpointSaysWhatToDo) {
   files_.RemoveAll(*store_.Find(2));
   const auto message =
-      AllOf(HasSubstr("checkpoint.final is BEST, but "), HasSubstr("checkpoints/last/model.safetensors"));
+      AllOf(HasSubstr("checkpoint.final is BEST, but "), HasSubstr("checkpoints/step-5/model.safetensors"));
   EXPECT_ERROR(SaveFinalModel(files_, run_, mlp_, {.step = 5, .best_step = 2}, {.best = true}),
                ErrorKind::kInvalidInput, AllOf(message, HasSubstr("there is no checkpoint of step 2")));
   std::string bytes = ReadTextFile(*store_.Find(3) / "model.safetensors");

@@ -1,7 +1,10 @@
 #include "twofour/train/run_folder.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -10,6 +13,7 @@
 
 #include "tests/support/expect_error.h"
 #include "tests/support/faulty_file_system.h"
+#include "tests/support/folder_snapshot.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
 
@@ -23,6 +27,14 @@ using test::TempDir;
 using test::WriteTextFile;
 using ::testing::HasSubstr;
 using enum RunFolder::IfExists;
+
+class ScopedWorkingFolder {
+ public:
+  ~ScopedWorkingFolder() { fs::current_path(before_); }
+
+ private:
+  fs::path before_ = fs::current_path();
+};
 
 class RunFolderTest : public ::testing::Test {
  protected:
@@ -101,7 +113,9 @@ TEST_F(RunFolderTest, AFailingOverwriteKeepsTheOldRun) {
 }
 
 /// Overwrites the run "first", whose metrics count, with "second" while one call fails, until none is left to fail.
-class RunFolderFaultTest : public RunFolderTest, public ::testing::WithParamInterface<bool> {
+enum class Disk { kExchanges, kRenames, kRenamesFilesOnly, kKeepsFolders };
+
+class RunFolderFaultTest : public RunFolderTest, public ::testing::WithParamInterface<Disk> {
  protected:
   enum class Fault { kBefore, kAfter, kFromThereOn };
 
@@ -120,17 +134,19 @@ class RunFolderFaultTest : public RunFolderTest, public ::testing::WithParamInte
       RunFolder::Create(files_, dir_ / "a", "first", kFail);
       WriteTextFile(dir_ / "a/metrics.jsonl", "old");
       FaultyFileSystem faulty;
-      if (!GetParam()) faulty.LackExchange();
+      if (GetParam() == Disk::kRenames) faulty.LackExchange();
+      if (GetParam() == Disk::kRenamesFilesOnly) faulty.RenameFilesOnly(".tmp-");
+      if (GetParam() == Disk::kKeepsFolders) faulty.PinDirectories();
       if (fault == Fault::kBefore) faulty.FailAtCall(call);
       if (fault == Fault::kAfter) faulty.FailAfterCall(call);
       if (fault == Fault::kFromThereOn) faulty.CrashAtCall(call);
       bool failed = false;
-      std::string left_over;
+      std::vector<std::string> notes;
       try {
         const RunFolder folder =
             RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite,
                               [&](const RunFiles& paths) { WriteTextFile(paths.metrics(), "new"); });
-        left_over = folder.left_over();
+        notes = folder.notes();
       } catch (const Error& error) {
         failed = true;
         EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
@@ -143,9 +159,11 @@ class RunFolderFaultTest : public RunFolderTest, public ::testing::WithParamInte
         EXPECT_EQ(name, "first");
       }
       // Nothing but the run is left where clean-up works, and what could not be removed is told of.
-      const bool clean = files_.ListDirectory(dir_.path()) == std::vector<std::string>{"a"};
+      const bool clean =
+          files_.ListDirectory(dir_.path()) == std::vector<std::string>{"a"} &&
+          files_.ListDirectory(dir_ / "a") == std::vector<std::string>{".lock", "config.pbtxt", "metrics.jsonl"};
       if (!failed) {
-        EXPECT_EQ(clean, left_over.empty() || fault == Fault::kAfter);
+        EXPECT_EQ(clean, notes.empty() || fault == Fault::kAfter);
       }
       if (faulty.mutating_calls() < call) return;
     }
@@ -156,14 +174,16 @@ TEST_P(RunFolderFaultTest, OneFailingCallLeavesTheOldRunOrTheNewOneUnderTheName)
 
 TEST_P(RunFolderFaultTest, SoDoesACallThatReportsAFailureAfterItsWork) { FailAtEachCall(Fault::kAfter); }
 
-INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderFaultTest, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Disks, RunFolderFaultTest,
+                         ::testing::Values(Disk::kExchanges, Disk::kRenames, Disk::kRenamesFilesOnly,
+                                           Disk::kKeepsFolders));
 
 using RunFolderCrashTest = RunFolderFaultTest;
 
 TEST_P(RunFolderCrashTest, NoMomentOfAKillLeavesTheNameToNobody) { FailAtEachCall(Fault::kFromThereOn); }
 
 // Without a file system that swaps names there is such a moment.
-INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderCrashTest, ::testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderCrashTest, ::testing::Values(Disk::kExchanges));
 
 TEST_F(RunFolderTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
   RunFolder::Create(files_, dir_ / "a", "first", kFail);
@@ -208,6 +228,108 @@ TEST_F(RunFolderTest, WhatIsFilledInIsThereFromTheFirstMoment) {
   EXPECT_ERROR(RunFolder::Create(files_, dir_ / "b", "x", kFail, [](const RunFiles&) { throw Error("no"); }),
                ErrorKind::kInvalidInput, HasSubstr("no"));
   EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
+}
+
+TEST_F(RunFolderTest, TheOldRunStaysUntilTheNewOneTakesItsPlace) {
+  RunFolder::Create(files_, dir_ / "a", "first", kFail);
+  WriteTextFile(dir_ / "a/metrics.jsonl", "old");
+  const auto before = test::SnapshotOf(dir_.path());
+  {
+    const RunFolder waiting = RunFolder::Prepare(files_, dir_ / "a", "second", kOverwrite);
+    EXPECT_TRUE(waiting.is_waiting());
+    EXPECT_EQ(ReadTextFile(dir_ / "a/metrics.jsonl"), "old");
+    EXPECT_ERROR(RunFolder::Open(files_, dir_ / "a"), ErrorKind::kInvalidInput, HasSubstr("another trainer"));
+  }
+  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
+  RunFolder placed = RunFolder::Prepare(files_, dir_ / "a", "third", kOverwrite);
+  placed.TakePlace();
+  EXPECT_FALSE(placed.is_waiting());
+  EXPECT_EQ(placed.paths().folder, dir_ / "a");
+  EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "third");
+  EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
+}
+
+TEST_F(RunFolderTest, AFolderThatHasToStayIsFilledWhereItIs) {
+  FaultyFileSystem mounted;
+  mounted.PinDirectories();
+  fs::create_directory(dir_ / "a");
+  const int handle = open((dir_ / "a").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const auto is_the_same = [&] {
+    struct stat opened {};
+    struct stat named {};
+    return fstat(handle, &opened) == 0 && stat((dir_ / "a").c_str(), &named) == 0 && opened.st_ino == named.st_ino;
+  };
+  RunFolder::Create(mounted, dir_ / "a", "first", kFail);
+  EXPECT_TRUE(is_the_same());
+  EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
+  WriteTextFile(dir_ / "a/metrics.jsonl", "old");
+  {
+    const RunFolder held = RunFolder::Create(mounted, dir_ / "a", "second", kOverwrite);
+    EXPECT_ERROR(RunFolder::Open(files_, dir_ / "a"), ErrorKind::kInvalidInput, HasSubstr("another trainer"));
+  }
+  EXPECT_TRUE(is_the_same());
+  EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "second");
+  EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
+  close(handle);
+}
+
+TEST_F(RunFolderTest, WhatAKilledProcessLeftInAFolderThatHasToStayIsInNobodysWay) {
+  fs::create_directories(dir_ / "a/.run.tmp-12");
+  WriteTextFile(dir_ / "a/.run.tmp-12/.lock", "");
+  FaultyFileSystem mounted;
+  mounted.PinDirectories();
+  RunFolder::Create(mounted, dir_ / "a", "x", kFail);
+  EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
+  // What it had put aside is somebody's run.
+  fs::create_directories(dir_ / "b/.run.tmp-12-old");
+  EXPECT_ERROR(RunFolder::Create(mounted, dir_ / "b", "x", kFail), ErrorKind::kInvalidInput, HasSubstr("exists"));
+}
+
+TEST_F(RunFolderTest, TheWorkingFolderStaysOneAndNoneAboveItIsReplaced) {
+  const ScopedWorkingFolder back;
+  fs::create_directory(dir_ / "a");
+  fs::current_path(dir_ / "a");
+  RunFolder::Create(files_, ".", "first", kFail);
+  EXPECT_EQ(ReadTextFile("config.pbtxt"), "first");
+  WriteTextFile("metrics.jsonl", "old");
+  const RunFolder folder = RunFolder::Create(files_, ".", "second", kOverwrite);
+  EXPECT_EQ(ReadTextFile(folder.paths().config()), "second");
+  EXPECT_FALSE(fs::exists("metrics.jsonl"));
+  EXPECT_EQ(fs::canonical("."), fs::canonical(dir_ / "a"));
+  EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "second");
+
+  fs::create_directory("checkpoints");
+  fs::current_path("checkpoints");
+  const auto before = test::SnapshotOf(dir_.path());
+  for (const fs::path& path : {fs::path(".."), dir_ / "a"}) {
+    EXPECT_ERROR(RunFolder::Create(files_, path, "third", kOverwrite), ErrorKind::kInvalidInput,
+                 HasSubstr("the working folder"));
+  }
+  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
+}
+
+TEST_F(RunFolderTest, ALinkToNothingIsNamed) {
+  fs::create_directory_symlink("real/run", dir_ / "link");
+  EXPECT_ERROR(RunFolder::Create(files_, dir_ / "link", "x", kFail), ErrorKind::kInvalidInput,
+               ::testing::AllOf(HasSubstr("link: is a link to real/run"), HasSubstr("does not exist")));
+  fs::create_directories(dir_ / "real/run");
+  RunFolder::Create(files_, dir_ / "link", "x", kFail);
+  EXPECT_EQ(ReadTextFile(dir_ / "real/run/config.pbtxt"), "x");
+}
+
+TEST_F(RunFolderTest, WithoutLocksItSaysSoAndGoesOn) {
+  FaultyFileSystem lustre;
+  lustre.LackLocks();
+  const auto says = ::testing::ElementsAre(HasSubstr("a: its file system has no locks"));
+  EXPECT_THAT(RunFolder::Create(lustre, dir_ / "a", "x", kFail).notes(), says);
+  EXPECT_THAT(RunFolder::Create(lustre, dir_ / "a", "y", kOverwrite).notes(), says);
+  EXPECT_THAT(RunFolder::Open(lustre, dir_ / "a").notes(), says);
+  EXPECT_TRUE(RunFolder::Open(files_, dir_ / "a").notes().empty());
+  // Whether anybody is at work in what lies beside it cannot be known then.
+  fs::create_directory(dir_ / ".b.tmp-12");
+  WriteTextFile(dir_ / ".b.tmp-12/.lock", "");
+  RunFolder::Create(lustre, dir_ / "b", "x", kFail);
+  EXPECT_TRUE(fs::exists(dir_ / ".b.tmp-12"));
 }
 
 TEST_F(RunFolderTest, AFailingDiskLeavesNothingBehind) {

@@ -66,6 +66,46 @@ TEST_F(FindRunTest, ACheckpointMayBeNamedThroughALink) {
   }
 }
 
+TEST_F(FindRunTest, CheckpointsMayLieOnAnotherDisk) {
+  // Two folders above them another run has its config.
+  const fs::path disk = fs::canonical(dir_.path()) / "other/disk";
+  fs::create_directories(disk);
+  WriteTextFile(dir_ / "other/config.pbtxt", "seed: 2\n");
+  fs::remove(run_ / "checkpoints");
+  fs::create_directory_symlink(disk, run_ / "checkpoints");
+  const fs::path first = AddCheckpoint("step-9"), newest = AddCheckpoint("step-10");
+  fs::create_directory_symlink("step-10", run_ / "checkpoints/last");
+  for (const char* name : {"checkpoints/step-9", "checkpoints/last", "../run/checkpoints/last/"}) {
+    const RunPath found = FindRun("--resume", (run_ / name).string());
+    EXPECT_EQ(found.folder, run_) << name;
+    EXPECT_EQ(found.checkpoint, name == std::string("checkpoints/step-9") ? first : newest) << name;
+  }
+}
+
+TEST_F(FindRunTest, ALinkToACheckpointOfAnotherRunIsOfThatRun) {
+  const fs::path checkpoint = AddCheckpoint("step-9");
+  fs::create_directories(dir_ / "b/checkpoints");
+  WriteTextFile(dir_ / "b/config.pbtxt", "seed: 2\n");
+  fs::create_directory_symlink(checkpoint, dir_ / "b/checkpoints/of-a");
+  const RunPath found = FindRun("--resume", (dir_ / "b/checkpoints/of-a").string());
+  EXPECT_EQ(found.folder, run_);
+  EXPECT_EQ(found.checkpoint, checkpoint);
+}
+
+TEST_F(FindRunTest, AFileMayStandForALink) {
+  const fs::path checkpoint = AddCheckpoint("step-9");
+  WriteTextFile(run_ / "checkpoints/last", "step-9\n");
+  const RunPath found = FindRun("--resume", (run_ / "checkpoints/last").string());
+  EXPECT_EQ(found.folder, run_);
+  EXPECT_EQ(found.checkpoint, checkpoint);
+}
+
+TEST_F(FindRunTest, ACheckpointOfNoRunIsRefused) {
+  fs::rename(AddCheckpoint("step-9"), dir_ / "step-9");
+  EXPECT_ERROR(FindRun("--resume", (dir_ / "step-9").string()), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("lies in no run's folder"), HasSubstr("config.pbtxt")));
+}
+
 TEST_F(FindRunTest, WhatIsNeitherIsRefused) {
   for (const fs::path& path : {run_ / "checkpoints", run_ / "none"}) {
     EXPECT_ERROR(FindRun("--resume", path.string()), ErrorKind::kInvalidInput,

@@ -34,6 +34,7 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::InSequence;
 using ::testing::NiceMock;
+using ::testing::Not;
 using ::testing::Return;
 
 class MockSink : public MetricSink {
@@ -286,6 +287,19 @@ TEST(TrainerTest, SaysThatItIsAboutToSaveACheckpoint) {
   EXPECT_TRUE(called && store.Newest().has_value());
 }
 
+TEST(TrainerTest, WhereItMayNotWriteItSavesNothing) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir / "checkpoints", 3);
+  const std::atomic<bool> stop{true};
+  Job job({.steps = 4, .log_every_steps = 0}, {},
+          {.checkpoints = &store,
+           .before_writing = [] { throw Error("no place", ErrorKind::kRuntimeFailure); },
+           .stop = &stop});
+  EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
+               AllOf(HasSubstr("no place"), HasSubstr("there is no checkpoint yet")));
+  EXPECT_FALSE(std::filesystem::exists(dir / "checkpoints"));
+}
+
 TEST(TrainerTest, SavesTheBestEvaluation) {
   const TempDir dir;
   CheckpointStore store(FileSystem::Default(), dir.path(), 1);
@@ -307,7 +321,8 @@ TEST(TrainerTest, ABadWeightStopsTheRunNamingStepAndParameter) {
       }
     }
     EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
-                 AllOf(HasSubstr("step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan")));
+                 AllOf(HasSubstr("before step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan"),
+                       Not(HasSubstr("checkpoint"))));  // Whatever it was restored from is as bad.
     EXPECT_EQ(store.Newest(), std::nullopt);
   }
 }

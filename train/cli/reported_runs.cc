@@ -64,7 +64,7 @@ class RunFinder {
     try {
       const std::optional<SweepRecord> record = LoadSweepRecord(files_, folder);
       if (!record) return false;
-      AddSweepRuns(*record, folder, SweepLock::IsHeld(folder), sweep);
+      AddSweepRuns(*record, folder, SweepLock::IsHeld(files_, folder), sweep);
     } catch (const Error& error) {
       notes_.push_back(fmt::format("{}; the runs that left a folder are reported on", error.what()));
       return false;

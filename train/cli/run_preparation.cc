@@ -22,6 +22,7 @@
 #include "twofour/train/config/initial_weights.h"
 #include "twofour/train/config/override_list.h"
 #include "twofour/train/config/text_config.h"
+#include "twofour/train/finite_check.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
@@ -139,6 +140,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   // Read, and found whole or not, before anything in the folder is touched.
   if (resume && resume->path.checkpoint) {
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
+    RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
   }
   std::optional<InitialWeights> initial;
   if (!config.initial_weights().empty() && !run.start) initial = LoadInitialWeights(config.initial_weights(), model);

@@ -145,7 +145,13 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
     return 0;
   }
   files.CreateDirectories(plan.folder);
-  const SweepLock lock(plan.folder);
+  const SweepLock lock(files, plan.folder);
+  if (!lock.supported()) {
+    PrintNotes({fmt::format("{}: its file system has no locks, so nothing keeps a second sweep out of this folder: no "
+                            "two may share it",
+                            plan.folder.string())},
+               context.err);
+  }
   states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
   const double began = Clock::Default().Seconds();
   SweepProgressPrinter progress(plan.runs.size(), out);

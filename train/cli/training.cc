@@ -34,21 +34,30 @@
 namespace twofour::train {
 namespace {
 
-/// Opens the folder of a resumed run, or makes that of a new one.
+/// Opens the folder of a resumed run, or makes that of a new one, which waits where a run is to be replaced.
 RunFolder MakeFolder(const Run& run, std::ostream& err) {
   FileSystem& files = FileSystem::Default();
   if (run.in_place()) {
     RunFolder folder = RunFolder::Open(files, run.folder);
     RequireNotMovedOn(*run.resume);
+    PrintNotes(folder.notes(), err);
     return folder;
   }
   RunFolder folder =
-      RunFolder::Create(files, run.folder, ToText(run.config), IfExists(run.line), [&](const RunFiles& paths) {
+      RunFolder::Prepare(files, run.folder, ToText(run.config), IfExists(run.line), [&](const RunFiles& paths) {
         SaveDataRecord(files, paths, run.workload.data_record);
         if (run.start) CopyBeginning(files, run.resume->path.folder, *run.start, paths);
       });
-  if (!folder.left_over().empty()) err << fmt::format("note: of the run that was replaced: {}\n", folder.left_over());
+  PrintNotes(folder.notes(), err);
+  if (!folder.is_waiting()) folder.TakePlace();
   return folder;
+}
+
+/// Gives a new run the place of the one that it replaces, now that it has something to show for itself.
+void ReplaceRun(RunFolder& folder, std::ostream& err) {
+  const size_t said = folder.notes().size();
+  folder.TakePlace();
+  PrintNotes({folder.notes().begin() + static_cast<ptrdiff_t>(said), folder.notes().end()}, err);
 }
 
 /// Makes the folder of a resumed run that of one which has taken a step under `run`'s config.
@@ -145,6 +154,16 @@ int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& c
   return 0;
 }
 
+/// Trains. Where that fails before the old run was replaced, the message says so.
+bool TrainIn(const RunFolder& folder, const Run& run, Trainer& trainer) {
+  try {
+    return trainer.Run();
+  } catch (const Error& error) {
+    if (!folder.is_waiting()) throw;
+    throw Error(fmt::format("{}; the run in {} was not replaced", error.what(), run.folder.string()), error.kind());
+  }
+}
+
 int Train(Run& run, const CommandContext& context) {
   std::ostream& out = context.out;
   FileSystem& files = FileSystem::Default();
@@ -169,9 +188,12 @@ int Train(Run& run, const CommandContext& context) {
     sinks.Add(&progress);
   };
   TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
-  if (run.in_place()) {
+  std::optional<RunFolder> folder;
+  if (run.in_place() || run.line.overwrite) {
     services.before_writing = [&] {
-      RewriteFolder(run, checkpoints, out);
+      if (run.in_place()) RewriteFolder(run, checkpoints, out);
+      if (folder->is_waiting()) ReplaceRun(*folder, context.err);
+      checkpoints.MoveTo(folder->paths().checkpoints());
       open_sinks();
     };
   }
@@ -185,12 +207,13 @@ int Train(Run& run, const CommandContext& context) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }
-  const RunFolder folder = MakeFolder(run, context.err);
+  folder.emplace(MakeFolder(run, context.err));
+  checkpoints.MoveTo(folder->paths().checkpoints());
   PrintBeginning(run, out);
-  if (!run.in_place()) open_sinks();
+  if (!services.before_writing) open_sinks();
 
   const double began = Clock::Default().Seconds();
-  const bool finished = trainer.Run();
+  const bool finished = TrainIn(*folder, run, trainer);
   progress.Finish();
   if (!finished) {
     out << fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
@@ -198,7 +221,7 @@ int Train(Run& run, const CommandContext& context) {
     return 128 + context.stop.signal;
   }
   Conclude({.config = config,
-            .run = folder.paths(),
+            .run = folder->paths(),
             .trainer = trainer,
             .model = *run.workload.model,
             .checkpoints = checkpoints,

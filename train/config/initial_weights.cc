@@ -18,7 +18,9 @@
 #include "twofour/sparse/mask_fit.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data_difference.h"
+#include "twofour/train/finite_check.h"
 #include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
 #include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
@@ -101,6 +103,7 @@ InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
   RequireNoneNeeded(file.skipped, model, path);
   InitialWeights initial{path, TakeMasks(file.tensors, model), UnreadMasks(file.skipped, model)};
   nn::LoadStateDict(model, file.tensors, path);
+  RequireFiniteTensors(path, model.NamedParameters());
   return initial;
 }
 
@@ -152,10 +155,14 @@ std::optional<std::string> WarningOfOtherData(const std::string& path, const Dat
   FileSystem& files = FileSystem::Default();
   std::error_code ignored;
   const fs::path folder = fs::weakly_canonical(path, ignored).parent_path();
-  const bool in_checkpoint = files.Exists(folder / CheckpointStore::kStateFile);
   try {
-    const std::optional<DataRecord> then =
-        LoadDataRecord(files, {in_checkpoint ? folder.parent_path().parent_path() : folder});
+    std::optional<fs::path> run = folder;
+    if (files.Exists(folder / CheckpointStore::kStateFile)) {
+      const fs::path given = fs::path(path).parent_path();
+      run = RunOfCheckpoint(files, files.Exists(given / CheckpointStore::kStateFile) ? given : folder);
+    }
+    if (!run) return std::nullopt;
+    const std::optional<DataRecord> then = LoadDataRecord(files, {*run});
     if (!then) return std::nullopt;
     std::vector<DataDifference> differences = CompareData(*then, now);
     if (!expects_same) differences = OfMeaning(std::move(differences));

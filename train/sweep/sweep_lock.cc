@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,21 +11,31 @@
 
 namespace twofour::train {
 
-SweepLock::SweepLock(const std::filesystem::path& folder)
+SweepLock::SweepLock(FileSystem& files, const std::filesystem::path& folder)
     : descriptor_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   if (descriptor_ < 0) {
     throw Error(fmt::format("cannot open {}: {}", folder.string(), std::strerror(errno)), ErrorKind::kRuntimeFailure);
   }
-  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  try {
+    const LockResult result = files.TryLock(descriptor_, LockKind::kExclusive, folder);
+    if (result == LockResult::kHeldElsewhere) {
+      throw Error(fmt::format("{}: another sweep is at work in this folder", folder.string()));
+    }
+    supported_ = result == LockResult::kTaken;
+  } catch (...) {
     close(descriptor_);
-    throw Error(fmt::format("{}: another sweep is at work in this folder", folder.string()));
+    throw;
   }
 }
 
-bool SweepLock::IsHeld(const std::filesystem::path& folder) {
+bool SweepLock::IsHeld(FileSystem& files, const std::filesystem::path& folder) {
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return false;
-  const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
+  bool held = false;
+  try {
+    held = files.TryLock(descriptor, LockKind::kShared, folder) == LockResult::kHeldElsewhere;
+  } catch (const Error&) {  // Nothing is known then.
+  }
   close(descriptor);
   return held;
 }

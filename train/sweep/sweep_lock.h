@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "twofour/core/io/file_system.h"
+
 namespace twofour::train {
 
 /// Holds a sweep's folder: two sweeps in one would start each run twice. The kernel lets go of it when this process
@@ -9,15 +11,18 @@ namespace twofour::train {
 class SweepLock {
  public:
   /// Throws Error when another process holds it, or there is no such folder.
-  explicit SweepLock(const std::filesystem::path& folder);
+  SweepLock(FileSystem& files, const std::filesystem::path& folder);
   ~SweepLock();
-  /// Whether another process holds it.
-  static bool IsHeld(const std::filesystem::path& folder);
+  /// False where the file system has no locks, so that nobody is kept out.
+  bool supported() const { return supported_; }
+  /// Whether another process holds it, as far as that can be told.
+  static bool IsHeld(FileSystem& files, const std::filesystem::path& folder);
   SweepLock(const SweepLock&) = delete;
   SweepLock& operator=(const SweepLock&) = delete;
 
  private:
   int descriptor_;
+  bool supported_ = true;
 };
 
 }  // namespace twofour::train

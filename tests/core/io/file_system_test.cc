@@ -1,9 +1,11 @@
 #include "twofour/core/io/file_system.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <functional>
@@ -225,31 +227,33 @@ TEST_F(FileSystemTest, ExchangeSwapsTwoNames) {
   EXPECT_THAT(ErrorOf([&] { fs_.Exchange(dir_ / "one", dir_ / "none"); }).what(), HasSubstr("cannot exchange"));
 }
 
-TEST_F(FileSystemTest, ReplaceDirectoryGivesTheNameAndSaysWhereTheOldOneIs) {
-  for (const bool can_exchange : {true, false}) {
-    FaultyFileSystem fs;
-    if (!can_exchange) fs.LackExchange();
-    for (const char* name : {"new", "old"}) {
-      fs.CreateDirectories(dir_ / name);
-      Write(fs, dir_ / name / "file", name);
-    }
-    const std::filesystem::path aside = ReplaceDirectory(fs, dir_ / "new", dir_ / "old");
-    EXPECT_EQ(Read(fs, dir_ / "old/file"), "new");
-    EXPECT_EQ(Read(fs, aside / "file"), "old");
-    fs.RemoveAll(aside);
-    EXPECT_THAT(fs.ListDirectory(dir_.path()), ElementsAre("old"));
-    fs.RemoveAll(dir_ / "old");
-  }
+TEST_F(FileSystemTest, RenameDirectoryRenamesOrSaysWhy) {
+  fs_.CreateDirectories(dir_ / "one/sub");
+  EXPECT_TRUE(fs_.RenameDirectory(dir_ / "one", dir_ / "other"));
+  EXPECT_THAT(fs_.ListDirectory(dir_ / "other"), ElementsAre("sub"));
+  ExpectFails([&] { fs_.RenameDirectory(dir_ / "none", dir_ / "x"); }, ErrorKind::kRuntimeFailure, dir_ / "none",
+              "No such file or directory");
 }
 
-TEST_F(FileSystemTest, ReplaceDirectoryPutsTheOldOneBackWhereTheNewOneCannotTakeItsPlace) {
-  fs_.CreateDirectories(dir_ / "old");
-  Write(fs_, dir_ / "old/file", "old");
-  FaultyFileSystem fs;
-  fs.LackExchange();
-  EXPECT_THAT(ErrorOf([&] { ReplaceDirectory(fs, dir_ / "none", dir_ / "old"); }).what(), HasSubstr("none"));
-  EXPECT_EQ(Read(fs_, dir_ / "old/file"), "old");
-  EXPECT_THAT(fs_.ListDirectory(dir_.path()), ElementsAre("old"));
+TEST_F(FileSystemTest, MountPointsAreNotGivenAway) {
+  EXPECT_FALSE(fs_.CanGiveAway("/"));
+  EXPECT_FALSE(fs_.CanGiveAway("/proc"));
+  fs_.CreateDirectories(dir_ / "folder");
+  EXPECT_TRUE(fs_.CanGiveAway(dir_ / "folder"));
+}
+
+TEST_F(FileSystemTest, ALockIsTakenOnceOrSharedAmongReaders) {
+  Write(fs_, dir_ / "file", "x");
+  const auto opened = [&] { return ::open((dir_ / "file").c_str(), O_RDWR | O_CLOEXEC); };
+  const int one = opened(), other = opened();
+  EXPECT_EQ(fs_.TryLock(one, LockKind::kShared, dir_ / "file"), LockResult::kTaken);
+  EXPECT_EQ(fs_.TryLock(other, LockKind::kShared, dir_ / "file"), LockResult::kTaken);
+  EXPECT_EQ(fs_.TryLock(other, LockKind::kExclusive, dir_ / "file"), LockResult::kHeldElsewhere);
+  ::close(one);
+  EXPECT_EQ(fs_.TryLock(other, LockKind::kExclusive, dir_ / "file"), LockResult::kTaken);
+  ::close(other);
+  ExpectFails([&] { fs_.TryLock(-1, LockKind::kShared, dir_ / "file"); }, ErrorKind::kRuntimeFailure, dir_ / "file",
+              "Bad file descriptor");
 }
 
 TEST_F(FileSystemTest, AtomicWriteReplacesAndLeavesNothingBeside) {

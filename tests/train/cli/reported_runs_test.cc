@@ -79,7 +79,7 @@ TEST_F(ReportedRunsTest, ASweepIsAllItsRuns) {
   EXPECT_EQ(options_.planned.at(dir_ / "trial/b/seed-1").outcome, RunOutcome::kInterrupted);
   EXPECT_EQ(options_.title, "trial");
   EXPECT_EQ(options_.baseline, "a");  // 'b' has no finished run.
-  const SweepLock lock(dir_ / "trial");
+  const SweepLock lock(FileSystem::Default(), dir_ / "trial");
   Find({"trial"});
   EXPECT_EQ(options_.planned.at(dir_ / "trial/b/seed-1").outcome, RunOutcome::kUnderWay);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/expect_error.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 
 namespace twofour::train {
@@ -14,24 +15,35 @@ using ::testing::HasSubstr;
 TEST(SweepLockTest, IsHeldByOneAtATime) {
   const test::TempDir dir;
   {
-    const SweepLock lock(dir.path());
-    EXPECT_ERROR(SweepLock(dir.path()), ErrorKind::kInvalidInput, HasSubstr("another sweep is at work"));
+    const SweepLock lock(FileSystem::Default(), dir.path());
+    EXPECT_ERROR(SweepLock(FileSystem::Default(), dir.path()), ErrorKind::kInvalidInput,
+                 HasSubstr("another sweep is at work"));
   }
-  EXPECT_NO_THROW(SweepLock(dir.path()));
+  EXPECT_NO_THROW(SweepLock(FileSystem::Default(), dir.path()));
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+TEST(SweepLockTest, WhereThereAreNoLocksNobodyIsKeptOut) {
+  const test::TempDir dir;
+  test::FaultyFileSystem files;
+  EXPECT_TRUE(SweepLock(files, dir.path()).supported());
+  files.LackLocks();
+  const SweepLock lock(files, dir.path());
+  EXPECT_FALSE(lock.supported());
+  EXPECT_FALSE(SweepLock::IsHeld(files, dir.path()));
 }
 
 TEST(SweepLockTest, NeedsAFolder) {
   const test::TempDir dir;
-  EXPECT_ERROR(SweepLock(dir / "none"), ErrorKind::kRuntimeFailure, HasSubstr("none"));
+  EXPECT_ERROR(SweepLock(FileSystem::Default(), dir / "none"), ErrorKind::kRuntimeFailure, HasSubstr("none"));
 }
 
 TEST(SweepLockTest, OthersCanSeeThatItIsHeld) {
   const test::TempDir dir;
-  EXPECT_FALSE(SweepLock::IsHeld(dir.path()));
-  EXPECT_FALSE(SweepLock::IsHeld(dir / "none"));
-  const SweepLock lock(dir.path());
-  EXPECT_TRUE(SweepLock::IsHeld(dir.path()));
+  EXPECT_FALSE(SweepLock::IsHeld(FileSystem::Default(), dir.path()));
+  EXPECT_FALSE(SweepLock::IsHeld(FileSystem::Default(), dir / "none"));
+  const SweepLock lock(FileSystem::Default(), dir.path());
+  EXPECT_TRUE(SweepLock::IsHeld(FileSystem::Default(), dir.path()));
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <utility>
+
+#include "twofour/core/io/file_system.h"
+
+namespace twofour::train {
+
+/// The lock of a run's folder, which the kernel drops when this process ends, however it ends. It goes along when the
+/// folder is renamed.
+class FolderLock {
+ public:
+  static constexpr const char* kFile = ".lock";
+
+  /// Throws Error when another process holds it or it cannot be made.
+  FolderLock(FileSystem& files, const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(FolderLock&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), supported_(other.supported_) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+
+  /// False where the file system has no locks, so that nobody is kept out.
+  bool supported() const { return supported_; }
+
+  /// Whether the folder has a lock that nobody holds, as far as that can be told.
+  static bool IsAbandoned(FileSystem& files, const std::filesystem::path& folder);
+
+ private:
+  int descriptor_;
+  bool supported_ = true;
+};
+
+}  // namespace twofour::train
