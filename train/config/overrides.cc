@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/config/fields.h"
+#include "twofour/train/config/number_range.h"
 #include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
 
@@ -103,6 +104,9 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   if (!parser.ParseFromString(fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value), parsed.get())) {
     throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
                             Expected(*field), InPlainWords(error.message, *proto::Config::descriptor(), "")));
+  }
+  if (const auto number = FindNumberOutOfRange(value)) {
+    throw Error(fmt::format("--set {}: {}", assignment, number->message));
   }
   std::vector<const FieldDescriptor*> set_fields;
   parsed->GetReflection()->ListFields(*parsed, &set_fields);

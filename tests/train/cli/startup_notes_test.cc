@@ -54,7 +54,8 @@ TEST_F(StartupNotesTest, PrintsTheClassesAndTheirCounts) {
   const Outcome outcome = TrainTable(table, {"--dry-run", "--set", "data.csv.eval_path=" + Path("t.csv")});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("  classes     often 30/30, rare 10/10 (to train on/to evaluate)\n"));
-  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.err, "note: " + Path("t.csv") + ": each of its 40 rows is one of " + Path("t.csv") +
+                             " as well: the evaluation says nothing about other data\n");
 }
 
 TEST_F(StartupNotesTest, PrintsWhatIsOddAboutTheData) {
