@@ -256,61 +256,6 @@ TEST_F(ChangedDataAppTest, ARecordThatWasEditedIsFoundOut) {
   EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("the mean of feature \"x\"")));
 }
 
-// Runs that an earlier twofour began on what would be refused, or scaled in another way, by now.
-TEST_F(ChangedDataAppTest, ARunWhoseFirstRowWasTakenForAHeaderStillResumes) {
-  const std::string table = Table("?,1.5,b", "b", "c");
-  WriteTextFile(dir_ / "t.csv", table);
-  EXPECT_THAT(Train("new"), FailsWith(2, HasSubstr("t.csv: line 1, column 0 (counted from 0): \"?\"")));
-  ASSERT_EQ(Train("whole", {"--set", "training.steps=6", "--set", "data.csv.header=YES"}).code, 0);
-  ASSERT_EQ(Train("run", {"--set", "data.csv.header=YES"}).code, 0);
-  std::string config = ReadTextFile(dir_ / "run/config.pbtxt");
-  config.replace(config.find("header: YES"), 11, "header: AUTO");
-  WriteTextFile(dir_ / "run/config.pbtxt", config);
-  const Outcome outcome = Resume("run");
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("note: the data is read as when the run began"));
-  EXPECT_EQ(ReadTextFile(dir_ / "run/model.safetensors"), ReadTextFile(dir_ / "whole/model.safetensors"));
-  EXPECT_EQ(Data("run"), Data("whole"));
-  WriteTextFile(dir_ / "t.csv", table + "90,4,c\n");
-  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}), FailsWith(2, HasSubstr("t.csv: line 1")));
-}
-
-TEST_F(ChangedDataAppTest, ARunOnAFeatureWhoseScaleWasLostStillResumes) {
-  std::string table = "p,k\n";
-  for (int i = 0; i < 40; ++i) table += fmt::format("{}e-170,{}\n", i + 1, i < 20 ? "b" : "c");
-  WriteTextFile(dir_ / "t.csv", table);
-  ASSERT_EQ(Train("run").code, 0);
-  nlohmann::json record = Data("run");
-  EXPECT_NEAR(record["feature_std"][0].get<double>() * 1e170, std::sqrt((40 * 40 - 1) / 12.0), 1);
-  // As the squares came out before.
-  record["feature_std"][0] = 1.0;
-  WriteTextFile(dir_ / "run/data.json", record.dump());
-  const Outcome outcome = Resume("run");
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("note: the data is read as when the run began"));
-  EXPECT_EQ(Data("run")["feature_std"][0], 1.0);
-  record["feature_std"][0] = 2.0;
-  WriteTextFile(dir_ / "run/data.json", record.dump());
-  EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8"}),
-              FailsWith(2, HasSubstr("the standard deviation of feature \"p\"")));
-}
-
-TEST_F(ChangedDataAppTest, ARunWhoseEvaluationFileHadNoHeaderStillResumes) {
-  const std::string headless = Table("x,y,k", "b", "c").substr(6);
-  WriteTextFile(dir_ / "e.csv", Table("x,y,k", "b", "c"));
-  const std::vector<std::string> eval = {"--set", "data.csv.eval_path=" + Path("e.csv")};
-  ASSERT_EQ(Train("run", eval).code, 0);
-  WriteTextFile(dir_ / "e.csv", headless);
-  EXPECT_THAT(Train("new", eval), FailsWith(2, HasSubstr("e.csv: line 1 names no columns, but that of ")));
-  EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("e.csv: line 1 names no columns")));
-  // Without its files, as an earlier record was.
-  nlohmann::json record = Data("run");
-  record["version"] = 1;
-  record.erase("files");
-  WriteTextFile(dir_ / "run/data.json", record.dump());
-  EXPECT_EQ(Resume("run").code, 0);
-}
-
 TEST_F(ChangedDataAppTest, TheRecordIsThereFromTheFirstMoment) {
   // A run that diverges at once leaves a folder, too.
   EXPECT_EQ(Train("run", {"--set", "learning_rate.lr=1e38"}).code, 1);

@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"optimizer.sgd.momentum=1", "optimizer.sgd.momentum"},
         Case{"optimizer.sgd={momentum: 0 nesterov: true}", "optimizer.sgd.nesterov"},
         Case{"optimizer.adamw.eps=0", "optimizer.adamw.eps"}, Case{"learning_rate.lr=inf", "learning_rate.lr"},
-        Case{"learning_rate.min_lr=1", "learning_rate.min_lr"},
+        Case{"learning_rate.lr=1e39", "learning_rate.lr"}, Case{"learning_rate.min_lr=1", "learning_rate.min_lr"},
         Case{"learning_rate.warmup_steps=100000", "learning_rate.warmup_steps"},
         Case{"learning_rate.decay_steps=-1", "learning_rate.decay_steps"},
         Case{"sparsity.interval=0", "sparsity.interval"}, Case{"evaluation.every_steps=-1", "evaluation.every_steps"},

@@ -120,6 +120,11 @@ TEST(NoteSameRowsTest, FindsTrainingRowsInAnyOrderAndSpelling) {
   for (const char* other : {"x,y,kind\n1,2,b\n", "x,y,kind\n1,2,a\n3,4.5,b\n"}) {
     EXPECT_EQ(note(other), std::nullopt) << other;
   }
+  // Only the last of many rows is another.
+  std::string many = "x,y,kind\n";
+  for (int i = 0; i < 200; ++i) many += "5,6,a\n";
+  EXPECT_TRUE(note(many).has_value());
+  EXPECT_EQ(note(many + "5,6.5,a\n"), std::nullopt);
 }
 
 }  // namespace
