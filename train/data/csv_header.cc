@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "twofour/train/data/label_text.h"
@@ -89,7 +90,10 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
   }
   const size_t columns = first.cells.size();
   const bool counts = all.size() == columns && all[0] <= 1 && FollowEachOther(all);
-  const bool follow = features.size() > 1 && FollowEachOther(features);
+  // Years, wave lengths: two may rise by chance.
+  const bool rise =
+      features.size() > 2 && std::ranges::adjacent_find(features, std::greater_equal<>()) == features.end();
+  const bool follow = rise || (features.size() > 1 && FollowEachOther(features));
   if (!label || (!counts && !follow)) return {};
   const Below below = LookBelow(first, label, text, options, source);
   if (below.rows == 0) return {};
@@ -104,7 +108,7 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
   }
   if (counts || below.label_again || below.rows < kEnoughRows) return {};
   return {false, Taken(first, source, false,
-                       fmt::format("its features count from {} to {} and no other row has its label {}",
+                       fmt::format("its features rise from {} to {} and no other row has its label {}",
                                    features.front(), features.back(), Quoted(first.cells[*label])))};
 }
 

@@ -21,8 +21,8 @@ std::optional<double> ParseCell(std::string_view cell, const CsvOptions& options
 
 /// Guesses from the cells of features, of which names are words, numbers are data, and "?" or "1,234" is either:
 ///  - words alone make a header;
-///  - numbers alone are data. Where they count the columns, or follow upon each other beside a label that no other row
-///    has, a note says so; they are a header where the label is a number (a word) and all others below are words
+///  - numbers alone are data. Where they count the columns, or rise (two: by 1) beside a label that no other row has, a
+///    note says so; such numbers are a header where the label is a number (a word) and all those below are words
 ///    (numbers);
 ///  - numbers beside "?" and the like are data, so that the cell is an error where it stands, as in any other row;
 ///  - of other mixtures, a row whose label occurs again below is data, and any other one is a header, with a note.

@@ -30,6 +30,9 @@ std::string SetDelimiter(char separator) {
 }
 
 std::string OtherSeparator(const CsvRow& row, char delimiter) {
+  if (row.cells.size() == 2 && row.cells[0] == "sep=" && row.cells[1].empty()) {
+    return fmt::format("; line {} is a spreadsheet's mark and no row of the table: remove it", row.line);
+  }
   for (const char separator : kSeparators) {
     if (separator == delimiter) continue;
     // What separates is also what a number with a decimal comma, or a name of several words, may hold.

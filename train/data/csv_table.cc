@@ -149,7 +149,8 @@ std::string WhyNoFeature(const std::string& cell, const CsvRow& row, const Layou
     why += "; the label is the column \"\" (data.csv.label)";
   }
   const bool guessed = options.header == CsvOptions::Header::kAuto && !layout.has_header;
-  if (guessed && row.line == layout.first_line && !cell.empty()) {
+  // A first cell without a name is that of an index.
+  if (guessed && row.line == layout.first_line && (!cell.empty() || &cell == row.cells.data())) {
     why += "; the line was taken for data, and names the columns with data.csv.header: YES";
   }
   return why + layout.other_separator;

@@ -62,6 +62,7 @@ TEST(GuessHeaderTest, AnOddCellBesideNumbersIsAnErrorAsInAnyOtherRow) {
     EXPECT_THAT([&] { Parse(std::string(cell) + ",1.5,ant\n" + kRows, CsvOptions::Header::kNo); },
                 ThrowsMessage<Error>(::testing::Not(HasSubstr("data.csv.header"))));
   }
+  EXPECT_THAT([] { Parse(",0,1\n0,0.5,1\n1,1.5,0\n"); }, ThrowsMessage<Error>(HasSubstr("data.csv.header: YES")));
   EXPECT_THAT([] { Parse(std::string("?,NA,ant\n") + kRows); }, ThrowsMessage<Error>(HasSubstr("line 1")));
 }
 
@@ -104,6 +105,11 @@ TEST(GuessHeaderTest, NumbersThatCountColumnsAreNoted) {
   ExpectData("2019,2020,kind");
   EXPECT_THAT(Parse(std::string("2019,2020,kind\n") + kRows).notes,
               ElementsAre(HasSubstr("no other row has its label \"kind\"")));
+  const std::string spectra = "1,2,3,a\n3,2,1,b\n2,2,2,a\n1,1,1,b\n5,6,7,a\n";
+  EXPECT_THAT(Parse("400,410.5,420,kind\n" + spectra).notes,
+              ElementsAre(HasSubstr("its features rise from 400 to 420")));
+  EXPECT_THAT(Parse("400,410.5,410.5,kind\n" + spectra).notes, IsEmpty());
+  EXPECT_THAT(Parse("400,410.5,420,a\n" + spectra).notes, IsEmpty());
   // Of a table of whole numbers, and of a row whose label is a class like others.
   EXPECT_THAT(Parse("0,1\n1,0\n5,1\n").notes, IsEmpty());
   EXPECT_THAT(Parse(std::string("3,4,ant\n") + kRows).notes, IsEmpty());

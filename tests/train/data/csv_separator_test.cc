@@ -51,6 +51,8 @@ TEST(CsvSeparatorTest, AFileOfAnotherSeparatorIsToldOfByName) {
   ExpectError("# a table\nx,k\n1,a\n", Not(HasSubstr("delimiter")));
   ExpectError("\"x\";\"y\"\n1;2\n", HasSubstr("separated by ';', --set 'data.csv.delimiter=;'"));
   ExpectError("\"x\"\t\"y\"\n1\t2\n", HasSubstr("separated by a tab, --set data.csv.delimiter=tab"));
+  ExpectError("sep=,\nx,y,k\n1,2,a\n", HasSubstr("line 1 is a spreadsheet's mark and no row of the table: remove it"));
+  ExpectError("sep=;\nx;k\n1;a\n", HasSubstr("--set 'data.csv.delimiter=;'"));
   // Decimal commas make several columns of such a line.
   ExpectError("0,5;1,25;a\n-2,5;3,5;b\n", HasSubstr("line 1 holds ';' 2 times"));
   EXPECT_THAT(
