@@ -70,6 +70,20 @@ std::vector<DataDifference> DataDifferences(const ResumePoint& resume, const pro
   return differences;
 }
 
+/// The data that the run began with, where only the rules have changed by which an earlier twofour read a header or
+/// measured a scale; nothing where it is another one by these rules as well.
+std::optional<Workload> LoadByEarlierRules(const ResumePoint& resume, const proto::Config& config,
+                                           const std::vector<DataFile>& files, const DataRecord& then) {
+  if (!config.data().has_csv()) return std::nullopt;
+  try {
+    Workload workload = BuildWorkloadByEarlierRules(config, files);
+    if (DataDifferences(resume, config, then, workload.data_record).empty()) return workload;
+  } catch (const Error&) {
+    // The caller tells what is wrong by the rules of today.
+  }
+  return std::nullopt;
+}
+
 /// "step-300", or "step-300 to step-900 (4 of them)".
 std::string DescribeSteps(const std::vector<int64_t>& steps) {
   if (steps.size() == 1) return fmt::format("checkpoint step-{}", steps[0]);
@@ -182,16 +196,20 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
     workload = BuildWorkload(config, files);
     const std::vector<DataDifference> differences = DataDifferences(resume, config, *then, workload->data_record);
     if (differences.empty()) return std::move(*workload);
-    if (!accept_changed_data) {
-      throw Error(fmt::format(
-          "{}: the data is not what the run began with: {}; --accept-changed-data goes on all the same, with "
-          "the run's own classes, columns, scaling and vocabulary",
-          run.data().string(), Describe(differences)));
-    }
+    throw Error(
+        fmt::format("{}: the data is not what the run began with: {}; --accept-changed-data goes on all the same, with "
+                    "the run's own classes, columns, scaling and vocabulary",
+                    run.data().string(), Describe(differences)));
   } catch (const Error&) {
+    workload.reset();  // Before the data is loaded again.
+    if (std::optional<Workload> same = LoadByEarlierRules(resume, config, files, *then)) {
+      same->notes.push_back(
+          "the data is read as when the run began, by rules of an earlier twofour: a new run would read it in another "
+          "way, or refuse it");
+      return std::move(*same);
+    }
     if (!accept_changed_data) throw;
   }
-  workload.reset();  // Before the data is loaded again.
   workload = BuildWorkload(config, files, &*then);
   const std::vector<DataDifference> differences = DataDifferences(resume, config, *then, workload->data_record);
   if (const std::vector<DataDifference> fatal = OfMeaning(differences); !fatal.empty()) {

@@ -13,6 +13,7 @@
 #include "twofour/train/config/gpt_sizes.h"
 #include "twofour/train/config/lr_steps.h"
 #include "twofour/train/data/csv.h"
+#include "twofour/train/data/csv_separator.h"
 #include "twofour/train/data/glyphs.h"
 #include "twofour/train/data/idx.h"
 #include "twofour/train/data/text_corpus.h"
@@ -74,7 +75,7 @@ void RequireFitsMemory(const proto::Gpt& gpt, int64_t vocab_size) {
 
 }  // namespace
 
-DataSplit BuildData(const proto::Data& data, const DataRecord* as_before) {
+DataSplit BuildData(const proto::Data& data, const DataRecord* as_before, bool earlier_rules) {
   switch (data.kind_case()) {
     case proto::Data::kGlyphs: {
       const proto::Glyphs& glyphs = data.glyphs();
@@ -101,13 +102,15 @@ DataSplit BuildData(const proto::Data& data, const DataRecord* as_before) {
       return LoadCsv({.path = csv.path(),
                       .eval_path = csv.eval_path(),
                       .label = csv.label(),
-                      .delimiter = csv.delimiter()[0],
+                      .delimiter = *ParseDelimiter(csv.delimiter()),
+                      .decimal = csv.decimal()[0],
                       .header = ToHeader(csv.header()),
                       .standardize = csv.standardize(),
                       .eval_fraction = csv.eval_fraction(),
                       .split_seed = csv.split_seed(),
                       .as_before = SamplesLike(as_before),
-                      .numeric_classes = csv.numeric_classes()});
+                      .numeric_classes = csv.numeric_classes(),
+                      .earlier_rules = earlier_rules});
     }
     case proto::Data::kText:
     case proto::Data::kTokens:

@@ -21,8 +21,8 @@ namespace twofour::train {
 // schedule or a data set means a message in config.proto, its checks in validate.cc and a case here.
 
 /// Glyphs, idx or csv. With `as_before`, the record of the data that a model was made with, its classes and scaling are
-/// in force; Error where the data has others.
-DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullptr);
+/// in force; Error where the data has others. `earlier_rules`: see CsvOptions.
+DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullptr, bool earlier_rules = false);
 /// Text or tokens. With `as_before`, its vocabulary is in force, likewise.
 TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = nullptr);
 /// Any model but gpt.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/lr_steps.h"
 
@@ -21,6 +23,15 @@ void NoteLearningRate(const proto::LearningRate& rate, int64_t steps, std::vecto
   }
 }
 
+/// Rates in the step of an optimizer, which computes in 32 bits.
+void NoteTinyRate(const proto::LearningRate& rate, std::vector<std::string>& notes) {
+  if (rate.lr() == 0 || rate.lr() >= std::numeric_limits<float>::min()) return;
+  notes.push_back(
+      fmt::format("learning_rate.lr: {}, less than the 32-bit floats of an update can hold: weights will "
+                  "hardly change, or not at all",
+                  rate.lr()));
+}
+
 void NoteSparsity(const proto::Sparsity& sparsity, int64_t steps, std::vector<std::string>& notes) {
   if (!sparsity.enabled() || !sparsity.freeze().has_fraction()) return;
   const int64_t freeze = StepOf(sparsity.freeze(), steps, 0), first = DenseWarmupSteps(sparsity, steps);
@@ -36,6 +47,7 @@ std::vector<std::string> NoteConfig(const proto::Config& config) {
   std::vector<std::string> notes;
   const int64_t steps = config.training().steps(), log_every = config.logging().every_steps();
   NoteLearningRate(config.learning_rate(), steps, notes);
+  NoteTinyRate(config.learning_rate(), notes);
   NoteSparsity(config.sparsity(), steps, notes);
   if (log_every > steps) {
     notes.push_back(

@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/config/fields.h"
+#include "twofour/train/config/number_range.h"
 #include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
 #include "twofour/train/config/text_source.h"
@@ -115,6 +116,9 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
     if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));
     throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
                             Expected(*field), error.message));
+  }
+  if (const auto number = FindNumberOutOfRange(value)) {
+    throw Error(fmt::format("--set {}: {}", assignment, number->message));
   }
   std::vector<const FieldDescriptor*> set_fields;
   parsed->GetReflection()->ListFields(*parsed, &set_fields);

@@ -12,6 +12,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/config/fields.h"
+#include "twofour/train/config/number_range.h"
 #include "twofour/train/config/parser_message.h"
 #include "twofour/train/config/suggest.h"
 #include "twofour/train/config/text_source.h"
@@ -209,7 +210,11 @@ void ParseTextMessage(const std::string& text, const std::string& name, google::
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(20);
   const bool parsed = parser.ParseFromString(source.text(), &message);
-  if (parsed && !faults.error && faults.unknown_fields.empty()) return;
+  if (parsed && !faults.error && faults.unknown_fields.empty()) {
+    const std::optional<NumberOutOfRange> number = FindNumberOutOfRange(source.text());
+    if (!number) return;
+    throw Error(source.Located(source.FromParser(number->line, number->column), number->message));
+  }
   std::vector<std::string> lines;
   if (const auto start = JsonStart(source)) {
     lines.push_back(

@@ -1,4 +1,5 @@
 #include "twofour/train/config/validate_parts.h"
+#include "twofour/train/data/csv_separator.h"
 #include "twofour/train/data/token_source.h"
 
 namespace twofour::train {
@@ -30,9 +31,10 @@ void CheckData(const proto::Data& data, Faults& faults) {
     case proto::Data::kCsv: {
       const proto::Csv& csv = data.csv();
       faults.NotEmpty("data.csv.path", csv.path());
-      faults.Expect(csv.delimiter().size() == 1 && csv.delimiter().find_first_of("\"\r\n") == std::string::npos,
-                    "data.csv.delimiter", fmt::format("'{}'", csv.delimiter()),
-                    "one character that is no quote and no line break");
+      faults.Expect(ParseDelimiter(csv.delimiter()).has_value(), "data.csv.delimiter",
+                    fmt::format("'{}'", csv.delimiter()), "one character that is no quote and no line break, or tab");
+      faults.Expect(csv.decimal() == "." || csv.decimal() == ",", "data.csv.decimal",
+                    fmt::format("'{}'", csv.decimal()), "a point or a comma");
       faults.OpenFraction("data.csv.eval_fraction", csv.eval_fraction());
       return;
     }

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "twofour/train/config/validate_parts.h"
 
@@ -43,6 +44,9 @@ void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults) {
 
 void CheckLearningRate(const proto::LearningRate& rate, Faults& faults) {
   faults.AtLeast("learning_rate.lr", rate.lr(), 0);
+  constexpr double kMost = std::numeric_limits<float>::max();
+  faults.Expect(!std::isfinite(rate.lr()) || rate.lr() <= kMost, "learning_rate.lr", rate.lr(),
+                fmt::format("at most {:.2g}, as the 32-bit floats of an update can hold", kMost));
   faults.Expect(rate.min_lr() >= 0 && rate.min_lr() <= rate.lr(), "learning_rate.min_lr", rate.min_lr(),
                 fmt::format("0 to lr, which is {}", rate.lr()));
   if (rate.schedule() == proto::LearningRate::CONSTANT) {

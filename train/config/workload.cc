@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -26,11 +27,27 @@ void RequireKind(const DataRecord* as_before, bool of_tokens) {
                           of_tokens ? "samples with classes" : "tokens"));
 }
 
-Workload BuildClassification(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
+/// Says that the samples to evaluate on are those to train on, where the files of both hold the same. Tables are
+/// compared by their rows when they are read.
+void NoteSameFiles(const std::vector<DataFile>& files, std::vector<std::string>& notes) {
+  constexpr std::pair<const char*, const char*> kFields[] = {
+      {"idx.images", "idx.eval_images"}, {"text.path", "text.eval_path"}, {"tokens.path", "tokens.eval_path"}};
+  for (const auto& [train_field, eval_field] : kFields) {
+    const auto train = std::ranges::find(files, train_field, &DataFile::field);
+    const auto eval = std::ranges::find(files, eval_field, &DataFile::field);
+    if (train == files.end() || eval == files.end() || train->checksum != eval->checksum) continue;
+    notes.push_back(fmt::format("data.{}: {} holds the same as data.{}: the evaluation says nothing about other data",
+                                eval_field, eval->path, train_field));
+  }
+}
+
+Workload BuildClassification(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before,
+                             bool earlier_rules) {
   RequireKind(as_before, false);
   Workload workload;
   workload.notes = NoteConfig(config);
-  workload.samples = BuildData(config.data(), as_before);
+  NoteSameFiles(files, workload.notes);
+  workload.samples = BuildData(config.data(), as_before, earlier_rules);
   const Dataset& train = *workload.samples.train;
   const int64_t batch_size = config.training().batch_size();
   if (batch_size > train.size()) {
@@ -52,6 +69,7 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
   const TokenData data = BuildTokenData(config.data(), as_before);
   Workload workload;
   workload.notes = NoteConfig(config);
+  NoteSameFiles(files, workload.notes);
   workload.data_description = data.description;
   AddNotes(data.notes, workload);
   workload.data_record = DescribeData(data, std::move(files));
@@ -66,9 +84,14 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
 
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
   Workload workload = config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)
-                                               : BuildClassification(config, std::move(files), as_before);
+                                               : BuildClassification(config, std::move(files), as_before, false);
   workload.data_record.made_with_earlier_data = as_before != nullptr;
   return workload;
+}
+
+Workload BuildWorkloadByEarlierRules(const proto::Config& config, std::vector<DataFile> files) {
+  if (config.model().has_gpt()) return BuildLanguageModel(config, std::move(files), nullptr);
+  return BuildClassification(config, std::move(files), nullptr, true);
 }
 
 Workload BuildWorkload(const proto::Config& config) {

@@ -29,6 +29,8 @@ struct Workload {
 /// `as_before` the classes, scaling and vocabulary of that record are in force, whatever the data's own would be.
 /// Throws Error on data that is not as it should be, or too small for the config.
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before = nullptr);
+/// The same, of tables that are read as an earlier twofour did: see CsvOptions::earlier_rules.
+Workload BuildWorkloadByEarlierRules(const proto::Config& config, std::vector<DataFile> files);
 /// Reads the files' checksums, too.
 Workload BuildWorkload(const proto::Config& config);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -16,6 +17,8 @@
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/class_notes.h"
 #include "twofour/train/data/csv_checks.h"
+#include "twofour/train/data/csv_evaluation.h"
+#include "twofour/train/data/csv_scaling.h"
 #include "twofour/train/data/csv_table.h"
 #include "twofour/train/data/label_text.h"
 #include "twofour/train/data/split.h"
@@ -27,9 +30,9 @@ namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 
-CsvTable ReadTable(const CsvOptions& options, const std::string& path) {
+CsvTable ReadTable(const CsvOptions& options, const std::string& path, const CsvTable* like = nullptr) {
   const std::vector<std::byte> bytes = FileSystem::Default().ReadFile(path, kMaxFileBytes);
-  return ParseCsv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options, path);
+  return ParseCsv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options, path, like);
 }
 
 /// Class names in the order of their numbers: 2 before 10 when all are integers.
@@ -44,9 +47,12 @@ std::vector<std::string> SortedClasses(std::vector<std::string> names) {
 
 /// ", which has "yes"", where that is the name in another spelling.
 std::string SimilarClass(const std::string& name, const std::vector<std::string>& classes) {
-  const std::string form = NormalForm(name);
-  const auto found = std::ranges::find_if(classes, [&](const std::string& other) { return NormalForm(other) == form; });
-  return found == classes.end() ? "" : fmt::format(", which has {}", Quoted(*found));
+  const std::string form = NormalForm(AsUtf8(name));
+  const auto found =
+      std::ranges::find_if(classes, [&](const std::string& other) { return NormalForm(AsUtf8(other)) == form; });
+  if (found == classes.end()) return "";
+  return fmt::format(", which has {}{}", Quoted(*found),
+                     *found != name && AsUtf8(*found) == AsUtf8(name) ? " in another encoding" : "");
 }
 
 /// The class of each of the table's label names. Throws Error on a name that is no class.
@@ -68,38 +74,6 @@ std::vector<int32_t> ClassOfLabel(const CsvTable& table, const std::vector<std::
     result.push_back(found->second);
   }
   return result;
-}
-
-/// Mean and population standard deviation over `rows`, summed in their order.
-FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
-  const auto features = static_cast<size_t>(table.features);
-  const auto count = static_cast<double>(rows.size());
-  const double* first = table.values.data() + rows[0] * table.features;
-  std::vector<double> min(first, first + features), max(min);
-  FeatureScaling scaling{std::vector<double>(features), std::vector<double>(features)};
-  for (int64_t row : rows) {
-    const double* values = table.values.data() + row * table.features;
-    for (size_t i = 0; i < features; ++i) {
-      scaling.mean[i] += values[i];
-      min[i] = std::min(min[i], values[i]);
-      max[i] = std::max(max[i], values[i]);
-    }
-  }
-  for (double& mean : scaling.mean) mean /= count;
-  for (int64_t row : rows) {
-    const double* values = table.values.data() + row * table.features;
-    for (size_t i = 0; i < features; ++i) {
-      const double offset = values[i] - scaling.mean[i];
-      scaling.stddev[i] += offset * offset;
-    }
-  }
-  for (size_t i = 0; i < features; ++i) {
-    scaling.stddev[i] = std::sqrt(scaling.stddev[i] / count);
-    // Rounding can leave a constant column a tiny deviation, which would blow its noise up to ones.
-    if (min[i] == max[i]) scaling.mean[i] = min[i];
-    if (min[i] == max[i] || scaling.stddev[i] == 0) scaling.stddev[i] = 1;
-  }
-  return scaling;
 }
 
 std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<const int64_t> rows,
@@ -129,21 +103,6 @@ std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<cons
   return std::make_shared<InMemoryDataset>(inputs, labels, num_classes);
 }
 
-void CheckSameColumns(const CsvTable& train, const CsvTable& eval, const CsvOptions& options) {
-  if (eval.features != train.features) {
-    throw Error(
-        fmt::format("{}: {} features, but {} has {}", options.eval_path, eval.features, options.path, train.features));
-  }
-  if (train.feature_names.empty() || eval.feature_names.empty()) return;
-  const auto [ours, theirs] =
-      std::mismatch(train.feature_names.begin(), train.feature_names.end(), eval.feature_names.begin());
-  if (ours != train.feature_names.end()) {
-    throw Error(fmt::format("{}: feature {} (counted from 0, without the label) is named {}, but in {} {}",
-                            options.eval_path, ours - train.feature_names.begin(), Quoted(*theirs), options.path,
-                            Quoted(*ours)));
-  }
-}
-
 /// The scaling that a model was made with, found to fit this table.
 FeatureScaling ScalingAsBefore(const CsvTable& table, const CsvOptions& options) {
   const FeatureScaling& scaling = options.as_before->scaling;
@@ -158,6 +117,10 @@ FeatureScaling ScalingAsBefore(const CsvTable& table, const CsvOptions& options)
   return scaling;
 }
 
+void AddNotes(std::vector<std::string> added, std::vector<std::string>& notes) {
+  std::ranges::move(added, std::back_inserter(notes));
+}
+
 std::vector<int64_t> AllRows(const CsvTable& table) {
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
@@ -170,6 +133,7 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (options.path.empty()) throw Error("csv: path: expected the path of a file");
   const CsvTable table = ReadTable(options, options.path);
   if (!options.as_before) RequireClasses(table, options, options.path);
+  if (!options.earlier_rules) RequireDistinctInUtf8(table, options.path);
   DataSplit split;
   split.class_names = options.as_before ? options.as_before->class_names : SortedClasses(table.label_names);
   split.feature_names = table.feature_names;
@@ -177,8 +141,8 @@ DataSplit LoadCsv(const CsvOptions& options) {
   split.label_column = table.label_column;
   const auto num_classes = static_cast<int64_t>(split.class_names.size());
   const bool has_eval = !options.eval_path.empty();
-  const CsvTable own_eval_table = has_eval ? ReadTable(options, options.eval_path) : CsvTable{};
-  if (has_eval) CheckSameColumns(table, own_eval_table, options);
+  CsvTable own_eval_table = has_eval ? ReadTable(options, options.eval_path, &table) : CsvTable{};
+  if (has_eval) MatchColumns(table, own_eval_table, options);
   const CsvTable& eval_table = has_eval ? own_eval_table : table;
   const std::string& eval_path = has_eval ? options.eval_path : options.path;
   const SplitIndices rows = has_eval ? SplitIndices{AllRows(table), AllRows(eval_table)}
@@ -187,7 +151,8 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (options.as_before) {
     split.scaling = ScalingAsBefore(table, options);
   } else if (options.standardize) {
-    split.scaling = MeasureScaling(table, rows.train);
+    split.scaling =
+        options.earlier_rules ? MeasureScalingAsEarlier(table, rows.train) : MeasureScaling(table, rows.train);
   }
   split.inputs =
       options.standardize ? "float32((column - feature_mean) / feature_std), computed in float64" : "float32(column)";
@@ -196,10 +161,18 @@ DataSplit LoadCsv(const CsvOptions& options) {
   split.eval = MakeDataset(eval_table, rows.eval, ClassOfLabel(eval_table, split.class_names, options, eval_path),
                            num_classes, split.scaling, eval_path);
   if (!options.as_before) RequireCommonClass(split, options.path);
-  split.notes = NoteColumns(table, rows.train, options);
+  split.notes = table.notes;
+  AddNotes(own_eval_table.notes, split.notes);
+  if (has_eval) {
+    if (auto note = NoteSameRows(table, own_eval_table, options)) split.notes.push_back(std::move(*note));
+  }
+  AddNotes(NoteColumns(table, rows.train, options), split.notes);
+  AddNotes(NoteRounding(table, rows.train, split.scaling), split.notes);
+  AddNotes(NoteEncoding(table), split.notes);
   NoteClasses(split);
-  split.description = fmt::format("csv {}: {} training and {} evaluation samples of {} features, {} classes",
-                                  options.path, split.train->size(), split.eval->size(), table.features, num_classes);
+  split.description = fmt::format(
+      "csv {}: {} training and {} evaluation samples of {} features, {} classes, header: {}", options.path,
+      split.train->size(), split.eval->size(), table.features, num_classes, table.has_header() ? "yes" : "no");
   return split;
 }
 

@@ -10,7 +10,7 @@ namespace twofour::train {
 
 struct CsvOptions {
   enum class Header {
-    kAuto,  ///< The first row is one when a cell outside the label's column is neither empty nor a number.
+    kAuto,  ///< As GuessHeader has it, with a note where that is not certain.
     kYes,
     kNo,
   };
@@ -21,6 +21,7 @@ struct CsvOptions {
   /// The column of the class: its name or, where no column has that name, its index (from 0; negative from the end).
   std::string label = "-1";
   char delimiter = ',';
+  char decimal = '.';  ///< Between whole numbers and fractions: a point or a comma.
   Header header = Header::kAuto;
   /// Subtract the mean of each feature and divide by its standard deviation, both those of the training samples.
   bool standardize = true;
@@ -29,14 +30,18 @@ struct CsvOptions {
   /// Classes and scaling that a model was made with, in place of those of this data.
   std::optional<SamplesAsBefore> as_before = std::nullopt;
   bool numeric_classes = false;  ///< Take any numbers for classes, even where they look like a measured quantity.
+  /// Guess headers, find columns and measure scales as an earlier twofour did, for runs that it has begun.
+  bool earlier_rules = false;
 };
 
-/// Loads one or two CSV files of up to 1 GiB. The distinct labels of `path` become the classes, sorted by value when
-/// all are integers and bytewise otherwise. A feature that is constant over the training samples keeps the scale 1.
-/// Throws Error when ParseCsv does, when there are fewer than two classes, when the labels look like a measured
-/// quantity (see WhyMeasured), when the second file has other columns or a class that the first does not have
-/// (`as_before`: where either has a class that is none of those), and when the random part that is held out has no
-/// class in common with the rest. What is odd but possible is noted: see NoteClasses and NoteColumns.
+/// Loads one or two CSV files of up to 1 GiB. Where both have headers, the columns of the second are found by name. The
+/// distinct labels of `path` become the classes, sorted by value when all are integers and bytewise otherwise. A
+/// feature that is constant over the training samples keeps the scale 1. Throws Error when ParseCsv does, when there
+/// are fewer than two classes, when the labels look like a measured quantity (see WhyMeasured), when the second file
+/// has other columns (see MatchColumns) or a class that the first does not have (`as_before`: where either has a class
+/// that is none of those), when two classes are one in UTF-8, and when the random part that is held out has no class in
+/// common with the rest. What is odd but possible is noted: see GuessHeader, NoteClasses, NoteColumns, NoteRounding and
+/// NoteEncoding.
 DataSplit LoadCsv(const CsvOptions& options);
 
 }  // namespace twofour::train

@@ -4,12 +4,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
 #include <optional>
 #include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/train/data/label_text.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
 namespace {
@@ -24,12 +32,6 @@ std::vector<int64_t> RowsOfLabels(const CsvTable& table) {
 
 double Value(const CsvTable& table, int64_t row, int64_t feature) {
   return table.values[static_cast<size_t>(row * table.features + feature)];
-}
-
-/// The feature's name, or its place where the file has no header.
-std::string FeatureName(const CsvTable& table, int64_t feature) {
-  return table.feature_names.empty() ? fmt::format("{} (counted from 0, without the label)", feature)
-                                     : Quoted(table.feature_names[static_cast<size_t>(feature)]);
 }
 
 /// "column "price"", or its place where the file has no header.
@@ -74,6 +76,62 @@ std::optional<std::string> ConstantFeatures(const CsvTable& table, std::span<con
                      fmt::join(names, ", "), more);
 }
 
+/// Names that several columns have, the label's among them.
+std::optional<std::string> DoubleNames(const CsvTable& table) {
+  if (!table.has_header()) return std::nullopt;
+  std::map<std::string, int64_t> counts;
+  ++counts[AsUtf8(table.label_name)];
+  for (const std::string& name : table.feature_names) ++counts[AsUtf8(name)];
+  std::vector<std::string> shown;
+  size_t found = 0;
+  for (const auto& [name, count] : counts) {
+    if (count > 1 && ++found <= kMostNamed) shown.push_back(fmt::format("{} ({})", Quoted(name), count));
+  }
+  if (found == 0) return std::nullopt;
+  return fmt::format("columns of one name: {}{}; data.json names them all the same", fmt::join(shown, ", "),
+                     found > kMostNamed ? fmt::format(" and {} more", found - kMostNamed) : "");
+}
+
+/// Whether the feature is 0, 1, 2 and so on from row to row, or 1, 2, 3.
+bool CountsRows(const CsvTable& table, int64_t feature) {
+  const double first = Value(table, 0, feature);
+  if (first != 0 && first != 1) return false;
+  for (int64_t row = 1; row < table.rows(); ++row) {
+    if (Value(table, row, feature) != first + static_cast<double>(row)) return false;
+  }
+  return true;
+}
+
+/// Whether the feature's values are whole numbers of at least 0, no two of them the same.
+bool NumbersRows(const CsvTable& table, int64_t feature) {
+  std::unordered_set<double> values;
+  for (int64_t row = 0; row < table.rows(); ++row) {
+    const double value = Value(table, row, feature);
+    if (value < 0 || value != std::floor(value) || !values.insert(value).second) return false;
+  }
+  return true;
+}
+
+/// A column that numbers the rows and measures nothing: one that counts them and is called so, or stands first without
+/// a header; and one without a name of its own, as pandas writes its index, of any numbers.
+std::optional<std::string> RowNumbers(const CsvTable& table) {
+  constexpr int64_t kEnoughRows = 10;
+  constexpr std::array<std::string_view, 8> kNames = {"index", "id", "idx", "row", "rowid", "row_id", "nr", "no"};
+  if (table.rows() < kEnoughRows) return std::nullopt;
+  for (int64_t feature = 0; feature < table.features; ++feature) {
+    const std::string name = table.has_header() ? NormalForm(table.feature_names[static_cast<size_t>(feature)]) : "";
+    const bool unnamed = table.has_header() && (name.empty() || name.starts_with("unnamed:"));
+    const bool may_count =
+        table.has_header() ? std::ranges::find(kNames, name) != kNames.end() : feature == 0 && table.features > 1;
+    if (!(unnamed && NumbersRows(table, feature)) && !(may_count && CountsRows(table, feature))) continue;
+    return fmt::format(
+        "feature {} numbers the rows, {} to {}: it is no measurement, and the order of rows may give "
+        "the classes away; leave the column out of the file",
+        FeatureName(table, feature), Value(table, 0, feature), Value(table, table.rows() - 1, feature));
+  }
+  return std::nullopt;
+}
+
 /// A feature that is the label itself, as a number.
 std::optional<std::string> LeakedLabel(const CsvTable& table) {
   std::vector<double> numbers;
@@ -108,6 +166,32 @@ void RequireClasses(const CsvTable& table, const CsvOptions& options, const std:
   }
 }
 
+void RequireDistinctInUtf8(const CsvTable& table, const std::string& source) {
+  std::unordered_map<std::string, std::string> names;
+  for (const std::string& name : table.label_names) {
+    const auto [other, is_new] = names.emplace(AsUtf8(name), name);
+    if (is_new) continue;
+    throw Error(
+        fmt::format("{}: the class {} is there both in UTF-8 and in another encoding (Latin-1?); expected UTF-8 "
+                    "alone",
+                    source, Quoted(name)));
+  }
+}
+
+std::vector<std::string> NoteEncoding(const CsvTable& table) {
+  std::vector<std::string> texts = table.feature_names, shown;
+  texts.push_back(table.label_name);
+  texts.insert(texts.end(), table.label_names.begin(), table.label_names.end());
+  size_t found = 0;
+  for (const std::string& text : texts) {
+    if (AsUtf8(text) != text && ++found <= kMostNamed) shown.push_back(Quoted(text));
+  }
+  if (found == 0) return {};
+  return {fmt::format("names that are not UTF-8 are read as Latin-1, and so written into data.json: {}{}",
+                      fmt::join(shown, ", "),
+                      found > kMostNamed ? fmt::format(" and {} more", found - kMostNamed) : "")};
+}
+
 std::vector<std::string> NoteColumns(const CsvTable& table, std::span<const int64_t> rows, const CsvOptions& options) {
   std::vector<std::string> notes;
   const auto measured = WhyPerhapsMeasured(table.label_names, RowsOfLabels(table));
@@ -115,6 +199,8 @@ std::vector<std::string> NoteColumns(const CsvTable& table, std::span<const int6
     notes.push_back(fmt::format("{}, the label, holds {}: is it a measured quantity? Each is a class of its own here",
                                 LabelColumn(table), *measured));
   }
+  if (auto note = DoubleNames(table)) notes.push_back(std::move(*note));
+  if (auto note = RowNumbers(table)) notes.push_back(std::move(*note));
   if (auto note = ConstantFeatures(table, rows)) notes.push_back(std::move(*note));
   if (auto note = LeakedLabel(table)) notes.push_back(std::move(*note));
   return notes;

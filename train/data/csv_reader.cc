@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/train/data/csv_separator.h"
 #include "twofour/train/data/file_format.h"
 
 namespace twofour::train {
@@ -65,7 +66,13 @@ bool CsvReader::ReadCell(std::string& cell) {
     ++at_;
     return true;
   }
-  if (!IsLineBreak(text_[at_])) Fail(line_, "text after a closing quote");
+  if (!IsLineBreak(text_[at_])) {
+    const char next = text_[at_ - 1] == '\t' ? '\t' : text_[at_];
+    const bool separates = std::string_view(";\t|,").find(next) != std::string_view::npos;
+    Fail(line_, separates ? fmt::format("text after a closing quote; if columns are separated by {}, {}",
+                                        NameOfSeparator(next), SetDelimiter(next))
+                          : "text after a closing quote");
+  }
   SkipLineBreak();
   return false;
 }

@@ -36,16 +36,6 @@ std::string Folded(std::string_view text) {
   return folded;
 }
 
-/// A number, with what people write around one: a currency, a percent sign, marks between thousands.
-std::optional<double> LooseNumber(std::string_view label) {
-  std::string bare = Folded(label);
-  for (const std::string_view mark : {"$", "€", "£", "¥", "%", ",", "'", "_", " "}) {
-    for (size_t at = bare.find(mark); at != std::string::npos; at = bare.find(mark)) bare.erase(at, mark.size());
-  }
-  const std::optional<double> number = ParseNumber(bare);
-  return number && std::isfinite(*number) ? number : std::nullopt;
-}
-
 /// What the numbers among labels are like.
 struct NumberStatistics {
   int64_t distinct = 0, rows = 0, singles = 0;
@@ -90,6 +80,15 @@ bool IsMeasured(const NumberStatistics& numbers) {
 }
 
 }  // namespace
+
+std::optional<double> LooseNumber(std::string_view label) {
+  std::string bare = Folded(label);
+  for (const std::string_view mark : {"$", "€", "£", "¥", "%", ",", "'", "_", " "}) {
+    for (size_t at = bare.find(mark); at != std::string::npos; at = bare.find(mark)) bare.erase(at, mark.size());
+  }
+  const std::optional<double> number = ParseNumber(bare);
+  return number && std::isfinite(*number) ? number : std::nullopt;
+}
 
 std::string NormalForm(std::string_view label) {
   std::string folded = Folded(label);

@@ -16,6 +16,9 @@ std::string NormalForm(std::string_view label);
 /// Groups of names, by index, that have one normal form: two or more in each, both in rising order.
 std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names);
 
+/// The number that people mean by "1,234", "$5" or "12 %", or by a plain number; nullopt where it is none.
+std::optional<double> LooseNumber(std::string_view label);
+
 /// True for "NA", "nan", "null", "?" and the like, which many tables write where a value is missing.
 bool LooksMissing(std::string_view label);
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <iterator>
 
+#include "twofour/train/data/utf8.h"
+
 namespace twofour::train {
 namespace {
 
@@ -15,12 +17,29 @@ std::optional<T> Parse(std::string_view text) {
   return value;
 }
 
+/// Spreadsheets write a plus sign; from_chars does not take one.
+std::string_view WithoutPlus(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  return text;
+}
+
+/// The first characters of the text, in at most `bytes` bytes, without a part of a character at the end.
+std::string Beginning(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return AsUtf8(text);
+  size_t end = bytes;
+  while (end > 0 && bytes - end < 3 && (text[end] & 0xC0) == 0x80) --end;
+  return AsUtf8(text.substr(0, end));
+}
+
 }  // namespace
 
-std::optional<double> ParseNumber(std::string_view text) {
-  // Spreadsheets write a plus sign; from_chars does not take one.
-  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
-  return Parse<double>(text);
+std::optional<double> ParseNumber(std::string_view text) { return Parse<double>(WithoutPlus(text)); }
+
+bool IsOutOfRange(std::string_view text) {
+  text = WithoutPlus(text);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc::result_out_of_range && end == text.data() + text.size();
 }
 
 std::optional<int64_t> ParseInteger(std::string_view text) { return Parse<int64_t>(text); }
@@ -28,7 +47,8 @@ std::optional<int64_t> ParseInteger(std::string_view text) { return Parse<int64_
 std::string Quoted(std::string_view text) {
   constexpr size_t kMaxShown = 40;
   std::string shown;
-  for (std::string_view rest = text.substr(0, kMaxShown); !rest.empty();) {
+  const std::string beginning = Beginning(text, kMaxShown);
+  for (std::string_view rest = beginning; !rest.empty();) {
     const auto unseen = std::ranges::find_if(
         kUnseenCharacters, [rest](const UnseenCharacter& character) { return rest.starts_with(character.utf8); });
     const auto c = static_cast<unsigned char>(rest[0]);

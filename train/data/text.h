@@ -11,6 +11,9 @@ namespace twofour::train {
 /// none, or one that a double cannot hold.
 std::optional<double> ParseNumber(std::string_view text);
 
+/// True where `text` is a number whose size no double has: too far from 0, or too near.
+bool IsOutOfRange(std::string_view text);
+
 /// The whole of `text` as a decimal integer; nullopt when it is none.
 std::optional<int64_t> ParseInteger(std::string_view text);
 
@@ -28,7 +31,8 @@ inline constexpr UnseenCharacter kUnseenCharacters[] = {
     {"\xE2\x80\x89", "<U+2009>", true}, {"\xE2\x80\xAF", "<U+202F>", true}, {"\xE3\x80\x80", "<U+3000>", true},
 };
 
-/// Text from a file for a message: in double quotes, on one line, of bounded length; what cannot be seen by its code.
+/// Text from a file for a message: in double quotes, on one line, of bounded length, in UTF-8 (see AsUtf8);
+/// what cannot be seen by its code.
 std::string Quoted(std::string_view text);
 
 }  // namespace twofour::train

@@ -54,7 +54,8 @@ TEST_F(StartupNotesTest, PrintsTheClassesAndTheirCounts) {
   const Outcome outcome = TrainTable(table, {"--dry-run", "--set", "data.csv.eval_path=" + Path("t.csv")});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("  classes     often 30/30, rare 10/10 (to train on/to evaluate)\n"));
-  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.err, "note: " + Path("t.csv") + ": each of its 40 rows is one of " + Path("t.csv") +
+                             " as well: the evaluation says nothing about other data\n");
 }
 
 TEST_F(StartupNotesTest, PrintsWhatIsOddAboutTheData) {
@@ -107,6 +108,38 @@ TEST_F(StartupNotesTest, EveryZeroStepsMeansAtTheEndOrNever) {
   EXPECT_EQ(Records("run"), (std::map<std::string, int>{{"eval", 1}, {"final", 1}}));
   EXPECT_TRUE(std::filesystem::exists(dir_ / "run/checkpoints/step-4"));
   EXPECT_EQ(Run({"report", Path("run"), "--out", Path("r.html")}).code, 0);
+}
+
+TEST_F(StartupNotesTest, AnEvaluationTextThatIsTheTrainingTextIsNoted) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += static_cast<char>('a' + i * i % 7);
+  WriteTextFile(dir_ / "train.txt", text);
+  WriteTextFile(dir_ / "copy.txt", text);
+  WriteTextFile(dir_ / "other.txt", text + "a");
+  WriteTextFile(dir_ / "gpt.pbtxt",
+                "model { gpt { depth: 1 width: 32 heads: 2 sequence_length: 8 } } data { text {} } "
+                "training { steps: 50 batch_size: 2 }");
+  const auto notes = [&](const char* eval) {
+    return Run({"--config", Path("gpt.pbtxt"), "--set", "data.text.path=" + Path("train.txt"), "--set",
+                "data.text.eval_path=" + Path(eval), "--out", Path("run"), "--dry-run"});
+  };
+  const auto same = HasSubstr("holds the same as data.text.path: the evaluation says nothing about other data\n");
+  EXPECT_THAT(notes("train.txt").err, same);
+  EXPECT_THAT(notes("copy.txt").err, same);
+  EXPECT_THAT(notes("other.txt").err, Not(same));
+  EXPECT_EQ(notes("other.txt").code, 0);
+}
+
+TEST_F(StartupNotesTest, SeparatorsMayBeSpelledOut) {
+  std::string table = "x\ty\tk\n";
+  for (int i = 0; i < 40; ++i) table += fmt::format("{},5\t{}\t{}\n", i * i % 17, i % 5, i % 2);
+  for (const char* tab : {"tab", "\\t", "\t"}) {
+    const Outcome outcome = TrainTable(
+        table, {"--dry-run", "--set", std::string("data.csv.delimiter=") + tab, "--set", "data.csv.decimal=,"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("of 2 features, 2 classes, header: yes"));
+  }
+  EXPECT_THAT(TrainTable(table), FailsWith(2, HasSubstr("--set data.csv.delimiter=tab")));
 }
 
 TEST_F(StartupNotesTest, TokenFilesOfOtherKindsAreRefused) {

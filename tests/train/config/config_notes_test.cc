@@ -31,6 +31,12 @@ TEST(NoteConfigTest, SaysNothingWhereAllFits) {
               IsEmpty());
 }
 
+TEST(NoteConfigTest, TellsOfARateThatNoFloatHolds) {
+  EXPECT_THAT(NotesOf("learning_rate { lr: 1e-300 }"), ElementsAre(::testing::StartsWith("learning_rate.lr: 1e-300,")));
+  EXPECT_THAT(NotesOf("learning_rate { lr: 0 }"), IsEmpty());
+  EXPECT_THAT(NotesOf("learning_rate { lr: 1e-30 }"), IsEmpty());
+}
+
 TEST(NoteConfigTest, TellsWhatARunIsTooShortFor) {
   EXPECT_THAT(NotesOf("training { steps: 10 } learning_rate { schedule: WARMUP_STABLE_DECAY warmup_steps: 100 "
                       "decay_steps: 1000 }"),

@@ -67,7 +67,7 @@ TEST(ParseCsvTest, TakesAWordOnTheHeader) {
 TEST(ParseCsvTest, RefusesRaggedRows) {
   ExpectError("1,2,3,4,a\n1,2,3,b\n", "t.csv: line 2 has 4 columns, line 1 has 5");
   ExpectError("x,y\n1,a\n\n2,b\n", "t.csv: line 3 has 1 column, line 1 has 2");
-  ExpectError("x,y\n1,a,\n", "t.csv: line 2 has 3 columns, line 1 has 2");
+  ExpectError("x,y\n1,a,\n", "t.csv: line 2 has 3 columns, the last of them empty, since it ends in ',', line 1 has 2");
 }
 
 TEST(ParseCsvTest, RefusesWhatIsNoNumber) {
@@ -76,7 +76,19 @@ TEST(ParseCsvTest, RefusesWhatIsNoNumber) {
     EXPECT_THAT([&] { Parse("w,h,k\n1," + std::string(cell) + ",a\n"); }, ThrowsMessage<Error>(HasSubstr("line 2")))
         << cell;
   }
-  ExpectError("w,k\n1e39,a\n", "t.csv: line 2, column \"w\": \"1e39\" is not a 32-bit float");
+  for (const char* cell : {"1e-400", "1e400", "-1e999"}) {
+    ExpectError("w,k\n" + std::string(cell) + ",a\n", "t.csv: line 2, column \"w\": \"" + std::string(cell) +
+                                                          "\" is not a 64-bit float: it is beyond the range of one");
+  }
+}
+
+TEST(ParseCsvTest, TakesLargeNumbersWhereTheyAreScaled) {
+  EXPECT_THAT(Parse("w,k\n1e39,a\n-1e307,b\n").values, ElementsAre(1e39, -1e307));
+  ExpectError("w,k\n1e308,a\n", "t.csv: line 2, column \"w\": \"1e308\" is too large, even for a 64-bit float");
+  CsvOptions options;
+  options.standardize = false;
+  EXPECT_THAT([&] { ParseCsv("w,k\n1e39,a\n", options, "t.csv"); },
+              ThrowsMessage<Error>("t.csv: line 2, column \"w\": \"1e39\" is not a 32-bit float"));
 }
 
 TEST(ParseCsvTest, MessagesStayShortAndOnOneLine) {

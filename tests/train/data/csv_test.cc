@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "twofour/core/error.h"
@@ -96,7 +97,7 @@ TEST_F(LoadCsvTest, KeepsThePrecisionOfLargeNumbersAndTheScaleOfConstants) {
   // As 32-bit floats both timestamps would be equal. The mean of a thousand 0.1 is not 0.1 to the last bit.
   std::string text = "time,c,k\n1700000000,0.1,x\n1700000001,0.1,y\n";
   for (int i = 0; i < 499; ++i) text += "1700000000,0.1,x\n1700000001,0.1,y\n";
-  const DataSplit split = LoadCsv(Options(text, "1700000000,0.1,x\n1700000001,0.6,y\n"));
+  const DataSplit split = LoadCsv(Options(text, "time,c,k\n1700000000,0.1,x\n1700000001,0.6,y\n"));
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(-1, 0, 1, 0.5));
 }
 
@@ -122,7 +123,8 @@ TEST_F(LoadCsvTest, SortsClasses) {
 TEST_F(LoadCsvTest, DescribesItself) {
   const CsvOptions options = Options("1,x\n2,y\n3,x\n", "5,y\n");
   EXPECT_EQ(LoadCsv(options).description,
-            "csv " + options.path + ": 3 training and 1 evaluation samples of 1 features, 2 classes");
+            "csv " + options.path + ": 3 training and 1 evaluation samples of 1 features, 2 classes, header: no");
+  EXPECT_THAT(LoadCsv(Options("a,k\n1,x\n2,y\n3,x\n", "a,k\n5,y\n")).description, HasSubstr(", header: yes"));
 }
 
 TEST_F(LoadCsvTest, RefusesUnknownEvaluationClasses) {
@@ -217,9 +219,101 @@ TEST_F(LoadCsvTest, RefusesASingleClass) {
 TEST_F(LoadCsvTest, RefusesOtherEvaluationColumns) {
   ExpectError(Options("1,2,x\n3,4,y\n", "5,y\n"),
               Path("eval.csv") + ": 1 features, but " + Path("train.csv") + " has 2");
-  ExpectError(Options("a,b,k\n1,2,x\n3,4,y\n", "b,a,k\n1,2,x\n"),
-              Path("eval.csv") + ": feature 0 (counted from 0, without the label) is named \"b\", but in " +
-                  Path("train.csv") + " \"a\"");
+  ExpectError(Options("a,b,k\n1,2,x\n3,4,y\n", "c,a,k\n1,2,x\n"),
+              Path("eval.csv") + ": no column \"b\", which " + Path("train.csv") +
+                  " has; feature 1 (counted from 0, without the label) is named \"a\"");
+}
+
+TEST_F(LoadCsvTest, FindsEvaluationColumnsByName) {
+  const char* const kTrain = "a,b,k\n1,20,x\n3,40,y\n";
+  const auto inputs = [&](const char* eval) { return All(*LoadCsv(Options(kTrain, eval)).eval).inputs.ToVector(); };
+  EXPECT_EQ(inputs("b,a,k\n20,3,x\n"), inputs("a,b,k\n3,20,x\n"));
+  EXPECT_EQ(inputs("k,a,b\nx,3,20\n"), inputs("a,b,k\n3,20,x\n"));
+}
+
+TEST_F(LoadCsvTest, ScalesTinyAndHugeFeatures) {
+  for (const char* exponent : {"e-170", "e-300", "e300", "e39"}) {
+    const std::string e = exponent;
+    const CsvOptions options =
+        Options("a,k\n1" + e + ",x\n3" + e + ",y\n5" + e + ",x\n", "a,k\n9" + e + ",y\n-1" + e + ",x\n");
+    const DataSplit split = LoadCsv(options);
+    const float stddev = std::sqrt(8.0F / 3.0F);
+    EXPECT_THAT(All(*split.train).inputs.ToVector(),
+                ElementsAre(::testing::FloatEq(-2 / stddev), 0, ::testing::FloatEq(2 / stddev)))
+        << exponent;
+    EXPECT_THAT(All(*split.eval).inputs.ToVector(),
+                ElementsAre(::testing::FloatEq(6 / stddev), ::testing::FloatEq(-4 / stddev)));
+    EXPECT_THAT(split.notes, ::testing::Not(::testing::Contains(HasSubstr("standard deviation"))));
+  }
+}
+
+TEST_F(LoadCsvTest, NotesColumnsThatNumberTheRows) {
+  const auto notes = [&](const std::string& name, const std::function<std::string(int)>& cell) {
+    std::string text = name + ",x,k\n";
+    for (int i = 0; i < 20; ++i) text += fmt::format("{},{},{}\n", cell(i), i * i % 11, i < 10 ? "a" : "b");
+    return LoadCsv(Options(text)).notes;
+  };
+  const auto numbers = ::testing::Contains(HasSubstr("numbers the rows"));
+  for (const char* name : {"", "Unnamed: 0", "id"}) {
+    EXPECT_THAT(notes(name, [](int i) { return std::to_string(i); }), numbers) << name;
+    EXPECT_THAT(notes(name, [](int i) { return std::to_string(i + 1); }), numbers) << name;
+    EXPECT_THAT(notes(name, [](int i) { return std::to_string(i == 7 ? 6 : i); }), ::testing::Not(numbers)) << name;
+  }
+  // An index after rows were shuffled or left out.
+  EXPECT_THAT(notes("", [](int i) { return std::to_string(i * 7 % 20); }), numbers);
+  EXPECT_THAT(notes("", [](int i) { return std::to_string(3 * i + 4); }), numbers);
+  EXPECT_THAT(notes("id", [](int i) { return std::to_string(3 * i + 4); }), ::testing::Not(numbers));
+  EXPECT_THAT(notes("time", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
+  EXPECT_THAT(notes("7", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
+  // Without a header, the first of several.
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += fmt::format("{},{},{}\n", i, i * i % 11, i < 10 ? "a" : "b");
+  EXPECT_THAT(LoadCsv(Options(text)).notes, numbers);
+}
+
+TEST_F(LoadCsvTest, NotesColumnsOfOneName) {
+  EXPECT_THAT(LoadCsv(Options("a,a,b,k,k\n1,5,3,4,x\n2,5,7,8,y\n", "a,a,b,k,k\n4,1,2,9,y\n")).notes,
+              ::testing::Contains("columns of one name: \"a\" (2), \"k\" (2); data.json names them all the same"));
+}
+
+TEST_F(LoadCsvTest, NotesNamesThatAreNotUtf8AndRefusesOneClassInTwoEncodings) {
+  EXPECT_THAT(LoadCsv(Options("1,b\xe9"
+                              "e\n3,y\n",
+                              "5,y\n"))
+                  .notes,
+              ::testing::Contains("names that are not UTF-8 are read as Latin-1, and so written into data.json: "
+                                  "\"b\u00e9"
+                                  "e\""));
+  ExpectError(Options("1,b\xe9"
+                      "e\n3,b\u00e9"
+                      "e\n",
+                      "5,b\xe9"
+                      "e\n"),
+              Path("train.csv") +
+                  ": the class \"b\u00e9"
+                  "e\" is there both in UTF-8 and in another encoding (Latin-1?); expected UTF-8 "
+                  "alone");
+  ExpectError(Options("1,x\n3,b\u00e9"
+                      "e\n",
+                      "5,b\xe9"
+                      "e\n"),
+              Path("eval.csv") +
+                  ": line 1: class \"b\u00e9"
+                  "e\" does not occur in " +
+                  Path("train.csv") +
+                  ", which has \"b\u00e9"
+                  "e\" in another encoding");
+}
+
+TEST_F(LoadCsvTest, NotesAnEvaluationOnTheTrainingSamples) {
+  const std::string text = "a,b,k\n1,2,x\n3,4,y\n5,6,x\n";
+  const auto same = ::testing::Contains(HasSubstr("each of its"));
+  EXPECT_THAT(LoadCsv(Options(text, text)).notes, same);
+  CsvOptions options = Options(text);
+  options.eval_path = options.path;
+  EXPECT_THAT(LoadCsv(options).notes, same);
+  EXPECT_THAT(LoadCsv(Options(text, "b,a,k\r\n2,1,x\r\n")).notes, same);
+  EXPECT_THAT(LoadCsv(Options(text, "a,b,k\n1,2,x\n3,4.5,y\n")).notes, ::testing::Not(same));
 }
 
 TEST_F(LoadCsvTest, RefusesNumbersThatOverflowWhenScaled) {

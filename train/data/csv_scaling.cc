@@ -1,0 +1,150 @@
+#include "twofour/train/data/csv_scaling.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace twofour::train {
+namespace {
+
+// Between these powers of two, squares and sums of a file's values stay far inside the range of a double.
+constexpr int kSmallExponent = -400, kLargeExponent = 400;
+// Of the factors that bring others there: beyond it, 2^-exponent is no double any more.
+constexpr int kMostExponent = 1000;
+
+double At(const CsvTable& table, int64_t row, size_t feature) {
+  return table.values[static_cast<size_t>(row * table.features) + feature];
+}
+
+/// The exponent of a power of two near `size`, or 0 where nothing has to be scaled.
+int UnitExponent(double size) {
+  const int exponent = std::ilogb(size);
+  if (exponent >= kSmallExponent && exponent <= kLargeExponent) return 0;
+  return std::clamp(exponent, -kMostExponent, kMostExponent);
+}
+
+/// One feature whose numbers are so large or so small that their sum, or their squares, may be no doubles.
+void MeasureExtreme(const CsvTable& table, std::span<const int64_t> rows, size_t feature, double min, double max,
+                    FeatureScaling& scaling) {
+  const auto count = static_cast<double>(rows.size());
+  const int large = std::max(UnitExponent(std::max(std::abs(min), std::abs(max))), 0);
+  double mean = 0;
+  for (const int64_t row : rows) mean += std::ldexp(At(table, row, feature), -large);
+  mean /= count;
+  // Halved, since the spread of what a double holds may be none itself.
+  const int unit = UnitExponent(max / 2 - min / 2);
+  double squares = 0;
+  for (const int64_t row : rows) {
+    const double offset = std::ldexp(At(table, row, feature), -large) - mean;
+    const double scaled = std::ldexp(offset, large - unit);
+    squares += scaled * scaled;
+  }
+  scaling.mean[feature] = std::ldexp(mean, large);
+  // Not below the least double: a scale of 0 would be none.
+  scaling.stddev[feature] =
+      std::max(std::ldexp(std::sqrt(squares / count), unit), std::numeric_limits<double>::denorm_min());
+}
+
+FeatureScaling Measure(const CsvTable& table, std::span<const int64_t> rows, bool extremes) {
+  const auto features = static_cast<size_t>(table.features);
+  const auto count = static_cast<double>(rows.size());
+  const double* first = table.values.data() + rows[0] * table.features;
+  std::vector<double> min(first, first + features), max(min);
+  FeatureScaling scaling{std::vector<double>(features), std::vector<double>(features)};
+  for (int64_t row : rows) {
+    const double* values = table.values.data() + row * table.features;
+    for (size_t i = 0; i < features; ++i) {
+      scaling.mean[i] += values[i];
+      min[i] = std::min(min[i], values[i]);
+      max[i] = std::max(max[i], values[i]);
+    }
+  }
+  for (double& mean : scaling.mean) mean /= count;
+  for (int64_t row : rows) {
+    const double* values = table.values.data() + row * table.features;
+    for (size_t i = 0; i < features; ++i) {
+      const double offset = values[i] - scaling.mean[i];
+      scaling.stddev[i] += offset * offset;
+    }
+  }
+  for (size_t i = 0; i < features; ++i) {
+    scaling.stddev[i] = std::sqrt(scaling.stddev[i] / count);
+    if (min[i] == max[i]) {
+      // Rounding can leave a constant column a tiny deviation, which would blow its noise up to ones.
+      scaling.mean[i] = min[i];
+      scaling.stddev[i] = 1;
+    } else if (extremes && (UnitExponent(max[i] / 2 - min[i] / 2) != 0 ||
+                            UnitExponent(std::max(std::abs(min[i]), std::abs(max[i]))) > 0)) {
+      MeasureExtreme(table, rows, i, min[i], max[i], scaling);
+    } else if (scaling.stddev[i] == 0) {
+      scaling.stddev[i] = 1;  // Only without `extremes`.
+    }
+  }
+  return scaling;
+}
+
+std::string ListFeatures(const CsvTable& table, const std::vector<size_t>& features) {
+  constexpr size_t kMostNamed = 5;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < std::min(features.size(), kMostNamed); ++i) {
+    names.push_back(FeatureName(table, static_cast<int64_t>(features[i])));
+  }
+  return fmt::format("feature{} {}{}", features.size() == 1 ? "" : "s", fmt::join(names, ", "),
+                     features.size() > kMostNamed ? fmt::format(" and {} more", features.size() - kMostNamed) : "");
+}
+
+}  // namespace
+
+FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
+  return Measure(table, rows, true);
+}
+
+FeatureScaling MeasureScalingAsEarlier(const CsvTable& table, std::span<const int64_t> rows) {
+  return Measure(table, rows, false);
+}
+
+std::vector<std::string> NoteRounding(const CsvTable& table, std::span<const int64_t> rows,
+                                      const FeatureScaling& scaling) {
+  std::vector<std::string> notes;
+  std::vector<size_t> coarse, vanish, merge;
+  for (size_t feature = 0; feature < static_cast<size_t>(table.features); ++feature) {
+    if (!scaling.mean.empty()) {
+      if (scaling.stddev[feature] < std::numeric_limits<double>::min()) coarse.push_back(feature);
+      continue;
+    }
+    const double first = At(table, rows[0], feature);
+    bool vanishes = false, differs = false, differs_as_float = false;
+    for (const int64_t row : rows) {
+      const double value = At(table, row, feature);
+      vanishes |= value != 0 && static_cast<float>(value) == 0;
+      differs |= value != first;
+      differs_as_float |= static_cast<float>(value) != static_cast<float>(first);
+    }
+    if (differs && !differs_as_float) {
+      merge.push_back(feature);
+    } else if (vanishes) {
+      vanish.push_back(feature);
+    }
+  }
+  if (!coarse.empty()) {
+    notes.push_back(
+        fmt::format("{}: a standard deviation below {:.2g}, where even 64-bit floats have few digits: multiply by "
+                    "a large number",
+                    ListFeatures(table, coarse), std::numeric_limits<double>::min()));
+  }
+  constexpr const char* kCure = "data.csv.standardize: true scales in 64 bits";
+  if (!merge.empty()) {
+    notes.push_back(fmt::format("{}: values that differ, but are the same 32-bit float in all rows to train on; {}",
+                                ListFeatures(table, merge), kCure));
+  }
+  if (!vanish.empty()) {
+    notes.push_back(
+        fmt::format("{}: values too small for a 32-bit float, which become 0; {}", ListFeatures(table, vanish), kCure));
+  }
+  return notes;
+}
+
+}  // namespace twofour::train
