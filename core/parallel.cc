@@ -85,6 +85,7 @@ void ParallelFor(int64_t count, [[maybe_unused]] int64_t grain, const std::funct
   if (count <= 0) return;
 #ifdef _OPENMP
   if (Share(count, count / std::max<int64_t>(grain, 1), body)) return;
+  const OneOpenMpThread one_thread;
 #endif
   body(0, count);
 }

@@ -8,8 +8,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <exception>
+#include <mutex>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "twofour/core/clock.h"
 #include "twofour/core/sleep.h"
@@ -46,6 +49,24 @@ class SignalsBlocked {
  private:
   sigset_t previous_;
 };
+
+/// How many of `count` threads more the system grants at this moment.
+[[maybe_unused]] int CountGranted(int count) {
+  std::mutex all_started;
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard hold(all_started);
+    try {
+      threads.reserve(static_cast<size_t>(count));
+      while (static_cast<int>(threads.size()) < count) {
+        threads.emplace_back([&all_started] { const std::lock_guard wait(all_started); });
+      }
+    } catch (const std::exception&) {  // No more than that.
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<int>(threads.size());
+}
 
 [[maybe_unused]] void SleepForever() {
   static std::atomic<uint32_t> never{0};
@@ -159,6 +180,11 @@ void WorkerTeam::HaveWorkers(int count) {
 void WorkerTeam::StartWorkers([[maybe_unused]] int first, [[maybe_unused]] int count) {
 #ifdef _OPENMP
   const SignalsBlocked blocked;
+  // OpenMP ends the process where it gets fewer threads than it asked for, so we ask first: for them, for the thread
+  // that opens the region, and for one that may still be going away when OpenMP asks.
+  constexpr int kBesides = 2;
+  count = std::min(count, CountGranted(count + kBesides) - kBesides);
+  if (count <= 0) return;  // Those who bring work do it themselves.
   try {
     // A thread of its own opens the region, because it does not come back from there.
     std::thread([=, this] {

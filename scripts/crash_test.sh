@@ -158,7 +158,7 @@ by_size_limit() {
   [ "$status" -eq 0 ] || fail "round $round: ended with $status"
 }
 
-metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu)":[^,}]*//g' "$1/metrics.jsonl"; }
+metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu|mfu_rough)":[^,}]*//g' "$1/metrics.jsonl"; }
 
 began=$(date +%s%N)
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null

@@ -8,12 +8,14 @@
 #endif
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -209,6 +211,12 @@ TEST(ParallelForTest, BodiesSeeOneOpenMpThreadWhereverTheyRun) {
       if (!omp_in_parallel() && omp_get_max_threads() != 1) ++wrong;
     });
   }
+  // Also where they are not worth sharing, and within others.
+  ParallelFor(1, 1, [&](int64_t, int64_t) {
+    if (omp_get_max_threads() != 1) ++wrong;
+    ParallelFor(6, 1, [](int64_t, int64_t) {});
+    if (omp_get_max_threads() != 1) ++wrong;
+  });
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(omp_get_max_threads(), 2);  // As it was before.
 }
@@ -296,6 +304,28 @@ TEST(ParallelForDeathTest, SignalsAreLeftToTheProgramsOwnThreads) {
   };
   EXPECT_EXIT(send_signal(), ::testing::ExitedWithCode(5), "");
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which need address space of their own.
+/// libgomp ends the process with exit code 1 where it gets fewer threads than it asks for.
+TEST(ParallelForDeathTest, WorksWithTheThreadsThatTheSystemGrants) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto work = [](int stacks) {
+    int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    // A thread's stack does not fit into half of one.
+    const auto bytes = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE)) + static_cast<rlim_t>(stacks) * (8 << 20);
+    const rlimit limit{bytes + (4 << 20), bytes + (4 << 20)};
+    setrlimit(RLIMIT_AS, &limit);
+    const ScopedNumThreads scoped(4);
+    std::atomic<int64_t> sum = 0;
+    for (int round = 0; round < 20; ++round) {
+      ParallelFor(60, 1, [&sum](int64_t begin, int64_t end) { sum += end - begin; });
+    }
+    std::_Exit(sum == 20 * 60 ? 5 : 6);
+  };
+  for (int stacks = 0; stacks < 6; ++stacks) EXPECT_EXIT(work(stacks), ::testing::ExitedWithCode(5), "") << stacks;
+}
+#endif
 
 TEST(NumThreadsTest, SetAndGet) {
   const ScopedNumThreads scoped(3);

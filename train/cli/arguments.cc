@@ -39,6 +39,11 @@ struct Element<std::vector<T>> {
 
 Argument& Argument::Type(const std::string& name) {
   option_->type_name(name);
+  // Of a file or a folder, an empty name is a shell variable that was not set.
+  if (name.starts_with("DIR") || name.starts_with("FILE")) {
+    option_->check(CLI::Validator(
+        [](const std::string& text) { return text.empty() ? "nothing, expected a name" : std::string(); }, ""));
+  }
   return *this;
 }
 

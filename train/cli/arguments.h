@@ -25,7 +25,7 @@ class Argument {
   explicit Argument(CLI::Option* option, std::shared_ptr<ArgumentBounds> bounds = nullptr)
       : option_(option), bounds_(std::move(bounds)) {}
 
-  /// How its value is called in the help.
+  /// How its value is called in the help. That of a DIR or a FILE may not be empty.
   Argument& Type(const std::string& name);
   Argument& Required();
   /// Of a number, in which the help shows it; the bounds of its type hold anyway.

@@ -224,6 +224,13 @@ TEST_F(AppTest, BadArgumentsExitWith2) {
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 
+TEST_F(AppTest, AnEmptyNameIsAVariableThatWasNotSet) {
+  for (const char* option : {"--out", "--config", "--resume"}) {
+    EXPECT_THAT(Train("run", {"--dry-run", option, ""}), FailsWith(2, HasSubstr(": nothing, expected a name")))
+        << option;
+  }
+}
+
 TEST_F(AppTest, ACommandStandsFirst) {
   EXPECT_THAT(
       Run({"--threads", "2", "report", "runs/a"}),
