@@ -106,6 +106,21 @@ TEST_F(SwapReportTest, AForcedKernelIsTakenWhereNoOtherMaskComes) {
   }
 }
 
+TEST_F(SwapReportTest, AResumedRunIsAskedOnlyForWhatIsStillToCome) {
+  ASSERT_EQ(
+      Train({"sparsity.schedule={shape:CUBIC end{step:10}}", "checkpoint.every_steps=5", "checkpoint.keep=10"}, {})
+          .code,
+      0);
+  const ScopedEnv env("TWOFOUR_KERNEL", Best("pair_bucket"));
+  const auto branch = [this](const std::string& checkpoint) {
+    return Run({"--resume", Path("run/checkpoints/" + checkpoint), "--out", Path("branch")});
+  };
+  EXPECT_THAT(branch("step-5"), FailsWith(2, HasSubstr("not all masks of this run are 2:4 both ways")));
+  const Outcome late = branch("step-15");
+  EXPECT_EQ(late.code, 0) << late.err;
+  EXPECT_THAT(late.out, Not(HasSubstr("other masks")));
+}
+
 TEST_F(SwapReportTest, NamesTheKernelsOfMasksThatAreNotTwoOfFourYet) {
   EXPECT_THAT(Printed({kTwoStages}), HasSubstr("  kernels of masks that are 2:4 in every tile; of other masks: " +
                                                Best("masked_rows") + "; while nothing is pruned: dense products\n"));
