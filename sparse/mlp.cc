@@ -184,7 +184,7 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
 
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
                      SemiSparseMlpReport* report) {
-  ops::RequireFloating("SemiSparseMlp", "x", x);
+  if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32 [..., in_features]");
   if (x.dtype() != DType::kF32 || x.rank() == 0) {
     throw Error(
         fmt::format("SemiSparseMlp: x {} {}, expected f32 [..., in_features]", NameOf(x.dtype()), ToString(x.shape())));

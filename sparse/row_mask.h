@@ -9,8 +9,8 @@
 namespace twofour::sparse {
 
 /// Of every `of` neighbours along a row, `keep` are kept: "N:M". 2:4 along rows alone is what inference asks for
-/// (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021); training then has to multiply with the transposed
-/// weight as a dense matrix.
+/// (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021); in training the transposed
+/// weight is not 2:4 then, and products run on kernels that take any mask.
 struct RowPattern {
   int keep = 2;
   int of = 4;

@@ -24,7 +24,7 @@ class SemiSparseWeight {
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
-  /// Whether the mask keeps at most two of four both ways; if not, products run as those of dense matrices.
+  /// Whether the mask keeps at most two of four both ways; if not, only kernels that take any mask multiply with it.
   bool two_of_four() const { return two_of_four_; }
 
   /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/data/shuffle.h"
 #include "twofour/train/task.h"
@@ -26,6 +28,7 @@ class ClassificationTask : public Task {
   EvalMetrics Evaluate() override;
   std::string_view unit() const override { return "samples"; }
   int64_t units_per_batch() const override { return sampler_.batch_size(); }
+  int64_t units_per_evaluation_batch() const override { return std::min(eval_batch_size_, eval_data_.size()); }
 
  private:
   nn::Module& model_;

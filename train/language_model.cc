@@ -13,6 +13,7 @@ namespace twofour::train {
 LanguageModelTask::LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options)
     : model_(model),
       batch_size_(options.batch_size),
+      eval_batch_size_(options.eval_batch_size),
       eval_max_batches_(options.eval_max_batches),
       train_(data.train, options.batch_size, model.options().sequence_length, options.seed),
       eval_(data.eval, options.eval_batch_size, model.options().sequence_length),

@@ -27,11 +27,12 @@ class LanguageModelTask : public Task {
   EvalMetrics Evaluate() override;
   std::string_view unit() const override { return "tokens"; }
   int64_t units_per_batch() const override { return batch_size_ * model_.options().sequence_length; }
+  int64_t units_per_evaluation_batch() const override { return eval_batch_size_ * model_.options().sequence_length; }
   double flops_per_unit() const override { return flops_per_token_; }
 
  private:
   nn::Gpt& model_;
-  int64_t batch_size_, eval_max_batches_;
+  int64_t batch_size_, eval_batch_size_, eval_max_batches_;
   RandomWindows train_;
   SequentialWindows eval_;
   double eval_bytes_per_token_, flops_per_token_;

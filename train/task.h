@@ -25,6 +25,8 @@ class Task {
   virtual std::string_view unit() const = 0;
   /// How many of these make a micro-batch.
   virtual int64_t units_per_batch() const = 0;
+  /// How many of them an evaluation takes at once.
+  virtual int64_t units_per_evaluation_batch() const { return units_per_batch(); }
   /// Floating-point operations that training the dense model takes for one of them; 0: not known.
   virtual double flops_per_unit() const { return 0; }
 };

@@ -27,7 +27,8 @@ struct LinearShape {
   int64_t in_features = 0;
   int64_t batch = 0;
   Direction direction = Direction::kForward;
-  /// Whether the mask keeps at most two of four along rows and along columns. Others run as dense matrices.
+  /// Whether the mask keeps at most two of four along rows and along columns. Kernels that need it so say
+  /// that they cannot take others.
   bool two_of_four = true;
 };
 

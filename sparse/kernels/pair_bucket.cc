@@ -64,7 +64,7 @@ namespace {
 std::string WhyNot(const LinearShape& shape) {
   const std::string here = WhyNotHere(HWY_TARGET);
   if (!here.empty()) return here;
-  if (!shape.two_of_four) return "the mask keeps more than two of four somewhere";
+  if (!shape.two_of_four) return "the mask keeps more than two of four in a row or column";
   return WhyNotTiled(shape);
 }
 

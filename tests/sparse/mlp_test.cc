@@ -30,7 +30,9 @@ using test::ExpectClose;
 using test::RandomF32;
 using test::ScopedEnv;
 using test::ScopedNumThreads;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::ThrowsMessage;
 
 struct Sizes {
@@ -218,7 +220,13 @@ TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
   Example example({{30}, 16, 32, 8});
   EXPECT_THROW(SemiSparseMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
   EXPECT_THROW(SemiSparseMlp(kernel, example.x, example.fc, example.fc), Error);
-  EXPECT_THROW(SemiSparseMlp(kernel, example.x.To(DType::kF64), example.fc, example.proj), Error);
+  for (const DType dtype : {DType::kF64, DType::kI32}) {
+    EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x.To(dtype), example.fc, example.proj); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("x " + std::string(NameOf(dtype)) + " [30, 16], expected f32 ["),
+                                           Not(HasSubstr("expected f32 or f64")))));
+  }
+  EXPECT_THAT([&] { SemiSparseMlp(kernel, {}, example.fc, example.proj); },
+              ThrowsMessage<Error>(HasSubstr("x is undefined, expected f32")));
 }
 
 TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "twofour/train/cli/output.h"
 #include "twofour/train/cli/retrain.h"
 #include "twofour/train/cli/startup_table.h"
+#include "twofour/train/cli/swap_report.h"
 #include "twofour/train/config/build_optimizer.h"
 #include "twofour/train/config/build_sparsity.h"
 #include "twofour/train/config/data_files.h"
@@ -103,6 +105,15 @@ void WarnOfOtherData(const Run& run, std::ostream& err) {
   if (!run.resume && config.filename() == RunFiles{}.config()) warn(config.string(), true);
 }
 
+/// A sample or a token is a row of every product.
+RunExtent ExtentOf(const Run& run) {
+  const Task& task = *run.workload.task;
+  return {.batch = task.units_per_batch(),
+          .evaluation_batch = task.units_per_evaluation_batch(),
+          .first_step = run.step(),
+          .last_step = run.config.training().steps()};
+}
+
 }  // namespace
 
 RunFolder::IfExists IfExists(const CommandLine& line) {
@@ -147,15 +158,18 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   WarnOfOtherData(run, context.err);
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
-  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
-  PrintNotes(run.workload.notes, context.err);
+  // Told when all of it is known: what cannot be done is an error alone, not one behind half a table.
+  std::ostringstream table, swap_report;
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, table);
   if (config.sparsity().enabled()) {
     const nn::SwapReport report = SwapLayers(config, model);
-    // A sample or a token is a row of every product.
-    PrintSwapReport(report, BuildSwapOptions(config), model, run.workload.task->units_per_batch(), context.out);
+    if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
+    PrintSwapReport(report, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
   }
-  if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
+  context.out << table.str();
+  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
+  PrintNotes(run.workload.notes, context.err);
+  context.out << swap_report.str();
   if (initial) context.out << InitialMasksLine(*initial, config);
   return run;
 }

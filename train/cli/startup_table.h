@@ -6,8 +6,6 @@
 
 #include "twofour/core/peak_estimate.h"
 #include "twofour/core/processors.h"
-#include "twofour/nn/module.h"
-#include "twofour/nn/swap.h"
 #include "twofour/train/config/workload.h"
 
 #include "config.pb.h"
@@ -22,10 +20,5 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 /// kernels, the `peak` if it was measured, and the workload's notes.
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        const PeakFlops& peak, std::ostream& out);
-
-/// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
-/// `model` run as one op, and each linear kept dense and why. `batch` is the rows that a training product has.
-void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model, int64_t batch,
-                     std::ostream& out);
 
 }  // namespace twofour::train
