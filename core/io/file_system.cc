@@ -146,6 +146,7 @@ class PosixFileSystem final : public FileSystem {
     std::error_code error;
     const Path path = std::filesystem::canonical(directory, error);
     if (error) return true;  // Whoever tries will see.
+    if (path == path.root_path()) return false;
     struct statx status {};
     if (::statx(AT_FDCWD, path.c_str(), 0, 0, &status) == 0 &&
         (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {

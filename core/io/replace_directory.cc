@@ -127,8 +127,8 @@ Path ReplaceContents(FileSystem& files, const Path& replacement, const Path& pat
   std::erase_if(old_names, [&prefix](const std::string& name) { return name.starts_with(prefix); });
   std::vector<std::string> names = files.ListDirectory(replacement);
   const auto is_mark = [&mark](const std::string& name) { return name == mark; };
-  std::ranges::stable_partition(old_names, is_mark);
-  std::ranges::stable_partition(names, std::not_fn(is_mark));
+  std::stable_partition(old_names.begin(), old_names.end(), is_mark);
+  std::stable_partition(names.begin(), names.end(), std::not_fn(is_mark));
 
   const Path aside = old_names.empty() ? Path() : AsideOf(replacement);
   try {
