@@ -71,8 +71,15 @@ void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& o
     if (run.line.overwrite) {
       files.RemoveAll(paths.model());
     } else {
-      files.Rename(paths.model(), paths.model_of_step(step));
-      out << fmt::format("{}: what was the final model after step {}\n", paths.model_of_step(step).string(), step);
+      const std::filesystem::path aside = paths.FreeModelOfStep(files, step);
+      files.Rename(paths.model(), aside);
+      out << fmt::format("{}: what was the final model after step {}\n", aside.string(), step);
+    }
+  }
+  if (run.line.overwrite) {
+    for (const std::filesystem::path& later : paths.ModelsSetAsideAfter(files, step)) {
+      files.RemoveAll(later);
+      out << fmt::format("{}: discarded, like all that came after step {}\n", later.string(), step);
     }
   }
   checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
@@ -216,6 +223,10 @@ int Train(Run& run, const CommandContext& context) {
   const bool finished = TrainIn(*folder, run, trainer);
   progress.Finish();
   if (!finished) {
+    if (folder->is_waiting()) {
+      out << fmt::format("stopped before the first step; the run in {} was not replaced\n", run.folder.string());
+      return 128 + context.stop.signal;
+    }
     out << fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
                        run.folder.string());
     return 128 + context.stop.signal;
