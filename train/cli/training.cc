@@ -196,8 +196,10 @@ int Train(Run& run, const CommandContext& context) {
   };
   TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
   std::optional<RunFolder> folder;
+  bool writes = false;
   if (run.in_place() || run.line.overwrite) {
     services.before_writing = [&] {
+      writes = true;
       if (run.in_place()) RewriteFolder(run, checkpoints, out);
       if (folder->is_waiting()) ReplaceRun(*folder, context.err);
       checkpoints.MoveTo(folder->paths().checkpoints());
@@ -223,12 +225,12 @@ int Train(Run& run, const CommandContext& context) {
   const bool finished = TrainIn(*folder, run, trainer);
   progress.Finish();
   if (!finished) {
-    if (folder->is_waiting()) {
-      out << fmt::format("stopped before the first step; the run in {} was not replaced\n", run.folder.string());
-      return 128 + context.stop.signal;
-    }
-    out << fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
-                       run.folder.string());
+    // What was asked for is not in the folder's config as long as nothing was written.
+    out << (folder->is_waiting() || (run.in_place() && !writes)
+                ? fmt::format("stopped before a step was made; the run in {} is as it was: start again as before\n",
+                              run.folder.string())
+                : fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
+                              run.folder.string()));
     return 128 + context.stop.signal;
   }
   Conclude({.config = config,

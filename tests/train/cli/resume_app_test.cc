@@ -272,7 +272,12 @@ TEST_F(ResumeAppTest, AStopDuringTheLastEvaluationLeavesThatAndTheModelToTheRunT
   EXPECT_EQ(stopped.code, 128 + SIGTERM);
   EXPECT_THAT(stopped.out, HasSubstr("stopped after step 1; go on with: trainer --resume "));
   EXPECT_FALSE(fs::exists(dir_ / "part/model.safetensors"));
-  EXPECT_EQ(Resume("part").code, 128 + SIGTERM);  // Stopped in the same evaluation.
+  // Stopped in the same evaluation, nothing changes: not the config either.
+  const auto before = SnapshotOf(dir_ / "part");
+  const Outcome again = Resume("part", {"--set", "training.steps=3"});
+  EXPECT_EQ(again.code, 128 + SIGTERM);
+  EXPECT_THAT(again.out, HasSubstr("is as it was: start again as before"));
+  EXPECT_EQ(SnapshotOf(dir_ / "part"), before);
   stop_.stop = false;
   const Outcome resumed = Resume("part");
   ASSERT_EQ(resumed.code, 0) << resumed.err;
@@ -293,7 +298,7 @@ TEST_F(ResumeAppTest, AStopDuringTheEvaluationBeforeTheFirstStepReplacesNoRun) {
   stop_.stop = true;
   const Outcome outcome = Train("run", overwrite);
   EXPECT_EQ(outcome.code, 128 + SIGTERM) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("stopped before the first step"), HasSubstr("was not replaced")));
+  EXPECT_THAT(outcome.out, HasSubstr("stopped before a step was made; the run in " + Path("run") + " is as it was"));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
   // A new run is there, to be gone on with.
   EXPECT_EQ(Train("new", masks).code, 128 + SIGTERM);
