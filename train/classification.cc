@@ -45,6 +45,7 @@ EvalMetrics ClassificationTask::Evaluate() {
   double loss_sum = 0;
   int64_t correct = 0;
   for (int64_t begin = 0; begin < size; begin += eval_batch_size_) {
+    BeforeEvaluationBatch();
     std::vector<int64_t> indices(static_cast<size_t>(std::min(eval_batch_size_, size - begin)));
     std::iota(indices.begin(), indices.end(), begin);
     const Batch batch = eval_data_.Get(indices);

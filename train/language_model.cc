@@ -38,6 +38,7 @@ EvalMetrics LanguageModelTask::Evaluate() {
       eval_max_batches_ == 0 ? eval_.num_batches() : std::min(eval_max_batches_, eval_.num_batches());
   double loss_sum = 0, tokens = 0;
   for (int64_t i = 0; i < batches; ++i) {
+    BeforeEvaluationBatch();
     const TokenBatch batch = eval_.Get(i);
     const auto count = static_cast<double>(batch.targets.numel());
     loss_sum += model_.Loss(batch.inputs, batch.targets).item() * count;

@@ -1,6 +1,7 @@
 #include "twofour/train/run_folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string>
@@ -51,12 +52,28 @@ bool IsAsGoodAsEmpty(FileSystem& files, const fs::path& folder) {
                              [&](const std::string& name) { return IsTemporaryOf(temporary, name); });
 }
 
+/// What a folder holds that is not of a run.
+std::vector<std::string> NotOfARun(FileSystem& files, const fs::path& folder) {
+  std::vector<std::string> names = files.ListDirectory(folder);
+  std::erase_if(names, RunFiles::IsOwn);
+  return names;
+}
+
+/// "NAME.replaced" beside a folder, or with a number after it, which nothing has yet.
+fs::path FreePathForReplaced(FileSystem& files, const fs::path& folder) {
+  fs::path path = fs::path(folder) += ".replaced";
+  for (int number = 2; files.Exists(path); ++number) path = fmt::format("{}.replaced-{}", folder.string(), number);
+  return path;
+}
+
 /// Removes what processes that were killed while they made this folder left: whose lock nobody holds any more. An old
-/// run that such a process had put aside (see ReplaceDirectory) is not among it.
+/// run that such a process had put aside (see ReplaceDirectory) is not among it, nor one that it had replaced and that
+/// still holds what is not the run's.
 void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
   for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
     const fs::path path = temporary.parent_path() / name;
-    if (IsTemporaryOf(temporary, name) && FolderLock::IsAbandoned(files, path)) RemoveAfterFailure(files, path);
+    if (!IsTemporaryOf(temporary, name) || !FolderLock::IsAbandoned(files, path)) continue;
+    if (NotOfARun(files, path).empty()) RemoveAfterFailure(files, path);
   }
 }
 
@@ -121,7 +138,11 @@ RunFolder RunFolder::Prepare(FileSystem& files, const fs::path& path, const std:
   // What was left within it by a process that found that it had to stay where it is.
   if (exists && !stays) RemoveLeftOver(files, TemporaryFor(target, /*stays=*/true));
   try {
-    files.RemoveAll(temporary);  // Of a killed process that had our number.
+    // Of a killed process that had our number.
+    if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
+      MoveDirectory(files, temporary, FreePathForReplaced(files, target));
+    }
+    files.RemoveAll(temporary);
     files.CreateDirectories(temporary);
     RunFolder folder(files, temporary);
     folder.NoteLackOfLock(path);
@@ -149,7 +170,10 @@ void RunFolder::NoteLackOfLock(const fs::path& path) {
 void RunFolder::TakePlace() {
   fs::path old;
   if (stays_) {
-    old = ReplaceContents(*files_, temporary_, target_, RunFiles{}.config().filename().string());
+    const auto stays = [](const std::string& name) { return !RunFiles::IsOwn(name); };
+    const std::vector<std::string> kept = NotOfARun(*files_, target_);
+    old = ReplaceContents(*files_, temporary_, target_, RunFiles{}.config().filename().string(), stays);
+    NoteKept(kept);
   } else if (is_waiting()) {
     old = ReplaceDirectory(*files_, temporary_, target_);
   } else {
@@ -159,13 +183,52 @@ void RunFolder::TakePlace() {
   old_lock_.reset();
   paths_ = {given_};
   // The old run goes only now that the new one stands in its place.
-  for (const fs::path& path : {stays_ ? left : fs::path(), old}) {
+  if (stays_) RemoveOld(left);
+  if (!old.empty()) RemoveOld(old);
+}
+
+void RunFolder::RemoveOld(const fs::path& old) {
+  try {
+    if (CarryOver(old)) files_->RemoveAll(old);
+  } catch (const Error& error) {
+    notes_.push_back(fmt::format("of the run that was replaced: {}", error.what()));
+  }
+}
+
+void RunFolder::NoteKept(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  notes_.push_back(
+      fmt::format("{}: kept what is not of the run that was replaced: {}", given_.string(), fmt::join(names, ", ")));
+}
+
+bool RunFolder::CarryOver(const fs::path& old) {
+  std::vector<std::string> kept, left;
+  std::string reason;
+  for (const std::string& name : NotOfARun(*files_, old)) {
     try {
-      if (!path.empty()) files_->RemoveAll(path);
+      if (files_->Exists(target_ / name)) throw Error("the new one has such a name already");
+      MoveEntry(*files_, old / name, target_ / name);
+      kept.push_back(name);
     } catch (const Error& error) {
-      notes_.push_back(fmt::format("of the run that was replaced: {}", error.what()));
+      left.push_back(name);
+      reason = error.what();
     }
   }
+  NoteKept(kept);
+  if (left.empty()) return true;
+  fs::path place = old;
+  try {
+    const fs::path named = FreePathForReplaced(*files_, target_);
+    MoveDirectory(*files_, old, named);
+    place = named;
+  } catch (const Error&) {
+    // It stays where it is.
+  }
+  notes_.push_back(
+      fmt::format("{}: the run that was replaced lies there, with what is not of it and could not be kept "
+                  "in the new one's folder: {}, because: {}",
+                  place.string(), fmt::join(left, ", "), reason));
+  return false;
 }
 
 RunFolder RunFolder::Create(FileSystem& files, const fs::path& path, const std::string& config_text, IfExists if_exists,

@@ -49,13 +49,18 @@ class RunFolder {
   void TakePlace();
 
   const RunFiles& paths() const { return paths_; }
-  /// What there is to say about it: that it is not locked, or what could not be removed of the run that was replaced.
+  /// What there is to say about it: that it is not locked, what in the folder of the run that was replaced was not the
+  /// run's (see RunFiles::IsOwn) and so is kept in the new one, and what could not be kept there, or not be removed.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   /// Takes its lock.
   RunFolder(FileSystem& files, std::filesystem::path path);
   void NoteLackOfLock(const std::filesystem::path& path);
+  void NoteKept(const std::vector<std::string>& names);
+  void RemoveOld(const std::filesystem::path& old);
+  /// Moves what is not the old run's into the new one's folder. Whether nothing of it is left.
+  bool CarryOver(const std::filesystem::path& old);
 
   FileSystem* files_;
   RunFiles paths_;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "twofour/core/tensor.h"
@@ -20,6 +22,8 @@ class Task {
   virtual Tensor Loss(uint64_t number) = 0;
   /// The model over all evaluation data. The caller turns training mode and gradients off.
   virtual EvalMetrics Evaluate() = 0;
+  /// Evaluate(), but nothing where `stop` (null: never) is true before one of its batches.
+  std::optional<EvalMetrics> EvaluateUnless(const std::atomic<bool>* stop);
 
   /// What batches are counted in: "samples", "tokens".
   virtual std::string_view unit() const = 0;
@@ -29,6 +33,14 @@ class Task {
   virtual int64_t units_per_evaluation_batch() const { return units_per_batch(); }
   /// Floating-point operations that training the dense model takes for one of them; 0: not known.
   virtual double flops_per_unit() const { return 0; }
+
+ protected:
+  /// To be called by Evaluate before each batch: a long evaluation that does not can only be waited for. What it throws
+  /// is to be let through.
+  void BeforeEvaluationBatch() const;
+
+ private:
+  const std::atomic<bool>* stop_evaluation_ = nullptr;
 };
 
 }  // namespace twofour::train

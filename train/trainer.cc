@@ -94,10 +94,15 @@ bool Trainer::Run() {
     sparse_.SetOptimizerStep(state_.step);
     // The best of the evaluations to come takes the place of one whose checkpoint is gone.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
-    if (options_.evaluate_first && state_.step == 0) first_evaluation_ = EvaluateFinite();
+    // Where the evaluation that it begins with is stopped, there is nothing to save.
+    if (options_.evaluate_first && state_.step == 0) {
+      first_evaluation_ = EvaluateFinite();
+      if (!first_evaluation_) return false;
+    }
     stage_ = Stage::kBetweenUpdates;
     if (state_.evaluation_pending) {
       EvaluateAndSaveBest();
+      if (state_.evaluation_pending) return false;
       SaveCheckpoint();
     }
     for (; !Finished(); ++step) {
@@ -112,7 +117,7 @@ bool Trainer::Run() {
                             SaveAfterFailure()),
                 known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure);
   }
-  return Finished();
+  return Finished() && !state_.evaluation_pending;
 }
 
 void Trainer::Step() {
@@ -215,22 +220,22 @@ void Trainer::RecordTensors() {
   }
 }
 
-EvalMetrics Trainer::Evaluate() {
+std::optional<EvalMetrics> Trainer::EvaluateUnless(const std::atomic<bool>* stop) {
   const NoGradGuard no_grad;
   const bool was_training = model_.training();
   model_.SetTraining(false);
-  EvalMetrics metrics = task_.Evaluate();
-  metrics.step = state_.step;
+  std::optional<EvalMetrics> metrics = task_.EvaluateUnless(stop);
+  if (metrics) metrics->step = state_.step;
   model_.SetTraining(was_training);
   return metrics;
 }
 
-EvalMetrics Trainer::EvaluateFinite() {
+std::optional<EvalMetrics> Trainer::EvaluateFinite() {
   stage_ = Stage::kEvaluating;
   MeasureDensities(false);
-  const EvalMetrics metrics = Evaluate();
+  std::optional<EvalMetrics> metrics = EvaluateUnless(services_.stop);
   stage_ = Stage::kRecording;
-  if (!std::isfinite(metrics.loss)) ThrowNotFinite("the evaluation loss", metrics.loss, parameters_);
+  if (metrics && !std::isfinite(metrics->loss)) ThrowNotFinite("the evaluation loss", metrics->loss, parameters_);
   return metrics;
 }
 
@@ -245,14 +250,18 @@ void Trainer::RecordFirstEvaluation() {
 }
 
 void Trainer::EvaluateAndSaveBest() {
-  const EvalMetrics metrics = EvaluateFinite();
-  Record(metrics);
+  const std::optional<EvalMetrics> metrics = EvaluateFinite();
+  if (!metrics) {
+    state_.evaluation_pending = true;
+    return;
+  }
+  Record(*metrics);
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
-  Count(metrics, state_.best_evaluation);
-  if (IsDue(options_.eval_every_steps)) Count(metrics, state_.best_scheduled);
-  if (options_.save_best && (state_.best_step == 0 || metrics.loss < state_.best_loss)) {
+  Count(*metrics, state_.best_evaluation);
+  if (IsDue(options_.eval_every_steps)) Count(*metrics, state_.best_scheduled);
+  if (options_.save_best && (state_.best_step == 0 || metrics->loss < state_.best_loss)) {
     state_.best_step = state_.step;
-    state_.best_loss = metrics.loss;
+    state_.best_loss = metrics->loss;
     SaveCheckpoint();
   }
 }

@@ -51,7 +51,9 @@ struct TrainerServices {
   /// its place, changes that run's files here and not before, so that a start which fails at once changes nothing: the
   /// record of an evaluation before the first step waits for that step, too. Where it throws, nothing is written.
   std::function<void()> before_writing = {};
-  /// Looked at after every step: true ends the run there, with a checkpoint.
+  /// Looked at after every step and before every batch of an evaluation: true ends the run there, with a checkpoint. A
+  /// run that goes on from it begins with the evaluation that was not made to its end. One that was to be made before
+  /// the first step leaves no checkpoint, and nothing is written.
   const std::atomic<bool>* stop = nullptr;
 };
 
@@ -76,7 +78,7 @@ class Trainer {
   bool Run();
 
   /// The model as it stands, over all evaluation data.
-  EvalMetrics Evaluate();
+  EvalMetrics Evaluate() { return *EvaluateUnless(nullptr); }
 
   const TrainerState& state() const { return state_; }
   /// Whether no step is left to be made.
@@ -104,8 +106,9 @@ class Trainer {
   void MeasureMaskedGradients();
   void RecordLayers();
   void RecordTensors();
-  /// Evaluate, where it is an error if the loss is not finite.
-  EvalMetrics EvaluateFinite();
+  std::optional<EvalMetrics> EvaluateUnless(const std::atomic<bool>* stop);
+  /// Evaluate, where it is an error if the loss is not finite. Nothing when it was stopped.
+  std::optional<EvalMetrics> EvaluateFinite();
   void Record(const EvalMetrics& metrics);
   void RecordFirstEvaluation();
   void EvaluateAndSaveBest();

@@ -20,14 +20,6 @@ bool IsThere(const Path& path) {
   return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
 }
 
-void MoveEntry(FileSystem& files, const Path& from, const Path& to) {
-  if (std::filesystem::is_directory(std::filesystem::symlink_status(from))) {
-    MoveDirectory(files, from, to);
-  } else {
-    files.Rename(from, to);
-  }
-}
-
 /// Moves what was moved back again. Throws Error when that fails, after the failure that made it necessary.
 void MoveBack(FileSystem& files, const Path& from, const Path& to, const std::vector<std::string>& names,
               const Error& first) {
@@ -78,6 +70,14 @@ void MoveEntries(FileSystem& files, const Path& from, const Path& to, const std:
 
 }  // namespace
 
+void MoveEntry(FileSystem& files, const Path& from, const Path& to) {
+  if (std::filesystem::is_directory(std::filesystem::symlink_status(from))) {
+    MoveDirectory(files, from, to);
+  } else {
+    files.Rename(from, to);
+  }
+}
+
 void MoveDirectory(FileSystem& files, const Path& from, const Path& to) {
   if (files.RenameDirectory(from, to)) return;
   const std::vector<std::string> names = files.ListDirectory(from);
@@ -119,12 +119,14 @@ Path ReplaceDirectory(FileSystem& files, const Path& replacement, const Path& pa
   return aside;
 }
 
-Path ReplaceContents(FileSystem& files, const Path& replacement, const Path& path, const std::string& mark) {
+Path ReplaceContents(FileSystem& files, const Path& replacement, const Path& path, const std::string& mark,
+                     const std::function<bool(const std::string& name)>& stays) {
   // ".NAME.tmp-" of ".NAME.tmp-PID": what others may have begun to put here is none of the old contents.
   const std::string own = replacement.filename().string();
   const std::string prefix = own.substr(0, own.rfind('-') + 1);
   std::vector<std::string> old_names = files.ListDirectory(path);
   std::erase_if(old_names, [&prefix](const std::string& name) { return name.starts_with(prefix); });
+  if (stays) std::erase_if(old_names, stays);
   std::vector<std::string> names = files.ListDirectory(replacement);
   const auto is_mark = [&mark](const std::string& name) { return name == mark; };
   std::stable_partition(old_names.begin(), old_names.end(), is_mark);

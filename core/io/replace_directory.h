@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -28,8 +29,13 @@ std::optional<std::filesystem::path> TryReplaceDirectory(FileSystem& file_system
 /// For a directory that has to stay where it is: puts what the directory `replacement`, which lies in `path`, holds in
 /// the place of what `path` holds. Returns where the latter lies then, for the caller to remove as well as
 /// `replacement`, which is empty; no path: there was nothing. The file `mark` goes first and comes last, so that what a
-/// killed process leaves half done lacks it. On failure the old contents are put back. Throws Error: the first failure.
+/// killed process leaves half done lacks it. On failure the old contents are put back. What `stays` is true of is let
+/// alone; null: nothing is. Throws Error: the first failure.
 std::filesystem::path ReplaceContents(FileSystem& file_system, const std::filesystem::path& replacement,
-                                      const std::filesystem::path& path, const std::string& mark);
+                                      const std::filesystem::path& path, const std::string& mark,
+                                      const std::function<bool(const std::string& name)>& stays = {});
+
+/// Moves a file, link or directory, within one file system, as MoveDirectory does. Throws Error.
+void MoveEntry(FileSystem& file_system, const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace twofour

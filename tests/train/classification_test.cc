@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
@@ -51,6 +52,18 @@ TEST(ClassificationTaskTest, EvaluationCountsEverySampleOnceWhateverTheBatch) {
     EXPECT_EQ(metrics.details[0].first, "accuracy");
     EXPECT_DOUBLE_EQ(metrics.details[0].second, 0.6);
   }
+}
+
+TEST(ClassificationTaskTest, AnEvaluationEndsBeforeABatchWhereItIsStopped) {
+  Identity model;
+  const InMemoryDataset data = Samples();
+  ClassificationTask task(model, data, data, {.batch_size = 1, .eval_batch_size = 2});
+  const NoGradGuard no_grad;
+  std::atomic<bool> stop{true};
+  EXPECT_FALSE(task.EvaluateUnless(&stop).has_value());
+  EXPECT_GT(task.Evaluate().loss, 0);  // What was asked of one evaluation is over.
+  stop = false;
+  EXPECT_EQ(task.EvaluateUnless(&stop)->loss, task.EvaluateUnless(nullptr)->loss);
 }
 
 TEST(ClassificationTaskTest, AnEpochTakesEverySampleOnce) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -41,6 +42,17 @@ std::unique_ptr<nn::Gpt> MakeModel() {
                                                   .heads = 2,
                                                   .init = {.head_std = 0.3, .projection_std = 0.3}},
                                    generator);
+}
+
+TEST(LanguageModelTaskTest, AnEvaluationEndsBeforeABatchWhereItIsStopped) {
+  auto model = MakeModel();
+  const TokenData data = MakeData();
+  LanguageModelTask task(*model, data, {});
+  const NoGradGuard no_grad;
+  std::atomic<bool> stop{true};
+  EXPECT_FALSE(task.EvaluateUnless(&stop).has_value());
+  stop = false;
+  EXPECT_EQ(task.EvaluateUnless(&stop)->loss, task.Evaluate().loss);
 }
 
 TEST(LanguageModelTaskTest, EvaluationTakesEveryTokenOnceWhateverTheBatch) {

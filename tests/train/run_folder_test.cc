@@ -75,6 +75,81 @@ TEST_F(RunFolderTest, OverwriteRemovesARunAndNothingElse) {
   EXPECT_EQ(ReadTextFile(dir_ / "thesis/draft.txt"), "precious");
 }
 
+TEST_F(RunFolderTest, OverwriteKeepsWhatIsNotTheRunsOwnAndSaysSo) {
+  const std::vector<std::string> own{"metrics.jsonl",         "data.json",
+                                     "vocabulary.json",       "events.out.tfevents.1",
+                                     "model.safetensors",     "model-step-3.safetensors",
+                                     "checkpoints/step-1/a",  "model-step-3-2.safetensors",
+                                     ".metrics.jsonl.tmp-123"};
+  const std::vector<std::string> users{"notes.txt", "plots/1/a.png", "model-step-x.safetensors", ".git/HEAD"};
+  enum class Way { kExchange, kRename, kFilesOnly, kStays };
+  for (const Way way : {Way::kExchange, Way::kRename, Way::kFilesOnly, Way::kStays}) {
+    SCOPED_TRACE(static_cast<int>(way));
+    fs::remove_all(dir_ / "a");
+    RunFolder::Create(files_, dir_ / "a", "first", kFail);
+    for (const auto& names : {own, users}) {
+      for (const std::string& name : names) {
+        fs::create_directories((dir_ / "a" / name).parent_path());
+        WriteTextFile(dir_ / "a" / name, name);
+      }
+    }
+    FaultyFileSystem disk;
+    if (way == Way::kRename) disk.LackExchange();
+    if (way == Way::kFilesOnly) disk.RenameFilesOnly(".tmp-");
+    if (way == Way::kStays) disk.PinDirectories();
+    const RunFolder folder = RunFolder::Create(disk, dir_ / "a", "second", kOverwrite);
+    EXPECT_THAT(folder.notes(),
+                ::testing::ElementsAre((dir_ / "a").string() + ": kept what is not of the run that was replaced: .git, "
+                                                               "model-step-x.safetensors, notes.txt, plots"));
+    for (const std::string& name : users) EXPECT_EQ(ReadTextFile(dir_ / "a" / name), name);
+    EXPECT_THAT(
+        files_.ListDirectory(dir_ / "a"),
+        ::testing::ElementsAre(".git", ".lock", "config.pbtxt", "model-step-x.safetensors", "notes.txt", "plots"));
+    EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
+  }
+}
+
+TEST_F(RunFolderTest, NoFailingCallOfAnOverwriteLosesWhatIsNotTheRunsOwn) {
+  for (const bool exchanges : {true, false}) {
+    for (int call = 1;; ++call) {
+      SCOPED_TRACE(call);
+      fs::remove_all(dir_.path());
+      fs::create_directory(dir_.path());
+      RunFolder::Create(files_, dir_ / "a", "first", kFail);
+      WriteTextFile(dir_ / "a/notes.txt", "mine");
+      FaultyFileSystem faulty;
+      if (!exchanges) faulty.LackExchange();
+      faulty.FailAtCall(call);
+      std::string notes;
+      try {
+        const RunFolder folder = RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite);
+        for (const std::string& note : folder.notes()) notes += note + "\n";
+      } catch (const Error&) {
+        EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
+      }
+      if (!fs::exists(dir_ / "a/notes.txt")) {  // Then it lies where the note says, and the next run leaves it there.
+        EXPECT_THAT(notes, ::testing::StartsWith((dir_ / "a.replaced: ").string()));
+        RunFolder::Create(files_, dir_ / "a", "third", kOverwrite);
+        EXPECT_EQ(ReadTextFile(dir_ / "a.replaced/notes.txt"), "mine");
+      } else {
+        EXPECT_EQ(ReadTextFile(dir_ / "a/notes.txt"), "mine");
+      }
+      if (faulty.mutating_calls() < call) break;
+    }
+  }
+}
+
+TEST_F(RunFolderTest, AKillBeforeTheUsersFilesWereCarriedOverLosesNone) {
+  const fs::path ours = TemporaryPathFor(dir_ / "a");  // Of a process of our number, and of another.
+  for (const fs::path& left : {ours, dir_ / ".a.tmp-17"}) {
+    RunFolder::Create(files_, left, "first", kFail);
+    WriteTextFile(left / "notes.txt", left.string());
+  }
+  RunFolder::Create(files_, dir_ / "a", "second", kFail);
+  EXPECT_EQ(ReadTextFile(dir_ / "a.replaced/notes.txt"), ours.string());
+  EXPECT_EQ(ReadTextFile(dir_ / ".a.tmp-17/notes.txt"), (dir_ / ".a.tmp-17").string());
+}
+
 TEST_F(RunFolderTest, AFileInTheWayIsAnError) {
   WriteTextFile(dir_ / "a", "file");
   EXPECT_ERROR(RunFolder::Create(files_, dir_ / "a", "x", kFail), ErrorKind::kInvalidInput,

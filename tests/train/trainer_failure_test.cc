@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -33,6 +34,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr int64_t kSamples = 20, kFeatures = 16, kClasses = 4;
+constexpr int kEvaluationBatches = 3;
 
 /// Draws each batch anew. What `before` and `before_evaluation` throw is a batch, or the evaluation, that fails.
 class FragileTask : public Task {
@@ -51,7 +53,10 @@ class FragileTask : public Task {
     return loss;
   }
   EvalMetrics Evaluate() override {
-    before_evaluation();
+    for (int batch = 0; batch < kEvaluationBatches; ++batch) {
+      BeforeEvaluationBatch();
+      before_evaluation();
+    }
     return {.loss = std::isnan(evaluation_loss) ? LossOf(1'000'000).item() : evaluation_loss};
   }
   int64_t units_per_batch() const override { return kSamples; }
@@ -72,6 +77,7 @@ class FragileTask : public Task {
 struct RunSetup {
   int64_t checkpoint_every_steps = 3, keep = 2;
   double lr = 1e-2;
+  bool evaluate_first = false;
 };
 
 /// A run in a folder of its own, metrics and checkpoints, which goes on where it was left.
@@ -96,9 +102,10 @@ class FragileRun {
                                  .accumulate_steps = 2,
                                  .eval_every_steps = 4,
                                  .log_every_steps = 0,
-                                 .checkpoint_every_steps = setup.checkpoint_every_steps};
+                                 .checkpoint_every_steps = setup.checkpoint_every_steps,
+                                 .evaluate_first = setup.evaluate_first};
     trainer_ = std::make_unique<Trainer>(*task_, *optimizer_, optim::ConstantLr(setup.lr), options,
-                                         TrainerServices{.sink = &sink_, .checkpoints = &store_});
+                                         TrainerServices{.sink = &sink_, .checkpoints = &store_, .stop = &stop_});
     const auto newest = store_.Newest();
     if (!newest) return;
     trainer_->Restore(CheckpointStore::Load(FileSystem::Default(), *newest), "checkpoint");
@@ -108,8 +115,10 @@ class FragileRun {
 
   Trainer& trainer() { return *trainer_; }
   FragileTask& task() { return *task_; }
+  std::atomic<bool>& stop() { return stop_; }
 
  private:
+  std::atomic<bool> stop_{false};
   CheckpointStore store_;
   JsonLinesSink sink_;
   std::unique_ptr<nn::ResidualMlp> model_;
@@ -171,6 +180,56 @@ TEST_F(TrainerFailureTest, ABatchThatCannotBeReadLosesNothing) {
     ExpectSavedAsByTheWholeRun(step);
     ExpectToEndAsTheWholeRun();
   }
+}
+
+TEST_F(TrainerFailureTest, AStopDuringAnEvaluationEndsItAndTheRunThatGoesOnBeginsWithIt) {
+  for (const int64_t step : {4, 8, 12}) {
+    for (const int last_batch : {1, 2}) {
+      UseAnotherFolder();
+      // The second time the evaluation that the run begins with is stopped.
+      for (int time = 0; time < 2; ++time) {
+        FragileRun run(dir_);
+        int batches = 0;
+        run.task().before_evaluation = [&] {
+          if (run.trainer().state().step == step && ++batches == last_batch) run.stop() = true;
+        };
+        EXPECT_FALSE(run.trainer().Run());
+        EXPECT_EQ(batches, last_batch);
+        EXPECT_EQ(run.trainer().state().step, step);
+        EXPECT_TRUE(run.trainer().state().evaluation_pending);
+        EXPECT_TRUE(CheckpointStore::LoadState(FileSystem::Default(), dir_ / "last").evaluation_pending);
+      }
+      ExpectToEndAsTheWholeRun();
+    }
+  }
+}
+
+TEST_F(TrainerFailureTest, AnEvaluationWhoseLastBatchIsUnderWayCounts) {
+  for (const int64_t step : {4, 12}) {
+    UseAnotherFolder();
+    FragileRun run(dir_);
+    int batches = 0;
+    run.task().before_evaluation = [&] {
+      if (run.trainer().state().step == step && ++batches == kEvaluationBatches) run.stop() = true;
+    };
+    EXPECT_EQ(run.trainer().Run(), step == 12);
+    ExpectSavedAsByTheWholeRun(step);
+    ExpectToEndAsTheWholeRun();
+  }
+}
+
+TEST_F(TrainerFailureTest, AStopDuringTheEvaluationBeforeTheFirstStepWritesNothing) {
+  FragileRun run(dir_, {.evaluate_first = true});
+  run.task().before_evaluation = [&] { run.stop() = true; };
+  EXPECT_FALSE(run.trainer().Run());
+  EXPECT_EQ(run.trainer().state().step, 0);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "last"));
+  EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), "");
+  const std::filesystem::path first = dir_;
+  EXPECT_TRUE(FragileRun(first, {.evaluate_first = true}).trainer().Run());
+  UseAnotherFolder();
+  EXPECT_TRUE(FragileRun(dir_, {.evaluate_first = true}).trainer().Run());
+  EXPECT_EQ(ReadTextFile(first / "metrics.jsonl"), ReadTextFile(dir_ / "metrics.jsonl"));
 }
 
 TEST_F(TrainerFailureTest, AnEvaluationThatCannotBeReadLosesNothingAndIsMadeWhenTheRunGoesOn) {

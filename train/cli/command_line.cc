@@ -26,8 +26,8 @@ sample, retrain, sweep, report and suggest-decay are commands of their own: trai
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
 tensorboard --logdir runs shows.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.
-HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end a run after the step under way, with a checkpoint; the same once more,
-at once.)";
+HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end a run after the step or evaluation batch under way, with a checkpoint;
+the same again, half a second later or more, at once (but not XCPU, which the kernel repeats).)";
 
 }  // namespace
 

@@ -104,6 +104,9 @@ std::string WhatIsLost(const ResumePoint& resume) {
     if (best > resume.step()) lost.push_back(fmt::format("the best one, step-{}, among them", best));
   }
   if (files.Exists(run.model())) lost.push_back(run.model().filename().string());
+  for (const fs::path& model : run.ModelsSetAsideAfter(files, resume.step())) {
+    lost.push_back(model.filename().string());
+  }
   if (const int64_t records = ReadMetricsUpTo(run.metrics(), resume.step()).later; records > 0) {
     lost.push_back(fmt::format("{} records of {}", records, run.metrics().filename().string()));
   }

@@ -39,7 +39,8 @@ Runs are written to runs/<name>/<variant>/seed-<seed>, what each prints to seed-
 all of them, those that failed and why, to runs/<name>/report.html and report.csv. Started again, a sweep makes what is
 not finished yet. The fields of a sweep file are described in train/sweep.proto.
 Exit codes: 0 done; 1 a run failed; 2 bad argument, config or file; 128+N ended by signal N.
-HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end the runs under way, with checkpoints; the same once more, at once.)";
+HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end the runs under way, with checkpoints; the same
+again, half a second later or more, at once (but not XCPU, which the kernel repeats).)";
 
 /// "1 run", "2 runs".
 std::string Count(size_t count, const std::string& noun) {

@@ -71,8 +71,15 @@ void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& o
     if (run.line.overwrite) {
       files.RemoveAll(paths.model());
     } else {
-      files.Rename(paths.model(), paths.model_of_step(step));
-      out << fmt::format("{}: what was the final model after step {}\n", paths.model_of_step(step).string(), step);
+      const std::filesystem::path aside = paths.FreeModelOfStep(files, step);
+      files.Rename(paths.model(), aside);
+      out << fmt::format("{}: what was the final model after step {}\n", aside.string(), step);
+    }
+  }
+  if (run.line.overwrite) {
+    for (const std::filesystem::path& later : paths.ModelsSetAsideAfter(files, step)) {
+      files.RemoveAll(later);
+      out << fmt::format("{}: discarded, like all that came after step {}\n", later.string(), step);
     }
   }
   checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
@@ -189,8 +196,10 @@ int Train(Run& run, const CommandContext& context) {
   };
   TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
   std::optional<RunFolder> folder;
+  bool writes = false;
   if (run.in_place() || run.line.overwrite) {
     services.before_writing = [&] {
+      writes = true;
       if (run.in_place()) RewriteFolder(run, checkpoints, out);
       if (folder->is_waiting()) ReplaceRun(*folder, context.err);
       checkpoints.MoveTo(folder->paths().checkpoints());
@@ -216,8 +225,12 @@ int Train(Run& run, const CommandContext& context) {
   const bool finished = TrainIn(*folder, run, trainer);
   progress.Finish();
   if (!finished) {
-    out << fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
-                       run.folder.string());
+    // What was asked for is not in the folder's config as long as nothing was written.
+    out << (folder->is_waiting() || (run.in_place() && !writes)
+                ? fmt::format("stopped before a step was made; the run in {} is as it was: start again as before\n",
+                              run.folder.string())
+                : fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
+                              run.folder.string()));
     return 128 + context.stop.signal;
   }
   Conclude({.config = config,

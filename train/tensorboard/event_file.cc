@@ -10,10 +10,12 @@
 #include <string>
 #include <string_view>
 
+#include "twofour/train/run_files.h"
+
 namespace twofour::train {
 namespace {
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::string_view kPrefix = RunFiles::kEventFilePrefix;
 constexpr size_t kDigits = 10;  // Enough until 2286, and what keeps names in order.
 
 /// The seconds in an event file's name; 0 when it is none.

@@ -144,6 +144,18 @@ TEST_F(ReplaceDirectoryTest, ContentsAreReplacedWithinTheDirectory) {
   }
 }
 
+TEST_F(ReplaceDirectoryTest, WhatIsToStayIsLetAlone) {
+  const Snapshot old_one = FilledWith("old");
+  StartAnew();
+  Fill(dir_.path(), "old");
+  Fill(dir_ / ".new.tmp-1", "new");
+  WriteTextFile(dir_ / "notes", "mine");
+  const fs::path aside = ReplaceContents(FileSystem::Default(), dir_ / ".new.tmp-1", dir_.path(), "mark",
+                                         [](const std::string& name) { return name == "notes"; });
+  EXPECT_EQ(SnapshotOf(aside), old_one);
+  EXPECT_EQ(ReadTextFile(dir_ / "notes"), "mine");
+}
+
 TEST_F(ReplaceDirectoryTest, OfAnEmptyDirectoryNothingIsPutAside) {
   Fill(dir_ / ".new.tmp-1", "new");
   EXPECT_EQ(ReplaceContents(FileSystem::Default(), dir_ / ".new.tmp-1", dir_.path(), "mark"), "");

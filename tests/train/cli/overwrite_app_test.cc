@@ -70,12 +70,13 @@ TEST_F(OverwriteAppTest, TheWorkingFolderIsARunsFolderLikeAnyOther) {
   fs::current_path(dir_ / "here");
   ASSERT_EQ(Train(".").code, 0);
   EXPECT_EQ(Model("here"), Model("elsewhere"));
-  WriteTextFile("notes.txt", "of the old run");
+  WriteTextFile("notes.txt", "of the user");
   for (const char* name : {".", "./", "../here"}) {
     EXPECT_THAT(Train(name), FailsWith(2, HasSubstr("exists already")));
     const Outcome outcome = Train(name, {"--overwrite", "--set", "training.steps=6"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_FALSE(fs::exists("notes.txt"));
+    EXPECT_EQ(ReadTextFile("notes.txt"), "of the user");
+    EXPECT_THAT(outcome.err, HasSubstr("kept what is not of the run that was replaced: notes.txt\n"));
     EXPECT_TRUE(fs::exists("checkpoints/step-6/trainer.json"));
   }
   EXPECT_EQ(Run({"--resume", ".", "--set", "training.steps=8"}).code, 0);

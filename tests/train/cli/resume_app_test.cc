@@ -263,6 +263,82 @@ TEST_F(ResumeAppTest, ALongerRunKeepsTheFinalModelOfTheShorterOne) {
   EXPECT_NE(Model("run"), model);
 }
 
+TEST_F(ResumeAppTest, AStopDuringTheLastEvaluationLeavesThatAndTheModelToTheRunThatGoesOn) {
+  const std::vector<std::string> one_step{"--set", "training.steps=1", "--set", "logging.every_steps=0"};
+  ASSERT_EQ(Train("whole", one_step).code, 0);
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome stopped = Train("part", one_step);
+  EXPECT_EQ(stopped.code, 128 + SIGTERM);
+  EXPECT_THAT(stopped.out, HasSubstr("stopped after step 1; go on with: trainer --resume "));
+  EXPECT_FALSE(fs::exists(dir_ / "part/model.safetensors"));
+  // Stopped in the same evaluation, nothing changes: not the config either.
+  const auto before = SnapshotOf(dir_ / "part");
+  const Outcome again = Resume("part", {"--set", "training.steps=3"});
+  EXPECT_EQ(again.code, 128 + SIGTERM);
+  EXPECT_THAT(again.out, HasSubstr("is as it was: start again as before"));
+  EXPECT_EQ(SnapshotOf(dir_ / "part"), before);
+  stop_.stop = false;
+  const Outcome resumed = Resume("part");
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  for (const char* file : {"model.safetensors", "metrics.jsonl", "config.pbtxt", "checkpoints/step-1/trainer.json"}) {
+    EXPECT_EQ(ReadTextFile(dir_ / "part" / file), ReadTextFile(dir_ / "whole" / file)) << file;
+  }
+}
+
+TEST_F(ResumeAppTest, AStopDuringTheEvaluationBeforeTheFirstStepReplacesNoRun) {
+  ASSERT_EQ(Train("run").code, 0);
+  ASSERT_EQ(Train("other").code, 0);
+  const auto before = SnapshotOf(dir_ / "run");
+  const std::vector<std::string> masks{"--set", "initial_weights=" + Path("other/model.safetensors"), "--set",
+                                       "initial_masks=true"};
+  std::vector<std::string> overwrite = masks;
+  overwrite.emplace_back("--overwrite");
+  stop_.signal = SIGTERM;
+  stop_.stop = true;
+  const Outcome outcome = Train("run", overwrite);
+  EXPECT_EQ(outcome.code, 128 + SIGTERM) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("stopped before a step was made; the run in " + Path("run") + " is as it was"));
+  EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+  // A new run is there, to be gone on with.
+  EXPECT_EQ(Train("new", masks).code, 128 + SIGTERM);
+  EXPECT_EQ(Resume("new").code, 128 + SIGTERM);
+  stop_.stop = false;
+  EXPECT_EQ(Resume("new").code, 0);
+  ASSERT_EQ(Train("whole", masks).code, 0);
+  EXPECT_EQ(Model("new"), Model("whole"));
+}
+
+TEST_F(ResumeAppTest, GoingBackDiscardsAndNamesModelsThatWereSetAsideLater) {
+  ASSERT_EQ(Train("run", {"--set", "training.steps=4"}).code, 0);
+  ASSERT_EQ(Resume("run", {"--set", "training.steps=6"}).code, 0);
+  ASSERT_EQ(Resume("run", {"--set", "training.steps=8"}).code, 0);
+  const std::string of_step_4 = ReadTextFile(dir_ / "run/model-step-4.safetensors");
+  const auto before = SnapshotOf(dir_ / "run");
+  EXPECT_THAT(Resume("run/checkpoints/step-4"),
+              FailsWith(2, AllOf(HasSubstr("model-step-6.safetensors"), Not(HasSubstr("model-step-4.safetensors")))));
+  EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+  const Outcome back = Resume("run/checkpoints/step-4", {"--overwrite", "--set", "learning_rate.lr=1e-4"});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_THAT(back.out, HasSubstr("model-step-6.safetensors: discarded"));
+  EXPECT_FALSE(fs::exists(dir_ / "run/model-step-6.safetensors"));
+  EXPECT_EQ(ReadTextFile(dir_ / "run/model-step-4.safetensors"), of_step_4);
+}
+
+TEST_F(ResumeAppTest, SettingAModelAsideReplacesNoFile) {
+  ASSERT_EQ(Train("run").code, 0);
+  const std::string model = Model("run");
+  WriteTextFile(dir_ / "run/model-step-6.safetensors", "another");
+  const Outcome outcome = Resume("run", {"--set", "training.steps=8"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(ReadTextFile(dir_ / "run/model-step-6.safetensors"), "another");
+  EXPECT_EQ(ReadTextFile(dir_ / "run/model-step-6-2.safetensors"), model);
+  EXPECT_THAT(outcome.out, HasSubstr("model-step-6-2.safetensors: what was the final model after step 6"));
+  // It goes with its step all the same.
+  ASSERT_EQ(Resume("run/checkpoints/step-4", {"--overwrite"}).code, 0);
+  EXPECT_FALSE(fs::exists(dir_ / "run/model-step-6-2.safetensors"));
+}
+
 TEST_F(ResumeAppTest, ADryRunOfARunWhoseFolderExistsSaysSoAndSucceeds) {
   ASSERT_EQ(Train("run").code, 0);
   const auto before = SnapshotOf(dir_ / "run");
