@@ -108,9 +108,12 @@ by_signal() {
     interruptions=$((interruptions + 1))
     # Before it has printed anything, the program may not have got to the point of taking signals.
     if [ "$way" != KILL ] && [ -s "$work/log" ]; then
-      grep -q '^stopped after step' "$work/log" || fail "round $round: did not end in order"
       stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$work/log")
-      [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "round $round: no checkpoint of step $stopped"
+      if [ -n "$stopped" ]; then
+        [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "round $round: no checkpoint of step $stopped"
+      else
+        grep -q '^stopped before a step was made' "$work/log" || fail "round $round: did not end in order"
+      fi
       require_order
     fi
     begin "$work/log"
