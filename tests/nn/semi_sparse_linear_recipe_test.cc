@@ -1,9 +1,8 @@
-// What SemiSparseOptions make of a SemiSparseLinear over time: dense phases, freezing, refresh steps, soft thresholds.
+// What SemiSparseOptions make of a SemiSparseLinear over time: dense phases, freezing, refresh steps.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 
+#include "tests/nn/recipe_layer.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -30,25 +30,16 @@ using sparse::MaskMethod;
 using sparse::MaskPlan;
 using sparse::ScheduleShape;
 using sparse::SparsitySchedule;
-using test::ExpectBitEqual;
-using test::ExpectClose;
-using test::RandomF32;
-using test::ScopedEnv;
+using test::kIn;
+using test::kOut;
+using test::MakeLayer;
+using test::SoftOptions;
+using test::Update;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr int64_t kOut = 8, kIn = 16;
-
-SemiSparseLinear MakeLayer(const SemiSparseOptions& options, uint64_t seed = 1) {
-  return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = seed}), RandomF32({kOut}, {.seed = 2}), options, "w");
-}
-
-/// What an optimizer's step `step` is to a layer: from then on it is at step + 1.
-void Update(SemiSparseLinear& layer, int64_t step, int writes = 1) {
-  Tensor weight = layer.weight();
-  for (int i = 0; i < writes; ++i) FillUniform(weight, -1, 1, {.seed = 99, .step = static_cast<uint64_t>(step)});
-  layer.SetOptimizerStep(step + 1);
-}
+using twofour::test::ExpectBitEqual;
+using twofour::test::RandomF32;
+using twofour::test::ScopedEnv;
 
 Mask ExactMask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskAlgorithm::kExact); }
 
@@ -195,118 +186,6 @@ TEST(DensePhaseTest, AnMlpTakesTheDensePath) {
   EXPECT_NE(warming_up->Forward(x).ToVector(), dense->Forward(x).ToVector());
 }
 
-/// scale * threshold(weight), from sorted groups of four.
-Tensor SoftWeight(const Tensor& weight, double scale) {
-  std::vector<float> values = weight.ToVector();
-  for (size_t group = 0; group < values.size(); group += 4) {
-    std::vector<float> rising;
-    for (int i = 0; i < 4; ++i) rising.push_back(std::fabs(values[group + i]));
-    std::sort(rising.begin(), rising.end());
-    for (int i = 0; i < 4; ++i) {
-      const double left = std::fabs(double{values[group + i]}) - double{rising[1]};
-      values[group + i] = left > 0 ? static_cast<float>(scale * std::copysign(left, values[group + i])) : 0.0f;
-    }
-  }
-  return test::F32(values, weight.shape());
-}
-
-/// The minimiser of |weight - s * soft|^2, by the quadratic through three of its values.
-double BestScale(const Tensor& weight) {
-  const auto distance = [&](double scale) {
-    double sum = 0;
-    const Tensor soft = SoftWeight(weight, scale);
-    for (int64_t i = 0; i < weight.numel(); ++i) {
-      sum += std::pow(double{weight.data<float>()[i]} - double{soft.data<float>()[i]}, 2);
-    }
-    return sum;
-  };
-  const double at0 = distance(0), at1 = distance(1), at2 = distance(2);
-  const double curvature = at2 - 2 * at1 + at0, slope = at1 - at0 - curvature / 2;
-  return -slope / curvature;
-}
-
-SemiSparseOptions SoftOptions() { return {.plan = MaskPlan({.method = MaskMethod::kRows}), .soft_threshold = true}; }
-
-TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraightThrough) {
-  SemiSparseLinear layer = MakeLayer(SoftOptions());
-  const double scale = BestScale(layer.weight());
-  for (int64_t step = 0; step < 3; ++step) {
-    layer.SetOptimizerStep(step);
-    const Tensor soft = SoftWeight(layer.weight(), scale);  // The first scale throughout.
-    Tensor x = RandomF32({5, kIn}, {.seed = 3}), same_x = x.Clone(), w = soft.Clone(), bias = layer.bias().Clone();
-    for (Tensor* leaf : {&x, &same_x, &w, &bias}) leaf->set_requires_grad();
-    const Tensor dy = RandomF32({5, kOut}, {.seed = 4});
-    for (Tensor parameter : layer.Parameters()) parameter.ZeroGrad();
-    const Tensor y = layer.Forward(x), expected = twofour::Linear(same_x, w, bias);
-    ExpectClose(y.Detach(), expected.Detach(), 1e-4, 1e-5);
-    y.Backward(dy);
-    expected.Backward(dy);
-    ExpectClose(x.grad(), same_x.grad(), 1e-4, 1e-5);
-    ExpectClose(layer.weight().grad(), w.grad());  // Neither masked nor scaled.
-    Update(layer, step);
-  }
-  EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), scale, 1e-5);
-  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Or the test could not tell.
-}
-
-TEST(SoftThresholdLinearTest, FindsItsScaleWithTheFirstMaskNotInTheWarmUp) {
-  SemiSparseOptions options = SoftOptions();
-  options.plan = MaskPlan({.method = MaskMethod::kRows, .first_sparse_step = 2});
-  SemiSparseLinear layer = MakeLayer(options);
-  for (int64_t step = 0; step < 2; ++step) {
-    layer.SetOptimizerStep(step);
-    EXPECT_EQ(layer.Buffers().size(), 4u);
-    Update(layer, step);
-  }
-  EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), BestScale(layer.weight()), 1e-5);
-}
-
-TEST(SoftThresholdLinearTest, ALinearInItsPlaceComputesTheSame) {
-  Generator generator(1);
-  MlpStack model({.in_features = 16, .hidden_features = {32}, .out_features = 16}, generator);
-  SwapLinearWithSemiSparseLinear(model, {.sparsity = SoftOptions()});
-  const Tensor x = RandomF32({5, 16}, {.seed = 3}), y = model.Forward(x).Detach();
-  SwapSemiSparseLinearWithLinear(model, /*apply_mask=*/true);
-  ExpectClose(model.Forward(x).Detach(), y);
-}
-
-TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
-  // So few entries are kept that the mask is 2:4 both ways, and the shape is one that runs as one op.
-  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-  SemiSparseOptions options{.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {1, 32}}), .soft_threshold = true};
-  std::vector<Tensor> results;
-  for (const bool fused : {true, false}) {
-    Generator generator(3);
-    Mlp mlp({.in_features = 128, .hidden_features = 256, .out_features = 128}, generator);
-    options.fused_mlp = fused;
-    SwapLinearWithSemiSparseLinear(mlp, {.multiple_of = 32, .sparsity = options});
-    for (const auto& [name, layer] : FindSemiSparseLinears(mlp)) {
-      // One entry a row: never three of a tile's four rows in a column.
-      Tensor weight = layer->weight();
-      for (int64_t row = 0; row < weight.dim(0); ++row) {
-        for (int64_t group = 0; group < weight.dim(1); group += 32) {
-          weight.mutable_data<float>()[row * weight.dim(1) + group + row % 32] = 2;
-        }
-      }
-      ASSERT_EQ(layer->mask().FirstTileAboveTwoOfFour(), std::nullopt);
-    }
-    // Few hidden activations: the one op then multiplies with the masked weight, which this is not.
-    Tensor bias = FindSemiSparseLinears(mlp)[0].layer->bias();
-    bias.CopyFrom(Tensor::Full({256}, -12));
-    std::string why_not;
-    EXPECT_EQ(mlp.FusedKernel(200, &why_not), nullptr);
-    EXPECT_EQ(why_not, fused ? "its masks are not 2:4 both ways, or not applied" : "turned off");
-    Tensor x = RandomF32({200, 128}, {.seed = 6}, -4, 4);
-    x.set_requires_grad();
-    const Tensor y = mlp.Forward(x);
-    y.Backward(RandomF32({200, 128}, {.seed = 7}));
-    results.push_back(y.Detach());
-    results.push_back(x.grad());
-  }
-  ExpectClose(results[0], results[2], 1e-3, 1e-3);
-  ExpectClose(results[1], results[3], 1e-3, 1e-3);
-}
-
 TEST(RecipeBuffersTest, AResumedLayerFindsTheSameMasks) {
   std::vector<SemiSparseOptions> recipes = {
       SoftOptions(),
@@ -370,29 +249,6 @@ TEST(RecipeBuffersTest, AMaskThatComesWithoutItsStepIsTakenAsTheCurrentOne) {
     other.LoadBuffer("weight_mask", mask.ToTensor());
     EXPECT_EQ(other.mask(), mask) << step;
   }
-}
-
-TEST(SoftThresholdScaleTest, OfAWeightThatBeginsAtZeroIsFoundOnceItIsNot) {
-  SemiSparseLinear layer(Tensor::Zeros({8, 16}), Tensor(),
-                         {.plan = MaskPlan({.method = sparse::MaskMethod::kRows}), .soft_threshold = true});
-  EXPECT_EQ(layer.EffectiveWeight().ToVector(), std::vector<float>(8 * 16, 0.0f));
-  Tensor weight = layer.weight();
-  FillUniform(weight, -1, 1, {.seed = 9});
-  const std::vector<float> w = weight.ToVector(), effective = layer.EffectiveWeight().ToVector();
-  // The least-squares scale leaves a residual that is orthogonal to what it scales.
-  double product = 0, square = 0;
-  for (size_t i = 0; i < w.size(); ++i) {
-    product += (w[i] - effective[i]) * effective[i];
-    square += effective[i] * effective[i];
-  }
-  EXPECT_NEAR(product / square, 0, 1e-6);
-}
-
-TEST(SoftThresholdScaleTest, NoScheduleGoesBeforeIt) {
-  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 4});
-  const MaskPlan plan({.method = sparse::MaskMethod::kRows, .schedule = linear});
-  EXPECT_ERROR(MakeLayer({.plan = plan, .soft_threshold = true}), ErrorKind::kInvalidInput,
-               ::testing::HasSubstr("soft_threshold with a schedule"));
 }
 
 TEST(IntervalTest, AScheduleMovesWhenAMaskIsSearchedFor) {

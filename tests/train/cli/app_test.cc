@@ -16,16 +16,18 @@
 #include "tests/support/scoped_env.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
+#include "tests/train/cli/run_records.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
+using test::RecordsOf;
 using test::ScopedEnv;
 using test::WriteTextFile;
 using ::testing::AllOf;
@@ -43,16 +45,9 @@ checkpoint { every_steps: 2 }
 logging { every_steps: 2 }
 )";
 
-class AppTest : public AppRunner {
+class AppTest : public ConfigRunner {
  protected:
-  AppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
-
-  /// Trains the tiny config (with more arguments) into folder `name`.
-  Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path(name)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
+  AppTest() : ConfigRunner(kConfig) {}
 };
 
 TEST_F(AppTest, TrainsAndWritesTheRunFolder) {
@@ -68,8 +63,7 @@ TEST_F(AppTest, TrainsAndWritesTheRunFolder) {
   EXPECT_NE(model.Find("blocks.0.mlp.c_fc.weight_mask"), nullptr);
 
   std::map<std::string, int> records;
-  std::istringstream lines(ReadTextFile(dir_ / "run/metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) ++records[nlohmann::json::parse(line)["split"]];
+  for (const auto& record : RecordsOf(dir_ / "run")) ++records[record["split"]];
   EXPECT_EQ(records,
             (std::map<std::string, int>{{"train", 3}, {"eval", 2}, {"sparsity", 6}, {"activation", 3}, {"final", 1}}));
 }

@@ -16,13 +16,13 @@
 
 #include "tests/support/folder_snapshot.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
@@ -40,10 +40,9 @@ checkpoint { every_steps: 2 }
 logging { every_steps: 2 tensorboard: false }
 )";
 
-class ChangedDataAppTest : public AppRunner {
+class ChangedDataAppTest : public ConfigRunner {
  protected:
-  ChangedDataAppTest() {
-    WriteTextFile(dir_ / "table.pbtxt", kConfig);
+  ChangedDataAppTest() : ConfigRunner(kConfig, "table.pbtxt") {
     WriteTextFile(dir_ / "t.csv", Table("x,y,k", "b", "c"));
   }
 
@@ -54,16 +53,11 @@ class ChangedDataAppTest : public AppRunner {
     return text;
   }
 
-  Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{
-        "--config", Path("table.pbtxt"), "--out", Path(name), "--set", "data.csv.path=" + Path("t.csv")};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+  Outcome Train(const std::string& name, const std::vector<std::string>& more = {}) {
+    return ConfigRunner::Train(name, Joined(Set({"data.csv.path=" + Path("t.csv")}), more));
   }
-  Outcome Resume(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--resume", Path(name), "--set", "training.steps=6"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+  Outcome Resume(const std::string& name, const std::vector<std::string>& more = {}) {
+    return ConfigRunner::Resume(name, Joined(Set({"training.steps=6"}), more));
   }
   nlohmann::json Data(const std::string& run) { return nlohmann::json::parse(ReadTextFile(dir_ / run / "data.json")); }
 };

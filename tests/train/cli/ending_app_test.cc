@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -13,17 +12,18 @@
 #include "twofour/core/io/safetensors.h"
 
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
+#include "tests/train/cli/run_records.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
-using test::WriteTextFile;
+using test::RecordsOf;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::EndsWith;
@@ -43,14 +43,13 @@ logging { every_steps: 1000 tensorboard: false }
 )";
 
 /// What a run leaves, and says, at its end: which weights, and why it ended.
-class EndingAppTest : public AppRunner {
+class EndingAppTest : public ConfigRunner {
  protected:
-  EndingAppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
+  EndingAppTest() : ConfigRunner(kConfig) {}
 
-  Outcome Train(const std::string& name, std::vector<std::string> assignments = {}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path(name)};
-    for (const std::string& assignment : assignments) arguments.insert(arguments.end(), {"--set", assignment});
-    return Run(arguments);
+  /// Trains with these fields set.
+  Outcome Train(const std::string& name, const std::vector<std::string>& settings = {}) {
+    return ConfigRunner::Train(name, Set(settings));
   }
 
   SafetensorsFile Model(const std::string& run) {
@@ -60,11 +59,7 @@ class EndingAppTest : public AppRunner {
   /// The evaluation losses of a run by step.
   std::map<int64_t, double> Evaluations(const std::string& run) {
     std::map<int64_t, double> losses;
-    std::istringstream lines(ReadTextFile(dir_ / run / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const auto record = nlohmann::json::parse(line);
-      if (record["split"] == "eval") losses[record["step"]] = record["loss"];
-    }
+    for (const auto& record : RecordsOf(dir_ / run, "eval")) losses[record["step"]] = record["loss"];
     return losses;
   }
 
@@ -73,12 +68,7 @@ class EndingAppTest : public AppRunner {
     return std::ranges::min_element(losses, {}, [](const auto& point) { return point.second; })->first;
   }
 
-  nlohmann::json LastRecord(const std::string& run) {
-    std::istringstream lines(ReadTextFile(dir_ / run / "metrics.jsonl"));
-    nlohmann::json last;
-    for (std::string line; std::getline(lines, line);) last = nlohmann::json::parse(line);
-    return last;
-  }
+  nlohmann::json LastRecord(const std::string& run) { return RecordsOf(dir_ / run).back(); }
 
   void ExpectSameTensors(const std::string& run, const std::string& other) {
     const SafetensorsFile a = Model(run), b = Model(other);

@@ -1,8 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -12,15 +10,17 @@
 #include "twofour/core/ops/arithmetic.h"
 
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
+#include "tests/train/cli/run_records.h"
 
 namespace twofour::train {
 namespace {
 
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
+using test::RecordsOf;
 using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -39,14 +39,13 @@ logging { every_steps: 1000 tensorboard: false }
 
 /// Runs that start from another run's weights, with or without its masks. The other one froze its masks early, so they
 /// are not those that a search would find for its final weights.
-class InitialMasksAppTest : public AppRunner {
+class InitialMasksAppTest : public ConfigRunner {
  protected:
-  InitialMasksAppTest() { WriteTextFile(dir_ / "a.pbtxt", kConfig); }
+  InitialMasksAppTest() : ConfigRunner(kConfig, "a.pbtxt") {}
 
-  Outcome Train(const std::string& name, const std::vector<std::string>& assignments = {}) {
-    std::vector<std::string> arguments{"--config", Path("a.pbtxt"), "--out", Path(name)};
-    for (const std::string& assignment : assignments) arguments.insert(arguments.end(), {"--set", assignment});
-    return Run(arguments);
+  /// Trains with these fields set.
+  Outcome Train(const std::string& name, const std::vector<std::string>& settings = {}) {
+    return ConfigRunner::Train(name, Set(settings));
   }
 
   /// The same, from the weights and masks of `run`.
@@ -56,14 +55,7 @@ class InitialMasksAppTest : public AppRunner {
     return Train(name, assignments);
   }
 
-  std::vector<nlohmann::json> Evaluations(const std::string& run) {
-    std::vector<nlohmann::json> records;
-    std::istringstream lines(ReadTextFile(dir_ / run / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      if (auto record = nlohmann::json::parse(line); record["split"] == "eval") records.push_back(record);
-    }
-    return records;
-  }
+  std::vector<nlohmann::json> Evaluations(const std::string& run) { return RecordsOf(dir_ / run, "eval"); }
 
   SafetensorsFile Model(const std::string& run) {
     return LoadSafetensors(FileSystem::Default(), dir_ / run / "model.safetensors");

@@ -12,13 +12,13 @@
 
 #include "tests/support/folder_snapshot.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
@@ -38,18 +38,15 @@ logging { every_steps: 2 }
 )";
 
 /// Runs that are to take the place of others, and where they may be made.
-class OverwriteAppTest : public AppRunner {
+class OverwriteAppTest : public ConfigRunner {
  protected:
-  OverwriteAppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
+  OverwriteAppTest() : ConfigRunner(kConfig) {}
   ~OverwriteAppTest() override { fs::current_path(before_); }
 
-  Outcome Train(const std::string& folder, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", folder};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+  /// The same as Train, into a folder as it is named here.
+  Outcome TrainInto(const std::string& folder, const std::vector<std::string>& more = {}) {
+    return Run(Joined({"--config", Path("tiny.pbtxt"), "--out", folder}, more));
   }
-
-  std::string Model(const std::string& run) { return ReadTextFile(dir_ / run / "model.safetensors"); }
 
   /// Writes a copy of a file whose first tensor of this name holds something else in its sixth place.
   void Spoil(const fs::path& from, const fs::path& to, const std::string& tensor, float value) {
@@ -65,15 +62,15 @@ class OverwriteAppTest : public AppRunner {
 };
 
 TEST_F(OverwriteAppTest, TheWorkingFolderIsARunsFolderLikeAnyOther) {
-  ASSERT_EQ(Train(Path("elsewhere")).code, 0);
+  ASSERT_EQ(TrainInto(Path("elsewhere")).code, 0);
   fs::create_directory(dir_ / "here");
   fs::current_path(dir_ / "here");
-  ASSERT_EQ(Train(".").code, 0);
+  ASSERT_EQ(TrainInto(".").code, 0);
   EXPECT_EQ(Model("here"), Model("elsewhere"));
   WriteTextFile("notes.txt", "of the user");
   for (const char* name : {".", "./", "../here"}) {
-    EXPECT_THAT(Train(name), FailsWith(2, HasSubstr("exists already")));
-    const Outcome outcome = Train(name, {"--overwrite", "--set", "training.steps=6"});
+    EXPECT_THAT(TrainInto(name), FailsWith(2, HasSubstr("exists already")));
+    const Outcome outcome = TrainInto(name, {"--overwrite", "--set", "training.steps=6"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(ReadTextFile("notes.txt"), "of the user");
     EXPECT_THAT(outcome.err, HasSubstr("kept what is not of the run that was replaced: notes.txt\n"));
@@ -84,7 +81,7 @@ TEST_F(OverwriteAppTest, TheWorkingFolderIsARunsFolderLikeAnyOther) {
 }
 
 TEST_F(OverwriteAppTest, SoItIsForBranchesAndRetraining) {
-  ASSERT_EQ(Train(Path("dense")).code, 0);
+  ASSERT_EQ(TrainInto(Path("dense")).code, 0);
   const std::vector<std::vector<std::string>> ways{
       {"--resume", Path("dense/checkpoints/step-2"), "--set", "training.steps=5"},
       {"retrain", "--from", Path("dense"), "--set", "training.steps=5"}};
@@ -105,44 +102,44 @@ TEST_F(OverwriteAppTest, SoItIsForBranchesAndRetraining) {
 }
 
 TEST_F(OverwriteAppTest, AFolderAboveTheWorkingFolderIsNotReplaced) {
-  ASSERT_EQ(Train(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
   fs::current_path(dir_ / "run/checkpoints");
   const auto before = SnapshotOf(dir_ / "run");
-  EXPECT_THAT(Train("..", {"--overwrite"}), FailsWith(2, HasSubstr("the working folder")));
+  EXPECT_THAT(TrainInto("..", {"--overwrite"}), FailsWith(2, HasSubstr("the working folder")));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
 }
 
 TEST_F(OverwriteAppTest, TheOldRunStaysUntilTheNewOneHasTakenAStep) {
-  ASSERT_EQ(Train(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
   const auto before = SnapshotOf(dir_.path());
   for (const char* seldom : {"logging.every_steps=1", "logging.every_steps=9"}) {
-    const Outcome outcome = Train(Path("run"), {"--overwrite", "--set", "learning_rate.lr=1e38", "--set", seldom});
+    const Outcome outcome = TrainInto(Path("run"), {"--overwrite", "--set", "learning_rate.lr=1e38", "--set", seldom});
     EXPECT_THAT(outcome, FailsWith(1, AllOf(HasSubstr("step 1"), HasSubstr("there is no checkpoint yet"),
                                             HasSubstr("the run in " + Path("run") + " was not replaced"))));
     EXPECT_EQ(SnapshotOf(dir_.path()), before);
   }
-  EXPECT_EQ(Train(Path("run"), {"--overwrite", "--seed", "9"}).code, 0);
+  EXPECT_EQ(TrainInto(Path("run"), {"--overwrite", "--seed", "9"}).code, 0);
   EXPECT_NE(SnapshotOf(dir_.path()), before);
 }
 
 TEST_F(OverwriteAppTest, AnEvaluationBeforeTheFirstStepReplacesNothingEither) {
-  ASSERT_EQ(Train(Path("sparse"), {"--sparse"}).code, 0);
-  ASSERT_EQ(Train(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("sparse"), {"--sparse"}).code, 0);
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
   const auto before = SnapshotOf(dir_ / "run");
   const std::vector<std::string> with_masks{"--overwrite", "--sparse",
                                             "--set",       "initial_masks=true",
                                             "--set",       "initial_weights=" + Path("sparse/model.safetensors")};
   std::vector<std::string> diverging = with_masks;
   diverging.insert(diverging.end(), {"--set", "learning_rate.lr=1e38"});
-  EXPECT_THAT(Train(Path("run"), diverging), FailsWith(1, HasSubstr("was not replaced")));
+  EXPECT_THAT(TrainInto(Path("run"), diverging), FailsWith(1, HasSubstr("was not replaced")));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
-  ASSERT_EQ(Train(Path("run"), with_masks).code, 0);
+  ASSERT_EQ(TrainInto(Path("run"), with_masks).code, 0);
   EXPECT_THAT(ReadTextFile(dir_ / "run/metrics.jsonl"), ::testing::StartsWith("{\"step\":0,\"split\":\"eval\","));
 }
 
 TEST_F(OverwriteAppTest, ABranchThatFailsNamesWhatItBeganWith) {
-  ASSERT_EQ(Train(Path("source")).code, 0);
-  ASSERT_EQ(Train(Path("run"), {"--seed", "9"}).code, 0);
+  ASSERT_EQ(TrainInto(Path("source")).code, 0);
+  ASSERT_EQ(TrainInto(Path("run"), {"--seed", "9"}).code, 0);
   const auto before = SnapshotOf(dir_.path());
   EXPECT_THAT(Run({"--resume", Path("source/checkpoints/step-2"), "--out", Path("run"), "--overwrite", "--set",
                    "learning_rate.lr=1e38"}),
@@ -154,9 +151,9 @@ TEST_F(OverwriteAppTest, ABranchThatFailsNamesWhatItBeganWith) {
 
 TEST_F(OverwriteAppTest, ABranchOverAnotherRunIsTheBranchThatItWouldBeElsewhere) {
   const std::vector<std::string> settings{"--set", "learning_rate.lr=0.01", "--set", "training.steps=12"};
-  ASSERT_EQ(Train(Path("source"), settings).code, 0);
+  ASSERT_EQ(TrainInto(Path("source"), settings).code, 0);
   // Of this one no checkpoint of the source's best step is left: its place must not be looked at.
-  ASSERT_EQ(Train(Path("run"), {"--set", "training.steps=30", "--set", "checkpoint.keep=1"}).code, 0);
+  ASSERT_EQ(TrainInto(Path("run"), {"--set", "training.steps=30", "--set", "checkpoint.keep=1"}).code, 0);
   for (const char* out : {"branch", "run"}) {
     ASSERT_EQ(Run({"--resume", Path("source"), "--out", Path(out), "--overwrite", "--set", "training.steps=14", "--set",
                    "learning_rate.lr=1e-9"})
@@ -169,11 +166,11 @@ TEST_F(OverwriteAppTest, ABranchOverAnotherRunIsTheBranchThatItWouldBeElsewhere)
 }
 
 TEST_F(OverwriteAppTest, WeightsThatAreNotFiniteAreBadInput) {
-  ASSERT_EQ(Train(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     Spoil(dir_ / "run/model.safetensors", dir_ / "bad.safetensors", "head.weight", value);
     const auto before = SnapshotOf(dir_.path());
-    EXPECT_THAT(Train(Path("run"), {"--overwrite", "--set", "initial_weights=" + Path("bad.safetensors")}),
+    EXPECT_THAT(TrainInto(Path("run"), {"--overwrite", "--set", "initial_weights=" + Path("bad.safetensors")}),
                 FailsWith(2, AllOf(HasSubstr(Path("bad.safetensors") + ": tensor 'head.weight' holds "),
                                    HasSubstr("at element 5, expected finite numbers"))));
     EXPECT_EQ(SnapshotOf(dir_.path()), before);
@@ -181,8 +178,8 @@ TEST_F(OverwriteAppTest, WeightsThatAreNotFiniteAreBadInput) {
 }
 
 TEST_F(OverwriteAppTest, SoAreCheckpointsThatNoRunCouldGoOnFrom) {
-  ASSERT_EQ(Train(Path("source")).code, 0);
-  ASSERT_EQ(Train(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("source")).code, 0);
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const CheckpointData good = CheckpointStore::Load(FileSystem::Default(), dir_ / "source/checkpoints/step-4");
   std::string moment;  // A slot of the optimizer.
@@ -213,7 +210,7 @@ TEST_F(OverwriteAppTest, SoAreCheckpointsThatNoRunCouldGoOnFrom) {
 
 TEST_F(OverwriteAppTest, ALinkThatLeadsNowhereIsBadInput) {
   fs::create_directory_symlink("../real", dir_ / "link");
-  EXPECT_THAT(Train(Path("link")), FailsWith(2, HasSubstr("link: is a link to ../real, which does not exist")));
+  EXPECT_THAT(TrainInto(Path("link")), FailsWith(2, HasSubstr("link: is a link to ../real, which does not exist")));
 }
 
 }  // namespace

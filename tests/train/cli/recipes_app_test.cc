@@ -12,12 +12,12 @@
 #include "twofour/core/io/safetensors.h"
 
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
 
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
@@ -38,15 +38,9 @@ logging { every_steps: 1 }
 )";
 
 /// The commands around recipes: retrain, suggest-decay, and weights to start from.
-class RecipesAppTest : public AppRunner {
+class RecipesAppTest : public ConfigRunner {
  protected:
-  RecipesAppTest() { WriteTextFile(dir_ / "dense.pbtxt", kConfig); }
-
-  Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--config", Path("dense.pbtxt"), "--out", Path(name)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
+  RecipesAppTest() : ConfigRunner(kConfig, "dense.pbtxt") {}
 
   std::map<std::string, Tensor> Model(const std::string& run) {
     std::map<std::string, Tensor> tensors;

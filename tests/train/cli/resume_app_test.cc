@@ -15,13 +15,13 @@
 
 #include "tests/support/folder_snapshot.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
@@ -41,21 +41,9 @@ checkpoint { every_steps: 2 keep: 10 }
 logging { every_steps: 2 }
 )";
 
-class ResumeAppTest : public AppRunner {
+class ResumeAppTest : public ConfigRunner {
  protected:
-  ResumeAppTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
-
-  Outcome Train(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path(name)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
-  Outcome Resume(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"--resume", Path(name)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
-  std::string Model(const std::string& run) { return ReadTextFile(dir_ / run / "model.safetensors"); }
+  ResumeAppTest() : ConfigRunner(kConfig) {}
 };
 
 TEST_F(ResumeAppTest, AnEarlierCheckpointInPlaceIsRefusedWhereItWouldDiscardResults) {

@@ -6,14 +6,12 @@
 
 #include <filesystem>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/support/text_file.h"
 #include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/run_records.h"
 
 namespace twofour::train {
 namespace {
@@ -22,6 +20,7 @@ using test::AppRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
+using test::RecordsOf;
 using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -42,8 +41,7 @@ class StartupNotesTest : public AppRunner {
   /// How many records of each split the run's metrics have.
   std::map<std::string, int> Records(const std::string& run) {
     std::map<std::string, int> records;
-    std::istringstream lines(ReadTextFile(dir_ / run / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) ++records[nlohmann::json::parse(line)["split"]];
+    for (const auto& record : RecordsOf(dir_ / run)) ++records[record["split"]];
     return records;
   }
 };

@@ -12,7 +12,7 @@
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
@@ -41,11 +41,10 @@ TEST(DescribeThreadsTest, SaysWhereSomebodyAsksForMoreThanThereIs) {
             "8 (more than useful: CPU quota of this container is 2; 64 processors)");
 }
 
-using test::AppRunner;
+using test::ConfigRunner;
 using test::Outcome;
 using test::ReadTextFile;
 using test::ScopedEnv;
-using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -57,16 +56,13 @@ training { steps: 10 batch_size: 16 }
 sparsity { enabled: true }
 )";
 
-class StartupTableTest : public AppRunner {
+class StartupTableTest : public ConfigRunner {
  protected:
-  StartupTableTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
+  StartupTableTest() : ConfigRunner(kConfig) {}
 
   /// What a dry run prints with these fields set.
   std::string Printed(const std::vector<std::string>& settings, std::vector<std::string> more = {"--dry-run"}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path("run")};
-    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = Run(arguments);
+    const Outcome outcome = Train("run", Joined(Set(settings), more));
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome.out;
   }

@@ -16,17 +16,16 @@
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/text_file.h"
-#include "tests/train/cli/app_runner.h"
+#include "tests/train/cli/config_runner.h"
 
 namespace twofour::train {
 namespace {
 
-using test::AppRunner;
+using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
 using test::ScopedEnv;
-using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -58,15 +57,12 @@ std::string Fused() {
 
 auto IsUnused(const std::string& name) { return HasSubstr("TWOFOUR_KERNEL: " + name + " is not used by this run\n"); }
 
-class SwapReportTest : public AppRunner {
+class SwapReportTest : public ConfigRunner {
  protected:
-  SwapReportTest() { WriteTextFile(dir_ / "tiny.pbtxt", kConfig); }
+  SwapReportTest() : ConfigRunner(kConfig) {}
 
-  Outcome Train(const std::vector<std::string>& settings, std::vector<std::string> more = {"--dry-run"}) {
-    std::vector<std::string> arguments{"--config", Path("tiny.pbtxt"), "--out", Path("run")};
-    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+  Outcome Train(const std::vector<std::string>& settings, const std::vector<std::string>& more = {"--dry-run"}) {
+    return ConfigRunner::Train("run", Joined(Set(settings), more));
   }
 
   std::string Printed(const std::vector<std::string>& settings) {

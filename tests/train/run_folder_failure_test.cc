@@ -1,0 +1,173 @@
+// What is left of a run, old or new, when a call to the file system fails.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/run_folder.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/text_file.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::FaultyFileSystem;
+using test::ReadTextFile;
+using test::TempDir;
+using test::WriteTextFile;
+using ::testing::HasSubstr;
+using enum RunFolder::IfExists;
+
+class RunFolderFailureTest : public ::testing::Test {
+ protected:
+  TempDir dir_;
+  FileSystem& files_ = FileSystem::Default();
+};
+
+/// Overwrites the run "first", whose metrics count, with "second" while one call fails, until none is left to fail.
+enum class Disk { kExchanges, kRenames, kRenamesFilesOnly, kKeepsFolders };
+
+class RunFolderFaultTest : public RunFolderFailureTest, public ::testing::WithParamInterface<Disk> {
+ protected:
+  enum class Fault { kBefore, kAfter, kFromThereOn };
+
+  /// Which run has the name, after checking that it is whole.
+  std::string WhoseIsTheName() {
+    const std::string config = ReadTextFile(dir_ / "a/config.pbtxt");
+    EXPECT_EQ(ReadTextFile(dir_ / "a/metrics.jsonl"), config == "first" ? "old" : "new");
+    return config;
+  }
+
+  void FailAtEachCall(Fault fault) {
+    for (int call = 1;; ++call) {
+      SCOPED_TRACE(call);
+      fs::remove_all(dir_.path());
+      fs::create_directory(dir_.path());
+      RunFolder::Create(files_, dir_ / "a", "first", kFail);
+      WriteTextFile(dir_ / "a/metrics.jsonl", "old");
+      FaultyFileSystem faulty;
+      if (GetParam() == Disk::kRenames) faulty.LackExchange();
+      if (GetParam() == Disk::kRenamesFilesOnly) faulty.RenameFilesOnly(".tmp-");
+      if (GetParam() == Disk::kKeepsFolders) faulty.PinDirectories();
+      if (fault == Fault::kBefore) faulty.FailAtCall(call);
+      if (fault == Fault::kAfter) faulty.FailAfterCall(call);
+      if (fault == Fault::kFromThereOn) faulty.CrashAtCall(call);
+      bool failed = false;
+      std::vector<std::string> notes;
+      try {
+        const RunFolder folder =
+            RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite,
+                              [&](const RunFiles& paths) { WriteTextFile(paths.metrics(), "new"); });
+        notes = folder.notes();
+      } catch (const Error& error) {
+        failed = true;
+        EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
+        EXPECT_THAT(error.what(), HasSubstr("cannot "));
+      }
+      const std::string name = WhoseIsTheName();
+      if (!failed) {
+        EXPECT_EQ(name, "second");
+      } else if (fault != Fault::kAfter) {
+        EXPECT_EQ(name, "first");
+      }
+      // Nothing but the run is left where clean-up works, and what could not be removed is told of.
+      const bool clean =
+          files_.ListDirectory(dir_.path()) == std::vector<std::string>{"a"} &&
+          files_.ListDirectory(dir_ / "a") == std::vector<std::string>{".lock", "config.pbtxt", "metrics.jsonl"};
+      if (!failed) {
+        EXPECT_EQ(clean, notes.empty() || fault == Fault::kAfter);
+      }
+      if (faulty.mutating_calls() < call) return;
+    }
+  }
+};
+
+TEST_P(RunFolderFaultTest, OneFailingCallLeavesTheOldRunOrTheNewOneUnderTheName) { FailAtEachCall(Fault::kBefore); }
+
+TEST_P(RunFolderFaultTest, SoDoesACallThatReportsAFailureAfterItsWork) { FailAtEachCall(Fault::kAfter); }
+
+INSTANTIATE_TEST_SUITE_P(Disks, RunFolderFaultTest,
+                         ::testing::Values(Disk::kExchanges, Disk::kRenames, Disk::kRenamesFilesOnly,
+                                           Disk::kKeepsFolders));
+
+using RunFolderCrashTest = RunFolderFaultTest;
+
+TEST_P(RunFolderCrashTest, NoMomentOfAKillLeavesTheNameToNobody) { FailAtEachCall(Fault::kFromThereOn); }
+
+// Without a file system that swaps names there is such a moment.
+INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderCrashTest, ::testing::Values(Disk::kExchanges));
+
+TEST_F(RunFolderFailureTest, AFailingOverwriteKeepsTheOldRun) {
+  RunFolder::Create(files_, dir_ / "a", "first", kFail);
+  FaultyFileSystem faulty;
+  faulty.FailAfterBytes(0);
+  EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite), ErrorKind::kRuntimeFailure, HasSubstr("a"));
+  EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
+}
+
+TEST_F(RunFolderFailureTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
+  RunFolder::Create(files_, dir_ / "a", "first", kFail);
+  FaultyFileSystem counting;
+  counting.LackExchange();
+  RunFolder::Create(counting, dir_ / "a", "second", kOverwrite);
+  FaultyFileSystem faulty;
+  faulty.LackExchange();
+  faulty.CrashAtCall(counting.mutating_calls() - 1);  // The second rename, and all that follows.
+  EXPECT_ERROR(
+      RunFolder::Create(faulty, dir_ / "a", "third", kOverwrite), ErrorKind::kRuntimeFailure,
+      ::testing::AllOf(::testing::StartsWith("cannot rename"), HasSubstr("what was there lies in"), HasSubstr("-old")));
+}
+
+TEST_F(RunFolderFailureTest, AnErrorWhileCleaningUpDoesNotHideTheFirst) {
+  FaultyFileSystem faulty;
+  faulty.CrashAtCall(4);  // Writing the config.
+  EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "x", kFail), ErrorKind::kRuntimeFailure,
+               HasSubstr("config.pbtxt"));
+}
+
+TEST_F(RunFolderFailureTest, NoFailingCallOfAnOverwriteLosesWhatIsNotTheRunsOwn) {
+  for (const bool exchanges : {true, false}) {
+    for (int call = 1;; ++call) {
+      SCOPED_TRACE(call);
+      fs::remove_all(dir_.path());
+      fs::create_directory(dir_.path());
+      RunFolder::Create(files_, dir_ / "a", "first", kFail);
+      WriteTextFile(dir_ / "a/notes.txt", "mine");
+      FaultyFileSystem faulty;
+      if (!exchanges) faulty.LackExchange();
+      faulty.FailAtCall(call);
+      std::string notes;
+      try {
+        const RunFolder folder = RunFolder::Create(faulty, dir_ / "a", "second", kOverwrite);
+        for (const std::string& note : folder.notes()) notes += note + "\n";
+      } catch (const Error&) {
+        EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
+      }
+      if (!fs::exists(dir_ / "a/notes.txt")) {  // Then it lies where the note says, and the next run leaves it there.
+        EXPECT_THAT(notes, ::testing::StartsWith((dir_ / "a.replaced: ").string()));
+        RunFolder::Create(files_, dir_ / "a", "third", kOverwrite);
+        EXPECT_EQ(ReadTextFile(dir_ / "a.replaced/notes.txt"), "mine");
+      } else {
+        EXPECT_EQ(ReadTextFile(dir_ / "a/notes.txt"), "mine");
+      }
+      if (faulty.mutating_calls() < call) break;
+    }
+  }
+}
+
+TEST_F(RunFolderFailureTest, AFailingDiskLeavesNothingBehind) {
+  FaultyFileSystem faulty;
+  faulty.FailAfterBytes(0);
+  EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "x", kFail), ErrorKind::kRuntimeFailure, HasSubstr("a"));
+  EXPECT_TRUE(files_.ListDirectory(dir_.path()).empty());
+}
+
+}  // namespace
+}  // namespace twofour::train
