@@ -11,6 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/cli/output.h"
 #include "twofour/train/config/data_files.h"
 #include "twofour/train/config/difference.h"
 #include "twofour/train/config/text_config.h"
@@ -182,8 +183,9 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
   const std::optional<DataRecord> then = LoadDataRecord(FileSystem::Default(), run);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   if (!then || (then->class_names.empty() && !then->OfTokens())) {
-    err << fmt::format("note: {}: says nothing of the data that the run began with, so that it cannot be checked\n",
-                       run.data().string());
+    PrintNotes({fmt::format("{}: says nothing of the data that the run began with, so that it cannot be checked",
+                            run.data().string())},
+               err);
     return BuildWorkload(config, files);
   }
   if (then->made_with_earlier_data) {
@@ -219,7 +221,7 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
     throw Error(fmt::format("{}: the run's model was made with other data and is wrong on this: {}",
                             run.data().string(), Describe(fatal)));
   }
-  if (!differences.empty()) err << fmt::format("note: going on with changed data: {}\n", Describe(differences));
+  if (!differences.empty()) PrintNotes({fmt::format("going on with changed data: {}", Describe(differences))}, err);
   return std::move(*workload);
 }
 

@@ -84,7 +84,7 @@ void CheckFolder(const Run& run, std::ostream& err) {
     }
   } catch (const Error& error) {
     if (!run.line.dry_run) throw;
-    err << fmt::format("note: without --dry-run this would fail: {}\n", error.what());
+    PrintNotes({fmt::format("without --dry-run this would fail: {}", error.what())}, err);
   }
 }
 

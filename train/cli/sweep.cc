@@ -101,7 +101,7 @@ std::optional<SweepRecord> EarlierRecord(FileSystem& files, const fs::path& fold
   try {
     return LoadSweepRecord(files, folder);
   } catch (const Error& error) {
-    err << "note: " << error.what() << "; it is written anew\n";
+    PrintNotes({fmt::format("{}; it is written anew", error.what())}, err);
     return std::nullopt;
   }
 }

@@ -153,7 +153,7 @@ int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& c
                 resume.step());
   if (!run.in_place()) throw Error(fmt::format("--resume {}: {}", resume.argument, nothing));
   for (const std::string& difference : Differences(resume.stored, run.config)) {
-    context.err << fmt::format("note: not applied, because no step is taken under it: {}\n", difference);
+    PrintNotes({fmt::format("not applied, because no step is taken under it: {}", difference)}, context.err);
   }
   context.out << nothing << "\n";
   const bool lacks_model = IsAtItsEnd(run, trainer) && !FileSystem::Default().Exists(RunFiles{run.folder}.model());
