@@ -1,6 +1,7 @@
 #include "twofour/sparse/tile_mask.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -65,27 +66,52 @@ const std::vector<Family>& Families() {
   return families;
 }
 
-/// a + b, neither of them negative, rounded as a float whose exponent has no upper bound. Rounding a double's sum of
-/// two floats to float gives the float's sum: 53 bits are more than twice 24.
+/// a + b, rounded as a float whose exponent has no upper bound. Rounding a double's sum of two floats to float gives
+/// the float's sum: 53 bits are more than twice 24.
 double FloatSum(double a, double b) {
   constexpr double kLarge = 0x1p127;
   const double sum = a + b;
-  if (sum < kLarge) return static_cast<double>(static_cast<float>(sum));
+  if (std::fabs(sum) < kLarge) return static_cast<double>(static_cast<float>(sum));
   return static_cast<double>(static_cast<float>(sum * 0x1p-8)) * 0x1p8;
 }
 
-/// The first of the halves with the largest sum of the two rows' pair sums.
-std::pair<Half, double> BestHalf(const std::vector<Half>& halves, const double* first_row, const double* second_row) {
-  Half best = halves[0];
-  double best_sum = FloatSum(first_row[best.first], second_row[best.second]);
-  for (const Half& half : halves) {
-    const double sum = FloatSum(first_row[half.first], second_row[half.second]);
-    if (sum > best_sum) {
-      best = half;
-      best_sum = sum;
-    }
+/// What ExactTileMask looks at, by column.
+struct ColumnDifferences {
+  double upper[kTileSize];   ///< Row 0 less row 1.
+  double lower[kTileSize];   ///< Row 2 less row 3.
+  double halves[kTileSize];  ///< Rows 0 and 1 less rows 2 and 3.
+};
+
+ColumnDifferences DifferencesOf(const TileMagnitudes& magnitudes) {
+  ColumnDifferences differences;
+  for (int col = 0; col < kTileSize; ++col) {
+    const auto row = [&](int r) { return static_cast<double>(magnitudes[kTileSize * r + col]); };
+    differences.upper[col] = FloatSum(row(0), -row(1));
+    differences.lower[col] = FloatSum(row(2), -row(3));
+    differences.halves[col] = FloatSum(FloatSum(row(0), row(1)), -FloatSum(row(2), row(3)));
   }
-  return {best, best_sum};
+  return differences;
+}
+
+/// What two rows each keep of columns a and b.
+struct PairChoice {
+  double gain;  ///< Kept less dropped.
+  TileMask kept;
+};
+
+PairChoice BestOfPair(int a, int b, const ColumnDifferences& columns) {
+  const double upper = FloatSum(columns.upper[a], -columns.upper[b]);
+  const double lower = FloatSum(columns.lower[a], -columns.lower[b]);
+  const double halves = FloatSum(columns.halves[a], -columns.halves[b]);
+  const double crossed = FloatSum(std::fabs(upper), std::fabs(lower));
+  const bool same = std::fabs(halves) > crossed;
+  const bool row_keeps_a[kTileSize] = {same ? halves >= 0 : upper >= 0, same ? halves >= 0 : upper < 0,
+                                       same ? halves < 0 : lower >= 0, same ? halves < 0 : lower < 0};
+  PairChoice choice = {same ? std::fabs(halves) : crossed, 0};
+  for (int row = 0; row < kTileSize; ++row) {
+    choice.kept = static_cast<TileMask>(choice.kept | 1u << (kTileSize * row + (row_keeps_a[row] ? a : b)));
+  }
+  return choice;
 }
 
 }  // namespace
@@ -104,22 +130,17 @@ std::span<const TileMask> TransposableMasks() {
 }
 
 TileMask ExactTileMask(const TileMagnitudes& magnitudes) {
-  double pair_sums[kTileSize][kPairs];
-  for (int row = 0; row < kTileSize; ++row) {
-    for (int p = 0; p < kPairs; ++p) {
-      const float* entries = &magnitudes[kTileSize * row];
-      pair_sums[row][p] = FloatSum(entries[kPairColumns[p][0]], entries[kPairColumns[p][1]]);
-    }
-  }
+  constexpr int kWays[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
+  const ColumnDifferences columns = DifferencesOf(magnitudes);
   TileMask best = 0;
-  double best_sum = -1.0;  // Below any sum of magnitudes.
-  for (const Family& family : Families()) {
-    const auto [upper, upper_sum] = BestHalf(family.upper, pair_sums[0], pair_sums[1]);
-    const auto [lower, lower_sum] = BestHalf(family.lower, pair_sums[2], pair_sums[3]);
-    const double sum = FloatSum(upper_sum, lower_sum);
-    if (sum > best_sum) {
-      best = MaskOf(upper, lower);
-      best_sum = sum;
+  double best_gain = -1.0;  // Below any.
+  for (const auto& [one, other] : kWays) {
+    const PairChoice first = BestOfPair(one[0], one[1], columns);
+    const PairChoice second = BestOfPair(other[0], other[1], columns);
+    const double gain = FloatSum(first.gain, second.gain);
+    if (gain > best_gain) {
+      best = static_cast<TileMask>(first.kept | second.kept);
+      best_gain = gain;
     }
   }
   return best;

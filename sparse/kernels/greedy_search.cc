@@ -72,13 +72,16 @@ HWY_INLINE void Close(IntVector closed, std::index_sequence<kEntry...>, IntVecto
 
 /// The masks of kTilesPerVector tiles; `finite` is told whether all of their entries are. Nothing is added up here, so
 /// nothing can overflow.
-HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles, bool& finite) {
+HWY_INLINE IntVector GreedyTileMasks(const float* weight, int64_t stride, bool& finite) {
   const Ints ints;
   constexpr int32_t kInfinity = 0x7F800000;  // As bits. Those of a NaN are above.
   // The bits of floats that are not negative are ordered as the floats are.
   IntVector magnitudes[kEntries];
-  for (int entry = 0; entry < kEntries; ++entry) {
-    magnitudes[entry] = hn::BitCast(ints, tiles.entry[entry / kTileSize][entry % kTileSize]);
+  for (int row = 0; row < kTileSize; ++row) {
+    const TileRow columns = ByColumn(LoadMagnitudes(weight + row * stride));
+    for (int col = 0; col < kTileSize; ++col) {
+      magnitudes[kTileSize * row + col] = hn::BitCast(ints, columns.vector[col]);
+    }
   }
   IntVector kept = hn::Zero(ints);
   for (int round = 0; round < kMostKept; ++round) {
@@ -93,7 +96,7 @@ HWY_INLINE IntVector GreedyTileMasks(const TileVectors& tiles, bool& finite) {
 bool GreedySearch(const float* weight, int64_t cols, TileMask* tiles) {
   return ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
     bool finite = true;
-    StoreTiles(GreedyTileMasks(LoadTiles(w, stride), finite), out);
+    StoreTiles(GreedyTileMasks(w, stride, finite), out);
     return finite;
   });
 }

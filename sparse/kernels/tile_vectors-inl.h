@@ -7,6 +7,7 @@
 #define TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -29,72 +30,96 @@ inline constexpr int64_t kColsPerVector = kTileSize * kTilesPerVector;
 inline constexpr int64_t kTilesPerBlock = 4;  // A block: 128 bits, which cheap shuffles do not leave.
 inline constexpr int64_t kBlocks = kTilesPerVector / kTilesPerBlock;
 
-/// |w| of entry [row][col] of kTilesPerVector tiles. Tiles are not in order: see StoreTiles.
-struct TileVectors {
+/// A row of kTilesPerVector tiles: as it lies, four vectors one after the other; or by column, vector c holding entry c
+/// of each tile, where tiles are not in order: see StoreTiles.
+struct TileRow {
   // NEON's vectors have a constructor, and GCC compiles constructors that it writes itself for the baseline.
-  HWY_INLINE TileVectors() {}
-  FloatVector entry[kTileSize][kTileSize];
+  HWY_INLINE TileRow() {}
+  FloatVector vector[kTileSize];
 };
 
-/// From four rows, `cols` apart, of kColsPerVector floats.
-HWY_INLINE TileVectors LoadTiles(const float* weight, int64_t cols) {
+/// |w|, as it lies.
+HWY_INLINE TileRow LoadMagnitudes(const float* weight) {
   const Floats floats;
-  const hn::Repartition<double, Floats> doubles;
-  TileVectors tiles;
-  for (int row = 0; row < kTileSize; ++row) {
-    // A 4x4 transpose within each block: block b of the j-th vector is tile j * kBlocks + b, and ends up in lane
-    // 4 * b + j.
-    const float* from = weight + row * cols;
-    const auto a = hn::Abs(hn::LoadU(floats, from)), b = hn::Abs(hn::LoadU(floats, from + kTilesPerVector));
-    const auto c = hn::Abs(hn::LoadU(floats, from + 2 * kTilesPerVector));
-    const auto d = hn::Abs(hn::LoadU(floats, from + 3 * kTilesPerVector));
-    const auto ab01 = hn::BitCast(doubles, hn::InterleaveLower(floats, a, b));
-    const auto ab23 = hn::BitCast(doubles, hn::InterleaveUpper(floats, a, b));
-    const auto cd01 = hn::BitCast(doubles, hn::InterleaveLower(floats, c, d));
-    const auto cd23 = hn::BitCast(doubles, hn::InterleaveUpper(floats, c, d));
-    tiles.entry[row][0] = hn::BitCast(floats, hn::InterleaveLower(doubles, ab01, cd01));
-    tiles.entry[row][1] = hn::BitCast(floats, hn::InterleaveUpper(doubles, ab01, cd01));
-    tiles.entry[row][2] = hn::BitCast(floats, hn::InterleaveLower(doubles, ab23, cd23));
-    tiles.entry[row][3] = hn::BitCast(floats, hn::InterleaveUpper(doubles, ab23, cd23));
-  }
-  return tiles;
+  TileRow row;
+  for (int64_t i = 0; i < kTileSize; ++i) row.vector[i] = hn::Abs(hn::LoadU(floats, weight + i * kTilesPerVector));
+  return row;
 }
 
-/// Writes kTilesPerVector masks, given in the order of LoadTiles, in the order of tiles.
+/// A row that lies as it does in the weight, by column.
+HWY_INLINE TileRow ByColumn(const TileRow& row) {
+  // A 4x4 transpose within each block: block b of the j-th vector is tile j * kBlocks + b, and ends up in lane
+  // 4 * b + j.
+  const Floats floats;
+  const hn::Repartition<double, Floats> doubles;
+  const auto ab01 = hn::BitCast(doubles, hn::InterleaveLower(floats, row.vector[0], row.vector[1]));
+  const auto ab23 = hn::BitCast(doubles, hn::InterleaveUpper(floats, row.vector[0], row.vector[1]));
+  const auto cd01 = hn::BitCast(doubles, hn::InterleaveLower(floats, row.vector[2], row.vector[3]));
+  const auto cd23 = hn::BitCast(doubles, hn::InterleaveUpper(floats, row.vector[2], row.vector[3]));
+  TileRow columns;
+  columns.vector[0] = hn::BitCast(floats, hn::InterleaveLower(doubles, ab01, cd01));
+  columns.vector[1] = hn::BitCast(floats, hn::InterleaveUpper(doubles, ab01, cd01));
+  columns.vector[2] = hn::BitCast(floats, hn::InterleaveLower(doubles, ab23, cd23));
+  columns.vector[3] = hn::BitCast(floats, hn::InterleaveUpper(doubles, ab23, cd23));
+  return columns;
+}
+
+/// Where ByColumn puts each tile.
+struct LaneOfTile {
+  alignas(64) int32_t lane[kTilesPerVector];
+};
+constexpr LaneOfTile LanesOfTiles() {
+  LaneOfTile of_tile = {};
+  for (int64_t tile = 0; tile < kTilesPerVector; ++tile) {
+    of_tile.lane[tile] = static_cast<int32_t>(kTilesPerBlock * (tile % kBlocks) + tile / kBlocks);
+  }
+  return of_tile;
+}
+
+/// Writes kTilesPerVector masks, given in the order that ByColumn makes, in the order of tiles.
 HWY_INLINE void StoreTiles(IntVector masks, TileMask* tiles) {
   const Ints ints;
   if (kBlocks > 1) {
-    alignas(64) int32_t lane_of_tile[kTilesPerVector];
-    for (int64_t tile = 0; tile < kTilesPerVector; ++tile) {
-      lane_of_tile[tile] = static_cast<int32_t>(kTilesPerBlock * (tile % kBlocks) + tile / kBlocks);
-    }
-    masks = hn::TableLookupLanes(masks, hn::SetTableIndices(ints, lane_of_tile));
+    static constexpr LaneOfTile kOfTile = LanesOfTiles();
+    masks = hn::TableLookupLanes(masks, hn::SetTableIndices(ints, kOfTile.lane));
   }
   const hn::Rebind<TileMask, Ints> words;
   hn::StoreU(hn::DemoteTo(words, masks), words, tiles);
 }
 
-/// Calls search(weight, cols, tiles) -> bool, for kTilesPerVector tiles each time, until a row of tiles is done.
-/// Nothing beyond the row is read or written. Returns whether all calls returned true.
+/// Asks for kTilesPerVector tiles: a processor sees by itself only that a row goes on, and not that the next ones are
+/// wanted as well. What lies behind the weight is asked for in vain, which does no harm.
+HWY_INLINE void FetchTiles(const float* weight, int64_t stride) {
+  constexpr int64_t kLine = 64 / sizeof(float);
+  for (int row = 0; row < kTileSize; ++row) {
+    for (int64_t col = 0; col < kColsPerVector; col += kLine) hwy::Prefetch(weight + row * stride + col);
+  }
+}
+
+/// Calls search(weight, cols, tiles) -> bool, for kTilesPerVector tiles each time, until a row of tiles is done: the
+/// last time for some again if need be, which finds the same. Nothing beyond the row is read or written. Returns
+/// whether all calls returned true.
 template <typename Search>
 HWY_INLINE bool ForEachVectorOfTiles(const float* weight, int64_t cols, TileMask* tiles, Search search) {
-  if (cols >= kColsPerVector) {
-    int64_t col = 0;
-    bool all = true;
-    for (; col + kColsPerVector <= cols; col += kColsPerVector) {
-      all &= search(weight + col, cols, tiles + col / kTileSize);
-    }
-    if (col == cols) return all;
-    col = cols - kColsPerVector;  // Overlaps tiles that were searched already, and finds the same.
-    return all & search(weight + col, cols, tiles + col / kTileSize);
-  }
-  float padded_weight[kTileSize * kColsPerVector] = {};
+  float padded_weight[kTileSize * kColsPerVector];
   TileMask padded_tiles[kTilesPerVector];
-  for (int row = 0; row < kTileSize; ++row) {
-    std::copy_n(weight + row * cols, cols, padded_weight + row * kColsPerVector);
+  const bool is_short = cols < kColsPerVector;
+  if (is_short) {
+    std::fill_n(padded_weight, kTileSize * kColsPerVector, 0.0f);
+    for (int row = 0; row < kTileSize; ++row) {
+      std::copy_n(weight + row * cols, cols, padded_weight + row * kColsPerVector);
+    }
   }
-  const bool all = search(padded_weight, kColsPerVector, padded_tiles);
-  std::copy_n(padded_tiles, cols / kTileSize, tiles);
+  const float* const from = is_short ? padded_weight : weight;
+  TileMask* const to = is_short ? padded_tiles : tiles;
+  const int64_t end = is_short ? kColsPerVector : cols;
+  bool all = true;
+  for (int64_t col = 0; col < end; col += kColsPerVector) {
+    const int64_t at = std::min(col, end - kColsPerVector);
+    FetchTiles(from + kTileSize * end + at, end);
+    all &= search(from + at, end, to + at / kTileSize);
+  }
+  if (is_short) std::copy_n(padded_tiles, cols / kTileSize, tiles);
   return all;
 }
 
