@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "twofour/core/autograd.h"
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/core/peak_flops.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/mlp.h"
@@ -133,7 +133,7 @@ void Run(const Arguments& arguments) {
                               {"batch", arguments.batch},
                               {"vocab", arguments.vocab},
                               {"threads", arguments.threads},
-                              {"isa", InstructionSetName()}};
+                              {"isa", NameOf(BestIsa())}};
   const double peak = MeasurePeakFlops().flops;
   for (const std::string& variant : variants) {
     const double tokens_per_s = 1e3 * tokens / rounds.Milliseconds(variant);

@@ -2,7 +2,7 @@
 // kernel that runs here.
 #include <fmt/format.h>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
@@ -25,9 +25,6 @@ double NanosecondsPerTile(const Rounds& rounds, const std::string& variant, cons
   return rounds.Milliseconds(variant) * 1e6 / static_cast<double>(mask.tile_rows() * mask.tile_cols());
 }
 
-/// Kernels compiled for any processor compute with this build's baseline or with a library that picks its own.
-std::string_view IsaOf(SimdTarget target) { return sparse::InstructionSetOf(target); }
-
 void SearchAll(const sparse::MaskSearchKernel& kernel, const float* weight, sparse::Mask& mask) {
   for (int64_t row = 0; row < mask.tile_rows(); ++row) {
     kernel.search(weight + row * sparse::kTileSize * mask.cols(), mask.cols(), mask.tiles() + row * mask.tile_cols());
@@ -36,22 +33,22 @@ void SearchAll(const sparse::MaskSearchKernel& kernel, const float* weight, spar
 
 void BenchSearch(const Arguments& arguments, const Tensor& weight) {
   const auto label = [](const sparse::MaskSearchKernel& kernel) {
-    return fmt::format("{} {} {}", NameOf(kernel.algorithm), kernel.name, IsaOf(kernel.target));
+    return fmt::format("{} {} {}", NameOf(kernel.algorithm), kernel.name, NameOf(kernel.isa));
   };
   sparse::Mask mask(arguments.rows, arguments.cols);
   const float* elements = weight.data<float>();
   Rounds rounds("mask search", arguments.rounds);
   for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
-    if (!sparse::WhyNotHere(kernel.target).empty()) continue;
+    if (!sparse::WhyNotHere(kernel.isa).empty()) continue;
     rounds.Add(label(kernel), [&kernel, &mask, elements] { SearchAll(kernel, elements, mask); });
   }
   rounds.Run();
   for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
-    if (!sparse::WhyNotHere(kernel.target).empty()) continue;
+    if (!sparse::WhyNotHere(kernel.isa).empty()) continue;
     PrintLine({{"bench", "mask_search"},
                {"algorithm", NameOf(kernel.algorithm)},
                {"kernel", kernel.name},
-               {"isa", IsaOf(kernel.target)},
+               {"isa", NameOf(kernel.isa)},
                {"rows", arguments.rows},
                {"cols", arguments.cols},
                {"ns_per_tile", NanosecondsPerTile(rounds, label(kernel), mask)}});
@@ -69,9 +66,9 @@ std::vector<Packing> PackingsHere(const Arguments& arguments) {
   for (const sparse::LinearKernel& kernel : sparse::LinearKernels()) {
     for (const Direction direction : {Direction::kForward, Direction::kInputGrad}) {
       const sparse::LinearShape shape = {arguments.rows, arguments.cols, /*batch=*/2048, direction};
-      if (!sparse::WhyNotHere(kernel.target).empty() || !kernel.why_not(shape).empty()) continue;
+      if (!sparse::WhyNotHere(kernel.isa).empty() || !kernel.why_not(shape).empty()) continue;
       packings.push_back(
-          {&kernel, direction, fmt::format("{} {} {}", kernel.name, IsaOf(kernel.target), NameOf(direction))});
+          {&kernel, direction, fmt::format("{} {} {}", kernel.name, NameOf(kernel.isa), NameOf(direction))});
     }
   }
   return packings;
@@ -91,7 +88,7 @@ void BenchPacking(const Arguments& arguments, const Tensor& weight) {
     const size_t bytes = packing.kernel->pack(elements, mask, packing.direction)->bytes();
     PrintLine({{"bench", "packing"},
                {"kernel", packing.kernel->name},
-               {"isa", IsaOf(packing.kernel->target)},
+               {"isa", NameOf(packing.kernel->isa)},
                {"direction", NameOf(packing.direction)},
                {"rows", arguments.rows},
                {"cols", arguments.cols},

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "twofour/core/autograd.h"
-#include "twofour/core/cpu.h"
 #include "twofour/core/error.h"
+#include "twofour/core/isa.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
@@ -187,7 +187,7 @@ class MlpBench {
                          {"hidden", shape_.hidden},
                          {"tokens", shape_.tokens},
                          {"threads", arguments_.threads},
-                         {"isa", InstructionSetName()},
+                         {"isa", NameOf(BestIsa())},
                          {"density", density_},
                          {"adamw", arguments_.adamw},
                          {"twofour_dense_ms", rounds.Milliseconds("dense")},

@@ -5,7 +5,7 @@
 // more: their weight is packed beforehand, outside of what is timed.
 #include <fmt/format.h>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 
@@ -115,7 +115,7 @@ class LinearBench {
                          {"in", product.in},
                          {"tokens", product.tokens},
                          {"threads", arguments_.threads},
-                         {"isa", InstructionSetName()},
+                         {"isa", NameOf(BestIsa())},
                          {"kernel", nullptr},
                          {"reason", "the gradient of a weight is dense"},
                          {"dense_library", fastest},

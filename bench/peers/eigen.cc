@@ -1,4 +1,4 @@
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 
 #include "bench/peers/eigen_gemm.h"
 
@@ -8,8 +8,8 @@ namespace {
 /// The fastest copy for the instruction set that twofour uses here, which TWOFOUR_MAX_ISA limits for both.
 EigenGemm* ChooseEigenGemm() {
 #ifdef __x86_64__
-  if (InstructionSetName() == "avx512") return EigenGemmAvx512;
-  if (InstructionSetName() == "avx2") return EigenGemmAvx2;
+  if (NameOf(BestIsa()) == "avx512") return EigenGemmAvx512;
+  if (NameOf(BestIsa()) == "avx2") return EigenGemmAvx2;
 #endif
   return EigenGemmBaseline;
 }

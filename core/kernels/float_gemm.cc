@@ -18,6 +18,7 @@
 #include "twofour/core/kernels/float_gemm_few_rows-inl.h"
 #include "twofour/core/kernels/float_gemm_pack-inl.h"
 #include "twofour/core/kernels/float_gemm_tile-inl.h"
+#include "twofour/core/kernels/simd_isa.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -153,7 +154,7 @@ HWY_AFTER_NAMESPACE();
 // Runs on every processor: see simd_table.h.
 namespace twofour::kernels::HWY_NAMESPACE {
 
-FloatGemmKernel FloatGemm() { return {HWY_TARGET, Run}; }
+FloatGemmKernel FloatGemm() { return {IsaOf(HWY_TARGET), Run}; }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 
@@ -163,8 +164,8 @@ FloatGemmKernel FloatGemm() { return {HWY_TARGET, Run}; }
 namespace twofour::kernels {
 
 std::span<const FloatGemmKernel> FloatGemmKernels() {
-#define TWOFOUR_ROW(space, target) space::FloatGemm(),
-  static const FloatGemmKernel kernels[] = {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_ROW)};
+#define TWOFOUR_ROW(space, isa) space::FloatGemm(),
+  static const FloatGemmKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;
 }
@@ -172,7 +173,7 @@ std::span<const FloatGemmKernel> FloatGemmKernels() {
 const FloatGemmKernel* FastFloatGemm() {
 #if HWY_TARGETS & (HWY_AVX3 | HWY_AVX2)
   for (const FloatGemmKernel& kernel : FloatGemmKernels()) {
-    if ((kernel.target & (HWY_AVX3 | HWY_AVX2)) != 0 && IsAllowed(kernel.target)) return &kernel;
+    if ((kernel.isa == Isa::kAvx512 || kernel.isa == Isa::kAvx2) && IsAllowed(kernel.isa)) return &kernel;
   }
 #endif
   return nullptr;

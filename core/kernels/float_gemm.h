@@ -2,14 +2,14 @@
 
 #include <span>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm.h"
 
 namespace twofour::kernels {
 
 /// twofour's own dense product of floats for one instruction set. No size of the problem may be zero.
 struct FloatGemmKernel {
-  SimdTarget target;
+  Isa isa;
   void (*multiply)(const GemmProblem<float>& problem);
 };
 

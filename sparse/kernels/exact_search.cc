@@ -184,7 +184,7 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel ExactSearchKernel() {
-  return SimdSearch(MaskAlgorithm::kExact, HWY_TARGET, kTilesPerVector, &ExactSearch);
+  return SimdSearch(MaskAlgorithm::kExact, IsaOf(HWY_TARGET), kTilesPerVector, &ExactSearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -193,8 +193,8 @@ MaskSearchKernel ExactSearchKernel() {
 namespace twofour::sparse {
 
 std::vector<MaskSearchKernel> ExactSearches() {
-#define TWOFOUR_KERNEL_OF(NAMESPACE, TARGET) NAMESPACE::ExactSearchKernel(),
-  return {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_KERNEL_OF)};
+#define TWOFOUR_KERNEL_OF(NAMESPACE, ISA) NAMESPACE::ExactSearchKernel(),
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_KERNEL_OF)};
 #undef TWOFOUR_KERNEL_OF
 }
 

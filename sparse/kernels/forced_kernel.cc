@@ -28,12 +28,10 @@ void ForEachName(std::string_view list, Visit visit) {
 
 }  // namespace
 
-std::string_view InstructionSetOf(SimdTarget target) { return target == kAnyTarget ? "any" : NameOfSimdTarget(target); }
-
-std::string WhyNotHere(SimdTarget target) {
-  if (target == kAnyTarget || IsAllowed(target)) return {};
-  return fmt::format("needs {}, and {} is the best that this processor and TWOFOUR_MAX_ISA allow",
-                     NameOfSimdTarget(target), InstructionSetName());
+std::string WhyNotHere(Isa isa) {
+  if (IsAllowed(isa)) return {};
+  return fmt::format("needs {}, and {} is the best that this processor and TWOFOUR_MAX_ISA allow", NameOf(isa),
+                     NameOf(BestIsa()));
 }
 
 std::string_view ForcedKernels() {

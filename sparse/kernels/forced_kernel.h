@@ -4,17 +4,12 @@
 #include <string_view>
 #include <vector>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 
 namespace twofour::sparse {
 
-/// The target of a kernel that runs on any processor.
-inline constexpr SimdTarget kAnyTarget = 0;
-
-/// "any", or the instruction set's name.
-std::string_view InstructionSetOf(SimdTarget target);
-/// Why a kernel compiled for `target` cannot run here; empty when it can.
-std::string WhyNotHere(SimdTarget target);
+/// Why a kernel compiled for `isa` cannot run here; empty when it can.
+std::string WhyNotHere(Isa isa);
 
 /// TWOFOUR_KERNEL is a comma-separated list of names from three tables: LinearKernels(), MaskSearchKernels() and
 /// MlpKernels(). A name decides its own table's question and no other. A name that is in no table is an Error listing

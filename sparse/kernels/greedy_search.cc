@@ -109,7 +109,7 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel GreedySearchKernel() {
-  return SimdSearch(MaskAlgorithm::kGreedy, HWY_TARGET, kTilesPerVector, &GreedySearch);
+  return SimdSearch(MaskAlgorithm::kGreedy, IsaOf(HWY_TARGET), kTilesPerVector, &GreedySearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -118,8 +118,8 @@ MaskSearchKernel GreedySearchKernel() {
 namespace twofour::sparse {
 
 std::vector<MaskSearchKernel> GreedySearches() {
-#define TWOFOUR_KERNEL_OF(NAMESPACE, TARGET) NAMESPACE::GreedySearchKernel(),
-  return {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_KERNEL_OF)};
+#define TWOFOUR_KERNEL_OF(NAMESPACE, ISA) NAMESPACE::GreedySearchKernel(),
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_KERNEL_OF)};
 #undef TWOFOUR_KERNEL_OF
 }
 

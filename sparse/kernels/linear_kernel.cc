@@ -45,7 +45,7 @@ LinearKernelChoice ChooseLinearKernel(const LinearShape& shape) {
   };
   std::string_view asked;  // The family of the last kernel that was asked: a family stands together, best first.
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.target).empty() || kernel.family == asked) continue;  // Another machine's is no news.
+    if (!WhyNotHere(kernel.isa).empty() || kernel.family == asked) continue;  // Another machine's is no news.
     asked = kernel.family;
     std::string why_not = kernel.why_not(shape);
     if (why_not.empty()) why_not = kernel.why_slower(shape);

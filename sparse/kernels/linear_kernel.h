@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
@@ -51,7 +51,7 @@ class PackedWeight {
 struct LinearKernel {
   std::string_view name;    ///< What TWOFOUR_KERNEL and the start-up table call it.
   std::string_view family;  ///< The same for one algorithm on every instruction set, and for nothing else.
-  SimdTarget target;        ///< What it is compiled for; kAnyTarget when any processor will do.
+  Isa isa;                  ///< What it is compiled for.
   std::string_view tiling;  ///< How it cuts the work, in words.
   /// True when one packed form serves both directions, whichever it was packed for.
   bool one_packing;

@@ -41,19 +41,19 @@ std::span<const MaskSearchKernel> MaskSearchKernels() {
   static const std::vector<MaskSearchKernel> table = [] {
     std::vector<MaskSearchKernel> kernels = ExactSearches();
     kernels.push_back(
-        {"exact_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>});
+        {"exact_scalar", Isa::kAny, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>});
     for (MaskSearchKernel& kernel : GreedySearches()) kernels.push_back(std::move(kernel));
     kernels.push_back(
-        {"greedy_scalar", kAnyTarget, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>});
+        {"greedy_scalar", Isa::kAny, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>});
     return kernels;
   }();
   return table;
 }
 
-MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
+MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, Isa isa, int64_t tiles_at_a_time,
                             bool (*search)(const float* weight, int64_t cols, TileMask* tiles)) {
-  return {fmt::format("{}_{}", NameOf(algorithm), NameOfSimdTarget(target)), target,
-          fmt::format("{} tiles at a time", tiles_at_a_time), algorithm, search};
+  return {fmt::format("{}_{}", NameOf(algorithm), NameOf(isa)), isa, fmt::format("{} tiles at a time", tiles_at_a_time),
+          algorithm, search};
 }
 
 bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles) {
@@ -65,7 +65,7 @@ const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {
   const MaskSearchKernel* first = nullptr;
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
     if (kernel.algorithm != algorithm) continue;
-    const std::string why_not = WhyNotHere(kernel.target);
+    const std::string why_not = WhyNotHere(kernel.isa);
     if (any_forced && IsForced(kernel.name)) {
       if (!why_not.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", kernel.name, why_not));
       return kernel;

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
@@ -12,7 +12,7 @@ namespace twofour::sparse {
 /// One way of searching tile masks. All kernels of one algorithm give the same masks, bit for bit.
 struct MaskSearchKernel {
   std::string name;
-  SimdTarget target;   ///< What it is compiled for; kAnyTarget when any processor will do.
+  Isa isa;             ///< What it is compiled for.
   std::string tiling;  ///< How it cuts the work, in words.
   MaskAlgorithm algorithm;
   /// Writes the masks of one row of tiles: `weight` points at four rows of `cols` floats each (a multiple of 4),

@@ -43,7 +43,7 @@ void Multiply(const PackedWeight& packed, Direction direction, int64_t batch, co
 const LinearKernel kMaskedDenseKernel = {
     .name = "masked_dense",
     .family = "masked_dense",
-    .target = kAnyTarget,
+    .isa = Isa::kAny,
     .tiling = "the dense library's",
     .one_packing = true,
     .refers_to_weight = false,

@@ -17,6 +17,7 @@
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/masked_rows.cc"
 #include <hwy/foreach_target.h>
 //
+#include "twofour/core/kernels/simd_isa.h"
 #include "twofour/sparse/kernels/masked_rows_forward-inl.h"
 #include "twofour/sparse/kernels/masked_rows_input_grad-inl.h"
 
@@ -56,7 +57,7 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
 std::string WhyNot(const LinearShape& shape) {
-  const std::string here = WhyNotHere(HWY_TARGET);
+  const std::string here = WhyNotHere(IsaOf(HWY_TARGET));
   return here.empty() ? WhyNotTiled(shape) : here;
 }
 
@@ -73,7 +74,7 @@ std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direct
 LinearKernel Kernel(std::string_view name, std::string_view tiling) {
   return {.name = name,
           .family = "masked_rows",
-          .target = HWY_TARGET,
+          .isa = IsaOf(HWY_TARGET),
           .tiling = tiling,
           .one_packing = true,
           .refers_to_weight = true,
@@ -107,8 +108,8 @@ LinearKernel MaskedRowsKernel() {
 namespace twofour::sparse {
 
 std::span<const LinearKernel> MaskedRowsKernels() {
-#define TWOFOUR_ROW(space, target) space::MaskedRowsKernel(),
-  static const LinearKernel kernels[] = {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_ROW)};
+#define TWOFOUR_ROW(space, isa) space::MaskedRowsKernel(),
+  static const LinearKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;
 }

@@ -294,9 +294,9 @@ MlpKernel MakeMlpKernel(const LinearKernel* linear) {
 namespace twofour::sparse {
 namespace {
 
-const LinearKernel* LinearKernelOf(SimdTarget target) {
+const LinearKernel* LinearKernelOf(Isa isa) {
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (kernel.family == "pair_bucket" && kernel.target == target) return &kernel;
+    if (kernel.family == "pair_bucket" && kernel.isa == isa) return &kernel;
   }
   return nullptr;
 }
@@ -304,8 +304,8 @@ const LinearKernel* LinearKernelOf(SimdTarget target) {
 }  // namespace
 
 std::span<const MlpKernel> MlpKernels() {
-#define TWOFOUR_ROW(space, target) space::MakeMlpKernel(LinearKernelOf(target)),
-  static const MlpKernel kernels[] = {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_ROW)};
+#define TWOFOUR_ROW(space, isa) space::MakeMlpKernel(LinearKernelOf(isa)),
+  static const MlpKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;
 }

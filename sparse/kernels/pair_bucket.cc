@@ -18,6 +18,7 @@
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket.cc"
 #include <hwy/foreach_target.h>
 //
+#include "twofour/core/kernels/simd_isa.h"
 #include "twofour/sparse/kernels/pair_bucket-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -50,7 +51,7 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
 }
 
 std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction direction) {
-  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, HWY_TARGET);
+  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, IsaOf(HWY_TARGET));
 }
 
 }  // namespace
@@ -62,7 +63,7 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
 std::string WhyNot(const LinearShape& shape) {
-  const std::string here = WhyNotHere(HWY_TARGET);
+  const std::string here = WhyNotHere(IsaOf(HWY_TARGET));
   if (!here.empty()) return here;
   if (!shape.two_of_four) return "the mask keeps more than two of four in a row or column";
   return WhyNotTiled(shape);
@@ -90,7 +91,7 @@ std::string WhySlower(const LinearShape& shape) {
 LinearKernel Kernel(std::string_view name, std::string_view tiling) {
   return {.name = name,
           .family = "pair_bucket",
-          .target = HWY_TARGET,
+          .isa = IsaOf(HWY_TARGET),
           .tiling = tiling,
           .one_packing = false,
           .refers_to_weight = false,
@@ -124,8 +125,8 @@ LinearKernel PairBucketKernel() {
 namespace twofour::sparse {
 
 std::span<const LinearKernel> PairBucketKernels() {
-#define TWOFOUR_ROW(space, target) space::PairBucketKernel(),
-  static const LinearKernel kernels[] = {TWOFOUR_FOR_EACH_TARGET(TWOFOUR_ROW)};
+#define TWOFOUR_ROW(space, isa) space::PairBucketKernel(),
+  static const LinearKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;
 }

@@ -173,10 +173,10 @@ StepCounts PackPlan::WriteAnyTile(TileMask mask, const float* weight, int64_t ld
   return next;
 }
 
-StepWriter StepWriterFor(SimdTarget target) {
-#define TWOFOUR_CASE(space, its_target) \
-  if (target == its_target) return space::WriteSteps;
-  TWOFOUR_FOR_EACH_TARGET(TWOFOUR_CASE)
+StepWriter StepWriterFor(Isa isa) {
+#define TWOFOUR_CASE(space, its_isa) \
+  if (isa == its_isa) return space::WriteSteps;
+  TWOFOUR_FOR_EACH_ISA(TWOFOUR_CASE)
 #undef TWOFOUR_CASE
   return WriteSteps;
 }

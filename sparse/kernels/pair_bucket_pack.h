@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/sparse/kernels/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/tile_steps.h"
 
@@ -79,6 +79,6 @@ using StepWriter = void (*)(const PackPlan& plan, const TileRange& tiles, StepCo
 /// The reference: one weight after the other.
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps);
 /// The fastest for an instruction set.
-StepWriter StepWriterFor(SimdTarget target);
+StepWriter StepWriterFor(Isa isa);
 
 }  // namespace twofour::sparse

@@ -9,7 +9,7 @@
 namespace twofour::sparse {
 
 PairBucketStream::PairBucketStream(const float* weight, const Mask& mask, Direction direction,
-                                   const PairBucketTiling& tiling, SimdTarget target)
+                                   const PairBucketTiling& tiling, Isa isa)
     : rows_(direction == Direction::kForward ? mask.rows() : mask.cols()),
       cols_(direction == Direction::kForward ? mask.cols() : mask.rows()),
       tiling_(tiling) {
@@ -48,7 +48,7 @@ PairBucketStream::PairBucketStream(const float* weight, const Mask& mask, Direct
   storage_ = std::make_unique<Storage>(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets)));
   steps_.weights = reinterpret_cast<float(*)[4]>(storage_->data());
   steps_.offsets = reinterpret_cast<uint16_t(*)[2]>(steps_.weights + steps);
-  const StepWriter write = StepWriterFor(target);
+  const StepWriter write = StepWriterFor(isa);
   ParallelFor(count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) write(plan, tiles_of(i), counts[i], steps_ + buckets_[i].begin);
   });

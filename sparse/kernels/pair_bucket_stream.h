@@ -32,9 +32,8 @@ struct PairBucketSteps {
 class PairBucketStream final : public PackedWeight {
  public:
   /// Packs f32 `weight` [mask.rows(), mask.cols()] (kForward) or its transpose (kInputGrad) where the mask keeps, with
-  /// the instructions of `target`: kAnyTarget is the scalar reference, which all others equal bit for bit.
-  PairBucketStream(const float* weight, const Mask& mask, Direction direction, const PairBucketTiling& tiling,
-                   SimdTarget target);
+  /// the instructions of `isa`: Isa::kAny is the scalar reference, which all others equal bit for bit.
+  PairBucketStream(const float* weight, const Mask& mask, Direction direction, const PairBucketTiling& tiling, Isa isa);
 
   size_t bytes() const override;
   int64_t rows() const { return rows_; }

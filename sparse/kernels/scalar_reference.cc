@@ -85,7 +85,7 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
 const LinearKernel kScalarReferenceKernel = {
     .name = "scalar_reference",
     .family = "scalar_reference",
-    .target = kAnyTarget,
+    .isa = Isa::kAny,
     .tiling = "one output at a time",
     .one_packing = false,
     .refers_to_weight = false,

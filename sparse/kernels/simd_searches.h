@@ -15,7 +15,7 @@ std::vector<MaskSearchKernel> GreedySearches();
 bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles);
 
 /// A kernel named for its algorithm and instruction set.
-MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, SimdTarget target, int64_t tiles_at_a_time,
+MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, Isa isa, int64_t tiles_at_a_time,
                             bool (*search)(const float* weight, int64_t cols, TileMask* tiles));
 
 }  // namespace twofour::sparse

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 // Only that there is a rate: how high depends on what else the machine does.
@@ -12,7 +12,7 @@ namespace twofour {
 namespace {
 
 TEST(PeakFlopsTest, IsPositiveAndFiniteForEveryInstructionSetAndNumberOfThreads) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (const int threads : {1, 3}) {
       const test::ScopedNumThreads scope(threads);
       const PeakFlops peak = MeasurePeakFlops();

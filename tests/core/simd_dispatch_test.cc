@@ -12,12 +12,12 @@
 
 #include "twofour/core/kernels/simd_table.h"
 
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::HWY_NAMESPACE {
 
-SimdTarget CompiledFor() { return HWY_TARGET; }
+Isa CompiledFor() { return IsaOf(HWY_TARGET); }
 
 }  // namespace twofour::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -28,17 +28,15 @@ namespace {
 
 HWY_EXPORT(CompiledFor);
 
-TEST(SimdDispatchTest, TakesTheFastestThatIsAllowed) {
-  EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), AllowedSimdTargets().front());
-}
+TEST(SimdDispatchTest, TakesTheFastestThatIsAllowed) { EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), BestIsa()); }
 
-TEST(SimdDispatchTest, ForEachSimdTargetBindsItToEachInTurn) {
-  std::vector<SimdTarget> seen;
-  test::ForEachSimdTarget([&](SimdTarget target) {
-    seen.push_back(target);
-    EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), target);
+TEST(SimdDispatchTest, ForEachIsaBindsItToEachInTurn) {
+  std::vector<Isa> seen;
+  test::ForEachIsa([&](Isa isa) {
+    seen.push_back(isa);
+    EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), isa);
   });
-  EXPECT_EQ(seen, AllowedSimdTargets());
+  EXPECT_EQ(seen, AllowedIsas());
   EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), seen.front());
 }
 

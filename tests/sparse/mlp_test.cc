@@ -112,7 +112,7 @@ class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<MlpKernel, 
   void SetUp() override {
     kernel_ = std::get<0>(GetParam());
     kernel_.list_density = std::get<1>(GetParam()) ? 1.0 : -1.0;
-    if (const std::string why_not = WhyNotHere(kernel_.linear->target); !why_not.empty()) GTEST_SKIP() << why_not;
+    if (const std::string why_not = WhyNotHere(kernel_.linear->isa); !why_not.empty()) GTEST_SKIP() << why_not;
   }
 
   void ExpectAgrees(const Sizes& sizes) {
@@ -231,7 +231,7 @@ TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
 
 TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   for (const MlpKernel& kernel : MlpKernels()) {
-    if (!WhyNotHere(kernel.linear->target).empty()) continue;
+    if (!WhyNotHere(kernel.linear->isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
     EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 30), &kernel);
     EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), nullptr) << "how wide it must be is another question";
@@ -261,7 +261,7 @@ TEST(SemiSparseMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
 TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
   for (const MlpKernel& kernel : MlpKernels()) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    if (!WhyNotHere(kernel.linear->target).empty()) {
+    if (!WhyNotHere(kernel.linear->isa).empty()) {
       EXPECT_THROW(ChooseMlpKernel({32, 16}, {8, 32}, 30), Error);
       continue;
     }

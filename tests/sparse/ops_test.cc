@@ -107,7 +107,7 @@ TEST(SemiSparseLinearOpTest, GradientsThatNobodyWantsAreNotMade) {
 
 TEST(SemiSparseLinearOpTest, AWriteToTheWeightBeforeTheBackwardPassIsAnErrorWhicheverKernelRuns) {
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.target).empty()) continue;
+    if (!WhyNotHere(kernel.isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
     Layer layer({3}, 8, 8);
     const Tensor y = layer.Forward();

@@ -71,7 +71,7 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
   }
   size_t sum = 0;
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.target).empty() || !kernel.why_not({8, 8, 2}).empty()) continue;
+    if (!WhyNotHere(kernel.isa).empty() || !kernel.why_not({8, 8, 2}).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
     for (int repeat = 0; repeat < 2; ++repeat) {
       packed.Forward(x);
@@ -94,7 +94,7 @@ TEST(SemiSparseWeightTest, AWriteBeforeAProductIsAnError) {
   weight.Fill(1);
   // Whether a kernel reads the weight itself or what it packed before must make no difference.
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.target).empty()) continue;
+    if (!WhyNotHere(kernel.isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
     EXPECT_THAT([&] { unpacked.Forward(x); }, ThrowsMessage<Error>(HasSubstr("written to in place"))) << kernel.name;
     EXPECT_THAT([&] { used.Forward(x); }, ThrowsMessage<Error>(HasSubstr("written to in place"))) << kernel.name;

@@ -1,13 +1,13 @@
 #include "twofour/train/cli/kernel_environment.h"
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 
 namespace twofour::train {
 
 void CheckKernelEnvironment() {
   sparse::ForcedKernels();
-  ApplyInstructionSetLimit();
+  ApplyIsaLimit();
 }
 
 }  // namespace twofour::train

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <string>
 
-#include "twofour/core/cpu.h"
+#include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/cli/swap_report.h"
@@ -77,7 +77,7 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   }
   row("training", DescribeTraining(config, workload));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
-  row("processor", std::string(InstructionSetName()));
+  row("processor", std::string(NameOf(BestIsa())));
   if (peak.flops > 0) row("peak", DescribePeak(peak));
   const bool sparse = config.sparsity().enabled();
   row("kernels", fmt::format("dense products: {}{}", kernels::GemmName(),

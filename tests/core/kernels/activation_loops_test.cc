@@ -12,7 +12,7 @@
 
 #include "twofour/core/kernels/activation.h"
 
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 // Every instruction set against one element at a time in double.
@@ -109,7 +109,7 @@ void ExpectElement(const Loop& loop, float actual, float a, float b, float c) {
 TEST(ActivationLoopsTest, EveryLengthAndAlignmentAgreesWithDouble) {
   for (const Loop& loop : Loops()) {
     SCOPED_TRACE(loop.name);
-    test::ForEachSimdTarget([&](SimdTarget) {
+    test::ForEachIsa([&](Isa) {
       for (int64_t n = 0; n <= 70; ++n) {
         const int64_t shift = n % 4;  // Neither inputs nor outputs are aligned to vectors.
         const auto a = Inputs(n + shift, 1, true), b = Inputs(n + 1, 2, false), c = Inputs(n, 3, false);
@@ -127,7 +127,7 @@ TEST(ActivationLoopsTest, TheOutputMayBeAnInput) {
   const auto a = Inputs(kSize, 4, true), b = Inputs(kSize, 5, false), c = Inputs(kSize, 6, false);
   for (const Loop& loop : Loops()) {
     SCOPED_TRACE(loop.name);
-    test::ForEachSimdTarget([&](SimdTarget) {
+    test::ForEachIsa([&](Isa) {
       std::vector<float> first = a, second = b, expected(kSize);
       loop.run(kSize, a.data(), b.data(), c.data(), expected.data());
       loop.run(kSize, first.data(), b.data(), c.data(), first.data());
@@ -148,7 +148,7 @@ TEST(ActivationLoopsTest, DenselyOverMagnitudesFromTinyToHuge) {
   for (const Loop& loop : Loops()) {
     if (loop.name == "SoftCapGrad") continue;  // Its input is a cap's output.
     SCOPED_TRACE(loop.name);
-    test::ForEachSimdTarget([&](SimdTarget) {
+    test::ForEachIsa([&](Isa) {
       std::vector<float> out(x.size());
       loop.run(n, x.data(), ones.data(), ones.data(), out.data());
       for (size_t i = 0; i < x.size(); ++i) ExpectElement(loop, out[i], x[i], 1, 1);
@@ -159,7 +159,7 @@ TEST(ActivationLoopsTest, DenselyOverMagnitudesFromTinyToHuge) {
 TEST(ActivationLoopsTest, HugeInputsSaturateAndNanStaysNan) {
   constexpr float kMax = std::numeric_limits<float>::max();
   const std::vector<float> x = {kMax, -kMax, 1e10f, -1e10f, kNan, 0}, ones(6, 1);
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     std::vector<float> y(6), dx(6), dup(6);
     loops::Gelu(6, x.data(), y.data());
     EXPECT_EQ((std::vector<float>(y.begin(), y.begin() + 4)), (std::vector<float>{kMax, 0, 1e10f, 0}));
@@ -197,7 +197,7 @@ TEST(ActivationLoopsTest, GeluIsExactToAFewUlpDownToItsTail) {
   for (float value = -12; value < 12; value += 0.0003f) x.push_back(value);
   const auto n = static_cast<int64_t>(x.size());
   const std::vector<float> ones(x.size(), 1);
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     std::vector<float> y(x.size()), dx(x.size());
     loops::Gelu(n, x.data(), y.data());
     loops::GeluGrad(n, x.data(), ones.data(), dx.data());

@@ -8,7 +8,7 @@
 
 #include "twofour/core/random.h"
 
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 
 namespace twofour::kernels {
 namespace {
@@ -66,7 +66,7 @@ std::vector<float> Scores(const ScoreBlock& block, uint32_t stream, float spread
 }
 
 TEST(AttentionLoopsTest, OnlineSoftmaxOfTwoBlocksIsTheSoftmaxOfBoth) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (const ScoreBlock& block : Blocks()) {
       for (const float spread : {1.0f, 20.0f, 1000.0f}) {
         SCOPED_TRACE(::testing::Message() << Name(block) << ", up to " << spread);
@@ -109,7 +109,7 @@ TEST(AttentionLoopsTest, OnlineSoftmaxOfTwoBlocksIsTheSoftmaxOfBoth) {
 }
 
 TEST(AttentionLoopsTest, ProbabilitiesAndGradsAgreeWithDouble) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (const ScoreBlock& block : Blocks()) {
       SCOPED_TRACE(Name(block));
       const auto scores = Scores(block, 1, 6), grads = Scores(block, 2, 1);
@@ -138,7 +138,7 @@ TEST(AttentionLoopsTest, ProbabilitiesAndGradsAgreeWithDouble) {
 }
 
 TEST(AttentionLoopsTest, ScoresOfMinusInfinityWeighNothing) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     const ScoreBlock block{.rows = 1, .cols = 11, .low = -50, .high = 50, .stride = kStride};
     std::vector<float> scores(kStride, -kInfinity), later(kStride, 2.0f);
     std::vector<float> highest = {-kInfinity}, sum = {0}, result(kWidth, 0);
@@ -153,7 +153,7 @@ TEST(AttentionLoopsTest, ScoresOfMinusInfinityWeighNothing) {
 }
 
 TEST(AttentionLoopsTest, ANanSpoilsItsRowWhereverItIs) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t cols = 1; cols <= 40; ++cols) {
       for (int64_t bad = 0; bad < cols; ++bad) {
         const ScoreBlock block{.rows = 1, .cols = cols, .low = -50, .high = 50, .stride = kStride};

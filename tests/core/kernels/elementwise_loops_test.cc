@@ -9,7 +9,7 @@
 #include "twofour/core/kernels/elementwise.h"
 
 #include "tests/support/awkward_floats.h"
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 // Every instruction set against one element at a time in double, rounded after each operation. An f32 sum or product in
@@ -83,7 +83,7 @@ void ExpectSame(const float* actual, const std::vector<float>& expected) {
 TEST(ElementwiseLoopsTest, EveryLengthAndAlignmentAgreesWithScalarArithmetic) {
   for (const Loop& loop : Loops()) {
     SCOPED_TRACE(loop.name);
-    test::ForEachSimdTarget([&](SimdTarget) {
+    test::ForEachIsa([&](Isa) {
       for (int64_t n = 0; n <= 70; ++n) {
         const int64_t shift = n % 4;  // Neither inputs nor outputs are aligned to vectors.
         const auto a = AwkwardFloats(n, {.seed = 1, .stream = static_cast<uint32_t>(n)}, true);
@@ -107,7 +107,7 @@ TEST(ElementwiseLoopsTest, TheOutputMayBeEitherInput) {
   const auto a = AwkwardFloats(kSize, {.seed = 4}, true), b = AwkwardFloats(kSize, {.seed = 5}, true);
   for (const Loop& loop : Loops()) {
     SCOPED_TRACE(loop.name);
-    test::ForEachSimdTarget([&](SimdTarget) {
+    test::ForEachIsa([&](Isa) {
       std::vector<float> first = a, second = b;
       loop.run(kSize, first.data(), b.data(), first.data());
       ExpectSame(first.data(), Expected(loop, a, b, a));
@@ -133,7 +133,7 @@ TEST(ElementwiseLoopsTest, ThreadsDoNotMatter) {
 }
 
 TEST(ElementwiseLoopsTest, AddRowAddsToEveryRow) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t cols = 0; cols <= 37; ++cols) {
       constexpr int64_t kRows = 3;
       const auto row = AwkwardFloats(cols, {.seed = 8}, true);

@@ -21,8 +21,8 @@ using Size = test::ProductSize;
 template <typename F>
 void ForAllKernels(F test) {
   for (const FloatGemmKernel& kernel : FloatGemmKernels()) {
-    if (!IsAllowed(kernel.target)) continue;
-    SCOPED_TRACE(NameOfSimdTarget(kernel.target));
+    if (!IsAllowed(kernel.isa)) continue;
+    SCOPED_TRACE(NameOf(kernel.isa));
     test(kernel);
   }
 }

@@ -8,7 +8,7 @@
 #include "twofour/core/kernels/norm.h"
 
 #include "tests/support/awkward_floats.h"
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::kernels {
@@ -41,7 +41,7 @@ struct Row {
 
 template <typename F>
 void ForEachRow(F body) {
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       for (const bool has_weight : {false, true}) {
         for (const bool has_bias : {false, true}) {
@@ -106,7 +106,7 @@ TEST(NormLoopsTest, SameBitsForEveryInstructionSetAndNumberOfThreads) {
     const auto x = AwkwardFloats(rows * cols, {.seed = 5}, false), dy = AwkwardFloats(rows * cols, {.seed = 6}, false);
     const auto weight = AwkwardFloats(cols, {.seed = 7}, false), bias = AwkwardFloats(cols, {.seed = 8}, false);
     std::vector<float> expected;
-    test::ForEachSimdTarget([&, rows = rows, cols = cols](SimdTarget) {
+    test::ForEachIsa([&, rows = rows, cols = cols](Isa) {
       for (const int threads : {1, 2, 3}) {
         const test::ScopedNumThreads scope(threads);
         std::vector<float> y(x.size()), dx(x.size()), rms_y(x.size()), rms_dx(x.size());

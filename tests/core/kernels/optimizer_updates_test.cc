@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tests/support/awkward_floats.h"
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 // Every instruction set against the rules one number at a time, each operation in double and rounded to f32: that is
@@ -86,7 +86,7 @@ void ExpectSame(const State& actual, const State& expected) {
 }
 
 TEST(AdamWUpdateTest, EveryLengthAgreesWithTheRule) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       SCOPED_TRACE(n);
       State actual(n, static_cast<uint32_t>(n)), expected = actual;
@@ -105,7 +105,7 @@ TEST(AdamWUpdateTest, UnalignedArraysAndThreadsDoNotMatter) {
   expected.parameter[0] = start.parameter[0];
   expected.first[0] = start.first[0];
   expected.second[0] = start.second[0];
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     for (const int threads : {1, 2, 3}) {
       const test::ScopedNumThreads scope(threads);
       State actual = start;
@@ -117,7 +117,7 @@ TEST(AdamWUpdateTest, UnalignedArraysAndThreadsDoNotMatter) {
 }
 
 TEST(SgdUpdateTest, EveryLengthAgreesWithTheRule) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (const bool has_momentum : {false, true}) {
       for (const bool nesterov : {false, true}) {
         const SgdFactors factors{.rate = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f, .nesterov = nesterov};

@@ -9,7 +9,7 @@
 #include "twofour/core/kernels/reduce.h"
 
 #include "tests/support/awkward_floats.h"
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::kernels {
@@ -34,7 +34,7 @@ double InDocumentedOrder(int64_t n, Term term) {
 
 TEST(ReduceLoopsTest, SumsAreThoseOfTheDocumentedOrderOnEveryInstructionSet) {
   constexpr double kCenter = 0.1;
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       SCOPED_TRACE(n);
       const auto x = AwkwardFloats(n + 1, {.seed = 1, .stream = static_cast<uint32_t>(n)}, false);
@@ -53,7 +53,7 @@ TEST(ReduceLoopsTest, SumsAreThoseOfTheDocumentedOrderOnEveryInstructionSet) {
 }
 
 TEST(ReduceLoopsTest, SumsPassOnNanAndInfinity) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 1; n <= 40; ++n) {
       for (int64_t bad = 0; bad < n; ++bad) {
         std::vector<float> x(static_cast<size_t>(n), 1.0f);
@@ -70,7 +70,7 @@ TEST(ReduceLoopsTest, SumsPassOnNanAndInfinity) {
 }
 
 TEST(ReduceLoopsTest, CountNonZeroCountsAllButZerosOfBothSigns) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       const auto x = AwkwardFloats(n + 1, {.seed = 3, .stream = static_cast<uint32_t>(n)}, true);
       int64_t expected = 0;
@@ -81,7 +81,7 @@ TEST(ReduceLoopsTest, CountNonZeroCountsAllButZerosOfBothSigns) {
 }
 
 TEST(ReduceLoopsTest, AllFiniteSeesEveryPosition) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       std::vector<float> x(static_cast<size_t>(n + 2), std::numeric_limits<float>::max());
       x.front() = x.back() = kNan;  // Outside.
@@ -98,7 +98,7 @@ TEST(ReduceLoopsTest, AllFiniteSeesEveryPosition) {
 }
 
 TEST(ReduceLoopsTest, AddRowsToAddsToWhatIsThere) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t rows = 0; rows <= 9; ++rows) {
       for (int64_t cols = 0; cols <= 35; ++cols) {
         const int64_t stride = cols + 3;
@@ -124,7 +124,7 @@ TEST(ReduceLoopsTest, SameBitsForEveryInstructionSetAndNumberOfThreads) {
     int64_t rows, cols;
   };
   std::vector<double> expected;
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     for (const int threads : {1, 2, 3}) {
       const test::ScopedNumThreads scope(threads);
       std::vector<double> results = {Sum(kSize, a.data()), SumOfSquares(kSize, a.data()),
@@ -142,7 +142,7 @@ TEST(ReduceLoopsTest, SameBitsForEveryInstructionSetAndNumberOfThreads) {
 }
 
 TEST(ReduceLoopsTest, FindNonFiniteNamesTheFirst) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     std::vector<float> x(40'000, 1.0f);
     EXPECT_EQ(FindNonFinite<float>(40'000, x.data()), -1);
     for (const int64_t at : {39'999, 20'001, 8192, 3, 0}) {

@@ -7,7 +7,7 @@
 
 #include "twofour/core/random.h"
 
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 
 namespace twofour::kernels {
 namespace {
@@ -20,7 +20,7 @@ std::vector<float> Numbers(int64_t n, uint32_t stream) {
 }
 
 TEST(RotaryLoopsTest, SameBitsAsPlainFloatsForEveryLength) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t half = 1; half <= 70; ++half) {
       const auto cosines = Numbers(half, 1), sines = Numbers(half, 2), x = Numbers(2 * half, 3);
       std::vector<float> y(x.size() + 1, 7);

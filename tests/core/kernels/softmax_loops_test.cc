@@ -10,7 +10,7 @@
 #include "twofour/core/kernels/softmax.h"
 
 #include "tests/support/awkward_floats.h"
-#include "tests/support/simd_targets.h"
+#include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::kernels {
@@ -37,7 +37,7 @@ double LogSumExp(const std::vector<float>& x) {
 }
 
 TEST(SoftmaxLoopsTest, AgreesWithDoubleForEveryLength) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 1; n <= 70; ++n) {
       for (const float spread : {0.1f, 5.0f, 60.0f, 1000.0f}) {
         SCOPED_TRACE(::testing::Message() << n << ", up to " << spread);
@@ -61,7 +61,7 @@ TEST(SoftmaxLoopsTest, AgreesWithDoubleForEveryLength) {
 }
 
 TEST(SoftmaxLoopsTest, GradientsAgreeWithDoubleForEveryLength) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 1; n <= 70; ++n) {
       SCOPED_TRACE(n);
       const auto dy = Logits(n, 1000 + static_cast<uint32_t>(n), 1);
@@ -91,7 +91,7 @@ TEST(SoftmaxLoopsTest, GradientsAgreeWithDoubleForEveryLength) {
 }
 
 TEST(SoftmaxLoopsTest, ANanSpoilsItsRowWhereverItIs) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 1; n <= 40; ++n) {
       for (int64_t bad = 0; bad < n; ++bad) {
         for (const float value : {kNan, kInfinity}) {
@@ -111,7 +111,7 @@ TEST(SoftmaxLoopsTest, ANanSpoilsItsRowWhereverItIs) {
 }
 
 TEST(SoftmaxLoopsTest, NegativeInfinityHasProbabilityZero) {
-  test::ForEachSimdTarget([](SimdTarget) {
+  test::ForEachIsa([](Isa) {
     for (int64_t n = 2; n <= 40; ++n) {
       std::vector<float> x(static_cast<size_t>(n), -kInfinity), y(x.size()), log_y(x.size()), probability(x.size());
       x[static_cast<size_t>(n / 2)] = -3;
@@ -132,7 +132,7 @@ TEST(SoftmaxLoopsTest, ThreadsDoNotMatter) {
   constexpr int64_t kRows = 150, kCols = 701;
   const auto x = Logits(kRows * kCols, 2, 5), dy = Logits(kRows * kCols, 3, 1);
   const std::vector<int32_t> targets(kRows, 7);
-  test::ForEachSimdTarget([&](SimdTarget) {
+  test::ForEachIsa([&](Isa) {
     std::vector<float> expected;
     for (const int threads : {1, 2, 3}) {
       const test::ScopedNumThreads scope(threads);

@@ -69,7 +69,7 @@ constexpr Direction kForward = Direction::kForward, kInputGrad = Direction::kInp
 class LinearKernelTest : public ::testing::TestWithParam<LinearKernel> {
  protected:
   void SetUp() override {
-    if (const std::string why_not = WhyNotHere(GetParam().target); !why_not.empty()) GTEST_SKIP() << why_not;
+    if (const std::string why_not = WhyNotHere(GetParam().isa); !why_not.empty()) GTEST_SKIP() << why_not;
   }
 
   void ExpectIsProduct(const Tensor& weight, const Mask& mask, int64_t batch) {
@@ -184,7 +184,7 @@ TEST_P(LinearKernelTest, SaysWhyItRefusesAShape) {
 
 TEST_P(LinearKernelTest, DescribesItself) {
   EXPECT_THAT(GetParam().name, Not(IsEmpty()));
-  EXPECT_THAT(InstructionSetOf(GetParam().target), Not(IsEmpty()));
+  EXPECT_THAT(NameOf(GetParam().isa), Not(IsEmpty()));
   EXPECT_THAT(GetParam().tiling, Not(IsEmpty()));
   const Tensor weight = RandomF32({16, 16}, {.seed = 11});
   const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
@@ -235,7 +235,7 @@ TEST(ChooseLinearKernelTest, TakesTheFirstThatCanAndIsNotSlower) {
        {LinearShape{64, 64, 32}, LinearShape{4, 4, 1}, LinearShape{12, 100, 0}, LinearShape{768, 768, 2048}}) {
     const auto table = LinearKernels();
     const auto first = std::find_if(table.begin(), table.end(), [&](const LinearKernel& kernel) {
-      return WhyNotHere(kernel.target).empty() && kernel.why_not(shape).empty() && kernel.why_slower(shape).empty();
+      return WhyNotHere(kernel.isa).empty() && kernel.why_not(shape).empty() && kernel.why_slower(shape).empty();
     });
     ASSERT_NE(first, table.end());
     const LinearKernelChoice choice = ChooseLinearKernel(shape);
@@ -271,7 +271,7 @@ TEST(ChooseLinearKernelTest, NoInstructionSetIsPassedOverWithinAFamily) {
   const auto best_of_family = [](std::string_view family) {
     const auto table = LinearKernels();
     return std::find_if(table.begin(), table.end(), [family](const LinearKernel& kernel) {
-      return kernel.family == family && WhyNotHere(kernel.target).empty();
+      return kernel.family == family && WhyNotHere(kernel.isa).empty();
     });
   };
   for (const int64_t out : {4, 128, 768, 3072}) {
@@ -291,15 +291,15 @@ TEST(ChooseLinearKernelTest, NoInstructionSetIsPassedOverWithinAFamily) {
 
 TEST(LinearKernelsTest, AFamilyStandsTogetherBestInstructionSetFirst) {
   std::vector<std::string_view> families;
-  SimdTarget last = 0;
+  Isa last = Isa::kAny;
   for (const LinearKernel& kernel : LinearKernels()) {
     if (families.empty() || families.back() != kernel.family) {
       EXPECT_EQ(std::count(families.begin(), families.end(), kernel.family), 0) << kernel.family;
       families.push_back(kernel.family);
     } else {
-      EXPECT_GT(kernel.target, last) << kernel.name;  // Highway's constants rise from better to lesser ones.
+      EXPECT_LT(kernel.isa, last) << kernel.name;
     }
-    last = kernel.target;
+    last = kernel.isa;
   }
 }
 
@@ -318,7 +318,7 @@ TEST(ChooseLinearKernelTest, ListsAllRejectionsWhereNoneCan) {
   std::string_view family;
   for (const LinearKernel& kernel : LinearKernels()) {
     // Of a family the best one speaks for all.
-    if (!WhyNotHere(kernel.target).empty() || kernel.family == std::exchange(family, kernel.family)) continue;
+    if (!WhyNotHere(kernel.isa).empty() || kernel.family == std::exchange(family, kernel.family)) continue;
     EXPECT_THAT(
         [] {
           ChooseLinearKernel({8, 10, 4});

@@ -42,7 +42,7 @@ std::vector<TileMask> Expected(const Tensor& weight, MaskAlgorithm algorithm) {
 class MaskSearchKernelTest : public ::testing::TestWithParam<MaskSearchKernel> {
  protected:
   void SetUp() override {
-    if (const std::string why_not = WhyNotHere(GetParam().target); !why_not.empty()) GTEST_SKIP() << why_not;
+    if (const std::string why_not = WhyNotHere(GetParam().isa); !why_not.empty()) GTEST_SKIP() << why_not;
   }
 
   void ExpectAgrees(const Tensor& weight) {
@@ -250,7 +250,7 @@ TEST(ChooseMaskSearchKernelTest, TakesTheFirstOfItsAlgorithmThatRunsHere) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
     for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
-      if (kernel.algorithm != algorithm || !WhyNotHere(kernel.target).empty()) continue;
+      if (kernel.algorithm != algorithm || !WhyNotHere(kernel.isa).empty()) continue;
       EXPECT_EQ(&ChooseMaskSearchKernel(algorithm), &kernel);
       break;
     }

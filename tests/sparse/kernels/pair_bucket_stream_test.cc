@@ -16,8 +16,6 @@ using test::RandomF32;
 using test::ScopedNumThreads;
 
 /// Instruction sets that kernels of this build have and this processor runs.
-std::vector<SimdTarget> Targets() { return AllowedSimdTargets(); }
-
 int64_t CountSteps(const PairBucketStream& stream) {
   return stream.buckets(stream.blocks() - 1)[stream.strips()].begin;
 }
@@ -60,7 +58,7 @@ TEST(PairBucketStreamTest, HoldsTheMaskedWeightOrItsTransposeOnEveryInstructionS
       const Tensor masked = ApplyMask(weight, mask);
       for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
         for (const PairBucketTiling& tiling : {PairBucketTiling{24, 256}, {64, 128}, {12, 16}}) {
-          const PairBucketStream reference(weight.data<float>(), mask, direction, tiling, kAnyTarget);
+          const PairBucketStream reference(weight.data<float>(), mask, direction, tiling, Isa::kAny);
           const Tensor dense = Unpack(reference);
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t c = 0; c < cols; ++c) {
@@ -68,9 +66,9 @@ TEST(PairBucketStreamTest, HoldsTheMaskedWeightOrItsTransposeOnEveryInstructionS
               ASSERT_EQ(dense.data<float>()[at], masked.data<float>()[r * cols + c]) << r << ", " << c;
             }
           }
-          for (const SimdTarget target : Targets()) {
-            SCOPED_TRACE(NameOfSimdTarget(target));
-            ExpectSameBits(PairBucketStream(weight.data<float>(), mask, direction, tiling, target), reference);
+          for (const Isa isa : AllowedIsas()) {
+            SCOPED_TRACE(NameOf(isa));
+            ExpectSameBits(PairBucketStream(weight.data<float>(), mask, direction, tiling, isa), reference);
           }
         }
       }
@@ -85,8 +83,8 @@ TEST(PairBucketStreamTest, TakesAnyMaskOfAtMostTwoInALine) {
   mask.tiles()[7] = 0b0000'0000'0011'0011;
   mask.tiles()[12] = 0x1;
   const Tensor masked = ApplyMask(weight, mask);
-  for (const SimdTarget target : Targets()) {
-    const PairBucketStream stream(weight.data<float>(), mask, Direction::kForward, {24, 8}, target);
+  for (const Isa isa : AllowedIsas()) {
+    const PairBucketStream stream(weight.data<float>(), mask, Direction::kForward, {24, 8}, isa);
     test::ExpectBitEqual(Unpack(stream), masked);
   }
 }
@@ -96,7 +94,7 @@ TEST(PairBucketStreamTest, ThreadsDoNotMatter) {
   const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
   for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
     const ScopedNumThreads one(1);
-    const PairBucketStream expected(weight.data<float>(), mask, direction, {24, 256}, kAnyTarget);
+    const PairBucketStream expected(weight.data<float>(), mask, direction, {24, 256}, Isa::kAny);
     for (int threads : {2, 3}) {
       const ScopedNumThreads more(threads);
       ExpectSameBits(PairBucketStream(weight.data<float>(), mask, direction, {24, 256}, Targets()[0]), expected);
@@ -109,7 +107,7 @@ TEST(PairBucketStreamTest, BothOrientationsTakeAQuarterMoreThanTheDenseWeight) {
   const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
   size_t bytes = 0;
   for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-    bytes += PairBucketStream(weight.data<float>(), mask, direction, {64, 128}, kAnyTarget).bytes();
+    bytes += PairBucketStream(weight.data<float>(), mask, direction, {64, 128}, Isa::kAny).bytes();
   }
   EXPECT_LT(static_cast<double>(bytes), 1.27 * 256 * 512 * sizeof(float));
 }

@@ -42,7 +42,7 @@ constexpr const char* kTwoStages = "sparsity.stages=[{begin{step:15}keep:3},{beg
 /// The best kernel of a family that runs here.
 std::string Best(std::string_view family) {
   for (const sparse::LinearKernel& kernel : sparse::LinearKernels()) {
-    if (kernel.family == family && sparse::WhyNotHere(kernel.target).empty()) return std::string(kernel.name);
+    if (kernel.family == family && sparse::WhyNotHere(kernel.isa).empty()) return std::string(kernel.name);
   }
   return {};
 }

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <functional>
+
+#include "twofour/core/isa.h"
+
+namespace twofour::test {
+
+/// Calls body(isa) for each of AllowedIsas(), fastest first, with TWOFOUR_DYNAMIC_DISPATCH bound to it;
+/// failures inside name the instruction set.
+void ForEachIsa(const std::function<void(Isa isa)>& body);
+
+}  // namespace twofour::test
