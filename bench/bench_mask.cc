@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "twofour/core/isa.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/mask.h"
 
 #include "bench/support/gaussian.h"
 #include "bench/support/program.h"
@@ -33,20 +33,20 @@ void SearchAll(const sparse::MaskSearchKernel& kernel, const float* weight, spar
 
 void BenchSearch(const Arguments& arguments, const Tensor& weight) {
   const auto label = [](const sparse::MaskSearchKernel& kernel) {
-    return fmt::format("{} {} {}", NameOf(kernel.algorithm), kernel.name, NameOf(kernel.isa));
+    return fmt::format("{} {} {}", NameOf(kernel.method), kernel.name, NameOf(kernel.isa));
   };
   sparse::Mask mask(arguments.rows, arguments.cols);
   const float* elements = weight.data<float>();
   Rounds rounds("mask search", arguments.rounds);
   for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
-    if (!sparse::WhyNotHere(kernel.isa).empty()) continue;
+    if (!IsAllowed(kernel.isa)) continue;
     rounds.Add(label(kernel), [&kernel, &mask, elements] { SearchAll(kernel, elements, mask); });
   }
   rounds.Run();
   for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
-    if (!sparse::WhyNotHere(kernel.isa).empty()) continue;
+    if (!IsAllowed(kernel.isa)) continue;
     PrintLine({{"bench", "mask_search"},
-               {"algorithm", NameOf(kernel.algorithm)},
+               {"algorithm", NameOf(kernel.method)},
                {"kernel", kernel.name},
                {"isa", NameOf(kernel.isa)},
                {"rows", arguments.rows},
@@ -65,8 +65,7 @@ std::vector<Packing> PackingsHere(const Arguments& arguments) {
   std::vector<Packing> packings;
   for (const sparse::LinearKernel& kernel : sparse::LinearKernels()) {
     for (const Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-      const sparse::LinearShape shape = {arguments.rows, arguments.cols, /*batch=*/2048, direction};
-      if (!sparse::WhyNotHere(kernel.isa).empty() || !kernel.why_not(shape).empty()) continue;
+      if (!Check(kernel, {arguments.rows, arguments.cols, /*batch=*/2048, direction}).can()) continue;
       packings.push_back(
           {&kernel, direction, fmt::format("{} {} {}", kernel.name, NameOf(kernel.isa), NameOf(direction))});
     }
@@ -75,17 +74,18 @@ std::vector<Packing> PackingsHere(const Arguments& arguments) {
 }
 
 void BenchPacking(const Arguments& arguments, const Tensor& weight) {
-  const sparse::Mask mask = sparse::FindMask(weight, sparse::MaskAlgorithm::kExact);
+  const sparse::Mask mask = sparse::FindMask(weight, sparse::MaskMethod::kExact);
   const float* elements = weight.data<float>();
   const std::vector<Packing> packings = PackingsHere(arguments);
   Rounds rounds("packing", arguments.rounds);
   for (const Packing& packing : packings) {
-    rounds.Add(packing.label, [&packing, &mask, elements] { packing.kernel->pack(elements, mask, packing.direction); });
+    rounds.Add(packing.label,
+               [&packing, &mask, elements] { packing.kernel->pack(elements, mask.view(), packing.direction); });
   }
   rounds.Run();
   const double dense_bytes = static_cast<double>(weight.numel()) * sizeof(float);
   for (const Packing& packing : packings) {
-    const size_t bytes = packing.kernel->pack(elements, mask, packing.direction)->bytes();
+    const size_t bytes = packing.kernel->pack(elements, mask.view(), packing.direction)->bytes();
     PrintLine({{"bench", "packing"},
                {"kernel", packing.kernel->name},
                {"isa", NameOf(packing.kernel->isa)},

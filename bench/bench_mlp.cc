@@ -209,7 +209,7 @@ class MlpBench {
   }
 
  private:
-  static sparse::Mask Mask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskAlgorithm::kExact); }
+  static sparse::Mask Mask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskMethod::kExact); }
 
   void SetBias(float value) {
     for (nn::Mlp* mlp : {&dense_, &sparse_}) ParametersOf(*mlp).c_fc_bias.Fill(value);
@@ -254,8 +254,8 @@ class MlpBench {
     ordered_json kernels;
     const auto add = [&](const std::string& layer, int64_t out, int64_t in) {
       for (const sparse::Direction direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
-        const sparse::LinearShape shape = {out, in, shape_.tokens, direction};
-        kernels[fmt::format("{}.{}", layer, NameOf(direction))] = sparse::ChooseLinearKernel(shape).kernel->name;
+        const sparse::LinearPlan plan = sparse::ChooseLinearKernel({out, in, shape_.tokens, direction});
+        kernels[fmt::format("{}.{}", layer, NameOf(direction))] = plan.kernel->name;
       }
     };
     add("c_fc", shape_.hidden, shape_.in);

@@ -8,6 +8,7 @@
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/mask.h"
 
 #include "bench/peers/peer.h"
 #include "bench/support/gaussian.h"
@@ -49,13 +50,15 @@ class SparseProduct {
         weight_(weight),
         mask_(mask),
         operands_(operands),
-        choice_(sparse::ChooseLinearKernel({product.out, product.in, product.tokens, direction_})) {}
+        problem_{product.out, product.in, product.tokens, direction_},
+        kernel_(*sparse::ChooseLinearKernel(problem_).kernel) {}
 
-  const sparse::LinearKernelChoice& choice() const { return choice_; }
+  const sparse::LinearProblem& problem() const { return problem_; }
+  const sparse::LinearKernel& kernel() const { return kernel_; }
   std::unique_ptr<sparse::PackedWeight> Pack() const {
-    return choice_.kernel->pack(weight_.data<float>(), mask_, direction_);
+    return kernel_.pack(weight_.data<float>(), mask_.view(), direction_);
   }
-  void PackAndMultiply() const { choice_.kernel->multiply(*Pack(), direction_, tokens_, operands_.a, {}, operands_.c); }
+  void PackAndMultiply() const { kernel_.multiply(*Pack(), direction_, tokens_, operands_.a, {}, operands_.c); }
 
  private:
   Direction direction_;
@@ -63,7 +66,8 @@ class SparseProduct {
   const Tensor& weight_;
   const sparse::Mask& mask_;
   Operands operands_;
-  sparse::LinearKernelChoice choice_;
+  sparse::LinearProblem problem_;
+  const sparse::LinearKernel& kernel_;
 };
 
 class LinearBench {
@@ -73,7 +77,7 @@ class LinearBench {
         weight_(Gaussian(arguments.out, arguments.in, {.seed = 24, .stream = 0})),
         x_(Gaussian(arguments.tokens, arguments.in, {.seed = 24, .stream = 1})),
         dy_(Gaussian(arguments.tokens, arguments.out, {.seed = 24, .stream = 2})),
-        mask_(sparse::FindMask(weight_, sparse::MaskAlgorithm::kExact)) {}
+        mask_(sparse::FindMask(weight_, sparse::MaskMethod::kExact)) {}
 
   void Run(Op op) {
     const LinearProduct product = {op, arguments_.out, arguments_.in, arguments_.tokens};
@@ -133,8 +137,8 @@ class LinearBench {
     if (sparse_product != nullptr) {
       const double kept = static_cast<double>(mask_.CountKept()) / static_cast<double>(product.out * product.in);
       const double milliseconds = rounds.Milliseconds(kSparse);
-      line["kernel"] = sparse_product->choice().kernel->name;
-      line["reason"] = sparse_product->choice().reason;
+      line["kernel"] = sparse_product->kernel().name;
+      line["reason"] = sparse::ExplainLinearKernel(sparse_product->problem());
       line["sparse_ms"] = milliseconds;
       line["sparse_gflops_kept"] = gflops(kept * product.flops(), milliseconds);
       line["sparse_gflops_dense_equivalent"] = gflops(product.flops(), milliseconds);

@@ -14,10 +14,9 @@ Kind KindAt(const SemiSparseOptions& options, int64_t tiles, int64_t step) {
   if (plan.KeepsAll(step)) return Kind::kWhole;
   const int64_t asked = options.freeze_step ? std::min(step, *options.freeze_step) : step;
   const int64_t pruned = sparse::CountOfShare(plan.ShareAt(asked), tiles);
-  const sparse::RowPattern& rows = plan.options().rows;
-  if (pruned == 0 || plan.KeptOfFour(asked) == sparse::kTileSize) return Kind::kWhole;
-  if (plan.options().method == sparse::MaskMethod::kRows) return rows.keep == rows.of ? Kind::kWhole : Kind::kOther;
-  return pruned == tiles && plan.KeptOfFour(asked) <= 2 ? Kind::kTwoOfFour : Kind::kOther;
+  const sparse::MaskFormat pattern = plan.PatternAt(asked);
+  if (pruned == 0 || pattern.n == pattern.m) return Kind::kWhole;
+  return pruned == tiles && IsTwoOfFour(pattern) ? Kind::kTwoOfFour : Kind::kOther;
 }
 
 /// The steps of [first, last] from which on the plan follows another rule, rising, `first` among them. Between two of

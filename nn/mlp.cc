@@ -45,7 +45,7 @@ const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
   if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
   const auto masks_both_ways = [](const SemiSparseLinear& layer) {
-    return layer.options().apply && layer.options().plan.options().method != sparse::MaskMethod::kRows;
+    return layer.options().apply && layer.options().plan.PatternAt(0).kind == sparse::MaskFormat::Kind::kTransposable;
   };
   if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
   return sparse::ChooseMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
@@ -58,7 +58,7 @@ Tensor Mlp::ForwardFused(const Tensor& x) {
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
   const sparse::SemiSparseLayer fc_layer = fc.Layer(), proj_layer = proj.Layer();
   const auto two_of_four = [](const sparse::SemiSparseLayer& layer) {
-    return layer.packed != nullptr && layer.packed->two_of_four();
+    return layer.packed != nullptr && sparse::IsTwoOfFour(layer.packed->format());
   };
   if (!two_of_four(fc_layer) || !two_of_four(proj_layer)) return {};
   sparse::SemiSparseMlpReport report;

@@ -53,7 +53,7 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
     throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
                             options.masked_decay.lambda));
   }
-  if (options.soft_threshold && options.plan.options().method != sparse::MaskMethod::kRows) {
+  if (options.soft_threshold && options.plan.PatternAt(0).kind != sparse::MaskFormat::Kind::kRows) {
     throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
                             NameOf(options.plan.options().method)));
   }
@@ -65,11 +65,12 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   if (options.freeze_step && *options.freeze_step < 0) {
     throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options.freeze_step));
   }
-  const sparse::MaskPlanOptions& plan = options.plan.options();
-  if (plan.method == sparse::MaskMethod::kRows && weight.dim(1) % plan.rows.of != 0) {
+  const sparse::MaskFormat pattern = options.plan.PatternAt(0);
+  if (weight.dim(1) % pattern.m != 0) {
     throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
-                            ToString(weight.shape()), plan.rows.keep, plan.rows.of, plan.rows.of));
+                            ToString(weight.shape()), pattern.n, pattern.m, pattern.m));
   }
+  planner_ = std::make_shared<sparse::LinearPlanner>(weight.dim(0), weight.dim(1));
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
@@ -132,7 +133,8 @@ void SemiSparseLinear::RefreshIfDue() {
     mask_step_ = step_;
   }
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_);
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_,
+                                                               planner_);
     packed_version_ = version;
   }
 }
@@ -250,9 +252,9 @@ void SemiSparseLinear::ResetBuffers() {
   scale_.reset();
 }
 
-SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskAlgorithm algorithm,
+SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method,
                                                        std::string name)
-    : algorithm_(algorithm), name_(std::move(name)) {
+    : method_(method), name_(std::move(name)) {
   RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
   RequireBias("SemiSparseActivationLinear", bias, weight.dim(0));
   weight_ = RegisterParameter("weight", std::move(weight));
@@ -260,7 +262,7 @@ SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bia
 }
 
 Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
-  return twofour::Linear(sparse::PruneTiles(x, algorithm_, name_), weight_, bias_);
+  return twofour::Linear(sparse::PruneTiles(x, method_, name_), weight_, bias_);
 }
 
 }  // namespace twofour::nn

@@ -147,6 +147,7 @@ class SemiSparseLinear : public Module {
   sparse::Mask mask_;
   bool keeps_all_ = false;
   int64_t mask_step_ = 0;
+  std::shared_ptr<sparse::LinearPlanner> planner_;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
@@ -162,8 +163,7 @@ class SemiSparseLinear : public Module {
 class SemiSparseActivationLinear : public Module {
  public:
   /// As SemiSparseLinear; in_features must be a multiple of 4.
-  SemiSparseActivationLinear(Tensor weight, Tensor bias,
-                             sparse::MaskAlgorithm algorithm = sparse::MaskAlgorithm::kExact,
+  SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method = sparse::MaskMethod::kExact,
                              std::string name = "SemiSparseActivationLinear");
 
   std::string_view type_name() const override { return "SemiSparseActivationLinear"; }
@@ -174,7 +174,7 @@ class SemiSparseActivationLinear : public Module {
 
  private:
   Tensor weight_, bias_;
-  sparse::MaskAlgorithm algorithm_;
+  sparse::MaskMethod method_;
   std::string name_;
 };
 

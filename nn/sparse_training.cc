@@ -33,7 +33,7 @@ void SparseTraining::AfterBackward() {
   for (const auto& [name, layer] : layers_) {
     Tensor grad = layer->weight().grad();
     if (!grad.defined() || !layer->options().freeze_gradient || !layer->frozen() || !Masks(*layer)) continue;
-    sparse::ApplyMask(grad.data<float>(), layer->mask_in_force(), grad.mutable_data<float>());
+    sparse::ApplyMaskInPlace(layer->mask_in_force(), grad);
   }
   DecayGradients(MaskedDecay::Place::kGradient);
 }

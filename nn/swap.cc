@@ -17,10 +17,10 @@ class Eligibility {
     if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
     }
-    const sparse::MaskPlanOptions& plan = options.sparsity.plan.options();
-    if (plan.method == sparse::MaskMethod::kRows && options.multiple_of % plan.rows.of != 0) {
+    const sparse::MaskFormat pattern = options.sparsity.plan.PatternAt(0);
+    if (options.multiple_of % pattern.m != 0) {
       throw Error(fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", options.multiple_of,
-                              plan.rows.of, plan.rows.keep, plan.rows.of));
+                              pattern.m, pattern.n, pattern.m));
     }
     if (options.sparsity.interval < 1) {
       throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
@@ -81,7 +81,7 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
     ReplaceLinear(slot, linear->weight(), linear->bias(),
                   [&](const Tensor& weight, const Tensor& bias) -> std::unique_ptr<Module> {
                     if (options.target == SwapTarget::kActivation) {
-                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.activation_algorithm,
+                      return std::make_unique<SemiSparseActivationLinear>(weight, bias, options.activation_method,
                                                                           name);
                     }
                     SemiSparseOptions sparsity = options.sparsity;

@@ -27,7 +27,7 @@ struct SwapOptions {
   /// of the tree.
   SemiSparseOptions sparsity = {};
   /// Of kActivation.
-  sparse::MaskAlgorithm activation_algorithm = sparse::MaskAlgorithm::kExact;
+  sparse::MaskMethod activation_method = sparse::MaskMethod::kExact;
 };
 
 /// One linear that the pass looked at.

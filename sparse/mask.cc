@@ -31,16 +31,6 @@ void ForEachTileRow(const Mask& mask, Body body) {
 
 }  // namespace
 
-std::string_view NameOf(MaskAlgorithm algorithm) {
-  switch (algorithm) {
-    case MaskAlgorithm::kExact:
-      return "exact";
-    case MaskAlgorithm::kGreedy:
-      return "greedy";
-  }
-  return "?";
-}
-
 Mask::Mask(int64_t rows, int64_t cols) : rows_(rows), cols_(cols) {
   if (rows < 0 || cols < 0 || rows % kTileSize != 0 || cols % kTileSize != 0) {
     throw Error(fmt::format("mask: shape [{}, {}], both sizes must be multiples of {}", rows, cols, kTileSize));
@@ -87,6 +77,11 @@ std::optional<std::pair<int64_t, int64_t>> Mask::FirstTileAboveTwoOfFour() const
   return std::nullopt;
 }
 
+MaskFormat Mask::format() const {
+  if (!FirstTileAboveTwoOfFour()) return MaskFormat::TwoOfFour();
+  return CountKept() == rows_ * cols_ ? MaskFormat::Dense() : MaskFormat::Unstructured();
+}
+
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
   uint8_t* out = kept.mutable_data<uint8_t>();
@@ -96,34 +91,33 @@ Tensor Mask::ToTensor() const {
   return kept;
 }
 
-Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view name) {
-  if (weight.rank() != 2) {
-    throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(weight.shape())));
+Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name) {
+  if (scores.rank() != 2) {
+    throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(scores.shape())));
   }
-  Mask mask(weight.dim(0), weight.dim(1));
-  const MaskSearchKernel& kernel = ChooseMaskSearchKernel(algorithm);
-  const float* w = weight.data<float>();
+  Mask mask(scores.dim(0), scores.dim(1));
+  const MaskSearchKernel& kernel = ChooseMaskSearchKernel(method);
+  const float* w = scores.data<float>();
   std::atomic<bool> finite = true;
   ForEachTileRow(mask, [&](int64_t tile_row) {
     const float* rows = w + tile_row * kTileSize * mask.cols();
     if (!kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols())) finite = false;
   });
-  if (!finite) RequireFinite(weight, name);
+  if (!finite) RequireFinite(scores, name);
   return mask;
-}
-
-void ApplyMask(const float* weight, const Mask& mask, float* masked) {
-  ForEachTileRow(mask, [&](int64_t tile_row) {
-    const int64_t first = tile_row * kTileSize * mask.cols();
-    ApplyTiles(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), weight + first, masked + first);
-  });
 }
 
 Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
   RequireShape("ApplyMask", "weight", weight, mask);
   Tensor masked = Tensor::Empty(weight.shape());
-  ApplyMask(weight.data<float>(), mask, masked.mutable_data<float>());
+  ApplyMask(weight.data<float>(), mask.view(), masked.mutable_data<float>());
   return masked;
+}
+
+void ApplyMaskInPlace(const Mask& mask, Tensor& values) {
+  RequireShape("ApplyMaskInPlace", "tensor", values, mask);
+  float* const data = values.mutable_data<float>();
+  ApplyMask(data, mask.view(), data);
 }
 
 void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum) {

@@ -6,19 +6,13 @@
 #include <utility>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/mask_format.h"
+#include "twofour/sparse/mask_method.h"
+#include "twofour/sparse/mask_view.h"
 #include "twofour/sparse/tile_array.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
-
-/// How the kept entries of a tile are chosen.
-enum class MaskAlgorithm {
-  kExact,   ///< The best of the 90 transposable masks; always keeps eight. See ExactTileMask.
-  kGreedy,  ///< PyTorch's greedy by magnitude; keeps seven or eight. See GreedyTileMask.
-};
-
-/// "exact", "greedy".
-std::string_view NameOf(MaskAlgorithm algorithm);
 
 /// Which entries of a [rows, cols] matrix are kept, as a mask for each of its 4x4 tiles. Where no tile keeps more than
 /// two in a row or column, the matrix is 2:4 and so is its transpose: what the sparse kernels multiply with.
@@ -38,6 +32,10 @@ class Mask {
   /// Tile masks, row-major [tile_rows, tile_cols].
   const TileMask* tiles() const { return tiles_.data(); }
   TileMask* tiles() { return tiles_.data(); }
+  /// What kernels see of it, as long as the mask lives and stays.
+  MaskView view() const { return {tiles(), rows_, cols_}; }
+  /// The narrowest format that its entries show: dense, 2:4 both ways or unstructured. A pass over the tiles.
+  MaskFormat format() const;
   /// Throws Error outside of the mask.
   TileMask tile(int64_t tile_row, int64_t tile_col) const;
   /// Throws Error outside of the mask.
@@ -56,14 +54,15 @@ class Mask {
   TileArray tiles_;
 };
 
-/// The mask of an f32 weight [rows, cols], both multiples of 4. -0 counts as 0; the mask depends on the weight alone.
-/// Throws Error (a runtime failure) that says `name` and where when an element is NaN or infinite.
-Mask FindMask(const Tensor& weight, MaskAlgorithm algorithm, std::string_view name = "weight");
+/// The mask of f32 scores [rows, cols], both multiples of 4, by magnitude: for magnitude pruning the weight itself. -0
+/// counts as 0; the mask depends on the scores alone. `method` is kExact or kGreedy. Throws Error on another, and (a
+/// runtime failure) one that says `name` and where when a score is NaN or infinite.
+Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name = "weight");
 
 /// A copy of f32 `weight` with zeros where the mask does not keep.
 Tensor ApplyMask(const Tensor& weight, const Mask& mask);
-/// The same on row-major arrays [mask.rows(), mask.cols()]; `masked` may be `weight`.
-void ApplyMask(const float* weight, const Mask& mask, float* masked);
+/// Zeroes what the mask does not keep of f32 `values`. Throws Error on another shape.
+void ApplyMaskInPlace(const Mask& mask, Tensor& values);
 
 /// Adds factor * weight to `sum` where the mask drops. f32 of the mask's shape both. Throws Error on others.
 void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum);

@@ -62,9 +62,9 @@ std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int6
   if (plan.KeepsAll(step)) {
     return fmt::format("a mask for step {}, at which the plan prunes nothing, expected a plan that prunes then", step);
   }
-  const bool rows = plan.options().method == MaskMethod::kRows;
-  const int keep = rows ? plan.options().rows.keep : plan.KeptOfFour(step);
-  const int of = rows ? plan.options().rows.of : kTileSize;
+  const MaskFormat pattern = plan.PatternAt(step);
+  const bool rows = pattern.kind == MaskFormat::Kind::kRows;
+  const int keep = pattern.n, of = pattern.m;
   const bool whole_tiles = plan.ShareAt(step) < 1;
   const int most = rows ? MostInGroups(mask, of, whole_tiles) : MostInTiles(mask, whole_tiles);
   const std::string where = rows ? "along a row" : "in a row or column of a tile";

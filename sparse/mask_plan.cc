@@ -52,22 +52,6 @@ TileMask RandomTileMask(const RandomKey& key, int64_t number) {
 
 }  // namespace
 
-std::string_view NameOf(MaskMethod method) {
-  switch (method) {
-    case MaskMethod::kExact:
-      return "exact";
-    case MaskMethod::kGreedy:
-      return "greedy";
-    case MaskMethod::kSignedGreedy:
-      return "signed_greedy";
-    case MaskMethod::kRandom:
-      return "random";
-    case MaskMethod::kRows:
-      return "rows";
-  }
-  return "?";
-}
-
 MaskPlan::MaskPlan(MaskPlanOptions options) : options_(std::move(options)) {
   RequireStages(options_);
   if (options_.first_sparse_step < 0 || options_.dense_from_step < options_.first_sparse_step) {
@@ -97,6 +81,11 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
   return ShareAt(step) == ShareAt(other) && KeptOfFour(step) == KeptOfFour(other);
 }
 
+MaskFormat MaskPlan::PatternAt(int64_t step) const {
+  if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
+  return {MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
+}
+
 bool MaskPlan::AlwaysTwoOfFour() const {
   return options_.method != MaskMethod::kRows && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
          options_.schedule.LastChange() == 0 && options_.first_sparse_step == 0 &&
@@ -106,7 +95,7 @@ bool MaskPlan::AlwaysTwoOfFour() const {
 std::string MaskPlan::SearchNames() const {
   switch (options_.method) {
     case MaskMethod::kGreedy:
-      return ChooseMaskSearchKernel(MaskAlgorithm::kGreedy).name;
+      return ChooseMaskSearchKernel(MaskMethod::kGreedy).name;
     case MaskMethod::kSignedGreedy:
     case MaskMethod::kRandom:
     case MaskMethod::kRows:
@@ -114,7 +103,7 @@ std::string MaskPlan::SearchNames() const {
     case MaskMethod::kExact:
       break;
   }
-  const std::string exact = ChooseMaskSearchKernel(MaskAlgorithm::kExact).name;
+  const std::string exact = ChooseMaskSearchKernel(MaskMethod::kExact).name;
   if (options_.stages.empty()) return exact;
   std::vector<std::string> names;
   for (const MaskStage& stage : options_.stages) {
@@ -125,25 +114,25 @@ std::string MaskPlan::SearchNames() const {
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
-Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
+Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {
   const int keep = KeptOfFour(step);
   switch (options_.method) {
     case MaskMethod::kGreedy:
-      return FindMask(weight, MaskAlgorithm::kGreedy, name);
+      return FindMask(scores, MaskMethod::kGreedy, name);
     case MaskMethod::kSignedGreedy:
-      return MaskOfTiles(weight, name,
+      return MaskOfTiles(scores, name,
                          [](int64_t, const TileMagnitudes& elements) { return GreedyTileMask(elements); });
     case MaskMethod::kRandom:
-      return MaskOfTiles(weight, name,
+      return MaskOfTiles(scores, name,
                          [&](int64_t number, const TileMagnitudes&) { return RandomTileMask(key, number); });
     case MaskMethod::kRows:
-      return FindRowMask(weight, options_.rows, name);
+      return FindRowMask(scores, options_.rows, name);
     case MaskMethod::kExact:
       break;
   }
   const bool nested = options_.nested_stages && !options_.stages.empty();
-  if (keep == 2 && !nested) return FindMask(weight, MaskAlgorithm::kExact, name);
-  return MaskOfTiles(weight, name, [&](int64_t, const TileMagnitudes& elements) {
+  if (keep == 2 && !nested) return FindMask(scores, MaskMethod::kExact, name);
+  return MaskOfTiles(scores, name, [&](int64_t, const TileMagnitudes& elements) {
     const TileMagnitudes magnitudes = Magnitudes(elements);
     TileMask mask = 0xffff;
     if (!nested) return BestTileMask(keep, magnitudes, mask);
@@ -154,11 +143,11 @@ Mask MaskPlan::FindWhole(const Tensor& weight, int64_t step, const RandomKey& ke
   });
 }
 
-Mask MaskPlan::Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const {
-  if (KeepsAll(step)) return MaskOfTiles(weight, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
+Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {
+  if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // Numbers of their own for a tile's turn and for its mask.
-  Mask mask = FindWhole(weight, step, {key.seed, key.stream, 0}, name);
-  KeepOtherTilesWhole(weight, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
+  Mask mask = FindWhole(scores, step, {key.seed, key.stream, 0}, name);
+  KeepOtherTilesWhole(scores, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
   return mask;
 }
 

@@ -15,19 +15,6 @@
 
 namespace twofour::sparse {
 
-/// How a pruned tile's mask is chosen.
-enum class MaskMethod {
-  kExact,         ///< The best of the 90 transposable ones.
-  kGreedy,        ///< PyTorch's greedy, by magnitude.
-  kSignedGreedy,  ///< The same on the weights themselves: large negative ones are dropped first. What greedy becomes
-                  ///< when the absolute value is forgotten; here to be measured against, not to be used.
-  kRandom,        ///< One of the 90 for each tile, by the key alone: the least that a choice must beat.
-  kRows,          ///< N:M along rows alone (RowPattern); nothing is demanded of columns.
-};
-
-/// "exact", "greedy", "signed_greedy", "random", "rows".
-std::string_view NameOf(MaskMethod method);
-
 /// From optimizer step `step` on, `keep` entries of four are kept in each row and column of a pruned tile.
 struct MaskStage {
   int64_t step = 0;
@@ -65,12 +52,14 @@ class MaskPlan {
   double ShareAt(int64_t step) const;
   /// Whether a mask of `step` keeps everything, whatever the weight.
   bool KeepsAll(int64_t step) const;
-  /// The mask of f32 `weight` [rows, cols] at `step`. Random choices go by the key's seed and stream. Throws Error as
-  /// FindMask and FindRowMask do.
-  Mask Find(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const;
+  /// The mask by f32 `scores` [rows, cols] at `step`: for magnitude pruning they are the weight. Random choices go by
+  /// the key's seed and stream. Throws Error as FindMask and FindRowMask do.
+  Mask Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
   /// Whether the plan asks for the same share and stage at both steps: if not, a mask of the one is out of date at the
   /// other, whatever the weight did.
   bool AsksTheSame(int64_t step, int64_t other) const;
+  /// What the masks of `step` keep of pruned tiles: n of 4 both ways, or the pattern along rows.
+  MaskFormat PatternAt(int64_t step) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;
   /// What searches for the plan's masks: the name of a MaskSearchKernel, or in words where there is none but scalar
@@ -82,7 +71,7 @@ class MaskPlan {
   const MaskPlanOptions& options() const { return options_; }
 
  private:
-  Mask FindWhole(const Tensor& weight, int64_t step, const RandomKey& key, std::string_view name) const;
+  Mask FindWhole(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
 
   MaskPlanOptions options_;
 };

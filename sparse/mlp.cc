@@ -19,7 +19,7 @@ using autograd::SavedTensor;
 const float* DataOrNull(const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
 
 void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& x, int64_t in) {
-  if (layer.packed == nullptr || !layer.packed->two_of_four()) {
+  if (layer.packed == nullptr || !IsTwoOfFour(layer.packed->format())) {
     throw Error(fmt::format("SemiSparseMlp: {} has no packed 2:4 weight", what));
   }
   const int64_t out = layer.packed->out_features();
@@ -150,8 +150,10 @@ const MlpKernel* ForcedMlpKernel() {
 const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
   if (const MlpKernel* const forced = ForcedMlpKernel()) {
     for (const Shape* weight : {&fc, &proj}) {
-      const std::string why = forced->linear->why_not({(*weight)[0], (*weight)[1], batch});
-      if (!why.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, why));
+      const LinearProblem problem = {(*weight)[0], (*weight)[1], batch};
+      const Verdict verdict = Check(*forced->linear, problem);
+      if (verdict.can()) continue;
+      throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced->linear, problem)));
     }
     return forced;
   }
@@ -166,14 +168,15 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
   const MlpKernel* common = nullptr;
   for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-      const auto [kernel, reason] = ChooseLinearKernel({(*weight)[0], (*weight)[1], batch, direction});
+      const LinearProblem problem = {(*weight)[0], (*weight)[1], batch, direction};
+      const LinearKernel* const linear = ChooseLinearKernel(problem).kernel;
       const MlpKernel* const with_it =
-          FindMlpKernel([&, linear = kernel](const MlpKernel& mlp_kernel) { return mlp_kernel.linear == linear; });
+          FindMlpKernel([linear](const MlpKernel& kernel) { return kernel.linear == linear; });
       if (common == nullptr) common = with_it;
       if (with_it == nullptr || with_it != common) {
         if (why_not != nullptr) {
-          *why_not =
-              fmt::format("{} with {} runs on {} ({})", NameOf(direction), ToString(*weight), kernel->name, reason);
+          *why_not = fmt::format("{} with {} runs on {} ({})", NameOf(direction), ToString(*weight), linear->name,
+                                 ExplainLinearKernel(problem));
         }
         return nullptr;
       }

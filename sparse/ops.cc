@@ -60,7 +60,7 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
   return y;
 }
 
-Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm, std::string_view name) {
+Tensor PruneTiles(const Tensor& x, MaskMethod method, std::string_view name) {
   if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() % kTileSize != 0) {
     throw Error(fmt::format("PruneTiles: x {}, expected f32 [..., features] with features a multiple of {}",
                             Describe(x), kTileSize));
@@ -69,7 +69,7 @@ Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm, std::string_view nam
   const int64_t padded = (rows + kTileSize - 1) / kTileSize * kTileSize;
   Tensor tiled = Tensor::Zeros({padded, cols});
   std::copy_n(x.data<float>(), x.numel(), tiled.mutable_data<float>());
-  const Tensor pruned = ApplyMask(tiled, FindMask(tiled, algorithm, fmt::format("{}: input", name)));
+  const Tensor pruned = ApplyMask(tiled, FindMask(tiled, method, fmt::format("{}: input", name)));
   Tensor y = Tensor::Empty(x.shape());
   std::copy_n(pruned.data<float>(), x.numel(), y.mutable_data<float>());
   autograd::Record("PruneTiles", {x}, y, [](const Tensor& dy) { return std::vector<Tensor>{dy}; });

@@ -18,9 +18,9 @@ namespace twofour::sparse {
 Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         std::shared_ptr<const SemiSparseWeight> packed);
 
-/// x [..., features] with each 4x4 tile of [rows, features] pruned to its mask. Rows beyond a multiple of 4 are tiled
-/// with rows of zeros. The gradient passes straight through. features must be a multiple of 4; f32.
-/// Throws Error (a runtime failure) that says `name` when x holds a NaN or infinity.
-Tensor PruneTiles(const Tensor& x, MaskAlgorithm algorithm, std::string_view name = "PruneTiles");
+/// x [..., features] with each 4x4 tile of [rows, features] pruned to its mask, found by `method` (kExact or kGreedy).
+/// Rows beyond a multiple of 4 are tiled with rows of zeros. The gradient passes straight through. features must be a
+/// multiple of 4; f32. Throws Error (a runtime failure) that says `name` when x holds a NaN or infinity.
+Tensor PruneTiles(const Tensor& x, MaskMethod method, std::string_view name = "PruneTiles");
 
 }  // namespace twofour::sparse

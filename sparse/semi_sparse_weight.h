@@ -9,6 +9,7 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
@@ -18,14 +19,15 @@ namespace twofour::sparse {
 class SemiSparseWeight {
  public:
   /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
-  /// to come (a write in between is an Error at the next one). `mask` has its shape.
-  SemiSparseWeight(const Tensor& weight, Mask mask);
+  /// to come (a write in between is an Error at the next one). `mask` has its shape. `planner` is of the same shape and
+  /// keeps the choice of kernels from one packing of a weight to the next; without, this one chooses for itself.
+  SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner = nullptr);
 
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
-  /// Whether the mask keeps at most two of four both ways; if not, only kernels that take any mask multiply with it.
-  bool two_of_four() const { return two_of_four_; }
+  /// The mask's, by which kernels are chosen.
+  const MaskFormat& format() const { return format_; }
 
   /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].
   Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
@@ -42,7 +44,8 @@ class SemiSparseWeight {
 
   autograd::SavedTensor weight_;
   Mask mask_;
-  bool two_of_four_;
+  MaskFormat format_;
+  std::shared_ptr<LinearPlanner> planner_;
   mutable std::mutex packing_;
   mutable std::map<std::pair<const LinearKernel*, Direction>, std::unique_ptr<PackedWeight>> packed_;
 };

@@ -184,7 +184,7 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel ExactSearchKernel() {
-  return SimdSearch(MaskAlgorithm::kExact, IsaOf(HWY_TARGET), kTilesPerVector, &ExactSearch);
+  return SimdSearch(MaskMethod::kExact, IsaOf(HWY_TARGET), kTilesPerVector, &ExactSearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

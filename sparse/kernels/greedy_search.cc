@@ -109,7 +109,7 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
 MaskSearchKernel GreedySearchKernel() {
-  return SimdSearch(MaskAlgorithm::kGreedy, IsaOf(HWY_TARGET), kTilesPerVector, &GreedySearch);
+  return SimdSearch(MaskMethod::kGreedy, IsaOf(HWY_TARGET), kTilesPerVector, &GreedySearch);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

@@ -1,19 +1,19 @@
 #pragma once
 
 // What linear_kernel.cc lists. One declaration for each kernel; its file says how it works.
+#include <vector>
+
 #include "twofour/sparse/kernels/linear_kernel.h"
 
 namespace twofour::sparse {
 
 /// One for each instruction set, fastest first.
-std::span<const LinearKernel> PairBucketKernels();
-std::span<const LinearKernel> MaskedRowsKernels();
-extern const LinearKernel kMaskedDenseKernel;
-extern const LinearKernel kScalarReferenceKernel;
+std::vector<LinearKernel> PairBucketKernels();
+std::vector<LinearKernel> MaskedRowsKernels();
+LinearKernel MaskedDenseKernel();
+LinearKernel ScalarReferenceKernel();
 
-/// Rejects what no kernel takes: sizes that are not multiples of 4. Empty otherwise.
-std::string WhyNotTiled(const LinearShape& shape);
-/// For kernels that are the last resort.
-std::string NeverSlower(const LinearShape& shape);
+/// For kernels that take whatever is made of 4x4 tiles.
+Verdict CheckTiled(const LinearProblem& problem);
 
 }  // namespace twofour::sparse

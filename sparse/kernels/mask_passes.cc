@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/mask_passes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -179,6 +180,15 @@ HWY_EXPORT(FindAboveTwoOfFour);
 
 void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float* masked) {
   TWOFOUR_DYNAMIC_DISPATCH(ApplyTiles)(tiles, cols, weight, masked);
+}
+
+void ApplyMask(const float* weight, const MaskView& mask, float* masked) {
+  const int64_t elements = mask.cols * kTileSize;  // Of a row of tiles.
+  ParallelFor(mask.tile_rows(), RowGrain(elements), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      ApplyTiles(mask.tiles + row * mask.tile_cols(), mask.cols, weight + row * elements, masked + row * elements);
+    }
+  });
 }
 
 void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {

@@ -4,12 +4,16 @@
 // of one row of tiles and the elements those of its four rows, `cols` apart (a multiple of 4).
 #include <cstdint>
 
+#include "twofour/sparse/mask_view.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
 
 /// masked = weight where kept, 0 elsewhere; `masked` may be `weight`.
 void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float* masked);
+
+/// The same for the whole of a matrix [mask.rows, mask.cols], by all threads.
+void ApplyMask(const float* weight, const MaskView& mask, float* masked);
 
 /// kept = 1 where kept, 0 elsewhere.
 void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept);

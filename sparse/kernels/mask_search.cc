@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cassert>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -41,30 +40,30 @@ std::span<const MaskSearchKernel> MaskSearchKernels() {
   static const std::vector<MaskSearchKernel> table = [] {
     std::vector<MaskSearchKernel> kernels = ExactSearches();
     kernels.push_back(
-        {"exact_scalar", Isa::kAny, "one tile at a time", MaskAlgorithm::kExact, &ScalarSearch<ExactTileMask>});
+        {"exact_scalar", Isa::kAny, "one tile at a time", MaskMethod::kExact, &ScalarSearch<ExactTileMask>});
     for (MaskSearchKernel& kernel : GreedySearches()) kernels.push_back(std::move(kernel));
     kernels.push_back(
-        {"greedy_scalar", Isa::kAny, "one tile at a time", MaskAlgorithm::kGreedy, &ScalarSearch<GreedyTileMask>});
+        {"greedy_scalar", Isa::kAny, "one tile at a time", MaskMethod::kGreedy, &ScalarSearch<GreedyTileMask>});
     return kernels;
   }();
   return table;
 }
 
-MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, Isa isa, int64_t tiles_at_a_time,
+MaskSearchKernel SimdSearch(MaskMethod method, Isa isa, int64_t tiles_at_a_time,
                             bool (*search)(const float* weight, int64_t cols, TileMask* tiles)) {
-  return {fmt::format("{}_{}", NameOf(algorithm), NameOf(isa)), isa, fmt::format("{} tiles at a time", tiles_at_a_time),
-          algorithm, search};
+  return {fmt::format("{}_{}", NameOf(method), NameOf(isa)), isa, fmt::format("{} tiles at a time", tiles_at_a_time),
+          method, search};
 }
 
 bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles) {
   return SearchTiles<ExactTileMask>(weight, stride, count, tiles);
 }
 
-const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {
+const MaskSearchKernel& ChooseMaskSearchKernel(MaskMethod method) {
   const bool any_forced = !ForcedKernels().empty();
   const MaskSearchKernel* first = nullptr;
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
-    if (kernel.algorithm != algorithm) continue;
+    if (kernel.method != method) continue;
     const std::string why_not = WhyNotHere(kernel.isa);
     if (any_forced && IsForced(kernel.name)) {
       if (!why_not.empty()) throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", kernel.name, why_not));
@@ -72,7 +71,7 @@ const MaskSearchKernel& ChooseMaskSearchKernel(MaskAlgorithm algorithm) {
     }
     if (first == nullptr && why_not.empty()) first = &kernel;
   }
-  assert(first != nullptr);
+  if (first == nullptr) throw Error(fmt::format("no kernel searches {} masks", NameOf(method)));
   return *first;
 }
 

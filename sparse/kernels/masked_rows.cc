@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernels.h"
 #include "twofour/sparse/kernels/masked_weight.h"
 
@@ -29,7 +28,7 @@ using namespace masked_rows;
 
 void Multiply(const PackedWeight& packed, Direction direction, int64_t batch, const float* in, const Epilogue& epilogue,
               float* out) {
-  const auto& w = static_cast<const MaskedWeight&>(packed);
+  const auto& w = PackedAs<MaskedWeight>(packed, Isa::kAny);
   const bool forward = direction == Direction::kForward;
   const int64_t n = forward ? w.rows() : w.cols(), depth = forward ? w.cols() : w.rows();
   if (n == 0) return;
@@ -56,48 +55,31 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-std::string WhyNot(const LinearShape& shape) {
-  const std::string here = WhyNotHere(IsaOf(HWY_TARGET));
-  return here.empty() ? WhyNotTiled(shape) : here;
-}
-
-std::string WhySlower(const LinearShape& shape) {
+Verdict CheckProblem(const LinearProblem& problem) {
   constexpr int64_t kMost = 256;  // Batch rows for which one pass over the masks is enough.
-  if (shape.batch <= kMost) return {};
-  return fmt::format("pays up to {} batch rows, here {}", kMost, shape.batch);
+  const Verdict tiled = CheckTiled(problem);
+  if (!tiled.can()) return tiled;
+  return problem.batch <= kMost ? Verdict{} : Verdict{Rejection::kTooManyRows, kMost};
 }
 
-std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction) {
+std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction) {
   return std::make_unique<MaskedWeight>(weight, mask);
-}
-
-LinearKernel Kernel(std::string_view name, std::string_view tiling) {
-  return {.name = name,
-          .family = "masked_rows",
-          .isa = IsaOf(HWY_TARGET),
-          .tiling = tiling,
-          .one_packing = true,
-          .refers_to_weight = true,
-          .why_not = WhyNot,
-          .why_slower = WhySlower,
-          .pack = Pack,
-          .multiply = Multiply};
 }
 
 }  // namespace
 
 LinearKernel MaskedRowsKernel() {
-#if HWY_TARGET == HWY_AVX3
-  return Kernel("masked_rows_avx512", "48 rows of the weight x 2 vectors of 16, 256 columns");
-#elif HWY_TARGET == HWY_AVX2
-  return Kernel("masked_rows_avx2", "48 rows of the weight x 2 vectors of 8, 256 columns");
-#elif HWY_TARGET == HWY_SSE4
-  return Kernel("masked_rows_sse4", "48 rows of the weight x 2 vectors of 4, 256 columns");
-#elif HWY_TARGET == HWY_NEON
-  return Kernel("masked_rows_neon", "48 rows of the weight x 2 vectors of 4, 256 columns");
-#else
-  return Kernel("masked_rows_portable", "48 rows of the weight x 2 vectors of 4, 256 columns");
-#endif
+  constexpr Isa kIsa = IsaOf(HWY_TARGET);
+  return {.name = fmt::format("masked_rows_{}", NameOf(kIsa)),
+          .family = "masked_rows",
+          .isa = kIsa,
+          .tiling =
+              fmt::format("{} rows of the weight x 2 vectors of {}, {} columns", kTileRowsOut, kLanes, kTileBlockCols),
+          .layout = PackedLayout::kInPlace,
+          .one_packing = true,
+          .check = CheckProblem,
+          .pack = Pack,
+          .multiply = Multiply};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -107,11 +89,10 @@ LinearKernel MaskedRowsKernel() {
 
 namespace twofour::sparse {
 
-std::span<const LinearKernel> MaskedRowsKernels() {
+std::vector<LinearKernel> MaskedRowsKernels() {
 #define TWOFOUR_ROW(space, isa) space::MaskedRowsKernel(),
-  static const LinearKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
-  return kernels;
 }
 
 }  // namespace twofour::sparse

@@ -1,5 +1,7 @@
 #include "twofour/core/kernels/simd_targets.h"
 //
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -7,14 +9,14 @@
 
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
-#include "twofour/sparse/kernels/linear_kernels.h"
+#include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mlp_kernel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/mlp_kernel.cc"
 #include <hwy/foreach_target.h>
 //
+#include "twofour/core/kernels/simd_isa.h"
 #include "twofour/sparse/kernels/pair_bucket-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -71,7 +73,7 @@ class HiddenSink {
 };
 
 void Hidden(const PackedWeight& packed, const float* x, const float* bias, PanelMatrix& hidden) {
-  const auto& m = static_cast<const PairBucketStream&>(packed);
+  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     Storage block(kBlockCols * kPanel * sizeof(float));
@@ -87,7 +89,7 @@ void Hidden(const PackedWeight& packed, const float* x, const float* bias, Panel
 }
 
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, float* out) {
-  const auto& m = static_cast<const PairBucketStream&>(packed);
+  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
@@ -129,7 +131,7 @@ class HiddenGradSink {
 };
 
 void HiddenGrad(const PackedWeight& packed, const float* dy, PanelMatrix& hidden, float* bias_grad) {
-  const auto& m = static_cast<const PairBucketStream&>(packed);
+  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
@@ -271,19 +273,17 @@ HWY_AFTER_NAMESPACE();
 // Runs on every processor: see simd_table.h.
 namespace twofour::sparse::HWY_NAMESPACE {
 
-MlpKernel MakeMlpKernel(const LinearKernel* linear) {
-#if HWY_TARGET == HWY_AVX3
-  constexpr std::string_view kName = "fused_mlp_avx512";
-#elif HWY_TARGET == HWY_AVX2
-  constexpr std::string_view kName = "fused_mlp_avx2";
-#elif HWY_TARGET == HWY_SSE4
-  constexpr std::string_view kName = "fused_mlp_sse4";
-#elif HWY_TARGET == HWY_NEON
-  constexpr std::string_view kName = "fused_mlp_neon";
-#else
-  constexpr std::string_view kName = "fused_mlp_portable";
-#endif
-  return {kName, linear, kPanel, /*list_density=*/0.3, Hidden, Product, HiddenGrad, Lists, ListProduct};
+MlpKernel FusedMlpKernel() {
+  constexpr Isa kIsa = IsaOf(HWY_TARGET);
+  return {.name = fmt::format("fused_mlp_{}", NameOf(kIsa)),
+          .linear = FindLinearKernel(PackedLayout::kPairBucket, kIsa),
+          .panel = kPanel,
+          .list_density = 0.3,
+          .hidden = Hidden,
+          .product = Product,
+          .hidden_grad = HiddenGrad,
+          .lists = Lists,
+          .list_product = ListProduct};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -292,19 +292,9 @@ MlpKernel MakeMlpKernel(const LinearKernel* linear) {
 #include "twofour/core/kernels/simd_table.h"
 
 namespace twofour::sparse {
-namespace {
-
-const LinearKernel* LinearKernelOf(Isa isa) {
-  for (const LinearKernel& kernel : LinearKernels()) {
-    if (kernel.family == "pair_bucket" && kernel.isa == isa) return &kernel;
-  }
-  return nullptr;
-}
-
-}  // namespace
 
 std::span<const MlpKernel> MlpKernels() {
-#define TWOFOUR_ROW(space, isa) space::MakeMlpKernel(LinearKernelOf(isa)),
+#define TWOFOUR_ROW(space, isa) space::FusedMlpKernel(),
   static const MlpKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;

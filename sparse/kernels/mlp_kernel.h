@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
+#include <string>
 
 #include "twofour/sparse/kernels/activation_lists.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
@@ -15,7 +15,7 @@ namespace twofour::sparse {
 ///
 /// Weights are packed by `linear`, for the direction named. x and y and their gradients are row-major f32.
 struct MlpKernel {
-  std::string_view name;       ///< What TWOFOUR_KERNEL calls it.
+  std::string name;            ///< What TWOFOUR_KERNEL calls it.
   const LinearKernel* linear;  ///< The pair-bucket kernel of the same instruction set.
   int64_t panel;               ///< Batch rows of a panel.
   /// Activations at most this dense (share of non-zeros) are multiplied faster by their lists and a dense weight than

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "twofour/core/storage.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/linear_problem.h"
+#include "twofour/sparse/kernels/packed_weight.h"
 #include "twofour/sparse/kernels/tile_steps.h"
-#include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_view.h"
 
 namespace twofour::sparse {
 
@@ -31,9 +32,12 @@ struct PairBucketSteps {
 /// its accumulators' roles fixed at compile time, without a branch or a shuffle.
 class PairBucketStream final : public PackedWeight {
  public:
-  /// Packs f32 `weight` [mask.rows(), mask.cols()] (kForward) or its transpose (kInputGrad) where the mask keeps, with
+  static constexpr PackedLayout kLayout = PackedLayout::kPairBucket;
+
+  /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, with
   /// the instructions of `isa`: Isa::kAny is the scalar reference, which all others equal bit for bit.
-  PairBucketStream(const float* weight, const Mask& mask, Direction direction, const PairBucketTiling& tiling, Isa isa);
+  PairBucketStream(const float* weight, const MaskView& mask, Direction direction, const PairBucketTiling& tiling,
+                   Isa isa);
 
   size_t bytes() const override;
   int64_t rows() const { return rows_; }

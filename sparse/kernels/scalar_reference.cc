@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "twofour/core/parallel.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/linear_kernels.h"
 
 namespace twofour::sparse {
@@ -17,7 +16,10 @@ struct KeptRows {
   std::vector<float> value;
 };
 
-struct ScalarPacked final : PackedWeight {
+struct KeptEntries final : public PackedWeight {
+  static constexpr PackedLayout kLayout = PackedLayout::kKeptEntries;
+  KeptEntries() : PackedWeight(kLayout, Isa::kAny) {}
+
   KeptRows kept;  // Of the weight, or of its transpose.
   size_t bytes() const override {
     return kept.value.size() * (sizeof(float) + sizeof(int32_t)) + kept.row_begin.size() * sizeof(int64_t);
@@ -41,9 +43,9 @@ KeptRows Collect(int64_t rows, int64_t cols, Keeps keeps, At at) {
   return kept;
 }
 
-std::unique_ptr<PackedWeight> Pack(const float* weight, const Mask& mask, Direction direction) {
-  auto packed = std::make_unique<ScalarPacked>();
-  const int64_t rows = mask.rows(), cols = mask.cols();
+std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction direction) {
+  auto packed = std::make_unique<KeptEntries>();
+  const int64_t rows = mask.rows, cols = mask.cols;
   if (direction == Direction::kForward) {
     packed->kept = Collect(
         rows, cols, [&](int64_t r, int64_t c) { return mask.Keeps(r, c); },
@@ -65,7 +67,7 @@ float Finish(float value, const Epilogue& epilogue, int64_t col) {
 
 void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float* in, const Epilogue& epilogue,
               float* out) {
-  const KeptRows& matrix = static_cast<const ScalarPacked&>(packed).kept;
+  const KeptRows& matrix = PackedAs<KeptEntries>(packed, Isa::kAny).kept;
   const int64_t rows = static_cast<int64_t>(matrix.row_begin.size()) - 1;
   ParallelFor(batch, RowGrain(static_cast<int64_t>(matrix.value.size())), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
@@ -82,17 +84,16 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
 
 }  // namespace
 
-const LinearKernel kScalarReferenceKernel = {
-    .name = "scalar_reference",
-    .family = "scalar_reference",
-    .isa = Isa::kAny,
-    .tiling = "one output at a time",
-    .one_packing = false,
-    .refers_to_weight = false,
-    .why_not = WhyNotTiled,
-    .why_slower = NeverSlower,
-    .pack = Pack,
-    .multiply = Multiply,
-};
+LinearKernel ScalarReferenceKernel() {
+  return {.name = "scalar_reference",
+          .family = "scalar_reference",
+          .isa = Isa::kAny,
+          .tiling = "one output at a time",
+          .layout = PackedLayout::kKeptEntries,
+          .one_packing = false,
+          .check = CheckTiled,
+          .pack = Pack,
+          .multiply = Multiply};
+}
 
 }  // namespace twofour::sparse

@@ -14,8 +14,8 @@ std::vector<MaskSearchKernel> GreedySearches();
 /// large that sums of them overflow, or that are not finite.
 bool ExactScalarSearch(const float* weight, int64_t stride, int64_t count, TileMask* tiles);
 
-/// A kernel named for its algorithm and instruction set.
-MaskSearchKernel SimdSearch(MaskAlgorithm algorithm, Isa isa, int64_t tiles_at_a_time,
+/// A kernel named for its method and instruction set.
+MaskSearchKernel SimdSearch(MaskMethod method, Isa isa, int64_t tiles_at_a_time,
                             bool (*search)(const float* weight, int64_t cols, TileMask* tiles));
 
 }  // namespace twofour::sparse

@@ -41,7 +41,7 @@ using twofour::test::ExpectBitEqual;
 using twofour::test::RandomF32;
 using twofour::test::ScopedEnv;
 
-Mask ExactMask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskAlgorithm::kExact); }
+Mask ExactMask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskMethod::kExact); }
 
 int64_t PrunedTiles(const Mask& mask) {
   int64_t count = 0;

@@ -20,7 +20,7 @@ namespace {
 
 using sparse::FindMask;
 using sparse::Mask;
-using sparse::MaskAlgorithm;
+using sparse::MaskMethod;
 using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::RandomF32;
@@ -47,12 +47,12 @@ void WriteBehindTheBack(const SemiSparseLinear& layer, float value) {
   for (int64_t row = 0; row < kOut; ++row) weight[row * kIn + 2 + row / 2 % 2] = value;
 }
 
-sparse::MaskPlan PlanOf(MaskAlgorithm algorithm) {
-  const bool greedy = algorithm == MaskAlgorithm::kGreedy;
+sparse::MaskPlan PlanOf(MaskMethod algorithm) {
+  const bool greedy = algorithm == MaskMethod::kGreedy;
   return sparse::MaskPlan({.method = greedy ? sparse::MaskMethod::kGreedy : sparse::MaskMethod::kExact});
 }
 
-SemiSparseLinear MakeLayer(int64_t interval = 1, MaskAlgorithm algorithm = MaskAlgorithm::kExact) {
+SemiSparseLinear MakeLayer(int64_t interval = 1, MaskMethod algorithm = MaskMethod::kExact) {
   return SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = 1}), RandomF32({kOut}, {.seed = 2}),
                           {.plan = PlanOf(algorithm), .interval = interval}, "blocks.0.c_fc.weight");
 }
@@ -65,7 +65,7 @@ Tensor MaskedForward(SemiSparseLinear& layer, const Tensor& x, const Mask& mask)
 }
 
 TEST(SemiSparseLinearTest, ComputesWithTheMaskedWeight) {
-  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+  for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     SemiSparseLinear layer = MakeLayer(1, algorithm);
     Tensor x = RandomF32({2, 3, kIn}, {.seed = 3});
     x.set_requires_grad();
@@ -343,7 +343,7 @@ TEST(SemiSparseStatisticsTest, InputDensityIsMeasuredOnRequest) {
 
 TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
   const Tensor weight = RandomF32({5, 8}, {.seed = 1}), bias = RandomF32({5}, {.seed = 2});
-  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+  for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     SemiSparseActivationLinear layer(weight.Clone(), bias.Clone(), algorithm);
     EXPECT_EQ(layer.type_name(), "SemiSparseActivationLinear");
     Tensor x = RandomF32({6, 8}, {.seed = 3});

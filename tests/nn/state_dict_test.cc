@@ -128,8 +128,7 @@ TEST_F(StateDictTest, MasksThatAreMissingAreFoundAnew) {
   to.Forward(RandomF32({3, 8}, {.seed = 3}));  // A mask of the old weight is in force, and would stay for ten updates.
   LoadStateDict(to, StateDict(dense), "model.safetensors");
   for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(to)) {
-    EXPECT_EQ(found.layer->mask(), sparse::FindMask(found.layer->weight(), sparse::MaskAlgorithm::kExact))
-        << found.name;
+    EXPECT_EQ(found.layer->mask(), sparse::FindMask(found.layer->weight(), sparse::MaskMethod::kExact)) << found.name;
   }
 }
 

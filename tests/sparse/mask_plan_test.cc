@@ -52,7 +52,7 @@ bool Within(const Mask& inner, const Mask& outer) {
 
 TEST(MaskPlanTest, WithoutOptionsIsTheExactMask) {
   const Tensor weight = RandomF32({32, 48}, {.seed = 1});
-  EXPECT_EQ(MaskPlan().Find(weight, 7, kKey, "weight"), FindMask(weight, MaskAlgorithm::kExact));
+  EXPECT_EQ(MaskPlan().Find(weight, 7, kKey, "weight"), FindMask(weight, MaskMethod::kExact));
 }
 
 TEST(MaskPlanTest, PrunesTheScheduledShareAtEveryStep) {
@@ -98,7 +98,7 @@ TEST(MaskPlanTest, NestedStagesLieWithinEachOther) {
 TEST(MaskPlanTest, SignedGreedyDropsLargeNegativeWeights) {
   const Tensor weight = RandomF32({64, 64}, {.seed = 5});
   const Mask trap = FindAt({.method = kSignedGreedy}, weight), greedy = FindAt({.method = kGreedy}, weight);
-  EXPECT_EQ(greedy, FindMask(weight, MaskAlgorithm::kGreedy));
+  EXPECT_EQ(greedy, FindMask(weight, MaskMethod::kGreedy));
   EXPECT_LT(RetainedL1(weight, trap), 0.6);  // Little more than chance.
   EXPECT_GT(RetainedL1(weight, greedy), RetainedL1(weight, trap) + 0.05);
   // Where nothing is negative they are the same.
@@ -187,6 +187,17 @@ TEST(MaskPlanTest, KeepsAllWhereNothingIsPruned) {
   EXPECT_FALSE(stages.KeepsAll(6));
 }
 
+TEST(MaskPlanTest, NamesThePatternOfPrunedTiles) {
+  for (const MaskMethod method : {kExact, kGreedy, kSignedGreedy, kRandom}) {
+    EXPECT_EQ(MaskPlan({.method = method}).PatternAt(7), MaskFormat::TwoOfFour());
+  }
+  EXPECT_EQ(MaskPlan({.method = kRows, .rows = {1, 8}}).PatternAt(0), MaskFormat::Rows(1, 8));
+  const MaskPlan stages({.stages = {{5, 3}, {10, 1}}});
+  EXPECT_EQ(stages.PatternAt(4), (MaskFormat{MaskFormat::Kind::kTransposable, 4, 4}));
+  EXPECT_EQ(stages.PatternAt(5), (MaskFormat{MaskFormat::Kind::kTransposable, 3, 4}));
+  EXPECT_EQ(stages.PatternAt(10), (MaskFormat{MaskFormat::Kind::kTransposable, 1, 4}));
+}
+
 TEST(MaskPlanTest, SaysWhetherEveryMaskIsTwoOfFour) {
   const auto always = [](const MaskPlanOptions& options) { return MaskPlan(options).AlwaysTwoOfFour(); };
   const auto constant = [](int64_t begin, double to) {
@@ -208,7 +219,7 @@ TEST(MaskPlanTest, SaysWhetherEveryMaskIsTwoOfFour) {
 
 TEST(MaskPlanTest, NestedStagesWithoutStagesAreTwoOfFour) {
   const Tensor weight = RandomF32({16, 16}, {.seed = 13});
-  EXPECT_EQ(FindAt({.nested_stages = true}, weight), FindMask(weight, MaskAlgorithm::kExact));
+  EXPECT_EQ(FindAt({.nested_stages = true}, weight), FindMask(weight, MaskMethod::kExact));
 }
 
 TEST(MaskPlanTest, RejectsADenseFinishBeforeTheWarmUpEnds) {

@@ -52,7 +52,7 @@ TEST(StatisticsOfTest, KeptZerosOfBothSignsDoNotBringARowToLife) {
 
 TEST(StatisticsOfTest, CountsAsOneDoesByHandOnRandomMasks) {
   const Tensor weight = RandomF32({64, 128}, {.seed = 4});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   int64_t dropped = 0, sevens = 0;
   for (int64_t tile_row = 0; tile_row < 16; ++tile_row) {
     for (int64_t tile_col = 0; tile_col < 32; ++tile_col) {
@@ -66,7 +66,7 @@ TEST(StatisticsOfTest, CountsAsOneDoesByHandOnRandomMasks) {
   EXPECT_GT(sevens, 10);
   EXPECT_EQ(statistics.tiles_keeping_seven, sevens);
   EXPECT_DOUBLE_EQ(statistics.sparsity, static_cast<double>(dropped) / (64 * 128));
-  EXPECT_EQ(StatisticsOf(weight, FindMask(weight, MaskAlgorithm::kExact)).tiles_keeping_seven, 0);
+  EXPECT_EQ(StatisticsOf(weight, FindMask(weight, MaskMethod::kExact)).tiles_keeping_seven, 0);
 }
 
 TEST(StatisticsOfTest, NothingIsDeadWhereThereIsNothing) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -25,7 +26,7 @@ using ::testing::Property;
 using ::testing::Throws;
 using ::testing::ThrowsMessage;
 
-constexpr MaskAlgorithm kAlgorithms[] = {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy};
+constexpr MaskMethod kAlgorithms[] = {MaskMethod::kExact, MaskMethod::kGreedy};
 
 /// A bool tensor [4, 4] of ones and zeros.
 Tensor Bits(const std::vector<uint8_t>& bits) { return Tensor::FromVector(bits, {4, 4}); }
@@ -67,7 +68,7 @@ TEST(MaskTest, TileAndEntryAddressesAgree) {
 
 TEST(MaskTest, RoundTripThroughATensor) {
   for (const Shape& shape : {Shape{4, 4}, Shape{8, 20}, Shape{0, 4}, Shape{4, 0}, Shape{0, 0}}) {
-    for (MaskAlgorithm algorithm : kAlgorithms) {
+    for (MaskMethod algorithm : kAlgorithms) {
       const Mask mask = FindMask(RandomF32(shape, {.seed = 7}), algorithm);
       const Tensor kept = mask.ToTensor();
       EXPECT_EQ(kept.dtype(), DType::kBool);
@@ -102,9 +103,30 @@ TEST(MaskTest, FindsTheFirstTileAboveTwoOfFour) {
   EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::pair(int64_t{1}, int64_t{1}));
 }
 
+TEST(MaskTest, ShowsItsFormat) {
+  const Tensor weight = RandomF32({8, 12}, {.seed = 11});
+  Mask mask = FindMask(weight, MaskMethod::kGreedy);
+  EXPECT_EQ(mask.format(), MaskFormat::TwoOfFour());
+  EXPECT_EQ(Mask(8, 12).format(), MaskFormat::TwoOfFour());
+  mask.tiles()[4] = 0x0007;
+  EXPECT_EQ(mask.format(), MaskFormat::Unstructured());
+  std::fill_n(mask.tiles(), 6, TileMask{0xffff});
+  EXPECT_EQ(mask.format(), MaskFormat::Dense());
+}
+
+TEST(MaskTest, ItsViewIsTheMask) {
+  const Mask mask = FindMask(RandomF32({8, 12}, {.seed = 12}), MaskMethod::kExact);
+  const MaskView view = mask.view();
+  EXPECT_EQ(view.tile_rows(), mask.tile_rows());
+  EXPECT_EQ(view.tile_cols(), mask.tile_cols());
+  for (int64_t row = 0; row < 8; ++row) {
+    for (int64_t col = 0; col < 12; ++col) EXPECT_EQ(view.Keeps(row, col), mask.Keeps(row, col));
+  }
+}
+
 TEST(FindMaskTest, EachTileIsSearchedAlone) {
   const Tensor weight = RandomF32({12, 16}, {.seed = 8});
-  for (MaskAlgorithm algorithm : kAlgorithms) {
+  for (MaskMethod algorithm : kAlgorithms) {
     const Mask mask = FindMask(weight, algorithm);
     for (int64_t tile_row = 0; tile_row < 3; ++tile_row) {
       for (int64_t tile_col = 0; tile_col < 4; ++tile_col) {
@@ -114,7 +136,7 @@ TEST(FindMaskTest, EachTileIsSearchedAlone) {
           tile[entry] = std::fabs(weight.data<float>()[row * 16 + col]);
         }
         EXPECT_EQ(mask.tile(tile_row, tile_col),
-                  algorithm == MaskAlgorithm::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
+                  algorithm == MaskMethod::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
       }
     }
   }
@@ -123,7 +145,7 @@ TEST(FindMaskTest, EachTileIsSearchedAlone) {
 TEST(FindMaskTest, SignsDoNotMatter) {
   const Tensor weight = RandomF32({16, 16}, {.seed = 9});
   Tensor zeros = Tensor::Zeros({4, 8});
-  for (MaskAlgorithm algorithm : kAlgorithms) {
+  for (MaskMethod algorithm : kAlgorithms) {
     EXPECT_EQ(FindMask(weight, algorithm), FindMask(Negated(weight), algorithm));
     EXPECT_EQ(FindMask(zeros, algorithm), FindMask(Negated(zeros), algorithm));
   }
@@ -140,14 +162,14 @@ TEST(FindMaskTest, MinusZeroCountsAsZero) {
     w[i] = std::copysign(0.0f, w[i]);
     plus[i] = 0.0f;
   }
-  for (MaskAlgorithm algorithm : kAlgorithms) {
+  for (MaskMethod algorithm : kAlgorithms) {
     EXPECT_EQ(FindMask(weight, algorithm), FindMask(with_plus_zeros, algorithm));
   }
 }
 
 TEST(FindMaskTest, ThreadsDoNotMatter) {
   const Tensor weight = RandomF32({1024, 64}, {.seed = 11});
-  for (MaskAlgorithm algorithm : kAlgorithms) {
+  for (MaskMethod algorithm : kAlgorithms) {
     const ScopedNumThreads one(1);
     const Mask expected = FindMask(weight, algorithm);
     for (int threads : {2, 3}) {
@@ -159,10 +181,10 @@ TEST(FindMaskTest, ThreadsDoNotMatter) {
 
 TEST(FindMaskTest, MasksAreTwoFourInBothDirections) {
   const Tensor weight = RandomF32({32, 48}, {.seed = 12});
-  for (MaskAlgorithm algorithm : kAlgorithms) {
+  for (MaskMethod algorithm : kAlgorithms) {
     const Mask mask = FindMask(weight, algorithm);
     EXPECT_EQ(FindPatternViolation(ApplyMask(weight, mask), PatternAxis::kBoth), std::nullopt);
-    if (algorithm == MaskAlgorithm::kExact) {
+    if (algorithm == MaskMethod::kExact) {
       EXPECT_EQ(mask.CountKept(), 32 * 48 / 2);
     }
   }
@@ -172,13 +194,13 @@ TEST(FindMaskTest, NonFiniteWeightsAreNamed) {
   Tensor weight = RandomF32({8, 12}, {.seed = 13});
   weight.mutable_data<float>()[5 * 12 + 7] = std::numeric_limits<float>::quiet_NaN();
   weight.mutable_data<float>()[6 * 12 + 1] = std::numeric_limits<float>::infinity();
-  EXPECT_THAT([&] { FindMask(weight, MaskAlgorithm::kExact, "blocks.0.c_fc.weight"); },
+  EXPECT_THAT([&] { FindMask(weight, MaskMethod::kExact, "blocks.0.c_fc.weight"); },
               Throws<Error>(AllOf(Property(&Error::kind, ErrorKind::kRuntimeFailure),
                                   Property(&Error::what, AllOf(HasSubstr("blocks.0.c_fc.weight"), HasSubstr("[5, 7]"),
                                                                HasSubstr("nan"))))));
   weight.mutable_data<float>()[5 * 12 + 7] = 0;
   EXPECT_THAT(
-      [&] { FindMask(weight, MaskAlgorithm::kGreedy); },
+      [&] { FindMask(weight, MaskMethod::kGreedy); },
       Throws<Error>(Property(&Error::what, AllOf(HasSubstr("weight: "), HasSubstr("[6, 1]"), HasSubstr("inf")))));
 }
 
@@ -190,7 +212,7 @@ TEST(FindMaskTest, TheFirstOfManyNonFiniteWeightsIsNamed) {
     w[1021 * 64 + 3] = std::numeric_limits<float>::quiet_NaN();
     w[514 * 64 + 0] = -std::numeric_limits<float>::infinity();
     w[513 * 64 + 63] = std::numeric_limits<float>::infinity();
-    for (MaskAlgorithm algorithm : kAlgorithms) {
+    for (MaskMethod algorithm : kAlgorithms) {
       EXPECT_THAT([&] { FindMask(weight, algorithm, "w"); },
                   ThrowsMessage<Error>("w: element [513, 63] is inf, a mask needs finite values"));
     }
@@ -202,33 +224,32 @@ TEST(FindMaskTest, ANonFiniteWeightIsSeenAnywhere) {
   for (int64_t at = 0; at < weight.numel(); ++at) {
     Tensor broken = weight.Clone();
     broken.mutable_data<float>()[at] = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_THROW(FindMask(broken, MaskAlgorithm::kExact), Error) << at;
+    EXPECT_THROW(FindMask(broken, MaskMethod::kExact), Error) << at;
     broken.mutable_data<float>()[at] = std::numeric_limits<float>::max();
-    EXPECT_NO_THROW(FindMask(broken, MaskAlgorithm::kExact)) << at;
+    EXPECT_NO_THROW(FindMask(broken, MaskMethod::kExact)) << at;
   }
 }
 
 TEST(FindMaskTest, RefusesOtherTensors) {
-  EXPECT_THROW(FindMask(Tensor(), MaskAlgorithm::kExact), Error);
-  EXPECT_THROW(FindMask(Tensor::Zeros({4, 4}, DType::kF64), MaskAlgorithm::kExact), Error);
+  EXPECT_THROW(FindMask(Tensor(), MaskMethod::kExact), Error);
+  EXPECT_THROW(FindMask(Tensor::Zeros({4, 4}, DType::kF64), MaskMethod::kExact), Error);
   EXPECT_THAT(
       [] {
-        FindMask(Tensor::Zeros({4, 4, 4}), MaskAlgorithm::kExact, "w");
+        FindMask(Tensor::Zeros({4, 4, 4}), MaskMethod::kExact, "w");
       },
       ThrowsMessage<Error>(HasSubstr("w: shape [4, 4, 4]")));
-  EXPECT_THROW(FindMask(Tensor::Zeros({4, 5}), MaskAlgorithm::kExact), Error);
+  EXPECT_THROW(FindMask(Tensor::Zeros({4, 5}), MaskMethod::kExact), Error);
 }
 
 TEST(ApplyMaskTest, ZeroesWhatIsNotKept) {
   const Tensor weight = RandomF32({8, 8}, {.seed = 14}, 1.0, 2.0);
-  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   const Tensor masked = ApplyMask(weight, mask);
   for (int64_t i = 0; i < 64; ++i) {
     EXPECT_EQ(masked.data<float>()[i], mask.Keeps(i / 8, i % 8) ? weight.data<float>()[i] : 0.0f);
   }
   Tensor in_place = weight.Clone();
-  float* w = in_place.mutable_data<float>();
-  ApplyMask(w, mask, w);
+  ApplyMaskInPlace(mask, in_place);
   ExpectBitEqual(in_place, masked);
   EXPECT_THAT(
       [&] {
@@ -240,14 +261,14 @@ TEST(ApplyMaskTest, ZeroesWhatIsNotKept) {
 TEST(ApplyMaskTest, AppliedTwiceIsAppliedOnce) {
   const Tensor masked = [] {
     const Tensor weight = RandomF32({16, 16}, {.seed = 15});
-    return ApplyMask(weight, FindMask(weight, MaskAlgorithm::kExact));
+    return ApplyMask(weight, FindMask(weight, MaskMethod::kExact));
   }();
-  ExpectBitEqual(ApplyMask(masked, FindMask(masked, MaskAlgorithm::kExact)), masked);
+  ExpectBitEqual(ApplyMask(masked, FindMask(masked, MaskMethod::kExact)), masked);
 }
 
 TEST(ApplyMaskTest, ThreadsDoNotMatter) {
   const Tensor weight = RandomF32({1024, 68}, {.seed = 18});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   for (int threads : {1, 2, 3}) {
     const ScopedNumThreads some(threads);
     const Tensor masked = ApplyMask(weight, mask);
@@ -259,7 +280,7 @@ TEST(ApplyMaskTest, ThreadsDoNotMatter) {
 
 TEST(AddDroppedTest, AddsToWhatTheMaskDropsAlone) {
   const Tensor weight = RandomF32({8, 12}, {.seed = 22}), start = RandomF32({8, 12}, {.seed = 23});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   Tensor sum = start.Clone();
   const uint64_t version = sum.version();
   AddDropped(0.25, weight, mask, sum);  // A power of two: no rounding but that of the sum.
@@ -272,7 +293,7 @@ TEST(AddDroppedTest, AddsToWhatTheMaskDropsAlone) {
 
 TEST(AddDroppedTest, TakesTheWeightItself) {
   const Tensor weight = RandomF32({8, 8}, {.seed = 24});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   Tensor decayed = weight.Clone();
   AddDropped(-1, decayed, mask, decayed);
   ExpectBitEqual(decayed, ApplyMask(weight, mask));
@@ -280,7 +301,7 @@ TEST(AddDroppedTest, TakesTheWeightItself) {
 
 TEST(AddDroppedTest, ThreadsDoNotMatter) {
   const Tensor weight = RandomF32({1024, 68}, {.seed = 25});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   Tensor expected = weight.Clone();
   {
     const ScopedNumThreads one(1);
@@ -305,7 +326,7 @@ TEST(AddDroppedTest, RefusesOtherShapes) {
 
 TEST(RetainedL1Test, ThreadsDoNotMatter) {
   const Tensor weight = RandomF32({1024, 68}, {.seed = 19});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   double kept = 0, all = 0;
   for (int64_t i = 0; i < weight.numel(); ++i) {
     const double magnitude = std::fabs(static_cast<double>(weight.data<float>()[i]));
@@ -349,8 +370,8 @@ TEST(FlipRateTest, HandValues) {
 }
 
 TEST(FlipRateTest, CountsOfManyTiles) {
-  const Mask before = FindMask(RandomF32({1024, 1028}, {.seed = 20}), MaskAlgorithm::kGreedy);
-  const Mask after = FindMask(RandomF32({1024, 1028}, {.seed = 21}), MaskAlgorithm::kGreedy);
+  const Mask before = FindMask(RandomF32({1024, 1028}, {.seed = 20}), MaskMethod::kGreedy);
+  const Mask after = FindMask(RandomF32({1024, 1028}, {.seed = 21}), MaskMethod::kGreedy);
   int64_t flips = 0, kept = 0;
   for (int64_t row = 0; row < 1024; ++row) {
     for (int64_t col = 0; col < 1028; ++col) {
@@ -362,9 +383,9 @@ TEST(FlipRateTest, CountsOfManyTiles) {
   EXPECT_EQ(before.CountKept(), kept);
 }
 
-TEST(MaskAlgorithmTest, Names) {
-  EXPECT_EQ(NameOf(MaskAlgorithm::kExact), "exact");
-  EXPECT_EQ(NameOf(MaskAlgorithm::kGreedy), "greedy");
+TEST(MaskMethodTest, Names) {
+  EXPECT_EQ(NameOf(MaskMethod::kExact), "exact");
+  EXPECT_EQ(NameOf(MaskMethod::kGreedy), "greedy");
 }
 
 TEST(MaskTest, EntriesAndTilesOutsideAreErrors) {

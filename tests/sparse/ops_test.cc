@@ -32,7 +32,7 @@ using ::testing::ThrowsMessage;
 
 /// A layer of random numbers, its mask, and an upstream gradient.
 struct Layer {
-  explicit Layer(const Shape& lead, int64_t out, int64_t in, MaskAlgorithm algorithm = MaskAlgorithm::kExact)
+  explicit Layer(const Shape& lead, int64_t out, int64_t in, MaskMethod algorithm = MaskMethod::kExact)
       : weight(RandomF32({out, in}, {.seed = 1})), bias(RandomF32({out}, {.seed = 2})) {
     Shape x_shape = lead, dy_shape = lead;
     x_shape.push_back(in);
@@ -49,7 +49,7 @@ struct Layer {
 };
 
 TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
-  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+  for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     for (const Shape& lead : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0}}) {
       const Layer layer(lead, 12, 16, algorithm);
       const Tensor masked = ApplyMask(layer.weight, layer.packed->mask());
@@ -60,7 +60,7 @@ TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
 }
 
 TEST(SemiSparseLinearOpTest, InputGradientIsThatOfTheMaskedLayer) {
-  const Layer layer({6}, 12, 16, MaskAlgorithm::kGreedy);
+  const Layer layer({6}, 12, 16, MaskMethod::kGreedy);
   layer.Forward().Backward(layer.dy);
   // The masked layer in double, held against central differences, and f32 against it.
   Tensor x = Leaf(layer.x), bias = Leaf(layer.bias);
@@ -158,7 +158,7 @@ TEST(SemiSparseLinearOpTest, RefusesWrongTensorsInWords) {
 
 TEST(PruneTilesTest, KeepsTheMaskOfTheTiles) {
   const Tensor x = RandomF32({8, 12}, {.seed = 5});
-  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+  for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     ExpectBitEqual(PruneTiles(x, algorithm), ApplyMask(x, FindMask(x, algorithm)));
     EXPECT_EQ(PruneTiles(x.View({2, 4, 12}), algorithm).shape(), (Shape{2, 4, 12}));
     ExpectBitEqual(PruneTiles(x.View({2, 4, 12}), algorithm).View({8, 12}), PruneTiles(x, algorithm));
@@ -168,7 +168,7 @@ TEST(PruneTilesTest, KeepsTheMaskOfTheTiles) {
 TEST(PruneTilesTest, RowsBeyondAMultipleOfFourAreTiledWithZeros) {
   for (int64_t rows : {0, 1, 2, 3, 5, 6, 7}) {
     const Tensor x = RandomF32({rows, 16}, {.seed = 6});
-    const Tensor pruned = PruneTiles(x, MaskAlgorithm::kExact);
+    const Tensor pruned = PruneTiles(x, MaskMethod::kExact);
     ASSERT_EQ(pruned.shape(), x.shape());
     EXPECT_EQ(FindPatternViolation(pruned, PatternAxis::kBoth), std::nullopt) << rows;
     int64_t kept = 0;
@@ -186,7 +186,7 @@ TEST(PruneTilesTest, GradientPassesStraightThrough) {
   Tensor x = RandomF32({5, 8}, {.seed = 7});
   x.set_requires_grad();
   const Tensor dy = RandomF32({5, 8}, {.seed = 8});
-  PruneTiles(x, MaskAlgorithm::kExact).Backward(dy);
+  PruneTiles(x, MaskMethod::kExact).Backward(dy);
   ExpectBitEqual(x.grad(), dy);
   EXPECT_FALSE(x.grad().IsSameStorage(dy));
 }
@@ -195,17 +195,17 @@ TEST(PruneTilesTest, RefusesWhatCannotBeTiled) {
   Tensor x = RandomF32({5, 8}, {.seed = 9});
   EXPECT_THAT(
       [] {
-        PruneTiles(Tensor::Zeros({4, 6}), MaskAlgorithm::kExact);
+        PruneTiles(Tensor::Zeros({4, 6}), MaskMethod::kExact);
       },
       ThrowsMessage<Error>(AllOf(HasSubstr("PruneTiles"), HasSubstr("[4, 6]"))));
   EXPECT_THAT(
       [] {
-        PruneTiles(Tensor::Zeros({4, 4}, DType::kF64), MaskAlgorithm::kExact);
+        PruneTiles(Tensor::Zeros({4, 4}, DType::kF64), MaskMethod::kExact);
       },
       ThrowsMessage<Error>(AllOf(HasSubstr("PruneTiles"), HasSubstr("f64"))));
-  EXPECT_THAT([] { PruneTiles(Tensor(), MaskAlgorithm::kExact); }, ThrowsMessage<Error>(HasSubstr("undefined")));
+  EXPECT_THAT([] { PruneTiles(Tensor(), MaskMethod::kExact); }, ThrowsMessage<Error>(HasSubstr("undefined")));
   x.mutable_data<float>()[4 * 8 + 3] = std::numeric_limits<float>::infinity();
-  EXPECT_THAT([&] { PruneTiles(x, MaskAlgorithm::kExact, "blocks.0.mlp.c_proj"); },
+  EXPECT_THAT([&] { PruneTiles(x, MaskMethod::kExact, "blocks.0.mlp.c_proj"); },
               ThrowsMessage<Error>(AllOf(HasSubstr("blocks.0.mlp.c_proj: input"), HasSubstr("[4, 3]"))));
 }
 

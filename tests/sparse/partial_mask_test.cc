@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 constexpr TileMask kWhole = 0xffff;
 
 Mask PartOf(const Tensor& weight, double share, TileOrder order, const RandomKey& key = {.seed = 5}) {
-  Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  Mask mask = FindMask(weight, MaskMethod::kExact);
   KeepOtherTilesWhole(weight, share, order, key, mask);
   return mask;
 }
@@ -54,13 +54,13 @@ TEST(PartialMaskTest, PrunesTheShareAskedForAndEverMore) {
       EXPECT_TRUE(Nested(before, mask)) << NameOf(order) << ' ' << share;
       before = mask;
     }
-    EXPECT_EQ(before, FindMask(weight, MaskAlgorithm::kExact));
+    EXPECT_EQ(before, FindMask(weight, MaskMethod::kExact));
   }
 }
 
 TEST(PartialMaskTest, ThoseThatLoseLeastGoFirst) {
   const Tensor weight = RandomF32({16, 32}, {.seed = 2});
-  const Mask whole = FindMask(weight, MaskAlgorithm::kExact), part = PartOf(weight, 0.4, kLeastLoss);
+  const Mask whole = FindMask(weight, MaskMethod::kExact), part = PartOf(weight, 0.4, kLeastLoss);
   const auto loss = [&](int64_t tile_row, int64_t tile_col) {
     double sum = 0;
     for (int64_t row = 4 * tile_row; row < 4 * tile_row + 4; ++row) {

@@ -52,7 +52,7 @@ TEST(RowMaskTest, TwoOfFourIsTwoOfFourAlongRowsOnly) {
   EXPECT_EQ(FindPatternViolation(ApplyMask(weight, mask), PatternAxis::kRows), std::nullopt);
   EXPECT_NE(mask.FirstTileAboveTwoOfFour(), std::nullopt);
   // Nothing is lost to the columns' demands.
-  EXPECT_GT(RetainedL1(weight, mask), RetainedL1(weight, FindMask(weight, MaskAlgorithm::kExact)));
+  EXPECT_GT(RetainedL1(weight, mask), RetainedL1(weight, FindMask(weight, MaskMethod::kExact)));
 }
 
 TEST(RowMaskTest, OfEqualsTheFirstAreKept) {

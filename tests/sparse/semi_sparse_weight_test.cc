@@ -24,7 +24,7 @@ using ::testing::ThrowsMessage;
 
 TEST(SemiSparseWeightTest, MultipliesBothWays) {
   const Tensor weight = RandomF32({12, 20}, {.seed = 1});
-  const SemiSparseWeight packed(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const SemiSparseWeight packed(weight, FindMask(weight, MaskMethod::kExact));
   const Tensor masked = ApplyMask(weight, packed.mask());
   EXPECT_EQ(packed.out_features(), 12);
   EXPECT_EQ(packed.in_features(), 20);
@@ -43,11 +43,11 @@ TEST(SemiSparseWeightTest, MultipliesBothWays) {
 TEST(SemiSparseWeightTest, TakesMasksThatKeepMoreAsDenseMatrices) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   const Tensor weight = RandomF32({64, 64}, {.seed = 1}), x = RandomF32({256, 64}, {.seed = 2});
-  Mask mask = FindMask(weight, MaskAlgorithm::kExact);
-  EXPECT_TRUE(SemiSparseWeight(weight, mask).two_of_four());
+  Mask mask = FindMask(weight, MaskMethod::kExact);
+  EXPECT_EQ(SemiSparseWeight(weight, mask).format(), MaskFormat::TwoOfFour());
   mask.tiles()[37] = 0xffff;
   const SemiSparseWeight packed(weight, mask);
-  EXPECT_FALSE(packed.two_of_four());
+  EXPECT_EQ(packed.format(), MaskFormat::Unstructured());
   const Tensor masked = ApplyMask(weight, mask);
   ExpectClose(packed.Forward(x), Linear(x, masked));
   ExpectClose(packed.InputGrad(x), MatMul(x, masked));
@@ -59,7 +59,7 @@ TEST(SemiSparseWeightTest, TakesMasksThatKeepMoreAsDenseMatrices) {
 
 TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
   const Tensor weight = RandomF32({8, 8}, {.seed = 4}), x = RandomF32({2, 8}, {.seed = 5});
-  const SemiSparseWeight packed(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const SemiSparseWeight packed(weight, FindMask(weight, MaskMethod::kExact));
   EXPECT_EQ(packed.packed_bytes(), 0u);
   {
     const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
@@ -71,7 +71,7 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
   }
   size_t sum = 0;
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.isa).empty() || !kernel.why_not({8, 8, 2}).empty()) continue;
+    if (!Check(kernel, {8, 8, 2}).can()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
     for (int repeat = 0; repeat < 2; ++repeat) {
       packed.Forward(x);
@@ -79,7 +79,7 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
     }
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
       if (kernel.one_packing && direction == Direction::kInputGrad) continue;
-      sum += kernel.pack(weight.data<float>(), packed.mask(), direction)->bytes();
+      sum += kernel.pack(weight.data<float>(), packed.mask().view(), direction)->bytes();
     }
   }
   EXPECT_EQ(packed.packed_bytes(), sum);
@@ -88,8 +88,8 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
 TEST(SemiSparseWeightTest, AWriteBeforeAProductIsAnError) {
   Tensor weight = RandomF32({8, 8}, {.seed = 6});
   const Tensor x = RandomF32({2, 8}, {.seed = 7});
-  const SemiSparseWeight unpacked(weight, FindMask(weight, MaskAlgorithm::kExact));
-  const SemiSparseWeight used(weight, FindMask(weight, MaskAlgorithm::kExact));
+  const SemiSparseWeight unpacked(weight, FindMask(weight, MaskMethod::kExact));
+  const SemiSparseWeight used(weight, FindMask(weight, MaskMethod::kExact));
   used.Forward(x);
   weight.Fill(1);
   // Whether a kernel reads the weight itself or what it packed before must make no difference.

@@ -148,7 +148,7 @@ TEST(RecipeTest, ConstantAndPiecewiseSchedulesGoByTheirSteps) {
 
 TEST(RecipeTest, TilesThatLoseLeastArePrunedFirst) {
   TrainAndLook("schedule { shape: LINEAR end { step: 50 } }", [](int64_t step, const nn::SemiSparseLinear& layer) {
-    const Mask exact = FindMask(layer.weight(), sparse::MaskAlgorithm::kExact);
+    const Mask exact = FindMask(layer.weight(), sparse::MaskMethod::kExact);
     double most_of_pruned = 0, least_of_whole = 1e9;
     for (int64_t tile = 0; tile < kTiles; ++tile) {
       const double loss = AbsSum(layer.weight(), tile, static_cast<uint16_t>(~exact.tiles()[tile]));
@@ -230,7 +230,7 @@ TEST(RecipeTest, AFrozenMaskIsThatOfItsStepWhateverElseGoesOn) {
         "freeze_gradient: true interval: 5", "masked_decay { lambda: 0.01 place: WEIGHT }"}) {
     Mask frozen;
     TrainAndLook("freeze { step: 25 } " + rest, [&](int64_t step, const nn::SemiSparseLinear& layer) {
-      if (step == 25) frozen = FindMask(layer.weight(), sparse::MaskAlgorithm::kExact);
+      if (step == 25) frozen = FindMask(layer.weight(), sparse::MaskMethod::kExact);
       if (step >= 25) {
         EXPECT_EQ(layer.mask_in_force(), frozen) << step;
       }

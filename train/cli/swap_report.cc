@@ -65,6 +65,9 @@ class Products {
   const Names& used() const { return used_; }
 
  private:
+  static constexpr sparse::MaskFormat kTwoOfFour = sparse::MaskFormat::TwoOfFour();
+  static constexpr sparse::MaskFormat kOther = sparse::MaskFormat::Unstructured();
+
   struct Part {
     std::string mlp;
     bool in_training, in_evaluation;
@@ -95,8 +98,8 @@ class Products {
     }
     for (const sparse::MlpKernel* const kernel : {training, evaluation}) {
       if (kernel == nullptr) continue;
-      used_.emplace(kernel->name);
-      used_.emplace(kernel->linear->name);  // Which packs the weights, and may be what the op was chosen by.
+      used_.insert(kernel->name);
+      used_.insert(kernel->linear->name);  // Which packs the weights, and may be what the op was chosen by.
     }
     for (const std::string& linear : {fc, proj}) parts_[linear] = {name, training != nullptr, evaluation != nullptr};
     mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", training->name)
@@ -110,16 +113,16 @@ class Products {
     std::string other, two_of_four;
     if (kinds.other) other = DescribeOtherMasks(entry);
     if (kinds.two_of_four && fused) two_of_four = fmt::format("as a part of {}", part->second.mlp);
-    if (kinds.two_of_four && !fused) two_of_four = Describe(entry, run_.batch, true);
+    if (kinds.two_of_four && !fused) two_of_four = Describe(entry, run_.batch, kTwoOfFour);
     const bool fused_in_evaluation = part != parts_.end() && part->second.in_evaluation;
-    if (kinds.two_of_four && !fused_in_evaluation) Describe(entry, run_.evaluation_batch, true);
+    if (kinds.two_of_four && !fused_in_evaluation) Describe(entry, run_.evaluation_batch, kTwoOfFour);
     linears_[entry.name] = kinds.two_of_four ? two_of_four : kinds.other ? other : "dense products";
   }
 
   std::string DescribeOtherMasks(const nn::SwapEntry& entry) {
     try {
-      Describe(entry, run_.evaluation_batch, false);
-      return Describe(entry, run_.batch, false, &of_other_masks_);
+      Describe(entry, run_.evaluation_batch, kOther);
+      return Describe(entry, run_.batch, kOther, &of_other_masks_);
     } catch (const Error& error) {
       throw Error(fmt::format("{} ({}: not all masks of this run are 2:4 both ways)", error.what(), entry.name));
     }
@@ -127,17 +130,19 @@ class Products {
 
   /// The kernels of a linear at masks of one kind and why they were chosen. They count as used, and are added to
   /// `names` unless that is null.
-  std::string Describe(const nn::SwapEntry& entry, int64_t batch, bool two_of_four, Names* names = nullptr) {
+  std::string Describe(const nn::SwapEntry& entry, int64_t batch, const sparse::MaskFormat& format,
+                       Names* names = nullptr) {
     const auto choose = [&](sparse::Direction direction) {
-      auto choice = sparse::ChooseLinearKernel({entry.out_features, entry.in_features, batch, direction, two_of_four});
-      used_.emplace(choice.kernel->name);
-      if (names != nullptr) names->emplace(choice.kernel->name);
-      return choice;
+      const sparse::LinearProblem problem = {entry.out_features, entry.in_features, batch, direction, format};
+      const std::string& kernel = sparse::ChooseLinearKernel(problem).kernel->name;
+      used_.insert(kernel);
+      if (names != nullptr) names->insert(kernel);
+      return std::pair(kernel, sparse::ExplainLinearKernel(problem));
     };
-    const auto forward = choose(sparse::Direction::kForward), input_grad = choose(sparse::Direction::kInputGrad);
-    if (forward.kernel == input_grad.kernel) return fmt::format("{} ({})", forward.kernel->name, forward.reason);
-    return fmt::format("forward {} ({}), input gradient {} ({})", forward.kernel->name, forward.reason,
-                       input_grad.kernel->name, input_grad.reason);
+    const auto [forward, why_forward] = choose(sparse::Direction::kForward);
+    const auto [input_grad, why_input_grad] = choose(sparse::Direction::kInputGrad);
+    if (forward == input_grad) return fmt::format("{} ({})", forward, why_forward);
+    return fmt::format("forward {} ({}), input gradient {} ({})", forward, why_forward, input_grad, why_input_grad);
   }
 
   RunExtent run_;
@@ -153,7 +158,7 @@ class Products {
 
 std::string DescribeSearches(const nn::SwapOptions& options) {
   return options.target == nn::SwapTarget::kWeight ? options.sparsity.plan.SearchNames()
-                                                   : sparse::ChooseMaskSearchKernel(options.activation_algorithm).name;
+                                                   : sparse::ChooseMaskSearchKernel(options.activation_method).name;
 }
 
 void PrintUnusedForcedKernels(const std::set<std::string>& used, std::ostream& out) {

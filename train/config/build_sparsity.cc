@@ -155,8 +155,8 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
           .target =
               sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
           .sparsity = std::move(options),
-          .activation_algorithm = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskAlgorithm::kGreedy
-                                                                                  : sparse::MaskAlgorithm::kExact};
+          .activation_method = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskMethod::kGreedy
+                                                                               : sparse::MaskMethod::kExact};
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {

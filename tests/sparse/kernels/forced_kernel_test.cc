@@ -8,6 +8,7 @@
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/linear_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/mask.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -51,14 +52,14 @@ TEST(ForcedKernelsTest, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     EXPECT_THAT([] { ForcedKernels(); }, ThrowsMessage<Error>(HasSubstr(std::string(kernel.name))));
   }
   EXPECT_THROW(ChooseLinearKernel({8, 8, 1}), Error);
-  EXPECT_THROW(ChooseMaskSearchKernel(MaskAlgorithm::kExact), Error);
-  EXPECT_THROW(FindMask(test::RandomF32({4, 4}, {}), MaskAlgorithm::kExact), Error);
+  EXPECT_THROW(ChooseMaskSearchKernel(MaskMethod::kExact), Error);
+  EXPECT_THROW(FindMask(test::RandomF32({4, 4}, {}), MaskMethod::kExact), Error);
 }
 
 TEST(ForcedKernelsTest, AListForcesOneOfEachTable) {
   const ScopedEnv env("TWOFOUR_KERNEL", "scalar_reference,exact_scalar");
   EXPECT_EQ(ChooseLinearKernel({64, 64, 32}).kernel->name, "scalar_reference");
-  EXPECT_EQ(ChooseMaskSearchKernel(MaskAlgorithm::kExact).name, "exact_scalar");
+  EXPECT_EQ(ChooseMaskSearchKernel(MaskMethod::kExact).name, "exact_scalar");
   EXPECT_TRUE(IsForced("exact_scalar"));
   EXPECT_FALSE(IsForced("scalar"));
   const ScopedEnv broken("TWOFOUR_KERNEL", "scalar_reference,,exact_scalar");
@@ -66,9 +67,9 @@ TEST(ForcedKernelsTest, AListForcesOneOfEachTable) {
 }
 
 TEST(ForcedKernelsTest, ANameOfOneTableLeavesTheOtherAlone) {
-  const MaskSearchKernel* const search = &ChooseMaskSearchKernel(MaskAlgorithm::kExact);
+  const MaskSearchKernel* const search = &ChooseMaskSearchKernel(MaskMethod::kExact);
   const ScopedEnv env("TWOFOUR_KERNEL", "scalar_reference");
-  EXPECT_EQ(&ChooseMaskSearchKernel(MaskAlgorithm::kExact), search);
+  EXPECT_EQ(&ChooseMaskSearchKernel(MaskMethod::kExact), search);
   EXPECT_EQ(ChooseLinearKernel({64, 64, 32}).kernel->name, "scalar_reference");
 }
 

@@ -15,6 +15,7 @@
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 #include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/mask.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
@@ -56,7 +57,7 @@ Tensor Product(const Tensor& in, const Tensor& matrix, bool transposed) {
 /// The product of one direction, with a weight packed for it.
 Tensor Multiply(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, Direction direction,
                 const Tensor& in, const Epilogue& epilogue = {}) {
-  const auto packed = kernel.pack(weight.data<float>(), mask, direction);
+  const auto packed = kernel.pack(weight.data<float>(), mask.view(), direction);
   // What was there before must not matter.
   Tensor out = Tensor::Full({in.dim(0), direction == Direction::kForward ? mask.rows() : mask.cols()}, 1e30);
   kernel.multiply(*packed, direction, in.dim(0), in.data<float>(), epilogue, out.mutable_data<float>());
@@ -74,8 +75,7 @@ class LinearKernelTest : public ::testing::TestWithParam<LinearKernel> {
 
   void ExpectIsProduct(const Tensor& weight, const Mask& mask, int64_t batch) {
     const LinearKernel& kernel = GetParam();
-    const LinearShape shape{mask.rows(), mask.cols(), batch};
-    if (!kernel.why_not(shape).empty()) return;
+    if (!Check(kernel, {mask.rows(), mask.cols(), batch}).can()) return;
     SCOPED_TRACE(::testing::Message() << "weight [" << mask.rows() << ", " << mask.cols() << "], batch " << batch);
     const Tensor masked = ApplyMask(weight, mask);
     const Tensor x = RandomF32({batch, mask.cols()}, {.seed = 2}), dy = RandomF32({batch, mask.rows()}, {.seed = 3});
@@ -88,7 +88,7 @@ TEST_P(LinearKernelTest, IsAProductWithTheMaskedWeight) {
   for (int64_t out : {4, 12, 64, 100}) {
     for (int64_t in : {4, 12, 64, 132}) {
       const Tensor weight = RandomF32({out, in}, {.seed = 1, .stream = static_cast<uint32_t>(out * 1000 + in)});
-      for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+      for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
         const Mask mask = FindMask(weight, algorithm);
         for (int64_t batch : {0, 1, 3, 17, 64}) ExpectIsProduct(weight, mask, batch);
       }
@@ -99,12 +99,12 @@ TEST_P(LinearKernelTest, IsAProductWithTheMaskedWeight) {
 TEST_P(LinearKernelTest, IsAProductForAnyNumberOfRows) {
   // Kernels change their ways with the number of rows, and cut long sums and wide outputs.
   const Tensor weight = RandomF32({60, 76}, {.seed = 17});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   for (int64_t batch = 1; batch <= 40; ++batch) ExpectIsProduct(weight, mask, batch);
   for (int64_t batch : {63, 65, 255, 256, 257}) ExpectIsProduct(weight, mask, batch);
   for (const Shape& shape : {Shape{16, 1300}, Shape{1300, 16}, Shape{332, 140}}) {
     const Tensor large = RandomF32(shape, {.seed = 18});
-    const Mask large_mask = FindMask(large, MaskAlgorithm::kExact);
+    const Mask large_mask = FindMask(large, MaskMethod::kExact);
     for (int64_t batch : {1, 2, 4, 5, 25, 33}) ExpectIsProduct(large, large_mask, batch);
   }
 }
@@ -114,13 +114,13 @@ TEST_P(LinearKernelTest, TakesAnyMaskThatItDoesNotRefuse) {
   Mask mask(24, 40);
   RandomSequence random({.seed = 20});
   for (int64_t i = 0; i < 60; ++i) mask.tiles()[i] = static_cast<TileMask>(random.Below(1 << 16));
-  if (!GetParam().why_not({24, 40, 1, kForward, /*two_of_four=*/false}).empty()) return;
+  if (!Check(GetParam(), {24, 40, 1, kForward, MaskFormat::Unstructured()}).can()) return;
   for (int64_t batch : {1, 3, 9, 30}) ExpectIsProduct(weight, mask, batch);
 }
 
 TEST_P(LinearKernelTest, TheEpilogueAddsTheBiasAndSquaresThePositivePart) {
   const Tensor weight = RandomF32({24, 20}, {.seed = 14});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   const Tensor x = RandomF32({70, 20}, {.seed = 15}), bias = RandomF32({24}, {.seed = 16});
   const Tensor plain = Multiply(GetParam(), weight, mask, kForward, x);
   Tensor with_bias = plain.Clone(), squared = plain.Clone();
@@ -146,7 +146,7 @@ TEST_P(LinearKernelTest, TakesTilesThatKeepFewerThanEight) {
 
 TEST_P(LinearKernelTest, PrunedWeightsAreNotRead) {
   const Tensor weight = RandomF32({16, 32}, {.seed = 5});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   Tensor poisoned = weight.Clone();
   for (int64_t i = 0; i < weight.numel(); ++i) {
     if (!mask.Keeps(i / 32, i % 32)) poisoned.mutable_data<float>()[i] = std::numeric_limits<float>::quiet_NaN();
@@ -162,7 +162,7 @@ TEST_P(LinearKernelTest, PrunedWeightsAreNotRead) {
 TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
   // Enough rows and columns to be shared out: blocks of a dense product are 256 x 512.
   const Tensor weight = RandomF32({64, 576}, {.seed = 8});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   for (int64_t batch : {1, 20, 40, 600}) {
     const Tensor x = RandomF32({batch, 576}, {.seed = 9}), dy = RandomF32({batch, 64}, {.seed = 10});
     const ScopedNumThreads one(1);
@@ -177,9 +177,30 @@ TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
 }
 
 TEST_P(LinearKernelTest, SaysWhyItRefusesAShape) {
-  for (const LinearShape& shape : {LinearShape{6, 8, 1}, LinearShape{8, 6, 1}}) {
-    EXPECT_THAT(GetParam().why_not(shape), Not(IsEmpty()));
+  for (const LinearProblem& problem : {LinearProblem{6, 8, 1}, LinearProblem{8, 6, 1}}) {
+    const Verdict verdict = Check(GetParam(), problem);
+    EXPECT_EQ(verdict.rejection, Rejection::kNotTiled);
+    EXPECT_FALSE(verdict.can());
+    EXPECT_THAT(InWords(verdict, GetParam(), problem), HasSubstr("4x4 tiles"));
   }
+}
+
+TEST_P(LinearKernelTest, RefusesDTypesThatItHasNoCodeFor) {
+  for (DType LinearProblem::*const dtype : {&LinearProblem::weight, &LinearProblem::input, &LinearProblem::output}) {
+    LinearProblem problem = {64, 64, 256};
+    problem.*dtype = DType::kF64;
+    const Verdict verdict = Check(GetParam(), problem);
+    EXPECT_EQ(verdict.rejection, Rejection::kDType);
+    EXPECT_FALSE(verdict.can());
+    EXPECT_THAT(InWords(verdict, GetParam(), problem), HasSubstr("f64"));
+  }
+}
+
+TEST_P(LinearKernelTest, PacksInTheLayoutThatItNames) {
+  const Tensor weight = RandomF32({16, 16}, {.seed = 21});
+  const auto packed = GetParam().pack(weight.data<float>(), FindMask(weight, MaskMethod::kExact).view(), kForward);
+  EXPECT_EQ(packed->layout(), GetParam().layout);
+  EXPECT_TRUE(packed->isa() == Isa::kAny || packed->isa() == GetParam().isa);
 }
 
 TEST_P(LinearKernelTest, DescribesItself) {
@@ -187,10 +208,10 @@ TEST_P(LinearKernelTest, DescribesItself) {
   EXPECT_THAT(NameOf(GetParam().isa), Not(IsEmpty()));
   EXPECT_THAT(GetParam().tiling, Not(IsEmpty()));
   const Tensor weight = RandomF32({16, 16}, {.seed = 11});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
-  const auto packed = GetParam().pack(weight.data<float>(), mask, kForward);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
+  const auto packed = GetParam().pack(weight.data<float>(), mask.view(), kForward);
   // The kept values at least, or nothing where those are read from the weight itself.
-  if (GetParam().refers_to_weight) {
+  if (GetParam().layout == PackedLayout::kInPlace) {
     EXPECT_EQ(packed->bytes(), 0u);
   } else {
     EXPECT_GE(packed->bytes(), 128 * sizeof(float));
@@ -199,10 +220,11 @@ TEST_P(LinearKernelTest, DescribesItself) {
 
 TEST_P(LinearKernelTest, CanBeForced) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::string(GetParam().name));
-  const LinearShape shape{64, 64, 32};
-  if (GetParam().why_not(shape).empty()) {
-    EXPECT_EQ(ChooseLinearKernel(shape).kernel->name, GetParam().name);
-    EXPECT_THAT(ChooseLinearKernel(shape).reason, HasSubstr("TWOFOUR_KERNEL"));
+  const LinearProblem problem{64, 64, 32};
+  if (Check(GetParam(), problem).can()) {
+    EXPECT_EQ(ChooseLinearKernel(problem).kernel->name, GetParam().name);
+    EXPECT_TRUE(ChooseLinearKernel(problem).forced);
+    EXPECT_THAT(ExplainLinearKernel(problem), HasSubstr("TWOFOUR_KERNEL"));
   }
   EXPECT_THAT(
       [] {
@@ -216,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(Table, LinearKernelTest, ::testing::ValuesIn(LinearKern
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
 TEST(LinearKernelsTest, TheGreedyMasksOfTheseTestsHoldTilesOfSeven) {
-  const Mask mask = FindMask(RandomF32({64, 64}, {.seed = 1, .stream = 64 * 1000 + 64}), MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(RandomF32({64, 64}, {.seed = 1, .stream = 64 * 1000 + 64}), MaskMethod::kGreedy);
   EXPECT_LT(mask.CountKept(), 64 * 64 / 2);
 }
 
@@ -231,17 +253,16 @@ TEST(LinearKernelsTest, NamesDifferAndTheReferenceIsLast) {
 
 TEST(ChooseLinearKernelTest, TakesTheFirstThatCanAndIsNotSlower) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-  for (const LinearShape& shape :
-       {LinearShape{64, 64, 32}, LinearShape{4, 4, 1}, LinearShape{12, 100, 0}, LinearShape{768, 768, 2048}}) {
+  for (const LinearProblem& problem :
+       {LinearProblem{64, 64, 32}, LinearProblem{4, 4, 1}, LinearProblem{12, 100, 0}, LinearProblem{768, 768, 2048}}) {
     const auto table = LinearKernels();
-    const auto first = std::find_if(table.begin(), table.end(), [&](const LinearKernel& kernel) {
-      return WhyNotHere(kernel.isa).empty() && kernel.why_not(shape).empty() && kernel.why_slower(shape).empty();
-    });
+    const auto first = std::find_if(table.begin(), table.end(),
+                                    [&](const LinearKernel& kernel) { return Check(kernel, problem).is_best(); });
     ASSERT_NE(first, table.end());
-    const LinearKernelChoice choice = ChooseLinearKernel(shape);
-    EXPECT_EQ(choice.kernel, &*first);
-    EXPECT_THAT(choice.reason, Not(IsEmpty()));
-    EXPECT_THAT(choice.reason, Not(HasSubstr(std::string(first->name))));
+    const LinearPlan plan = ChooseLinearKernel(problem);
+    EXPECT_EQ(plan.kernel, &*first);
+    EXPECT_FALSE(plan.forced);
+    EXPECT_THAT(ExplainLinearKernel(problem), AllOf(Not(IsEmpty()), Not(HasSubstr(first->name))));
   }
 }
 
@@ -251,17 +272,17 @@ TEST(LinearKernelsTest, PairBucketsPayFromSomeBatchOnAndLaterForLargerWeights) {
     SCOPED_TRACE(kernel.name);
     int64_t fewest_of_smaller = 1;
     for (const int64_t width : {4, 128, 256, 512, 768, 4096}) {
-      const auto pays = [&](int64_t batch) { return kernel.why_slower({4 * width, width, batch}).empty(); };
+      const auto pays = [&](int64_t batch) { return kernel.check({4 * width, width, batch}).is_best(); };
       int64_t fewest = 1;
       while (!pays(fewest)) ++fewest;
       EXPECT_GE(fewest, fewest_of_smaller) << "for width " << width;
       for (int64_t batch = fewest; batch < 4 * fewest; ++batch) EXPECT_TRUE(pays(batch)) << width << ", " << batch;
-      EXPECT_EQ(kernel.why_slower({width, 4 * width, fewest - 1}), kernel.why_slower({4 * width, width, fewest - 1}));
+      EXPECT_EQ(kernel.check({width, 4 * width, fewest - 1}).bound, kernel.check({4 * width, width, fewest - 1}).bound);
       fewest_of_smaller = fewest;
     }
     EXPECT_GT(fewest_of_smaller, 1);
     // configs/sparse_mlp.pbtxt, where they were faster on every instruction set.
-    EXPECT_EQ(kernel.why_slower({512, 128, 128}), "");
+    EXPECT_TRUE(kernel.check({512, 128, 128}).is_best());
   }
 }
 
@@ -278,8 +299,8 @@ TEST(ChooseLinearKernelTest, NoInstructionSetIsPassedOverWithinAFamily) {
     for (const int64_t in : {4, 128, 768, 3072}) {
       for (const int64_t batch : {1, 2, 8, 24, 25, 32, 63, 64, 65, 96, 127, 128, 200, 256, 257, 512, 4096}) {
         for (const Direction direction : {kForward, kInputGrad}) {
-          for (const bool two_of_four : {true, false}) {
-            const LinearKernel& chosen = *ChooseLinearKernel({out, in, batch, direction, two_of_four}).kernel;
+          for (const MaskFormat& format : {MaskFormat::TwoOfFour(), MaskFormat::Unstructured()}) {
+            const LinearKernel& chosen = *ChooseLinearKernel({out, in, batch, direction, format}).kernel;
             EXPECT_EQ(chosen.name, best_of_family(chosen.family)->name)
                 << "for [" << out << ", " << in << "] and " << batch << " rows";
           }

@@ -1,5 +1,6 @@
 #include "twofour/sparse/kernels/mask_search.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/error.h"
 #include "twofour/sparse/kernels/forced_kernel.h"
 
 #include "tests/support/scoped_env.h"
@@ -25,7 +27,7 @@ using test::RandomF32;
 using test::ScopedEnv;
 
 /// The masks of one row of tiles, weight [4, cols], by the functions that define them.
-std::vector<TileMask> Expected(const Tensor& weight, MaskAlgorithm algorithm) {
+std::vector<TileMask> Expected(const Tensor& weight, MaskMethod method) {
   const int64_t cols = weight.dim(1);
   std::vector<TileMask> masks;
   for (int64_t col = 0; col < cols; col += 4) {
@@ -33,7 +35,7 @@ std::vector<TileMask> Expected(const Tensor& weight, MaskAlgorithm algorithm) {
     for (int64_t entry = 0; entry < 16; ++entry) {
       tile[entry] = std::fabs(weight.data<float>()[entry / 4 * cols + col + entry % 4]);
     }
-    masks.push_back(algorithm == MaskAlgorithm::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
+    masks.push_back(method == MaskMethod::kExact ? ExactTileMask(tile) : GreedyTileMask(tile));
   }
   return masks;
 }
@@ -51,7 +53,7 @@ class MaskSearchKernelTest : public ::testing::TestWithParam<MaskSearchKernel> {
     EXPECT_TRUE(GetParam().search(weight.data<float>(), cols, masks.data()));
     EXPECT_EQ(masks.back(), 0xABCD) << "written beyond the row";
     masks.pop_back();
-    EXPECT_EQ(masks, Expected(weight, GetParam().algorithm)) << cols << " columns";
+    EXPECT_EQ(masks, Expected(weight, GetParam().method)) << cols << " columns";
   }
 };
 
@@ -113,7 +115,7 @@ TEST_P(MaskSearchKernelTest, ReadsFromAnyAddressAndNothingElse) {
       std::vector<TileMask> masks(static_cast<size_t>(cols / 4 + offset));
       GetParam().search(moved.data() + offset, cols, masks.data() + offset);
       masks.erase(masks.begin(), masks.begin() + offset);
-      EXPECT_EQ(masks, Expected(weight, GetParam().algorithm)) << cols << " columns, offset " << offset;
+      EXPECT_EQ(masks, Expected(weight, GetParam().method)) << cols << " columns, offset " << offset;
     }
   }
 }
@@ -225,10 +227,10 @@ TEST_P(MaskSearchKernelTest, SaysWhetherAllIsFinite) {
 
 TEST_P(MaskSearchKernelTest, CanBeForced) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::string(GetParam().name));
-  EXPECT_EQ(ChooseMaskSearchKernel(GetParam().algorithm).name, GetParam().name);
+  EXPECT_EQ(ChooseMaskSearchKernel(GetParam().method).name, GetParam().name);
   // The other algorithm's kernels are not concerned.
-  for (MaskAlgorithm other : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
-    EXPECT_EQ(ChooseMaskSearchKernel(other).algorithm, other);
+  for (MaskMethod other : {MaskMethod::kExact, MaskMethod::kGreedy}) {
+    EXPECT_EQ(ChooseMaskSearchKernel(other).method, other);
   }
 }
 
@@ -246,12 +248,19 @@ TEST(MaskSearchKernelsTest, NamesDifferAndBothAlgorithmsHaveAReference) {
   EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
 }
 
+TEST(ChooseMaskSearchKernelTest, SaysThatAMethodHasNone) {
+  for (MaskMethod method : {MaskMethod::kSignedGreedy, MaskMethod::kRandom, MaskMethod::kRows}) {
+    EXPECT_THAT([method] { ChooseMaskSearchKernel(method); },
+                ::testing::ThrowsMessage<Error>(::testing::HasSubstr(std::string(NameOf(method)))));
+  }
+}
+
 TEST(ChooseMaskSearchKernelTest, TakesTheFirstOfItsAlgorithmThatRunsHere) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-  for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+  for (MaskMethod method : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
-      if (kernel.algorithm != algorithm || !WhyNotHere(kernel.isa).empty()) continue;
-      EXPECT_EQ(&ChooseMaskSearchKernel(algorithm), &kernel);
+      if (kernel.method != method || !WhyNotHere(kernel.isa).empty()) continue;
+      EXPECT_EQ(&ChooseMaskSearchKernel(method), &kernel);
       break;
     }
   }

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/mask.h"
 
 #include "tests/support/tensors.h"
 
@@ -53,12 +53,12 @@ Tensor Unpack(const PairBucketStream& stream) {
 TEST(PairBucketStreamTest, HoldsTheMaskedWeightOrItsTransposeOnEveryInstructionSet) {
   for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{4, 4}, {8, 20}, {64, 260}, {260, 64}, {100, 132}}) {
     const Tensor weight = RandomF32({rows, cols}, {.seed = 1, .stream = static_cast<uint32_t>(rows)});
-    for (MaskAlgorithm algorithm : {MaskAlgorithm::kExact, MaskAlgorithm::kGreedy}) {
+    for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
       const Mask mask = FindMask(weight, algorithm);
       const Tensor masked = ApplyMask(weight, mask);
       for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
         for (const PairBucketTiling& tiling : {PairBucketTiling{24, 256}, {64, 128}, {12, 16}}) {
-          const PairBucketStream reference(weight.data<float>(), mask, direction, tiling, Isa::kAny);
+          const PairBucketStream reference(weight.data<float>(), mask.view(), direction, tiling, Isa::kAny);
           const Tensor dense = Unpack(reference);
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t c = 0; c < cols; ++c) {
@@ -68,7 +68,7 @@ TEST(PairBucketStreamTest, HoldsTheMaskedWeightOrItsTransposeOnEveryInstructionS
           }
           for (const Isa isa : AllowedIsas()) {
             SCOPED_TRACE(NameOf(isa));
-            ExpectSameBits(PairBucketStream(weight.data<float>(), mask, direction, tiling, isa), reference);
+            ExpectSameBits(PairBucketStream(weight.data<float>(), mask.view(), direction, tiling, isa), reference);
           }
         }
       }
@@ -84,30 +84,30 @@ TEST(PairBucketStreamTest, TakesAnyMaskOfAtMostTwoInALine) {
   mask.tiles()[12] = 0x1;
   const Tensor masked = ApplyMask(weight, mask);
   for (const Isa isa : AllowedIsas()) {
-    const PairBucketStream stream(weight.data<float>(), mask, Direction::kForward, {24, 8}, isa);
+    const PairBucketStream stream(weight.data<float>(), mask.view(), Direction::kForward, {24, 8}, isa);
     test::ExpectBitEqual(Unpack(stream), masked);
   }
 }
 
 TEST(PairBucketStreamTest, ThreadsDoNotMatter) {
   const Tensor weight = RandomF32({256, 512}, {.seed = 3});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kGreedy);
+  const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
     const ScopedNumThreads one(1);
-    const PairBucketStream expected(weight.data<float>(), mask, direction, {24, 256}, Isa::kAny);
+    const PairBucketStream expected(weight.data<float>(), mask.view(), direction, {24, 256}, Isa::kAny);
     for (int threads : {2, 3}) {
       const ScopedNumThreads more(threads);
-      ExpectSameBits(PairBucketStream(weight.data<float>(), mask, direction, {24, 256}, Targets()[0]), expected);
+      ExpectSameBits(PairBucketStream(weight.data<float>(), mask.view(), direction, {24, 256}, BestIsa()), expected);
     }
   }
 }
 
 TEST(PairBucketStreamTest, BothOrientationsTakeAQuarterMoreThanTheDenseWeight) {
   const Tensor weight = RandomF32({256, 512}, {.seed = 4});
-  const Mask mask = FindMask(weight, MaskAlgorithm::kExact);
+  const Mask mask = FindMask(weight, MaskMethod::kExact);
   size_t bytes = 0;
   for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-    bytes += PairBucketStream(weight.data<float>(), mask, direction, {64, 128}, Isa::kAny).bytes();
+    bytes += PairBucketStream(weight.data<float>(), mask.view(), direction, {64, 128}, Isa::kAny).bytes();
   }
   EXPECT_LT(static_cast<double>(bytes), 1.27 * 256 * 512 * sizeof(float));
 }

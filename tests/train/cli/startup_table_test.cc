@@ -71,8 +71,8 @@ class StartupTableTest : public ConfigRunner {
 };
 
 TEST_F(StartupTableTest, NamesTheSearchThatRuns) {
-  const std::string exact = sparse::ChooseMaskSearchKernel(sparse::MaskAlgorithm::kExact).name;
-  const std::string greedy = sparse::ChooseMaskSearchKernel(sparse::MaskAlgorithm::kGreedy).name;
+  const std::string exact = sparse::ChooseMaskSearchKernel(sparse::MaskMethod::kExact).name;
+  const std::string greedy = sparse::ChooseMaskSearchKernel(sparse::MaskMethod::kGreedy).name;
   EXPECT_THAT(Printed({}), HasSubstr("; masks: " + exact + "\n"));
   EXPECT_THAT(Printed({"sparsity.algorithm=GREEDY"}), HasSubstr("; masks: " + greedy + "\n"));
   EXPECT_THAT(Printed({"sparsity.algorithm=SIGNED_GREEDY"}), HasSubstr("; masks: signed_greedy (scalar code)\n"));

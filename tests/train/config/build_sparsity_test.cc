@@ -62,7 +62,7 @@ TEST(BuildSwapOptionsTest, DefaultsMeanTheExactMaskAfterEveryStep) {
   nn::SemiSparseLinear layer(test::RandomF32({16, 16}, {.seed = 1}), Tensor(), sparsity);
   for (uint64_t step = 0; step < 5; ++step) {
     layer.SetOptimizerStep(static_cast<int64_t>(step));
-    EXPECT_EQ(layer.mask(), FindMask(layer.weight(), sparse::MaskAlgorithm::kExact)) << step;
+    EXPECT_EQ(layer.mask(), FindMask(layer.weight(), sparse::MaskMethod::kExact)) << step;
     Tensor weight = layer.weight();
     FillUniform(weight, -1, 1, {.seed = 2, .step = step});
   }
@@ -78,8 +78,8 @@ TEST(BuildSwapOptionsTest, SaysWhichLinears) {
 
 TEST(BuildSwapOptionsTest, Activations) {
   EXPECT_EQ(Build("target: ACTIVATION").target, nn::SwapTarget::kActivation);
-  EXPECT_EQ(Build("target: ACTIVATION").activation_algorithm, sparse::MaskAlgorithm::kExact);
-  EXPECT_EQ(Build("target: ACTIVATION algorithm: GREEDY").activation_algorithm, sparse::MaskAlgorithm::kGreedy);
+  EXPECT_EQ(Build("target: ACTIVATION").activation_method, sparse::MaskMethod::kExact);
+  EXPECT_EQ(Build("target: ACTIVATION algorithm: GREEDY").activation_method, sparse::MaskMethod::kGreedy);
 }
 
 TEST(BuildSwapOptionsTest, Algorithms) {

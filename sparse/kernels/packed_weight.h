@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+
+#include "twofour/core/isa.h"
+
+namespace twofour::sparse {
+
+/// How a masked weight lies in memory for the kernels that multiply with it.
+enum class PackedLayout {
+  kInPlace,      ///< The dense weight as it lies, and its masks (MaskedWeight).
+  kMaskedCopy,   ///< A dense copy with zeros.
+  kKeptEntries,  ///< Each row's kept entries, with their columns.
+  kPairBucket,   ///< PairBucketStream, cut for one instruction set.
+};
+
+/// A masked weight in the layout of some kernels.
+class PackedWeight {
+ public:
+  /// `isa`: whose kernels the layout is cut for; kAny where it is the same for all.
+  PackedWeight(PackedLayout layout, Isa isa) : layout_(layout), isa_(isa) {}
+  virtual ~PackedWeight() = default;
+  PackedWeight(const PackedWeight&) = delete;
+  PackedWeight& operator=(const PackedWeight&) = delete;
+
+  PackedLayout layout() const { return layout_; }
+  Isa isa() const { return isa_; }
+  /// Memory that the packed form takes, in bytes.
+  virtual size_t bytes() const = 0;
+
+ private:
+  PackedLayout layout_;
+  Isa isa_;
+};
+
+/// The weight as a Packed, whose layout Packed::kLayout is. It must have been packed in that layout, for `isa`.
+template <typename Packed>
+const Packed& PackedAs(const PackedWeight& weight, [[maybe_unused]] Isa isa) {
+  assert(weight.layout() == Packed::kLayout && weight.isa() == isa);
+  return static_cast<const Packed&>(weight);
+}
+
+}  // namespace twofour::sparse

@@ -1,0 +1,30 @@
+#include "twofour/sparse/linear_planner.h"
+
+namespace twofour::sparse {
+namespace {
+
+/// Generation sees another number of rows with every prompt.
+constexpr size_t kMostEntries = 32;
+
+}  // namespace
+
+LinearPlan LinearPlanner::For(Direction direction, int64_t batch, const MaskFormat& format) {
+  const std::lock_guard lock(choosing_);
+  for (const Entry& entry : entries_) {
+    if (entry.batch == batch && entry.direction == direction && entry.format == format) return entry.plan;
+  }
+  const LinearPlan plan = ChooseLinearKernel({.out_features = out_features_,
+                                              .in_features = in_features_,
+                                              .batch = batch,
+                                              .direction = direction,
+                                              .format = format});
+  if (entries_.size() < kMostEntries) {
+    entries_.push_back({direction, batch, format, plan});
+  } else {
+    entries_[next_] = {direction, batch, format, plan};
+    next_ = (next_ + 1) % kMostEntries;
+  }
+  return plan;
+}
+
+}  // namespace twofour::sparse

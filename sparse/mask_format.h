@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+namespace twofour::sparse {
+
+/// What is known of the entries that a mask keeps, whatever the weight is. Kernels accept or reject a mask by it.
+struct MaskFormat {
+  enum class Kind {
+    kDense,         ///< Everything is kept.
+    kTransposable,  ///< At most n of m neighbours along rows and along columns, m = 4.
+    kRows,          ///< At most n of m neighbours along rows; nothing is known of columns.
+    kUnstructured,  ///< Nothing is known.
+  };
+  Kind kind = Kind::kTransposable;
+  int n = 2, m = 4;  ///< Of kTransposable and kRows.
+
+  static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0}; }
+  static constexpr MaskFormat TwoOfFour() { return {}; }
+  static constexpr MaskFormat Rows(int n, int m) { return {Kind::kRows, n, m}; }
+  static constexpr MaskFormat Unstructured() { return {Kind::kUnstructured, 0, 0}; }
+
+  /// "dense", "2:4 both ways", "2:4 along rows", "unstructured".
+  std::string ToString() const;
+
+  bool operator==(const MaskFormat&) const = default;
+};
+
+/// Whether every mask of this format keeps at most two of four both ways: what the 2:4 kernels multiply with.
+constexpr bool IsTwoOfFour(const MaskFormat& format) {
+  return format.kind == MaskFormat::Kind::kTransposable && format.n <= 2 && format.m == 4;
+}
+
+}  // namespace twofour::sparse

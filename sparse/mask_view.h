@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/sparse/tile_mask.h"
+
+namespace twofour::sparse {
+
+/// A mask as kernels see it: the masks of the 4x4 tiles of a matrix [rows, cols], row-major [rows / 4, cols / 4]. It
+/// owns nothing.
+struct MaskView {
+  const TileMask* tiles = nullptr;
+  int64_t rows = 0, cols = 0;
+
+  int64_t tile_rows() const { return rows / kTileSize; }
+  int64_t tile_cols() const { return cols / kTileSize; }
+  bool Keeps(int64_t row, int64_t col) const {
+    return sparse::Keeps(tiles[row / kTileSize * tile_cols() + col / kTileSize], static_cast<int>(row % kTileSize),
+                         static_cast<int>(col % kTileSize));
+  }
+};
+
+}  // namespace twofour::sparse
