@@ -40,15 +40,11 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 }  // namespace
 
 SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
-    : options_(options), name_(std::move(name)) {
+    : options_(options),
+      tracker_({options.plan, options.interval, options.interval_growth, options.freeze_step, options.key},
+               std::move(name)) {
   RequireTiled("SemiSparseLinear", weight, /*rows_too=*/true);
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
-  if (options.interval < 1) {
-    throw Error(fmt::format("SemiSparseLinear: interval is {}, must be at least 1", options.interval));
-  }
-  if (!(options.interval_growth >= 0 && options.interval_growth <= 1)) {
-    throw Error(fmt::format("SemiSparseLinear: interval_growth is {}, expected 0 to 1", options.interval_growth));
-  }
   if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
     throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
                             options.masked_decay.lambda));
@@ -62,9 +58,6 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
     throw Error(
         "SemiSparseLinear: soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
   }
-  if (options.freeze_step && *options.freeze_step < 0) {
-    throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options.freeze_step));
-  }
   const sparse::MaskFormat pattern = options.plan.PatternAt(0);
   if (weight.dim(1) % pattern.m != 0) {
     throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
@@ -75,47 +68,10 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
-void SemiSparseLinear::SetOptimizerStep(int64_t step) {
-  step_ = step;
-  told_step_ = true;
-}
-
-int64_t SemiSparseLinear::PlanStep() const {
-  return frozen() && !options_.plan.KeepsAll(step_) ? *options_.freeze_step : step_;
-}
-
-int64_t SemiSparseLinear::Interval() const {
-  const auto step = static_cast<double>(PlanStep());
-  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * step));
-}
-
-bool SemiSparseLinear::IsDue() const {
-  if (mask_.empty()) return true;
-  const sparse::MaskPlan& plan = options_.plan;
-  // Dense phases and stages begin and end at once, whatever the interval; a mask that was loaded for this step stands.
-  if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
-  if (keeps_all_ && mask_step_ != step_) return true;
-  if (frozen()) return mask_step_ < *options_.freeze_step;
-  if (plan.KeptOfFour(step_) != plan.KeptOfFour(mask_step_)) return true;
-  const int64_t interval = Interval();
-  if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
-  const auto writes = static_cast<int64_t>(weight_.version() - mask_version_);
-  return writes >= interval || !plan.AsksTheSame(mask_step_, step_);
-}
-
-void SemiSparseLinear::SetMask(sparse::Mask mask) {
-  mask_ = std::move(mask);
-  keeps_all_ = mask_.CountKept() == mask_.rows() * mask_.cols();
-  packed_ = nullptr;
-}
-
-double SemiSparseLinear::flip_rate() const {
-  const bool at_rest = frozen() || options_.plan.KeepsAll(step_);
-  return at_rest && step_ != mask_step_ ? 0.0 : flip_rate_;
-}
+void SemiSparseLinear::SetOptimizerStep(int64_t step) { tracker_.SetOptimizerStep(step); }
 
 Tensor SemiSparseLinear::SoftWeight() {
-  Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, mask_);
+  Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, tracker_.mask());
   // A weight that begins at zero has no scale yet.
   if (!scale_ && NonZeroShare(soft) > 0) scale_ = sparse::ScaleToFit(weight_, soft);
   float* const scaled = soft.mutable_data<float>();
@@ -125,16 +81,10 @@ Tensor SemiSparseLinear::SoftWeight() {
 
 void SemiSparseLinear::RefreshIfDue() {
   const uint64_t version = weight_.version();
-  if (IsDue()) {
-    sparse::Mask found = options_.plan.Find(weight_, PlanStep(), options_.key, name_);
-    flip_rate_ = mask_.empty() ? 0.0 : sparse::FlipRate(mask_, found);
-    SetMask(std::move(found));
-    mask_version_ = version;
-    mask_step_ = step_;
-  }
+  if (tracker_.Refresh(weight_, version)) packed_ = nullptr;
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_, mask_,
-                                                               planner_);
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_,
+                                                               tracker_.mask(), planner_);
     packed_version_ = version;
   }
 }
@@ -160,14 +110,14 @@ sparse::SemiSparseLayer SemiSparseLinear::Layer() {
 const sparse::Mask& SemiSparseLinear::mask() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  return mask_;
+  return tracker_.mask();
 }
 
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   if (runs_dense()) return weight_.Clone();
-  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, mask_);
+  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
 }
 
 double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
@@ -175,12 +125,12 @@ double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask(
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  const double age = static_cast<double>(weight_.version() - mask_version_);
+  const auto age = static_cast<double>(tracker_.AgeAt(weight_.version()));
   std::vector<NamedTensor> buffers = {
-      {std::string(kMaskBuffer), mask_.ToTensor()},
+      {std::string(kMaskBuffer), tracker_.mask().ToTensor()},
       {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
-      {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)},
-      {std::string(kFlipRateBuffer), Tensor::Scalar(flip_rate_, DType::kF64)}};
+      {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(tracker_.mask_step()), DType::kF64)},
+      {std::string(kFlipRateBuffer), Tensor::Scalar(tracker_.last_flip_rate(), DType::kF64)}};
   if (scale_) buffers.push_back({std::string(kScaleBuffer), Tensor::Scalar(*scale_, DType::kF64)});
   return buffers;
 }
@@ -227,28 +177,23 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
 void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
   CheckBuffer(name, tensor);
   if (name == kMaskBuffer) {
-    SetMask(sparse::Mask::FromTensor(tensor));
-    mask_version_ = weight_.version();
-    mask_step_ = step_;
+    tracker_.RestoreMask(sparse::Mask::FromTensor(tensor), weight_.version());
+    packed_ = nullptr;
   } else if (name == kMaskStepBuffer) {
-    // Until somebody tells of the step, the mask that was loaded is in force.
-    step_ = mask_step_ = static_cast<int64_t>(tensor.item());
-    told_step_ = told_step_ || step_ > 0;
+    tracker_.RestoreStep(static_cast<int64_t>(tensor.item()));
   } else if (name == kFlipRateBuffer) {
-    flip_rate_ = tensor.item();
+    tracker_.RestoreFlipRate(tensor.item());
   } else if (name == kScaleBuffer) {
     scale_ = tensor.item();
     packed_ = nullptr;
   } else {
-    // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
-    mask_version_ = weight_.version() - static_cast<uint64_t>(tensor.item());
+    tracker_.RestoreAge(static_cast<uint64_t>(tensor.item()), weight_.version());
   }
 }
 
 void SemiSparseLinear::ResetBuffers() {
-  SetMask({});
-  mask_step_ = 0;
-  flip_rate_ = 0;
+  tracker_.RestoreMask({}, 0);
+  packed_ = nullptr;
   scale_.reset();
 }
 

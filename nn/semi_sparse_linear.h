@@ -10,8 +10,10 @@
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
+#include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
+#include "twofour/sparse/mask_tracker.h"
 #include "twofour/sparse/mlp.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
@@ -93,11 +95,11 @@ class SemiSparseLinear : public Module {
   /// The mask in force, refreshed where one is due.
   const sparse::Mask& mask();
   /// The mask of the last forward pass, although the weight may have been written to since; empty before any.
-  const sparse::Mask& mask_in_force() const { return mask_; }
+  const sparse::Mask& mask_in_force() const { return tracker_.mask(); }
   /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or is not to be applied.
-  bool runs_dense() const { return keeps_all_ || !options_.apply; }
+  bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }
   /// Whether no mask is searched for any more but that of the freeze step.
-  bool frozen() const { return options_.freeze_step && step_ >= *options_.freeze_step; }
+  bool frozen() const { return tracker_.frozen(); }
   /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
   void SetOptimizerStep(int64_t step);
 
@@ -106,7 +108,7 @@ class SemiSparseLinear : public Module {
 
   /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen,
   /// or dense for now).
-  double flip_rate() const;
+  double flip_rate() const { return tracker_.flip_rate(); }
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
@@ -129,29 +131,17 @@ class SemiSparseLinear : public Module {
   void ResetBuffers() override;
 
  private:
-  bool IsDue() const;
-  /// The step whose mask the plan is asked for.
-  int64_t PlanStep() const;
-  int64_t Interval() const;
   /// Under refreshing_, as SoftWeight.
   void RefreshIfDue();
-  void SetMask(sparse::Mask mask);
   Tensor SoftWeight();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
-  std::string name_;
   std::mutex refreshing_;  // Held by what may find a new mask, packed weight or scale.
-  int64_t step_ = 0;
-  bool told_step_ = false;
-  sparse::Mask mask_;
-  bool keeps_all_ = false;
-  int64_t mask_step_ = 0;
+  sparse::MaskTracker tracker_;
   std::shared_ptr<sparse::LinearPlanner> planner_;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
-  uint64_t mask_version_ = 0;    // The weight's version when the mask was found.
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
-  double flip_rate_ = 0;
   std::optional<double> scale_;  // With a soft threshold, once there was a mask.
   bool measure_input_density_ = false;
   std::atomic<double> input_density_ = 1;

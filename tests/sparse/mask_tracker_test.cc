@@ -1,0 +1,133 @@
+#include "twofour/sparse/mask_tracker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+namespace {
+
+using test::RandomF32;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+Tensor WeightOf(int64_t step) { return RandomF32({8, 16}, {.seed = 1, .stream = static_cast<uint32_t>(step)}); }
+
+/// The steps of [0, last] at which a mask is found, for a weight that is written to once a step.
+std::vector<int64_t> StepsOfRefresh(MaskTracker tracker, int64_t last) {
+  std::vector<int64_t> steps;
+  for (int64_t step = 0; step <= last; ++step) {
+    tracker.SetOptimizerStep(step);
+    const auto version = static_cast<uint64_t>(step);
+    if (tracker.Refresh(WeightOf(step), version)) steps.push_back(step);
+    EXPECT_FALSE(tracker.Refresh(WeightOf(step), version)) << "twice at step " << step;
+  }
+  return steps;
+}
+
+TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({}, "w"), 4), ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval = 3}, "w"), 10), ElementsAre(0, 3, 6, 9));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval_growth = 0.5}, "w"), 20), ElementsAre(0, 1, 2, 4, 8, 16));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval = 2, .freeze_step = 5}, "w"), 12), ElementsAre(0, 2, 4, 5));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.freeze_step = 0}, "w"), 5), ElementsAre(0));
+}
+
+TEST(MaskTrackerTest, FollowsThePlanWhateverTheInterval) {
+  const MaskPlan plan({.stages = {{2, 3}, {5, 2}}, .dense_from_step = 8});
+  // Dense before the first stage and from step 8 on.
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.plan = plan, .interval = 100}, "w"), 12), ElementsAre(0, 2, 5, 8));
+}
+
+TEST(MaskTrackerTest, CountsWritesWhereNobodyTellsOfSteps) {
+  MaskTracker tracker({.interval = 3}, "w");
+  std::vector<uint64_t> found;
+  for (uint64_t version = 10; version < 20; ++version) {
+    if (tracker.Refresh(WeightOf(static_cast<int64_t>(version)), version)) found.push_back(version);
+  }
+  EXPECT_THAT(found, ElementsAre(10, 13, 16, 19));
+  EXPECT_EQ(tracker.AgeAt(21), 2u);
+}
+
+TEST(MaskTrackerTest, TheMaskIsThePlansForTheScores) {
+  MaskTracker tracker({}, "w");
+  const Tensor scores = WeightOf(3);
+  EXPECT_TRUE(tracker.mask().empty());
+  EXPECT_TRUE(tracker.Refresh(scores, 0));
+  EXPECT_EQ(tracker.mask(), FindMask(scores, MaskMethod::kExact));
+  EXPECT_FALSE(tracker.keeps_all());
+  EXPECT_EQ(tracker.flip_rate(), 0.0);
+  const Mask before = tracker.mask();
+  tracker.Refresh(WeightOf(4), 1);
+  EXPECT_GT(tracker.flip_rate(), 0.0);
+  EXPECT_EQ(tracker.flip_rate(), FlipRate(before, tracker.mask()));
+}
+
+TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
+  const MaskTrackerOptions recipes[] = {
+      {.interval = 3},
+      {.interval_growth = 0.3},
+      {.plan = MaskPlan({.first_sparse_step = 4, .dense_from_step = 11}), .interval = 2},
+      {.plan = MaskPlan({.stages = {{3, 3}, {9, 2}}}), .freeze_step = 10},
+  };
+  constexpr int64_t kSteps = 16;
+  for (const MaskTrackerOptions& options : recipes) {
+    MaskTracker whole(options, "w");
+    std::vector<MaskTracker> at_step;
+    std::vector<Mask> masks;
+    std::vector<double> flips;
+    for (int64_t step = 0; step < kSteps; ++step) {
+      whole.SetOptimizerStep(step);
+      whole.Refresh(WeightOf(step), static_cast<uint64_t>(step));
+      at_step.push_back(whole);
+      masks.push_back(whole.mask());
+      flips.push_back(whole.flip_rate());
+    }
+    for (int64_t stop = 0; stop < kSteps; ++stop) {
+      SCOPED_TRACE("stopped at step " + std::to_string(stop));
+      const MaskTracker& saved = at_step[static_cast<size_t>(stop)];
+      const auto version = static_cast<uint64_t>(stop);
+      constexpr uint64_t kShift = 1000;  // Another process counts writes from elsewhere.
+      MaskTracker resumed(options, "w");
+      resumed.RestoreMask(saved.mask(), version + kShift);
+      resumed.RestoreAge(saved.AgeAt(version), version + kShift);
+      resumed.RestoreStep(saved.mask_step());
+      resumed.RestoreFlipRate(saved.last_flip_rate());
+      for (int64_t step = stop; step < kSteps; ++step) {
+        resumed.SetOptimizerStep(step);
+        resumed.Refresh(WeightOf(step), static_cast<uint64_t>(step) + kShift);
+        EXPECT_EQ(resumed.mask(), masks[static_cast<size_t>(step)]) << step;
+        EXPECT_EQ(resumed.flip_rate(), flips[static_cast<size_t>(step)]) << step;
+      }
+    }
+  }
+}
+
+TEST(MaskTrackerTest, WithoutAMaskItBeginsAnew) {
+  MaskTracker tracker({.interval = 100}, "w");
+  tracker.Refresh(WeightOf(1), 0);
+  tracker.RestoreMask({}, 0);
+  EXPECT_TRUE(tracker.mask().empty());
+  EXPECT_TRUE(tracker.Refresh(WeightOf(2), 0));
+  EXPECT_EQ(tracker.mask(), FindMask(WeightOf(2), MaskMethod::kExact));
+}
+
+TEST(MaskTrackerTest, RefusesWhatMakesNoSense) {
+  const auto fails = [](const MaskTrackerOptions& options, const std::string& words) {
+    EXPECT_THAT([&] { MaskTracker(options, "w"); }, ThrowsMessage<Error>(HasSubstr(words)));
+  };
+  fails({.interval = 0}, "interval is 0");
+  fails({.interval_growth = -0.1}, "interval_growth is -0.1");
+  fails({.interval_growth = 1.5}, "interval_growth is 1.5");
+  fails({.freeze_step = -1}, "freeze_step is -1");
+}
+
+}  // namespace
+}  // namespace twofour::sparse
