@@ -35,7 +35,7 @@ std::vector<int64_t> StepsOfRefresh(MaskTracker tracker, int64_t last) {
 TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
   EXPECT_THAT(StepsOfRefresh(MaskTracker({}, "w"), 4), ElementsAre(0, 1, 2, 3, 4));
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval = 3}, "w"), 10), ElementsAre(0, 3, 6, 9));
-  EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval_growth = 0.5}, "w"), 20), ElementsAre(0, 1, 2, 4, 8, 16));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval_growth = 0.5}, "w"), 20), ElementsAre(0, 1, 2, 3, 5, 9, 17));
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval = 2, .freeze_step = 5}, "w"), 12), ElementsAre(0, 2, 4, 5));
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.freeze_step = 0}, "w"), 5), ElementsAre(0));
 }
