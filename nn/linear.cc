@@ -4,6 +4,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/matmul.h"
+#include "twofour/nn/forward_observer.h"
 
 namespace twofour::nn {
 
@@ -30,6 +31,10 @@ Linear::Linear(Tensor weight, Tensor bias) {
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
-Tensor Linear::Forward(const Tensor& x) { return twofour::Linear(x, weight_, bias_); }
+Tensor Linear::Forward(const Tensor& x) {
+  Tensor y = twofour::Linear(x, weight_, bias_);
+  ObserveLinear(*this, x);
+  return y;
+}
 
 }  // namespace twofour::nn

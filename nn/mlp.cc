@@ -5,12 +5,36 @@
 #include <utility>
 
 #include "twofour/core/ops/activation.h"
-#include "twofour/nn/density.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/sparse/mlp.h"
 
 namespace twofour::nn {
+
+namespace {
+
+/// The hidden activations of the op that computes an MLP whole.
+class HiddenInput final : public LinearInput {
+ public:
+  /// `x_shape` is that of the MLP's input.
+  HiddenInput(const sparse::PanelMatrix& hidden, const Shape& x_shape) : hidden_(hidden), shape_(x_shape) {
+    shape_.back() = hidden.features();
+  }
+
+  Tensor Values() const override {
+    Tensor values = Tensor::Empty(shape_);
+    hidden_.CopyTo(values.mutable_data<float>());
+    return values;
+  }
+  double Density() const override { return hidden_.Density(); }
+
+ private:
+  const sparse::PanelMatrix& hidden_;
+  Shape shape_;
+};
+
+}  // namespace
 
 Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.activation) {
   const auto linear = [&](const char* name, int64_t in, int64_t out, LinearInit init) {
@@ -30,7 +54,6 @@ Tensor Mlp::Forward(const Tensor& x) {
   if (Tensor y = ForwardFused(x); y.defined()) return y;
   Tensor h = (*c_fc_)->Forward(x);
   h = c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h);
-  if (measure_density_) density_ = NonZeroShare(h);
   return (*c_proj_)->Forward(h);
 }
 
@@ -61,12 +84,12 @@ Tensor Mlp::ForwardFused(const Tensor& x) {
     return layer.packed != nullptr && sparse::IsTwoOfFour(layer.packed->format());
   };
   if (!two_of_four(fc_layer) || !two_of_four(proj_layer)) return {};
-  sparse::SemiSparseMlpReport report;
-  Tensor y = sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, &report);
-  fc.MeasureInput(x);
-  proj.SetInputDensity(report.density);
-  density_ = report.density;
-  return y;
+  if (!IsForwardObserved()) return sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer);
+  ObserveLinear(fc, x);
+  const auto on_hidden = [&](const sparse::PanelMatrix& hidden) {
+    ObserveLinear(proj, HiddenInput(hidden, x.shape()));
+  };
+  return sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, nullptr, on_hidden);
 }
 
 }  // namespace twofour::nn

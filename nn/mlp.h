@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <string>
 
 #include "twofour/core/random.h"
@@ -34,11 +33,8 @@ class Mlp : public Module {
   /// null) says why.
   const sparse::MlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
-  /// Turns on measuring the hidden activations of the forward passes to come (a pass over them each).
-  void MeasureDensity(bool on) { measure_density_ = on; }
-  /// Share of hidden activations that were not zero in the last pass measured (of passes at once, in one of them); 1
-  /// before any.
-  double density() const { return density_; }
+  /// The second linear, whose input are the hidden activations.
+  const Module& c_proj() const { return **c_proj_; }
 
  private:
   /// As one op where the two linears allow it; undefined otherwise.
@@ -46,8 +42,6 @@ class Mlp : public Module {
 
   Activation activation_;
   ModuleSlot *c_gate_ = nullptr, *c_fc_, *c_proj_;
-  bool measure_density_ = false;
-  std::atomic<double> density_ = 1;
 };
 
 }  // namespace twofour::nn

@@ -10,6 +10,7 @@
 #include "twofour/core/kernels/elementwise.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/soft_threshold.h"
 
@@ -93,12 +94,8 @@ Tensor SemiSparseLinear::Forward(const Tensor& x) {
   const std::shared_ptr<const sparse::SemiSparseWeight> packed = Layer().packed;
   Tensor y =
       packed == nullptr ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed);
-  MeasureInput(x);
+  ObserveLinear(*this, x);
   return y;
-}
-
-void SemiSparseLinear::MeasureInput(const Tensor& x) {
-  if (measure_input_density_ && x.numel() > 0) input_density_ = NonZeroShare(x);
 }
 
 sparse::SemiSparseLayer SemiSparseLinear::Layer() {
@@ -207,7 +204,9 @@ SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bia
 }
 
 Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
-  return twofour::Linear(sparse::PruneTiles(x, method_, name_), weight_, bias_);
+  Tensor y = twofour::Linear(sparse::PruneTiles(x, method_, name_), weight_, bias_);
+  ObserveLinear(*this, x);
+  return y;
 }
 
 }  // namespace twofour::nn

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -112,15 +111,6 @@ class SemiSparseLinear : public Module {
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
-  /// Turns on measuring the input of the forward passes to come (a pass over it each).
-  void MeasureInputDensity(bool on) { measure_input_density_ = on; }
-  /// Share of non-zeros in the last input measured (of passes at once, in one of them); 1 before any.
-  double input_density() const { return input_density_; }
-  /// Measures `x` if that is turned on: for an op that computes this linear as a part.
-  void MeasureInput(const Tensor& x);
-  /// Likewise, where the op knows already.
-  void SetInputDensity(double density) { input_density_ = density; }
-
   /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
   /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) `weight_mask_flip_rate` (f64 []: see
   /// flip_rate) and, with a soft threshold, `weight_mask_scale` (f64 []).
@@ -143,8 +133,6 @@ class SemiSparseLinear : public Module {
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
   std::optional<double> scale_;  // With a soft threshold, once there was a mask.
-  bool measure_input_density_ = false;
-  std::atomic<double> input_density_ = 1;
 };
 
 /// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense: for activations that are

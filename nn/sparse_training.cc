@@ -29,7 +29,9 @@ void SparseTraining::DecayGradients(MaskedDecay::Place place) {
   }
 }
 
-void SparseTraining::AfterBackward() {
+void SparseTraining::BeforeStep(const StepContext& step) { SetOptimizerStep(step.step); }
+
+void SparseTraining::AfterBackward(const StepContext& /*step*/) {
   for (const auto& [name, layer] : layers_) {
     Tensor grad = layer->weight().grad();
     if (!grad.defined() || !layer->options().freeze_gradient || !layer->frozen() || !Masks(*layer)) continue;
@@ -38,15 +40,16 @@ void SparseTraining::AfterBackward() {
   DecayGradients(MaskedDecay::Place::kGradient);
 }
 
-void SparseTraining::BeforeUpdate() { DecayGradients(MaskedDecay::Place::kMoments); }
+void SparseTraining::BeforeUpdate(const StepContext& /*step*/) { DecayGradients(MaskedDecay::Place::kMoments); }
 
-void SparseTraining::AfterUpdate(double lr) {
+void SparseTraining::AfterUpdate(const StepContext& step) {
   for (const auto& [name, layer] : layers_) {
     if (!Decays(*layer, MaskedDecay::Place::kWeight)) continue;
     Tensor weight = layer->weight();
     if (!weight.grad().defined()) continue;  // Passed over by the optimizer, too.
-    sparse::AddDropped(-lr * layer->options().masked_decay.lambda, weight, layer->mask_in_force(), weight);
+    sparse::AddDropped(-step.lr * layer->options().masked_decay.lambda, weight, layer->mask_in_force(), weight);
   }
+  SetOptimizerStep(step.step + 1);
 }
 
 }  // namespace twofour::nn

@@ -4,30 +4,31 @@
 #include <vector>
 
 #include "twofour/nn/module.h"
+#include "twofour/nn/step_hook.h"
 #include "twofour/nn/swap.h"
 
 namespace twofour::nn {
 
-/// What the options of a model's SemiSparseLinears ask for around each optimizer step. A training loop calls, in this
-/// order: SetOptimizerStep before the first forward pass; after the backward passes AfterBackward; then it clips the
-/// gradients, if it does; BeforeUpdate; the optimizer's step; AfterUpdate; SetOptimizerStep. Trainer does. Without
-/// masked decay, a frozen gradient and plans that go by steps, all of this may be left out. As an optimizer's, none of
-/// these calls may run beside a forward or backward pass.
-class SparseTraining {
+/// What the options of a model's SemiSparseLinears ask for around each optimizer step. Without masked decay, a frozen
+/// gradient and plans that go by steps, a training loop may leave it out.
+class SparseTraining : public StepHook {
  public:
   /// Finds the layers of `model`, which must live on and stay swapped as it is.
   explicit SparseTraining(Module& model);
 
-  /// How many optimizer steps there were.
+  /// How many optimizer steps there were: for what comes before the first BeforeStep, and after a restart.
   void SetOptimizerStep(int64_t step);
+
+  /// Tells the layers of the step.
+  void BeforeStep(const StepContext& step) override;
   /// Drops the gradient of masked weights where the mask and the gradient are frozen; adds the decay that is part of
   /// the gradient.
-  void AfterBackward();
+  void AfterBackward(const StepContext& step) override;
   /// Adds the decay that is to pass through the optimizer's moments.
-  void BeforeUpdate();
-  /// Takes away the decay that is apart from the optimizer, times `lr`. Uses the mask of the last forward pass. As the
-  /// optimizer does, passes over weights without a gradient.
-  void AfterUpdate(double lr);
+  void BeforeUpdate(const StepContext& step) override;
+  /// Takes away the decay that is apart from the optimizer, times the learning rate. Uses the mask of the last forward
+  /// pass. As the optimizer does, passes over weights without a gradient. Then tells the layers that there was a step.
+  void AfterUpdate(const StepContext& step) override;
 
   const std::vector<NamedSemiSparseLinear>& layers() const { return layers_; }
 

@@ -105,6 +105,7 @@ class Pass {
   }
 
   double density() const { return density_; }
+  const PanelMatrix& hidden() const { return hidden_; }
   bool uses_lists() const { return density_ <= kernel_.list_density; }
 
  private:
@@ -186,7 +187,7 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
 }
 
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
-                     SemiSparseMlpReport* report) {
+                     SemiSparseMlpReport* report, const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
   if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32 [..., in_features]");
   if (x.dtype() != DType::kF32 || x.rank() == 0) {
     throw Error(
@@ -196,6 +197,7 @@ Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseL
   RequireLayer("c_proj", proj, x, fc.packed->out_features());
   auto pass = std::make_shared<Pass>(kernel, x, fc, proj);
   Tensor y = pass->Forward(x, fc.bias, proj.bias);
+  if (on_hidden) on_hidden(pass->hidden());
   if (report != nullptr) *report = {pass->density(), pass->uses_lists()};
   autograd::Record("SemiSparseMlp", {x, fc.weight, fc.bias, proj.weight, proj.bias}, y,
                    [pass](const Tensor& dy) { return pass->Backward(dy); });

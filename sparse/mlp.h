@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -33,7 +34,10 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
 /// sparse kernels' own layout, and their exact zeros are made use of: always in both weight gradients, and where there
 /// are enough of them in c_proj's forward and c_fc's input gradient as well, with masked weights that are dense then.
 /// Weight gradients are dense (straight-through estimator), as in SemiSparseLinear.
+///
+/// `on_hidden`, if not empty, is called once with the hidden activations.
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
-                     SemiSparseMlpReport* report = nullptr);
+                     SemiSparseMlpReport* report = nullptr,
+                     const std::function<void(const PanelMatrix& hidden)>& on_hidden = {});
 
 }  // namespace twofour::sparse

@@ -13,7 +13,6 @@
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/clip.h"
-#include "twofour/sparse/mask_statistics.h"
 #include "twofour/train/finite_check.h"
 
 namespace twofour::train {
@@ -57,10 +56,10 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       services_(services),
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()),
-      sparse_(model_) {
-  model_.VisitModules([this](const std::string& name, nn::Module& module) {
-    if (auto* mlp = dynamic_cast<nn::Mlp*>(&module)) mlps_.emplace_back(name, mlp);
-  });
+      telemetry_(model_, options.log_every_steps),
+      sparse_(model_),
+      hooks_{&telemetry_, &sparse_} {
+  hooks_.insert(hooks_.end(), services.hooks.begin(), services.hooks.end());
 }
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
@@ -120,31 +119,32 @@ bool Trainer::Run() {
   return Finished() && !state_.evaluation_pending;
 }
 
+void Trainer::CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step) {
+  for (nn::StepHook* const hook : hooks_) (hook->*function)(step);
+}
+
 void Trainer::Step() {
   const double start = services_.clock->Seconds();
-  const double lr = lr_schedule_(state_.step);
-  const bool measure = options_.log_every_steps > 0 && (state_.step + 1) % options_.log_every_steps == 0;
-  MeasureDensities(measure);
+  const nn::StepContext step = {.step = state_.step, .lr = lr_schedule_(state_.step)};
+  CallHooks(&nn::StepHook::BeforeStep, step);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
   const double loss = AccumulateGradients();
   stage_ = Stage::kUpdating;
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
-  if (measure) MeasureMaskedGradients();
-  sparse_.AfterBackward();
+  CallHooks(&nn::StepHook::AfterBackward, step);
   const double grad_norm = optim::GradNorm(parameter_tensors_);
   if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm, parameters_);
   if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm, grad_norm);
-  sparse_.BeforeUpdate();
-  optimizer_.set_lr(lr);
+  CallHooks(&nn::StepHook::BeforeUpdate, step);
+  optimizer_.set_lr(step.lr);
   optimizer_.Step();
-  sparse_.AfterUpdate(lr);
+  CallHooks(&nn::StepHook::AfterUpdate, step);
   RequireFinite(parameters_);
   ++state_.step;
-  sparse_.SetOptimizerStep(state_.step);
   training_seconds_ += services_.clock->Seconds() - start;
   training_units_ += task_.units_per_batch() * options_.accumulate_steps;
-  AfterStep(loss, grad_norm, lr);
+  Record(step, loss, grad_norm);
 }
 
 double Trainer::AccumulateGradients() {
@@ -161,54 +161,23 @@ double Trainer::AccumulateGradients() {
   return loss_sum / static_cast<double>(options_.accumulate_steps);
 }
 
-void Trainer::AfterStep(double loss, double grad_norm, double lr) {
+void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm) {
   stage_ = Stage::kRecording;
+  CallHooks(&nn::StepHook::AfterStep, step);
   RecordFirstEvaluation();
   if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
     BeforeWriting();
     const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
-    services_.sink->OnTrain({state_.step, loss, lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough});
+    services_.sink->OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough});
     training_seconds_ = 0;
     training_units_ = 0;
-    RecordLayers();
+    telemetry_.Record(state_.step, *services_.sink);
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
   stage_ = Stage::kBetweenUpdates;
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
-}
-
-void Trainer::MeasureDensities(bool on) {
-  for (const auto& [name, layer] : sparse_.layers()) layer->MeasureInputDensity(on);
-  for (const auto& [name, mlp] : mlps_) mlp->MeasureDensity(on);
-}
-
-void Trainer::MeasureMaskedGradients() {
-  masked_gradient_shares_.clear();
-  for (const auto& [name, layer] : sparse_.layers()) {
-    const Tensor grad = layer->weight().grad();
-    masked_gradient_shares_.push_back(grad.defined() ? 1 - sparse::RetainedL1(grad, layer->mask_in_force()) : 0.0);
-  }
-}
-
-void Trainer::RecordLayers() {
-  for (size_t i = 0; i < sparse_.layers().size(); ++i) {
-    const auto& [name, layer] = sparse_.layers()[i];
-    const sparse::Mask& mask = layer->mask();  // Refreshed: the flip rate is that of the step just made.
-    const sparse::MaskStatistics statistics = sparse::StatisticsOf(layer->weight(), mask);
-    services_.sink->OnSparsity({.step = state_.step,
-                                .layer = name,
-                                .retained_l1 = layer->RetainedL1(),
-                                .flip_rate = layer->flip_rate(),
-                                .activation_density = layer->input_density(),
-                                .sparsity = statistics.sparsity,
-                                .tiles_keeping_seven = statistics.tiles_keeping_seven,
-                                .dead_rows = statistics.dead_rows,
-                                .dead_columns = statistics.dead_columns,
-                                .masked_gradient_share = masked_gradient_shares_[i]});
-  }
-  for (const auto& [name, mlp] : mlps_) services_.sink->OnActivation({state_.step, name, mlp->density()});
 }
 
 void Trainer::RecordTensors() {
@@ -232,7 +201,6 @@ std::optional<EvalMetrics> Trainer::EvaluateUnless(const std::atomic<bool>* stop
 
 std::optional<EvalMetrics> Trainer::EvaluateFinite() {
   stage_ = Stage::kEvaluating;
-  MeasureDensities(false);
   std::optional<EvalMetrics> metrics = EvaluateUnless(services_.stop);
   stage_ = Stage::kRecording;
   if (metrics && !std::isfinite(metrics->loss)) ThrowNotFinite("the evaluation loss", metrics->loss, parameters_);

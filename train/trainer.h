@@ -9,15 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "twofour/nn/mlp.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/sparse_training.h"
+#include "twofour/nn/step_hook.h"
 #include "twofour/optim/lr_schedule.h"
 #include "twofour/optim/optimizer.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/metrics.h"
 #include "twofour/train/task.h"
+#include "twofour/train/telemetry.h"
 
 namespace twofour::train {
 
@@ -51,6 +52,8 @@ struct TrainerServices {
   /// its place, changes that run's files here and not before, so that a start which fails at once changes nothing: the
   /// record of an evaluation before the first step waits for that step, too. Where it throws, nothing is written.
   std::function<void()> before_writing = {};
+  /// Called around each step, in this order, behind what the trainer does itself for layers with masks.
+  std::vector<nn::StepHook*> hooks = {};
   /// Looked at after every step and before every batch of an evaluation: true ends the run there, with a checkpoint. A
   /// run that goes on from it begins with the evaluation that was not made to its end. One that was to be made before
   /// the first step leaves no checkpoint, and nothing is written.
@@ -100,11 +103,9 @@ class Trainer {
 
   void Step();
   double AccumulateGradients();
-  void AfterStep(double loss, double grad_norm, double lr);
-  void MeasureDensities(bool on);
-  /// Of the masks and gradients of this step's passes, before the next search.
-  void MeasureMaskedGradients();
-  void RecordLayers();
+  void Record(const nn::StepContext& step, double loss, double grad_norm);
+  /// Calls one of a StepHook's functions on all of them.
+  void CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step);
   void RecordTensors();
   std::optional<EvalMetrics> EvaluateUnless(const std::atomic<bool>* stop);
   /// Evaluate, where it is an error if the loss is not finite. Nothing when it was stopped.
@@ -127,9 +128,9 @@ class Trainer {
   TrainerServices services_;
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> parameter_tensors_;
+  Telemetry telemetry_;
   nn::SparseTraining sparse_;
-  std::vector<double> masked_gradient_shares_;  // Of each layer of sparse_, in the last step that was measured.
-  std::vector<std::pair<std::string, nn::Mlp*>> mlps_;
+  std::vector<nn::StepHook*> hooks_;  // Those two and the caller's.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   int64_t saved_step_ = -1;

@@ -12,4 +12,15 @@ double PanelMatrix::Density() const {
   return static_cast<double>(count) / static_cast<double>(batch_ * features_);
 }
 
+void PanelMatrix::CopyTo(float* out) const {
+  for (int64_t p = 0; p < panels(); ++p) {
+    const float* const from = values(p);
+    for (int64_t feature = 0; feature < features_; ++feature) {
+      for (int64_t row = 0; row < rows(p); ++row) {
+        out[(p * panel_ + row) * features_ + feature] = from[feature * panel_ + row];
+      }
+    }
+  }
+}
+
 }  // namespace twofour::sparse

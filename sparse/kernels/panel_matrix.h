@@ -42,6 +42,8 @@ class PanelMatrix {
 
   /// Share of elements that are not zero; 1 for an empty matrix.
   double Density() const;
+  /// Row-major [batch, features].
+  void CopyTo(float* out) const;
 
  private:
   int64_t batch_, features_, panel_;

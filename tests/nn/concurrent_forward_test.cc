@@ -26,6 +26,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
 
+#include "tests/support/input_densities.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -125,10 +126,6 @@ Outcome Train(const Case& c, bool at_once) {
   Generator generator(5);
   const std::unique_ptr<Module> model = c.make(generator);
   SwapLinearWithSemiSparseLinear(*model, {.multiple_of = 4, .sparsity = c.sparsity});
-  model->VisitModules([](const std::string&, Module& module) {
-    if (auto* mlp = dynamic_cast<Mlp*>(&module)) mlp->MeasureDensity(true);
-    if (auto* linear = dynamic_cast<SemiSparseLinear*>(&module)) linear->MeasureInputDensity(true);
-  });
   optim::AdamW adamw(model->Parameters(), {.lr = 0.02});  // Far enough for masks to change.
   Outcome outcome;
   for (uint64_t step = 0; step < 4; ++step) {
@@ -138,6 +135,8 @@ Outcome Train(const Case& c, bool at_once) {
     std::vector<Tensor> results(kThreads);
     OnThreads(at_once, [&](int thread) {
       const Tensor x = c.input(100 * step + static_cast<uint64_t>(thread));
+      test::InputDensities densities;  // Each thread observes its own passes.
+      const ForwardObserverScope observing(densities);
       if (thread % 2 == 0) {
         results[thread] = model->Forward(x);
       } else {

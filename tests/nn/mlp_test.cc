@@ -16,6 +16,7 @@
 
 #include "tests/nn/compare_with_ops.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/input_densities.h"
 #include "tests/support/scoped_env.h"
 
 namespace twofour::nn {
@@ -80,9 +81,6 @@ std::unique_ptr<Mlp> SparseMlp(bool fused, Activation activation = Activation::k
   auto mlp = std::make_unique<Mlp>(
       MlpOptions{.in_features = 128, .hidden_features = 64, .out_features = 132, .activation = activation}, generator);
   SwapLinearWithSemiSparseLinear(*mlp, {.include = ".*", .multiple_of = 4, .sparsity = {.fused_mlp = fused}});
-  mlp->VisitModules([](const std::string&, Module& module) {
-    if (auto* linear = dynamic_cast<SemiSparseLinear*>(&module)) linear->MeasureInputDensity(true);
-  });
   return mlp;
 }
 
@@ -105,8 +103,12 @@ TEST(SparseMlpTest, AsOneOpIsTheSameAsLinearByLinear) {
   const auto expected = composed->NamedParameters(), actual = fused->NamedParameters();
   for (int step = 0; step < 3; ++step) {
     const Tensor x = RandomF32({200, 128}, {.seed = 5, .step = static_cast<uint64_t>(step)});
-    Sum(fused->Forward(x)).Backward();
-    Sum(composed->Forward(x)).Backward();
+    test::InputDensities densities;
+    {
+      const ForwardObserverScope observing(densities);
+      Sum(fused->Forward(x)).Backward();
+      Sum(composed->Forward(x)).Backward();
+    }
     for (size_t i = 0; i < expected.size(); ++i) {
       SCOPED_TRACE(expected[i].name);
       ExpectClose(actual[i].tensor.grad(), expected[i].tensor.grad(), 1e-4, 1e-4);
@@ -116,7 +118,7 @@ TEST(SparseMlpTest, AsOneOpIsTheSameAsLinearByLinear) {
     fused_sgd.ZeroGrad();
     composed_sgd.ZeroGrad();
     for (const char* child : {"c_fc", "c_proj"}) {
-      EXPECT_NEAR(ChildOf(*fused, child).input_density(), ChildOf(*composed, child).input_density(), 1e-3) << child;
+      EXPECT_NEAR(densities.Of(ChildOf(*fused, child)), densities.Of(ChildOf(*composed, child)), 1e-3) << child;
     }
   }
   for (size_t i = 0; i < expected.size(); ++i) {

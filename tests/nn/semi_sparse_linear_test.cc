@@ -325,22 +325,6 @@ TEST(SemiSparseStatisticsTest, RetainedL1IsThatOfTheMaskInForce) {
   EXPECT_EQ(layer.RetainedL1(), sparse::RetainedL1(layer.weight(), first));
 }
 
-TEST(SemiSparseStatisticsTest, InputDensityIsMeasuredOnRequest) {
-  SemiSparseLinear layer = MakeLayer();
-  Tensor x = Tensor::Zeros({2, kIn});
-  for (int i = 0; i < 6; ++i) x.mutable_data<float>()[3 * i] = -1;
-  layer.Forward(x);
-  EXPECT_EQ(layer.input_density(), 1.0);
-  layer.MeasureInputDensity(true);
-  layer.Forward(x);
-  EXPECT_EQ(layer.input_density(), 0.25);
-  layer.Forward(Tensor::Zeros({0, kIn}));
-  EXPECT_EQ(layer.input_density(), 0.25);
-  layer.MeasureInputDensity(false);
-  layer.Forward(Tensor::Full({1, kIn}, 1.0));
-  EXPECT_EQ(layer.input_density(), 0.25);
-}
-
 TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
   const Tensor weight = RandomF32({5, 8}, {.seed = 1}), bias = RandomF32({5}, {.seed = 2});
   for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {

@@ -27,6 +27,7 @@ using Place = MaskedDecay::Place;
 
 constexpr int64_t kOut = 8, kIn = 16;
 constexpr double kLambda = 0.125, kLr = 0.5;  // Powers of two: their products with a float are exact.
+constexpr StepContext kFirstStep{.step = 0, .lr = kLr};
 constexpr Place kPlaces[] = {Place::kGradient, Place::kMoments, Place::kWeight};
 
 /// A layer with a gradient, and what would train it.
@@ -42,7 +43,7 @@ class OneLayer {
 
   /// The passes of optimizer step `step`.
   void Backward(int64_t step) {
-    training_.SetOptimizerStep(step);
+    training_.BeforeStep({.step = step, .lr = kLr});
     weight().ZeroGrad();
     const Tensor x = RandomF32({5, kIn}, {.seed = 2, .step = static_cast<uint64_t>(step)});
     layer_.Forward(x).Backward(RandomF32({5, kOut}, {.seed = 3, .step = static_cast<uint64_t>(step)}));
@@ -50,13 +51,13 @@ class OneLayer {
 
   void Train(optim::Optimizer& optimizer, int64_t step, double clip = 0) {
     Backward(step);
-    training_.AfterBackward();
+    const StepContext context{.step = step, .lr = kLr};
+    training_.AfterBackward(context);
     if (clip > 0) optim::ClipGradNorm({weight()}, clip, optim::GradNorm({weight()}));
-    training_.BeforeUpdate();
+    training_.BeforeUpdate(context);
     optimizer.set_lr(kLr);
     optimizer.Step();
-    training_.AfterUpdate(kLr);
-    training_.SetOptimizerStep(step + 1);
+    training_.AfterUpdate(context);
   }
 
  private:
@@ -90,11 +91,11 @@ TEST(MaskedDecayTest, IsPartOfTheGradientBeforeItIsClipped) {
   OneLayer one(Decay(Place::kGradient));
   one.Backward(0);
   const Tensor grad = one.grad().Clone(), weight = one.weight().Clone();
-  one.training().AfterBackward();
+  one.training().AfterBackward(kFirstStep);
   ExpectDecayed(one.grad(), grad, kLambda, weight, one.layer().mask());
   const Tensor decayed = one.grad().Clone();
-  one.training().BeforeUpdate();
-  one.training().AfterUpdate(kLr);
+  one.training().BeforeUpdate(kFirstStep);
+  one.training().AfterUpdate(kFirstStep);
   ExpectBitEqual(one.grad(), decayed);
   ExpectBitEqual(one.weight(), weight);
 }
@@ -103,11 +104,11 @@ TEST(MaskedDecayTest, IsAddedBeforeTheMomentsAfterClipping) {
   OneLayer one(Decay(Place::kMoments));
   one.Backward(0);
   const Tensor grad = one.grad().Clone(), weight = one.weight().Clone();
-  one.training().AfterBackward();
+  one.training().AfterBackward(kFirstStep);
   ExpectBitEqual(one.grad(), grad);
-  one.training().BeforeUpdate();
+  one.training().BeforeUpdate(kFirstStep);
   ExpectDecayed(one.grad(), grad, kLambda, weight, one.layer().mask());
-  one.training().AfterUpdate(kLr);
+  one.training().AfterUpdate(kFirstStep);
   ExpectBitEqual(one.weight(), weight);
 }
 
@@ -116,14 +117,14 @@ TEST(MaskedDecayTest, IsTakenFromTheUpdatedWeightUnderTheMaskOfTheForwardPass) {
   one.Backward(0);
   const Tensor grad = one.grad().Clone();
   const Mask mask = one.layer().mask();
-  one.training().AfterBackward();
-  one.training().BeforeUpdate();
+  one.training().AfterBackward(kFirstStep);
+  one.training().BeforeUpdate(kFirstStep);
   ExpectBitEqual(one.grad(), grad);
   Tensor weight = one.weight();
   FillUniform(weight, -1, 1, {.seed = 7});  // An update after which the mask would be another.
   const Tensor updated = weight.Clone();
   ASSERT_NE(MaskPlan().Find(updated, 0, {}, "w"), mask);
-  one.training().AfterUpdate(kLr);
+  one.training().AfterUpdate(kFirstStep);
   ExpectDecayed(weight, updated, -kLr * kLambda, updated, mask);
 }
 
@@ -216,9 +217,10 @@ TEST(MaskedDecayTest, DoesNothingWhereNothingIsMasked) {
       OneLayer one(options);
       one.Backward(3);
       const Tensor grad = one.grad().Clone(), weight = one.weight().Clone();
-      one.training().AfterBackward();
-      one.training().BeforeUpdate();
-      one.training().AfterUpdate(kLr);
+      const StepContext step{.step = 3, .lr = kLr};
+      one.training().AfterBackward(step);
+      one.training().BeforeUpdate(step);
+      one.training().AfterUpdate(step);
       ExpectBitEqual(one.grad(), grad);
       ExpectBitEqual(one.weight(), weight);
     }
@@ -250,10 +252,10 @@ TEST(MaskedDecayTest, LeavesAWeightThatDoesNotTrainAlone) {
     const Tensor before = weight.Clone();
     optim::Sgd sgd(one.layer().Parameters(), {});
     one.layer().Forward(RandomF32({5, kIn}, {.seed = 2}));
-    one.training().AfterBackward();
-    one.training().BeforeUpdate();
+    one.training().AfterBackward(kFirstStep);
+    one.training().BeforeUpdate(kFirstStep);
     sgd.Step();
-    one.training().AfterUpdate(kLr);
+    one.training().AfterUpdate(kFirstStep);
     ExpectBitEqual(weight, before);
   }
 }
@@ -283,7 +285,7 @@ TEST(FreezeGradientTest, DropsExactlyTheGradientOfWhatIsMaskedFromTheFreezeOn) {
   for (int64_t step = 0; step < 6; ++step) {
     one.Backward(step);
     const Tensor grad = one.grad().Clone();
-    one.training().AfterBackward();
+    one.training().AfterBackward({.step = step, .lr = kLr});
     if (step < 3) {
       ExpectBitEqual(one.grad(), grad);
     } else {
@@ -292,7 +294,7 @@ TEST(FreezeGradientTest, DropsExactlyTheGradientOfWhatIsMaskedFromTheFreezeOn) {
     sgd.Step();
     free.Backward(step);
     const Tensor whole = free.grad().Clone();
-    free.training().AfterBackward();
+    free.training().AfterBackward({.step = step, .lr = kLr});
     ExpectBitEqual(free.grad(), whole);
   }
 }
@@ -318,7 +320,7 @@ TEST(FreezeGradientTest, TheDecayOfAFrozenMaskIsAllThatMovesWhatIsMasked) {
   OneLayer one(options);
   one.Backward(0);
   const Tensor grad = one.grad().Clone();
-  one.training().AfterBackward();
+  one.training().AfterBackward(kFirstStep);
   const Mask& mask = one.layer().mask_in_force();
   ExpectDecayed(one.grad(), sparse::ApplyMask(grad, mask), kLambda, one.weight(), mask);
 }
@@ -328,7 +330,7 @@ TEST(FreezeGradientTest, ADenseFinishTrainsEverythingAgain) {
   for (int64_t step = 0; step < 8; ++step) {
     one.Backward(step);
     const Tensor grad = one.grad().Clone();
-    one.training().AfterBackward();
+    one.training().AfterBackward({.step = step, .lr = kLr});
     EXPECT_EQ(one.grad().ToVector() == grad.ToVector(), step < 2 || step >= 5) << step;
   }
 }

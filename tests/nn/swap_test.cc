@@ -334,14 +334,14 @@ std::vector<std::vector<float>> Trained(MlpStack& stack, const optim::Optimizer&
 void TrainSteps(MlpStack& stack, optim::Optimizer& optimizer, int64_t begin, int64_t end) {
   SparseTraining training(stack);
   for (int64_t step = begin; step < end; ++step) {
-    training.SetOptimizerStep(step);
+    const StepContext context{.step = step, .lr = optimizer.lr()};
+    training.BeforeStep(context);
     optimizer.ZeroGrad();
     Sum(ReluSquared(stack.Forward(RandomF32({6, 16}, {.seed = 4, .step = static_cast<uint64_t>(step)})))).Backward();
-    training.AfterBackward();
-    training.BeforeUpdate();
+    training.AfterBackward(context);
+    training.BeforeUpdate(context);
     optimizer.Step();
-    training.AfterUpdate(optimizer.lr());
-    training.SetOptimizerStep(step + 1);
+    training.AfterUpdate(context);
   }
 }
 

@@ -47,7 +47,8 @@ void TrainAndLook(const std::string& sparsity,
   const Tensor target = RandomF32({kRows, kCols}, {.seed = 2});
   std::vector<float> before;
   for (int64_t step = 0; step < kSteps; ++step) {
-    training.SetOptimizerStep(step);
+    const nn::StepContext context{.step = step, .lr = 0.5};
+    training.BeforeStep(context);
     sgd.ZeroGrad();
     const Tensor x = RandomF32({8, kCols}, {.seed = 3, .step = static_cast<uint64_t>(step)});
     const Tensor y = layer.Forward(x);
@@ -58,10 +59,10 @@ void TrainAndLook(const std::string& sparsity,
     }
     look(step, layer);
     y.Backward(dy);
-    training.AfterBackward();
-    training.BeforeUpdate();
+    training.AfterBackward(context);
+    training.BeforeUpdate(context);
     sgd.Step();
-    training.AfterUpdate(0.5);
+    training.AfterUpdate(context);
     ASSERT_NE(layer.weight().ToVector(), before);  // Weights change all the time.
     before = layer.weight().ToVector();
   }

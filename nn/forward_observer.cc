@@ -1,0 +1,49 @@
+#include "twofour/nn/forward_observer.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "twofour/nn/density.h"
+
+namespace twofour::nn {
+namespace {
+
+std::vector<ForwardObserver*>& Observers() {
+  thread_local std::vector<ForwardObserver*> observers;
+  return observers;
+}
+
+class TensorInput final : public LinearInput {
+ public:
+  explicit TensorInput(const Tensor& tensor) : tensor_(tensor) {}
+  Tensor Values() const override { return tensor_.Detach(); }
+  double Density() const override { return NonZeroShare(tensor_); }
+
+ private:
+  const Tensor& tensor_;
+};
+
+}  // namespace
+
+ForwardObserverScope::ForwardObserverScope(ForwardObserver& observer) : observer_(observer) {
+  Observers().push_back(&observer);
+}
+
+ForwardObserverScope::~ForwardObserverScope() {
+  std::vector<ForwardObserver*>& observers = Observers();
+  // The latest of its own: where scopes end in another order than they began, each still takes away one.
+  const auto found = std::find(observers.rbegin(), observers.rend(), &observer_);
+  if (found != observers.rend()) observers.erase(std::prev(found.base()));
+}
+
+bool IsForwardObserved() { return !Observers().empty(); }
+
+void ObserveLinear(const Module& linear, const LinearInput& input) {
+  for (ForwardObserver* const observer : Observers()) observer->OnLinear(linear, input);
+}
+
+void ObserveLinear(const Module& linear, const Tensor& input) {
+  if (IsForwardObserved()) ObserveLinear(linear, TensorInput(input));
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,138 @@
+#include "twofour/nn/forward_observer.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "twofour/nn/mlp.h"
+#include "twofour/nn/swap.h"
+
+#include "tests/support/input_densities.h"
+#include "tests/support/scoped_env.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::nn {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::InputDensities;
+using test::RandomF32;
+using test::ScopedEnv;
+
+/// Keeps what it sees.
+struct Recorder : public ForwardObserver {
+  void OnLinear(const Module& linear, const LinearInput& input) override {
+    seen.emplace_back(linear.type_name());
+    values.push_back(input.Values());
+    densities.push_back(input.Density());
+  }
+  std::vector<std::string> seen;
+  std::vector<Tensor> values;
+  std::vector<double> densities;
+};
+
+std::unique_ptr<Mlp> MakeMlp() {
+  Generator generator(3);
+  return std::make_unique<Mlp>(MlpOptions{.in_features = 128, .hidden_features = 64, .out_features = 132}, generator);
+}
+
+TEST(ForwardObserverTest, SeesWhatComesIntoEachLinearWhateverKindItIs) {
+  const Tensor x = RandomF32({3, 5, 128}, {.seed = 1});
+  for (const SwapTarget target : {SwapTarget::kWeight, SwapTarget::kActivation}) {
+    for (const bool swap : {false, true}) {
+      const std::unique_ptr<Mlp> mlp = MakeMlp();
+      if (swap) {
+        SwapLinearWithSemiSparseLinear(
+            *mlp, {.include = ".*", .multiple_of = 4, .target = target, .sparsity = {.fused_mlp = false}});
+      }
+      Recorder recorder;
+      {
+        const ForwardObserverScope observing(recorder);
+        mlp->Forward(x);
+      }
+      ASSERT_EQ(recorder.seen.size(), 2u);
+      ExpectBitEqual(recorder.values[0], x);
+      EXPECT_FALSE(recorder.values[0].requires_grad());
+      EXPECT_EQ(recorder.values[1].shape(), (Shape{3, 5, 64}));
+      EXPECT_EQ(recorder.densities[0], 1.0);
+      int64_t positive = 0;
+      for (const float h : recorder.values[1].ToVector()) positive += h > 0;
+      EXPECT_EQ(recorder.densities[1], static_cast<double>(positive) / (3 * 5 * 64));
+      mlp->Forward(x);
+      EXPECT_EQ(recorder.seen.size(), 2u) << "observed after the scope's end";
+    }
+  }
+}
+
+TEST(ForwardObserverTest, PartsOfAnOpAreSeenAsIfTheyRanByThemselves) {
+  const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const std::unique_ptr<Mlp> fused = MakeMlp(), composed = MakeMlp();
+  SwapLinearWithSemiSparseLinear(*fused, {.include = ".*", .multiple_of = 4});
+  SwapLinearWithSemiSparseLinear(*composed, {.include = ".*", .multiple_of = 4, .sparsity = {.fused_mlp = false}});
+  for (const int64_t rows : {200, 257}) {
+    ASSERT_NE(fused->FusedKernel(rows), nullptr);
+    Recorder as_one, by_linear;
+    const Tensor x = RandomF32({rows, 128}, {.seed = 2});
+    {
+      const ForwardObserverScope observing(as_one);
+      fused->Forward(x);
+    }
+    {
+      const ForwardObserverScope observing(by_linear);
+      composed->Forward(x);
+    }
+    EXPECT_EQ(as_one.seen, by_linear.seen);
+    ASSERT_EQ(as_one.values.size(), 2u);
+    ExpectBitEqual(as_one.values[0], by_linear.values[0]);
+    ExpectClose(as_one.values[1], by_linear.values[1], 1e-5, 1e-5);
+    for (int i = 0; i < 2; ++i) EXPECT_NEAR(as_one.densities[i], by_linear.densities[i], 1e-3);
+  }
+}
+
+TEST(ForwardObserverTest, ObservingDoesNotChangeResults) {
+  const std::unique_ptr<Mlp> mlp = MakeMlp();
+  SwapLinearWithSemiSparseLinear(*mlp, {.include = ".*", .multiple_of = 4});
+  const Tensor x = RandomF32({200, 128}, {.seed = 4});
+  const Tensor alone = mlp->Forward(x);
+  InputDensities densities;
+  const ForwardObserverScope observing(densities);
+  ExpectBitEqual(mlp->Forward(x), alone);
+  EXPECT_EQ(densities.count(), 2u);
+}
+
+TEST(ForwardObserverTest, ScopesMayOverlapAndEndInAnyOrder) {
+  const std::unique_ptr<Mlp> mlp = MakeMlp();
+  const Tensor x = RandomF32({2, 128}, {.seed = 5});
+  Recorder first, second;
+  std::optional<ForwardObserverScope> outer, inner;
+  outer.emplace(first);
+  inner.emplace(second);
+  mlp->Forward(x);
+  outer.reset();
+  mlp->Forward(x);
+  inner.reset();
+  mlp->Forward(x);
+  EXPECT_EQ(first.seen.size(), 2u);
+  EXPECT_EQ(second.seen.size(), 4u);
+  EXPECT_FALSE(IsForwardObserved());
+}
+
+TEST(ForwardObserverTest, SeesItsOwnThreadOnly) {
+  const std::unique_ptr<Mlp> mlp = MakeMlp();
+  const Tensor x = RandomF32({2, 128}, {.seed = 6});
+  Recorder here;
+  const ForwardObserverScope observing(here);
+  std::thread([&] {
+    EXPECT_FALSE(IsForwardObserved());
+    mlp->Forward(x);
+  }).join();
+  EXPECT_TRUE(here.seen.empty());
+}
+
+}  // namespace
+}  // namespace twofour::nn

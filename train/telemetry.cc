@@ -1,0 +1,58 @@
+#include "twofour/train/telemetry.h"
+
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_statistics.h"
+
+namespace twofour::train {
+
+Telemetry::Telemetry(nn::Module& model, int64_t every_steps)
+    : every_steps_(every_steps), layers_(nn::FindSemiSparseLinears(model)) {
+  model.VisitModules([this](const std::string& name, nn::Module& module) {
+    if (const auto* mlp = dynamic_cast<const nn::Mlp*>(&module)) mlps_.emplace_back(name, mlp);
+  });
+  for (const auto& [name, layer] : layers_) densities_[layer];
+  for (const auto& [name, mlp] : mlps_) densities_[&mlp->c_proj()];
+}
+
+void Telemetry::BeforeStep(const nn::StepContext& step) {
+  observing_.reset();
+  if (every_steps_ > 0 && (step.step + 1) % every_steps_ == 0)
+    observing_.emplace(static_cast<nn::ForwardObserver&>(*this));
+}
+
+void Telemetry::AfterBackward(const nn::StepContext& /*step*/) {
+  if (!observing_) return;
+  observing_.reset();
+  masked_gradient_shares_.clear();
+  for (const auto& [name, layer] : layers_) {
+    const Tensor grad = layer->weight().grad();
+    masked_gradient_shares_.push_back(grad.defined() ? 1 - sparse::RetainedL1(grad, layer->mask_in_force()) : 0.0);
+  }
+}
+
+void Telemetry::OnLinear(const nn::Module& linear, const nn::LinearInput& input) {
+  if (const auto found = densities_.find(&linear); found != densities_.end()) found->second = input.Density();
+}
+
+double Telemetry::DensityOf(const nn::Module& linear) const { return densities_.at(&linear).value_or(1.0); }
+
+void Telemetry::Record(int64_t step, MetricSink& sink) const {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const auto& [name, layer] = layers_[i];
+    const sparse::MaskStatistics statistics = sparse::StatisticsOf(layer->weight(), layer->mask());
+    sink.OnSparsity({.step = step,
+                     .layer = name,
+                     .retained_l1 = layer->RetainedL1(),
+                     .flip_rate = layer->flip_rate(),
+                     .activation_density = DensityOf(*layer),
+                     .sparsity = statistics.sparsity,
+                     .tiles_keeping_seven = statistics.tiles_keeping_seven,
+                     .dead_rows = statistics.dead_rows,
+                     .dead_columns = statistics.dead_columns,
+                     .masked_gradient_share = masked_gradient_shares_[i]});
+  }
+  for (const auto& [name, mlp] : mlps_) sink.OnActivation({step, name, DensityOf(mlp->c_proj())});
+}
+
+}  // namespace twofour::train
