@@ -171,7 +171,7 @@ std::string MakeHeader(const std::string& file, const std::vector<NamedTensor>& 
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, tensor] = tensors[i];
     members.push_back(fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
-                                  JsonString(file, name), internal::SafetensorsNameOf(tensor.dtype()),
+                                  JsonString(file, name), InfoOf(tensor.dtype()).safetensors_name,
                                   fmt::join(tensor.shape(), ","), begins[i], begins[i] + BytesOf(tensor)));
   }
   std::string header = fmt::format("{{{}}}", fmt::join(members, ","));

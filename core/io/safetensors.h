@@ -14,7 +14,7 @@
 
 namespace twofour {
 
-/// A tensor of a file whose element type twofour lacks (F16, I64, ...): its elements were not read.
+/// A tensor of a file whose element type twofour lacks (U16, F8_E4M3, ...): its elements were not read.
 struct SkippedTensor {
   std::string name;
   std::string dtype;  ///< As the file names it.
@@ -32,7 +32,7 @@ struct SafetensorsFile {
   const Tensor* Find(std::string_view name) const;
 };
 
-/// Writes kF32, kF64, kI32 and kBool tensors as F32, F64, I32 and BOOL, atomically (see WriteFileAtomically). Equal
+/// Writes tensors of any dtype, atomically (see WriteFileAtomically). Equal
 /// arguments give equal bytes. The header lists the tensors in the given order; their bytes, which the format wants
 /// without gaps, stand in order of falling element size, so that each array is aligned for readers that map the
 /// file. Throws Error on a name that comes twice, is "__metadata__" or is not UTF-8, on an undefined tensor, and
@@ -43,7 +43,7 @@ void SaveSafetensors(FileSystem& file_system, const std::filesystem::path& path,
 /// Reads a file of at most 64 GiB; see ParseSafetensors.
 SafetensorsFile LoadSafetensors(FileSystem& file_system, const std::filesystem::path& path);
 
-/// "dtype F16 [2, 3]", or "unknown dtype 'F7' [2, 3]", fit for a one-line message.
+/// "dtype U16 [2, 3]", or "unknown dtype 'F7' [2, 3]", fit for a one-line message.
 std::string Describe(const SkippedTensor& tensor);
 
 /// Parses the bytes of a whole file. They may come from anybody: everything is checked as strictly as the reference
