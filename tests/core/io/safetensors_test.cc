@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <system_error>
 
 #include "twofour/core/error.h"
 
@@ -19,6 +20,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
+using ::testing::ThrowsMessage;
 using ::testing::UnorderedElementsAre;
 using twofour::test::FaultyFileSystem;
 using twofour::test::SafetensorsBytes;
@@ -63,7 +65,7 @@ void ExpectSame(const std::vector<NamedTensor>& actual, const std::vector<NamedT
 
 class SafetensorsTest : public ::testing::Test {
  protected:
-  std::vector<std::byte> FileBytes() { return fs_.ReadFile(path_, 1 << 20); }
+  std::vector<std::byte> FileBytes() { return fs_.ReadFile(path_, 1 << 24); }
 
   std::string ErrorOfSaving(const std::vector<NamedTensor>& tensors,
                             const std::map<std::string, std::string>& metadata = {}) {
@@ -188,6 +190,60 @@ TEST_F(SafetensorsTest, SkipsTensorsOfTypesThatTwofourLacks) {
   EXPECT_EQ(file.skipped[0].name, "port");
   EXPECT_EQ(Describe(file.skipped[0]), "dtype U16 [2, 1]");
   EXPECT_EQ(Describe(file.skipped[1]), "unknown dtype 'F7\\x0a' []");
+}
+
+/// Notes where the bytes are read to.
+class WatchedFile final : public ReadableFile {
+ public:
+  explicit WatchedFile(std::span<const std::byte> bytes) : base_(bytes) {}
+  uint64_t size() const override { return base_.size(); }
+  void Read(uint64_t offset, std::span<std::byte> out) const override {
+    targets.emplace_back(out);
+    base_.Read(offset, out);
+  }
+  mutable std::vector<std::span<std::byte>> targets;
+
+ private:
+  BytesAsFile base_;
+};
+
+TEST_F(SafetensorsTest, ElementsAreReadToWhereTheyStay) {
+  SaveSafetensors(fs_, path_, OneOfEachDType());
+  const std::vector<std::byte> bytes = FileBytes();
+  const WatchedFile watched(bytes);
+  const SafetensorsFile file = ReadSafetensors(watched, "watched");
+  const size_t begins = watched.targets.size() - file.tensors.size();
+  uint64_t other_bytes = 0;
+  for (size_t i = 0; i < begins; ++i) other_bytes += watched.targets[i].size();
+  EXPECT_LE(other_bytes, 8192u);  // The beginning and the header.
+  for (size_t i = 0; i < file.tensors.size(); ++i) {
+    EXPECT_EQ(watched.targets[begins + i].data(), file.tensors[i].tensor.raw()) << file.tensors[i].name;
+  }
+}
+
+TEST_F(SafetensorsTest, AFaultOfTheDiskIsAnErrorWhereverItIs) {
+  SaveSafetensors(fs_, path_, OneOfEach());
+  const uint64_t size = FileBytes().size();
+  for (uint64_t readable = 0; readable < size; ++readable) {
+    FaultyFileSystem faulty;
+    faulty.FailReadingFrom(readable);
+    EXPECT_THAT([&] { LoadSafetensors(faulty, path_); },
+                ThrowsMessage<Error>(HasSubstr("cannot read " + path_.string() + ": Input/output error")));
+  }
+  FaultyFileSystem faulty;
+  faulty.FailReadingFrom(size);
+  ExpectSame(LoadSafetensors(faulty, path_).tensors, OneOfEach());
+}
+
+TEST_F(SafetensorsTest, AFileOfMoreThan64GiBIsRefusedUnread) {
+  const std::byte byte{};
+  const std::span<const std::byte> piece(&byte, 1);
+  fs_.WriteFile(path_, {&piece, 1});
+  std::error_code error;
+  std::filesystem::resize_file(path_, (uint64_t{64} << 30) + 1, error);  // With a hole, which takes no room.
+  if (error) GTEST_SKIP() << "no such files here: " << error.message();
+  EXPECT_THAT([&] { LoadSafetensors(fs_, path_); },
+              ThrowsMessage<Error>(HasSubstr("it holds 68719476737 bytes, expected at most 68719476736")));
 }
 
 TEST_F(SafetensorsTest, NoMetadataIsSpelledInThreeWays) {
