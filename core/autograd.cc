@@ -43,6 +43,12 @@ void Accumulate(Tensor& sum, Tensor addend) {
     sum = std::move(addend);
     return;
   }
+  if (SizeOf(sum.dtype()) < sizeof(float)) {  // f16 and bf16 are added as f32 and rounded.
+    Tensor wide = sum.To(DType::kF32);
+    Accumulate(wide, addend.To(DType::kF32));
+    sum = wide.To(sum.dtype());
+    return;
+  }
   if (!sum.IsSoleOwner()) {
     if (addend.IsSoleOwner()) {
       std::swap(sum, addend);
@@ -50,7 +56,7 @@ void Accumulate(Tensor& sum, Tensor addend) {
       sum = sum.Clone();
     }
   }
-  DispatchFloating(sum.dtype(), "Backward", [&](auto zero) {
+  DispatchF32OrF64(sum.dtype(), "Backward", [&](auto zero) {
     using T = decltype(zero);
     kernels::Axpy<T>(sum.numel(), T{1}, addend.data<T>(), sum.mutable_data<T>());
   });
@@ -166,7 +172,7 @@ void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& o
   if (!grad_enabled) return;
   if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); })) return;
   if (!IsFloating(output.dtype())) {
-    throw Error(fmt::format("Record: the output of {} is {}, expected f32 or f64: only such have gradients", op,
+    throw Error(fmt::format("Record: the output of {} is {}, expected a floating dtype: only such have gradients", op,
                             NameOf(output.dtype())));
   }
   if (output.impl()->leaf_requires_grad) {

@@ -2,36 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <tuple>
+#include <utility>
+
 #include "twofour/core/error.h"
 
 namespace twofour {
+namespace {
 
-size_t SizeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-    case DType::kI32:
-      return 4;
-    case DType::kF64:
-      return 8;
-    case DType::kBool:
-      return 1;
-  }
-  return 0;
+/// Whether the row for `dtype` stands at its place and has the size of the C++ type.
+template <DType dtype>
+constexpr bool kRowFits = InfoOf(dtype).dtype == dtype&& InfoOf(dtype).bytes == sizeof(ElementType<dtype>);
+
+template <size_t... place>
+constexpr bool AllRowsFit(std::index_sequence<place...>) {
+  return (kRowFits<static_cast<DType>(place)> && ...);
 }
 
-std::string_view NameOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "f32";
-    case DType::kF64:
-      return "f64";
-    case DType::kI32:
-      return "i32";
-    case DType::kBool:
-      return "bool";
-  }
-  return "?";
-}
+static_assert(std::size(kDTypes) == std::tuple_size_v<ElementTypes>);
+static_assert(AllRowsFit(std::make_index_sequence<std::size(kDTypes)>()));
+
+}  // namespace
 
 void ThrowUnsupportedDType(std::string_view op, DType dtype) {
   throw Error(fmt::format("{}: got a tensor of dtype {}, expected f32 or f64", op, NameOf(dtype)));

@@ -3,54 +3,100 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+
+#include "twofour/core/half.h"
 
 namespace twofour {
 
-/// Element type of a Tensor. Training runs in kF32; kF64 exists so that every op can be checked
-/// against double-precision finite differences; kI32 holds class labels and token ids; kBool holds
-/// masks (one byte, 0 or 1).
-enum class DType { kF32, kF64, kI32, kBool };
+/// Element type of a Tensor. Ops compute in kF32, and in kF64 so that each can be checked against finite differences
+/// in double precision. kI32 holds class labels and token ids, kBool masks. All ten can be stored, saved, loaded and
+/// converted (see Cast).
+///
+/// A new dtype is a value here, a row of kDTypes and a type of ElementTypes.
+enum class DType : uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 
+enum class DTypeKind : uint8_t { kFloating, kInteger, kBool };
+
+/// What there is to know of a dtype.
+struct DTypeInfo {
+  DType dtype;
+  std::string_view name;
+  std::string_view safetensors_name;  ///< As files name it.
+  size_t bytes;                       ///< Of one element.
+  DTypeKind kind;
+};
+
+/// All dtypes, in the order of the enum.
+inline constexpr DTypeInfo kDTypes[] = {
+    {DType::kF64, "f64", "F64", 8, DTypeKind::kFloating}, {DType::kF32, "f32", "F32", 4, DTypeKind::kFloating},
+    {DType::kF16, "f16", "F16", 2, DTypeKind::kFloating}, {DType::kBF16, "bf16", "BF16", 2, DTypeKind::kFloating},
+    {DType::kI64, "i64", "I64", 8, DTypeKind::kInteger},  {DType::kI32, "i32", "I32", 4, DTypeKind::kInteger},
+    {DType::kI16, "i16", "I16", 2, DTypeKind::kInteger},  {DType::kI8, "i8", "I8", 1, DTypeKind::kInteger},
+    {DType::kU8, "u8", "U8", 1, DTypeKind::kInteger},     {DType::kBool, "bool", "BOOL", 1, DTypeKind::kBool},
+};
+
+/// The C++ types of the elements, in the same order. uint8_t and bool take a byte each and are nevertheless different:
+/// the elements of kBool are read and written as bool only.
+using ElementTypes = std::tuple<double, float, Float16, BFloat16, int64_t, int32_t, int16_t, int8_t, uint8_t, bool>;
+template <DType dtype>
+using ElementType = std::tuple_element_t<static_cast<size_t>(dtype), ElementTypes>;
+
+constexpr const DTypeInfo& InfoOf(DType dtype) { return kDTypes[static_cast<size_t>(dtype)]; }
 /// Bytes of one element.
-size_t SizeOf(DType dtype);
+constexpr size_t SizeOf(DType dtype) { return InfoOf(dtype).bytes; }
+/// "f32", "bool" and so on.
+constexpr std::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
+/// f64, f32, f16 and bf16: those that can have a gradient.
+constexpr bool IsFloating(DType dtype) { return InfoOf(dtype).kind == DTypeKind::kFloating; }
 
-/// "f32", "f64", "i32", "bool".
-std::string_view NameOf(DType dtype);
+namespace internal {
 
-inline bool IsFloating(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
-
-/// The DType that holds elements of type T: float, double, int32_t, and bool or uint8_t for kBool.
-template <typename T>
-constexpr DType DTypeOf() {
-  if constexpr (std::is_same_v<T, float>) {
-    return DType::kF32;
-  } else if constexpr (std::is_same_v<T, double>) {
-    return DType::kF64;
-  } else if constexpr (std::is_same_v<T, int32_t>) {
-    return DType::kI32;
+/// The place of T in ElementTypes; their number where it is none of them.
+template <typename T, size_t at = 0>
+constexpr size_t PlaceOfElementType() {
+  if constexpr (at == std::tuple_size_v<ElementTypes>) {
+    return at;
+  } else if constexpr (std::is_same_v<T, std::tuple_element_t<at, ElementTypes>>) {
+    return at;
   } else {
-    static_assert(std::is_same_v<T, bool> || std::is_same_v<T, uint8_t>,
-                  "a Tensor holds elements of type float, double, int32_t, or bool (also as uint8_t)");
-    return DType::kBool;
+    return PlaceOfElementType<T, at + 1>();
   }
 }
 
-/// Throws the Error of an op that was given a dtype it does not take.
+}  // namespace internal
+
+/// The DType whose elements are of type T.
+template <typename T>
+constexpr DType DTypeOf() {
+  constexpr size_t place = internal::PlaceOfElementType<T>();
+  static_assert(place < std::tuple_size_v<ElementTypes>,
+                "a Tensor holds elements of type double, float, Float16, BFloat16, int64_t, int32_t, int16_t, int8_t, "
+                "uint8_t or bool");
+  return static_cast<DType>(place);
+}
+
+/// Calls `function` with a zero of the C++ type of `dtype`'s elements.
+template <size_t at = 0, typename F>
+void DispatchDType(DType dtype, F&& function) {
+  if (static_cast<size_t>(dtype) == at) {
+    function(std::tuple_element_t<at, ElementTypes>{});
+  } else if constexpr (at + 1 < std::tuple_size_v<ElementTypes>) {
+    DispatchDType<at + 1>(dtype, function);
+  }
+}
+
+/// Throws the Error of an op that was given a dtype other than f32 and f64.
 [[noreturn]] void ThrowUnsupportedDType(std::string_view op, DType dtype);
 
 /// Calls `function(float{})` or `function(double{})` as `dtype` says; any other dtype is an Error
 /// that names `op`.
 template <typename F>
-decltype(auto) DispatchFloating(DType dtype, std::string_view op, F&& function) {
-  switch (dtype) {
-    case DType::kF32:
-      return function(float{});
-    case DType::kF64:
-      return function(double{});
-    default:
-      ThrowUnsupportedDType(op, dtype);
-  }
+decltype(auto) DispatchF32OrF64(DType dtype, std::string_view op, F&& function) {
+  if (dtype == DType::kF32) return function(float{});
+  if (dtype == DType::kF64) return function(double{});
+  ThrowUnsupportedDType(op, dtype);
 }
 
 }  // namespace twofour

@@ -5,6 +5,7 @@
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/attention.h"
+#include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/dropout.h"
 #include "twofour/core/ops/embedding.h"
 #include "twofour/core/ops/linear_cross_entropy.h"

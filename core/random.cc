@@ -77,7 +77,7 @@ uint64_t RandomSequence::Below64(uint64_t bound) {
 }
 
 void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key) {
-  DispatchFloating(tensor.dtype(), "FillUniform", [&](auto zero) {
+  DispatchF32OrF64(tensor.dtype(), "FillUniform", [&](auto zero) {
     using T = decltype(zero);
     RandomSequence sequence(key);
     T* out = tensor.mutable_data<T>();
@@ -86,7 +86,7 @@ void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key) 
 }
 
 void FillNormal(Tensor& tensor, double mean, double stddev, const RandomKey& key) {
-  DispatchFloating(tensor.dtype(), "FillNormal", [&](auto zero) {
+  DispatchF32OrF64(tensor.dtype(), "FillNormal", [&](auto zero) {
     using T = decltype(zero);
     RandomSequence sequence(key);
     T* out = tensor.mutable_data<T>();

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
+#include "twofour/core/convert_element.h"
 #include "twofour/core/error.h"
 
 namespace twofour {
@@ -21,35 +22,18 @@ std::shared_ptr<Tensor::Impl> MakeImpl(std::shared_ptr<Storage> storage, Shape s
   return impl;
 }
 
-/// Calls `function` with a value of the C++ type that `dtype` stores.
-template <typename F>
-void DispatchAny(DType dtype, F&& function) {
-  switch (dtype) {
-    case DType::kF32:
-      return function(float{});
-    case DType::kF64:
-      return function(double{});
-    case DType::kI32:
-      return function(int32_t{});
-    case DType::kBool:
-      return function(uint8_t{});
-  }
-}
-
-/// A number as an element of another dtype. bool holds 0 and 1 only; what i32 cannot hold is an Error.
+/// A number as an element of another dtype. What is out of range of an integer is an Error.
 template <typename To, typename From>
-To ConvertElement(From x) {
-  if constexpr (std::is_same_v<To, uint8_t>) {
-    return x != From{0};
-  } else if constexpr (std::is_same_v<To, int32_t> && std::is_floating_point_v<From>) {
-    const double value = std::trunc(static_cast<double>(x));
-    if (!(value >= -2147483648.0 && value <= 2147483647.0)) {
-      throw Error(fmt::format("cannot store {} as i32, expected -2147483648 to 2147483647", static_cast<double>(x)));
+To CheckedElement(From x) {
+  if constexpr (std::is_integral_v<To>) {
+    if (!HoldsElement<To>(x)) {
+      using Printed = std::conditional_t<std::is_integral_v<From>, From, double>;
+      using Limits = std::numeric_limits<To>;
+      throw Error(fmt::format("cannot store {} as {}, expected {} to {}", ConvertElement<Printed>(x),
+                              NameOf(DTypeOf<To>()), +Limits::min(), +Limits::max()));
     }
-    return static_cast<To>(value);
-  } else {
-    return static_cast<To>(x);
   }
+  return ConvertElement<To>(x);
 }
 
 }  // namespace
@@ -84,11 +68,11 @@ void Tensor::RequireDefined(const char* what) const {
   if (!defined()) throw Error(fmt::format("{}: the tensor is undefined", what));
 }
 
-void Tensor::RequireDType(DType dtype) const {
-  RequireDefined("data");
-  if (impl_->dtype != dtype) {
-    throw Error(fmt::format("data: the tensor holds {}, not {}", NameOf(impl_->dtype), NameOf(dtype)));
-  }
+void Tensor::RequireDType(DType dtype, const char* op) const {
+  if (defined() && impl_->dtype == dtype) return;
+  if (std::string_view(op) == "operator()") op = "data";  // A lambda's name says nothing.
+  RequireDefined(op);
+  throw Error(fmt::format("{}: the tensor holds {}, not {}", op, NameOf(impl_->dtype), NameOf(dtype)));
 }
 
 const Shape& Tensor::shape() const {
@@ -141,15 +125,15 @@ uint64_t Tensor::version() const {
 double Tensor::item() const {
   if (numel() != 1) throw Error(fmt::format("item: expected one element, got shape {}", ToString(shape())));
   double value = 0;
-  DispatchAny(dtype(), [&](auto zero) { value = static_cast<double>(*data<decltype(zero)>()); });
+  DispatchDType(dtype(), [&](auto zero) { value = ConvertElement<double>(*data<decltype(zero)>()); });
   return value;
 }
 
 std::vector<float> Tensor::ToVector() const {
   std::vector<float> values(static_cast<size_t>(numel()));
-  DispatchAny(dtype(), [&](auto zero) {
+  DispatchDType(dtype(), [&](auto zero) {
     const auto* source = data<decltype(zero)>();
-    std::transform(source, source + numel(), values.begin(), [](auto x) { return static_cast<float>(x); });
+    std::transform(source, source + numel(), values.begin(), [](auto x) { return ConvertElement<float>(x); });
   });
   return values;
 }
@@ -172,11 +156,11 @@ Tensor Tensor::View(Shape new_shape) const {
 Tensor Tensor::To(DType new_dtype) const {
   if (new_dtype == dtype()) return Detach();
   Tensor result = Empty(shape(), new_dtype);
-  DispatchAny(dtype(), [&](auto from) {
-    DispatchAny(new_dtype, [&](auto to) {
+  DispatchDType(dtype(), [&](auto from) {
+    DispatchDType(new_dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
       std::transform(source, source + numel(), result.mutable_data<decltype(to)>(),
-                     [](auto x) { return ConvertElement<decltype(to)>(x); });
+                     [](auto x) { return CheckedElement<decltype(to)>(x); });
     });
   });
   return result;
@@ -193,9 +177,9 @@ void Tensor::CopyFrom(const Tensor& source) {
 }
 
 void Tensor::Fill(double value) {
-  DispatchAny(dtype(), [&](auto zero) {
+  DispatchDType(dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T element = ConvertElement<T>(value);
+    const T element = CheckedElement<T>(value);
     std::fill_n(mutable_data<T>(), numel(), element);
   });
 }
@@ -205,7 +189,9 @@ bool Tensor::requires_grad() const { return defined() && (impl_->leaf_requires_g
 Tensor& Tensor::set_requires_grad(bool value) {
   RequireDefined("set_requires_grad");
   if (impl_->node != nullptr) throw Error("set_requires_grad: only a leaf can ask for a gradient");
-  if (value && !IsFloating(impl_->dtype)) ThrowUnsupportedDType("set_requires_grad", impl_->dtype);
+  if (value && !IsFloating(impl_->dtype)) {
+    throw Error(fmt::format("set_requires_grad: the tensor holds {}, expected a floating dtype", NameOf(impl_->dtype)));
+  }
   impl_->leaf_requires_grad = value;
   return *this;
 }

@@ -59,19 +59,19 @@ class Tensor {
   int64_t cols() const;
   int64_t rows() const;
 
-  /// Elements for reading. Throws Error when T is not the tensor's dtype. kBool can be read, and written, as bool and
-  /// as uint8_t: bytes that are 0 or 1.
+  /// Elements for reading. T is exactly ElementType of the tensor's dtype, or Error is thrown that names `op`: the
+  /// function that asks, if it gives no other name.
   template <typename T>
-  const T* data() const {
-    RequireDType(DTypeOf<T>());
+  const T* data(const char* op = __builtin_FUNCTION()) const {
+    RequireDType(DTypeOf<T>(), op);
     return reinterpret_cast<const T*>(raw());
   }
   /// Elements for writing in place; advances version(). Call it anew for each round of writes: what
   /// reads a weight's version (mask refreshes, saved tensors) sees a write only when it was
   /// announced this way.
   template <typename T>
-  T* mutable_data() {
-    RequireDType(DTypeOf<T>());
+  T* mutable_data(const char* op = __builtin_FUNCTION()) {
+    RequireDType(DTypeOf<T>(), op);
     return reinterpret_cast<T*>(mutable_raw());
   }
   /// Bytes of the elements, for files.
@@ -80,7 +80,7 @@ class Tensor {
   /// Number of in-place writes so far to the elements that this handle shares.
   uint64_t version() const;
 
-  /// The single element of a one-element tensor, as double.
+  /// The single element of a one-element tensor, as double: an i64 beyond 2^53 is rounded.
   double item() const;
   std::vector<float> ToVector() const;
 
@@ -92,8 +92,7 @@ class Tensor {
   /// for the op).
   Tensor View(Shape shape) const;
   /// A copy converted to another dtype, outside any graph; itself, detached, when the dtype is the
-  /// same. Fractions are cut off for kI32, which throws Error on what it cannot hold; kBool is 1
-  /// for everything but 0.
+  /// same. As Cast, which is the op, but for numbers that an integer dtype cannot hold: they are an Error here.
   Tensor To(DType dtype) const;
   /// Overwrites the elements. Throws Error on another shape or dtype.
   void CopyFrom(const Tensor& source);
@@ -129,7 +128,7 @@ class Tensor {
   explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   static Tensor EmptyFor(size_t values, Shape shape, DType dtype);
   void RequireDefined(const char* what) const;
-  void RequireDType(DType dtype) const;
+  void RequireDType(DType dtype, const char* op) const;
 
   std::shared_ptr<Impl> impl_;
 };

@@ -43,10 +43,10 @@ Mask Mask::FromTensor(const Tensor& kept) {
     throw Error("mask: expected a bool tensor [rows, cols]");
   }
   Mask mask(kept.dim(0), kept.dim(1));
-  const uint8_t* entries = kept.data<uint8_t>();
+  const bool* entries = kept.data<bool>();
   for (int64_t row = 0; row < mask.rows_; ++row) {
     for (int64_t col = 0; col < mask.cols_; ++col) {
-      if (entries[row * mask.cols_ + col] == 0) continue;
+      if (!entries[row * mask.cols_ + col]) continue;
       TileMask& tile = mask.tiles()[row / kTileSize * mask.tile_cols() + col / kTileSize];
       tile = static_cast<TileMask>(tile | 1u << (row % kTileSize * kTileSize + col % kTileSize));
     }
@@ -84,7 +84,7 @@ MaskFormat Mask::format() const {
 
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
-  uint8_t* out = kept.mutable_data<uint8_t>();
+  auto* out = reinterpret_cast<uint8_t*>(kept.mutable_data<bool>());  // Bytes of 0 and 1.
   ForEachTileRow(*this, [&](int64_t tile_row) {
     ExpandTiles(tiles() + tile_row * tile_cols(), cols_, out + tile_row * kTileSize * cols_);
   });

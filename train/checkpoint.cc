@@ -13,6 +13,7 @@
 #include "twofour/core/io/replace_directory.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
 namespace {
@@ -45,6 +46,7 @@ void SaveChecked(FileSystem& files, const fs::path& path, const std::vector<Name
 
 std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
   SafetensorsFile file = LoadSafetensors(files, path);
+  SkipForeignTypes(file);
   if (!file.skipped.empty()) {
     throw Error(fmt::format("{}: tensor '{}': {}, expected F32, F64, I32 or BOOL, which are all that twofour writes",
                             path.string(), file.skipped[0].name, Describe(file.skipped[0])));

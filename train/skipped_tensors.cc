@@ -4,11 +4,36 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/nn/state_dict.h"
 
 namespace twofour::train {
+namespace {
+
+/// Parameters are f32; buffers and the states of optimizers take the others.
+bool IsOfModels(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kI32 || dtype == DType::kBool;
+}
+
+}  // namespace
+
+void SkipForeignTypes(SafetensorsFile& file) {
+  std::vector<NamedTensor> kept;
+  kept.reserve(file.tensors.size());
+  for (NamedTensor& named : file.tensors) {
+    const Tensor& tensor = named.tensor;
+    if (IsOfModels(tensor.dtype())) {
+      kept.push_back(std::move(named));
+    } else {
+      file.skipped.push_back({std::move(named.name),
+                              std::string(InfoOf(tensor.dtype()).safetensors_name),
+                              {tensor.shape().begin(), tensor.shape().end()}});
+    }
+  }
+  file.tensors = std::move(kept);
+}
 
 void RequireNoneNeeded(const std::vector<SkippedTensor>& skipped, nn::Module& model, const std::string& source) {
   if (skipped.empty()) return;

@@ -211,19 +211,8 @@ class PosixFileSystem final : public FileSystem {
     return names;
   }
 
-  std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) override {
-    // Without O_NONBLOCK opening a named pipe would wait for a writer, perhaps for ever.
-    const Descriptor fd(Open(path, O_RDONLY | O_NONBLOCK));
-    if (fd.get() < 0) ThrowReading("read", path, ReasonOf(errno));
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) ThrowReading("read", path, ReasonOf(errno));
-    if (S_ISDIR(status.st_mode)) ThrowReading("read", path, ReasonOf(EISDIR));
-    if (!S_ISREG(status.st_mode)) ThrowReading("read", path, "it is not a regular file");
-    const auto size = static_cast<uint64_t>(status.st_size);
-    if (size > max_bytes) {
-      ThrowReading("read", path, fmt::format("it holds {} bytes, expected at most {}", size, max_bytes));
-    }
-    return ReadExactly(fd.get(), path, size);
+  std::unique_ptr<ReadableFile> OpenFile(const Path& path, uint64_t max_bytes) override {
+    return internal::OpenPosixFile(path, max_bytes);
   }
 
   LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
@@ -240,25 +229,6 @@ class PosixFileSystem final : public FileSystem {
     SyncDirectory(ParentOf(to));
     if (ParentOf(from) != ParentOf(to)) SyncDirectory(ParentOf(from));
   }
-
-  static std::vector<std::byte> ReadExactly(int fd, const Path& path, uint64_t size) {
-    std::vector<std::byte> bytes;
-    try {
-      bytes.resize(size);
-    } catch (const std::exception&) {  // bad_alloc or length_error.
-      throw Error(fmt::format("cannot read {}: no memory for its {} bytes", path.string(), size),
-                  ErrorKind::kRuntimeFailure);
-    }
-    std::span<std::byte> rest(bytes);
-    while (!rest.empty()) {
-      const ssize_t count = ::read(fd, rest.data(), rest.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) ThrowReading("read", path, ReasonOf(errno));
-      if (count == 0) ThrowReading("read", path, "it became shorter while it was being read");
-      rest = rest.subspan(static_cast<size_t>(count));
-    }
-    return bytes;
-  }
 };
 
 }  // namespace
@@ -266,6 +236,19 @@ class PosixFileSystem final : public FileSystem {
 FileSystem& FileSystem::Default() {
   static PosixFileSystem file_system;
   return file_system;
+}
+
+std::vector<std::byte> FileSystem::ReadFile(const Path& path, uint64_t max_bytes) {
+  const std::unique_ptr<ReadableFile> file = OpenFile(path, max_bytes);
+  std::vector<std::byte> bytes;
+  try {
+    bytes.resize(file->size());
+  } catch (const std::exception&) {  // bad_alloc or length_error.
+    throw Error(fmt::format("cannot read {}: no memory for its {} bytes", path.string(), file->size()),
+                ErrorKind::kRuntimeFailure);
+  }
+  file->Read(0, bytes);
+  return bytes;
 }
 
 Path TemporaryPathFor(const Path& path) {

@@ -3,10 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "twofour/core/io/readable_file.h"
 
 namespace twofour {
 
@@ -62,8 +65,11 @@ class FileSystem {
   virtual bool Exists(const Path& path) = 0;
   /// Names in a directory, without "." and "..", sorted bytewise.
   virtual std::vector<std::string> ListDirectory(const Path& path) = 0;
-  /// The contents of a regular file. One of more than `max_bytes` is an Error, thrown before anything is allocated.
-  virtual std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) = 0;
+  /// Opens a regular file for reading. One of more than `max_bytes` is an Error.
+  virtual std::unique_ptr<ReadableFile> OpenFile(const Path& path, uint64_t max_bytes) = 0;
+  /// The contents of a regular file, for small ones. One of more than `max_bytes` is an Error, thrown before anything
+  /// is allocated.
+  std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes);
 
   /// Takes the lock of an open file, which the kernel drops when the last descriptor of this opening is closed, or says
   /// at once why not. Throws Error, naming `path`, on any other failure.

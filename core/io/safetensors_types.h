@@ -8,9 +8,6 @@
 
 namespace twofour::internal {
 
-/// "F32", "F64", "I32", "BOOL".
-std::string_view SafetensorsNameOf(DType dtype);
-
 /// The DType of the element type that the format calls `name`; nullopt where twofour has none.
 std::optional<DType> DTypeOfSafetensorsName(std::string_view name);
 

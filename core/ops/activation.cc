@@ -17,15 +17,15 @@ namespace {
 /// kernels.
 template <typename Forward, typename Backward>
 Tensor Activation(const char* op, const Tensor& x, Forward forward, Backward backward) {
-  ops::RequireFloating(op, "x", x);
+  ops::RequireF32OrF64(op, "x", x);
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), op, [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), op, [&](auto zero) {
     using T = decltype(zero);
     forward(x.numel(), x.data<T>(), y.mutable_data<T>());
   });
   autograd::Record(op, {x}, y, [op, backward, saved = autograd::SavedTensor(x)](const Tensor& dy) {
     Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchFloating(dy.dtype(), op, [&](auto zero) {
+    DispatchF32OrF64(dy.dtype(), op, [&](auto zero) {
       using T = decltype(zero);
       backward(dy.numel(), saved.Get().data<T>(), dy.data<T>(), dx.mutable_data<T>());
     });
@@ -53,18 +53,18 @@ Tensor Gelu(const Tensor& x) {
 }
 
 Tensor SoftCap(const Tensor& x, double cap) {
-  ops::RequireFloating("SoftCap", "x", x);
+  ops::RequireF32OrF64("SoftCap", "x", x);
   if (!(cap > 0) || !std::isfinite(cap)) {
     throw Error(fmt::format("SoftCap: cap {}, expected a positive finite number", cap));
   }
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), "SoftCap", [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), "SoftCap", [&](auto zero) {
     using T = decltype(zero);
     kernels::SoftCap<T>(x.numel(), static_cast<T>(cap), x.data<T>(), y.mutable_data<T>());
   });
   autograd::Record("SoftCap", {x}, y, [cap, saved = autograd::SavedTensor(y)](const Tensor& dy) {
     Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchFloating(dy.dtype(), "SoftCap", [&](auto zero) {
+    DispatchF32OrF64(dy.dtype(), "SoftCap", [&](auto zero) {
       using T = decltype(zero);
       kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), saved.Get().data<T>(), dy.data<T>(),
                               dx.mutable_data<T>());
@@ -75,17 +75,17 @@ Tensor SoftCap(const Tensor& x, double cap) {
 }
 
 Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
-  ops::RequireFloating("SwiGlu", "gate", gate);
+  ops::RequireF32OrF64("SwiGlu", "gate", gate);
   ops::RequireLike("SwiGlu", "up", up, gate, gate.shape());
   Tensor y = Tensor::Empty(gate.shape(), gate.dtype());
-  DispatchFloating(gate.dtype(), "SwiGlu", [&](auto zero) {
+  DispatchF32OrF64(gate.dtype(), "SwiGlu", [&](auto zero) {
     using T = decltype(zero);
     kernels::SwiGlu<T>(gate.numel(), gate.data<T>(), up.data<T>(), y.mutable_data<T>());
   });
   autograd::Record("SwiGlu", {gate, up}, y,
                    [saved_gate = autograd::SavedTensor(gate), saved_up = autograd::SavedTensor(up)](const Tensor& dy) {
                      Tensor dgate = Tensor::Empty(dy.shape(), dy.dtype()), dup = Tensor::Empty(dy.shape(), dy.dtype());
-                     DispatchFloating(dy.dtype(), "SwiGlu", [&](auto zero) {
+                     DispatchF32OrF64(dy.dtype(), "SwiGlu", [&](auto zero) {
                        using T = decltype(zero);
                        kernels::SwiGluGrad<T>(dy.numel(), saved_gate.Get().data<T>(), saved_up.Get().data<T>(),
                                               dy.data<T>(), dgate.mutable_data<T>(), dup.mutable_data<T>());

@@ -17,7 +17,7 @@ using autograd::SavedTensor;
 
 Tensor Scaled(const Tensor& x, double factor) {
   Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), "Scale", [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), "Scale", [&](auto zero) {
     using T = decltype(zero);
     kernels::Scale<T>(x.numel(), static_cast<T>(factor), x.data<T>(), out.mutable_data<T>());
   });
@@ -26,7 +26,7 @@ Tensor Scaled(const Tensor& x, double factor) {
 
 Tensor Product(const Tensor& a, const Tensor& b) {
   Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchFloating(a.dtype(), "Mul", [&](auto zero) {
+  DispatchF32OrF64(a.dtype(), "Mul", [&](auto zero) {
     using T = decltype(zero);
     kernels::Mul<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
@@ -35,9 +35,9 @@ Tensor Product(const Tensor& a, const Tensor& b) {
 
 /// factor * sum(x), with gradient factor for every element.
 Tensor ScaledSum(const char* op, const Tensor& x, double factor) {
-  ops::RequireFloating(op, "x", x);
+  ops::RequireF32OrF64(op, "x", x);
   double sum = 0;
-  DispatchFloating(x.dtype(), op, [&](auto zero) { sum = kernels::Sum(x.numel(), x.data<decltype(zero)>()); });
+  DispatchF32OrF64(x.dtype(), op, [&](auto zero) { sum = kernels::Sum(x.numel(), x.data<decltype(zero)>()); });
   Tensor out = Tensor::Scalar(factor * sum, x.dtype());
   autograd::Record(op, {x}, out, [shape = x.shape(), factor](const Tensor& dy) {
     return std::vector<Tensor>{Tensor::Full(shape, dy.item() * factor, dy.dtype())};
@@ -65,10 +65,10 @@ Shape InferSize(const Tensor& x, Shape shape) {
 }  // namespace
 
 Tensor Add(const Tensor& a, const Tensor& b) {
-  ops::RequireFloating("Add", "a", a);
+  ops::RequireF32OrF64("Add", "a", a);
   ops::RequireLike("Add", "b", b, a, a.shape());
   Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchFloating(a.dtype(), "Add", [&](auto zero) {
+  DispatchF32OrF64(a.dtype(), "Add", [&](auto zero) {
     using T = decltype(zero);
     kernels::Add<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
@@ -77,7 +77,7 @@ Tensor Add(const Tensor& a, const Tensor& b) {
 }
 
 Tensor Mul(const Tensor& a, const Tensor& b) {
-  ops::RequireFloating("Mul", "a", a);
+  ops::RequireF32OrF64("Mul", "a", a);
   ops::RequireLike("Mul", "b", b, a, a.shape());
   Tensor out = Product(a, b);
   autograd::Record("Mul", {a, b}, out,
@@ -90,7 +90,7 @@ Tensor Mul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor Scale(const Tensor& x, double factor) {
-  ops::RequireFloating("Scale", "x", x);
+  ops::RequireF32OrF64("Scale", "x", x);
   Tensor out = Scaled(x, factor);
   autograd::Record("Scale", {x}, out, [factor](const Tensor& dy) { return std::vector<Tensor>{Scaled(dy, factor)}; });
   return out;
@@ -99,7 +99,7 @@ Tensor Scale(const Tensor& x, double factor) {
 Tensor Sum(const Tensor& x) { return ScaledSum("Sum", x, 1.0); }
 
 Tensor Mean(const Tensor& x) {
-  ops::RequireFloating("Mean", "x", x);
+  ops::RequireF32OrF64("Mean", "x", x);
   return ScaledSum("Mean", x, x.numel() == 0 ? 0.0 : 1.0 / static_cast<double>(x.numel()));
 }
 

@@ -17,8 +17,8 @@ using autograd::SavedTensor;
 
 kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const Tensor& v,
                                          const AttentionOptions& options) {
-  ops::RequireFloating("CausalAttention", "q", q);
-  ops::RequireFloating("CausalAttention", "k", k);
+  ops::RequireF32OrF64("CausalAttention", "q", q);
+  ops::RequireF32OrF64("CausalAttention", "k", k);
   const auto fail = [](const std::string& what) { throw Error("CausalAttention: " + what); };
   if (q.rank() != 4) fail(fmt::format("q has shape {}, expected [batch, Tq, heads, head_size]", ToString(q.shape())));
   if (k.rank() != 4)
@@ -52,7 +52,7 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
   const kernels::AttentionProblem problem = CheckedProblem(q, k, v, options);
   Tensor out = Tensor::Empty(q.shape(), q.dtype());
   Tensor log_sums = Tensor::Empty({problem.batch, problem.heads, problem.queries}, q.dtype());
-  DispatchFloating(q.dtype(), "CausalAttention", [&](auto zero) {
+  DispatchF32OrF64(q.dtype(), "CausalAttention", [&](auto zero) {
     using T = decltype(zero);
     kernels::CausalAttention<T>(problem, q.data<T>(), k.data<T>(), v.data<T>(), out.mutable_data<T>(),
                                 log_sums.mutable_data<T>());
@@ -68,7 +68,7 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
         for (Tensor* unused_rows : {&dk, &dv}) {
           if (unused_rows->defined() && problem.keys < problem.key_capacity) unused_rows->Fill(0);
         }
-        DispatchFloating(dout.dtype(), "CausalAttention", [&](auto zero) {
+        DispatchF32OrF64(dout.dtype(), "CausalAttention", [&](auto zero) {
           using T = decltype(zero);
           kernels::CausalAttentionGrad<T>(problem, sq.Get().data<T>(), sk.Get().data<T>(), sv.Get().data<T>(),
                                           saved.Get().data<T>(), log_sums.data<T>(), dout.data<T>(),

@@ -6,9 +6,9 @@
 
 namespace twofour::ops {
 
-void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor) {
+void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor) {
   if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
-  if (!IsFloating(tensor.dtype())) {
+  if (tensor.dtype() != DType::kF32 && tensor.dtype() != DType::kF64) {
     throw Error(fmt::format("{}: {} has dtype {}, expected f32 or f64", op, name, NameOf(tensor.dtype())));
   }
 }

@@ -10,7 +10,7 @@ namespace twofour::ops {
 // expected.
 
 /// Defined and f32 or f64.
-void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor);
+void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor);
 /// The same dtype as `reference`, and the given shape.
 void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
                  const Shape& shape);

@@ -15,7 +15,7 @@ namespace {
 /// Applies the mask that `key` stands for. The backward pass draws it again: nothing is stored.
 Tensor Masked(const Tensor& x, double p, const RandomKey& key) {
   Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), "Dropout", [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), "Dropout", [&](auto zero) {
     using T = decltype(zero);
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
@@ -36,7 +36,7 @@ Tensor Masked(const Tensor& x, double p, const RandomKey& key) {
 }  // namespace
 
 Tensor Dropout(const Tensor& x, double p, const RandomKey& key) {
-  ops::RequireFloating("Dropout", "x", x);
+  ops::RequireF32OrF64("Dropout", "x", x);
   if (!(p >= 0.0 && p <= 1.0)) throw Error(fmt::format("Dropout: p is {}, expected a probability in [0, 1]", p));
   Tensor out = Masked(x, p, key);
   autograd::Record("Dropout", {x}, out, [p, key](const Tensor& dy) { return std::vector<Tensor>{Masked(dy, p, key)}; });

@@ -14,7 +14,7 @@ namespace {
 
 Tensor Gather(const Tensor& indices, const Tensor& weight, Shape shape) {
   Tensor out = Tensor::Empty(std::move(shape), weight.dtype());
-  DispatchFloating(weight.dtype(), "Embedding", [&](auto zero) {
+  DispatchF32OrF64(weight.dtype(), "Embedding", [&](auto zero) {
     using T = decltype(zero);
     const int64_t features = weight.dim(1);
     const int32_t* index = indices.data<int32_t>();
@@ -29,7 +29,7 @@ Tensor Gather(const Tensor& indices, const Tensor& weight, Shape shape) {
 
 Tensor ScatterAdd(const Tensor& indices, const Tensor& dy, int64_t entries, int64_t features) {
   Tensor dweight = Tensor::Zeros({entries, features}, dy.dtype());
-  DispatchFloating(dy.dtype(), "Embedding", [&](auto zero) {
+  DispatchF32OrF64(dy.dtype(), "Embedding", [&](auto zero) {
     using T = decltype(zero);
     const int32_t* index = indices.data<int32_t>();
     const T* grad = dy.data<T>();
@@ -49,7 +49,7 @@ Tensor ScatterAdd(const Tensor& indices, const Tensor& dy, int64_t entries, int6
 
 Tensor Embedding(const Tensor& indices, const Tensor& weight) {
   ops::RequireIndices("Embedding", "indices", indices);
-  ops::RequireFloating("Embedding", "weight", weight);
+  ops::RequireF32OrF64("Embedding", "weight", weight);
   if (weight.rank() != 2) {
     throw Error(fmt::format("Embedding: weight has shape {}, expected [entries, features]", ToString(weight.shape())));
   }

@@ -21,8 +21,8 @@ using kernels::Transpose;
 constexpr char kOp[] = "LinearCrossEntropy";
 
 void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const LinearCrossEntropyOptions& options) {
-  ops::RequireFloating(kOp, "x", x);
-  ops::RequireFloating(kOp, "weight", weight);
+  ops::RequireF32OrF64(kOp, "x", x);
+  ops::RequireF32OrF64(kOp, "weight", weight);
   ops::RequireIndices(kOp, "targets", targets);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
     throw Error(
@@ -135,7 +135,7 @@ Tensor GradFor(const Tensor& input, int64_t rows) {
 /// grad *= factor, in place: a graph is walked once, and nobody else has seen `grad`.
 void ScaleInPlace(double factor, Tensor& grad) {
   if (!grad.defined() || factor == 1.0) return;
-  DispatchFloating(grad.dtype(), kOp, [&](auto zero) {
+  DispatchF32OrF64(grad.dtype(), kOp, [&](auto zero) {
     using T = decltype(zero);
     T* values = grad.mutable_data<T>();
     kernels::Scale<T>(grad.numel(), static_cast<T>(factor), values, values);
@@ -151,7 +151,7 @@ Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& t
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
   Tensor dx = GradFor(x, x.rows()), dweight = GradFor(weight, x.rows());
   double sum = 0;
-  DispatchFloating(x.dtype(), kOp, [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), kOp, [&](auto zero) {
     using T = decltype(zero);
     sum = Pass<T>(x, weight, targets, options)
               .Run(mean, ops::MutableDataOrNull<T>(dx), ops::MutableDataOrNull<T>(dweight));

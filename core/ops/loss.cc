@@ -14,7 +14,7 @@ namespace twofour {
 using autograd::SavedTensor;
 
 Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
-  ops::RequireFloating("CrossEntropyLoss", "logits", logits);
+  ops::RequireF32OrF64("CrossEntropyLoss", "logits", logits);
   ops::RequireIndices("CrossEntropyLoss", "targets", targets);
   if (logits.rank() != 2 || targets.shape() != Shape{logits.dim(0)}) {
     throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
@@ -25,7 +25,7 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
   Tensor log_probs = Tensor::Empty(logits.shape(), logits.dtype());
   double sum = 0;
-  DispatchFloating(logits.dtype(), "CrossEntropyLoss", [&](auto zero) {
+  DispatchF32OrF64(logits.dtype(), "CrossEntropyLoss", [&](auto zero) {
     using T = decltype(zero);
     T* out = log_probs.mutable_data<T>();
     kernels::LogSoftmax<T>(rows, classes, logits.data<T>(), out);
@@ -39,7 +39,7 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
                    [saved = SavedTensor(log_probs), labels = SavedTensor(targets), rows, classes, ignore_index,
                     mean](const Tensor& dy) {
                      Tensor dx = Tensor::Empty({rows, classes}, dy.dtype());
-                     DispatchFloating(dy.dtype(), "CrossEntropyLoss", [&](auto zero) {
+                     DispatchF32OrF64(dy.dtype(), "CrossEntropyLoss", [&](auto zero) {
                        using T = decltype(zero);
                        kernels::CrossEntropyGrad<T>(rows, classes, saved.Get().data<T>(), labels.Get().data<int32_t>(),
                                                     ignore_index, static_cast<T>(dy.item() * mean),
@@ -51,12 +51,12 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
 }
 
 Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
-  ops::RequireFloating("MseLoss", "prediction", prediction);
+  ops::RequireF32OrF64("MseLoss", "prediction", prediction);
   ops::RequireLike("MseLoss", "target", target, prediction, prediction.shape());
   const int64_t n = prediction.numel();
   const double mean = n == 0 ? 0.0 : 1.0 / static_cast<double>(n);
   double sum = 0;
-  DispatchFloating(prediction.dtype(), "MseLoss", [&](auto zero) {
+  DispatchF32OrF64(prediction.dtype(), "MseLoss", [&](auto zero) {
     using T = decltype(zero);
     sum = kernels::SumOfSquaredDifferences(n, prediction.data<T>(), target.data<T>());
   });
@@ -67,7 +67,7 @@ Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
                      const Tensor &p = saved_prediction.Get(), &t = saved_target.Get();
                      Tensor dp = Tensor::Empty(p.shape(), p.dtype()), dt;
                      if (need_target) dt = Tensor::Empty(p.shape(), p.dtype());
-                     DispatchFloating(p.dtype(), "MseLoss", [&](auto zero) {
+                     DispatchF32OrF64(p.dtype(), "MseLoss", [&](auto zero) {
                        using T = decltype(zero);
                        const T factor = static_cast<T>(2.0 * mean * dy.item());
                        T* out = dp.mutable_data<T>();

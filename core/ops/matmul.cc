@@ -19,7 +19,7 @@ using kernels::Transpose;
 Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, const Tensor& a, const Tensor& b,
                Shape shape) {
   Tensor out = Tensor::Empty(std::move(shape), a.dtype());
-  DispatchFloating(a.dtype(), "MatMul", [&](auto zero) {
+  DispatchF32OrF64(a.dtype(), "MatMul", [&](auto zero) {
     using T = decltype(zero);
     kernels::Gemm<T>(ta, tb, m, n, k, a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
@@ -29,7 +29,7 @@ Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, cons
 /// The gradient of a bias: dy [..., out_features] summed over all rows.
 Tensor BiasGrad(const Tensor& dy) {
   Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
-  DispatchFloating(dy.dtype(), "Linear", [&](auto zero) {
+  DispatchF32OrF64(dy.dtype(), "Linear", [&](auto zero) {
     using T = decltype(zero);
     kernels::ColumnSums<T>(dy.rows(), dy.cols(), dy.data<T>(), sums.mutable_data<T>());
   });
@@ -39,8 +39,8 @@ Tensor BiasGrad(const Tensor& dy) {
 }  // namespace
 
 Tensor MatMul(const Tensor& a, const Tensor& b) {
-  ops::RequireFloating("MatMul", "a", a);
-  ops::RequireFloating("MatMul", "b", b);
+  ops::RequireF32OrF64("MatMul", "a", a);
+  ops::RequireF32OrF64("MatMul", "b", b);
   if (a.rank() != 2 || b.rank() != 2 || a.dim(1) != b.dim(0) || a.dtype() != b.dtype()) {
     throw Error(fmt::format("MatMul: a {} {} and b {} {}, expected [m, k] and [k, n] of one dtype", NameOf(a.dtype()),
                             ToString(a.shape()), NameOf(b.dtype()), ToString(b.shape())));
@@ -59,8 +59,8 @@ Tensor MatMul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  ops::RequireFloating("Linear", "x", x);
-  ops::RequireFloating("Linear", "weight", weight);
+  ops::RequireF32OrF64("Linear", "x", x);
+  ops::RequireF32OrF64("Linear", "weight", weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
     throw Error(
         fmt::format("Linear: x {} {} and weight {} {}, expected [..., in_features] and [out_features, "
@@ -73,7 +73,7 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   shape.back() = out;
   Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape));
   if (bias.defined()) {
-    DispatchFloating(x.dtype(), "Linear", [&](auto zero) {
+    DispatchF32OrF64(x.dtype(), "Linear", [&](auto zero) {
       using T = decltype(zero);
       kernels::AddRow<T>(batch, out, bias.data<T>(), y.mutable_data<T>());
     });

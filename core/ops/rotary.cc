@@ -14,7 +14,7 @@ namespace {
 
 Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), "Rotary", [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), "Rotary", [&](auto zero) {
     using T = decltype(zero);
     kernels::Rotary<T>({.batch = x.dim(0),
                         .positions = x.dim(1),
@@ -31,7 +31,7 @@ Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
 }  // namespace
 
 Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
-  ops::RequireFloating("Rotary", "x", x);
+  ops::RequireF32OrF64("Rotary", "x", x);
   if (x.rank() != 4 || x.dim(3) % 2 != 0) {
     throw Error(fmt::format("Rotary: x has shape {}, expected [batch, T, heads, head_size] with an even head_size",
                             ToString(x.shape())));

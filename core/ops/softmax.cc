@@ -10,16 +10,16 @@ namespace {
 /// An op over rows whose gradient needs its own output.
 template <typename Forward, typename Backward>
 Tensor RowOp(const char* op, const Tensor& x, Forward forward, Backward backward) {
-  ops::RequireFloating(op, "x", x);
+  ops::RequireF32OrF64(op, "x", x);
   const int64_t rows = x.rows(), cols = x.cols();
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchFloating(x.dtype(), op, [&](auto zero) {
+  DispatchF32OrF64(x.dtype(), op, [&](auto zero) {
     using T = decltype(zero);
     forward(rows, cols, x.data<T>(), y.mutable_data<T>());
   });
   autograd::Record(op, {x}, y, [op, rows, cols, backward, saved = autograd::SavedTensor(y)](const Tensor& dy) {
     Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchFloating(dy.dtype(), op, [&](auto zero) {
+    DispatchF32OrF64(dy.dtype(), op, [&](auto zero) {
       using T = decltype(zero);
       backward(rows, cols, saved.Get().data<T>(), dy.data<T>(), dx.mutable_data<T>());
     });

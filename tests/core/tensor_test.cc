@@ -19,10 +19,11 @@ using test::F64;
 using test::I32;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-Tensor Bool(const std::vector<uint8_t>& values, Shape shape) { return Tensor::FromVector(values, std::move(shape)); }
+Tensor Bool(const std::vector<bool>& values, Shape shape) { return Tensor::FromVector(values, std::move(shape)); }
 
 TEST(TensorTest, Construction) {
   EXPECT_THAT(Tensor::Zeros({2, 2}).ToVector(), ElementsAre(0, 0, 0, 0));
@@ -107,6 +108,41 @@ TEST(TensorTest, UndefinedTensorsSayWhatWasAsked) {
   EXPECT_THROW(t.rows(), Error);
   EXPECT_THROW(t.cols(), Error);
   EXPECT_THROW(t.item(), Error);
+}
+
+void NamedFunction(const Tensor& t) { t.data<double>(); }
+
+TEST(TensorTest, DataOfAnotherTypeIsAnErrorThatNamesTheFunction) {
+  EXPECT_THAT([] { NamedFunction(Tensor::Zeros({2}, DType::kBF16)); },
+              ThrowsMessage<Error>(Eq("NamedFunction: the tensor holds bf16, not f64")));
+  EXPECT_THAT([] { NamedFunction(Tensor()); }, ThrowsMessage<Error>(Eq("NamedFunction: the tensor is undefined")));
+  EXPECT_THAT([] { F32({}, {0}).data<double>("Op"); }, ThrowsMessage<Error>(Eq("Op: the tensor holds f32, not f64")));
+  EXPECT_THAT([] { F32({}, {0}).data<double>(); }, ThrowsMessage<Error>(Eq("data: the tensor holds f32, not f64")));
+}
+
+TEST(TensorTest, BytesAndBoolsAreNotReadAsEachOther) {
+  Tensor bools = Tensor::Zeros({2}, DType::kBool), bytes = Tensor::Zeros({2}, DType::kU8);
+  EXPECT_EQ(bools.data<bool>()[1], false);
+  EXPECT_EQ(bytes.data<uint8_t>()[1], 0);
+  EXPECT_THAT([&] { bools.data<uint8_t>(); }, ThrowsMessage<Error>(HasSubstr("the tensor holds bool, not u8")));
+  EXPECT_THAT([&] { bytes.mutable_data<bool>(); }, ThrowsMessage<Error>(HasSubstr("the tensor holds u8, not bool")));
+}
+
+TEST(TensorTest, HoldsEveryDType) {
+  for (const DTypeInfo& info : kDTypes) {
+    SCOPED_TRACE(info.name);
+    EXPECT_EQ(Tensor::Scalar(1, info.dtype).item(), 1);
+    EXPECT_THAT(Tensor::Full({2}, 1, info.dtype).ToVector(), ElementsAre(1, 1));
+    EXPECT_THAT(Tensor::Zeros({2}, info.dtype).ToVector(), ElementsAre(0, 0));
+    DispatchDType(info.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const Tensor t = Tensor::FromVector<T>({T(1), T(0)}, {2});
+      EXPECT_EQ(t.dtype(), info.dtype);
+      EXPECT_THAT(t.Clone().ToVector(), ElementsAre(1, 0));
+      EXPECT_THAT(t.To(DType::kF32).ToVector(), ElementsAre(1, 0));
+      ExpectBitEqual(F64({1, 0}, {2}).To(info.dtype), t);
+    });
+  }
 }
 
 TEST(TensorTest, DataOfAnotherTypeIsAnError) {
@@ -211,6 +247,25 @@ TEST(TensorTest, NumbersThatI32CannotHoldAreErrors) {
   EXPECT_THAT([] { F32({3e9f}, {1}).To(DType::kI32); },
               ThrowsMessage<Error>(AllOf(HasSubstr("3000000000"), HasSubstr("i32"))));
   ExpectBitEqual(F64({2147483647.0, -2147483648.0}, {2}).To(DType::kI32), I32({INT32_MAX, INT32_MIN}, {2}));
+}
+
+TEST(TensorTest, NumbersThatAnIntegerCannotHoldAreErrors) {
+  const auto expect = [](const Tensor& x, DType dtype, const char* message) {
+    EXPECT_THAT([&] { x.To(dtype); }, ThrowsMessage<Error>(Eq(message)));
+  };
+  expect(F32({-129}, {1}), DType::kI8, "cannot store -129 as i8, expected -128 to 127");
+  expect(F32({256}, {1}), DType::kU8, "cannot store 256 as u8, expected 0 to 255");
+  expect(I32({-1}, {1}), DType::kU8, "cannot store -1 as u8, expected 0 to 255");
+  expect(I32({40000}, {1}), DType::kI16, "cannot store 40000 as i16, expected -32768 to 32767");
+  expect(F64({0x1p63}, {1}), DType::kI64,
+         "cannot store 9.223372036854776e+18 as i64, expected -9223372036854775808 to 9223372036854775807");
+  const Tensor large = Tensor::FromVector<int64_t>({(int64_t{1} << 53) + 1}, {1});
+  expect(large, DType::kI32, "cannot store 9007199254740993 as i32, expected -2147483648 to 2147483647");
+  EXPECT_THROW(Tensor::Full({1}, 128, DType::kI8), Error);
+  ExpectBitEqual(F32({-128.9F, 127.9F}, {2}).To(DType::kI8), Tensor::FromVector<int8_t>({-128, 127}, {2}));
+  ExpectBitEqual(F32({-0.9F, 255.9F}, {2}).To(DType::kU8), Tensor::FromVector<uint8_t>({0, 255}, {2}));
+  ExpectBitEqual(F64({-0x1p63}, {1}).To(DType::kI64), Tensor::FromVector<int64_t>({INT64_MIN}, {1}));
+  ExpectBitEqual(I32({-128}, {1}).To(DType::kI8), Tensor::FromVector<int8_t>({-128}, {1}));
 }
 
 TEST(TensorTest, CopyFrom) {

@@ -29,7 +29,7 @@ using ::testing::ThrowsMessage;
 constexpr MaskMethod kAlgorithms[] = {MaskMethod::kExact, MaskMethod::kGreedy};
 
 /// A bool tensor [4, 4] of ones and zeros.
-Tensor Bits(const std::vector<uint8_t>& bits) { return Tensor::FromVector(bits, {4, 4}); }
+Tensor Bits(const std::vector<bool>& bits) { return Tensor::FromVector(bits, {4, 4}); }
 
 Tensor Negated(const Tensor& weight) {
   Tensor negated = weight.Clone();
@@ -95,11 +95,11 @@ TEST(MaskTest, FromTensorRefusesWhatIsNoMask) {
 TEST(MaskTest, FindsTheFirstTileAboveTwoOfFour) {
   Tensor kept = Tensor::Zeros({8, 12}, DType::kBool);
   EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
-  uint8_t* entries = kept.mutable_data<uint8_t>();
-  entries[5 * 12 + 4] = entries[6 * 12 + 4] = 1;
+  bool* entries = kept.mutable_data<bool>();
+  entries[5 * 12 + 4] = entries[6 * 12 + 4] = true;
   EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::nullopt);
-  entries[7 * 12 + 4] = 1;
-  entries[7 * 12 + 8] = entries[7 * 12 + 9] = entries[7 * 12 + 11] = 1;
+  entries[7 * 12 + 4] = true;
+  entries[7 * 12 + 8] = entries[7 * 12 + 9] = entries[7 * 12 + 11] = true;
   EXPECT_EQ(Mask::FromTensor(kept).FirstTileAboveTwoOfFour(), std::pair(int64_t{1}, int64_t{1}));
 }
 

@@ -31,10 +31,28 @@ void WriteFirstBytes(FileSystem& base, const std::filesystem::path& path, FileSy
   base.WriteFile(path, first);
 }
 
+/// A file whose end the disk cannot read.
+class FaultyFile final : public ReadableFile {
+ public:
+  FaultyFile(std::unique_ptr<ReadableFile> base, std::filesystem::path path, uint64_t readable_bytes)
+      : base_(std::move(base)), path_(std::move(path)), readable_bytes_(readable_bytes) {}
+  uint64_t size() const override { return base_->size(); }
+  void Read(uint64_t offset, std::span<std::byte> out) const override {
+    if (!out.empty() && offset + out.size() > readable_bytes_) ThrowFault("read", path_, EIO);
+    base_->Read(offset, out);
+  }
+
+ private:
+  std::unique_ptr<ReadableFile> base_;
+  std::filesystem::path path_;
+  uint64_t readable_bytes_;
+};
+
 }  // namespace
 
 void FaultyFileSystem::Heal() {
   bytes_left_.reset();
+  readable_bytes_.reset();
   failing_call_.reset();
   failing_after_call_.reset();
   crashing_call_.reset();
@@ -111,6 +129,12 @@ bool FaultyFileSystem::ReplaceSymlink(const Path& link, const Path& target) {
   const bool linked = base_.ReplaceSymlink(link, target);
   End("create symbolic link", link);
   return linked;
+}
+
+std::unique_ptr<ReadableFile> FaultyFileSystem::OpenFile(const Path& path, uint64_t max_bytes) {
+  std::unique_ptr<ReadableFile> file = base_.OpenFile(path, max_bytes);
+  if (!readable_bytes_) return file;
+  return std::make_unique<FaultyFile>(std::move(file), path, *readable_bytes_);
 }
 
 }  // namespace twofour::test

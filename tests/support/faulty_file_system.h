@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,8 +12,8 @@
 namespace twofour::test {
 
 /// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
-/// Reading always works. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange, SyncDirectory,
-/// RemoveAll, RenameDirectory and ReplaceSymlink.
+/// Reading works, but for FailReadingFrom. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange,
+/// SyncDirectory, RemoveAll, RenameDirectory and ReplaceSymlink.
 class FaultyFileSystem final : public FileSystem {
  public:
   explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
@@ -28,6 +29,8 @@ class FaultyFileSystem final : public FileSystem {
   /// The `call`-th mutating call from now on does its work and throws all the same, as a rename does whose folder
   /// cannot be synced.
   void FailAfterCall(int call) { failing_after_call_ = mutating_calls_ + call; }
+  /// Bytes from this offset on cannot be read, in any file.
+  void FailReadingFrom(uint64_t offset) { readable_bytes_ = offset; }
   /// As a file system that cannot swap two names.
   void LackExchange() { can_exchange_ = false; }
   /// As an overlay whose directories all lie in a lower layer, except those with this in their path: only files are
@@ -56,9 +59,7 @@ class FaultyFileSystem final : public FileSystem {
   bool ReplaceSymlink(const Path& link, const Path& target) override;
   bool Exists(const Path& path) override { return base_.Exists(path); }
   std::vector<std::string> ListDirectory(const Path& path) override { return base_.ListDirectory(path); }
-  std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes) override {
-    return base_.ReadFile(path, max_bytes);
-  }
+  std::unique_ptr<ReadableFile> OpenFile(const Path& path, uint64_t max_bytes) override;
   LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
     return has_locks_ ? base_.TryLock(descriptor, kind, path) : LockResult::kUnsupported;
   }
@@ -71,7 +72,7 @@ class FaultyFileSystem final : public FileSystem {
 
   FileSystem& base_;
   int mutating_calls_ = 0;
-  std::optional<uint64_t> bytes_left_;
+  std::optional<uint64_t> bytes_left_, readable_bytes_;
   std::optional<int> failing_call_;
   std::optional<int> failing_after_call_;
   std::optional<int> crashing_call_;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string>
 
+#include "twofour/core/convert_element.h"
+
 namespace twofour::test {
 namespace {
 
@@ -35,17 +37,9 @@ bool SameKind(const Tensor& actual, const Tensor& expected, const char* file, in
 }
 
 double At(const Tensor& tensor, int64_t i) {
-  switch (tensor.dtype()) {
-    case DType::kF32:
-      return static_cast<double>(tensor.data<float>()[i]);
-    case DType::kF64:
-      return tensor.data<double>()[i];
-    case DType::kI32:
-      return tensor.data<int32_t>()[i];
-    case DType::kBool:
-      return tensor.data<uint8_t>()[i];
-  }
-  return 0;
+  double value = 0;
+  DispatchDType(tensor.dtype(), [&](auto zero) { value = ConvertElement<double>(tensor.data<decltype(zero)>()[i]); });
+  return value;
 }
 
 void ReportElement(const Tensor& actual, const Tensor& expected, int64_t i, const char* file, int line) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "twofour/core/io/safetensors.h"
+
 #include "tests/support/expect_error.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
@@ -315,6 +317,17 @@ TEST_F(CheckpointTest, NamesTheTensorOfADamagedFile) {
   WriteTextFile(path, bytes);
   EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput,
                AllOf(HasSubstr("model.safetensors"), HasSubstr("'a.weight'"), HasSubstr("damaged")));
+}
+
+TEST_F(CheckpointTest, ATypeThatNoCheckpointHasIsRefused) {
+  CheckpointStore(files_, dir_.path(), 3).Save(MakeData(7));
+  for (const DType dtype : {DType::kF16, DType::kBF16, DType::kI64, DType::kI16, DType::kI8, DType::kU8}) {
+    const std::string type(InfoOf(dtype).safetensors_name);
+    SaveSafetensors(files_, dir_ / "step-7/model.safetensors", {{"a.weight", Tensor::Zeros({8, 4}, dtype)}});
+    EXPECT_ERROR(
+        CheckpointStore::LoadModel(files_, dir_ / "step-7"), ErrorKind::kInvalidInput,
+        HasSubstr("model.safetensors: tensor 'a.weight': dtype " + type + " [8, 4], expected F32, F64, I32 or BOOL"));
+  }
 }
 
 TEST_F(CheckpointTest, EveryTruncationIsFoundOut) {

@@ -100,6 +100,7 @@ std::string LinearsWithMasks(const InitialWeights& initial) {
 
 InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
   SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
+  SkipForeignTypes(file);
   RequireNoneNeeded(file.skipped, model, path);
   InitialWeights initial{path, TakeMasks(file.tensors, model), UnreadMasks(file.skipped, model)};
   nn::LoadStateDict(model, file.tensors, path);

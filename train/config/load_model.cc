@@ -40,6 +40,7 @@ Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPat
   const fs::path path = RunFiles{run.folder}.model();
   if (!run.names_checkpoint && files.Exists(path)) {
     SafetensorsFile file = LoadSafetensors(files, path);
+    SkipForeignTypes(file);
     return {std::move(file.tensors), path, std::move(file.skipped)};
   }
   if (!run.checkpoint) {
@@ -98,8 +99,8 @@ void AddMasks(nn::Module& model, Weights& weights) {
     const Tensor& values = weight->tensor;
     if (values.dtype() != DType::kF32 || values.shape() != layer->weight().shape()) continue;  // Said on loading.
     Tensor kept = Tensor::Empty(values.shape(), DType::kBool);
-    std::transform(values.data<float>(), values.data<float>() + values.numel(), kept.mutable_data<uint8_t>(),
-                   [](float value) { return value != 0 ? 1 : 0; });
+    std::transform(values.data<float>(), values.data<float>() + values.numel(), kept.mutable_data<bool>(),
+                   [](float value) { return value != 0; });
     // Dense weights after all: their masks are found as in training.
     const bool dense = sparse::Mask::FromTensor(kept).FirstTileAboveTwoOfFour().has_value();
     if (dense && layer->options().plan.AlwaysTwoOfFour()) continue;

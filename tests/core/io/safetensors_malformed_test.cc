@@ -124,7 +124,7 @@ std::string ErrorOfType(const std::string& type, size_t bytes) {
   return ErrorOfTensor(fmt::format(R"("dtype":"{}","shape":[3,5],"data_offsets":[0,{}])", type, bytes), bytes);
 }
 
-TEST(SafetensorsMalformedTest, PlacesOfTypesThatTwofourLacksAreChecked) {
+TEST(SafetensorsMalformedTest, PlacesOfAllTypesAreChecked) {
   for (const char* type : {"I8", "U8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}) {
     EXPECT_EQ(ErrorOfType(type, 15), "no error");
     EXPECT_EQ(ErrorOfType(type, 30), fmt::format("tensor 'a': data_offsets [0, 30] hold 30 bytes, its shape [3, 5] of "

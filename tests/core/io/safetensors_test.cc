@@ -5,6 +5,8 @@
 
 #include <cstring>
 #include <limits>
+#include <numeric>
+#include <system_error>
 
 #include "twofour/core/error.h"
 
@@ -18,6 +20,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
+using ::testing::ThrowsMessage;
 using ::testing::UnorderedElementsAre;
 using twofour::test::FaultyFileSystem;
 using twofour::test::SafetensorsBytes;
@@ -26,11 +29,25 @@ using twofour::test::TempDir;
 using std::string_view_literals::operator""sv;
 
 std::vector<NamedTensor> OneOfEach() {
-  return {{"mask", Tensor::FromVector<uint8_t>({1, 0, 1}, {3})},
+  return {{"mask", Tensor::FromVector<bool>({1, 0, 1}, {3})},
           {"layers.0.weight", Tensor::FromVector<float>({1.5f, -0.0f, 3e-42f, 4, 5, 6}, {2, 3})},
           {"step", Tensor::FromVector<int32_t>({-7}, {})},
           {"nothing", Tensor::FromVector<float>({}, {0, 4})},
           {"double", Tensor::FromVector<double>({0.1, std::numeric_limits<double>::infinity()}, {1, 2, 1})}};
+}
+
+/// All patterns of 16 bits, and the same bytes as elements of other sizes.
+std::vector<NamedTensor> OneOfEachDType() {
+  std::vector<NamedTensor> tensors;
+  std::vector<uint16_t> patterns(65536);
+  std::iota(patterns.begin(), patterns.end(), uint16_t{0});
+  for (const DTypeInfo& info : kDTypes) {
+    const size_t bytes = 2 * patterns.size();
+    Tensor tensor = Tensor::Zeros({static_cast<int64_t>(bytes / info.bytes)}, info.dtype);
+    if (info.dtype != DType::kBool) std::memcpy(tensor.mutable_raw(), patterns.data(), bytes);
+    tensors.push_back({std::string(info.name), tensor});
+  }
+  return tensors;
 }
 
 void ExpectSame(const std::vector<NamedTensor>& actual, const std::vector<NamedTensor>& expected) {
@@ -48,7 +65,7 @@ void ExpectSame(const std::vector<NamedTensor>& actual, const std::vector<NamedT
 
 class SafetensorsTest : public ::testing::Test {
  protected:
-  std::vector<std::byte> FileBytes() { return fs_.ReadFile(path_, 1 << 20); }
+  std::vector<std::byte> FileBytes() { return fs_.ReadFile(path_, 1 << 24); }
 
   std::string ErrorOfSaving(const std::vector<NamedTensor>& tensors,
                             const std::map<std::string, std::string>& metadata = {}) {
@@ -73,6 +90,30 @@ TEST_F(SafetensorsTest, RoundTripKeepsOrderDtypesShapesAndBits) {
   const SafetensorsFile file = LoadSafetensors(fs_, path_);
   ExpectSame(file.tensors, OneOfEach());
   EXPECT_THAT(file.metadata, UnorderedElementsAre(Pair("format", "pt"), Pair("quote\"\n", "ümlaut")));
+}
+
+TEST_F(SafetensorsTest, RoundTripOfEveryDType) {
+  SaveSafetensors(fs_, path_, OneOfEachDType());
+  const SafetensorsFile file = LoadSafetensors(fs_, path_);
+  EXPECT_TRUE(file.skipped.empty());
+  ExpectSame(file.tensors, OneOfEachDType());
+}
+
+TEST_F(SafetensorsTest, ReadsTheNamesOfTheFormat) {
+  const auto bytes = SafetensorsBytes(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+                                      R"("b":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},)"
+                                      R"("c":{"dtype":"BF16","shape":[1],"data_offsets":[10,12]},)"
+                                      R"("d":{"dtype":"I16","shape":[1],"data_offsets":[12,14]},)"
+                                      R"("e":{"dtype":"I8","shape":[1],"data_offsets":[14,15]},)"
+                                      R"("f":{"dtype":"U8","shape":[1],"data_offsets":[15,16]}})",
+                                      "\xfe\xff\xff\xff\xff\xff\xff\xff\0\x3e\xc0\x3f\xfd\xff\xfc\xfb"sv);
+  const SafetensorsFile file = ParseSafetensors(bytes, "hand.safetensors");
+  ExpectSame(file.tensors, {{"a", Tensor::FromVector<int64_t>({-2}, {1})},
+                            {"b", Tensor::FromVector<Float16>({Float16(1.5F)}, {1})},
+                            {"c", Tensor::FromVector<BFloat16>({BFloat16(1.5F)}, {1})},
+                            {"d", Tensor::FromVector<int16_t>({-3}, {1})},
+                            {"e", Tensor::FromVector<int8_t>({-4}, {1})},
+                            {"f", Tensor::FromVector<uint8_t>({251}, {1})}});
 }
 
 TEST_F(SafetensorsTest, RoundTripOfNoTensors) {
@@ -133,12 +174,12 @@ TEST_F(SafetensorsTest, ReadsAFileInAnotherOrderWithEscapesAndPadding) {
   const SafetensorsFile file = ParseSafetensors(bytes, "hand.safetensors");
   ExpectSame(file.tensors, {{"b.1", Tensor::FromVector<int32_t>({-2}, {1, 1})},
                             {"empty", Tensor::Empty({3, 0})},
-                            {"a", Tensor::FromVector<uint8_t>({1, 0, 0, 1}, {2, 2})}});
+                            {"a", Tensor::FromVector<bool>({1, 0, 0, 1}, {2, 2})}});
 }
 
 TEST_F(SafetensorsTest, SkipsTensorsOfTypesThatTwofourLacks) {
   const auto bytes =
-      SafetensorsBytes(R"({"__metadata__":null,"half":{"dtype":"F16","shape":[2,1],"data_offsets":[4,8]},)"
+      SafetensorsBytes(R"({"__metadata__":null,"port":{"dtype":"U16","shape":[2,1],"data_offsets":[4,8]},)"
                        R"("a":{"dtype":"I32","shape":[],"data_offsets":[0,4]},)"
                        R"("new":{"dtype":"F7\n","shape":[],"data_offsets":[8,9]}})",
                        "\xfe\xff\xff\xff\1\2\3\4\5"sv);
@@ -146,9 +187,63 @@ TEST_F(SafetensorsTest, SkipsTensorsOfTypesThatTwofourLacks) {
   ExpectSame(file.tensors, {{"a", Tensor::FromVector<int32_t>({-2}, {})}});
   EXPECT_TRUE(file.metadata.empty());
   ASSERT_EQ(file.skipped.size(), 2u);
-  EXPECT_EQ(file.skipped[0].name, "half");
-  EXPECT_EQ(Describe(file.skipped[0]), "dtype F16 [2, 1]");
+  EXPECT_EQ(file.skipped[0].name, "port");
+  EXPECT_EQ(Describe(file.skipped[0]), "dtype U16 [2, 1]");
   EXPECT_EQ(Describe(file.skipped[1]), "unknown dtype 'F7\\x0a' []");
+}
+
+/// Notes where the bytes are read to.
+class WatchedFile final : public ReadableFile {
+ public:
+  explicit WatchedFile(std::span<const std::byte> bytes) : base_(bytes) {}
+  uint64_t size() const override { return base_.size(); }
+  void Read(uint64_t offset, std::span<std::byte> out) const override {
+    targets.emplace_back(out);
+    base_.Read(offset, out);
+  }
+  mutable std::vector<std::span<std::byte>> targets;
+
+ private:
+  BytesAsFile base_;
+};
+
+TEST_F(SafetensorsTest, ElementsAreReadToWhereTheyStay) {
+  SaveSafetensors(fs_, path_, OneOfEachDType());
+  const std::vector<std::byte> bytes = FileBytes();
+  const WatchedFile watched(bytes);
+  const SafetensorsFile file = ReadSafetensors(watched, "watched");
+  const size_t begins = watched.targets.size() - file.tensors.size();
+  uint64_t other_bytes = 0;
+  for (size_t i = 0; i < begins; ++i) other_bytes += watched.targets[i].size();
+  EXPECT_LE(other_bytes, 8192u);  // The beginning and the header.
+  for (size_t i = 0; i < file.tensors.size(); ++i) {
+    EXPECT_EQ(watched.targets[begins + i].data(), file.tensors[i].tensor.raw()) << file.tensors[i].name;
+  }
+}
+
+TEST_F(SafetensorsTest, AFaultOfTheDiskIsAnErrorWhereverItIs) {
+  SaveSafetensors(fs_, path_, OneOfEach());
+  const uint64_t size = FileBytes().size();
+  for (uint64_t readable = 0; readable < size; ++readable) {
+    FaultyFileSystem faulty;
+    faulty.FailReadingFrom(readable);
+    EXPECT_THAT([&] { LoadSafetensors(faulty, path_); },
+                ThrowsMessage<Error>(HasSubstr("cannot read " + path_.string() + ": Input/output error")));
+  }
+  FaultyFileSystem faulty;
+  faulty.FailReadingFrom(size);
+  ExpectSame(LoadSafetensors(faulty, path_).tensors, OneOfEach());
+}
+
+TEST_F(SafetensorsTest, AFileOfMoreThan64GiBIsRefusedUnread) {
+  const std::byte byte{};
+  const std::span<const std::byte> piece(&byte, 1);
+  fs_.WriteFile(path_, {&piece, 1});
+  std::error_code error;
+  std::filesystem::resize_file(path_, (uint64_t{64} << 30) + 1, error);  // With a hole, which takes no room.
+  if (error) GTEST_SKIP() << "no such files here: " << error.message();
+  EXPECT_THAT([&] { LoadSafetensors(fs_, path_); },
+              ThrowsMessage<Error>(HasSubstr("it holds 68719476737 bytes, expected at most 68719476736")));
 }
 
 TEST_F(SafetensorsTest, NoMetadataIsSpelledInThreeWays) {

@@ -59,10 +59,10 @@ TEST_F(RecipesAppTest, RetrainKeepsTheMasksOfTheDenseWeights) {
   const auto before = Model("dense"), after = Model("again");
   const std::string name = "blocks.0.mlp.c_fc.weight";
   const std::vector<float> old_weight = before.at(name).ToVector(), weight = after.at(name).ToVector();
-  const uint8_t* kept = after.at(name + "_mask").data<uint8_t>();
+  const bool* kept = after.at(name + "_mask").data<bool>();
   int64_t moved = 0;
   for (size_t i = 0; i < weight.size(); ++i) {
-    if (kept[i] != 0) {
+    if (kept[i]) {
       moved += weight[i] != old_weight[i] ? 1 : 0;
     } else {
       EXPECT_EQ(weight[i], old_weight[i]) << "SGD has moved masked weight " << i;
@@ -73,7 +73,7 @@ TEST_F(RecipesAppTest, RetrainKeepsTheMasksOfTheDenseWeights) {
   double kept_sum = 0, all_sum = 0;
   for (size_t i = 0; i < weight.size(); ++i) {
     all_sum += std::abs(old_weight[i]);
-    kept_sum += kept[i] != 0 ? std::abs(old_weight[i]) : 0;
+    kept_sum += kept[i] ? std::abs(old_weight[i]) : 0;
   }
   EXPECT_GT(kept_sum / all_sum, 0.6);
   const std::string metrics = ReadTextFile(dir_ / "again/metrics.jsonl");

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "twofour/core/half.h"
+
+namespace twofour {
+namespace internal {
+
+template <typename T>
+inline constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+
+/// 2^d for an integer type of d bits beside its sign, the least number too large for it. Exact in every floating type.
+template <typename Integer, typename Floating>
+inline constexpr Floating kFirstTooLarge = Floating{2} *
+                                           static_cast<Floating>(std::numeric_limits<Integer>::max() / 2 + Integer{1});
+
+/// `x` without its fraction; the nearest integer that there is for what is out of range, 0 for a NaN.
+template <typename Integer, typename Floating>
+constexpr Integer Saturate(Floating x) {
+  using Limits = std::numeric_limits<Integer>;
+  if (x >= kFirstTooLarge<Integer, Floating>) return Limits::max();
+  if (x <= static_cast<Floating>(Limits::min())) return Limits::min();
+  return x == x ? static_cast<Integer>(x) : Integer{0};
+}
+
+}  // namespace internal
+
+/// A number as an element of another dtype, by the rules of Cast.
+template <typename To, typename From>
+constexpr To ConvertElement(From x) {
+  if constexpr (internal::kIsHalf<From>) {
+    return ConvertElement<To>(static_cast<float>(x));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return x != From{0};
+  } else if constexpr (internal::kIsHalf<To>) {
+    return To(static_cast<float>(x));
+  } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    return internal::Saturate<To>(x);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+/// Whether an element of type To can hold `x`, whose fraction may be cut off. Only integers refuse anything: bool holds
+/// every number as "not 0", and a floating type what is too large as an infinity.
+template <typename To, typename From>
+bool HoldsElement(From x) {
+  if constexpr (internal::kIsHalf<From>) {
+    return HoldsElement<To>(static_cast<float>(x));
+  } else if constexpr (!std::is_integral_v<To> || std::is_same_v<To, bool> || std::is_same_v<From, bool>) {
+    return true;
+  } else if constexpr (std::is_floating_point_v<From>) {
+    const From whole = std::trunc(x);
+    return whole >= static_cast<From>(std::numeric_limits<To>::min()) && whole < internal::kFirstTooLarge<To, From>;
+  } else {
+    return std::in_range<To>(x);
+  }
+}
+
+}  // namespace twofour

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "twofour/core/dtype.h"
+
+namespace twofour::kernels {
+
+/// Writes n elements of one dtype as elements of another, threaded, by the rules of Cast. `x` and `out` must not
+/// overlap.
+void Convert(int64_t n, DType from, const std::byte* x, DType to, std::byte* out);
+
+}  // namespace twofour::kernels
