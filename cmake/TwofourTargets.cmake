@@ -1,6 +1,7 @@
 # twofour_add_layer(NAME DEPENDS ...): one folder of the tree as the library twofour::NAME, static unless
 # BUILD_SHARED_LIBS is on.
-# twofour_add_tests(NAME DEPENDS ...): one folder of tests as one GoogleTest program.
+# twofour_add_tests(NAME DEPENDS ...): one folder of tests as one GoogleTest program. With CONFIGURATIONS they run only in
+# those (`ctest -C`), and nothing builds the program unasked.
 
 # `#include "twofour/core/tensor.h"` reads the same in the tree and installed: the build tree holds links to the folders.
 set(TWOFOUR_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
@@ -24,9 +25,11 @@ if(TWOFOUR_SANITIZE)
     add_compile_options(-Wno-maybe-uninitialized)  # GCC 12 sees phantoms inside <regex> once it is instrumented.
   endif()
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    # Instrumented, kernels take minutes to compile. The portable ones, whose vectors are as long as SSE4's and whose
-    # operations are loops, take the longest: with SSE4 (as Highway defines it) as the least, Highway leaves them out.
+    # Instrumented, kernels take minutes to compile. Two instruction sets suffice to check what is written once for all:
+    # AVX2, and SSE4 with the short vectors of the portable kernels. Those themselves, whose operations are loops, take up
+    # to ten times as long: with SSE4 (as Highway defines it) as the least, Highway leaves them out.
     add_compile_options(-msse4.2 -mpclmul -maes)
+    add_compile_definitions(TWOFOUR_FEW_TARGETS)
   endif()
 endif()
 
@@ -70,12 +73,17 @@ function(twofour_compile_cheaply target)
 endfunction()
 
 # Tests themselves need no speed in any build; at -O3 GCC 12 also sees overflows in std::string that are not there.
+# Checks of every access through a pointer are a third of what their compilation takes under UBSan. AddressSanitizer
+# finds most of what they find, and the layers keep them.
 function(twofour_compile_tests_cheaply target)
   target_compile_options(${target} PRIVATE -O0)
+  if(TWOFOUR_SANITIZE MATCHES "undefined")
+    target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
+  endif()
 endfunction()
 
 function(twofour_add_tests name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "CONFIGURATIONS;DEPENDS" ${ARGN})
   foreach(library IN LISTS ARG_DEPENDS)
     if(NOT TARGET ${library})
       return()  # Not among TWOFOUR_COMPONENTS.
@@ -88,13 +96,25 @@ function(twofour_add_tests name)
   add_executable(twofour_${name}_tests ${sources})
   target_link_libraries(twofour_${name}_tests PRIVATE ${ARG_DEPENDS} twofour_test_support GTest::gmock GTest::gtest_main
                                               twofour_compile_options)
-  target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  if(NOT OpenMP::OpenMP_CXX IN_LIST ARG_DEPENDS)
+    target_precompile_headers(twofour_${name}_tests REUSE_FROM twofour_test_headers)
+  else()
+    target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)  # Its flag is another.
+  endif()
   twofour_compile_tests_cheaply(twofour_${name}_tests)
+  if(TWOFOUR_JOIN_TESTS)
+    twofour_join_tests(twofour_${name}_tests ${sources})
+  endif()
   # A process for each of 1800 tests would take minutes to start them, under sanitizers: each part is every eighth test.
   set(parts 8)
+  set(configurations "")
+  if(ARG_CONFIGURATIONS)
+    set_target_properties(twofour_${name}_tests PROPERTIES EXCLUDE_FROM_ALL ON)
+    set(configurations CONFIGURATIONS ${ARG_CONFIGURATIONS})
+  endif()
   math(EXPR last "${parts} - 1")
   foreach(part RANGE ${last})
-    add_test(NAME ${name}/part_${part} COMMAND twofour_${name}_tests --gtest_brief=1)
+    add_test(NAME ${name}/part_${part} ${configurations} COMMAND twofour_${name}_tests --gtest_brief=1)
     set_tests_properties(${name}/part_${part} PROPERTIES
                          ENVIRONMENT "GTEST_TOTAL_SHARDS=${parts};GTEST_SHARD_INDEX=${part}")
   endforeach()

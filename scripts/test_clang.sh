@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything with clang, libraries as shared ones, tries them as users' projects do and in some of the tests, then
+# Builds everything but the benchmarks with clang, libraries as shared ones, tries them as users' projects do and in some of the tests, then
 # fuzzes every parser for a few seconds: scripts/test_clang.sh [SECONDS_EACH]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -7,9 +7,8 @@
 #include <charconv>
 #include <cmath>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/replace_directory.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/text.h"
@@ -65,57 +64,71 @@ std::vector<NamedTensor> LoadChecked(FileSystem& files, const fs::path& path) {
   return std::move(file.tensors);
 }
 
-bool HasCount(const nlohmann::json& json, const char* key) {
-  return json.contains(key) && json[key].is_number_integer() && json[key].get<int64_t>() >= 0;
+std::optional<int64_t> CountAt(const JsonValue& json, std::string_view key) {
+  const std::optional<JsonValue> found = json.Find(key);
+  if (!found || !found->is_integer() || found->integer() < 0) return std::nullopt;
+  return found->integer();
 }
 
-bool HasNumber(const nlohmann::json& json, const char* key) { return json.contains(key) && json[key].is_number(); }
+std::optional<double> NumberAt(const JsonValue& json, std::string_view key) {
+  const std::optional<JsonValue> found = json.Find(key);
+  if (!found || !found->is_number()) return std::nullopt;
+  return found->number();
+}
 
-BestEvaluation ParseBestEvaluation(const nlohmann::json& state, const char* key, const fs::path& path) {
-  const nlohmann::json& best = state[key];
-  if (!best.is_object() || !HasCount(best, "step") || !HasNumber(best, "loss") ||
-      !HasCount(best, "evaluations_since")) {
+BestEvaluation ParseBestEvaluation(const JsonValue& best, std::string_view key, const fs::path& path) {
+  const std::optional<int64_t> step = CountAt(best, "step"), since = CountAt(best, "evaluations_since");
+  const std::optional<double> loss = NumberAt(best, "loss");
+  if (!step || !loss || !since) {
     throw Error(fmt::format("{}: damaged: expected {} to be an object with step, loss and evaluations_since",
                             path.string(), key));
   }
-  return {best["step"].get<int64_t>(), best["loss"].get<double>(), best["evaluations_since"].get<int64_t>()};
+  return {*step, *loss, *since};
 }
 
 /// A checkpoint from before this was recorded has only the best step that was saved: counting begins anew.
-BestEvaluation LoadBestEvaluation(const nlohmann::json& state, const fs::path& path) {
-  if (state.contains(kBestEvaluation)) return ParseBestEvaluation(state, kBestEvaluation, path);
-  return {state["best_step"].get<int64_t>(), state["best_loss"].get<double>(), 0};
+BestEvaluation LoadBestEvaluation(const JsonValue& state, const BestEvaluation& saved, const fs::path& path) {
+  const std::optional<JsonValue> best = state.Find(kBestEvaluation);
+  return best ? ParseBestEvaluation(*best, kBestEvaluation, path) : saved;
 }
 
 /// Written where it is another than the best of all.
-BestEvaluation LoadBestScheduled(const nlohmann::json& state, const fs::path& path) {
-  return state.contains(kBestScheduled) ? ParseBestEvaluation(state, kBestScheduled, path)
-                                        : LoadBestEvaluation(state, path);
+BestEvaluation LoadBestScheduled(const JsonValue& state, const BestEvaluation& best, const fs::path& path) {
+  const std::optional<JsonValue> scheduled = state.Find(kBestScheduled);
+  return scheduled ? ParseBestEvaluation(*scheduled, kBestScheduled, path) : best;
 }
 
-nlohmann::ordered_json ToJson(const BestEvaluation& best) {
-  return {{"step", best.step}, {"loss", best.loss}, {"evaluations_since", best.evaluations_since}};
+JsonObject ToJson(const BestEvaluation& best) {
+  return JsonObject().Set("step", best.step).Set("loss", best.loss).Set("evaluations_since", best.evaluations_since);
 }
 
 TrainerState ReadState(FileSystem& files, const fs::path& path) {
-  const auto json =
-      nlohmann::json::parse(ReadOwnText(files, path, kMaxStateBytes), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !HasCount(json, "step") || !HasCount(json, "best_step") || !HasNumber(json, "best_loss")) {
-    throw Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
-  }
-  return {json["step"].get<int64_t>(),     json["best_step"].get<int64_t>(),
-          json["best_loss"].get<double>(), LoadBestEvaluation(json, path),
-          LoadBestScheduled(json, path),   json.contains("evaluation_pending") && json["evaluation_pending"] == true};
+  const auto damaged = [&path] {
+    return Error(fmt::format("{}: damaged: expected an object with step, best_step and best_loss", path.string()));
+  };
+  const std::optional<JsonDocument> document = JsonDocument::TryParse(ReadOwnText(files, path, kMaxStateBytes));
+  if (!document) throw damaged();
+  const JsonValue json = document->root();
+  const std::optional<int64_t> step = CountAt(json, "step"), best_step = CountAt(json, "best_step");
+  const std::optional<double> best_loss = NumberAt(json, "best_loss");
+  if (!step || !best_step || !best_loss) throw damaged();
+  const BestEvaluation best = LoadBestEvaluation(json, {*best_step, *best_loss, 0}, path);
+  const std::optional<JsonValue> pending = json.Find("evaluation_pending");
+  return {*step,
+          *best_step,
+          *best_loss,
+          best,
+          LoadBestScheduled(json, best, path),
+          pending && pending->is_boolean() && pending->boolean()};
 }
 
 std::string StateText(const TrainerState& state) {
-  nlohmann::ordered_json json{{"step", state.step},
-                              {"best_step", state.best_step},
-                              {"best_loss", state.best_loss},
-                              {kBestEvaluation, ToJson(state.best_evaluation)}};
-  if (state.best_scheduled != state.best_evaluation) json[kBestScheduled] = ToJson(state.best_scheduled);
-  if (state.evaluation_pending) json["evaluation_pending"] = true;
-  return json.dump() + "\n";
+  JsonObject json;
+  json.Set("step", state.step).Set("best_step", state.best_step).Set("best_loss", state.best_loss);
+  json.Set(kBestEvaluation, ToJson(state.best_evaluation));
+  if (state.best_scheduled != state.best_evaluation) json.Set(kBestScheduled, ToJson(state.best_scheduled));
+  if (state.evaluation_pending) json.Set("evaluation_pending", true);
+  return json.ToText() + "\n";
 }
 
 std::optional<int64_t> StepOf(std::string_view name) {

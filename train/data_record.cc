@@ -9,18 +9,15 @@
 #include <span>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
 #include "twofour/core/io/crc32c.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The names of 65536 classes and 100000 columns, and two numbers for each, in 1 KiB for each name.
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
@@ -45,65 +42,65 @@ std::vector<DataFile> WithReadablePaths(std::vector<DataFile> files) {
 }
 
 template <typename T>
-void Put(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) json[key] = *value;
+void Put(JsonObject& json, const char* key, const std::optional<T>& value) {
+  if (value) json.Set(key, *value);
 }
 
 template <typename T>
-void Put(Json& json, const char* key, const std::vector<T>& values) {
-  if (!values.empty()) json[key] = values;
+void Put(JsonObject& json, const char* key, const std::vector<T>& values) {
+  if (!values.empty()) json.Set(key, values);
 }
 
 /// Takes values of known kinds out of a JSON object.
 class Fields {
  public:
-  Fields(const Json& object, std::string source) : object_(object), source_(std::move(source)) {}
+  Fields(const JsonValue& object, std::string source) : object_(object), source_(std::move(source)) {}
 
   std::optional<std::string> Text(const char* key) const {
-    const Json* value = Find(key);
-    if (value == nullptr) return std::nullopt;
+    const std::optional<JsonValue> value = object_.Find(key);
+    if (!value) return std::nullopt;
     if (!value->is_string()) Fail(key, "a string");
-    return value->get<std::string>();
+    return value->string();
   }
 
   std::optional<int64_t> Count(const char* key) const {
-    const Json* value = Find(key);
-    if (value == nullptr) return std::nullopt;
+    const std::optional<JsonValue> value = object_.Find(key);
+    if (!value) return std::nullopt;
     constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-    if (!value->is_number_unsigned() || value->get<uint64_t>() > kMax) Fail(key, "an integer of at least 0");
-    return value->get<int64_t>();
+    if (!value->is_unsigned() || value->unsigned_integer() > kMax) Fail(key, "an integer of at least 0");
+    return value->integer();
   }
 
   bool Flag(const char* key) const {
-    const Json* value = Find(key);
-    if (value == nullptr) return false;
+    const std::optional<JsonValue> value = object_.Find(key);
+    if (!value) return false;
     if (!value->is_boolean()) Fail(key, "true or false");
-    return value->get<bool>();
+    return value->boolean();
   }
 
   std::vector<std::string> Texts(const char* key) const {
     std::vector<std::string> texts;
-    for (const Json& element : Array(key, "a list of strings")) {
+    for (const JsonValue& element : Array(key, "a list of strings")) {
       if (!element.is_string()) Fail(key, "a list of strings");
-      texts.push_back(element.get<std::string>());
+      texts.push_back(element.string());
     }
     return texts;
   }
 
   std::vector<double> Numbers(const char* key) const {
     std::vector<double> numbers;
-    for (const Json& element : Array(key, "a list of numbers")) {
-      if (!element.is_number() || !std::isfinite(element.get<double>())) Fail(key, "a list of numbers");
-      numbers.push_back(element.get<double>());
+    for (const JsonValue& element : Array(key, "a list of numbers")) {
+      if (!element.is_number() || !std::isfinite(element.number())) Fail(key, "a list of numbers");
+      numbers.push_back(element.number());
     }
     return numbers;
   }
 
   std::vector<DataFile> Files(const char* key) const {
-    const Json& array = Array(key, "a list of files");
+    const std::vector<JsonValue> array = Array(key, "a list of files");
     if (array.size() > kMaxFiles) Fail(key, fmt::format("at most {} files", kMaxFiles).c_str());
     std::vector<DataFile> files;
-    for (const Json& element : array) {
+    for (const JsonValue& element : array) {
       if (!element.is_object()) Fail(key, "a list of files");
       const Fields fields(element, source_ + ": files");
       const std::optional<std::string> field = fields.Text("field"), path = fields.Text("path");
@@ -134,45 +131,28 @@ class Fields {
   }
 
  private:
-  const Json* Find(const char* key) const {
-    const auto found = object_.find(key);
-    return found == object_.end() ? nullptr : &*found;
-  }
-
-  const Json& Array(const char* key, const char* expected) const {
-    static const Json empty = Json::array();
-    const Json* value = Find(key);
-    if (value == nullptr) return empty;
+  /// The elements of a list; none where it is not there.
+  std::vector<JsonValue> Array(const char* key, const char* expected) const {
+    const std::optional<JsonValue> value = object_.Find(key);
+    if (!value) return {};
     if (!value->is_array()) Fail(key, expected);
-    return *value;
+    return value->elements();
   }
 
-  const Json& object_;
+  JsonValue object_;
   std::string source_;
 };
 
-Json ParseObject(std::string_view text, const std::string& source) {
+JsonDocument ParseObject(std::string_view text, const std::string& source) {
   if (text.size() > kMaxBytes) {
     throw Error(fmt::format("{}: {} bytes, expected at most {}", source, text.size(), kMaxBytes));
   }
-  // The JSON parser takes a zero byte for the end of its input and would ignore what follows.
-  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
-    throw Error(fmt::format("{}: byte {}: not valid JSON: a zero byte", source, zero));
-  }
-  const auto check = [&](int depth, Json::parse_event_t event, Json&) {
-    const bool opens = event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
-    if (opens && depth >= kMaxDepth) throw Error(fmt::format("{}: nested deeper than {} levels", source, kMaxDepth));
-    return true;
+  const auto check_depth = [&source](int depth, bool /*is_array*/) {
+    if (depth >= kMaxDepth) throw Error(fmt::format("{}: nested deeper than {} levels", source, kMaxDepth));
   };
-  try {
-    Json json = Json::parse(text, check);
-    if (json.is_object()) return json;
-  } catch (const Json::parse_error& error) {
-    throw Error(fmt::format("{}: not valid JSON at its byte {}", source, error.byte));
-  } catch (const Json::exception&) {
-    throw Error(fmt::format("{}: not valid JSON: a number is out of range", source));
-  }
-  throw Error(fmt::format("{}: expected a JSON object", source));
+  JsonDocument json = JsonDocument::Parse(text, source, {.on_begin = check_depth});
+  if (!json.root().is_object()) throw Error(fmt::format("{}: expected a JSON object", source));
+  return json;
 }
 
 /// Throws Error where lists that go by features are not of one length, or scale by nothing.
@@ -225,7 +205,8 @@ DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files) {
 }
 
 std::string ToJson(const DataRecord& record) {
-  Json json{{"version", record.version}, {"description", record.description}, {"inputs", record.inputs}};
+  JsonObject json;
+  json.Set("version", record.version).Set("description", record.description).Set("inputs", record.inputs);
   Put(json, "class_names", record.class_names);
   Put(json, "label_name", record.label_name);
   Put(json, "label_column", record.label_column);
@@ -239,16 +220,15 @@ std::string ToJson(const DataRecord& record) {
   Put(json, "train_tokens", record.train_tokens);
   Put(json, "eval_tokens", record.eval_tokens);
   Put(json, "vocabulary_crc32c", record.vocabulary_checksum);
-  if (record.made_with_earlier_data) json["made_with_earlier_data"] = true;
-  json["files"] = Json::array();
+  if (record.made_with_earlier_data) json.Set("made_with_earlier_data", true);
+  std::vector<JsonObject> files;
   for (const DataFile& file : record.files) {
-    json["files"].push_back({{"field", file.field},
-                             {"path", file.path},
-                             {"bytes", file.checksum.bytes},
-                             {"crc32c", ChecksumText(file.checksum.crc32c)}});
+    JsonObject& entry = files.emplace_back();
+    entry.Set("field", file.field).Set("path", file.path).Set("bytes", file.checksum.bytes);
+    entry.Set("crc32c", ChecksumText(file.checksum.crc32c));
   }
-  // Each number in the fewest digits that give the same double again.
-  std::string text = json.dump(2) + "\n";
+  json.Set("files", files);
+  std::string text = json.ToText(/*indent=*/2) + "\n";
   if (text.size() > kMaxBytes) {
     throw Error(fmt::format("the names of classes and columns make a data.json of {} bytes, expected at most {}",
                             text.size(), kMaxBytes));
@@ -257,8 +237,8 @@ std::string ToJson(const DataRecord& record) {
 }
 
 DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
-  const Json json = ParseObject(text, source);
-  const Fields fields(json, source);
+  const JsonDocument json = ParseObject(text, source);
+  const Fields fields(json.root(), source);
   DataRecord record;
   record.version = fields.Count("version").value_or(0);
   if (record.version > DataRecord::kVersion) {

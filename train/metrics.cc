@@ -2,17 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
 
 namespace twofour::train {
 namespace {
 
 constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
-
-using Json = nlohmann::ordered_json;
 
 }  // namespace
 
@@ -43,51 +40,44 @@ void TeeSink::OnTensor(const TensorMetrics& metrics) {
 JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : file_(path) {}
 
 void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
-  Json record{{"step", metrics.step},           {"split", "train"},
-              {"loss", metrics.loss},           {"lr", metrics.lr},
-              {"grad_norm", metrics.grad_norm}, {fmt::format("{}_per_s", metrics.unit), metrics.units_per_s}};
-  if (metrics.mfu > 0) record[metrics.mfu_is_rough ? "mfu_rough" : "mfu"] = metrics.mfu;
-  file_.Append(record.dump() + "\n");
+  JsonObject record;
+  record.Set("step", metrics.step).Set("split", "train").Set("loss", metrics.loss).Set("lr", metrics.lr);
+  record.Set("grad_norm", metrics.grad_norm).Set(fmt::format("{}_per_s", metrics.unit), metrics.units_per_s);
+  if (metrics.mfu > 0) record.Set(metrics.mfu_is_rough ? "mfu_rough" : "mfu", metrics.mfu);
+  file_.Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
-  Json record{{"step", metrics.step}, {"split", "eval"}, {"loss", metrics.loss}};
-  for (const auto& [name, value] : metrics.details) record[name] = value;
-  file_.Append(record.dump() + "\n");
+  JsonObject record;
+  record.Set("step", metrics.step).Set("split", "eval").Set("loss", metrics.loss);
+  for (const auto& [name, value] : metrics.details) record.Set(name, value);
+  file_.Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
-  file_.Append(Json{{"step", metrics.step},
-                    {"split", "sparsity"},
-                    {"layer", metrics.layer},
-                    {"retained_l1", metrics.retained_l1},
-                    {"flip_rate", metrics.flip_rate},
-                    {"activation_density", metrics.activation_density},
-                    {"sparsity", metrics.sparsity},
-                    {"tiles_keeping_seven", metrics.tiles_keeping_seven},
-                    {"dead_rows", metrics.dead_rows},
-                    {"dead_columns", metrics.dead_columns},
-                    {"masked_gradient_share", metrics.masked_gradient_share}}
-                   .dump() +
-               "\n");
+  JsonObject record;
+  record.Set("step", metrics.step).Set("split", "sparsity").Set("layer", metrics.layer);
+  record.Set("retained_l1", metrics.retained_l1).Set("flip_rate", metrics.flip_rate);
+  record.Set("activation_density", metrics.activation_density).Set("sparsity", metrics.sparsity);
+  record.Set("tiles_keeping_seven", metrics.tiles_keeping_seven);
+  record.Set("dead_rows", metrics.dead_rows).Set("dead_columns", metrics.dead_columns);
+  record.Set("masked_gradient_share", metrics.masked_gradient_share);
+  file_.Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
-  file_.Append(
-      Json{{"step", metrics.step}, {"split", "activation"}, {"layer", metrics.layer}, {"density", metrics.density}}
-          .dump() +
-      "\n");
+  JsonObject record;
+  record.Set("step", metrics.step).Set("split", "activation").Set("layer", metrics.layer);
+  record.Set("density", metrics.density);
+  file_.Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
-  file_.Append(Json{{"step", metrics.step},
-                    {"split", "final"},
-                    {"model_step", metrics.model_step},
-                    {"best_step", metrics.best_step},
-                    {"best_loss", metrics.best_loss},
-                    {"stopped_early", metrics.stopped_early}}
-                   .dump() +
-               "\n");
+  JsonObject record;
+  record.Set("step", metrics.step).Set("split", "final").Set("model_step", metrics.model_step);
+  record.Set("best_step", metrics.best_step).Set("best_loss", metrics.best_loss);
+  record.Set("stopped_early", metrics.stopped_early);
+  file_.Append(record.ToText() + "\n");
 }
 
 MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending) {
@@ -105,13 +95,15 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, boo
     }
     const std::string line = text.substr(begin, newline - begin);
     begin = newline + 1;
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
+    const std::optional<JsonDocument> record = JsonDocument::TryParse(line);
+    const std::optional<JsonValue> step_of = record ? record->root().Find("step") : std::nullopt;
+    if (!step_of || !step_of->is_integer()) {
       throw Error(
           fmt::format("{}:{}: not a metrics record, expected a JSON object with a step", path.string(), line_number));
     }
-    const auto at = record["step"].get<int64_t>();
-    const std::string split = record.contains("split") && record["split"].is_string() ? record["split"] : "";
+    const int64_t at = step_of->integer();
+    const std::optional<JsonValue> split_of = record->root().Find("split");
+    const std::string split = split_of && split_of->is_string() ? split_of->string() : "";
     // A run that goes on has not come to its end.
     const bool is_made_again = split == "final" || (evaluation_pending && at == step && split == "eval");
     if (at > step || is_made_again) {

@@ -9,9 +9,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/safetensors_types.h"
 
@@ -38,8 +37,8 @@ void CheckSavable(const std::string& file, const std::vector<NamedTensor>& tenso
 /// `text` as a JSON string, with its quotes.
 std::string JsonString(const std::string& file, const std::string& text) {
   try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
+    return twofour::JsonString(text);
+  } catch (const Error&) {
     throw Error(fmt::format("{}: {} is not UTF-8", file, QuoteForMessage(text)));
   }
 }

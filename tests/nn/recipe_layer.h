@@ -5,25 +5,24 @@
 
 #include "tests/support/tensors.h"
 
-namespace twofour::nn::test {
+namespace twofour::test {
 
 inline constexpr int64_t kOut = 8, kIn = 16;
 
-inline SemiSparseLinear MakeLayer(const SemiSparseOptions& options, uint64_t seed = 1) {
-  return SemiSparseLinear(twofour::test::RandomF32({kOut, kIn}, {.seed = seed}),
-                          twofour::test::RandomF32({kOut}, {.seed = 2}), options, "w");
+inline nn::SemiSparseLinear MakeLayer(const nn::SemiSparseOptions& options, uint64_t seed = 1) {
+  return nn::SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = seed}), RandomF32({kOut}, {.seed = 2}), options, "w");
 }
 
 /// What an optimizer's step `step` is to a layer: from then on it is at step + 1.
-inline void Update(SemiSparseLinear& layer, int64_t step, int writes = 1) {
+inline void Update(nn::SemiSparseLinear& layer, int64_t step, int writes = 1) {
   Tensor weight = layer.weight();
   for (int i = 0; i < writes; ++i) FillUniform(weight, -1, 1, {.seed = 99, .step = static_cast<uint64_t>(step)});
   layer.SetOptimizerStep(step + 1);
 }
 
 /// A soft threshold on groups of four.
-inline SemiSparseOptions SoftOptions() {
+inline nn::SemiSparseOptions SoftOptions() {
   return {.plan = sparse::MaskPlan({.method = sparse::MaskMethod::kRows}), .soft_threshold = true};
 }
 
-}  // namespace twofour::nn::test
+}  // namespace twofour::test

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 
@@ -19,41 +19,34 @@ constexpr int64_t kNumBytes = 256;
 constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxVocabSize, each escaped as two surrogates, take 768 KiB.
 
 /// Parses an object of strings. Throws Error that begins with `source`.
-nlohmann::json ParseStrings(std::string_view text, const std::string& source) {
-  using Json = nlohmann::json;
+std::map<std::string, std::string> ParseStrings(std::string_view text, const std::string& source) {
   if (text.size() > kMaxJsonBytes) {
     throw Error(fmt::format("{}: {} bytes, expected at most {}", source, text.size(), kMaxJsonBytes));
   }
-  // The JSON parser takes a zero byte for the end of its input and would ignore what follows.
-  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
-    throw Error(fmt::format("{}: byte {}: not valid JSON: a zero byte", source, zero));
-  }
   std::set<std::string> keys;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::array_start || (event == Json::parse_event_t::object_start && depth > 0)) {
-      throw Error(fmt::format("{}: found an array or object, expected one object of strings", source));
-    }
-    if (event == Json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
-      throw Error(fmt::format("{}: key {} comes twice", source, Quoted(parsed.get<std::string>())));
-    }
-    return true;
-  };
-  Json json;
-  try {
-    json = Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw Error(fmt::format("{}: not valid JSON at its byte {}", source, error.byte));
-  } catch (const Json::exception&) {
-    throw Error(fmt::format("{}: not valid JSON: a number is out of range", source));
-  }
-  if (!json.is_object()) throw Error(fmt::format("{}: expected a JSON object", source));
-  for (const auto& [key, value] : json.items()) {
+  const JsonChecks checks{
+      .on_begin =
+          [&](int depth, bool is_array) {
+            if (!is_array && depth == 0) return;
+            throw Error(fmt::format("{}: found an array or object, expected one object of strings", source));
+          },
+      .on_name =
+          [&](const std::string& key) {
+            if (keys.insert(key).second) return;
+            throw Error(fmt::format("{}: key {} comes twice", source, Quoted(key)));
+          }};
+  const JsonDocument json = JsonDocument::Parse(text, source, checks);
+  if (!json.root().is_object()) throw Error(fmt::format("{}: expected a JSON object", source));
+  std::map<std::string, std::string> strings;
+  for (const auto& [name, value] : json.root().members()) {
+    const std::string key(name);
     if (key != "kind" && key != "characters") {
       throw Error(fmt::format("{}: unknown key {}, expected \"kind\" and \"characters\"", source, Quoted(key)));
     }
     if (!value.is_string()) throw Error(fmt::format("{}: \"{}\" is not a string", source, key));
+    strings[key] = value.string();
   }
-  return json;
+  return strings;
 }
 
 }  // namespace
@@ -114,19 +107,20 @@ std::string Vocabulary::Decode(std::span<const int32_t> ids) const {
 }
 
 std::string Vocabulary::ToJson() const {
-  nlohmann::ordered_json json{{"kind", kind_ == Kind::kBytes ? "bytes" : "characters"}};
+  JsonObject json;
+  json.Set("kind", kind_ == Kind::kBytes ? "bytes" : "characters");
   if (kind_ == Kind::kCharacters) {
     std::string characters;
     for (const char32_t character : characters_) AppendUtf8(character, characters);
-    json["characters"] = characters;
+    json.Set("characters", characters);
   }
-  return json.dump(2) + "\n";
+  return json.ToText(/*indent=*/2) + "\n";
 }
 
 Vocabulary Vocabulary::FromJson(std::string_view json, const std::string& source) {
-  const nlohmann::json fields = ParseStrings(json, source);
+  const std::map<std::string, std::string> fields = ParseStrings(json, source);
   if (!fields.contains("kind")) throw Error(fmt::format("{}: \"kind\" is missing", source));
-  const auto kind = fields["kind"].get<std::string>();
+  const std::string& kind = fields.at("kind");
   if (kind != "bytes" && kind != "characters") {
     throw Error(fmt::format("{}: \"kind\" is {}, expected \"bytes\" or \"characters\"", source, Quoted(kind)));
   }
@@ -135,7 +129,7 @@ Vocabulary Vocabulary::FromJson(std::string_view json, const std::string& source
                             kind == "bytes" ? "has no meaning" : "is missing", kind));
   }
   if (kind == "bytes") return Bytes();
-  const auto characters = fields["characters"].get<std::string>();
+  const std::string& characters = fields.at("characters");
   std::vector<char32_t> code_points;
   for (Utf8Reader reader(characters, source); !reader.AtEnd();) code_points.push_back(reader.Next());
   try {

@@ -7,9 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/config/validate.h"
@@ -19,7 +18,6 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
 constexpr int64_t kMaxStep = int64_t{1} << 53;  // What a double, which charts compute with, still tells apart.
@@ -74,21 +72,22 @@ class MetricsReader {
   };
 
   void ReadLine(std::string_view line) {
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) {
-      Fail("not a metrics record, expected a JSON object with a step");
-    }
-    const auto step = record["step"].get<int64_t>();
-    if (step < 0 || step > kMaxStep) Fail(fmt::format("step {}, expected 0 to {}", record["step"].dump(), kMaxStep));
-    if (!record.contains("split") || !record["split"].is_string()) Fail("no split, expected \"train\" or another");
-    const auto& split = record["split"].get_ref<const std::string&>();
+    const std::optional<JsonDocument> document = JsonDocument::TryParse(line);
+    const std::optional<JsonValue> at = document ? document->root().Find("step") : std::nullopt;
+    if (!at || !at->is_integer()) Fail("not a metrics record, expected a JSON object with a step");
+    const JsonValue record = document->root();
+    const int64_t step = at->integer();
+    if (step < 0 || step > kMaxStep) Fail(fmt::format("step {}, expected 0 to {}", at->ToText(), kMaxStep));
+    const std::optional<JsonValue> named = record.Find("split");
+    if (!named || !named->is_string()) Fail("no split, expected \"train\" or another");
+    const std::string& split = named->string();
     if (split == "train") {
       ReadTrain(step, record);
     } else if (split == "eval") {
       ReadEval(step, record);
     } else if (split == "sparsity") {
-      for (const auto& [name, value] : record.items()) {
-        if (name != "step" && name != "split" && name != "layer") AddToMean(name, step, name, record);
+      for (const auto& [name, value] : record.members()) {
+        if (name != "step" && name != "split" && name != "layer") AddToMean(std::string(name), step, name, record);
       }
     } else if (split == "activation") {
       AddToMean("hidden_density", step, "density", record);
@@ -100,37 +99,37 @@ class MetricsReader {
     run_.steps = std::max(run_.steps, step);
   }
 
-  void ReadTrain(int64_t step, const Json& record) {
+  void ReadTrain(int64_t step, const JsonValue& record) {
     Put(run_.train_loss, step, "loss", record);
     for (const std::string unit : {"samples", "tokens"}) {
-      if (!record.contains(unit + "_per_s")) continue;
+      if (!record.Find(unit + "_per_s")) continue;
       run_.unit = unit;
       Put(run_.units_per_s, step, unit + "_per_s", record);
     }
   }
 
-  void ReadEval(int64_t step, const Json& record) {
+  void ReadEval(int64_t step, const JsonValue& record) {
     Put(run_.eval_loss, step, "loss", record);
-    for (const auto& [name, value] : record.items()) {
+    for (const auto& [name, value] : record.members()) {
       if (name == "step" || name == "split" || name == "loss") continue;
-      Put(run_.eval_details[name], step, name, record);
+      Put(run_.eval_details[std::string(name)], step, name, record);
       if (run_.eval_details.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of evaluation", kMaxDetails));
     }
   }
 
-  void ReadFinal(int64_t at, const Json& record) {
-    const auto step = record.find("model_step"), early = record.find("stopped_early");
-    if (step == record.end() || !step->is_number_integer()) Fail("no model_step, expected a step");
-    const auto model_step = step->get<int64_t>();
+  void ReadFinal(int64_t at, const JsonValue& record) {
+    const std::optional<JsonValue> step = record.Find("model_step"), early = record.Find("stopped_early");
+    if (!step || !step->is_integer()) Fail("no model_step, expected a step");
+    const int64_t model_step = step->integer();
     if (model_step < 0 || model_step > kMaxStep)
-      Fail(fmt::format("model_step {}, expected 0 to {}", step->dump(), kMaxStep));
-    if (early == record.end() || !early->is_boolean()) Fail("no stopped_early, expected true or false");
+      Fail(fmt::format("model_step {}, expected 0 to {}", step->ToText(), kMaxStep));
+    if (!early || !early->is_boolean()) Fail("no stopped_early, expected true or false");
     final_step_ = at;
     run_.model_step = model_step;
-    run_.stopped_early = early->get<bool>();
+    run_.stopped_early = early->boolean();
   }
 
-  void AddToMean(const std::string& mean, int64_t step, const std::string& key, const Json& record) {
+  void AddToMean(const std::string& mean, int64_t step, std::string_view key, const JsonValue& record) {
     const double value = Number(key, record);
     if (!std::isfinite(value)) return;
     Sum& sum = layer_sums_[mean][step];
@@ -139,19 +138,18 @@ class MetricsReader {
     if (layer_sums_.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of numbers", kMaxDetails));
   }
 
-  void Put(Curve& curve, int64_t step, const std::string& key, const Json& record) {
+  void Put(Curve& curve, int64_t step, std::string_view key, const JsonValue& record) {
     const double value = Number(key, record);
     if (std::isfinite(value)) curve[step] = value;  // The later of two records of a step is the one that counts.
   }
 
   /// NaN for null, which is how JSON has what is not finite.
-  double Number(const std::string& key, const Json& record) {
-    const auto found = record.find(key);
-    if (found == record.end()) Fail(fmt::format("no {}, expected a number", key));
+  double Number(std::string_view key, const JsonValue& record) {
+    const std::optional<JsonValue> found = record.Find(key);
+    if (!found) Fail(fmt::format("no {}, expected a number", key));
     if (found->is_null()) return std::nan("");
-    if (!found->is_number())
-      Fail(fmt::format("{} is no number", Json(key.substr(0, 40)).dump(-1, ' ', true, Json::error_handler_t::replace)));
-    return found->get<double>();
+    if (!found->is_number()) Fail(fmt::format("{} is no number", JsonStringInAscii(key.substr(0, 40))));
+    return found->number();
   }
 
   [[noreturn]] void Fail(const std::string& what) const { throw Error(fmt::format("{}:{}: {}", source_, line_, what)); }

@@ -5,8 +5,7 @@
 #include <fstream>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
+#include "twofour/core/io/json.h"
 #include "twofour/train/report/html.h"
 
 namespace twofour::train {
@@ -70,11 +69,11 @@ std::optional<double> LastEvaluationLoss(const std::filesystem::path& metrics) {
   // After an evaluation come the sparsity metrics of the same step, a line for each layer.
   const std::vector<std::string> lines = LinesAtTheEnd(metrics, 4 << 20);
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // clang 14 cannot read libstdc++'s views::reverse.
-    const nlohmann::json record = nlohmann::json::parse(*line, nullptr, false);
-    const auto split = record.find("split");
-    if (split == record.end() || *split != "eval") continue;
-    const auto loss = record.find("loss");
-    if (loss != record.end() && loss->is_number()) return loss->get<double>();
+    const std::optional<JsonDocument> record = JsonDocument::TryParse(*line);
+    if (!record) continue;
+    const std::optional<JsonValue> split = record->root().Find("split"), loss = record->root().Find("loss");
+    if (!split || !split->is_string() || split->string() != "eval") continue;
+    if (loss && loss->is_number()) return loss->number();
   }
   return std::nullopt;
 }

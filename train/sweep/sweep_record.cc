@@ -6,9 +6,8 @@
 #include <set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/config/text_config.h"
 #include "twofour/train/sweep/sweep_config.h"
@@ -17,41 +16,40 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMaxBytes = 16 << 20;
 
 /// Reads the fields of one JSON object.
 class Fields {
  public:
-  Fields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+  Fields(const JsonValue& json, std::string where) : json_(json), where_(std::move(where)) {
     if (!json.is_object()) Fail("expected an object");
   }
 
-  const Json& Get(const char* key) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) Fail(fmt::format("no {}", key));
+  JsonValue Get(const char* key) const {
+    const std::optional<JsonValue> found = json_.Find(key);
+    if (!found) Fail(fmt::format("no {}", key));
     return *found;
   }
   std::string Text(const char* key) const { return TextOf(Get(key), key); }
-  std::string TextOf(const Json& value, const char* key) const {
+  std::string TextOf(const JsonValue& value, const char* key) const {
     if (!value.is_string()) Fail(fmt::format("{}: expected text", key));
-    return value.get<std::string>();
+    return value.string();
   }
-  const Json& List(const char* key) const {
-    const Json& list = Get(key);
+  std::vector<JsonValue> List(const char* key) const {
+    const JsonValue list = Get(key);
     if (!list.is_array()) Fail(fmt::format("{}: expected a list", key));
-    return list;
+    return list.elements();
   }
   uint64_t Count(const char* key) const {
-    const Json& value = Get(key);
-    if (!value.is_number_unsigned()) Fail(fmt::format("{}: expected a whole number", key));
-    return value.get<uint64_t>();
+    const JsonValue value = Get(key);
+    if (!value.is_unsigned()) Fail(fmt::format("{}: expected a whole number", key));
+    return value.unsigned_integer();
   }
   [[noreturn]] void Fail(const std::string& what) const { throw Error(fmt::format("{}: {}", where_, what)); }
 
  private:
-  const Json& json_;
+  JsonValue json_;
   std::string where_;
 };
 
@@ -62,12 +60,12 @@ bool StaysBelow(const fs::path& path) {
   return *path.begin() != ".." && path != ".";
 }
 
-RecordedRun ParseRun(const Json& json, const std::string& where) {
+RecordedRun ParseRun(const JsonValue& json, const std::string& where) {
   const Fields fields(json, where);
   RecordedRun run{.variant = fields.Text("variant"), .seed = fields.Count("seed"), .folder = fields.Text("folder")};
   const bool has_zero = run.folder.native().find('\0') != std::string::npos;
   if (has_zero || !StaysBelow(run.folder)) fields.Fail("folder: expected a path within the sweep's folder");
-  for (const Json& assignment : fields.List("set")) run.set.push_back(fields.TextOf(assignment, "set"));
+  for (const JsonValue& assignment : fields.List("set")) run.set.push_back(fields.TextOf(assignment, "set"));
   const std::string state = fields.Text("state");
   const std::optional<RunOutcome> outcome = OutcomeNamed(state);
   if (!outcome) fields.Fail("state: expected finished, failed or another that is known");
@@ -108,24 +106,23 @@ SweepRecord BeginRecord(const SweepPlan& plan, const std::vector<RunState>& stat
 }
 
 std::string ToJson(const SweepRecord& record) {
-  Json runs = Json::array();
+  std::vector<JsonObject> runs;
   for (const RecordedRun& run : record.runs) {
-    runs.push_back({{"variant", run.variant},
-                    {"seed", run.seed},
-                    {"folder", run.folder.string()},
-                    {"state", NameOf(run.outcome)},
-                    {"reason", run.reason},
-                    {"set", run.set}});
+    JsonObject& json = runs.emplace_back();
+    json.Set("variant", run.variant).Set("seed", run.seed).Set("folder", run.folder.string());
+    json.Set("state", NameOf(run.outcome)).Set("reason", run.reason).Set("set", run.set);
   }
-  const Json json{{"name", record.name}, {"baseline", record.baseline}, {"base", record.base_config}, {"runs", runs}};
-  return json.dump(1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+  JsonObject json;
+  json.Set("name", record.name).Set("baseline", record.baseline).Set("base", record.base_config).Set("runs", runs);
+  return json.ToTextReplacing(/*indent=*/1) + "\n";
 }
 
 SweepRecord ParseSweepRecord(const std::string& text, const std::string& source) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const Fields fields(json, source);
+  const std::optional<JsonDocument> document = JsonDocument::TryParse(text);
+  if (!document) throw Error(fmt::format("{}: expected an object", source));
+  const Fields fields(document->root(), source);
   SweepRecord record{fields.Text("name"), fields.Text("baseline"), fields.Text("base"), {}};
-  const Json& runs = fields.List("runs");
+  const std::vector<JsonValue> runs = fields.List("runs");
   if (runs.size() > static_cast<size_t>(kMaxSweepRuns)) {
     fields.Fail(fmt::format("{} runs, expected at most {}", runs.size(), kMaxSweepRuns));
   }
