@@ -114,16 +114,6 @@ TEST(MaskTest, ShowsItsFormat) {
   EXPECT_EQ(mask.format(), MaskFormat::Dense());
 }
 
-TEST(MaskTest, ItsViewIsTheMask) {
-  const Mask mask = FindMask(RandomF32({8, 12}, {.seed = 12}), MaskMethod::kExact);
-  const MaskView view = mask.view();
-  EXPECT_EQ(view.tile_rows(), mask.tile_rows());
-  EXPECT_EQ(view.tile_cols(), mask.tile_cols());
-  for (int64_t row = 0; row < 8; ++row) {
-    for (int64_t col = 0; col < 12; ++col) EXPECT_EQ(view.Keeps(row, col), mask.Keeps(row, col));
-  }
-}
-
 TEST(FindMaskTest, EachTileIsSearchedAlone) {
   const Tensor weight = RandomF32({12, 16}, {.seed = 8});
   for (MaskMethod algorithm : kAlgorithms) {
@@ -381,11 +371,6 @@ TEST(FlipRateTest, CountsOfManyTiles) {
   }
   EXPECT_EQ(FlipRate(before, after), static_cast<double>(flips) / (1024 * 1028));
   EXPECT_EQ(before.CountKept(), kept);
-}
-
-TEST(MaskMethodTest, Names) {
-  EXPECT_EQ(NameOf(MaskMethod::kExact), "exact");
-  EXPECT_EQ(NameOf(MaskMethod::kGreedy), "greedy");
 }
 
 TEST(MaskTest, EntriesAndTilesOutsideAreErrors) {

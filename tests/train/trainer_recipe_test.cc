@@ -19,6 +19,7 @@
 #include "twofour/train/trainer.h"
 
 #include "tests/support/tensors.h"
+#include "tests/train/classification_job.h"
 
 namespace twofour::train {
 namespace {
@@ -30,6 +31,7 @@ using sparse::MaskMethod;
 using sparse::MaskPlan;
 using sparse::ScheduleShape;
 using sparse::SparsitySchedule;
+using test::MakeData;
 using test::ScopedNumThreads;
 
 constexpr int64_t kSteps = 12;
@@ -59,17 +61,6 @@ std::vector<Recipe> Recipes() {
       {"S-STE", {.plan = MaskPlan({.method = MaskMethod::kRows, .first_sparse_step = 2}), .soft_threshold = true}},
       {"masks for show", {.interval = 3, .apply = false}},
   };
-}
-
-InMemoryDataset MakeData(int64_t size, uint64_t seed) {
-  Tensor inputs = Tensor::Empty({size, 16});
-  FillNormal(inputs, 0, 1, {seed, 1, 0});
-  std::vector<int32_t> labels;
-  for (int64_t i = 0; i < size; ++i) {
-    const float* row = inputs.data<float>() + i * 16;
-    labels.push_back(static_cast<int32_t>(std::max_element(row, row + 4) - row));
-  }
-  return {inputs, Tensor::FromVector(labels, {size}), 4};
 }
 
 class Job {
