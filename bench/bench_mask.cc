@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "twofour/core/isa.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
-#include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
+#include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask.h"
 
 #include "bench/support/gaussian.h"

@@ -20,7 +20,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 #include "bench/peers/mlp_step.h"

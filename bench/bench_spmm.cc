@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "twofour/core/isa.h"
-#include "twofour/core/kernels/gemm.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/mask.h"
 
 #include "bench/peers/peer.h"

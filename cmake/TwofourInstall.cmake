@@ -18,11 +18,10 @@ if(TWOFOUR_BUILD_TRAINER)
   install(TARGETS trainer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-# Configs, sweeps, reports and the command line are the trainer's own; their headers show protobuf and are not part of the
-# package. Nor are those that only a file made of Highway's vectors can include.
+# The program's headers are its own; those that only a file made of Highway's vectors can include are nobody else's.
 install(DIRECTORY ${TWOFOUR_LAYERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour FILES_MATCHING PATTERN "*.h"
-        PATTERN "config" EXCLUDE PATTERN "report" EXCLUDE PATTERN "sweep" EXCLUDE PATTERN "cli" EXCLUDE
-        PATTERN "*-inl.h" EXCLUDE PATTERN "simd_table.h" EXCLUDE PATTERN "simd_targets.h" EXCLUDE)
+        PATTERN "program" EXCLUDE PATTERN "*-inl.h" EXCLUDE PATTERN "simd_table.h" EXCLUDE
+        PATTERN "simd_targets.h" EXCLUDE)
 if("nn" IN_LIST TWOFOUR_LAYERS AND "optim" IN_LIST TWOFOUR_LAYERS)
   install(FILES twofour.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour)
 endif()

@@ -1,7 +1,7 @@
-# twofour_add_layer(NAME DEPENDS ...): one folder of the tree as the library twofour::NAME, static unless
-# BUILD_SHARED_LIBS is on.
-# twofour_add_tests(NAME DEPENDS ...): one folder of tests as one GoogleTest program. With CONFIGURATIONS they run only in
-# those (`ctest -C`), and nothing builds the program unasked.
+# twofour_add_layer(NAME DEPENDS ...): one folder of the tree, but for the folder EXCLUDE in it, as the library
+# twofour::NAME, static unless BUILD_SHARED_LIBS is on.
+# twofour_add_tests(NAME DEPENDS ...): the folder NAME of tests, or FOLDER without the folder EXCLUDE in it, as one
+# GoogleTest program. With CONFIGURATIONS they run only in those (`ctest -C`), and nothing builds the program unasked.
 
 # `#include "twofour/core/tensor.h"` reads the same in the tree and installed: the build tree holds links to the folders.
 set(TWOFOUR_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
@@ -41,10 +41,23 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_
   set(TWOFOUR_PRECOMPILES_HEADERS OFF)
 endif()
 
+# What libraries of twofour have in common, installed or not.
+function(twofour_compile_as_ours target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:twofour_compile_options>)
+  # Reading these takes more than half of a usual file's compilation. No JSON, CLI11 or regular expressions among them:
+  # each file would instantiate all that those headers instantiate. The tsan preset goes without, to find what is missing.
+  if(TWOFOUR_PRECOMPILES_HEADERS)
+    target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory>
+                                                <string> <vector> <fmt/format.h>)
+  endif()
+endfunction()
+
 function(twofour_add_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  if(ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/${ARG_EXCLUDE}/")
+  endif()
   add_library(twofour_${name} ${sources})
   add_library(twofour::${name} ALIAS twofour_${name})
   # Below 1.0 a minor version may change the interface, as find_package's check (SameMinorVersion) knows. Shared
@@ -54,14 +67,8 @@ function(twofour_add_layer name)
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
   target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}>)
   target_compile_features(twofour_${name} PUBLIC cxx_std_20)
-  target_link_libraries(twofour_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE}
-                                        $<BUILD_INTERFACE:twofour_compile_options>)
-  # Reading these takes more than half of a usual file's compilation. No JSON, CLI11 or regular expressions among them:
-  # each file would instantiate all that those headers instantiate. The tsan preset goes without, to find what is missing.
-  if(TWOFOUR_PRECOMPILES_HEADERS)
-    target_precompile_headers(twofour_${name} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map>
-                                                      <memory> <string> <vector> <fmt/format.h>)
-  endif()
+  target_link_libraries(twofour_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
+  twofour_compile_as_ours(twofour_${name})
 endfunction()
 
 # Under sanitizers, optimising code that is made of other libraries' templates (GoogleTest's, CLI11's, JSON's) takes most
@@ -83,13 +90,20 @@ function(twofour_compile_tests_cheaply target)
 endfunction()
 
 function(twofour_add_tests name)
-  cmake_parse_arguments(ARG "" "" "CONFIGURATIONS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FOLDER;EXCLUDE" "CONFIGURATIONS;DEPENDS" ${ARGN})
   foreach(library IN LISTS ARG_DEPENDS)
     if(NOT TARGET ${library})
       return()  # Not among TWOFOUR_COMPONENTS.
     endif()
   endforeach()
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+  if(ARG_FOLDER)
+    set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER})
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  if(ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "^${folder}/${ARG_EXCLUDE}/")
+  endif()
   if(NOT sources)
     return()
   endif()

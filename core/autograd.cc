@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/elements/elementwise.h"
 
 namespace twofour {
 namespace {

@@ -1,4 +1,4 @@
-#include "twofour/core/kernels/simd_targets.h"
+#include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,7 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/isa.h"
-#include "twofour/core/kernels/simd_isa.h"
+#include "twofour/core/kernels/simd/simd_isa.h"
 
 namespace twofour {
 namespace {

@@ -1,4 +1,4 @@
-#include "twofour/core/kernels/simd_targets.h"
+#include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>
 #include <atomic>
@@ -19,8 +19,8 @@
 //
 #include <hwy/highway.h>
 
-#include "twofour/core/kernels/simd_table.h"
-#include "twofour/core/kernels/unroll.h"
+#include "twofour/core/kernels/simd/simd_table.h"
+#include "twofour/core/kernels/simd/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::HWY_NAMESPACE {

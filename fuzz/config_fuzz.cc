@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/train/config/override_list.h"
-#include "twofour/train/config/text_config.h"
-#include "twofour/train/config/validate.h"
+#include "twofour/train/program/config/override_list.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "twofour/core/error.h"
-#include "twofour/train/config/text_config.h"
-#include "twofour/train/report/csv.h"
-#include "twofour/train/report/page.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/report/csv.h"
+#include "twofour/train/program/report/page.h"
 
 /// Any text is the metrics of a run, of finite numbers, from which a report can be made, or an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -4,10 +4,10 @@
 #include <string>
 
 #include "twofour/core/error.h"
-#include "twofour/train/config/text_message.h"
-#include "twofour/train/sweep/references.h"
-#include "twofour/train/sweep/sweep_config.h"
-#include "twofour/train/sweep/variants.h"
+#include "twofour/train/program/config/text_message.h"
+#include "twofour/train/program/sweep/references.h"
+#include "twofour/train/program/sweep/sweep_config.h"
+#include "twofour/train/program/sweep/variants.h"
 
 /// Any text is a sweep or an Error; the variants of a valid one can be told apart and refer to one another.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "twofour/core/error.h"
-#include "twofour/train/report/csv.h"
-#include "twofour/train/report/page.h"
-#include "twofour/train/sweep/sweep_record.h"
+#include "twofour/train/program/report/csv.h"
+#include "twofour/train/program/report/page.h"
+#include "twofour/train/program/sweep/sweep_record.h"
 
 /// Any text is the record of a sweep, which stays within its folder and reads back as it was written, or an Error; what
 /// it says of its runs can be shown on a page.

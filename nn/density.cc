@@ -1,6 +1,6 @@
 #include "twofour/nn/density.h"
 
-#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/elements/reduce.h"
 
 namespace twofour::nn {
 

@@ -6,7 +6,7 @@
 #include "twofour/nn/activation.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/module.h"
-#include "twofour/sparse/kernels/mlp_kernel.h"
+#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
 
 namespace twofour::nn {
 

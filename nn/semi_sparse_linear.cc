@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/nn/forward_observer.h"

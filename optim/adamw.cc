@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/optimizer_updates.h"
+#include "twofour/core/kernels/elements/optimizer_updates.h"
 
 namespace twofour::optim {
 

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
-#include "twofour/core/kernels/scale_by.h"
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/kernels/elements/scale_by.h"
 
 namespace twofour::optim {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/optim/newton_schulz.h"
 
 namespace twofour::optim {

@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
-#include "twofour/core/kernels/gemm.h"
-#include "twofour/core/kernels/reduce.h"
-#include "twofour/core/kernels/scale_by.h"
-#include "twofour/core/kernels/symmetric_product.h"
+#include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/kernels/elements/scale_by.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/kernels/gemm/symmetric_product.h"
 
 namespace twofour::optim {
 namespace {

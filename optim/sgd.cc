@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/optimizer_updates.h"
+#include "twofour/core/kernels/elements/optimizer_updates.h"
 
 namespace twofour::optim {
 

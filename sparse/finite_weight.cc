@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/elements/reduce.h"
 
 namespace twofour::sparse {
 

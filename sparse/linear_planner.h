@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
 
 namespace twofour::sparse {
 

@@ -8,8 +8,8 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
-#include "twofour/sparse/kernels/mask_passes.h"
-#include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/kernels/search/mask_passes.h"
+#include "twofour/sparse/kernels/search/mask_search.h"
 
 namespace twofour::sparse {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/best_tile_mask.h"
-#include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
 
 namespace twofour::sparse {

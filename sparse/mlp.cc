@@ -7,9 +7,9 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/ops/check.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
 
 namespace twofour::sparse {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "twofour/core/tensor.h"
-#include "twofour/sparse/kernels/mlp_kernel.h"
+#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::sparse {

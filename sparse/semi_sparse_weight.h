@@ -8,7 +8,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/tensor.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/elements/reduce.h"
 
 namespace twofour::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "twofour/core/kernels/simd_targets.h"
+#include "twofour/core/kernels/simd/simd_targets.h"
 //
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/peers/mlp_passes.cc"
@@ -74,7 +74,7 @@ HWY_AFTER_NAMESPACE();
 #include <algorithm>
 #include <vector>
 
-#include "twofour/core/kernels/simd_table.h"
+#include "twofour/core/kernels/simd/simd_table.h"
 
 #include "bench/peers/mlp_passes.h"
 

@@ -6,8 +6,8 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/activation.h"
-#include "twofour/core/kernels/elementwise.h"
+#include "twofour/core/kernels/elements/activation.h"
+#include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

@@ -7,7 +7,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/attention.h"
+#include "twofour/core/kernels/attention/attention.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

@@ -2,7 +2,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/convert.h"
+#include "twofour/core/kernels/elements/convert.h"
 
 namespace twofour {
 

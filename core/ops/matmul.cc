@@ -4,9 +4,9 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elementwise.h"
-#include "twofour/core/kernels/gemm.h"
-#include "twofour/core/kernels/reduce.h"
+#include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

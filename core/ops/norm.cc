@@ -1,7 +1,7 @@
 #include "twofour/core/ops/norm.h"
 
 #include "twofour/core/autograd.h"
-#include "twofour/core/kernels/norm.h"
+#include "twofour/core/kernels/rows/norm.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

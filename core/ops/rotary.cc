@@ -6,7 +6,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/rotary.h"
+#include "twofour/core/kernels/attention/rotary.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

@@ -1,7 +1,7 @@
 #include "twofour/core/ops/softmax.h"
 
 #include "twofour/core/autograd.h"
-#include "twofour/core/kernels/softmax.h"
+#include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {

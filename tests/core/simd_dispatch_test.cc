@@ -1,4 +1,4 @@
-#include "twofour/core/kernels/simd_targets.h"
+#include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 //
 #include <hwy/highway.h>
 
-#include "twofour/core/kernels/simd_table.h"
+#include "twofour/core/kernels/simd/simd_table.h"
 
 #include "tests/support/for_each_isa.h"
 

@@ -3,14 +3,15 @@
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 set(source ${CMAKE_CURRENT_LIST_DIR}/subproject)
 file(REMOVE_RECURSE ${WORK})
-list(APPEND configure -DTWOFOUR_DIR=${SOURCE_DIR} -DCOMMON=${CMAKE_CURRENT_LIST_DIR}/components)
+# Only the program needs these, which is not built.
+list(APPEND configure -DTWOFOUR_DIR=${SOURCE_DIR} -DCOMMON=${CMAKE_CURRENT_LIST_DIR}/components
+     -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON)
 
 run(${configure} -S ${source} -B ${WORK}/all -DEXPECTED=core,sparse,nn,optim,train)
 run(${configure} -S ${source} -B ${WORK}/fetched -DFETCH=ON -DEXPECTED=core,sparse,nn,optim,train)
-# A parent that needs no train need not have its dependencies, and one that has no build type gets none.
+# A parent that needs no train need not have its dependency, and one that has no build type gets none.
 run(${configure} -S ${source} -B ${WORK}/parts -DPARTS=nn,optim -DEXPECTED=core,sparse,nn,optim
-    -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON
-    -UCMAKE_BUILD_TYPE)
+    -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -UCMAKE_BUILD_TYPE)
 run_to_fail("TWOFOUR_COMPONENTS: no component 'nm', expected some of: core;sparse;nn;optim;train"
             ${configure} -S ${source} -B ${WORK}/unknown -DPARTS=nm)
 

@@ -13,8 +13,8 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
-#include "twofour/sparse/kernels/mask_search.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
+#include "twofour/sparse/kernels/search/mask_search.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"

@@ -8,8 +8,8 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
-#include "twofour/sparse/kernels/linear_kernel.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/pattern.h"
 
 #include "tests/support/gradient_checker.h"

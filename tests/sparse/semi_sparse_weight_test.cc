@@ -5,8 +5,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/matmul.h"
-#include "twofour/sparse/kernels/forced_kernel.h"
-#include "twofour/sparse/kernels/linear_kernels.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernels.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"

@@ -1,11 +1,11 @@
-#include "twofour/core/kernels/simd_targets.h"
+#include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
 #include <string>
 
-#include "twofour/core/kernels/simd_isa.h"
+#include "twofour/core/kernels/simd/simd_isa.h"
 
 #include "tests/support/for_each_isa.h"
 

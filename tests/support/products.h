@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "twofour/core/kernels/gemm.h"
+#include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/random.h"
 
 namespace twofour::test {

@@ -10,7 +10,7 @@
 
 #include "twofour/core/block_cache.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/attention.h"
+#include "twofour/core/kernels/attention/attention.h"
 #include "twofour/core/ops/arithmetic.h"
 
 #include "tests/support/gradient_checker.h"

@@ -1,0 +1,104 @@
+#include "twofour/core/kernels/elements/activation.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "twofour/core/kernels/elements/activation_loops.h"
+#include "twofour/core/kernels/elements/in_ranges.h"
+
+namespace twofour::kernels {
+namespace loops {
+
+// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
+static void Gelu(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * NormalCdf(x[i]);
+}
+
+static void GeluGrad(int64_t n, const double* x, const double* dy, double* dx) {
+  constexpr double kInverseSqrt2Pi = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+  for (int64_t i = 0; i < n; ++i) {
+    dx[i] = dy[i] * (NormalCdf(x[i]) + x[i] * kInverseSqrt2Pi * std::exp(-0.5 * x[i] * x[i]));
+  }
+}
+
+static void SoftCap(int64_t n, double cap, const double* x, double* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = cap * std::tanh(x[i] / cap);
+}
+
+static void SoftCapGrad(int64_t n, double cap, const double* y, const double* dy, double* dx) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double tanh = y[i] / cap;
+    dx[i] = (1.0 - tanh * tanh) * dy[i];
+  }
+}
+
+static double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+
+static void SwiGlu(int64_t n, const double* gate, const double* up, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = gate[i] * Sigmoid(gate[i]) * up[i];
+}
+
+static void SwiGluGrad(int64_t n, const double* gate, const double* up, const double* dy, double* dgate, double* dup) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double g = gate[i], u = up[i], d = dy[i], sigmoid = Sigmoid(g);
+    dgate[i] = sigmoid * (1.0 + g * Sigmoid(-g)) * u * d;
+    dup[i] = g * sigmoid * d;
+  }
+}
+
+}  // namespace loops
+
+namespace {
+
+/// Elements that are worth a thread.
+constexpr int64_t kGrain = kElementwiseGrain / 4;
+
+}  // namespace
+
+template <typename T>
+void Gelu(int64_t n, const T* x, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::Gelu(count, x + at, out + at); });
+}
+
+template <typename T>
+void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::GeluGrad(count, x + at, dy + at, dx + at); });
+}
+
+template <typename T>
+void SoftCap(int64_t n, T cap, const T* x, T* y) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
+}
+
+template <typename T>
+void SoftCapGrad(int64_t n, T cap, const T* y, const T* dy, T* dx) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCapGrad(count, cap, y + at, dy + at, dx + at); });
+}
+
+template <typename T>
+void SwiGlu(int64_t n, const T* gate, const T* up, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SwiGlu(count, gate + at, up + at, out + at); });
+}
+
+template <typename T>
+void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T* dup) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) {
+    loops::SwiGluGrad(count, gate + at, up + at, dy + at, dgate + at, dup + at);
+  });
+}
+
+#define TWOFOUR_INSTANTIATE(T)                                      \
+  template void Gelu<T>(int64_t, const T*, T*);                     \
+  template void GeluGrad<T>(int64_t, const T*, const T*, T*);       \
+  template void SoftCap<T>(int64_t, T, const T*, T*);               \
+  template void SoftCapGrad<T>(int64_t, T, const T*, const T*, T*); \
+  template void SwiGlu<T>(int64_t, const T*, const T*, T*);         \
+  template void SwiGluGrad<T>(int64_t, const T*, const T*, const T*, T*, T*);
+TWOFOUR_INSTANTIATE(float)
+TWOFOUR_INSTANTIATE(double)
+#undef TWOFOUR_INSTANTIATE
+
+}  // namespace twofour::kernels

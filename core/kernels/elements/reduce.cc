@@ -1,0 +1,114 @@
+#include "twofour/core/kernels/elements/reduce.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/rows/column_sums.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::kernels {
+namespace loops {
+
+// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static double Sum(int64_t n, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  return sum;
+}
+
+static double SumOfSquares(int64_t n, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+static double SumOfSquaredDifferences(int64_t n, const double* a, const double* b) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+static int64_t CountNonZero(int64_t n, const double* x) {
+  return std::count_if(x, x + n, [](double value) { return value != 0.0; });
+}
+
+static bool AllFinite(int64_t n, const double* x) {
+  return std::all_of(x, x + n, [](double value) { return std::isfinite(value); });
+}
+
+}  // namespace loops
+
+namespace {
+
+/// Adds up sum(begin, count) over blocks of fixed length that cover [0, n): each block by one thread, then the blocks'
+/// sums in order.
+template <typename F>
+auto BlockedSum(int64_t n, F sum) {
+  using R = decltype(sum(n, n));
+  constexpr int64_t kBlock = 8 * 1024;
+  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  std::vector<R> sums(static_cast<size_t>(blocks));
+  ParallelFor(blocks, kElementwiseGrain / kBlock, [&](int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; ++block) {
+      sums[block] = sum(block * kBlock, std::min(kBlock, n - block * kBlock));
+    }
+  });
+  R total = 0;
+  for (const R block : sums) total += block;
+  return total;
+}
+
+}  // namespace
+
+template <typename T>
+double Sum(int64_t n, const T* x) {
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::Sum(count, x + at); });
+}
+
+template <typename T>
+double SumOfSquares(int64_t n, const T* x) {
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::SumOfSquares(count, x + at); });
+}
+
+template <typename T>
+double SumOfSquaredDifferences(int64_t n, const T* a, const T* b) {
+  return BlockedSum(n,
+                    [=](int64_t at, int64_t count) { return loops::SumOfSquaredDifferences(count, a + at, b + at); });
+}
+
+template <typename T>
+int64_t CountNonZero(int64_t n, const T* x) {
+  return BlockedSum(n, [=](int64_t at, int64_t count) { return loops::CountNonZero(count, x + at); });
+}
+
+template <typename T>
+int64_t FindNonFinite(int64_t n, const T* x) {
+  // The position matters only when there is one.
+  const int64_t bad_blocks =
+      BlockedSum(n, [=](int64_t at, int64_t count) { return int64_t{loops::AllFinite(count, x + at) ? 0 : 1}; });
+  if (bad_blocks == 0) return -1;
+  return std::find_if(x, x + n, [](T value) { return !std::isfinite(value); }) - x;
+}
+
+template <typename T>
+void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out) {
+  SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
+    loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
+  });
+}
+
+#define TWOFOUR_INSTANTIATE(T)                                             \
+  template double Sum<T>(int64_t, const T*);                               \
+  template double SumOfSquares<T>(int64_t, const T*);                      \
+  template double SumOfSquaredDifferences<T>(int64_t, const T*, const T*); \
+  template int64_t CountNonZero<T>(int64_t, const T*);                     \
+  template int64_t FindNonFinite<T>(int64_t, const T*);                    \
+  template void ColumnSums<T>(int64_t, int64_t, const T*, T*);
+TWOFOUR_INSTANTIATE(float)
+TWOFOUR_INSTANTIATE(double)
+#undef TWOFOUR_INSTANTIATE
+
+}  // namespace twofour::kernels

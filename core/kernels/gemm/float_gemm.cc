@@ -1,0 +1,183 @@
+// Dense products in float. C is computed in tiles that fit into the registers; each element of C is summed over k in an
+// order that depends on k alone, so C may be cut among threads anywhere. Compiled once for each instruction set.
+#include "twofour/core/kernels/simd/simd_targets.h"
+//
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "twofour/core/kernels/gemm/float_gemm.h"
+#include "twofour/core/parallel.h"
+#include "twofour/core/storage.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/core/kernels/gemm/float_gemm.cc"
+#include <hwy/foreach_target.h>
+//
+#include "twofour/core/kernels/gemm/float_gemm_few_rows-inl.h"
+#include "twofour/core/kernels/gemm/float_gemm_pack-inl.h"
+#include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
+#include "twofour/core/kernels/simd/simd_isa.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::kernels::HWY_NAMESPACE {
+namespace {
+using namespace float_gemm;
+
+/// Rows of a packed block of A, which stays in the second-level cache.
+constexpr int64_t kBlockRows = 256;
+/// Floats of packed B that stay in the second-level cache beside it while the rows of A, a tile of them, pass through
+/// the first-level cache. Several panels, so that rows of C are written as long runs.
+constexpr int64_t kHotB = 8 * kDepth * kPanel;
+/// Floats of B that are packed once for all blocks of rows; they stay in the third-level cache.
+constexpr int64_t kSharedB = 4 << 20;
+/// Panels packed by one thread at a time: several cache lines of each row of B, which may lie pages apart.
+constexpr int64_t kPanelsOfAGroup = 4;
+/// Inner products of whole rows beat tiles up to here where B is transposed, which is costly to pack.
+constexpr int64_t kMostDotRows = 24, kLeastDotDepth = 64;
+
+/// Rows [top, bottom) of C plus packed A times packed B, panels [begin, end), which begin at `b`.
+void MultiplyPacked(const GemmProblem<float>& p, int64_t top, int64_t bottom, int64_t depth, int64_t begin, int64_t end,
+                    const float* a, const float* b, bool accumulate) {
+  const int64_t hot = kHotB / (depth * kPanel);
+  for (int64_t hot_begin = begin; hot_begin < end; hot_begin += hot) {
+    const int64_t hot_end = std::min(hot_begin + hot, end);
+    ForEachPart(bottom - top, kTileRows, [&](int64_t row, int64_t behind) {
+      for (int64_t panel = hot_begin; panel < hot_end; ++panel) {
+        RunTile(behind - row, std::min(kPanel, p.n - panel * kPanel), depth, a + row * kPitch,
+                b + (panel - begin) * depth * kPanel, kPanel, p.c + (top + row) * p.ldc + panel * kPanel, p.ldc,
+                accumulate, 8 * kPanel);
+      }
+    });
+  }
+}
+
+float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
+
+/// Kept by each thread: to ask the system for fresh pages takes longer than a small product.
+float* SpaceForA() {
+  thread_local Storage space(kBlockRows * kPitch * sizeof(float));
+  return Floats(space);
+}
+
+float* SpaceForHotB() {
+  thread_local Storage space(kHotB * sizeof(float));
+  return Floats(space);
+}
+
+/// One block of rows: each thread packs the panels of B that it multiplies.
+void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel) {
+  float *const a = SpaceForA(), *const b = SpaceForHotB();
+  const std::array<TileFunction, kTileRows>& first_tiles = p.m > kTileRows ? kPackingTiles : kTiles[1];
+  ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+    const int64_t depth = last - first, hot = kHotB / (depth * kPanel);
+    const bool accumulate = p.accumulate || first > 0;
+    PackA(p, 0, p.m, first, depth, a);
+    for (int64_t begin = first_panel; begin < last_panel; begin += hot) {
+      const int64_t end = std::min(begin + hot, last_panel);
+      // Where rows of B are rows of panels, the first tile of rows packs whole panels in passing.
+      const int64_t whole = p.transpose_b == Transpose::kNo ? std::min(end, p.n / kPanel) : begin;
+      if (whole > begin) {
+        const int64_t rows = p.m / CeilDiv(p.m, kTileRows);
+        for (int64_t panel = begin; panel < whole; ++panel) {
+          first_tiles[rows - 1](depth, a, p.b + first * p.ldb + panel * kPanel, p.ldb, p.c + panel * kPanel, p.ldc,
+                                accumulate, kPanel, b + (panel - begin) * depth * kPanel);
+        }
+        MultiplyPacked(p, rows, p.m, depth, begin, whole, a + rows * kPitch, b, accumulate);
+      }
+      if (whole < end) {
+        PackB(p, whole * kPanel, std::min(end * kPanel, p.n) - whole * kPanel, first, depth, b);
+        MultiplyPacked(p, 0, p.m, depth, whole, end, a, b, accumulate);
+      }
+    }
+  });
+}
+
+/// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them. All of k at
+/// once, so that threads wait for each other only twice.
+void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel, float* b) {
+  const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
+  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
+  ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
+    ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+      for (int64_t group = begin; group < end; ++group) {
+        const int64_t panel = group * kPanelsOfAGroup, col = (first_panel + panel) * kPanel;
+        const int64_t behind = (first_panel + std::min(panel + kPanelsOfAGroup, panels)) * kPanel;
+        PackB(p, col, std::min(behind, p.n) - col, first, last - first,
+              b + (first * panels + panel * (last - first)) * kPanel);
+      }
+    });
+  });
+  // Units of work are panels for one block of rows.
+  ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
+    float* const a = SpaceForA();
+    for (int64_t block = begin / panels; block * panels < end; ++block) {
+      const int64_t top = p.m * block / row_blocks, bottom = p.m * (block + 1) / row_blocks;
+      const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
+      ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+        PackA(p, top, bottom - top, first, last - first, a);
+        MultiplyPacked(p, top, bottom, last - first, first_panel + from, first_panel + to, a,
+                       b + (first * panels + from * (last - first)) * kPanel, p.accumulate || first > 0);
+      });
+    }
+  });
+}
+
+void RunPacked(const GemmProblem<float>& p) {
+  const int64_t panels = CeilDiv(p.n, kPanel);
+  if (p.m <= kBlockRows) {
+    ParallelFor(panels, CeilDiv(kLeastWork, p.m * kPanel * p.k),
+                [&](int64_t begin, int64_t end) { RunOneBlock(p, begin, end); });
+    return;
+  }
+  const int64_t most = std::min(std::max(kSharedB / (p.k * kPanel), kPanelsOfAGroup), panels);
+  Storage packed(most * kPanel * p.k * sizeof(float));
+  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, Floats(packed)); });
+}
+
+void Run(const GemmProblem<float>& p) {
+  const bool b_turned = p.transpose_b == Transpose::kYes;
+  if (p.m == 1 && !b_turned) {
+    RunRow(p);
+  } else if (p.m <= kMostDotRows && p.k >= kLeastDotDepth && p.transpose_a == Transpose::kNo && b_turned) {
+    RunDots(p);
+  } else {
+    RunPacked(p);
+  }
+}
+
+}  // namespace
+}  // namespace twofour::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::kernels::HWY_NAMESPACE {
+
+FloatGemmKernel FloatGemm() { return {IsaOf(HWY_TARGET), Run}; }
+
+}  // namespace twofour::kernels::HWY_NAMESPACE
+
+#if HWY_ONCE
+#include "twofour/core/kernels/simd/simd_table.h"
+
+namespace twofour::kernels {
+
+std::span<const FloatGemmKernel> FloatGemmKernels() {
+#define TWOFOUR_ROW(space, isa) space::FloatGemm(),
+  static const FloatGemmKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+#undef TWOFOUR_ROW
+  return kernels;
+}
+
+const FloatGemmKernel* FastFloatGemm() {
+#if HWY_TARGETS & (HWY_AVX3 | HWY_AVX2)
+  for (const FloatGemmKernel& kernel : FloatGemmKernels()) {
+    if ((kernel.isa == Isa::kAvx512 || kernel.isa == Isa::kAvx2) && IsAllowed(kernel.isa)) return &kernel;
+  }
+#endif
+  return nullptr;
+}
+
+}  // namespace twofour::kernels
+#endif

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "twofour/core/kernels/gemm/gemm.h"
+
+namespace twofour::kernels {
+
+/// One block of a product, on the calling thread alone, by the library. k must be positive.
+void GemmBlock(const GemmProblem<float>& problem);
+void GemmBlock(const GemmProblem<double>& problem);
+
+/// Name and version of the library behind float products: "oneDNN 2.6.3" or "Eigen 3.4.0".
+std::string GemmLibraryName();
+
+}  // namespace twofour::kernels

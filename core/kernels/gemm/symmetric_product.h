@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/core/kernels/gemm/gemm.h"
+
+namespace twofour::kernels {
+
+/// Contiguous C[n, n] = op(A) op(A)^T with op(A) [n, k], for some 0.6 of what Gemm would take, since only blocks on and
+/// above the diagonal are multiplied. C is symmetric to the bit. Results do not depend on the number of threads.
+void SymmetricProduct(Transpose transpose_a, int64_t n, int64_t k, const float* a, float* c);
+
+}  // namespace twofour::kernels

@@ -1,0 +1,158 @@
+#include "twofour/core/kernels/rows/norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/rows/column_sums.h"
+#include "twofour/core/kernels/rows/norm_loops.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::kernels {
+namespace loops {
+
+// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+
+static double WeightAt(const double* weight, int64_t i) { return weight == nullptr ? 1.0 : weight[i]; }
+
+static double Sum(int64_t n, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  return sum;
+}
+
+static double SumOfSquaredDeviations(int64_t n, double center, const double* x) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += (x[i] - center) * (x[i] - center);
+  return sum;
+}
+
+static double Dot(int64_t n, const double* a, const double* b) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+static double DotOfNormGrad(int64_t n, double center, const double* x, const double* weight, const double* dy) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += dy[i] * WeightAt(weight, i) * (x[i] - center);
+  return sum;
+}
+
+static void Normalize(int64_t n, double center, double scale, const double* x, const double* weight, const double* bias,
+                      double* y) {
+  for (int64_t i = 0; i < n; ++i) {
+    y[i] = (x[i] - center) * scale * WeightAt(weight, i) + (bias == nullptr ? 0.0 : bias[i]);
+  }
+}
+
+static void NormGrad(int64_t n, double center, double scale, double mean_g, double mean_gn, const double* x,
+                     const double* weight, const double* dy, double* dx) {
+  for (int64_t i = 0; i < n; ++i) {
+    dx[i] = scale * (dy[i] * WeightAt(weight, i) - mean_g - (x[i] - center) * scale * mean_gn);
+  }
+}
+
+static void NormalizedProduct(int64_t n, double center, double scale, const double* x, const double* dy, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = dy[i] * (x[i] - center) * scale;
+}
+
+}  // namespace loops
+
+namespace {
+
+/// function(r) for each row, threaded.
+template <typename F>
+void ForEachRow(int64_t rows, int64_t cols, F function) {
+  ParallelFor(rows, RowGrain(cols), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) function(r);
+  });
+}
+
+/// The sum over rows of dy times the normalised x. `center` may be null: zeros.
+template <typename T>
+void WeightGrad(int64_t rows, int64_t cols, const T* x, const T* center, const T* scale, const T* dy, T* dweight) {
+  SumColumnTiles(rows, cols, dweight,
+                 [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
+                   constexpr int64_t kGroup = 4;  // Rows that AddRowsTo sums at once.
+                   T products[kGroup * kColumnSumCols];
+                   for (int64_t begin = 0; begin < tile_rows; begin += kGroup) {
+                     const int64_t group = std::min(kGroup, tile_rows - begin);
+                     for (int64_t i = 0; i < group; ++i) {
+                       const int64_t r = row + begin + i, at = r * cols + col;
+                       loops::NormalizedProduct(tile_cols, center == nullptr ? T{0} : center[r], scale[r], x + at,
+                                                dy + at, products + i * tile_cols);
+                     }
+                     loops::AddRowsTo(group, tile_cols, tile_cols, products, sums);
+                   }
+                 });
+}
+
+}  // namespace
+
+template <typename T>
+void RmsNorm(int64_t rows, int64_t cols, double eps, const T* x, const T* weight, T* y, T* inverse_rms) {
+  ForEachRow(rows, cols, [=](int64_t r) {
+    const T* in = x + r * cols;
+    inverse_rms[r] = static_cast<T>(1.0 / std::sqrt(loops::Dot(cols, in, in) / static_cast<double>(cols) + eps));
+    loops::Normalize(cols, T{0}, inverse_rms[r], in, weight, nullptr, y + r * cols);
+  });
+}
+
+template <typename T>
+void RmsNormGrad(int64_t rows, int64_t cols, const T* x, const T* weight, const T* inverse_rms, const T* dy, T* dx,
+                 T* dweight) {
+  if (dx != nullptr) {
+    // With n = x * s and g = dy * weight: dx = s * (g - n * mean(g * n)).
+    ForEachRow(rows, cols, [=](int64_t r) {
+      const int64_t at = r * cols;
+      const double dot = loops::DotOfNormGrad(cols, 0.0, x + at, weight, dy + at) * static_cast<double>(inverse_rms[r]);
+      loops::NormGrad(cols, T{0}, inverse_rms[r], T{0}, static_cast<T>(dot / static_cast<double>(cols)), x + at, weight,
+                      dy + at, dx + at);
+    });
+  }
+  if (dweight != nullptr) WeightGrad<T>(rows, cols, x, nullptr, inverse_rms, dy, dweight);
+}
+
+template <typename T>
+void LayerNorm(int64_t rows, int64_t cols, double eps, const T* x, const T* weight, const T* bias, T* y, T* mean,
+               T* inverse_std) {
+  ForEachRow(rows, cols, [=](int64_t r) {
+    const T* in = x + r * cols;
+    const double center = loops::Sum(cols, in) / static_cast<double>(cols);
+    const double variance = loops::SumOfSquaredDeviations(cols, center, in) / static_cast<double>(cols);
+    mean[r] = static_cast<T>(center);
+    inverse_std[r] = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    loops::Normalize(cols, mean[r], inverse_std[r], in, weight, bias, y + r * cols);
+  });
+}
+
+template <typename T>
+void LayerNormGrad(int64_t rows, int64_t cols, const T* x, const T* weight, const T* mean, const T* inverse_std,
+                   const T* dy, T* dx, T* dweight, T* dbias) {
+  if (dx != nullptr) {
+    // With n the normalised x and g = dy * weight: dx = (g - mean(g) - n * mean(g * n)) / std.
+    ForEachRow(rows, cols, [=](int64_t r) {
+      const int64_t at = r * cols;
+      const double sum = weight == nullptr ? loops::Sum(cols, dy + at) : loops::Dot(cols, dy + at, weight);
+      const double dot = loops::DotOfNormGrad(cols, static_cast<double>(mean[r]), x + at, weight, dy + at) *
+                         static_cast<double>(inverse_std[r]);
+      loops::NormGrad(cols, mean[r], inverse_std[r], static_cast<T>(sum / static_cast<double>(cols)),
+                      static_cast<T>(dot / static_cast<double>(cols)), x + at, weight, dy + at, dx + at);
+    });
+  }
+  if (dweight != nullptr) WeightGrad(rows, cols, x, mean, inverse_std, dy, dweight);
+  if (dbias != nullptr) ColumnSums(rows, cols, dy, dbias);
+}
+
+#define TWOFOUR_INSTANTIATE(T)                                                                    \
+  template void RmsNorm<T>(int64_t, int64_t, double, const T*, const T*, T*, T*);                 \
+  template void RmsNormGrad<T>(int64_t, int64_t, const T*, const T*, const T*, const T*, T*, T*); \
+  template void LayerNorm<T>(int64_t, int64_t, double, const T*, const T*, const T*, T*, T*, T*); \
+  template void LayerNormGrad<T>(int64_t, int64_t, const T*, const T*, const T*, const T*, const T*, T*, T*, T*);
+TWOFOUR_INSTANTIATE(float)
+TWOFOUR_INSTANTIATE(double)
+#undef TWOFOUR_INSTANTIATE
+
+}  // namespace twofour::kernels

@@ -1,0 +1,115 @@
+#include "twofour/core/kernels/simd/simd_targets.h"
+//
+#include "twofour/core/kernels/rows/norm_loops.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/core/kernels/rows/norm_loops.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/highway.h>
+
+#include "twofour/core/kernels/simd/double_sums-inl.h"
+#include "twofour/core/kernels/simd/simd_table.h"
+#include "twofour/core/kernels/simd/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::kernels::HWY_NAMESPACE {
+
+struct CenteredProduct {
+  VF64 center;
+  HWY_INLINE VF64 operator()(VF64 x, VF64 dy) const { return hn::Mul(dy, hn::Sub(x, center)); }
+  HWY_INLINE VF64 operator()(VF64 x, VF64 dy, VF64 weight) const {
+    return hn::Mul(hn::Mul(dy, weight), hn::Sub(x, center));
+  }
+};
+
+double DotOfNormGradLoop(int64_t n, double center, const float* x, const float* weight, const float* dy) {
+  const CenteredProduct product{hn::Set(F64(), center)};
+  return weight == nullptr ? SumTerms(n, product, x, dy) : SumTerms(n, product, x, dy, weight);
+}
+
+struct Normalized {
+  VF32 center, scale;
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(hn::Sub(x, center), scale); }
+  HWY_INLINE VF32 operator()(VF32 x, VF32 weight) const { return hn::Mul((*this)(x), weight); }
+  HWY_INLINE VF32 operator()(VF32 x, VF32 weight, VF32 bias) const { return hn::Add((*this)(x, weight), bias); }
+};
+
+struct NormalizedPlus {
+  Normalized normalized;
+  HWY_INLINE VF32 operator()(VF32 x, VF32 bias) const { return hn::Add(normalized(x), bias); }
+};
+
+Normalized MakeNormalized(float center, float scale) { return {hn::Set(F32(), center), hn::Set(F32(), scale)}; }
+
+void NormalizeLoop(int64_t n, float center, float scale, const float* x, const float* weight, const float* bias,
+                   float* y) {
+  const Normalized normalized = MakeNormalized(center, scale);
+  if (weight != nullptr && bias != nullptr) {
+    MapVectors(n, y, normalized, x, weight, bias);
+  } else if (weight != nullptr) {
+    MapVectors(n, y, normalized, x, weight);
+  } else if (bias != nullptr) {
+    MapVectors(n, y, NormalizedPlus{normalized}, x, bias);
+  } else {
+    MapVectors(n, y, normalized, x);
+  }
+}
+
+struct InputGrad {
+  Normalized normalized;
+  VF32 mean_g, mean_gn;
+  HWY_INLINE VF32 operator()(VF32 x, VF32 g) const {
+    const VF32 centered = hn::Sub(hn::Sub(g, mean_g), hn::Mul(normalized(x), mean_gn));
+    return hn::Mul(normalized.scale, centered);
+  }
+  HWY_INLINE VF32 operator()(VF32 x, VF32 dy, VF32 weight) const { return (*this)(x, hn::Mul(dy, weight)); }
+};
+
+void NormGradLoop(int64_t n, float center, float scale, float mean_g, float mean_gn, const float* x,
+                  const float* weight, const float* dy, float* dx) {
+  const InputGrad grad{MakeNormalized(center, scale), hn::Set(F32(), mean_g), hn::Set(F32(), mean_gn)};
+  if (weight == nullptr) {
+    MapVectors(n, dx, grad, x, dy);
+  } else {
+    MapVectors(n, dx, grad, x, dy, weight);
+  }
+}
+
+void NormalizedProductLoop(int64_t n, float center, float scale, const float* x, const float* dy, float* out) {
+  MapVectors(n, out, MakeNormalized(center, scale), x, dy);
+}
+
+}  // namespace twofour::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace twofour::kernels {
+
+HWY_EXPORT(DotOfNormGradLoop);
+HWY_EXPORT(NormalizeLoop);
+HWY_EXPORT(NormGradLoop);
+HWY_EXPORT(NormalizedProductLoop);
+
+namespace loops {
+
+double DotOfNormGrad(int64_t n, double center, const float* x, const float* weight, const float* dy) {
+  return TWOFOUR_DYNAMIC_DISPATCH(DotOfNormGradLoop)(n, center, x, weight, dy);
+}
+
+void Normalize(int64_t n, float center, float scale, const float* x, const float* weight, const float* bias, float* y) {
+  TWOFOUR_DYNAMIC_DISPATCH(NormalizeLoop)(n, center, scale, x, weight, bias, y);
+}
+
+void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const float* x, const float* weight,
+              const float* dy, float* dx) {
+  TWOFOUR_DYNAMIC_DISPATCH(NormGradLoop)(n, center, scale, mean_g, mean_gn, x, weight, dy, dx);
+}
+
+void NormalizedProduct(int64_t n, float center, float scale, const float* x, const float* dy, float* out) {
+  TWOFOUR_DYNAMIC_DISPATCH(NormalizedProductLoop)(n, center, scale, x, dy, out);
+}
+
+}  // namespace loops
+}  // namespace twofour::kernels
+#endif  // HWY_ONCE

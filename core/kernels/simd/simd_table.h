@@ -1,0 +1,48 @@
+#pragma once
+
+// For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list them in a table.
+// TWOFOUR_FOR_EACH_ISA(M) expands to M(NAMESPACE, ISA) for each, fastest first, where NAMESPACE is what
+// HWY_NAMESPACE was and ISA its Isa. What makes an entry of such a table runs on every processor: it
+// belongs into that namespace, but behind HWY_AFTER_NAMESPACE(), where it is compiled for the baseline.
+// TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the fastest that TWOFOUR_MAX_ISA allows.
+
+#include <hwy/highway.h>
+
+#include "twofour/core/kernels/simd/simd_isa.h"
+
+#define TWOFOUR_DYNAMIC_DISPATCH(function) (twofour::ApplyIsaLimit(), HWY_DYNAMIC_DISPATCH(function))
+
+#if HWY_TARGETS & HWY_AVX3
+#define TWOFOUR_IF_AVX3(M) M(N_AVX3, twofour::Isa::kAvx512)
+#else
+#define TWOFOUR_IF_AVX3(M)
+#endif
+#if HWY_TARGETS & HWY_AVX2
+#define TWOFOUR_IF_AVX2(M) M(N_AVX2, twofour::Isa::kAvx2)
+#else
+#define TWOFOUR_IF_AVX2(M)
+#endif
+#if HWY_TARGETS & HWY_SSE4
+#define TWOFOUR_IF_SSE4(M) M(N_SSE4, twofour::Isa::kSse4)
+#else
+#define TWOFOUR_IF_SSE4(M)
+#endif
+#if HWY_TARGETS & HWY_NEON
+#define TWOFOUR_IF_NEON(M) M(N_NEON, twofour::Isa::kNeon)
+#else
+#define TWOFOUR_IF_NEON(M)
+#endif
+#if HWY_TARGETS & HWY_EMU128
+#define TWOFOUR_IF_EMU128(M) M(N_EMU128, twofour::Isa::kPortable)
+#else
+#define TWOFOUR_IF_EMU128(M)
+#endif
+
+#if HWY_TARGETS & HWY_SCALAR
+#define TWOFOUR_IF_SCALAR(M) M(N_SCALAR, twofour::Isa::kPortable)
+#else
+#define TWOFOUR_IF_SCALAR(M)
+#endif
+
+#define TWOFOUR_FOR_EACH_ISA(M) \
+  TWOFOUR_IF_AVX3(M) TWOFOUR_IF_AVX2(M) TWOFOUR_IF_SSE4(M) TWOFOUR_IF_NEON(M) TWOFOUR_IF_EMU128(M) TWOFOUR_IF_SCALAR(M)

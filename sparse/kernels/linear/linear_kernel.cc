@@ -1,0 +1,133 @@
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernels.h"
+#include "twofour/sparse/tile_mask.h"
+
+namespace twofour::sparse {
+namespace {
+
+/// Calls visit(kernel, verdict) for the kernels that are asked, in their order, until it returns true: of each family
+/// the best that may run here. Another machine's kernels are no news to anybody.
+template <typename Visit>
+void AskInTurn(const LinearProblem& problem, const Visit& visit) {
+  const std::string* asked = nullptr;  // The family of the last kernel that was asked: a family stands together.
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (!IsAllowed(kernel.isa) || (asked != nullptr && kernel.family == *asked)) continue;
+    asked = &kernel.family;
+    if (visit(kernel, Check(kernel, problem))) return;
+  }
+}
+
+/// The rejections of all kernels before the one that is taken, in words: equal reasons are said once.
+std::string RejectionsInWords(const LinearProblem& problem) {
+  std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
+  AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {
+    if (verdict.is_best()) return true;
+    std::string why = InWords(verdict, kernel, problem);
+    if (!rejected.empty() && rejected.back().second == why) {
+      rejected.back().first += fmt::format(", {}", kernel.name);
+    } else {
+      rejected.emplace_back(kernel.name, std::move(why));
+    }
+    return false;
+  });
+  std::string text;
+  for (const auto& [names, why] : rejected) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", names, why);
+  return text;
+}
+
+}  // namespace
+
+std::string_view NameOf(Direction direction) { return direction == Direction::kForward ? "forward" : "input_grad"; }
+
+std::span<const LinearKernel> LinearKernels() {
+  static const std::vector<LinearKernel> table = [] {
+    std::vector<LinearKernel> kernels = PairBucketKernels();
+    for (LinearKernel& kernel : MaskedRowsKernels()) kernels.push_back(std::move(kernel));
+    kernels.push_back(MaskedDenseKernel());
+    kernels.push_back(ScalarReferenceKernel());
+    return kernels;
+  }();
+  return table;
+}
+
+Verdict CheckTiled(const LinearProblem& problem) {
+  if (problem.out_features % kTileSize == 0 && problem.in_features % kTileSize == 0) return {};
+  return {Rejection::kNotTiled};
+}
+
+Verdict Check(const LinearKernel& kernel, const LinearProblem& problem) {
+  if (!IsAllowed(kernel.isa)) return {Rejection::kIsa};
+  for (const DType dtype : {problem.weight, problem.input, problem.output}) {
+    if (dtype != DType::kF32) return {Rejection::kDType};
+  }
+  return kernel.check(problem);
+}
+
+std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const LinearProblem& problem) {
+  switch (verdict.rejection) {
+    case Rejection::kNone:
+      return {};
+    case Rejection::kIsa:
+      return WhyNotHere(kernel.isa);
+    case Rejection::kDType:
+      return fmt::format("multiplies f32 with f32 to f32, here {} with {} to {}", NameOf(problem.input),
+                         NameOf(problem.weight), NameOf(problem.output));
+    case Rejection::kNotTiled:
+      return fmt::format("weight [{}, {}] is not made of 4x4 tiles", problem.out_features, problem.in_features);
+    case Rejection::kFormat:
+      return "the mask keeps more than two of four in a row or column";
+    case Rejection::kTooFewRows:
+      return fmt::format("pays from {} batch rows on with a weight of this size, here {}", verdict.bound,
+                         problem.batch);
+    case Rejection::kTooManyRows:
+      return fmt::format("pays up to {} batch rows, here {}", verdict.bound, problem.batch);
+  }
+  return "?";
+}
+
+const LinearKernel* ForcedLinearKernel() {
+  if (ForcedKernels().empty()) return nullptr;
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (IsForced(kernel.name)) return &kernel;
+  }
+  return nullptr;
+}
+
+const LinearKernel* FindLinearKernel(PackedLayout layout, Isa isa) {
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (kernel.layout == layout && kernel.isa == isa) return &kernel;
+  }
+  return nullptr;
+}
+
+LinearPlan ChooseLinearKernel(const LinearProblem& problem) {
+  if (const LinearKernel* const forced = ForcedLinearKernel()) {
+    const Verdict verdict = Check(*forced, problem);
+    if (verdict.can()) return {forced, true};
+    throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced, problem)));
+  }
+  LinearPlan plan;
+  AskInTurn(problem, [&plan](const LinearKernel& kernel, const Verdict& verdict) {
+    if (verdict.is_best()) plan.kernel = &kernel;
+    return verdict.is_best();
+  });
+  if (plan.kernel != nullptr) return plan;
+  throw Error(fmt::format("no kernel multiplies with a 2:4 weight [{}, {}]: {}", problem.out_features,
+                          problem.in_features, RejectionsInWords(problem)));
+}
+
+std::string ExplainLinearKernel(const LinearProblem& problem) {
+  if (ChooseLinearKernel(problem).forced) return "forced by TWOFOUR_KERNEL";
+  std::string rejections = RejectionsInWords(problem);
+  return rejections.empty() ? "the fastest at this size" : rejections;
+}
+
+}  // namespace twofour::sparse

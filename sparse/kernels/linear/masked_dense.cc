@@ -1,0 +1,62 @@
+// The masked weight, zeros included, through the dense library: what sparse kernels must beat, and the fallback where
+// they do not.
+#include <algorithm>
+
+#include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/storage.h"
+#include "twofour/sparse/kernels/linear/linear_kernels.h"
+#include "twofour/sparse/kernels/search/mask_passes.h"
+
+namespace twofour::sparse {
+namespace {
+
+using kernels::Transpose;
+
+struct MaskedDense final : public PackedWeight {
+  static constexpr PackedLayout kLayout = PackedLayout::kMaskedCopy;
+
+  MaskedDense(int64_t out, int64_t in)
+      : PackedWeight(kLayout, Isa::kAny),
+        out_features(out),
+        in_features(in),
+        weight(static_cast<size_t>(out * in) * sizeof(float)) {}
+
+  int64_t out_features, in_features;
+  Storage weight;  // [out_features, in_features]
+  float* data() { return reinterpret_cast<float*>(weight.data()); }
+  const float* data() const { return reinterpret_cast<const float*>(weight.data()); }
+  size_t bytes() const override { return weight.bytes(); }
+};
+
+std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction) {
+  auto packed = std::make_unique<MaskedDense>(mask.rows, mask.cols);
+  ApplyMask(weight, mask, packed->data());
+  return packed;
+}
+
+void Multiply(const PackedWeight& packed, Direction direction, int64_t batch, const float* in, const Epilogue& epilogue,
+              float* out) {
+  const auto& w = PackedAs<MaskedDense>(packed, Isa::kAny);
+  const bool forward = direction == Direction::kForward;
+  const int64_t n = forward ? w.out_features : w.in_features, k = forward ? w.in_features : w.out_features;
+  kernels::Gemm(Transpose::kNo, forward ? Transpose::kYes : Transpose::kNo, batch, n, k, in, w.data(), out);
+  if (epilogue.bias != nullptr) kernels::AddRow(batch, n, epilogue.bias, out);
+  if (epilogue.relu_squared) kernels::ReluSquared(batch * n, out, out);
+}
+
+}  // namespace
+
+LinearKernel MaskedDenseKernel() {
+  return {.name = "masked_dense",
+          .family = "masked_dense",
+          .isa = Isa::kAny,
+          .tiling = "the dense library's",
+          .layout = PackedLayout::kMaskedCopy,
+          .one_packing = true,
+          .check = CheckTiled,
+          .pack = Pack,
+          .multiply = Multiply};
+}
+
+}  // namespace twofour::sparse

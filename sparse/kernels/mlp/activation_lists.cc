@@ -1,0 +1,150 @@
+#include "twofour/sparse/kernels/mlp/activation_lists.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+
+#include "twofour/core/ceil_div.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::sparse {
+namespace {
+
+constexpr int kGroupRows = ActivationLists::kGroupRows;
+constexpr int kMaxPanelGroups = 64 / kGroupRows;
+constexpr uint64_t kEvenBits = 0x5555555555555555;
+constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.
+
+}  // namespace
+
+ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_bytes)
+    : orientation_(rows),
+      rows_(rows == Rows::kBatch ? matrix.batch() : matrix.features()),
+      cols_(rows == Rows::kBatch ? matrix.features() : matrix.batch()),
+      // All of a panel, so that groups never span two.
+      groups_(rows == Rows::kBatch ? matrix.panels() * (matrix.panel() / kGroupRows) : matrix.features() / kGroupRows),
+      block_cols_(rows == Rows::kBatch ? block_cols
+                                       : std::max<int64_t>(block_cols / matrix.panel(), 1) * matrix.panel()),
+      blocks_(CeilDiv(cols_, block_cols_)),
+      column_bytes_(column_bytes),
+      ends_(std::make_shared<std::vector<Ends>>(static_cast<size_t>(blocks_ * groups_))) {
+  assert(matrix.panel() % kGroupRows == 0 && (rows == Rows::kBatch || matrix.features() % kGroupRows == 0));
+  assert(block_cols_ * column_bytes <= 1 << 16);
+  rows == Rows::kBatch ? CountBatchGroups(matrix) : CountFeatureGroups(matrix);
+  AddUp();
+  Allocate();
+  rows == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
+}
+
+ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationLists& same_zeros)
+    : orientation_(same_zeros.orientation_),
+      rows_(same_zeros.rows_),
+      cols_(same_zeros.cols_),
+      groups_(same_zeros.groups_),
+      block_cols_(same_zeros.block_cols_),
+      blocks_(same_zeros.blocks_),
+      column_bytes_(same_zeros.column_bytes_),
+      ends_(same_zeros.ends_),
+      entries_(same_zeros.entries_) {
+  Allocate();
+  orientation_ == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
+}
+
+void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
+  const int64_t per_panel = matrix.panel() / kGroupRows;
+  ParallelFor(matrix.panels(), 1 + kGrain / (cols_ * matrix.panel() + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const uint64_t* const nonzero = matrix.nonzero(p);
+      for (int64_t j = 0; j < cols_; ++j) {
+        Ends* const counts = ends_->data() + j / block_cols_ * groups_ + p * per_panel;
+        for (int64_t g = 0; g < per_panel; ++g) ++counts[g][nonzero[j] >> (kGroupRows * g) & (kCodes - 1)];
+      }
+    }
+  });
+}
+
+void ActivationLists::CountFeatureGroups(const PanelMatrix& matrix) {
+  ParallelFor(groups_, 1 + kGrain / (cols_ * kGroupRows + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t p = 0; p < matrix.panels(); ++p) {
+      Ends* const counts = ends_->data() + p * matrix.panel() / block_cols_ * groups_;
+      for (int64_t group = begin; group < end; ++group) {
+        const uint64_t first = matrix.nonzero(p)[2 * group], second = matrix.nonzero(p)[2 * group + 1];
+        counts[group][1] += static_cast<uint32_t>(std::popcount(first & ~second));
+        counts[group][2] += static_cast<uint32_t>(std::popcount(second & ~first));
+        counts[group][3] += static_cast<uint32_t>(std::popcount(first & second));
+      }
+    }
+  });
+}
+
+void ActivationLists::AddUp() {
+  for (Ends& ends : *ends_) {
+    ends[0] = entries_;
+    for (int code = 1; code < kCodes; ++code) ends[code] = entries_ += ends[code];
+  }
+}
+
+void ActivationLists::Allocate() {
+  storage_ = std::make_unique<Storage>(entries_ * (sizeof(*values_) + sizeof(*offsets_)));
+  values_ = reinterpret_cast<float(*)[kGroupRows]>(storage_->data());
+  offsets_ = reinterpret_cast<uint16_t*>(values_ + entries_);
+}
+
+void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
+  const int64_t per_panel = matrix.panel() / kGroupRows;
+  ParallelFor(matrix.panels(), 1 + kGrain / (cols_ * matrix.panel() + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const uint64_t* const nonzero = matrix.nonzero(p);
+      for (int64_t block = 0; block < blocks_; ++block) {
+        uint32_t next[kMaxPanelGroups][kCodes];
+        for (int64_t g = 0; g < per_panel; ++g) {
+          std::memcpy(next[g] + 1, ends(block, p * per_panel + g).data(), (kCodes - 1) * sizeof(uint32_t));
+        }
+        const int64_t first = block * block_cols_, last = std::min(first + block_cols_, cols_);
+        for (int64_t j = first; j < last; ++j) {
+          const float* const values = matrix.values(p) + j * matrix.panel();
+          const auto offset = static_cast<uint16_t>((j - first) * column_bytes_);
+          const uint64_t word = nonzero[j];
+          for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
+            const int bit = std::countr_zero(pairs);
+            const uint32_t to = next[bit / kGroupRows][word >> bit & (kCodes - 1)]++;
+            offsets_[to] = offset;
+            std::memcpy(values_[to], values + bit, sizeof(*values_));
+          }
+        }
+      }
+    }
+  });
+}
+
+void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
+  const int64_t panel = matrix.panel(), panels_at_once = block_cols_ / panel;
+  ParallelFor(groups_, 1 + kGrain / (cols_ * kGroupRows + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t block = 0; block < blocks_; ++block) {
+      const int64_t first = block * panels_at_once, last = std::min(first + panels_at_once, matrix.panels());
+      for (int64_t group = begin; group < end; ++group) {
+        uint32_t next[kCodes];
+        std::memcpy(next + 1, ends(block, group).data(), (kCodes - 1) * sizeof(uint32_t));
+        for (int64_t p = first; p < last; ++p) {
+          const uint64_t w0 = matrix.nonzero(p)[2 * group], w1 = matrix.nonzero(p)[2 * group + 1];
+          const float* const values = matrix.values(p) + 2 * group * panel;
+          const int64_t base = (p - first) * panel;
+          const auto append = [&](uint64_t bits, uint32_t& to) {
+            for (; bits != 0; bits &= bits - 1, ++to) {
+              const int row = std::countr_zero(bits);
+              offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
+              values_[to][0] = values[row];
+              values_[to][1] = values[panel + row];
+            }
+          };
+          append(w0 & ~w1, next[1]);
+          append(w1 & ~w0, next[2]);
+          append(w0 & w1, next[3]);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace twofour::sparse

@@ -1,0 +1,114 @@
+// Products with a PairBucketStream, row-major matrices in and out.
+#include "twofour/core/kernels/simd/simd_targets.h"
+//
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+#include "twofour/core/parallel.h"
+#include "twofour/core/storage.h"
+#include "twofour/sparse/kernels/linear/linear_kernels.h"
+#include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket/pair_bucket.cc"
+#include <hwy/foreach_target.h>
+//
+#include "twofour/core/kernels/simd/simd_isa.h"
+#include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace {
+
+void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float* in, const Epilogue& epilogue,
+              float* out) {
+  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
+  const PanelWork work(m, batch);
+  const bool stream = ShouldStream(out, batch, m.rows());
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    Storage block(kBlockCols * kPanel * sizeof(float)), sums(work.strips * 4 * kPanel * sizeof(float));
+    float* const x = reinterpret_cast<float*>(block.data());
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
+      const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
+      const int64_t last = std::min(first + work.strips, m.strips());
+      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
+      const auto source = [&](int64_t col, int64_t cols) {
+        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
+        return x;
+      };
+      WithVectors(rows, [&](auto vectors) {
+        RunPanel<decltype(vectors)::value>(m, first, last, source, reinterpret_cast<float*>(sums.data()), sink);
+      });
+    }
+    if (stream) hwy::FlushStream();
+  });
+}
+
+std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction direction) {
+  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, IsaOf(HWY_TARGET));
+}
+
+}  // namespace
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Runs on every processor: see simd_table.h.
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace {
+
+/// Below so many batch rows packing costs more than it saves, as measured in whole training steps of MLPs on Zen 5:
+/// about as long as 30 rows of the dense product on AVX2, and AVX-512 multiplies twice as fast but packs as fast.
+/// Larger weights and what is packed of them no longer stay in the second-level cache, and take longer for each
+/// element.
+int64_t FewestRows(const LinearProblem& problem) {
+  constexpr int64_t kSmall = 256 * 1024, kMedium = 512 * 2048;
+  constexpr bool kWide = HWY_TARGET == HWY_AVX3;
+  const int64_t size = problem.out_features * problem.in_features;
+  if (size <= kSmall) return kWide ? 96 : 40;
+  if (size <= kMedium) return kWide ? 128 : 64;
+  return kWide ? 176 : 72;
+}
+
+Verdict CheckProblem(const LinearProblem& problem) {
+  if (!IsTwoOfFour(problem.format)) return {Rejection::kFormat};
+  const Verdict tiled = CheckTiled(problem);
+  if (!tiled.can()) return tiled;
+  const int64_t fewest = FewestRows(problem);
+  return problem.batch >= fewest ? Verdict{} : Verdict{Rejection::kTooFewRows, fewest};
+}
+
+}  // namespace
+
+LinearKernel PairBucketKernel() {
+  constexpr Isa kIsa = IsaOf(HWY_TARGET);
+  return {.name = fmt::format("pair_bucket_{}", NameOf(kIsa)),
+          .family = "pair_bucket",
+          .isa = kIsa,
+          .tiling = fmt::format("4 rows x {} vectors of {}, {} columns", kVectors, kLanes, kBlockCols),
+          .layout = PackedLayout::kPairBucket,
+          .one_packing = false,
+          .check = CheckProblem,
+          .pack = Pack,
+          .multiply = Multiply};
+}
+
+}  // namespace twofour::sparse::HWY_NAMESPACE
+
+#if HWY_ONCE
+#include "twofour/core/kernels/simd/simd_table.h"
+
+namespace twofour::sparse {
+
+std::vector<LinearKernel> PairBucketKernels() {
+#define TWOFOUR_ROW(space, isa) space::PairBucketKernel(),
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+#undef TWOFOUR_ROW
+}
+
+}  // namespace twofour::sparse
+#endif

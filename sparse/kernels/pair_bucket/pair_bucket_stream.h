@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "twofour/core/storage.h"
+#include "twofour/sparse/kernels/linear/linear_problem.h"
+#include "twofour/sparse/kernels/linear/packed_weight.h"
+#include "twofour/sparse/kernels/pair_bucket/tile_steps.h"
+#include "twofour/sparse/mask_view.h"
+
+namespace twofour::sparse {
+
+/// How a pair-bucket kernel cuts its work.
+struct PairBucketTiling {
+  int64_t panel = 0;       ///< Batch rows that are multiplied together: vectors times lanes.
+  int64_t block_cols = 0;  ///< Columns of the matrix whose activations are held in the first-level cache together.
+};
+
+/// Steps, each of which takes two columns of a tile and the weights with which each feeds two of the strip's four rows;
+/// which rows, the bucket says (kPairingRows). Two arrays, so that weights are aligned.
+struct PairBucketSteps {
+  uint16_t (*offsets)[2] = nullptr;  ///< Columns within their block, times the bytes of one column of a panel.
+  float (*weights)[4] = nullptr;     ///< Two of the first column, two of the second.
+  PairBucketSteps operator+(int64_t steps) const { return {offsets + steps, weights + steps}; }
+};
+
+/// A masked matrix [rows, cols] as a stream of steps (see StepsOfTile). For every block of columns and within it for
+/// every strip of four rows stand the strip's steps in three buckets, one for each pairing: a loop over one bucket has
+/// its accumulators' roles fixed at compile time, without a branch or a shuffle.
+class PairBucketStream final : public PackedWeight {
+ public:
+  static constexpr PackedLayout kLayout = PackedLayout::kPairBucket;
+
+  /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, with
+  /// the instructions of `isa`: Isa::kAny is the scalar reference, which all others equal bit for bit.
+  PairBucketStream(const float* weight, const MaskView& mask, Direction direction, const PairBucketTiling& tiling,
+                   Isa isa);
+
+  size_t bytes() const override;
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  const PairBucketTiling& tiling() const { return tiling_; }
+  int64_t strips() const { return rows_ / kTileSize; }
+  int64_t blocks() const { return (cols_ + tiling_.block_cols - 1) / tiling_.block_cols; }
+
+  /// One strip's steps within one block. They end where the next's begin.
+  struct Buckets {
+    uint32_t begin = 0;
+    uint16_t count[2] = {};  ///< Of the first two pairings; the third has the rest.
+  };
+  /// The entries of a block, one for each strip and one more.
+  const Buckets* buckets(int64_t block) const { return &buckets_[static_cast<size_t>(block * strips())]; }
+  const PairBucketSteps& steps() const { return steps_; }
+
+ private:
+  int64_t rows_, cols_;
+  PairBucketTiling tiling_;
+  std::vector<Buckets> buckets_;  // One more than there are.
+  std::unique_ptr<Storage> storage_;
+  PairBucketSteps steps_;  // In the storage.
+};
+
+}  // namespace twofour::sparse

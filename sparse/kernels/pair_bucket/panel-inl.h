@@ -1,0 +1,164 @@
+// Panels: a few vectors of batch rows side by side, one feature after the other: [features][kPanel]. What the sparse
+// kernels multiply; here they are made from row-major matrices and written back to them. Compiled once for each
+// instruction set (see hwy/foreach_target.h).
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "twofour/core/kernels/simd/unroll.h"
+
+#if defined(TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::sparse::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+inline constexpr D d;
+inline constexpr int kLanes = hn::MaxLanes(D());
+// Four rows of accumulators, two weights and one activation must fit into the registers: 16, or 32 with AVX-512, NEON.
+#if HWY_TARGET == HWY_AVX3
+inline constexpr int kVectors = 4;
+#elif HWY_TARGET == HWY_NEON
+inline constexpr int kVectors = 6;
+#elif HWY_TARGET == HWY_SCALAR
+inline constexpr int kVectors = 4;  // No vectors at all: a panel must still be a multiple of four rows.
+#else
+inline constexpr int kVectors = 3;
+#endif
+inline constexpr int64_t kPanel = int64_t{kVectors} * kLanes;
+static_assert(kPanel % 4 == 0 && kPanel <= 64);  // See PanelMatrix.
+/// Features that are written back together: a whole cache line of the row-major matrix.
+inline constexpr int64_t kGroup = 16;
+static_assert(kGroup % kLanes == 0);
+
+/// Holds a loaded vector in a register. Compilers would rather fold the load into each multiply-add that uses it, which
+/// loads it once for each, and loads are what the kernels are short of. Portable vectors are arrays: nothing to hold.
+HWY_INLINE V Loaded(V v) {
+#if HWY_TARGET & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4) && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
+/// Transposes kLanes vectors in place.
+HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
+#if HWY_TARGET == HWY_SCALAR
+  (void)r;
+#else
+  V t[kLanes];
+  // 4x4 within each block of four lanes: afterwards t[4 g + j] holds, block by block, columns j, 4 + j, ... of the rows
+  // of group g.
+  TWOFOUR_UNROLL
+  for (int g = 0; g < kLanes; g += 4) {
+    const V a = hn::InterleaveLower(d, r[g], r[g + 2]), b = hn::InterleaveLower(d, r[g + 1], r[g + 3]);
+    const V c = hn::InterleaveUpper(d, r[g], r[g + 2]), e = hn::InterleaveUpper(d, r[g + 1], r[g + 3]);
+    t[g] = hn::InterleaveLower(d, a, b);
+    t[g + 1] = hn::InterleaveUpper(d, a, b);
+    t[g + 2] = hn::InterleaveLower(d, c, e);
+    t[g + 3] = hn::InterleaveUpper(d, c, e);
+  }
+  // Then the blocks themselves.
+#if HWY_TARGET == HWY_AVX3
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const V b0 = t[j], b1 = t[4 + j], b2 = t[8 + j], b3 = t[12 + j];
+    const V even01 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b1), b0);
+    const V odd01 = hn::OddEvenBlocks(b1, hn::SwapAdjacentBlocks(b0));
+    const V even23 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b3), b2);
+    const V odd23 = hn::OddEvenBlocks(b3, hn::SwapAdjacentBlocks(b2));
+    r[j] = hn::ConcatLowerLower(d, even23, even01);
+    r[4 + j] = hn::ConcatLowerLower(d, odd23, odd01);
+    r[8 + j] = hn::ConcatUpperUpper(d, even23, even01);
+    r[12 + j] = hn::ConcatUpperUpper(d, odd23, odd01);
+  }
+#elif HWY_TARGET == HWY_AVX2
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    r[j] = hn::ConcatLowerLower(d, t[4 + j], t[j]);
+    r[4 + j] = hn::ConcatUpperUpper(d, t[4 + j], t[j]);
+  }
+#else
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) r[j] = t[j];
+#endif
+#endif  // HWY_SCALAR
+}
+
+/// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, `ld` elements apart. Lanes beyond `rows` within
+/// the last vector in use become 0; vectors beyond are left alone.
+template <int64_t kPitch = kPanel>
+HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols,
+                          float* HWY_RESTRICT panel) {
+  const int64_t whole = cols / kLanes * kLanes;
+  for (int64_t first = 0; first < rows; first += kLanes) {
+    const float* from = x + first * ld;
+    const int64_t valid = std::min<int64_t>(kLanes, rows - first);
+    for (int64_t c = 0; c < whole; c += kLanes) {
+      V r[kLanes];
+      if (valid == kLanes) {
+        TWOFOUR_UNROLL
+        for (int i = 0; i < kLanes; ++i) r[i] = hn::LoadU(d, from + i * ld + c);
+      } else {
+        for (int i = 0; i < kLanes; ++i) r[i] = i < valid ? hn::LoadU(d, from + i * ld + c) : hn::Zero(d);
+      }
+      TransposeSquare(r);
+      TWOFOUR_UNROLL
+      for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * kPitch + first);
+    }
+    for (int64_t c = whole; c < cols; ++c) {
+      for (int64_t i = 0; i < kLanes; ++i) panel[c * kPitch + first + i] = i < valid ? from[i * ld + c] : 0.0f;
+    }
+  }
+}
+
+/// Writes panel [cols][kPitch], cols <= kGroup, to `rows` <= kPitch row-major rows of out, `ld` elements apart. With
+/// `stream`, past the caches: for results that do not fit there, which then need not be read before they are written
+/// (out and ld must be aligned to kGroup elements).
+template <int64_t kPitch = kPanel>
+HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64_t rows, float* HWY_RESTRICT out,
+                            int64_t ld, bool stream) {
+  constexpr int kPerGroup = kGroup / kLanes;
+  if (cols != kGroup) {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t c = 0; c < cols; ++c) out[row * ld + c] = panel[c * kPitch + row];
+    }
+    return;
+  }
+  for (int64_t first = 0; first < rows; first += kLanes) {
+    V r[kPerGroup][kLanes];
+    TWOFOUR_UNROLL
+    for (int g = 0; g < kPerGroup; ++g) {
+      TWOFOUR_UNROLL
+      for (int i = 0; i < kLanes; ++i) r[g][i] = hn::Load(d, panel + (g * kLanes + i) * kPitch + first);
+      TransposeSquare(r[g]);
+    }
+    const int64_t valid = std::min<int64_t>(kLanes, rows - first);
+    TWOFOUR_UNROLL
+    for (int i = 0; i < kLanes; ++i) {
+      if (i >= valid) break;
+      float* const to = out + (first + i) * ld;
+      TWOFOUR_UNROLL
+      for (int g = 0; g < kPerGroup; ++g) {
+        if (stream) {
+          hn::Stream(r[g][i], d, to + g * kLanes);
+        } else {
+          hn::StoreU(r[g][i], d, to + g * kLanes);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/parallel.h"
+#include "twofour/train/program/cli/app.h"
+
+#include "tests/support/temp_dir.h"
+
+namespace twofour::test {
+
+/// What a run of the program left.
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+/// That a command ends with this code and an error, after notes or without.
+MATCHER_P2(FailsWith, code, message, "") {
+  *result_listener << "exit " << arg.code << ", stderr: " << arg.err;
+  std::string_view error = arg.err;
+  while (error.starts_with("note: ")) error.remove_prefix(std::min(error.find('\n'), error.size() - 1) + 1);
+  return arg.code == code && error.starts_with("trainer: ") && ExplainMatchResult(message, arg.err, result_listener);
+}
+
+/// Runs the program, in this process, beside a folder of its own.
+class AppRunner : public ::testing::Test {
+ protected:
+  ~AppRunner() override { SetNumThreads(0); }
+
+  Outcome Run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "trainer");
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::ostringstream out, err;
+    const int code = train::RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop_);
+    return {code, out.str(), err.str()};
+  }
+
+  std::string Path(const std::string& name) { return (dir_ / name).string(); }
+
+  TempDir dir_;
+  train::StopRequest stop_;
+};
+
+}  // namespace twofour::test

@@ -1,0 +1,57 @@
+#include "twofour/train/program/cli/app.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <exception>
+#include <map>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/program/cli/command.h"
+#include "twofour/train/program/cli/command_names.h"
+#include "twofour/train/program/cli/report.h"
+#include "twofour/train/program/cli/sample.h"
+#include "twofour/train/program/cli/suggest_decay.h"
+#include "twofour/train/program/cli/sweep.h"
+#include "twofour/train/program/cli/training.h"
+#include "twofour/train/program/config/suggest.h"
+
+namespace twofour::train {
+namespace {
+
+/// The commands of kCommandNames; without a name, the program trains. Throws Error on another.
+Command FindCommand(std::string_view name) {
+  static const std::map<std::string_view, Command> commands = {{"report", RunReport},
+                                                               {"retrain", RunTraining},
+                                                               {"sample", RunSample},
+                                                               {"suggest-decay", RunSuggestDecay},
+                                                               {"sweep", RunSweepCommand}};
+  const auto found = commands.find(name);
+  if (found != commands.end()) return found->second;
+  if (name.empty() || name.starts_with('-')) return RunTraining;
+  const std::vector<std::string> names(kCommandNames.begin(), kCommandNames.end());
+  throw Error(
+      fmt::format("'{}' is no command{}, expected {}, or options to train: trainer --config FILE (see trainer --help)",
+                  name, name == "train" ? "" : DidYouMean(name, names), fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
+               const StopRequest& stop) {
+  try {
+    return FindCommand(argc > 1 ? argv[1] : "")(argc, argv, {out, err, terminal, stop});
+  } catch (const Error& error) {
+    err << "trainer: " << error.what() << std::endl;
+    return error.kind() == ErrorKind::kInvalidInput ? 2 : 1;
+  } catch (const std::exception& error) {
+    err << "trainer: " << error.what() << std::endl;
+    return 1;
+  }
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,39 @@
+#include "twofour/train/program/cli/closing_lines.h"
+
+#include <fmt/format.h>
+
+namespace twofour::train {
+namespace {
+
+/// ", and 2.0400 after the last step"
+std::string LastLoss(const RunEnding& ending) {
+  return ending.last_loss ? fmt::format(", and {:.4f} after the last step", *ending.last_loss) : "";
+}
+
+std::string WhereTheBestIs(const RunEnding& ending) {
+  const int64_t step = ending.state.best_evaluation.step;
+  if (ending.model_step == step) return "";
+  if (!ending.best_saved) return "; its weights were not saved";
+  return fmt::format("; its weights: {}", (ending.run.checkpoints() / fmt::format("step-{}", step)).string());
+}
+
+}  // namespace
+
+std::string EarlyStopLine(const Trainer& trainer) {
+  if (!trainer.StoppedEarly()) return "";
+  const BestEvaluation& best = trainer.state().best_scheduled;
+  return fmt::format(
+      "stopped early after step {}: {} evaluations in a row without a loss below {:.4f}, that of step {}",
+      trainer.state().step, best.evaluations_since, best.loss, best.step);
+}
+
+std::string ModelLines(const RunEnding& ending) {
+  const BestEvaluation& best = ending.state.best_evaluation;
+  std::string lines = "model: " + ending.run.model().string();
+  if (ending.model_step != ending.state.step) lines += fmt::format(", the weights of step {}", ending.model_step);
+  if (best.step == 0 || best.step == ending.state.step) return lines;
+  return lines + fmt::format("\nbest evaluation: loss {:.4f} after step {}{}{}", best.loss, best.step, LastLoss(ending),
+                             WhereTheBestIs(ending));
+}
+
+}  // namespace twofour::train

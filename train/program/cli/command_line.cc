@@ -1,0 +1,85 @@
+#include "twofour/train/program/cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "twofour/core/error.h"
+#include "twofour/train/program/cli/arguments.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  trainer --config configs/sparse_mlp.pbtxt
+  trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
+  trainer --resume runs/longer
+  trainer --resume runs/longer/checkpoints/step-500 --out runs/branch --set learning_rate.lr=1e-4
+  trainer sample --run runs/gpt_tiny --prompt "To be"
+  trainer retrain --from runs/dense_mlp
+  trainer sweep --config configs/experiments/schedules.pbtxt
+  trainer report runs/* --baseline dense_mlp
+  trainer suggest-decay --config configs/sparse_mlp.pbtxt
+sample, retrain, sweep, report and suggest-decay are commands of their own: trainer COMMAND --help.
+
+A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
+tensorboard --logdir runs shows.
+Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.
+HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end a run after the step or evaluation batch under way, with a checkpoint;
+the same again, half a second later or more, at once (but not XCPU, which the kernel repeats).)";
+
+}  // namespace
+
+std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out) {
+  CommandLine line;
+  const bool retrain = argc > 1 && std::string_view(argv[1]) == "retrain";
+  Arguments arguments(retrain ? "Prunes a finished dense run once and trains it again, as before, with the masks fixed."
+                              : "Trains models with 2:4 semi-structured sparsity.",
+                      retrain ? "trainer retrain" : "trainer");
+  bool sparse = false, dense = false;
+  if (retrain) {
+    arguments.Add("--from", line.from, "The dense run's folder").Type("DIR").Required();
+  } else {
+    arguments.SetFooter(kFooter);
+    arguments.SetVersion("twofour " TWOFOUR_VERSION);
+    arguments.Add("--config", line.config, "Config file (protobuf text)").Type("FILE");
+    arguments
+        .Add("--resume", line.resume,
+             "Go on with a run: its folder, or one of its checkpoints; with --out in a new folder, which leaves the "
+             "run as "
+             "it is")
+        .Type("DIR");
+    arguments.AddFlag("--accept-changed-data", line.accept_changed_data,
+                      "Resume although the data has changed; the run's classes, columns, scaling and vocabulary stay");
+    const Argument sparse_flag =
+        arguments.AddFlag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
+    arguments.AddFlag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)").Excludes(sparse_flag);
+  }
+  arguments.Add("--set", line.set, "Set a config field, as in training.steps=100; wins over the file; may repeat")
+      .Type("PATH=VALUE")
+      .Repeatable();
+  arguments
+      .Add("--out", line.out,
+           "Run folder to create (default: runs/<name>; with --resume: none, the run goes on in its own)")
+      .Type("DIR");
+  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
+  arguments.Add("--seed", line.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
+  arguments.AddFlag("--overwrite", line.overwrite,
+                    "Replace an existing run in the folder; with --resume CHECKPOINT: discard what came after it");
+  arguments.AddFlag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
+  arguments.AddFlag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");
+  if (!arguments.Parse(argc, argv, retrain ? 1 : 0, out)) return std::nullopt;
+  if (sparse || dense) line.sparse = sparse;
+  if (line.config.empty() && line.resume.empty() && line.from.empty()) {
+    throw Error("nothing to train: give --config FILE or --resume DIR (see trainer --help)");
+  }
+  if (line.accept_changed_data && line.resume.empty()) {
+    throw Error("--accept-changed-data is for --resume: a new run takes its data as it is");
+  }
+  return line;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,110 @@
+#include "twofour/train/program/cli/recipe_line.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "twofour/sparse/tile_mask.h"
+
+namespace twofour::train {
+namespace {
+
+std::string DescribeMethod(const nn::SemiSparseOptions& options) {
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  if (plan.method != sparse::MaskMethod::kRows) return fmt::format("{} masks", NameOf(plan.method));
+  return fmt::format("{}:{} masks of rows{}", plan.rows.keep, plan.rows.of,
+                     options.soft_threshold ? " under a soft threshold" : "");
+}
+
+std::string DescribeRefresh(const nn::SemiSparseOptions& options) {
+  if (options.freeze_step == 0) return "found once";
+  std::string text = options.interval == 1 ? std::string("searched after every step")
+                                           : fmt::format("searched every {} steps", options.interval);
+  if (options.interval_growth > 0) text += fmt::format(", or {} of all steps so far", options.interval_growth);
+  if (options.freeze_step) text += fmt::format(", frozen from step {}", *options.freeze_step);
+  return text;
+}
+
+std::string DescribeSchedule(const sparse::SparsitySchedule& schedule, sparse::TileOrder order) {
+  const sparse::SparsityScheduleOptions& options = schedule.options();
+  const std::string which = order == sparse::TileOrder::kRandom ? " (random order)" : "";
+  if (options.shape == sparse::ScheduleShape::kPiecewise) {
+    std::vector<std::string> points;
+    for (const auto& [step, share] : options.points) points.push_back(fmt::format("{} at step {}", share, step));
+    return fmt::format("tiles pruned{}: {}", which, fmt::join(points, ", "));
+  }
+  return fmt::format("tiles pruned{}: {}, {} at step {} to {} at step {}", which, NameOf(options.shape), options.from,
+                     options.begin_step, options.to, schedule.LastChange());
+}
+
+std::string DescribeDecay(const nn::MaskedDecay& decay) {
+  const char* const where = decay.place == nn::MaskedDecay::Place::kGradient  ? "gradient"
+                            : decay.place == nn::MaskedDecay::Place::kMoments ? "gradient, unclipped"
+                                                                              : "weight";
+  return fmt::format("masked decay {:g} of the {}", decay.lambda, where);
+}
+
+/// "2:4", "3:4, then 2:4", "4:8".
+std::string PatternOf(const sparse::MaskPlanOptions& plan) {
+  if (plan.method == sparse::MaskMethod::kRows) return fmt::format("{}:{}", plan.rows.keep, plan.rows.of);
+  std::vector<std::string> stages;
+  for (const sparse::MaskStage& stage : plan.stages) {
+    if (stage.keep < sparse::kTileSize) stages.push_back(fmt::format("{}:{}", stage.keep, sparse::kTileSize));
+  }
+  if (plan.stages.empty()) return "2:4";
+  return stages.empty() ? "4:4" : fmt::format("{}", fmt::join(stages, ", then "));
+}
+
+/// The first optimizer step at which a mask can drop anything.
+int64_t FirstPruningStep(const sparse::MaskPlanOptions& plan) {
+  int64_t step = plan.first_sparse_step;
+  for (const sparse::MaskStage& stage : plan.stages) {
+    if (stage.keep < sparse::kTileSize) return std::max(step, stage.step);
+  }
+  return step;
+}
+
+/// Where it is in force, if that is not at all steps in all tiles: " by a schedule, from step 10, until step 90".
+std::string DescribeExtent(const sparse::MaskPlanOptions& plan) {
+  std::vector<std::string> parts;
+  if (plan.schedule.LastChange() > 0 || plan.schedule.ShareAt(0) != 1) parts.push_back("by a schedule");
+  if (const int64_t first = FirstPruningStep(plan); first > 0) parts.push_back(fmt::format("from step {}", first));
+  if (plan.dense_from_step < std::numeric_limits<int64_t>::max()) {
+    parts.push_back(fmt::format("until step {}", plan.dense_from_step));
+  }
+  return parts.empty() ? "" : fmt::format(" {}", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+std::string DescribePattern(const nn::SemiSparseOptions& options) {
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  const char* const along = plan.method == sparse::MaskMethod::kRows ? " along rows" : "";
+  if (!options.apply) {
+    return fmt::format("{} masks{} found, but not applied: products are dense", PatternOf(plan), along);
+  }
+  return fmt::format("{} sparsity{} enabled{}", PatternOf(plan), along, DescribeExtent(plan));
+}
+
+std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
+  const sparse::MaskPlanOptions& plan = options.plan.options();
+  std::vector<std::string> parts = {DescribeMethod(options) + ", " + DescribeRefresh(options)};
+  const bool always_all = plan.schedule.LastChange() == 0 && plan.schedule.ShareAt(0) == 1;
+  if (!always_all) parts.push_back(DescribeSchedule(plan.schedule, plan.order));
+  for (const sparse::MaskStage& stage : plan.stages) {
+    parts.push_back(fmt::format("{}:{} from step {}", stage.keep, sparse::kTileSize, stage.step));
+  }
+  if (plan.first_sparse_step > 0) parts.push_back(fmt::format("dense before step {}", plan.first_sparse_step));
+  if (plan.dense_from_step < std::numeric_limits<int64_t>::max()) {
+    parts.push_back(fmt::format("dense from step {}", plan.dense_from_step));
+  }
+  if (options.masked_decay.lambda > 0) parts.push_back(DescribeDecay(options.masked_decay));
+  if (options.freeze_gradient) parts.push_back("frozen gradients");
+  if (!options.apply) parts.push_back("not applied: products are dense");
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,186 @@
+#include "twofour/train/program/cli/run_preparation.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/parallel.h"
+#include "twofour/core/peak_flops.h"
+#include "twofour/train/finite_check.h"
+#include "twofour/train/program/cli/branch.h"
+#include "twofour/train/program/cli/kernel_environment.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/retrain.h"
+#include "twofour/train/program/cli/startup_table.h"
+#include "twofour/train/program/cli/swap_report.h"
+#include "twofour/train/program/config/build_optimizer.h"
+#include "twofour/train/program/config/build_sparsity.h"
+#include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/initial_weights.h"
+#include "twofour/train/program/config/override_list.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
+  ApplyOverrides(config, line.set);
+  if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
+  if (line.threads) config.set_threads(*line.threads);
+  if (line.seed) config.set_seed(*line.seed);
+  return WithDefaults(config);
+}
+
+/// What the command line sets by options of its own, which win.
+std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
+  std::vector<OptionOverride> options;
+  const auto add = [&options](const std::string& option, const std::string& field, const auto& value) {
+    options.push_back({option, fmt::format("{}={}", field, value)});
+  };
+  if (line.sparse) add(*line.sparse ? "--sparse" : "--dense", "sparsity.enabled", *line.sparse);
+  if (line.threads) add(fmt::format("--threads {}", *line.threads), "threads", *line.threads);
+  if (line.seed) add(fmt::format("--seed {}", *line.seed), "seed", *line.seed);
+  return options;
+}
+
+/// A config file given along with --resume must be the one that the run was made with.
+void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
+  given.clear_branched_from();  // Not told by the file that a branch was made with.
+  stored.clear_branched_from();
+  const std::optional<std::string> difference = FirstDifference(stored, given);
+  if (!difference) return;
+  throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}",
+                          resume.path.folder.string(), *difference));
+}
+
+/// Files that a config names, which the run or a resume of it reads.
+std::vector<std::string> FilesNeededBy(const proto::Config& config) {
+  std::vector<std::string> paths;
+  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
+  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
+  return paths;
+}
+
+/// Throws Error where going on in a run's own folder would discard what was not asked to be discarded, or where its own
+/// folder is not free. A dry run, which writes nothing, only says so.
+void CheckFolder(const Run& run, std::ostream& err) {
+  try {
+    if (!run.in_place()) {
+      if (run.resume) RequireApart(run.folder, run.resume->path.folder);
+      RunFolder::CheckFree(FileSystem::Default(), run.folder, IfExists(run.line));
+      RequireOutside(run.folder, FilesNeededBy(run.config));
+    } else {
+      RequireNothingIsLost(*run.resume, run.line.overwrite, run.trains());
+    }
+  } catch (const Error& error) {
+    if (!run.line.dry_run) throw;
+    PrintNotes({fmt::format("without --dry-run this would fail: {}", error.what())}, err);
+  }
+}
+
+Workload LoadWorkload(const Run& run, std::ostream& err) {
+  if (run.resume) return LoadResumedWorkload(*run.resume, run.config, run.line.accept_changed_data, err);
+  return BuildWorkload(run.config);
+}
+
+/// Says where a new run takes something from a run of other data.
+void WarnOfOtherData(const Run& run, std::ostream& err) {
+  const auto warn = [&](const std::string& path, bool expects_same) {
+    const auto warning = WarningOfOtherData(path, run.workload.data_record, expects_same);
+    if (warning) err << "warning: " << *warning << "\n";
+  };
+  const bool loads_weights = !run.config.initial_weights().empty() && !run.start;
+  if (loads_weights) warn(run.config.initial_weights(), !run.line.from.empty());
+  const fs::path config = run.line.config;
+  if (!run.resume && config.filename() == RunFiles{}.config()) warn(config.string(), true);
+}
+
+/// A sample or a token is a row of every product.
+RunExtent ExtentOf(const Run& run) {
+  const Task& task = *run.workload.task;
+  return {.batch = task.units_per_batch(),
+          .evaluation_batch = task.units_per_evaluation_batch(),
+          .first_step = run.step(),
+          .last_step = run.config.training().steps()};
+}
+
+}  // namespace
+
+RunFolder::IfExists IfExists(const CommandLine& line) {
+  return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
+}
+
+proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
+  if (!resume) {
+    proto::Config config = line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from);
+    config.clear_branched_from();  // Of the run that the file is from. This one begins anew.
+    return ApplyCommandLine(config, line);
+  }
+  proto::Config config = ApplyCommandLine(resume->stored, line);
+  if (!line.config.empty()) {
+    RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), config, *resume);
+  }
+  if (line.out.empty()) return config;
+  config.mutable_branched_from()->set_run(resume->path.folder.string());
+  config.mutable_branched_from()->set_step(resume->step());
+  return config;
+}
+
+Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume, const proto::Config& config,
+               const CommandContext& context) {
+  Run run{line, resume, config, {}, {}, nullptr, std::nullopt};
+  run.folder = !line.out.empty() ? FolderPath(line.out)
+               : resume          ? resume->path.folder
+                                 : fs::path("runs") / config.name();
+  CheckFolder(run, context.err);
+  if (resume) RequireApplicable(*resume, config);
+  SetNumThreads(config.threads());
+  CheckKernelEnvironment();
+  run.workload = LoadWorkload(run, context.err);
+  nn::Module& model = *run.workload.model;
+  // Read, and found whole or not, before anything in the folder is touched.
+  if (resume && resume->path.checkpoint) {
+    run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
+    RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
+  }
+  std::optional<InitialWeights> initial;
+  if (!config.initial_weights().empty() && !run.start) initial = LoadInitialWeights(config.initial_weights(), model);
+  WarnOfOtherData(run, context.err);
+  run.optimizer = BuildOptimizer(config, model);
+  if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
+  // Told when all of it is known: what cannot be done is an error alone, not one behind half a table.
+  std::ostringstream table, swap_report;
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, table);
+  if (config.sparsity().enabled()) {
+    const nn::SwapReport report = SwapLayers(config, model);
+    if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
+    PrintSwapReport(report, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
+  }
+  context.out << table.str();
+  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
+  PrintNotes(run.workload.notes, context.err);
+  context.out << swap_report.str();
+  if (initial) context.out << InitialMasksLine(*initial, config);
+  return run;
+}
+
+void RestoreTrainer(Trainer& trainer, const Run& run) {
+  if (!run.start) return;
+  try {
+    trainer.Restore(*run.start, run.resume->path.checkpoint->string());
+  } catch (const Error& error) {
+    throw Error(ExplainMisfit(*run.resume, run.config, error.what()), error.kind());
+  }
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,135 @@
+#include "twofour/train/program/cli/sample.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <sstream>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/text.h"
+#include "twofour/core/parallel.h"
+#include "twofour/nn/generate.h"
+#include "twofour/train/clock.h"
+#include "twofour/train/data/text.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/kernel_environment.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/config/load_model.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr uint64_t kMaxPromptBytes = 1 << 20;
+constexpr int64_t kMaxTokens = 1'000'000;
+
+/// Token ids and what stands for them outside: text, or the ids themselves.
+class Transcript {
+ public:
+  explicit Transcript(const LoadedLanguageModel& loaded) : loaded_(loaded) {}
+
+  std::vector<int32_t> Read(const std::string& prompt) const {
+    return loaded_.vocabulary ? loaded_.vocabulary->Encode(prompt) : ReadIds(prompt);
+  }
+
+  std::string Write(int32_t id) const {
+    return loaded_.vocabulary ? loaded_.vocabulary->Decode({&id, 1}) : fmt::format("{} ", id);
+  }
+
+  /// What comes after everything: a new line, which most texts begin with, or else the first token.
+  std::vector<int32_t> DefaultPrompt() const {
+    if (!loaded_.vocabulary) return {0};
+    try {
+      return loaded_.vocabulary->Encode("\n");
+    } catch (const Error&) {
+      return {0};
+    }
+  }
+
+ private:
+  std::vector<int32_t> ReadIds(const std::string& prompt) const {
+    std::vector<int32_t> ids;
+    std::istringstream words(prompt);
+    const int64_t size = loaded_.model->options().vocab_size;
+    for (std::string word; words >> word;) {
+      const std::optional<int64_t> id = ParseInteger(word);
+      if (!id || *id < 0 || *id >= size) {
+        throw Error(fmt::format("--prompt: {} is no token id, expected 0 to {} (the run has no vocabulary)",
+                                Quoted(word), size - 1));
+      }
+      ids.push_back(static_cast<int32_t>(*id));
+    }
+    return ids;
+  }
+
+  const LoadedLanguageModel& loaded_;
+};
+
+struct Request {
+  std::string run;
+  std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
+  std::optional<int> threads;
+  nn::GenerateOptions generate = {.tokens = 200, .sampling = {.temperature = 0.8}};
+};
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
+  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
+  std::string prompt, prompt_file;
+  const Argument prompt_option =
+      arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
+  const Argument file_option =
+      arguments.Add("--prompt-file", prompt_file, "A file that holds it").Type("FILE").Excludes(prompt_option);
+  nn::GenerateOptions& generate = request.generate;
+  arguments.Add("--tokens", generate.tokens, "How many to add").Type("N").Range(int64_t{1}, kMaxTokens).ShowDefault();
+  arguments.Add("--temperature", generate.sampling.temperature, "Divides the logits; 0 takes the most likely token")
+      .Type("T")
+      .Range(0.0, 1e6)
+      .ShowDefault();
+  arguments.Add("--top-k", generate.sampling.top_k, "Draw from the K most likely tokens; 0: from all")
+      .Type("K")
+      .NotNegative();
+  arguments
+      .Add("--top-p", generate.sampling.top_p, "Draw from the most likely tokens that together reach this probability")
+      .Type("P")
+      .Range(1e-9, 1.0);
+  arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (prompt_option.given()) request.prompt = prompt;
+  if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
+  if (request.prompt && request.prompt->empty()) throw Error("the prompt is empty, expected at least one token");
+  return request;
+}
+
+}  // namespace
+
+int RunSample(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  std::ostream& out = context.out;
+  const StopRequest& stop = context.stop;
+  if (request->threads) SetNumThreads(*request->threads);
+  CheckKernelEnvironment();
+  const LoadedLanguageModel loaded = LoadLanguageModel(request->run);
+  const Transcript transcript(loaded);
+  const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
+  const double began = Clock::Default().Seconds();
+  for (const int32_t id : prompt) out << transcript.Write(id);
+  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, request->generate, [&](int32_t id) {
+    out << transcript.Write(id) << std::flush;
+    return out.good() && !stop.stop;
+  });
+  out << std::endl;
+  RequireWritten(out);
+  const double seconds = Clock::Default().Seconds() - began;
+  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
+                             static_cast<double>(drawn.size()) / seconds, loaded.source.string());
+  return stop.stop ? 128 + stop.signal : 0;
+}
+
+}  // namespace twofour::train

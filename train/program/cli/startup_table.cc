@@ -1,0 +1,88 @@
+#include "twofour/train/program/cli/startup_table.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+#include <string>
+
+#include "twofour/core/isa.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/parallel.h"
+#include "twofour/train/data/class_notes.h"
+#include "twofour/train/program/cli/swap_report.h"
+#include "twofour/train/program/config/build.h"
+#include "twofour/train/program/config/build_sparsity.h"
+
+namespace twofour::train {
+namespace {
+
+/// 1234567 as "1,234,567"; not for negative numbers.
+std::string Grouped(int64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string grouped;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
+}
+
+std::string DescribeOptimizer(const proto::Optimizer& optimizer) {
+  if (optimizer.has_muon()) return "muon and adamw";
+  return optimizer.has_sgd() ? "sgd" : "adamw";
+}
+
+std::string DescribeTraining(const proto::Config& config, const Workload& workload) {
+  const int64_t per_step = workload.task->units_per_batch() * AccumulateSteps(config);
+  const double epochs = static_cast<double>(config.training().steps()) * static_cast<double>(per_step) /
+                        static_cast<double>(workload.training_units);
+  return fmt::format("{} steps of {} {} ({:.1f} epochs), {}, lr {} {}, seed {}", Grouped(config.training().steps()),
+                     per_step, workload.task->unit(), epochs, DescribeOptimizer(config.optimizer()),
+                     config.learning_rate().lr(), proto::LearningRate::Schedule_Name(config.learning_rate().schedule()),
+                     config.seed());
+}
+
+void PrintRow(const char* key, const std::string& value, std::ostream& out) {
+  out << fmt::format("  {:<12}{}\n", key, value);
+}
+
+std::string DescribePeak(const PeakFlops& peak) {
+  if (peak.sure) {
+    return fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9);
+  }
+  return fmt::format("about {:.0f} GFLOP/s (f32 multiply-adds; {:.0f} was typical while measuring): MFU is rough",
+                     peak.flops * 1e-9, peak.typical * 1e-9);
+}
+
+}  // namespace
+
+std::string DescribeThreads(int threads, bool automatic, const Processors& processors) {
+  if (automatic && !processors.Limit().empty()) return fmt::format("{} ({})", threads, processors.Limit());
+  if (threads > processors.usable)
+    return fmt::format("{} (no more than {} run at once, one for each processor)", threads, processors.usable);
+  if (threads > processors.count) return fmt::format("{} (more than useful: {})", threads, processors.Limit());
+  return std::to_string(threads);
+}
+
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
+                       const PeakFlops& peak, std::ostream& out) {
+  const nn::Module& model = *workload.model;
+  const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
+  out << "twofour " TWOFOUR_VERSION "\n";
+  row("run", fmt::format("{} -> {}", config.name(), folder));
+  row("model", fmt::format("{}, {} parameters", model.type_name(), Grouped(model.NumParameters())));
+  row("data", workload.data_description);
+  if (workload.samples.train != nullptr) {
+    row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
+  }
+  row("training", DescribeTraining(config, workload));
+  row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
+  row("processor", std::string(NameOf(BestIsa())));
+  if (peak.flops > 0) row("peak", DescribePeak(peak));
+  const bool sparse = config.sparsity().enabled();
+  row("kernels", fmt::format("dense products: {}{}", kernels::GemmName(),
+                             sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
+  if (!sparse) PrintUnusedForcedKernels({}, out);
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "twofour/core/peak_estimate.h"
+#include "twofour/core/processors.h"
+#include "twofour/train/program/config/workload.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// How many threads there are, and why that is not what one might expect: "2 (CPU quota of this container is 1.5; 64
+/// processors)". `automatic`: nobody asked for a number.
+std::string DescribeThreads(int threads, bool automatic, const Processors& processors);
+
+/// Prints what is about to be trained: run, model, data and its classes, schedule, threads, instruction set and
+/// kernels, the `peak` if it was measured, and the workload's notes.
+void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
+                       const PeakFlops& peak, std::ostream& out);
+
+}  // namespace twofour::train

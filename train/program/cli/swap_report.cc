@@ -1,0 +1,202 @@
+#include "twofour/train/program/cli/swap_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/mask_kinds.h"
+#include "twofour/nn/mlp.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
+#include "twofour/sparse/kernels/linear/linear_kernel.h"
+#include "twofour/sparse/kernels/search/mask_search.h"
+#include "twofour/sparse/tile_mask.h"
+#include "twofour/train/program/cli/recipe_line.h"
+
+namespace twofour::train {
+namespace {
+
+using Names = std::set<std::string>;
+
+size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
+  size_t longest = 0;
+  for (const nn::SwapEntry& entry : entries) longest = std::max(longest, entry.name.size());
+  return longest;
+}
+
+/// The products of the swapped layers of a run: what computes them.
+class Products {
+ public:
+  /// Throws Error where something that will be asked for cannot be computed.
+  Products(const nn::SwapReport& report, nn::Module& model, const RunExtent& run) : run_(run) {
+    for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) kinds_[name] = KindsOf(*layer);
+    model.VisitModules([this](const std::string& name, nn::Module& module) {
+      if (auto* const mlp = dynamic_cast<nn::Mlp*>(&module)) AddMlp(name, *mlp);
+    });
+    for (const nn::SwapEntry& entry : report.converted) AddLinear(entry);
+  }
+
+  /// "pair_bucket_avx2 (the fastest at this size)", one for each direction where they differ, or the MLP whose op it is
+  /// a part of.
+  const std::string& OfLinear(const std::string& name) const { return linears_.at(name); }
+
+  /// Of the MLPs of the model, by name, in its order.
+  const std::vector<std::pair<std::string, std::string>>& OfMlps() const { return mlps_; }
+
+  /// What the kernels of the linears are not for; empty where they compute every product of the run.
+  std::string Elsewhere() const {
+    if (!any_.two_of_four && !any_.other) return {};
+    const bool both = any_.two_of_four && any_.other;
+    if (!both && !any_.whole) return {};
+    std::string text = both ? fmt::format("kernels of masks that are 2:4 in every tile; of other masks: {}",
+                                          fmt::join(of_other_masks_, ", "))
+                            : "kernels of its masks";
+    if (any_.whole) text += "; while nothing is pruned: dense products";
+    return text;
+  }
+
+  /// The names of all kernels that compute something.
+  const Names& used() const { return used_; }
+
+ private:
+  static constexpr sparse::MaskFormat kTwoOfFour = sparse::MaskFormat::TwoOfFour();
+  static constexpr sparse::MaskFormat kOther = sparse::MaskFormat::Unstructured();
+
+  struct Part {
+    std::string mlp;
+    bool in_training, in_evaluation;
+  };
+
+  nn::MaskKinds KindsOf(const nn::SemiSparseLinear& layer) {
+    if (!layer.options().apply) return {.whole = true};
+    const int64_t tiles = layer.weight().numel() / (sparse::kTileSize * sparse::kTileSize);
+    nn::MaskKinds kinds = nn::FindMaskKinds(layer.options(), tiles, run_.first_step, run_.last_step);
+    if (const sparse::Mask& loaded = layer.mask_in_force(); !loaded.empty()) {
+      const bool two_of_four = !loaded.FirstTileAboveTwoOfFour();
+      (layer.runs_dense() ? kinds.whole : two_of_four ? kinds.two_of_four : kinds.other) = true;
+    }
+    any_.whole = any_.whole || kinds.whole;
+    any_.two_of_four = any_.two_of_four || kinds.two_of_four;
+    any_.other = any_.other || kinds.other;
+    return kinds;
+  }
+
+  void AddMlp(const std::string& name, nn::Mlp& mlp) {
+    std::string why_not;
+    const sparse::MlpKernel* training = mlp.FusedKernel(run_.batch, &why_not);
+    const sparse::MlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch);
+    const std::string prefix = name.empty() ? "" : name + ".", fc = prefix + "c_fc", proj = prefix + "c_proj";
+    if (!kinds_[fc].two_of_four || !kinds_[proj].two_of_four) {
+      if (training != nullptr) why_not = "its masks are never 2:4 in every tile";
+      training = evaluation = nullptr;
+    }
+    for (const sparse::MlpKernel* const kernel : {training, evaluation}) {
+      if (kernel == nullptr) continue;
+      used_.insert(kernel->name);
+      used_.insert(kernel->linear->name);  // Which packs the weights, and may be what the op was chosen by.
+    }
+    for (const std::string& linear : {fc, proj}) parts_[linear] = {name, training != nullptr, evaluation != nullptr};
+    mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", training->name)
+                                                 : fmt::format("linear by linear: {}", why_not));
+  }
+
+  void AddLinear(const nn::SwapEntry& entry) {
+    const nn::MaskKinds& kinds = kinds_[entry.name];
+    const auto part = parts_.find(entry.name);
+    const bool fused = part != parts_.end() && part->second.in_training;
+    std::string other, two_of_four;
+    if (kinds.other) other = DescribeOtherMasks(entry);
+    if (kinds.two_of_four && fused) two_of_four = fmt::format("as a part of {}", part->second.mlp);
+    if (kinds.two_of_four && !fused) two_of_four = Describe(entry, run_.batch, kTwoOfFour);
+    const bool fused_in_evaluation = part != parts_.end() && part->second.in_evaluation;
+    if (kinds.two_of_four && !fused_in_evaluation) Describe(entry, run_.evaluation_batch, kTwoOfFour);
+    linears_[entry.name] = kinds.two_of_four ? two_of_four : kinds.other ? other : "dense products";
+  }
+
+  std::string DescribeOtherMasks(const nn::SwapEntry& entry) {
+    try {
+      Describe(entry, run_.evaluation_batch, kOther);
+      return Describe(entry, run_.batch, kOther, &of_other_masks_);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{} ({}: not all masks of this run are 2:4 both ways)", error.what(), entry.name));
+    }
+  }
+
+  /// The kernels of a linear at masks of one kind and why they were chosen. They count as used, and are added to
+  /// `names` unless that is null.
+  std::string Describe(const nn::SwapEntry& entry, int64_t batch, const sparse::MaskFormat& format,
+                       Names* names = nullptr) {
+    const auto choose = [&](sparse::Direction direction) {
+      const sparse::LinearProblem problem = {entry.out_features, entry.in_features, batch, direction, format};
+      const std::string& kernel = sparse::ChooseLinearKernel(problem).kernel->name;
+      used_.insert(kernel);
+      if (names != nullptr) names->insert(kernel);
+      return std::pair(kernel, sparse::ExplainLinearKernel(problem));
+    };
+    const auto [forward, why_forward] = choose(sparse::Direction::kForward);
+    const auto [input_grad, why_input_grad] = choose(sparse::Direction::kInputGrad);
+    if (forward == input_grad) return fmt::format("{} ({})", forward, why_forward);
+    return fmt::format("forward {} ({}), input gradient {} ({})", forward, why_forward, input_grad, why_input_grad);
+  }
+
+  RunExtent run_;
+  std::map<std::string, nn::MaskKinds> kinds_;
+  nn::MaskKinds any_;
+  std::map<std::string, Part> parts_;
+  std::map<std::string, std::string> linears_;
+  std::vector<std::pair<std::string, std::string>> mlps_;
+  Names used_, of_other_masks_;
+};
+
+}  // namespace
+
+std::string DescribeSearches(const nn::SwapOptions& options) {
+  return options.target == nn::SwapTarget::kWeight ? options.sparsity.plan.SearchNames()
+                                                   : sparse::ChooseMaskSearchKernel(options.activation_method).name;
+}
+
+void PrintUnusedForcedKernels(const std::set<std::string>& used, std::ostream& out) {
+  for (const std::string& name : sparse::ForcedKernelNames()) {
+    if (!used.contains(name)) out << fmt::format("  TWOFOUR_KERNEL: {} is not used by this run\n", name);
+  }
+}
+
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model,
+                     const RunExtent& run, std::ostream& out) {
+  const bool by_weight = options.target == nn::SwapTarget::kWeight;
+  std::optional<Products> products;
+  if (by_weight) products.emplace(report, model, run);
+  const std::string searches = DescribeSearches(options);
+  out << fmt::format("✓ {} - converted {} MLP layers to {}\n",
+                     by_weight ? DescribePattern(options.sparsity) : "2:4 sparsity enabled", report.converted.size(),
+                     by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
+  if (by_weight) out << fmt::format("  {}\n", DescribeRecipe(options.sparsity));
+  if (by_weight && !products->Elsewhere().empty()) out << fmt::format("  {}\n", products->Elsewhere());
+  const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
+  for (const nn::SwapEntry& entry : report.converted) {
+    out << fmt::format("    {:<{}}  [{}, {}]", entry.name, width, entry.out_features, entry.in_features);
+    if (by_weight) out << "  " << products->OfLinear(entry.name);
+    out << "\n";
+  }
+  if (by_weight) {
+    for (const auto& [name, how] : products->OfMlps()) out << fmt::format("    {:<{}}  {}\n", name, width, how);
+  }
+  if (!report.kept_dense.empty()) out << "  kept dense:\n";
+  for (const nn::SwapEntry& entry : report.kept_dense) {
+    out << fmt::format("    {:<{}}  [{}, {}]  {}\n", entry.name, width, entry.out_features, entry.in_features,
+                       entry.reason);
+  }
+  Names used = products ? products->used() : Names{};
+  for (const sparse::MaskSearchKernel& kernel : sparse::MaskSearchKernels()) {
+    if (searches.find(kernel.name) != std::string::npos) used.insert(kernel.name);
+  }
+  PrintUnusedForcedKernels(used, out);
+}
+
+}  // namespace twofour::train

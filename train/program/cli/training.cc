@@ -1,0 +1,266 @@
+#include "twofour/train/program/cli/training.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/checkpoint.h"
+#include "twofour/train/data_record.h"
+#include "twofour/train/metrics.h"
+#include "twofour/train/program/cli/branch.h"
+#include "twofour/train/program/cli/closing_lines.h"
+#include "twofour/train/program/cli/command_line.h"
+#include "twofour/train/program/cli/conclude.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/progress.h"
+#include "twofour/train/program/cli/resume.h"
+#include "twofour/train/program/cli/run_preparation.h"
+#include "twofour/train/program/cli/signals.h"
+#include "twofour/train/program/config/build.h"
+#include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
+#include "twofour/train/program/tensorboard/event_file.h"
+#include "twofour/train/program/tensorboard/tensorboard_sink.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_folder.h"
+#include "twofour/train/trainer.h"
+
+namespace twofour::train {
+namespace {
+
+/// Opens the folder of a resumed run, or makes that of a new one, which waits where a run is to be replaced.
+RunFolder MakeFolder(const Run& run, std::ostream& err) {
+  FileSystem& files = FileSystem::Default();
+  if (run.in_place()) {
+    RunFolder folder = RunFolder::Open(files, run.folder);
+    RequireNotMovedOn(*run.resume);
+    PrintNotes(folder.notes(), err);
+    return folder;
+  }
+  RunFolder folder =
+      RunFolder::Prepare(files, run.folder, ToText(run.config), IfExists(run.line), [&](const RunFiles& paths) {
+        SaveDataRecord(files, paths, run.workload.data_record);
+        if (run.start) CopyBeginning(files, run.resume->path.folder, *run.start, paths);
+      });
+  PrintNotes(folder.notes(), err);
+  if (!folder.is_waiting()) folder.TakePlace();
+  return folder;
+}
+
+/// Gives a new run the place of the one that it replaces, now that it has something to show for itself.
+void ReplaceRun(RunFolder& folder, std::ostream& err) {
+  const size_t said = folder.notes().size();
+  folder.TakePlace();
+  PrintNotes({folder.notes().begin() + static_cast<ptrdiff_t>(said), folder.notes().end()}, err);
+}
+
+/// Makes the folder of a resumed run that of one which has taken a step under `run`'s config.
+void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& out) {
+  FileSystem& files = FileSystem::Default();
+  const RunFiles paths{run.folder};
+  const int64_t step = run.step();
+  // The final weights of a run that was shorter would be taken for those of the longer one. They are a result all the
+  // same, which only a run that is told to discard it does not keep.
+  if (files.Exists(paths.model())) {
+    if (run.line.overwrite) {
+      files.RemoveAll(paths.model());
+    } else {
+      const std::filesystem::path aside = paths.FreeModelOfStep(files, step);
+      files.Rename(paths.model(), aside);
+      out << fmt::format("{}: what was the final model after step {}\n", aside.string(), step);
+    }
+  }
+  if (run.line.overwrite) {
+    for (const std::filesystem::path& later : paths.ModelsSetAsideAfter(files, step)) {
+      files.RemoveAll(later);
+      out << fmt::format("{}: discarded, like all that came after step {}\n", later.string(), step);
+    }
+  }
+  checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
+  // An evaluation before the first step is made again where there is no checkpoint yet.
+  if (TruncateMetrics(paths.metrics(), run.start ? step : -1, run.start && run.start->state.evaluation_pending)) {
+    out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
+  }
+  SaveDataRecord(files, paths, run.workload.data_record);
+  WriteTextAtomically(files, paths.config(), ToText(run.config));
+}
+
+void PrintBeginning(const Run& run, std::ostream& out) {
+  if (!run.resume) return;
+  const ResumePoint& resume = *run.resume;
+  const std::string verb = run.in_place() ? "resuming" : "branching off";
+  out << (run.start ? fmt::format("{} after step {} from {}\n", verb, run.step(), resume.path.checkpoint->string())
+                    : fmt::format("{}: no checkpoint yet, starting at the first step\n", verb));
+  proto::Config config = run.config;
+  if (!run.in_place()) *config.mutable_branched_from() = resume.stored.branched_from();
+  if (!resume.stored.has_branched_from()) config.clear_branched_from();
+  for (const std::string& difference : Differences(resume.stored, config)) {
+    out << fmt::format("  from here on {}\n", difference);
+  }
+}
+
+/// Writes the final model of a run that came to its end, which a kill between its last checkpoint and this has
+/// prevented, under the config that it was trained with.
+void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
+  const ResumePoint& resume = *asked_for.resume;
+  CommandLine line;
+  line.accept_changed_data = asked_for.line.accept_changed_data;
+  proto::Config config = resume.stored;
+  config.set_threads(asked_for.config.threads());
+  Run run = PrepareRun(line, resume, config, context);
+  const RunFolder folder = MakeFolder(run, context.err);
+  const RunFiles& paths = folder.paths();
+  CheckpointStore checkpoints(FileSystem::Default(), paths.checkpoints(), config.checkpoint().keep());
+  Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config),
+                  {.checkpoints = &checkpoints});
+  RestoreTrainer(trainer, run);
+  TruncateMetrics(paths.metrics(), run.step());
+  JsonLinesSink metrics(paths.metrics());
+  Conclude({.config = run.config,
+            .run = paths,
+            .trainer = trainer,
+            .model = *run.workload.model,
+            .checkpoints = checkpoints,
+            .sink = metrics},
+           context.out);
+}
+
+/// Whether training that stands at `trainer` is at its end under the config that the run was made with.
+bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
+  const proto::Training& stored = run.resume->stored.training();
+  const TrainerState& state = trainer.state();
+  const int64_t patience = stored.stop_after_evaluations_without_gain();
+  const bool early = patience > 0 && state.best_scheduled.evaluations_since >= patience;
+  return run.resume->path.checkpoint == run.resume->newest && (early || state.step == stored.steps());
+}
+
+/// A resume at a run's end, where no step is taken and so nothing about the run may change.
+int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& context) {
+  const ResumePoint& resume = *run.resume;
+  const std::string nothing =
+      trainer.StoppedEarly()
+          ? fmt::format(
+                "{}; nothing to train: to go on, add --set training.stop_after_evaluations_without_gain=0, or more",
+                EarlyStopLine(trainer))
+          : fmt::format(
+                "nothing to train: step {0} is the last one; train longer with --set training.steps=N, N above {0}",
+                resume.step());
+  if (!run.in_place()) throw Error(fmt::format("--resume {}: {}", resume.argument, nothing));
+  for (const std::string& difference : Differences(resume.stored, run.config)) {
+    PrintNotes({fmt::format("not applied, because no step is taken under it: {}", difference)}, context.err);
+  }
+  context.out << nothing << "\n";
+  const bool lacks_model = IsAtItsEnd(run, trainer) && !FileSystem::Default().Exists(RunFiles{run.folder}.model());
+  if (lacks_model && !run.line.dry_run) ExportFinishedModel(run, context);
+  return 0;
+}
+
+/// Trains. Where that fails before the old run was replaced, the message says so.
+bool TrainIn(const RunFolder& folder, const Run& run, Trainer& trainer) {
+  try {
+    return trainer.Run();
+  } catch (const Error& error) {
+    if (!folder.is_waiting()) throw;
+    throw Error(fmt::format("{}; the run in {} was not replaced", error.what(), run.folder.string()), error.kind());
+  }
+}
+
+int Train(Run& run, const CommandContext& context) {
+  std::ostream& out = context.out;
+  FileSystem& files = FileSystem::Default();
+  const proto::Config& config = run.config;
+  CheckpointStore checkpoints(files, RunFiles{run.folder}.checkpoints(), config.checkpoint().keep());
+  TeeSink sinks;
+  Task& task = *run.workload.task;
+  ProgressSink progress(out, context.terminal, config.training().steps(),
+                        task.units_per_batch() * AccumulateSteps(config));
+  TrainerOptions options = BuildTrainerOptions(config);
+  options.peak_flops = run.peak.flops;
+  options.peak_is_rough = !run.peak.sure;
+
+  std::optional<JsonLinesSink> metrics;
+  std::optional<TensorBoardSink> tensorboard;
+  const auto open_sinks = [&] {
+    const RunFiles paths{run.folder};
+    sinks.Add(&metrics.emplace(paths.metrics()));
+    if (config.logging().tensorboard()) {
+      sinks.Add(&tensorboard.emplace(NextEventFile(files, paths.event_files()), run.step() + 1));
+    }
+    sinks.Add(&progress);
+  };
+  TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
+  std::optional<RunFolder> folder;
+  bool writes = false;
+  if (run.in_place() || run.line.overwrite) {
+    services.before_writing = [&] {
+      writes = true;
+      if (run.in_place()) RewriteFolder(run, checkpoints, out);
+      if (folder->is_waiting()) ReplaceRun(*folder, context.err);
+      checkpoints.MoveTo(folder->paths().checkpoints());
+      open_sinks();
+    };
+  }
+  Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
+                  services);
+  RestoreTrainer(trainer, run);
+  if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
+  if (run.resume && trainer.Finished() && !trainer.state().evaluation_pending)
+    return TrainNothing(run, trainer, context);
+  if (run.line.dry_run) {
+    out << "dry run: everything checked, nothing written\n";
+    return 0;
+  }
+  folder.emplace(MakeFolder(run, context.err));
+  checkpoints.MoveTo(folder->paths().checkpoints());
+  PrintBeginning(run, out);
+  if (!services.before_writing) open_sinks();
+
+  const double began = Clock::Default().Seconds();
+  const bool finished = TrainIn(*folder, run, trainer);
+  progress.Finish();
+  if (!finished) {
+    // What was asked for is not in the folder's config as long as nothing was written.
+    out << (folder->is_waiting() || (run.in_place() && !writes)
+                ? fmt::format("stopped before a step was made; the run in {} is as it was: start again as before\n",
+                              run.folder.string())
+                : fmt::format("stopped after step {}; go on with: trainer --resume {}\n", trainer.state().step,
+                              run.folder.string()));
+    return 128 + context.stop.signal;
+  }
+  Conclude({.config = config,
+            .run = folder->paths(),
+            .trainer = trainer,
+            .model = *run.workload.model,
+            .checkpoints = checkpoints,
+            .sink = sinks,
+            .seconds = Clock::Default().Seconds() - began},
+           out);
+  return 0;
+}
+
+}  // namespace
+
+int RunTraining(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<CommandLine> line = ParseCommandLine(argc, argv, context.out);
+  if (!line) return 0;
+  std::optional<ResumePoint> resume;
+  if (!line->resume.empty()) resume = FindResumePoint(line->resume);
+  const proto::Config config = ResolveConfig(*line, resume);
+  ValidateConfig(config);
+  if (line->print_config) {
+    context.out << ToText(config);
+    RequireWritten(context.out);
+    return 0;
+  }
+  const OutlivesReaders until_the_end;
+  Run run = PrepareRun(*line, resume, config, context);
+  return Train(run, context);
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,104 @@
+#include "twofour/train/program/config/build_optimizer.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/layers.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/muon.h"
+#include "twofour/optim/optimizer_list.h"
+#include "twofour/optim/sgd.h"
+
+namespace twofour::train {
+namespace {
+
+using optim::ParameterGroup;
+
+struct ParametersByRole {
+  std::vector<NamedTensor> embedding, head, matrices, vectors;
+};
+
+ParametersByRole SortByRole(nn::Module& model) {
+  std::set<const Tensor::Impl*> embeddings;
+  model.VisitModules([&](const std::string&, nn::Module& module) {
+    if (dynamic_cast<const nn::Embedding*>(&module) == nullptr) return;
+    for (const Tensor& parameter : module.Parameters()) embeddings.insert(parameter.impl().get());
+  });
+  ParametersByRole roles;
+  for (const NamedTensor& parameter : model.NamedParameters()) {
+    if (parameter.tensor.rank() < 2) {
+      roles.vectors.push_back(parameter);
+    } else if (embeddings.contains(parameter.tensor.impl().get())) {
+      roles.embedding.push_back(parameter);
+    } else if (parameter.name == "head.weight" || parameter.name == "lm_head.weight") {
+      roles.head.push_back(parameter);
+    } else {
+      roles.matrices.push_back(parameter);
+    }
+  }
+  return roles;
+}
+
+/// Throws Error on settings of a role that no parameter has: they would silently do nothing.
+ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, double weight_decay,
+                         const proto::ParameterGroup& given) {
+  if (parameters.empty() && (given.lr_scale() != 1 || given.weight_decay() != -1)) {
+    throw Error(fmt::format("config: optimizer.{}: given, but the model has no such parameters", role));
+  }
+  return {.parameters = std::move(parameters),
+          .weight_decay = given.weight_decay() < 0 ? weight_decay : given.weight_decay(),
+          .lr_scale = given.lr_scale()};
+}
+
+/// Everything but matrices.
+std::vector<ParameterGroup> OtherGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,
+                                        double weight_decay) {
+  return {MakeGroup("embedding", roles.embedding, weight_decay, optimizer.embedding()),
+          MakeGroup("head", roles.head, weight_decay, optimizer.head()),
+          MakeGroup("vectors", roles.vectors, 0, optimizer.vectors())};
+}
+
+std::vector<ParameterGroup> AllGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,
+                                      double weight_decay) {
+  std::vector<ParameterGroup> groups = OtherGroups(optimizer, roles, weight_decay);
+  groups.push_back({.parameters = roles.matrices, .weight_decay = weight_decay});
+  return groups;
+}
+
+optim::AdamWOptions ToOptions(const proto::AdamW& adamw, double lr) {
+  return {.lr = lr, .beta1 = adamw.beta1(), .beta2 = adamw.beta2(), .eps = adamw.eps()};
+}
+
+}  // namespace
+
+std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, nn::Module& model) {
+  const double lr = config.learning_rate().lr();
+  const proto::Optimizer& optimizer = config.optimizer();
+  const ParametersByRole roles = SortByRole(model);
+  if (optimizer.has_sgd()) {
+    const proto::Sgd& sgd = optimizer.sgd();
+    return std::make_unique<optim::Sgd>(
+        AllGroups(optimizer, roles, sgd.weight_decay()),
+        optim::SgdOptions{.lr = lr, .momentum = sgd.momentum(), .nesterov = sgd.nesterov()});
+  }
+  if (optimizer.has_muon()) {
+    const proto::Muon& muon = optimizer.muon();
+    std::vector<std::unique_ptr<optim::Optimizer>> parts;
+    parts.push_back(std::make_unique<optim::Muon>(
+        std::vector<ParameterGroup>{{.parameters = roles.matrices, .weight_decay = muon.weight_decay()}},
+        optim::MuonOptions{
+            .lr = lr, .momentum = muon.momentum(), .nesterov = muon.nesterov(), .ns_steps = muon.ns_steps()}));
+    parts.push_back(std::make_unique<optim::AdamW>(OtherGroups(optimizer, roles, muon.adamw().weight_decay()),
+                                                   ToOptions(muon.adamw(), lr)));
+    return std::make_unique<optim::OptimizerList>(std::move(parts));
+  }
+  const proto::AdamW& adamw = optimizer.adamw();
+  return std::make_unique<optim::AdamW>(AllGroups(optimizer, roles, adamw.weight_decay()), ToOptions(adamw, lr));
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,52 @@
+#include "twofour/train/program/config/data_files.h"
+
+#include <filesystem>
+#include <system_error>
+
+namespace twofour::train {
+
+std::vector<DataPath> DataPaths(const proto::Data& data) {
+  std::vector<DataPath> paths;
+  const auto add = [&paths](const char* field, const std::string& path) {
+    if (!path.empty()) paths.push_back({field, path});
+  };
+  switch (data.kind_case()) {
+    case proto::Data::kCsv:
+      add("csv.path", data.csv().path());
+      add("csv.eval_path", data.csv().eval_path());
+      break;
+    case proto::Data::kIdx:
+      add("idx.images", data.idx().images());
+      add("idx.labels", data.idx().labels());
+      add("idx.eval_images", data.idx().eval_images());
+      add("idx.eval_labels", data.idx().eval_labels());
+      break;
+    case proto::Data::kText:
+      add("text.path", data.text().path());
+      add("text.eval_path", data.text().eval_path());
+      break;
+    case proto::Data::kTokens:
+      add("tokens.path", data.tokens().path());
+      add("tokens.eval_path", data.tokens().eval_path());
+      break;
+    case proto::Data::kGlyphs:
+    case proto::Data::KIND_NOT_SET:
+      break;
+  }
+  return paths;
+}
+
+std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
+  std::vector<DataFile> files;
+  for (const DataPath& file : DataPaths(data)) {
+    std::error_code ignored;
+    const std::filesystem::path resolved = std::filesystem::canonical(file.path, ignored);
+    const std::string key = ignored ? file.path : resolved.string();
+    auto known = known_.find(key);
+    if (known == known_.end()) known = known_.emplace(key, ChecksumOf(file.path)).first;
+    files.push_back({file.field, file.path, known->second});
+  }
+  return files;
+}
+
+}  // namespace twofour::train

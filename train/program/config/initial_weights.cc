@@ -1,0 +1,177 @@
+#include "twofour/train/program/config/initial_weights.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/mask_fit.h"
+#include "twofour/train/checkpoint.h"
+#include "twofour/train/data_difference.h"
+#include "twofour/train/finite_check.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
+#include "twofour/train/skipped_tensors.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kMask = "weight_mask";
+constexpr std::string_view kScale = "weight_mask_scale";
+
+using Masks = std::map<std::string, std::vector<NamedTensor>>;
+
+/// Takes what belongs to masks out of `tensors`: "a.weight_mask_step" beside a parameter "a.weight".
+Masks TakeMasks(std::vector<NamedTensor>& tensors, nn::Module& model) {
+  Masks masks;
+  std::vector<NamedTensor> rest;
+  std::map<std::string, bool> parameters;
+  for (const NamedTensor& parameter : model.NamedParameters()) parameters[parameter.name] = true;
+  for (NamedTensor& named : tensors) {
+    const size_t at = named.name.rfind("_mask");
+    if (at == std::string::npos || !parameters.contains(named.name.substr(0, at))) {
+      rest.push_back(std::move(named));
+      continue;
+    }
+    const size_t dot = named.name.rfind('.', at);
+    const std::string linear = dot == std::string::npos ? "" : named.name.substr(0, dot);
+    masks[linear].push_back({named.name.substr(dot == std::string::npos ? 0 : dot + 1), named.tensor});
+  }
+  tensors = std::move(rest);
+  return masks;
+}
+
+/// What other programs may have saved as masks of the model's linears.
+std::map<std::string, std::string> UnreadMasks(const std::vector<SkippedTensor>& skipped, nn::Module& model) {
+  std::map<std::string, std::string> masks;
+  for (const NamedTensor& parameter : model.NamedParameters()) {
+    for (const SkippedTensor& tensor : skipped) {
+      if (tensor.name != parameter.name + "_mask" || !tensor.name.ends_with(kMask)) continue;
+      const size_t linear = tensor.name.size() - kMask.size();
+      masks[tensor.name.substr(0, linear == 0 ? 0 : linear - 1)] = Describe(tensor);
+    }
+  }
+  return masks;
+}
+
+const Tensor* Find(const std::vector<NamedTensor>& tensors, std::string_view name) {
+  const auto found = std::ranges::find(tensors, name, &NamedTensor::name);
+  return found == tensors.end() ? nullptr : &found->tensor;
+}
+
+/// Throws Error when the linear cannot begin with this mask.
+void CheckMask(const nn::SemiSparseLinear& layer, const Tensor* mask, const Tensor* scale) {
+  if (mask == nullptr) throw Error("no mask in the file, expected one for each sparse linear");
+  layer.CheckBuffer(kMask, *mask);
+  if (const auto why = sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)) throw Error(*why);
+  const bool soft = layer.options().soft_threshold;
+  if (soft != (scale != nullptr)) {
+    throw Error(fmt::format("{} {}, expected a run {} sparsity.soft_threshold", soft ? "no" : "has a", kScale,
+                            soft ? "with" : "without"));
+  }
+  if (soft) layer.CheckBuffer(kScale, *scale);
+}
+
+/// "4 linears (a, b, c and 1 more)"
+std::string LinearsWithMasks(const InitialWeights& initial) {
+  constexpr size_t kMost = 8;
+  std::vector<std::string> names;
+  for (const auto& [name, tensors] : initial.masks) names.push_back(name);
+  for (const auto& [name, type] : initial.unread_masks) names.push_back(name);
+  const size_t all = names.size();
+  names.resize(std::min(all, kMost));
+  return fmt::format("{} linear{} ({}{})", all, all == 1 ? "" : "s", fmt::join(names, ", "),
+                     all > kMost ? fmt::format(" and {} more", all - kMost) : "");
+}
+
+}  // namespace
+
+InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
+  SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
+  SkipForeignTypes(file);
+  RequireNoneNeeded(file.skipped, model, path);
+  InitialWeights initial{path, TakeMasks(file.tensors, model), UnreadMasks(file.skipped, model)};
+  nn::LoadStateDict(model, file.tensors, path);
+  RequireFiniteTensors(path, model.NamedParameters());
+  return initial;
+}
+
+void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
+  if (initial.masks.empty() && initial.unread_masks.empty()) {
+    throw Error(fmt::format(
+        "{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned (initial_masks)",
+        initial.path));
+  }
+  std::vector<std::string> faults;
+  const std::vector<nn::NamedSemiSparseLinear> layers = nn::FindSemiSparseLinears(model);
+  for (const auto& [name, tensors] : initial.masks) {
+    if (std::ranges::find(layers, name, &nn::NamedSemiSparseLinear::name) != layers.end()) continue;
+    faults.push_back(
+        fmt::format("{}: tensor '{}.{}': the linear is dense here, expected a sparse one", initial.path, name, kMask));
+  }
+  for (const auto& [name, layer] : layers) {
+    const auto found = initial.masks.find(name);
+    const std::vector<NamedTensor> tensors = found == initial.masks.end() ? std::vector<NamedTensor>() : found->second;
+    const auto unread = initial.unread_masks.find(name);
+    try {
+      if (unread != initial.unread_masks.end()) throw Error(unread->second + ", expected BOOL");
+      CheckMask(*layer, Find(tensors, kMask), Find(tensors, kScale));
+    } catch (const Error& error) {
+      faults.push_back(fmt::format("{}: tensor '{}.{}': {}", initial.path, name, kMask, error.what()));
+    }
+  }
+  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  for (const auto& [name, layer] : layers) {
+    const std::vector<NamedTensor>& tensors = initial.masks.at(name);
+    layer->LoadBuffer(kMask, *Find(tensors, kMask));
+    if (const Tensor* scale = Find(tensors, kScale)) layer->LoadBuffer(kScale, *scale);
+  }
+}
+
+std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config) {
+  if (initial.masks.empty() && initial.unread_masks.empty()) return "";
+  const std::string linears = LinearsWithMasks(initial);
+  if (config.initial_masks()) return fmt::format("initial_masks: those of {} in {}\n", linears, initial.path);
+  const proto::Sparsity& sparsity = config.sparsity();
+  const bool masks = sparsity.enabled() && sparsity.apply() && sparsity.target() == proto::Sparsity::WEIGHT;
+  return fmt::format("initial_weights: the masks of {} in {} are not taken over: {}\n", linears, initial.path,
+                     masks ? "new ones are found, which may differ; initial_masks=true keeps them"
+                           : "this run begins with all of the weights, of which its run computed with the masked ones; "
+                             "checkpoint.save_pruned=true there saves those");
+}
+
+std::optional<std::string> WarningOfOtherData(const std::string& path, const DataRecord& now, bool expects_same) {
+  FileSystem& files = FileSystem::Default();
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(path, ignored).parent_path();
+  try {
+    std::optional<fs::path> run = folder;
+    if (files.Exists(folder / CheckpointStore::kStateFile)) {
+      const fs::path given = fs::path(path).parent_path();
+      run = RunOfCheckpoint(files, files.Exists(given / CheckpointStore::kStateFile) ? given : folder);
+    }
+    if (!run) return std::nullopt;
+    const std::optional<DataRecord> then = LoadDataRecord(files, {*run});
+    if (!then) return std::nullopt;
+    std::vector<DataDifference> differences = CompareData(*then, now);
+    if (!expects_same) differences = OfMeaning(std::move(differences));
+    if (differences.empty()) return std::nullopt;
+    return fmt::format("{}: its run had other data: {}", path, Describe(differences));
+  } catch (const Error& error) {
+    return fmt::format("{}: the data of its run cannot be compared: {}", path, error.what());
+  }
+}
+
+}  // namespace twofour::train

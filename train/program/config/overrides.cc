@@ -1,0 +1,133 @@
+#include "twofour/train/program/config/overrides.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/program/config/fields.h"
+#include "twofour/train/program/config/number_range.h"
+#include "twofour/train/program/config/parser_message.h"
+#include "twofour/train/program/config/suggest.h"
+#include "twofour/train/program/config/text_source.h"
+#include "twofour/train/program/config/value_slip.h"
+
+namespace twofour::train {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
+
+/// Keeps the first error: those that follow are consequences.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit FirstError(const TextSource& source) : source_(source) {}
+  void AddError(int line, int column, const std::string& error) override {
+    if (!message.empty()) return;
+    const TextSource::Place place = source_.FromParser(line, column);
+    message = InPlainWords(error, *proto::Config::descriptor(), source_.Line(place.line).substr(place.offset));
+  }
+  std::string message;
+
+ private:
+  const TextSource& source_;
+};
+
+/// A field and the message it belongs to, found by walking a dotted path.
+struct Target {
+  Message* message;
+  const FieldDescriptor* field;
+};
+
+Target Walk(Message& root, const std::string& path, const std::string& assignment) {
+  Message* message = &root;
+  size_t begin = 0;
+  for (;;) {
+    const size_t dot = path.find('.', begin);
+    const std::string name = path.substr(begin, dot == std::string::npos ? std::string::npos : dot - begin);
+    const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
+    if (field == nullptr) {
+      throw Error(fmt::format("--set {}: unknown field '{}' in {}{}", assignment, name,
+                              message->GetDescriptor()->name(),
+                              DidYouMean(name, FieldNames(*message->GetDescriptor()))));
+    }
+    if (dot == std::string::npos) return {message, field};
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) {
+      throw Error(fmt::format("--set {}: '{}' has no fields of its own", assignment, path.substr(0, dot)));
+    }
+    message = message->GetReflection()->MutableMessage(message, field);
+    begin = dot + 1;
+  }
+}
+
+std::string Quoted(const std::string& value) {
+  std::string escaped;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return '"' + escaped + '"';
+}
+
+std::string Expected(const FieldDescriptor& field) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    std::vector<std::string> names;
+    for (int i = 0; i < field.enum_type()->value_count(); ++i) names.push_back(field.enum_type()->value(i)->name());
+    return fmt::format("one of {}", fmt::join(names, ", "));
+  }
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ? "{ fields }" : field.cpp_type_name();
+}
+
+}  // namespace
+
+void ApplyOverride(proto::Config& config, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error(fmt::format("--set {}: expected path=value, as in training.steps=100", assignment));
+  }
+  const std::string path = assignment.substr(0, equals);
+  if (path == "branched_from" || path.starts_with("branched_from.")) {
+    throw Error(
+        fmt::format("--set {}: branched_from is a record of where a run came from and cannot be set", assignment));
+  }
+  proto::Config changed = config;
+  const auto [message, field] = Walk(changed, path, assignment);
+  std::string value = assignment.substr(equals + 1);
+  const bool is_string = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+  const bool quoted =
+      value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+  if (is_string && !field->is_repeated() && !quoted) value = Quoted(value);
+  if (const auto misread = MisreadValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *misread));
+  message->GetReflection()->ClearField(message, field);
+  const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  const std::string text = fmt::format("{}{} {}", field->name(), is_message ? "" : ":", value);
+  const TextSource source(text, "--set " + assignment);
+  FirstError error(source);
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  parser.SetRecursionLimit(20);
+  // Parsed alone, so that a value cannot smuggle in a second field unnoticed.
+  std::unique_ptr<Message> parsed(message->New());
+  if (!parser.ParseFromString(text, parsed.get())) {
+    if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));
+    throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
+                            Expected(*field), error.message));
+  }
+  if (const auto number = FindNumberOutOfRange(value)) {
+    throw Error(fmt::format("--set {}: {}", assignment, number->message));
+  }
+  std::vector<const FieldDescriptor*> set_fields;
+  parsed->GetReflection()->ListFields(*parsed, &set_fields);
+  const bool empties_list = set_fields.empty() && field->is_repeated();
+  if (!empties_list && (set_fields.size() != 1 || set_fields[0] != field)) {
+    throw Error(fmt::format("--set {}: the value sets more than '{}'", assignment, field->name()));
+  }
+  message->MergeFrom(*parsed);
+  config = std::move(changed);
+}
+
+}  // namespace twofour::train

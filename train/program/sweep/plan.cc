@@ -1,0 +1,196 @@
+#include "twofour/train/program/sweep/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "twofour/core/error.h"
+#include "twofour/core/processors.h"
+#include "twofour/train/program/config/overrides.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
+#include "twofour/train/program/sweep/assignments.h"
+#include "twofour/train/program/sweep/references.h"
+#include "twofour/train/program/sweep/variants.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Whose runs each variant's runs start from.
+using Needs = std::vector<std::set<size_t>>;
+
+/// In quotes, so that the config's name is the variant's, whatever characters it has.
+std::string NameAssignment(const std::string& name) {
+  std::string quoted;
+  for (const char c : name) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return fmt::format("name=\"{}\"", quoted);
+}
+
+fs::path FolderOf(const fs::path& sweep_folder, const SweepVariant& variant, uint64_t seed) {
+  return sweep_folder / variant.folder / fmt::format("seed-{}", seed);
+}
+
+std::string Where(const std::string& source, const SweepVariant& variant) {
+  return fmt::format("{}: variant '{}'", source, variant.name);
+}
+
+/// Each line of a message, which may tell of several faults, with what it is about.
+std::string PrefixLines(const std::string& prefix, const std::string& message) {
+  std::string lines = prefix + ": ";
+  for (const char c : message) {
+    lines += c;
+    if (c == '\n') lines += prefix + ": ";
+  }
+  return lines;
+}
+
+/// Settles the run's assignments and resolves its config.
+void Resolve(PlannedRun& run, const proto::Config& base, const AssignmentSources& sources, int threads,
+             const std::string& where) {
+  try {
+    run.set = SettleAssignments(base, run.set, sources);
+    run.config = ConfigOfRun(base, run.set, run.seed, threads);
+  } catch (const Error& error) {
+    throw Error(PrefixLines(where, error.what()), error.kind());
+  }
+}
+
+Needs FindNeeds(const SweepVariants& variants, const std::string& source) {
+  Needs needs(variants.all().size());
+  for (size_t i = 0; i < needs.size(); ++i) {
+    const std::string where = Where(source, variants.all()[i]);
+    for (const std::string& assignment : variants.all()[i].set) {
+      ReplaceReferences(assignment, where, [&](const std::string& name) {
+        needs[i].insert(variants.FindFrom(i, name, fmt::format("{}: {}", where, assignment)));
+        return std::string();
+      });
+    }
+  }
+  return needs;
+}
+
+/// Takes away, again and again, what needs nothing that is left: what remains leads round in circles.
+void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::string& source) {
+  std::vector<size_t> ready;
+  std::vector<std::vector<size_t>> needed_by(needs.size());
+  for (size_t i = 0; i < needs.size(); ++i) {
+    for (const size_t need : needs[i]) needed_by[need].push_back(i);
+    if (needs[i].empty()) ready.push_back(i);
+  }
+  while (!ready.empty()) {
+    const size_t done = ready.back();
+    ready.pop_back();
+    for (const size_t next : needed_by[done]) {
+      needs[next].erase(done);
+      if (needs[next].empty()) ready.push_back(next);
+    }
+  }
+  const auto stuck = std::ranges::find_if(needs, [](const std::set<size_t>& left) { return !left.empty(); });
+  if (stuck == needs.end()) return;
+  // From anything stuck, going on to something that it needs arrives in the circle sooner or later.
+  std::vector<size_t> path{static_cast<size_t>(stuck - needs.begin())};
+  for (;;) {
+    const size_t next = *needs[path.back()].begin();
+    path.push_back(next);
+    const auto first = std::ranges::find(path, next);
+    if (first == path.end() - 1) continue;
+    path.erase(path.begin(), first);
+    break;
+  }
+  std::string circle = fmt::format("'{}'", variants.all()[path[0]].name);
+  for (size_t i = 1; i < path.size(); ++i) {
+    circle += fmt::format("{} '{}'", i == 1 ? " needs" : ", which needs", variants.all()[path[i]].name);
+  }
+  throw Error(fmt::format("{}: {}, expected runs that can be made one after the other", source, circle));
+}
+
+/// Runs of one config, told apart by their names alone, would be told of as different ones. `runs` are of one seed.
+void RequireDifferentConfigs(const std::vector<PlannedRun>& runs, const std::string& source) {
+  std::map<std::string, std::string> variants;  // By config.
+  for (const PlannedRun& run : runs) {
+    proto::Config config = run.config;
+    config.clear_name();
+    const auto [found, added] = variants.emplace(ToText(config), run.variant);
+    if (added) continue;
+    throw Error(
+        fmt::format("{}: variants '{}' and '{}' have one config and would be the same run twice, expected "
+                    "different ones",
+                    source, found->second, run.variant));
+  }
+}
+
+int ThreadsPerRun(const proto::Sweep& sweep) {
+  if (sweep.threads_per_run() > 0) return sweep.threads_per_run();
+  return std::max(CountProcessors().count / sweep.parallel_runs(), 1);
+}
+
+std::vector<uint64_t> Seeds(const proto::Sweep& sweep) {
+  if (sweep.seed_size() == 0) return {1};
+  return {sweep.seed().begin(), sweep.seed().end()};
+}
+
+}  // namespace
+
+std::string PlannedRun::title() const { return fmt::format("{} seed {}", variant, seed); }
+
+fs::path PlannedRun::log() const { return fs::path(folder) += ".log"; }
+
+proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads) {
+  proto::Config config = base;
+  for (const std::string& assignment : set) ApplyOverride(config, assignment);
+  config.set_seed(seed);
+  config.set_threads(threads);
+  config = WithDefaults(config);
+  ValidateConfig(config);
+  return config;
+}
+
+SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder,
+                    size_t from_command_line) {
+  SweepPlan plan{sweep.name(),
+                 sweep.baseline(),
+                 (fs::path(source).parent_path() / sweep.base()).lexically_normal(),
+                 folder.empty() ? fs::path("runs") / sweep.name() : folder,
+                 sweep.parallel_runs(),
+                 ThreadsPerRun(sweep),
+                 sweep.seconds_per_run()};
+  proto::Config base = LoadTextConfig(plan.base.string());
+  base.clear_branched_from();  // Of the run that the file is from. The sweep's begin anew.
+  plan.base_config = base;
+  const SweepVariants variants(sweep, source, base.name());
+  if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
+  const Needs needs = FindNeeds(variants, source);
+  RequireNoCycle(variants, needs, source);
+  const AssignmentSources sources{sweep.set_size() - from_command_line, from_command_line};
+
+  for (const uint64_t seed : Seeds(sweep)) {
+    const size_t first = plan.runs.size();
+    for (size_t i = 0; i < variants.all().size(); ++i) {
+      const SweepVariant& variant = variants.all()[i];
+      const std::string where = Where(source, variant);
+      PlannedRun run{variant.name, seed, FolderOf(plan.folder, variant, seed), {}, {}, {}};
+      for (const std::string& assignment : variant.set) {
+        run.set.push_back(ReplaceReferences(assignment, where, [&](const std::string& name) {
+          // Absolute: the run's config is the same however the sweep's folder is spelled.
+          const SweepVariant& needed = variants.all()[variants.FindFrom(i, name, where)];
+          return fs::absolute(FolderOf(plan.folder, needed, seed)).lexically_normal().string();
+        }));
+      }
+      run.set.push_back(NameAssignment(variant.name));
+      for (const size_t need : needs[i]) run.needs.push_back(first + need);
+      Resolve(run, base, sources, plan.threads_per_run, where);
+      plan.runs.push_back(std::move(run));
+    }
+    if (first == 0) RequireDifferentConfigs(plan.runs, source);
+  }
+  return plan;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,81 @@
+#include "twofour/train/program/sweep/run_output.h"
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <string_view>
+
+#include "twofour/core/io/json.h"
+#include "twofour/train/program/report/html.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr std::streamoff kMaxLogBytes = 64 << 10;
+constexpr std::string_view kMessage = "trainer: ";
+
+/// The whole lines among the last bytes of a file, none from before byte `from`, where a line begins: logs and metrics
+/// may be large, and it is their end that matters.
+std::vector<std::string> LinesAtTheEnd(const std::filesystem::path& path, std::streamoff max_bytes,
+                                       std::streamoff from = 0) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  const std::streamoff size = file.tellg();
+  const std::streamoff begin = std::max<std::streamoff>(size - max_bytes, from);
+  file.seekg(begin);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  if (begin > from && !lines.empty()) lines.erase(lines.begin());  // Most likely torn.
+  return lines;
+}
+
+/// A line as a terminal would leave it: what comes after the last return to its beginning, without blanks around it.
+std::string_view Visible(std::string_view line) {
+  constexpr std::string_view kBlanks = " \t\r";
+  line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
+  const size_t rewritten = line.rfind('\r');
+  if (rewritten != std::string_view::npos) line.remove_prefix(rewritten + 1);
+  const size_t first = line.find_first_not_of(kBlanks);
+  return first == std::string_view::npos ? std::string_view() : line.substr(first);
+}
+
+bool SaysAnything(std::string_view line) {
+  return std::ranges::any_of(line, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; });
+}
+
+}  // namespace
+
+std::vector<std::string> LastLines(const std::filesystem::path& path, size_t count) {
+  std::vector<std::string> lines = LinesAtTheEnd(path, kMaxLogBytes);
+  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
+  return lines;
+}
+
+LastWords FindLastWords(const std::filesystem::path& log, uint64_t from) {
+  constexpr size_t kMaxCharacters = 300;
+  const std::vector<std::string> lines = LinesAtTheEnd(log, kMaxLogBytes, static_cast<std::streamoff>(from));
+  std::string_view last;
+  for (const std::string& line : lines) {
+    const std::string_view visible = Visible(line);
+    if (last.starts_with(kMessage) && !visible.starts_with(kMessage)) continue;
+    if (SaysAnything(visible)) last = visible;
+  }
+  const bool is_error = last.starts_with(kMessage);
+  if (is_error) last.remove_prefix(kMessage.size());
+  return {Shortened(ReplaceUnwanted(last), kMaxCharacters), is_error};
+}
+
+std::optional<double> LastEvaluationLoss(const std::filesystem::path& metrics) {
+  // After an evaluation come the sparsity metrics of the same step, a line for each layer.
+  const std::vector<std::string> lines = LinesAtTheEnd(metrics, 4 << 20);
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // clang 14 cannot read libstdc++'s views::reverse.
+    const std::optional<JsonDocument> record = JsonDocument::TryParse(*line);
+    if (!record) continue;
+    const std::optional<JsonValue> split = record->root().Find("split"), loss = record->root().Find("loss");
+    if (!split || !split->is_string() || split->string() != "eval") continue;
+    if (loss && loss->is_number()) return loss->number();
+  }
+  return std::nullopt;
+}
+
+}  // namespace twofour::train

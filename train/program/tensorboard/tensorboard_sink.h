@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "twofour/train/clock.h"
+#include "twofour/train/metrics.h"
+#include "twofour/train/program/tensorboard/record_writer.h"
+
+namespace twofour::train {
+
+namespace proto {
+class Event;
+class Summary;
+}  // namespace proto
+
+/// Writes an event file for TensorBoard: scalars
+///   train/loss, train/lr, train/grad_norm, train/samples_per_s (or tokens_per_s), train/mfu where it is known
+///   eval/loss, eval/accuracy (or other details)
+///   sparsity/LAYER/retained_l1 and all other members of SparsityMetrics, activation/LAYER/density
+/// and histograms weights/PARAMETER and gradients/PARAMETER. Scalars are written in single precision, as the format
+/// has it. Each record is handed to the operating system at once.
+class TensorBoardSink : public MetricSink {
+ public:
+  /// Opens `path`, which see NextEventFile for, and writes that a run begins whose first record can be of `first_step`:
+  /// TensorBoard then drops what earlier files of the folder hold of this step and of later ones. It does so at every
+  /// such beginning but the first that it reads, so the file of a new run needs one, too.
+  /// Throws Error (a runtime failure) when the file cannot be written; so do all records.
+  TensorBoardSink(const std::filesystem::path& path, int64_t first_step, const Clock& wall_clock = Clock::Wall());
+
+  void OnTrain(const TrainMetrics& metrics) override;
+  void OnEval(const EvalMetrics& metrics) override;
+  void OnSparsity(const SparsityMetrics& metrics) override;
+  void OnActivation(const ActivationMetrics& metrics) override;
+  void OnTensor(const TensorMetrics& metrics) override;
+
+ private:
+  void WriteEvent(int64_t step, proto::Event event);
+  void WriteSummary(int64_t step, proto::Summary summary);
+
+  RecordWriter records_;
+  const Clock& wall_clock_;
+};
+
+}  // namespace twofour::train
