@@ -75,13 +75,7 @@ void Module::SetStep(uint64_t step) {
   VisitModules([step](const std::string&, Module& module) { module.OnStep(step); });
 }
 
-bool Module::HasBuffer(std::string_view) const { return false; }
-
-void Module::CheckBuffer(std::string_view name, const Tensor&) const {
-  throw Error(fmt::format("{} has no buffer '{}'", type_name(), name));
-}
-
-void Module::LoadBuffer(std::string_view name, const Tensor& tensor) { CheckBuffer(name, tensor); }
+StateCommit Module::ReadBuffers(StateReader&, const std::string&) { return nullptr; }
 
 void Module::OnStep(uint64_t) {}
 

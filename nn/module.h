@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "twofour/core/state_reader.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::nn {
@@ -71,15 +72,10 @@ class Module {
 
   /// State of this module alone that is no parameter but belongs in a checkpoint (masks), under local names.
   virtual std::vector<NamedTensor> Buffers() { return {}; }
-  /// True when LoadBuffer takes a tensor of this local name.
-  virtual bool HasBuffer(std::string_view name) const;
-  /// Throws Error on a tensor that LoadBuffer would refuse: of another shape or dtype, or no mask.
-  virtual void CheckBuffer(std::string_view name, const Tensor& tensor) const;
-  /// Restores one of Buffers(), after the parameters were restored. Throws Error as CheckBuffer does, before anything
-  /// was changed.
-  virtual void LoadBuffer(std::string_view name, const Tensor& tensor);
-  /// Forgets what Buffers() would tell, so that it is found anew.
-  virtual void ResetBuffers() {}
+  /// Takes what Buffers() wrote from `reader`, under names that begin with `prefix` ("blocks.0.c_fc." or ""), and
+  /// changes nothing yet. The commit runs after the parameters were restored; a buffer that is missing is then found
+  /// anew. May return null, as a module without buffers does.
+  virtual StateCommit ReadBuffers(StateReader& reader, const std::string& prefix);
 
  protected:
   /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not

@@ -17,11 +17,8 @@
 namespace twofour::nn {
 namespace {
 
-constexpr std::string_view kMaskBuffer = "weight_mask";
-constexpr std::string_view kMaskAgeBuffer = "weight_mask_age";
-constexpr std::string_view kMaskStepBuffer = "weight_mask_step";
-constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
-constexpr std::string_view kScaleBuffer = "weight_mask_scale";
+constexpr char kWeight[] = "weight";
+constexpr char kScale[] = "weight_mask_scale";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
@@ -122,76 +119,25 @@ double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask(
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  const auto age = static_cast<double>(tracker_.AgeAt(weight_.version()));
-  std::vector<NamedTensor> buffers = {
-      {std::string(kMaskBuffer), tracker_.mask().ToTensor()},
-      {std::string(kMaskAgeBuffer), Tensor::Scalar(age, DType::kI32)},
-      {std::string(kMaskStepBuffer), Tensor::Scalar(static_cast<double>(tracker_.mask_step()), DType::kF64)},
-      {std::string(kFlipRateBuffer), Tensor::Scalar(tracker_.last_flip_rate(), DType::kF64)}};
-  if (scale_) buffers.push_back({std::string(kScaleBuffer), Tensor::Scalar(*scale_, DType::kF64)});
+  std::vector<NamedTensor> buffers;
+  tracker_.AppendState(kWeight, weight_.version(), buffers);
+  if (scale_) buffers.push_back({kScale, Tensor::Scalar(*scale_, DType::kF64)});
   return buffers;
 }
 
-bool SemiSparseLinear::HasBuffer(std::string_view name) const {
-  return name == kMaskBuffer || name == kMaskAgeBuffer || name == kMaskStepBuffer || name == kFlipRateBuffer ||
-         (name == kScaleBuffer && options_.soft_threshold);
-}
-
-void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) const {
-  if (name == kMaskBuffer) {
-    const sparse::Mask mask = sparse::Mask::FromTensor(tensor);
-    if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
-      throw Error(fmt::format("shape {}, expected {}", ToString(tensor.shape()), ToString(weight_.shape())));
-    }
-    const auto tile = mask.FirstTileAboveTwoOfFour();
-    if (tile && options_.plan.AlwaysTwoOfFour()) {
-      throw Error(
-          fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
-    }
-  } else if (name == kMaskAgeBuffer) {
-    if (tensor.dtype() != DType::kI32 || tensor.numel() != 1 || tensor.item() < 0) {
-      throw Error("expected one i32 that is not negative");
-    }
-  } else if (name == kMaskStepBuffer) {
-    constexpr double kMostSteps = 1e15;  // Whole numbers up to here, and far beyond.
-    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= kMostSteps)) {
-      throw Error("expected one f64 that is a step");
-    }
-  } else if (name == kFlipRateBuffer) {
-    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= 1)) {
-      throw Error("expected one f64 in [0, 1]");
-    }
-  } else if (name == kScaleBuffer) {
-    constexpr double kMost = std::numeric_limits<float>::max();
-    if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() > 0 && tensor.item() <= kMost)) {
-      throw Error("expected one f64 above 0 that f32 can hold");
-    }
-  } else {
-    Module::CheckBuffer(name, tensor);
+StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string& prefix) {
+  auto restore_mask = tracker_.ReadState(prefix + kWeight, weight_.shape(), reader);
+  std::optional<double> scale;
+  if (options_.soft_threshold) {
+    constexpr double kLeast = std::numeric_limits<double>::denorm_min(), kMost = std::numeric_limits<float>::max();
+    scale =
+        reader.TakeScalar(prefix + kScale, DType::kF64, kLeast, kMost, "expected one f64 above 0 that f32 can hold");
   }
-}
-
-void SemiSparseLinear::LoadBuffer(std::string_view name, const Tensor& tensor) {
-  CheckBuffer(name, tensor);
-  if (name == kMaskBuffer) {
-    tracker_.RestoreMask(sparse::Mask::FromTensor(tensor), weight_.version());
+  return [this, scale, restore_mask = std::move(restore_mask)] {
+    restore_mask(weight_.version());
     packed_ = nullptr;
-  } else if (name == kMaskStepBuffer) {
-    tracker_.RestoreStep(static_cast<int64_t>(tensor.item()));
-  } else if (name == kFlipRateBuffer) {
-    tracker_.RestoreFlipRate(tensor.item());
-  } else if (name == kScaleBuffer) {
-    scale_ = tensor.item();
-    packed_ = nullptr;
-  } else {
-    tracker_.RestoreAge(static_cast<uint64_t>(tensor.item()), weight_.version());
-  }
-}
-
-void SemiSparseLinear::ResetBuffers() {
-  tracker_.RestoreMask({}, 0);
-  packed_ = nullptr;
-  scale_.reset();
+    scale_ = scale;
+  };
 }
 
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method,

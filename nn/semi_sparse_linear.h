@@ -111,14 +111,10 @@ class SemiSparseLinear : public Module {
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
-  /// `weight_mask` (bool [out_features, in_features]), `weight_mask_age` (i32 []: writes to the weight since the mask
-  /// was found), `weight_mask_step` (f64 []: the optimizer step at which it was) `weight_mask_flip_rate` (f64 []: see
-  /// flip_rate) and, with a soft threshold, `weight_mask_scale` (f64 []).
+  /// `weight_mask` and its age, step and flip rate (see sparse::MaskTracker::AppendState) and, with a soft threshold,
+  /// `weight_mask_scale` (f64 []).
   std::vector<NamedTensor> Buffers() override;
-  bool HasBuffer(std::string_view name) const override;
-  void CheckBuffer(std::string_view name, const Tensor& tensor) const override;
-  void LoadBuffer(std::string_view name, const Tensor& tensor) override;
-  void ResetBuffers() override;
+  StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
  private:
   /// Under refreshing_, as SoftWeight.

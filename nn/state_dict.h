@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/state_reader.h"
 #include "twofour/nn/module.h"
 
 namespace twofour::nn {
@@ -11,13 +12,16 @@ namespace twofour::nn {
 /// their elements.
 std::vector<NamedTensor> StateDict(Module& root);
 
-/// Throws the Error that LoadStateDict would throw.
-void CheckStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source);
-
 /// Copies a state dict into the tree. Strict: every parameter must be there with its shape and dtype, and nothing may
 /// be there that the tree does not have. Throws Error that lists every fault, each with the tensor's name and
 /// prefixed by `source`, before anything was changed. Buffers (masks) may be missing: they are then found anew. Nothing
 /// else may use the tree meanwhile.
 void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const std::string& source);
+
+/// The first half of LoadStateDict: takes everything from `reader` and changes nothing yet. Lets a caller read the
+/// states of several objects before it changes any.
+StateCommit ReadStateDict(Module& root, StateReader& reader);
+/// What StateReader::Finish says of a tensor that the tree has not taken.
+inline constexpr char kUnknownTensor[] = "the model has no such tensor";
 
 }  // namespace twofour::nn

@@ -10,9 +10,14 @@ std::vector<NamedTensor> Optimizer::StateDict() const {
 
 void Optimizer::LoadStateDict(const std::vector<NamedTensor>& state, const std::string& source) {
   StateReader reader(state, source);
-  const std::function<void()> commit = ReadState(reader);
-  reader.Finish();
+  const StateCommit commit = ReadStateDict(reader);
+  reader.Finish(kUnknownTensor);
   commit();
+}
+
+StateCommit Optimizer::ReadStateDict(StateReader& reader) {
+  const int64_t steps = reader.TakeCount(kStepName, 0);
+  return ReadState(reader, steps);
 }
 
 }  // namespace twofour::optim

@@ -1,14 +1,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "twofour/core/state_reader.h"
 #include "twofour/core/tensor.h"
-#include "twofour/optim/state_reader.h"
 
 namespace twofour::optim {
+
+/// The count of updates in a state dict: of the optimizer, and as `<parameter>.step` of each parameter.
+inline constexpr char kStepName[] = "step";
 
 /// Updates parameters in place from their gradients. Step, ZeroGrad and LoadStateDict must run alone: not beside one
 /// another, nor beside anything that reads the parameters (forward passes) or adds to their gradients (Backward).
@@ -35,13 +37,18 @@ class Optimizer {
   /// before anything was changed.
   void LoadStateDict(const std::vector<NamedTensor>& state, const std::string& source);
 
-  // The parts of those two that differ between optimizers; public so that OptimizerList can put several together.
+  /// The first half of LoadStateDict: takes everything from `reader` and changes nothing yet. Lets a caller read the
+  /// states of several objects before it changes any.
+  StateCommit ReadStateDict(StateReader& reader);
+  /// What Finish says of a tensor that no optimizer has taken.
+  static constexpr char kUnknownTensor[] = "belongs to no parameter of this optimizer";
+
+  // The parts of those that differ between optimizers; public so that OptimizerList can put several together.
 
   /// Appends each parameter's state.
   virtual void AppendState(std::vector<NamedTensor>& state) const = 0;
-  /// Takes each parameter's state from `reader`, which also notes faults, and changes nothing yet: the result does, and
-  /// is called only where no fault was found.
-  virtual std::function<void()> ReadState(StateReader& reader) = 0;
+  /// Takes each parameter's state from `reader`, and changes nothing yet. `steps` are the optimizer's.
+  virtual StateCommit ReadState(StateReader& reader, int64_t steps) = 0;
 
  protected:
   Optimizer() = default;

@@ -78,9 +78,9 @@ void OptimizerList::AppendState(std::vector<NamedTensor>& state) const {
   for (const auto& part : parts_) part->AppendState(state);
 }
 
-std::function<void()> OptimizerList::ReadState(StateReader& reader) {
-  std::vector<std::function<void()>> commits;
-  for (const auto& part : parts_) commits.push_back(part->ReadState(reader));
+StateCommit OptimizerList::ReadState(StateReader& reader, int64_t steps) {
+  std::vector<StateCommit> commits;
+  for (const auto& part : parts_) commits.push_back(part->ReadState(reader, steps));
   return [commits = std::move(commits)] {
     for (const auto& commit : commits) commit();
   };

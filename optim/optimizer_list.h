@@ -23,7 +23,7 @@ class OptimizerList : public Optimizer {
   std::vector<NamedTensor> Parameters() const override;
 
   void AppendState(std::vector<NamedTensor>& state) const override;
-  std::function<void()> ReadState(StateReader& reader) override;
+  StateCommit ReadState(StateReader& reader, int64_t steps) override;
 
  private:
   std::vector<std::unique_ptr<Optimizer>> parts_;

@@ -85,7 +85,7 @@ void SlotOptimizer::AppendState(std::vector<NamedTensor>& state) const {
   }
 }
 
-std::function<void()> SlotOptimizer::ReadState(StateReader& reader) {
+StateCommit SlotOptimizer::ReadState(StateReader& reader, int64_t steps) {
   std::vector<std::vector<Tensor>> slots(entries_.size());
   std::vector<int64_t> updates(entries_.size());
   for (size_t e = 0; e < entries_.size(); ++e) {
@@ -106,8 +106,8 @@ std::function<void()> SlotOptimizer::ReadState(StateReader& reader) {
     }
     updates[e] = reader.TakeCount(SlotName(parameter, kStepName), 1);
   }
-  return [this, step = reader.step(), slots = std::move(slots), updates = std::move(updates)]() mutable {
-    step_count_ = step;
+  return [this, steps, slots = std::move(slots), updates = std::move(updates)]() mutable {
+    step_count_ = steps;
     for (size_t e = 0; e < entries_.size(); ++e) {
       entries_[e].slots = std::move(slots[e]);
       entries_[e].updates = updates[e];

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,7 +28,7 @@ class SlotOptimizer : public Optimizer {
   std::vector<NamedTensor> Parameters() const override;
 
   void AppendState(std::vector<NamedTensor>& state) const override;
-  std::function<void()> ReadState(StateReader& reader) override;
+  StateCommit ReadState(StateReader& reader, int64_t steps) override;
 
  protected:
   /// `slot_names` name the tensors kept for each parameter ("exp_avg").

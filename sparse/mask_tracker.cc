@@ -3,11 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "twofour/core/error.h"
 
 namespace twofour::sparse {
+namespace {
+
+/// The mask that these entries describe. Throws Error unless a weight of this shape can have it under the plan.
+Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan) {
+  Mask mask = Mask::FromTensor(entries);
+  if (Shape{mask.rows(), mask.cols()} != shape) {
+    throw Error(fmt::format("shape {}, expected {}", ToString(entries.shape()), ToString(shape)));
+  }
+  const auto tile = mask.FirstTileAboveTwoOfFour();
+  if (tile && plan.AlwaysTwoOfFour()) {
+    throw Error(fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
+  }
+  return mask;
+}
+
+}  // namespace
 
 MaskTracker::MaskTracker(MaskTrackerOptions options, std::string name)
     : options_(std::move(options)), name_(std::move(name)) {
@@ -71,24 +88,49 @@ void MaskTracker::SetMask(Mask mask) {
 }
 
 void MaskTracker::RestoreMask(Mask mask, uint64_t version) {
-  const bool forget = mask.empty();
   SetMask(std::move(mask));
-  if (forget) {
-    mask_step_ = 0;
-    flip_rate_ = 0;
-    return;
-  }
   mask_version_ = version;
   mask_step_ = step_;
 }
 
-void MaskTracker::RestoreStep(int64_t step) {
-  step_ = mask_step_ = step;
-  told_step_ = told_step_ || step > 0;
+void MaskTracker::AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const {
+  const std::string mask = weight + "_mask";
+  state.push_back({mask, mask_.ToTensor()});
+  state.push_back({mask + "_age", CountTensor(static_cast<int64_t>(AgeAt(version)))});
+  state.push_back({mask + "_step", Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)});
+  state.push_back({mask + "_flip_rate", Tensor::Scalar(flip_rate_, DType::kF64)});
 }
 
-void MaskTracker::RestoreAge(uint64_t age, uint64_t version) {
-  mask_version_ = version - age;  // Unsigned arithmetic wraps: only the difference of two versions is ever looked at.
+std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, const Shape& shape,
+                                                     StateReader& reader) {
+  const std::string name = weight + "_mask";
+  Mask mask;
+  if (const Tensor entries = reader.Take(name); entries.defined()) {
+    try {
+      mask = CheckedMask(entries, shape, options_.plan);
+    } catch (const Error& error) {
+      reader.Fault(name, error.what());
+    }
+  }
+  constexpr double kMostWrites = std::numeric_limits<int32_t>::max();
+  constexpr double kMostSteps = 1e15;  // A double holds whole numbers up to here, and far beyond.
+  const auto age =
+      reader.TakeScalar(name + "_age", DType::kI32, 0, kMostWrites, "expected one i32 that is not negative");
+  const auto step = reader.TakeScalar(name + "_step", DType::kF64, 0, kMostSteps, "expected one f64 that is a step");
+  const auto flip_rate = reader.TakeScalar(name + "_flip_rate", DType::kF64, 0, 1, "expected one f64 in [0, 1]");
+  return [=, this, mask = std::move(mask)](uint64_t version) mutable {
+    SetMask({});
+    mask_step_ = 0;
+    flip_rate_ = 0;
+    if (!mask.empty()) RestoreMask(std::move(mask), version);
+    // Unsigned arithmetic wraps, and only the difference of two versions is ever looked at.
+    if (age) mask_version_ = version - static_cast<uint64_t>(*age);
+    if (flip_rate) flip_rate_ = *flip_rate;
+    if (step) {
+      step_ = mask_step_ = static_cast<int64_t>(*step);
+      told_step_ = told_step_ || step_ > 0;
+    }
+  };
 }
 
 }  // namespace twofour::sparse

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "twofour/core/random.h"
+#include "twofour/core/state_reader.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
@@ -54,23 +57,21 @@ class MaskTracker {
   /// or dense for now).
   double flip_rate() const;
 
-  // What a resumed run must be told: the mask in force, the step and the version of the weight at which it was found,
-  // and what it changed.
-
-  int64_t mask_step() const { return mask_step_; }
-  /// Writes to the weight since the mask was found.
-  uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
-  /// The last refresh's, whatever is to come.
-  double last_flip_rate() const { return flip_rate_; }
-
-  /// Takes over a mask that was found elsewhere, as that of this moment. Empty: as if there had been none.
-  void RestoreMask(Mask mask, uint64_t version);
-  /// Until somebody tells of the step, the mask that was restored is in force.
-  void RestoreStep(int64_t step);
-  void RestoreAge(uint64_t age, uint64_t version);
-  void RestoreFlipRate(double flip_rate) { flip_rate_ = flip_rate; }
+  /// Appends what a resumed run needs, for a weight of this version whose name is `weight`: `<weight>_mask` (bool
+  /// [rows, cols]), `<weight>_mask_age` (i32 []: writes to the weight since the mask was found), `<weight>_mask_step`
+  /// (f64 []: the optimizer step at which it was found) and `<weight>_mask_flip_rate` (f64 []: the share of entries
+  /// that the last refresh changed).
+  void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
+  /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. The commit is given the
+  /// weight's version. A mask that comes alone counts as found at this moment. Without a mask, the tracker finds one at
+  /// its next use. Until somebody calls SetOptimizerStep, a mask that was read stays in force.
+  std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
 
  private:
+  /// Writes to the weight since the mask was found.
+  uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
+  /// Takes over a mask that was found elsewhere, as that of this moment.
+  void RestoreMask(Mask mask, uint64_t version);
   /// The step whose mask the plan is asked for.
   int64_t PlanStep() const;
   int64_t Interval() const;

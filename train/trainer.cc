@@ -66,9 +66,14 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   if (data.state.step > options_.steps) {
     throw Error(fmt::format("{}: is at step {}, the run has only {}", source, data.state.step, options_.steps));
   }
-  nn::CheckStateDict(model_, data.model, source + "/model.safetensors");
-  optimizer_.LoadStateDict(data.optimizer, source + "/optimizer.safetensors");  // Changes nothing when it throws.
-  nn::LoadStateDict(model_, data.model, source + "/model.safetensors");
+  StateReader model(data.model, source + "/model.safetensors");
+  StateReader optimizer(data.optimizer, source + "/optimizer.safetensors");
+  const StateCommit load_model = nn::ReadStateDict(model_, model);
+  const StateCommit load_optimizer = optimizer_.ReadStateDict(optimizer);
+  model.Finish(nn::kUnknownTensor);
+  optimizer.Finish(optim::Optimizer::kUnknownTensor);
+  load_model();
+  load_optimizer();
   state_ = data.state;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;

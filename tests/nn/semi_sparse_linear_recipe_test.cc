@@ -17,6 +17,7 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 
+#include "tests/nn/load_buffers.h"
 #include "tests/nn/recipe_layer.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/scoped_env.h"
@@ -32,6 +33,7 @@ using sparse::ScheduleShape;
 using sparse::SparsitySchedule;
 using test::kIn;
 using test::kOut;
+using test::LoadBuffers;
 using test::MakeLayer;
 using test::SoftOptions;
 using test::Update;
@@ -246,7 +248,7 @@ TEST(RecipeBuffersTest, AMaskThatComesWithoutItsStepIsTakenAsTheCurrentOne) {
     SemiSparseLinear other = MakeLayer({.plan = MaskPlan({.first_sparse_step = 3})}, 50);
     other.SetOptimizerStep(step);
     other.mask();
-    other.LoadBuffer("weight_mask", mask.ToTensor());
+    LoadBuffers(other, {{"weight_mask", mask.ToTensor()}});
     EXPECT_EQ(other.mask(), mask) << step;
   }
 }
@@ -287,18 +289,13 @@ TEST(FlipRateOfARecipeTest, IsZeroOnceMasksAreAtRest) {
 
 TEST(RecipeBuffersTest, RefusesOtherTensors) {
   SemiSparseLinear layer = MakeLayer(SoftOptions()), without = MakeLayer({});
-  EXPECT_TRUE(layer.HasBuffer("weight_mask_scale"));
-  EXPECT_FALSE(without.HasBuffer("weight_mask_scale"));
   const auto f64 = [](double value) { return Tensor::Scalar(value, DType::kF64); };
-  for (const double bad : {0.0, -1.0, 1e300, std::nan("")}) {
-    EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", f64(bad)), ErrorKind::kInvalidInput,
-                 HasSubstr("expected one f64 above 0 that f32 can hold"));
+  for (const Tensor& bad : {f64(0), f64(-1), f64(1e300), f64(std::nan("")), Tensor::Scalar(1)}) {
+    EXPECT_ERROR(LoadBuffers(layer, {{"weight_mask_scale", bad}}), ErrorKind::kInvalidInput,
+                 "buffers: tensor 'weight_mask_scale': expected one f64 above 0 that f32 can hold");
   }
-  EXPECT_ERROR(layer.LoadBuffer("weight_mask_scale", Tensor::Scalar(1)), ErrorKind::kInvalidInput, HasSubstr("f64"));
-  for (const double bad : {-1.0, 1e300, std::nan("")}) {
-    EXPECT_ERROR(layer.LoadBuffer("weight_mask_step", f64(bad)), ErrorKind::kInvalidInput, HasSubstr("a step"));
-  }
-  EXPECT_ERROR(layer.LoadBuffer("weight_mask_flip_rate", f64(1.5)), ErrorKind::kInvalidInput, HasSubstr("[0, 1]"));
+  EXPECT_ERROR(LoadBuffers(without, {{"weight_mask_scale", f64(1)}}), ErrorKind::kInvalidInput,
+               "buffers: tensor 'weight_mask_scale': no such buffer");
 }
 
 TEST(SemiSparseOptionsTest, RefusesWhatMakesNoSense) {

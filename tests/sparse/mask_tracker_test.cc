@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,20 @@ std::vector<int64_t> StepsOfRefresh(MaskTracker tracker, int64_t last) {
   return steps;
 }
 
+std::vector<NamedTensor> StateOf(const MaskTracker& tracker, uint64_t version) {
+  std::vector<NamedTensor> state;
+  tracker.AppendState("w", version, state);
+  return state;
+}
+
+/// Has the tracker read its state for a weight of this version. Throws Error and changes nothing where it does not fit.
+void Read(const std::vector<NamedTensor>& state, MaskTracker& tracker, uint64_t version) {
+  StateReader reader(state, "file");
+  const auto commit = tracker.ReadState("w", {8, 16}, reader);
+  reader.Finish("nobody knows it");
+  commit(version);
+}
+
 TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
   EXPECT_THAT(StepsOfRefresh(MaskTracker({}, "w"), 4), ElementsAre(0, 1, 2, 3, 4));
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.interval = 3}, "w"), 10), ElementsAre(0, 3, 6, 9));
@@ -53,7 +68,7 @@ TEST(MaskTrackerTest, CountsWritesWhereNobodyTellsOfSteps) {
     if (tracker.Refresh(WeightOf(static_cast<int64_t>(version)), version)) found.push_back(version);
   }
   EXPECT_THAT(found, ElementsAre(10, 13, 16, 19));
-  EXPECT_EQ(tracker.AgeAt(21), 2u);
+  EXPECT_EQ(StateOf(tracker, 21)[1].tensor.item(), 2);  // The age.
 }
 
 TEST(MaskTrackerTest, TheMaskIsThePlansForTheScores) {
@@ -96,10 +111,7 @@ TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
       const auto version = static_cast<uint64_t>(stop);
       constexpr uint64_t kShift = 1000;  // Another process counts writes from elsewhere.
       MaskTracker resumed(options, "w");
-      resumed.RestoreMask(saved.mask(), version + kShift);
-      resumed.RestoreAge(saved.AgeAt(version), version + kShift);
-      resumed.RestoreStep(saved.mask_step());
-      resumed.RestoreFlipRate(saved.last_flip_rate());
+      Read(StateOf(saved, version), resumed, version + kShift);
       for (int64_t step = stop; step < kSteps; ++step) {
         resumed.SetOptimizerStep(step);
         resumed.Refresh(WeightOf(step), static_cast<uint64_t>(step) + kShift);
@@ -113,10 +125,35 @@ TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
 TEST(MaskTrackerTest, WithoutAMaskItBeginsAnew) {
   MaskTracker tracker({.interval = 100}, "w");
   tracker.Refresh(WeightOf(1), 0);
-  tracker.RestoreMask({}, 0);
+  Read({}, tracker, 0);
   EXPECT_TRUE(tracker.mask().empty());
   EXPECT_TRUE(tracker.Refresh(WeightOf(2), 0));
   EXPECT_EQ(tracker.mask(), FindMask(WeightOf(2), MaskMethod::kExact));
+}
+
+TEST(MaskTrackerTest, RefusesAStateThatCannotBeItsOwn) {
+  MaskTracker tracker({}, "w");
+  tracker.Refresh(WeightOf(1), 0);
+  const Mask before = tracker.mask();
+  const auto fails = [&](const std::string& name, const Tensor& tensor, const std::string& words) {
+    std::vector<NamedTensor> state = StateOf(tracker, 0);
+    for (NamedTensor& named : state) {
+      if (named.name == name) named.tensor = tensor;
+    }
+    EXPECT_THAT([&] { Read(state, tracker, 0); },
+                ThrowsMessage<Error>(HasSubstr("file: tensor '" + name + "': " + words)));
+    EXPECT_EQ(tracker.mask(), before);
+  };
+  const auto f64 = [](double value) { return Tensor::Scalar(value, DType::kF64); };
+  fails("w_mask", Tensor::Zeros({8, 20}, DType::kBool), "shape [8, 20], expected [8, 16]");
+  fails("w_mask", Tensor::Zeros({8, 16}), "");
+  fails("w_mask", Tensor::Full({8, 16}, 1, DType::kBool), "tile [0, 0] keeps more than two of four");
+  fails("w_mask_age", Tensor::Scalar(1), "expected one i32 that is not negative");
+  fails("w_mask_age", Tensor::Scalar(-1, DType::kI32), "expected one i32 that is not negative");
+  fails("w_mask_age", Tensor::Zeros({2}, DType::kI32), "expected one i32 that is not negative");
+  for (const double bad : {-1.0, 1e300, std::nan("")})
+    fails("w_mask_step", f64(bad), "expected one f64 that is a step");
+  fails("w_mask_flip_rate", f64(1.5), "expected one f64 in [0, 1]");
 }
 
 TEST(MaskTrackerTest, RefusesWhatMakesNoSense) {

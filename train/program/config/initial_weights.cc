@@ -13,6 +13,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/state_reader.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_fit.h"
@@ -71,17 +72,44 @@ const Tensor* Find(const std::vector<NamedTensor>& tensors, std::string_view nam
   return found == tensors.end() ? nullptr : &found->tensor;
 }
 
-/// Throws Error when the linear cannot begin with this mask.
-void CheckMask(const nn::SemiSparseLinear& layer, const Tensor* mask, const Tensor* scale) {
-  if (mask == nullptr) throw Error("no mask in the file, expected one for each sparse linear");
-  layer.CheckBuffer(kMask, *mask);
-  if (const auto why = sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)) throw Error(*why);
-  const bool soft = layer.options().soft_threshold;
-  if (soft != (scale != nullptr)) {
-    throw Error(fmt::format("{} {}, expected a run {} sparsity.soft_threshold", soft ? "no" : "has a", kScale,
-                            soft ? "with" : "without"));
+/// Takes the mask of the linear `name` from `tensors`, those of the linear in the file. Notes in `reader` why the
+/// linear cannot begin with it.
+StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const std::vector<NamedTensor>& tensors,
+                     StateReader& reader) {
+  const std::string full_name = fmt::format("{}.{}", name, kMask);
+  const Tensor* mask = Find(tensors, kMask);
+  if (mask == nullptr) {
+    reader.Fault(full_name, "no mask in the file, expected one for each sparse linear");
+    return nullptr;
   }
-  if (soft) layer.CheckBuffer(kScale, *scale);
+  const size_t faults = reader.fault_count();
+  StateCommit commit = layer.ReadBuffers(reader, name + ".");
+  if (reader.fault_count() > faults) return nullptr;
+  if (const auto why = sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)) {
+    reader.Fault(full_name, *why);
+  }
+  const bool soft = layer.options().soft_threshold;
+  if (soft != (Find(tensors, kScale) != nullptr)) {
+    reader.Fault(full_name, fmt::format("{} {}, expected a run {} sparsity.soft_threshold", soft ? "no" : "has a",
+                                        kScale, soft ? "with" : "without"));
+  }
+  return commit;
+}
+
+/// What of the file's masks becomes part of the model. A run begins at step 0, whatever step the masks are from.
+std::vector<NamedTensor> MasksToRead(const InitialWeights& initial,
+                                     const std::vector<nn::NamedSemiSparseLinear>& layers) {
+  std::vector<NamedTensor> state;
+  for (const auto& [name, layer] : layers) {
+    const auto found = initial.masks.find(name);
+    if (found == initial.masks.end()) continue;
+    for (const NamedTensor& tensor : found->second) {
+      if (tensor.name == kMask || (tensor.name == kScale && layer->options().soft_threshold)) {
+        state.push_back({name + "." + tensor.name, tensor.tensor});
+      }
+    }
+  }
+  return state;
 }
 
 /// "4 linears (a, b, c and 1 more)"
@@ -114,30 +142,25 @@ void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
         "{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned (initial_masks)",
         initial.path));
   }
-  std::vector<std::string> faults;
   const std::vector<nn::NamedSemiSparseLinear> layers = nn::FindSemiSparseLinears(model);
+  StateReader reader(MasksToRead(initial, layers), initial.path);
   for (const auto& [name, tensors] : initial.masks) {
     if (std::ranges::find(layers, name, &nn::NamedSemiSparseLinear::name) != layers.end()) continue;
-    faults.push_back(
-        fmt::format("{}: tensor '{}.{}': the linear is dense here, expected a sparse one", initial.path, name, kMask));
+    reader.Fault(fmt::format("{}.{}", name, kMask), "the linear is dense here, expected a sparse one");
   }
+  std::vector<StateCommit> commits;
   for (const auto& [name, layer] : layers) {
-    const auto found = initial.masks.find(name);
-    const std::vector<NamedTensor> tensors = found == initial.masks.end() ? std::vector<NamedTensor>() : found->second;
     const auto unread = initial.unread_masks.find(name);
-    try {
-      if (unread != initial.unread_masks.end()) throw Error(unread->second + ", expected BOOL");
-      CheckMask(*layer, Find(tensors, kMask), Find(tensors, kScale));
-    } catch (const Error& error) {
-      faults.push_back(fmt::format("{}: tensor '{}.{}': {}", initial.path, name, kMask, error.what()));
+    if (unread != initial.unread_masks.end()) {
+      reader.Fault(fmt::format("{}.{}", name, kMask), unread->second + ", expected BOOL");
+      continue;
     }
+    const auto found = initial.masks.find(name);
+    const std::vector<NamedTensor> none;
+    commits.push_back(ReadMask(name, *layer, found == initial.masks.end() ? none : found->second, reader));
   }
-  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
-  for (const auto& [name, layer] : layers) {
-    const std::vector<NamedTensor>& tensors = initial.masks.at(name);
-    layer->LoadBuffer(kMask, *Find(tensors, kMask));
-    if (const Tensor* scale = Find(tensors, kScale)) layer->LoadBuffer(kScale, *scale);
-  }
+  reader.Finish(nn::kUnknownTensor);
+  for (const StateCommit& commit : commits) commit();
 }
 
 std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config) {

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/tensor.h"
+
+namespace twofour {
+
+/// A count as state dicts hold it: i32 [].
+Tensor CountTensor(int64_t count);
+
+/// Writes what was read into the object that read it. Cannot fail.
+using StateCommit = std::function<void()>;
+
+/// Reads a state dict that comes from outside. Every part of a model or an optimizer takes its tensors by name, notes
+/// faults, changes nothing, and returns a StateCommit. Whoever owns the reader then calls Finish, which throws if there
+/// was any fault, and runs the commits. So a state dict that does not fit changes nothing, and all its faults are told
+/// at once.
+class StateReader {
+ public:
+  /// `source` names the state dict in messages. Tensors are shared, not copied.
+  StateReader(const std::vector<NamedTensor>& state, std::string source);
+
+  /// The tensor of that name; undefined where there is none. Each tensor can be taken once.
+  Tensor Take(const std::string& name);
+  /// A count that must be there. Notes a fault, and returns 0, when it is missing or less than `at_least`.
+  int64_t TakeCount(const std::string& name, int64_t at_least);
+  /// A tensor of one element; nothing where there is none of that name. Notes the fault `expected` ("expected one f64
+  /// in [0, 1]"), and returns nothing, when its dtype differs or its element is not in [least, most].
+  std::optional<double> TakeScalar(const std::string& name, DType dtype, double least, double most,
+                                   std::string_view expected);
+  /// Notes what is wrong with the tensor `name`.
+  void Fault(const std::string& name, std::string_view what);
+  /// Faults noted so far.
+  size_t fault_count() const { return fault_count_; }
+  /// Throws Error that lists all faults, if there are any. A tensor that was never taken is a fault: `unknown` says
+  /// what it is ("the model has no such tensor").
+  void Finish(std::string_view unknown);
+
+ private:
+  std::string source_;
+  std::string faults_;
+  size_t fault_count_ = 0;
+  std::map<std::string, Tensor> tensors_;
+};
+
+}  // namespace twofour

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/state_reader.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::test {
+
+/// Has a module read buffers, under local names. Throws Error, and changes nothing, where they do not fit.
+inline void LoadBuffers(nn::Module& module, const std::vector<NamedTensor>& buffers) {
+  StateReader reader(buffers, "buffers");
+  const StateCommit commit = module.ReadBuffers(reader, "");
+  reader.Finish("no such buffer");
+  commit();
+}
+
+}  // namespace twofour::test
