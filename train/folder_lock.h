@@ -1,7 +1,7 @@
 #pragma once
 
 #include <filesystem>
-#include <utility>
+#include <memory>
 
 #include "twofour/core/io/file_system.h"
 
@@ -15,20 +15,15 @@ class FolderLock {
 
   /// Throws Error when another process holds it or it cannot be made.
   FolderLock(FileSystem& files, const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(FolderLock&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)), supported_(other.supported_) {}
-  FolderLock& operator=(FolderLock&&) = delete;
 
   /// False where the file system has no locks, so that nobody is kept out.
-  bool supported() const { return supported_; }
+  bool supported() const { return lock_ != nullptr; }
 
   /// Whether the folder has a lock that nobody holds, as far as that can be told.
   static bool IsAbandoned(FileSystem& files, const std::filesystem::path& folder);
 
  private:
-  int descriptor_;
-  bool supported_ = true;
+  std::unique_ptr<FileLock> lock_;
 };
 
 }  // namespace twofour::train

@@ -37,21 +37,22 @@ void TeeSink::OnTensor(const TensorMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnTensor(metrics);
 }
 
-JsonLinesSink::JsonLinesSink(const std::filesystem::path& path) : file_(path) {}
+JsonLinesSink::JsonLinesSink(FileSystem& files, const std::filesystem::path& path)
+    : file_(files.OpenForAppending(path)) {}
 
 void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
   JsonObject record;
   record.Set("step", metrics.step).Set("split", "train").Set("loss", metrics.loss).Set("lr", metrics.lr);
   record.Set("grad_norm", metrics.grad_norm).Set(fmt::format("{}_per_s", metrics.unit), metrics.units_per_s);
   if (metrics.mfu > 0) record.Set(metrics.mfu_is_rough ? "mfu_rough" : "mfu", metrics.mfu);
-  file_.Append(record.ToText() + "\n");
+  file_->Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
   JsonObject record;
   record.Set("step", metrics.step).Set("split", "eval").Set("loss", metrics.loss);
   for (const auto& [name, value] : metrics.details) record.Set(name, value);
-  file_.Append(record.ToText() + "\n");
+  file_->Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
@@ -62,14 +63,14 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
   record.Set("tiles_keeping_seven", metrics.tiles_keeping_seven);
   record.Set("dead_rows", metrics.dead_rows).Set("dead_columns", metrics.dead_columns);
   record.Set("masked_gradient_share", metrics.masked_gradient_share);
-  file_.Append(record.ToText() + "\n");
+  file_->Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnActivation(const ActivationMetrics& metrics) {
   JsonObject record;
   record.Set("step", metrics.step).Set("split", "activation").Set("layer", metrics.layer);
   record.Set("density", metrics.density);
-  file_.Append(record.ToText() + "\n");
+  file_->Append(record.ToText() + "\n");
 }
 
 void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
@@ -77,7 +78,7 @@ void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
   record.Set("step", metrics.step).Set("split", "final").Set("model_step", metrics.model_step);
   record.Set("best_step", metrics.best_step).Set("best_loss", metrics.best_loss);
   record.Set("stopped_early", metrics.stopped_early);
-  file_.Append(record.ToText() + "\n");
+  file_->Append(record.ToText() + "\n");
 }
 
 MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending) {

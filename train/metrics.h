@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "twofour/core/io/append_file.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::train {
@@ -113,7 +114,7 @@ class TeeSink : public MetricSink {
 class JsonLinesSink : public MetricSink {
  public:
   /// Opens for appending. Throws Error (a runtime failure) when it cannot; so do writes.
-  explicit JsonLinesSink(const std::filesystem::path& path);
+  JsonLinesSink(FileSystem& files, const std::filesystem::path& path);
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;
@@ -121,7 +122,7 @@ class JsonLinesSink : public MetricSink {
   void OnFinal(const FinalMetrics& metrics) override;
 
  private:
-  AppendFile file_;
+  std::unique_ptr<AppendFile> file_;
 };
 
 /// The lines of a metrics file up to a step.

@@ -37,25 +37,38 @@ off_t EndOf(int descriptor) {
   return ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : -1;
 }
 
+class PosixAppendFile final : public AppendFile {
+ public:
+  explicit PosixAppendFile(const std::filesystem::path& path) : path_(path) {
+    do {
+      descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && errno == EINTR);
+    if (descriptor_ < 0) Throw(fmt::format("open {} for appending", path.string()), errno);
+  }
+  ~PosixAppendFile() override { ::close(descriptor_); }
+
+  void Append(std::string_view record) override {
+    const off_t end = EndOf(descriptor_);
+    const int error = WriteAll(descriptor_, record);
+    if (error == 0) return;
+    // Best effort: readers drop a torn last record, too.
+    if (end >= 0) [[maybe_unused]]
+      const int taken_back = ::ftruncate(descriptor_, end);
+    Throw("write to " + path_.string(), error);
+  }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
 }  // namespace
 
-AppendFile::AppendFile(const std::filesystem::path& path) : path_(path) {
-  do {
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  } while (descriptor_ < 0 && errno == EINTR);
-  if (descriptor_ < 0) Throw(fmt::format("open {} for appending", path.string()), errno);
+namespace internal {
+
+std::unique_ptr<AppendFile> OpenPosixForAppending(const std::filesystem::path& path) {
+  return std::make_unique<PosixAppendFile>(path);
 }
 
-AppendFile::~AppendFile() { ::close(descriptor_); }
-
-void AppendFile::Append(std::string_view record) {
-  const off_t end = EndOf(descriptor_);
-  const int error = WriteAll(descriptor_, record);
-  if (error == 0) return;
-  // Best effort: readers drop a torn last record, too.
-  if (end >= 0) [[maybe_unused]]
-    const int taken_back = ::ftruncate(descriptor_, end);
-  Throw("write to " + path_.string(), error);
-}
-
+}  // namespace internal
 }  // namespace twofour

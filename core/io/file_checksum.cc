@@ -1,52 +1,26 @@
 #include "twofour/core/io/file_checksum.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <memory>
 #include <span>
-#include <string>
-#include <system_error>
 #include <vector>
 
-#include "twofour/core/error.h"
 #include "twofour/core/io/crc32c.h"
 
 namespace twofour {
-namespace {
 
-constexpr size_t kPart = size_t{1} << 18;  // Stays in the second-level cache between reading and summing.
-
-/// Empty on success, or why the file cannot be read.
-std::string Read(int fd, FileChecksum& checksum) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return std::generic_category().message(errno);
-  if (S_ISDIR(status.st_mode)) return std::generic_category().message(EISDIR);
-  if (!S_ISREG(status.st_mode)) return "it is not a regular file";
-  std::vector<std::byte> part(kPart);
-  for (;;) {
-    const ssize_t count = ::read(fd, part.data(), part.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return std::generic_category().message(errno);
-    if (count == 0) return "";
-    const std::span<const std::byte> read(part.data(), static_cast<size_t>(count));
-    checksum.crc32c = Crc32c(read, checksum.crc32c);
-    checksum.bytes += read.size();
+FileChecksum ChecksumOf(FileSystem& files, const std::filesystem::path& path) {
+  constexpr uint64_t kPart = uint64_t{1} << 18;  // Stays in the second-level cache between reading and summing.
+  const std::unique_ptr<ReadableFile> file = files.OpenFile(path, std::numeric_limits<uint64_t>::max());
+  FileChecksum checksum{.bytes = file->size(), .crc32c = 0};
+  std::vector<std::byte> buffer(std::min(kPart, file->size()));
+  for (uint64_t offset = 0; offset < file->size(); offset += kPart) {
+    const std::span<std::byte> part(buffer.data(), std::min(kPart, file->size() - offset));
+    file->Read(offset, part);
+    checksum.crc32c = Crc32c(part, checksum.crc32c);
   }
-}
-
-}  // namespace
-
-FileChecksum ChecksumOf(const std::filesystem::path& path) {
-  FileChecksum checksum;
-  // Without O_NONBLOCK opening a named pipe would wait for a writer, perhaps for ever.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  const std::string fault = fd < 0 ? std::generic_category().message(errno) : Read(fd, checksum);
-  if (fd >= 0) ::close(fd);  // Only read from: nothing is left to report.
-  if (!fault.empty()) throw Error(fmt::format("cannot read {}: {}", path.string(), fault));
   return checksum;
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -215,13 +214,12 @@ class PosixFileSystem final : public FileSystem {
     return internal::OpenPosixFile(path, max_bytes);
   }
 
-  LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
-    const int operation = kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
-    if (::flock(descriptor, operation | LOCK_NB) == 0) return LockResult::kTaken;
-    if (errno == EWOULDBLOCK) return LockResult::kHeldElsewhere;
-    // Lustre mounted without -o flock says ENOSYS, NFS without its lock service ENOLCK.
-    if (errno == ENOSYS || errno == ENOLCK || errno == EOPNOTSUPP) return LockResult::kUnsupported;
-    ThrowWriting("lock", path, ReasonOf(errno));
+  std::unique_ptr<AppendFile> OpenForAppending(const Path& path) override {
+    return internal::OpenPosixForAppending(path);
+  }
+
+  LockAttempt TryLock(const Path& path, LockKind kind, MakeFile make) override {
+    return internal::TryPosixLock(path, kind, make);
   }
 
  private:

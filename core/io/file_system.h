@@ -9,16 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "twofour/core/io/append_file.h"
+#include "twofour/core/io/file_lock.h"
 #include "twofour/core/io/readable_file.h"
 
 namespace twofour {
-
-enum class LockKind { kExclusive, kShared };
-enum class LockResult {
-  kTaken,
-  kHeldElsewhere,
-  kUnsupported,  ///< This file system has no locks.
-};
 
 /// The file operations that checkpoints, logs and data sets need, behind an interface so that tests can make them
 /// fail. Reading what is not there or not readable is ErrorKind::kInvalidInput; failing to write is
@@ -71,9 +66,10 @@ class FileSystem {
   /// is allocated.
   std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes);
 
-  /// Takes the lock of an open file, which the kernel drops when the last descriptor of this opening is closed, or says
-  /// at once why not. Throws Error, naming `path`, on any other failure.
-  virtual LockResult TryLock(int descriptor, LockKind kind, const Path& path) = 0;
+  /// Opens a file for appending, and makes it where there is none.
+  virtual std::unique_ptr<AppendFile> OpenForAppending(const Path& path) = 0;
+  /// Locks a file or a directory, or says at once why not. One that cannot be opened is ErrorKind::kRuntimeFailure.
+  virtual LockAttempt TryLock(const Path& path, LockKind kind, MakeFile make = MakeFile::kNo) = 0;
 };
 
 /// Writes a file such that readers, and a machine that loses power, see the previous contents or the new ones and

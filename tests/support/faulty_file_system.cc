@@ -50,6 +50,25 @@ class FaultyFile final : public ReadableFile {
 
 }  // namespace
 
+/// Counts and fails as its file system does.
+class FaultyAppendFile final : public AppendFile {
+ public:
+  FaultyAppendFile(FaultyFileSystem& files, std::unique_ptr<AppendFile> base, std::filesystem::path path)
+      : files_(files), base_(std::move(base)), path_(std::move(path)) {}
+  void Append(std::string_view record) override {
+    files_.Begin("write to", path_);
+    if (files_.bytes_left_ && record.size() > *files_.bytes_left_) ThrowFault("write to", path_, ENOSPC);
+    base_->Append(record);
+    if (files_.bytes_left_) *files_.bytes_left_ -= record.size();
+    files_.End("write to", path_);
+  }
+
+ private:
+  FaultyFileSystem& files_;
+  std::unique_ptr<AppendFile> base_;
+  std::filesystem::path path_;
+};
+
 void FaultyFileSystem::Heal() {
   bytes_left_.reset();
   readable_bytes_.reset();
@@ -135,6 +154,18 @@ std::unique_ptr<ReadableFile> FaultyFileSystem::OpenFile(const Path& path, uint6
   std::unique_ptr<ReadableFile> file = base_.OpenFile(path, max_bytes);
   if (!readable_bytes_) return file;
   return std::make_unique<FaultyFile>(std::move(file), path, *readable_bytes_);
+}
+
+std::unique_ptr<AppendFile> FaultyFileSystem::OpenForAppending(const Path& path) {
+  Begin("open for appending", path);
+  std::unique_ptr<AppendFile> file = base_.OpenForAppending(path);
+  End("open for appending", path);
+  return std::make_unique<FaultyAppendFile>(*this, std::move(file), path);
+}
+
+LockAttempt FaultyFileSystem::TryLock(const Path& path, LockKind kind, MakeFile make) {
+  LockAttempt attempt = base_.TryLock(path, kind, make);  // Makes the file, whether or not there are locks.
+  return has_locks_ ? std::move(attempt) : LockAttempt{};
 }
 
 }  // namespace twofour::test

@@ -13,13 +13,14 @@ namespace twofour::test {
 
 /// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
 /// Reading works, but for FailReadingFrom. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange,
-/// SyncDirectory, RemoveAll, RenameDirectory and ReplaceSymlink.
+/// SyncDirectory, RemoveAll, RenameDirectory, ReplaceSymlink, OpenForAppending and each Append to what that opened.
 class FaultyFileSystem final : public FileSystem {
  public:
   explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
 
   /// A disk with room for `bytes` more: the WriteFile that would pass it truncates its file, removes it and throws,
-  /// as do all later ones that do not fit. What is removed makes no room. Other calls work.
+  /// as do all later ones that do not fit. An Append that would pass it writes nothing and throws. What is removed
+  /// makes no room. Other calls work.
   void FailAfterBytes(uint64_t bytes) { bytes_left_ = bytes; }
   /// The `call`-th mutating call from now on (1 is the next) does nothing and throws; those after it work.
   void FailAtCall(int call) { failing_call_ = mutating_calls_ + call; }
@@ -60,11 +61,12 @@ class FaultyFileSystem final : public FileSystem {
   bool Exists(const Path& path) override { return base_.Exists(path); }
   std::vector<std::string> ListDirectory(const Path& path) override { return base_.ListDirectory(path); }
   std::unique_ptr<ReadableFile> OpenFile(const Path& path, uint64_t max_bytes) override;
-  LockResult TryLock(int descriptor, LockKind kind, const Path& path) override {
-    return has_locks_ ? base_.TryLock(descriptor, kind, path) : LockResult::kUnsupported;
-  }
+  std::unique_ptr<AppendFile> OpenForAppending(const Path& path) override;
+  LockAttempt TryLock(const Path& path, LockKind kind, MakeFile make) override;
 
  private:
+  friend class FaultyAppendFile;
+
   /// Counts the call and throws if it is to fail.
   void Begin(const char* what, const Path& path);
   /// Throws if the call, which has been made, is to fail all the same.

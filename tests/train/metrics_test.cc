@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
 #include <nlohmann/json.hpp>
 
+#include "twofour/core/io/file_system.h"
+
 #include "tests/support/expect_error.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
@@ -17,10 +23,11 @@ using test::ReadTextFile;
 using test::TempDir;
 using test::WriteTextFile;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
   const TempDir dir;
-  JsonLinesSink sink(dir / "metrics.jsonl");
+  JsonLinesSink sink(FileSystem::Default(), dir / "metrics.jsonl");
   sink.OnTrain({.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 2, .units_per_s = 1000});
   EXPECT_EQ(
       ReadTextFile(dir / "metrics.jsonl"),
@@ -39,7 +46,7 @@ TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
 
 TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
   const TempDir dir;
-  JsonLinesSink(dir / "m").OnTrain({.step = 1, .unit = "tokens", .units_per_s = 10, .mfu = 0.5});
+  JsonLinesSink(FileSystem::Default(), dir / "m").OnTrain({.step = 1, .unit = "tokens", .units_per_s = 10, .mfu = 0.5});
   const auto record = nlohmann::json::parse(ReadTextFile(dir / "m"));
   EXPECT_EQ(record["tokens_per_s"], 10);
   EXPECT_EQ(record["mfu"], 0.5);
@@ -47,7 +54,7 @@ TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
 
 TEST(JsonLinesSinkTest, WritesHowARunEnded) {
   const TempDir dir;
-  JsonLinesSink metrics(dir / "m");
+  JsonLinesSink metrics(FileSystem::Default(), dir / "m");
   TeeSink sinks;
   sinks.Add(&metrics);
   sinks.OnFinal({.step = 9, .model_step = 7, .best_step = 7, .best_loss = 0.5, .stopped_early = true});
@@ -58,7 +65,8 @@ TEST(JsonLinesSinkTest, WritesHowARunEnded) {
 
 TEST(JsonLinesSinkTest, NobodyTakesARoughUtilisationForAnExactOne) {
   const TempDir dir;
-  JsonLinesSink(dir / "m").OnTrain({.step = 1, .units_per_s = 10, .mfu = 0.5, .mfu_is_rough = true});
+  JsonLinesSink(FileSystem::Default(), dir / "m")
+      .OnTrain({.step = 1, .units_per_s = 10, .mfu = 0.5, .mfu_is_rough = true});
   const auto record = nlohmann::json::parse(ReadTextFile(dir / "m"));
   EXPECT_FALSE(record.contains("mfu"));
   EXPECT_EQ(record["mfu_rough"], 0.5);
@@ -66,26 +74,41 @@ TEST(JsonLinesSinkTest, NobodyTakesARoughUtilisationForAnExactOne) {
 
 TEST(JsonLinesSinkTest, WritesActivations) {
   const TempDir dir;
-  JsonLinesSink(dir / "m").OnActivation({.step = 7, .layer = "mlp", .density = 0.25});
+  JsonLinesSink(FileSystem::Default(), dir / "m").OnActivation({.step = 7, .layer = "mlp", .density = 0.25});
   EXPECT_EQ(ReadTextFile(dir / "m"), "{\"step\":7,\"split\":\"activation\",\"layer\":\"mlp\",\"density\":0.25}\n");
 }
 
 TEST(JsonLinesSinkTest, AppendsToWhatIsThere) {
   const TempDir dir;
   WriteTextFile(dir / "m", "{\"step\":1}\n");
-  JsonLinesSink(dir / "m").OnEval({.step = 2, .loss = 0});
+  JsonLinesSink(FileSystem::Default(), dir / "m").OnEval({.step = 2, .loss = 0});
   EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::StartsWith("{\"step\":1}\n{\"step\":2,"));
 }
 
 TEST(JsonLinesSinkTest, ReportsWhatItCannotWrite) {
-  EXPECT_ERROR(JsonLinesSink("/no/such/folder/m"), ErrorKind::kRuntimeFailure, HasSubstr("/no/such/folder/m"));
-  JsonLinesSink full("/dev/full");
+  EXPECT_ERROR(JsonLinesSink(FileSystem::Default(), "/no/such/folder/m"), ErrorKind::kRuntimeFailure,
+               HasSubstr("/no/such/folder/m"));
+  JsonLinesSink full(FileSystem::Default(), "/dev/full");
   EXPECT_ERROR(full.OnEval({}), ErrorKind::kRuntimeFailure, HasSubstr("/dev/full"));
+}
+
+TEST(JsonLinesSinkTest, OnADiskThatIsFullWholeLinesStay) {
+  const test::TempDir dir;
+  test::FaultyFileSystem files;
+  JsonLinesSink sink(files, dir / "m");
+  sink.OnEval({.step = 1, .loss = 0});
+  files.FailAfterBytes(3);
+  EXPECT_ERROR(sink.OnEval({.step = 2, .loss = 0}), ErrorKind::kRuntimeFailure, HasSubstr("No space left on device"));
+  files.Heal();
+  sink.OnEval({.step = 3, .loss = 0});
+  const std::string text = test::ReadTextFile(dir / "m");
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
+  EXPECT_THAT(text, Not(HasSubstr("\"step\":2")));
 }
 
 TEST(JsonLinesSinkTest, ALineForWhichThereIsNoRoomIsNotTorn) {
   const TempDir dir;
-  JsonLinesSink sink(dir / "m");
+  JsonLinesSink sink(FileSystem::Default(), dir / "m");
   sink.OnEval({.step = 1, .loss = 0});
   const std::string before = ReadTextFile(dir / "m");
   {

@@ -85,7 +85,7 @@ class FragileRun {
  public:
   explicit FragileRun(const std::filesystem::path& dir, const RunSetup& setup = {},
                       FileSystem& files = FileSystem::Default())
-      : store_(files, dir, setup.keep), sink_(dir / "metrics.jsonl") {
+      : store_(files, dir, setup.keep), sink_(FileSystem::Default(), dir / "metrics.jsonl") {
     Generator generator(5);
     model_ = std::make_unique<nn::ResidualMlp>(nn::ResidualMlpOptions{.in_features = kFeatures,
                                                                       .width = 16,

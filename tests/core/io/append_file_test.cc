@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "twofour/core/io/file_system.h"
+
 #include "tests/support/expect_error.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/temp_dir.h"
@@ -22,33 +24,33 @@ using ::testing::HasSubstr;
 TEST(AppendFileTest, ARecordIsInTheFileAtOnceAfterWhatIsThere) {
   const TempDir dir;
   test::WriteTextFile(dir / "f", "before\n");
-  AppendFile file(dir / "f");
-  file.Append("one\n");
+  const auto file = FileSystem::Default().OpenForAppending(dir / "f");
+  file->Append("one\n");
   EXPECT_EQ(ReadTextFile(dir / "f"), "before\none\n");
-  file.Append("");
-  file.Append("two\n");
+  file->Append("");
+  file->Append("two\n");
   EXPECT_EQ(ReadTextFile(dir / "f"), "before\none\ntwo\n");
 }
 
 TEST(AppendFileTest, ARecordForWhichThereIsNoRoomLeavesNothingBehind) {
   const TempDir dir;
-  AppendFile file(dir / "f");
-  file.Append("one\n");
+  const auto file = FileSystem::Default().OpenForAppending(dir / "f");
+  file->Append("one\n");
   {
     const FileSizeLimit limit(10);  // Of the next record, six bytes would fit.
-    EXPECT_ERROR(file.Append("a long record\n"), ErrorKind::kRuntimeFailure,
+    EXPECT_ERROR(file->Append("a long record\n"), ErrorKind::kRuntimeFailure,
                  AllOf(HasSubstr("cannot write to " + (dir / "f").string()), HasSubstr("File too large")));
   }
   EXPECT_EQ(ReadTextFile(dir / "f"), "one\n");
-  file.Append("two\n");
+  file->Append("two\n");
   EXPECT_EQ(ReadTextFile(dir / "f"), "one\ntwo\n");
 }
 
 TEST(AppendFileTest, SaysWhatItCannotDo) {
-  EXPECT_ERROR(AppendFile("/no/such/f"), ErrorKind::kRuntimeFailure,
+  EXPECT_ERROR(FileSystem::Default().OpenForAppending("/no/such/f"), ErrorKind::kRuntimeFailure,
                HasSubstr("cannot open /no/such/f for appending: No such file or directory"));
-  AppendFile full("/dev/full");
-  EXPECT_ERROR(full.Append("x"), ErrorKind::kRuntimeFailure,
+  const auto full = FileSystem::Default().OpenForAppending("/dev/full");
+  EXPECT_ERROR(full->Append("x"), ErrorKind::kRuntimeFailure,
                HasSubstr("cannot write to /dev/full: No space left on device"));
 }
 

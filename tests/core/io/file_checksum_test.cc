@@ -35,7 +35,7 @@ TEST(FileChecksumTest, IsTheSizeAndTheCrcOfTheWholeFileHoweverManyPartsItIsReadI
   for (const size_t size : {0, 1, 7, 8, 9, 1000, 262143, 262144, 262145, 700001}) {
     while (text.size() < size) text += static_cast<char>(text.size() * text.size() % 251);
     WriteTextFile(dir / "file", text);
-    EXPECT_EQ(ChecksumOf(dir / "file"), (FileChecksum{size, SlowCrc32c(text)})) << size;
+    EXPECT_EQ(ChecksumOf(FileSystem::Default(), dir / "file"), (FileChecksum{size, SlowCrc32c(text)})) << size;
   }
 }
 
@@ -43,18 +43,20 @@ TEST(FileChecksumTest, NoticesOneBit) {
   const TempDir dir;
   std::string text(5000, 'a');
   WriteTextFile(dir / "file", text);
-  const FileChecksum before = ChecksumOf(dir / "file");
+  const FileChecksum before = ChecksumOf(FileSystem::Default(), dir / "file");
   text[4321] ^= 1;
   WriteTextFile(dir / "file", text);
-  EXPECT_NE(ChecksumOf(dir / "file"), before);
+  EXPECT_NE(ChecksumOf(FileSystem::Default(), dir / "file"), before);
 }
 
 TEST(FileChecksumTest, SaysWhatCannotBeRead) {
   const TempDir dir;
-  EXPECT_ERROR(ChecksumOf(dir / "none"), ErrorKind::kInvalidInput, HasSubstr("none: No such file or directory"));
-  EXPECT_ERROR(ChecksumOf(dir.path()), ErrorKind::kInvalidInput, HasSubstr("Is a directory"));
+  EXPECT_ERROR(ChecksumOf(FileSystem::Default(), dir / "none"), ErrorKind::kInvalidInput,
+               HasSubstr("none: No such file or directory"));
+  EXPECT_ERROR(ChecksumOf(FileSystem::Default(), dir.path()), ErrorKind::kInvalidInput, HasSubstr("Is a directory"));
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
-  EXPECT_ERROR(ChecksumOf(dir / "pipe"), ErrorKind::kInvalidInput, HasSubstr("pipe: it is not a regular file"));
+  EXPECT_ERROR(ChecksumOf(FileSystem::Default(), dir / "pipe"), ErrorKind::kInvalidInput,
+               HasSubstr("pipe: it is not a regular file"));
 }
 
 }  // namespace

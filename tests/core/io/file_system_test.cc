@@ -244,16 +244,26 @@ TEST_F(FileSystemTest, MountPointsAreNotGivenAway) {
 
 TEST_F(FileSystemTest, ALockIsTakenOnceOrSharedAmongReaders) {
   Write(fs_, dir_ / "file", "x");
-  const auto opened = [&] { return ::open((dir_ / "file").c_str(), O_RDWR | O_CLOEXEC); };
-  const int one = opened(), other = opened();
-  EXPECT_EQ(fs_.TryLock(one, LockKind::kShared, dir_ / "file"), LockResult::kTaken);
-  EXPECT_EQ(fs_.TryLock(other, LockKind::kShared, dir_ / "file"), LockResult::kTaken);
-  EXPECT_EQ(fs_.TryLock(other, LockKind::kExclusive, dir_ / "file"), LockResult::kHeldElsewhere);
-  ::close(one);
-  EXPECT_EQ(fs_.TryLock(other, LockKind::kExclusive, dir_ / "file"), LockResult::kTaken);
-  ::close(other);
-  ExpectFails([&] { fs_.TryLock(-1, LockKind::kShared, dir_ / "file"); }, ErrorKind::kRuntimeFailure, dir_ / "file",
-              "Bad file descriptor");
+  for (const FileSystem::Path& path : {dir_ / "file", dir_.path()}) {  // Directories have locks, too.
+    LockAttempt one = fs_.TryLock(path, LockKind::kShared);
+    const LockAttempt other = fs_.TryLock(path, LockKind::kShared);
+    EXPECT_EQ(one.result, LockResult::kTaken);
+    EXPECT_EQ(other.result, LockResult::kTaken);
+    EXPECT_EQ(fs_.TryLock(path, LockKind::kExclusive).result, LockResult::kHeldElsewhere);
+    EXPECT_EQ(fs_.TryLock(path, LockKind::kExclusive).lock, nullptr);
+  }
+  const LockAttempt alone = fs_.TryLock(dir_ / "file", LockKind::kExclusive);
+  EXPECT_EQ(alone.result, LockResult::kTaken);
+  EXPECT_EQ(fs_.TryLock(dir_ / "file", LockKind::kShared).result, LockResult::kHeldElsewhere);
+}
+
+TEST_F(FileSystemTest, ALockMakesItsFileWhereThatIsAskedFor) {
+  ExpectFails([&] { fs_.TryLock(dir_ / "none", LockKind::kShared); }, ErrorKind::kRuntimeFailure, dir_ / "none",
+              "No such file or directory");
+  EXPECT_EQ(fs_.TryLock(dir_ / "none", LockKind::kShared, MakeFile::kYes).result, LockResult::kTaken);
+  EXPECT_EQ(Read(fs_, dir_ / "none"), "");
+  ExpectFails([&] { fs_.TryLock(dir_ / "no/folder", LockKind::kShared, MakeFile::kYes); }, ErrorKind::kRuntimeFailure,
+              dir_ / "no/folder", "No such file or directory");
 }
 
 TEST_F(FileSystemTest, AtomicWriteReplacesAndLeavesNothingBeside) {

@@ -121,7 +121,7 @@ void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
                   {.checkpoints = &checkpoints});
   RestoreTrainer(trainer, run);
   TruncateMetrics(paths.metrics(), run.step());
-  JsonLinesSink metrics(paths.metrics());
+  JsonLinesSink metrics(FileSystem::Default(), paths.metrics());
   Conclude({.config = run.config,
             .run = paths,
             .trainer = trainer,
@@ -188,9 +188,9 @@ int Train(Run& run, const CommandContext& context) {
   std::optional<TensorBoardSink> tensorboard;
   const auto open_sinks = [&] {
     const RunFiles paths{run.folder};
-    sinks.Add(&metrics.emplace(paths.metrics()));
+    sinks.Add(&metrics.emplace(files, paths.metrics()));
     if (config.logging().tensorboard()) {
-      sinks.Add(&tensorboard.emplace(NextEventFile(files, paths.event_files()), run.step() + 1));
+      sinks.Add(&tensorboard.emplace(files, NextEventFile(files, paths.event_files()), run.step() + 1));
     }
     sinks.Add(&progress);
   };

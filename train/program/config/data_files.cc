@@ -43,7 +43,7 @@ std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
     const std::filesystem::path resolved = std::filesystem::canonical(file.path, ignored);
     const std::string key = ignored ? file.path : resolved.string();
     auto known = known_.find(key);
-    if (known == known_.end()) known = known_.emplace(key, ChecksumOf(file.path)).first;
+    if (known == known_.end()) known = known_.emplace(key, ChecksumOf(FileSystem::Default(), file.path)).first;
     files.push_back({file.field, file.path, known->second});
   }
   return files;

@@ -2,29 +2,40 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
+#include <limits>
+#include <span>
+#include <sstream>
 #include <string_view>
+#include <utility>
 
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
 #include "twofour/train/program/report/html.h"
 
 namespace twofour::train {
 namespace {
 
-constexpr std::streamoff kMaxLogBytes = 64 << 10;
+constexpr uint64_t kMaxLogBytes = 64 << 10;
 constexpr std::string_view kMessage = "trainer: ";
 
 /// The whole lines among the last bytes of a file, none from before byte `from`, where a line begins: logs and metrics
 /// may be large, and it is their end that matters.
-std::vector<std::string> LinesAtTheEnd(const std::filesystem::path& path, std::streamoff max_bytes,
-                                       std::streamoff from = 0) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return {};
-  const std::streamoff size = file.tellg();
-  const std::streamoff begin = std::max<std::streamoff>(size - max_bytes, from);
-  file.seekg(begin);
+std::vector<std::string> LinesAtTheEnd(const std::filesystem::path& path, uint64_t max_bytes, uint64_t from = 0) {
+  std::string text;
+  uint64_t begin = from;
+  try {
+    const auto file = FileSystem::Default().OpenFile(path, std::numeric_limits<uint64_t>::max());
+    begin = std::max(file->size() - std::min(file->size(), max_bytes), from);
+    if (begin >= file->size()) return {};
+    text.resize(file->size() - begin);
+    file->Read(begin, std::as_writable_bytes(std::span(text)));
+  } catch (const Error&) {  // Nothing can be told of it.
+    return {};
+  }
+  std::istringstream stream(std::move(text));
   std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
   if (begin > from && !lines.empty()) lines.erase(lines.begin());  // Most likely torn.
   return lines;
 }
@@ -53,7 +64,7 @@ std::vector<std::string> LastLines(const std::filesystem::path& path, size_t cou
 
 LastWords FindLastWords(const std::filesystem::path& log, uint64_t from) {
   constexpr size_t kMaxCharacters = 300;
-  const std::vector<std::string> lines = LinesAtTheEnd(log, kMaxLogBytes, static_cast<std::streamoff>(from));
+  const std::vector<std::string> lines = LinesAtTheEnd(log, kMaxLogBytes, from);
   std::string_view last;
   for (const std::string& line : lines) {
     const std::string_view visible = Visible(line);

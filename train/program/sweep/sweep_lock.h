@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include "twofour/core/io/file_system.h"
 
@@ -12,17 +13,13 @@ class SweepLock {
  public:
   /// Throws Error when another process holds it, or there is no such folder.
   SweepLock(FileSystem& files, const std::filesystem::path& folder);
-  ~SweepLock();
   /// False where the file system has no locks, so that nobody is kept out.
-  bool supported() const { return supported_; }
+  bool supported() const { return lock_ != nullptr; }
   /// Whether another process holds it, as far as that can be told.
   static bool IsHeld(FileSystem& files, const std::filesystem::path& folder);
-  SweepLock(const SweepLock&) = delete;
-  SweepLock& operator=(const SweepLock&) = delete;
 
  private:
-  int descriptor_;
-  bool supported_ = true;
+  std::unique_ptr<FileLock> lock_;
 };
 
 }  // namespace twofour::train

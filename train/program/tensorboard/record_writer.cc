@@ -23,7 +23,8 @@ uint32_t MaskedCrc(std::string_view data) {
 
 }  // namespace
 
-RecordWriter::RecordWriter(const std::filesystem::path& path) : file_(path) {}
+RecordWriter::RecordWriter(FileSystem& files, const std::filesystem::path& path)
+    : file_(files.OpenForAppending(path)) {}
 
 void RecordWriter::Write(std::string_view record) {
   std::string framed;
@@ -32,7 +33,7 @@ void RecordWriter::Write(std::string_view record) {
   AppendLittleEndian(MaskedCrc(framed), framed);
   framed += record;
   AppendLittleEndian(MaskedCrc(record), framed);
-  file_.Append(framed);
+  file_->Append(framed);
 }
 
 }  // namespace twofour::train

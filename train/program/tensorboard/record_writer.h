@@ -1,9 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string_view>
 
-#include "twofour/core/io/append_file.h"
+#include "twofour/core/io/file_system.h"
 
 namespace twofour::train {
 
@@ -14,14 +15,14 @@ namespace twofour::train {
 class RecordWriter {
  public:
   /// Opens for appending. Throws Error (a runtime failure) when it cannot.
-  explicit RecordWriter(const std::filesystem::path& path);
+  RecordWriter(FileSystem& files, const std::filesystem::path& path);
 
   /// Hands a record to the operating system at once: a killed process leaves all but perhaps a part of the last one.
   /// Throws Error (a runtime failure) when it cannot be written.
   void Write(std::string_view record);
 
  private:
-  AppendFile file_;
+  std::unique_ptr<AppendFile> file_;
 };
 
 }  // namespace twofour::train

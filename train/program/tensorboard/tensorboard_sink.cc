@@ -34,8 +34,9 @@ proto::HistogramProto ToProto(const Histogram& histogram) {
 
 }  // namespace
 
-TensorBoardSink::TensorBoardSink(const std::filesystem::path& path, int64_t first_step, const Clock& wall_clock)
-    : records_(path), wall_clock_(wall_clock) {
+TensorBoardSink::TensorBoardSink(FileSystem& files, const std::filesystem::path& path, int64_t first_step,
+                                 const Clock& wall_clock)
+    : records_(files, path), wall_clock_(wall_clock) {
   proto::Event version;
   version.set_file_version("brain.Event:2");
   WriteEvent(0, std::move(version));

@@ -26,7 +26,8 @@ class TensorBoardSink : public MetricSink {
   /// TensorBoard then drops what earlier files of the folder hold of this step and of later ones. It does so at every
   /// such beginning but the first that it reads, so the file of a new run needs one, too.
   /// Throws Error (a runtime failure) when the file cannot be written; so do all records.
-  TensorBoardSink(const std::filesystem::path& path, int64_t first_step, const Clock& wall_clock = Clock::Wall());
+  TensorBoardSink(FileSystem& files, const std::filesystem::path& path, int64_t first_step,
+                  const Clock& wall_clock = Clock::Wall());
 
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;

@@ -43,7 +43,7 @@ class RunRecordTest : public ::testing::Test {
 TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   MakeRun(dir_ / "run", RunConfig("a", 3), "");
   {
-    JsonLinesSink sink(dir_ / "run/metrics.jsonl");
+    JsonLinesSink sink(FileSystem::Default(), dir_ / "run/metrics.jsonl");
     sink.OnTrain({.step = 10, .loss = 0.5, .unit = "tokens", .units_per_s = 100, .mfu = 0.25});
     sink.OnSparsity({.step = 10, .layer = "a", .retained_l1 = 0.75, .flip_rate = 0.25, .sparsity = 0.5});
     sink.OnSparsity({.step = 10, .layer = "b", .retained_l1 = 0.25, .flip_rate = 0.75, .tiles_keeping_seven = 3});
@@ -140,7 +140,7 @@ TEST_F(RunRecordTest, MetricsAboveTheLimitAreNotRead) {
 TEST_F(RunRecordTest, ReadsHowARunEnded) {
   MakeRun(dir_ / "run", RunConfig("a", 3), "");
   {
-    JsonLinesSink sink(dir_ / "run/metrics.jsonl");
+    JsonLinesSink sink(FileSystem::Default(), dir_ / "run/metrics.jsonl");
     sink.OnEval({.step = 20, .loss = 0.25});
     sink.OnFinal({.step = 20, .model_step = 10, .best_step = 10, .best_loss = 0.125, .stopped_early = true});
   }

@@ -60,7 +60,7 @@ TEST_F(RunStateTest, SoIsARunWhoseDataHasChangedSince) {
   const SweepPlan plan = Plan(sweep);
   DataRecord record;
   record.class_names = {"a", "b"};
-  record.files = {{"csv.path", Path("copy.csv"), ChecksumOf(dir_ / "copy.csv")}};
+  record.files = {{"csv.path", Path("copy.csv"), ChecksumOf(FileSystem::Default(), dir_ / "copy.csv")}};
   for (const PlannedRun& run : plan.runs) {
     LeaveRun(run, run.seed == 1);
     SaveDataRecord(FileSystem::Default(), {run.folder}, record);

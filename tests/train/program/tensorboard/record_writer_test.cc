@@ -21,7 +21,7 @@ using namespace std::string_literals;
 
 TEST(RecordWriterTest, FramesWithLengthAndMaskedCrcs) {
   const TempDir dir;
-  RecordWriter(dir / "f").Write(std::string(32, '\0'));
+  RecordWriter(FileSystem::Default(), dir / "f").Write(std::string(32, '\0'));
   const std::string file = ReadTextFile(dir / "f");
   ASSERT_EQ(file.size(), 8u + 4 + 32 + 4);
   EXPECT_EQ(file.substr(0, 8), "\x20\0\0\0\0\0\0\0"s);
@@ -33,7 +33,7 @@ TEST(RecordWriterTest, FramesWithLengthAndMaskedCrcs) {
 
 TEST(RecordWriterTest, EachRecordIsInTheFileAtOnce) {
   const TempDir dir;
-  RecordWriter writer(dir / "f");
+  RecordWriter writer(FileSystem::Default(), dir / "f");
   writer.Write("one");
   EXPECT_EQ(ReadTextFile(dir / "f").size(), 19u);
   writer.Write("");
@@ -43,7 +43,7 @@ TEST(RecordWriterTest, EachRecordIsInTheFileAtOnce) {
 TEST(RecordWriterTest, AppendsToWhatIsThere) {
   const TempDir dir;
   WriteTextFile(dir / "f", "before");
-  RecordWriter(dir / "f").Write("record");
+  RecordWriter(FileSystem::Default(), dir / "f").Write("record");
   const std::string file = ReadTextFile(dir / "f");
   EXPECT_EQ(file.substr(0, 6), "before");
   EXPECT_EQ(file.substr(18, 6), "record");
@@ -51,7 +51,7 @@ TEST(RecordWriterTest, AppendsToWhatIsThere) {
 
 TEST(RecordWriterTest, ARecordForWhichThereIsNoRoomIsNotTorn) {
   const TempDir dir;
-  RecordWriter writer(dir / "f");
+  RecordWriter writer(FileSystem::Default(), dir / "f");
   writer.Write("one");
   {
     const test::FileSizeLimit limit(30);
@@ -63,9 +63,9 @@ TEST(RecordWriterTest, ARecordForWhichThereIsNoRoomIsNotTorn) {
 }
 
 TEST(RecordWriterTest, ReportsWhatItCannotWrite) {
-  EXPECT_ERROR(RecordWriter("/no/such/folder/f"), ErrorKind::kRuntimeFailure,
+  EXPECT_ERROR(RecordWriter(FileSystem::Default(), "/no/such/folder/f"), ErrorKind::kRuntimeFailure,
                HasSubstr("cannot open /no/such/folder/f for appending: No such file or directory"));
-  RecordWriter full("/dev/full");
+  RecordWriter full(FileSystem::Default(), "/dev/full");
   EXPECT_ERROR(full.Write("x"), ErrorKind::kRuntimeFailure, HasSubstr("cannot write to /dev/full: No space left"));
 }
 

@@ -55,14 +55,14 @@ class TensorBoardSinkTest : public ::testing::Test {
 };
 
 TEST_F(TensorBoardSinkTest, BeginsWithTheVersionAndTheFirstStep) {
-  const TensorBoardSink sink(file_, 41, clock_);
+  const TensorBoardSink sink(FileSystem::Default(), file_, 41, clock_);
   EXPECT_EQ(Written().events,
             (std::vector<json>{{{"wall_time", 1700000000.5}, {"file_version", "brain.Event:2"}},
                                {{"wall_time", 1700000001.0}, {"step", 41}, {"session_log", {{"status", 1}}}}}));
 }
 
 TEST_F(TensorBoardSinkTest, WritesTrainingScalarsAsTheyHappen) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   sink.OnTrain({.step = 50, .loss = 0.25, .lr = 0.5, .grad_norm = 2, .units_per_s = 1000});
   EXPECT_EQ(LastScalars(),
             (std::map<std::string, double>{
@@ -82,14 +82,14 @@ TEST_F(TensorBoardSinkTest, WritesTrainingScalarsAsTheyHappen) {
 }
 
 TEST_F(TensorBoardSinkTest, RoundsToSinglePrecision) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   sink.OnTrain({.step = 1, .loss = 0.1, .lr = 1e-3});
   EXPECT_EQ(LastScalars().at("train/loss"), static_cast<double>(0.1f));
   EXPECT_EQ(LastScalars().at("train/lr"), static_cast<double>(1e-3f));
 }
 
 TEST_F(TensorBoardSinkTest, WritesEvaluations) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   sink.OnEval({.step = 7, .loss = 1.5, .details = {{"accuracy", 0.75}, {"other", -2}}});
   EXPECT_EQ(LastScalars(),
             (std::map<std::string, double>{{"eval/loss", 1.5}, {"eval/accuracy", 0.75}, {"eval/other", -2}}));
@@ -97,7 +97,7 @@ TEST_F(TensorBoardSinkTest, WritesEvaluations) {
 }
 
 TEST_F(TensorBoardSinkTest, WritesEverythingThatIsKnownOfALayer) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   sink.OnSparsity({.step = 3,
                    .layer = "blocks.0.mlp.c_fc",
                    .retained_l1 = 0.75,
@@ -122,7 +122,7 @@ TEST_F(TensorBoardSinkTest, WritesEverythingThatIsKnownOfALayer) {
 }
 
 TEST_F(TensorBoardSinkTest, WritesHistogramsOfWeightsAndGradients) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   const Tensor weight = Tensor::FromVector<float>({-2, 0.5, 0.5, 3}, {2, 2});
   sink.OnTensor({4, TensorMetrics::Kind::kWeight, "head.weight", weight});
   sink.OnTensor({4, TensorMetrics::Kind::kGradient, "head.weight", Tensor::Zeros({5})});
@@ -150,14 +150,14 @@ TEST_F(TensorBoardSinkTest, WritesHistogramsOfWeightsAndGradients) {
 }
 
 TEST_F(TensorBoardSinkTest, AnEmptyTensorHasAnEmptyHistogram) {
-  TensorBoardSink sink(file_, 1, clock_);
+  TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
   sink.OnTensor({1, TensorMetrics::Kind::kWeight, "none", Tensor::Zeros({0})});
   EXPECT_EQ(Written().Find("weights/none"), (std::vector<std::pair<int64_t, json>>{{1, json::object()}}));
 }
 
 TEST_F(TensorBoardSinkTest, AKillLosesAtMostTheLastRecord) {
   {
-    TensorBoardSink sink(file_, 1, clock_);
+    TensorBoardSink sink(FileSystem::Default(), file_, 1, clock_);
     for (int64_t step = 1; step <= 3; ++step) sink.OnEval({.step = step, .loss = 1});
   }
   const std::string whole = ReadTextFile(file_);
@@ -169,7 +169,7 @@ TEST_F(TensorBoardSinkTest, AKillLosesAtMostTheLastRecord) {
 
 // That the reader can find faults at all.
 TEST_F(TensorBoardSinkTest, TheReaderNoticesAFlippedBit) {
-  TensorBoardSink(file_, 1, clock_).OnEval({.step = 1, .loss = 1});
+  TensorBoardSink(FileSystem::Default(), file_, 1, clock_).OnEval({.step = 1, .loss = 1});
   const std::string whole = ReadTextFile(file_);
   for (const size_t at : {size_t{0}, size_t{8}, size_t{12}, whole.size() - 30, whole.size() - 1}) {
     std::string damaged = whole;
@@ -180,9 +180,10 @@ TEST_F(TensorBoardSinkTest, TheReaderNoticesAFlippedBit) {
 }
 
 TEST(TensorBoardSinkErrorsTest, ReportsWhatItCannotWrite) {
-  EXPECT_ERROR(TensorBoardSink("/no/such/folder/e", 1), ErrorKind::kRuntimeFailure,
+  EXPECT_ERROR(TensorBoardSink(FileSystem::Default(), "/no/such/folder/e", 1), ErrorKind::kRuntimeFailure,
                HasSubstr("cannot open /no/such/folder/e"));
-  EXPECT_ERROR(TensorBoardSink("/dev/full", 1), ErrorKind::kRuntimeFailure, HasSubstr("cannot write to /dev/full"));
+  EXPECT_ERROR(TensorBoardSink(FileSystem::Default(), "/dev/full", 1), ErrorKind::kRuntimeFailure,
+               HasSubstr("cannot write to /dev/full"));
 }
 
 }  // namespace

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+namespace twofour {
+
+enum class LockKind { kExclusive, kShared };
+enum class LockResult {
+  kTaken,
+  kHeldElsewhere,
+  kUnsupported,  ///< This file system has no locks.
+};
+/// Whether a file that is to be locked is made where there is none.
+enum class MakeFile { kNo, kYes };
+
+/// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives. The kernel drops
+/// it when the process ends, however it ends. It goes along when the file or directory is renamed.
+class FileLock {
+ public:
+  FileLock() = default;
+  virtual ~FileLock() = default;
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+};
+
+struct LockAttempt {
+  LockResult result = LockResult::kUnsupported;
+  std::unique_ptr<FileLock> lock;  ///< Null unless it was taken.
+};
+
+namespace internal {
+
+/// FileSystem::TryLock of the machine's own file system.
+LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make);
+
+}  // namespace internal
+}  // namespace twofour
