@@ -22,7 +22,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The libraries are unpacked, not installed: installed beside the native ones, they would need exactly the same versions.
+# The libraries are unpacked, not installed. Installed beside the native ones, they would need the very same versions.
 if [ ! -e "$sysroot/complete" ]; then
   packages=(
     libhwy-dev:arm64 libhwy1:arm64 libfmt-dev:arm64 libfmt9:arm64 libgtest-dev:arm64 libgmock-dev:arm64

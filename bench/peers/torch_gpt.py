@@ -144,7 +144,8 @@ class Mlp(torch.nn.Module):
     def __init__(self, width, activation):
         super().__init__()
         swiglu = activation == "swiglu"
-        hidden = -(-8 * width // 48) * 16 if swiglu else 4 * width  # 8/3 width, rounded up to a multiple of 16: about as many weights.
+        # With SwiGLU 8/3 width, rounded up to a multiple of 16: about as many weights.
+        hidden = -(-8 * width // 48) * 16 if swiglu else 4 * width
         self.activation = activation
         self.c_gate = linear(width, hidden) if swiglu else None
         self.c_fc, self.c_proj = linear(width, hidden), linear(hidden, width)
