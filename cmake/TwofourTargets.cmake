@@ -16,7 +16,7 @@ add_library(twofour_compile_options INTERFACE)
 target_compile_options(twofour_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                                          -Woverloaded-virtual $<$<BOOL:${TWOFOUR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(twofour_compile_options INTERFACE -Wno-restrict)  # False warnings (GCC bug 105651).
+  target_compile_options(twofour_compile_options INTERFACE -Wno-restrict)  # Warns falsely (GCC bug 105651).
 endif()
 # Without this the compiler could contract a*b+c to a fused multiply-add, and results would depend on the build.
 target_compile_options(twofour_compile_options INTERFACE -ffp-contract=off)
@@ -117,7 +117,8 @@ function(twofour_add_tests name)
   if(NOT OpenMP::OpenMP_CXX IN_LIST ARG_DEPENDS)
     target_precompile_headers(twofour_${name}_tests REUSE_FROM twofour_test_headers)
   else()
-    target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)  # Another flag.
+    # OpenMP adds a compiler flag, so the shared precompiled header does not fit.
+    target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
   endif()
   twofour_compile_tests_cheaply(twofour_${name}_tests)
   if(TWOFOUR_JOIN_TESTS)
