@@ -1,6 +1,6 @@
-// One training step of a Gpt: forward, loss, backward, clipping and AdamW; mask search and packing included where it is
-// sparse. Dense and sparse in turn, and beside them the dense model's MLPs alone, to know what share of a step they
-// are.
+// Times one training step of a Gpt: forward, loss, backward, clipping and AdamW, and for the sparse one also mask
+// search and packing. Dense and sparse take turns. The MLPs of each model also run alone, to find their share of a
+// step.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -90,7 +90,7 @@ class MlpPasses {
       x_.ZeroGrad();
       for (Tensor& parameter : mlp->Parameters()) {
         parameter.ZeroGrad();
-        parameter.mutable_data<float>();  // As an optimizer would write: masks and packed weights are out of date.
+        parameter.mutable_data<float>();  // Like an optimizer's write: makes masks and packed weights out of date.
       }
       mlp->Forward(x_).Backward(dy_);
     }
@@ -118,7 +118,7 @@ void Run(const Arguments& arguments) {
   for (const std::string& variant : variants) {
     steps.push_back(std::make_unique<TrainingStep>(arguments, variant == "sparse"));
     rounds.Add(variant, [step = steps.back().get()] { step->Run(); });
-    if (!arguments.only.empty()) continue;  // Its memory is to be that of training alone.
+    if (!arguments.only.empty()) continue;  // So that the peak memory is that of training alone.
     mlps.push_back(std::make_unique<MlpPasses>(arguments, steps.back()->gpt()));
     rounds.Add(variant + " MLPs", [passes = mlps.back().get()] { passes->Run(); });
   }

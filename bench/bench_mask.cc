@@ -1,5 +1,5 @@
-// What a mask costs: searching it and packing a weight by it, in nanoseconds for a 4x4 tile on one thread, for every
-// kernel that runs here.
+// Times what a mask costs: the search for it, and packing a weight by it. In nanoseconds for each 4x4 tile, on one
+// thread, for every kernel that runs here.
 #include <fmt/format.h>
 
 #include "twofour/core/isa.h"

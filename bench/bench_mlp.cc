@@ -1,9 +1,9 @@
-// One training step of an MLP with ReLU^2: forward, backward to the input and to all parameters; mask search and all
-// packing included, no optimizer. Three variants in turn: dense libraries, twofour dense, twofour sparse. With --adamw
-// the step ends with AdamW's update, and only twofour's two variants take part.
+// Times one training step of an MLP with ReLU^2: forward, backward to the input and to all parameters, with mask search
+// and all packing, without an optimizer. Three variants take turns: dense libraries, twofour dense, twofour sparse.
+// With --adamw the step ends with AdamW's update, and only twofour's two variants take part.
 //
-// A given share of active hidden units is reached by shifting the pre-activations through c_fc's bias, the same in all
-// variants: the zeros that ReLU^2 leaves are then its own.
+// To reach a given share of active hidden units, c_fc's bias shifts the pre-activations, by the same value in all
+// variants. So the zeros really come from ReLU^2.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -41,12 +41,12 @@ struct Arguments {
   bool adamw = false, check = false;
 };
 
-// Timing peers to choose among them needs fewer rounds than the comparison with the chosen ones.
+// Choosing the fastest peers needs fewer rounds than the comparison with them.
 constexpr int kMaxChoosingRounds = 3;
-// Largest difference that --check lets pass, as a share of the largest element: sums of up to 65536 products in
-// different orders.
+// The largest difference that --check allows, as a share of the largest element. Results differ because sums of up to
+// 65536 products are taken in different orders.
 constexpr double kTolerance = 1e-4;
-// AdamW's work does not depend on it, and weights stay what they are: every step of a variant is the same step.
+// With 0 the weights never change, so every step of a variant is the same step. AdamW's work does not depend on it.
 constexpr double kLearningRate = 0;
 
 nn::Mlp MakeMlp(const MlpShape& shape) {
@@ -64,7 +64,7 @@ MlpParameters GradientsOf(const nn::Module& mlp) {
   return {p.c_fc_weight.grad(), p.c_fc_bias.grad(), p.c_proj_weight.grad(), p.c_proj_bias.grad()};
 }
 
-/// A step of twofour's own, through autograd.
+/// A step by twofour, through autograd.
 class TwofourMlpStep {
  public:
   TwofourMlpStep(nn::Mlp& mlp, const Tensor& x, const Tensor& dy, bool adamw) : mlp_(mlp), x_(x.Clone()), dy_(dy) {
@@ -76,7 +76,7 @@ class TwofourMlpStep {
     x_.ZeroGrad();
     for (Tensor& parameter : mlp_.Parameters()) {
       parameter.ZeroGrad();
-      // As an optimizer would write: masks and packed weights are now out of date.
+      // Like an optimizer's write: makes masks and packed weights out of date.
       if (!adamw_) parameter.mutable_data<float>();
     }
     y_ = mlp_.Forward(x_);
@@ -94,7 +94,7 @@ class TwofourMlpStep {
   std::optional<optim::AdamW> adamw_;
 };
 
-/// The output of c_fc, as it stands in the tree.
+/// The output of c_fc, which may be dense or sparse.
 Tensor PreActivation(nn::Mlp& mlp, const Tensor& x) {
   const NoGradGuard no_grad;
   Tensor result;
@@ -104,7 +104,7 @@ Tensor PreActivation(nn::Mlp& mlp, const Tensor& x) {
   return result;
 }
 
-/// What to add to all pre-activations so that this share of them is positive.
+/// The number to add to all pre-activations so that the share `density` of them is positive.
 float ShiftForDensity(const Tensor& pre_activation, double density) {
   std::vector<float> values = pre_activation.ToVector();
   const auto count = static_cast<double>(values.size());
@@ -119,7 +119,7 @@ double ShareOfPositive(const Tensor& tensor) {
   return static_cast<double>(positive) / static_cast<double>(tensor.numel());
 }
 
-/// The largest difference as a share of the largest element.
+/// The largest difference, as a share of the largest element of `expected`.
 double Difference(const Tensor& actual, const Tensor& expected) {
   double difference = 0, largest = 0;
   const float *a = actual.data<float>(), *e = expected.data<float>();
@@ -152,8 +152,8 @@ class MlpBench {
     density_ = ShareOfPositive(PreActivation(sparse_, x_));
   }
 
-  /// Runs all variants once and compares: dense ones with each other, the sparse one with dense products of masked
-  /// weights. Throws Error where a result differs by more than rounding.
+  /// Runs all variants once and compares them: the dense ones with each other, the sparse one with dense products of
+  /// masked weights. Throws Error if a result differs by more than rounding.
   void Check() {
     dense_step_.Run();
     peer_step_->Run(ParametersOf(dense_), x_, dy_);
@@ -236,7 +236,7 @@ class MlpBench {
     std::cerr << fmt::format("check: {} agrees with the dense library\n", variant);
   }
 
-  /// Both layers, packed for all that the step does with them.
+  /// Counts both layers, packed for all products of the step.
   double PackedBytesPerDenseByte() const {
     double packed = 0, dense = 0;
     for (const auto& [weight, x, y] : {std::tuple(ParametersOf(sparse_).c_fc_weight, shape_.in, shape_.hidden),

@@ -1,8 +1,8 @@
-// The three products of one linear: twofour's, with its weight 2:4 sparse and dense, against dense libraries.
+// Times the three products of one linear: twofour with a 2:4 sparse and with a dense weight, against dense libraries.
 //
-// A sparse time holds everything from a row-major input to a row-major output and packing the weight for this
-// direction, as a training step that changes the weight must; searching the mask is bench_mask's. The peers are given
-// more: their weight is packed beforehand, outside of what is timed.
+// A sparse time includes everything from a row-major input to a row-major output, and packing the weight for this
+// direction, because a training step changes the weight. It does not include the search for the mask, which bench_mask
+// times. The peers get an advantage: their weight is packed beforehand, outside of the time.
 #include <fmt/format.h>
 
 #include "twofour/core/isa.h"
@@ -30,7 +30,7 @@ constexpr const char* kDense = "twofour dense";
 constexpr const char* kSparse = "twofour sparse";
 constexpr const char* kPacking = "packing";
 
-/// A, B and C of one product, as in PeerProduct.
+/// A, B and C of one product: see PeerProduct.
 struct Operands {
   const float *a, *b;
   float* c;

@@ -1,5 +1,5 @@
-# Finds oneDNN by header and library. Debian's own dnnl-config.cmake also demands OpenCL's headers, which twofour
-# has no use for. Defines OneDNN::OneDNN.
+# Finds oneDNN by header and library, and defines OneDNN::OneDNN. Debian's own dnnl-config.cmake is not used, because it
+# also demands OpenCL's headers.
 find_path(OneDNN_INCLUDE_DIR NAMES oneapi/dnnl/dnnl.h)
 find_library(OneDNN_LIBRARY NAMES dnnl)
 include(FindPackageHandleStandardArgs)

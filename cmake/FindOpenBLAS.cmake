@@ -1,8 +1,8 @@
-# Finds OpenBLAS, which benchmarks measure against. Defines OpenBLAS::OpenBLAS.
+# Finds OpenBLAS, which benchmarks measure against, and defines OpenBLAS::OpenBLAS.
 #
-# The build that takes its threads from OpenMP is preferred: it then shares one pool of threads with oneDNN.
-# The build with threads of its own would add a second pool, and while one pool computes, the threads of the other still
-# spin on the same processors for a while: whoever comes next in turn would be measured too slow.
+# Prefers the build that takes its threads from OpenMP, because it shares one pool of threads with oneDNN. The build
+# with threads of its own adds a second pool. While one pool computes, the threads of the other one still spin on the
+# same processors for a while, so the variant that comes next would be measured too slow.
 find_library(OpenBLAS_LIBRARY NAMES openblas PATH_SUFFIXES openblas-openmp openblas-pthread)
 find_path(OpenBLAS_INCLUDE_DIR NAMES cblas.h
           PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp openblas-openmp

@@ -1,4 +1,4 @@
-# Every dependency is found here and nowhere else; docs/architecture.md says what each is for.
+# All dependencies are found here and nowhere else. docs/architecture.md says what each one is for.
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(fmt REQUIRED)
 find_package(hwy REQUIRED)
@@ -26,7 +26,7 @@ if(TWOFOUR_WITH_ONEDNN)
     message(STATUS "oneDNN not found: dense products run through Eigen")
   endif()
 endif()
-# Instrumented, a benchmark would measure the instruments.
+# No benchmarks under sanitizers: they would measure the instrumentation.
 if(TWOFOUR_BUILD_BENCHMARKS AND NOT TWOFOUR_SANITIZE)
   find_package(OpenBLAS)
   find_package(CLI11 REQUIRED)

@@ -1,9 +1,10 @@
-# `cmake --install` puts the libraries, their headers, the trainer and a package that find_package(twofour) finds.
+# `cmake --install` installs the libraries, their headers, the trainer and a package for find_package(twofour).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/twofour)
-# Each library in an export of its own: whoever asks for nn needs nothing of what train is linked to.
+# Each library has an export of its own, so that a project that asks for nn does not need the libraries that train is
+# linked to.
 foreach(layer IN LISTS TWOFOUR_LAYERS)
   install(TARGETS twofour_${layer} EXPORT twofour_${layer} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
                                                            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -18,7 +19,7 @@ if(TWOFOUR_BUILD_TRAINER)
   install(TARGETS trainer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-# The program's headers are its own; those that only a file made of Highway's vectors can include are nobody else's.
+# Leaves out the program's headers, which are internal, and those that only a file with Highway's vectors can include.
 install(DIRECTORY ${TWOFOUR_LAYERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour FILES_MATCHING PATTERN "*.h"
         PATTERN "program" EXCLUDE PATTERN "*-inl.h" EXCLUDE PATTERN "simd_table.h" EXCLUDE
         PATTERN "simd_targets.h" EXCLUDE)
@@ -27,7 +28,7 @@ if("nn" IN_LIST TWOFOUR_LAYERS AND "optim" IN_LIST TWOFOUR_LAYERS)
 endif()
 
 if(NOT DEFINED BUILD_SHARED_LIBS)
-  set(BUILD_SHARED_LIBS OFF)  # To be written down as such.
+  set(BUILD_SHARED_LIBS OFF)  # So that the package's config says OFF and not nothing.
 endif()
 configure_package_config_file(cmake/twofourConfig.cmake.in ${PROJECT_BINARY_DIR}/twofourConfig.cmake
                               INSTALL_DESTINATION ${package_dir})

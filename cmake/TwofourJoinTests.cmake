@@ -1,15 +1,15 @@
-# twofour_join_tests(TARGET SOURCES...): compiles up to eight test files as one (CMake's unity build), which compiles the
-# templates that they share only once. Files that define the same name, such as a helper in an unnamed namespace, are
+# twofour_join_tests(TARGET SOURCES...): compiles up to eight test files as one (CMake's unity build). So the templates
+# that they share are compiled only once. Files that define the same name, such as a helper in an unnamed namespace, are
 # never joined. TWOFOUR_JOIN_TESTS=OFF compiles each file alone, as the clang preset does.
 
-# The names that a file defines from the first column on, where clang-format puts what is in a namespace. It may find
-# too many, in raw strings for example: then there are fewer files that it can be joined with.
+# Finds the names whose definitions begin in the first column, where clang-format puts definitions in a namespace. It
+# may find too many names, for example in raw strings. Then the file can only be joined with fewer others.
 function(twofour_names_defined_in text result)
   string(REGEX MATCHALL "\n(class|struct|enum class|enum|#define) [A-Za-z0-9_]+" types "${text}")
   string(REGEX MATCHALL "\nusing [A-Za-z0-9_]+ =" aliases "${text}")
   string(REGEX MATCHALL "\nMATCHER[A-Z0-9_]*\\([A-Za-z0-9_]+" matchers "${text}")
   string(REGEX MATCHALL "\n[A-Za-z][A-Za-z0-9_:<>,*& ]* [A-Za-z_][A-Za-z0-9_]*" others "${text}")
-  string(REGEX MATCHALL ", k[A-Z][A-Za-z0-9]* =" constants "${text}")  # Behind the first of a line.
+  string(REGEX MATCHALL ", k[A-Z][A-Za-z0-9]* =" constants "${text}")  # Constants after the first one of a line.
   list(FILTER others EXCLUDE REGEX "^\n(class|struct|enum|using|namespace|template|MATCHER|[A-Z_]*TEST)")
   set(names ${types} ${aliases} ${matchers} ${others} ${constants})
   list(TRANSFORM names REPLACE " =$" "")
@@ -17,7 +17,8 @@ function(twofour_names_defined_in text result)
   set(${result} ${names} PARENT_SCOPE)
 endfunction()
 
-# The names that it takes from other namespaces: two files may take the same, but one must not define what another takes.
+# Finds the names that a file takes from other namespaces with `using`. Two files may take the same name, but one file
+# must not define a name that another one takes.
 function(twofour_names_used_in text result)
   string(REGEX MATCHALL "\nusing [A-Za-z0-9_:]+::[A-Za-z0-9_]+" names "${text}")
   list(TRANSFORM names REPLACE "^.*:" "")
@@ -30,7 +31,7 @@ function(twofour_join_tests target)
   foreach(source IN LISTS ARGN)
     file(READ ${source} text)
     if(text MATCHES "foreach_target")
-      continue()  # It includes itself.
+      continue()  # Such a file includes itself.
     endif()
     twofour_names_defined_in("\n${text}" defined)
     twofour_names_used_in("\n${text}" used)
@@ -56,9 +57,10 @@ function(twofour_join_tests target)
     list(APPEND used_${group} ${used})
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
   endforeach()
+  # In a joined file, local names may shadow names of another test file.
   set_target_properties(${target} PROPERTIES
     UNITY_BUILD ON UNITY_BUILD_MODE GROUP
-    UNITY_BUILD_CODE_BEFORE_INCLUDE "#pragma GCC diagnostic ignored \"-Wshadow\"")  # Of one file's names by another's.
-  # Names that are added to a file may part it from its group.
+    UNITY_BUILD_CODE_BEFORE_INCLUDE "#pragma GCC diagnostic ignored \"-Wshadow\"")
+  # Configures again when a file changes, because new names may exclude it from its group.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
 endfunction()

@@ -1,4 +1,4 @@
-# TWOFOUR_LAYERS: the layers to build, lowest first: those of TWOFOUR_COMPONENTS and those that they use.
+# Sets TWOFOUR_LAYERS, the layers to build, lowest first: those in TWOFOUR_COMPONENTS and those that they use.
 set(known core sparse nn optim train)
 set(TWOFOUR_USES_sparse core)
 set(TWOFOUR_USES_nn core sparse)
@@ -19,7 +19,7 @@ foreach(layer IN LISTS known)
   endif()
 endforeach()
 
-# Programs need what they are made of.
+# Turns off the programs whose layers are not built.
 function(twofour_turn_off_without option)
   foreach(layer IN LISTS ARGN)
     if(${option} AND NOT layer IN_LIST TWOFOUR_LAYERS)

@@ -1,9 +1,11 @@
-# twofour_add_layer(NAME DEPENDS ...): one folder of the tree, but for the folder EXCLUDE in it, as the library
-# twofour::NAME, static unless BUILD_SHARED_LIBS is on.
-# twofour_add_tests(NAME DEPENDS ...): the folder NAME of tests, or FOLDER without the folder EXCLUDE in it, as one
-# GoogleTest program. With CONFIGURATIONS they run only in those (`ctest -C`), and nothing builds the program unasked.
+# twofour_add_layer(NAME DEPENDS ...): makes the library twofour::NAME from the current folder, without its subfolder
+# EXCLUDE. Static unless BUILD_SHARED_LIBS is on.
+# twofour_add_tests(NAME DEPENDS ...): makes one GoogleTest program from the folder NAME (or FOLDER) of tests, without
+# its subfolder EXCLUDE. With CONFIGURATIONS the tests run only in those (`ctest -C`), and the program is not part of
+# the default build.
 
-# `#include "twofour/core/tensor.h"` reads the same in the tree and installed: the build tree holds links to the folders.
+# Makes `#include "twofour/core/tensor.h"` work in the tree as it does when installed: the build folder holds links to
+# the layers.
 set(TWOFOUR_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${TWOFOUR_INCLUDE_ROOT}/twofour)
 foreach(entry IN LISTS TWOFOUR_LAYERS ITEMS twofour.h)
@@ -14,38 +16,40 @@ add_library(twofour_compile_options INTERFACE)
 target_compile_options(twofour_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                                          -Woverloaded-virtual $<$<BOOL:${TWOFOUR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(twofour_compile_options INTERFACE -Wno-restrict)  # Phantoms in std::string (GCC bug 105651).
+  target_compile_options(twofour_compile_options INTERFACE -Wno-restrict)  # Warns falsely (GCC bug 105651).
 endif()
-# Contracting a*b+c to a fused multiply-add at the compiler's whim would make results depend on the build.
+# Without this the compiler could contract a*b+c to a fused multiply-add, and results would depend on the build.
 target_compile_options(twofour_compile_options INTERFACE -ffp-contract=off)
 if(TWOFOUR_SANITIZE)
   add_compile_options(-fsanitize=${TWOFOUR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TWOFOUR_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-Wno-maybe-uninitialized)  # GCC 12 sees phantoms inside <regex> once it is instrumented.
+    add_compile_options(-Wno-maybe-uninitialized)  # GCC 12 warns falsely inside <regex> when it is instrumented.
   endif()
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    # Instrumented, kernels take minutes to compile. Two instruction sets suffice to check what is written once for all:
-    # AVX2, and SSE4 with the short vectors of the portable kernels. Those themselves, whose operations are loops, take up
-    # to ten times as long: with SSE4 (as Highway defines it) as the least, Highway leaves them out.
+    # Instrumented kernels take minutes to compile. Kernels are written once for all instruction sets, so two of them
+    # suffice for checks: AVX2, and SSE4, whose vectors are as short as those of the portable kernels. The portable
+    # kernels themselves compute with loops and take up to ten times as long. With SSE4 (as Highway defines it) as the
+    # baseline, Highway leaves them out.
     add_compile_options(-msse4.2 -mpclmul -maes)
     add_compile_definitions(TWOFOUR_FEW_TARGETS)
   endif()
 endif()
 
-# Without optimisation some of GCC's intrinsics are macros. Behind a precompiled header GCC 12 takes them for functions
-# all the same, and kernels do not compile.
+# Without optimisation some of GCC's intrinsics are macros. After a precompiled header GCC 12 still takes them for
+# functions, and kernels do not compile.
 set(TWOFOUR_PRECOMPILES_HEADERS ON)
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}" MATCHES "-O[1-3sgf]")
   set(TWOFOUR_PRECOMPILES_HEADERS OFF)
 endif()
 
-# What libraries of twofour have in common, installed or not.
+# Compile settings that all libraries of twofour share, installed or not.
 function(twofour_compile_as_ours target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:twofour_compile_options>)
-  # Reading these takes more than half of a usual file's compilation. No JSON, CLI11 or regular expressions among them:
-  # each file would instantiate all that those headers instantiate. The tsan preset goes without, to find what is missing.
+  # Reading these headers takes more than half of the time to compile a usual file. JSON, CLI11 and regular expressions
+  # are not among them, because each file would then instantiate their templates. The tsan preset precompiles nothing,
+  # to find missing includes.
   if(TWOFOUR_PRECOMPILES_HEADERS)
     target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory>
                                                 <string> <vector> <fmt/format.h>)
@@ -60,8 +64,8 @@ function(twofour_add_layer name)
   endif()
   add_library(twofour_${name} ${sources})
   add_library(twofour::${name} ALIAS twofour_${name})
-  # Below 1.0 a minor version may change the interface, as find_package's check (SameMinorVersion) knows. Shared
-  # libraries find one another in the folder that they are in.
+  # Below 1.0 a minor version may change the interface; find_package's check (SameMinorVersion) agrees. Shared libraries
+  # look for one another in their own folder.
   set_target_properties(twofour_${name} PROPERTIES
     EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
@@ -71,17 +75,17 @@ function(twofour_add_layer name)
   twofour_compile_as_ours(twofour_${name})
 endfunction()
 
-# Under sanitizers, optimising code that is made of other libraries' templates (GoogleTest's, CLI11's, JSON's) takes most
-# of the build, and none of it computes: such targets are compiled without optimisation there.
+# Under sanitizers, optimising templates of other libraries (GoogleTest, CLI11, JSON) takes most of the build, and that
+# code does no heavy computing. So such targets are compiled without optimisation there.
 function(twofour_compile_cheaply target)
   if(TWOFOUR_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
   endif()
 endfunction()
 
-# Tests themselves need no speed in any build; at -O3 GCC 12 also sees overflows in std::string that are not there.
-# Checks of every access through a pointer are a third of what their compilation takes under UBSan. AddressSanitizer
-# finds most of what they find, and the layers keep them.
+# Test code needs no speed in any build, and at -O3 GCC 12 also warns of overflows in std::string that are not there.
+# Under UBSan a third of the time to compile tests goes into checks of every access through a pointer, so tests go
+# without. AddressSanitizer finds most of the same faults, and the layers keep the checks.
 function(twofour_compile_tests_cheaply target)
   target_compile_options(${target} PRIVATE -O0)
   if(TWOFOUR_SANITIZE MATCHES "undefined")
@@ -93,7 +97,7 @@ function(twofour_add_tests name)
   cmake_parse_arguments(ARG "" "FOLDER;EXCLUDE" "CONFIGURATIONS;DEPENDS" ${ARGN})
   foreach(library IN LISTS ARG_DEPENDS)
     if(NOT TARGET ${library})
-      return()  # Not among TWOFOUR_COMPONENTS.
+      return()  # TWOFOUR_COMPONENTS leaves it out.
     endif()
   endforeach()
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
@@ -113,13 +117,14 @@ function(twofour_add_tests name)
   if(NOT OpenMP::OpenMP_CXX IN_LIST ARG_DEPENDS)
     target_precompile_headers(twofour_${name}_tests REUSE_FROM twofour_test_headers)
   else()
-    target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)  # Its flag is another.
+    # OpenMP adds a compiler flag, so the shared precompiled header does not fit.
+    target_precompile_headers(twofour_${name}_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
   endif()
   twofour_compile_tests_cheaply(twofour_${name}_tests)
   if(TWOFOUR_JOIN_TESTS)
     twofour_join_tests(twofour_${name}_tests ${sources})
   endif()
-  # A process for each of 1800 tests would take minutes to start them, under sanitizers: each part is every eighth test.
+  # Under sanitizers, starting a process for each of 1800 tests would take minutes. So each part runs every eighth test.
   set(parts 8)
   set(configurations "")
   if(ARG_CONFIGURATIONS)

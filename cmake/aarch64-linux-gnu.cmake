@@ -1,5 +1,5 @@
-# Toolchain: Debian's cross compiler for 64-bit ARM, libraries from the folder SYSROOT, programs run under emulation.
-# scripts/test_neon.sh makes such a folder.
+# A toolchain with Debian's cross compiler for 64-bit ARM. Libraries come from the folder SYSROOT, which
+# scripts/test_neon.sh makes, and programs run under emulation.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

@@ -1,4 +1,4 @@
-// Trains an MLP with 2:4 sparse weights on a toy regression, in a program of one's own.
+// A program that embeds twofour: it trains an MLP with 2:4 sparse weights on a toy regression.
 #include <cstdio>
 #include <exception>
 
@@ -31,7 +31,7 @@ int Train() {
   }
   std::printf("loss %.5f -> %.5f\n", first_loss, last_loss);
 
-  // Back to nn::Linear, the weights keeping their 2:4 zeros.
+  // Turns the layers back into nn::Linear. The weights keep their 2:4 zeros.
   nn::SwapSemiSparseLinearWithLinear(mlp, /*apply_mask=*/true);
   for (const NamedTensor& parameter : mlp.NamedParameters()) {
     if (parameter.tensor.rank() != 2) continue;

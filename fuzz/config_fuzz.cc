@@ -20,8 +20,8 @@ std::vector<std::string> Lines(const std::string& text) {
 
 }  // namespace
 
-/// Any text is a config or an Error; what parses can be overridden, spelled out, printed and read back. Text after a
-/// NUL byte is taken as a list of --set, one in a line.
+/// Any text must be a config or give an Error. A config that parses can be overridden, spelled out, printed and read
+/// back. Text after a NUL byte is a list of --set, one in each line.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   const std::string text(reinterpret_cast<const char*>(data), size);

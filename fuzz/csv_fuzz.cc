@@ -26,7 +26,7 @@ void Check(const CsvTable& table) {
   for (int32_t label : table.labels) assert(label >= 0 && static_cast<size_t>(label) < table.label_names.size());
 }
 
-/// What is computed from a table, and told of it.
+/// Makes the notes and the scaling of a table.
 void Use(const CsvTable& table, const CsvOptions& options) {
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
@@ -42,8 +42,8 @@ void Use(const CsvTable& table, const CsvOptions& options) {
 
 }  // namespace
 
-/// Any text is a table of finite numbers, of which can be told what is odd about it, or an Error. The first byte
-/// chooses the options. Text after a NUL byte is a second file, to evaluate on.
+/// Any text must be a table of finite numbers, for which notes can be made, or give an Error. The first byte chooses
+/// the options. Text after a NUL byte is a second file, to evaluate on.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   constexpr CsvOptions::Header kHeaders[] = {CsvOptions::Header::kAuto, CsvOptions::Header::kYes,

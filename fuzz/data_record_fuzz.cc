@@ -9,8 +9,8 @@
 #include "twofour/train/data_difference.h"
 #include "twofour/train/data_record.h"
 
-/// Any text is a data.json, of which the same is read again when it is written, or an Error. Text after a NUL byte is
-/// another that it is compared with.
+/// Any text must be a data.json that reads back the same when it is written, or give an Error. Text after a NUL byte is
+/// a second data.json to compare with.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   const std::string_view text(reinterpret_cast<const char*>(data), size);

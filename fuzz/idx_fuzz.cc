@@ -6,7 +6,7 @@
 #include "twofour/core/error.h"
 #include "twofour/train/data/idx.h"
 
-/// Any bytes are an array whose size its dimensions announce, or an Error.
+/// Any bytes must be an array of the size that its dimensions announce, or give an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const twofour::train::IdxArray array = twofour::train::ParseIdx(std::as_bytes(std::span(data, size)), "fuzz");

@@ -10,7 +10,7 @@
 #include "twofour/train/program/report/csv.h"
 #include "twofour/train/program/report/page.h"
 
-/// Any text is the metrics of a run, of finite numbers, from which a report can be made, or an Error.
+/// Any text must be the metrics of a run, with finite numbers, from which a report can be made, or give an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   RunRecord run{.folder = "fuzz", .config = WithDefaults(ParseTextConfig("name: 'fuzz'", "config")), .finished = true};

@@ -6,8 +6,8 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
 
-/// Any bytes are tensors that can be read and others that can be told of, no larger together than the file, or an
-/// Error.
+/// Any bytes must be a file of tensors, or give an Error. The tensors that are read are together no larger than the
+/// file; the others are skipped and can be described.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const twofour::SafetensorsFile file = twofour::ParseSafetensors(std::as_bytes(std::span(data, size)), "input");
@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const twofour::SkippedTensor& skipped : file.skipped) {
       assert(!twofour::Describe(skipped).empty() && file.Find(skipped.name) == nullptr);
     }
-  } catch (const twofour::Error&) {  // What a malformed file is to throw; anything else is a finding.
+  } catch (const twofour::Error&) {  // A malformed file must throw this. Anything else is a finding.
   }
   return 0;
 }

@@ -9,7 +9,8 @@
 #include "twofour/train/program/sweep/sweep_config.h"
 #include "twofour/train/program/sweep/variants.h"
 
-/// Any text is a sweep or an Error; the variants of a valid one can be told apart and refer to one another.
+/// Any text must be a sweep or give an Error. The variants of a valid sweep can be told apart and can refer to one
+/// another.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   try {

@@ -8,8 +8,8 @@
 #include "twofour/train/program/report/page.h"
 #include "twofour/train/program/sweep/sweep_record.h"
 
-/// Any text is the record of a sweep, which stays within its folder and reads back as it was written, or an Error; what
-/// it says of its runs can be shown on a page.
+/// Any text must be the record of a sweep or give an Error. A record stays within its folder, reads back as it was
+/// written, and its runs can be shown on a page.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   try {

@@ -9,8 +9,8 @@
 #include "twofour/train/data/utf8.h"
 #include "twofour/train/data/vocabulary.h"
 
-/// Any bytes are UTF-8 that is written back as it was read, or an Error; and a vocabulary that comes back from its own
-/// JSON and turns ids into text and back, or an Error.
+/// Any bytes must be UTF-8 that is written back as it was read, or give an Error. They must also be a vocabulary that
+/// reads back from its own JSON and turns ids into text and back, or give an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   const std::string_view text(reinterpret_cast<const char*>(data), size);

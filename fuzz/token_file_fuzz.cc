@@ -13,8 +13,8 @@
 #include "twofour/train/data/token_file.h"
 #include "twofour/train/data/token_header.h"
 
-/// Any file is tokens below the vocabulary's size, all of which can be read, or an Error. The first byte chooses the
-/// options.
+/// Any file must hold tokens below the vocabulary's size, all of which can be read, or give an Error. The first byte
+/// chooses the options.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
   if (size == 0) return 0;
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.eval_fraction = (1 + data[0] / 4) / 65.0;
   const std::span<const uint8_t> bytes(data + 1, size - 1);
 
-  // Here the sanitizer sees what is read beyond the end.
+  // On these bytes the sanitizer notices reads beyond the end.
   try {
     const auto file_size = static_cast<int64_t>(bytes.size());
     const int64_t header_bytes = TokenFileHeaderBytes(std::as_bytes(bytes), file_size, "fuzz");
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } catch (const twofour::Error&) {
   }
 
-  static const int fd = ::memfd_create("tokens", MFD_CLOEXEC);  // A file without a disk.
+  static const int fd = ::memfd_create("tokens", MFD_CLOEXEC);  // A file in memory.
   const bool is_written =
       ::ftruncate(fd, 0) == 0 && ::pwrite(fd, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size());
   if (!is_written) return 0;

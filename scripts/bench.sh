@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the release preset and measures every row of the tables in docs/performance.md: as the processor is, then with
-# AVX2 forced for twofour and for all peers. Writes JSON lines to FILE. scripts/bench.sh FILE [ROUNDS]
+# Builds the release preset and measures the tables of products, MLP steps and masks in docs/performance.md: first with
+# all that the processor can do, then with AVX2 forced for twofour and for all peers. Writes JSON lines to FILE.
+# scripts/bench.sh FILE [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +26,7 @@ all_rows() {
       measure "$bin/bench_spmm" --out "$out" --in "$in" --tokens 2048 --threads "$threads"
     done
     for density in "" "--activation-density 0.1"; do
-      # shellcheck disable=SC2086  # Two words or none.
+      # shellcheck disable=SC2086  # $density is two words or none.
       measure "$bin/bench_mlp" --in 768 --hidden 3072 --tokens 2048 --threads "$threads" $density
     done
   done

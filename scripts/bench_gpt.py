@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Training steps of one Gpt in PyTorch, twofour dense and twofour sparse, side by side: JSON lines to FILE.
 
-The three are processes of their own, so that each has its best settings and its own peak memory. They take turns, the
-median of a few steps timed in each, and ratios are taken within a round before their median is. Needs python3-torch and
-a build with benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
+Each of the three is a process of its own, so that it has its best settings and its own peak memory. They take turns,
+and each turn gives the median of a few steps. Ratios are taken within a round, and then their median. Needs
+python3-torch and a build with benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
 """
 import argparse
 import json

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Interrupts a training run at random moments, resumes it until it ends, and compares the result with an uninterrupted
-# run's: the model bit for bit, and the metrics but for speeds. Before that, runs with one and with two threads.
+# Interrupts a training run at random moments, resumes it until it ends, and compares the result with that of an
+# uninterrupted run: the model bit for bit, and the metrics except for speeds. Before that, it compares runs with one
+# and with two threads.
 # scripts/crash_test.sh [--with HOW] [ROUNDS] [SEED] [MODEL]
 #   HOW    KILL (the default)  SIGKILL
 #          HUP, INT, TERM, USR1, USR2, XCPU, ALRM, PWR
-#                              the signal; the run must end in order each time
-#          PIPE                whoever reads what the run prints dies; the run must go on to its end
+#                              the signal; the run must end properly each time
+#          PIPE                the reader of the run's output dies; the run must go on to its end
 #          FULL                the disk fills up; the run must say so and leave nothing half written. Needs a small
-#                              tmpfs: root, or a kernel that lets users mount one in a namespace (unshare -rm). Without,
-#                              a limit on the size of files takes its place.
+#                              tmpfs: root, or a kernel that lets users mount one in a namespace (unshare -rm).
+#                              Elsewhere a limit on the size of files takes its place.
 #          ALL                 KILL, HUP, USR1, XCPU, PIPE and FULL, ROUNDS of each
 #   MODEL  mlp (the default) or gpt
 set -euo pipefail
@@ -37,7 +38,7 @@ case $model in
   *) echo "MODEL is '$model', expected mlp or gpt" >&2; exit 2 ;;
 esac
 
-# Where users may not mount, they may in a namespace of their own: the script starts itself again in one.
+# Users who may not mount may still do so in a namespace of their own, so the script starts itself again in one.
 if [[ " ${ways[*]} " == *" FULL "* ]] && [ "$(id -u)" -ne 0 ] && [ -z "${CRASH_TEST_NAMESPACE:-}" ] &&
    unshare -rm true 2>/dev/null; then
   CRASH_TEST_NAMESPACE=1 exec unshare -rm "$0" --with "$how" "$rounds" "$seed" "$model"
@@ -64,15 +65,16 @@ fail() {
   exit 1
 }
 
-# A moment within about as long as a whole run takes here, and later ones the more often the run was interrupted: on a
-# busy machine it would else never get as far as its next checkpoint.
+# Sleeps for a random time, at first up to the time that a whole run takes here. After each interruption the limit
+# grows, because on a busy machine the run would otherwise never reach its next checkpoint.
 wait_a_moment() {
   local span=$((whole_ms * (4 + interruptions) / 4)) moment
   moment=$(((RANDOM * 32768 + RANDOM) % span))
   sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
 }
 
-# Starts or resumes the run, into $child. Background jobs of a script ignore INT, and those of nohup HUP: env undoes that.
+# Starts or resumes the run and sets $child. Background jobs of a script ignore INT, and those of nohup ignore HUP; env
+# undoes that.
 begin() {
   local command=("${train[@]}" --out "$run")
   if [ -e "$run/config.pbtxt" ]; then command=("$trainer" --resume "$run"); fi
@@ -89,7 +91,8 @@ await_end() {
   wait "$child" 2>/dev/null || status=$?
 }
 
-# What ended in order has left nothing half written; what was killed, nothing within its folder once it was resumed.
+# A run that ended properly must have left nothing half written. A killed run must have left nothing within its folder
+# once it was resumed.
 require_order() {
   local left where=$folder
   if [ "$way" = KILL ]; then where=$run; fi
@@ -106,7 +109,7 @@ by_signal() {
     if [ "$status" -eq 0 ]; then break; fi
     [ "$status" -eq $((128 + $(kill -l "$way"))) ] || fail "round $round: ended with $status"
     interruptions=$((interruptions + 1))
-    # Before it has printed anything, the program may not have got to the point of taking signals.
+    # Before it has printed anything, the program may not handle signals yet.
     if [ "$way" != KILL ] && [ -s "$work/log" ]; then
       stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$work/log")
       if [ -n "$stopped" ]; then
@@ -147,7 +150,7 @@ by_full_disk() {
   done
 }
 
-# A limit that the run meets at its first checkpoints, in its metrics or in its event file.
+# Sets a limit that the run reaches at its first checkpoints, in its metrics or in its event file.
 by_size_limit() {
   size_limit=$((1 + RANDOM % 200)) begin "$work/log"
   await_end
@@ -172,7 +175,7 @@ echo "threads 1 and 2: model.safetensors is bit-identical"
 
 has_disk=
 mkdir "$disk"
-# Room for a few checkpoints: what fills up must do so in a moment.
+# Small, with room for a few checkpoints, so that it fills up in a moment.
 if [[ " ${ways[*]} " == *" FULL "* ]]; then
   if mount -t tmpfs -o size=256m crash_test "$disk" 2>/dev/null; then
     has_disk=1

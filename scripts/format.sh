@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formats all C++ sources in place (new ones, too); with --check, only says which are not formatted, and fails if any is.
+# Formats all C++ sources in place, new ones included. With --check, it only lists unformatted places, and fails if
+# there are any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every parser of outside files for SECONDS_EACH (default 60) seconds: scripts/fuzz.sh [SECONDS_EACH]
-# Needs clang and its runtime (scripts/install_dependencies.sh --clang). It starts from the valid files in fuzz/corpus/
-# and elsewhere in the tree; inputs found are kept in build/fuzz/corpus/.
+# Needs clang and its runtime (scripts/install_dependencies.sh --clang). The fuzzers start from the valid files in
+# fuzz/corpus/ and elsewhere in the tree. Inputs that they find are kept in build/fuzz/corpus/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what twofour needs to build and test on Debian 12, where it is missing. Needs root or sudo only then.
-# With --clang, also what scripts/test_clang.sh and scripts/fuzz.sh need.
+# Installs the missing packages that twofour needs to build and test on Debian 12. Needs root or sudo only if some are
+# missing. With --clang, also those that scripts/test_clang.sh and scripts/fuzz.sh need.
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build clang-format
   libeigen3-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libhwy-dev libdnnl-dev libcli11-dev
   libfmt-dev nlohmann-json3-dev zlib1g-dev
-  python3  # Tests read TensorBoard's event files with it.
-  libopenblas-openmp-dev  # Benchmarks measure against it. With threads from OpenMP: see cmake/FindOpenBLAS.cmake.
+  python3  # For tests that read TensorBoard's event files.
+  libopenblas-openmp-dev  # For benchmarks. The build with OpenMP threads: see cmake/FindOpenBLAS.cmake.
 )
 case ${1:-} in
   "") ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes configs/data/spirals.csv: three interleaved spirals in the plane with noise, a class column by name."""
+"""Writes configs/data/spirals.csv: three interleaved spirals in the plane with noise, and a column of class names."""
 import math
 import pathlib
 import random

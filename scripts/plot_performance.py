@@ -8,13 +8,13 @@ import json
 import math
 import sys
 
-# What is drawn: (key of the time, key of the speed-up over the dense library, name, colour).
+# The curves: (key of the time, key of the speed-up over the dense library, name, colour).
 VARIANTS = [
     ("dense_library_ms", None, "best dense library", "#6b7280"),
     ("twofour_dense_ms", "twofour_dense_vs_dense_library", "twofour dense", "#2563eb"),
     ("twofour_sparse_ms", "speedup_vs_dense_library", "twofour 2:4 sparse", "#dc5a1c"),
 ]
-# Columns of panels: (sweep, key of x, label of x, what stays the same).
+# Columns of panels: (sweep, key of x, label of x, text for what stays the same).
 SWEEPS = [
     ("width", "in", "width in features, hidden 4 × width (log scale)", "{tokens} tokens, {threads} {thread_word}"),
     ("tokens", "tokens", "batch in tokens (log scale)", "width {in}, {threads} {thread_word}"),
@@ -54,7 +54,7 @@ class Axis:
 
 
 def x_axis(values, left):
-    # Room beside the outermost points, also where there is one point only.
+    # Leaves room beside the outermost points, also if there is only one point.
     room = max((values[-1] / values[0]) ** 0.05, 1.15)
     return Axis(values[0] / room, values[-1] * room, left, left + PANEL_WIDTH, log=True)
 
@@ -68,7 +68,7 @@ def time_axis(rows, top):
 
 
 def speedup_axis(rows):
-    """One for all panels, so that they can be compared."""
+    """The same axis for all panels, so that they can be compared."""
     highest = max([row[key] for row in rows for _, key, _, _ in VARIANTS if key] + [1.0])
     step = next(step for step in (0.25, 0.5, 1.0, 2.0, 5.0, 10.0) if highest / step <= 6)
     ticks = [i * step for i in range(math.ceil(highest * 1.02 / step) + 1)]
@@ -81,7 +81,7 @@ def frame(left, top, x, x_ticks, y, y_ticks):
     bottom, last_label = top + PANEL_HEIGHT, -math.inf
     for tick in x_ticks:
         parts.append(line(x(tick), bottom, x(tick), bottom + 4, QUIET))
-        if x(tick) - last_label >= 26:  # Labels that would run into each other are left out.
+        if x(tick) - last_label >= 26:  # Leaves out labels that would overlap.
             parts.append(text(x(tick), bottom + 17, f"{tick}", 11, colour=QUIET))
             last_label = x(tick)
     parts.append(line(left, bottom, left + PANEL_WIDTH, bottom, QUIET))

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the release preset and trains configs/sparse_mlp.pbtxt into runs/sparse_mlp.
-# Arguments go to the trainer; without any, an earlier runs/sparse_mlp is replaced.
+# Arguments go to the trainer. Without arguments, an earlier runs/sparse_mlp is replaced.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install_dependencies.sh
 cmake --preset release >/dev/null
 cmake --build --preset release --target trainer
-# Run again without arguments, it starts anew in the same folder.
+# If the script runs again without arguments, it starts anew in the same folder.
 if [ "$#" -eq 0 ] && [ -e runs/sparse_mlp/config.pbtxt ]; then set -- --overwrite; fi
 build/release/bin/trainer --config configs/sparse_mlp.pbtxt "$@"
 cat <<'EOF'

@@ -24,7 +24,7 @@ text { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
 
 
 def figures(page):
-    """Caption to (legend entries, viewBox height, drawing)."""
+    """Maps each caption to (legend entries, viewBox height, drawing)."""
     found = {}
     for figure in re.findall(r"<figure>.*?</figure>", page, flags=re.S):
         caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.S).group(1)
@@ -36,7 +36,7 @@ def figures(page):
 
 
 def draw(caption, legend, drawing):
-    """One figure, and how high it is above its drawing."""
+    """One figure, and the height of what stands above its drawing."""
     parts = [f'<text class="title" x="0" y="16">{html.escape(caption)}</text>']
     x, y = 0, 2 * LINE
     for key, name in legend:

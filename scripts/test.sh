@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: in the release and asan-ubsan presets, or in those named as
-# arguments (dev, release, asan-ubsan, tsan).
+# Installs what is missing, builds, and runs all tests, in the presets that are named as arguments (dev, release,
+# asan-ubsan, tsan). The default is release and asan-ubsan.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

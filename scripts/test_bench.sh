@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the benchmarks in the release preset, and runs their tests and each program for a moment.
+# Builds the benchmarks in the release preset, runs their tests, and runs each program for a moment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the core and sparse layers for 64-bit ARM and runs their tests, NEON kernels and all, under emulation.
-# Usage: scripts/test_neon.sh [FILTER]; FILTER is GoogleTest's, by default everything but death tests: these start their
-# program anew, which the system cannot do with another processor's.
-# On Debian 12. Needs root or sudo only where the cross compiler or the emulator is missing.
+# Builds the core and sparse layers for 64-bit ARM and runs their tests under emulation, those of NEON kernels included.
+# Usage: scripts/test_neon.sh [FILTER], where FILTER is a filter of GoogleTest. The default is everything but death
+# tests: these start their program again, and the system cannot start a program for another processor.
+# For Debian 12. Needs root or sudo only if the cross compiler or the emulator is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The libraries are unpacked, not installed: beside the native ones they would have to be of the very same versions.
+# The libraries are unpacked, not installed. Installed beside the native ones, they would need the very same versions.
 if [ ! -e "$sysroot/complete" ]; then
   packages=(
     libhwy-dev:arm64 libhwy1:arm64 libfmt-dev:arm64 libfmt9:arm64 libgtest-dev:arm64 libgmock-dev:arm64
@@ -39,7 +39,7 @@ if [ ! -e "$sysroot/complete" ]; then
   touch "$sysroot/complete"
 fi
 
-# -O1: emulated, the tests gain little from more, and the compiler takes half the time.
+# -O1: more gains little under emulation, and the compiler takes half the time.
 cmake -S . -B "$build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64-linux-gnu.cmake" -DSYSROOT="$sysroot" \
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1 -DTWOFOUR_WITH_ONEDNN=OFF -DTWOFOUR_BUILD_EXAMPLES=OFF \
   -DTWOFOUR_BUILD_BENCHMARKS=OFF

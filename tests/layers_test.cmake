@@ -1,5 +1,6 @@
-# Prints how many includes lead from each room to each other, and fails when one leads to a room that its own must not
-# know: imports run one way. A room is a layer, or the program, which stands on the library of its layer.
+# Checks that imports run one way. Prints how many includes lead from each room to each other one, and fails if one
+# leads to a room that its own room must not know. A room is a layer, or the program train/program, which stands on the
+# library train.
 cmake_minimum_required(VERSION 3.24)
 set(rooms core sparse nn optim train train/program)
 set(allowed_core core)

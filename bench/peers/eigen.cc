@@ -5,7 +5,7 @@
 namespace twofour::bench {
 namespace {
 
-/// The fastest copy for the instruction set that twofour uses here, which TWOFOUR_MAX_ISA limits for both.
+/// The copy for the instruction set that twofour uses here. So TWOFOUR_MAX_ISA limits both.
 EigenGemm* ChooseEigenGemm() {
 #ifdef __x86_64__
   if (NameOf(BestIsa()) == "avx512") return EigenGemmAvx512;

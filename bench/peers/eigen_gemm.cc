@@ -1,5 +1,5 @@
-// Compiled several times, as TWOFOUR_EIGEN_GEMM. Each copy needs an Eigen of its own: the linker would otherwise merge
-// templates that were compiled for different processors.
+// Compiled several times, each time with another name in TWOFOUR_EIGEN_GEMM. Each copy needs its own namespace for
+// Eigen: otherwise the linker would merge templates that were compiled for different processors.
 #define Eigen TWOFOUR_EIGEN_NAMESPACE
 #include "bench/peers/eigen_gemm.h"
 

@@ -8,7 +8,7 @@ namespace twofour::bench {
 /// each instruction set.
 using EigenGemm = void(const GemmShape& shape, const float* a, const float* b, float* c);
 EigenGemm EigenGemmBaseline;
-EigenGemm EigenGemmAvx2;  // These two on x86-64 only.
+EigenGemm EigenGemmAvx2;  // This one and the next exist on x86-64 only.
 EigenGemm EigenGemmAvx512;
 
 }  // namespace twofour::bench

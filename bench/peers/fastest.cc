@@ -9,7 +9,7 @@
 
 namespace twofour::bench {
 
-// Choosing needs less precision than reporting, and there are many products to choose for.
+// Short, because choosing needs less precision than reporting, and there are many products to choose for.
 constexpr double kMinMilliseconds = 20;
 
 const Peer& FastestPeer(const LinearProduct& product, int rounds) {

@@ -4,7 +4,7 @@
 
 namespace twofour::bench {
 
-/// Times all peers at one product, preparing the weight included, and returns the fastest.
+/// Times all peers at one product, including the preparation of the weight, and returns the fastest.
 const Peer& FastestPeer(const LinearProduct& product, int rounds);
 
 }  // namespace twofour::bench

@@ -14,7 +14,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using Lanes = hn::Vec<Tag>;
 
-// Each function takes one row. What is left of it after whole vectors goes through vectors of one lane.
+// Each function takes one row. Elements after the last whole vector go through vectors of one lane.
 
 template <class D>
 hn::Vec<D> PositivePart(D d, const float* in, const float* bias) {
@@ -91,7 +91,7 @@ void ForEachRow(int64_t rows, const Body& body) {
   for (int64_t row = 0; row < rows; ++row) body(row);
 }
 
-/// Calls body(row, sums) with a row of sums for each thread, then adds those up.
+/// Calls body(row, sums), where each thread has its own row of sums, and then adds these rows up.
 template <typename Body>
 void SumOverRows(int64_t rows, int64_t cols, float* sums, const Body& body) {
   const int64_t threads = omp_get_max_threads();

@@ -4,9 +4,9 @@
 
 namespace twofour::bench {
 
-// What an MLP step does besides its products, as well as we can do it for a dense library: vectorised for the processor
-// at hand (TWOFOUR_MAX_ISA holds), threaded by OpenMP, and with as few passes over memory as the library's products
-// leave possible. Matrices are [rows, cols], row-major.
+// What an MLP step does besides its products, written as fast as we can for a dense library: vectorised for this
+// processor (limited by TWOFOUR_MAX_ISA), threaded by OpenMP, and with as few passes over memory as the library's
+// products allow. Matrices are [rows, cols], row-major.
 
 /// matrix += row, for each row.
 void AddBias(int64_t rows, int64_t cols, const float* bias, float* matrix);
@@ -14,7 +14,7 @@ void AddBias(int64_t rows, int64_t cols, const float* bias, float* matrix);
 void AddBiasReluSquared(int64_t rows, int64_t cols, const float* in, const float* bias, float* out);
 /// grad = 2 max(in + bias, 0) grad in place, and its column sums into bias_grad.
 void ReluSquaredBackward(int64_t rows, int64_t cols, const float* in, const float* bias, float* grad, float* bias_grad);
-/// Column sums.
+/// sums = the sums of the matrix's columns.
 void SumColumns(int64_t rows, int64_t cols, const float* matrix, float* sums);
 
 }  // namespace twofour::bench

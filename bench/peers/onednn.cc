@@ -31,7 +31,7 @@ class OneDnnMatmul final : public PeerProduct {
     const memory::desc c = Descriptor(shape_.m, shape_.n, Tag::ab);
     const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), engine_);
     matmul_ = dnnl::matmul(description);
-    // Made once, filled with pointers at each call.
+    // Made once; each call fills in the pointers.
     a_ = memory(a, engine_, DNNL_MEMORY_NONE);
     c_ = memory(c, engine_, DNNL_MEMORY_NONE);
     if (weight_grad_) {

@@ -8,7 +8,7 @@
 
 namespace twofour::bench {
 
-/// The three products of a linear with weight W [out, in], activations row-major.
+/// The three products of a linear with weight W [out, in]. Activations are row-major.
 enum class Op {
   kForward,     ///< y [tokens, out] = x W^T
   kInputGrad,   ///< dx [tokens, in] = dy W
@@ -26,8 +26,8 @@ struct LinearProduct {
   }
 };
 
-/// A product as libraries know it: row-major C [m, n] = op(A) [m, k] op(B) [k, n], where a transposed matrix is stored
-/// the other way round.
+/// A product in the terms of libraries: row-major C [m, n] = op(A) [m, k] op(B) [k, n]. A transposed matrix is stored
+/// the other way round: [k, m] or [n, k].
 struct GemmShape {
   explicit GemmShape(const LinearProduct& product);
   int64_t m, n, k;
@@ -36,14 +36,14 @@ struct GemmShape {
   int64_t ldb() const { return transpose_b ? k : n; }
 };
 
-/// One product, set up in one library.
+/// One product, prepared in one library.
 class PeerProduct {
  public:
   virtual ~PeerProduct() = default;
-  /// Brings W into the library's own layout, where it has one. To be called after W has changed; never for kWeightGrad,
-  /// in which both operands are new at every call.
+  /// Brings W into the library's own layout, if it has one. Must be called after W has changed. Must not be called for
+  /// kWeightGrad, where both operands are new at every call.
   virtual void PrepareWeight(const float* /*weight*/) {}
-  /// a is x or dy; b is W (for kWeightGrad x); c is the result.
+  /// a is x or dy; b is W, or x for kWeightGrad; c is the result.
   virtual void Multiply(const float* a, const float* b, float* c) = 0;
 };
 
@@ -56,13 +56,13 @@ struct Peer {
 /// Everything that twofour is measured against.
 const std::vector<Peer>& Peers();
 
-/// Threads of all peers, from the next product that is made on.
+/// Sets the number of threads of all peers, for products that are made from now on.
 void SetPeerThreads(int threads);
 
 std::unique_ptr<PeerProduct> MakeOpenBlas(const LinearProduct& product);
-/// The BLAS interface, which arranges its operands at every call.
+/// oneDNN's BLAS interface, which rearranges its operands at every call.
 std::unique_ptr<PeerProduct> MakeOneDnnSgemm(const LinearProduct& product);
-/// The matmul primitive, with W in whatever layout the library likes best.
+/// oneDNN's matmul primitive, with W in the layout that the library prefers.
 std::unique_ptr<PeerProduct> MakeOneDnnMatmul(const LinearProduct& product);
 std::unique_ptr<PeerProduct> MakeEigen(const LinearProduct& product);
 

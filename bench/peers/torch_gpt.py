@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A training step of twofour's Gpt in PyTorch, eager and fp32: forward, loss, backward, AdamW. One JSON line.
 
-nanochat's model: RMS norm without weights, rotary embeddings and QK norm, causal attention, no biases, an untied head.
-`mlp_share` is the time of the MLPs alone, forward and backward, by that of the step. `peak_mib` counts all the process
-holds, the interpreter and its libraries (`libraries_mib`) included.
+The model is nanochat's: RMS norm without weights, rotary embeddings and QK norm, causal attention, no biases, an untied
+head. `mlp_share` is the time of the MLPs alone, forward and backward, divided by the time of the step. `peak_mib` is
+the peak memory of the process, including the interpreter and its libraries (`libraries_mib`).
 """
 import argparse
 import json
@@ -63,14 +63,14 @@ def rotary_tables(length, head_size):
 
 
 def rotary(x, tables):
-    """x [batch, T, heads, head_size]. One roll is faster than halves that are cut out and put together again."""
+    """x [batch, T, heads, head_size]. One roll is faster than cutting out halves and joining them again."""
     cosines, sines = tables
     return x * cosines + x.roll(x.shape[-1] // 2, -1) * sines
 
 
 def attention_by_blocks(block):
-    """Causal attention on q, k, v [batch * heads, T, head_size]: `block` queries at a time, with the keys up to the last
-    of them and no more; the length itself gives the usual form.
+    """Causal attention on q, k, v [batch * heads, T, head_size]. Takes `block` queries at a time, with the keys up to
+    the last of these queries. With `block` equal to T this is the usual form.
     """
 
     def attention(q, k, v):
@@ -144,7 +144,8 @@ class Mlp(torch.nn.Module):
     def __init__(self, width, activation):
         super().__init__()
         swiglu = activation == "swiglu"
-        hidden = -(-8 * width // 48) * 16 if swiglu else 4 * width  # 8/3 width, rounded up to 16: as many weights.
+        # With SwiGLU 8/3 width, rounded up to a multiple of 16: about as many weights.
+        hidden = -(-8 * width // 48) * 16 if swiglu else 4 * width
         self.activation = activation
         self.c_gate = linear(width, hidden) if swiglu else None
         self.c_fc, self.c_proj = linear(width, hidden), linear(hidden, width)
@@ -158,7 +159,7 @@ class Mlp(torch.nn.Module):
         else:
             hidden = hidden.relu()
             if self.activation == "relu_squared":
-                hidden = hidden * hidden  # Half the time of square(), whose gradient computes a power.
+                hidden = hidden * hidden  # Takes half the time of square(), whose gradient computes a power.
         return self.c_proj(hidden)
 
 
@@ -191,9 +192,9 @@ class Gpt(torch.nn.Module):
 def adamw(parameters):
     options = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
     try:
-        return torch.optim.AdamW(parameters, fused=True, **options)  # On processors from PyTorch 2.4 on.
+        return torch.optim.AdamW(parameters, fused=True, **options)  # Works on CPUs from PyTorch 2.4 on.
     except (TypeError, RuntimeError):
-        return torch.optim.AdamW(parameters, foreach=False, **options)  # foreach=True is no faster on processors.
+        return torch.optim.AdamW(parameters, foreach=False, **options)  # foreach=True is no faster on CPUs.
 
 
 def main():

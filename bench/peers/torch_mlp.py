@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The training step of bench_mlp in PyTorch, in fp32 and under bf16 autocast: one JSON line each.
 
-Dense, with both layers' biases; the input asks for a gradient, too; no optimizer. bf16 computes with fewer bits and is
-no equal of fp32: it is here because a processor with AMX runs it many times faster, and nobody should be misled.
+The step is dense, with the biases of both layers and the gradient of the input, without an optimizer. bf16 computes
+with fewer bits, so it is no replacement for fp32. It is here because a processor with AMX runs it many times faster,
+which readers of the figures should know.
 """
 import argparse
 import json
@@ -50,7 +51,7 @@ def main():
         y.backward(output_gradients.to(y.dtype))
 
     variants = {"fp32": lambda: step(x, dy, False), "bf16 autocast": lambda: step(x, dy, True)}
-    # Where oneDNN has no bf16 products for the processor, PyTorch computes them element by element: minutes a step.
+    # If oneDNN has no bf16 products for the processor, PyTorch computes them element by element: minutes a step.
     few_x, few_dy = x[:64].detach().requires_grad_(), dy[:64]
     fp32_seconds, bf16_seconds = (fastest_seconds(lambda: step(few_x, few_dy, bf16)) for bf16 in (False, True))
     if bf16_seconds > 4 * fp32_seconds:

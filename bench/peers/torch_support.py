@@ -1,4 +1,4 @@
-"""What the PyTorch benchmarks share: PyTorch at its best settings, rounds that take turns, figures for JSON lines."""
+"""Shared by the PyTorch benchmarks: PyTorch at its best settings, rounds that take turns, figures for JSON lines."""
 import argparse
 import ctypes
 import os
@@ -7,11 +7,11 @@ import re
 import sys
 import time
 
-MIN_SECONDS = 0.05  # What one variant takes of a round, at least.
+MIN_SECONDS = 0.05  # The least time that one variant takes of a round.
 
 
 def positive(text):
-    """For argparse."""
+    """A positive integer, as a type for argparse."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not positive")
@@ -19,11 +19,11 @@ def positive(text):
 
 
 def import_torch(threads):
-    """PyTorch with so many threads, whichever libraries it multiplies matrices with."""
-    # torch.set_num_threads does not reach an OpenBLAS with threads of its own (Debian's).
+    """PyTorch with this many threads, whichever library it multiplies matrices with."""
+    # torch.set_num_threads has no effect on an OpenBLAS with threads of its own (Debian's).
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[variable] = str(threads)
-    # By default OpenMP's threads spin between parallel regions and keep the processors from OpenBLAS's threads.
+    # By default OpenMP's threads spin between parallel regions, on the processors that OpenBLAS's threads need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import torch
@@ -35,8 +35,9 @@ def import_torch(threads):
 
 
 def keep_freed_memory():
-    """Large tensors come from the heap and stay with the process. By default glibc maps and clears each one anew, which
-    costs element-wise operations as much time as their work. PyTorch's tuning guide advises the same by other mallocs.
+    """Makes large tensors come from the heap, which keeps freed memory. By default glibc maps and clears each one anew,
+    which costs element-wise operations as much time as their work. PyTorch's tuning guide reaches the same with other
+    mallocs.
     """
     m_trim_threshold, m_mmap_max = -1, -4  # malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's.
@@ -46,7 +47,7 @@ def keep_freed_memory():
 
 
 def instruction_set(torch):
-    """As PyTorch names what its own kernels use: "avx2", "avx512", "default"."""
+    """The instruction set of PyTorch's own kernels, by PyTorch's name: "avx2", "avx512", "default"."""
     found = re.search(r"CPU capability usage: (\w+)", torch.__config__.show())
     return found.group(1).lower() if found else None
 
@@ -64,7 +65,7 @@ def fastest_seconds(run):
 
 
 def time_in_turn(variants, rounds):
-    """Milliseconds of one run by name, one entry for each round."""
+    """Maps each name to the milliseconds of one run, with an entry for each round."""
     repetitions = {}
     for name, run in variants.items():
         run()

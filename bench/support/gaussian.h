@@ -7,7 +7,7 @@
 
 namespace twofour::bench {
 
-/// A matrix of standard normal numbers, the same for the same key.
+/// A matrix of standard normal numbers. The same key gives the same numbers.
 inline Tensor Gaussian(int64_t rows, int64_t cols, const RandomKey& key) {
   Tensor tensor = Tensor::Empty({rows, cols});
   FillNormal(tensor, 0, 1, key);

@@ -19,7 +19,7 @@ constexpr int64_t kMaxSize = 65536;
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxRounds = 1000;
 
-/// As many digits as a measurement is good for.
+/// A measurement has no more meaningful digits.
 double ToFiveDigits(double value) { return std::strtod(fmt::format("{:.5g}", value).c_str(), nullptr); }
 
 nlohmann::ordered_json ToFiveDigits(const nlohmann::ordered_json& json) {

@@ -17,14 +17,14 @@ void AddSizes(CLI::App& app, const std::string& flag, std::vector<int64_t>& valu
 void AddThreads(CLI::App& app, int& value);
 void AddRounds(CLI::App& app, int& value);
 
-/// Parses the arguments and calls `run`. Returns the exit code: 0, 1 for a failure, 2 for a bad argument, the latter
-/// two after one line on standard error.
+/// Parses the arguments and calls `run`. Returns the exit code: 0, 1 for a failure, 2 for a bad argument. In the last
+/// two cases it has printed one line to standard error.
 int RunProgram(CLI::App& app, int argc, char** argv, const std::function<void()>& run);
 
 /// Makes twofour and all peers compute with this many threads.
 void UseThreads(int threads);
 
-/// A JSON object as one line on standard output. Numbers keep five significant digits.
+/// Prints a JSON object as one line to standard output. Numbers keep five significant digits.
 void PrintLine(const nlohmann::ordered_json& line);
 
 }  // namespace twofour::bench

@@ -42,16 +42,17 @@ void Rounds::Run() {
     std::cerr << what_ << ": round " << round + 1 << " of " << rounds_ << "\n";
     for (size_t i = 0; i < variants_.size(); ++i) {
       Variant& variant = variants_[(i + static_cast<size_t>(round)) % variants_.size()];
-      // The threads of the variant before may still spin in wait for more of it (OpenMP's do for some milliseconds).
+      // The threads of the previous variant may still spin, waiting for more work (OpenMP's do for some milliseconds).
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       variant.milliseconds.push_back(TimeMilliseconds(variant.run, variant.repetitions));
     }
   }
 }
 
-/// Says how many runs take min_milliseconds_.
+/// Returns how many runs take min_milliseconds_.
 int Rounds::WarmUp(const std::function<void()>& run) const {
-  // The first run pays for pages, threads and code that later ones find in place; a long one is warm enough by itself.
+  // The first run pays for pages, threads and code, which later runs find in place. A long run is warm enough by
+  // itself.
   if (TimeMilliseconds(run, 1) > 4 * min_milliseconds_) return 1;
   int repetitions = 1;
   for (;;) {

@@ -9,7 +9,7 @@
 namespace twofour::bench {
 namespace {
 
-/// Element by element from what the ops mean, in double.
+/// The product by the definition of its op, element by element in double.
 std::vector<double> Product(const LinearProduct& p, const float* a, const float* b) {
   std::vector<double> c;
   const auto sum = [&](int64_t terms, auto term) {
@@ -56,7 +56,7 @@ TEST(Peers, MultiplyAsTheOpsMean) {
 }
 
 TEST(MlpPasses, ComputeWhatTheyAreNamedFor) {
-  constexpr int64_t kRows = 5, kCols = 37;  // No multiple of any vector's length.
+  constexpr int64_t kRows = 5, kCols = 37;  // Not multiples of any vector's length.
   const Tensor in = Gaussian(kRows, kCols, {.seed = 1}), bias = Gaussian(1, kCols, {.seed = 2});
   const Tensor dy = Gaussian(kRows, kCols, {.seed = 3});
   SetPeerThreads(2);

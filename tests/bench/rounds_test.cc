@@ -15,7 +15,8 @@ TEST(Median, IsTheMiddleOrTheMeanOfTwo) {
 }
 
 TEST(Rounds, TakesVariantsInTurnAndComparesThem) {
-  // Longer than what a variant takes of a round at least: each runs once in a round, after two runs to warm up.
+  // Both sleep longer than the least time of a variant in a round. So each runs once in a round, after two runs to warm
+  // up.
   const auto sleep = [](int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); };
   std::string order;
   Rounds rounds("test", /*rounds=*/3);

@@ -1,5 +1,5 @@
-# Runs a benchmark program on something small: each line must be a JSON object with all of KEYS (separated by spaces),
-# and there must be LINES of them (0: any number but none). A bad argument must end with exit code 2 and one line.
+# Runs a benchmark program on something small. Each line must be a JSON object with all of KEYS (separated by spaces),
+# and there must be LINES lines (0: at least one). A bad argument must give exit code 2 and one line.
 separate_arguments(ARGUMENTS)
 string(REGEX REPLACE "[ ]+" ";" KEYS "${KEYS}")
 

@@ -1,9 +1,9 @@
-# find_package(twofour COMPONENTS ...): who asks for a part needs nothing of the rest.
+# find_package(twofour COMPONENTS ...): a project that asks for a part needs nothing of the rest.
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 set(source ${CMAKE_CURRENT_LIST_DIR}/components)
 file(REMOVE_RECURSE ${WORK})
 
-# Only the program needs these, which no component is.
+# Only the program needs these packages, and it is not a component.
 list(APPEND configure -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON)
 set(without_train -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
 function(configure_with name)

@@ -1,4 +1,4 @@
-# Builds examples/ against the installed package as a stranger would, and runs the result.
+# Builds examples/ against the installed package, as a user's project, and runs the result.
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK})
 run(${configure} -S ${EXAMPLES_DIR} -B ${WORK} -DCMAKE_PREFIX_PATH=${PREFIX})

@@ -1,4 +1,4 @@
-# Every installed header compiles alone, and without a warning under flags that twofour itself is not compiled with.
+# Every installed header must compile alone, and without a warning, also under flags that twofour itself does not use.
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK})
 run(${configure} -S ${CMAKE_CURRENT_LIST_DIR}/headers -B ${WORK} -DCMAKE_PREFIX_PATH=${PREFIX} -DINSTALLED=${PREFIX}/include)

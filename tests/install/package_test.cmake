@@ -1,4 +1,4 @@
-# Installs the package into a fresh folder, from which the other tests of this folder take it, and runs the trainer there.
+# Installs the package into a fresh folder and runs the trainer there. The other tests of this folder use that package.
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${PREFIX})
 run(${CMAKE_COMMAND} --install ${BINARY_DIR} --prefix ${PREFIX})

@@ -1,6 +1,7 @@
-# Included by the tests of this folder. WORK is a folder of the test's own, GENERATOR and COMPILER are the build's.
+# Included by the tests of this folder. WORK is a folder for one test alone; GENERATOR and COMPILER are those of the
+# build.
 
-# run(COMMAND...): fails the test, with what was printed, unless the command succeeds.
+# run(COMMAND...): fails the test, and shows the command's output, unless the command succeeds.
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)

@@ -1,4 +1,4 @@
-// A training step of 2:4 linears and a file of their weights, with nothing but twofour.h.
+// Makes a training step of 2:4 linears and a file of their weights, with nothing but twofour.h.
 #include <cstdio>
 
 #include "twofour/twofour.h"

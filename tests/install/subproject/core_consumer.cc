@@ -1,4 +1,4 @@
-// A gradient, with nothing but core.
+// Computes a gradient, with nothing but core.
 #include <cstdio>
 #include <vector>
 
