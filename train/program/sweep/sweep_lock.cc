@@ -34,7 +34,7 @@ bool SweepLock::IsHeld(FileSystem& files, const std::filesystem::path& folder) {
   bool held = false;
   try {
     held = files.TryLock(descriptor, LockKind::kShared, folder) == LockResult::kHeldElsewhere;
-  } catch (const Error&) {  // Nothing is known then.
+  } catch (const Error&) {  // It is not known then.
   }
   close(descriptor);
   return held;
