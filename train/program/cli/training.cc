@@ -35,7 +35,7 @@ namespace twofour::train {
 namespace {
 
 /// Opens the folder of a resumed run, or makes the folder of a new one. If the new run replaces another, its folder
-/// waits beside the old one.
+/// waits for ReplaceRun().
 RunFolder MakeFolder(const Run& run, std::ostream& err) {
   FileSystem& files = FileSystem::Default();
   if (run.in_place()) {

@@ -62,7 +62,7 @@ double StudentQuantile(double probability, double degrees) {
   const double tails = 2 * (1 - probability);
   double low = 0, high = 1;
   while (TwoTails(high, degrees) > tails && high < 1e150) high *= 2;
-  // Halving takes no more rounds than a double has bits.
+  // Bisection ends when no double lies between low and high.
   for (double middle = high / 2; middle > low && middle < high; middle = low + (high - low) / 2) {
     (TwoTails(middle, degrees) > tails ? low : high) = middle;
   }
