@@ -1,4 +1,4 @@
-// What autograd keeps alive, for how long, and that long graphs fit on the stack.
+// What autograd keeps alive, and for how long. Also checks that long graphs fit on the stack.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,7 +51,7 @@ TEST(AutogradMemoryTest, LongChainIsFreedWithoutBackward) {
 }
 
 TEST(AutogradMemoryTest, LongChainOfSavedTensorsIsFreed) {
-  // Each op keeps its inputs: no chain of destructors through saved tensors either.
+  // Each op keeps its inputs. There must be no chain of destructors through saved tensors either.
   const Tensor x = ScalarLeaf(1);
   Tensor y = x;
   for (int i = 0; i < kLongChain; ++i) y = Mul(y, x);
@@ -119,7 +119,7 @@ TEST(AutogradMemoryTest, SavedTensorsLiveUntilBackward) {
   }
   EXPECT_FALSE(watched.expired());
   y.Backward();
-  EXPECT_TRUE(watched.expired());  // Though y and its nodes still live.
+  EXPECT_TRUE(watched.expired());  // It is freed although y and its nodes still live.
   EXPECT_EQ(x.grad().item(), 36);
 }
 
@@ -127,14 +127,14 @@ TEST(AutogradMemoryTest, SavedTensorsAreFreedWithAGraphThatIsNeverUsed) {
   const Tensor x = ScalarLeaf(2);
   std::weak_ptr<Storage> watched;
   {
-    const Tensor y = Softmax(Scale(x, 3));  // Softmax keeps its own output: not a cycle.
+    const Tensor y = Softmax(Scale(x, 3));  // Softmax keeps its own output, which must not be a cycle.
     watched = Watch(y);
   }
   EXPECT_TRUE(watched.expired());
 }
 
 TEST(AutogradMemoryTest, BackwardFreesAsItGoes) {
-  // When the first op's backward function runs, what the later ops saved is gone already.
+  // When the first op's backward function runs, the tensors that later ops saved are already gone.
   const Tensor x = ScalarLeaf(2);
   std::weak_ptr<Storage> watched;
   bool freed = false;

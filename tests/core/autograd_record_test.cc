@@ -1,4 +1,4 @@
-// Ops of a user's own: what autograd::Record and the backward functions given to it may do, and what is an Error.
+// Ops that users write: what autograd::Record and the backward functions given to it may do, and what is an Error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ Tensor MyOp(const Tensor& x, const Tensor& w, std::vector<Tensor> grads) {
 
 class RecordTest : public ::testing::Test {
  protected:
-  /// Expects an Error of Backward, for an op on leaves and for one on results, and that nothing was added to a leaf.
+  /// Expects that Backward throws an Error, for an op on leaves and for one on results, and adds nothing to a leaf.
   template <typename Matcher>
   void ExpectRefused(const std::vector<Tensor>& grads, const Matcher& message) {
     EXPECT_THAT([&] { Sum(MyOp(x_, w_, grads)).Backward(); }, ThrowsMessage<Error>(message));
@@ -67,7 +67,7 @@ TEST_F(RecordTest, AGradientOfAnotherShapeIsAnErrorThatNamesOpInputAndShapes) {
   ExpectRefused({ones_, F32({1, 1}, {2})},
                 AllOf(HasSubstr("Mine"), HasSubstr("input 1"), HasSubstr("f32 [2]"), HasSubstr("expected f32 [3]")));
   ExpectRefused({F32({1, 1, 1, 1}, {4}), ones_}, AllOf(HasSubstr("input 0"), HasSubstr("f32 [4]")));
-  // As many elements, or elements that could be repeated, do not make it fit.
+  // The same number of elements, or elements that could be repeated, are not enough.
   ExpectRefused({ones_, F32({1, 1, 1}, {3, 1})}, AllOf(HasSubstr("input 1"), HasSubstr("[3, 1]")));
   ExpectRefused({ones_, F32({1}, {1})}, AllOf(HasSubstr("input 1"), HasSubstr("[1]")));
   ExpectRefused({ones_, Tensor::Scalar(1)}, AllOf(HasSubstr("input 1"), HasSubstr("f32 []")));
@@ -116,7 +116,7 @@ TEST_F(RecordTest, TheOutputsGradientMayBeReturnedForEveryInput) {
 TEST_F(RecordTest, AGradientThatHasAGraphLeavesItBehind) {
   Tensor y = Tensor::Zeros({3});
   autograd::Record("Mine", {x_}, y, [w = Scale(w_, 2)](const Tensor&) mutable {
-    return std::vector<Tensor>{std::move(w)};  // The only handle, and so the buffer that would become the gradient.
+    return std::vector<Tensor>{std::move(w)};  // The only handle, so its buffer would become the gradient.
   });
   y.Backward(ones_);
   EXPECT_FALSE(x_.grad().requires_grad());
@@ -176,7 +176,7 @@ TEST_F(RecordTest, AnOutputThatIsAnInputIsAnError) {
       ThrowsMessage<Error>(AllOf(HasSubstr("output of Mine"), HasSubstr("input 1"))));
   Tensor y = Scale(x_, 2);
   EXPECT_THROW(autograd::Record("Mine", {y, w_}, y, pass_on), Error);
-  // Nothing was changed by the refusal.
+  // The refusal changed nothing.
   Sum(y).Backward();
   ExpectBitEqual(x_.grad(), F32({2, 2, 2}, {3}));
 }

@@ -46,7 +46,7 @@ TEST(BackwardTest, Diamond) {
 }
 
 TEST(BackwardTest, NestedDiamondsVisitEachNodeOnce) {
-  // Forty doublings: 2^40 paths from the end to x, forty nodes.
+  // Forty doublings make 2^40 paths from the end to x, but only forty nodes.
   const Tensor x = LeafOf({1});
   Tensor y = x;
   for (int i = 0; i < 40; ++i) y = Add(y, y);
@@ -110,7 +110,7 @@ TEST(BackwardTest, InputsThatWantNoGradientGetNone) {
 }
 
 TEST(BackwardTest, AnOpMayWithholdAGradient) {
-  // Undefined means none, for whatever lies behind the input too.
+  // An undefined gradient means none, also for everything behind the input.
   const Tensor a = LeafOf({1}), b = LeafOf({1});
   const Tensor ax = Scale(a, 2), bx = Scale(b, 2);
   Tensor y = Tensor::Full({1}, 0);
@@ -124,7 +124,7 @@ TEST(BackwardTest, RecordsNoGraphOfItself) {
   const Tensor x = LeafOf({2, 3});
   Mul(x, x).Backward(F32({1, 1}, {2}));
   EXPECT_FALSE(x.grad().requires_grad());
-  // Nor does a gradient that comes with a graph bring it along.
+  // A gradient that comes with a graph does not bring it along either.
   Tensor seed = LeafOf({1, 1});
   x.Backward(Scale(seed, 2));
   EXPECT_FALSE(x.grad().requires_grad());
@@ -161,7 +161,7 @@ TEST(BackwardTest, Errors) {
               ThrowsMessage<Error>(AllOf(HasSubstr("Backward"), HasSubstr("undefined"))));
   EXPECT_THAT([&] { F32({1}, {1}).Backward(); }, ThrowsMessage<Error>(HasSubstr("requires a gradient")));
   EXPECT_FALSE(x.grad().defined());
-  y.Backward(F32({1, 1}, {2}));  // None of the failures used the graph up.
+  y.Backward(F32({1, 1}, {2}));  // No failure used up the graph.
 }
 
 TEST(BackwardTest, TwiceOnOneGraphIsAnError) {
@@ -180,7 +180,7 @@ TEST(BackwardTest, WriteToASavedTensorIsAnError) {
   x.mutable_data<float>()[0] = 5;
   EXPECT_THAT([&] { loss.Backward(); },
               ThrowsMessage<Error>(AllOf(HasSubstr("[2]"), HasSubstr("written to in place after the forward pass"))));
-  // Through a view of the same elements too.
+  // A write through a view of the same elements counts, too.
   loss = Sum(Relu(x));
   x.View({1, 2}).mutable_data<float>();
   EXPECT_THROW(loss.Backward(), Error);
@@ -220,7 +220,7 @@ TEST(NoGradGuardTest, OpsRecordNothing) {
     EXPECT_FALSE(GradEnabled());
     EXPECT_FALSE(Mul(x, x).requires_grad());
     EXPECT_TRUE(x.requires_grad());
-    std::thread([&] { EXPECT_TRUE(Mul(x, x).requires_grad()); }).join();  // A guard is its thread's own.
+    std::thread([&] { EXPECT_TRUE(Mul(x, x).requires_grad()); }).join();  // A guard is for its thread only.
   }
   EXPECT_TRUE(GradEnabled());
   EXPECT_TRUE(Mul(x, x).requires_grad());
@@ -260,7 +260,7 @@ TEST(GradientAliasingTest, ViewsOfTheSeedAreCopied) {
 }
 
 TEST(GradientAliasingTest, InnerAddsDoNotWriteToWhatTheyShare) {
-  // dy goes to both inputs of both Adds; the sums for `s` must not be made inside a shared buffer.
+  // dy goes to both inputs of both Adds. The sums for `s` must not be made inside a shared buffer.
   const auto function = [](const std::vector<Tensor>& in) {
     const Tensor s = Add(in[0], in[1]);
     const Tensor t = Add(s, in[0]);

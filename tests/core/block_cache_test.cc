@@ -62,7 +62,7 @@ TEST(BlockCacheTest, ReusesABlockOfTheSameSizeOnly) {
   std::byte* again = cache.Allocate(2 * kLarge - 1);
   EXPECT_EQ(again, block);
   EXPECT_EQ(cache.cached_bytes(), 0u);
-  // In use, it is nobody else's.
+  // A block in use is not handed out again.
   std::byte* third = cache.Allocate(2 * kLarge);
   EXPECT_NE(third, block);
   cache.Free(other, kLarge);
@@ -86,12 +86,12 @@ TEST(BlockCacheTest, IsBoundedAndDropsTheOldest) {
     cache.Free(blocks[i - 1], i * kLarge);
     EXPECT_LE(cache.cached_bytes(), 5 * kLarge);
   }
-  EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);  // 1 went, 2 and 3 stayed.
+  EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);  // Block 1 was freed, 2 and 3 stayed.
   EXPECT_EQ(cache.Allocate(2 * kLarge), blocks[1]);
   EXPECT_EQ(cache.Allocate(3 * kLarge), blocks[2]);
   cache.Free(blocks[1], 2 * kLarge);
   cache.Free(blocks[2], 3 * kLarge);
-  // What is larger than the bound is never kept, and displaces nothing.
+  // A block larger than the bound is never kept, and displaces nothing.
   cache.Free(cache.Allocate(6 * kLarge), 6 * kLarge);
   EXPECT_EQ(cache.cached_bytes(), 5 * kLarge);
   cache.Clear();

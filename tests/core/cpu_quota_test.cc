@@ -17,7 +17,7 @@ using ::testing::Optional;
 
 constexpr auto kNone = std::nullopt;
 
-/// The files that the kernel shows of control groups, below a folder of its own.
+/// The files in which the kernel describes control groups, in a temporary folder.
 class CpuQuotaTest : public ::testing::Test {
  protected:
   void Write(const std::string& path, const std::string& text) {
@@ -27,14 +27,14 @@ class CpuQuotaTest : public ::testing::Test {
   }
   std::optional<double> Quota() const { return CpuQuota(dir_.path().string()); }
 
-  /// Version 2, all groups mounted at /sys/fs/cgroup.
+  /// Version 2, with all groups mounted at /sys/fs/cgroup.
   void UseVersion2(const std::string& group) {
     Write("proc/self/cgroup", "0::" + group + "\n");
     Write("proc/self/mountinfo",
           "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
           "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
   }
-  /// Version 1, the processor's groups mounted beside others.
+  /// Version 1, with the processor's groups mounted beside others.
   void UseVersion1(const std::string& group, const std::string& mounted = "/") {
     Write("proc/self/cgroup", "11:memory:/elsewhere\n4:cpu,cpuacct:" + group + "\n3:cpuset:/\n0::/\n");
     Write("proc/self/mountinfo",
@@ -65,7 +65,7 @@ TEST_F(CpuQuotaTest, Version2TheLeastOfAllGroupsAbove) {
   EXPECT_THAT(Quota(), Optional(DoubleEq(2.5)));
   Write("sys/fs/cgroup/a/b/c/cpu.max", "100000 100000\n");
   EXPECT_THAT(Quota(), Optional(DoubleEq(1)));
-  Write("sys/fs/cgroup/a/bystander/cpu.max", "1000 100000\n");  // Not ours.
+  Write("sys/fs/cgroup/a/bystander/cpu.max", "1000 100000\n");  // This is not our group.
   EXPECT_THAT(Quota(), Optional(DoubleEq(1)));
 }
 
@@ -117,7 +117,7 @@ TEST_F(CpuQuotaTest, OfSeveralMountsThatShowTheGroupTheLeastCounts) {
         "30 23 0:26 /x /first rw - cgroup2 cgroup2 rw\n"
         "31 23 0:26 /a /second rw - cgroup2 cgroup2 rw\n"
         "32 23 0:26 / /third rw - cgroup2 cgroup2 rw\n");
-  Write("first/cpu.max", "1000 100000\n");  // Another group's.
+  Write("first/cpu.max", "1000 100000\n");  // This is another group's.
   Write("second/b/cpu.max", "300000 100000\n");
   Write("third/a/cpu.max", "200000 100000\n");
   EXPECT_THAT(Quota(), Optional(DoubleEq(2)));
@@ -181,10 +181,10 @@ TEST_F(CpuQuotaTest, LinesThatTheKernelWouldNotWriteAreLeftOut) {
   Write("proc/self/cgroup", ":\n::\n0:\n:x:/b\nnothing\n1:name=systemd:/c\n0::/a");
   EXPECT_THAT(Quota(), Optional(DoubleEq(2)));
   Write("proc/self/cgroup", "0::" + std::string(100000, '/') + "a/" + std::string(5000, 'z') + "\n");
-  EXPECT_THAT(Quota(), Optional(DoubleEq(2)));  // Of "/a", which is above.
+  EXPECT_THAT(Quota(), Optional(DoubleEq(2)));  // The quota of "/a", which is above.
 }
 
-/// Whatever this machine has: it is a positive number of processors, or nothing.
+/// Whatever this machine has, the quota is a positive number of processors, or nothing.
 TEST(CpuQuotaOfThisProcessTest, IsPositive) { EXPECT_GT(CpuQuota().value_or(1), 0); }
 
 }  // namespace

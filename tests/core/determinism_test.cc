@@ -1,5 +1,5 @@
-// Every op, forward and backward, gives the same bits for any number of threads. The sizes are large
-// enough for at least three ranges everywhere.
+// Every op, forward and backward, gives the same bits for any number of threads. The sizes are large enough for at
+// least three ranges everywhere.
 #include <gtest/gtest.h>
 
 #include <ostream>
@@ -21,7 +21,7 @@ struct Case {
   const char* name;
   std::vector<Shape> inputs;
   test::TensorFunction function;
-  uint32_t indices = 0;  ///< Of what range the indices are that make up one more, last, input.
+  uint32_t indices = 0;  ///< If not 0, there is one more, last, input: indices below this.
   friend void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.name; }
 };
 

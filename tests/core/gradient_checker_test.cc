@@ -9,13 +9,13 @@
 
 #include "tests/support/tensors.h"
 
-// The checker must find what it is there to find: each test gives it one fault.
+// The checker must find the faults that it is there for. Each test has one of them.
 namespace twofour::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-/// y = x^2 with the gradient `factor` * x; 2 is right.
+/// y = x^2 with the gradient `factor` * x. The right factor is 2.
 template <typename T>
 Tensor SquareAs(const Tensor& x, double factor) {
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
@@ -65,7 +65,7 @@ TEST(GradientCheckerTest, ReportsWrongF32Output) {
 }
 
 TEST(GradientCheckerTest, ReportsGradientOfASingleElement) {
-  // Right everywhere but at one element of many: no element may be passed over.
+  // The gradient is wrong at one element of many, so no element may be skipped.
   const auto wrong_at_7 = [](const std::vector<Tensor>& in) {
     Tensor y = in[0].Clone();
     autograd::Record("Copy", {in[0]}, y, [](const Tensor& dy) {

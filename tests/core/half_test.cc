@@ -66,7 +66,7 @@ TYPED_TEST(HalfTest, EveryPatternComesBackAndNanIsQuiet) {
   }
 }
 
-/// Rounding only ever changes halfway between neighbours, so these floats and the order of all others say it all.
+/// Rounding only changes halfway between neighbours, so it suffices to test these floats and the order of all others.
 TYPED_TEST(HalfTest, RoundsToTheNearestAndHalfwayToEven) {
   const NarrowFloat format = FormatOf<TypeParam>();
   for (uint32_t bits = 0; bits < format.infinity(); ++bits) {
@@ -109,7 +109,7 @@ TYPED_TEST(HalfTest, NanKeepsSignAndUpperPayload) {
   }
 }
 
-// GCC has the type on x86 as software; clang 14 wants a processor that has it.
+// GCC emulates the type on x86; clang 14 needs a processor that has it.
 #if defined(__FLT16_MANT_DIG__) && defined(__SSE2__) && !defined(__clang__)
 __extension__ using CompilersFloat16 = _Float16;
 

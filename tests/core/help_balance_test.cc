@@ -51,7 +51,7 @@ TEST(HelpBalanceTest, ForgetsEarlierLossesWhenHelpHasPaidForAsLong) {
   EXPECT_TRUE(balance.ShouldAsk(third + 16 * kMillisecond));
 }
 
-/// Beside busy processes a helper may gain nothing but a part of the time that its caller would have had.
+/// If other processes are busy, a helper may only get a part of the time that its caller would have had.
 TEST(HelpBalanceTest, HelpIsWorthNothingWhereTheCallerIsPutAsideForAsLong) {
   HelpBalance balance;
   int64_t now = 0;
@@ -64,7 +64,7 @@ TEST(HelpBalanceTest, HelpIsWorthNothingWhereTheCallerIsPutAsideForAsLong) {
 TEST(HelpBalanceTest, SmallLossesAreBorneUntilTheyAddUp) {
   HelpBalance balance;
   int jobs = 0;
-  for (; balance.ShouldAsk(jobs); ++jobs) balance.Book(jobs, {.asking = 5000});  // Nobody ever comes.
+  for (; balance.ShouldAsk(jobs); ++jobs) balance.Book(jobs, {.asking = 5000});  // No helper ever comes.
   EXPECT_EQ(jobs, HelpBalance::kLeastLoss / 5000);
 }
 
@@ -77,7 +77,7 @@ TEST(HelpBalanceTest, EarlierGainsPayForLittle) {
   EXPECT_FALSE(balance.ShouldAsk(1));
 }
 
-/// Whatever waits happen, the time lost on them stays a small share of the whole.
+/// However long the waits are, the time lost on them stays a small share of the whole.
 TEST(HelpBalanceTest, LossesStayASmallShareOfTheTime) {
   HelpBalance balance;
   int64_t now = 0, lost = 0;
@@ -91,7 +91,7 @@ TEST(HelpBalanceTest, LossesStayASmallShareOfTheTime) {
     }
   }
   EXPECT_LT(static_cast<double>(lost), 0.07 * static_cast<double>(now));
-  EXPECT_GT(lost, 0);  // It goes on trying.
+  EXPECT_GT(lost, 0);  // It keeps trying.
 }
 
 TEST(HelpBalanceTest, AStoppedProgramDoesNotWorkAloneForHours) {

@@ -92,7 +92,7 @@ TEST(ParallelForTest, NestedCallsRunSeriallyOnTheirThread) {
   const ScopedNumThreads scoped(3);
   std::vector<int> counts(60);
   ParallelFor(3, 1, [&](int64_t begin, int64_t end) {
-    if (end - begin == 3) return;  // Threads are not built in: nothing is nested.
+    if (end - begin == 3) return;  // Without threads, nothing is nested.
     const std::thread::id outer = std::this_thread::get_id();
     for (int64_t i = begin; i < end; ++i) {
       ParallelFor(20, 1, [&](int64_t first, int64_t last) {
@@ -211,14 +211,14 @@ TEST(ParallelForTest, BodiesSeeOneOpenMpThreadWhereverTheyRun) {
       if (!omp_in_parallel() && omp_get_max_threads() != 1) ++wrong;
     });
   }
-  // Also where they are not worth sharing, and within others.
+  // Also if the work is not worth sharing, and inside other calls.
   ParallelFor(1, 1, [&](int64_t, int64_t) {
     if (omp_get_max_threads() != 1) ++wrong;
     ParallelFor(6, 1, [](int64_t, int64_t) {});
     if (omp_get_max_threads() != 1) ++wrong;
   });
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(omp_get_max_threads(), 2);  // As it was before.
+  EXPECT_EQ(omp_get_max_threads(), 2);  // The same as before.
 }
 
 TEST(ParallelForTest, CallsFromAnOpenMpRegionStayOnTheirThread) {
@@ -237,7 +237,7 @@ TEST(ParallelForTest, CallsFromAnOpenMpRegionStayOnTheirThread) {
 }
 #endif
 
-#ifndef __SANITIZE_THREAD__  // Which allows no threads after a fork.
+#ifndef __SANITIZE_THREAD__  // ThreadSanitizer allows no threads after a fork.
 TEST(ParallelForTest, AForkedProcessHasThreadsOfItsOwn) {
   const ScopedNumThreads scoped(3);
   const auto sum = [] {
@@ -288,12 +288,12 @@ TEST(ParallelForDeathTest, AProcessEndsWhileThreadsWaitAndWhileTheyWork) {
   EXPECT_EXIT(end_after(true), ::testing::ExitedWithCode(7), "");
 }
 
-// In a process of its own, where no other test has started threads.
+// Runs in a process of its own, where no other test has started threads.
 TEST(ParallelForDeathTest, SignalsAreLeftToTheProgramsOwnThreads) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto send_signal = [] {
     const ScopedNumThreads scoped(3);
-    for (int round = 0; round < 100; ++round) ParallelFor(60, 1, [](int64_t, int64_t) {});  // Threads are there now.
+    for (int round = 0; round < 100; ++round) ParallelFor(60, 1, [](int64_t, int64_t) {});  // Now the threads exist.
     sigset_t usr1, pending;
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
@@ -305,14 +305,14 @@ TEST(ParallelForDeathTest, SignalsAreLeftToTheProgramsOwnThreads) {
   EXPECT_EXIT(send_signal(), ::testing::ExitedWithCode(5), "");
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Which need address space of their own.
-/// libgomp ends the process with exit code 1 where it gets fewer threads than it asks for.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Sanitizers need address space of their own.
+/// libgomp ends the process with exit code 1 if it gets fewer threads than it asks for.
 TEST(ParallelForDeathTest, WorksWithTheThreadsThatTheSystemGrants) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto work = [](int stacks) {
     int64_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
-    // A thread's stack does not fit into half of one.
+    // The extra 4 MiB are half a stack, so that no further thread fits.
     const auto bytes = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE)) + static_cast<rlim_t>(stacks) * (8 << 20);
     const rlimit limit{bytes + (4 << 20), bytes + (4 << 20)};
     setrlimit(RLIMIT_AS, &limit);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kWindow = 200'000;
 
-/// `count` windows one after the other, in which a thread runs all the time. rate(i) is the i-th's FLOP/s.
+/// `count` windows one after the other, in which a thread runs all the time. rate(i) is the FLOP/s of window i.
 std::vector<PeakWindow> Windows(int count, const std::function<double(int)>& rate, int64_t begin = 0) {
   std::vector<PeakWindow> windows;
   for (int i = 0; i < count; ++i, begin += kWindow) {
@@ -18,7 +18,8 @@ std::vector<PeakWindow> Windows(int count, const std::function<double(int)>& rat
   return windows;
 }
 
-/// The same where the thread is put aside for `off` windows after each `on`, which falls into the last of these.
+/// The same, but the thread is put aside for `off` windows after every `on` windows. The last window before a pause
+/// includes it.
 std::vector<PeakWindow> Interrupted(int count, int on, int off, double rate) {
   std::vector<PeakWindow> windows;
   int64_t begin = 0;
@@ -54,7 +55,8 @@ TEST(EstimatePeakTest, TheStartDoesNotCountAndNeitherDoClocksFaults) {
   EXPECT_TRUE(peak.sure);
 }
 
-/// Two threads of one core are each faster while the other does not run. That is no speed that both have at once.
+/// Two threads of one core are each faster while the other one does not run. They never have this speed at the same
+/// time.
 TEST(EstimatePeakTest, ThreadsOfOneCoreCountAsTheyRunTogether) {
   std::vector<PeakWindow> a = Windows(100, [](int) { return 60e9; }), b = a;
   const std::vector<PeakWindow> alone = Windows(

@@ -7,7 +7,7 @@
 #include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
-// Only that there is a rate: how high depends on what else the machine does.
+// Only checks that there is a rate. How high it is depends on what else the machine does.
 namespace twofour {
 namespace {
 

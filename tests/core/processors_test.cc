@@ -14,7 +14,7 @@
 namespace twofour {
 namespace {
 
-/// A tree in which the process's group has a CPU quota of so many microseconds in each 100000.
+/// A tree in which the process's group has a CPU quota of this many microseconds in each 100000.
 class QuotaTree {
  public:
   explicit QuotaTree(const std::string& quota) {
@@ -48,7 +48,7 @@ TEST(ProcessorsTest, LimitSaysWhatLimits) {
 }
 
 TEST(ProcessorsTest, TheAffinityMaskLimitsThem) {
-  std::thread([] {  // Whose mask is its own.
+  std::thread([] {  // A thread has its own mask.
     cpu_set_t mask, one;
     ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
     CPU_ZERO(&one);

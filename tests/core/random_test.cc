@@ -30,7 +30,7 @@ TEST(PhiloxTest, KnownAnswers) {
 }
 
 TEST(RandomKeyTest, EachPartOfTheKeyHasItsPlaceInTheCounter) {
-  // Files of runs to be resumed depend on this layout.
+  // Runs that are resumed depend on this layout.
   const RandomKey key{.seed = 0x0123456789abcdef, .stream = 0x5555aaaa, .step = 0xfedcba9876543210};
   EXPECT_EQ(RandomBlock(key, 77), Philox4x32({77, 0x5555aaaa, 0x76543210, 0xfedcba98}, {0x89abcdef, 0x01234567}));
 }
@@ -43,7 +43,7 @@ TEST(RandomKeyTest, KeysThatDifferAnywhereGiveOtherNumbers) {
     RandomSequence sequence(key);
     for (int i = 0; i < 100; ++i) seen.insert(sequence.NextBits());
   }
-  // 600 draws of 2^32: a birthday collision has odds of one in 24000, and none occurs here.
+  // 600 draws out of 2^32: the odds of a collision are one in 24000, and there is none here.
   EXPECT_EQ(seen.size(), 600u);
 }
 
@@ -124,7 +124,7 @@ TEST(RandomSequenceTest, BelowIsUniform) {
 }
 
 TEST(RandomSequenceTest, BelowALargeBoundIsUniform) {
-  // Bits modulo this bound would draw nearly all results twice as often as the rest: half of all
+  // Taking bits modulo this bound would draw nearly all results twice as often as the rest. To avoid that, half of all
   // draws must be refused.
   constexpr uint32_t kBound = 0x80000001;
   constexpr int kCount = 30000, kParts = 8;
@@ -139,7 +139,7 @@ TEST(RandomSequenceTest, BelowALargeBoundIsUniform) {
 }
 
 TEST(RandomSequenceTest, BelowDoesNotFavourSomeResults) {
-  // Four draws for three results: taking all of them would make every third result twice as likely.
+  // There are four draws for three results. Taking all of them would make every third result twice as likely.
   constexpr int kCount = 30000;
   RandomSequence sequence({7});
   std::vector<int> thirds(3);
@@ -148,13 +148,13 @@ TEST(RandomSequenceTest, BelowDoesNotFavourSomeResults) {
 }
 
 TEST(RandomSequenceTest, BelowAPowerOfTwoTakesTheHighBits) {
-  // No draw is refused there, so each result is known.
+  // No draw is refused here, so each result is known.
   RandomSequence sequence({6}), bits({6});
   for (int i = 0; i < 50; ++i) EXPECT_EQ(sequence.Below(1024), bits.NextBits() >> 22);
 }
 
 TEST(RandomSequenceTest, Below64IsUniform) {
-  // Bounds above 2^32; for the last one about half of all draws must be refused.
+  // Bounds above 2^32. For the last one, about half of all draws must be refused.
   constexpr int kCount = 30000, kParts = 8;
   for (const uint64_t bound : {(uint64_t{1} << 33) + 5, (uint64_t{1} << 63) + 1}) {
     RandomSequence sequence({8});

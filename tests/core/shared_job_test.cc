@@ -24,7 +24,7 @@ TEST(SharedJobTest, WhoOpensItDoesAllWhereNobodyHelps) {
   const SharedJob::Run run = [&](int piece) { pieces.push_back(piece); };
   job.Open(3, 7, run, Clock::kWall);
   EXPECT_EQ(job.RunOwn(), 7);
-  job.WaitUntilDone(7, kNoSpin);  // Returns: nobody else has begun anything.
+  job.WaitUntilDone(7, kNoSpin);  // Returns, because nobody else has begun anything.
   EXPECT_THAT(pieces, ElementsAre(0, 1, 2, 3, 4, 5, 6));
   EXPECT_EQ(job.helped(), 0);
 }
@@ -67,7 +67,7 @@ TEST(SharedJobTest, MoreParticipantsThanQueuesAndPieces) {
   }
 }
 
-/// A helper that gets stuck in a piece holds up that piece and no other.
+/// A helper that is stuck in a piece holds up that piece and no other.
 TEST(SharedJobTest, NobodyWaitsForAPieceThatNobodyHasBegun) {
   SharedJob job;
   std::atomic<int> done = 0;
@@ -77,7 +77,7 @@ TEST(SharedJobTest, NobodyWaitsForAPieceThatNobodyHasBegun) {
   const SharedJob::Run run = [&](int) {
     if (std::this_thread::get_id() != here) {
       stuck = true;
-      while (done < 99) std::this_thread::yield();  // All others.
+      while (done < 99) std::this_thread::yield();  // Waits for all other pieces.
     }
     ++done;
   };
@@ -106,7 +106,7 @@ TEST(SharedJobTest, AllPiecesRunWhereSomeThrow) {
   EXPECT_TRUE(job.TakeFailure() == nullptr);
 }
 
-/// Helpers come and go at any moment, while one job follows the other: each piece runs once, and within its job.
+/// Helpers come and go at any moment while jobs follow one another. Each piece runs once, and within its job.
 TEST(SharedJobTest, ManyJobsOneAfterTheOther) {
   constexpr int kHelpers = 3, kJobs = 3000;
   SharedJob job;

@@ -49,7 +49,7 @@ TEST(TensorTest, MemoryThatCannotBeHadIsAnError) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "the sanitizer's allocator ends the program";
 #endif
-  // 2^48 doubles: more address space than a process has.
+  // 2^48 doubles need more address space than a process has.
   try {
     Tensor::Empty({int64_t{1} << 48}, DType::kF64);
     FAIL() << "2^51 bytes were granted";

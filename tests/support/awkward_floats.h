@@ -10,8 +10,8 @@
 
 namespace twofour::test {
 
-/// `count` random numbers of all signs and sizes, with zeros of both signs between them; with `specials`, NaNs,
-/// infinities, the largest and the smallest numbers, too.
+/// `count` random numbers of both signs and many sizes, among them zeros of both signs. With `specials`, there are also
+/// NaNs, infinities, and the largest and the smallest numbers.
 inline std::vector<float> AwkwardFloats(int64_t count, const RandomKey& key, bool specials) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const float kSpecials[] = {std::numeric_limits<float>::quiet_NaN(),

@@ -31,7 +31,7 @@ void WriteFirstBytes(FileSystem& base, const std::filesystem::path& path, FileSy
   base.WriteFile(path, first);
 }
 
-/// A file whose end the disk cannot read.
+/// A file whose end cannot be read from the disk.
 class FaultyFile final : public ReadableFile {
  public:
   FaultyFile(std::unique_ptr<ReadableFile> base, std::filesystem::path path, uint64_t readable_bytes)

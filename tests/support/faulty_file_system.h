@@ -11,42 +11,42 @@
 
 namespace twofour::test {
 
-/// Forwards to another file system and fails on request, as a full disk, a passing fault or a killed process would.
-/// Reading works, but for FailReadingFrom. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange,
+/// Forwards to another file system and fails on request, like a full disk, a passing fault or a killed process. Reading
+/// always works, except with FailReadingFrom. The mutating calls are CreateDirectories, WriteFile, Rename, Exchange,
 /// SyncDirectory, RemoveAll, RenameDirectory, ReplaceSymlink, OpenForAppending and each Append to what that opened.
 class FaultyFileSystem final : public FileSystem {
  public:
   explicit FaultyFileSystem(FileSystem& base = FileSystem::Default()) : base_(base) {}
 
-  /// A disk with room for `bytes` more: the WriteFile that would pass it truncates its file, removes it and throws,
-  /// as do all later ones that do not fit. An Append that would pass it writes nothing and throws. What is removed
-  /// makes no room. Other calls work.
+  /// Acts as a disk with room for `bytes` more. The WriteFile that does not fit writes what fits, removes its file and
+  /// throws, as do all later ones that do not fit. An Append that does not fit writes nothing and throws. Removed files
+  /// make no room. Other calls work.
   void FailAfterBytes(uint64_t bytes) { bytes_left_ = bytes; }
-  /// The `call`-th mutating call from now on (1 is the next) does nothing and throws; those after it work.
+  /// The `call`-th mutating call from now on (1 is the next) does nothing and throws. Later calls work.
   void FailAtCall(int call) { failing_call_ = mutating_calls_ + call; }
-  /// That call and all later mutating ones throw, as seen from a process killed there: a WriteFile hit first leaves
-  /// the first half of its bytes behind, and no later clean-up takes place.
+  /// That call and all later mutating ones throw, as if the process was killed there. If the first of them is a
+  /// WriteFile, it leaves the first half of its bytes behind. No later clean-up takes place.
   void CrashAtCall(int call) { crashing_call_ = mutating_calls_ + call; }
-  /// The `call`-th mutating call from now on does its work and throws all the same, as a rename does whose folder
-  /// cannot be synced.
+  /// The `call`-th mutating call from now on does its work and still throws, like a rename whose folder cannot be
+  /// synced.
   void FailAfterCall(int call) { failing_after_call_ = mutating_calls_ + call; }
   /// Bytes from this offset on cannot be read, in any file.
   void FailReadingFrom(uint64_t offset) { readable_bytes_ = offset; }
-  /// As a file system that cannot swap two names.
+  /// Acts as a file system that cannot swap two names.
   void LackExchange() { can_exchange_ = false; }
-  /// As an overlay whose directories all lie in a lower layer, except those with this in their path: only files are
-  /// renamed.
+  /// Acts as an overlay whose directories all lie in a lower layer, so that only files are renamed. Directories with
+  /// `except` in their path can still be renamed.
   void RenameFilesOnly(std::string except) { renamed_all_the_same_ = std::move(except); }
-  /// As a disk whose directories are all mount points.
+  /// Acts as a disk whose directories are all mount points.
   void PinDirectories() { pinned_ = true; }
-  /// As a file system without symbolic links.
+  /// Acts as a file system without symbolic links.
   void LackLinks() { has_links_ = false; }
-  /// As a file system without locks.
+  /// Acts as a file system without locks.
   void LackLocks() { has_locks_ = false; }
-  /// From now on nothing fails.
+  /// From now on, nothing fails.
   void Heal();
 
-  /// Mutating calls so far, failed ones included.
+  /// The number of mutating calls so far, including those that failed.
   int mutating_calls() const { return mutating_calls_; }
 
   void CreateDirectories(const Path& path) override;
@@ -69,7 +69,7 @@ class FaultyFileSystem final : public FileSystem {
 
   /// Counts the call and throws if it is to fail.
   void Begin(const char* what, const Path& path);
-  /// Throws if the call, which has been made, is to fail all the same.
+  /// Throws if the call is to fail although it has done its work.
   void End(const char* what, const Path& path);
 
   FileSystem& base_;

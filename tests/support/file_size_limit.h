@@ -6,7 +6,7 @@
 
 namespace twofour::test {
 
-/// As long as it lives, writing beyond this size of a file fails (EFBIG), as on a disk that is full.
+/// While this object lives, writing beyond this size of a file fails (EFBIG), as if the disk was full.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {

@@ -9,14 +9,14 @@
 
 namespace twofour::test {
 
-/// tests/fixtures/NAME.safetensors: what PyTorch computed. See tests/fixtures/README.md.
+/// The file tests/fixtures/NAME.safetensors, which holds what PyTorch computed. See tests/fixtures/README.md.
 class Fixture {
  public:
   explicit Fixture(const std::string& name)
       : file_(LoadSafetensors(FileSystem::Default(), std::filesystem::path(TWOFOUR_SOURCE_DIR) / "tests" / "fixtures" /
                                                          (name + ".safetensors"))) {}
 
-  /// A copy, so that tests may write to it. Throws Error when the file holds no such tensor.
+  /// A copy of a tensor, so that tests may write to it. Throws Error if the file holds no such tensor.
   Tensor Get(const std::string& name) const {
     const Tensor* tensor = file_.Find(name);
     if (tensor == nullptr) throw Error("the fixture has no tensor " + name);

@@ -12,7 +12,7 @@
 namespace twofour::test {
 namespace {
 
-/// Binds Highway's dispatch to one instruction set for as long as it lives.
+/// Binds Highway's dispatch to one instruction set while it lives.
 class ScopedIsa {
  public:
   explicit ScopedIsa(Isa isa) { Bind(SimdTargetOf(isa)); }

@@ -15,7 +15,7 @@
 namespace twofour::test {
 namespace {
 
-/// What went wrong so far: the first few lines, and how many there are.
+/// The faults so far: the first few of them, and how many there are.
 class Faults {
  public:
   void Add(const std::string& line) {
@@ -38,7 +38,7 @@ struct Pass {
   Tensor output;
 };
 
-/// Copies for one run. Rounded to f32 in either case, so that f32 and f64 start from equal numbers.
+/// Copies for one run. They are rounded to f32 for both dtypes, so that f32 and f64 start from equal numbers.
 std::vector<Tensor> MakeLeaves(const std::vector<Tensor>& inputs, DType dtype) {
   std::vector<Tensor> leaves;
   for (const Tensor& input : inputs) {
@@ -60,7 +60,7 @@ std::vector<uint64_t> Versions(const std::vector<Tensor>& tensors) {
 
 Tensor ContractionWeights(const Shape& shape) { return RandomF64(shape, {.seed = 20240607}, 0.5, 1.5); }
 
-/// Runs forward and backward, and checks all that needs no numbers to compare with.
+/// Runs forward and backward, and checks everything that needs no numbers to compare with.
 Pass Run(const TensorFunction& function, const std::vector<Tensor>& inputs, DType dtype, Faults& faults) {
   Pass pass{MakeLeaves(inputs, dtype), Tensor()};
   const std::vector<uint64_t> versions = Versions(pass.leaves);
@@ -104,7 +104,7 @@ double Quotient(const TensorFunction& function, std::vector<Tensor>& inputs, siz
   const double x = inputs[i].data<double>()[at];
   const double above = x + step, below = x - step;
   inputs[i].mutable_data<double>()[at] = above;
-  const Tensor high = function(inputs).Clone();  // Without Clone, perhaps a view of the inputs.
+  const Tensor high = function(inputs).Clone();  // Without Clone it may be a view of the inputs.
   inputs[i].mutable_data<double>()[at] = below;
   const Tensor low = function(inputs).Clone();
   inputs[i].mutable_data<double>()[at] = x;

@@ -9,15 +9,15 @@
 
 namespace twofour::test {
 
-/// A floating format by its definition, in double, which holds all its numbers.
+/// The definition of a floating format, computed in double, which holds all its numbers.
 struct NarrowFloat {
   int exponent_bits, mantissa_bits;
 
   int bias() const { return (1 << (exponent_bits - 1)) - 1; }
   /// The exponent of the distance between the smallest numbers.
   int least() const { return 1 - bias() - mantissa_bits; }
-  /// The magnitude of the pattern `bits` without its sign. An infinity is read as the number that would come next, a
-  /// NaN as a NaN.
+  /// The magnitude of the pattern `bits`, which has no sign. An infinity gives the number that would come next, and a
+  /// NaN gives NaN.
   double Magnitude(uint32_t bits) const {
     const int exponent = static_cast<int>(bits >> mantissa_bits),
               mantissa = static_cast<int>(bits) % (1 << mantissa_bits);

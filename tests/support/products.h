@@ -18,18 +18,17 @@ struct ProductSize {
   int64_t m, n, k;
 };
 
-/// One element of a product, by a loop in double.
+/// One element of a product, computed by a loop in double.
 struct InnerProduct {
   double sum = 0;
-  double magnitude = 0;  ///< The sum of |a b|, and of what is added to.
+  double magnitude = 0;  ///< The sum of |a b|, plus the magnitude of what they are added to.
 };
 
-/// Element [i, j], added to `before`.
+/// Element [i, j] of the product, added to `before`.
 InnerProduct InnerProductOf(const kernels::GemmProblem<float>& problem, int64_t i, int64_t j, double before);
 InnerProduct InnerProductOf(const kernels::GemmProblem<double>& problem, int64_t i, int64_t j, double before);
 
-/// A product whose matrices have `pad` elements between their rows, filled with numbers that no
-/// right result holds.
+/// A product whose matrices have `pad` elements between their rows. The padding of C must stay as it is.
 template <typename T>
 class Product {
  public:
@@ -48,7 +47,7 @@ class Product {
     a_ = Random((a_turned ? size.k : size.m) * problem_.lda, 1);
     b_ = Random((b_turned ? size.n : size.k) * problem_.ldb, 2);
     c_ = Random(size.m * problem_.ldc, 3);
-    if (!accumulate) {  // What was there before must not be read.
+    if (!accumulate) {  // The old contents must not be read.
       for (T& c : c_) c = std::numeric_limits<T>::quiet_NaN();
     }
     before_ = c_;
@@ -59,14 +58,14 @@ class Product {
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
 
-  /// C as `multiply` leaves it.
+  /// Computes C with `multiply`.
   const std::vector<T>& Compute(void (*multiply)(const kernels::GemmProblem<T>&)) {
     c_ = before_;
     multiply(problem_);
     return c_;
   }
 
-  /// Compares with three loops in double; `rounding` is that of one operation.
+  /// Compares with three loops in double. `rounding` is the rounding error of one operation.
   void ExpectRight(double rounding) const {
     const kernels::GemmProblem<T>& p = problem_;
     for (int64_t i = 0; i < p.m; ++i) {

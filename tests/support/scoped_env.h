@@ -6,7 +6,7 @@
 
 namespace twofour::test {
 
-/// Sets an environment variable, or removes it, for as long as it lives.
+/// Sets or removes an environment variable while it lives.
 class ScopedEnv {
  public:
   ScopedEnv(std::string name, std::optional<std::string> value) : name_(std::move(name)) {

@@ -7,7 +7,7 @@
 
 namespace twofour::test {
 
-/// A fresh directory that is removed, with all it holds, at the end of its scope.
+/// A new directory. It is removed, with everything in it, at the end of its scope.
 class TempDir {
  public:
   TempDir() {

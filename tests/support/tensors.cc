@@ -26,7 +26,7 @@ std::string Describe(const Tensor& tensor) {
   return tensor.defined() ? fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape())) : "undefined";
 }
 
-/// Reports and returns false unless both are defined and alike.
+/// Reports a failure and returns false unless both are defined and have the same shape and dtype.
 bool SameKind(const Tensor& actual, const Tensor& expected, const char* file, int line) {
   if (actual.defined() && expected.defined() && actual.shape() == expected.shape() &&
       actual.dtype() == expected.dtype()) {

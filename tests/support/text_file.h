@@ -11,7 +11,7 @@ inline void WriteTextFile(const std::filesystem::path& path, const std::string& 
   std::ofstream(path, std::ios::binary) << text;
 }
 
-/// The whole file; empty when there is none.
+/// The whole file; empty if there is none.
 inline std::string ReadTextFile(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

@@ -37,7 +37,7 @@ TEST(AppendFileTest, ARecordForWhichThereIsNoRoomLeavesNothingBehind) {
   const auto file = FileSystem::Default().OpenForAppending(dir / "f");
   file->Append("one\n");
   {
-    const FileSizeLimit limit(10);  // Of the next record, six bytes would fit.
+    const FileSizeLimit limit(10);  // Six bytes of the next record would fit.
     EXPECT_ERROR(file->Append("a long record\n"), ErrorKind::kRuntimeFailure,
                  AllOf(HasSubstr("cannot write to " + (dir / "f").string()), HasSubstr("File too large")));
   }

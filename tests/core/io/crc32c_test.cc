@@ -12,7 +12,7 @@ namespace {
 
 uint32_t CrcOf(const std::vector<uint8_t>& bytes) { return Crc32c(std::as_bytes(std::span(bytes))); }
 
-// RFC 3720, B.4. It prints the bytes of each CRC lowest first.
+// From RFC 3720, B.4, which prints the lowest byte of each CRC first.
 TEST(Crc32cTest, MatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(CrcOf(std::vector<uint8_t>(32, 0x00)), 0x8a9136aau);
   EXPECT_EQ(CrcOf(std::vector<uint8_t>(32, 0xff)), 0x62a8ab43u);

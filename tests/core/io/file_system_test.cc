@@ -109,7 +109,7 @@ TEST_F(FileSystemTest, FullDeviceIsReportedAndNotRemoved) {
   EXPECT_TRUE(fs_.Exists(dir_ / "full"));
 }
 
-/// Caps the size of any file this process writes: the kernel then shortens one write and refuses the next.
+/// Limits the size of any file that this process writes: the kernel then shortens one write and refuses the next.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {

@@ -29,7 +29,7 @@ using Snapshot = std::map<std::string, std::string>;
 
 class ReplaceDirectoryTest : public ::testing::Test {
  protected:
-  /// A directory with files, a directory in a directory and links.
+  /// Fills a directory with files, directories in directories, and links.
   void Fill(const fs::path& path, const std::string& text) {
     fs::create_directories(path / "sub/deep");
     fs::create_directory(path / "empty");
@@ -179,7 +179,7 @@ TEST_F(ReplaceDirectoryTest, AFailureAtAnyCallLeavesTheOldContentsOrTheNewOnes) 
       } catch (const Error&) {
         failed = true;
       }
-      fs::remove_all(dir_ / ".new.tmp-1");  // By whoever made it.
+      fs::remove_all(dir_ / ".new.tmp-1");  // Whoever made it removes it.
       if (!failed) fs::remove_all(dir_ / ".new.tmp-1-old");
       EXPECT_EQ(SnapshotOf(dir_.path()), failed ? old_one : new_one);
       if (files.mutating_calls() < call) break;

@@ -81,7 +81,7 @@ TEST(ReluSquaredTest, GradientIsSmoothAtZero) {
 }
 
 TEST(GeluTest, KnownValues) {
-  // x Phi(x) with Phi from a table of the normal distribution.
+  // x Phi(x), with Phi from a table of the normal distribution.
   const Tensor y = Gelu(F64({0.0, 1.0, -1.0, 2.0, -3.0, 10.0}, {6}));
   ExpectClose(
       y, F64({0.0, 0.841344746068543, -0.158655253931457, 2 * 0.977249868051821, -3 * 0.00134989803163009, 10.0}, {6}),
@@ -101,7 +101,7 @@ TEST(GeluTest, DiffersFromItsReflectionByX) {
 TEST(SoftCapTest, Values) {
   ExpectClose(SoftCap(F64({0, 1, -2, 1e300}, {4}), 2), F64({0, 2 * std::tanh(0.5), -2 * std::tanh(1.0), 2}, {4}),
               1e-15);
-  // Nearly the identity well below the cap.
+  // Well below the cap it is nearly the identity.
   EXPECT_NEAR(SoftCap(F64({0.01}, {1}), 30).item(), 0.01, 1e-9);
 }
 

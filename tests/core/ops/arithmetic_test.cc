@@ -25,7 +25,7 @@ const std::vector<Shape>& Shapes() {
   static const std::vector<Shape> shapes = {{}, {1}, {7}, {3, 5}, {2, 3, 4}, {0}, {0, 3}, {4, 0}};
   return shapes;
 }
-const Shape kLarge = {331, 101};  // Above twice kElementwiseGrain.
+const Shape kLarge = {331, 101};  // More than twice kElementwiseGrain.
 
 TEST(AddTest, Values) { ExpectBitEqual(Add(F32({1, 2}, {2}), F32({0.5, -2}, {2})), F32({1.5, 0}, {2})); }
 
@@ -114,7 +114,7 @@ TEST(ReshapeTest, Gradients) {
   }
   EXPECT_TRUE(CheckGradients([](const auto& in) { return Reshape(in[0], {}); }, {Leaf(RandomF64({1, 1}, {1}))}));
   EXPECT_TRUE(CheckGradients([](const auto& in) { return Reshape(in[0], {5, 0}); }, {Leaf(RandomF64({0, 3}, {1}))}));
-  // Through a leaf's own elements, and on to another op.
+  // Reshapes of a leaf share its elements, and another op uses them.
   EXPECT_TRUE(CheckGradients(
       [](const auto& in) {
         return Mul(Reshape(in[0], {6, 4}), Reshape(in[0], {6, 4}));

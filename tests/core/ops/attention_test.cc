@@ -51,7 +51,7 @@ Inputs RandomInputs(const Sizes& s, double spread = 2) {
           RandomF64({s.batch, s.keys, s.kv_heads, s.head_size}, {3}, -spread, spread)};
 }
 
-/// By the definition, a query at a time; and the gradients of sum(out * dout), one probability at a time.
+/// Attention by its definition, one query at a time, and the gradients of sum(out * dout), one probability at a time.
 struct Plain {
   Tensor out, dq, dk, dv;
 };
@@ -107,7 +107,7 @@ Plain PlainAttention(const Sizes& s, const Inputs& in, const Tensor& dout, doubl
   return plain;
 }
 
-/// Forward and backward in both dtypes against the definition.
+/// Compares forward and backward in both dtypes with the definition.
 void ExpectAgreesWithPlain(const Sizes& s, double spread = 2, double f32_tolerance = 2e-5) {
   SCOPED_TRACE(::testing::PrintToString(s));
   const Inputs in = RandomInputs(s, spread);
@@ -138,7 +138,7 @@ std::vector<int64_t> LengthsAroundBlocks() {
 }
 
 TEST(CausalAttentionTest, KeysBeyondThoseThatCountChangeNothing) {
-  // As a cache has them: room for 20, of which 9 are filled.
+  // Like in a cache with room for 20 keys, of which 9 are filled.
   const int64_t room = 20, keys = 9;
   const Tensor q = RandomF64({2, 3, 4, 6}, {1}), dout = RandomF64(q.shape(), {4});
   const Tensor k = RandomF64({2, room, 2, 6}, {2}), v = RandomF64({2, room, 2, 6}, {3});
@@ -162,7 +162,7 @@ TEST(CausalAttentionTest, KeysBeyondThoseThatCountChangeNothing) {
 }
 
 TEST(CausalAttentionTest, KnownValues) {
-  // Scores of the second query: log 3 and 0 by the scale, so weights 3/4 and 1/4.
+  // With the scale, the scores of the second query are log 3 and 0, so its weights are 3/4 and 1/4.
   const Tensor q = F64({5, std::log(3.0)}, {1, 2, 1, 1}), k = F64({2, 0}, {1, 2, 1, 1});
   ExpectClose(CausalAttention(q, k, F64({8, 4}, {1, 2, 1, 1}), {.scale = 0.5}), F64({8, 7}, {1, 2, 1, 1}), 1e-15, 0);
   ExpectClose(CausalAttention(q, k, F64({8, 4}, {1, 2, 1, 1}), {.window = 1}), F64({8, 4}, {1, 2, 1, 1}), 1e-15, 0);
@@ -188,7 +188,7 @@ TEST(CausalAttentionTest, AgreesWithTheDefinitionForGroupsOfHeads) {
   for (const int64_t kv_heads : {1, 2, 3, 6}) {
     ExpectAgreesWithPlain({.batch = 3, .queries = 70, .keys = 70, .heads = 6, .kv_heads = kv_heads, .head_size = 8});
   }
-  // So many heads that keys are not cut into parts.
+  // With so many heads, keys are not cut into parts.
   ExpectAgreesWithPlain({.batch = 5, .queries = 140, .keys = 140, .heads = 8, .kv_heads = 4, .head_size = 4});
 }
 
@@ -210,7 +210,7 @@ TEST(CausalAttentionTest, AgreesWithTheDefinitionForHeadSizes) {
 }
 
 TEST(CausalAttentionTest, LargeScoresDoNotOverflow) {
-  // Scores beyond what exp takes in float, of both signs, whose highest is met late. f32 rounds them by up to 1e-4.
+  // Scores of both signs that are too large for exp in float, with the highest one late. f32 rounds them by up to 1e-4.
   ExpectAgreesWithPlain({.queries = 150, .keys = 150, .heads = 2, .head_size = 4}, 30, 5e-2);
   const Tensor q = Tensor::Full({1, 300, 1, 1}, 1e18), k = RandomF64({1, 300, 1, 1}, {1}, -1e18, 1e18).To(DType::kF32);
   const Tensor out = CausalAttention(q, k, Tensor::Full({1, 300, 1, 1}, 0.5));
@@ -230,7 +230,7 @@ TEST(CausalAttentionTest, EqualKeysGiveTheMeanOfTheValuesSoFar) {
 }
 
 TEST(CausalAttentionTest, WhatComesLaterChangesNothing) {
-  // Nor does it under another block structure: the bits of a query depend on what it sees alone.
+  // The bits of a query depend only on what it sees.
   const Inputs in = RandomInputs({.batch = 1, .queries = 200, .keys = 200, .heads = 2, .kv_heads = 2, .head_size = 16});
   const Tensor q = in.q.To(DType::kF32), k = in.k.To(DType::kF32), v = in.v.To(DType::kF32);
   const Tensor before = CausalAttention(q, k, v);
@@ -300,8 +300,8 @@ TEST(CausalAttentionTest, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(CausalAttentionTest, MemoryIsLinearInTheLength) {
-  // All that was allocated, in tensors and blocks of scores, is in the cache afterwards (under AddressSanitizer nothing
-  // is). The probabilities alone would be 128 MiB.
+  // Everything that was allocated, in tensors and blocks of scores, is in the cache afterwards (nothing is under
+  // AddressSanitizer). The probabilities alone would be 128 MiB.
   constexpr int64_t kLength = 2048, kHeads = 8;
   BlockCache::Default().Clear();
   {

@@ -29,8 +29,8 @@ using test::I32;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-/// All patterns of a type of up to 16 bits. For wider ones numbers near powers of two, the special ones, and random
-/// patterns.
+/// All patterns of a type of up to 16 bits. For wider types: numbers near powers of two, the special numbers, and
+/// random patterns.
 template <typename T>
 std::vector<T> Values() {
   std::vector<T> values;
@@ -80,7 +80,7 @@ std::vector<T> Values() {
   return values;
 }
 
-/// Every element as a number: long double holds i64 and f64.
+/// The value of an element. long double holds i64 and f64 exactly.
 template <typename T>
 long double Exact(T x) {
   if constexpr (kIsHalf<T>) {
@@ -105,7 +105,7 @@ long double Wrapped(From x) {
   return is_negative ? value - std::ldexp(1.0L, kBits) : value;
 }
 
-/// What the table in cast.h says of one number.
+/// What the table in cast.h says about one number.
 template <typename To, typename From>
 long double Expected(From x) {
   const long double value = Exact(x);
@@ -169,7 +169,7 @@ TEST(CastTest, SomeByHand) {
   ExpectBitEqual(Cast(I32({300, -1}, {2}), DType::kU8), Tensor::FromVector<uint8_t>({44, 255}, {2}));
   ExpectBitEqual(Cast(F32({1e6F, 1.00048828125F}, {2}), DType::kF16),
                  Tensor::FromVector<Float16>({Float16(infinity), Float16(1)}, {2}));
-  // Through f32, where the last bit that would have decided is lost.
+  // The cast goes through f32, which loses the last bit that would have decided.
   ExpectBitEqual(Cast(F64({1 + 0x1p-11 + 0x1p-40}, {1}), DType::kF16), Tensor::FromVector<Float16>({Float16(1)}, {1}));
 }
 

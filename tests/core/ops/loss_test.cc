@@ -32,7 +32,7 @@ Tensor CrossEntropyOf(const std::vector<Tensor>& in) { return CrossEntropyLoss(i
 Tensor MseOf(const std::vector<Tensor>& in) { return MseLoss(in[0], in[1]); }
 
 TEST(CrossEntropyLossTest, KnownValues) {
-  // Probabilities 1/4, 3/4 and 1/2, 1/2.
+  // The probabilities are 1/4, 3/4 and 1/2, 1/2.
   const Tensor logits = F64({0, std::log(3.0), 5, 5}, {2, 2});
   EXPECT_NEAR(CrossEntropyLoss(logits, I32({0, 1}, {2})).item(), (std::log(4.0) + std::log(2.0)) / 2, 1e-15);
   EXPECT_NEAR(CrossEntropyLoss(logits, I32({1, 0}, {2})).item(), (std::log(4.0 / 3) + std::log(2.0)) / 2, 1e-15);

@@ -112,7 +112,7 @@ TEST(LinearTest, GradientsAboveTheParallelThreshold) {
 }
 
 TEST(LinearTest, EmptyBatchWithManyFeatures) {
-  // More features than a block of the product has: offsets into what does not exist.
+  // More features than a block of the product has, so there would be offsets into nothing.
   const Tensor x = Leaf(Tensor::Empty({0, 520}, DType::kF64)), weight = Leaf(RandomF64({300, 520}, {2}));
   const Tensor bias = Leaf(RandomF64({300}, {3}));
   Sum(Linear(x, weight, bias)).Backward();

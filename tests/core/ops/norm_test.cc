@@ -86,7 +86,7 @@ TEST(LayerNormTest, RowsHaveMeanZeroAndVarianceOne) {
 }
 
 TEST(LayerNormTest, LargeMeanCostsNoPrecision) {
-  // 2^20 + small: summing squares and subtracting the squared mean would lose everything in f32.
+  // 2^20 plus small numbers: summing squares and subtracting the squared mean would lose everything in f32.
   const Tensor x = F32({1048576 - 1.5f, 1048576 - 0.5f, 1048576 + 0.5f, 1048576 + 1.5f}, {4});
   const Tensor centered = F32({-1.5, -0.5, 0.5, 1.5}, {4});
   ExpectClose(LayerNorm(x), LayerNorm(centered), 1e-6, 0);

@@ -1,4 +1,4 @@
-// Core ops against what PyTorch computes: tests/fixtures/README.md.
+// Compares core ops with what PyTorch computes: tests/fixtures/README.md.
 #include <gtest/gtest.h>
 
 #include <string>

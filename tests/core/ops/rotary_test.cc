@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 TEST(RotaryTest, KnownValues) {
-  // Position 0 stays; at position 1 the first pair turns by 1, the second by 100^(-1/2) = 0.1.
+  // Position 0 stays as it is. At position 1 the first pair turns by 1, and the second by 100^(-1/2) = 0.1.
   const double c = std::cos(1.0), s = std::sin(1.0), c2 = std::cos(0.1), s2 = std::sin(0.1);
   const Tensor x = F64({1, 2, 3, 4, 1, 2, 3, 4}, {1, 2, 1, 4});
   ExpectClose(Rotary(x, 100), F64({1, 2, 3, 4, c + 3 * s, 2 * c2 + 4 * s2, -s + 3 * c, -2 * s2 + 4 * c2}, {1, 2, 1, 4}),

@@ -53,7 +53,7 @@ TEST(SoftmaxTest, RowsSumToOne) {
 }
 
 TEST(SoftmaxTest, ShiftInvariant) {
-  // Shifts that float adds exactly: the same bits must come out.
+  // float adds these shifts exactly, so the same bits must come out.
   Tensor x = Tensor::Empty({3, 8}), shifted = Tensor::Empty({3, 8});
   const Tensor raw = test::RandomIndices({3, 8}, 1024, {1});
   for (int i = 0; i < 24; ++i) {

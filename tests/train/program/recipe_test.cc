@@ -1,4 +1,4 @@
-// Whole recipes, from the config's text to a layer that is trained: closed forms are written out here once more.
+// Whole recipes, from the config's text to a layer that is trained. The tests write the closed forms out once more.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -36,8 +36,8 @@ nn::SemiSparseOptions OptionsOf(const std::string& sparsity) {
   return BuildSwapOptions(config).sparsity;
 }
 
-/// Trains a layer for kSteps to compute what another matrix does, and calls look(step, layer) before each step with
-/// the mask in force that the step's forward pass will use.
+/// Trains a layer for kSteps to compute the same as another matrix. Before each step, calls look(step, layer) while the
+/// layer has the mask that the step's forward pass will use.
 void TrainAndLook(const std::string& sparsity,
                   const std::function<void(int64_t step, const nn::SemiSparseLinear& layer)>& look) {
   SCOPED_TRACE(sparsity);
@@ -63,7 +63,7 @@ void TrainAndLook(const std::string& sparsity,
     training.BeforeUpdate(context);
     sgd.Step();
     training.AfterUpdate(context);
-    ASSERT_NE(layer.weight().ToVector(), before);  // Weights change all the time.
+    ASSERT_NE(layer.weight().ToVector(), before);  // The weights change at every step.
     before = layer.weight().ToVector();
   }
 }
@@ -76,7 +76,7 @@ int64_t PrunedTiles(const Mask& mask) {
   return pruned;
 }
 
-/// Fails unless each tile keeps everything or `keep` in every row and column.
+/// Fails unless each tile keeps everything, or `keep` entries in every row and column.
 void ExpectRegular(const Mask& mask, int keep) {
   for (int64_t tile = 0; tile < kTiles; ++tile) {
     for (int line = 0; line < 4; ++line) {
@@ -141,7 +141,7 @@ TEST(RecipeTest, ConstantAndPiecewiseSchedulesGoByTheirSteps) {
       "schedule { shape: PIECEWISE points { at { step: 10 } share: 0 } points { at { step: 34 } share: 1 } "
       "points { at { step: 46 } share: 0.5 } }",
       [](int64_t step, const nn::SemiSparseLinear& layer) {
-        // Of 96 tiles: four more with each of 24 steps, then four fewer with each of 12.
+        // Of 96 tiles, four more are pruned at each of 24 steps, and then four fewer at each of 12.
         const int64_t expected = step <= 10 ? 0 : step <= 34 ? 4 * (step - 10) : step <= 46 ? 96 - 4 * (step - 34) : 48;
         EXPECT_EQ(PrunedTiles(layer.mask_in_force()), expected) << step;
       });

@@ -23,7 +23,7 @@
 namespace twofour::train {
 namespace {
 
-/// The commands of kCommandNames; without a name, the program trains. Throws Error on another.
+/// Finds a command of kCommandNames. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
   static const std::map<std::string_view, Command> commands = {{"report", RunReport},
                                                                {"retrain", RunTraining},

@@ -12,7 +12,7 @@
 namespace twofour::train {
 namespace {
 
-/// A whole number's digits: decimal, or hexadecimal behind 0x.
+/// The digits of a whole number: decimal, or hexadecimal after 0x.
 struct Digits {
   bool negative = false;
   int base = 10;
@@ -23,7 +23,7 @@ struct Digits {
       return base == 16 ? std::isxdigit(c) != 0 : std::isdigit(c) != 0;
     });
   }
-  /// CLI11 takes such a number for an octal one.
+  /// CLI11 would read such a number as octal.
   bool HaveZerosBefore() const { return base == 10 && text.size() > 1 && text[0] == '0'; }
 };
 
@@ -71,7 +71,7 @@ std::string FaultOf(const std::string& text, const ArgumentBounds& bounds) {
   }
   double value = 0;
   if (IsFiniteNumber(text, value) && value >= bounds.lowest && value <= bounds.highest) {
-    // Of a list with decimal commas, "0,001" is "0" and "001".
+    // A list with decimal commas is split at them: "0,001" becomes "0" and "001".
     const bool has_zeros_before =
         text[0] == '0' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1]));
     return has_zeros_before ? fmt::format("{}, expected a number that does not begin with 0", found) : "";

@@ -6,16 +6,16 @@
 
 namespace twofour::train {
 
-/// What a number on the command line is held to.
+/// The range of a number on the command line.
 struct ArgumentBounds {
   bool whole = true;
-  int64_t low = std::numeric_limits<int64_t>::min();  ///< Of a whole number, ...
+  int64_t low = std::numeric_limits<int64_t>::min();  ///< low and high apply to whole numbers, ...
   uint64_t high = std::numeric_limits<int64_t>::max();
-  double lowest = std::numeric_limits<double>::lowest();  ///< ... and of any other.
+  double lowest = std::numeric_limits<double>::lowest();  ///< ... lowest and highest to others.
   double highest = std::numeric_limits<double>::max();
 };
 
-/// "-1, expected a whole number from 0 to 9": what is wrong with a text; empty where nothing is.
+/// Says what is wrong with a text: "-1, expected a whole number from 0 to 9". Empty if nothing is wrong.
 std::string FaultOf(const std::string& text, const ArgumentBounds& bounds);
 
 }  // namespace twofour::train

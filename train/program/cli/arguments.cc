@@ -19,9 +19,9 @@
 namespace twofour::train {
 namespace {
 
-constexpr const char* kBounds = "bounds";  // The name of a number's validator.
+constexpr const char* kBounds = "bounds";  // Names the validator of a number.
 
-/// What one value of an argument is.
+/// The type of a single value of an argument.
 template <typename T>
 struct Element {
   using Type = T;
@@ -39,7 +39,7 @@ struct Element<std::vector<T>> {
 
 Argument& Argument::Type(const std::string& name) {
   option_->type_name(name);
-  // Of a file or a folder, an empty name is a shell variable that was not set.
+  // An empty name of a file or folder comes from a shell variable that was not set.
   if (name.starts_with("DIR") || name.starts_with("FILE")) {
     option_->check(CLI::Validator(
         [](const std::string& text) { return text.empty() ? "nothing, expected a name" : std::string(); }, ""));
@@ -112,7 +112,7 @@ Argument Arguments::Add(const std::string& name, T& value, const std::string& he
       bounds->low = static_cast<int64_t>(std::numeric_limits<Number>::min());
       bounds->high = static_cast<uint64_t>(std::numeric_limits<Number>::max());
     }
-    // CLI11's own conversions take "" for 0, 010 for 8 and what is too large for the largest number.
+    // CLI11's own conversions read "" as 0, 010 as 8, and a number that is too large as the largest one.
     CLI::Validator validator([bounds](std::string& text) { return FaultOf(text, *bounds); }, "", kBounds);
     option->check(validator);
     return Argument(option, std::move(bounds));
@@ -148,7 +148,7 @@ bool Arguments::Parse(int argc, const char* const* argv, int skip, std::ostream&
     out << app_->version() << "\n";
     RequireWritten(out);
   } catch (const CLI::ParseError& error) {
-    // Said first: what is missing may be what was misspelt.
+    // Unknown arguments come first: a missing argument may be one that was misspelt.
     std::vector<std::string> unknown = app_->remaining();
     std::erase(unknown, "--");
     if (!unknown.empty()) FailUnknown(unknown.front());
@@ -168,7 +168,7 @@ void Arguments::FailUnknown(const std::string& argument) const {
     const std::string given = argument.substr(0, argument.find('='));
     throw Error(fmt::format("{} is no option of {}{} (see {} --help)", given, name, DidYouMean(given, options), name));
   }
-  // Options before a command's name.
+  // The user gave options before the command's name.
   if (std::ranges::find(kCommandNames, argument) != kCommandNames.end()) {
     throw Error(fmt::format("the command {0} must come first: trainer {0} ... (see trainer {0} --help)", argument));
   }

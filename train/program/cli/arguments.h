@@ -15,28 +15,28 @@ class Option;
 
 namespace twofour::train {
 
-/// Threads that a command takes at most, as a config does.
+/// The largest number of threads that a command accepts. Configs have the same limit.
 inline constexpr int64_t kMaxThreads = 1024;
 
-/// One argument of a command, to say more about it.
+/// One argument of a command. Its functions add properties to it.
 class Argument {
  public:
-  /// `bounds` are those of a number, which Range() narrows; null for anything else.
+  /// `bounds`: the range of a number, which Range() narrows; null if the value is not a number.
   explicit Argument(CLI::Option* option, std::shared_ptr<ArgumentBounds> bounds = nullptr)
       : option_(option), bounds_(std::move(bounds)) {}
 
-  /// How its value is called in the help. That of a DIR or a FILE may not be empty.
+  /// What the help calls its value. The value of a DIR or a FILE may not be empty.
   Argument& Type(const std::string& name);
   Argument& Required();
-  /// Of a number, in which the help shows it; the bounds of its type hold anyway.
+  /// Only for numbers. The help shows the range. Without it, the limits of the number's type hold.
   Argument& Range(int64_t low, int64_t high);
   Argument& Range(double low, double high);
   Argument& NotNegative();
-  /// The help shows the value that it has now.
+  /// The help shows the current value as the default.
   Argument& ShowDefault();
   /// Takes several values, separated by commas.
   Argument& Commas();
-  /// Takes one value each time it is given.
+  /// May be given several times, each time with one value.
   Argument& Repeatable();
   Argument& Excludes(const Argument& other);
   bool given() const;
@@ -46,25 +46,27 @@ class Argument {
   std::shared_ptr<ArgumentBounds> bounds_;
 };
 
-/// The arguments of one command of the program. A layer over CLI11, which is slow to compile, so that one file does,
-/// and every command treats help and errors alike.
+/// The arguments of one command of the program. This class wraps CLI11, which is slow to compile, so that only one file
+/// includes it, and so that all commands treat help and errors alike.
 class Arguments {
  public:
-  /// `name` as the user types it: "trainer sample".
+  /// `name`: the command as the user types it, such as "trainer sample".
   Arguments(const std::string& description, const std::string& name);
   ~Arguments();
 
-  /// An option ("--config"), or a positional argument ("RUN"), that sets `value`: a string, number, std::optional of a
-  /// number, or std::vector of strings or numbers. Those of the .cc file; `value` must live until Parse().
+  /// Adds an option ("--config") or a positional argument ("RUN") that sets `value`: a string, a number, a
+  /// std::optional of a number, or a std::vector of strings or numbers. Only the types listed in the .cc file work.
+  /// `value` must live until Parse() is done.
   template <typename T>
   Argument Add(const std::string& name, T& value, const std::string& help);
-  /// An option without a value.
+  /// Adds an option without a value.
   Argument AddFlag(const std::string& name, bool& value, const std::string& help);
   void SetVersion(const std::string& version);
   void SetFooter(const std::string& footer);
 
-  /// Parses what follows the command's name: argv[skip + 1] on. False when help or version was printed to `out`
-  /// instead. Throws Error on an unknown or malformed argument; of several, on the first unknown one.
+  /// Parses the arguments after the command's name, from argv[skip + 1] on. Returns false if it printed the help or the
+  /// version to `out` instead. Throws Error on an unknown or malformed argument. If there are several faults, the error
+  /// names the first unknown argument.
   bool Parse(int argc, const char* const* argv, int skip, std::ostream& out);
 
  private:

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether `path` is `folder` or lies in it; both without links.
+/// Whether `path` is `folder` or lies in it. Both must be free of links.
 bool LiesIn(const fs::path& path, const fs::path& folder) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
 }
@@ -52,7 +52,7 @@ void CopyBeginning(FileSystem& files, const fs::path& source, const CheckpointDa
   if (files.Exists(run.metrics())) {
     WriteText(files, paths.metrics(), ReadMetricsUpTo(run.metrics(), state.step).text);
   }
-  // Read and written anew: a damaged one is found out now, and no file is shared.
+  // Checkpoints are read and written anew, so that a damaged one is found now, and the runs share no file.
   constexpr int64_t kKeepBoth = 2;
   CheckpointStore copies(files, paths.checkpoints(), kKeepBoth);
   const fs::path best = CheckpointStore(files, run.checkpoints(), 1).PathOf(state.best_step);

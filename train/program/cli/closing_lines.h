@@ -8,20 +8,20 @@
 
 namespace twofour::train {
 
-/// Where a run that came to its end stands, and what it is told of.
+/// The state of a run at its end, for the lines that are printed about it.
 struct RunEnding {
   RunFiles run;
   TrainerState state;
-  int64_t model_step = 0;                ///< Of model.safetensors.
-  std::optional<double> last_loss = {};  ///< Of the last evaluation, where it was made in this process.
+  int64_t model_step = 0;                ///< The step of the weights in model.safetensors.
+  std::optional<double> last_loss = {};  ///< The last evaluation's loss, if this process made it.
   bool best_saved = false;               ///< Whether the step of state.best_evaluation has a checkpoint.
 };
 
-/// Why training ended before its last step: a line, or none where it did not.
+/// A line that says why training ended before its last step. Empty if it did not.
 std::string EarlyStopLine(const Trainer& trainer);
 
-/// What is said of the model when a run is done: "model: PATH", and, where the best evaluation was not that of the last
-/// step, which one it was and where its weights are. Several lines, the last one without an end.
+/// The lines about the model of a run that is done: "model: PATH" and, if the best evaluation was not at the last step,
+/// which one it was and where its weights are. There is no line break at the end.
 std::string ModelLines(const RunEnding& ending);
 
 }  // namespace twofour::train

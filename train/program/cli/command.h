@@ -6,16 +6,16 @@
 
 namespace twofour::train {
 
-/// What every command of the program is given besides its arguments.
+/// What every command gets besides its arguments.
 struct CommandContext {
   std::ostream& out;
   std::ostream& err;
-  bool terminal;  ///< Whether `out` is one.
+  bool terminal;  ///< Whether `out` is a terminal.
   const StopRequest& stop;
 };
 
-/// One command: argv[1] is its name, but for the one without. Returns the exit code; throws Error on what RunTrainer
-/// reports.
+/// Runs one command. argv[1] is its name, except for training with --config or --resume, which has no name. Returns the
+/// exit code. Throws Error, which RunTrainer reports.
 using Command = int (*)(int argc, const char* const* argv, const CommandContext& context);
 
 }  // namespace twofour::train

@@ -24,8 +24,8 @@ struct CommandLine {
   bool dry_run = false;
 };
 
-/// Parses the arguments of `trainer` and of `trainer retrain`. Nothing when there is nothing left to do (help or
-/// version was printed to `out`). Throws Error on an unknown or malformed argument.
+/// Parses the arguments of `trainer` and of `trainer retrain`. Returns nothing if it printed the help or the version to
+/// `out`, so that nothing is left to do. Throws Error on an unknown or malformed argument.
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out);
 
 }  // namespace twofour::train

@@ -13,7 +13,7 @@
 
 namespace twofour::train {
 
-/// A run whose last step is made.
+/// A run that has made its last step.
 struct EndedRun {
   const proto::Config& config;
   const RunFiles& run;
@@ -21,12 +21,12 @@ struct EndedRun {
   nn::Module& model;
   const CheckpointStore& checkpoints;
   MetricSink& sink;
-  /// What training took in this process; none where it was done before and only the final model was missing.
+  /// How long training took in this process. Nothing if it was done before and only the final model was missing.
   std::optional<double> seconds = {};
 };
 
-/// Writes the final model and the record of the end, and says to `out` what was made, which evaluation was the best,
-/// and why the run ended where that was early.
+/// Writes the final model and the record of the end. Prints to `out` what was made, which evaluation was the best, and,
+/// if the run ended early, why.
 void Conclude(const EndedRun& ended, std::ostream& out);
 
 }  // namespace twofour::train

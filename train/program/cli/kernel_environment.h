@@ -2,7 +2,7 @@
 
 namespace twofour::train {
 
-/// Throws the Error of a misspelt TWOFOUR_KERNEL or TWOFOUR_MAX_ISA before anything is computed.
+/// Throws Error if TWOFOUR_KERNEL or TWOFOUR_MAX_ISA is misspelt, before anything is computed.
 void CheckKernelEnvironment();
 
 }  // namespace twofour::train

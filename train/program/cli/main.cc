@@ -11,7 +11,7 @@ namespace {
 
 twofour::train::StopRequest stop_request;
 
-/// A file opened later must not become standard output: what is closed is opened on nothing.
+/// Opens the standard descriptors that are closed on /dev/null, so that no file opened later becomes standard output.
 void OpenStandardDescriptors() {
   for (int descriptor = open("/dev/null", O_RDWR); descriptor >= 0 && descriptor <= STDERR_FILENO;) {
     descriptor = open("/dev/null", O_RDWR);
@@ -26,6 +26,6 @@ int main(int argc, char** argv) {
   twofour::train::OutputBuffer out_buffer(STDOUT_FILENO, stop_request.stop);
   twofour::train::OutputBuffer err_buffer(STDERR_FILENO, stop_request.stop);
   std::ostream out(&out_buffer), err(&err_buffer);
-  err.tie(&out);  // Lines come in the order in which they were written.
+  err.tie(&out);  // Keeps the lines of both in the order in which they were written.
   return twofour::train::RunTrainer(argc, argv, out, err, isatty(STDOUT_FILENO) != 0, stop_request);
 }

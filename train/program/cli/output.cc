@@ -34,7 +34,7 @@ int OutputBuffer::sync() {
       error_ = ETIMEDOUT;
       break;
     }
-    // A pipe that is ready takes this many bytes without making anybody wait.
+    // A pipe that is ready takes this many bytes without blocking.
     const ssize_t written = ::write(descriptor_, rest.data(), std::min<size_t>(rest.size(), PIPE_BUF));
     if (written >= 0) {
       rest.remove_prefix(static_cast<size_t>(written));
@@ -46,13 +46,13 @@ int OutputBuffer::sync() {
   return error_ == 0 ? 0 : -1;
 }
 
-/// False when the program was asked to stop and nobody has read for a second.
+/// False if the program was asked to stop and nobody has read for a second.
 bool OutputBuffer::AwaitReader() {
   constexpr int kMilliseconds = 100, kPatience = 10;
   for (int waited = 0; waited < kPatience;) {
     pollfd descriptor{descriptor_, POLLOUT, 0};
     const int ready = ::poll(&descriptor, 1, kMilliseconds);
-    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;  // If only for write() to say what is wrong.
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;  // If it is an error, write() will report it.
     if (ready == 0 && stop_) ++waited;
   }
   return false;

@@ -8,16 +8,16 @@
 
 namespace twofour::train {
 
-/// Writes to a file descriptor, line by line. Whatever goes wrong with it (nobody reads any more, the disk is full, the
-/// terminal was closed) is the stream's failbit and nothing else: a program that does not look goes on in silence.
-/// A reader who does not read makes the program wait, as usual, but not once it is asked to stop.
+/// Writes to a file descriptor, line by line. A failure (nobody reads any more, the disk is full, the terminal was
+/// closed) only puts the stream into a failed state: a program that does not check it goes on silently. A reader who
+/// does not read makes the program wait, as usual, but not once the program is asked to stop.
 class OutputBuffer : public std::streambuf {
  public:
-  /// `stop` ends the wait for a reader after a second.
+  /// Once `stop` is set, the program waits for a reader for one second at most.
   OutputBuffer(int descriptor, const std::atomic<bool>& stop) : descriptor_(descriptor), stop_(stop) {}
   ~OutputBuffer() override { OutputBuffer::sync(); }
 
-  /// Why nothing more is written, as errno has it; 0: nothing is wrong.
+  /// The errno of the failure after which nothing more is written; 0: none.
   int error() const { return error_; }
 
  protected:
@@ -34,10 +34,10 @@ class OutputBuffer : public std::streambuf {
   int error_ = 0;
 };
 
-/// Prints what the user should look at, a line for each, to where errors go: a log of what was printed may not be read.
+/// Prints notes for the user, one line each, to the stream for errors: nobody may read a log of the other output.
 void PrintNotes(const std::vector<std::string>& notes, std::ostream& err);
 
-/// For a command whose result is what it printed: throws Error (a runtime failure) when not all of it was written.
+/// For commands whose result is what they print: throws Error (a runtime failure) if not all of it was written.
 void RequireWritten(std::ostream& out);
 
 }  // namespace twofour::train

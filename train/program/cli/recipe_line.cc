@@ -67,7 +67,8 @@ int64_t FirstPruningStep(const sparse::MaskPlanOptions& plan) {
   return step;
 }
 
-/// Where it is in force, if that is not at all steps in all tiles: " by a schedule, from step 10, until step 90".
+/// Where the pattern applies: " by a schedule, from step 10, until step 90". Empty if it applies to all tiles at all
+/// steps.
 std::string DescribeExtent(const sparse::MaskPlanOptions& plan) {
   std::vector<std::string> parts;
   if (plan.schedule.LastChange() > 0 || plan.schedule.ShareAt(0) != 1) parts.push_back("by a schedule");

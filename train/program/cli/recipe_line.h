@@ -6,7 +6,7 @@
 
 namespace twofour::train {
 
-/// What the layers are made to be: "2:4 sparsity enabled" for masks that are 2:4 both ways at all steps, "4:8 sparsity
+/// The pattern that the layers get: "2:4 sparsity enabled" for masks that are 2:4 both ways at all steps, "4:8 sparsity
 /// along rows enabled", "3:4, then 2:4 sparsity enabled", "2:4 masks found, but not applied".
 std::string DescribePattern(const nn::SemiSparseOptions& options);
 

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Levels below a folder that are looked at: a sweep from before there were records has VARIANT/seed-N, and may itself
-/// be in the folder that is named.
+/// How many levels below a folder are searched. A sweep from before there were records has VARIANT/seed-N, and may
+/// itself lie in the folder that the user names.
 constexpr int kLevels = 3;
 
 class RunFinder {
@@ -43,7 +43,7 @@ class RunFinder {
     notes_.push_back(fmt::format("{}: skipped: {}", path.string(), why));
   }
 
-  /// Whether there is any run.
+  /// Adds the run, the sweep or all runs in the folder. Returns false if there are none.
   bool AddFolder(const fs::path& folder, int levels) {
     if (files_.Exists(RunFiles{folder}.config())) {
       AddRun(folder);
@@ -75,7 +75,7 @@ class RunFinder {
     return true;
   }
 
-  /// False where it was met before.
+  /// Returns false if the run was added before.
   bool AddRun(const fs::path& folder) {
     std::error_code ignored;
     fs::path canonical = fs::weakly_canonical(folder, ignored);
@@ -95,7 +95,7 @@ class RunFinder {
   std::vector<std::string> notes_;
 };
 
-/// What a report on this sweep alone is called and compares with.
+/// Takes the title and the baseline of a report on a single sweep from the sweep's record.
 void TakeOverSweep(FileSystem& files, const fs::path& folder, ReportOptions& options) {
   if (options.planned.empty()) return;
   const std::optional<SweepRecord> record = LoadSweepRecord(files, folder);

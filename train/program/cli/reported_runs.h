@@ -8,10 +8,10 @@
 
 namespace twofour::train {
 
-/// Adds the runs that `arguments` of a report name: runs' folders; of a sweep's folder all its runs; of another folder
-/// the runs and sweeps in it, down to the third level. What is no run is skipped, and a run that is met twice counts
-/// once; returns a line for each. The title and the baseline of a sweep that is the only argument are taken over where
-/// the options have none. Throws Error on what does not exist.
+/// Adds the runs that the arguments of a report name. An argument is the folder of a run, the folder of a sweep, which
+/// stands for all its runs, or another folder, which stands for the runs and sweeps in it, down to the third level.
+/// Skips what is not a run, and a run that was added before; returns a line for each of these. If the only argument is
+/// a sweep, its title and baseline are used where the options have none. Throws Error if an argument does not exist.
 std::vector<std::string> FindReportedRuns(FileSystem& files, const std::vector<std::string>& arguments,
                                           ReportOptions& options);
 

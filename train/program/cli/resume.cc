@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A config that holds nothing but what a checkpoint has to fit.
+/// The part of a config that a checkpoint has to fit.
 proto::Config WhatACheckpointFits(const proto::Config& config) {
   proto::Config part;
   *part.mutable_model() = config.model();
@@ -33,8 +33,8 @@ proto::Config WhatACheckpointFits(const proto::Config& config) {
   return part;
 }
 
-/// A config that holds nothing but what decides which samples are drawn or held out. All else that its data says shows
-/// in the record of what was loaded.
+/// The part of a config that decides which samples are drawn or held out. Everything else about the data shows in the
+/// record of the loaded data.
 proto::Config WhichSamples(const proto::Config& config) {
   proto::Config part;
   proto::Data& data = *part.mutable_data();
@@ -61,7 +61,7 @@ proto::Config WhichSamples(const proto::Config& config) {
   return part;
 }
 
-/// All that differs between the data that a run began with, by its record and its config, and data that was loaded.
+/// All differences between the data that a run began with, known from its record and config, and data that was loaded.
 std::vector<DataDifference> DataDifferences(const ResumePoint& resume, const proto::Config& config,
                                             const DataRecord& then, const DataRecord& now) {
   std::vector<DataDifference> differences = CompareData(then, now);
@@ -71,8 +71,8 @@ std::vector<DataDifference> DataDifferences(const ResumePoint& resume, const pro
   return differences;
 }
 
-/// The data that the run began with, where only the rules have changed by which an earlier twofour read a header or
-/// measured a scale; nothing where it is another one by these rules as well.
+/// Loads the data by the rules by which an earlier twofour read headers and measured scales. Returns nothing if the
+/// data is not what the run began with by these rules either.
 std::optional<Workload> LoadByEarlierRules(const ResumePoint& resume, const proto::Config& config,
                                            const std::vector<DataFile>& files, const DataRecord& then) {
   if (!config.data().has_csv()) return std::nullopt;
@@ -80,12 +80,12 @@ std::optional<Workload> LoadByEarlierRules(const ResumePoint& resume, const prot
     Workload workload = BuildWorkloadByEarlierRules(config, files);
     if (DataDifferences(resume, config, then, workload.data_record).empty()) return workload;
   } catch (const Error&) {
-    // The caller tells what is wrong by the rules of today.
+    // The caller says what is wrong by the rules of today.
   }
   return std::nullopt;
 }
 
-/// "step-300", or "step-300 to step-900 (4 of them)".
+/// "checkpoint step-300", or "checkpoints step-300 to step-900 (4 of them)".
 std::string DescribeSteps(const std::vector<int64_t>& steps) {
   if (steps.size() == 1) return fmt::format("checkpoint step-{}", steps[0]);
   return fmt::format("checkpoints step-{} to step-{} ({} of them)", steps.front(), steps.back(), steps.size());
@@ -193,7 +193,7 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
       Workload workload = BuildWorkload(config, files, &*then);
       if (DataDifferences(resume, config, *then, workload.data_record).empty()) return workload;
     } catch (const Error&) {
-      // What follows says in what the data differs.
+      // The code below says how the data differs.
     }
   }
   std::optional<Workload> workload;
@@ -206,7 +206,7 @@ Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& con
                     "the run's own classes, columns, scaling and vocabulary",
                     run.data().string(), Describe(differences)));
   } catch (const Error&) {
-    workload.reset();  // Before the data is loaded again.
+    workload.reset();  // Frees memory before the data is loaded again.
     if (std::optional<Workload> same = LoadByEarlierRules(resume, config, files, *then)) {
       same->notes.push_back(
           "the data is read as when the run began, by rules of an earlier twofour: a new run would read it in another "

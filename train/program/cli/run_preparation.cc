@@ -41,7 +41,7 @@ proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
   return WithDefaults(config);
 }
 
-/// What the command line sets by options of its own, which win.
+/// The fields that --sparse, --dense, --threads and --seed set. These options win over --set.
 std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
   std::vector<OptionOverride> options;
   const auto add = [&options](const std::string& option, const std::string& field, const auto& value) {
@@ -55,7 +55,7 @@ std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
 
 /// A config file given along with --resume must be the one that the run was made with.
 void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
-  given.clear_branched_from();  // Not told by the file that a branch was made with.
+  given.clear_branched_from();  // The file that a branch was made with does not have it.
   stored.clear_branched_from();
   const std::optional<std::string> difference = FirstDifference(stored, given);
   if (!difference) return;
@@ -63,7 +63,7 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePo
                           resume.path.folder.string(), *difference));
 }
 
-/// Files that a config names, which the run or a resume of it reads.
+/// The files named in a config that the run, or a resume of it, reads.
 std::vector<std::string> FilesNeededBy(const proto::Config& config) {
   std::vector<std::string> paths;
   for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
@@ -71,8 +71,8 @@ std::vector<std::string> FilesNeededBy(const proto::Config& config) {
   return paths;
 }
 
-/// Throws Error where going on in a run's own folder would discard what was not asked to be discarded, or where its own
-/// folder is not free. A dry run, which writes nothing, only says so.
+/// Throws Error if resuming in the run's own folder would discard something without --overwrite, or if the folder of a
+/// new run cannot be used. A dry run, which writes nothing, only prints a note.
 void CheckFolder(const Run& run, std::ostream& err) {
   try {
     if (!run.in_place()) {
@@ -93,7 +93,7 @@ Workload LoadWorkload(const Run& run, std::ostream& err) {
   return BuildWorkload(run.config);
 }
 
-/// Says where a new run takes something from a run of other data.
+/// Warns if a new run takes its weights or its config from a run of other data.
 void WarnOfOtherData(const Run& run, std::ostream& err) {
   const auto warn = [&](const std::string& path, bool expects_same) {
     const auto warning = WarningOfOtherData(path, run.workload.data_record, expects_same);
@@ -105,7 +105,7 @@ void WarnOfOtherData(const Run& run, std::ostream& err) {
   if (!run.resume && config.filename() == RunFiles{}.config()) warn(config.string(), true);
 }
 
-/// A sample or a token is a row of every product.
+/// Each sample or token of a batch is one row of every product.
 RunExtent ExtentOf(const Run& run) {
   const Task& task = *run.workload.task;
   return {.batch = task.units_per_batch(),
@@ -123,7 +123,7 @@ RunFolder::IfExists IfExists(const CommandLine& line) {
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
   if (!resume) {
     proto::Config config = line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from);
-    config.clear_branched_from();  // Of the run that the file is from. This one begins anew.
+    config.clear_branched_from();  // The file may come from a branched run. The new run begins anew.
     return ApplyCommandLine(config, line);
   }
   proto::Config config = ApplyCommandLine(resume->stored, line);
@@ -148,7 +148,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   CheckKernelEnvironment();
   run.workload = LoadWorkload(run, context.err);
   nn::Module& model = *run.workload.model;
-  // Read, and found whole or not, before anything in the folder is touched.
+  // Read before anything in the folder is touched, so that a damaged checkpoint is found first.
   if (resume && resume->path.checkpoint) {
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
     RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
@@ -158,7 +158,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   WarnOfOtherData(run, context.err);
   run.optimizer = BuildOptimizer(config, model);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
-  // Told when all of it is known: what cannot be done is an error alone, not one behind half a table.
+  // Printed only after everything is known, so that a failure prints an error alone and not half a table first.
   std::ostringstream table, swap_report;
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, table);
   if (config.sparsity().enabled()) {

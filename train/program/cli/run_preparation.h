@@ -19,7 +19,7 @@
 
 namespace twofour::train {
 
-/// A run as it was asked for, and everything of it that is decided before its first step.
+/// A run as the user asked for it, and everything about it that is decided before its first step.
 struct Run {
   CommandLine line;
   std::optional<ResumePoint> resume;
@@ -27,33 +27,33 @@ struct Run {
   std::filesystem::path folder;
   Workload workload;
   std::unique_ptr<optim::Optimizer> optimizer;
-  std::optional<CheckpointData> start;  ///< What it goes on from.
-  PeakFlops peak = {};                  ///< Not measured where nothing is made of it.
+  std::optional<CheckpointData> start;  ///< The checkpoint to continue from.
+  PeakFlops peak = {};                  ///< Left empty where nobody uses it.
 
-  /// Whether it goes on in the folder of the run that it resumes, and not in one of its own.
+  /// Whether it continues in the folder of the run that it resumes, and not in a folder of its own.
   bool in_place() const { return resume && line.out.empty(); }
-  /// Optimizer steps that have been made before.
+  /// Optimizer steps that were made before.
   int64_t step() const { return resume ? resume->step() : 0; }
-  /// False for a resume at the last step, where nothing is left to be done.
+  /// False for a resume at the last step, where nothing is left to do.
   bool trains() const {
     return !resume || !resume->state || resume->state->step != config.training().steps() ||
            resume->state->evaluation_pending;
   }
 };
 
-/// What is to be done with a run in the folder of a new one.
+/// What to do if the folder of a new run already holds a run.
 RunFolder::IfExists IfExists(const CommandLine& line);
 
-/// The config that the arguments ask for, with all defaults; not validated. Throws Error.
+/// The config that the arguments ask for, with all defaults. It is not validated. Throws Error.
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume);
 
-/// Checks all that can be checked before the first step, loads data and checkpoint, builds model and optimizer, and
-/// prints what will be trained and with what. Writes nothing. Throws Error.
+/// Checks everything that can be checked before the first step, loads data and checkpoint, builds model and optimizer,
+/// and prints what will be trained and with which kernels. Writes no files. Throws Error.
 Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume, const proto::Config& config,
                const CommandContext& context);
 
-/// Brings the trainer of a run to where the run's checkpoint stands, if it goes on from one. Throws Error, which names
-/// what in the config does not fit, when it is another model's.
+/// Restores a trainer from the run's checkpoint, if the run continues from one. If the checkpoint belongs to another
+/// model, throws Error that names what in the config does not fit.
 void RestoreTrainer(Trainer& trainer, const Run& run);
 
 }  // namespace twofour::train

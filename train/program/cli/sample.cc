@@ -24,7 +24,7 @@ namespace {
 constexpr uint64_t kMaxPromptBytes = 1 << 20;
 constexpr int64_t kMaxTokens = 1'000'000;
 
-/// Token ids and what stands for them outside: text, or the ids themselves.
+/// Converts between token ids and what the user reads and writes: text, or the ids themselves.
 class Transcript {
  public:
   explicit Transcript(const LoadedLanguageModel& loaded) : loaded_(loaded) {}
@@ -37,7 +37,7 @@ class Transcript {
     return loaded_.vocabulary ? loaded_.vocabulary->Decode({&id, 1}) : fmt::format("{} ", id);
   }
 
-  /// What comes after everything: a new line, which most texts begin with, or else the first token.
+  /// What the model continues if there is no prompt: a new line, or the first token if the vocabulary has no new line.
   std::vector<int32_t> DefaultPrompt() const {
     if (!loaded_.vocabulary) return {0};
     try {

@@ -13,11 +13,11 @@
 namespace twofour::train {
 namespace {
 
-constexpr int64_t kOneOrder = 500'000'000;  // Nanoseconds within which the same signal is the same order.
+constexpr int64_t kOneOrder = 500'000'000;  // Nanoseconds. The same signal again within this time is no second request.
 
-// What the handler works with. Atomics without locks are all that it may touch.
+// The state of the signal handler, which may touch nothing but lock-free atomics.
 std::atomic<StopRequest*> request{nullptr};
-std::array<std::atomic<int64_t>, NSIG> first_at{};  // When each signal came first; 0: it has not.
+std::array<std::atomic<int64_t>, NSIG> first_at{};  // When each signal first came; 0: not yet.
 static_assert(std::atomic<int64_t>::is_always_lock_free && std::atomic<StopRequest*>::is_always_lock_free);
 
 int64_t Now() {
@@ -35,11 +35,11 @@ int64_t Now() {
   sigaddset(&set, signal);
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   raise(signal);
-  _exit(128 + signal);  // A container's first process is spared by signals that it does not handle.
+  _exit(128 + signal);  // The first process of a container survives signals that it does not handle.
 }
 
 extern "C" void OnStopSignal(int signal) {
-  const int error = errno;  // Of the call that was interrupted.
+  const int error = errno;  // Belongs to the interrupted call.
   int64_t first = 0;
   const int64_t now = Now();
   if (first_at[static_cast<size_t>(signal)].compare_exchange_strong(first, now)) {
@@ -53,11 +53,11 @@ extern "C" void OnStopSignal(int signal) {
   errno = error;
 }
 
-/// Makes the system call that raises a signal fail. An ignored signal would do so as well, but programs that this one
-/// starts would inherit that.
+/// Does nothing, so that the system call that raised the signal fails. Ignoring the signal would have the same effect,
+/// but programs that this one starts would inherit that.
 extern "C" void OnFailedWrite(int /*signal*/) {}
 
-/// What was in force before.
+/// Installs a handler, unless the signal is ignored. Returns the action before.
 struct sigaction Handle(int signal, void (*handler)(int), int flags) {
   struct sigaction before = {};
   sigaction(signal, nullptr, &before);
@@ -73,7 +73,7 @@ struct sigaction Handle(int signal, void (*handler)(int), int flags) {
 
 void HandleSignals(StopRequest& stop) {
   request = &stop;
-  // System calls are not restarted: one that waits for a reader who has stopped reading must see the request.
+  // System calls are not restarted, so that one that waits for a reader who has stopped reading sees the request.
   for (const int signal : kStopSignals) Handle(signal, OnStopSignal, 0);
   Handle(SIGXFSZ, OnFailedWrite, SA_RESTART);
 }

@@ -12,7 +12,7 @@
 
 namespace twofour::train {
 
-/// How many threads there are, and why that is not what one might expect: "2 (CPU quota of this container is 1.5; 64
+/// The number of threads and, if one might expect another, the reason: "2 (CPU quota of this container is 1.5; 64
 /// processors)". `automatic`: nobody asked for a number.
 std::string DescribeThreads(int threads, bool automatic, const Processors& processors);
 

@@ -30,10 +30,10 @@ size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
   return longest;
 }
 
-/// The products of the swapped layers of a run: what computes them.
+/// Finds out what computes the products of the swapped layers of a run.
 class Products {
  public:
-  /// Throws Error where something that will be asked for cannot be computed.
+  /// Throws Error if something that the run will ask for cannot be computed.
   Products(const nn::SwapReport& report, nn::Module& model, const RunExtent& run) : run_(run) {
     for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) kinds_[name] = KindsOf(*layer);
     model.VisitModules([this](const std::string& name, nn::Module& module) {
@@ -42,14 +42,15 @@ class Products {
     for (const nn::SwapEntry& entry : report.converted) AddLinear(entry);
   }
 
-  /// "pair_bucket_avx2 (the fastest at this size)", one for each direction where they differ, or the MLP whose op it is
-  /// a part of.
+  /// What computes a linear: "pair_bucket_avx2 (the fastest at this size)", or a kernel for each direction if these
+  /// differ, or the MLP whose op includes the linear, or "dense products".
   const std::string& OfLinear(const std::string& name) const { return linears_.at(name); }
 
-  /// Of the MLPs of the model, by name, in its order.
+  /// How each MLP of the model runs: pairs of name and description, in the model's order.
   const std::vector<std::pair<std::string, std::string>>& OfMlps() const { return mlps_; }
 
-  /// What the kernels of the linears are not for; empty where they compute every product of the run.
+  /// For which masks the kernels of the linears are, and what computes the other products. Empty if these kernels
+  /// compute every product of the run.
   std::string Elsewhere() const {
     if (!any_.two_of_four && !any_.other) return {};
     const bool both = any_.two_of_four && any_.other;
@@ -99,7 +100,7 @@ class Products {
     for (const sparse::MlpKernel* const kernel : {training, evaluation}) {
       if (kernel == nullptr) continue;
       used_.insert(kernel->name);
-      used_.insert(kernel->linear->name);  // Which packs the weights, and may be what the op was chosen by.
+      used_.insert(kernel->linear->name);  // It packs the weights, and naming it can be what chose the op.
     }
     for (const std::string& linear : {fc, proj}) parts_[linear] = {name, training != nullptr, evaluation != nullptr};
     mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", training->name)
@@ -128,7 +129,7 @@ class Products {
     }
   }
 
-  /// The kernels of a linear at masks of one kind and why they were chosen. They count as used, and are added to
+  /// The kernels of a linear for masks of one kind, and why they were chosen. They count as used, and are added to
   /// `names` unless that is null.
   std::string Describe(const nn::SwapEntry& entry, int64_t batch, const sparse::MaskFormat& format,
                        Names* names = nullptr) {

@@ -72,7 +72,7 @@ void PrintRuns(const SweepPlan& plan, const std::vector<RunState>& states, std::
   }
 }
 
-/// On all runs of the sweep. Whether it could be made: what becomes of the runs does not depend on it.
+/// Makes the report on all runs of the sweep. Returns false if that failed, which does not affect the runs.
 bool MakeReport(const SweepPlan& plan, const SweepRecord& record, const SweepServices& services,
                 const CommandContext& context) {
   if (!services.write_report) return true;
@@ -96,7 +96,7 @@ bool MakeReport(const SweepPlan& plan, const SweepRecord& record, const SweepSer
   return true;
 }
 
-/// The record that the folder has of an earlier start.
+/// The record that an earlier start left in the folder. Nothing if there is none or it cannot be read.
 std::optional<SweepRecord> EarlierRecord(FileSystem& files, const fs::path& folder, std::ostream& err) {
   try {
     return LoadSweepRecord(files, folder);
@@ -153,7 +153,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
                             plan.folder.string())},
                context.err);
   }
-  states = FindRunStates(files, plan);  // Until now another sweep could have been at work here.
+  states = FindRunStates(files, plan);  // Another sweep could have been at work here until now.
   const double began = Clock::Default().Seconds();
   SweepProgressPrinter progress(plan.runs.size(), out);
   SweepRecorder recorder(files, plan.folder, BeginRecord(plan, states, EarlierRecord(files, plan.folder, context.err)),

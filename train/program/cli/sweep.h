@@ -18,17 +18,17 @@ struct SweepCommandLine {
   bool dry_run = false;
 };
 
-/// What a sweep needs of the outside.
+/// What a sweep needs from outside.
 struct SweepServices {
-  /// The trainer. By default this very program, even where its file was replaced since it started.
+  /// The trainer. By default this program itself, even if its file was replaced since it started.
   std::filesystem::path executable = "/proc/self/exe";
   /// Makes the report that a sweep ends with.
   std::function<void(const ReportOptions& report)> write_report;
 };
 
-/// Makes every run of a sweep that is not finished, each as a process of its own, until `stop` says otherwise, and then
-/// the report. Progress, and the last lines of runs that fail, go to `out`. Returns the exit code. Throws Error, before
-/// anything is written, on a sweep that cannot be run.
+/// Makes all runs of a sweep that are not finished, each as a process of its own, until the program is asked to stop,
+/// and then the report. Progress, and the last lines of runs that fail, go to `out`. Returns the exit code. Throws
+/// Error, before anything is written, if the sweep cannot be run.
 int Sweep(const SweepCommandLine& line, const CommandContext& context, const SweepServices& services);
 
 /// `trainer sweep`.

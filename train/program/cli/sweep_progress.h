@@ -7,7 +7,7 @@
 
 namespace twofour::train {
 
-/// Shows a sweep's progress to a person: a line for every run that ends, and the end of its log where it failed.
+/// Shows a sweep's progress to a person: a line for every run that ends, and the end of its log if it failed.
 class SweepProgressPrinter : public SweepObserver {
  public:
   SweepProgressPrinter(size_t runs, std::ostream& out) : runs_(runs), out_(out) {}

@@ -34,7 +34,8 @@
 namespace twofour::train {
 namespace {
 
-/// Opens the folder of a resumed run, or makes that of a new one, which waits where a run is to be replaced.
+/// Opens the folder of a resumed run, or makes the folder of a new one. If the new run replaces another, its folder
+/// waits for ReplaceRun().
 RunFolder MakeFolder(const Run& run, std::ostream& err) {
   FileSystem& files = FileSystem::Default();
   if (run.in_place()) {
@@ -53,20 +54,21 @@ RunFolder MakeFolder(const Run& run, std::ostream& err) {
   return folder;
 }
 
-/// Gives a new run the place of the one that it replaces, now that it has something to show for itself.
+/// Puts a new run in the place of the run that it replaces, now that it has something to write.
 void ReplaceRun(RunFolder& folder, std::ostream& err) {
   const size_t said = folder.notes().size();
   folder.TakePlace();
   PrintNotes({folder.notes().begin() + static_cast<ptrdiff_t>(said), folder.notes().end()}, err);
 }
 
-/// Makes the folder of a resumed run that of one which has taken a step under `run`'s config.
+/// Changes the folder of a resumed run before the first record is written. Sets aside or discards what came after the
+/// checkpoint, and writes `run`'s config and data record.
 void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& out) {
   FileSystem& files = FileSystem::Default();
   const RunFiles paths{run.folder};
   const int64_t step = run.step();
-  // The final weights of a run that was shorter would be taken for those of the longer one. They are a result all the
-  // same, which only a run that is told to discard it does not keep.
+  // The final weights of the shorter run would be taken for those of the longer one. They are still a result, so they
+  // are discarded only with --overwrite.
   if (files.Exists(paths.model())) {
     if (run.line.overwrite) {
       files.RemoveAll(paths.model());
@@ -83,7 +85,7 @@ void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& o
     }
   }
   checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
-  // An evaluation before the first step is made again where there is no checkpoint yet.
+  // Without a checkpoint, an evaluation before the first step is made again.
   if (TruncateMetrics(paths.metrics(), run.start ? step : -1, run.start && run.start->state.evaluation_pending)) {
     out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
   }
@@ -105,8 +107,8 @@ void PrintBeginning(const Run& run, std::ostream& out) {
   }
 }
 
-/// Writes the final model of a run that came to its end, which a kill between its last checkpoint and this has
-/// prevented, under the config that it was trained with.
+/// Writes the final model of a run that came to its end but was killed after its last checkpoint and before it wrote
+/// the model. Uses the config that the run was trained with.
 void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
   const ResumePoint& resume = *asked_for.resume;
   CommandLine line;
@@ -131,7 +133,7 @@ void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
            context.out);
 }
 
-/// Whether training that stands at `trainer` is at its end under the config that the run was made with.
+/// Whether the state of `trainer` is the run's end under the config that the run was made with.
 bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
   const proto::Training& stored = run.resume->stored.training();
   const TrainerState& state = trainer.state();
@@ -140,7 +142,7 @@ bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
   return run.resume->path.checkpoint == run.resume->newest && (early || state.step == stored.steps());
 }
 
-/// A resume at a run's end, where no step is taken and so nothing about the run may change.
+/// Answers a resume at a run's end. No step is taken, so nothing about the run may change.
 int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& context) {
   const ResumePoint& resume = *run.resume;
   const std::string nothing =
@@ -161,7 +163,7 @@ int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& c
   return 0;
 }
 
-/// Trains. Where that fails before the old run was replaced, the message says so.
+/// Trains. If that fails before the old run was replaced, the message says so.
 bool TrainIn(const RunFolder& folder, const Run& run, Trainer& trainer) {
   try {
     return trainer.Run();
@@ -225,7 +227,7 @@ int Train(Run& run, const CommandContext& context) {
   const bool finished = TrainIn(*folder, run, trainer);
   progress.Finish();
   if (!finished) {
-    // What was asked for is not in the folder's config as long as nothing was written.
+    // The folder's config does not hold what the user asked for until something has been written.
     out << (folder->is_waiting() || (run.in_place() && !writes)
                 ? fmt::format("stopped before a step was made; the run in {} is as it was: start again as before\n",
                               run.folder.string())

@@ -11,19 +11,19 @@ namespace twofour::train {
 namespace {
 
 constexpr double kRoom = 0.04;
-constexpr double kZeroStrip = 0.15;  // Its label, in the middle, stays clear of the lowest number's.
+constexpr double kZeroStrip = 0.15;  // Wide enough that its label stays clear of the lowest number's.
 
 /// The smallest of 1, 2, 2.5 and 5 times a power of ten that is not below `step`.
 double RoundUp(double step) {
   const double power = std::pow(10, std::floor(std::log10(step)));
   for (const double factor : {1.0, 2.0, 2.5, 5.0}) {
-    // 0.2 * 10^-1 and the like are not exact.
+    // Products such as 0.2 * 10^-1 are not exact.
     if (factor * power >= step * (1 - 1e-9)) return factor * power;
   }
   return 10 * power;
 }
 
-/// 25000 as "25k"; small numbers with as many decimals as tell ticks apart that lie `step` apart.
+/// 25000 as "25k". Small numbers get as many decimals as ticks need that lie `step` apart.
 std::string Label(double value, double step) {
   const double magnitude = std::abs(value);
   if (magnitude < step / 2) return "0";
@@ -53,7 +53,7 @@ std::string DecadeLabel(double value) {
 
 std::vector<Axis::Tick> LogarithmicTicks(double low, double high, int max_ticks) {
   const auto first = static_cast<int>(std::floor(low)), last = static_cast<int>(std::ceil(high));
-  // The finest of these that is not too fine.
+  // Takes the finest of these that makes at most `max_ticks` ticks.
   for (const std::vector<int>& factors : {std::vector{1, 2, 5}, std::vector{1, 3}, std::vector{1}}) {
     std::vector<Axis::Tick> ticks;
     for (int decade = first; decade <= last; ++decade) {
@@ -79,7 +79,7 @@ Axis Axis::Linear(double low, double high, int max_ticks, double least_step) {
   assert(low <= high && max_ticks > 0);
   Axis axis;
   axis.low_ = low;
-  // One number alone, or several that a double hardly tells apart.
+  // The range must not be empty, even for equal numbers or numbers that a double hardly tells apart.
   const double least_range = std::max({1e-12, least_step, 1e-9 * std::max(std::abs(low), std::abs(high))});
   axis.high_ = std::max(high, low + least_range);
   axis.ticks_ = LinearTicks(axis.low_, axis.high_, max_ticks, least_step);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kWidth = 480, kHeight = 300;
 constexpr double kFont = 15;
-constexpr double kDigitWidth = 0.6 * kFont;  // What no usual font exceeds.
+constexpr double kDigitWidth = 0.6 * kFont;  // Upper bound for common fonts.
 constexpr int kMaxTicksX = 5, kMaxTicksY = 6;
 constexpr double kLargest = 1e30;
 
@@ -147,7 +147,7 @@ std::string MiddleLine(const ChartSeries& series, const Plot& plot) {
     ++count;
   }
   if (count == 0) return "";
-  if (count == 1) {  // A line of no length would not be seen.
+  if (count == 1) {  // A line of no length would be invisible.
     return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/>\n", x, y,
                        StyleOf(series.style).colour);
   }
@@ -168,7 +168,7 @@ std::string Figure(const std::string& title, const std::string& legend, const st
 }  // namespace
 
 LineStyle StyleOf(size_t index) {
-  // Neighbours differ in lightness as well. The set's yellow is too light for lines on white.
+  // Neighbours differ in lightness as well. The set's yellow is left out, because it is too light for lines on white.
   static constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                           "#000000", "#e69f00", "#56b4e9", "#7f7f7f"};
   static constexpr std::array kDashes = {"", "8 3", "2.5 2.5", "11 3 2.5 3", "5 5", "14 4 5 4"};
@@ -180,7 +180,7 @@ std::string ToSvg(const LineChart& chart) {
   const Plot plot = LayOut(chart);
   std::string svg = OpenSvg(chart.title, kHeight) + Axes(chart, plot);
   for (const ChartSeries& series : chart.series) svg += Band(series, plot);
-  // The first group's line is solid: dashes on top of it let it show through where both are the same.
+  // The first group's line is solid, so that it shows through dashed lines that lie on top of it.
   for (const ChartSeries& series : chart.series) svg += MiddleLine(series, plot);
   return svg + "</svg>\n";
 }

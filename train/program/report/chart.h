@@ -6,7 +6,7 @@
 
 namespace twofour::train {
 
-/// A line's middle and the range that its seeds span there.
+/// A point of a line: the mean over seeds, and the range that the seeds span there.
 struct ChartPoint {
   double x = 0, y = 0;
   double low = 0, high = 0;
@@ -14,14 +14,14 @@ struct ChartPoint {
 
 struct ChartSeries {
   std::string label;
-  size_t style = 0;  ///< Which colour and dashes: the same for a group in every chart.
+  size_t style = 0;  ///< Chooses colour and dashes. A group has the same in every chart.
   std::vector<ChartPoint> points = {};
 };
 
 enum class ChartScale {
   kLinear,
-  kFromZero,  ///< Linear, 0 included.
-  kWide,      ///< Logarithmic where positive numbers span more than a decade, or else linear.
+  kFromZero,  ///< Linear, and includes 0.
+  kWide,      ///< Logarithmic if nothing is negative and positive numbers span over a decade, else linear.
 };
 
 struct LineChart {
@@ -33,19 +33,20 @@ struct LineChart {
   std::vector<ChartSeries> series = {};
 };
 
-/// What tells the lines of groups apart: eight colours that people with any kind of colour blindness see as different
-/// (Okabe and Ito), and dashes for print in grey; 48 pairs.
+/// The look of a group's lines. The eight colours look different to people with any kind of colour blindness (Okabe and
+/// Ito), and the dashes help in grey print. There are 48 pairs.
 struct LineStyle {
   std::string colour;
-  std::string dashes;  ///< As stroke-dasharray has them; empty: a solid line.
+  std::string dashes;  ///< A value for stroke-dasharray; empty: a solid line.
 };
 LineStyle StyleOf(size_t index);
 
-/// The axes and lines as an SVG element that is as wide as the page lets it be. Numbers that are not finite, or as
-/// large as no measurement is, are left out. Text is 15 units of 480 tall, or what the page's style says, if smaller.
+/// The axes and lines as an SVG element, which is as wide as the page allows. Leaves out points with numbers that are
+/// not finite or larger than any measurement. The picture is 480 units wide, and its text is 15 units tall unless the
+/// page's style makes it smaller.
 std::string ToSvg(const LineChart& chart);
 
-/// With title, legend and note around it, as an HTML figure. The legend stands above the axes and covers nothing.
+/// The chart with title, legend and note, as an HTML figure. The legend stands above the axes and covers nothing.
 std::string ToFigure(const LineChart& chart);
 
 /// One row for each series, one dot for each of its values and a bar at their mean.
@@ -61,7 +62,7 @@ struct DotChart {
   std::vector<Row> rows = {};
 };
 
-/// As an HTML figure. Rows carry their labels: there is no legend.
+/// The chart as an HTML figure. There is no legend, because the rows have labels.
 std::string ToFigure(const DotChart& chart);
 
 }  // namespace twofour::train

@@ -70,7 +70,7 @@ proto::Config WithoutSeed(const proto::Config& config) {
   rest.clear_seed();
   rest.clear_threads();
   if (!rest.initial_weights().empty()) rest.set_initial_weights("(given)");
-  if (rest.has_branched_from()) rest.mutable_branched_from()->set_run("(given)");  // One for each seed, likewise.
+  if (rest.has_branched_from()) rest.mutable_branched_from()->set_run("(given)");  // This differs between seeds, too.
   return rest;
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 
-/// What XML 1.0 forbids, and marks that turn the direction of what follows them, beyond their element as well.
+/// Characters that XML 1.0 forbids or advises against, and marks that change the direction of the text after them, even
+/// beyond their element.
 bool IsUnwanted(char32_t c) {
   if (c < 0x20) return c != '\t' && c != '\n' && c != '\r';
   return (c >= 0x7F && c <= 0x9F) || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFFFE ||
@@ -39,7 +40,7 @@ void AppendEscaped(char32_t c, std::string& html) {
   }
 }
 
-/// Calls take(c) for each character; a byte that begins none counts as U+FFFD.
+/// Calls take(c) for each character. A byte that begins no character counts as U+FFFD.
 template <typename Take>
 void ForEachCharacter(std::string_view text, const Take& take) {
   while (!text.empty()) {
@@ -56,7 +57,7 @@ void ForEachCharacter(std::string_view text, const Take& take) {
   }
 }
 
-// No '<' and '&' in here: the page is well-formed XML as well, which tests make use of.
+// There is no '<' or '&' in here, so that the page is also well-formed XML, which tests rely on.
 constexpr const char* kStyle = R"(
 :root { color-scheme: light; --ink: #1b1f24; --quiet: #57606a; --rule: #d8dee4; --soft: #f6f8fa; }
 * { box-sizing: border-box; }

@@ -6,17 +6,17 @@
 
 namespace twofour::train {
 
-/// Text as it may stand in an element or in an attribute's quotes of a page. Bytes that are no UTF-8, and characters
-/// that no page may hold or that would turn the text around it, become U+FFFD.
+/// Escapes text for an element or a quoted attribute of a page. Bytes that are not UTF-8, characters that no page may
+/// hold, and marks that change the direction of the text around them become U+FFFD.
 std::string EscapeHtml(std::string_view text);
 
-/// Bytes that are no UTF-8 and characters that EscapeHtml replaces as U+FFFD; the rest as it is.
+/// Makes the same replacements by U+FFFD as EscapeHtml, and leaves all other text as it is.
 std::string ReplaceUnwanted(std::string_view text);
 
-/// At most `max_characters` of a text, the last of them "…" where more is left out.
+/// At most `max_characters` characters of a text. If it is cut, the last of them is "…".
 std::string Shortened(const std::string& text, size_t max_characters);
 
-/// A whole page that needs nothing but itself: `body` is HTML, `title` text.
+/// A complete page that needs no other file. `body` is HTML, `title` is plain text.
 std::string HtmlPage(std::string_view title, std::string_view body);
 
 }  // namespace twofour::train

@@ -39,7 +39,7 @@ MeanCurve MeanOverRuns(const std::vector<const Curve*>& curves, size_t max_point
       point.low = run == 0 ? value : std::min(point.low, value);
       point.high = run == 0 ? value : std::max(point.high, value);
     }
-    // A mean of equal numbers may be off by its last bit.
+    // Rounding may put the mean of equal numbers outside of their range.
     point.y = std::clamp(point.y, point.low, point.high);
     mean.points.push_back(point);
   }

@@ -10,12 +10,12 @@
 namespace twofour::train {
 
 struct MeanCurve {
-  std::vector<ChartPoint> points;  ///< Mean over runs, and the lowest and highest of them.
+  std::vector<ChartPoint> points;  ///< The mean, the lowest and the highest value over runs.
   size_t records_per_point = 1;    ///< Above 1, each point stands for the mean over this many records.
 };
 
-/// One line for several runs: at the steps that all of them recorded, for a mean over ever fewer runs would jump where
-/// one ends. Runs without any record do not count. At most `max_points` points.
+/// One line for several runs. It has the steps that all of them recorded, because a mean over fewer and fewer runs
+/// would jump where one ends. Runs without any record do not count. At most `max_points` points.
 MeanCurve MeanOverRuns(const std::vector<const Curve*>& curves, size_t max_points);
 
 }  // namespace twofour::train

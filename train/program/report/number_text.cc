@@ -20,7 +20,7 @@ std::string NumberText(double value, int decimals) {
   std::string text = magnitude >= 1e9 || (magnitude > 0 && magnitude < std::pow(10, -decimals - 2))
                          ? fmt::format("{:.4g}", magnitude)
                          : fmt::format("{:.{}f}", magnitude, decimals);
-  // Not "-0.00".
+  // Never "-0.00".
   const bool is_zero = text.find_first_not_of("0.") == std::string::npos;
   return (std::signbit(value) && !is_zero ? "−" : "") + text;
 }

@@ -20,7 +20,7 @@ std::string Plural(size_t count, const std::string& word) {
 
 std::string Name(const std::string& text) { return "<span class=\"name\">" + EscapeHtml(text) + "</span>"; }
 
-/// A config's path, which may be broken behind its dots.
+/// A config's path as HTML that may break after each dot.
 std::string Path(const std::string& path) {
   std::string html;
   for (const char c : path) html += EscapeHtml({&c, 1}) + (c == '.' ? "<wbr/>" : "");
@@ -28,7 +28,7 @@ std::string Path(const std::string& path) {
 }
 
 struct Counts {
-  size_t runs = 0, finished = 0, fewest = 0, most = 0;  // The last two: finished runs of a group.
+  size_t runs = 0, finished = 0, fewest = 0, most = 0;  // fewest and most: finished runs of a group.
 };
 
 Counts CountRuns(const std::vector<RunGroup>& groups) {
@@ -127,7 +127,7 @@ std::string Differences(const std::vector<RunGroup>& groups) {
   return html + "</tbody>\n</table></div>\n<p class=\"note\">– stands where a config does not set the field.</p>\n";
 }
 
-/// What became of a run, and why.
+/// The table cell that says what became of a run, and why.
 std::string StateCell(const RunRecord& run) {
   constexpr size_t kMaxReason = 400;
   if (!run.finished) {

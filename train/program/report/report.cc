@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Found out before hours of metrics are read.
+/// Checked first, because reading metrics can be slow.
 void RequireWritable(const fs::path& html) {
   if (html.extension() != ".html" && html.extension() != ".htm") {
     throw Error(fmt::format("{}: expected a file that ends in .html", html.string()));
@@ -47,7 +47,7 @@ std::vector<RunRecord> LoadRuns(FileSystem& files, const ReportOptions& options)
   }
   std::set<fs::path> seen;
   for (const fs::path& folder : folders) {
-    std::error_code ignored;  // What is not there has no config either, which LoadRun tells.
+    std::error_code ignored;  // If the folder is missing, LoadRun says so.
     if (!seen.insert(fs::weakly_canonical(folder, ignored)).second) {
       throw Error(fmt::format("{}: the run is listed twice", folder.string()));
     }

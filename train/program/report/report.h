@@ -10,38 +10,39 @@
 
 namespace twofour::train {
 
-/// Runs of one report, at most.
+/// The largest number of runs in one report.
 inline constexpr size_t kMaxReportedRuns = 1000;
 
 struct ReportOptions {
   std::vector<std::filesystem::path> runs = {};  ///< Run folders.
-  std::filesystem::path html = {};               ///< report.csv (same stem) is written beside it.
-  std::string baseline = {};                     ///< The group the others are compared to; empty: the first.
+  std::filesystem::path html = {};               ///< The page. The CSV file goes beside it, under the same stem.
+  std::string baseline = {};                     ///< The group that others are compared to; empty: the first.
   std::string title = {};
-  /// What sweeps know of some of `runs`, by folder: these need not be there.
+  /// What sweeps know about some of `runs`, by folder. These folders need not exist.
   std::map<std::filesystem::path, PlannedRunRecord> planned = {};
 };
 
-/// What a report says.
+/// The contents of a report.
 struct Report {
   std::string html = {}, csv = {};
-  std::vector<std::string> notes = {};  ///< Of what was left out or looks wrong, a line each; the page has them, too.
+  std::vector<std::string> notes = {};  ///< On what was left out or looks wrong, one line each. The page has them, too.
   size_t groups = 0, runs = 0;
-  std::string left_out = {};  ///< "2 failed, 1 skipped": the runs that are not finished; empty where there are none.
+  std::string left_out = {};  ///< The runs that are not finished: "2 failed, 1 skipped". May be empty.
 };
 
-/// Where the CSV file goes.
+/// The path of the CSV file.
 std::filesystem::path CsvPath(const ReportOptions& options);
 
-/// Reads the runs and compares groups of them. Runs are seeds of one group when their configs, `name` included, differ
-/// in nothing but `seed`, `threads` and where `initial_weights` come from. Throws Error, in one line, on a folder that
-/// is no run, a run listed twice, damaged metrics, an unknown baseline, and a place where no file can be written.
+/// Reads the runs and compares groups of them. Two runs are seeds of one group if their configs, `name` included,
+/// differ in nothing but `seed`, `threads`, and which weights or run they start from. Throws Error, in one line, on a
+/// folder that is not a run's, a run listed twice, damaged metrics, an unknown baseline, or a place where no file can
+/// be written.
 Report BuildReport(FileSystem& files, const ReportOptions& options);
 
 /// Writes both files, each in one step.
 void SaveReport(FileSystem& files, const ReportOptions& options, const Report& report);
 
-/// BuildReport and SaveReport: nothing is written where anything is wrong.
+/// Calls BuildReport and then SaveReport, so that nothing is written if anything is wrong.
 void WriteReport(FileSystem& files, const ReportOptions& options);
 
 }  // namespace twofour::train

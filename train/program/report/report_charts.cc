@@ -16,7 +16,7 @@ namespace {
 
 using CurveOf = std::function<const Curve*(const RunRecord&)>;
 
-/// Fewer for each of many groups, so that the page stays small.
+/// Fewer points for each group if there are many groups, so that the page stays small.
 size_t MaxPoints(size_t groups) { return std::clamp<size_t>(12'000 / std::max<size_t>(groups, 1), 25, 200); }
 
 const Curve* FindCurve(const std::map<std::string, Curve>& curves, const std::string& name) {
@@ -31,7 +31,7 @@ std::string DrawnLabel(const RunGroup& group) {
 
 void AddToNote(const std::string& sentence, std::string& note) { note += (note.empty() ? "" : " ") + sentence; }
 
-/// Labels for a sentence, the first few of them.
+/// The first few labels, as a list for a sentence.
 std::string ListOf(const std::vector<std::string>& labels) {
   constexpr size_t kMaxNamed = 6;
   std::string list;
@@ -47,7 +47,7 @@ bool AreSameLine(const ChartSeries& a, const ChartSeries& b) {
   });
 }
 
-/// Of lines on top of each other only the last is seen.
+/// If lines lie on top of each other, only the last is visible.
 void NoteSameLines(LineChart& chart) {
   std::vector<bool> told(chart.series.size());
   for (size_t i = 0; i < chart.series.size(); ++i) {
@@ -95,7 +95,7 @@ bool HasOtherThan(double value, const LineChart& chart) {
   });
 }
 
-/// A function of the step from a group's config, at enough steps for a line that shows jumps as jumps.
+/// A line for a function of the step, at enough steps to show jumps as jumps.
 std::vector<ChartPoint> PlannedLine(int64_t steps, const std::function<double(int64_t)>& value_at) {
   const int64_t points = std::min<int64_t>(steps, 400);
   std::vector<ChartPoint> line;

@@ -7,14 +7,14 @@
 
 namespace twofour::train {
 
-/// The finished runs of a group, or all of them where none is: what its lines are drawn from.
+/// The runs that a group's lines are drawn from: the finished ones, or all of them if none is finished.
 std::vector<const RunRecord*> DrawnRuns(const RunGroup& group);
 
-/// Everything that is drawn over steps, as far as runs tell of it and it says something: losses, accuracy, sparsity
-/// planned and measured, and how masks behave.
+/// The charts over steps: losses, accuracy, sparsity planned and measured, and how masks behave. Leaves out charts that
+/// the runs have no records for, or that would say nothing.
 std::vector<LineChart> BuildLineCharts(const std::vector<RunGroup>& groups);
 
-/// Each finished seed's last evaluation loss.
+/// The last evaluation loss of each finished seed.
 DotChart BuildSeedChart(const std::vector<RunGroup>& groups);
 
 }  // namespace twofour::train

@@ -18,7 +18,7 @@ namespace {
 using Getter = std::function<std::optional<double>(const RunSummary&)>;
 using Summaries = std::vector<std::vector<RunSummary>>;
 
-/// What is known about the evaluations that tasks make; of others the name alone.
+/// The column for a detail of an evaluation. A detail that is not known here gets its name alone.
 ResultColumn DetailColumn(const std::string& name) {
   if (name == "accuracy") return {.title = "Accuracy", .hint = "share, larger is better", .better = Better::kLarger};
   if (name == "perplexity") return {.title = "Perplexity", .hint = "smaller is better", .better = Better::kSmaller};
@@ -39,7 +39,7 @@ void AddColumn(ResultColumn column, const Summaries& summaries, const Getter& ge
   if (any) columns.push_back(std::move(column));
 }
 
-/// The groups whose mean is the best; none where there is nothing to compare.
+/// The groups whose mean is the best; none if there is nothing to compare.
 std::set<size_t> BestOf(const ResultColumn& column) {
   std::set<size_t> best;
   size_t compared = 0;
@@ -55,7 +55,7 @@ std::set<size_t> BestOf(const ResultColumn& column) {
       best_mean = mean;
     }
   }
-  // Where all are the same, none is best.
+  // If all are the same, none is best.
   return column.better == Better::kNeither || best.size() == compared ? std::set<size_t>() : best;
 }
 

@@ -11,20 +11,20 @@ namespace twofour::train {
 /// Which way a number should go.
 enum class Better { kSmaller, kLarger, kNeither };
 
-/// One number of a run that the table of results has a column for.
+/// A column of the table of results: one number of each run.
 struct ResultColumn {
   std::string title, hint;
   Better better = Better::kNeither;
-  bool compared = true;                          ///< With the baseline.
-  std::vector<std::vector<double>> values = {};  ///< Of each group's finished runs; runs that tell none left out.
+  bool compared = true;                          ///< Whether it is compared with the baseline.
+  std::vector<std::vector<double>> values = {};  ///< For each group, the numbers of the finished runs that have one.
 };
 
-/// Evaluation loss (last and best), the last evaluation's details, training loss and speed, as far as any finished run
-/// tells of them.
+/// The columns for evaluation loss (last and best), the last evaluation's details, training loss and speed. Leaves out
+/// columns that no finished run has a number for.
 std::vector<ResultColumn> ResultColumns(const std::vector<RunGroup>& groups);
 
-/// The HTML table: a row for each group, in each cell mean, standard deviation and the difference to the baseline with
-/// its confidence interval; the best mean of a column in bold.
+/// The HTML table, with a row for each group. A cell has the mean, the standard deviation, and the difference to the
+/// baseline with its confidence interval. The best mean of a column is bold.
 std::string ResultTable(const std::vector<RunGroup>& groups, size_t baseline);
 
 }  // namespace twofour::train

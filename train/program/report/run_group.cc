@@ -15,9 +15,10 @@
 namespace twofour::train {
 namespace {
 
-constexpr size_t kMaxName = 80;  // Characters; a page repeats a label many times.
+constexpr size_t kMaxName = 80;  // In characters. A page repeats a label many times.
 
-/// What tells groups of one name apart, if it is short: "interval=10", for each of them.
+/// For each of several groups of one name, how its config differs from the others': "interval=10". Empty if this is too
+/// long for any of them.
 std::vector<std::string> ShortDifferences(const std::vector<RunGroup*>& groups) {
   constexpr size_t kMaxLength = 48;
   std::vector<proto::Config> configs;
@@ -76,7 +77,7 @@ std::vector<RunGroup> GroupRuns(std::vector<RunRecord> runs) {
   std::map<std::string, std::vector<RunGroup*>> by_name;
   for (RunGroup& group : groups) by_name[group.name].push_back(&group);
   std::set<std::string> taken;
-  // Names that are nobody else's first: "a #2" may be one of them.
+  // Unique names come first, because "a #2" may be one of them.
   for (auto& [name, alike] : by_name) {
     if (alike.size() == 1) LabelAlike(alike, taken);
   }

@@ -8,8 +8,8 @@ namespace twofour::train {
 /// What became of a run.
 enum class RunOutcome {
   kFinished,     ///< It has its final weights.
-  kUnfinished,   ///< It has not, and nobody has said why.
-  kFailed,       ///< It ended by an error or a signal, or could not be started.
+  kUnfinished,   ///< It has no final weights, and the reason is unknown.
+  kFailed,       ///< It ended with an error or by a signal, or could not be started.
   kTimedOut,     ///< It took longer than its sweep allows.
   kInterrupted,  ///< It was asked to stop.
   kUnderWay,

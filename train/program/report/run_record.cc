@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
-constexpr int64_t kMaxStep = int64_t{1} << 53;  // What a double, which charts compute with, still tells apart.
+constexpr int64_t kMaxStep = int64_t{1} << 53;  // Charts compute with doubles, which are exact up to here.
 constexpr size_t kMaxDetails = 32;              // Each is a column of the report.
 
 proto::Config LoadRunConfig(FileSystem& files, const RunFiles& run) {
@@ -39,7 +39,7 @@ proto::Config LoadRunConfig(FileSystem& files, const RunFiles& run) {
   }
 }
 
-/// Takes the lines of one metrics file into a RunRecord.
+/// Adds the lines of one metrics file to a RunRecord.
 class MetricsReader {
  public:
   MetricsReader(RunRecord& run, std::string source) : run_(run), source_(std::move(source)) {}
@@ -55,7 +55,7 @@ class MetricsReader {
       ReadLine(text.substr(begin, newline - begin));
       begin = newline + 1;
     }
-    if (final_step_ != run_.steps) {  // The run went on since.
+    if (final_step_ != run_.steps) {  // The run went on after that end.
       run_.model_step.reset();
       run_.stopped_early = false;
     }
@@ -140,10 +140,10 @@ class MetricsReader {
 
   void Put(Curve& curve, int64_t step, std::string_view key, const JsonValue& record) {
     const double value = Number(key, record);
-    if (std::isfinite(value)) curve[step] = value;  // The later of two records of a step is the one that counts.
+    if (std::isfinite(value)) curve[step] = value;  // The later of two records of a step counts.
   }
 
-  /// NaN for null, which is how JSON has what is not finite.
+  /// NaN for null, which stands for a number that is not finite.
   double Number(std::string_view key, const JsonValue& record) {
     const std::optional<JsonValue> found = record.Find(key);
     if (!found) Fail(fmt::format("no {}, expected a number", key));
@@ -157,7 +157,7 @@ class MetricsReader {
   RunRecord& run_;
   std::string source_;
   int64_t line_ = 0;
-  int64_t final_step_ = -1;  // Of the last record of an end.
+  int64_t final_step_ = -1;  // The step of the last "final" record.
   std::map<std::string, std::map<int64_t, Sum>> layer_sums_;
 };
 

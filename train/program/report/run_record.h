@@ -14,51 +14,51 @@
 
 namespace twofour::train {
 
-/// A number at each step where it was recorded. None is infinite or NaN.
+/// A number at each step where it was recorded. All are finite.
 using Curve = std::map<int64_t, double>;
 
-/// A run as its folder tells of it.
+/// What a run's folder says about it.
 struct RunRecord {
   std::filesystem::path folder;
   proto::Config config;                   ///< Every field spelled out.
   bool finished = false;                  ///< It has its final weights.
-  std::optional<int64_t> torn_line = {};  ///< Of metrics.jsonl: the last one, cut short by a kill and skipped.
-  int64_t steps = 0;                      ///< The last step of which anything is told.
+  std::optional<int64_t> torn_line = {};  ///< Number of the last line of metrics.jsonl, if it is cut short and skipped.
+  int64_t steps = 0;                      ///< The last step that has a record.
   Curve train_loss = {}, eval_loss = {};
   std::map<std::string, Curve> eval_details = {};  ///< "accuracy", ...
-  /// Of SparsityMetrics, by the field's name ("flip_rate", ...), and "hidden_density", ActivationMetrics' density:
-  /// means over layers.
+  /// Means over layers: the fields of SparsityMetrics, by name ("flip_rate", ...), and "hidden_density", which is the
+  /// density of ActivationMetrics.
   std::map<std::string, Curve> layer_means = {};
-  std::string unit = {};  ///< "samples" or "tokens"; empty where no speed is told.
+  std::string unit = {};  ///< "samples" or "tokens"; empty if no speed is recorded.
   Curve units_per_s = {};
-  std::optional<int64_t> model_step = {};  ///< Whose weights the final ones are, where the run tells.
-  bool stopped_early = false;              ///< For too many evaluations without gain.
-  /// What became of a run that is not finished, and why, as far as a sweep knows.
+  std::optional<int64_t> model_step = {};  ///< The step of the final weights, if the run recorded it.
+  bool stopped_early = false;              ///< Because of too many evaluations without gain.
+  /// What became of a run that is not finished, and why, if a sweep knows it.
   RunOutcome outcome = RunOutcome::kUnfinished;
   std::string reason = {};
 };
 
-/// A metrics file above this is an Error, thrown before anything of it is read.
+/// A larger metrics file is an Error, thrown before anything is read.
 inline constexpr uint64_t kMaxReportMetricsBytes = uint64_t{512} << 20;
 
-/// Takes what a metrics file of this text tells into `run`; `source` names the file in messages. Throws as LoadRun
-/// does.
+/// Adds the contents of a metrics file to `run`. `text` is the file's text, and `source` names it in messages. Throws
+/// as LoadRun does.
 void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run);
 
-/// What a sweep knows of one of its runs, which may have left nothing.
+/// What a sweep knows about one of its runs, which may have left no folder.
 struct PlannedRunRecord {
   RunOutcome outcome = RunOutcome::kUnfinished;
   std::string reason = {};
   proto::Config config = {};
 };
 
-/// Reads a run's folder; one that was only just made has no metrics yet. Records of kinds that are not known are passed
-/// over. Throws Error, in one line, on a folder without a valid config and on a damaged line of metrics, naming it;
-/// only a last line without an end, as a kill leaves it, is skipped.
+/// Reads a run's folder. There may be no metrics yet. Skips records of unknown kinds, and a last line without an end,
+/// as a kill leaves it. Throws Error, in one line, on a folder without a valid config, and on any other damaged line of
+/// metrics, which it names.
 RunRecord LoadRun(FileSystem& files, const std::filesystem::path& folder);
 
-/// A run of a sweep: what its folder tells and, where it is not finished, what became of it. Where the folder tells
-/// nothing, that is all. A folder that cannot be read is a reason, too, and no Error.
+/// Reads a run of a sweep: what its folder says and, if it is not finished, what became of it. If the folder has no
+/// config, the result holds only what the sweep knows. A folder that cannot be read becomes a reason and is no Error.
 RunRecord LoadPlannedRun(FileSystem& files, const std::filesystem::path& folder, const PlannedRunRecord& planned);
 
 }  // namespace twofour::train

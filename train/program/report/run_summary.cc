@@ -27,7 +27,7 @@ std::optional<double> MedianOf(const Curve& curve) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-/// Each record's speed is that of the steps since the one before.
+/// A record holds the speed of the steps since the record before.
 std::optional<double> TrainingSeconds(const RunRecord& run) {
   const proto::Model& model = run.config.model();
   const auto units = static_cast<double>(run.config.training().batch_size() * AccumulateSteps(run.config) *
@@ -47,7 +47,7 @@ std::optional<double> TrainingSeconds(const RunRecord& run) {
 RunSummary SummariseRun(const RunRecord& run) {
   RunSummary summary;
   summary.final_eval_loss = LastOf(run.eval_loss);
-  // Step 0 is what the run began with.
+  // Step 0 is left out: it evaluates what the run began with.
   for (const auto& [step, loss] : run.eval_loss) {
     if (step > 0) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
   }

@@ -8,14 +8,14 @@
 
 namespace twofour::train {
 
-/// A run in a few numbers. What its metrics do not tell is missing.
+/// A run in a few numbers. A number is missing if the metrics do not have it.
 struct RunSummary {
   std::optional<double> final_eval_loss, best_eval_loss;
-  std::map<std::string, double> final_details;  ///< Of the last evaluation: "accuracy", ...
+  std::map<std::string, double> final_details;  ///< The details of the last evaluation: "accuracy", ...
   std::optional<double> final_train_loss;       ///< Mean of the records of the last tenth of the steps.
-  std::optional<double> final_sparsity;         ///< Mean over layers, of the last record.
-  std::optional<double> mean_flip_rate;         ///< Over layers and records.
-  std::optional<double> units_per_s;            ///< The median of the records: a busy moment does not count.
+  std::optional<double> final_sparsity;         ///< Mean over layers at the last record.
+  std::optional<double> mean_flip_rate;         ///< Mean over layers and records.
+  std::optional<double> units_per_s;            ///< The median of the records, so that a busy moment does not count.
   std::optional<double> training_seconds;       ///< Without evaluations, up to the last record.
 };
 

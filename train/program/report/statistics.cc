@@ -62,7 +62,7 @@ double StudentQuantile(double probability, double degrees) {
   const double tails = 2 * (1 - probability);
   double low = 0, high = 1;
   while (TwoTails(high, degrees) > tails && high < 1e150) high *= 2;
-  // Halving takes no more rounds than a double has bits.
+  // Bisection ends when no double lies between low and high.
   for (double middle = high / 2; middle > low && middle < high; middle = low + (high - low) / 2) {
     (TwoTails(middle, degrees) > tails ? low : high) = middle;
   }
@@ -75,7 +75,7 @@ Difference WelchDifference(const Sample& sample, const Sample& baseline, double 
   if (!sample.deviation || !baseline.deviation) return difference;
   const auto n = static_cast<double>(sample.count), m = static_cast<double>(baseline.count);
   const double a = *sample.deviation * *sample.deviation / n, b = *baseline.deviation * *baseline.deviation / m;
-  // As shares of their sum: squares of tiny variances would vanish.
+  // Uses shares of the sum, because squares of tiny variances would become 0.
   const double sum = a + b;
   if (!(sum > 0) || !std::isfinite(sum)) return difference;
   const double degrees = 1 / ((a / sum) * (a / sum) / (n - 1) + (b / sum) * (b / sum) / (m - 1));

@@ -6,11 +6,11 @@
 
 namespace twofour::train {
 
-/// What a few numbers, one for each seed, say together.
+/// Statistics of a few numbers, one for each seed.
 struct Sample {
   size_t count = 0;
-  double mean = 0;                       ///< 0 of none.
-  std::optional<double> deviation = {};  ///< Over count - 1. One number has none.
+  double mean = 0;                       ///< 0 if there are no numbers.
+  std::optional<double> deviation = {};  ///< Divided by count - 1. A single number has none.
 };
 
 Sample Summarise(std::span<const double> values);
@@ -26,15 +26,15 @@ double StudentQuantile(double probability, double degrees);
 struct Difference {
   struct Interval {
     double low = 0, high = 0;
-    double degrees = 0;  ///< Of freedom.
+    double degrees = 0;  ///< Degrees of freedom.
   };
   double value = 0;
-  /// None where a sample has no deviation, or both deviations are 0: seeds then say nothing about noise.
+  /// None if a sample has no deviation, or if both deviations are 0: seeds then say nothing about noise.
   std::optional<Interval> interval = {};
 };
 
-/// By Welch's t: the samples are independent of each other and may have deviations of different sizes. Both hold at
-/// least one number.
+/// Uses Welch's t-test: the samples are independent and may have different deviations. Both must hold at least one
+/// number. `level` is the confidence level.
 Difference WelchDifference(const Sample& sample, const Sample& baseline, double level = 0.95);
 
 }  // namespace twofour::train

@@ -18,7 +18,7 @@ Source SourceOf(size_t index, const AssignmentSources& sources) {
   return index < sources.file + sources.command_line ? Source::kCommandLine : Source::kAxes;
 }
 
-/// Whether one assignment may undo another like this.
+/// Whether one assignment may undo another in this way.
 bool IsMeant(const UndoneOverride& undone, const AssignmentSources& sources) {
   const Source earlier = SourceOf(undone.earlier, sources), later = SourceOf(undone.later, sources);
   if (earlier != later) return earlier == Source::kFile && undone.how != UndoneOverride::How::kWiped;
@@ -55,8 +55,8 @@ std::vector<std::string> SettleAssignments(const proto::Config& base, const std:
   for (size_t i = 0; i < set.size(); ++i) {
     if (trace.holds[i]) left.push_back(set[i]);
   }
-  // An assignment of which something is left cannot be dropped, and one that emptied a message before leaves its
-  // traces.
+  // This fails if an overridden assignment still sets something and cannot be dropped, or if a dropped one had emptied
+  // a message, which changes the config.
   proto::Config again = base;
   const bool taken = IsTakenByTheCommandLine(TraceOverrides(again, left));
   if (!taken || ToText(again) != ToText(config)) {

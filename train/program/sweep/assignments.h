@@ -8,16 +8,17 @@
 
 namespace twofour::train {
 
-/// How many of the assignments of a sweep's run are from where, in this order; the others are from its axes.
+/// Where the assignments of a sweep's run come from: first so many from the file, then so many from the command line,
+/// and all others from its axes.
 struct AssignmentSources {
-  size_t file = 0;          ///< For every run, in the sweep file.
-  size_t command_line = 0;  ///< For every run, and stronger than those.
+  size_t file = 0;          ///< Set by the sweep file for every run.
+  size_t command_line = 0;  ///< Set by the command line for every run; overrides the file.
 };
 
-/// The assignments of one run as the command line takes them. What a variant or the command line says is stronger than
-/// what the file says for every run; an assignment of which nothing is left that way is dropped where the command line
-/// would refuse it. Throws Error that names both where one assignment undoes another in any other way: the run would
-/// not be what it is called.
+/// The assignments of one run in a form that the command line takes. Variants and the command line override what the
+/// file sets for every run. If the command line would refuse such a list, assignments that are overridden entirely are
+/// dropped. Throws Error that names both assignments if one undoes another in any other way, because the run would then
+/// not be what its name says.
 std::vector<std::string> SettleAssignments(const proto::Config& base, const std::vector<std::string>& set,
                                            const AssignmentSources& sources);
 

@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whose runs each variant's runs start from.
+/// For each variant, the variants whose runs its runs need.
 using Needs = std::vector<std::set<size_t>>;
 
-/// In quotes, so that the config's name is the variant's, whatever characters it has.
+/// The name is in quotes, so that it may have any characters.
 std::string NameAssignment(const std::string& name) {
   std::string quoted;
   for (const char c : name) {
@@ -41,7 +41,7 @@ std::string Where(const std::string& source, const SweepVariant& variant) {
   return fmt::format("{}: variant '{}'", source, variant.name);
 }
 
-/// Each line of a message, which may tell of several faults, with what it is about.
+/// Puts a prefix before each line of a message, which may hold several faults.
 std::string PrefixLines(const std::string& prefix, const std::string& message) {
   std::string lines = prefix + ": ";
   for (const char c : message) {
@@ -76,7 +76,7 @@ Needs FindNeeds(const SweepVariants& variants, const std::string& source) {
   return needs;
 }
 
-/// Takes away, again and again, what needs nothing that is left: what remains leads round in circles.
+/// Repeatedly removes the variants that need nothing that is left. What remains is in a circle or leads to one.
 void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::string& source) {
   std::vector<size_t> ready;
   std::vector<std::vector<size_t>> needed_by(needs.size());
@@ -94,7 +94,7 @@ void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::strin
   }
   const auto stuck = std::ranges::find_if(needs, [](const std::set<size_t>& left) { return !left.empty(); });
   if (stuck == needs.end()) return;
-  // From anything stuck, going on to something that it needs arrives in the circle sooner or later.
+  // Following the needs of anything that remains leads into the circle sooner or later.
   std::vector<size_t> path{static_cast<size_t>(stuck - needs.begin())};
   for (;;) {
     const size_t next = *needs[path.back()].begin();
@@ -111,9 +111,10 @@ void RequireNoCycle(const SweepVariants& variants, Needs needs, const std::strin
   throw Error(fmt::format("{}: {}, expected runs that can be made one after the other", source, circle));
 }
 
-/// Runs of one config, told apart by their names alone, would be told of as different ones. `runs` are of one seed.
+/// Throws Error if two runs have the same config except for its name, because a report would show them as different.
+/// All `runs` must have the same seed.
 void RequireDifferentConfigs(const std::vector<PlannedRun>& runs, const std::string& source) {
-  std::map<std::string, std::string> variants;  // By config.
+  std::map<std::string, std::string> variants;  // Names by config.
   for (const PlannedRun& run : runs) {
     proto::Config config = run.config;
     config.clear_name();
@@ -162,7 +163,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
                  ThreadsPerRun(sweep),
                  sweep.seconds_per_run()};
   proto::Config base = LoadTextConfig(plan.base.string());
-  base.clear_branched_from();  // Of the run that the file is from. The sweep's begin anew.
+  base.clear_branched_from();  // The file may come from a branched run. The sweep's runs begin anew.
   plan.base_config = base;
   const SweepVariants variants(sweep, source, base.name());
   if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
@@ -178,7 +179,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
       PlannedRun run{variant.name, seed, FolderOf(plan.folder, variant, seed), {}, {}, {}};
       for (const std::string& assignment : variant.set) {
         run.set.push_back(ReplaceReferences(assignment, where, [&](const std::string& name) {
-          // Absolute: the run's config is the same however the sweep's folder is spelled.
+          // Absolute, so that the run's config is the same however the sweep's folder is spelled.
           const SweepVariant& needed = variants.all()[variants.FindFrom(i, name, where)];
           return fs::absolute(FolderOf(plan.folder, needed, seed)).lexically_normal().string();
         }));

@@ -35,7 +35,8 @@ class Descriptor {
   int fd_;
 };
 
-/// Holds all signals back: between fork and exec one would be handled by the copy of this program and then forgotten.
+/// Blocks all signals while it exists. Otherwise the copy of this program would handle a signal that comes between fork
+/// and exec, and the signal would be lost.
 class SignalsHeld {
  public:
   SignalsHeld() {
@@ -72,7 +73,7 @@ class ChildProcess : public Process {
   }
 
   void Signal(int signal) override {
-    if (!ExitCode()) kill(id_, signal);  // Once waited for, the number may be another process'.
+    if (!ExitCode()) kill(id_, signal);  // After waiting, the id may be another process'.
   }
 
  private:
@@ -89,8 +90,8 @@ class ChildProcess : public Process {
   std::optional<int> exit_code_;
 };
 
-/// From here to the program's start a signal must end the child, not set something in its copy of this process. What is
-/// ignored stays ignored.
+/// Removes all handlers, because until the program starts a signal must end the child and not set something in its copy
+/// of this process. Signals that are ignored stay ignored.
 void DropHandlers() {
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction action = {};
@@ -101,14 +102,14 @@ void DropHandlers() {
   }
 }
 
-/// All that the child does, none of which may allocate: another thread may have held the allocator's lock.
+/// Everything that the child does. It must not allocate: another thread may have held the allocator's lock at the fork.
 [[noreturn]] void BecomeProgram(const char* executable, char* const* argv, int input, int log, int failure,
                                 pid_t parent, const sigset_t& signals) {
   setpgid(0, 0);
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-  if (getppid() != parent) _exit(1);  // It ended before it could be told of.
+  if (getppid() != parent) _exit(1);  // The parent ended before prctl() was called.
   DropHandlers();
   sigprocmask(SIG_SETMASK, &signals, nullptr);
   if (dup2(input, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0) {
@@ -137,7 +138,7 @@ class SystemLauncher : public ProcessLauncher {
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
 
-    // While it is ignored, as whoever started this process may have left it, exit codes of children are dropped.
+    // If the starter of this process left SIGCHLD ignored, the exit codes of children would be lost.
     std::signal(SIGCHLD, SIG_DFL);
     const pid_t parent = getpid();
     pid_t id = 0;
@@ -151,7 +152,7 @@ class SystemLauncher : public ProcessLauncher {
     }
     if (id < 0) throw Failure("start", spec.executable, errno);
     auto child = std::make_unique<ChildProcess>(id);
-    // The pipe closes when the program takes over, and says why where it does not.
+    // The pipe closes when the program takes over. If it cannot, the pipe holds the reason.
     failure_write.Close();
     int reason = 0;
     ssize_t got = 0;

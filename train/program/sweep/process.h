@@ -13,15 +13,15 @@ struct ProcessSpec {
   std::filesystem::path executable;
   std::vector<std::string> arguments;  ///< Without the program's name.
   std::filesystem::path log;           ///< Where standard output and standard error go.
-  bool append = false;                 ///< To what the log holds already.
+  bool append = false;                 ///< Keeps what the log already holds.
 };
 
-/// A child process; an interface, as is what starts them, so that tests need none. One that still runs when it is
-/// destroyed is killed.
+/// A child process. It and its launcher are interfaces, so that tests need no processes. A process that still runs when
+/// its object is destroyed is killed.
 class Process {
  public:
   virtual ~Process() = default;
-  /// Nothing as long as it runs; 128+N where signal N ended it.
+  /// Nothing while it runs; 128+N if signal N ended it.
   virtual std::optional<int> ExitCode() = 0;
   virtual void Signal(int signal) = 0;
 };
@@ -30,11 +30,11 @@ class Process {
 class ProcessLauncher {
  public:
   virtual ~ProcessLauncher() = default;
-  /// Throws Error (a runtime failure) when the log cannot be written or the program not be started.
+  /// Throws Error (a runtime failure) if the log cannot be written or the program cannot be started.
   virtual std::unique_ptr<Process> Start(const ProcessSpec& spec) = 0;
 
-  /// The machine's own. Its children read nothing, are not reached by what a terminal sends to this process (Ctrl-C),
-  /// and on Linux are killed when this process ends, however it ends.
+  /// The launcher for real processes. Its children have empty input and are not reached by what a terminal sends to
+  /// this process (Ctrl-C). On Linux they are killed when this process ends, however it ends.
   static ProcessLauncher& Default();
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kOpen = "{run:";
 
-/// Where the brace that was opened before `begin` is closed.
+/// The position where the brace that was opened before `begin` is closed; npos if it is not.
 size_t ClosingBrace(const std::string& text, size_t begin) {
   int open = 1;
   for (size_t i = begin; i < text.size(); ++i) {

@@ -19,8 +19,8 @@ namespace {
 constexpr uint64_t kMaxLogBytes = 64 << 10;
 constexpr std::string_view kMessage = "trainer: ";
 
-/// The whole lines among the last bytes of a file, none from before byte `from`, where a line begins: logs and metrics
-/// may be large, and it is their end that matters.
+/// The whole lines among the last bytes of a file. Reads only the end, because logs and metrics may be large, and
+/// nothing before byte `from`, where a line begins.
 std::vector<std::string> LinesAtTheEnd(const std::filesystem::path& path, uint64_t max_bytes, uint64_t from = 0) {
   std::string text;
   uint64_t begin = from;
@@ -30,17 +30,17 @@ std::vector<std::string> LinesAtTheEnd(const std::filesystem::path& path, uint64
     if (begin >= file->size()) return {};
     text.resize(file->size() - begin);
     file->Read(begin, std::as_writable_bytes(std::span(text)));
-  } catch (const Error&) {  // Nothing can be told of it.
+  } catch (const Error&) {  // A file that cannot be read has no lines.
     return {};
   }
   std::istringstream stream(std::move(text));
   std::vector<std::string> lines;
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  if (begin > from && !lines.empty()) lines.erase(lines.begin());  // Most likely torn.
+  if (begin > from && !lines.empty()) lines.erase(lines.begin());  // Most likely cut short.
   return lines;
 }
 
-/// A line as a terminal would leave it: what comes after the last return to its beginning, without blanks around it.
+/// What a terminal would show of a line: the text after the last carriage return, without blanks around it.
 std::string_view Visible(std::string_view line) {
   constexpr std::string_view kBlanks = " \t\r";
   line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
@@ -77,9 +77,9 @@ LastWords FindLastWords(const std::filesystem::path& log, uint64_t from) {
 }
 
 std::optional<double> LastEvaluationLoss(const std::filesystem::path& metrics) {
-  // After an evaluation come the sparsity metrics of the same step, a line for each layer.
+  // Sparsity metrics of the same step follow an evaluation, a line for each layer.
   const std::vector<std::string> lines = LinesAtTheEnd(metrics, 4 << 20);
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // clang 14 cannot read libstdc++'s views::reverse.
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {  // clang 14 cannot compile views::reverse.
     const std::optional<JsonDocument> record = JsonDocument::TryParse(*line);
     if (!record) continue;
     const std::optional<JsonValue> split = record->root().Find("split"), loss = record->root().Find("loss");

@@ -9,18 +9,18 @@
 
 namespace twofour::train {
 
-/// The last `count` lines of a file, such as a log, or fewer; none when it cannot be read. Lines that began more than
-/// 64 KiB before its end are left out.
+/// The last `count` lines of a file such as a log, or fewer if it has fewer; none if it cannot be read. Leaves out
+/// lines that began more than 64 KiB before its end.
 std::vector<std::string> LastLines(const std::filesystem::path& path, size_t count);
 
-/// What a process that failed said last.
+/// The last message of a process that failed.
 struct LastWords {
-  std::string text;       ///< At most 300 characters; empty: it said nothing.
-  bool is_error = false;  ///< It is the trainer's own message, of which the first line is taken.
+  std::string text;       ///< At most 300 characters; empty: there is none.
+  bool is_error = false;  ///< It is the first line of the trainer's own error message.
 };
 
-/// The last line of a log that says anything, the trainer's message where there is one, among what was written to it
-/// from byte `from` on.
+/// The trainer's last error message in a log or, if there is none, the last line that has letters or digits. Looks only
+/// at what was written from byte `from` on.
 LastWords FindLastWords(const std::filesystem::path& log, uint64_t from);
 
 /// The loss of the last evaluation in a metrics file, if there is one.

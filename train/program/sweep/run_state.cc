@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Throws Error when the files that the run was made of hold something else by now. A file that is gone says nothing,
-/// and a finished run needs it no more.
+/// Throws Error if the data files of the run have changed since it was made. Checks nothing if one of them is gone: a
+/// finished run no longer needs it.
 void RequireSameData(FileSystem& files, const PlannedRun& run, DataFingerprints& fingerprints) {
   const std::optional<DataRecord> then = LoadDataRecord(files, {run.folder});
   const auto is_there = [&files](const DataPath& file) { return files.Exists(file.path); };

@@ -10,12 +10,12 @@ namespace twofour::train {
 /// How far a run got before the sweep began.
 enum class RunState {
   kNew,          ///< There is no folder, or an empty one.
-  kInterrupted,  ///< It can be gone on with.
+  kInterrupted,  ///< It can be resumed.
   kFinished,
 };
 
-/// The state of every run of a plan. Throws Error with a line for every folder that is in the way: one that belongs to
-/// another config, whose data has changed since, or that is no run's at all.
+/// The state of every run of a plan. Throws Error with a line for each folder that is in the way (the first few of
+/// them): a folder of another config, one whose data has changed since, or one that is not a run's.
 std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan);
 
 }  // namespace twofour::train

@@ -25,7 +25,7 @@ std::string SignalWords(int signal) {
   return fmt::format("ended by signal {}{}", signal, name == nullptr ? "" : fmt::format(" ({})", name));
 }
 
-/// What became of a run that another one needs.
+/// In words, what became of a run that another one needs.
 std::string Fate(RunEnd::Kind kind) {
   switch (kind) {
     case RunEnd::Kind::kTimedOut:
@@ -72,7 +72,7 @@ class Runner {
     size_t run;
     std::unique_ptr<Process> process;
     double began;
-    std::optional<double> asked_to_stop = {};  // When it had taken too long.
+    std::optional<double> asked_to_stop = {};  // When it was asked, for taking too long.
     bool killed = false;
   };
 
@@ -184,7 +184,7 @@ class Runner {
                                                             : Stage::kFailed;
     fates_[run] = Fate(end.kind);
     const int64_t steps = plan_.runs[run].config.training().steps();
-    // How much of a resumed run was done before is not known here.
+    // Counts new runs only: how much of a resumed run was done before is not known here.
     if (end.kind == RunEnd::Kind::kFinished && states_[run] == RunState::kNew) time_left_.Add(steps, end.seconds);
     services_.observer.OnEnd(plan_.runs[run], end, Progress());
   }
@@ -207,7 +207,7 @@ class Runner {
   const std::vector<RunState>& states_;
   const RunnerServices& services_;
   std::vector<Stage> stages_;
-  std::vector<std::string> fates_;  // Of those that failed, in words.
+  std::vector<std::string> fates_;  // What became of runs that failed, in words.
   std::list<Running> running_;
   TimeLeft time_left_;
   int stopped_by_ = 0;

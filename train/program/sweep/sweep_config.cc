@@ -20,10 +20,10 @@ namespace {
 constexpr int kMaxParallelRuns = 256;
 constexpr int kMaxThreads = 1024;
 constexpr double kMaxSeconds = 1e9;
-/// What a sweep decides by itself.
+/// Fields that only the sweep itself sets.
 constexpr std::array<std::string_view, 3> kOwnFields = {"name", "seed", "threads"};
 
-/// What could name a folder, and a line of a report. Slashes and what no terminal shows could not.
+/// Whether a name can be a folder's name and stand in a report: it must have no slashes or control characters.
 bool NamesAFolder(const std::string& name) {
   const auto unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
   return !name.empty() && name != "." && name != ".." && std::ranges::none_of(name, unfit);
@@ -84,7 +84,7 @@ class SweepChecks {
   }
 
   void CheckFieldsOfAxes() {
-    std::map<std::string, int> axes;  // By field.
+    std::map<std::string, int> axes;  // Axes by field.
     for (int i = 0; i < sweep_.axis_size(); ++i) {
       const std::string& field = sweep_.axis(i).field();
       if (field.empty()) continue;
@@ -119,7 +119,7 @@ class SweepChecks {
     int64_t runs = std::max(sweep_.seed_size(), 1);
     for (const proto::Axis& axis : sweep_.axis()) {
       runs *= std::max(axis.value_size() + axis.variant_size(), 1);
-      // Inside the loop: a file of the largest size could make a product that overflows.
+      // Checked in the loop, because the product for a very large file could overflow.
       if (runs > kMaxSweepRuns) return Fault("axis", fmt::format("more than {} runs in all", kMaxSweepRuns));
     }
     if (runs > kMaxSweepRuns) Fault("seed", fmt::format("more than {} runs in all", kMaxSweepRuns));

@@ -19,7 +19,7 @@ SweepLock::SweepLock(FileSystem& files, const std::filesystem::path& folder) {
 bool SweepLock::IsHeld(FileSystem& files, const std::filesystem::path& folder) {
   try {
     return files.TryLock(folder, LockKind::kShared).result == LockResult::kHeldElsewhere;
-  } catch (const Error&) {  // Nothing is known then.
+  } catch (const Error&) {  // It is not known then.
     return false;
   }
 }

@@ -7,15 +7,15 @@
 
 namespace twofour::train {
 
-/// Holds a sweep's folder: two sweeps in one would start each run twice. The kernel lets go of it when this process
-/// ends, however it ends.
+/// Locks a sweep's folder, because two sweeps in one folder would start each run twice. The kernel releases the lock
+/// when this process ends, however it ends.
 class SweepLock {
  public:
-  /// Throws Error when another process holds it, or there is no such folder.
+  /// Throws Error if another process holds the lock, or if there is no such folder.
   SweepLock(FileSystem& files, const std::filesystem::path& folder);
-  /// False where the file system has no locks, so that nobody is kept out.
+  /// False if the file system has no locks, so that nobody is kept out.
   bool supported() const { return lock_ != nullptr; }
-  /// Whether another process holds it, as far as that can be told.
+  /// Whether another process holds the lock, as far as that can be told.
   static bool IsHeld(FileSystem& files, const std::filesystem::path& folder);
 
  private:

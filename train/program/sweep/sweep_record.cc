@@ -53,10 +53,10 @@ class Fields {
   std::string where_;
 };
 
-/// A path that stays below the folder that it is relative to.
+/// Whether a path stays below the folder that it is relative to.
 bool StaysBelow(const fs::path& path) {
   if (!path.has_filename() || path.is_absolute()) return false;
-  if (path.lexically_normal().native() != path.native()) return false;  // Paths compare equal whatever their slashes.
+  if (path.lexically_normal().native() != path.native()) return false;  // == on paths ignores their slashes.
   return *path.begin() != ".." && path != ".";
 }
 
@@ -74,7 +74,7 @@ RecordedRun ParseRun(const JsonValue& json, const std::string& where) {
   return run;
 }
 
-/// Whether this is what became of a run until it is started again.
+/// Whether this stays the outcome of a run until it is started again.
 bool Lasts(RunOutcome outcome) {
   return outcome == RunOutcome::kFailed || outcome == RunOutcome::kTimedOut || outcome == RunOutcome::kInterrupted;
 }

@@ -32,7 +32,7 @@ RunOutcome OutcomeOf(RunEnd::Kind kind) {
   return RunOutcome::kUnfinished;
 }
 
-/// Of a process that was started: what it said at its end.
+/// Adds the last message of a process to the reason why it ended.
 std::string WithLastWords(const std::string& reason, const PlannedRun& run, uint64_t log_from) {
   const LastWords words = FindLastWords(run.log(), log_from);
   if (words.text.empty()) return reason;

@@ -12,18 +12,19 @@
 
 namespace twofour::train {
 
-/// Keeps the record of a sweep up to date in its folder, and passes on what happens. That the record cannot be written
-/// is no reason to end the runs: it is told of once, and tried again with the next change.
+/// Keeps the record of a sweep up to date in its folder, and passes events on. If the record cannot be written, the
+/// runs go on: this is reported once, and the next change tries again.
 class SweepRecorder : public SweepObserver {
  public:
-  /// Writes the record as it is at the beginning. `next` is told of everything after it was recorded.
+  /// Writes the record as it is at the beginning. `next` receives each event after it was recorded.
   SweepRecorder(FileSystem& files, std::filesystem::path folder, SweepRecord record, SweepObserver& next,
                 std::function<void(const std::string& note)> warn);
 
   void OnStart(const PlannedRun& run, bool goes_on) override;
   void OnEnd(const PlannedRun& run, const RunEnd& end, const SweepProgress& progress) override;
   void OnStopping(size_t running) override { next_.OnStopping(running); }
-  /// Nothing is under way any more: what was not started yet will not be, by a signal.
+  /// To be called after a signal stopped the sweep and nothing is under way any more. Records the signal as the reason
+  /// why the remaining runs were not started.
   void OnStopped(int signal);
 
   const SweepRecord& record() const { return record_; }
@@ -37,8 +38,8 @@ class SweepRecorder : public SweepObserver {
   SweepRecord record_;
   SweepObserver& next_;
   std::function<void(const std::string&)> warn_;
-  std::map<std::filesystem::path, size_t> index_;       // By the run's folder.
-  std::map<std::filesystem::path, uint64_t> log_from_;  // Where in its log a run that is under way began.
+  std::map<std::filesystem::path, size_t> index_;       // Indices of runs by folder.
+  std::map<std::filesystem::path, uint64_t> log_from_;  // Where the log of the present start of a run begins.
   bool warned_ = false;
 };
 

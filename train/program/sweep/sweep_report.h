@@ -9,13 +9,13 @@
 
 namespace twofour::train {
 
-/// Adds all runs of a sweep in `folder` to a report, those that left nothing as well. `at_work`: the sweep is under way
-/// just now; otherwise what the record says to be under way was interrupted. Throws Error on a config in the record
-/// that is not valid.
+/// Adds all runs of a sweep in `folder` to a report, including those that left nothing. `at_work`: the sweep is running
+/// now. If it is not, runs that are under way by the record were interrupted. Throws Error if a config in the record is
+/// not valid.
 void AddSweepRuns(const SweepRecord& record, const std::filesystem::path& folder, bool at_work, ReportOptions& options);
 
-/// The variant that a report on a sweep compares with: the sweep's baseline, or else its first variant, or where none
-/// of their runs is finished the first that has a finished one. Empty where none is.
+/// The variant that a report on a sweep compares with: the sweep's baseline if one of its runs is finished, or else the
+/// first variant that has a finished run. Empty if no run is finished.
 std::string BaselineOf(FileSystem& files, const SweepRecord& record, const std::filesystem::path& folder);
 
 }  // namespace twofour::train

@@ -8,16 +8,16 @@ namespace twofour::train {
 
 /// A run that has not ended.
 struct RunToCome {
-  int64_t steps = 0;   ///< Of all of it.
-  double elapsed = 0;  ///< Seconds that it has been under way; 0 where it waits.
+  int64_t steps = 0;   ///< Steps of the whole run.
+  double elapsed = 0;  ///< Seconds since it was started; 0 if it waits.
 };
 
-/// Guesses how long the rest of a sweep takes by the time that its steps took so far, whatever run they were of.
+/// Estimates how long the rest of a sweep takes from the mean time of its steps so far, over all runs.
 class TimeLeft {
  public:
-  /// A run of this many steps took so long.
+  /// Adds a run that has ended: its steps, and how long it took.
   void Add(int64_t steps, double seconds);
-  /// Seconds until all of `runs` have ended, so many of them at once. Nothing as long as nothing was added.
+  /// Seconds until all of `runs` have ended, if `at_once` of them run at a time. Nothing until a run was added.
   std::optional<double> Estimate(std::span<const RunToCome> runs, int at_once) const;
 
  private:

@@ -16,19 +16,21 @@
 namespace twofour::train {
 namespace {
 
-constexpr size_t kMaxFolderName = 200;  // File systems take 255 bytes.
-/// What a sweep itself leaves in its folder.
+constexpr size_t kMaxFolderName = 200;  // File systems allow 255 bytes.
+/// Files that a sweep itself writes into its folder.
 constexpr std::array<std::string_view, 3> kOwnFiles = {kSweepRecordFile, "report.html", "report.csv"};
 
 std::string LastPart(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
-/// What the values of an axis are called: the last part of the field's path, or all of it where that says too little.
+/// The field's name in the names of an axis' entries: the last part of its path, or the whole path if the field of
+/// another axis has the same last part.
 std::string ShortName(const proto::Sweep& sweep, const std::string& field) {
   const auto ends_alike = [&](const proto::Axis& axis) { return LastPart(axis.field()) == LastPart(field); };
   return std::ranges::count_if(sweep.axis(), ends_alike) > 1 ? field : LastPart(field);
 }
 
-/// A run's name is that of a folder, and a value may be a path or a text of several lines.
+/// Replaces slashes and control characters. A run's name is that of a folder, but a value may be a path or a text of
+/// several lines.
 std::string WithoutSlashes(std::string name) {
   std::ranges::replace_if(
       name, [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' '; }, '_');
@@ -48,7 +50,7 @@ std::string SafeFolderName(const std::string& name) {
       folder += '_';
     }
   }
-  // Neither hidden, nor "..", nor taken for an option.
+  // The folder must not be hidden, "..", or taken for an option.
   if (folder.starts_with('.') || folder.starts_with('-')) folder.insert(folder.begin(), '_');
   return folder;
 }
@@ -91,7 +93,7 @@ void SweepVariants::Combine(const proto::Sweep& sweep, const std::string& base_n
 }
 
 void SweepVariants::RequireDistinct(const std::string& source) const {
-  std::map<std::string_view, std::string_view> names;  // By folder.
+  std::map<std::string_view, std::string_view> names;  // Names by folder.
   for (const SweepVariant& variant : all_) {
     if (variant.folder.size() > kMaxFolderName) {
       throw Error(
@@ -133,7 +135,7 @@ size_t SweepVariants::FindFrom(size_t from, const std::string& name, const std::
     const auto entry = std::ranges::find(axes_[axis], name, &Entry::name);
     if (entry == axes_[axis].end()) continue;
     const size_t index = entry - axes_[axis].begin();
-    candidates.push_back(from + (index - all_[from].entries[axis]) * stride);  // Modulo 2^64, on purpose.
+    candidates.push_back(from + (index - all_[from].entries[axis]) * stride);  // May wrap around, on purpose.
   }
   if (candidates.size() > 1) throw Error(fmt::format("{}: '{}' is an entry of several axes", where, name));
   return candidates.empty() ? Find(name, where) : candidates[0];

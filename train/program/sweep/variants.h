@@ -8,27 +8,28 @@
 
 namespace twofour::train {
 
-/// One way in which runs of a sweep differ from its base: an entry of each axis.
+/// One way in which runs of a sweep differ from its base: it has one entry of each axis.
 struct SweepVariant {
   std::string name;              ///< "cubic, lr=0.01"
-  std::string folder;            ///< The name as a folder's: "cubic_lr=0.01"
+  std::string folder;            ///< The name made safe for a folder: "cubic_lr=0.01"
   std::vector<std::string> set;  ///< Assignments as --set takes them, in order.
-  std::vector<size_t> entries;   ///< Which entry of each axis.
+  std::vector<size_t> entries;   ///< The index of its entry in each axis.
 };
 
-/// The variants of a valid sweep in the order of its axes, the last one changing fastest.
+/// The variants of a valid sweep, in the order of its axes. The entry of the last axis changes fastest.
 class SweepVariants {
  public:
-  /// A sweep without axes has one variant, of this name. Throws Error when two would share a name or a folder, or a
-  /// name is too long for one.
+  /// A sweep without axes has one variant, named `base_name`. Throws Error if two variants would share a name or a
+  /// folder, or if a folder's name would be too long or is that of a file of the sweep.
   SweepVariants(const proto::Sweep& sweep, const std::string& source, const std::string& base_name);
 
   const std::vector<SweepVariant>& all() const { return all_; }
   std::vector<std::string> names() const;
-  /// The index of the variant of this name. Throws Error with the nearest name when there is none; `where` begins it.
+  /// The index of the variant of this name. If there is none, throws Error, which begins with `where` and suggests the
+  /// nearest name.
   size_t Find(const std::string& name, const std::string& where) const;
-  /// The same for a name in an assignment of variant `from`, which may be that of an axis' entry instead: the variant
-  /// that differs from `from` in this axis alone.
+  /// The same for a name in an assignment of variant `from`. The name may also be that of an entry of an axis. It then
+  /// means the variant that has this entry and differs from `from` in this axis alone.
   size_t FindFrom(size_t from, const std::string& name, const std::string& where) const;
 
  private:
@@ -45,7 +46,8 @@ class SweepVariants {
   std::vector<SweepVariant> all_;
 };
 
-/// A name as that of a folder which no shell stumbles over: letters, digits and "._=+-"; anything else becomes '_'.
+/// Turns a name into a folder's name that needs no quotes in a shell. Letters, digits and "._=+-" stay, and anything
+/// else becomes '_'.
 std::string SafeFolderName(const std::string& name);
 
 }  // namespace twofour::train

@@ -16,9 +16,9 @@ namespace twofour::train {
 namespace {
 
 constexpr std::string_view kPrefix = RunFiles::kEventFilePrefix;
-constexpr size_t kDigits = 10;  // Enough until 2286, and what keeps names in order.
+constexpr size_t kDigits = 10;  // Enough until 2286. A fixed width keeps names in order.
 
-/// The seconds in an event file's name; 0 when it is none.
+/// The seconds in an event file's name; 0 if it is not the name of one.
 int64_t SecondsIn(std::string_view name) {
   if (!name.starts_with(kPrefix)) return 0;
   name.remove_prefix(kPrefix.size());

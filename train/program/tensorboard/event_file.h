@@ -8,9 +8,8 @@
 namespace twofour::train {
 
 /// The path of a new event file in `folder`: events.out.tfevents.SECONDS.HOST.PID. TensorBoard reads a folder's event
-/// files in the order of their names and does not come back to one; so SECONDS, which is `wall_clock`'s time, is at
-/// least one more than that of each event file that is there, however quickly runs follow one another and clocks
-/// differ.
+/// files in the order of their names and does not go back to an earlier one. So SECONDS is `wall_clock`'s time or more:
+/// it is larger than that of every event file in the folder, even if runs follow one another quickly or clocks differ.
 std::filesystem::path NextEventFile(FileSystem& files, const std::filesystem::path& folder,
                                     const Clock& wall_clock = Clock::Wall());
 

@@ -10,7 +10,7 @@
 namespace twofour::train {
 namespace {
 
-/// Where buckets end to the right of 0, rising; beyond the last there is one more.
+/// The limits above 0, in rising order. There is one more bucket after the last of them.
 const std::vector<double>& Limits() {
   static const std::vector<double> limits = [] {
     std::vector<double> result;
@@ -20,12 +20,12 @@ const std::vector<double>& Limits() {
   return limits;
 }
 
-/// How many of Limits() are at most `magnitude`, which is the bucket that it belongs to.
+/// The index of the bucket of `magnitude`: how many of Limits() are at most `magnitude`.
 size_t BucketOf(double magnitude) {
   return static_cast<size_t>(std::ranges::upper_bound(Limits(), magnitude) - Limits().begin());
 }
 
-/// BucketOf for floats without a search. All floats that share sign, exponent and seven more bits make a cell; they
+/// BucketOf for floats, without a search. All floats with the same sign, exponent and next seven bits make a cell. They
 /// differ by less than 1%, so a cell holds one limit at most.
 class FloatBuckets {
  public:
@@ -43,7 +43,7 @@ class FloatBuckets {
 
  private:
   static constexpr int kCellShift = 16;
-  static constexpr uint32_t kCells = 0x7f800000u >> kCellShift;  // Those of finite, non-negative floats.
+  static constexpr uint32_t kCells = 0x7f800000u >> kCellShift;  // The cells of finite, non-negative floats.
 
   std::vector<double> limits_;
   std::vector<uint16_t> first_;  // The bucket of the smallest float of each cell.
@@ -56,7 +56,7 @@ size_t BucketOfMagnitude(float magnitude) {
 
 size_t BucketOfMagnitude(double magnitude) { return BucketOf(magnitude); }
 
-/// Counts by distance from 0, of what is below it and of the rest.
+/// Counts by distance from 0, for values below 0 and for the others.
 struct Counts {
   std::vector<int64_t> negative = std::vector<int64_t>(Limits().size() + 1);
   std::vector<int64_t> positive = std::vector<int64_t>(Limits().size() + 1);

@@ -16,7 +16,7 @@ void AppendLittleEndian(T value, std::string& out) {
   for (size_t byte = 0; byte < sizeof(T); ++byte) out += static_cast<char>(value >> (8 * byte));
 }
 
-/// The CRC of data that itself holds CRCs would be weak without the mask.
+/// Without the mask, the CRC of data that itself holds CRCs would be weak.
 uint32_t MaskedCrc(std::string_view data) {
   return std::rotr(Crc32c(std::as_bytes(std::span(data))), 15) + uint32_t{0xa282ead8};
 }

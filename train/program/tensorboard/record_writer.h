@@ -14,11 +14,11 @@ namespace twofour::train {
 /// (tensorflow/core/lib/io/record_writer.h).
 class RecordWriter {
  public:
-  /// Opens for appending. Throws Error (a runtime failure) when it cannot.
+  /// Opens for appending. Throws Error (a runtime failure) if it cannot.
   RecordWriter(FileSystem& files, const std::filesystem::path& path);
 
-  /// Hands a record to the operating system at once: a killed process leaves all but perhaps a part of the last one.
-  /// Throws Error (a runtime failure) when it cannot be written.
+  /// Hands a record to the operating system at once, so that a killed process leaves all records but perhaps a part of
+  /// the last one. Throws Error (a runtime failure) if it cannot be written.
   void Write(std::string_view record);
 
  private:

@@ -15,17 +15,17 @@ class Summary;
 }  // namespace proto
 
 /// Writes an event file for TensorBoard: scalars
-///   train/loss, train/lr, train/grad_norm, train/samples_per_s (or tokens_per_s), train/mfu where it is known
+///   train/loss, train/lr, train/grad_norm, train/samples_per_s (or tokens_per_s), train/mfu (or mfu_rough) if known
 ///   eval/loss, eval/accuracy (or other details)
 ///   sparsity/LAYER/retained_l1 and all other members of SparsityMetrics, activation/LAYER/density
-/// and histograms weights/PARAMETER and gradients/PARAMETER. Scalars are written in single precision, as the format
-/// has it. Each record is handed to the operating system at once.
+/// and histograms weights/PARAMETER and gradients/PARAMETER. Scalars are in single precision, as the format requires.
+/// Each record is handed to the operating system at once.
 class TensorBoardSink : public MetricSink {
  public:
-  /// Opens `path`, which see NextEventFile for, and writes that a run begins whose first record can be of `first_step`:
-  /// TensorBoard then drops what earlier files of the folder hold of this step and of later ones. It does so at every
-  /// such beginning but the first that it reads, so the file of a new run needs one, too.
-  /// Throws Error (a runtime failure) when the file cannot be written; so do all records.
+  /// Opens `path` (see NextEventFile) and writes that a run begins whose first record can be of `first_step`.
+  /// TensorBoard then drops what earlier files of the folder hold for this step and later ones. It does so at every
+  /// such beginning except the first one that it reads, so the file of a new run needs one, too. The constructor, and
+  /// every later record, throws Error (a runtime failure) if the file cannot be written.
   TensorBoardSink(FileSystem& files, const std::filesystem::path& path, int64_t first_step,
                   const Clock& wall_clock = Clock::Wall());
 

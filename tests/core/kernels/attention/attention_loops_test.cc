@@ -26,7 +26,7 @@ std::vector<float> Numbers(int64_t n, uint32_t stream, float spread) {
   return x;
 }
 
-/// Blocks of every width: seen whole, below a diagonal, in windows, and some rows of them not at all.
+/// Blocks of every width: wholly visible, below a diagonal, in windows, and with some rows that see nothing.
 std::vector<ScoreBlock> Blocks() {
   std::vector<ScoreBlock> blocks;
   for (int64_t cols = 1; cols <= 70; ++cols) {
@@ -54,7 +54,7 @@ std::string Name(const ScoreBlock& block) {
          std::to_string(block.high);
 }
 
-/// Garbage where nothing is seen must not matter.
+/// Random scores, with NaN wherever nothing is seen, because what is there must not matter.
 std::vector<float> Scores(const ScoreBlock& block, uint32_t stream, float spread) {
   auto scores = Numbers(kRows * kStride, stream, spread);
   for (int64_t r = 0; r < kRows; ++r) {

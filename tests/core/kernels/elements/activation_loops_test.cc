@@ -15,14 +15,14 @@
 #include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
-// Every instruction set against one element at a time in double.
+// Compares every instruction set with a reference that computes one element at a time in double.
 namespace twofour::kernels {
 namespace {
 
 constexpr float kCap = 15, kGuard = 12345;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
-constexpr double kUlp = 1.0 / (1 << 23);  // Of numbers just above 1, relative to them.
-constexpr double kTiny = 1e-43;           // What factors that are denormal numbers may cost.
+constexpr double kUlp = 1.0 / (1 << 23);  // The distance between floats just above 1.
+constexpr double kTiny = 1e-43;           // The error that denormal factors may cause.
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -60,7 +60,7 @@ std::vector<Loop> Loops() {
       {"GeluGrad", [](auto n, auto a, auto b, auto, auto out) { loops::GeluGrad(n, a, b, out); },
        [](auto n, auto a, auto b, auto, auto out) { GeluGrad<float>(n, a, b, out); },
        [](double a, double b, double) {
-         // The sum crosses zero near -0.75: absolute there.
+         // The sum crosses zero near -0.75, so the tolerance is absolute there.
          const double density = std::exp(-a * a / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
          return Expected{b * (NormalCdf(a) + a * density),
                          6 * kUlp * std::fabs(b) * (NormalCdf(a) + std::fabs(a) * density) + kTiny};
@@ -81,7 +81,7 @@ std::vector<Loop> Loops() {
        [](auto n, auto a, auto b, auto c, auto out) { OneGrad(true, n, a, b, c, out, kSwiGluGradLoop); },
        [](auto n, auto a, auto b, auto c, auto out) { OneGrad(true, n, a, b, c, out, kSwiGluGrad); },
        [](double a, double b, double c) {
-         // 1 + a Sigmoid(-a) crosses zero near -1.28: absolute there.
+         // 1 + a Sigmoid(-a) crosses zero near -1.28, so the tolerance is absolute there.
          const double scale = std::fabs(b * c) * Sigmoid(a);
          return Expected{b * c * Sigmoid(a) * (1 + a * Sigmoid(-a)),
                          8 * kUlp * scale * (1 + std::fabs(a) * Sigmoid(-a)) + kTiny};
@@ -93,7 +93,7 @@ std::vector<Loop> Loops() {
   };
 }
 
-/// Numbers from [-16, 16], within the range of a cap's output where `capped`.
+/// Numbers from [-16, 16]. If `capped`, they are within the range of a cap's output.
 std::vector<float> Inputs(int64_t n, uint32_t stream, bool capped) {
   RandomSequence random({.seed = 1, .stream = stream});
   std::vector<float> x(static_cast<size_t>(n));
@@ -207,7 +207,7 @@ TEST(ActivationLoopsTest, GeluIsExactToAFewUlpDownToItsTail) {
       const double error = std::fabs(static_cast<double>(y[i]) - expected);
       largest = std::max(largest, error / std::fabs(expected));
       if (a < 2) largest_absolute = std::max(largest_absolute, error);
-      // Not as the op computes it: by the quotient of differences in long double.
+      // Computed in another way than by the op: by the difference quotient in long double.
       const auto gelu = [](long double v) { return v * 0.5L * std::erfc(-v / std::numbers::sqrt2_v<long double>); };
       const auto slope = static_cast<double>((gelu(a + 1e-6L) - gelu(a - 1e-6L)) / 2e-6L);
       largest_of_grad = std::max(largest_of_grad, std::fabs(static_cast<double>(dx[i]) - slope));

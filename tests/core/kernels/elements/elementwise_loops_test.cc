@@ -12,8 +12,8 @@
 #include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
-// Every instruction set against one element at a time in double, rounded after each operation. An f32 sum or product in
-// double, rounded to f32, is what f32 arithmetic gives.
+// Compares every instruction set with one element at a time in double, rounded after each operation. An f32 sum or
+// product in double, rounded to f32, is what f32 arithmetic gives.
 namespace twofour::kernels {
 namespace {
 
@@ -26,7 +26,7 @@ constexpr float kGuard = 12345;
 float Rounded(double x) { return static_cast<float>(x); }
 double Positive(double x) { return x < 0 ? 0 : x; }
 
-/// One loop: as it is called with (n, a, b, out), where `out` holds what it had before, and what becomes of an element.
+/// One loop: how it is called with (n, a, b, out), where `out` holds its old values, and what an element becomes.
 struct Loop {
   std::string name;
   std::function<void(int64_t n, const float*a, const float*b, float*out)> run, run_threaded;

@@ -7,8 +7,7 @@
 
 #include "twofour/core/parallel.h"
 
-// What the tests of the ops do not see: writing over an input, and sizes on either side of the
-// threshold for threads.
+// What the tests of the ops do not cover: writing over an input, and sizes on either side of the threshold for threads.
 namespace twofour::kernels {
 namespace {
 

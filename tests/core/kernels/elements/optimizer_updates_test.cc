@@ -9,8 +9,8 @@
 #include "tests/support/for_each_isa.h"
 #include "tests/support/tensors.h"
 
-// Every instruction set against the rules one number at a time, each operation in double and rounded to f32: that is
-// what f32 arithmetic gives, for square roots and quotients, too.
+// Compares every instruction set with the rules, applied to one number at a time. Each operation is in double and
+// rounded to f32, which gives the same as f32 arithmetic, for square roots and quotients, too.
 namespace twofour::kernels {
 namespace {
 
@@ -26,7 +26,7 @@ constexpr AdamWFactors kAdamW{.beta1 = 0.9f,
                               .root_correction = 1.7f,
                               .eps = 1e-8f};
 
-/// f32 arithmetic by way of double.
+/// f32 arithmetic, computed in double.
 struct Number {
   double value;
   explicit Number(double x) : value(static_cast<double>(static_cast<float>(x))) {}
@@ -46,7 +46,7 @@ struct State {
         parameter(AwkwardFloats(n, {.seed = 2, .stream = stream}, true)),
         first(AwkwardFloats(n, {.seed = 3, .stream = stream}, true)),
         second(AwkwardFloats(n, {.seed = 4, .stream = stream}, true)) {
-    for (float& v : second) v = std::fabs(v);  // Means of squares.
+    for (float& v : second) v = std::fabs(v);  // They are means of squares.
   }
 };
 

@@ -19,7 +19,7 @@ using test::AwkwardFloats;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
-/// The documented order, spelled out: partial sum j of elements j, j + 16, ..., halves added until one is left.
+/// The documented order: partial sum j adds elements j, j + 16, ..., and then halves are added until one sum is left.
 template <typename Term>
 double InDocumentedOrder(int64_t n, Term term) {
   std::vector<double> partial(16);
@@ -84,7 +84,7 @@ TEST(ReduceLoopsTest, AllFiniteSeesEveryPosition) {
   test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
       std::vector<float> x(static_cast<size_t>(n + 2), std::numeric_limits<float>::max());
-      x.front() = x.back() = kNan;  // Outside.
+      x.front() = x.back() = kNan;  // These two are outside of the range.
       ASSERT_TRUE(loops::AllFinite(n, x.data() + 1)) << n;
       for (int64_t bad = 0; bad < n; ++bad) {
         for (const float value : {kNan, -kNan, kInfinity, -kInfinity}) {
@@ -105,7 +105,7 @@ TEST(ReduceLoopsTest, AddRowsToAddsToWhatIsThere) {
         const auto matrix = AwkwardFloats(rows * stride + 1, {.seed = 4, .stream = static_cast<uint32_t>(cols)}, false);
         std::vector<double> sums(static_cast<size_t>(cols + 1), 0.5), expected = sums;
         for (int64_t r = 0; r < rows; ++r) {
-          // Numbers of at most 24 bits and 2^-34 to 1: their sums are exact in double in any order.
+          // The numbers are multiples of 2^-33 below 2^9, so their sums are exact in double in any order.
           for (int64_t c = 0; c < cols; ++c) expected[c] += static_cast<double>(matrix[1 + r * stride + c]);
         }
         loops::AddRowsTo(rows, cols, stride, matrix.data() + 1, sums.data());

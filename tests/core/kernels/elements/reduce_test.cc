@@ -16,13 +16,13 @@ namespace {
 using test::ScopedNumThreads;
 using ::testing::ElementsAre;
 
-/// Sizes around the blocks that sums are cut into, and some that threads share.
+/// Sizes around the blocks that sums are cut into, and some that are large enough for several threads.
 const int64_t kSizes[] = {0, 1, 2, 8191, 8192, 8193, 16385, 100003};
 
 template <typename T>
 class ReduceTest : public ::testing::Test {
  protected:
-  /// Small whole numbers: sums in any order are exact.
+  /// Small whole numbers, whose sums are exact in any order.
   static std::vector<T> Whole(int64_t n, uint32_t stream) {
     RandomSequence sequence({.seed = 5, .stream = stream});
     std::vector<T> values(static_cast<size_t>(n));

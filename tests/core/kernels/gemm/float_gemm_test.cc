@@ -65,14 +65,14 @@ TEST(FloatGemmTest, EveryNumberOfColumnsInAPanel) {
 
 TEST(FloatGemmTest, EveryRestOfDepth) {
   std::vector<Size> sizes;
-  for (const int64_t m : {1, 2, 3, 4, 5, 30}) {  // Inner products where B is transposed.
+  for (const int64_t m : {1, 2, 3, 4, 5, 30}) {  // With B transposed, few rows are inner products.
     for (int64_t k = 63; k <= 81; ++k) sizes.push_back({m, 13, k});
   }
   ExpectRight(sizes);
 }
 
 TEST(FloatGemmTest, SeveralBlocks) {
-  // Around the limits of depth, of rows in a block, and of what is done with few rows.
+  // Sizes around the limits of depth, of rows in a block, and of the special paths for few rows.
   ExpectRight({{3, 17, 255}, {3, 17, 256}, {3, 17, 257}, {30, 40, 513}, {2, 7, 1024}, {2, 7, 1025}, {2, 7, 2050}});
   ExpectRight({{255, 33, 5}, {256, 33, 5}, {257, 33, 5}, {600, 20, 3}, {5, 600, 3}, {40, 600, 3}});
   ExpectRight({{24, 40, 70}, {25, 40, 70}, {48, 20, 70}, {49, 20, 70}, {1, 130, 300}, {200, 50, 300}});

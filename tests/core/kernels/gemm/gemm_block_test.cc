@@ -10,7 +10,7 @@
 namespace twofour::kernels {
 namespace {
 
-// Float products reach the library only where twofour has no kernel of its own, which may not be here.
+// Float products reach the library only where twofour has no kernel of its own, which may not be the case here.
 TEST(GemmBlockTest, FloatsMatchThreeLoops) {
   for (const test::ProductSize& size : {test::ProductSize{1, 1, 1}, {1, 7, 3}, {13, 17, 19}, {31, 64, 33}}) {
     test::ForAllForms<float>(size, [](test::Product<float>& product) {

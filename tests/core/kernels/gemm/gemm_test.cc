@@ -47,7 +47,7 @@ TYPED_TEST(GemmTest, MatchesThreeLoops) {
 }
 
 TYPED_TEST(GemmTest, MatchesThreeLoopsAcrossBlocks) {
-  // One more and one fewer than the blocks of C hold, and several blocks either way.
+  // One more and one fewer than a block of C holds, and several blocks in either direction.
   for (const Size& size : std::vector<Size>{{257, 513, 3}, {255, 511, 5}, {256, 512, 2}, {530, 3, 7}, {3, 1030, 7}}) {
     ForAllForms<TypeParam>(size, [&](Product<TypeParam>& product) {
       product.Compute(Gemm<TypeParam>);
@@ -66,7 +66,7 @@ TYPED_TEST(GemmTest, EmptySizes) {
 }
 
 TYPED_TEST(GemmTest, EmptyOperandsMayBeNull) {
-  // More than one block, so that offsets are added to the operands.
+  // There is more than one block, so that offsets are added to the operands.
   std::vector<TypeParam> c(300 * 600, 1);
   for (const Transpose ta : kTransposes) {
     for (const Transpose tb : kTransposes) {

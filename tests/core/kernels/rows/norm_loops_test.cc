@@ -19,7 +19,7 @@ using test::AwkwardFloats;
 constexpr float kCenter = 0.3f, kScale = 1.7f, kMeanG = -0.2f, kMeanGn = 0.6f;
 constexpr float kGuard = 12345;
 
-/// Rows of every length up to 70, with and without weight and bias.
+/// A row, with or without weight and bias.
 struct Row {
   std::vector<float> x, dy, weight, bias, out;
   const float *weight_or_null, *bias_or_null;
@@ -55,7 +55,7 @@ void ForEachRow(F body) {
   });
 }
 
-/// Equal but for a few roundings to f32 of terms as large as `magnitude`.
+/// Expects equality up to a few roundings to f32 of terms as large as `magnitude`.
 void ExpectNear(float actual, double expected, double magnitude) {
   ASSERT_NEAR(static_cast<double>(actual), expected, 5e-7 * magnitude + 1e-30);
 }

@@ -48,7 +48,7 @@ TEST(SoftmaxLoopsTest, AgreesWithDoubleForEveryLength) {
         loops::LogSoftmax(n, x.data(), log_y.data());
         for (size_t i = 0; i < x.size(); ++i) {
           const double expected = static_cast<double>(x[i]) - log_sum;
-          // What rounding x - max to f32 moves an exponential by grows with the distance.
+          // The larger the distance from x to the maximum, the more its rounding to f32 changes the exponential.
           ASSERT_NEAR(static_cast<double>(y[i]), std::exp(expected),
                       1e-6 * (1 + std::fabs(expected)) * std::exp(expected) + 1e-37);
           ASSERT_NEAR(static_cast<double>(log_y[i]), expected, 3e-7 * (1 + std::fabs(expected)));

@@ -16,13 +16,13 @@
 
 namespace twofour::test {
 
-/// What a run of the program left.
+/// The result of running the program.
 struct Outcome {
   int code;
   std::string out, err;
 };
 
-/// That a command ends with this code and an error, after notes or without.
+/// Matches a command that ended with this code and an error. Notes may come before the error.
 MATCHER_P2(FailsWith, code, message, "") {
   *result_listener << "exit " << arg.code << ", stderr: " << arg.err;
   std::string_view error = arg.err;
@@ -30,7 +30,7 @@ MATCHER_P2(FailsWith, code, message, "") {
   return arg.code == code && error.starts_with("trainer: ") && ExplainMatchResult(message, arg.err, result_listener);
 }
 
-/// Runs the program, in this process, beside a folder of its own.
+/// Runs the program in this process, with a temporary folder.
 class AppRunner : public ::testing::Test {
  protected:
   ~AppRunner() override { SetNumThreads(0); }

@@ -231,7 +231,7 @@ TEST_F(AppTest, ACommandStandsFirst) {
       FailsWith(2, HasSubstr("the command report must come first: trainer report ... (see trainer report --help)")));
   EXPECT_THAT(Run({"--dry-run", "sweep", "--config", "x"}),
               FailsWith(2, HasSubstr("the command sweep must come first")));
-  // The value of an option may be named as a command is.
+  // The value of an option may be the name of a command.
   EXPECT_THAT(Run({"--config", "report"}), FailsWith(2, HasSubstr("cannot read report")));
 }
 

@@ -1,4 +1,4 @@
-// Runs and the data they began with: what changed in between is found wherever a run or its weights are used again.
+// Runs and the data that they began with. A change is found wherever a run or its weights are used again.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ class ChangedDataAppTest : public ConfigRunner {
     WriteTextFile(dir_ / "t.csv", Table("x,y,k", "b", "c"));
   }
 
-  /// Forty rows of two features whose first decides the class.
+  /// Forty rows of two features, of which the first decides the class.
   static std::string Table(const std::string& header, const std::string& low, const std::string& high) {
     std::string text = header + "\n";
     for (int i = 0; i < 40; ++i) text += fmt::format("{},{},{}\n", i, (i * 7) % 11, i < 20 ? low : high);
@@ -72,7 +72,7 @@ TEST_F(ChangedDataAppTest, ARenamedClassIsAnErrorOnResumeAndChangesNothing) {
                 FailsWith(2, AllOf(HasSubstr("data.json"), HasSubstr("class 0 is \"a\", was \"b\""),
                                    HasSubstr("--accept-changed-data"))));
   }
-  // There is no class "a" that the model could mean.
+  // The model has no class "a".
   EXPECT_THAT(Resume("run", {"--accept-changed-data"}),
               FailsWith(2, AllOf(HasSubstr("t.csv: line 22: class \"a\" is none that the model was made with"))));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
@@ -130,7 +130,7 @@ TEST_F(ChangedDataAppTest, OtherSamplesOfTheSameFileAreChangedDataToo) {
 TEST_F(ChangedDataAppTest, AcceptedChangesKeepTheRunsOwnClassesAndScaling) {
   ASSERT_EQ(Train("run").code, 0);
   const nlohmann::json before = Data("run");
-  // More rows of one class alone, on another scale.
+  // More rows, of a single class, on another scale.
   std::string text = "x,y,k\n";
   for (int i = 0; i < 60; ++i) text += fmt::format("{},{},c\n", 1000 + i, i);
   WriteTextFile(dir_ / "t.csv", text);
@@ -144,7 +144,7 @@ TEST_F(ChangedDataAppTest, AcceptedChangesKeepTheRunsOwnClassesAndScaling) {
   }
   EXPECT_NE(after["files"], before["files"]);
   EXPECT_EQ(after["train_samples"], 48);
-  // From now on this is the run's data.
+  // From now on, this is the run's data.
   EXPECT_EQ(Run({"--resume", Path("run"), "--set", "training.steps=8"}).code, 0);
   EXPECT_EQ(Data("run")["feature_mean"], before["feature_mean"]);
 }
@@ -162,14 +162,14 @@ TEST_F(ChangedDataAppTest, ATextMayGrowWhereThatIsAcceptedButItsVocabularyStays)
                 .code,
             0);
   const std::string vocabulary = ReadTextFile(dir_ / "run/vocabulary.json");
-  WriteTextFile(dir_ / "text", text + text);  // Of fewer characters.
+  WriteTextFile(dir_ / "text", text + text);  // With fewer characters.
   EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("is gone")));
   EXPECT_EQ(Resume("run", {"--accept-changed-data"}).code, 0);
   EXPECT_EQ(ReadTextFile(dir_ / "run/vocabulary.json"), vocabulary);
   WriteTextFile(dir_ / "text", text + "z");
   EXPECT_THAT(Run({"--resume", Path("run"), "--set", "training.steps=8", "--accept-changed-data"}),
               FailsWith(2, HasSubstr("'z' (U+007A) is not in the vocabulary that the model was made with")));
-  // Another vocabulary of as many characters beside the weights.
+  // Puts another vocabulary of the same size beside the weights.
   std::string forged = vocabulary;
   forged.replace(forged.find("abcd"), 4, "abce");
   WriteTextFile(dir_ / "run/vocabulary.json", forged);
@@ -212,7 +212,7 @@ TEST_F(ChangedDataAppTest, OtherSamplesOfTheSameMeaningAreFineForInitialWeights)
 TEST_F(ChangedDataAppTest, ARunOfAnEarlierVersionStillResumes) {
   ASSERT_EQ(Train("whole", {"--set", "training.steps=6"}).code, 0);
   ASSERT_EQ(Train("run").code, 0);
-  // As an earlier twofour wrote it: no names, files and counts, and scaling in float32.
+  // What an earlier twofour wrote: no names, files and counts, and scaling in float32.
   const nlohmann::json now = Data("run");
   nlohmann::json old{{"description", now["description"]}, {"class_names", now["class_names"]}};
   for (const char* key : {"feature_mean", "feature_std"}) {
@@ -267,7 +267,7 @@ TEST_F(ChangedDataAppTest, ClassesThatAreNotUtf8ResumeToo) {
   EXPECT_EQ(Run({"--resume", Path("run"), "--set", "training.steps=8", "--accept-changed-data"}).code, 0);
 }
 
-/// The record alone, applied to the table by other means, gives the inputs that were trained on, to the bit.
+/// The record suffices: other code that applies it to the table gets the inputs that were trained on, to the bit.
 TEST_F(ChangedDataAppTest, TheRecordSufficesToMakeTheInputsOfUnixTimes) {
   std::string text = "kind,time,load\n";
   for (int i = 0; i < 50; ++i) {
@@ -285,7 +285,7 @@ TEST_F(ChangedDataAppTest, TheRecordSufficesToMakeTheInputsOfUnixTimes) {
   std::vector<int64_t> all(static_cast<size_t>(split.train->size()));
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
   const Batch batch = split.train->Get(all);
-  // Every row that was trained on is found among the rows made here, by its exact bits and with its class.
+  // Every row that was trained on must be among the rows made here, with its exact bits and its class.
   std::multimap<std::pair<float, float>, std::string> made;
   std::istringstream lines(text);
   std::string line;

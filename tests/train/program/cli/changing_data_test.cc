@@ -38,7 +38,7 @@ class ChangingDataTest : public test::ProgramRunner {
     WriteTextFile(dir_ / "ids", ids);
   }
 
-  /// Trains on what `data` names, changes it after the first step, and returns the exit code.
+  /// Trains on the data that `data` names, changes it after the first step, and returns the exit code.
   template <typename Change>
   int TrainWhile(const std::string& data, const Change& change) {
     fs::remove_all(dir_ / "run");
@@ -48,7 +48,8 @@ class ChangingDataTest : public test::ProgramRunner {
     change();
     return End(*process);
   }
-  /// The same with a change that ends the run. On a busy machine a run may be done before it is changed.
+  /// The same with a change that ends the run. Tries again if the run is done before the change, which happens on a
+  /// busy machine.
   template <typename Change>
   int TrainUntil(const std::string& data, const std::string& file, const Change& change) {
     const std::string contents = ReadTextFile(dir_ / file);
@@ -60,7 +61,7 @@ class ChangingDataTest : public test::ProgramRunner {
     return 0;
   }
 
-  /// Makes the file whole again and the run with it.
+  /// Resumes the run to its end, which must give the same files as the run `whole`.
   void ExpectToGoOnAs(const std::string& whole) {
     EXPECT_EQ(End(*Start({"--resume", Path("run")})), 0) << Log();
     for (const char* file : {"model.safetensors", "checkpoints/last/optimizer.safetensors"}) {

@@ -9,7 +9,7 @@
 
 namespace twofour::test {
 
-/// An AppRunner with a config of its own, which it trains into run folders beside it.
+/// An AppRunner with a config. It trains the config into run folders beside it.
 class ConfigRunner : public AppRunner {
  protected:
   explicit ConfigRunner(const std::string& config, const std::string& file = "tiny.pbtxt") : config_(dir_ / file) {

@@ -1,4 +1,4 @@
-// Runs that an earlier twofour began on tables which would be refused, or scaled in another way, by now.
+// Runs that an earlier twofour began on tables that would now be refused or scaled in another way.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ TEST_F(EarlierRulesAppTest, ARunOnAFeatureWhoseScaleWasLostStillResumes) {
   ASSERT_EQ(Train("run").code, 0);
   nlohmann::json record = Data("run");
   EXPECT_NEAR(record["feature_std"][0].get<double>() * 1e170, std::sqrt((40 * 40 - 1) / 12.0), 1);
-  // As the squares came out before.
+  // What an earlier twofour computed from the squares.
   record["feature_std"][0] = 1.0;
   WriteTextFile(dir_ / "run/data.json", record.dump());
   const Outcome outcome = Resume("run");
@@ -99,7 +99,7 @@ TEST_F(EarlierRulesAppTest, ARunWhoseEvaluationFileHadNoHeaderStillResumes) {
   WriteTextFile(dir_ / "e.csv", headless);
   EXPECT_THAT(Train("new", eval), FailsWith(2, HasSubstr("e.csv: line 1 names no columns, but that of ")));
   EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("e.csv: line 1 names no columns")));
-  // Without its files, as an earlier record was.
+  // Earlier records did not list the files.
   nlohmann::json record = Data("run");
   record["version"] = 1;
   record.erase("files");

@@ -42,7 +42,7 @@ checkpoint { every_steps: 4 keep: 100 }
 logging { every_steps: 1000 tensorboard: false }
 )";
 
-/// What a run leaves, and says, at its end: which weights, and why it ended.
+/// What a run leaves and prints at its end: which weights, and why it ended.
 class EndingAppTest : public ConfigRunner {
  protected:
   EndingAppTest() : ConfigRunner(kConfig) {}
@@ -109,7 +109,7 @@ TEST_F(EndingAppTest, TheBestModelIsThatOfARunThatEndedThere) {
   EXPECT_EQ(Model("best").metadata.at("step"), std::to_string(best));
   EXPECT_EQ(LastRecord("best")["model_step"], best);
   ASSERT_EQ(Train("short", {"training.steps=" + std::to_string(best)}).code, 0);
-  ExpectSameTensors("best", "short");  // Masks included, which are older than the weights at most steps.
+  ExpectSameTensors("best", "short");  // Including masks, which are older than the weights at most steps.
   ASSERT_EQ(Train("pruned", {"checkpoint.final=BEST", "checkpoint.save_pruned=true"}).code, 0);
   ASSERT_EQ(Train("short_pruned", {"checkpoint.save_pruned=true", "training.steps=" + std::to_string(best)}).code, 0);
   ExpectSameTensors("pruned", "short_pruned");
@@ -117,7 +117,7 @@ TEST_F(EndingAppTest, TheBestModelIsThatOfARunThatEndedThere) {
 
 TEST_F(EndingAppTest, StopsEarlyAndSaysWhy) {
   ASSERT_EQ(Train("whole").code, 0);
-  // By brute force over the losses of the run that did not stop.
+  // Finds the step by brute force over the losses of the run that did not stop.
   int64_t expected = 0, since = 0;
   double lowest = 1e9;
   for (const auto& [step, loss] : Evaluations("whole")) {
@@ -140,11 +140,11 @@ TEST_F(EndingAppTest, AnEarlyStopIsTheSameAcrossAResume) {
   const std::string patience = "training.stop_after_evaluations_without_gain=4";
   ASSERT_EQ(Train("whole", {patience, "checkpoint.final=BEST"}).code, 0);
   const int64_t end = LastRecord("whole")["step"];
-  // The last one is a kill between the last step and the final model.
+  // The last round stands for a kill between the last step and the final model.
   for (int64_t step = 4; step < end + 8; step += 8) {
     fs::remove_all(dir_ / "part");
     fs::copy(dir_ / "whole", dir_ / "part", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    // As a kill after this step's checkpoint leaves it.
+    // Leaves what a kill after this step's checkpoint leaves.
     fs::remove(dir_ / "part/model.safetensors");
     for (const auto& entry : fs::directory_iterator(dir_ / "part/checkpoints")) {
       const std::string name = entry.path().filename().string();

@@ -73,7 +73,7 @@ TEST_F(GptAppTest, TrainsSparseMlpsAndReportsTokensAndPerplexity) {
     if (record["split"] == "train") {
       ++trainings;
       EXPECT_GT(record["tokens_per_s"], 0);
-      EXPECT_GT(record.value("mfu", record.value("mfu_rough", 0.0)), 0);  // Rough beside other work.
+      EXPECT_GT(record.value("mfu", record.value("mfu_rough", 0.0)), 0);  // It is rough if the machine is busy.
     } else if (record["split"] == "eval") {
       ++evaluations;
       EXPECT_NEAR(record["perplexity"], std::exp(record["loss"].get<double>()), 1e-6);
@@ -99,7 +99,7 @@ TEST_F(GptAppTest, ResumesToTheSameBits) {
 TEST_F(GptAppTest, ARunThatCouldNotGoOnWithItsVocabularyIsRefused) {
   ASSERT_EQ(Train("run", {"--set", "data.text.vocabulary=CHARACTERS"}).code, 0);
   std::string text = ReadTextFile(dir_ / "text");
-  std::replace(text.begin(), text.end(), 'q', 'Q');  // As many characters as before, but others.
+  std::replace(text.begin(), text.end(), 'q', 'Q');  // The same number of characters, but other ones.
   WriteTextFile(dir_ / "text", text);
   const std::string before = ReadTextFile(dir_ / "run/metrics.jsonl");
   for (const char* more : {"--dry-run", "--sparse"}) {
@@ -123,7 +123,7 @@ TEST_F(GptAppTest, ALongerRunsTextIsNotThatOfTheShorterOne) {
   ASSERT_EQ(Train("run").code, 0);
   EXPECT_THAT(Sample("run").err, HasSubstr("run/model.safetensors"));
   stop_.signal = SIGINT;
-  stop_.stop = true;  // After one step more.
+  stop_.stop = true;  // Stops after one more step.
   EXPECT_EQ(Run({"--resume", Path("run"), "--set", "training.steps=9"}).code, 128 + SIGINT);
   stop_.stop = false;
   EXPECT_THAT(Sample("run").err, HasSubstr("checkpoints/step-7/model.safetensors"));
@@ -135,7 +135,7 @@ TEST_F(GptAppTest, SamplingHeedsSignals) {
   stop_.stop = true;
   const Outcome outcome = Sample("run", {"--prompt", "To", "--tokens", "100000"});
   EXPECT_EQ(outcome.code, 128 + SIGTERM);
-  EXPECT_EQ(outcome.out.size(), 4u);  // Prompt, one token, end of line.
+  EXPECT_EQ(outcome.out.size(), 4u);  // The prompt, one token, and the end of the line.
 }
 
 TEST_F(GptAppTest, AModelThatDoesNotFitIntoMemoryIsRefusedBeforeItIsMade) {
@@ -155,7 +155,7 @@ TEST_F(GptAppTest, SamplesTheSameTextFromTheSameSeed) {
   EXPECT_NE(Sample("run", {"--prompt", "To be", "--tokens", "40", "--seed", "4"}).out, first.out);
   // The checkpoint of the last step holds the same weights.
   EXPECT_EQ(Sample("run/checkpoints/last", {"--prompt", "To be", "--tokens", "40", "--seed", "3"}).out, first.out);
-  // The most likely token whatever the seed.
+  // The most likely token does not depend on the seed.
   const auto greedy = [&](const char* seed) {
     return Sample("run", {"--tokens", "20", "--temperature", "0", "--seed", seed}).out;
   };

@@ -37,8 +37,8 @@ checkpoint { every_steps: 0 }
 logging { every_steps: 1000 tensorboard: false }
 )";
 
-/// Runs that start from another run's weights, with or without its masks. The other one froze its masks early, so they
-/// are not those that a search would find for its final weights.
+/// Runs that start from another run's weights, with or without its masks. The other run froze its masks early, so they
+/// are not what a search would find for its final weights.
 class InitialMasksAppTest : public ConfigRunner {
  protected:
   InitialMasksAppTest() : ConfigRunner(kConfig, "a.pbtxt") {}
@@ -61,7 +61,7 @@ class InitialMasksAppTest : public ConfigRunner {
     return LoadSafetensors(FileSystem::Default(), dir_ / run / "model.safetensors");
   }
 
-  /// That a run begins, to the bit, where the other one ended.
+  /// Checks that a run begins, to the bit, where the other one ended.
   void ExpectBeginsAt(const std::string& run, const std::string& other) {
     nlohmann::json first = Evaluations(run).front(), last = Evaluations(other).back();
     EXPECT_EQ(first["step"], 0);

@@ -32,7 +32,7 @@ class OutputTest : public ::testing::Test {
     for (const int end : ends_) close(end);
   }
 
-  /// What the reader finds.
+  /// Reads what has been written.
   std::string Read(size_t most = 1000) {
     std::string text(most, '\0');
     const ssize_t count = read(ends_[0], text.data(), text.size());
@@ -93,7 +93,7 @@ TEST_F(OutputTest, AFullDiskIsAStateOfTheStreamAndNothingElse) {
 }
 
 TEST_F(OutputTest, ADescriptorThatDoesNotBlockLosesNothing) {
-  SetNonBlocking(ends_[1]);  // As another program that shares it may have left it.
+  SetNonBlocking(ends_[1]);  // Another program that shares it may have done this.
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += std::to_string(i) + "\n";
   std::string received;

@@ -37,18 +37,18 @@ checkpoint { every_steps: 2 }
 logging { every_steps: 2 }
 )";
 
-/// Runs that are to take the place of others, and where they may be made.
+/// Runs that take the place of others, and the folders where they can be made.
 class OverwriteAppTest : public ConfigRunner {
  protected:
   OverwriteAppTest() : ConfigRunner(kConfig) {}
   ~OverwriteAppTest() override { fs::current_path(before_); }
 
-  /// The same as Train, into a folder as it is named here.
+  /// Like Train, but `folder` is passed on as it is.
   Outcome TrainInto(const std::string& folder, const std::vector<std::string>& more = {}) {
     return Run(Joined({"--config", Path("tiny.pbtxt"), "--out", folder}, more));
   }
 
-  /// Writes a copy of a file whose first tensor of this name holds something else in its sixth place.
+  /// Writes a copy of a file in which the tensor of this name has another value in its sixth place.
   void Spoil(const fs::path& from, const fs::path& to, const std::string& tensor, float value) {
     SafetensorsFile file = LoadSafetensors(FileSystem::Default(), from);
     for (NamedTensor& named : file.tensors) {
@@ -152,7 +152,7 @@ TEST_F(OverwriteAppTest, ABranchThatFailsNamesWhatItBeganWith) {
 TEST_F(OverwriteAppTest, ABranchOverAnotherRunIsTheBranchThatItWouldBeElsewhere) {
   const std::vector<std::string> settings{"--set", "learning_rate.lr=0.01", "--set", "training.steps=12"};
   ASSERT_EQ(TrainInto(Path("source"), settings).code, 0);
-  // Of this one no checkpoint of the source's best step is left: its place must not be looked at.
+  // This run has no checkpoint of the source's best step, and the branch must not look for it here.
   ASSERT_EQ(TrainInto(Path("run"), {"--set", "training.steps=30", "--set", "checkpoint.keep=1"}).code, 0);
   for (const char* out : {"branch", "run"}) {
     ASSERT_EQ(Run({"--resume", Path("source"), "--out", Path(out), "--overwrite", "--set", "training.steps=14", "--set",
@@ -182,7 +182,7 @@ TEST_F(OverwriteAppTest, SoAreCheckpointsThatNoRunCouldGoOnFrom) {
   ASSERT_EQ(TrainInto(Path("run")).code, 0);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const CheckpointData good = CheckpointStore::Load(FileSystem::Default(), dir_ / "source/checkpoints/step-4");
-  std::string moment;  // A slot of the optimizer.
+  std::string moment;  // A tensor of the optimizer's state.
   for (const NamedTensor& named : good.optimizer) {
     if (named.tensor.dtype() == DType::kF32 && named.tensor.numel() > 5) moment = named.name;
   }

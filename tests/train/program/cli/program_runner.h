@@ -18,13 +18,13 @@
 
 namespace twofour::test {
 
-/// Runs the program as a process of its own, beside a folder.
+/// Runs the program as a process of its own, with a temporary folder.
 class ProgramRunner : public ::testing::Test {
  protected:
   static constexpr const char* kTrainer = TWOFOUR_BINARY_DIR "/bin/trainer";
 
   ProgramRunner() {
-    // A few steps in a moment; nothing is saved but where something asks for it.
+    // Trains for a moment. Nothing is saved unless a test asks for it.
     WriteTextFile(dir_ / "tiny.pbtxt", R"(
       model { residual_mlp { width: 16 hidden_features: 32 num_blocks: 1 } }
       data { glyphs { train_size: 64 eval_size: 32 } }
@@ -40,16 +40,16 @@ class ProgramRunner : public ::testing::Test {
   std::string Path(const std::string& name) const { return (dir_ / name).string(); }
   std::string Log() const { return ReadTextFile(dir_ / "log"); }
 
-  /// `trainer` with these arguments; what it prints goes to Log().
+  /// Starts `trainer` with these arguments. Its output goes to Log().
   std::unique_ptr<train::Process> Start(const std::vector<std::string>& arguments) {
     return train::ProcessLauncher::Default().Start({kTrainer, arguments, dir_ / "log", false});
   }
-  /// The tiny config into folder `name`, with more arguments.
+  /// Starts to train the tiny config into the folder `name`, with more arguments.
   std::unique_ptr<train::Process> StartTraining(const std::string& name, std::vector<std::string> more = {}) {
     more.insert(more.begin(), {"--config", Path("tiny.pbtxt"), "--out", Path(name)});
     return Start(more);
   }
-  /// A shell script in which "$trainer" is the program; its working folder is dir_.
+  /// Starts a shell script in dir_. In the script, "$trainer" is the program.
   std::unique_ptr<train::Process> Shell(const std::string& script) {
     return train::ProcessLauncher::Default().Start(
         {"/bin/sh",
@@ -58,7 +58,7 @@ class ProgramRunner : public ::testing::Test {
          false});
   }
 
-  /// Whether it became true within a minute.
+  /// Returns whether the condition became true within a minute.
   static bool Await(const std::function<bool()>& condition) {
     for (int i = 0; i < 12000; ++i) {
       if (condition()) return true;
@@ -71,7 +71,7 @@ class ProgramRunner : public ::testing::Test {
     Await([&] { return (code = process.ExitCode()).has_value(); });
     return code.value_or(-1);
   }
-  /// Waits until a run has begun to train; false where the process ends before.
+  /// Waits until a run has begun to train. Returns false if the process ends before.
   bool AwaitTraining(train::Process& process, const std::string& run) {
     const auto trains = [&] { return std::filesystem::exists(dir_ / run / "metrics.jsonl"); };
     return Await([&] { return trains() || process.ExitCode(); }) && trains();

@@ -35,7 +35,7 @@ TEST(ProgressSinkTest, RewritesOneLineOnATerminalAndEndsIt) {
     EXPECT_EQ(out.str().find('\n'), std::string::npos);
     EXPECT_EQ(out.str().substr(0, 4), "\r\033[K");
   }
-  EXPECT_EQ(out.str().back(), '\n');  // What comes next (an error, say) starts on a line of its own.
+  EXPECT_EQ(out.str().back(), '\n');  // The next output, such as an error, starts on a line of its own.
 }
 
 TEST(ProgressSinkTest, ShowsWhateverTheTaskTells) {

@@ -69,7 +69,7 @@ TEST_F(RecipesAppTest, RetrainKeepsTheMasksOfTheDenseWeights) {
     }
   }
   EXPECT_GT(moved, static_cast<int64_t>(weight.size()) / 4);  // Half is kept.
-  // Each tile keeps the half that is best in the *dense run's* weight: at least half of its magnitude.
+  // Each tile keeps the half that is best in the *dense run's* weight, so at least half of its magnitude.
   double kept_sum = 0, all_sum = 0;
   for (size_t i = 0; i < weight.size(); ++i) {
     all_sum += std::abs(old_weight[i]);
@@ -98,7 +98,7 @@ TEST_F(RecipesAppTest, RetrainTakesNothingOfARecipeThatTheDenseRunDidNotFollow) 
   const std::string recipe =
       "sparsity={schedule{shape: LINEAR end{step: 8}} dense_warmup: 0.2 interval: 3 masked_decay{lambda: 1} "
       "dense_finish: 0.1 algorithm: GREEDY}";
-  ASSERT_EQ(Train("dense", {"--dense", "--set", recipe}).code, 2);  // A dense finish in the schedule: judged even so.
+  ASSERT_EQ(Train("dense", {"--dense", "--set", recipe}).code, 2);  // The dense finish lies within the schedule.
   ASSERT_EQ(Train("dense", {"--set", "sparsity={algorithm: GREEDY interval: 3 dense_finish: 0.2}"}).code, 0);
   const Outcome outcome = Run({"retrain", "--from", Path("dense"), "--out", Path("again")});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -159,7 +159,7 @@ TEST_F(RecipesAppTest, SuggestDecayRefusesWhatItCannotJudge) {
   };
   EXPECT_THAT(suggest("--lambda", "nan"), FailsWith(2, HasSubstr("--lambda")));
   EXPECT_THAT(suggest("--set", "sparsity.target=ACTIVATION"), FailsWith(2, HasSubstr("expected WEIGHT")));
-  // A warm-up would have no flips to judge by.
+  // A warm-up would have no mask flips, so the command does without it.
   EXPECT_EQ(suggest("--set", "sparsity.dense_warmup=0.9").code, 0);
 }
 

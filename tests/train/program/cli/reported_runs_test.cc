@@ -33,7 +33,7 @@ class ReportedRunsTest : public ::testing::Test {
     fs::create_directories(dir_ / name);
     MakeRun(dir_ / name, RunConfig("a", 1), "");
   }
-  /// Of two runs, of which none has a folder.
+  /// Makes a sweep of two runs, neither of which has a folder.
   void MakeSweep(const std::string& name) {
     fs::create_directories(dir_ / name);
     SweepRecord record{"trial", "b", RunConfig("base", 1), {}};
@@ -103,7 +103,7 @@ TEST_F(ReportedRunsTest, ARunOfASweepThatIsNamedAsWellCountsOnce) {
 TEST_F(ReportedRunsTest, AFolderOfRunsIsThoseInIt) {
   Make("runs/a");
   MakeSweep("runs/trial");
-  Make("runs/old/b/seed-1");  // Of a sweep from before there were records.
+  Make("runs/old/b/seed-1");  // From a sweep before there were records.
   Make("runs/.a.tmp-1-old");
   Make("runs/a/within");
   EXPECT_THAT(Find({"runs"}), IsEmpty());

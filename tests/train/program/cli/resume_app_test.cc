@@ -1,4 +1,4 @@
-// Going on with runs: in place, from an earlier checkpoint, in a new folder, and where there is nothing to train.
+// Resuming runs: in place, from an earlier checkpoint, in a new folder, and when there is nothing to train.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -55,7 +55,7 @@ TEST_F(ResumeAppTest, AnEarlierCheckpointInPlaceIsRefusedWhereItWouldDiscardResu
                                           HasSubstr("--overwrite"))));
   EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1);
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
-  // So it is through a link, and where the run was interrupted.
+  // The same happens through a link, and for a run that was interrupted.
   fs::remove(dir_ / "run/model.safetensors");
   fs::remove(dir_ / "run/checkpoints/best");
   fs::create_symlink("step-2", dir_ / "run/checkpoints/best");
@@ -105,7 +105,7 @@ TEST_F(ResumeAppTest, ABranchIsANewFolderAndLeavesTheOtherRunAsItIs) {
   EXPECT_TRUE(fs::exists(dir_ / "branch/checkpoints/step-4/trainer.json"));
   EXPECT_TRUE(fs::exists(dir_ / "branch/model.safetensors"));
   EXPECT_FALSE(fs::exists(dir_ / "branch/checkpoints/step-2"));
-  // The metrics are those of the other run up to there, and then its own.
+  // The metrics are the other run's up to that step, and then the branch's own.
   const std::string metrics = ReadTextFile(dir_ / "branch/metrics.jsonl");
   const std::string theirs = ReadTextFile(dir_ / "run/metrics.jsonl");
   const std::string shared = theirs.substr(0, theirs.find("{\"step\":6"));
@@ -126,7 +126,8 @@ TEST_F(ResumeAppTest, AnUnchangedBranchEndsInTheSameBits) {
 TEST_F(ResumeAppTest, ABranchCanBeGoneOnWithFromItsVeryBeginning) {
   const std::vector<std::string> seldom{"--set", "checkpoint.every_steps=3", "--set", "evaluation.every_steps=3"};
   ASSERT_EQ(Train("run", seldom).code, 0);
-  // Stopped after its first step and robbed of the checkpoint of that: as killed before its first own one.
+  // The branch stops after its first step and loses that step's checkpoint, as if it was killed before its own first
+  // one.
   stop_.signal = SIGTERM;
   stop_.stop = true;
   ASSERT_EQ(Resume("run/checkpoints/step-3", {"--out", Path("branch")}).code, 128 + SIGTERM);
@@ -140,7 +141,7 @@ TEST_F(ResumeAppTest, ABranchCanBeGoneOnWithFromItsVeryBeginning) {
 TEST_F(ResumeAppTest, ABranchTakesTheBestCheckpointAlong) {
   ASSERT_EQ(Train("run", {"--set", "learning_rate.lr=0.3", "--set", "training.steps=12"}).code, 0);
   const TrainerState state = CheckpointStore::LoadState(FileSystem::Default(), dir_ / "run/checkpoints/step-12");
-  ASSERT_LT(state.best_step, 12);  // A rate that makes things worse.
+  ASSERT_LT(state.best_step, 12);  // The rate makes things worse.
   ASSERT_EQ(Resume("run", {"--out", Path("branch"), "--set", "training.steps=13"}).code, 0);
   EXPECT_EQ(ReadTextFile(dir_ / "branch/checkpoints/best/model.safetensors"),
             ReadTextFile(dir_ / "run/checkpoints/best/model.safetensors"));
@@ -260,7 +261,7 @@ TEST_F(ResumeAppTest, AStopDuringTheLastEvaluationLeavesThatAndTheModelToTheRunT
   EXPECT_EQ(stopped.code, 128 + SIGTERM);
   EXPECT_THAT(stopped.out, HasSubstr("stopped after step 1; go on with: trainer --resume "));
   EXPECT_FALSE(fs::exists(dir_ / "part/model.safetensors"));
-  // Stopped in the same evaluation, nothing changes: not the config either.
+  // If it is stopped in the same evaluation, nothing changes, not even the config.
   const auto before = SnapshotOf(dir_ / "part");
   const Outcome again = Resume("part", {"--set", "training.steps=3"});
   EXPECT_EQ(again.code, 128 + SIGTERM);
@@ -288,7 +289,7 @@ TEST_F(ResumeAppTest, AStopDuringTheEvaluationBeforeTheFirstStepReplacesNoRun) {
   EXPECT_EQ(outcome.code, 128 + SIGTERM) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("stopped before a step was made; the run in " + Path("run") + " is as it was"));
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
-  // A new run is there, to be gone on with.
+  // A new run has a folder and can be resumed.
   EXPECT_EQ(Train("new", masks).code, 128 + SIGTERM);
   EXPECT_EQ(Resume("new").code, 128 + SIGTERM);
   stop_.stop = false;
@@ -322,7 +323,7 @@ TEST_F(ResumeAppTest, SettingAModelAsideReplacesNoFile) {
   EXPECT_EQ(ReadTextFile(dir_ / "run/model-step-6.safetensors"), "another");
   EXPECT_EQ(ReadTextFile(dir_ / "run/model-step-6-2.safetensors"), model);
   EXPECT_THAT(outcome.out, HasSubstr("model-step-6-2.safetensors: what was the final model after step 6"));
-  // It goes with its step all the same.
+  // It is still discarded with its step.
   ASSERT_EQ(Resume("run/checkpoints/step-4", {"--overwrite"}).code, 0);
   EXPECT_FALSE(fs::exists(dir_ / "run/model-step-6-2.safetensors"));
 }
@@ -344,7 +345,7 @@ TEST_F(ResumeAppTest, DenseOnASparseRunSaysWhatToDo) {
   const Outcome outcome = Resume("run", {"--dense", "--set", "training.steps=8"});
   EXPECT_THAT(outcome, FailsWith(2, AllOf(HasSubstr("the run is sparse"), HasSubstr("leave that out"))));
   EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1);
-  // What it advises works.
+  // What the message advises works.
   const std::string weights = Path("run/checkpoints/step-6/model.safetensors");
   EXPECT_THAT(outcome.err, HasSubstr("--set initial_weights=" + weights));
   EXPECT_EQ(Run({"--config", Path("run/config.pbtxt"), "--dense", "--set", "initial_weights=" + weights, "--out",

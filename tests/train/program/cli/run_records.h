@@ -12,7 +12,7 @@
 
 namespace twofour::test {
 
-/// The records of a run's metrics.jsonl, in order; those of one split alone where it is named.
+/// The records of a run's metrics.jsonl, in order, or only those of `split` if it is given.
 inline std::vector<nlohmann::json> RecordsOf(const std::filesystem::path& run, const std::string& split = "") {
   std::vector<nlohmann::json> records;
   std::istringstream lines(ReadTextFile(run / "metrics.jsonl"));

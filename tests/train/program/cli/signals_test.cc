@@ -33,7 +33,7 @@ using ::testing::Not;
 
 constexpr auto kMoreThanOneOrder = std::chrono::milliseconds(600);
 
-/// What a process made of signals, as its exit code: 0 for none, N where signal N asks for its end.
+/// Ends the process with an exit code that says which signals it saw: 0 for none, N if signal N asked for its end.
 [[noreturn]] void ExitWithSignal(const StopRequest& stop) { std::_Exit(stop.stop ? stop.signal.load() : 0); }
 
 // Each of these statements runs in a process of its own, so that signals.cc starts anew.
@@ -67,7 +67,7 @@ TEST(SignalsDeathTest, TheSameOnceMoreEndsTheProcess) {
 }
 
 TEST(SignalsDeathTest, WhatComesTwiceAtOnceIsOneOrder) {
-  // As from a terminal that is closed, or timeout(1).
+  // A terminal that is closed and timeout(1) send their signal twice.
   for (const int signal : {SIGHUP, SIGTERM}) {
     EXPECT_EXIT(AskTwice(signal, signal, std::chrono::milliseconds(0)), ExitedWithCode(signal), "");
   }
@@ -128,7 +128,7 @@ class SignalledRunTest : public test::ProgramRunner {
  protected:
   static constexpr const char* kEndless = "training.steps=1000000000";
 
-  /// Every line of a run's metrics is whole.
+  /// Checks that every line of a run's metrics is whole.
   void ExpectWholeMetrics(const std::string& run) {
     const std::string text = ReadTextFile(dir_ / run / "metrics.jsonl");
     EXPECT_TRUE(text.empty() || text.ends_with('\n'));
@@ -142,18 +142,18 @@ class SignalledRunTest : public test::ProgramRunner {
       EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr(".tmp-")));
     }
   }
-  /// Of the finished run.
+  /// The final model of a finished run.
   std::string Model(const std::string& run) { return ReadTextFile(dir_ / run / "model.safetensors"); }
 };
 
 TEST_F(SignalledRunTest, EndsInOrderAndGoesOnToTheSameBits) {
-  // Steps that take a while, so that there are some to go when the signal comes.
+  // Steps take a while, so that some are left when the signal comes.
   const std::vector<std::string> slowly = {"--set", "training.accumulate_steps=20", "--set", "training.steps=80"};
   ASSERT_EQ(End(*StartTraining("whole", slowly)), 0) << Log();
   for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU}) {
     const std::string run = "run";
     int code = 0;
-    for (int attempt = 0; code == 0 && attempt < 10; ++attempt) {  // On a busy machine a run may be done before.
+    for (int attempt = 0; code == 0 && attempt < 10; ++attempt) {  // A run on a busy machine may be done before.
       fs::remove_all(dir_ / run);
       const auto process = StartTraining(run, slowly);
       ASSERT_TRUE(AwaitTraining(*process, run)) << Log();
@@ -202,7 +202,7 @@ TEST_F(SignalledRunTest, ASuspendedRunGoesOn) {
 
 TEST_F(SignalledRunTest, AVanishedReaderLosesNothing) {
   ASSERT_EQ(End(*StartTraining("whole")), 0) << Log();
-  // `true` reads nothing and is gone before the first line, or soon after it.
+  // `true` reads nothing, and ends before the first line or soon after it.
   for (const std::string streams : {"", "2>&1", "2>&1 >/dev/full"}) {
     SCOPED_TRACE(streams);
     fs::remove_all(dir_ / "run");
@@ -228,7 +228,7 @@ TEST_F(SignalledRunTest, ASweepOutlivesItsReader) {
 
 TEST_F(SignalledRunTest, WhereTheOutputIsTheResultAVanishedReaderEndsTheProgram) {
   for (const std::string arguments : {"--help", "sweep --help", "--version", "--config tiny.pbtxt --print-config"}) {
-    // Written when the reader is gone for sure: `true` has closed its end of the pipe once the shell has seen it end.
+    // The reader is gone for sure: `true` has closed its end of the pipe once the shell has seen it end.
     ASSERT_EQ(
         End(*Shell("mkfifo p; true <p & exec 3>p; wait $!; \"$trainer\" " + arguments + " >&3; echo $? >code; rm p")),
         0)
@@ -259,7 +259,7 @@ TEST_F(SignalledRunTest, ASampleThatNobodyReadsIsNotDrawn) {
 TEST_F(SignalledRunTest, ALimitOnTheSizeOfFilesIsAnOrdinaryFailure) {
   ASSERT_EQ(End(*StartTraining("whole", {"--set", "checkpoint.every_steps=10"})), 0) << Log();
   const auto model_size = fs::file_size(dir_ / "whole/checkpoints/last/model.safetensors");
-  // In blocks of 512 bytes: the metrics fit, and the checkpoint does not.
+  // The limit is in blocks of 512 bytes. The metrics fit, and the checkpoint does not.
   const std::string limit = std::to_string(model_size / 512 / 2);
   EXPECT_EQ(End(*Shell("ulimit -f " + limit +
                        "; exec \"$trainer\" --config tiny.pbtxt --out run --set checkpoint.every_steps=10")),
@@ -272,7 +272,7 @@ TEST_F(SignalledRunTest, ALimitOnTheSizeOfFilesIsAnOrdinaryFailure) {
 }
 
 TEST_F(SignalledRunTest, AStoppedRunDoesNotWaitForAReaderWhoDoesNotRead) {
-  // Enough lines to fill a pipe, whose reader waits for the end.
+  // Writes enough lines to fill a pipe whose reader does nothing until the end.
   const auto process = Shell(
       "{ \"$trainer\" --config tiny.pbtxt --out run --set logging.every_steps=1 --set " + std::string(kEndless) +
       " & echo $! >pid; wait $!; echo $? >code; } | while [ -e tiny.pbtxt ] && [ ! -s code ]; do sleep 0.1; done");

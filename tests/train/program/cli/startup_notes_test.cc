@@ -1,4 +1,4 @@
-// What the trainer tells before it trains: the classes of the data, and what the user should look at.
+// What the trainer prints before it trains: the classes of the data, and what the user should look at.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -89,7 +89,7 @@ TEST_F(StartupNotesTest, AShortTrialOfAConfigRunsAndResumes) {
   const Outcome outcome = TrainTable(table, set);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("note: learning_rate: a rise of 100 steps in a run of 4: it takes 4\n"));
-  // The run knows what was asked for: it may go on for longer.
+  // The config keeps what was asked for, because the run may be made longer.
   EXPECT_THAT(ReadTextFile(dir_ / "run/config.pbtxt"), HasSubstr("warmup_steps: 100"));
   EXPECT_EQ(Run({"--resume", Path("run"), "--set", "training.steps=6"}).code, 0);
 }

@@ -123,14 +123,14 @@ TEST_F(StartupTableTest, SaysWhichForcedKernelsHaveNoUse) {
     EXPECT_THAT(Printed({"sparsity.target=ACTIVATION"}), unused("masked_dense"));
     EXPECT_THAT(Printed({}, {"--dry-run", "--dense"}), AllOf(unused("exact_scalar"), unused("masked_dense")));
   }
-  const std::string fused(sparse::MlpKernels().back().name);  // The least of them, which runs everywhere.
+  const std::string fused(sparse::MlpKernels().back().name);  // The last of them runs everywhere.
   const ScopedEnv env("TWOFOUR_KERNEL", "greedy_scalar,scalar_reference,masked_dense," + fused);
   EXPECT_THAT(Printed({}), AllOf(unused("greedy_scalar"), Not(unused(fused))));
   EXPECT_THAT(Printed({"sparsity.fused_mlp=false"}), unused(fused));
 }
 
 TEST_F(StartupTableTest, AForcedSearchChangesNeitherProductsNorBits) {
-  // Wide enough a batch for pair buckets, too narrow a layer for the MLP as one op.
+  // The batch is large enough for pair buckets, but the layer is too narrow for the MLP as one op.
   const std::vector<std::string> settings = {"training.steps=3", "training.batch_size=256",
                                              "data.glyphs.train_size=256"};
   Printed(settings, {});

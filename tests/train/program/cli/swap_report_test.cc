@@ -1,4 +1,4 @@
-// What the start-up table says of kernels, and which ones it refuses, against what runs.
+// Compares what the start-up table says about kernels, and which ones it refuses, with what runs.
 
 #include "twofour/train/program/cli/swap_report.h"
 
@@ -139,7 +139,7 @@ TEST_F(SwapReportTest, NamesTheKernelOfAnMlpAndNoneOfItsLinears) {
                              HasSubstr("blocks.0.mlp         as one op: " + Fused() + "\n"), IsUnused("masked_dense"),
                              Not(IsUnused(Fused()))));
   EXPECT_THAT(printed, Not(HasSubstr("forced by TWOFOUR_KERNEL")));
-  // Here both have a use: one before the masks are 2:4, the other from then on.
+  // Both are used here: one before the masks are 2:4, the other from then on.
   EXPECT_THAT(Printed({kTwoStages}),
               AllOf(HasSubstr("of other masks: masked_dense;"), Not(IsUnused("masked_dense")), Not(IsUnused(Fused()))));
   // The op needs 2:4 masks, which 3:4 ones never become.

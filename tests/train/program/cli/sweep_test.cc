@@ -34,7 +34,7 @@ using ::testing::Not;
 
 constexpr const char* kTrainer = TWOFOUR_BINARY_DIR "/bin/trainer";
 
-/// Sweeps of a tiny config whose runs are made by the trainer itself.
+/// Sweeps of a tiny config. The trainer itself makes the runs.
 class SweepTest : public AppRunner {
  protected:
   SweepTest() {
@@ -70,7 +70,7 @@ class SweepTest : public AppRunner {
         {kTrainer, {"sweep", "--config", Path("trial.pbtxt"), "--out", Path("out")}, dir_ / "log", false});
   }
 
-  /// Whether it became true within a minute.
+  /// Returns whether the condition became true within a minute.
   static bool Await(const std::function<bool()>& condition) {
     for (int i = 0; i < 6000; ++i) {
       if (condition()) return true;
@@ -84,7 +84,7 @@ class SweepTest : public AppRunner {
     return process.ExitCode();
   }
 
-  /// Waits until a run has begun to train; false where the sweep ends before.
+  /// Waits until a run has begun to train. Returns false if the sweep ends before.
   bool AwaitTraining(Process& sweep, const std::string& run) {
     const auto trains = [&] { return fs::exists(dir_ / run / "metrics.jsonl"); };
     return Await([&] { return trains() || sweep.ExitCode(); }) && trains();
@@ -125,7 +125,7 @@ TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   EXPECT_EQ(reports_[0].baseline, "dense");
   EXPECT_EQ(reports_[0].title, "trial");
 
-  // Once more: nothing but the report.
+  // A second start makes nothing but the report.
   const auto written = fs::last_write_time(dir_ / "out/dense/seed-1/model.safetensors");
   const Outcome again = Sweep();
   EXPECT_EQ(again.code, 0);
@@ -146,7 +146,7 @@ TEST_F(SweepTest, ARunThatFailsIsShownAndTheOthersGoOn) {
   EXPECT_EQ(outcome.err, "trainer: 1 of 2 runs are not finished: bad seed 1\n");
   ASSERT_EQ(reports_.size(), 1u);
   EXPECT_THAT(reports_[0].runs, ElementsAre(dir_ / "out/bad/seed-1", dir_ / "out/good/seed-1"));
-  EXPECT_EQ(reports_[0].baseline, "good");  // Of the other one there is nothing to compare with.
+  EXPECT_EQ(reports_[0].baseline, "good");  // The baseline has no results to compare with.
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
               ContainsRegex("\"bad\",1,no,0,6,.*,failed,\"exit code 2: cannot read no/such.csv[^\n]*\"\n"));
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"),
@@ -163,7 +163,7 @@ TEST_F(SweepTest, EveryPlannedRunIsReportedOnHoweverItEnded) {
   EXPECT_THAT(csv, ContainsRegex("\"after\",1,no,.*,skipped,\"needs hot seed 1, which failed\"\n"));
   EXPECT_THAT(csv, ContainsRegex("\"good\",1,yes,.*,finished,\"\"\n"));
 
-  // `trainer report` tells the same of the folder, wherever that is by now.
+  // `trainer report` says the same about the folder, even if it was moved.
   ASSERT_EQ(Run({"report", Path("out"), "--out", Path("again.html")}).code, 0);
   EXPECT_EQ(ReadTextFile(dir_ / "again.csv"), csv);
   EXPECT_EQ(ReadTextFile(dir_ / "again.html"), ReadTextFile(dir_ / "out/report.html"));
@@ -239,7 +239,7 @@ TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
     EXPECT_FALSE(fs::exists(dir_ / run / "model.safetensors")) << run;
     EXPECT_TRUE(IsLeft(run)) << run;
   }
-  // A report over what there is.
+  // There is a report on the runs as they are.
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
               ContainsRegex("\"base\",1,no,.*,interrupted,\"stopped by signal 10; its last line: stopped after step "));
   EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"), HasSubstr("0 finished runs, 2 interrupted"));

@@ -70,7 +70,7 @@ TEST_F(TensorBoardAppTest, HoldsWhatMetricsJsonlHolds) {
   std::istringstream lines(ReadTextFile(dir_ / "run/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     const json record = json::parse(line);
-    if (record["split"] == "final") continue;  // It is about the run and no point of a curve.
+    if (record["split"] == "final") continue;  // It is about the run and is no point of a curve.
     std::string prefix = record["split"].get<std::string>() + "/";
     if (record.contains("layer")) prefix += record["layer"].get<std::string>() + "/";
     for (const auto& [name, value] : record.items()) {
@@ -122,7 +122,7 @@ TEST_F(TensorBoardAppTest, AResumedRunWritesAFileOfItsOwnThatBeginsAtItsFirstSte
   const std::vector<fs::path> before = EventFilesIn(dir_ / "run");
   ASSERT_EQ(before.size(), 1u);
   const std::string first = ReadTextFile(before[0]);
-  // As a kill leaves it.
+  // Leaves a torn record, as a kill does.
   WriteTextFile(before[0], first.substr(0, first.size() - 3));
   const Outcome resumed = Run({"--resume", Path("run/checkpoints/step-2"), "--overwrite"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;

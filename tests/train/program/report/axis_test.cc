@@ -17,7 +17,7 @@ std::vector<std::string> Labels(const Axis& axis) {
   return labels;
 }
 
-/// Ticks rise, lie on the axis, are not too many, and no two are labelled alike.
+/// Checks that ticks rise, lie on the axis, are not too many, and have different labels.
 void ExpectSensible(const Axis& axis, int max_ticks) {
   std::set<std::string> labels;
   double place = -1;

@@ -23,7 +23,7 @@ struct Point {
   double x, y;
 };
 
-/// Corners of a path of M, L and Z.
+/// The corners of a path of M, L and Z.
 std::vector<Point> PathPoints(std::string path) {
   for (char& c : path) {
     if (c == 'M' || c == 'L' || c == 'Z') c = ' ';
@@ -64,7 +64,7 @@ LineChart ChartOf(const std::vector<std::vector<double>>& lines, ChartScale scal
   return chart;
 }
 
-/// Every point drawn lies between the axes, and what is written lies in the picture.
+/// Checks that every point lies between the axes, and every text within the picture.
 void ExpectInside(const LineChart& chart) {
   const auto elements = XmlParser(ToSvg(chart)).Parse();
   double left = 480, right = 0, top = 300, bottom = 0;
@@ -171,7 +171,7 @@ TEST(StyleOfTest, PairsOfColourAndDashesDoNotRepeatSoon) {
   std::set<std::string> styles;
   for (size_t i = 0; i < 48; ++i) styles.insert(StyleOf(i).colour + "/" + StyleOf(i).dashes);
   EXPECT_EQ(styles.size(), 48u);
-  // In grey, the first ones differ in their dashes alone.
+  // In grey print, only the dashes of the first ones differ.
   std::set<std::string> dashes;
   for (size_t i = 0; i < 6; ++i) dashes.insert(StyleOf(i).dashes);
   EXPECT_EQ(dashes.size(), 6u);

@@ -20,7 +20,7 @@ TEST(EscapeHtmlTest, LeavesNoMarkup) {
 TEST(EscapeHtmlTest, ReplacesWhatNoPageMayHold) {
   EXPECT_EQ(EscapeHtml(std::string_view("a\0b\x1b\x7f", 5)), "a\uFFFDb\uFFFD\uFFFD");
   EXPECT_EQ(EscapeHtml("a\xff\xc3(b\xe2\x82"), "a\uFFFD\uFFFD(b\uFFFD\uFFFD");
-  EXPECT_EQ(EscapeHtml("a\u202Eb\u2066c"), "a\uFFFDb\uFFFDc");  // Would turn the text around it.
+  EXPECT_EQ(EscapeHtml("a\u202Eb\u2066c"), "a\uFFFDb\uFFFDc");  // These would change the direction of the text.
   EXPECT_EQ(EscapeHtml("a\tb\nc"), "a\tb\nc");
 }
 

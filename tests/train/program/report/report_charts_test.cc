@@ -32,7 +32,7 @@ TEST(BuildLineChartsTest, DrawsWhatIsRecorded) {
   EXPECT_EQ(loss->series[0].points[0].y, 2);
   EXPECT_THAT(loss->note, HasSubstr("Nothing recorded: c."));
   ASSERT_NE(Find(charts, "Training loss"), nullptr);
-  EXPECT_EQ(Find(charts, "Training loss")->series[0].style, 1u);  // The second group's in every chart.
+  EXPECT_EQ(Find(charts, "Training loss")->series[0].style, 1u);  // The second group has this style in every chart.
   EXPECT_EQ(Find(charts, "Flip rate"), nullptr);
   EXPECT_EQ(Find(charts, "Tiles that keep seven of eight"), nullptr);  // Always 0.
 }

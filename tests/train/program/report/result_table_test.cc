@@ -22,7 +22,7 @@ RunRecord Ending(const std::string& name, int seed, double loss, double accuracy
   return run;
 }
 
-/// "base" ends at losses 11, 12, 13, "good" three lower, "near" within noise, "one" has a single seed.
+/// "base" ends at losses 11, 12 and 13, "good" three lower, and "near" within noise. "one" has a single seed.
 std::vector<RunGroup> Groups() {
   return GroupRuns({Ending("base", 1, 11, 0.5), Ending("base", 2, 12, 0.5), Ending("base", 3, 13, 0.5),
                     Ending("good", 1, 8, 0.75), Ending("good", 2, 9, 0.75), Ending("good", 3, 10, 0.75),
@@ -50,10 +50,11 @@ TEST(ResultTableTest, ShowsMeanDeviationAndInterval) {
   const std::string table = ResultTable(Groups(), 0);
   EXPECT_NO_THROW(test::XmlParser(table).Parse());
   EXPECT_THAT(RowOf(table, "base"), HasSubstr("<td>12.0 ± 1.0<small>baseline</small></td>"));
-  // Welch: 4 degrees of freedom, 2.776 * sqrt(2/3) = 2.27.
+  // By Welch: 4 degrees of freedom, 2.776 * sqrt(2/3) = 2.27.
   EXPECT_THAT(RowOf(table, "good"),
               HasSubstr("<b>9.0</b> ± 1.0<small>Δ −3.0 <b>better</b></small><small>[−5.3, −0.7]</small>"));
-  // Errors of the means squared are 1/48 and 1/3: 2.249 degrees of freedom, t = 3.88, half a width of 2.31.
+  // The squared errors of the means are 1/48 and 1/3. This gives 2.249 degrees of freedom, t = 3.88, and half a width
+  // of 2.31.
   EXPECT_THAT(RowOf(table, "near"), HasSubstr("12.25 ± 0.25<small>Δ +0.2</small><small>[−2.1, +2.6]</small>"));
   EXPECT_THAT(RowOf(table, "near"), HasSubstr("<td>3<small>1 unfinished</small></td>"));
 }

@@ -44,7 +44,7 @@ TEST(GroupRunsTest, GroupsThatDifferInMuchAreNumbered) {
   const std::string much =
       "sparsity { enabled: true interval: 10 multiple_of: 64 dense_warmup: 0.25 } learning_rate { lr: 0.25 }";
   EXPECT_THAT(Labels(GroupRuns({Recorded("a", 1), Recorded("a", 1, much)})), ElementsAre("a", "a #2"));
-  // Somebody may have taken that name.
+  // Another run may have that name already.
   EXPECT_THAT(Labels(GroupRuns({Recorded("a", 1), Recorded("a", 1, much), Recorded("a #2", 1)})),
               ElementsAre("a", "a #3", "a #2"));
 }

@@ -53,7 +53,7 @@ TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   const RunRecord run = LoadRun(files_, dir_ / "run");
   EXPECT_EQ(run.config.seed(), 3u);
   EXPECT_EQ(run.config.training().steps(), 100);
-  EXPECT_TRUE(run.config.sparsity().has_interval());  // Spelled out.
+  EXPECT_TRUE(run.config.sparsity().has_interval());  // Defaults are spelled out.
   EXPECT_TRUE(run.finished);
   EXPECT_FALSE(run.torn_line);
   EXPECT_EQ(run.steps, 20);
@@ -132,7 +132,7 @@ TEST_F(RunRecordTest, AFolderWithoutAValidConfigIsNoRun) {
 
 TEST_F(RunRecordTest, MetricsAboveTheLimitAreNotRead) {
   MakeRun(dir_ / "run", RunConfig("a", 1), "");
-  fs::resize_file(dir_ / "run/metrics.jsonl", kMaxReportMetricsBytes + 1);  // A hole: it takes no disk.
+  fs::resize_file(dir_ / "run/metrics.jsonl", kMaxReportMetricsBytes + 1);  // A hole in the file takes no disk space.
   EXPECT_ERROR(LoadRun(files_, dir_ / "run"), ErrorKind::kInvalidInput,
                AllOf(HasSubstr("metrics.jsonl"), HasSubstr("expected at most 536870912")));
 }
@@ -149,7 +149,7 @@ TEST_F(RunRecordTest, ReadsHowARunEnded) {
   EXPECT_TRUE(run.stopped_early);
   const std::string ended = "{\"step\":20,\"split\":\"final\",\"model_step\":10,\"stopped_early\":true}\n";
   EXPECT_EQ(LoadWith(ended).model_step, 10);
-  // It went on, and has not ended again.
+  // The run went on and has not ended again.
   EXPECT_EQ(LoadWith(ended + "{\"step\":30,\"split\":\"eval\",\"loss\":1}\n").model_step, std::nullopt);
   ExpectDamage("{\"step\":20,\"split\":\"final\"}\n", "1: no model_step, expected a step");
   ExpectDamage("{\"step\":20,\"split\":\"final\",\"model_step\":-1}\n", "1: model_step -1, expected 0 to");

@@ -19,7 +19,7 @@ TEST(SummariseRunTest, TakesLastBestAndMeans) {
   EXPECT_EQ(summary.final_eval_loss, 2);
   EXPECT_EQ(summary.best_eval_loss, 1);
   EXPECT_EQ(summary.final_details.at("accuracy"), 0.75);
-  EXPECT_EQ(summary.final_train_loss, 2);  // Of steps 90 to 100: ten ones and 12.
+  EXPECT_EQ(summary.final_train_loss, 2);  // Steps 90 to 100: ten ones and 12.
   EXPECT_EQ(summary.final_sparsity, 0.5);
   EXPECT_EQ(summary.mean_flip_rate, 0.5);
 }

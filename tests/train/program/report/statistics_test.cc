@@ -9,7 +9,7 @@ namespace twofour::train {
 namespace {
 
 TEST(SummariseTest, MatchesValuesByHand) {
-  // Squares of -3, -1, -1, -1, 0, 0, 2, 4 sum to 32; over 7.
+  // The squares of -3, -1, -1, -1, 0, 0, 2, 4 sum to 32, which is divided by 7.
   const Sample sample = Summarise(std::vector<double>{2, 4, 4, 4, 5, 5, 7, 9});
   EXPECT_EQ(sample.count, 8u);
   EXPECT_DOUBLE_EQ(sample.mean, 5);
@@ -50,7 +50,7 @@ TEST(StudentQuantileTest, MatchesPublishedTables) {
   }
 }
 
-/// By Simpson's rule over the density.
+/// Integrates the density by Simpson's rule.
 double ProbabilityBelow(double t, double degrees) {
   const double factor = std::exp(std::lgamma((degrees + 1) / 2) - std::lgamma(degrees / 2)) / std::sqrt(degrees * M_PI);
   const auto density = [&](double x) { return factor * std::pow(1 + x * x / degrees, -(degrees + 1) / 2); };
@@ -88,7 +88,7 @@ TEST(WelchDifferenceTest, MatchesAPublishedExample) {
 }
 
 TEST(WelchDifferenceTest, OfEqualSizesAndDeviationsHasAllDegreesOfFreedom) {
-  // Deviations of 1, three numbers each: 4 degrees, t = 2.776, times sqrt(2/3).
+  // Both deviations are 1, with three numbers each: 4 degrees of freedom, t = 2.776, times sqrt(2/3).
   const Difference difference =
       WelchDifference(Summarise(std::vector<double>{4, 5, 6}), Summarise(std::vector<double>{1, 2, 3}));
   EXPECT_DOUBLE_EQ(difference.value, 3);

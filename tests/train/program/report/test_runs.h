@@ -10,7 +10,8 @@
 
 namespace twofour::test {
 
-/// A small valid config of this name and seed, and what `more` says besides, or of training in place of this.
+/// A small valid config of this name and seed, with the fields in `more`. If `more` has a training field, it replaces
+/// the default one.
 inline std::string RunConfig(const std::string& name, int seed, const std::string& more = "") {
   const std::string training =
       more.find("training {") == std::string::npos ? "training { steps: 100 batch_size: 10 } " : "";
@@ -18,7 +19,7 @@ inline std::string RunConfig(const std::string& name, int seed, const std::strin
          " model { mlp { hidden_features: 16 } } data { glyphs {} } " + training + more;
 }
 
-/// A run of that config as if it was read from a folder.
+/// A run of that config, as if it was read from a folder.
 inline train::RunRecord Recorded(const std::string& name, int seed, const std::string& more = "",
                                  bool finished = true) {
   return {.folder = "runs/" + name + "-" + std::to_string(seed),
@@ -26,7 +27,7 @@ inline train::RunRecord Recorded(const std::string& name, int seed, const std::s
           .finished = finished};
 }
 
-/// Makes a run's folder. One that is finished has final weights, which reports never read.
+/// Makes a run's folder. If the run is finished, the folder has final weights, which reports never read.
 inline void MakeRun(const std::filesystem::path& folder, const std::string& config, const std::string& metrics,
                     bool finished = true) {
   std::filesystem::create_directories(folder);

@@ -10,12 +10,13 @@ namespace twofour::test {
 
 struct XmlElement {
   std::string name;
-  std::map<std::string, std::string> attributes;  ///< Entities as they are written.
-  std::string text;                               ///< Directly within it, likewise.
+  std::map<std::string, std::string> attributes;  ///< Entities stay as they are written.
+  std::string text;                               ///< The text directly within it; entities likewise.
 };
 
-/// The elements of an XML document in the order in which they begin: every tag closed in order, every attribute in
-/// double quotes and given once, no '<' or '&' that stands for itself. Throws std::runtime_error on anything else.
+/// The elements of an XML document, in the order in which they begin. Every tag must be closed in order, every
+/// attribute must be in double quotes and given once, and no '<' or '&' may stand for itself. Throws std::runtime_error
+/// on anything else.
 class XmlParser {
  public:
   explicit XmlParser(std::string_view text) : text_(text) {}

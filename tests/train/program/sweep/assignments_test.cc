@@ -26,7 +26,7 @@ class SettleAssignmentsTest : public ::testing::Test {
     Assignments settled = SettleAssignments(base_, all, {file.size(), command_line.size()});
     proto::Config traced = base_, applied = base_;
     TraceOverrides(traced, all);
-    ApplyOverrides(applied, settled);  // As the run itself does.
+    ApplyOverrides(applied, settled);  // The run does the same.
     EXPECT_EQ(ToText(applied), ToText(traced));
     return settled;
   }

@@ -37,7 +37,7 @@ class ProcessTest : public ::testing::Test {
     }
   }
 
-  /// Waits until the child has printed something.
+  /// Waits until the child has printed a line, and returns it.
   std::string Log() {
     for (int i = 0; i < 10000; ++i) {
       const std::string text = ReadTextFile(dir_ / "log");
@@ -75,7 +75,7 @@ TEST_F(ProcessTest, RunsUntilASignalEndsIt) {
   EXPECT_EQ(process->ExitCode(), std::nullopt);
   process->Signal(SIGTERM);
   EXPECT_EQ(Wait(*process), 128 + SIGTERM);
-  process->Signal(SIGTERM);  // Reaches nobody.
+  process->Signal(SIGTERM);  // There is nobody to reach any more.
   EXPECT_EQ(process->ExitCode(), 128 + SIGTERM);
 }
 
@@ -94,7 +94,7 @@ TEST_F(ProcessTest, EndsWithItsCodeAlthoughWhoeverStartedUsIgnoresChildren) {
 
 class SignalInheritanceTest : public ProcessTest {
  protected:
-  /// What a child ignores, a bit for each signal.
+  /// The signals that a child ignores, one bit each.
   uint64_t Ignored() {
     const auto process = ProcessLauncher::Default().Start({"/bin/grep", {"SigIgn", "/proc/self/status"}, dir_ / "log"});
     if (Wait(*process) != 0) return ~uint64_t{0};

@@ -41,7 +41,7 @@ TEST_F(RunStateTest, ThreadsMayDiffer) {
 
 TEST_F(RunStateTest, AFieldAtItsDefaultMakesNoOtherConfig) {
   PlannedRun run = Plan("").runs[0];
-  run.config.mutable_logging()->clear_every_steps();  // Written before the field existed.
+  run.config.mutable_logging()->clear_every_steps();  // The config was written before the field existed.
   LeaveRun(run, true);
   EXPECT_THAT(States(Plan("")), ElementsAre(RunState::kFinished));
 }
@@ -70,7 +70,7 @@ TEST_F(RunStateTest, SoIsARunWhoseDataHasChangedSince) {
   EXPECT_ERROR(States(plan), ErrorKind::kInvalidInput,
                AllOf(HasSubstr("seed-1: its data has changed since it was made: csv.path"),
                      HasSubstr("seed-2: its data has changed"), HasSubstr("--out")));
-  // What is gone cannot have changed; a run that needs it says so itself.
+  // A missing file does not count as changed. A run that needs it will say so itself.
   fs::remove(dir_ / "t.csv");
   EXPECT_THAT(States(plan), ElementsAre(RunState::kFinished, RunState::kInterrupted));
 }

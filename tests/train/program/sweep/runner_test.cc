@@ -28,17 +28,17 @@ using ::testing::Optional;
 using ::testing::Property;
 using ::testing::SizeIs;
 
-/// How a pretended run goes.
+/// How a pretended run behaves.
 struct Script {
   double seconds = 2;
   int exit_code = 0;
   bool leaves_model = true;
   int code_when_signalled = -1;  ///< -1: ends as a trainer does, with 128 + the signal.
   bool starts = true;
-  bool deaf = false;  ///< To anything but SIGKILL.
+  bool deaf = false;  ///< Ignores everything except SIGKILL.
 };
 
-/// Stands in for trainers and for time, which passes while the runner waits.
+/// Stands in for trainers and for the clock. Time passes while the runner waits.
 class FakeTrainers : public ProcessLauncher, public Clock {
  public:
   std::unique_ptr<Process> Start(const ProcessSpec& spec) override {
@@ -176,7 +176,7 @@ TEST_F(RunnerTest, RunsAsManyAtOnceAsAllowedAndNoMore) {
     Run(Plan("seed: [1, 2, 3, 4, 5, 6, 7] parallel_runs: " + std::to_string(at_once)));
     EXPECT_EQ(trainers_.most_running, at_once);
     EXPECT_EQ(trainers_.running, 0);
-    // Six runs of two seconds and one of seven: a place that becomes free is taken at once.
+    // Six runs take two seconds and one takes seven. A place that becomes free is taken at once.
     EXPECT_EQ(trainers_.now - began, at_once == 1 ? 19 : at_once == 2 ? 10 : 7);
   }
 }
@@ -231,7 +231,7 @@ TEST_F(RunnerTest, KnowsAFailureFromASuccess) {
 
 TEST_F(RunnerTest, AskedToStopPassesTheSignalOnOnceAndWaits) {
   const SweepPlan plan = Plan("seed: [1, 2, 3, 4, 5] parallel_runs: 2");
-  stop_at_ = trainers_.now + 3;  // One pair is done by then, and the next under way.
+  stop_at_ = trainers_.now + 3;  // By then one pair is done, and the next is under way.
   stop_signal_ = SIGINT;
   EXPECT_CALL(observer_, OnStopping(2));
   EXPECT_CALL(observer_, OnEnd(_, Ended(RunEnd::Kind::kInterrupted), _)).Times(2);
@@ -245,7 +245,7 @@ TEST_F(RunnerTest, AskedToStopPassesTheSignalOnOnceAndWaits) {
 }
 
 TEST_F(RunnerTest, ARunThatAnotherSignalReachedFirstIsInterruptedAsWell) {
-  // A cluster's manager signals every process of a job, and each as it likes.
+  // A cluster manager may send another signal to each process of a job.
   const SweepPlan plan = Plan("seed: [1, 2] parallel_runs: 2");
   trainers_.scripts["base seed-1"] = {.seconds = 9, .code_when_signalled = 128 + SIGTERM};
   trainers_.scripts["base seed-2"] = {.seconds = 9, .code_when_signalled = 128 + SIGKILL};
@@ -258,8 +258,8 @@ TEST_F(RunnerTest, ARunThatAnotherSignalReachedFirstIsInterruptedAsWell) {
 
 TEST_F(RunnerTest, WhatEndsOtherwiseAfterTheSignalIsJudgedAsEver) {
   const SweepPlan plan = Plan("seed: [1, 2, 3] parallel_runs: 3");
-  trainers_.scripts["base seed-1"] = {.seconds = 9, .code_when_signalled = 0};  // Was done just then.
-  trainers_.scripts["base seed-2"] = {.seconds = 9, .code_when_signalled = 1};  // Could not write its checkpoint.
+  trainers_.scripts["base seed-1"] = {.seconds = 9, .code_when_signalled = 0};  // It finished just then.
+  trainers_.scripts["base seed-2"] = {.seconds = 9, .code_when_signalled = 1};  // It could not write its checkpoint.
   trainers_.scripts["base seed-3"] = {.seconds = 9};
   stop_at_ = trainers_.now + 3;
   const SweepResult result = Run(plan);

@@ -19,7 +19,7 @@ using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// The message that a sweep is turned down with; nothing where it is fine.
+/// The message with which a sweep is refused; empty if the sweep is fine.
 std::string FaultOf(const std::string& text) {
   try {
     ValidateSweep(ParseSweep(text), "s");

@@ -25,7 +25,7 @@ inline train::proto::Sweep ParseSweep(const std::string& text) {
   return sweep;
 }
 
-/// A folder with a tiny base config, base.pbtxt, and what sweeps of it leave there, in out/.
+/// A folder with a tiny base config, base.pbtxt. Sweeps of it leave their files in out/.
 class SweepFiles : public ::testing::Test {
  protected:
   SweepFiles() {
@@ -39,14 +39,14 @@ class SweepFiles : public ::testing::Test {
 
   std::string Path(const std::string& name) const { return (dir_ / name).string(); }
 
-  /// The plan of a sweep of the base config that the rest of `text` describes.
+  /// The plan of a sweep of the base config. `text` describes the rest of the sweep.
   train::SweepPlan Plan(const std::string& text) const {
     const train::proto::Sweep sweep = ParseSweep("base: 'base.pbtxt' " + text);
     train::ValidateSweep(sweep, Path("trial.pbtxt"));
     return train::PlanSweep(sweep, Path("trial.pbtxt"), dir_ / "out");
   }
 
-  /// Leaves what a run leaves that was interrupted, or is finished.
+  /// Leaves the files of a run that was interrupted or is finished.
   void LeaveRun(const train::PlannedRun& run, bool finished) const {
     std::filesystem::create_directories(run.folder);
     const train::RunFiles files{run.folder};

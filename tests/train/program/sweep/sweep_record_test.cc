@@ -52,7 +52,7 @@ TEST_F(SweepRecordTest, WhyARunFailedHoldsUntilItIsStartedAgain) {
     before.runs[i].outcome = outcomes[i];
     before.runs[i].reason = "so it was";
   }
-  LeaveRun(plan.runs[2], true);   // Finished by hand since.
+  LeaveRun(plan.runs[2], true);   // It was finished by hand since.
   LeaveRun(plan.runs[3], false);  // The sweep was killed.
   const SweepRecord record = Begin(plan, before);
   EXPECT_THAT(Outcomes(record),
@@ -60,7 +60,7 @@ TEST_F(SweepRecordTest, WhyARunFailedHoldsUntilItIsStartedAgain) {
   EXPECT_EQ(record.runs[0].reason, "so it was");
   EXPECT_EQ(record.runs[2].reason, "");
   EXPECT_EQ(record.runs[3].reason, "");
-  EXPECT_THAT(Outcomes(Begin(Plan("seed: [7]"), before)), ElementsAre("not started"));  // Of another plan.
+  EXPECT_THAT(Outcomes(Begin(Plan("seed: [7]"), before)), ElementsAre("not started"));  // It belongs to another plan.
 }
 
 TEST_F(SweepRecordTest, ComesBackAsItWasWritten) {
@@ -126,7 +126,7 @@ TEST_F(SweepRecordTest, WhatAnEarlierSweepTrainedIsReadAsItWasTrained) {
   SweepRecord record = Begin(Plan(""));
   record.runs[0].set = {"optimizer.sgd.momentum=0.9", "optimizer.adamw.weight_decay=0.5", "learning_rate.lr=1",
                         "learning_rate.lr=2"};
-  const proto::Config config = ConfigsOf(record).at(0);  // PlanSweep refuses such a list by now.
+  const proto::Config config = ConfigsOf(record).at(0);  // PlanSweep now refuses such a list.
   EXPECT_EQ(config.optimizer().adamw().weight_decay(), 0.5);
   EXPECT_EQ(config.learning_rate().lr(), 2);
 }

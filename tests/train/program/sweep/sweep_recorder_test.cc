@@ -33,7 +33,7 @@ class SweepRecorderTest : public test::SweepFiles {
 
   SweepRecord Begin() { return BeginRecord(plan_, FindRunStates(files_, plan_), std::nullopt); }
   void Log(size_t run, const std::string& text) { WriteTextFile(plan_.runs[run].log(), text); }
-  /// What the file says.
+  /// What the file says about a run.
   RecordedRun Recorded(size_t run) { return LoadSweepRecord(files_, plan_.folder).value().runs.at(run); }
 
   FileSystem& files_ = FileSystem::Default();
@@ -101,7 +101,7 @@ TEST_F(SweepRecorderTest, ADiskThatIsFullEndsNothingAndIsToldOfOnce) {
   EXPECT_EQ(recorder.record().runs[0].outcome, RunOutcome::kFailed);
   disk.Heal();
   recorder.OnEnd(plan_.runs[1], {RunEnd::Kind::kFinished, "", 1}, {});
-  EXPECT_EQ(Recorded(0).outcome, RunOutcome::kFailed);  // Made good for.
+  EXPECT_EQ(Recorded(0).outcome, RunOutcome::kFailed);  // The failed write was repeated.
   EXPECT_THAT(warnings_, SizeIs(1));
 }
 

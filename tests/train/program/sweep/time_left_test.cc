@@ -14,7 +14,7 @@ TEST(TimeLeftTest, KnowsNothingBeforeTheFirstRun) {
 TEST(TimeLeftTest, GoesByStepsAndByRunsAtOnce) {
   TimeLeft left;
   left.Add(100, 10);
-  left.Add(300, 50);  // 0.15 seconds for a step.
+  left.Add(300, 50);  // 0.15 seconds for each step.
   const std::vector<RunToCome> runs{{100}, {200}, {100}};
   EXPECT_DOUBLE_EQ(*left.Estimate(runs, 1), 60);
   EXPECT_DOUBLE_EQ(*left.Estimate(runs, 2), 30);
@@ -25,7 +25,7 @@ TEST(TimeLeftTest, SubtractsWhatIsUnderWay) {
   TimeLeft left;
   left.Add(100, 10);
   EXPECT_DOUBLE_EQ(*left.Estimate(std::vector<RunToCome>{{100, 4}, {100, 0}}, 1), 16);
-  EXPECT_DOUBLE_EQ(*left.Estimate(std::vector<RunToCome>{{100, 40}}, 1), 0);  // Slower than expected, not done before.
+  EXPECT_DOUBLE_EQ(*left.Estimate(std::vector<RunToCome>{{100, 40}}, 1), 0);  // It is slower than expected.
 }
 
 }  // namespace

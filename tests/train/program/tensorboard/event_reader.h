@@ -17,10 +17,10 @@
 
 namespace twofour::test {
 
-/// What read_events.py, which shares nothing with the writer, finds in an event file.
+/// What read_events.py finds in an event file. It shares no code with the writer.
 struct EventFileContent {
-  std::vector<nlohmann::json> events;  ///< All before the first fault.
-  std::string fault;                   ///< Empty: the file is sound.
+  std::vector<nlohmann::json> events;  ///< All events before the first fault.
+  std::string fault;                   ///< Empty if the file is sound.
 
   /// The values of a tag ("simple_value" or "histo") by step, in the file's order.
   std::vector<std::pair<int64_t, nlohmann::json>> Find(const std::string& tag) const {

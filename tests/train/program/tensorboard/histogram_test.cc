@@ -18,7 +18,7 @@ Tensor Of(const std::vector<T>& values) {
   return Tensor::FromVector(values, {static_cast<int64_t>(values.size())});
 }
 
-/// Every limit there can be, rising, made anew.
+/// All possible limits in rising order, computed anew.
 std::vector<double> Ladder() {
   std::vector<double> limits{0, std::numeric_limits<double>::max()};
   for (double limit = 1e-12; limit < 1e20; limit *= 1.1) {
@@ -34,7 +34,7 @@ bool LiesBetween(double value, double low, double high) {
   return value < 0 ? low < value && value <= high : low <= value && value < high;
 }
 
-/// Holds a histogram against the definition: everything counted again, bucket by bucket, over all values.
+/// Compares a histogram with the definition: counts everything again, bucket by bucket, over all values.
 template <typename T>
 void ExpectIsHistogramOf(const Histogram& histogram, const std::vector<T>& values) {
   std::vector<double> finite;
@@ -111,7 +111,7 @@ TEST(HistogramTest, OfFloatsBesideEveryLimit) {
 TEST(HistogramTest, OfDoublesOnEveryLimit) {
   std::vector<double> values = Ladder();
   values.push_back(-std::numeric_limits<double>::max() / 2);
-  // Their squares overflow: what is counted does not.
+  // The squares overflow, but the counts do not.
   const Histogram histogram = HistogramOf(Of(values));
   EXPECT_EQ(histogram.sum_squares, std::numeric_limits<double>::infinity());
   std::erase_if(values, [](double value) { return std::abs(value) > 1e100; });

@@ -17,7 +17,7 @@ VALUE = {1: ("tag", "string"), 2: ("simple_value", "float"), 5: ("histo", HISTOG
 SUMMARY = {1: ("value", [VALUE])}
 EVENT = {1: ("wall_time", "double"), 2: ("step", "int"), 3: ("file_version", "string"), 5: ("summary", SUMMARY),
          7: ("session_log", SESSION_LOG)}
-WIRE_TYPES = {"int": 0, "double": 1, "float": 5}  # All others: 2, bytes behind their length.
+WIRE_TYPES = {"int": 0, "double": 1, "float": 5}  # All others: 2, bytes after their length.
 
 
 class Malformed(Exception):

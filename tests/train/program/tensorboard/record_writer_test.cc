@@ -25,9 +25,10 @@ TEST(RecordWriterTest, FramesWithLengthAndMaskedCrcs) {
   const std::string file = ReadTextFile(dir / "f");
   ASSERT_EQ(file.size(), 8u + 4 + 32 + 4);
   EXPECT_EQ(file.substr(0, 8), "\x20\0\0\0\0\0\0\0"s);
-  EXPECT_EQ(file.substr(8, 4), "\x29\xed\xa9\x50"s);  // By TensorBoard's own masked_crc32c.
+  EXPECT_EQ(file.substr(8, 4), "\x29\xed\xa9\x50"s);  // From TensorBoard's own masked_crc32c.
   EXPECT_EQ(file.substr(12, 32), std::string(32, '\0'));
-  // RFC 3720: the CRC of these is 0x8a9136aa. Rotated right by 15 0x6d551522, and 0xa282ead8 added, 0x0fd7fffa.
+  // By RFC 3720, the CRC of these bytes is 0x8a9136aa. Rotated right by 15 it is 0x6d551522; plus 0xa282ead8 it is
+  // 0x0fd7fffa.
   EXPECT_EQ(file.substr(44), "\xfa\xff\xd7\x0f"s);
 }
 

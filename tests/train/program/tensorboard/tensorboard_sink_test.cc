@@ -29,7 +29,7 @@ struct TickingClock final : Clock {
   mutable double time = 1700000000;
 };
 
-/// Reads what was written with a program that shares nothing with the writer.
+/// Reads what was written with a program that shares no code with the writer.
 class TensorBoardSinkTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -140,7 +140,7 @@ TEST_F(TensorBoardSinkTest, WritesHistogramsOfWeightsAndGradients) {
   EXPECT_EQ(histogram["bucket"], (json{1, 0, 2, 0, 1}));
   const auto limits = histogram["bucket_limit"].get<std::vector<double>>();
   ASSERT_EQ(limits.size(), 5u);
-  const std::vector<double> within_ten_percent{-2, 0.5, 0.5, 3, 3};  // What each limit lies just above, or just below.
+  const std::vector<double> within_ten_percent{-2, 0.5, 0.5, 3, 3};  // Each limit is near one of these.
   for (size_t i = 0; i < limits.size(); ++i) EXPECT_NEAR(limits[i] / within_ten_percent[i], 1, 0.1) << i;
 
   const auto gradients = content.Find("gradients/head.weight");
@@ -167,7 +167,7 @@ TEST_F(TensorBoardSinkTest, AKillLosesAtMostTheLastRecord) {
   EXPECT_THAT(torn.fault, HasSubstr("record 4: ends within a record"));
 }
 
-// That the reader can find faults at all.
+// Checks that the reader can find faults at all.
 TEST_F(TensorBoardSinkTest, TheReaderNoticesAFlippedBit) {
   TensorBoardSink(FileSystem::Default(), file_, 1, clock_).OnEval({.step = 1, .loss = 1});
   const std::string whole = ReadTextFile(file_);
