@@ -41,7 +41,7 @@ bool FolderLock::IsAbandoned(FileSystem& files, const fs::path& folder) {
   bool taken = false;
   try {
     taken = files.TryLock(descriptor, LockKind::kExclusive, folder / kFile) == LockResult::kTaken;
-  } catch (const Error&) {  // Nothing is known then.
+  } catch (const Error&) {  // It cannot be found out.
   }
   close(descriptor);
   return taken;
