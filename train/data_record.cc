@@ -155,8 +155,8 @@ JsonDocument ParseObject(std::string_view text, const std::string& source) {
   return json;
 }
 
-/// Throws Error where a list with an entry for each feature has the wrong length, or a standard deviation is not above
-/// 0.
+/// Throws Error where a list with an entry for each feature has the wrong length, or a standard deviation is not
+/// positive.
 void CheckFeatures(const DataRecord& record, const Fields& fields) {
   const auto count = static_cast<size_t>(record.features.value_or(0));
   if (record.feature_mean.size() != record.feature_std.size() ||

@@ -59,8 +59,8 @@ struct DataRecord {
 DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files);
 DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files);
 
-/// The text of data.json. Bytes that are not UTF-8 are replaced. Throws Error when the names make it too long to be
-/// read back.
+/// The text of data.json. Throws Error when a text is not UTF-8 (DescribeData converts all of them), and when the names
+/// make it too long to be read back.
 std::string ToJson(const DataRecord& record);
 
 /// Parses the text of a data.json, which need not be trustworthy. Ignores unknown keys. Throws Error, beginning with

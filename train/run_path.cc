@@ -35,7 +35,7 @@ fs::path FolderPath(const std::string& argument) {
 std::optional<fs::path> RunOfCheckpoint(FileSystem& files, const fs::path& checkpoint) {
   std::error_code ignored;
   fs::path given = FromRoot(checkpoint);
-  if (!fs::equivalent(given, checkpoint, ignored)) given = fs::absolute(checkpoint, ignored);  // As "link/..".
+  if (!fs::equivalent(given, checkpoint, ignored)) given = fs::absolute(checkpoint, ignored);  // E.g. "link/..".
   const fs::path resolved = fs::weakly_canonical(given, ignored);
   // checkpoints/ may be a link to another disk, so the run's folder is taken from the path as given. The exception is a
   // checkpoint that is itself a link to one of another run.
