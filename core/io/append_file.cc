@@ -14,7 +14,7 @@
 namespace twofour {
 namespace {
 
-/// `what` reads on from "cannot".
+/// `what` continues a sentence that begins with "cannot".
 [[noreturn]] void Throw(const std::string& what, int error) {
   throw Error(fmt::format("cannot {}: {}", what, std::generic_category().message(error)), ErrorKind::kRuntimeFailure);
 }
@@ -31,7 +31,7 @@ int WriteAll(int descriptor, std::string_view bytes) {
   return 0;
 }
 
-/// Where the next record will begin; -1 for what has no size, such as a device.
+/// Where the next record will begin; -1 for something without a size, such as a device.
 off_t EndOf(int descriptor) {
   struct stat status {};
   return ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : -1;
@@ -52,7 +52,7 @@ void AppendFile::Append(std::string_view record) {
   const off_t end = EndOf(descriptor_);
   const int error = WriteAll(descriptor_, record);
   if (error == 0) return;
-  // Best effort: readers drop a torn last record, too.
+  // Best effort is enough, because readers drop a torn last record.
   if (end >= 0) [[maybe_unused]]
     const int taken_back = ::ftruncate(descriptor_, end);
   Throw("write to " + path_.string(), error);

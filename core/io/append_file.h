@@ -5,8 +5,9 @@
 
 namespace twofour {
 
-/// A file that records are appended to. It holds whole records at any time, but for one that a kill has torn: where the
-/// disk is full, or a limit or a fault is met in the middle of a record, what was written of it is taken back.
+/// A file to which records are appended. It always holds whole records, except for one that a kill has torn: where a
+/// write fails in the middle of a record (the disk is full, or a limit is reached), what was written of it is removed
+/// again.
 class AppendFile {
  public:
   /// Opens for appending; makes the file where there is none. Throws Error (a runtime failure) when it cannot.
@@ -15,7 +16,7 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  /// Hands a record to the operating system at once: no kill of this process loses it afterwards. Throws Error
+  /// Hands a record to the operating system at once, so that no later kill of this process loses it. Throws Error
   /// (a runtime failure) when it cannot be written.
   void Append(std::string_view record);
 

@@ -45,7 +45,7 @@ FileChecksum ChecksumOf(const std::filesystem::path& path) {
   // Without O_NONBLOCK opening a named pipe would wait for a writer, perhaps for ever.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   const std::string fault = fd < 0 ? std::generic_category().message(errno) : Read(fd, checksum);
-  if (fd >= 0) ::close(fd);  // Only read from: nothing is left to report.
+  if (fd >= 0) ::close(fd);  // Only read from, so close() has nothing to report.
   if (!fault.empty()) throw Error(fmt::format("cannot read {}: {}", path.string(), fault));
   return checksum;
 }
