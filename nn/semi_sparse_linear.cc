@@ -153,7 +153,7 @@ void SemiSparseLinear::CheckBuffer(std::string_view name, const Tensor& tensor) 
       throw Error("expected one i32 that is not negative");
     }
   } else if (name == kMaskStepBuffer) {
-    constexpr double kMostSteps = 1e15;  // Whole numbers up to here, and far beyond.
+    constexpr double kMostSteps = 1e15;  // Doubles hold all whole numbers up to here.
     if (tensor.dtype() != DType::kF64 || tensor.numel() != 1 || !(tensor.item() >= 0 && tensor.item() <= kMostSteps)) {
       throw Error("expected one f64 that is a step");
     }

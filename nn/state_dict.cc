@@ -49,7 +49,7 @@ std::vector<NamedTensor> StateDict(Module& root) {
 
 namespace {
 
-/// What loading a state dict will write, found faultless.
+/// What loading a state dict will write, after all checks.
 struct LoadPlan {
   std::vector<std::pair<Tensor, Tensor>> copies;  // (parameter, its new elements)
   std::vector<std::pair<BufferTarget, Tensor>> buffers;
@@ -105,7 +105,7 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
   LoadPlan plan = PlanLoad(root, state, source);
   for (auto& [parameter, elements] : plan.copies) parameter.CopyFrom(elements);
   root.VisitModules([](const std::string&, Module& module) { module.ResetBuffers(); });
-  // By name: a buffer may refine one whose name is its prefix (weight_mask, weight_mask_age).
+  // Sorted by name, because a buffer may refine one whose name is its prefix (weight_mask, weight_mask_age).
   std::stable_sort(plan.buffers.begin(), plan.buffers.end(),
                    [](const auto& a, const auto& b) { return a.first.local_name < b.first.local_name; });
   for (auto& [target, tensor] : plan.buffers) target.module->LoadBuffer(target.local_name, tensor);

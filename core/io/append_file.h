@@ -16,8 +16,8 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  /// Hands a record to the operating system at once, so that no later kill of this process loses it. Throws Error
-  /// (a runtime failure) when it cannot be written.
+  /// Hands a record to the operating system at once, so that no later kill of this process loses it. Throws Error (a
+  /// runtime failure) when it cannot be written.
   void Append(std::string_view record);
 
  private:

@@ -32,11 +32,10 @@ struct SafetensorsFile {
   const Tensor* Find(std::string_view name) const;
 };
 
-/// Writes tensors of any dtype, atomically (see WriteFileAtomically). Equal
-/// arguments give equal bytes. The header lists the tensors in the given order. Their bytes, which the format wants
-/// without gaps, are in order of descending element size, so that each array is aligned for readers that map the file.
-/// Throws Error on a name that occurs twice, is "__metadata__" or is not UTF-8, on an undefined tensor, and
-/// when writing fails.
+/// Writes tensors of any dtype, atomically (see WriteFileAtomically). Equal arguments give equal bytes. The header
+/// lists the tensors in the given order. Their bytes, which the format wants without gaps, are in order of descending
+/// element size, so that each array is aligned for readers that map the file. Throws Error on a name that occurs twice,
+/// is "__metadata__" or is not UTF-8, on an undefined tensor, and when writing fails.
 void SaveSafetensors(FileSystem& file_system, const std::filesystem::path& path,
                      const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata = {});
 

@@ -6,8 +6,7 @@
 
 namespace twofour::ops {
 
-// Checks at the beginning of every op. Each throws Error naming the op, what it got and what it
-// expected.
+// Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
 /// Defined and f32 or f64.
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor);

@@ -11,8 +11,8 @@ namespace twofour::train {
 std::string DescribeClassCounts(const DataSplit& split);
 
 /// Adds notes to the split on what is odd about its classes: classes that occur in evaluation only, a single class in
-/// training, classes with one sample or none, names that look like two spellings of one name (see
-/// NormalForm), and names that look like missing values.
+/// training, classes with one sample or none, names that look like two spellings of one name (see NormalForm), and
+/// names that look like missing values.
 void NoteClasses(DataSplit& split);
 
 /// Throws Error, naming `source`, when there are five or more evaluation samples and none is of a class that occurs in
