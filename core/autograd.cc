@@ -18,8 +18,8 @@ thread_local bool grad_enabled = true;
 using autograd::Edge;
 using autograd::Node;
 
-/// Every node reachable from `root`, each after all nodes that it feeds its gradient to (inputs
-/// first). Iterative: graphs of long training loops are deeper than the stack.
+/// Every node reachable from `root`, each after all nodes to which it passes its gradient (inputs first). It is
+/// iterative, because graphs of long training loops are deeper than the stack.
 std::vector<Node*> InputsFirst(Node* root) {
   std::vector<Node*> order;
   std::unordered_set<Node*> seen{root};
@@ -37,7 +37,7 @@ std::vector<Node*> InputsFirst(Node* root) {
   return order;
 }
 
-/// sum += addend, reusing memory where nobody else looks at it.
+/// sum += addend, reusing memory that nobody else holds.
 void Accumulate(Tensor& sum, Tensor addend) {
   if (!sum.defined()) {
     sum = std::move(addend);
@@ -154,7 +154,8 @@ Node::~Node() {
 }
 
 std::vector<Tensor> Node::Run(const Tensor& output_grad) {
-  // Taken away first: a backward function that reaches this graph again finds it used, and does not run for ever.
+  // Taken away first, so that a backward function that reaches this graph again finds it used and does not run for
+  // ever.
   const BackwardFunction backward = std::exchange(backward_, nullptr);
   std::vector<Tensor> grads = backward(output_grad);
   if (grads.size() != inputs_.size()) {
@@ -213,7 +214,7 @@ void Tensor::Backward(const Tensor& output_grad) const {
     AccumulateLeaf(*impl_, output_grad);
     return;
   }
-  const std::shared_ptr<Node> root = impl_->node;  // Kept, whatever becomes of this handle.
+  const std::shared_ptr<Node> root = impl_->node;  // Keeps the graph alive, even if this handle changes.
   const std::vector<Node*> inputs_first = InputsFirst(root.get());
   for (const Node* node : inputs_first) {
     if (node->released()) {

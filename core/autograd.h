@@ -11,8 +11,8 @@
 
 namespace twofour {
 
-/// While one lives, ops on this thread record no graph. Used for evaluation and for optimizer
-/// updates. Other threads go on recording.
+/// While a guard lives, ops on this thread record no graph. Used for evaluation and for optimizer updates. Other
+/// threads still record.
 class NoGradGuard {
  public:
   NoGradGuard();
@@ -47,14 +47,14 @@ class SavedTensor {
 /// none, or for zero. Backward() throws Error on anything else. May return `output_grad` itself.
 using BackwardFunction = std::function<std::vector<Tensor>(const Tensor& output_grad)>;
 
-/// Where the gradient of one input goes: on to the op that made it, or into the leaf it is. Both
-/// null: nowhere.
+/// Where the gradient of one input goes: to the op that made the input, or into the input itself where that is a leaf.
+/// Both null: nowhere.
 struct Edge {
   std::shared_ptr<Node> node;
   std::shared_ptr<Tensor::Impl> leaf;
 };
 
-/// One recorded op. Nodes hang off their output tensors and point at the nodes of their inputs.
+/// One recorded op. A node belongs to its output tensor and points at the nodes of its inputs.
 class Node {
  public:
   Node(std::string_view op, std::vector<Edge> inputs, const Tensor& output, BackwardFunction backward);
@@ -68,7 +68,7 @@ class Node {
   DType output_dtype() const { return output_dtype_; }
   bool released() const { return backward_ == nullptr; }
   /// The gradients of the inputs, as many as inputs(). Runs once, and frees what was saved for it. Throws Error, naming
-  /// the op, when the backward function returns something else than BackwardFunction says.
+  /// the op, when the backward function returns anything other than BackwardFunction says.
   std::vector<Tensor> Run(const Tensor& output_grad);
   /// Frees what was saved for the backward pass.
   void Release() { backward_ = nullptr; }
@@ -81,10 +81,10 @@ class Node {
   BackwardFunction backward_;
 };
 
-/// Makes `output` the result of `op`: hangs a node off it unless gradients are off or no input
-/// requires one. Every op calls this once, last; so does an op of your own, with the name that messages
-/// are to call it by. Throws Error unless `output` is a floating tensor of its own: not an input, and no
-/// leaf that requires a gradient (an op that overwrites its input cannot be recorded).
+/// Makes `output` the result of `op`: gives it a node, unless gradients are off or no input requires one. Every op
+/// calls this once, at its end. An op of your own does so, too; `op` is its name in messages. Throws Error unless
+/// `output` is a tensor of its own and not an input. To get a node, it must also be floating, and no leaf that requires
+/// a gradient. So an op that overwrites its input cannot be recorded.
 void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward);
 
 }  // namespace autograd

@@ -20,8 +20,7 @@ constexpr bool kEnabled = true;
 
 constexpr size_t kDefaultMaxBytes = size_t{512} << 20;
 
-/// `bytes` as they are allocated: aligned_alloc wants a multiple of the alignment. 0 when that does not fit into
-/// size_t.
+/// `bytes` rounded up to a multiple of the alignment, as aligned_alloc requires. 0 when that does not fit into size_t.
 size_t Padded(size_t bytes) {
   return (bytes + BlockCache::kAlignment - 1) / BlockCache::kAlignment * BlockCache::kAlignment;
 }

@@ -7,9 +7,9 @@
 
 namespace twofour {
 
-/// Memory for tensors. Large blocks that are given back are kept for the next tensor of their size: a training step
-/// allocates the same sizes over and over, and the C library would return them to the system each time, which then
-/// zeroes every page anew. Used from any thread. Keeps nothing under AddressSanitizer, which would not see a use of
+/// Memory for tensors. Large blocks that are given back are kept for the next tensor of their size. A training step
+/// allocates the same sizes over and over. The C library would return them to the system each time, which then zeroes
+/// every page again. May be used from any thread. Keeps nothing under AddressSanitizer, which would not see a use of
 /// freed elements otherwise.
 class BlockCache {
  public:
@@ -17,7 +17,7 @@ class BlockCache {
   /// Smaller blocks are left to the C library, which recycles them itself.
   static constexpr size_t kMinBytes = size_t{64} << 10;
 
-  /// Keeps at most `max_bytes` in blocks that nobody uses; the oldest go first.
+  /// Keeps at most `max_bytes` in unused blocks, and frees the oldest first.
   explicit BlockCache(size_t max_bytes) : max_bytes_(max_bytes) {}
   ~BlockCache() { Clear(); }
   BlockCache(const BlockCache&) = delete;
@@ -27,7 +27,8 @@ class BlockCache {
   /// any other object.
   static BlockCache& Default();
 
-  /// At least `bytes` uninitialised bytes, aligned to kAlignment; null when they cannot be had, or for 0 bytes.
+  /// At least `bytes` uninitialised bytes, aligned to kAlignment; null when there is no memory for them, or for 0
+  /// bytes.
   std::byte* Allocate(size_t bytes);
   /// Takes back what Allocate(bytes) returned, which may be null.
   void Free(std::byte* data, size_t bytes) noexcept;

@@ -13,12 +13,13 @@ namespace internal {
 template <typename T>
 inline constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
-/// 2^d for an integer type of d bits beside its sign, the least number too large for it. Exact in every floating type.
+/// The smallest number that is too large for an integer type: 2^d where it has d bits besides its sign. Exact in every
+/// floating type.
 template <typename Integer, typename Floating>
 inline constexpr Floating kFirstTooLarge = Floating{2} *
                                            static_cast<Floating>(std::numeric_limits<Integer>::max() / 2 + Integer{1});
 
-/// `x` without its fraction; the nearest integer that there is for what is out of range, 0 for a NaN.
+/// `x` without its fraction. Out of range, the nearest integer of the type; for a NaN, 0.
 template <typename Integer, typename Floating>
 constexpr Integer Saturate(Floating x) {
   using Limits = std::numeric_limits<Integer>;
@@ -45,8 +46,8 @@ constexpr To ConvertElement(From x) {
   }
 }
 
-/// Whether an element of type To can hold `x`, whose fraction may be cut off. Only integers refuse anything: bool holds
-/// every number as "not 0", and a floating type what is too large as an infinity.
+/// Whether an element of type To can hold `x`, whose fraction may be cut off. Only integer types refuse anything: bool
+/// holds every number, as 0 or not 0, and a floating type holds a number that is too large as an infinity.
 template <typename To, typename From>
 bool HoldsElement(From x) {
   if constexpr (internal::kIsHalf<From>) {

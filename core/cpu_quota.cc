@@ -10,9 +10,9 @@
 namespace twofour {
 namespace {
 
-// What the kernel writes is far smaller, but for mounts: thousands of them have been seen on one machine.
+// The kernel's files are far smaller, except for mounts: thousands of them have been seen on one machine.
 constexpr size_t kMostBytes = 16 << 20;
-/// Groups lie in each other less deep than this.
+/// Groups are nested less deeply than this.
 constexpr int kMostLevels = 1000;
 
 /// A file's content; empty where it cannot be read.
@@ -42,7 +42,7 @@ bool Contains(std::string_view list, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// A positive number and nothing else.
+/// The number in a text that holds a positive number and nothing else.
 std::optional<double> ParsePositive(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
   int64_t number = 0;
@@ -66,7 +66,7 @@ std::string Unescape(std::string_view path) {
   return plain;
 }
 
-/// `path` below `top`: "/b" for "/a/b" and "/a", "" for the same twice; nothing where it lies elsewhere.
+/// `path` relative to `top`: "/b" for "/a/b" and "/a", "" where both are the same; nothing where `path` lies elsewhere.
 std::optional<std::string> Below(std::string_view path, std::string_view top) {
   while (!top.empty() && top.back() == '/') top.remove_suffix(1);
   while (!path.empty() && path.back() == '/') path.remove_suffix(1);
@@ -75,7 +75,7 @@ std::optional<std::string> Below(std::string_view path, std::string_view top) {
   if (!path.empty() && path.front() != '/') return std::nullopt;
   std::string plain;
   for (const std::string_view part : Split(path, '/')) {
-    if (part == "..") return std::nullopt;  // Written where the process was moved out of what its namespace shows.
+    if (part == "..") return std::nullopt;  // The process was moved out of what its namespace shows.
     plain.append("/").append(part);
   }
   return plain;
@@ -104,7 +104,7 @@ std::optional<double> Least(std::optional<double> a, std::optional<double> b) {
   return std::min(*a, *b);
 }
 
-/// Of the group at `path` below `mount_point` and all above it, up to there.
+/// The smallest grant of the group at `path` below `mount_point` and of all groups above it, up to `mount_point`.
 std::optional<double> QuotaUpwards(const std::string& mount_point, std::string path, Version version) {
   std::optional<double> least;
   for (int level = 0; level < kMostLevels; ++level) {
@@ -170,7 +170,7 @@ std::optional<double> CpuQuota(const std::string& root) {
       if (path) own = Least(own, QuotaUpwards(root + mount.point, *path, version));
       if (!path) top = Least(top, QuotaOfGroup(root + mount.point, version));
     }
-    // A container may see its group as the top of what is mounted, whatever the group is called outside.
+    // A container may see its own group as the top of the mount, although the group has another name outside.
     least = Least(least, found ? own : top);
   }
   return least;

@@ -14,17 +14,17 @@ namespace twofour {
 /// in double precision. kI32 holds class labels and token ids, kBool masks. All ten can be stored, saved, loaded and
 /// converted (see Cast).
 ///
-/// A new dtype is a value here, a row of kDTypes and a type of ElementTypes.
+/// A new dtype needs a value here, a row of kDTypes and a type of ElementTypes.
 enum class DType : uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 
 enum class DTypeKind : uint8_t { kFloating, kInteger, kBool };
 
-/// What there is to know of a dtype.
+/// The properties of a dtype.
 struct DTypeInfo {
   DType dtype;
   std::string_view name;
-  std::string_view safetensors_name;  ///< As files name it.
-  size_t bytes;                       ///< Of one element.
+  std::string_view safetensors_name;  ///< Its name in files.
+  size_t bytes;                       ///< Size of one element.
   DTypeKind kind;
 };
 
@@ -53,7 +53,7 @@ constexpr bool IsFloating(DType dtype) { return InfoOf(dtype).kind == DTypeKind:
 
 namespace internal {
 
-/// The place of T in ElementTypes; their number where it is none of them.
+/// The index of T in ElementTypes; the number of types where T is none of them.
 template <typename T, size_t at = 0>
 constexpr size_t PlaceOfElementType() {
   if constexpr (at == std::tuple_size_v<ElementTypes>) {

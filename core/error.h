@@ -14,7 +14,7 @@ enum class ErrorKind {
 
 /// Thrown for everything that a user can get wrong. The message names the offending value, what was
 /// expected, and where (config path, file and byte, parameter's name), on one line for each fault.
-/// What only a bug in twofour can cause is an assert() instead.
+/// A condition that only a bug in twofour can cause is an assert() instead.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ErrorKind kind = ErrorKind::kInvalidInput)

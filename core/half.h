@@ -7,9 +7,9 @@ namespace twofour {
 
 // The two 16-bit floating types that a Tensor can hold. They are for storage: convert to float to compute.
 //
-// A conversion from float rounds to the nearest value and, halfway between two, to the one whose last bit is 0. What is
-// too large becomes an infinity. A NaN stays a NaN: it keeps its sign and the upper bits of its payload, and becomes
-// quiet if it was signalling. A conversion to float is exact.
+// A conversion from float rounds to the nearest value and, halfway between two, to the one whose last bit is 0. A value
+// that is too large becomes an infinity. A NaN stays a NaN: it keeps its sign and the upper bits of its payload, and
+// becomes quiet if it was signalling. A conversion to float is exact.
 
 /// IEEE 754's binary16: 1 bit of sign, 5 of exponent, 10 of mantissa. Largest value 65504, smallest positive 2^-24.
 class Float16 {
@@ -22,7 +22,7 @@ class Float16 {
     if (shifted > kInfinity) return std::bit_cast<float>(sign | 0x7fc00000U | shifted);  // A NaN.
     if (shifted == kInfinity) return std::bit_cast<float>(sign | 0x7f800000U);
     if (shifted >= kSmallestNormal) return std::bit_cast<float>(sign | (shifted + kRebias));
-    // Read with the exponent of the smallest normal number, a denormal one has a leading 1 too many.
+    // A denormal number that is read with the exponent of the smallest normal number has a leading 1 too many.
     const float magnitude = std::bit_cast<float>(shifted + kSmallestNormal + kRebias) - 0x1p-14F;
     return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
   }
@@ -35,9 +35,9 @@ class Float16 {
   constexpr uint16_t bits() const { return bits_; }
 
  private:
-  // Where float's mantissa stands, but with a 5-bit exponent above it.
+  // At the place of float's mantissa, but with a 5-bit exponent above it.
   static constexpr uint32_t kInfinity = 0x7c00U << 13, kSmallestNormal = 0x0400U << 13;
-  /// What turns such an exponent into float's.
+  /// Added to turn such an exponent into float's.
   static constexpr uint32_t kRebias = uint32_t{127 - 15} << 23;
 
   static constexpr uint16_t Round(uint32_t value) {
@@ -46,13 +46,13 @@ class Float16 {
     uint32_t rounded = 0;
     if (magnitude > 0x7f800000U) {  // A NaN.
       rounded = 0x7e00U | (magnitude >> 13 & 0x03ffU);
-    } else if (magnitude >= 0x47800000U) {  // 65536 or more. What lies between 65504 and that is rounded below.
+    } else if (magnitude >= 0x47800000U) {  // 65536 or more. Values between 65504 and that are rounded below.
       rounded = 0x7c00U;
     } else if (magnitude >= kSmallestNormal + kRebias) {
-      // Adding half of what is cut off, less one where the last bit that stays is 0. A carry reaches the exponent.
+      // Adds half of what is cut off, less one where the last bit that stays is 0. A carry goes into the exponent.
       rounded = (magnitude - kRebias + 0x0fffU + (magnitude >> 13 & 1U)) >> 13;
     } else {
-      // A denormal result. In [0.5, 1) floats are as far apart as these are, so the addition rounds.
+      // A denormal result. Floats in [0.5, 1) are as far apart as such results, so the addition rounds.
       const float sum = std::bit_cast<float>(magnitude) + 0.5F;
       rounded = std::bit_cast<uint32_t>(sum) - std::bit_cast<uint32_t>(0.5F);
     }

@@ -4,24 +4,24 @@
 
 namespace twofour {
 
-/// Whether it pays for a thread to have others help with its work. On an idle machine it does. Beside busy processes
-/// the system may put a helper aside in the middle of its work, and whoever waits for that waits for milliseconds. So
-/// the work of helpers is booked against what they cost. Whoever has lost by it works alone for a multiple of what was
-/// lost, and then tries again: after twice as long, if what it gained did not last as long as it had worked alone. For
-/// the system remembers for some hundred milliseconds who wanted its processors, and gives less of them to a process
-/// that tries again and again. All times are nanoseconds.
+/// Decides whether it pays for a thread to have others help with its work. On an idle machine it does. Beside busy
+/// processes the system may put a helper aside in the middle of its work, and the thread that waits for it waits for
+/// milliseconds. So the work of helpers is booked against what they cost. A thread that has lost time works alone for a
+/// multiple of its loss, and then tries again. If it loses again before as much time has passed as it had worked alone,
+/// it works alone for twice as long. The reason is that the system remembers for some hundred milliseconds who wanted
+/// its processors, and gives less of them to a process that tries again and again. All times are nanoseconds.
 class HelpBalance {
  public:
-  /// Losing x makes a thread work alone for kPatience times x, which bounds what is lost in the long run.
+  /// After losing x, a thread works alone for kPatience times x, which bounds the loss in the long run.
   static constexpr int64_t kPatience = 16;
-  /// Doubling ends here, so that others' end is noticed soon.
+  /// Doubling ends here, so that a thread soon notices the end of other processes.
   static constexpr int64_t kMostAlone = 1'000'000'000;
-  /// What was gained before counts up to here: enough for the odd wait of some milliseconds that an idle machine has,
-  /// too, and so little that a good hour does not pay for a bad minute.
+  /// Earlier gains count up to here. This is enough for an occasional wait of some milliseconds, which happens on an
+  /// idle machine, too. It is so little that a good hour does not pay for a bad minute.
   static constexpr int64_t kMostCredit = 5'000'000;
   /// Smaller losses are usual: threads end at different times, and waking one takes microseconds.
   static constexpr int64_t kLeastLoss = 300'000;
-  /// Longer waits are no sign of busy processors: the program was stopped for a while.
+  /// Longer waits count as this long. They are no sign of busy processors: the program was stopped for a while.
   static constexpr int64_t kMostWait = 100'000'000;
   /// After a wait of kLongWait a thread is wary for kWaryFor.
   static constexpr int64_t kLongWait = 200'000, kWaryFor = 100'000'000;
@@ -32,18 +32,18 @@ class HelpBalance {
   /// True where processors seem to be busy, so that helpers should count the time that they really ran.
   bool IsWary(int64_t now) const { return now < wary_until_; }
 
-  /// What came of asking once.
+  /// What one request for help brought.
   struct Entry {
     int64_t helped = 0;  ///< How long helpers worked, all of them together.
     int64_t asking = 0;  ///< How long it took to call them.
-    int64_t aside = 0;   ///< How long the system put the caller aside while it worked itself. Known while wary.
+    int64_t aside = 0;   ///< How long the system put the caller aside while it worked itself. Known only while wary.
     int64_t waited = 0;  ///< How long the caller waited for helpers at the end.
   };
   void Book(int64_t now, const Entry& entry);
 
  private:
   int64_t balance_ = 0;
-  int64_t alone_ = 0;  // How long this thread worked alone the last time, or does now.
+  int64_t alone_ = 0;  // How long this thread worked alone the last time, or works alone now.
   int64_t alone_until_ = 0, wary_until_ = 0;
 };
 

@@ -26,7 +26,7 @@ constexpr Row kRows[] = {{Isa::kAvx512, "avx512"},
                          {Isa::kNeon, "neon"},
                          {Isa::kPortable, "portable"}};
 
-/// Highway's constant below which TWOFOUR_MAX_ISA forbids all; 0 when it is not set.
+/// Highway's constant for TWOFOUR_MAX_ISA, which forbids all constants below it; 0 when it is not set.
 int64_t BestSimdTarget() {
   const char* value = std::getenv("TWOFOUR_MAX_ISA");
   if (value == nullptr || *value == '\0') return 0;
@@ -55,12 +55,12 @@ void ApplyIsaLimit() { AllowedIsas(); }
 const std::vector<Isa>& AllowedIsas() {
   static const std::vector<Isa> allowed = [] {
     const int64_t best = BestSimdTarget();
-    if (best != 0) hwy::DisableTargets(best - 1);  // All constants below `best`: all that is faster.
+    if (best != 0) hwy::DisableTargets(best - 1);  // All constants below `best`, which are all faster ones.
     std::vector<int64_t> supported = hwy::SupportedAndGeneratedTargets();
-    // Asking what is supported makes Highway 1.0.3 choose the best that the processor has, disabled or not: forget
-    // that. No kernel runs meanwhile: each waits here for the limit to be applied.
+    // Asking what is supported makes Highway 1.0.3 choose the best target that the processor has, even a disabled one.
+    // Forget that choice. No kernel runs meanwhile, because each waits here for the limit to be applied.
     hwy::GetChosenTarget().DeInit();
-    // None is reported where the processor knows only less than the build's own baseline: that one must do.
+    // Nothing is reported where the processor has less than the build's own baseline. Then the baseline must do.
     if (supported.empty()) supported.push_back(HWY_STATIC_TARGET);
     std::vector<Isa> isas;
     for (const Row& row : kRows) {

@@ -6,8 +6,8 @@
 
 namespace twofour {
 
-/// While one lives, OpenMP regions that this thread opens (a library's, that is) have one thread, if they do not ask
-/// for more by name: threads are ParallelFor's to use.
+/// While it lives, OpenMP regions that this thread opens (those of a library) have one thread, unless they ask for a
+/// number of threads. Only ParallelFor is meant to use several.
 class OneOpenMpThread {
  public:
 #ifdef _OPENMP

@@ -18,9 +18,9 @@
 namespace twofour {
 namespace {
 
-std::atomic<int> num_threads{0};        // 0 until somebody asks.
-std::atomic<int> usable_processors{0};  // The same.
-std::atomic<int> always_share{0};       // How many ask for it.
+std::atomic<int> num_threads{0};        // 0 until somebody asks for it.
+std::atomic<int> usable_processors{0};  // Likewise.
+std::atomic<int> always_share{0};       // How many AlwaysShare objects live.
 
 void UseThreads(int count) {
   usable_processors = UsableProcessors();
@@ -43,12 +43,12 @@ class InsideBody {
   InsideBody& operator=(const InsideBody&) = delete;
 
  private:
-  // A library may go by whether it is in an OpenMP region, as it is on the other threads.
+  // On the other threads a library is in an OpenMP region and uses one thread. It must do the same here.
   const OneOpenMpThread one_thread_;
 };
 
-/// Has the work done by several threads, in at most `most` ranges. False where it is better done by this one: nothing
-/// was done then.
+/// Does the work on several threads, in at most `most` ranges. Returns false, and does nothing, where this thread
+/// should do it alone.
 bool Share(int64_t count, int64_t most, const std::function<void(int64_t, int64_t)>& body) {
   if (most <= 1 || inside_body || WorkerTeam::OnWorker() || omp_in_parallel()) return false;
   const bool always = always_share.load(std::memory_order_relaxed) > 0;
@@ -58,8 +58,8 @@ bool Share(int64_t count, int64_t most, const std::function<void(int64_t, int64_
   thread_local HelpBalance balance;
   if (!always && !balance.ShouldAsk(Nanoseconds())) return false;
 
-  // One range for each thread: with more, products spend too much on what they prepare for each.
-  const int64_t least = count / threads, larger = count % threads;  // The first ones have one item more.
+  // One range for each thread, because with more, products spend too much on preparing each range.
+  const int64_t least = count / threads, larger = count % threads;  // The first `larger` ranges have one item more.
   const auto run = [&](int64_t range) {
     const int64_t begin = range * least + std::min(range, larger);
     body(begin, begin + least + (range < larger ? 1 : 0));

@@ -13,25 +13,25 @@ void SetNumThreads(int count);
 int NumThreads();
 
 /// Calls body(begin, end) on disjoint ranges that cover [0, count), on several threads at once, and returns when all
-/// are done. A range is never smaller than `grain` items, so work of less than two grains stays on the calling thread:
-/// choose it so that a range is worth tens of microseconds. Each result must be written by one range only and must not
-/// depend on where ranges begin; sums across items go through fixed-size blocks instead (see kernels::Sum). An
+/// are done. A range is never smaller than `grain` items, so work of less than two grains stays on the calling thread.
+/// Choose `grain` so that a range takes tens of microseconds. Each result must be written by one range only and must
+/// not depend on where ranges begin; sums across items go through fixed-size blocks instead (see kernels::Sum). An
 /// exception thrown by a body reaches the caller, when the other ranges are done.
 ///
-/// The calling thread works, too, and takes over whatever no other thread has begun: it waits for nothing else. It
-/// works alone for a while where waiting for others has cost more than their help was worth, as it does beside other
-/// busy processes. No more threads run than the process may use processors.
+/// The calling thread works, too, and takes over every range that no other thread has begun, so it only waits for
+/// ranges that are being computed. It works alone for a while where waiting for others has cost more than their help
+/// was worth, as happens beside other busy processes. No more threads run than there are processors that the process
+/// may use.
 ///
-/// Any number of threads may call this at once; all are helped by the same threads, and where more than eight call,
-/// some work alone. Calls by a body run serially, as do calls from within an OpenMP region. While bodies run, OpenMP
-/// regions that they open have one thread. A process may fork(): the child starts threads of its own when it needs
-/// them.
+/// Any number of threads may call this at once. The same threads help all of them; where more than eight call, some
+/// work alone. Calls by a body run serially, as do calls from within an OpenMP region. While bodies run, OpenMP regions
+/// that they open have one thread. A process may fork(): the child starts threads of its own when it needs them.
 void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
 
 namespace internal {
 
-/// For tests. While one lives, ParallelFor uses all NumThreads() threads, whether or not that pays and however few
-/// processors there are.
+/// For tests. While it lives, ParallelFor uses all NumThreads() threads, even where that does not pay and there are
+/// fewer processors.
 class AlwaysShare {
  public:
   AlwaysShare();

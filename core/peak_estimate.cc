@@ -7,13 +7,13 @@
 namespace twofour {
 namespace {
 
-/// The best of so many moments could be a fault of the clock; fewer moments than this say little.
+/// Fewer moments than this say little, because the best of them could be a fault of the clock.
 constexpr size_t kFewestMoments = 20;
-/// A window in which a thread ran for less than this share of the time tells nothing of what ran beside it.
+/// A window in which a thread ran for less than this share of the time tells nothing about what ran beside it.
 constexpr double kWhole = 0.9;
-/// The peak is what is exceeded in this share of the moments: the very best are clocks' faults.
+/// The peak is the rate that this share of the moments exceeds. The very best moments are faults of the clock.
 constexpr double kExceeded = 0.05;
-/// Typical speeds from here on to the peak count as much the same.
+/// A typical speed of at least this share of the peak counts as steady.
 constexpr double kSteady = 0.93;
 
 double Rate(const PeakWindow& window) {
@@ -24,14 +24,14 @@ bool IsWhole(const PeakWindow& window) {
   return static_cast<double>(window.ran) >= kWhole * static_cast<double>(window.end - window.begin);
 }
 
-/// The value that `share` of all are not below. Sorts.
+/// The value that a share of all values reaches or exceeds. Sorts `values`.
 double FromTop(std::vector<double>& values, double share) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end(), std::greater<>());
   return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
 }
 
-/// The whole window that holds a moment.
+/// The window that holds a moment, if it is whole.
 std::optional<PeakWindow> At(const std::vector<PeakWindow>& windows, int64_t moment) {
   const auto next = std::ranges::upper_bound(windows, moment, {}, &PeakWindow::begin);
   if (next == windows.begin()) return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<PeakWindow> At(const std::vector<PeakWindow>& windows, int64_t mom
   return window.end >= moment && IsWhole(window) ? std::optional(window) : std::nullopt;
 }
 
-/// What all threads did together at the moments when all of them ran.
+/// The rates of all threads together, at the moments when all of them ran.
 std::vector<double> RatesTogether(const std::vector<std::vector<PeakWindow>>& threads) {
   std::vector<double> rates;
   for (const PeakWindow& window : threads[0]) {

@@ -5,27 +5,26 @@
 
 namespace twofour {
 
-/// How fast all threads together can compute at most, as far as a measurement tells.
+/// The highest speed of all threads together, as far as a measurement shows it.
 struct PeakFlops {
   double flops = 0;    ///< FLOP/s; 0: not measured.
-  double typical = 0;  ///< What they reached half of the time. Well below `flops` where something was in the way.
-  /// Whether `flops` may be taken at its word: all threads were seen to run at once, at much the same speed all the
-  /// time.
+  double typical = 0;  ///< Reached half of the time. Well below `flops` where something was in the way.
+  /// Whether `flops` can be trusted: all threads were seen to run at once, at nearly the same speed all the time.
   bool sure = false;
 };
 
-/// A short stretch of one thread's measurement. The time that it ran is less than the time that passed where the system
-/// put the thread aside. All in nanoseconds.
+/// A short stretch of one thread's measurement. Where the system put the thread aside, `ran` is less than the time that
+/// passed. All times are in nanoseconds.
 struct PeakWindow {
   int64_t begin = 0, end = 0;
   int64_t ran = 0;
   double operations = 0;
 };
 
-/// The peak of threads that each recorded windows, in the order of time. The time for which a thread was put aside does
-/// not count. Rates are added up over windows of all threads that overlap in time, because threads that share a core
-/// are faster when they run by themselves; where there are too few of these, each thread's own best are added up, and
-/// nothing is sure.
+/// The peak of threads, each of which recorded windows in the order of time. The time for which a thread was put aside
+/// does not count. Adds up the rates of windows of all threads that overlap in time, because threads that share a core
+/// are faster when they run by themselves. Where too few windows overlap, adds up the best rates of each thread, and
+/// the result is not sure.
 PeakFlops EstimatePeak(const std::vector<std::vector<PeakWindow>>& threads);
 
 }  // namespace twofour

@@ -26,8 +26,8 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Multiply-adds of a chain wait for each other, some cycles each: enough chains to keep every unit busy, and as many
-/// as leave registers for the factors.
+/// Multiply-adds of a chain wait for each other, some cycles each. There are enough chains to keep every unit busy, and
+/// few enough to leave registers for the factors.
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 inline constexpr int kChains = 16;
 #else
@@ -35,7 +35,7 @@ inline constexpr int kChains = 12;
 #endif
 
 /// Does `rounds` multiply-adds in each lane of each chain and returns how many operations those are. `result` keeps the
-/// compiler from leaving them out.
+/// compiler from removing them.
 double MultiplyAdds(int64_t rounds, float* result) {
   const hn::ScalableTag<float> d;
   // Each chain stays near 2, whatever the number of rounds.
@@ -62,7 +62,7 @@ HWY_EXPORT(MultiplyAdds);
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
-/// How long a window is. Asking for the clocks takes a microsecond.
+/// How long a window is. Reading the clocks takes a microsecond.
 constexpr int64_t kWindow = kMillisecond / 5;
 /// How long threads compute. Processors take some tens of milliseconds to reach their full frequency.
 constexpr int64_t kRun = 95 * kMillisecond;
@@ -88,8 +88,8 @@ int64_t RoundsOfAWindow() {
   return std::max<int64_t>(kTrial * kWindow / std::max<int64_t>(shortest, 1), kTrial);
 }
 
-/// What each of `count` threads measures when they run at once. A thread that has not come after kStart is not waited
-/// for: if it never comes, another takes its turn.
+/// What each of `count` threads measures when they run at once. Nobody waits for a thread that has not come after
+/// kStart. If it never comes, another takes its turn.
 std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
   std::vector<std::vector<PeakWindow>> threads(static_cast<size_t>(count));
   std::atomic<int> begun{0};
@@ -103,7 +103,7 @@ std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
     } while (windows.back().end < start + kStart + kRun);
     threads[static_cast<size_t>(thread)] = std::move(windows);
   };
-  HelpBalance balance;  // One of its own: that help did not pay before must not keep threads away.
+  HelpBalance balance;  // A new one, because earlier losses must not keep threads away.
   if (count == 1 || !WorkerTeam::Get().Run(count, count, run, balance)) {
     for (int thread = 0; thread < count; ++thread) run(thread);
   }

@@ -20,7 +20,8 @@ namespace {
 
 int OnlineProcessors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-/// Those that the calling thread may run on, as the kernel says now: some OpenMP libraries count once, when they start.
+/// How many processors the calling thread may run on, as the kernel says now. Some OpenMP libraries count only once,
+/// when they start.
 int ProcessorsOfMask() {
 #ifdef __linux__
   for (int most = 1024; most <= 1 << 20; most *= 2) {  // The kernel refuses masks that are too small for the machine.

@@ -10,7 +10,7 @@ namespace {
 
 /// Two independent standard normal numbers from two words of random bits.
 std::array<float, 2> BoxMuller(uint32_t bits_a, uint32_t bits_b) {
-  // (bits + 1) / 2^24 lies in (0, 1]: the logarithm stays finite.
+  // (bits + 1) / 2^24 lies in (0, 1], so the logarithm is finite.
   const double u = (static_cast<double>(bits_a >> 8) + 1.0) * 0x1p-24;
   const double angle = 2.0 * std::numbers::pi * ToUniform(bits_b);
   const double radius = std::sqrt(-2.0 * std::log(u));
@@ -67,7 +67,7 @@ uint32_t RandomSequence::Below(uint32_t bound) {
 
 uint64_t RandomSequence::Below64(uint64_t bound) {
   RequirePositive(bound);
-  // The lowest 2^64 mod bound draws are drawn again: what is left is a multiple of bound.
+  // The lowest 2^64 mod bound values are drawn again. The number of all other values is a multiple of bound.
   const uint64_t threshold = -bound % bound;
   for (;;) {
     const uint64_t high = NextBits();

@@ -26,7 +26,8 @@ std::array<uint32_t, 4> RandomBlock(const RandomKey& key, uint32_t index);
 /// 24 random bits as a float in [0, 1).
 inline float ToUniform(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
-/// Draws a key's numbers one after another. Each thread needs a sequence of its own: two of one key draw the same.
+/// Draws a key's numbers one after another. Each thread needs its own sequence. Two sequences of the same key draw the
+/// same numbers.
 class RandomSequence {
  public:
   explicit RandomSequence(const RandomKey& key) : key_(key) {}
@@ -49,8 +50,8 @@ class RandomSequence {
   int used_ = 4;
 };
 
-/// Hands out keys of one seed, each with a stream of its own, in the order asked: for initialising
-/// modules. Not for several threads at once: who asks first would decide who gets which key.
+/// Hands out keys of one seed, each with its own stream, in the order of calls. It is for initialising modules, and not
+/// for several threads at once, because the order of their calls would decide who gets which key.
 class Generator {
  public:
   explicit Generator(uint64_t seed) : seed_(seed) {}

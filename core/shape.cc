@@ -15,7 +15,7 @@ int64_t NumElements(const Shape& shape) {
   for (int64_t size : shape) {
     if (size < 0) throw Error(fmt::format("shape {}: sizes must not be negative", ToString(shape)));
     empty = empty || size == 0;
-    // Beside a zero the others are bounded all the same: products of some of them (rows) are taken elsewhere.
+    // Sizes beside a zero are bounded, too, because products of some of them (rows) are taken elsewhere.
     const int64_t factor = size == 0 ? 1 : size;
     if (factor > kMaxElements / count) throw Error(fmt::format("shape {}: more than 2^48 elements", ToString(shape)));
     count *= factor;

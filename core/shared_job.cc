@@ -54,7 +54,7 @@ int SharedJob::Help(int participant, const std::function<void(int)>& at_first) {
     const int64_t begin = Now(clock);
     RunPiece(piece);
     helped_.fetch_add(Now(clock) - begin, std::memory_order_relaxed);
-    // Once this is counted the job may be over and the next one open.
+    // After this the job may be over and the next one open.
     if (unfinished_.fetch_sub(2, std::memory_order_acq_rel) == 3) WakeOne(unfinished_);
   }
   return count;
@@ -77,7 +77,7 @@ void SharedJob::WaitUntilDone(int own, int64_t spin) {
 }
 
 bool SharedJob::Take(int participant, int* piece, int* participants) {
-  // May be that of the job before: then some queues are not looked at this time.
+  // This may be the value of the job before. Then some queues are skipped this time.
   const int queues = queues_used_.load(std::memory_order_relaxed);
   for (int i = 0; i < queues; ++i) {
     std::atomic<uint64_t>& queue = queues_[(participant + i) % queues].word;

@@ -5,15 +5,15 @@
 
 namespace twofour {
 
-/// Sleeps while `word` holds `value`, until WakeOne; may also return without a cause. std::atomic::wait is not used
-/// where Linux can do without: GCC 12's calls sched_yield before it sleeps, which beside busy processes costs the
+/// Sleeps while `word` holds `value`, until WakeOne. May also return without a cause. Linux uses a futex and not
+/// std::atomic::wait, because that of GCC 12 calls sched_yield before it sleeps. Beside busy processes this costs the
 /// thread its turn.
 void SleepWhile(std::atomic<uint32_t>& word, uint32_t value);
 
 /// Wakes one thread that sleeps on `word`.
 void WakeOne(std::atomic<uint32_t>& word);
 
-/// Tells the processor that this thread only waits: for the body of a loop that spins.
+/// Tells the processor that this thread only waits. For the body of a loop that spins.
 inline void SpinPause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

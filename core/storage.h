@@ -14,7 +14,7 @@ class Storage {
  public:
   static constexpr size_t kAlignment = BlockCache::kAlignment;
 
-  /// Uninitialised bytes. Throws Error when the memory cannot be had.
+  /// Uninitialised bytes. Throws Error when there is not enough memory.
   explicit Storage(size_t bytes);
   ~Storage();
   Storage(const Storage&) = delete;

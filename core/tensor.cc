@@ -22,7 +22,7 @@ std::shared_ptr<Tensor::Impl> MakeImpl(std::shared_ptr<Storage> storage, Shape s
   return impl;
 }
 
-/// A number as an element of another dtype. What is out of range of an integer is an Error.
+/// A number as an element of another dtype. A number out of an integer's range is an Error.
 template <typename To, typename From>
 To CheckedElement(From x) {
   if constexpr (std::is_integral_v<To>) {

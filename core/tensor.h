@@ -20,12 +20,12 @@ class Node;
 
 /// A cheap handle to a contiguous, row-major, 64-byte-aligned array. Copying a Tensor copies the
 /// handle; Clone() copies the elements. There are no strides: a transpose is an operation. Weights
-/// are [out_features, in_features], activations [batch, features], as PyTorch spells them.
+/// are [out_features, in_features], activations [batch, features], as in PyTorch.
 ///
-/// Threads: as with standard containers. Any number may read the same elements and pass handles on to ops; what writes
-/// to elements, to a gradient or to a handle (mutable_data, CopyFrom, Fill, set_grad, ZeroGrad, assignment) must run
-/// alone on them. Backward() writes to the gradients of all leaves that it reaches, and frees its graph: two may run at
-/// once only on graphs that share neither.
+/// Threads: the rules are those of standard containers. Any number may read the same elements and pass handles to ops.
+/// A call that writes to elements, to a gradient or to a handle (mutable_data, CopyFrom, Fill, set_grad, ZeroGrad,
+/// assignment) must run alone on them. Backward() writes to the gradients of all leaves that it reaches, and frees its
+/// graph. So two may run at once only where they share no leaf and no part of a graph.
 class Tensor {
  public:
   /// An undefined tensor: holds nothing, stands for "no bias", "no gradient yet".
@@ -59,16 +59,15 @@ class Tensor {
   int64_t cols() const;
   int64_t rows() const;
 
-  /// Elements for reading. T is exactly ElementType of the tensor's dtype, or Error is thrown that names `op`: the
-  /// function that asks, if it gives no other name.
+  /// Elements for reading. Throws Error, naming `op`, unless T is exactly the ElementType of the tensor's dtype. By
+  /// default, `op` is the calling function.
   template <typename T>
   const T* data(const char* op = __builtin_FUNCTION()) const {
     RequireDType(DTypeOf<T>(), op);
     return reinterpret_cast<const T*>(raw());
   }
-  /// Elements for writing in place; advances version(). Call it anew for each round of writes: what
-  /// reads a weight's version (mask refreshes, saved tensors) sees a write only when it was
-  /// announced this way.
+  /// Elements for writing in place; advances version(). Call it again for each round of writes: mask refreshes and
+  /// saved tensors go by the version, and see a write only when it was announced this way.
   template <typename T>
   T* mutable_data(const char* op = __builtin_FUNCTION()) {
     RequireDType(DTypeOf<T>(), op);
@@ -91,8 +90,8 @@ class Tensor {
   /// The same elements under another shape with as many elements, outside any graph (see Reshape
   /// for the op).
   Tensor View(Shape shape) const;
-  /// A copy converted to another dtype, outside any graph; itself, detached, when the dtype is the
-  /// same. As Cast, which is the op, but for numbers that an integer dtype cannot hold: they are an Error here.
+  /// A copy converted to another dtype, outside any graph; the tensor itself, detached, when the dtype is the same.
+  /// Converts as the op Cast does, except that numbers which an integer dtype cannot hold are an Error here.
   Tensor To(DType dtype) const;
   /// Overwrites the elements. Throws Error on another shape or dtype.
   void CopyFrom(const Tensor& source);
@@ -110,9 +109,9 @@ class Tensor {
   /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph.
   /// The tensor must have one element, or `output_grad` of its shape must be given. Throws Error
   /// when there is no graph or it was used before, when a tensor that the backward pass needs was
-  /// written to in place since, or when an op's backward function returns what does not fit its inputs.
-  /// Whatever is thrown while backward functions run, theirs included: the graph is freed, and leaves
-  /// that were reached before may have got a part of their gradient.
+  /// written to in place since, or when an op's backward function returns gradients that do not fit its inputs. If
+  /// anything is thrown while backward functions run, by them or by Backward(), the graph is freed, and leaves that
+  /// were reached before may have got a part of their gradient.
   void Backward() const;
   void Backward(const Tensor& output_grad) const;
 
@@ -133,7 +132,7 @@ class Tensor {
   std::shared_ptr<Impl> impl_;
 };
 
-/// What a Tensor points to. Public so that autograd can hang nodes off it; not for users.
+/// What a Tensor points to. Public so that autograd can attach nodes to it; not for users.
 struct Tensor::Impl {
   std::shared_ptr<Storage> storage;
   Shape shape;

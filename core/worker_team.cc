@@ -29,11 +29,11 @@ thread_local bool on_worker = false;
 
 // Never deleted: the workers look at it until the process ends.
 std::atomic<WorkerTeam*> current_team{nullptr};
-// What a forked process inherited, kept so that leak checkers find it.
+// The team that a forked process inherited, kept so that leak checkers find it.
 WorkerTeam* inherited_team = nullptr;
 
-/// While one lives, threads that are started leave signals to the program's own threads, which may be waiting for them.
-/// All but those that are a thread's own fault, and the profiler's.
+/// While it lives, threads that are started leave signals to the program's own threads, which may be waiting for them.
+/// Exceptions are the signals that a thread itself causes, and the profiler's.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -50,7 +50,7 @@ class SignalsBlocked {
   sigset_t previous_;
 };
 
-/// How many of `count` threads more the system grants at this moment.
+/// How many of `count` additional threads the system grants at this moment.
 [[maybe_unused]] int CountGranted(int count) {
   std::mutex all_started;
   std::vector<std::thread> threads;
@@ -61,7 +61,7 @@ class SignalsBlocked {
       while (static_cast<int>(threads.size()) < count) {
         threads.emplace_back([&all_started] { const std::lock_guard wait(all_started); });
       }
-    } catch (const std::exception&) {  // No more than that.
+    } catch (const std::exception&) {  // The system grants no more.
     }
   }
   for (std::thread& thread : threads) thread.join();
@@ -103,8 +103,8 @@ bool WorkerTeam::Run(int participants, int pieces, const SharedJob::Run& run, He
   const int64_t begin = Nanoseconds();
   const bool wary = balance.IsWary(begin);
   job.Open(participants, pieces, run, wary ? SharedJob::Clock::kProcessor : SharedJob::Clock::kWall);
-  // Sequentially consistent, as are a worker's last look at it and what it says of itself: if it goes to sleep without
-  // having seen this job, it is seen to be asleep here.
+  // Sequentially consistent, as are a worker's store to `asleep` and its last look at posted_ after that. So if a
+  // worker goes to sleep without having seen this job, it is seen to be asleep here.
   posted_.fetch_add(1);
   WakeChildren(0, participants);
   const int64_t asked = Nanoseconds(), ran = wary ? ThreadCpuNanoseconds() : 0;
@@ -120,7 +120,7 @@ bool WorkerTeam::Run(int participants, int pieces, const SharedJob::Run& run, He
   return true;
 }
 
-/// An unused one of jobs_, which is ours from now on, or -1.
+/// Takes an unused one of jobs_ and returns its index; -1 where there is none.
 int WorkerTeam::TakeSlot() {
   uint32_t open = open_.load(std::memory_order_relaxed);
   for (;;) {
@@ -151,7 +151,7 @@ bool WorkerTeam::HelpAll(int participant) {
 void WorkerTeam::Work(int worker) {
   on_worker = true;
 #ifdef _OPENMP
-  omp_set_num_threads(1);  // Should OpenMP be set to allow regions in regions.
+  omp_set_num_threads(1);  // In case OpenMP is set to allow regions in regions.
 #endif
   std::atomic<uint32_t>& asleep = workers_[worker].asleep;
   for (;;) {
@@ -180,24 +180,24 @@ void WorkerTeam::HaveWorkers(int count) {
 void WorkerTeam::StartWorkers([[maybe_unused]] int first, [[maybe_unused]] int count) {
 #ifdef _OPENMP
   const SignalsBlocked blocked;
-  // OpenMP ends the process where it gets fewer threads than it asked for, so we ask first: for them, for the thread
-  // that opens the region, and for one that may still be going away when OpenMP asks.
+  // OpenMP ends the process where it gets fewer threads than it asked for. So we ask first: for its threads, for the
+  // thread that opens the region, and for one that may still be ending when OpenMP asks.
   constexpr int kBesides = 2;
   count = std::min(count, CountGranted(count + kBesides) - kBesides);
-  if (count <= 0) return;  // Those who bring work do it themselves.
+  if (count <= 0) return;  // The callers then do their work themselves.
   try {
-    // A thread of its own opens the region, because it does not come back from there.
+    // A thread of its own opens the region, because it never returns from it.
     std::thread([=, this] {
-      omp_set_dynamic(0);  // The region stays: what the machine does at this moment must not decide its size.
+      omp_set_dynamic(0);  // The region stays, so the machine's load at this moment must not decide its size.
 #pragma omp parallel num_threads(count + 1)
       {
-        // The region's first thread has the place of the one that brings the work.
+        // The region's first thread stands in for the caller, which brings the work.
         if (omp_get_thread_num() == 0) SleepForever();
         Work(first + omp_get_thread_num() - 1);
       }
     }).detach();
   } catch (const std::system_error&) {
-    // The system has no thread for us. Those who bring work do it themselves.
+    // The system has no thread for us. The callers then do their work themselves.
   }
 #endif
 }

@@ -9,9 +9,10 @@
 
 namespace twofour {
 
-/// Threads that wait for jobs: spinning for some microseconds, since loops follow each other closely in training, then
-/// asleep. They are the threads of an OpenMP region that never ends, so they are bound and limited as OpenMP's settings
-/// say. They are started when they are first needed and stay until the process ends. Without OpenMP there are none.
+/// Threads that wait for jobs. They spin for some microseconds first, because loops follow each other closely in
+/// training, and then sleep. They are the threads of an OpenMP region that never ends, so OpenMP's settings bind and
+/// limit them. They are started when they are first needed and stay until the process ends. Without OpenMP there are
+/// none.
 class WorkerTeam {
  public:
   static constexpr int kMaxParticipants = SharedJob::kMaxParticipants;
@@ -21,7 +22,8 @@ class WorkerTeam {
 
   /// Calls run(i) once for each i in [0, pieces), on this thread and on up to `participants` - 1 others, and returns
   /// when all are done. An exception that a piece throws is thrown here, after the others are done. Any number of
-  /// threads may call this at once, but not from within `run`. Returns false, and has done nothing, where too many do.
+  /// threads may call this at once, but not from within `run`. Returns false, and does nothing, where too many threads
+  /// do.
   bool Run(int participants, int pieces, const SharedJob::Run& run, HelpBalance& balance);
 
   /// True on the team's own threads.
@@ -46,7 +48,7 @@ class WorkerTeam {
   void StartWorkers(int first, int count);
   [[noreturn]] void Work(int worker);
 
-  /// Counts the jobs that were opened: what idle threads look at.
+  /// Counts the jobs that were opened. Idle threads watch it.
   alignas(SharedJob::kCacheLine) std::atomic<uint32_t> posted_{0};
   /// A bit for each of jobs_ that is in use.
   alignas(SharedJob::kCacheLine) std::atomic<uint32_t> open_{0};

@@ -27,8 +27,9 @@ class CausalSelfAttention : public Module {
   std::string_view type_name() const override { return "CausalSelfAttention"; }
   /// x [batch, T, width]; result likewise.
   Tensor Forward(const Tensor& x) override;
-  /// The same for the T positions that follow those in the cache, whose layer number `layer`, this module's, receives
-  /// their keys and values. The cache's length stays as it is. Records no graph. Throws Error when they do not fit.
+  /// The same for the T positions that follow those in the cache. Their keys and values go into the cache's layer
+  /// number `layer`, which must be this module's. Does not change the cache's length. Records no graph. Throws Error
+  /// when they do not fit.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   int64_t kv_heads() const { return options_.kv_heads; }
@@ -36,9 +37,9 @@ class CausalSelfAttention : public Module {
 
  private:
   void RequireSequences(const Tensor& x) const;
-  /// c's output [batch, T, heads, head_size].
+  /// The output of `c` as [batch, T, heads, head_size].
   Tensor Project(ModuleSlot& c, const Tensor& x, int64_t heads);
-  /// Rotated and normalised.
+  /// `x`, rotated and normalised.
   Tensor WithPosition(const Tensor& x, int64_t first_position);
   Tensor Merge(const Tensor& y);
 

@@ -31,7 +31,8 @@ ForwardObserverScope::ForwardObserverScope(ForwardObserver& observer) : observer
 
 ForwardObserverScope::~ForwardObserverScope() {
   std::vector<ForwardObserver*>& observers = Observers();
-  // The latest of its own: where scopes end in another order than they began, each still takes away one.
+  // Removes the latest entry of its observer. So each scope removes one, even where scopes end in another order than
+  // they began.
   const auto found = std::find(observers.rbegin(), observers.rend(), &observer_);
   if (found != observers.rend()) observers.erase(std::prev(found.base()));
 }

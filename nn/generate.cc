@@ -19,7 +19,8 @@ Tensor RowOf(std::span<const int32_t> tokens) {
   return row;
 }
 
-/// Reads a prompt in portions: activations of all of a long one would not fit. The logits after it.
+/// Reads a prompt in portions, because the activations of a long one would not fit into memory. Returns the logits
+/// after it.
 Tensor Read(Gpt& gpt, std::span<const int32_t> prompt, int64_t portion, KeyValueCache& cache) {
   Tensor logits;
   while (!prompt.empty()) {
@@ -36,7 +37,7 @@ std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const G
                               const std::function<bool(int32_t)>& on_token) {
   if (prompt.empty()) throw Error("Generate: the prompt is empty, expected at least one token");
   if (options.tokens < 0) throw Error(fmt::format("Generate: {} tokens, expected at least 0", options.tokens));
-  // Twice what attention sees: rows are moved once for as many tokens.
+  // Twice what attention sees, so that rows are moved only once for that many tokens.
   constexpr int64_t kPortion = 256;
   const int64_t most = 2 * gpt.options().attention_window + kPortion;
   KeyValueCache cache = gpt.MakeCache(1, std::min(static_cast<int64_t>(prompt.size()) + options.tokens, most));

@@ -16,10 +16,11 @@ struct GenerateOptions {
   uint64_t seed = 1;  ///< Decides the draws.
 };
 
-/// Continues a prompt: the tokens drawn, one after another, each from the model's logits after everything before it, as
-/// far back as the model sees. Keys and values are kept, so that a token costs one pass over itself alone; memory does
-/// not grow with the number of tokens. `on_token`, where given, is called for each as it is drawn; false ends it there.
-/// Throws Error on an empty prompt and on options out of range. Threads may generate from one model at once.
+/// Continues a prompt and returns the tokens that it draws, one after another. Each is drawn from the model's logits
+/// after everything before it, as far back as the model sees. Keys and values are kept, so that a token costs one pass
+/// over itself only. Memory does not grow with the number of tokens. `on_token`, where given, is called for each token
+/// when it is drawn; if it returns false, generation ends there. Throws Error on an empty prompt and on options out of
+/// range. Threads may generate from one model at once.
 std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});
 

@@ -134,7 +134,7 @@ Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
   if (const auto* head = dynamic_cast<const Linear*>(lm_head_->get())) {
     return LinearCrossEntropy(twofour::RmsNorm(x), head->weight(), targets, {.soft_cap = options_.soft_cap});
   }
-  // Somebody swapped the head.
+  // The head was swapped.
   return CrossEntropyLoss(Reshape(Head(x), {-1, options_.vocab_size}), targets.View({targets.numel()}));
 }
 
@@ -171,7 +171,7 @@ double Gpt::TrainingFlopsPerToken() {
   for (const NamedTensor& parameter : NamedParameters()) {
     if (parameter.name != "transformer.wte.weight") weights += static_cast<double>(parameter.tensor.numel());
   }
-  // Of T tokens the one at position t sees min(t + 1, window).
+  // The token at position t sees min(t + 1, window) tokens.
   const auto length = static_cast<double>(options_.sequence_length);
   const auto window = static_cast<double>(options_.attention_window);
   const double seen = (window * (window + 1) / 2 + (length - window) * window) / length;

@@ -33,9 +33,10 @@ struct GptOptions {
   GptInit init = {};
 };
 
-/// A language model as of nanochat and modded-nanogpt (Karpathy; Jordan et al.): token embedding `transformer.wte` and
-/// a norm, blocks `transformer.h.N` of `attn` and `mlp`, a norm and an untied head `lm_head`. No biases, all norms RMS
-/// norms without weights. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, for the shape.
+/// A language model like those of nanochat and modded-nanogpt (Karpathy; Jordan et al.): token embedding
+/// `transformer.wte` and a norm, blocks `transformer.h.N` of `attn` and `mlp`, a norm and an untied head `lm_head`.
+/// There are no biases, and all norms are RMS norms without weights. The structure is that of Radford et al., "Language
+/// Models are Unsupervised Multitask Learners", 2019.
 class Gpt : public Module {
  public:
   /// Throws Error on sizes that do not fit together.
@@ -44,23 +45,23 @@ class Gpt : public Module {
 
   /// tokens i32 [batch, T], each in [0, vocab_size); result: logits [batch, T, vocab_size].
   Tensor Forward(const Tensor& tokens) override;
-  /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], the tokens that follow: CrossEntropyLoss of Forward,
-  /// without holding all logits at once.
+  /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], which are the tokens that follow. It is
+  /// CrossEntropyLoss of Forward, but never holds all logits at once.
   Tensor Loss(const Tensor& tokens, const Tensor& targets);
 
-  /// Room for `capacity` tokens of each of `batch` sequences.
+  /// A cache with room for `capacity` tokens of each of `batch` sequences.
   KeyValueCache MakeCache(int64_t batch, int64_t capacity);
   /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache and returns the logits
-  /// [batch, vocab_size] that follow the last of them. Records no graph. Equal, within rounding, to the last logits of
-  /// Forward over everything read so far. Where the cache is full, tokens beyond the reach of attention are dropped:
-  /// one for attention_window - 1 + n tokens never is too small. Throws Error when they do not fit all the same.
-  /// Threads may decode at once, as they may call Forward, each with a cache of its own.
+  /// [batch, vocab_size] that follow the last of them. Records no graph. They equal, within rounding, the last logits
+  /// of Forward over everything read so far. Where the cache is full, tokens beyond the reach of attention are dropped,
+  /// so a cache for attention_window - 1 + n tokens is never too small. Throws Error when the tokens do not fit even
+  /// then. Several threads may decode at once, each with its own cache.
   Tensor Decode(const Tensor& tokens, KeyValueCache& cache);
 
   const GptOptions& options() const { return options_; }
   /// Floating-point operations of training on one token: six for each weight of a matrix product (two forward, four
-  /// backward), and attention's products over the tokens that one of `sequence_length` sees on average. Sparse layers
-  /// count as dense ones, the embedding not at all.
+  /// backward), and attention's products over the tokens that a token in a sequence of `sequence_length` sees on
+  /// average. Sparse layers count as dense ones. The embedding does not count.
   double TrainingFlopsPerToken();
 
  private:

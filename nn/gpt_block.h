@@ -6,7 +6,8 @@
 
 namespace twofour::nn {
 
-/// One transformer block with pre-norm: x + attn(norm(x)), then x + mlp(norm(x)), the norms RMS norms without weights.
+/// One transformer block with pre-norm: x + attn(norm(x)), then x + mlp(norm(x)). Both norms are RMS norms without
+/// weights.
 class GptBlock : public Module {
  public:
   GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator);
@@ -16,7 +17,7 @@ class GptBlock : public Module {
   /// See CausalSelfAttention.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
-  /// Throws Error where something else was put in its place.
+  /// Throws Error where `attn` was replaced by another kind of module.
   CausalSelfAttention& attention();
 
  private:

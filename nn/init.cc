@@ -17,7 +17,7 @@ double PyTorchBound(int64_t in_features) {
 
 }  // namespace
 
-// A key is taken whatever the kind: other layers' values do not depend on it.
+// Every kind takes a key, so that other layers' values do not depend on the kind.
 
 Tensor LinearInit::Weight(int64_t out_features, int64_t in_features, Generator& generator) const {
   const RandomKey key = generator.NextKey();

@@ -12,7 +12,7 @@ class LinearInit {
  public:
   /// Both uniform in +-1/sqrt(in_features): PyTorch's kaiming_uniform_(a = sqrt(5)).
   static LinearInit PyTorchDefault() { return {Kind::kPyTorchDefault, 0}; }
-  /// Both zero: a residual branch that ends in such a linear starts as the identity.
+  /// Both zero, so that a residual block whose branch ends in such a linear starts as the identity.
   static LinearInit Zero() { return {Kind::kUniform, 0}; }
   /// The weight uniform around 0 with standard deviation `std`, that is in +-sqrt(3) std; the bias zero.
   static LinearInit Uniform(double std) { return {Kind::kUniform, std}; }

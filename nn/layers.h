@@ -33,9 +33,9 @@ class Embedding : public Module {
   Tensor weight_;
 };
 
-/// Zeroes elements with probability p while training; the identity in evaluation. What is zeroed depends on the
-/// generator's seed, this layer and the step (Module::SetStep, or else the number of passes so far). Passes that
-/// threads make at once each count as one, in an order that nothing decides.
+/// Zeroes elements with probability p while training; the identity in evaluation. Which elements are zeroed depends on
+/// the generator's seed, this layer and the step (Module::SetStep, or else the number of passes so far). Passes of
+/// several threads at once each count as one, in no fixed order.
 class Dropout : public Module {
  public:
   Dropout(double p, Generator& generator);
@@ -48,7 +48,7 @@ class Dropout : public Module {
  private:
   double p_;
   RandomKey key_;
-  std::atomic<uint64_t> step_;  // The next pass's.
+  std::atomic<uint64_t> step_;  // The step of the next pass.
 };
 
 }  // namespace twofour::nn

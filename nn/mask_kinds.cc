@@ -19,8 +19,8 @@ Kind KindAt(const SemiSparseOptions& options, int64_t tiles, int64_t step) {
   return pruned == tiles && IsTwoOfFour(pattern) ? Kind::kTwoOfFour : Kind::kOther;
 }
 
-/// The steps of [first, last] from which on the plan follows another rule, rising, `first` among them. Between two of
-/// them the share only rises, only falls or stays.
+/// The steps in [first, last] from which on the plan follows another rule, in ascending order, `first` included.
+/// Between two of them the share only rises, only falls or stays.
 std::vector<int64_t> Turns(const SemiSparseOptions& options, int64_t first, int64_t last) {
   const sparse::MaskPlanOptions& plan = options.plan.options();
   const sparse::SparsityScheduleOptions& schedule = plan.schedule.options();
@@ -35,7 +35,7 @@ std::vector<int64_t> Turns(const SemiSparseOptions& options, int64_t first, int6
   return turns;
 }
 
-/// The first step whose mask may still be in force at `step`, as a mask is not searched for after every step.
+/// The first step whose mask may still be in force at `step`, because a mask is not searched for after every step.
 int64_t OldestInForce(const SemiSparseOptions& options, int64_t step) {
   const auto grown = static_cast<int64_t>(options.interval_growth * static_cast<double>(step));
   const int64_t interval = std::max(options.interval, grown);
@@ -51,7 +51,7 @@ MaskKinds FindMaskKinds(const SemiSparseOptions& options, int64_t tiles, int64_t
     (kind == Kind::kWhole ? kinds.whole : kind == Kind::kTwoOfFour ? kinds.two_of_four : kinds.other) = true;
     return kind;
   };
-  // Where both ends of a stretch are of one kind, so is what lies between.
+  // Where both ends of a stretch are of the same kind, all steps between them are, too.
   const auto look_between = [&](const auto& self, int64_t begin, Kind at_begin, int64_t end, Kind at_end) -> void {
     const int64_t middle = begin + (end - begin) / 2;
     if (at_begin == at_end || middle == begin) return;

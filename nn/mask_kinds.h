@@ -6,15 +6,15 @@
 
 namespace twofour::nn {
 
-/// The kinds of mask that a weight has in the course of a run: each asks for other products.
+/// The kinds of mask that a weight has during a run. Each kind needs other products.
 struct MaskKinds {
   bool whole = false;        ///< Keeps everything: a dense product.
   bool two_of_four = false;  ///< At most two of four both ways, in every tile: what the 2:4 kernels are for.
   bool other = false;        ///< Drops something, but may keep more than two of four in a row or column.
 };
 
-/// Those that a SemiSparseLinear of `options` with `tiles` tiles may have at any optimizer step of [first, last],
-/// `first` at most `last`.
+/// The kinds that a SemiSparseLinear of `options` with `tiles` tiles may have at any optimizer step in [first, last].
+/// `first` must not be above `last`.
 MaskKinds FindMaskKinds(const SemiSparseOptions& options, int64_t tiles, int64_t first, int64_t last);
 
 }  // namespace twofour::nn

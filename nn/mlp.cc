@@ -14,10 +14,10 @@ namespace twofour::nn {
 
 namespace {
 
-/// The hidden activations of the op that computes an MLP whole.
+/// The hidden activations of an MLP that runs as one op.
 class HiddenInput final : public LinearInput {
  public:
-  /// `x_shape` is that of the MLP's input.
+  /// `x_shape` is the shape of the MLP's input.
   HiddenInput(const sparse::PanelMatrix& hidden, const Shape& x_shape) : hidden_(hidden), shape_(x_shape) {
     shape_.back() = hidden.features();
   }

@@ -21,23 +21,23 @@ struct MlpOptions {
 };
 
 /// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features]; with kSwiGlu
-/// c_proj(silu(c_gate(x)) * c_fc(x)). With ReLU^2 between two
-/// SemiSparseLinear it runs as one op where that is faster (SemiSparseOptions::fused_mlp).
+/// c_proj(silu(c_gate(x)) * c_fc(x)). With ReLU^2 between two SemiSparseLinear it runs as one op where that is faster
+/// (SemiSparseOptions::fused_mlp).
 class Mlp : public Module {
  public:
   Mlp(const MlpOptions& options, Generator& generator);
   std::string_view type_name() const override { return "Mlp"; }
   Tensor Forward(const Tensor& x) override;
 
-  /// The kernel with which `batch` rows are computed as one op, or null: then linear by linear, and `why_not` (if not
-  /// null) says why.
+  /// The kernel that computes `batch` rows as one op. Null where they are computed linear by linear; `why_not` (if not
+  /// null) then says why.
   const sparse::MlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
-  /// The second linear, whose input are the hidden activations.
+  /// The second linear. Its input is the hidden activations.
   const Module& c_proj() const { return **c_proj_; }
 
  private:
-  /// As one op where the two linears allow it; undefined otherwise.
+  /// Forward as one op where the two linears allow it; undefined otherwise.
   Tensor ForwardFused(const Tensor& x);
 
   Activation activation_;

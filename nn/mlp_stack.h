@@ -28,7 +28,7 @@ class MlpStack : public Module {
  private:
   Activation activation_;
   std::vector<ModuleSlot*> layers_;
-  std::vector<ModuleSlot*> dropouts_;  // As many as hidden layers, or none.
+  std::vector<ModuleSlot*> dropouts_;  // One for each hidden layer, or none.
 };
 
 }  // namespace twofour::nn

@@ -14,8 +14,8 @@ namespace twofour::nn {
 
 class Module;
 
-/// A named place for a module inside its parent. A swap pass replaces what stands in the place; the parent, which
-/// holds on to the place, does not notice.
+/// A named place for a module inside its parent. A swap pass replaces the module in the place. The parent keeps the
+/// place, so it does not notice.
 class ModuleSlot {
  public:
   ModuleSlot(std::string name, std::unique_ptr<Module> module);
@@ -36,11 +36,11 @@ class ModuleSlot {
 /// A layer or a model: owns parameters and child modules, under the names that PyTorch would give them
 /// ("blocks.0.mlp.c_fc.weight"), and computes a forward pass.
 ///
-/// Threads: several may call Forward of one module at once, with or without a graph, and read its parameters and
-/// buffers; each gets the bits that it would get alone. Backward may run beside them, but not beside another Backward
-/// that reaches the same parameters: both would add to one gradient. What changes the module must run alone: an
-/// optimizer's Step, writes to parameters, LoadStateDict, a swap, SetTraining, SetStep. A module of your own that keeps
-/// something in Forward must guard it for this to hold.
+/// Threads: several threads may call Forward of one module at once, with or without a graph, and read its parameters
+/// and buffers; each gets the bits that it would get alone. Backward may run beside them, but not beside another
+/// Backward that reaches the same parameters, because both would add to the same gradient. Calls that change the module
+/// must run alone: an optimizer's Step, writes to parameters, LoadStateDict, a swap, SetTraining, SetStep. For this to
+/// hold, a module of your own that keeps something in Forward must guard it.
 class Module {
  public:
   Module() = default;
@@ -61,16 +61,17 @@ class Module {
   /// Calls `visit` for this module (under the name "") and everything below it, parents first.
   void VisitModules(const std::function<void(const std::string& name, Module& module)>& visit);
   /// Calls `visit` for every place of the tree below this module, parents first, with the place's full name. `visit`
-  /// may replace what stands in it; the replacement's own children are then visited.
+  /// may replace the module in the place; the children of the replacement are then visited.
   void VisitSlots(const std::function<void(const std::string& name, ModuleSlot& slot)>& visit);
 
   /// Training mode (the default) turns dropout on. Applies to the whole tree.
   void SetTraining(bool training);
   bool training() const { return training_; }
-  /// Tells the whole tree which step the next forward pass belongs to; what is random in it draws for that step.
+  /// Tells the whole tree to which step the next forward pass belongs. Random layers draw for that step.
   void SetStep(uint64_t step);
 
-  /// State of this module alone that is no parameter but belongs in a checkpoint (masks), under local names.
+  /// State of this module (without its children) that is no parameter but belongs in a checkpoint, such as masks. Names
+  /// are local.
   virtual std::vector<NamedTensor> Buffers() { return {}; }
   /// Takes what Buffers() wrote from `reader`, under names that begin with `prefix` ("blocks.0.c_fc." or ""), and
   /// changes nothing yet. The commit runs after the parameters were restored; a buffer that is missing is then found

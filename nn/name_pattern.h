@@ -5,12 +5,12 @@
 
 namespace twofour::nn {
 
-/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". Apart from its users because <regex>
-/// is slow to compile.
+/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". It has its own file because <regex> is
+/// slow to compile.
 class NamePattern {
  public:
-  /// Throws Error that begins with `what` on what is no regular expression, or is longer than 1000 characters:
-  /// std::regex recurses, and thousands of brackets would overflow the stack.
+  /// Throws Error, beginning with `what`, where `pattern` is no regular expression or is longer than 1000 characters.
+  /// The limit is there because std::regex recurses, and thousands of brackets would overflow the stack.
   NamePattern(const std::string& what, const std::string& pattern);
   ~NamePattern();
 

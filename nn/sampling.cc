@@ -39,7 +39,7 @@ int32_t LargestOf(std::span<const float> logits) {
   return static_cast<int32_t>(largest - logits.begin());
 }
 
-/// Probabilities of a choice of tokens, but for a common factor.
+/// Probabilities of the tokens that are kept, up to a common factor.
 class Candidates {
  public:
   Candidates(std::span<const float> logits, float largest, double temperature)
@@ -64,8 +64,8 @@ class Candidates {
   int32_t Draw(double uniform) {
     std::sort(tokens_.begin(), tokens_.end());
     const std::vector<double> sums = RunningWeights();
-    // Weights of zero add nothing to the sum before them, so the first sum above the target is never theirs; and a
-    // double below 1 times the last sum rounds to less than that.
+    // A weight of zero adds nothing to the sum before it, so the first sum above the target never belongs to it. A sum
+    // above the target always exists, because a double below 1 times the last sum rounds to less than the last sum.
     return tokens_[static_cast<size_t>(std::upper_bound(sums.begin(), sums.end(), uniform * sums.back()) -
                                        sums.begin())];
   }

@@ -11,11 +11,11 @@ struct SamplingOptions {
   double top_p = 1.0;        ///< Of those, keeps the most likely ones that together have this probability.
 };
 
-/// Draws an index from softmax(logits / temperature), after keeping the top_k largest logits, and of these the smallest
-/// set of most likely ones whose probabilities (among the top_k) reach top_p: Holtzman et al., "The Curious Case of
-/// Neural Text Degeneration", 2020. Ties go to the lower index, sums are in double. `uniform` in [0, 1) decides; the
-/// kept indices share out that interval in ascending order. Throws Error on options or `uniform` out of range, on no
-/// logits, on logits of NaN or +inf, and where all are -inf.
+/// Draws an index from softmax(logits / temperature). It first keeps the top_k largest logits, and of these the
+/// smallest set of most likely ones whose probabilities (among the top_k) reach top_p: Holtzman et al., "The Curious
+/// Case of Neural Text Degeneration", 2020. Ties go to the lower index, and sums are in double. `uniform` in [0, 1)
+/// decides: the kept indices divide that interval among themselves in ascending order. Throws Error on options or
+/// `uniform` out of range, on no logits, on logits of NaN or +inf, and where all are -inf.
 int32_t SampleToken(std::span<const float> logits, const SamplingOptions& options, double uniform);
 
 }  // namespace twofour::nn

@@ -18,7 +18,8 @@
 
 namespace twofour::nn {
 
-/// Draws masked weights towards zero by lambda * (1 - mask) * weight, where SparseTraining's steps are taken.
+/// Draws masked weights towards zero by lambda * (1 - mask) * weight. SparseTraining does it around each optimizer
+/// step.
 struct MaskedDecay {
   enum class Place {
     /// Part of the gradient, before it is clipped: SR-STE (Zhou et al., "Learning N:M Fine-grained Structured Sparse
@@ -27,7 +28,7 @@ struct MaskedDecay {
     /// Added to the clipped gradient, before the optimizer's moments (Hu et al., "Accelerating Transformer Pre-training
     /// with 2:4 Sparsity", 2024, who found that Adam needs it there or in kGradient).
     kMoments,
-    /// Taken from the weight after the update, times the learning rate.
+    /// Subtracted from the weight after the update, times the learning rate.
     kWeight,
   };
   double lambda = 0;
@@ -58,20 +59,21 @@ struct SemiSparseOptions {
   bool fused_mlp = true;
 };
 
-/// A linear whose weight is pruned to a transposable 2:4 mask, found anew as the weight is trained. It owns the dense
-/// master weight: products run on the kept entries, the gradient of the weight is dense (straight-through estimator;
-/// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
+/// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It
+/// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
+/// (straight-through estimator; see sparse::SemiSparseLinear). The gradient of the input goes through the kept entries.
 ///
 /// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
-/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step (as long as nobody tells of steps:
-/// write to the weight), and where the plan asks for
-/// another share or stage than the mask in force has: gradient accumulation searches once for each optimizer step,
-/// evaluation sees the mask of the current weight, and neither evaluation nor a second forward pass changes a run.
+/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once where a stage or a dense
+/// phase of the plan begins or ends. With an interval of 1, and until SetOptimizerStep is called, writes to the weight
+/// count in place of steps, and another share in the plan is a reason for a refresh, too. So gradient accumulation
+/// searches once for each optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a
+/// second forward pass changes a run.
 ///
 /// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
-/// RetainedL1() and Buffers(). Where a refresh is due, the first of them makes it and the others wait for it.
-/// mask_in_force(), runs_dense() and flip_rate() do not wait: a thread that reads them beside others calls mask()
-/// first.
+/// RetainedL1() and Buffers(). Where a refresh is due, the first of these calls makes it and the others wait for it.
+/// mask_in_force(), runs_dense() and flip_rate() do not wait, so a thread that reads them beside others must call
+/// mask() first.
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
@@ -88,25 +90,26 @@ class SemiSparseLinear : public Module {
   int64_t out_features() const { return weight_.dim(0); }
   const SemiSparseOptions& options() const { return options_; }
 
-  /// What an op on this linear needs: its parameters, and the weight under the mask in force, refreshed where one is
-  /// due; no packed weight where the linear is dense for now.
+  /// What an op on this linear needs: its parameters, and the packed weight under the mask in force, after a refresh
+  /// where one is due. There is no packed weight while the linear is dense.
   sparse::SemiSparseLayer Layer();
-  /// The mask in force, refreshed where one is due.
+  /// The mask in force, after a refresh where one is due.
   const sparse::Mask& mask();
-  /// The mask of the last forward pass, although the weight may have been written to since; empty before any.
+  /// The mask of the last refresh, even if the weight was written to since; empty before the first.
   const sparse::Mask& mask_in_force() const { return tracker_.mask(); }
-  /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or is not to be applied.
+  /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or SemiSparseOptions::apply
+  /// is off.
   bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }
-  /// Whether no mask is searched for any more but that of the freeze step.
+  /// Whether the only mask that may still be searched for is that of the freeze step.
   bool frozen() const { return tracker_.frozen(); }
-  /// Tells the layer how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
+  /// Tells the layer how many optimizer steps its weight has had. Plans and options that go by steps need this.
   void SetOptimizerStep(int64_t step);
 
-  /// A copy of the weight that products run on: masked, under a soft threshold, or dense for now.
+  /// A copy of the weight that products run on: masked, under a soft threshold, or dense while the layer is.
   Tensor EffectiveWeight();
 
-  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen,
-  /// or dense for now).
+  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen or
+  /// dense).
   double flip_rate() const { return tracker_.flip_rate(); }
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
@@ -117,23 +120,23 @@ class SemiSparseLinear : public Module {
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
  private:
-  /// Under refreshing_, as SoftWeight.
+  /// To be called with refreshing_ held, like SoftWeight.
   void RefreshIfDue();
   Tensor SoftWeight();
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
-  std::mutex refreshing_;  // Held by what may find a new mask, packed weight or scale.
+  std::mutex refreshing_;  // Held by functions that may find a new mask, packed weight or scale.
   sparse::MaskTracker tracker_;
   std::shared_ptr<sparse::LinearPlanner> planner_;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
   uint64_t packed_version_ = 0;  // The weight's version when it was packed.
-  std::optional<double> scale_;  // With a soft threshold, once there was a mask.
+  std::optional<double> scale_;  // With a soft threshold only, after the first mask.
 };
 
-/// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense: for activations that are
-/// sparse by nature, as after ReLU^2 (Haziza et al., "Accelerating Transformer Inference and Training with 2:4
-/// Activation Sparsity", 2025). The gradient passes the pruning straight through.
+/// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense. It is for activations that are
+/// sparse by nature, such as those after ReLU^2 (Haziza et al., "Accelerating Transformer Inference and Training with
+/// 2:4 Activation Sparsity", 2025). The gradient passes straight through the pruning.
 class SemiSparseActivationLinear : public Module {
  public:
   /// As SemiSparseLinear; in_features must be a multiple of 4.

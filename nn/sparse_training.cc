@@ -46,7 +46,7 @@ void SparseTraining::AfterUpdate(const StepContext& step) {
   for (const auto& [name, layer] : layers_) {
     if (!Decays(*layer, MaskedDecay::Place::kWeight)) continue;
     Tensor weight = layer->weight();
-    if (!weight.grad().defined()) continue;  // Passed over by the optimizer, too.
+    if (!weight.grad().defined()) continue;  // The optimizer skips it, too.
     sparse::AddDropped(-step.lr * layer->options().masked_decay.lambda, weight, layer->mask_in_force(), weight);
   }
   SetOptimizerStep(step.step + 1);

@@ -6,14 +6,14 @@ namespace twofour::nn {
 
 /// An optimizer step under way.
 struct StepContext {
-  int64_t step = 0;  ///< How many were made before it.
-  double lr = 0;     ///< The learning rate that the optimizer takes it with.
+  int64_t step = 0;  ///< Number of steps before it.
+  double lr = 0;     ///< The learning rate of this step.
 };
 
-/// Something that acts around each optimizer step. A training loop calls, in this order: BeforeStep before the first
-/// forward pass; AfterBackward when all gradients are there; then it clips them, if it does; BeforeUpdate; the
-/// optimizer's step; AfterUpdate; AfterStep when the step counts. train::Trainer does. As an optimizer's, none of these
-/// calls may run beside a forward or backward pass.
+/// Something that acts around each optimizer step. A training loop such as train::Trainer calls, in this order:
+/// BeforeStep before the first forward pass; AfterBackward when all gradients are there; BeforeUpdate after it has
+/// clipped them (if it does); AfterUpdate after the optimizer's step; AfterStep when the step counts as made. Like an
+/// optimizer's step, none of these calls may run beside a forward or backward pass.
 class StepHook {
  public:
   virtual ~StepHook() = default;

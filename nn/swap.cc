@@ -49,8 +49,8 @@ class Eligibility {
   NamePattern include_, exclude_;
 };
 
-/// Replaces what stands in `slot` by `make(weight, bias)`, in the same training mode. A module makes the parameters
-/// that it takes over require a gradient; those that were frozen are frozen again.
+/// Replaces the module in `slot` by `make(weight, bias)`, in the same training mode. The new module makes the
+/// parameters that it takes over require a gradient, so those that were frozen are frozen again.
 template <typename Make>
 void ReplaceLinear(ModuleSlot& slot, Tensor weight, Tensor bias, Make make) {
   const bool weight_trains = weight.requires_grad(), bias_trains = bias.requires_grad();
@@ -94,7 +94,7 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 }
 
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
-  if (apply_mask) {  // The one thing that can fail, for all layers before the first is replaced.
+  if (apply_mask) {  // Only this can fail, so it is done for all layers before the first is replaced.
     for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->mask();
   }
   SwapReport report;

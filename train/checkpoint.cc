@@ -26,7 +26,7 @@ constexpr uint64_t kMaxStateBytes = 1 << 16;
 constexpr const char* kBestEvaluation = "best_evaluation";
 constexpr const char* kBestScheduled = "best_scheduled";
 constexpr uint64_t kMaxNameBytes = 64;
-/// What the state file of a checkpoint is called while the rest is removed: see RemoveInPlace.
+/// The state file's name while the rest of its checkpoint is removed: see RemoveInPlace.
 constexpr const char* kRemoved = ".tmp-removed";
 
 std::string Checksum(const Tensor& tensor) {
@@ -86,13 +86,13 @@ BestEvaluation ParseBestEvaluation(const JsonValue& best, std::string_view key, 
   return {*step, *loss, *since};
 }
 
-/// A checkpoint from before this was recorded has only the best step that was saved: counting begins anew.
+/// An older checkpoint records only the best step that was saved. Counting then begins at 0.
 BestEvaluation LoadBestEvaluation(const JsonValue& state, const BestEvaluation& saved, const fs::path& path) {
   const std::optional<JsonValue> best = state.Find(kBestEvaluation);
   return best ? ParseBestEvaluation(*best, kBestEvaluation, path) : saved;
 }
 
-/// Written where it is another than the best of all.
+/// The file has it only where it differs from the best of all evaluations.
 BestEvaluation LoadBestScheduled(const JsonValue& state, const BestEvaluation& best, const fs::path& path) {
   const std::optional<JsonValue> scheduled = state.Find(kBestScheduled);
   return scheduled ? ParseBestEvaluation(*scheduled, kBestScheduled, path) : best;
@@ -174,7 +174,7 @@ void CheckpointStore::Save(const CheckpointData& data) {
   const std::string name = NameOf(data.state.step);
   const fs::path temporary = TemporaryOf(name);
   const fs::path target = directory_ / name;
-  files_.RemoveAll(temporary);  // Of a run that was killed here.
+  files_.RemoveAll(temporary);  // Left over from a run that was killed here.
   try {
     files_.CreateDirectories(temporary);
     SaveChecked(files_, temporary / kModelFile, data.model);
@@ -192,7 +192,7 @@ void CheckpointStore::Save(const CheckpointData& data) {
   }
   Point("last", data.state.step);
   if (data.state.best_step == data.state.step) Point("best", data.state.step);
-  // As long as an evaluation may still fail for good, older checkpoints are worth having.
+  // The pending evaluation may fail again, so older checkpoints are kept until it succeeds.
   if (!data.state.evaluation_pending) RemoveOld(data.state.best_step);
 }
 
@@ -209,7 +209,7 @@ void CheckpointStore::RemoveOld(int64_t best_step) {
 }
 
 void CheckpointStore::Remove(int64_t step) {
-  // Renamed first: a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
+  // Renamed first, because a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
   const fs::path doomed = TemporaryOf("old-" + NameOf(step));
   files_.RemoveAll(doomed);
   if (files_.RenameDirectory(PathOf(step), doomed)) {
@@ -220,8 +220,8 @@ void CheckpointStore::Remove(int64_t step) {
 }
 
 void CheckpointStore::RemoveInPlace(const fs::path& checkpoint) {
-  if (fs::is_symlink(checkpoint)) return files_.RemoveAll(checkpoint);  // And not what it points to.
-  // A kill in the middle leaves a folder that IsHalfRemoved knows.
+  if (fs::is_symlink(checkpoint)) return files_.RemoveAll(checkpoint);  // The link, not what it points to.
+  // A kill in the middle leaves a folder that IsHalfRemoved detects.
   if (files_.Exists(checkpoint / kStateFile)) files_.Rename(checkpoint / kStateFile, checkpoint / kRemoved);
   for (const std::string& name : files_.ListDirectory(checkpoint)) {
     if (name != kRemoved) files_.RemoveAll(checkpoint / name);
@@ -236,14 +236,15 @@ bool CheckpointStore::IsHalfRemoved(const fs::path& checkpoint) const {
   return files_.Exists(checkpoint / kRemoved) || files_.ListDirectory(checkpoint).empty();
 }
 
-/// In the place of a checkpoint of the same step.
+/// Puts `replacement` in the place of a checkpoint of the same step.
 void CheckpointStore::Replace(const fs::path& checkpoint, const fs::path& replacement) {
   if (IsHalfRemoved(checkpoint)) {
     RemoveInPlace(checkpoint);
     return files_.Rename(replacement, checkpoint);
   }
   if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) return files_.RemoveAll(*old);
-  // File by file, each at once. Between them, too, it is a checkpoint: both hold the same step of the same run.
+  // Replaces file by file, each atomically. A mix of old and new files is a valid checkpoint, too, because both hold
+  // the same step of the same run.
   for (const char* name : {kModelFile, kOptimizerFile, kStateFile}) {
     files_.Rename(replacement / name, checkpoint / name);
   }
@@ -294,7 +295,7 @@ CheckpointData CheckpointStore::Load(FileSystem& files, const fs::path& checkpoi
   data.state = LoadState(files, checkpoint);
   data.model = LoadModel(files, checkpoint);
   data.optimizer = LoadChecked(files, checkpoint / kOptimizerFile);
-  // The three files must be of one step, which the folder's name tells as well.
+  // The three files must be of the same step. Where the folder's name holds a step, it must be that one.
   const auto updates = std::find_if(data.optimizer.begin(), data.optimizer.end(),
                                     [](const NamedTensor& named) { return named.name == "step"; });
   const int64_t expected = StepOf(fs::path(checkpoint).filename().string()).value_or(data.state.step);

@@ -16,19 +16,19 @@ namespace twofour::train {
 struct BestEvaluation {
   int64_t step = 0;  ///< 0: there was no evaluation.
   double loss = 0;
-  int64_t evaluations_since = 0;  ///< Those after it, none of which had a lower loss.
+  int64_t evaluations_since = 0;  ///< Later evaluations; none had a lower loss.
   bool operator==(const BestEvaluation&) const = default;
 };
 
-/// Where training stands, besides the tensors.
+/// How far training has come, without the tensors.
 struct TrainerState {
   int64_t step = 0;  ///< Finished optimizer steps.
-  /// The best evaluation among those whose step was saved; best_step 0: there is none.
+  /// The best evaluation whose step was saved. best_step is 0 where there is none.
   int64_t best_step = 0;
   double best_loss = 0;
-  BestEvaluation best_evaluation = {};  ///< Among all of them.
-  /// Among those that the schedule has. A run that ended earlier, and was made longer then, has others besides:
-  /// patience does not go by them, or the run would stop where one in one piece goes on.
+  BestEvaluation best_evaluation = {};  ///< The best of all evaluations.
+  /// The best of the evaluations that the schedule has. A run that ended and was then made longer has one more, at its
+  /// first end. Patience ignores that one; otherwise the run would stop where an uninterrupted run goes on.
   BestEvaluation best_scheduled = {};
   /// The evaluation that is due after `step` failed: a run that goes on begins with it.
   bool evaluation_pending = false;
@@ -42,12 +42,13 @@ struct CheckpointData {
 };
 
 /// The checkpoints of one run: DIR/step-N/, each with model.safetensors, optimizer.safetensors and trainer.json, and
-/// the links DIR/last and DIR/best: files with the name of a checkpoint where the file system has no links.
+/// the links DIR/last and DIR/best. Where the file system has no links, these two are files that hold a checkpoint's
+/// name.
 ///
 /// A checkpoint is written under a temporary name, synced and then renamed: a reader never sees half of one, and a
-/// failure leaves the previous ones whole. One that is no longer kept is renamed before it is removed; where the file
-/// system does not rename folders (an overlay's lower layers), its state file is, and without that what is left of it
-/// is no checkpoint. Each tensor carries a CRC-32, so that a damaged file is found out.
+/// failure leaves the previous ones whole. A checkpoint that is no longer kept is renamed before it is removed. Where
+/// the file system cannot rename folders (the lower layers of an overlay), its state file is renamed instead, and the
+/// folder then no longer counts as a checkpoint. Each tensor carries a CRC-32, which shows whether a file is damaged.
 class CheckpointStore {
  public:
   /// Files of each checkpoint.
@@ -55,19 +56,19 @@ class CheckpointStore {
   static constexpr const char* kOptimizerFile = "optimizer.safetensors";
   static constexpr const char* kStateFile = "trainer.json";
 
-  /// Keeps the newest `keep` checkpoints (at least 1), and the best one. Touches nothing yet.
+  /// Keeps the newest `keep` checkpoints (at least 1), and the best one. Does not touch the disk yet.
   CheckpointStore(FileSystem& files, std::filesystem::path directory, int64_t keep);
 
-  /// From now on the checkpoints lie in another folder.
+  /// Tells the store that the checkpoints now lie in another folder. Moves no files.
   void MoveTo(std::filesystem::path directory) { directory_ = std::move(directory); }
 
-  /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step says so),
-  /// then removes those no longer kept. One of the same step is replaced. Throws Error (a runtime failure); what was
-  /// there before then still is.
+  /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step is that step).
+  /// Then removes those no longer kept, unless an evaluation is pending. Replaces a checkpoint of the same step. Throws
+  /// Error (a runtime failure) when writing fails; the earlier checkpoints are still there then.
   void Save(const CheckpointData& data);
 
-  /// Makes the folder that of a run that stands at `state`: removes later checkpoints, which the run will write anew,
-  /// and what a killed process left unfinished, and points the links `last` and `best` where they belong.
+  /// Prepares the folder for a run that continues from `state`: removes later checkpoints, which the run will write
+  /// again, removes what a killed process left unfinished, and sets the links `last` and `best`.
   void PrepareToResume(const TrainerState& state);
 
   /// The newest checkpoint's folder, if there is one.
@@ -75,10 +76,11 @@ class CheckpointStore {
   /// The folder of the checkpoint of this step, if there is one.
   std::optional<std::filesystem::path> Find(int64_t step) const;
 
-  /// The checkpoint that the file `path` names, which stands for a link where the file system has none.
+  /// The checkpoint whose name is in the file `path`, which replaces a link where the file system has none. Nothing
+  /// where `path` is no such file.
   static std::optional<std::filesystem::path> FollowNamingFile(FileSystem& files, const std::filesystem::path& path);
 
-  /// The steps of all checkpoints, rising.
+  /// The steps of all checkpoints, in ascending order.
   std::vector<int64_t> Steps() const;
   /// Where the checkpoint of a step lies, or would lie.
   std::filesystem::path PathOf(int64_t step) const;
@@ -86,9 +88,9 @@ class CheckpointStore {
   /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
   /// truncated or damaged.
   static CheckpointData Load(FileSystem& files, const std::filesystem::path& checkpoint);
-  /// Where it stands alone.
+  /// Reads the state only.
   static TrainerState LoadState(FileSystem& files, const std::filesystem::path& checkpoint);
-  /// Its model alone.
+  /// Reads the model only.
   static std::vector<NamedTensor> LoadModel(FileSystem& files, const std::filesystem::path& checkpoint);
 
  private:

@@ -15,8 +15,8 @@ struct ClassificationOptions {
   uint64_t seed = 1;  ///< Decides the order of the data.
 };
 
-/// Softmax cross-entropy on a Dataset; evaluations tell the `accuracy`, the share of samples whose largest logit is
-/// their class.
+/// Softmax cross-entropy on a Dataset. Evaluations report the `accuracy`: the share of samples whose largest logit is
+/// that of their class.
 class ClassificationTask : public Task {
  public:
   /// Nothing is owned or copied. Throws Error on an option out of range and when a batch is larger than the data.

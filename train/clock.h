@@ -2,15 +2,15 @@
 
 namespace twofour::train {
 
-/// Tells the time; an interface so that tests can.
+/// Tells the time. It is an interface so that tests can choose the time.
 class Clock {
  public:
   virtual ~Clock() = default;
   /// Seconds since some fixed moment.
   virtual double Seconds() const = 0;
-  /// The machine's own, which only moves forward.
+  /// The machine's steady clock, which only moves forward.
   static const Clock& Default();
-  /// Seconds since 1970 (UTC) as the machine is set: may jump either way.
+  /// The machine's wall clock: seconds since 1970 (UTC). It may jump in either direction.
   static const Clock& Wall();
 };
 

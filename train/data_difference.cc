@@ -13,7 +13,7 @@
 namespace twofour::train {
 namespace {
 
-/// Collects what differs between two records.
+/// Collects the differences between two records.
 class Comparison {
  public:
   Comparison(const DataRecord& then, const DataRecord& now) : then_(then), now_(now) {}
@@ -51,12 +51,13 @@ class Comparison {
     Add(fmt::format("{} {}, were {}", *now, noun, *then), of_meaning);
   }
 
-  /// An earlier twofour wrote U+FFFD for what is not UTF-8.
+  /// Whether the true name is unknown: an earlier twofour wrote U+FFFD for bytes that are not UTF-8.
   bool IsUnreadable(const std::string& name) const {
     return then_.version < DataRecord::kVersion && name.find("\xef\xbf\xbd") != std::string::npos;
   }
 
-  /// Names in their order: of as many, the first that differs; else how many there are, and which one comes or goes.
+  /// Compares names in their order. Reports the first one that differs, is new or is gone, and the counts where they
+  /// differ.
   void CompareNames(const std::string& noun, const std::vector<std::string>& then,
                     const std::vector<std::string>& now) {
     if (then.empty() || now.empty()) return;
@@ -84,7 +85,7 @@ class Comparison {
     CompareNames("column", then_.feature_names, now_.feature_names);
     if (found_.size() > before) return;
     Count("features", then_.features, now_.features, true);
-    // Without names, the places of columns are all that tells them apart.
+    // Columns without names are told apart by their positions only.
     const bool named = !then_.feature_names.empty() && !now_.feature_names.empty();
     if (!named && then_.label_column && now_.label_column && *then_.label_column != *now_.label_column) {
       Meaning(fmt::format("the label is column {}, was column {}, so that the features are others", *now_.label_column,
@@ -150,7 +151,7 @@ class Comparison {
     const auto equal = [as_floats](double a, double b) {
       return as_floats ? static_cast<float>(a) == static_cast<float>(b) : a == b;
     };
-    if (then.size() != now.size()) return;  // Already told of: as many as there are features.
+    if (then.size() != now.size()) return;  // Already reported: the number of features differs.
     for (size_t i = 0; i < then.size(); ++i) {
       if (equal(then[i], now[i])) continue;
       const std::string feature = i < now_.feature_names.size() ? Quoted(now_.feature_names[i]) : std::to_string(i);

@@ -7,22 +7,23 @@
 
 namespace twofour::train {
 
-/// Something in which two records differ.
+/// One difference between two records.
 struct DataDifference {
   std::string text;  ///< "class 1 is \"a\", was \"c\"".
-  /// It is part of what a model was made with, so that the model would be wrong on the other data.
+  /// Whether it is in what the model was made with (see DataRecord), so that the model would be wrong on the other
+  /// data.
   bool of_meaning = false;
 };
 
-/// What `now` has that `then` had not, what weighs most first; empty where they are the same data. The same contents
-/// under another path are the same. What a record does not tell of (see DataRecord::version) is not compared, and the
-/// scaling of an earlier twofour is compared as the float32 that it was written as.
+/// The differences between two records, the most important first; empty where the data is the same. A file that only
+/// has another path is the same. Fields that a record does not have (see DataRecord::version) are not compared. Scaling
+/// that an earlier twofour wrote is compared as float32, because it was written as float32.
 std::vector<DataDifference> CompareData(const DataRecord& then, const DataRecord& now);
 
-/// Those that are part of what a model was made with.
+/// The differences that are `of_meaning`.
 std::vector<DataDifference> OfMeaning(std::vector<DataDifference> differences);
 
-/// The first few of them on one line.
+/// The first few differences, on one line.
 std::string Describe(const std::vector<DataDifference>& differences);
 
 }  // namespace twofour::train

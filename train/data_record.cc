@@ -19,11 +19,11 @@
 namespace twofour::train {
 namespace {
 
-// The names of 65536 classes and 100000 columns, and two numbers for each, in 1 KiB for each name.
+// Enough for 65536 classes and 100000 columns: at most 1 KiB for each name, and two numbers for each column.
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
 constexpr uint64_t kMaxVocabularyBytes = uint64_t{1} << 20;
 constexpr size_t kMaxFiles = 64;
-constexpr int kMaxDepth = 3;  // An object, an array in it, and objects in that.
+constexpr int kMaxDepth = 3;  // An object that holds an array of objects.
 
 std::string ChecksumText(uint32_t crc) { return fmt::format("{:08x}", crc); }
 
@@ -51,7 +51,7 @@ void Put(JsonObject& json, const char* key, const std::vector<T>& values) {
   if (!values.empty()) json.Set(key, values);
 }
 
-/// Takes values of known kinds out of a JSON object.
+/// Reads values of known types from a JSON object.
 class Fields {
  public:
   Fields(const JsonValue& object, std::string source) : object_(object), source_(std::move(source)) {}
@@ -131,7 +131,7 @@ class Fields {
   }
 
  private:
-  /// The elements of a list; none where it is not there.
+  /// The elements of a list; none where the key is missing.
   std::vector<JsonValue> Array(const char* key, const char* expected) const {
     const std::optional<JsonValue> value = object_.Find(key);
     if (!value) return {};
@@ -155,7 +155,8 @@ JsonDocument ParseObject(std::string_view text, const std::string& source) {
   return json;
 }
 
-/// Throws Error where lists that go by features are not of one length, or scale by nothing.
+/// Throws Error where a list with an entry for each feature has the wrong length, or a standard deviation is not
+/// positive.
 void CheckFeatures(const DataRecord& record, const Fields& fields) {
   const auto count = static_cast<size_t>(record.features.value_or(0));
   if (record.feature_mean.size() != record.feature_std.size() ||
@@ -272,7 +273,7 @@ std::optional<DataRecord> LoadDataRecord(FileSystem& files, const RunFiles& run)
   const std::string path = run.vocabulary().string();
   if (files.Exists(run.vocabulary())) {
     record.vocabulary = ReadOwnText(files, run.vocabulary(), kMaxVocabularyBytes);
-    Vocabulary::FromJson(*record.vocabulary, path);  // Throws where it is none.
+    Vocabulary::FromJson(*record.vocabulary, path);  // Throws where it is no vocabulary.
   }
   if (!record.vocabulary_checksum) return record;
   if (!record.vocabulary) {

@@ -7,9 +7,9 @@
 namespace twofour::train {
 
 enum class ExportWeights {
-  kDenseWithMasks,  ///< The dense master weights, and `weight_mask` beside each that has one (with a soft threshold
-                    ///< `weight_mask_scale`, too).
-  kPruned,          ///< What the layers multiply with: zeros where a mask does not keep; no masks.
+  kDenseWithMasks,  ///< The dense master weights, each with its `weight_mask` where it has one (and with a soft
+                    ///< threshold also `weight_mask_scale`).
+  kPruned,          ///< The weights that the layers multiply with: 0 where a mask drops an entry. No masks.
 };
 
 /// The tensors of a trained model as model.safetensors holds them.

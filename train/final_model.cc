@@ -12,7 +12,7 @@
 namespace twofour::train {
 namespace {
 
-/// Brings the model to where it was at `step`: masks are judged by the step as well as by the weights.
+/// Restores the model of `step`. Layers are told the step, too, because it decides whether their masks are out of date.
 void GoBackTo(int64_t step, int64_t last_step, FileSystem& files, const RunFiles& run, nn::Module& model) {
   const CheckpointStore store(files, run.checkpoints(), 1);
   try {

@@ -19,8 +19,9 @@ struct FinalModelOptions {
 /// The step whose weights SaveFinalModel writes for a run that ended at `state`.
 int64_t FinalModelStep(const TrainerState& state, const FinalModelOptions& options);
 
-/// Writes model.safetensors, with the step in its metadata. `model` is the trained one; where another step is asked for
-/// it takes over that checkpoint's weights and masks. Throws Error when the checkpoint cannot be read.
+/// Writes model.safetensors, with the step in its metadata. `model` holds the weights after the last step. Where
+/// another step is asked for, that checkpoint's weights and masks are loaded into it. Throws Error when the checkpoint
+/// cannot be read.
 void SaveFinalModel(FileSystem& files, const RunFiles& run, nn::Module& model, const TrainerState& state,
                     const FinalModelOptions& options);
 

@@ -30,7 +30,7 @@ std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
   return {};
 }
 
-/// The parameter with the largest element: where an overflow most likely comes from while all is still finite.
+/// Names the parameter with the largest element. While all are finite, it is the most likely source of an overflow.
 std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
   const NamedTensor* largest = nullptr;
   float magnitude = -1;

@@ -8,19 +8,20 @@
 
 namespace twofour::train {
 
-/// Throws Error (a runtime failure) "<what> is <value>; ..." that names the first parameter or gradient that holds a
-/// NaN or infinity; where all are finite, the parameter with the largest element.
+/// Throws Error (a runtime failure) "<what> is <value>; ...". It names the first parameter or gradient that holds a NaN
+/// or infinity or, where all are finite, the parameter with the largest element.
 [[noreturn]] void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters);
 
 /// Throws Error (a runtime failure) naming the first f32 parameter that holds a NaN or infinity.
 void RequireFinite(const std::vector<NamedTensor>& parameters);
 
-/// Throws Error (bad input) naming the file and the first of these tensors that is not finite. Looks at floats alone.
+/// Throws Error (bad input) naming the file and the first of these tensors that is not finite. Only looks at f32
+/// tensors.
 void RequireFiniteTensors(const std::string& path, const std::vector<NamedTensor>& tensors);
 
-/// Throws Error (bad input) naming the file and the first of a checkpoint's tensors that no run could go on from: a
-/// parameter that is not finite, or NaN in a slot of the optimizer, where infinity stands for a sum of squares that
-/// outgrew its type.
+/// Throws Error (bad input) naming the file and the first of a checkpoint's tensors that no run could continue from: a
+/// parameter that is not finite, or an optimizer's slot that holds a NaN. A slot may hold infinity: a sum of squares
+/// can overflow.
 void RequireUsable(const std::string& folder, const CheckpointData& data, const std::vector<NamedTensor>& parameters);
 
 }  // namespace twofour::train

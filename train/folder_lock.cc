@@ -21,7 +21,7 @@ FolderLock::FolderLock(FileSystem& files, const fs::path& folder) {
 bool FolderLock::IsAbandoned(FileSystem& files, const fs::path& folder) {
   try {
     return files.TryLock(folder / kFile, LockKind::kExclusive).result == LockResult::kTaken;
-  } catch (const Error&) {  // There is none, or nothing is known.
+  } catch (const Error&) {  // There is no lock, or it cannot be opened.
     return false;
   }
 }

@@ -14,8 +14,8 @@ struct LanguageModelOptions {
   uint64_t seed = 1;             ///< Decides which windows are trained on.
 };
 
-/// Next-token prediction on random windows of a token sequence. Evaluations go over the held-out tokens in order and
-/// tell the `perplexity`, and where it is known how many bytes a token of them stands for on average, `bits_per_byte`.
+/// Next-token prediction on random windows of a token sequence. Evaluations read the held-out tokens in order. They
+/// report the `perplexity` and, where the mean number of bytes per token is known, `bits_per_byte`.
 class LanguageModelTask : public Task {
  public:
   /// The model is not owned. Throws Error on an option out of range and when a part of the data is shorter than a

@@ -90,7 +90,7 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, boo
   for (size_t begin = 0; begin < text.size();) {
     ++line_number;
     const size_t newline = text.find('\n', begin);
-    if (newline == std::string::npos) {  // By a kill.
+    if (newline == std::string::npos) {  // Its writer was killed.
       read.torn = true;
       break;
     }
@@ -105,7 +105,7 @@ MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, boo
     const int64_t at = step_of->integer();
     const std::optional<JsonValue> split_of = record->root().Find("split");
     const std::string split = split_of && split_of->is_string() ? split_of->string() : "";
-    // A run that goes on has not come to its end.
+    // A run that continues has not ended, so its final record counts as later.
     const bool is_made_again = split == "final" || (evaluation_pending && at == step && split == "eval");
     if (at > step || is_made_again) {
       ++read.later;

@@ -13,15 +13,15 @@
 
 namespace twofour::train {
 
-/// After a training step: `step` counts finished optimizer steps from 1.
+/// What is recorded after a training step. `step` counts finished optimizer steps, from 1.
 struct TrainMetrics {
   int64_t step = 0;
   double loss = 0;  ///< Mean over the batches of this step.
   double lr = 0;
-  double grad_norm = 0;               ///< Of all gradients together, before clipping.
+  double grad_norm = 0;               ///< The norm of all gradients together, before clipping.
   std::string_view unit = "samples";  ///< What a batch consists of.
   double units_per_s = 0;             ///< Over the training time since the last such record.
-  /// Model FLOP utilisation: what training the dense model at this rate takes, as a share of what the processor can do
+  /// Model FLOP utilisation: what training the dense model at this rate takes, as a share of the processor's peak
   /// (Chowdhery et al., "PaLM", 2022). 0: not known.
   double mfu = 0;
   bool mfu_is_rough = false;  ///< The processor's peak is not known well. Recorded as "mfu_rough" in place of "mfu".
@@ -30,7 +30,7 @@ struct TrainMetrics {
 struct EvalMetrics {
   int64_t step = 0;
   double loss = 0;  ///< Mean over the evaluation data.
-  /// What else the task can tell, by name: "accuracy"; "perplexity" and "bits_per_byte".
+  /// Other results of the task, by name: "accuracy"; "perplexity" and "bits_per_byte".
   std::vector<std::pair<std::string, double>> details = {};
 };
 
@@ -43,8 +43,8 @@ struct SparsityMetrics {
   double activation_density = 0;     ///< Share of non-zeros in the layer's input in this step.
   double sparsity = 0;               ///< Share of the weight's entries that are masked.
   int64_t tiles_keeping_seven = 0;   ///< Tiles where greedy could not keep an eighth entry.
-  int64_t dead_rows = 0;             ///< Outputs of which no weight other than 0 is kept, ...
-  int64_t dead_columns = 0;          ///< ... and such inputs.
+  int64_t dead_rows = 0;             ///< Outputs whose kept weights are all 0.
+  int64_t dead_columns = 0;          ///< Inputs whose kept weights are all 0.
   double masked_gradient_share = 0;  ///< Share of the sum of |gradient| that falls on masked weights in this step.
 };
 
@@ -52,24 +52,24 @@ struct SparsityMetrics {
 struct ActivationMetrics {
   int64_t step = 0;
   std::string layer;
-  double density = 0;  ///< Share of them that are not zero.
+  double density = 0;  ///< Share of the activations that are not zero.
 };
 
-/// A parameter or its gradient as it is after a step.
+/// A parameter or its gradient after a step.
 struct TensorMetrics {
   enum class Kind { kWeight, kGradient };
   int64_t step = 0;
   Kind kind = Kind::kWeight;
-  std::string name;  ///< The parameter's.
+  std::string name;  ///< Name of the parameter.
   Tensor values;
 };
 
-/// A run that came to its end.
+/// What is recorded at the end of a run.
 struct FinalMetrics {
-  int64_t step = 0;        ///< The last one.
-  int64_t model_step = 0;  ///< Whose weights model.safetensors holds.
-  int64_t best_step = 0;   ///< Of the evaluation with the lowest loss, ...
-  double best_loss = 0;    ///< ... and this loss.
+  int64_t step = 0;        ///< The last step.
+  int64_t model_step = 0;  ///< The step whose weights model.safetensors holds.
+  int64_t best_step = 0;   ///< The step of the evaluation with the lowest loss.
+  double best_loss = 0;    ///< The loss of that evaluation.
   bool stopped_early = false;
 };
 
@@ -81,9 +81,10 @@ class MetricSink {
   virtual void OnEval(const EvalMetrics& metrics) = 0;
   virtual void OnSparsity(const SparsityMetrics& metrics) = 0;
   virtual void OnActivation(const ActivationMetrics& metrics) = 0;
-  /// Once, when the last step is made.
+  /// Called once, after the last step.
   virtual void OnFinal(const FinalMetrics& /*metrics*/) {}
-  /// Asked for by TrainerOptions::histogram_every_steps. Most sinks have no use for whole tensors.
+  /// Called every TrainerOptions::histogram_every_steps steps. Does nothing by default: most sinks cannot use whole
+  /// tensors.
   virtual void OnTensor(const TensorMetrics& /*metrics*/) {}
 };
 
@@ -103,7 +104,7 @@ class TeeSink : public MetricSink {
   std::vector<MetricSink*> sinks_;
 };
 
-/// Appends one JSON object a line to a file, whole or not at all and at once (AppendFile):
+/// Appends one JSON object per line to a file. Each line is written at once, and whole or not at all (AppendFile):
 ///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu or
 ///   mfu_rough)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
@@ -113,7 +114,7 @@ class TeeSink : public MetricSink {
 ///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}
 class JsonLinesSink : public MetricSink {
  public:
-  /// Opens for appending. Throws Error (a runtime failure) when it cannot; so do writes.
+  /// Opens the file for appending. Throws Error (a runtime failure) when that fails. Failed writes throw the same.
   JsonLinesSink(FileSystem& files, const std::filesystem::path& path);
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
@@ -128,17 +129,18 @@ class JsonLinesSink : public MetricSink {
 /// The lines of a metrics file up to a step.
 struct MetricsUpTo {
   std::string text = {};
-  int64_t later = 0;  ///< Records of later steps.
-  bool torn = false;  ///< The last line is no whole one: a kill, or a process that is writing it.
+  int64_t later = 0;  ///< Number of records that count as later.
+  bool torn = false;  ///< The last line is incomplete: its writer was killed, or is still writing it.
 };
 
-/// Reads them; none where there is no file. With `evaluation_pending` the record of the evaluation at `step` is a later
-/// one, as that of the run's end always is. Throws Error naming the line when one that is whole is damaged.
+/// Reads the lines up to `step`; none where there is no file. The record of the run's end always counts as later. With
+/// `evaluation_pending` so does the record of the evaluation at `step`. Throws Error naming the line when a complete
+/// line is damaged.
 MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending = false);
 
-/// Drops the records after `step`, that of the run's end, and a last line torn by a kill from a metrics file,
-/// atomically: a run resumed at `step` writes those again. A missing file is fine. Whether a line was torn. Throws
-/// Error as ReadMetricsUpTo does.
+/// Drops from a metrics file, atomically, what a run that is resumed at `step` writes again: the records that count as
+/// later (see ReadMetricsUpTo) and an incomplete last line. A missing file is fine. Returns whether the last line was
+/// incomplete. Throws Error as ReadMetricsUpTo does.
 bool TruncateMetrics(const std::filesystem::path& path, int64_t step, bool evaluation_pending = false);
 
 }  // namespace twofour::train

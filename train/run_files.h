@@ -10,7 +10,7 @@
 
 namespace twofour::train {
 
-/// Where everything of a run lies within its folder.
+/// The paths of a run's files in its folder.
 struct RunFiles {
   static constexpr std::string_view kEventFilePrefix = "events.out.tfevents.";
 
@@ -23,14 +23,14 @@ struct RunFiles {
   /// The folder of TensorBoard's event files, one for each time the run was begun or resumed: see NextEventFile.
   std::filesystem::path event_files() const { return folder; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints"; }
-  std::filesystem::path model() const { return folder / "model.safetensors"; }  ///< Once the run is done.
-  /// Where the final model of a run that was done at `step` is put when it is gone on with: model-step-N.safetensors,
-  /// or with a number after N, which no file has yet.
+  std::filesystem::path model() const { return folder / "model.safetensors"; }  ///< Exists once the run is done.
+  /// Where the final model of a run that ended at `step` is set aside when the run is continued:
+  /// model-step-N.safetensors, with a number after N where that name is taken.
   std::filesystem::path FreeModelOfStep(FileSystem& files, int64_t step) const;
-  /// Those that were put there for later steps.
+  /// The set-aside models of steps after `step`.
   std::vector<std::filesystem::path> ModelsSetAsideAfter(FileSystem& files, int64_t step) const;
 
-  /// Whether a run's folder may hold something of this name that the run has made, and no one else.
+  /// Whether something of this name in a run's folder was made by the run, and not by anybody else.
   static bool IsOwn(const std::string& name);
 };
 

@@ -17,58 +17,58 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The path without links, and from the root on: the working folder may be renamed or another one later.
+/// The absolute path without links, because the working folder may be renamed or changed later.
 fs::path Resolved(const fs::path& path) {
   std::error_code ignored;
   const fs::path resolved = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
   return resolved.empty() ? path : resolved;
 }
 
-/// Whether `path` is `folder` or lies in it; both without links.
+/// Whether `path` is `folder` or lies in it. Neither may contain links.
 bool LiesIn(const fs::path& path, const fs::path& folder) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
 }
 
-/// Empty where there is none any more.
+/// Empty where the working folder no longer exists.
 fs::path WorkingFolder() {
   std::error_code ignored;
   return fs::canonical(".", ignored);
 }
 
-/// Where a new folder for `target` is made: beside it, or within it when that has to stay where it is.
+/// Where a new folder for `target` is made: beside `target`, or within it when `target` cannot be renamed.
 fs::path TemporaryFor(const fs::path& target, bool stays) { return TemporaryPathFor(stays ? target / "run" : target); }
 
-/// Whether a name is that of such a folder of any process.
+/// Whether `name` is that of such a folder, whichever process made it.
 bool IsTemporaryOf(const fs::path& temporary, const std::string& name) {
   const std::string own = temporary.filename().string();
   const std::string prefix = own.substr(0, own.rfind('-') + 1);  // ".NAME.tmp-" of ".NAME.tmp-PID".
   return name.starts_with(prefix) && name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
 }
 
-/// Whether a folder holds nothing but what killed processes left that were making a run's folder of it.
+/// Whether a folder holds nothing but temporary folders, which killed processes left.
 bool IsAsGoodAsEmpty(FileSystem& files, const fs::path& folder) {
   const fs::path temporary = TemporaryFor(folder, /*stays=*/true);
   return std::ranges::all_of(files.ListDirectory(folder),
                              [&](const std::string& name) { return IsTemporaryOf(temporary, name); });
 }
 
-/// What a folder holds that is not of a run.
+/// The names in a folder that do not belong to a run.
 std::vector<std::string> NotOfARun(FileSystem& files, const fs::path& folder) {
   std::vector<std::string> names = files.ListDirectory(folder);
   std::erase_if(names, RunFiles::IsOwn);
   return names;
 }
 
-/// "NAME.replaced" beside a folder, or with a number after it, which nothing has yet.
+/// "NAME.replaced" beside a folder, with a number after it where that name is taken.
 fs::path FreePathForReplaced(FileSystem& files, const fs::path& folder) {
   fs::path path = fs::path(folder) += ".replaced";
   for (int number = 2; files.Exists(path); ++number) path = fmt::format("{}.replaced-{}", folder.string(), number);
   return path;
 }
 
-/// Removes what processes that were killed while they made this folder left: whose lock nobody holds any more. An old
-/// run that such a process had put aside (see ReplaceDirectory) is not among it, nor one that it had replaced and that
-/// still holds what is not the run's.
+/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Keeps an old
+/// run that such a process had put aside (see ReplaceDirectory), and a replaced run that still holds entries that are
+/// not its own.
 void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
   for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
     const fs::path path = temporary.parent_path() / name;
@@ -129,16 +129,16 @@ void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_e
 RunFolder RunFolder::Prepare(FileSystem& files, const fs::path& path, const std::string& config_text,
                              IfExists if_exists, const Fill& fill) {
   CheckFree(files, path, if_exists);
-  const fs::path target = Resolved(path);  // What a link points to is replaced, not the link.
+  const fs::path target = Resolved(path);  // What a link points to is replaced, not the link itself.
   const bool exists = files.Exists(target);
   const bool stays = exists && (WorkingFolder() == target || !files.CanGiveAway(target));
   if (!exists) files.CreateDirectories(target.parent_path());
   const fs::path temporary = TemporaryFor(target, stays);
   RemoveLeftOver(files, temporary);
-  // What was left within it by a process that found that it had to stay where it is.
+  // An earlier process, for which it could not be renamed, may have left something within it.
   if (exists && !stays) RemoveLeftOver(files, TemporaryFor(target, /*stays=*/true));
   try {
-    // Of a killed process that had our number.
+    // Left by a killed process that had our process number.
     if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
       MoveDirectory(files, temporary, FreePathForReplaced(files, target));
     }
@@ -182,7 +182,7 @@ void RunFolder::TakePlace() {
   const fs::path left = std::exchange(temporary_, {});
   old_lock_.reset();
   paths_ = {given_};
-  // The old run goes only now that the new one stands in its place.
+  // The old run is removed only now, after the new one has taken its place.
   if (stays_) RemoveOld(left);
   if (!old.empty()) RemoveOld(old);
 }
@@ -222,7 +222,7 @@ bool RunFolder::CarryOver(const fs::path& old) {
     MoveDirectory(*files_, old, named);
     place = named;
   } catch (const Error&) {
-    // It stays where it is.
+    // Then it stays where it is.
   }
   notes_.push_back(
       fmt::format("{}: the run that was replaced lies there, with what is not of it and could not be kept "
@@ -244,8 +244,8 @@ RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
   }
   RunFolder opened(files, path);
   opened.NoteLackOfLock(path);
-  // Of processes that were killed while they wrote, but for what checkpoints/ holds: see PrepareToResume. Nobody else
-  // works here now.
+  // Remove what processes that were killed left unfinished; nobody else works here now. PrepareToResume does the same
+  // for checkpoints/.
   for (const std::string& name : files.ListDirectory(path)) {
     if (IsTemporaryName(name)) files.RemoveAll(path / name);
   }

@@ -12,64 +12,64 @@
 
 namespace twofour::train {
 
-/// The folder that one run writes: the files of RunFiles. Held by one process at a time, where the file system has
-/// locks.
+/// The folder that one run writes, with the files of RunFiles. One process at a time holds it, where the file system
+/// has locks.
 class RunFolder {
  public:
   enum class IfExists { kFail, kOverwrite };
 
   /// Throws the Error that Prepare would throw because of what is at `path`.
   static void CheckFree(FileSystem& files, const std::filesystem::path& path, IfExists if_exists);
-  /// Writes what a new folder holds beside its config, into the folder that will be renamed to its place.
+  /// Writes all files of a new folder but its config. `paths` lie in the folder that will later be renamed to its
+  /// place.
   using Fill = std::function<void(const RunFiles& paths)>;
 
-  /// Makes a new folder that holds the config and what `fill` writes, under a temporary name. TakePlace gives it its
-  /// own, and one that never gets that far is removed. Until then nothing is changed at `path`, and a run that lies
-  /// there is held, so that nobody goes on with it.
-  /// Throws Error when `path` holds anything; with kOverwrite it may be a run's folder, and one that is no run's (has
-  /// no config.pbtxt) is still an Error.
+  /// Makes a new folder under a temporary name, with the config and what `fill` writes. TakePlace gives it its final
+  /// name. If TakePlace is never called, the new folder is removed. Until then nothing changes at `path`, and a run
+  /// that lies there stays locked, so that nobody continues it. Throws Error when `path` holds anything. With
+  /// kOverwrite it may be a run's folder; a folder without config.pbtxt or .lock is no run's and still an Error.
   static RunFolder Prepare(FileSystem& files, const std::filesystem::path& path, const std::string& config_text,
                            IfExists if_exists, const Fill& fill = {});
-  /// Prepare and TakePlace.
+  /// Prepare, then TakePlace.
   static RunFolder Create(FileSystem& files, const std::filesystem::path& path, const std::string& config_text,
                           IfExists if_exists, const Fill& fill = {});
-  /// Opens the folder of a run to go on with it. Throws Error when there is none or another process works in it.
+  /// Opens the folder of a run to continue it. Throws Error when there is none or another process works in it.
   static RunFolder Open(FileSystem& files, const std::filesystem::path& path);
 
   ~RunFolder();
   RunFolder(RunFolder&& other) noexcept;
   RunFolder& operator=(RunFolder&&) = delete;
 
-  /// Whether this one stands aside for the run that it is to replace.
+  /// Whether this folder still has to replace an earlier run.
   bool is_waiting() const { return old_lock_.has_value(); }
-  /// Puts what Prepare has made in its place, in one step: a folder without config is never seen. The exception is an
-  /// old folder that has to stay where it is (a mount point, the working folder, one in a parent that may not be
-  /// written to): its contents are exchanged, and a process that is killed meanwhile leaves it without config. Whatever
-  /// fails, the old run or the new one has the name. Throws Error.
+  /// Puts what Prepare has made in its place in one step, so that nobody sees a folder without config. The exception is
+  /// an old folder that cannot be renamed (a mount point, the working folder, one in a parent that may not be written
+  /// to): its contents are exchanged, and a process that is killed meanwhile leaves it without config. Whatever fails,
+  /// the name belongs to the old run or to the new one. Throws Error.
   void TakePlace();
 
   const RunFiles& paths() const { return paths_; }
-  /// What there is to say about it: that it is not locked, what in the folder of the run that was replaced was not the
-  /// run's (see RunFiles::IsOwn) and so is kept in the new one, and what could not be kept there, or not be removed.
+  /// Notes for the user: that the folder is not locked; which entries of the replaced run's folder did not belong to
+  /// that run (see RunFiles::IsOwn) and so are kept in the new one; what could not be kept there, or not be removed.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  /// Takes its lock.
+  /// Takes the folder's lock.
   RunFolder(FileSystem& files, std::filesystem::path path);
   void NoteLackOfLock(const std::filesystem::path& path);
   void NoteKept(const std::vector<std::string>& names);
   void RemoveOld(const std::filesystem::path& old);
-  /// Moves what is not the old run's into the new one's folder. Whether nothing of it is left.
+  /// Moves what does not belong to the old run into the new one's folder. Returns whether all of it was moved.
   bool CarryOver(const std::filesystem::path& old);
 
   FileSystem* files_;
   RunFiles paths_;
   std::vector<std::string> notes_;
   FolderLock lock_;
-  std::filesystem::path temporary_;       // Where it lies until it takes its place; empty from then on.
-  std::filesystem::path given_, target_;  // Its place, as it was given and without links.
-  bool stays_ = false;                    // The folder at target_ has to stay where it is.
-  std::optional<FolderLock> old_lock_;    // Of the run that it is to replace.
+  std::filesystem::path temporary_;       // Where it lies until TakePlace; empty from then on.
+  std::filesystem::path given_, target_;  // Its final path: as given, and without links.
+  bool stays_ = false;                    // The folder at target_ cannot be renamed.
+  std::optional<FolderLock> old_lock_;    // The lock of the run that it is to replace.
 };
 
 }  // namespace twofour::train

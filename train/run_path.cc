@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The path from the root on, through the links that it names. The shell knows through which its user went to the
+/// The absolute path; its links are kept. The shell's $PWD also keeps the links through which its user went to the
 /// working folder.
 fs::path FromRoot(const fs::path& path) {
   std::error_code ignored;
@@ -35,10 +35,10 @@ fs::path FolderPath(const std::string& argument) {
 std::optional<fs::path> RunOfCheckpoint(FileSystem& files, const fs::path& checkpoint) {
   std::error_code ignored;
   fs::path given = FromRoot(checkpoint);
-  if (!fs::equivalent(given, checkpoint, ignored)) given = fs::absolute(checkpoint, ignored);  // "link/..".
+  if (!fs::equivalent(given, checkpoint, ignored)) given = fs::absolute(checkpoint, ignored);  // E.g. "link/..".
   const fs::path resolved = fs::weakly_canonical(given, ignored);
-  // checkpoints/ may be a link to another disk: the folder is the one that the path leads through. Unless the
-  // checkpoint is itself a link, to one of another run.
+  // checkpoints/ may be a link to another disk, so the run's folder is taken from the path as given. The exception is a
+  // checkpoint that is itself a link to one of another run.
   const fs::path folder = given.parent_path();
   if (folder.filename() == RunFiles{}.checkpoints().filename() &&
       fs::weakly_canonical(folder, ignored) == resolved.parent_path() &&
@@ -54,7 +54,7 @@ RunPath FindRun(const std::string& option, const std::string& argument) {
   fs::path path = FolderPath(argument);
   path = CheckpointStore::FollowNamingFile(files, path).value_or(path);
   if (files.Exists(path / CheckpointStore::kStateFile)) {
-    // DIR/checkpoints/step-N, through the links "best" and "last" and from within the run's folder as well.
+    // DIR/checkpoints/step-N; the links "best" and "last" and paths from within the run's folder work, too.
     const std::optional<fs::path> folder = RunOfCheckpoint(files, path);
     if (!folder) {
       throw Error(

@@ -8,23 +8,23 @@
 
 namespace twofour::train {
 
-/// "runs/a/" as "runs/a": tab completion adds the slash.
+/// Returns "runs/a" for "runs/a/", because tab completion adds the slash.
 std::filesystem::path FolderPath(const std::string& argument);
 
-/// A run's folder, and the checkpoint in it that is meant: the newest one, or the one named. None: the run was stopped
-/// before its first.
+/// A run's folder, and a checkpoint in it: the one that was named, or else the newest. No checkpoint: the run was
+/// stopped before its first one.
 struct RunPath {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> checkpoint;
   bool names_checkpoint = false;
 };
 
-/// The folder of the run that a checkpoint's folder (or a link to one) belongs to, without links; nothing where it lies
-/// in none.
+/// The folder, without links, of the run that a checkpoint's folder (or a link to one) belongs to. Nothing where it
+/// belongs to no run.
 std::optional<std::filesystem::path> RunOfCheckpoint(FileSystem& files, const std::filesystem::path& checkpoint);
 
-/// Finds out what `argument` to `option` ("--resume") names: a run's folder or a checkpoint within one. Throws Error
-/// when it is neither.
+/// Finds out what the `argument` of `option` ("--resume") names: a run's folder or a checkpoint within one. Throws
+/// Error when it is neither.
 RunPath FindRun(const std::string& option, const std::string& argument);
 
 }  // namespace twofour::train

@@ -12,7 +12,7 @@
 namespace twofour::train {
 namespace {
 
-/// Parameters are f32; buffers and the states of optimizers take the others.
+/// Parameters are f32; buffers and optimizer states use the other types, too.
 bool IsOfModels(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kI32 || dtype == DType::kBool;
 }

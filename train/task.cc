@@ -3,7 +3,7 @@
 namespace twofour::train {
 namespace {
 
-/// No std::exception: nobody on the way is to take it for a failure.
+/// Not a std::exception, so that nobody on the way takes it for a failure.
 struct EvaluationStopped {};
 
 }  // namespace

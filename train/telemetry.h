@@ -16,20 +16,20 @@
 
 namespace twofour::train {
 
-/// Measures what there is to know of a model's layers in a step: what their masks keep, how dense their inputs are,
-/// what share of the gradient falls on masked weights. It observes the forward passes of steps that are measured, and
-/// no others.
+/// Measures a model's layers during a step: what their masks keep, how dense their inputs are, and what share of the
+/// gradient falls on masked weights. It only observes the forward passes of steps that it measures.
 class Telemetry : public nn::StepHook, private nn::ForwardObserver {
  public:
-  /// Measures every `every_steps`-th step; none where it is 0. The model must live on and stay swapped as it is.
+  /// Measures every `every_steps`-th step; 0 measures none. The model must outlive this object, and none of its layers
+  /// may be swapped meanwhile.
   Telemetry(nn::Module& model, int64_t every_steps);
 
   void BeforeStep(const nn::StepContext& step) override;
-  /// To be called before anything drops the gradients of masked weights.
+  /// Must be called before anything drops the gradients of masked weights.
   void AfterBackward(const nn::StepContext& step) override;
 
-  /// Hands the measurements of the step that was made last to `sink`, as of `step`. Masks are refreshed for it, so
-  /// that flip rates are those of the step just made.
+  /// Hands the measurements of the last step to `sink`, under the number `step`. This refreshes the masks, so that the
+  /// flip rates are those of that step.
   void Record(int64_t step, MetricSink& sink) const;
 
  private:
@@ -39,8 +39,8 @@ class Telemetry : public nn::StepHook, private nn::ForwardObserver {
   int64_t every_steps_;
   std::vector<nn::NamedSemiSparseLinear> layers_;
   std::vector<std::pair<std::string, const nn::Mlp*>> mlps_;
-  std::map<const nn::Module*, std::optional<double>> densities_;  // Of the linears that it looks at.
-  std::vector<double> masked_gradient_shares_;                    // Of each of layers_.
+  std::map<const nn::Module*, std::optional<double>> densities_;  // For each linear that is observed.
+  std::vector<double> masked_gradient_shares_;                    // For each of layers_.
   std::optional<nn::ForwardObserverScope> observing_;
 };
 

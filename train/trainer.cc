@@ -90,15 +90,15 @@ bool Trainer::Run() {
   try {
     RequireFinite(parameters_);
   } catch (const Error& error) {
-    // No checkpoint is recommended: whatever the weights were restored from is as bad.
+    // The message names no checkpoint: the one that the weights were restored from is as bad.
     throw Error(fmt::format("before step {}: {}", step, error.what()), error.kind());
   }
   try {
     stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
-    // The best of the evaluations to come takes the place of one whose checkpoint is gone.
+    // If the checkpoint of the best step is gone, a later evaluation becomes the best.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
-    // Where the evaluation that it begins with is stopped, there is nothing to save.
+    // If the evaluation before the first step is stopped, there is nothing to save.
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
       if (!first_evaluation_) return false;
@@ -229,7 +229,7 @@ void Trainer::EvaluateAndSaveBest() {
     return;
   }
   Record(*metrics);
-  if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // What was saved still waits for it.
+  if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // The saved one is marked as pending.
   Count(*metrics, state_.best_evaluation);
   if (IsDue(options_.eval_every_steps)) Count(*metrics, state_.best_scheduled);
   if (options_.save_best && (state_.best_step == 0 || metrics->loss < state_.best_loss)) {
@@ -240,7 +240,7 @@ void Trainer::EvaluateAndSaveBest() {
 }
 
 void Trainer::SaveCheckpoint() {
-  RecordFirstEvaluation();  // Of a run without steps.
+  RecordFirstEvaluation();  // For a run without steps.
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
   BeforeWriting();
   const Stage before = std::exchange(stage_, Stage::kSaving);
@@ -251,7 +251,7 @@ void Trainer::SaveCheckpoint() {
 
 void Trainer::BeforeWriting() {
   if (!services_.before_writing) return;
-  const Stage before = std::exchange(stage_, Stage::kSaving);  // What it throws leaves nothing to be saved to.
+  const Stage before = std::exchange(stage_, Stage::kSaving);  // If it throws, there is nowhere to save to.
   services_.before_writing();
   services_.before_writing = nullptr;
   stage_ = before;
@@ -265,7 +265,8 @@ std::string Trainer::SaveAfterFailure() {
       state_.evaluation_pending |= stage_ == Stage::kEvaluating;
       SaveCheckpoint();
     }
-    // As long as nothing was written, the folder may be one that goes again: what the run began with stays.
+    // Until something has been written, the new folder may be removed again, so the message names the checkpoint that
+    // the run began with.
     const bool began = !services_.before_writing || restored_from_.empty();
     const auto newest = began ? services_.checkpoints->Newest() : std::optional<std::filesystem::path>(restored_from_);
     return newest ? fmt::format("; the last checkpoint is {}", newest->string()) : "; there is no checkpoint yet";

@@ -43,79 +43,82 @@ struct TrainerOptions {
   bool peak_is_rough = false;  ///< See PeakFlops::sure.
 };
 
-/// What the trainer works with besides the model; none is owned.
+/// What the trainer uses besides the model. It owns none of them.
 struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
   const Clock* clock = &Clock::Default();
-  /// Called once, before the first record or checkpoint of Run() is written. What goes on with an earlier run, or takes
-  /// its place, changes that run's files here and not before, so that a start which fails at once changes nothing: the
-  /// record of an evaluation before the first step waits for that step, too. Where it throws, nothing is written.
+  /// Called once, before Run() writes its first record or checkpoint. A caller that continues or replaces an earlier
+  /// run changes that run's files here and not before, so that a start which fails at once changes nothing. For the
+  /// same reason the record of an evaluation before the first step is written only after that step. If this throws,
+  /// nothing is written.
   std::function<void()> before_writing = {};
-  /// Called around each step, in this order, behind what the trainer does itself for layers with masks.
+  /// Called around each step, in this order, after the trainer's own hooks (telemetry and layers with masks).
   std::vector<nn::StepHook*> hooks = {};
-  /// Looked at after every step and before every batch of an evaluation: true ends the run there, with a checkpoint. A
-  /// run that goes on from it begins with the evaluation that was not made to its end. One that was to be made before
-  /// the first step leaves no checkpoint, and nothing is written.
+  /// Checked after every step and before every batch of an evaluation. True ends the run there, with a checkpoint. A
+  /// run that continues from it begins with the unfinished evaluation. If it ends the evaluation before the first step,
+  /// there is no checkpoint, and nothing is written.
   const std::atomic<bool>* stop = nullptr;
 };
 
-/// The training loop, whatever the task. A run is a pure function of task, optimizer and options; one that is restored
-/// from a checkpoint goes on to the same bits.
+/// The training loop for any task. A run is a pure function of task, optimizer and options. One that is restored from a
+/// checkpoint reaches the same bits as one that was never interrupted.
 class Trainer {
  public:
   /// Nothing is owned or copied. Throws Error on an option out of range.
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
 
-  /// Goes on from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's; nothing has
-  /// been changed then.
+  /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's or beyond
+  /// the last step. Then nothing has been changed.
   void Restore(const CheckpointData& data, const std::string& source);
 
-  /// Trains to the last step, or until an early stop. False when it was stopped before by the caller. A best step that
-  /// is not among the checkpoints any more is forgotten: the best of those to come takes its place. Throws Error that
+  /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best
+  /// step whose checkpoint no longer exists is forgotten, and a later evaluation becomes the best. Throws Error that
   /// names the step and the last checkpoint when anything fails. Where the failure left the state of the last step
-  /// whole (a batch or an evaluation could not be read, there was no memory), a checkpoint of it is written first, as
-  /// Restore and Run go on from. A loss, gradient or weight that is not finite is a runtime failure that names the
-  /// parameter or gradient. Then no checkpoint is written: the same step would fail again, whatever the learning rate.
+  /// whole (a batch or an evaluation could not be read, there was no memory), it first writes a checkpoint, from which
+  /// Restore and Run can continue. A loss, gradient or weight that is not finite is a runtime failure that names the
+  /// parameter or gradient. Then it writes no checkpoint, because the same step would fail again with any learning
+  /// rate.
   bool Run();
 
-  /// The model as it stands, over all evaluation data.
+  /// Evaluates the model as it is now on all evaluation data.
   EvalMetrics Evaluate() { return *EvaluateUnless(nullptr); }
 
   const TrainerState& state() const { return state_; }
-  /// Whether no step is left to be made.
+  /// Whether no step is left.
   bool Finished() const { return state_.step >= options_.steps || StoppedEarly(); }
-  /// Whether the run ends before its last step, for too many evaluations without gain.
+  /// Whether the run ends before its last step, because of too many evaluations without gain.
   bool StoppedEarly() const;
-  /// The loss of the last evaluation that was made since this object was; none before the first.
+  /// The loss of the last evaluation that this object has made in Run(); nothing before the first.
   std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
 
  private:
-  /// What is under way, and so whether the weights and the optimizer are those after state_.step, and all is recorded.
+  /// What is under way. It tells whether weights and optimizer are those after state_.step, and whether that step is
+  /// fully recorded.
   enum class Stage {
-    kBetweenUpdates,  ///< They are. Gradients may be computed.
-    kUpdating,        ///< They may be something in between, or not finite.
-    kRecording,       ///< They are, but records of the step are missing.
-    kEvaluating,      ///< They are, but the step's evaluation is missing.
-    kSaving,          ///< They are, but the disk is at fault.
+    kBetweenUpdates,  ///< Both are true. Gradients may be half computed.
+    kUpdating,        ///< Weights and optimizer may be something in between, or not finite.
+    kRecording,       ///< They are those of the step, but its records are missing.
+    kEvaluating,      ///< They are those of the step, but its evaluation is missing.
+    kSaving,          ///< They are those of the step; what fails here is writing.
   };
 
   void Step();
   double AccumulateGradients();
   void Record(const nn::StepContext& step, double loss, double grad_norm);
-  /// Calls one of a StepHook's functions on all of them.
+  /// Calls this function of all hooks.
   void CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step);
   void RecordTensors();
   std::optional<EvalMetrics> EvaluateUnless(const std::atomic<bool>* stop);
-  /// Evaluate, where it is an error if the loss is not finite. Nothing when it was stopped.
+  /// Evaluates, and throws Error if the loss is not finite. Returns nothing when it was stopped.
   std::optional<EvalMetrics> EvaluateFinite();
   void Record(const EvalMetrics& metrics);
   void RecordFirstEvaluation();
   void EvaluateAndSaveBest();
   void SaveCheckpoint();
   void BeforeWriting();
-  /// Saves the state after a failure where that can be done. What to add to the failure's message.
+  /// Saves the state after a failure where that is possible. Returns what to add to the failure's message.
   std::string SaveAfterFailure();
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
@@ -130,12 +133,12 @@ class Trainer {
   std::vector<Tensor> parameter_tensors_;
   Telemetry telemetry_;
   nn::SparseTraining sparse_;
-  std::vector<nn::StepHook*> hooks_;  // Those two and the caller's.
+  std::vector<nn::StepHook*> hooks_;  // &telemetry_, &sparse_ and the caller's.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   int64_t saved_step_ = -1;
   std::string restored_from_;
-  std::optional<EvalMetrics> first_evaluation_;  // Made before the first step, until that has been made.
+  std::optional<EvalMetrics> first_evaluation_;  // The evaluation before the first step, until that step is done.
   std::optional<double> last_evaluation_loss_;
   double training_seconds_ = 0;  // Since the last train record.
   int64_t training_units_ = 0;   // Likewise.

@@ -14,7 +14,7 @@
 namespace twofour {
 namespace {
 
-/// `what` reads on from "cannot".
+/// `what` continues a sentence that begins with "cannot".
 [[noreturn]] void Throw(const std::string& what, int error) {
   throw Error(fmt::format("cannot {}: {}", what, std::generic_category().message(error)), ErrorKind::kRuntimeFailure);
 }
@@ -31,7 +31,7 @@ int WriteAll(int descriptor, std::string_view bytes) {
   return 0;
 }
 
-/// Where the next record will begin; -1 for what has no size, such as a device.
+/// Where the next record will begin; -1 for something without a size, such as a device.
 off_t EndOf(int descriptor) {
   struct stat status {};
   return ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : -1;

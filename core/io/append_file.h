@@ -6,9 +6,9 @@
 
 namespace twofour {
 
-/// A file that is open for appending records (see FileSystem::OpenForAppending). It holds whole records at any time,
-/// except for one that a kill has torn: where the disk is full, or a limit or a fault is met in the middle of a record,
-/// what was written of it is taken back.
+/// A file that is open for appending records (see FileSystem::OpenForAppending). It always holds whole records, except
+/// for one that a kill has torn: where a write fails in the middle of a record (the disk is full, or a limit is
+/// reached), what was written of it is removed again.
 class AppendFile {
  public:
   AppendFile() = default;
@@ -16,8 +16,8 @@ class AppendFile {
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  /// Hands a record to the operating system at once: no kill of this process loses it afterwards. Throws Error
-  /// (a runtime failure) when it cannot be written.
+  /// Hands a record to the operating system at once, so that no later kill of this process loses it. Throws Error (a
+  /// runtime failure) when it cannot be written.
   virtual void Append(std::string_view record) = 0;
 };
 

@@ -36,7 +36,7 @@ constexpr Tables MakeTables() {
 constexpr Tables kTables = MakeTables();
 
 #if defined(__x86_64__)
-/// By the processor's own instruction, which computes this very polynomial.
+/// Uses the processor's own instruction, which computes this polynomial.
 __attribute__((target("sse4.2"))) uint32_t Crc32cBySse42(std::span<const std::byte> bytes, uint32_t before) {
   uint64_t crc = ~before;
   for (; bytes.size() >= sizeof(uint64_t); bytes = bytes.subspan(sizeof(uint64_t))) {

@@ -7,7 +7,7 @@
 
 namespace twofour {
 
-/// What a file holds, in a few bytes: files that differ here hold different things.
+/// Stands for a file's contents in a few bytes. Files with different checksums have different contents.
 struct FileChecksum {
   uint64_t bytes = 0;
   uint32_t crc32c = 0;

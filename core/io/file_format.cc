@@ -46,10 +46,11 @@ std::string_view AsText(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Four letters alone might be the name of a table's first column: a page's header follows them.
+/// The four letters alone might be the name of a table's first column, so the first byte of a page's header must
+/// follow.
 bool IsParquet(std::string_view text) { return text.starts_with("PAR1\x15"); }
 
-/// A 64-bit length of at most 100 MB, then a JSON object.
+/// A 64-bit length below 2^32, then a JSON object.
 bool IsSafetensors(std::string_view text) {
   if (text.size() < 10 || text[8] != '{' || text.substr(4, 4) != "\0\0\0\0"sv) return false;
   return text[9] == '"' || text[9] == '}' || text[9] == ' ';
@@ -61,7 +62,7 @@ bool IsPickle(std::string_view text) {
          text.substr(8, 3) == "\0\0\0"sv;
 }
 
-/// Whether the text begins with `tag`, in letters of either size, behind blanks and a byte-order mark.
+/// Whether the text begins with `tag`, in upper or lower case, after a byte-order mark and blanks.
 bool BeginsLikeMarkup(std::string_view text, std::string_view tag) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());

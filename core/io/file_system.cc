@@ -23,7 +23,7 @@ using Pieces = FileSystem::Pieces;
 
 std::string ReasonOf(int error) { return std::generic_category().message(error); }
 
-/// `what` reads on from "cannot": "write model.safetensors".
+/// `what` continues a sentence that begins with "cannot", such as "write".
 [[noreturn]] void ThrowReading(std::string_view what, const Path& path, std::string_view reason) {
   throw Error(fmt::format("cannot {} {}: {}", what, path.string(), reason), ErrorKind::kInvalidInput);
 }
@@ -31,7 +31,7 @@ std::string ReasonOf(int error) { return std::generic_category().message(error);
   throw Error(fmt::format("cannot {} {}: {}", what, path.string(), reason), ErrorKind::kRuntimeFailure);
 }
 
-/// Closes a descriptor that was only read from, whose close() has nothing left to report.
+/// Closes a descriptor that was only read from, so that close() has nothing to report.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -48,7 +48,7 @@ class Descriptor {
 
 /// open(2), repeated while signals interrupt it.
 int Open(const Path& path, int flags) {
-  constexpr mode_t kReadWriteForAll = 0666;  // Less what the umask takes away.
+  constexpr mode_t kReadWriteForAll = 0666;  // The umask takes some of these away.
   int fd = -1;
   do {
     fd = ::open(path.c_str(), flags | O_CLOEXEC, kReadWriteForAll);
@@ -89,7 +89,7 @@ class PosixFileSystem final : public FileSystem {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) ThrowWriting("create directory", path, error.message());
-    // A link to a directory is as good as one; any other thing of this name is not.
+    // A link to a directory is fine; anything else of this name is not.
     if (!std::filesystem::is_directory(path, error)) {
       ThrowWriting("create directory", path, ReasonOf(ENOTDIR));
     }
@@ -105,7 +105,7 @@ class PosixFileSystem final : public FileSystem {
     // Linux has closed the descriptor even when close() reports EINTR, and all data was synced before.
     if (::close(fd) != 0 && errno != EINTR && error == 0) error = errno;
     if (error != 0) {
-      if (is_regular) ::unlink(path.c_str());  // A device such as /dev/full is not ours to remove.
+      if (is_regular) ::unlink(path.c_str());  // Do not remove a device such as /dev/full.
       ThrowWriting("write", path, ReasonOf(error));
     }
   }
@@ -144,13 +144,13 @@ class PosixFileSystem final : public FileSystem {
   bool CanGiveAway(const Path& directory) override {
     std::error_code error;
     const Path path = std::filesystem::canonical(directory, error);
-    if (error) return true;  // Whoever tries will see.
+    if (error) return true;  // A later attempt to rename it will report the error.
     if (path == path.root_path()) return false;
     struct statx status {};
     if (::statx(AT_FDCWD, path.c_str(), 0, 0, &status) == 0 &&
         (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
       if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return false;
-    } else {  // A kernel before 5.8, which tells a mount point by the device alone.
+    } else {  // A kernel before 5.8, where only the device shows a mount point.
       struct stat own {};
       struct stat parent {};
       if (::stat(path.c_str(), &own) == 0 && ::stat(ParentOf(path).c_str(), &parent) == 0 &&
@@ -175,7 +175,7 @@ class PosixFileSystem final : public FileSystem {
 
   bool ReplaceSymlink(const Path& link, const Path& target) override {
     const Path temporary = TemporaryPathFor(link);
-    ::unlink(temporary.c_str());  // Left behind by a killed process that had our number.
+    ::unlink(temporary.c_str());  // Left behind by a killed process that had our process number.
     if (::symlink(target.c_str(), temporary.c_str()) != 0) {
       const int error = errno;
       // FAT says EPERM, network and user-space file systems one of the others.
@@ -256,7 +256,7 @@ Path TemporaryPathFor(const Path& path) {
 void RemoveAfterFailure(FileSystem& file_system, const Path& path) noexcept {
   try {
     file_system.RemoveAll(path);
-  } catch (...) {  // Whatever it is, it must not take the place of the failure that is being reported.
+  } catch (...) {  // It must not take the place of the failure that is being reported.
   }
 }
 

@@ -16,7 +16,7 @@
 namespace twofour {
 
 /// The file operations that checkpoints, logs and data sets need, behind an interface so that tests can make them
-/// fail. Reading what is not there or not readable is ErrorKind::kInvalidInput; failing to write is
+/// fail. A path that is missing or cannot be read is ErrorKind::kInvalidInput; a failed write is
 /// ErrorKind::kRuntimeFailure. Messages name the operation, the path and the system's reason.
 class FileSystem {
  public:
@@ -40,29 +40,30 @@ class FileSystem {
   /// Atomically renames, replacing `to` if it is there, and waits until the change is on the disk.
   virtual void Rename(const Path& from, const Path& to) = 0;
   /// Swaps what two names stand for in one step, so that neither is missing at any moment, and waits until the change
-  /// is on the disk. False, with nothing changed, where the file system cannot do so.
+  /// is on the disk. Returns false, and changes nothing, where the file system cannot do so.
   virtual bool Exchange(const Path& one, const Path& other) = 0;
-  /// As Rename, of a directory to a name that is free. False, with nothing changed, where the file system renames files
-  /// only: a directory in a lower layer of an overlay, as those that come with a container's image. See MoveDirectory.
+  /// Like Rename, for a directory and a name that is free. Returns false, and changes nothing, where the file system
+  /// can rename files only. An example is a directory in a lower layer of an overlay, such as a container's image. See
+  /// MoveDirectory.
   virtual bool RenameDirectory(const Path& from, const Path& to) = 0;
-  /// Whether the name of this directory, which is there, can be given to another one: not that of a mount point, nor
-  /// in a parent that may not be written to.
+  /// Whether this existing directory can be renamed, so that another one can take its name. False for a mount point,
+  /// and in a parent that may not be written to.
   virtual bool CanGiveAway(const Path& directory) = 0;
   /// Waits until the names in a directory (not the files' contents) are on the disk.
   virtual void SyncDirectory(const Path& path) = 0;
   /// Removes a file, a link (not what it points to) or a directory with all it holds. A missing path is fine.
   virtual void RemoveAll(const Path& path) = 0;
-  /// Makes `link` a symbolic link to `target`, atomically replacing a file or link that has this name. False, with
-  /// nothing changed, where the file system has no links.
+  /// Makes `link` a symbolic link to `target`, atomically replacing a file or link that has this name. Returns false,
+  /// and changes nothing, where the file system has no links.
   virtual bool ReplaceSymlink(const Path& link, const Path& target) = 0;
 
   /// True when the path, or what a link there points to, exists.
   virtual bool Exists(const Path& path) = 0;
   /// Names in a directory, without "." and "..", sorted bytewise.
   virtual std::vector<std::string> ListDirectory(const Path& path) = 0;
-  /// Opens a regular file for reading. One of more than `max_bytes` is an Error.
+  /// Opens a regular file for reading. A file of more than `max_bytes` is an Error.
   virtual std::unique_ptr<ReadableFile> OpenFile(const Path& path, uint64_t max_bytes) = 0;
-  /// The contents of a regular file, for small ones. One of more than `max_bytes` is an Error, thrown before anything
+  /// The contents of a regular file that is small. A file of more than `max_bytes` is an Error, thrown before anything
   /// is allocated.
   std::vector<std::byte> ReadFile(const Path& path, uint64_t max_bytes);
 
@@ -72,17 +73,17 @@ class FileSystem {
   virtual LockAttempt TryLock(const Path& path, LockKind kind, MakeFile make = MakeFile::kNo) = 0;
 };
 
-/// Writes a file such that readers, and a machine that loses power, see the previous contents or the new ones and
+/// Writes a file so that readers, and a machine that loses power, see either the previous contents or the new ones,
 /// never a mixture: writes ".NAME.tmp-PID" beside it, then renames. On failure the previous file is untouched and
 /// the temporary file is removed. Throws Error.
 void WriteFileAtomically(FileSystem& file_system, const std::filesystem::path& path, FileSystem::Pieces pieces);
 
-/// Removes what a failed operation left behind, as far as that works: the failure that led here is the one to report.
+/// Removes what a failed operation left behind. Ignores failures, because the first failure is the one to report.
 void RemoveAfterFailure(FileSystem& file_system, const std::filesystem::path& path) noexcept;
 
 /// The name of the temporary file that WriteFileAtomically and ReplaceSymlink use for `path` in this process.
 std::filesystem::path TemporaryPathFor(const std::filesystem::path& path);
-/// Whether a name in a directory looks like one of those, of any process.
+/// Whether a name in a directory looks like such a temporary file's, of any process.
 bool IsTemporaryName(std::string_view name);
 
 }  // namespace twofour

@@ -9,7 +9,8 @@
 namespace twofour {
 namespace {
 
-// Ordered by name to be read, so that many members are found fast; in the order of being set to be written.
+// Objects that are read are ordered by name, so that members are found fast. Objects that are written keep the order in
+// which members were set.
 using Read = nlohmann::json;
 using Written = nlohmann::ordered_json;
 using Invalid = Written::error_handler_t;
@@ -72,7 +73,7 @@ std::optional<JsonDocument> JsonDocument::TryParse(std::string_view text) {
 }
 
 JsonDocument JsonDocument::Parse(std::string_view text, const std::string& source, const JsonChecks& checks) {
-  // The library takes a zero byte for the end of its input and would ignore what follows.
+  // The library takes a zero byte as the end of its input and would ignore what follows.
   if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
     throw Error(fmt::format("{}: byte {}: not valid JSON: a zero byte", source, zero));
   }

@@ -10,24 +10,24 @@
 #include <utility>
 #include <vector>
 
-// JSON, read and written. The library that does both takes seconds of every file that includes it: json.cc alone does,
-// and what is behind the pointers below is its own.
+// Reads and writes JSON. The library behind it adds seconds to the compilation of every file that includes it. So only
+// .cc files include it, and the pointers below hide its types.
 
 namespace twofour {
 
-/// A value of a JsonDocument: a handle that is good for as long as the document lives.
+/// A handle to a value of a JsonDocument. It is valid as long as the document lives.
 class JsonValue {
  public:
   bool is_null() const;
   bool is_boolean() const;
   bool is_number() const;
-  bool is_integer() const;   ///< A number without fraction and exponent, of 64 bits.
-  bool is_unsigned() const;  ///< Such a number that has no sign.
+  bool is_integer() const;   ///< A 64-bit number without fraction and exponent.
+  bool is_unsigned() const;  ///< Such a number without a minus sign.
   bool is_string() const;
   bool is_array() const;
   bool is_object() const;
 
-  // What the value is. The caller has asked for its kind.
+  // The value itself. The caller must have checked its kind.
   bool boolean() const;
   int64_t integer() const;
   uint64_t unsigned_integer() const;
@@ -36,12 +36,13 @@ class JsonValue {
 
   /// The elements of an array.
   std::vector<JsonValue> elements() const;
-  /// The members of an object by their names, in the names' order. The last of several of one name is the one.
+  /// The members of an object with their names, in the order of names. Of several members with the same name, the last
+  /// one counts.
   std::vector<std::pair<std::string_view, JsonValue>> members() const;
   /// The member of this name; nothing where there is none, or where the value is no object.
   std::optional<JsonValue> Find(std::string_view name) const;
 
-  /// As JSON text.
+  /// The value as JSON text.
   std::string ToText() const;
 
  private:
@@ -51,22 +52,22 @@ class JsonValue {
   const void* value_;
 };
 
-/// What may object, by throwing, to JSON text while it is parsed.
+/// Functions that are called while JSON text is parsed. They may throw to refuse it.
 struct JsonChecks {
-  /// An array, or else an object, begins within `depth` others.
+  /// An array or an object begins within `depth` others.
   std::function<void(int depth, bool is_array)> on_begin = {};
-  /// A name of a member was read.
+  /// The name of a member was read.
   std::function<void(const std::string& name)> on_name = {};
 };
 
-/// JSON text that was parsed.
+/// Parsed JSON text.
 class JsonDocument {
  public:
   /// Nothing where the text is not valid JSON.
   static std::optional<JsonDocument> TryParse(std::string_view text);
 
-  /// Throws Error that begins with `source` where the text is not valid JSON, holds a zero byte or a number that no
-  /// double holds, and what the checks throw.
+  /// Throws Error, beginning with `source`, where the text is not valid JSON, or holds a zero byte or a number that no
+  /// double can hold. Also throws what the checks throw.
   static JsonDocument Parse(std::string_view text, const std::string& source, const JsonChecks& checks = {});
 
   JsonValue root() const { return JsonValue(value_.get()); }
@@ -77,7 +78,7 @@ class JsonDocument {
   std::shared_ptr<const void> value_;
 };
 
-/// A JSON object to be written. Members stand in the order in which they were first set. A number that is not finite
+/// A JSON object for writing. Members are in the order in which they were first set. A number that is not finite
 /// becomes null; others get the fewest digits that give the same double again.
 class JsonObject {
  public:
@@ -86,7 +87,7 @@ class JsonObject {
   JsonObject(const JsonObject& other);
   JsonObject& operator=(const JsonObject& other);
 
-  // Set a member, in the place of one of this name.
+  // Sets a member. Replaces a member of the same name.
   JsonObject& Set(std::string_view name, double value);
   JsonObject& Set(std::string_view name, std::string_view value);
   JsonObject& Set(std::string_view name, const char* value) { return Set(name, std::string_view(value)); }
@@ -101,10 +102,10 @@ class JsonObject {
     return SetUnsigned(name, value);
   }
 
-  /// On one line, or with each member and element on a line of its own that is indented by `indent` spaces a level.
-  /// Throws Error where some text is not UTF-8.
+  /// The object on one line or, with `indent`, each member and element on its own line, indented by `indent` spaces per
+  /// level. Throws Error where some text is not UTF-8.
   std::string ToText(std::optional<int> indent = std::nullopt) const;
-  /// The same with the replacement character for what is not UTF-8.
+  /// The same, but with the replacement character for bytes that are not UTF-8.
   std::string ToTextReplacing(std::optional<int> indent = std::nullopt) const;
 
  private:
@@ -119,7 +120,7 @@ class JsonObject {
 
 /// `text` as a JSON string, with its quotes. Throws Error where it is not UTF-8.
 std::string JsonString(std::string_view text);
-/// The same in ASCII alone, for messages, with the replacement character for what is not UTF-8.
+/// The same in pure ASCII, for messages, with the replacement character for bytes that are not UTF-8.
 std::string JsonStringInAscii(std::string_view text);
 
 }  // namespace twofour

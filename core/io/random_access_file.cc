@@ -22,7 +22,7 @@ constexpr int64_t kSamples = 64, kSampleBytes = 16 << 10;
 
 std::string ReasonOf(int error) { return std::generic_category().message(error); }
 
-/// Why a file of this status cannot be read here and there; empty when it can.
+/// Why a file of this status cannot be read in parts; empty when it can.
 std::string FaultOf(const struct stat& status) {
   if (S_ISDIR(status.st_mode)) return ReasonOf(EISDIR);
   if (!S_ISREG(status.st_mode)) return "it is not a regular file";
@@ -54,7 +54,7 @@ RandomAccessFile::RandomAccessFile(const std::filesystem::path& path, ReadFuncti
   try {
     if (!fault.empty()) throw Error(fmt::format("cannot read {}: {}", path_, fault));
     size_ = status.st_size;
-    // The stamp first: what is written to the file while its samples are read makes another one.
+    // The stamp is read first. A write while the samples are read then shows as another stamp.
     stamp_ = ReadStamp();
     fingerprint_ = Fingerprint();
   } catch (...) {
@@ -101,7 +101,8 @@ uint32_t RandomAccessFile::Fingerprint() const {
   std::vector<std::byte> sample(static_cast<size_t>(bytes));
   std::vector<uint32_t> sums;
   for (int64_t i = 0; i < samples; ++i) {
-    // From the first bytes to the last ones. The order of operations keeps the largest file from an overflow.
+    // Samples go from the first bytes to the last ones. This order of operations avoids an overflow for the largest
+    // files.
     Read(i == 0 ? 0 : (size_ - bytes) / (samples - 1) * i, sample);
     sums.push_back(Crc32c(sample));
   }
@@ -113,7 +114,7 @@ void RandomAccessFile::Fail(const std::string& reason) const {
 }
 
 void RandomAccessFile::FailShorter(int64_t size_now) const {
-  if (size_now >= size_) Fail("it was rewritten while it was being read");  // Shorter for a moment only.
+  if (size_now >= size_) Fail("it was rewritten while it was being read");  // It was shorter only for a moment.
   Fail(fmt::format("it has become shorter while it was being read: {} bytes, expected {}", size_now, size_));
 }
 

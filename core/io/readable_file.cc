@@ -66,7 +66,7 @@ class PosixFile final : public ReadableFile {
   }
 
   void Close() {
-    if (descriptor_ >= 0) ::close(descriptor_);  // Only read from: nothing is left to report.
+    if (descriptor_ >= 0) ::close(descriptor_);  // Only read from, so close() has nothing to report.
   }
 
   [[noreturn]] void Fail(std::string_view reason) const {

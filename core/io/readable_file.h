@@ -8,8 +8,8 @@
 
 namespace twofour {
 
-/// A file that is open for reading (see FileSystem::OpenFile). What it reads goes straight to where it is wanted. It is
-/// not mapped: where a mapped file becomes shorter, or its disk fails, a signal ends the process.
+/// A file that is open for reading (see FileSystem::OpenFile). It reads directly into the caller's memory. It is not
+/// mapped, because a signal ends the process when a mapped file becomes shorter or its disk fails.
 class ReadableFile {
  public:
   ReadableFile() = default;
@@ -17,14 +17,14 @@ class ReadableFile {
   ReadableFile(const ReadableFile&) = delete;
   ReadableFile& operator=(const ReadableFile&) = delete;
 
-  /// In bytes, when it was opened.
+  /// The size in bytes when the file was opened.
   virtual uint64_t size() const = 0;
   /// Fills `out` with the bytes from `offset` on, which must lie within size(). Throws Error when the disk fails or the
   /// file has become shorter.
   virtual void Read(uint64_t offset, std::span<std::byte> out) const = 0;
 };
 
-/// Bytes in memory that are read as a file. They must live as long as it does.
+/// Reads bytes in memory as a file. The bytes must outlive it.
 class BytesAsFile final : public ReadableFile {
  public:
   explicit BytesAsFile(std::span<const std::byte> bytes) : bytes_(bytes) {}

@@ -20,13 +20,13 @@ bool IsThere(const Path& path) {
   return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
 }
 
-/// Moves what was moved back again. Throws Error when that fails, after the failure that made it necessary.
+/// Moves entries back to where they were. Throws Error when that fails; it names the first failure, too.
 void MoveBack(FileSystem& files, const Path& from, const Path& to, const std::vector<std::string>& names,
               const Error& first) {
   try {
     files.CreateDirectories(from);
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
-      // A rename that reports a failure may have taken place all the same: what is there decides.
+      // A rename that reports a failure may have happened all the same, so look at what is there.
       if (IsThere(to / *name) && !IsThere(from / *name)) MoveEntry(files, to / *name, from / *name);
     }
   } catch (const Error& second) {
@@ -38,9 +38,9 @@ void MoveBack(FileSystem& files, const Path& from, const Path& to, const std::ve
 
 Path AsideOf(const Path& replacement) { return Path(replacement) += "-old"; }
 
-/// Gives a directory its name again. Throws Error when that fails, after the failure that made it necessary.
+/// Gives a directory its old name again. Throws Error when that fails; it names the first failure, too.
 void PutBack(FileSystem& files, const Path& aside, const Path& path, const Error& first) {
-  // A rename that reports a failure may have taken place all the same: what is there decides.
+  // A rename that reports a failure may have happened all the same, so look at what is there.
   if (files.Exists(path) || !files.Exists(aside)) return;
   try {
     MoveDirectory(files, aside, path);
@@ -54,7 +54,7 @@ void PutBack(FileSystem& files, const Path& aside, const Path& path, const Error
 void RemoveIfEmpty(FileSystem& files, const Path& directory) noexcept {
   try {
     if (files.ListDirectory(directory).empty()) files.RemoveAll(directory);
-  } catch (...) {  // The failure that is being reported is another.
+  } catch (...) {  // Another failure is being reported.
   }
 }
 
@@ -121,7 +121,7 @@ Path ReplaceDirectory(FileSystem& files, const Path& replacement, const Path& pa
 
 Path ReplaceContents(FileSystem& files, const Path& replacement, const Path& path, const std::string& mark,
                      const std::function<bool(const std::string& name)>& stays) {
-  // ".NAME.tmp-" of ".NAME.tmp-PID": what others may have begun to put here is none of the old contents.
+  // ".NAME.tmp-" of ".NAME.tmp-PID". Folders that other processes have begun here are no part of the old contents.
   const std::string own = replacement.filename().string();
   const std::string prefix = own.substr(0, own.rfind('-') + 1);
   std::vector<std::string> old_names = files.ListDirectory(path);

@@ -9,28 +9,28 @@
 
 namespace twofour {
 
-/// Renames a directory, within one file system. Where only files can be renamed (see FileSystem::RenameDirectory), its
-/// files are, one by one, into directories that are made anew. On failure all is put back. Throws Error: the first
-/// failure.
+/// Renames a directory within one file system. Where only files can be renamed (see FileSystem::RenameDirectory), makes
+/// new directories and renames the files into them, one by one. On failure everything is put back. Throws Error: the
+/// first failure.
 void MoveDirectory(FileSystem& file_system, const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Puts the directory `replacement` in the place of the directory `path`, and returns where the latter lies then, for
-/// the caller to remove. In one step where the file system has one (Exchange); elsewhere by moving twice, where a
-/// process that is killed in between leaves the old directory under that other name. On failure the old directory is
-/// put back. Throws Error: the first failure.
+/// Puts the directory `replacement` in the place of the directory `path`. Returns where the latter lies then; the
+/// caller removes it. This is one step where the file system has one (Exchange). Elsewhere both directories are moved,
+/// and a process that is killed in between leaves the old directory under that other name. On failure the old directory
+/// is put back. Throws Error: the first failure.
 std::filesystem::path ReplaceDirectory(FileSystem& file_system, const std::filesystem::path& replacement,
                                        const std::filesystem::path& path);
 
-/// The same, but nothing, with nothing changed, where the file system does not rename the directory `path`.
+/// The same, but returns nothing, and changes nothing, where the file system cannot rename the directory `path`.
 std::optional<std::filesystem::path> TryReplaceDirectory(FileSystem& file_system,
                                                          const std::filesystem::path& replacement,
                                                          const std::filesystem::path& path);
 
-/// For a directory that has to stay where it is: puts what the directory `replacement`, which lies in `path`, holds in
-/// the place of what `path` holds. Returns where the latter lies then, for the caller to remove as well as
-/// `replacement`, which is empty; no path: there was nothing. The file `mark` goes first and comes last, so that what a
-/// killed process leaves half done lacks it. On failure the old contents are put back. What `stays` is true of is let
-/// alone; null: nothing is. Throws Error: the first failure.
+/// For a directory that cannot be renamed: replaces the contents of `path` with those of the directory `replacement`,
+/// which lies in `path`. Returns where the old contents lie then; an empty path: there were none. The caller removes
+/// them and `replacement`, which is empty then. The file `mark` goes first and comes last, so that contents which a
+/// killed process leaves half done lack it. On failure the old contents are put back. Entries for which `stays` is true
+/// are left alone; null: all are replaced. Throws Error: the first failure.
 std::filesystem::path ReplaceContents(FileSystem& file_system, const std::filesystem::path& replacement,
                                       const std::filesystem::path& path, const std::string& mark,
                                       const std::function<bool(const std::string& name)>& stays = {});

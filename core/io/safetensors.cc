@@ -22,7 +22,7 @@ using internal::QuoteForMessage;
 static_assert(std::endian::native == std::endian::little, "safetensors files hold little-endian elements");
 
 constexpr uint64_t kLengthBytes = sizeof(uint64_t);
-constexpr uint64_t kDataAlignment = 64;  // Of the first array within the file: a cache line.
+constexpr uint64_t kDataAlignment = 64;  // Alignment of the first array in the file: a cache line.
 
 void CheckSavable(const std::string& file, const std::vector<NamedTensor>& tensors) {
   std::unordered_set<std::string_view> names;

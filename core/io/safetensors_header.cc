@@ -15,10 +15,10 @@ namespace {
 constexpr std::string_view kMetadataKey = "__metadata__";
 // PyTorch's limit; without one, a header of 100 MB could ask for 50 million dimensions.
 constexpr size_t kMaxRank = 64;
-// serde_json's limit, which the reference implementation keeps to.
+// The limit of serde_json, which the reference implementation uses.
 constexpr int kMaxIgnoredDepth = 128;
 
-/// Receives the JSON parser's events and keeps track of where in the header's fixed grammar they come.
+/// Receives the JSON parser's events and keeps track of the place in the header's fixed grammar.
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit HeaderReader(const std::string& source_name) : source_name_(source_name) {}
@@ -26,7 +26,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   SafetensorsHeader Take() { return std::move(header_); }
 
   bool null() override {
-    // No metadata, as some writers spell it.
+    // Some writers write null when there is no metadata.
     if (IsIgnored() || (place_ == Place::kHeader && key_ == kMetadataKey)) return true;
     Unexpected("null");
   }
@@ -138,7 +138,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   static bool IsTensorField(std::string_view key) { return key == "dtype" || key == "shape" || key == "data_offsets"; }
 
   /// Whether the next value belongs to a key of a tensor that the format does not know. The reference implementation
-  /// reads past these, so that later versions of the format can add some.
+  /// skips these, so that later versions of the format can add some.
   bool IsIgnored() const { return ignored_depth_ > 0 || (place_ == Place::kTensor && !IsTensorField(key_)); }
 
   bool OpenIgnored() {
@@ -163,7 +163,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     }
   }
 
-  /// Refuses a value of the wrong type. Returns nothing; the type lets it stand after ||.
+  /// Refuses a value of the wrong type. It never returns; its type allows it after ||.
   [[noreturn]] bool Unexpected(std::string_view found) const {
     switch (place_) {
       case Place::kOutside:
@@ -188,14 +188,14 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   SafetensorsEntry entry_;
   std::unordered_set<std::string> fields_;  // Keys of entry_ read so far.
   int offset_count_ = 0;
-  int ignored_depth_ = 0;  // Objects and arrays open within a value that is ignored.
+  int ignored_depth_ = 0;  // Number of objects and arrays that are open within an ignored value.
 };
 
 }  // namespace
 
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::string& source_name) {
   if (!json.starts_with('{')) throw Error(fmt::format("{}: the header does not start with '{{'", source_name));
-  // The JSON parser takes a zero byte for the end of its input and would ignore what follows.
+  // The JSON parser takes a zero byte as the end of its input and would ignore what follows.
   if (const size_t zero = json.find('\0'); zero != std::string_view::npos) {
     throw Error(fmt::format("{}: the header is not valid JSON at its byte {}", source_name, zero + 1));
   }

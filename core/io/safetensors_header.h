@@ -11,7 +11,7 @@ namespace twofour::internal {
 /// The format's own limit on the length of the JSON header.
 inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 
-/// One tensor as the header describes it; nothing is checked but the JSON types.
+/// One tensor as the header describes it; only the JSON types are checked.
 struct SafetensorsEntry {
   std::string name;
   std::string dtype;
@@ -27,8 +27,8 @@ struct SafetensorsHeader {
 
 /// Parses the JSON header of a safetensors file without building a JSON tree. Throws Error, starting with
 /// `source_name`, on anything but an object of tensors, each with dtype, shape and data_offsets once, and at most one
-/// "__metadata__" of strings, which may be null. Other keys of a tensor are read past, 128 levels deep at most; nesting
-/// elsewhere is refused where it opens.
+/// "__metadata__", which is an object of strings or null. Other keys of a tensor are skipped, at most 128 levels deep.
+/// Nesting elsewhere is refused where it opens.
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::string& source_name);
 
 /// "'a.weight'", fit for a one-line message: control characters escaped, long names cut.

@@ -24,11 +24,11 @@ using internal::SafetensorsEntry;
 
 constexpr uint64_t kLengthBytes = sizeof(uint64_t);
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 30;
-constexpr uint64_t kMaxElements = uint64_t{1} << 48;  // As NumElements allows.
-/// So much of a file tells what it is if it is something else.
+constexpr uint64_t kMaxElements = uint64_t{1} << 48;  // The limit of NumElements.
+/// This much of a file shows its format if it is another one.
 constexpr uint64_t kBeginningBytes = 4096;
 
-/// One file being read: the errors' prefix, and where the bytes after the header are.
+/// The file that is being read: its name for errors, and where the bytes after the header are.
 struct Source {
   const ReadableFile& file;
   const std::string& name;
@@ -46,7 +46,7 @@ uint64_t CheckedElementCount(const Source& source, const SafetensorsEntry& entry
   bool is_empty = false;
   for (uint64_t size : entry.shape) {
     if (size == 0) is_empty = true;
-    // Sizes beside a zero are bounded as well, so that products of some of a shape's sizes cannot overflow later.
+    // Sizes beside a zero are bounded, too, so that products of some of a shape's sizes cannot overflow later.
     if (size > kMaxElements / count) {
       source.Fail(entry, fmt::format("shape [{}] has more than 2^48 elements", fmt::join(entry.shape, ", ")));
     }
@@ -55,14 +55,14 @@ uint64_t CheckedElementCount(const Source& source, const SafetensorsEntry& entry
   return is_empty ? 0 : count;
 }
 
-/// Checks one entry by itself; whether the regions fit together is CheckTiling's.
+/// Checks one entry by itself. CheckTiling checks whether the regions fit together.
 void CheckEntry(const Source& source, const SafetensorsEntry& entry) {
   const uint64_t count = CheckedElementCount(source, entry);
   if (entry.begin > entry.end) {
     source.Fail(entry, fmt::format("data_offsets [{}, {}] end before they begin", entry.begin, entry.end));
   }
   const std::optional<uint64_t> bits_of_one = internal::SafetensorsBitsOf(entry.dtype);
-  if (!bits_of_one) return;  // Of a later version of the format: nobody knows how long it should be.
+  if (!bits_of_one) return;  // A type of a later version of the format, whose size is unknown.
   const uint64_t bits = count * *bits_of_one;
   if (bits % 8 != 0) {
     source.Fail(entry, fmt::format("its shape [{}] of {} takes {} bits, expected whole bytes",
@@ -76,7 +76,7 @@ void CheckEntry(const Source& source, const SafetensorsEntry& entry) {
   }
 }
 
-/// The regions must cover the data exactly: a byte that belongs to two tensors or to none is a way to hide things.
+/// The regions must cover the data exactly, because a byte that belongs to two tensors or to none can hide things.
 void CheckTiling(const Source& source, const std::vector<SafetensorsEntry>& entries) {
   std::vector<const SafetensorsEntry*> sorted;
   sorted.reserve(entries.size());
@@ -103,7 +103,7 @@ void CheckTiling(const Source& source, const std::vector<SafetensorsEntry>& entr
   }
 }
 
-/// Reads the elements to where they stay: no other copy of them is made.
+/// Reads the elements directly into the tensor, without another copy.
 Tensor ReadTensor(const Source& source, const SafetensorsEntry& entry, DType dtype) {
   Tensor tensor;
   try {
@@ -128,7 +128,7 @@ bool IsPrintable(std::string_view text) {
                      [](unsigned char c) { return std::isprint(c) != 0 || std::isspace(c) != 0; });
 }
 
-/// Checks how the file begins, and reads and checks all of its header.
+/// Checks the file's beginning, then reads and checks all of its header.
 internal::SafetensorsHeader ReadHeader(Source& source) {
   const uint64_t file_bytes = source.file.size();
   std::vector<std::byte> beginning(std::min(file_bytes, kBeginningBytes));

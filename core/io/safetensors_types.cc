@@ -8,7 +8,7 @@ struct OtherType {
   uint64_t bits;
 };
 
-/// Those of the reference implementation's types (safetensors/src/tensor.rs, `Dtype`) that are not in kDTypes.
+/// The types of the reference implementation (safetensors/src/tensor.rs, `Dtype`) that are not in kDTypes.
 constexpr OtherType kOtherTypes[] = {
     {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F8_E5M2", 8}, {"F8_E4M3", 8},     {"F8_E8M0", 8},
     {"U16", 16}, {"U32", 32},    {"U64", 64},    {"C64", 64},    {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},

@@ -11,8 +11,8 @@ namespace twofour {
 /// A whole file of at most `max_bytes` as text; see FileSystem::ReadFile.
 std::string ReadText(FileSystem& files, const std::filesystem::path& path, uint64_t max_bytes);
 
-/// The same of a file that is text of twofour's own. Throws Error that says what it is instead where it is a
-/// WellKnownFormat.
+/// The same for a text file that twofour wrote. Where the file is of a WellKnownFormat instead, throws Error that names
+/// the format.
 std::string ReadOwnText(FileSystem& files, const std::filesystem::path& path, uint64_t max_bytes);
 
 /// Writes text with FileSystem::WriteFile.

@@ -14,8 +14,8 @@ Tensor Gelu(const Tensor& x);
 /// cap * tanh(x / cap): nearly x where |x| is well below `cap`, and never beyond it. Gemma Team, "Gemma 2", 2024.
 /// Throws Error unless `cap` is finite and positive.
 Tensor SoftCap(const Tensor& x, double cap);
-/// silu(gate) * up with silu(g) = g / (1 + exp(-g)); both of one shape. Shazeer, "GLU Variants Improve Transformer",
-/// 2020.
+/// silu(gate) * up with silu(g) = g / (1 + exp(-g)); both of the same shape. Shazeer, "GLU Variants Improve
+/// Transformer", 2020.
 Tensor SwiGlu(const Tensor& gate, const Tensor& up);
 
 }  // namespace twofour

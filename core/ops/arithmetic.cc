@@ -45,7 +45,7 @@ Tensor ScaledSum(const char* op, const Tensor& x, double factor) {
   return out;
 }
 
-/// `shape` with the size that a -1 in it stands for.
+/// `shape` with the true size in place of a -1.
 Shape InferSize(const Tensor& x, Shape shape) {
   const Shape asked = shape;
   const auto inferred = std::find(shape.begin(), shape.end(), -1);

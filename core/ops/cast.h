@@ -4,22 +4,21 @@
 
 namespace twofour {
 
-/// x as another dtype; x itself where it has that dtype. The rules are those of PyTorch's Tensor.to() on a CPU, and
-/// where PyTorch leaves the result open, out of range of an integer, they are ours:
+/// x as another dtype; x itself where it has that dtype. The rules are those of PyTorch's Tensor.to() on a CPU. Where
+/// PyTorch leaves the result open, out of range of an integer, they are ours:
 ///
 /// | from | to | result |
 /// | --- | --- | --- |
-/// | any | bool | false for 0 and -0, true for all else, NaN included |
+/// | any | bool | false for 0 and -0, true for all others, NaN included |
 /// | bool | any | 0 or 1 |
 /// | integer | integer | the value modulo 2^bits, in the range of the result |
-/// | floating | integer | without its fraction; out of range the nearest that there is, 0 for NaN |
-/// | integer or floating | floating | the nearest value, and of two the one whose last bit is 0; beyond the largest an
-/// infinity |
+/// | floating | integer | without its fraction; out of range, the nearest integer of that type; 0 for NaN |
+/// | integer or floating | floating | the nearest value; of two, the one whose last bit is 0; infinity if too large |
 ///
-/// What becomes f16 or bf16 is rounded to f32 first, as in PyTorch. A NaN stays a NaN of the same sign.
+/// A value that becomes f16 or bf16 is rounded to f32 first, as in PyTorch. A NaN stays a NaN of the same sign.
 ///
-/// The gradient of a floating x is the result's, cast back to x's dtype. A result of integers or bools has none, and
-/// does not require one.
+/// The gradient of a floating x is the result's, cast back to x's dtype. A result of integers or bools has no gradient
+/// and does not require one.
 Tensor Cast(const Tensor& x, DType dtype);
 
 }  // namespace twofour

@@ -6,8 +6,7 @@
 
 namespace twofour::ops {
 
-// Checks at the door of every op. Each throws Error naming the op, what it got and what it
-// expected.
+// Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
 /// Defined and f32 or f64.
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor);
@@ -16,7 +15,7 @@ void RequireLike(std::string_view op, std::string_view name, const Tensor& tenso
                  const Shape& shape);
 /// Defined and i32.
 void RequireIndices(std::string_view op, std::string_view name, const Tensor& tensor);
-/// The number of `targets` (i32) other than `ignore_index`; each of those must be a class, from [0, classes).
+/// The number of `targets` (i32) other than `ignore_index`; each of those must be a class in [0, classes).
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 
 /// The elements, or null for an undefined tensor.

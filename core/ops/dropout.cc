@@ -12,7 +12,7 @@
 namespace twofour {
 namespace {
 
-/// Applies the mask that `key` stands for. The backward pass draws it again: nothing is stored.
+/// Applies the mask of `key`. The backward pass draws it again, so nothing is stored.
 Tensor Masked(const Tensor& x, double p, const RandomKey& key) {
   Tensor out = Tensor::Empty(x.shape(), x.dtype());
   DispatchF32OrF64(x.dtype(), "Dropout", [&](auto zero) {

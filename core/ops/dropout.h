@@ -5,9 +5,8 @@
 
 namespace twofour {
 
-/// Zeroes each element with probability `p` and scales the rest by 1 / (1 - p). Which elements go
-/// depends on `key` alone. p lies in [0, 1]; with 1 everything is zero. Srivastava et al.,
-/// "Dropout", 2014.
+/// Zeroes each element with probability `p` and scales the rest by 1 / (1 - p). Only `key` decides which elements. p
+/// lies in [0, 1]; with 1 everything is zero. Srivastava et al., "Dropout", 2014.
 Tensor Dropout(const Tensor& x, double p, const RandomKey& key);
 
 }  // namespace twofour

@@ -35,7 +35,7 @@ Tensor ScatterAdd(const Tensor& indices, const Tensor& dy, int64_t entries, int6
     const T* grad = dy.data<T>();
     T* result = dweight.mutable_data<T>();
     const int64_t count = indices.numel();
-    // Threads own columns: equal indices are then added in their order by one thread.
+    // Threads own columns, so that one thread adds the rows of equal indices in their order.
     ParallelFor(features, RowGrain(count), [=](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < count; ++i) {
         for (int64_t c = begin; c < end; ++c) result[index[i] * features + c] += grad[i * features + c];

@@ -41,10 +41,11 @@ void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const L
   }
 }
 
-/// Rows of one chunk. By the sizes alone: chunks are the order in which the weight's gradient is summed.
+/// Rows of one chunk. It depends on the sizes only, because chunks decide the order in which the weight's gradient is
+/// summed.
 int64_t ChunkRows(int64_t rows, int64_t classes, int64_t wanted) {
   constexpr int64_t kElements = int64_t{1} << 20;  // 4 MiB of f32.
-  constexpr int64_t kMinRows = 256;                // Fewer, and reading the weight takes longer than multiplying.
+  constexpr int64_t kMinRows = 256;                // With fewer, reading the weight takes longer than multiplying.
   const int64_t most = wanted > 0 ? wanted : std::max(kMinRows, kElements / std::max<int64_t>(classes, 1));
   const int64_t chunks = std::max<int64_t>(1, (rows + most - 1) / most);
   return (rows + chunks - 1) / chunks;
@@ -126,13 +127,13 @@ class Pass {
   std::vector<double> losses_;
 };
 
-/// An undefined tensor where no gradient is wanted; zeros where there is no row to compute it from.
+/// Memory for the gradient of `input`: undefined where no gradient is wanted, zeros where there is no row.
 Tensor GradFor(const Tensor& input, int64_t rows) {
   if (!GradEnabled() || !input.requires_grad()) return {};
   return rows == 0 ? Tensor::Zeros(input.shape(), input.dtype()) : Tensor::Empty(input.shape(), input.dtype());
 }
 
-/// grad *= factor, in place: a graph is walked once, and nobody else has seen `grad`.
+/// grad *= factor, in place. This is safe because a graph is walked once, and nobody else has seen `grad`.
 void ScaleInPlace(double factor, Tensor& grad) {
   if (!grad.defined() || factor == 1.0) return;
   DispatchF32OrF64(grad.dtype(), kOp, [&](auto zero) {

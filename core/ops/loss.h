@@ -6,7 +6,7 @@
 
 namespace twofour {
 
-/// The label that CrossEntropyLoss passes over by default; PyTorch's.
+/// The label that CrossEntropyLoss ignores by default; PyTorch's value.
 inline constexpr int32_t kIgnoreIndex = -100;
 
 /// Mean over the rows of -log softmax(logits)[target], shape []. logits are [batch, classes],

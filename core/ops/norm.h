@@ -8,10 +8,8 @@ namespace twofour {
 /// or undefined. Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
 Tensor RmsNorm(const Tensor& x, const Tensor& weight = Tensor(), double eps = 1e-6);
 
-/// (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension, with the biased
-/// variance: x
-/// [..., features], weight and bias [features] or undefined. Ba et al., "Layer Normalization",
-/// 2016.
+/// (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension, with the biased variance: x [...,
+/// features], weight and bias [features] or undefined. Ba et al., "Layer Normalization", 2016.
 Tensor LayerNorm(const Tensor& x, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 1e-5);
 
 }  // namespace twofour

@@ -88,7 +88,7 @@ std::string DescribeClassCounts(const DataSplit& split) {
   if (order.size() <= kMostListed) return classes.List(order);
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return classes.Total(a) < classes.Total(b); });
   const std::vector<size_t> rarest(order.begin(), order.begin() + kMostAtAnEnd);
-  // Of equals, the first in the classes' own order here as well.
+  // Classes of equal size stay in the classes' own order here, too.
   std::ranges::stable_sort(order, [&](size_t a, size_t b) {
     return classes.Total(a) != classes.Total(b) ? classes.Total(a) > classes.Total(b) : a < b;
   });

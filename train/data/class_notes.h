@@ -6,17 +6,17 @@
 
 namespace twofour::train {
 
-/// The samples of each class to train on and to evaluate, for the log: "a 40/10, b 41/9". Of more than ten classes, the
-/// rarest four and the most frequent four.
+/// The numbers of training and evaluation samples of each class, for the log: "a 40/10, b 41/9". With more than ten
+/// classes, only the four rarest and the four most frequent.
 std::string DescribeClassCounts(const DataSplit& split);
 
-/// Adds to the split's notes what is odd about its classes: those that evaluation has and training does not, a single
-/// one to train on, those of a single sample or of none, names that look like one spelled in two ways (see
-/// NormalForm), and names that look like missing values.
+/// Adds notes to the split on what is odd about its classes: classes that occur in evaluation only, a single class in
+/// training, classes with one sample or none, names that look like two spellings of one name (see NormalForm), and
+/// names that look like missing values.
 void NoteClasses(DataSplit& split);
 
-/// Throws Error, naming `source`, when no evaluation sample, of five or more, is of a class that occurs in training:
-/// whatever was trained, the accuracy would be 0.
+/// Throws Error, naming `source`, when there are five or more evaluation samples and none is of a class that occurs in
+/// training. The accuracy of any model would be 0 then.
 void RequireCommonClass(const DataSplit& split, const std::string& source);
 
 }  // namespace twofour::train

@@ -35,7 +35,7 @@ CsvTable ReadTable(const CsvOptions& options, const std::string& path, const Csv
   return ParseCsv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options, path, like);
 }
 
-/// Class names in the order of their numbers: 2 before 10 when all are integers.
+/// Sorts class names; when all are integers, by value, so that 2 comes before 10.
 std::vector<std::string> SortedClasses(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   if (std::all_of(names.begin(), names.end(), ParseInteger)) {
@@ -45,7 +45,7 @@ std::vector<std::string> SortedClasses(std::vector<std::string> names) {
   return names;
 }
 
-/// ", which has "yes"", where that is the name in another spelling.
+/// ", which has "yes"", where "yes" is the name in another spelling; otherwise empty.
 std::string SimilarClass(const std::string& name, const std::vector<std::string>& classes) {
   const std::string form = NormalForm(AsUtf8(name));
   const auto found =
@@ -103,7 +103,7 @@ std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<cons
   return std::make_shared<InMemoryDataset>(inputs, labels, num_classes);
 }
 
-/// The scaling that a model was made with, found to fit this table.
+/// The scaling that the model was made with. Throws Error where it does not fit this table or the options.
 FeatureScaling ScalingAsBefore(const CsvTable& table, const CsvOptions& options) {
   const FeatureScaling& scaling = options.as_before->scaling;
   if (options.standardize == scaling.mean.empty()) {

@@ -36,12 +36,12 @@ struct CsvOptions {
 
 /// Loads one or two CSV files of up to 1 GiB. Where both have headers, the columns of the second are found by name. The
 /// distinct labels of `path` become the classes, sorted by value when all are integers and bytewise otherwise. A
-/// feature that is constant over the training samples keeps the scale 1. Throws Error when ParseCsv does, when there
-/// are fewer than two classes, when the labels look like a measured quantity (see WhyMeasured), when the second file
-/// has other columns (see MatchColumns) or a class that the first does not have (`as_before`: where either has a class
-/// that is none of those), when two classes are one in UTF-8, and when the random part that is held out has no class in
-/// common with the rest. What is odd but possible is noted: see GuessHeader, NoteClasses, NoteColumns, NoteRounding and
-/// NoteEncoding.
+/// feature that is constant over the training samples keeps the scale 1. Throws Error when ParseCsv does; when there
+/// are fewer than two classes; when the labels look like a measured quantity (see WhyMeasured); when the second file
+/// has other columns (see MatchColumns); when the second file has a class that the first lacks or, with `as_before`,
+/// when either has a class that is not among those; when two classes become the same in UTF-8; and when the random part
+/// that is held out has no class in common with the rest. Adds notes on what is odd but possible: see GuessHeader,
+/// NoteClasses, NoteColumns, NoteRounding and NoteEncoding.
 DataSplit LoadCsv(const CsvOptions& options);
 
 }  // namespace twofour::train

@@ -34,13 +34,13 @@ double Value(const CsvTable& table, int64_t row, int64_t feature) {
   return table.values[static_cast<size_t>(row * table.features + feature)];
 }
 
-/// "column "price"", or its place where the file has no header.
+/// "column "price"", or its index where the file has no header.
 std::string LabelColumn(const CsvTable& table) {
   return table.feature_names.empty() ? fmt::format("column {} (counted from 0)", table.label_column)
                                      : fmt::format("column {}", Quoted(table.label_name));
 }
 
-/// What data.csv.label would be for a feature: its name or, without a header, its column.
+/// The value of data.csv.label that would select a feature: its name or, without a header, its column index.
 std::string AsLabel(const CsvTable& table, int64_t feature) {
   return table.feature_names.empty() ? fmt::format("{}", feature < table.label_column ? feature : feature + 1)
                                      : Quoted(table.feature_names[static_cast<size_t>(feature)]);
@@ -76,7 +76,7 @@ std::optional<std::string> ConstantFeatures(const CsvTable& table, std::span<con
                      fmt::join(names, ", "), more);
 }
 
-/// Names that several columns have, the label's among them.
+/// A note on names that several columns share. The label's column counts, too.
 std::optional<std::string> DoubleNames(const CsvTable& table) {
   if (!table.has_header()) return std::nullopt;
   std::map<std::string, int64_t> counts;
@@ -112,8 +112,9 @@ bool NumbersRows(const CsvTable& table, int64_t feature) {
   return true;
 }
 
-/// A column that numbers the rows and measures nothing: one that counts them and is called so, or stands first without
-/// a header; and one without a name of its own, as pandas writes its index, of any numbers.
+/// A note on a column that numbers the rows and measures nothing. Such a column counts the rows, and has a name like
+/// "index" or comes first in a file without a header. Or it has no name of its own (pandas writes its index so) and
+/// holds different whole numbers.
 std::optional<std::string> RowNumbers(const CsvTable& table) {
   constexpr int64_t kEnoughRows = 10;
   constexpr std::array<std::string_view, 8> kNames = {"index", "id", "idx", "row", "rowid", "row_id", "nr", "no"};
@@ -132,7 +133,7 @@ std::optional<std::string> RowNumbers(const CsvTable& table) {
   return std::nullopt;
 }
 
-/// A feature that is the label itself, as a number.
+/// A note on a feature that is the label itself, as a number.
 std::optional<std::string> LeakedLabel(const CsvTable& table) {
   std::vector<double> numbers;
   for (const std::string& name : table.label_names) {

@@ -17,7 +17,7 @@
 namespace twofour::train {
 namespace {
 
-/// ": column "z" is new there", ": it lacks column "y"", or nothing.
+/// ": it lacks column "y"", ": column "z" is in it alone", or nothing.
 std::string OneSidedColumn(const CsvTable& train, const CsvTable& eval) {
   const auto missing_in = [](const std::vector<std::string>& names, const std::vector<std::string>& others) {
     return std::ranges::find_if(names,
@@ -40,7 +40,7 @@ void Reorder(const std::vector<size_t>& place_of, CsvTable& table) {
   }
 }
 
-/// The 64 bits of a row's features and label; equal for equal rows.
+/// A hash of a row's features and label; equal for equal rows.
 uint64_t HashOfRow(const CsvTable& table, int64_t row) {
   uint64_t hash =
       std::hash<std::string_view>()(table.label_names[static_cast<size_t>(table.labels[static_cast<size_t>(row)])]);
@@ -79,7 +79,7 @@ void MatchColumns(const CsvTable& train, CsvTable& eval, const CsvOptions& optio
           options.eval_path, Quoted(train.feature_names[j]), options.path, j, Quoted(eval.feature_names[j])));
     }
     place_of.push_back(found->second);
-    places.erase(found);  // A second column of that name in `train` has none here.
+    places.erase(found);  // So a second column of that name in `train` finds none.
   }
   Reorder(place_of, eval);
   eval.feature_names = train.feature_names;
@@ -88,7 +88,7 @@ void MatchColumns(const CsvTable& train, CsvTable& eval, const CsvOptions& optio
 }
 
 std::optional<std::string> NoteSameRows(const CsvTable& train, const CsvTable& eval, const CsvOptions& options) {
-  // The first rows decide nearly always, in one pass that keeps nothing of the training rows.
+  // The first rows nearly always decide, in one pass that stores nothing of the training rows.
   constexpr int64_t kFirstRows = 64;
   std::unordered_set<uint64_t> missing;
   for (int64_t row = 0; row < std::min(eval.rows(), kFirstRows); ++row) missing.insert(HashOfRow(eval, row));

@@ -13,7 +13,7 @@
 namespace twofour::train {
 namespace {
 
-/// The cells of features, by what they look like.
+/// How many cells of features there are of each kind.
 struct Cells {
   int64_t numbers = 0, words = 0, missing = 0, loose = 0;
   std::string number, word;  ///< The first number, and the first cell of another kind that is not empty.
@@ -32,12 +32,12 @@ Cells Count(const CsvRow& row, std::optional<size_t> label, const CsvOptions& op
   return cells;
 }
 
-// Fewer labels may all be of one kind by chance.
+// Fewer labels than these may all be of one kind by chance.
 constexpr int64_t kEnoughRows = 5;
 
 /// What the labels and features below the first row are like.
 struct Below {
-  bool label_again = false;  ///< The first row's label is that of another one.
+  bool label_again = false;  ///< Another row has the first row's label, too.
   bool number_labels = true, word_labels = true, fractions = false;
   int64_t rows = 0;
 };
@@ -79,7 +79,8 @@ std::string Taken(const CsvRow& first, const std::string& source, bool has_heade
                      has_header ? "the columns' names" : "data", though, kSayHeader);
 }
 
-/// Numbers in all features' cells: data, unless they are like numbers that a program gives to columns without names.
+/// All features' cells are numbers: data, unless they look like the numbers that programs give to columns without
+/// names.
 HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::string_view text,
                          const CsvOptions& options, const std::string& source) {
   std::vector<double> features, all;
@@ -90,7 +91,7 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
   }
   const size_t columns = first.cells.size();
   const bool counts = all.size() == columns && all[0] <= 1 && FollowEachOther(all);
-  // Years, wave lengths: two may rise by chance.
+  // Such as years or wavelengths. Two numbers may rise by chance.
   const bool rise =
       features.size() > 2 && std::ranges::adjacent_find(features, std::greater_equal<>()) == features.end();
   const bool follow = rise || (features.size() > 1 && FollowEachOther(features));
@@ -98,7 +99,7 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
   const Below below = LookBelow(first, label, text, options, source);
   if (below.rows == 0) return {};
   const bool number_label = ParseCell(first.cells[*label], options).has_value();
-  // A label that no other row is like in kind.
+  // The label is a number and all labels below are words, or the reverse.
   const bool other_label = number_label ? below.word_labels : below.number_labels;
   if (below.rows >= kEnoughRows && features.size() > 1 && other_label && !LooksMissing(first.cells[*label])) {
     return {true, Taken(first, source, true, "all of its features are numbers")};
@@ -129,7 +130,7 @@ HeaderGuess GuessHeader(const CsvRow& first, std::optional<size_t> label, std::s
     return GuessNumbers(first, label, text, options, source);
   }
   if (cells.numbers == 0 && cells.missing == 0 && cells.loose == 0) return {true, ""};
-  // Not only "?" and numbers written in other ways, which are no names.
+  // Names include a word, or are all numbers in another notation, such as "1,234".
   const bool may_be_names = cells.words > 0 || (cells.numbers == 0 && cells.missing == 0);
   if (!may_be_names) return {};
   if (label && LookBelow(first, label, text, options, source).label_again) return {};

@@ -14,9 +14,9 @@ struct CsvRow {
   std::vector<std::string> cells;
 };
 
-/// Takes CSV text apart, row by row, as RFC 4180 has it: cells in double quotes may hold delimiters, line breaks and,
-/// written twice, quotes. Beyond the RFC: a UTF-8 byte-order mark is skipped, lines end in CRLF, LF or CR, empty lines
-/// at the end do not count, and blanks around a cell are dropped.
+/// Splits CSV text into rows and cells, as RFC 4180 says: cells in double quotes may hold delimiters, line breaks and
+/// quotes (written twice). Beyond the RFC: a UTF-8 byte-order mark is skipped, lines end in CRLF, LF or CR, empty lines
+/// at the end are ignored, and blanks around a cell are dropped.
 class CsvReader {
  public:
   static constexpr size_t kMaxColumns = 100'000;

@@ -12,7 +12,7 @@ namespace {
 
 // Between these powers of two, squares and sums of a file's values stay far inside the range of a double.
 constexpr int kSmallExponent = -400, kLargeExponent = 400;
-// Of the factors that bring others there: beyond it, 2^-exponent is no double any more.
+// Limit of the exponent by which other values are scaled, because 2^-exponent must still be a double.
 constexpr int kMostExponent = 1000;
 
 double At(const CsvTable& table, int64_t row, size_t feature) {
@@ -26,7 +26,8 @@ int UnitExponent(double size) {
   return std::clamp(exponent, -kMostExponent, kMostExponent);
 }
 
-/// One feature whose numbers are so large or so small that their sum, or their squares, may be no doubles.
+/// Measures one feature whose numbers are so large or so small that their sum or squares may leave the range of a
+/// double.
 void MeasureExtreme(const CsvTable& table, std::span<const int64_t> rows, size_t feature, double min, double max,
                     FeatureScaling& scaling) {
   const auto count = static_cast<double>(rows.size());
@@ -34,7 +35,7 @@ void MeasureExtreme(const CsvTable& table, std::span<const int64_t> rows, size_t
   double mean = 0;
   for (const int64_t row : rows) mean += std::ldexp(At(table, row, feature), -large);
   mean /= count;
-  // Halved, since the spread of what a double holds may be none itself.
+  // Halved first, because max - min may overflow.
   const int unit = UnitExponent(max / 2 - min / 2);
   double squares = 0;
   for (const int64_t row : rows) {
@@ -43,7 +44,7 @@ void MeasureExtreme(const CsvTable& table, std::span<const int64_t> rows, size_t
     squares += scaled * scaled;
   }
   scaling.mean[feature] = std::ldexp(mean, large);
-  // Not below the least double: a scale of 0 would be none.
+  // Not below the smallest double, because a scale of 0 is useless.
   scaling.stddev[feature] =
       std::max(std::ldexp(std::sqrt(squares / count), unit), std::numeric_limits<double>::denorm_min());
 }
@@ -73,14 +74,14 @@ FeatureScaling Measure(const CsvTable& table, std::span<const int64_t> rows, boo
   for (size_t i = 0; i < features; ++i) {
     scaling.stddev[i] = std::sqrt(scaling.stddev[i] / count);
     if (min[i] == max[i]) {
-      // Rounding can leave a constant column a tiny deviation, which would blow its noise up to ones.
+      // Rounding can give a constant column a tiny deviation, which would blow its noise up to the size of 1.
       scaling.mean[i] = min[i];
       scaling.stddev[i] = 1;
     } else if (extremes && (UnitExponent(max[i] / 2 - min[i] / 2) != 0 ||
                             UnitExponent(std::max(std::abs(min[i]), std::abs(max[i]))) > 0)) {
       MeasureExtreme(table, rows, i, min[i], max[i], scaling);
     } else if (scaling.stddev[i] == 0) {
-      scaling.stddev[i] = 1;  // Only without `extremes`.
+      scaling.stddev[i] = 1;  // Happens only without `extremes`.
     }
   }
   return scaling;

@@ -10,16 +10,18 @@
 
 namespace twofour::train {
 
-/// Mean and population standard deviation of each feature over `rows`, summed in their order, whatever the size of the
-/// numbers: sums and squares that would leave the range of a double are taken of values scaled by a power of two. A
-/// feature that is the same in all of `rows` keeps the scale 1.
+/// Mean and population standard deviation of each feature over `rows`, summed in their order. Works for numbers of any
+/// size: where sums or squares would leave the range of a double, the values are first scaled by a power of two. A
+/// feature that is constant in `rows` keeps the scale 1.
 FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows);
 
-/// The same without a care for numbers that are very small or large: the scale of runs that an earlier twofour began.
+/// The same, but without care for very small or large numbers. An earlier twofour measured like this, so its runs still
+/// need it.
 FeatureScaling MeasureScalingAsEarlier(const CsvTable& table, std::span<const int64_t> rows);
 
-/// What 32-bit inputs lose of the table's features, a line each: with `scaling`, a spread that even a double holds in
-/// few digits; without (empty), values that become 0 and features that become the same in all of `rows`.
+/// What the table's features lose as 32-bit inputs, one line each. With `scaling`: features whose standard deviation is
+/// so small that even a double holds it in few digits. Without (empty): values that become 0, and features that become
+/// constant in `rows`.
 std::vector<std::string> NoteRounding(const CsvTable& table, std::span<const int64_t> rows,
                                       const FeatureScaling& scaling);
 

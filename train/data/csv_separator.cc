@@ -8,7 +8,7 @@
 namespace twofour::train {
 namespace {
 
-// A blank is in many names, and so comes last.
+// A blank occurs in many names, so it comes last.
 constexpr std::string_view kSeparators = ";\t|, ";
 
 }  // namespace
@@ -35,7 +35,7 @@ std::string OtherSeparator(const CsvRow& row, char delimiter) {
   }
   for (const char separator : kSeparators) {
     if (separator == delimiter) continue;
-    // What separates is also what a number with a decimal comma, or a name of several words, may hold.
+    // The comma may be a decimal comma, and the blank may be in a name of several words.
     if ((separator == ',' || separator == ' ') && row.cells.size() > 1) continue;
     if (separator == ' ' && row.cells[0].starts_with('#')) continue;  // A comment.
     int64_t count = 0;

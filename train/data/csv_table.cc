@@ -19,7 +19,7 @@
 namespace twofour::train {
 namespace {
 
-// Far more than a softmax layer is good for: beyond it, the label column holds measurements, not classes.
+// Far more classes than a softmax layer can handle. A label column with more values holds measurements, not classes.
 constexpr size_t kMaxClasses = 65536;
 
 /// What the first row says about all others.
@@ -29,7 +29,7 @@ struct Layout {
   bool has_header = false;
   int64_t first_line = 1;
   std::vector<std::string> names;  // [columns]; empty without a header.
-  std::string note;                // Where it is not certain whether there is a header.
+  std::string note;                // Not empty where it is uncertain whether there is a header.
   std::string other_separator;     // What else could separate columns, for messages.
 
   std::string NameOfColumn(size_t column) const {
@@ -38,7 +38,7 @@ struct Layout {
   }
 };
 
-/// The column that an index from 0, or from the end where negative, means.
+/// The column at an index, which counts from 0 or, where negative, from the end; nullopt where there is none.
 std::optional<size_t> ColumnAt(std::optional<int64_t> index, size_t columns) {
   const auto count = static_cast<int64_t>(columns);
   if (!index || *index >= count || *index < -count) return std::nullopt;
@@ -61,14 +61,14 @@ bool HasNamesOf(const CsvRow& row, const CsvTable& other) {
   return other.has_header() && has(other.label_name) && std::ranges::all_of(other.feature_names, has);
 }
 
-/// `index` is the label where it is a number, and `by_index` the column that it means.
+/// `index` is options.label where that is a number, and `by_index` is the column at that index.
 HeaderGuess DecideHeader(const CsvRow& first, std::optional<int64_t> index, std::optional<size_t> by_index,
                          std::string_view text, const CsvOptions& options, const std::string& source,
                          const CsvTable* like) {
   if (options.header != CsvOptions::Header::kAuto) return {options.header == CsvOptions::Header::kYes, ""};
   if (options.earlier_rules) return {!index || HasWord(first, by_index, options), ""};
   if (like != nullptr && HasNamesOf(first, *like)) return {true, ""};
-  // A label that is given by its name is in a header.
+  // The row holds the name of the label, so it is a header.
   if (std::ranges::find(first.cells, options.label) != first.cells.end() && !index) return {true, ""};
   if (like == nullptr && !index) return {true, ""};
   std::optional<size_t> label = by_index;
@@ -78,8 +78,7 @@ HeaderGuess DecideHeader(const CsvRow& first, std::optional<int64_t> index, std:
   return GuessHeader(first, label, text, options, source);
 }
 
-/// Throws Error where one of the two files has a header and the other has none, so that their columns may be in any
-/// order.
+/// Throws Error where only one of the two files has a header, because their columns may be in different orders.
 void RequireHeaderLike(const CsvTable& like, const Layout& layout, const CsvOptions& options,
                        const std::string& source) {
   if (like.has_header() == layout.has_header || layout.columns == 2 || options.earlier_rules) return;
@@ -133,7 +132,7 @@ Layout ReadLayout(const CsvRow& first, std::string_view text, const CsvOptions& 
   return layout;
 }
 
-/// Why a cell is not one of a feature, and what may be done about it.
+/// Why a cell cannot be a feature, and what may help.
 std::string WhyNoFeature(const std::string& cell, const CsvRow& row, const Layout& layout, const CsvOptions& options) {
   const std::optional<double> value = ParseCell(cell, options);
   if (value && std::isfinite(*value)) {
@@ -149,7 +148,7 @@ std::string WhyNoFeature(const std::string& cell, const CsvRow& row, const Layou
     why += "; the label is the column \"\" (data.csv.label)";
   }
   const bool guessed = options.header == CsvOptions::Header::kAuto && !layout.has_header;
-  // A first cell without a name is that of an index.
+  // An empty first cell may be the name of an index column.
   if (guessed && row.line == layout.first_line && (!cell.empty() || &cell == row.cells.data())) {
     why += "; the line was taken for data, and names the columns with data.csv.header: YES";
   }
@@ -159,7 +158,8 @@ std::string WhyNoFeature(const std::string& cell, const CsvRow& row, const Layou
 double ParseFeature(const std::string& cell, size_t column, const CsvRow& row, const Layout& layout,
                     const CsvOptions& options, const std::string& source) {
   const std::optional<double> value = ParseCell(cell, options);
-  // The difference of two doubles must be one. What is not scaled becomes a 32-bit float as it is.
+  // Scaling subtracts two values, and the difference must still be a double. A value that is not scaled becomes a
+  // 32-bit float as it is.
   const double most = options.standardize ? std::numeric_limits<double>::max() / 4
                                           : static_cast<double>(std::numeric_limits<float>::max());
   // Written so that NaN fails too.
@@ -215,7 +215,7 @@ void AppendRow(const CsvRow& row, const Layout& layout, const CsvOptions& option
   table.lines.push_back(row.line);
 }
 
-/// What was assumed in reading the file.
+/// Notes what was assumed in reading the file.
 void NoteReading(const Layout& layout, size_t empty, const CsvOptions& options, const std::string& source,
                  CsvTable& table) {
   if (!layout.note.empty()) table.notes.push_back(layout.note);

@@ -26,8 +26,8 @@ class Dataset {
   virtual int64_t features() const = 0;
   virtual int64_t num_classes() const = 0;
 
-  /// The samples at `indices`, in that order; an index may occur more than once. Throws Error on one outside
-  /// [0, size()).
+  /// The samples at `indices`, in that order; an index may occur more than once. Throws Error on an index outside [0,
+  /// size()).
   virtual Batch Get(std::span<const int64_t> indices) const = 0;
 
   /// How many samples each class has. [num_classes]
@@ -60,9 +60,9 @@ struct FeatureScaling {
   std::vector<double> stddev;
 };
 
-/// What loaded samples are to be like: what a model was made with, which other data must not change.
+/// What a model was made with. Samples that are loaded for that model must use it, whatever their data.
 struct SamplesAsBefore {
-  std::vector<std::string> class_names;  ///< As AsUtf8 has them.
+  std::vector<std::string> class_names;  ///< As AsUtf8 returns them.
   FeatureScaling scaling;
 };
 
@@ -71,13 +71,13 @@ struct DataSplit {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> eval;
   std::string description;                 ///< One line for the log.
-  std::string inputs;                      ///< How inputs are made of a sample, in words.
+  std::string inputs;                      ///< How a sample becomes inputs, in words.
   std::vector<std::string> class_names;    ///< [num_classes]
-  std::vector<std::string> feature_names;  ///< [features]; empty where they have none.
-  std::string label_name;                  ///< Of the class's column; empty where it has none.
-  std::optional<int64_t> label_column;     ///< Of a table: from 0. The features are all other columns.
+  std::vector<std::string> feature_names;  ///< [features]; empty where features have no names.
+  std::string label_name;                  ///< Name of the class's column; empty where it has none.
+  std::optional<int64_t> label_column;     ///< Only for tables: counted from 0. All other columns are features.
   FeatureScaling scaling;
-  std::vector<std::string> notes;  ///< What the user should look at, a line each.
+  std::vector<std::string> notes;  ///< What the user should look at, one line each.
 };
 
 }  // namespace twofour::train

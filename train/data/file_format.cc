@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr size_t kTextBytes = 1 << 16;  // Read to tell text from numbers.
+constexpr size_t kTextBytes = 1 << 16;  // As many are checked to tell text from numbers.
 constexpr size_t kFewestTextBytes = 16;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -42,7 +42,7 @@ bool LooksLikeText(std::span<const std::byte> bytes) {
   if (text.size() < kFewestTextBytes) return false;
   if (text.size() > kTextBytes) {
     text = text.substr(0, kTextBytes);
-    // Not in the middle of a character, which has up to three bytes after its first.
+    // Do not end in the middle of a character, which has up to three bytes after its first.
     for (int i = 0; i < 3 && (text.back() & 0xC0) == 0x80; ++i) text.remove_suffix(1);
     if ((text.back() & 0x80) != 0) text.remove_suffix(1);
   }

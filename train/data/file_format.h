@@ -9,11 +9,12 @@
 
 namespace twofour::train {
 
-/// Whether the file's beginning is text: UTF-8 without control characters but blanks and line breaks, 16 bytes at
-/// least, or UTF-16 with a byte-order mark. Numbers of 16 bits and more are not: they have zero bytes.
+/// Whether the file's beginning is text: at least 16 bytes of UTF-8 without control characters other than blanks and
+/// line breaks, or of ASCII in little-endian UTF-16 with a byte-order mark. Numbers of 16 bits and more are no text,
+/// because they have zero bytes.
 bool LooksLikeText(std::span<const std::byte> bytes);
 
-/// "UTF-16", "UTF-32" where the bytes begin with such a byte-order mark; empty otherwise.
+/// "UTF-16" or "UTF-32" where the text begins with such a byte-order mark; empty otherwise.
 std::string_view WideEncoding(std::string_view text);
 
 /// `text` without the UTF-8 byte-order mark that editors on Windows put before it.

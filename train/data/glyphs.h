@@ -17,8 +17,8 @@ struct GlyphsOptions {
   double noise = 0.15;           ///< Standard deviation of the noise of each pixel; 0 to 1.
 };
 
-/// Draws digits from a small built-in font as MNIST shows them: 28x28 pixels in row-major order, ink 1 on paper 0, so
-/// that a model of this data set takes MNIST as well. Each is turned, stretched, moved, thickened, blurred and
+/// Draws digits from a small built-in font in the form of MNIST: 28x28 pixels in row-major order, ink 1 on paper 0. So
+/// a model of this data set can read MNIST as well. Each digit is turned, stretched, moved, thickened, blurred and
 /// speckled at random. Sample i of a split is a pure function of the options' seed and distortions, the split and i.
 /// Needs no files. Throws Error, naming the field, on an option outside its range.
 DataSplit LoadGlyphs(const GlyphsOptions& options);

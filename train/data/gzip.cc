@@ -12,7 +12,7 @@
 namespace twofour::train {
 namespace {
 
-// What zlib writes at a time. Its counters are 32 bits wide, so both sides go through it in pieces.
+// How much zlib writes at a time. Its counters are 32 bits wide, so input and output are passed in pieces.
 constexpr uint64_t kChunk = 1 << 20;
 constexpr size_t kMaxInput = 1 << 30;
 

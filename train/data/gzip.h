@@ -12,8 +12,8 @@ namespace twofour::train {
 /// True when the bytes begin as a gzip file (RFC 1952) does.
 bool IsGzip(std::span<const std::byte> bytes);
 
-/// Decompresses a gzip file no further than the caller asks, and takes memory only as data comes out: a small file
-/// that would expand to terabytes is harmless.
+/// Decompresses a gzip file no further than the caller asks, and takes memory only for data that has come out. So a
+/// small file that would expand to terabytes is harmless.
 class GzipReader {
  public:
   /// `bytes` must outlive the reader; `source` names the file in messages.
@@ -23,7 +23,7 @@ class GzipReader {
   GzipReader& operator=(const GzipReader&) = delete;
 
   /// Appends decompressed bytes until `data` holds `total` of them or the file ends. The checksum is verified when the
-  /// end is reached, so ask for a byte more than there should be. Throws Error, naming the file's byte, on corrupt or
+  /// end is reached, so ask for one byte more than there should be. Throws Error, naming the file's byte, on corrupt or
   /// truncated data.
   void ReadUpTo(uint64_t total, std::vector<std::byte>& data);
 

@@ -18,7 +18,7 @@
 namespace twofour::train {
 namespace {
 
-constexpr uint64_t kMaxElements = uint64_t{1} << 30;  // As floats, 4 GiB.
+constexpr uint64_t kMaxElements = uint64_t{1} << 30;  // 4 GiB as floats.
 constexpr size_t kMaxRank = 8;
 constexpr size_t kMaxHeaderBytes = 4 + 4 * kMaxRank;
 constexpr unsigned kUnsignedByte = 0x08;
@@ -26,8 +26,8 @@ constexpr int64_t kMaxClasses = 256;  // Labels are bytes.
 
 struct Header {
   std::vector<int64_t> dims;
-  uint64_t bytes = 0;     // Of the header itself.
-  uint64_t elements = 0;  // Announced.
+  uint64_t bytes = 0;     // Size of the header itself.
+  uint64_t elements = 0;  // As the header announces.
 };
 
 /// Reads the header at the start of `data`, which may end within it or go on after it.
@@ -70,7 +70,7 @@ Header ParseHeader(std::span<const std::byte> data, const std::string& where) {
   return header;
 }
 
-/// `data` is the whole file, or as much of one as shows that it is too long.
+/// `data` is the whole file, or enough of it to show that it is too long.
 IdxArray TakeElements(const Header& header, std::span<const std::byte> data, const char* at_least,
                       const std::string& where) {
   const uint64_t held = data.size() - header.bytes;

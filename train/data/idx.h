@@ -36,8 +36,8 @@ IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source);
 
 /// Loads MNIST or a set in its format: images u8 [samples, ...] and labels u8 [samples]. Pixels become floats in
 /// [0, 1], each image one row. Throws Error on files that ParseIdx refuses or that do not fit together, when all labels
-/// to train on are one, and when evaluation has no class in common with training. What is odd but possible is noted:
-/// see NoteClasses.
+/// of the first pair are the same, and when evaluation has no class in common with training. Adds notes on what is odd
+/// but possible: see NoteClasses.
 DataSplit LoadIdx(const IdxOptions& options);
 
 }  // namespace twofour::train

@@ -14,7 +14,7 @@
 namespace twofour::train {
 namespace {
 
-/// In lower case, with single blanks between words and none at the ends.
+/// The text in lower case, with single blanks between words, none at the ends, and without invisible characters.
 std::string Folded(std::string_view text) {
   std::string folded;
   bool blank = false;
@@ -36,7 +36,7 @@ std::string Folded(std::string_view text) {
   return folded;
 }
 
-/// What the numbers among labels are like.
+/// Statistics of the numbers among labels.
 struct NumberStatistics {
   int64_t distinct = 0, rows = 0, singles = 0;
   double least = std::numeric_limits<double>::infinity(), largest = -least;
@@ -93,7 +93,7 @@ std::optional<double> LooseNumber(std::string_view label) {
 std::string NormalForm(std::string_view label) {
   std::string folded = Folded(label);
   const std::optional<double> number = ParseNumber(folded);
-  // Beyond 2^53, different integers would be one double.
+  // Beyond 2^53, different integers may be the same double.
   constexpr double kExact = int64_t{1} << 53;
   if (number && std::abs(*number) < kExact) return fmt::format("{}", *number == 0 ? 0.0 : *number);
   return folded;

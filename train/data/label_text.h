@@ -9,14 +9,16 @@
 
 namespace twofour::train {
 
-/// What a label and its variants of spelling have in common: numbers by value ("1", "1.0" and "+01" are one), all else
-/// in lower case (ASCII) without blanks at both ends, of any length in between, and without marks that nobody sees.
+/// One form for all spellings of a label. A number has the form of its value, so that "1", "1.0" and "+01" are the
+/// same. Other text is in lower case (ASCII), with single blanks between words, no blanks at the ends, and without
+/// invisible characters.
 std::string NormalForm(std::string_view label);
 
-/// Groups of names, by index, that have one normal form: two or more in each, both in rising order.
+/// Groups of names, by index, that have the same normal form. Each group has two or more. Groups and their members are
+/// in ascending order.
 std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names);
 
-/// The number that people mean by "1,234", "$5" or "12 %", or by a plain number; nullopt where it is none.
+/// The number that people mean by "1,234", "$5" or "12 %", or by a plain number; nullopt where the label is no number.
 std::optional<double> LooseNumber(std::string_view label);
 
 /// True for "NA", "nan", "null", "?" and the like, which many tables write where a value is missing.
@@ -25,15 +27,17 @@ bool LooksMissing(std::string_view label);
 /// Why labels look like a measured quantity and not like classes, in words such as "997 different numbers in 1000 rows,
 /// from 0.5 to 99.2"; nullopt where they do not. `counts` says how many rows have each name.
 ///
-/// They do when nineteen of twenty names that do not look missing are numbers, more than ten of them, and
-///  - there are fewer than two rows for each: a classifier could learn none of them; or
-///  - there are more than twenty, fewer than ten rows for each, and some have a fraction; or the same of integers that
-///    fill less than four fifths of the range from least to largest, with one in five standing in a single row. Numbers
-///    that name classes are consecutive, or have several rows each, or are few; measurements are none of these.
+/// They do when nineteen of twenty names that do not look missing are numbers, there are more than ten numbers, and one
+/// of these is true:
+///  - There are fewer than two rows for each number, so that a classifier could learn none of them.
+///  - There are more than twenty numbers, fewer than ten rows for each, and some have a fraction.
+///  - There are more than twenty numbers, fewer than ten rows for each, and all are integers that fill less than four
+///    fifths of the range from the smallest to the largest; at least one in five occurs in a single row.
+/// Numbers that name classes are consecutive, or have several rows each, or are few. Measurements are none of these.
 std::optional<std::string> WhyMeasured(std::span<const std::string> names, std::span<const int64_t> counts);
 
-/// Why labels might be a measured quantity, but could be classes as well: numbers as above, more than twenty of them,
-/// with fractions or gaps, of which there are rows enough. nullopt where WhyMeasured says why they are.
+/// Why labels might be a measured quantity, but could be classes as well: as above nearly all are numbers, there are
+/// more than twenty, and they have fractions or gaps. nullopt otherwise, and where WhyMeasured has a reason.
 std::optional<std::string> WhyPerhapsMeasured(std::span<const std::string> names, std::span<const int64_t> counts);
 
 }  // namespace twofour::train

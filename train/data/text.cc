@@ -17,7 +17,7 @@ std::optional<T> Parse(std::string_view text) {
   return value;
 }
 
-/// Spreadsheets write a plus sign; from_chars does not take one.
+/// Spreadsheets write a plus sign, but from_chars does not accept one.
 std::string_view WithoutPlus(std::string_view text) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   return text;

@@ -19,26 +19,26 @@
 namespace twofour::train {
 namespace {
 
-/// Numbers characters in the order in which it meets them, and knows in the end what their sorted numbers are.
+/// Numbers characters in the order of their first occurrence, and can renumber them in sorted order at the end.
 class CharacterNumbers {
  public:
-  /// `known`: the only characters there may be.
+  /// `known`: the only characters that are allowed.
   explicit CharacterNumbers(const std::optional<Vocabulary>& known) : closed_(known.has_value()) {
     if (!known) return;
     for (int32_t id = 0; id < known->size(); ++id) Add(Utf8Reader(known->Decode({&id, 1}), "vocabulary").Next());
   }
 
-  /// The ids, in order of first meeting, of a whole UTF-8 text.
+  /// The ids of a whole UTF-8 text, in the order of first occurrence.
   std::vector<uint16_t> Encode(const RandomAccessFile& file) {
-    // Exactly as many as there are characters if the text is UTF-8: growing would take twice the memory.
+    // If the text is UTF-8, this is the number of its characters. Growing the vector would take twice the memory.
     int64_t starts = 0;
     ForEachBlock(file, [&starts](std::string_view block) {
       starts += std::count_if(block.begin(), block.end(), [](char c) { return (c & 0xC0) != 0x80; });
     });
     std::vector<uint16_t> ids;
     ids.reserve(static_cast<size_t>(starts));
-    std::string text;  // The block at hand, after the beginning of a character that the one before it ends with.
-    int64_t end = 0;   // Of it, within the file.
+    std::string text;  // The current block, after the incomplete character that ended the block before.
+    int64_t end = 0;   // End of `text` within the file.
     ForEachBlock(file, [&](std::string_view block) {
       text += block;
       end += std::ssize(block);
@@ -51,14 +51,14 @@ class CharacterNumbers {
     return ids;
   }
 
-  /// All characters met, rising.
+  /// All characters that occurred, in ascending order.
   std::vector<char32_t> Sorted() const {
     std::vector<char32_t> sorted = met_;
     std::sort(sorted.begin(), sorted.end());
     return sorted;
   }
 
-  /// Turns ids in order of first meeting into places in Sorted().
+  /// Turns ids in the order of first occurrence into indices of Sorted().
   void Renumber(std::vector<uint16_t>& ids) const {
     const std::vector<char32_t> sorted = Sorted();
     std::vector<uint16_t> place_of(met_.size());
@@ -87,7 +87,7 @@ class CharacterNumbers {
     }
   }
 
-  /// Of the reader's next character.
+  /// The number of the reader's next character.
   uint16_t NumberOf(Utf8Reader& reader, const std::string& source) {
     const uint64_t position = reader.position();
     const char32_t character = reader.Next();
@@ -121,7 +121,8 @@ std::vector<uint16_t> EncodeFile(const std::string& path, CharacterNumbers& numb
   }
 }
 
-/// What a file is that is not plain text, if that can be told: any file will do. Throws Error where it stands for one.
+/// The file's format where it is a known one other than plain text. This is for the description only, because any file
+/// will do. Throws Error on a Git LFS pointer, which only stands for a file.
 std::string_view FormatOf(const std::string& path) {
   constexpr int64_t kBeginning = 512;
   const RandomAccessFile file(path);

@@ -17,10 +17,11 @@ struct TextOptions {
   std::optional<Vocabulary> as_before = std::nullopt;
 };
 
-/// Loads a text. Bytes (any file is one) are read from the disk as they are needed, so the file may be larger than
-/// memory. Characters are kept in memory, two bytes each; their vocabulary is that of both files. Throws Error on a
-/// file that cannot be read and, for characters, on what is not UTF-8 (naming file and byte) or has more than 65536
-/// different characters, or one that is not in the vocabulary `as_before`.
+/// Loads a text. For bytes, any file is a text, and it is read from the disk as needed, so it may be larger than
+/// memory. For characters, the text is kept in memory, two bytes each, and the vocabulary is that of both files. Throws
+/// Error on a file that cannot be read or is a Git LFS pointer. For characters, also throws Error on text that is not
+/// UTF-8 (naming file and byte), that has more than 65536 different characters, or that has one which is not in the
+/// vocabulary `as_before`.
 TokenData LoadText(const TextOptions& options);
 
 }  // namespace twofour::train

@@ -32,7 +32,7 @@ TokenFile Open(const std::string& path) {
   return {path, header_bytes, std::make_shared<const U16Source>(std::move(file), header_bytes)};
 }
 
-/// The largest id. Throws Error on the first of `vocab_size` and above, unless that is 0.
+/// The largest id. Throws Error on the first id that is not below `vocab_size`, unless that is 0.
 int64_t CheckIds(const TokenFile& file, int64_t vocab_size) {
   constexpr int64_t kBlock = 1 << 16;
   const int64_t size = file.ids->size();
@@ -63,11 +63,12 @@ void CheckOptions(const TokensOptions& options) {
   }
 }
 
-/// What the first ids give away: ids of 32 or 64 bits, read as 16, have a zero (or, beyond 65536, a small number) in
-/// every second or in three of four places. Ids may truly be like that, so this is no error.
+/// A note where the first ids look wider than 16 bits. Ids of 32 or 64 bits, read as 16 bits, have a zero (or, beyond
+/// 65536, a small number) in every second place or in three of four. Real ids may look like that, too, so this is no
+/// error.
 std::optional<std::string> WidthNote(const TokenFile& file) {
   constexpr int64_t kFewest = 16, kMost = 1 << 12;
-  constexpr int32_t kMostUpperHalf = 3;  // Of vocabularies up to 262144.
+  constexpr int32_t kMostUpperHalf = 3;  // For vocabularies up to 262144.
   std::vector<int32_t> ids(static_cast<size_t>(std::min(kMost, file.ids->size())));
   file.ids->Read(0, ids);
   if (file.header_bytes != 0 || file.ids->size() < kFewest || file.ids->size() % 2 != 0) return std::nullopt;

@@ -17,9 +17,9 @@ struct TokensOptions {
   int64_t vocab_size = 0;      ///< 2 to 65536; 0 means the largest id plus one.
 };
 
-/// Loads token ids, which stay on the disk until they are needed: the files may be larger than memory. All of them are
-/// read once to check them. Throws Error on a file of another format or an odd size, and on an id that is not below
-/// vocab_size; notes that the ids look wider than 16 bits.
+/// Loads token ids. They stay on the disk until they are needed, so the files may be larger than memory. All ids are
+/// read once here to check them. Throws Error on a file of another format or an odd size, and on an id that is not
+/// below vocab_size; adds a note where the ids look wider than 16 bits.
 TokenData LoadTokens(const TokensOptions& options);
 
 }  // namespace twofour::train

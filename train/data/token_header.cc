@@ -22,7 +22,7 @@ struct OtherMagic {
   std::string_view what;
 };
 
-/// What else llm.c writes behind a header of the same form.
+/// Other files that llm.c writes, with a header of the same form.
 constexpr OtherMagic kOthers[] = {
     {20240326, "a GPT-2's weights"},
     {20240327, "a debug state: one batch with its gradients"},
@@ -49,14 +49,13 @@ bool IsKnownMagic(int32_t number) {
   return false;
 }
 
-/// llm.c's magic numbers are the dates on which it got them: 2024 to 2029, for those that are yet to come.
+/// llm.c's magic numbers are the dates on which they were introduced. The years 2024 to 2029 include future ones.
 bool LooksLikeMagic(int32_t number) {
   const int32_t year = number / 10000, month = number / 100 % 100, day = number % 100;
   return year >= 2024 && year <= 2029 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
-/// Throws Error on a header that is llm.c's and not that of ids of 16 bits. `version` is 0 where the file ends before
-/// it.
+/// Throws Error on a header of llm.c that is not for ids of 16 bits. `version` is 0 where the file ends before it.
 void RefuseOtherHeaders(int32_t magic, int32_t version, int64_t size, const std::string& source) {
   const auto refuse = [&](std::string_view what) {
     throw Error(fmt::format("{}: llm.c's header {}, version {}: {}; {}", source, magic, version, what, kExpected));
@@ -76,7 +75,7 @@ void RefuseOtherHeaders(int32_t magic, int32_t version, int64_t size, const std:
   if (is_new && size >= kHeaderBytes) refuse("a kind of file that is not known");
 }
 
-/// Throws Error on what is surely no ids.
+/// Throws Error on a file that certainly holds no ids.
 void RefuseOtherFormats(std::span<const std::byte> bytes, const std::string& source) {
   if (const std::string_view format = WellKnownFormat(bytes); !format.empty()) {
     throw Error(fmt::format("{}: {}; {}", source, format, kExpected));

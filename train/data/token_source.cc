@@ -21,8 +21,8 @@ void CheckRange(const TokenSource& source, int64_t offset, size_t count) {
   throw Error(fmt::format("cannot read {} tokens from token {} on: there are {}", count, offset, size));
 }
 
-/// Reads a little-endian T for each token, without memory beside `out`: the numbers are read into its end and widened
-/// from the front, which never overtakes them.
+/// Reads a little-endian T for each token, without memory besides `out`: the numbers are read into the end of `out` and
+/// widened from the front. The writing never overtakes the reading.
 template <typename T>
 void ReadAndWiden(const RandomAccessFile& file, int64_t offset, std::span<int32_t> out) {
   const std::span<std::byte> numbers = std::as_writable_bytes(out).last(out.size() * sizeof(T));

@@ -10,7 +10,7 @@
 
 namespace twofour::train {
 
-/// Token ids lie below this: most kinds of sources keep them in 16 bits.
+/// Token ids are below this, because most kinds of sources keep them in 16 bits.
 inline constexpr int64_t kMaxVocabSize = 65536;
 
 /// A long sequence of token ids on disk or in memory. Const functions may be called from several threads at once.
@@ -20,11 +20,11 @@ class TokenSource {
 
   virtual int64_t size() const = 0;
 
-  /// Copies the tokens from `offset` on. Throws Error on what does not lie within [0, size()).
+  /// Copies out.size() tokens, beginning at `offset`. Throws Error where they do not lie within [0, size()).
   virtual void Read(int64_t offset, std::span<int32_t> out) const = 0;
 
-  /// Throws Error (a runtime failure) when the tokens that were read may not be those that the source began with: see
-  /// RandomAccessFile::CheckUnchanged. To be called after reading.
+  /// Throws Error (a runtime failure) when the tokens may have changed since the source was opened: see
+  /// RandomAccessFile::CheckUnchanged. Must be called after reading.
   virtual void CheckUnchanged() const {}
 };
 

@@ -18,7 +18,7 @@ struct TokenBatch {
 /// run would have seen. Const functions may be called from several threads at once.
 class RandomWindows {
  public:
-  /// Throws Error when batch_size or length is below 1, or the span shorter than a window and the token after it.
+  /// Throws Error when batch_size or length is below 1, or the span is shorter than a window and the token after it.
   RandomWindows(TokenSpan span, int64_t batch_size, int64_t length, uint64_t seed);
 
   /// [batch_size, length]
@@ -32,8 +32,8 @@ class RandomWindows {
 };
 
 /// All of the evaluation split in order, so that each token but the first is a target exactly once: consecutive windows
-/// of `length`, `batch_size` of them in a batch. The last full windows may make a smaller batch, and what is left of
-/// the span after them is a batch of one shorter window. Const functions may be called from several threads at once.
+/// of `length`, `batch_size` of them in a batch. The last full windows may make a smaller batch. The rest of the span
+/// after them is a batch of one shorter window. Const functions may be called from several threads at once.
 class SequentialWindows {
  public:
   /// Throws Error when batch_size or length is below 1, or the span has less than 2 tokens.

@@ -9,7 +9,7 @@
 namespace twofour::train {
 namespace {
 
-/// Control characters, and those that break lines or turn the direction of writing.
+/// Whether it is a control character, or one that breaks lines or changes the direction of writing.
 bool SpoilsALine(char32_t scalar) {
   return scalar < 0x20 || (scalar >= 0x7F && scalar < 0xA0) || (scalar >= 0x2028 && scalar <= 0x202E) ||
          (scalar >= 0x2066 && scalar <= 0x2069);

@@ -8,8 +8,8 @@
 
 namespace twofour::train {
 
-/// Reads UTF-8 text character by character, as strictly as the Unicode standard asks for (table 3-7): what is
-/// overlong, a surrogate, beyond U+10FFFF or cut short is an Error. The text must outlive the reader.
+/// Reads UTF-8 text character by character, as strictly as the Unicode standard asks for (table 3-7): a character that
+/// is overlong, a surrogate, beyond U+10FFFF or cut short is an Error. The text must outlive the reader.
 class Utf8Reader {
  public:
   /// `source` names the text in messages, and the text begins at its byte `first_byte`.
@@ -22,7 +22,7 @@ class Utf8Reader {
   /// Bytes of the text that are not read yet.
   size_t remaining() const { return text_.size() - position_; }
 
-  /// The next character's code point; not to be called at the end. Throws Error, naming the byte.
+  /// The next character's code point. Must not be called at the end. Throws Error, naming the byte.
   char32_t Next() {
     const auto lead = static_cast<unsigned char>(text_[position_]);
     if (lead >= 0x80) return NextOfSeveralBytes();
@@ -45,14 +45,14 @@ constexpr bool IsUnicodeScalar(char32_t code_point) {
   return code_point < 0xD800 || (code_point > 0xDFFF && code_point <= 0x10FFFF);
 }
 
-/// Bytes that UTF-8 takes for a scalar.
+/// Bytes of a scalar in UTF-8.
 constexpr int Utf8Length(char32_t scalar) { return scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4; }
 
 /// Appends a scalar to UTF-8 text.
 void AppendUtf8(char32_t scalar, std::string& text);
 
-/// Text for a file that has to be UTF-8: as it is where it is UTF-8, and read as Latin-1 otherwise, so that different
-/// texts of either kind stay different.
+/// Text for a file that has to be UTF-8. UTF-8 stays as it is; other text is read as Latin-1. So different texts of
+/// either kind stay different.
 std::string AsUtf8(std::string_view text);
 
 /// A scalar for a message: "'é' (U+00E9)", or "U+000A" alone where showing it would spoil the line.

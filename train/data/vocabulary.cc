@@ -16,7 +16,7 @@ namespace twofour::train {
 namespace {
 
 constexpr int64_t kNumBytes = 256;
-constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxVocabSize, each escaped as two surrogates, take 768 KiB.
+constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxVocabSize characters, as two surrogates each, take 768 KiB.
 
 /// Parses an object of strings. Throws Error that begins with `source`.
 std::map<std::string, std::string> ParseStrings(std::string_view text, const std::string& source) {

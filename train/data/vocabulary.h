@@ -16,12 +16,12 @@ class Vocabulary {
  public:
   enum class Kind {
     kBytes,       ///< Id 0 to 255 is the byte of that value.
-    kCharacters,  ///< Id i is the i-th of the vocabulary's Unicode code points in rising order.
+    kCharacters,  ///< Id i is the i-th of the vocabulary's Unicode code points in ascending order.
   };
 
   static Vocabulary Bytes() { return Vocabulary(Kind::kBytes, {}); }
-  /// Throws Error on no character or more than kMaxVocabSize, on what is not in rising order, comes twice, or cannot
-  /// stand in UTF-8 text.
+  /// Throws Error when there is no character or more than kMaxVocabSize, when they are not in ascending order, and on
+  /// one that occurs twice or cannot be written in UTF-8.
   static Vocabulary Characters(std::vector<char32_t> code_points);
 
   Kind kind() const { return kind_; }
@@ -30,13 +30,14 @@ class Vocabulary {
   /// The ids of a text. Throws Error, naming the byte, on the first character that the vocabulary lacks, and for
   /// characters on text that is not UTF-8.
   std::vector<int32_t> Encode(std::string_view text) const;
-  /// The text of ids; part of a character where ids are bytes and cut one. Throws Error on an id outside [0, size()).
+  /// The text of ids. Where ids are bytes, it may begin or end within a character. Throws Error on an id outside [0,
+  /// size()).
   std::string Decode(std::span<const int32_t> ids) const;
 
   /// {"kind": "bytes"} or {"kind": "characters", "characters": "..."}, the characters in the order of their ids.
   std::string ToJson() const;
-  /// Reads what ToJson wrote, from anybody: refuses more than 1 MiB, other keys and types, and what Characters()
-  /// refuses. Throws Error that begins with `source`.
+  /// Reads what ToJson wrote. The text need not be trustworthy: throws Error, beginning with `source`, on more than 1
+  /// MiB, on other keys and types, and on what Characters() refuses.
   static Vocabulary FromJson(std::string_view json, const std::string& source);
 
   bool operator==(const Vocabulary&) const = default;
@@ -45,7 +46,7 @@ class Vocabulary {
   Vocabulary(Kind kind, std::vector<char32_t> characters) : kind_(kind), characters_(std::move(characters)) {}
 
   Kind kind_;
-  std::vector<char32_t> characters_;  // Rising; empty for bytes.
+  std::vector<char32_t> characters_;  // In ascending order; empty for bytes.
 };
 
 }  // namespace twofour::train
