@@ -127,14 +127,8 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
   ForEachTileRow(mask, [&](int64_t tile_row) {
-    const TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
-    for (int row = 0; row < kTileSize; ++row) {
-      const int64_t first = (tile_row * kTileSize + row) * mask.cols();
-      for (int64_t col = 0; col < mask.cols(); ++col) {
-        const bool keeps = sparse::Keeps(tiles[col / kTileSize], row, static_cast<int>(col % kTileSize));
-        if (!keeps) out[first + col] += by * w[first + col];
-      }
-    }
+    const int64_t at = tile_row * kTileSize * mask.cols();
+    AddDroppedOfTiles(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), by, w + at, out + at);
   });
 }
 
