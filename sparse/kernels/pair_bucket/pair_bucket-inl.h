@@ -1,18 +1,17 @@
 // The inner loops over a PairBucketStream. Compiled once for each instruction set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#endif
+
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#endif
-
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -188,4 +187,4 @@ struct PanelWork {
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_

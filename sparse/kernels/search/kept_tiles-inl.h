@@ -1,10 +1,10 @@
 // Copies of what tile masks keep. Compiled once for each instruction set: to be included after hwy/foreach_target.h,
 // without #pragma once.
-#if defined(TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
 #else
-#define TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#define TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
 #endif
 
 #include <hwy/highway.h>
@@ -154,4 +154,4 @@ HWY_INLINE void CopyKept(const TileMask* tiles, int64_t cols, const float* weigh
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
