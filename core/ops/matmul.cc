@@ -5,8 +5,8 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
-#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {
@@ -24,16 +24,6 @@ Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, cons
     kernels::Gemm<T>(ta, tb, m, n, k, a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
   return out;
-}
-
-/// The gradient of a bias: dy [..., out_features] summed over all rows.
-Tensor BiasGrad(const Tensor& dy) {
-  Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
-  DispatchF32OrF64(dy.dtype(), "Linear", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::ColumnSums<T>(dy.rows(), dy.cols(), dy.data<T>(), sums.mutable_data<T>());
-  });
-  return sums;
 }
 
 }  // namespace
@@ -85,7 +75,7 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         std::vector<Tensor> grads(3);
         if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape);
         if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in});
-        if (need_b) grads[2] = BiasGrad(dy);
+        if (need_b) grads[2] = ops::BiasGrad(dy);
         return grads;
       });
   return y;

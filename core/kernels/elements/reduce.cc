@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
 #include "twofour/core/kernels/rows/column_sums.h"
 #include "twofour/core/parallel.h"
@@ -49,7 +50,7 @@ template <typename F>
 auto BlockedSum(int64_t n, F sum) {
   using R = decltype(sum(n, n));
   constexpr int64_t kBlock = 8 * 1024;
-  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  const int64_t blocks = CeilDiv(n, kBlock);
   std::vector<R> sums(static_cast<size_t>(blocks));
   ParallelFor(blocks, kElementwiseGrain / kBlock, [&](int64_t first, int64_t last) {
     for (int64_t block = first; block < last; ++block) {

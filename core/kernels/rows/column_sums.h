@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
@@ -17,8 +18,8 @@ inline constexpr int64_t kColumnSumRows = 256, kColumnSumCols = 1024;
 /// the sums of bands of kColumnSumRows rows are added up in order.
 template <typename T, typename AddTile>
 void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
-  const int64_t bands = std::max<int64_t>(1, (rows + kColumnSumRows - 1) / kColumnSumRows);
-  const int64_t strips = (cols + kColumnSumCols - 1) / kColumnSumCols;
+  const int64_t bands = std::max<int64_t>(1, CeilDiv(rows, kColumnSumRows));
+  const int64_t strips = CeilDiv(cols, kColumnSumCols);
   std::vector<double> sums(static_cast<size_t>(bands * cols));
   ParallelFor(bands * strips, RowGrain(std::min(rows, kColumnSumRows) * std::min(cols, kColumnSumCols)),
               [&](int64_t first, int64_t last) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/float_gemm_few_rows-inl.h"
 #include "twofour/core/kernels/gemm/float_gemm_pack-inl.h"
 #include "twofour/core/parallel.h"
@@ -132,7 +133,7 @@ inline void ForwardByTiles(const MaskedWeight& w, int64_t begin, int64_t end, in
                            const Epilogue& epilogue, float* out) {
   float* const block = Space<kTileBlockRows * kPitch, 1>();
   float* const sums = Space<kTileRowsOut * kMostRows, 2>();
-  const int64_t depth = w.cols(), ldo = w.rows(), lds = CeilDiv(batch, kPanel) * kPanel;
+  const int64_t depth = w.cols(), ldo = w.rows(), lds = RoundUp(batch, kPanel);
   for (int64_t row = begin; row < end; row += kTileRowsOut) {
     const int64_t rows = std::min(kTileRowsOut, end - row);
     ForEachTiledPart(rows, kTileBlockRows, [&](int64_t top, int64_t bottom) {
@@ -162,7 +163,7 @@ inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const 
     return ParallelFor(w.rows() / kTileSize, CeilDiv(grain_rows, kTileSize),
                        [&](int64_t begin, int64_t end) { ForwardByDots(w, begin, end, batch, x, epilogue, out); });
   }
-  Storage panels(CeilDiv(batch, kPanel) * kPanel * w.cols() * sizeof(float));
+  Storage panels(RoundUp(batch, kPanel) * w.cols() * sizeof(float));
   PackRows(batch, w.cols(), x, Floats(panels));
   ParallelFor(CeilDiv(w.rows(), kTileRowsOut), CeilDiv(grain_rows, kTileRowsOut), [&](int64_t begin, int64_t end) {
     ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, Floats(panels), epilogue,
