@@ -31,10 +31,6 @@ void AddFault(std::string& faults, const std::string& source, const std::string&
   faults += fmt::format("{}{}: tensor '{}': {}", faults.empty() ? "" : "\n", source, name, what);
 }
 
-std::string Describe(const Tensor& tensor) {
-  return fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape()));
-}
-
 }  // namespace
 
 std::vector<NamedTensor> StateDict(Module& root) {

@@ -186,8 +186,7 @@ Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseL
                      SemiSparseMlpReport* report, const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
   if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32 [..., in_features]");
   if (x.dtype() != DType::kF32 || x.rank() == 0) {
-    throw Error(
-        fmt::format("SemiSparseMlp: x {} {}, expected f32 [..., in_features]", NameOf(x.dtype()), ToString(x.shape())));
+    throw Error(fmt::format("SemiSparseMlp: x {}, expected f32 [..., in_features]", Describe(x)));
   }
   RequireLayer("c_fc", fc, x, x.cols());
   RequireLayer("c_proj", proj, x, fc.packed->out_features());

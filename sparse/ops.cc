@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/ceil_div.h"
@@ -17,10 +16,6 @@ namespace {
 
 using autograd::SavedTensor;
 using kernels::Transpose;
-
-std::string Describe(const Tensor& x) {
-  return x.defined() ? fmt::format("{} {}", NameOf(x.dtype()), ToString(x.shape())) : "undefined";
-}
 
 /// dy^T x over all rows: the gradient of a dense weight.
 Tensor WeightGrad(const Tensor& dy, const Tensor& x) {

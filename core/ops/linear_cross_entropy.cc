@@ -26,9 +26,8 @@ void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const L
   ops::RequireF32OrF64(kOp, "weight", weight);
   ops::RequireIndices(kOp, "targets", targets);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(
-        fmt::format("{}: x {} {} and weight {} {}, expected [..., features] and [classes, features] of one dtype", kOp,
-                    NameOf(x.dtype()), ToString(x.shape()), NameOf(weight.dtype()), ToString(weight.shape())));
+    throw Error(fmt::format("{}: x {} and weight {}, expected [..., features] and [classes, features] of one dtype",
+                            kOp, Describe(x), Describe(weight)));
   }
   if (targets.numel() != x.rows()) {
     throw Error(fmt::format("{}: targets {} for x {}, expected {} of them", kOp, ToString(targets.shape()),

@@ -32,8 +32,8 @@ Tensor MatMul(const Tensor& a, const Tensor& b) {
   ops::RequireF32OrF64("MatMul", "a", a);
   ops::RequireF32OrF64("MatMul", "b", b);
   if (a.rank() != 2 || b.rank() != 2 || a.dim(1) != b.dim(0) || a.dtype() != b.dtype()) {
-    throw Error(fmt::format("MatMul: a {} {} and b {} {}, expected [m, k] and [k, n] of one dtype", NameOf(a.dtype()),
-                            ToString(a.shape()), NameOf(b.dtype()), ToString(b.shape())));
+    throw Error(
+        fmt::format("MatMul: a {} and b {}, expected [m, k] and [k, n] of one dtype", Describe(a), Describe(b)));
   }
   const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
   Tensor out = Product(Transpose::kNo, Transpose::kNo, m, n, k, a, b, {m, n});
@@ -52,10 +52,9 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   ops::RequireF32OrF64("Linear", "x", x);
   ops::RequireF32OrF64("Linear", "weight", weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(
-        fmt::format("Linear: x {} {} and weight {} {}, expected [..., in_features] and [out_features, "
-                    "in_features] of one dtype",
-                    NameOf(x.dtype()), ToString(x.shape()), NameOf(weight.dtype()), ToString(weight.shape())));
+    throw Error(fmt::format(
+        "Linear: x {} and weight {}, expected [..., in_features] and [out_features, in_features] of one dtype",
+        Describe(x), Describe(weight)));
   }
   const int64_t batch = x.rows(), in = weight.dim(1), out = weight.dim(0);
   if (bias.defined()) ops::RequireLike("Linear", "bias", bias, x, {out});

@@ -22,10 +22,6 @@ std::string IndexString(int64_t flat, const Shape& shape) {
   return ToString(index);
 }
 
-std::string Describe(const Tensor& tensor) {
-  return tensor.defined() ? fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape())) : "undefined";
-}
-
 /// Reports and returns false unless both are defined and alike.
 bool SameKind(const Tensor& actual, const Tensor& expected, const char* file, int line) {
   if (actual.defined() && expected.defined() && actual.shape() == expected.shape() &&
