@@ -37,14 +37,4 @@ void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
   for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(total[c]);
 }
 
-namespace loops {
-
-/// The overload for double of reduce_loops.h: plainly, row by row.
-inline void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const double* matrix, double* sums) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += matrix[r * stride + c];
-  }
-}
-
-}  // namespace loops
 }  // namespace twofour::kernels
