@@ -69,8 +69,6 @@ void AccumulateLeaf(Tensor::Impl& leaf, Tensor grad) {
   Accumulate(leaf.grad, std::move(grad));
 }
 
-std::string Describe(DType dtype, const Shape& shape) { return fmt::format("{} {}", NameOf(dtype), ToString(shape)); }
-
 /// Throws Error unless `grad` fits what `edge` leads to.
 void RequireFits(const Node& node, size_t input, const Edge& edge, const Tensor& grad) {
   if (!grad.defined() || (edge.node == nullptr && edge.leaf == nullptr)) return;
@@ -78,7 +76,7 @@ void RequireFits(const Node& node, size_t input, const Edge& edge, const Tensor&
   const DType dtype = edge.node != nullptr ? edge.node->output_dtype() : edge.leaf->dtype;
   if (grad.shape() == shape && grad.dtype() == dtype) return;
   throw Error(fmt::format("Backward: {} returned an invalid gradient for input {} (counted from 0): {}, expected {}",
-                          node.op(), input, Describe(grad.dtype(), grad.shape()), Describe(dtype, shape)));
+                          node.op(), input, Describe(grad), Describe(dtype, shape)));
 }
 
 void RequireRecordable(std::string_view op, std::initializer_list<Tensor> inputs, const Tensor& output,
@@ -207,8 +205,7 @@ void Tensor::Backward(const Tensor& output_grad) const {
   if (!requires_grad()) throw Error("Backward: nothing this tensor was computed from requires a gradient");
   if (!output_grad.defined()) throw Error("Backward: the output's gradient is undefined");
   if (output_grad.shape() != shape() || output_grad.dtype() != dtype()) {
-    throw Error(fmt::format("Backward: a gradient {} {} for an output {} {}", NameOf(output_grad.dtype()),
-                            ToString(output_grad.shape()), NameOf(dtype()), ToString(shape())));
+    throw Error(fmt::format("Backward: a gradient {} for an output {}", Describe(output_grad), Describe(*this)));
   }
   if (impl_->node == nullptr) {
     AccumulateLeaf(*impl_, output_grad);

@@ -168,8 +168,7 @@ Tensor Tensor::To(DType new_dtype) const {
 
 void Tensor::CopyFrom(const Tensor& source) {
   if (source.shape() != shape() || source.dtype() != dtype()) {
-    throw Error(fmt::format("CopyFrom: cannot copy {} {} into {} {}", NameOf(source.dtype()), ToString(source.shape()),
-                            NameOf(dtype()), ToString(shape())));
+    throw Error(fmt::format("CopyFrom: cannot copy {} into {}", Describe(source), Describe(*this)));
   }
   const size_t bytes = static_cast<size_t>(numel()) * SizeOf(dtype());
   std::byte* target = mutable_raw();
@@ -204,8 +203,7 @@ const Tensor& Tensor::grad() const {
 void Tensor::set_grad(Tensor grad) {
   RequireDefined("set_grad");
   if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
-    throw Error(fmt::format("set_grad: a gradient {} {} for a tensor {} {}", NameOf(grad.dtype()),
-                            ToString(grad.shape()), NameOf(dtype()), ToString(shape())));
+    throw Error(fmt::format("set_grad: a gradient {} for a tensor {}", Describe(grad), Describe(*this)));
   }
   impl_->grad = std::move(grad);
 }
@@ -217,5 +215,11 @@ bool Tensor::IsSameStorage(const Tensor& other) const {
 }
 
 bool Tensor::IsSoleOwner() const { return defined() && impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
+
+std::string Describe(const Tensor& tensor) {
+  return tensor.defined() ? Describe(tensor.dtype(), tensor.shape()) : "undefined";
+}
+
+std::string Describe(DType dtype, const Shape& shape) { return fmt::format("{} {}", NameOf(dtype), ToString(shape)); }
 
 }  // namespace twofour

@@ -143,6 +143,11 @@ struct Tensor::Impl {
   std::shared_ptr<autograd::Node> node;  // The op that made this tensor; null for a leaf.
 };
 
+/// What error messages call a tensor: "f32 [2, 3]", or "undefined".
+std::string Describe(const Tensor& tensor);
+/// The same for any tensor of this dtype and shape.
+std::string Describe(DType dtype, const Shape& shape);
+
 /// A tensor and the dotted name that PyTorch would give it.
 struct NamedTensor {
   std::string name;

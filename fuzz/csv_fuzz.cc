@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "twofour/train/data/csv_scaling.h"
 #include "twofour/train/data/csv_table.h"
 #include "twofour/train/data/label_text.h"
+#include "twofour/train/data/shuffle.h"
 
 namespace {
 
@@ -28,8 +28,7 @@ void Check(const CsvTable& table) {
 
 /// Makes the notes and the scaling of a table.
 void Use(const CsvTable& table, const CsvOptions& options) {
-  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
+  const std::vector<int64_t> rows = twofour::train::AllIndices(table.rows());
   assert(twofour::train::NoteColumns(table, rows, options).size() <= 5);
   assert(twofour::train::NoteEncoding(table).size() <= 1);
   const twofour::train::FeatureScaling scaling = twofour::train::MeasureScaling(table, rows);

@@ -55,9 +55,7 @@ class Namespace : public Module {
 
 void RequireTokens(const char* what, const Tensor& tokens) {
   if (!tokens.defined() || tokens.dtype() != DType::kI32 || tokens.rank() != 2) {
-    throw Error(fmt::format(
-        "Gpt: {} {}, expected i32 [batch, T]", what,
-        tokens.defined() ? fmt::format("{} {}", NameOf(tokens.dtype()), ToString(tokens.shape())) : "undefined"));
+    throw Error(fmt::format("Gpt: {} {}, expected i32 [batch, T]", what, Describe(tokens)));
   }
 }
 

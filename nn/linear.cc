@@ -24,8 +24,8 @@ Linear::Linear(Tensor weight, Tensor bias) {
                             weight.defined() ? ToString(weight.shape()) : "undefined"));
   }
   if (bias.defined() && (bias.shape() != Shape{weight.dim(0)} || bias.dtype() != weight.dtype())) {
-    throw Error(fmt::format("Linear: bias {} {}, expected {} [{}]", NameOf(bias.dtype()), ToString(bias.shape()),
-                            NameOf(weight.dtype()), weight.dim(0)));
+    throw Error(
+        fmt::format("Linear: bias {}, expected {} [{}]", Describe(bias), NameOf(weight.dtype()), weight.dim(0)));
   }
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));

@@ -9,10 +9,6 @@
 namespace twofour::nn {
 namespace {
 
-std::string Describe(const Tensor& tensor) {
-  return fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape()));
-}
-
 /// "blocks.0.c_fc." for the module of that name; nothing for the root.
 std::string PrefixOf(const std::string& module) { return module.empty() ? "" : module + "."; }
 

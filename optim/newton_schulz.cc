@@ -32,8 +32,8 @@ void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const fl
 
 Tensor Orthogonalize(const Tensor& matrix, int steps) {
   if (matrix.rank() != 2 || matrix.dtype() != DType::kF32 || steps < 0) {
-    throw Error(fmt::format("Orthogonalize: {} {} in {} steps, expected f32 [rows, cols] and at least 0 steps",
-                            NameOf(matrix.dtype()), ToString(matrix.shape()), steps));
+    throw Error(fmt::format("Orthogonalize: {} in {} steps, expected f32 [rows, cols] and at least 0 steps",
+                            Describe(matrix), steps));
   }
   const int64_t rows = matrix.dim(0), cols = matrix.dim(1), size = matrix.numel();
   const int64_t side = std::min(rows, cols);

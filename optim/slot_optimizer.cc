@@ -95,8 +95,8 @@ StateCommit SlotOptimizer::ReadState(StateReader& reader, int64_t steps) {
       const Tensor slot = reader.Take(name);
       if (!slot.defined()) continue;  // A parameter that has had no gradient yet.
       if (slot.shape() != parameter.tensor.shape() || slot.dtype() != DType::kF32) {
-        reader.Fault(name, fmt::format("{} {}, the parameter is f32 {}", NameOf(slot.dtype()), ToString(slot.shape()),
-                                       ToString(parameter.tensor.shape())));
+        reader.Fault(name,
+                     fmt::format("{}, the parameter is f32 {}", Describe(slot), ToString(parameter.tensor.shape())));
       }
       slots[e].push_back(slot.Clone());
     }

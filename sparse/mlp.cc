@@ -7,7 +7,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 
@@ -15,8 +15,6 @@ namespace twofour::sparse {
 namespace {
 
 using autograd::SavedTensor;
-
-const float* DataOrNull(const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; }
 
 void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& x, int64_t in) {
   if (layer.packed == nullptr || !IsTwoOfFour(layer.packed->format())) {
@@ -44,7 +42,7 @@ class Pass {
         hidden_(x.rows(), fc.packed->out_features(), kernel.panel) {}
 
   Tensor Forward(const Tensor& x, const Tensor& fc_bias, const Tensor& proj_bias) {
-    kernel_.hidden(Packed(fc_, Direction::kForward), x.data<float>(), DataOrNull(fc_bias), hidden_);
+    kernel_.hidden(Packed(fc_, Direction::kForward), x.data<float>(), ops::DataOrNull<float>(fc_bias), hidden_);
     density_ = hidden_.Density();
     Shape shape = shape_;
     shape.back() = proj_.packed->out_features();
@@ -53,9 +51,10 @@ class Pass {
       by_batch_ = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kBatch));
       const Tensor masked = MaskedWeight(proj_);
       kernel_.list_product(*by_batch_, {masked.data<float>(), masked.cols(), /*transposed=*/true}, y.cols(),
-                           DataOrNull(proj_bias), y.mutable_data<float>(), false);
+                           ops::DataOrNull<float>(proj_bias), y.mutable_data<float>(), false);
     } else {
-      kernel_.product(Packed(proj_, Direction::kForward), hidden_, DataOrNull(proj_bias), y.mutable_data<float>());
+      kernel_.product(Packed(proj_, Direction::kForward), hidden_, ops::DataOrNull<float>(proj_bias),
+                      y.mutable_data<float>());
     }
     return y;
   }
@@ -64,10 +63,7 @@ class Pass {
   std::vector<Tensor> Backward(const Tensor& dy) {
     std::vector<Tensor> grads(5);
     const int64_t in = fc_.packed->in_features(), hidden = fc_.packed->out_features(), out = dy.cols();
-    if (proj_.needs_bias) {
-      grads[4] = Tensor::Empty({out});
-      kernels::ColumnSums(dy.rows(), out, dy.data<float>(), grads[4].mutable_data<float>());
-    }
+    if (proj_.needs_bias) grads[4] = ops::BiasGrad(dy);
     std::unique_ptr<ActivationLists> by_feature;
     if (proj_.needs_weight) {
       by_feature = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kFeatures));
@@ -190,8 +186,7 @@ Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseL
                      SemiSparseMlpReport* report, const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
   if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32 [..., in_features]");
   if (x.dtype() != DType::kF32 || x.rank() == 0) {
-    throw Error(
-        fmt::format("SemiSparseMlp: x {} {}, expected f32 [..., in_features]", NameOf(x.dtype()), ToString(x.shape())));
+    throw Error(fmt::format("SemiSparseMlp: x {}, expected f32 [..., in_features]", Describe(x)));
   }
   RequireLayer("c_fc", fc, x, x.cols());
   RequireLayer("c_proj", proj, x, fc.packed->out_features());

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string>
 
 #include "twofour/core/autograd.h"
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elements/elementwise.h"
-#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour::sparse {
@@ -17,10 +16,6 @@ namespace {
 
 using autograd::SavedTensor;
 using kernels::Transpose;
-
-std::string Describe(const Tensor& x) {
-  return x.defined() ? fmt::format("{} {}", NameOf(x.dtype()), ToString(x.shape())) : "undefined";
-}
 
 /// dy^T x over all rows: the gradient of a dense weight.
 Tensor WeightGrad(const Tensor& dy, const Tensor& x) {
@@ -41,7 +36,7 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   ops::RequireLike("SemiSparseLinear", "weight", weight, x, {out, in});
   if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, x, {out});
-  Tensor y = packed->Forward(x, {.bias = bias.defined() ? bias.data<float>() : nullptr});
+  Tensor y = packed->Forward(x, {.bias = ops::DataOrNull<float>(bias)});
   autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
                    [packed, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
                     need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
@@ -51,10 +46,7 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
                        grads[0] = packed->InputGrad(dy);
                      }
                      if (need_w) grads[1] = WeightGrad(dy, sx.Get());
-                     if (need_b) {
-                       grads[2] = Tensor::Empty({dy.cols()});
-                       kernels::ColumnSums(dy.rows(), dy.cols(), dy.data<float>(), grads[2].mutable_data<float>());
-                     }
+                     if (need_b) grads[2] = ops::BiasGrad(dy);
                      return grads;
                    });
   return y;
@@ -66,7 +58,7 @@ Tensor PruneTiles(const Tensor& x, MaskMethod method, std::string_view name) {
                             Describe(x), kTileSize));
   }
   const int64_t rows = x.rows(), cols = x.cols();
-  const int64_t padded = (rows + kTileSize - 1) / kTileSize * kTileSize;
+  const int64_t padded = RoundUp(rows, kTileSize);
   Tensor tiled = Tensor::Zeros({padded, cols});
   std::copy_n(x.data<float>(), x.numel(), tiled.mutable_data<float>());
   const Tensor pruned = ApplyMask(tiled, FindMask(tiled, method, fmt::format("{}: input", name)));

@@ -8,23 +8,13 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
+#include "twofour/sparse/kernels/search/mask_passes.h"
 
 namespace twofour::sparse {
 namespace {
 
 constexpr TileMask kWholeTile = 0xffff;
-
-/// Sum of |w| over what a tile's mask does not keep.
-double Loss(const float* tile, int64_t ld, TileMask mask) {
-  double sum = 0;
-  for (int row = 0; row < kTileSize; ++row) {
-    for (int col = 0; col < kTileSize; ++col) {
-      if (!Keeps(mask, row, col)) sum += std::fabs(static_cast<double>(tile[row * ld + col]));
-    }
-  }
-  return sum;
-}
 
 /// What decides a tile's turn, and its number, which makes every two differ.
 template <typename Rank>
@@ -32,14 +22,11 @@ using Turn = std::pair<Rank, int64_t>;
 
 std::vector<Turn<double>> ByLoss(const float* weight, const Mask& mask) {
   std::vector<Turn<double>> turns(static_cast<size_t>(mask.tile_rows() * mask.tile_cols()));
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      for (int64_t col = 0; col < mask.tile_cols(); ++col) {
-        const int64_t number = row * mask.tile_cols() + col;
-        const float* tile = weight + (row * mask.cols() + col) * kTileSize;
-        turns[number] = {Loss(tile, mask.cols(), mask.tiles()[number]), number};
-      }
-    }
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    std::vector<double> losses(static_cast<size_t>(mask.tile_cols()));
+    const int64_t first = tile_row * mask.tile_cols();
+    SumDroppedMagnitudes(mask.tiles() + first, mask.cols(), weight + tile_row * kTileSize * mask.cols(), losses.data());
+    for (int64_t col = 0; col < mask.tile_cols(); ++col) turns[first + col] = {losses[col], first + col};
   });
   return turns;
 }

@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
+#include "twofour/sparse/kernels/search/row_groups.h"
 
 namespace twofour::sparse {
 
@@ -23,20 +20,9 @@ Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask
   const float* w = weight.data<float>();
   Tensor result = Tensor::Empty(weight.shape());
   float* out = result.mutable_data<float>();
-  ParallelFor(mask.rows(), RowGrain(cols), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      for (int64_t group = 0; group < cols; group += pattern.of) {
-        float threshold = 0;
-        for (int64_t col = group; col < group + pattern.of; ++col) {
-          if (!mask.Keeps(row, col)) threshold = std::max(threshold, std::fabs(w[row * cols + col]));
-        }
-        for (int64_t col = group; col < group + pattern.of; ++col) {
-          const float value = w[row * cols + col];
-          const float left = std::max(std::fabs(value) - threshold, 0.0f);
-          out[row * cols + col] = mask.Keeps(row, col) ? std::copysign(left, value) : 0.0f;
-        }
-      }
-    }
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    const int64_t at = tile_row * kTileSize * cols;
+    ShrinkKeptOfGroups(mask.tiles() + tile_row * mask.tile_cols(), cols, pattern.of, w + at, out + at);
   });
   return result;
 }

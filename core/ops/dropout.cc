@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "twofour/core/autograd.h"
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
@@ -20,7 +21,7 @@ Tensor Masked(const Tensor& x, double p, const RandomKey& key) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
     const T scale = p < 1.0 ? static_cast<T>(1.0 / (1.0 - p)) : T{0};
-    const int64_t n = x.numel(), blocks = (n + 3) / 4;
+    const int64_t n = x.numel(), blocks = CeilDiv(n, 4);
     ParallelFor(blocks, kElementwiseGrain / 16, [=](int64_t first, int64_t last) {
       for (int64_t block = first; block < last; ++block) {
         const auto bits = RandomBlock(key, static_cast<uint32_t>(block));

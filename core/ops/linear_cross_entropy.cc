@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/core/autograd.h"
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/gemm/gemm.h"
@@ -25,9 +26,8 @@ void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const L
   ops::RequireF32OrF64(kOp, "weight", weight);
   ops::RequireIndices(kOp, "targets", targets);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(
-        fmt::format("{}: x {} {} and weight {} {}, expected [..., features] and [classes, features] of one dtype", kOp,
-                    NameOf(x.dtype()), ToString(x.shape()), NameOf(weight.dtype()), ToString(weight.shape())));
+    throw Error(fmt::format("{}: x {} and weight {}, expected [..., features] and [classes, features] of one dtype",
+                            kOp, Describe(x), Describe(weight)));
   }
   if (targets.numel() != x.rows()) {
     throw Error(fmt::format("{}: targets {} for x {}, expected {} of them", kOp, ToString(targets.shape()),
@@ -47,8 +47,8 @@ int64_t ChunkRows(int64_t rows, int64_t classes, int64_t wanted) {
   constexpr int64_t kElements = int64_t{1} << 20;  // 4 MiB of f32.
   constexpr int64_t kMinRows = 256;                // With fewer, reading the weight takes longer than multiplying.
   const int64_t most = wanted > 0 ? wanted : std::max(kMinRows, kElements / std::max<int64_t>(classes, 1));
-  const int64_t chunks = std::max<int64_t>(1, (rows + most - 1) / most);
-  return (rows + chunks - 1) / chunks;
+  const int64_t chunks = std::max<int64_t>(1, CeilDiv(rows, most));
+  return CeilDiv(rows, chunks);
 }
 
 /// The pass over x [rows, features], chunk by chunk.

@@ -5,8 +5,8 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
-#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {
@@ -26,24 +26,14 @@ Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, cons
   return out;
 }
 
-/// The gradient of a bias: dy [..., out_features] summed over all rows.
-Tensor BiasGrad(const Tensor& dy) {
-  Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
-  DispatchF32OrF64(dy.dtype(), "Linear", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::ColumnSums<T>(dy.rows(), dy.cols(), dy.data<T>(), sums.mutable_data<T>());
-  });
-  return sums;
-}
-
 }  // namespace
 
 Tensor MatMul(const Tensor& a, const Tensor& b) {
   ops::RequireF32OrF64("MatMul", "a", a);
   ops::RequireF32OrF64("MatMul", "b", b);
   if (a.rank() != 2 || b.rank() != 2 || a.dim(1) != b.dim(0) || a.dtype() != b.dtype()) {
-    throw Error(fmt::format("MatMul: a {} {} and b {} {}, expected [m, k] and [k, n] of one dtype", NameOf(a.dtype()),
-                            ToString(a.shape()), NameOf(b.dtype()), ToString(b.shape())));
+    throw Error(
+        fmt::format("MatMul: a {} and b {}, expected [m, k] and [k, n] of one dtype", Describe(a), Describe(b)));
   }
   const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
   Tensor out = Product(Transpose::kNo, Transpose::kNo, m, n, k, a, b, {m, n});
@@ -62,10 +52,9 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   ops::RequireF32OrF64("Linear", "x", x);
   ops::RequireF32OrF64("Linear", "weight", weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(
-        fmt::format("Linear: x {} {} and weight {} {}, expected [..., in_features] and [out_features, "
-                    "in_features] of one dtype",
-                    NameOf(x.dtype()), ToString(x.shape()), NameOf(weight.dtype()), ToString(weight.shape())));
+    throw Error(fmt::format(
+        "Linear: x {} and weight {}, expected [..., in_features] and [out_features, in_features] of one dtype",
+        Describe(x), Describe(weight)));
   }
   const int64_t batch = x.rows(), in = weight.dim(1), out = weight.dim(0);
   if (bias.defined()) ops::RequireLike("Linear", "bias", bias, x, {out});
@@ -85,7 +74,7 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         std::vector<Tensor> grads(3);
         if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape);
         if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in});
-        if (need_b) grads[2] = BiasGrad(dy);
+        if (need_b) grads[2] = ops::BiasGrad(dy);
         return grads;
       });
   return y;

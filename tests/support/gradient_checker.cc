@@ -82,8 +82,8 @@ Pass Run(const TensorFunction& function, const std::vector<Tensor>& inputs, DTyp
     if (wanted && !given) faults.Add(fmt::format("input {}: no {} gradient", i, NameOf(dtype)));
     if (!wanted && given) faults.Add(fmt::format("input {}: a gradient that nobody asked for", i));
     if (given && (leaf.grad().shape() != leaf.shape() || leaf.grad().dtype() != dtype)) {
-      faults.Add(fmt::format("input {}: a {} gradient of shape {} for {} {}", i, NameOf(leaf.grad().dtype()),
-                             ToString(leaf.grad().shape()), NameOf(dtype), ToString(leaf.shape())));
+      faults.Add(fmt::format("input {}: a {} gradient of shape {} for {}", i, NameOf(leaf.grad().dtype()),
+                             ToString(leaf.grad().shape()), Describe(dtype, leaf.shape())));
     }
   }
   return pass;

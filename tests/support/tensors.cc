@@ -22,10 +22,6 @@ std::string IndexString(int64_t flat, const Shape& shape) {
   return ToString(index);
 }
 
-std::string Describe(const Tensor& tensor) {
-  return tensor.defined() ? fmt::format("{} {}", NameOf(tensor.dtype()), ToString(tensor.shape())) : "undefined";
-}
-
 /// Reports a failure and returns false unless both are defined and have the same shape and dtype.
 bool SameKind(const Tensor& actual, const Tensor& expected, const char* file, int line) {
   if (actual.defined() && expected.defined() && actual.shape() == expected.shape() &&

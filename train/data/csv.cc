@@ -6,7 +6,6 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +20,7 @@
 #include "twofour/train/data/csv_scaling.h"
 #include "twofour/train/data/csv_table.h"
 #include "twofour/train/data/label_text.h"
+#include "twofour/train/data/shuffle.h"
 #include "twofour/train/data/split.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
@@ -121,12 +121,6 @@ void AddNotes(std::vector<std::string> added, std::vector<std::string>& notes) {
   std::ranges::move(added, std::back_inserter(notes));
 }
 
-std::vector<int64_t> AllRows(const CsvTable& table) {
-  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
-}
-
 }  // namespace
 
 DataSplit LoadCsv(const CsvOptions& options) {
@@ -145,7 +139,7 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (has_eval) MatchColumns(table, own_eval_table, options);
   const CsvTable& eval_table = has_eval ? own_eval_table : table;
   const std::string& eval_path = has_eval ? options.eval_path : options.path;
-  const SplitIndices rows = has_eval ? SplitIndices{AllRows(table), AllRows(eval_table)}
+  const SplitIndices rows = has_eval ? SplitIndices{AllIndices(table.rows()), AllIndices(eval_table.rows())}
                                      : SplitByFraction(table.rows(), options.eval_fraction, options.split_seed);
 
   if (options.as_before) {

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_format.h"
@@ -13,6 +12,7 @@
 #include "twofour/train/data/class_notes.h"
 #include "twofour/train/data/gzip.h"
 #include "twofour/train/data/label_text.h"
+#include "twofour/train/data/shuffle.h"
 #include "twofour/train/data/split.h"
 
 namespace twofour::train {
@@ -158,12 +158,6 @@ void NoteLabels(const IdxArray& labels, const std::string& path, DataSplit& spli
         fmt::format("{}: {}: is this a measured quantity? Each is a class of its own here", path, *found));
   }
   NoteClasses(split);
-}
-
-std::vector<int64_t> AllIndices(int64_t size) {
-  std::vector<int64_t> indices(static_cast<size_t>(size));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return indices;
 }
 
 void CheckOptions(const IdxOptions& options) {

@@ -11,12 +11,17 @@
 
 namespace twofour::train {
 
+std::vector<int64_t> AllIndices(int64_t size) {
+  std::vector<int64_t> indices(static_cast<size_t>(size));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return indices;
+}
+
 std::vector<int64_t> RandomPermutation(int64_t size, const RandomKey& key) {
   if (size < 0 || size > std::numeric_limits<uint32_t>::max()) {
     throw Error(fmt::format("cannot shuffle {} samples, expected 0 to 2^32 - 1", size));
   }
-  std::vector<int64_t> order(static_cast<size_t>(size));
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = AllIndices(size);
   RandomSequence random(key);
   for (int64_t i = size - 1; i > 0; --i) {
     std::swap(order[i], order[random.Below(static_cast<uint32_t>(i + 1))]);

@@ -8,6 +8,9 @@
 
 namespace twofour::train {
 
+/// 0 to size - 1, in order.
+std::vector<int64_t> AllIndices(int64_t size);
+
 /// The numbers 0 to size-1 in a random order that the key alone decides (Fisher and Yates). Throws Error when `size`
 /// is negative or above 2^32 - 1.
 std::vector<int64_t> RandomPermutation(int64_t size, const RandomKey& key);

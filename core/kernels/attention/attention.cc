@@ -13,6 +13,7 @@
 #include "twofour/core/kernels/attention/attention_loops.h"
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
@@ -51,12 +52,6 @@ static void SoftmaxFromLogSum(const ScoreBlock& block, double scale, const doubl
       if (grads != nullptr) grads[at] = seen ? scores[at] * (grads[at] - mean_grad[r]) * scale : 0.0;
     }
   }
-}
-
-static double Dot(int64_t n, const double* a, const double* b) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
 }
 
 }  // namespace loops

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/attention/attention_loops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -30,7 +31,7 @@ struct Seen {
   int64_t begin, end;
 
   int64_t FirstVector() const { return begin / kF32Lanes * kF32Lanes; }
-  int64_t BehindLastVector() const { return (end + kF32Lanes - 1) / kF32Lanes * kF32Lanes; }
+  int64_t BehindLastVector() const { return RoundUp(end, kF32Lanes); }
   bool CutsVectors() const { return begin % kF32Lanes != 0 || end % kF32Lanes != 0; }
 
   /// v, with `other` in the lanes whose columns are not seen, where lane 0 is column i.

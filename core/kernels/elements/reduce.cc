@@ -4,43 +4,13 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/rows/column_sums.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
-namespace loops {
-
-// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
-
-static double Sum(int64_t n, const double* x) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += x[i];
-  return sum;
-}
-
-static double SumOfSquares(int64_t n, const double* x) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
-  return sum;
-}
-
-static double SumOfSquaredDifferences(int64_t n, const double* a, const double* b) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
-static int64_t CountNonZero(int64_t n, const double* x) {
-  return std::count_if(x, x + n, [](double value) { return value != 0.0; });
-}
-
-static bool AllFinite(int64_t n, const double* x) {
-  return std::all_of(x, x + n, [](double value) { return std::isfinite(value); });
-}
-
-}  // namespace loops
-
 namespace {
 
 /// Adds up sum(begin, count) over blocks of fixed length that cover [0, n): each block by one thread, then the blocks'
@@ -49,7 +19,7 @@ template <typename F>
 auto BlockedSum(int64_t n, F sum) {
   using R = decltype(sum(n, n));
   constexpr int64_t kBlock = 8 * 1024;
-  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  const int64_t blocks = CeilDiv(n, kBlock);
   std::vector<R> sums(static_cast<size_t>(blocks));
   ParallelFor(blocks, kElementwiseGrain / kBlock, [&](int64_t first, int64_t last) {
     for (int64_t block = first; block < last; ++block) {

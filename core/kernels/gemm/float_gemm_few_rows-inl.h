@@ -1,18 +1,18 @@
 // Products of few rows, for which packing B costs more than it saves. Compiled once for each instruction set (see
 // hwy/foreach_target.h).
+#if defined(TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_FEW_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_FEW_ROWS_INL_H_
+#undef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_FEW_ROWS_INL_H_
+#else
+#define TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_FEW_ROWS_INL_H_
+#endif
+
 #include <algorithm>
 #include <cstdint>
 
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
-
-#if defined(TWOFOUR_CORE_KERNELS_FLOAT_GEMM_FEW_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_FEW_ROWS_INL_H_
-#undef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_FEW_ROWS_INL_H_
-#else
-#define TWOFOUR_CORE_KERNELS_FLOAT_GEMM_FEW_ROWS_INL_H_
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -126,4 +126,4 @@ inline void RunRow(const GemmProblem<float>& p) {
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_FEW_ROWS_INL_H_

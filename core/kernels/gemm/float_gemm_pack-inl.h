@@ -1,17 +1,17 @@
 // Copies of blocks of A and B in the order in which tiles read them. Compiled once for each instruction set (see
 // hwy/foreach_target.h).
+#if defined(TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_
+#undef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_
+#else
+#define TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_
+#endif
+
 #include <algorithm>
 #include <cstdint>
 
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/kernels/gemm/gemm.h"
-
-#if defined(TWOFOUR_CORE_KERNELS_FLOAT_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_PACK_INL_H_
-#undef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_PACK_INL_H_
-#else
-#define TWOFOUR_CORE_KERNELS_FLOAT_GEMM_PACK_INL_H_
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -96,4 +96,4 @@ inline void PackB(const GemmProblem<float>& p, int64_t col, int64_t width, int64
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_

@@ -1,5 +1,12 @@
 // Tiles of C, computed in registers from packed A and from B packed or as it lies. Compiled once for each instruction
 // set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_
+#undef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_
+#else
+#define TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -10,13 +17,6 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/simd/unroll.h"
-
-#if defined(TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
-#undef TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
-#else
-#define TWOFOUR_CORE_KERNELS_FLOAT_GEMM_TILE_INL_H_
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -111,4 +111,4 @@ inline void RunTile(int64_t rows, int64_t width, int64_t depth, const float* a, 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
@@ -17,8 +18,8 @@ inline constexpr int64_t kColumnSumRows = 256, kColumnSumCols = 1024;
 /// the sums of bands of kColumnSumRows rows are added up in order.
 template <typename T, typename AddTile>
 void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
-  const int64_t bands = std::max<int64_t>(1, (rows + kColumnSumRows - 1) / kColumnSumRows);
-  const int64_t strips = (cols + kColumnSumCols - 1) / kColumnSumCols;
+  const int64_t bands = std::max<int64_t>(1, CeilDiv(rows, kColumnSumRows));
+  const int64_t strips = CeilDiv(cols, kColumnSumCols);
   std::vector<double> sums(static_cast<size_t>(bands * cols));
   ParallelFor(bands * strips, RowGrain(std::min(rows, kColumnSumRows) * std::min(cols, kColumnSumCols)),
               [&](int64_t first, int64_t last) {
@@ -36,14 +37,4 @@ void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
   for (int64_t c = 0; c < cols; ++c) out[c] = static_cast<T>(total[c]);
 }
 
-namespace loops {
-
-/// The overload for double of reduce_loops.h: plainly, row by row.
-inline void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const double* matrix, double* sums) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += matrix[r * stride + c];
-  }
-}
-
-}  // namespace loops
 }  // namespace twofour::kernels

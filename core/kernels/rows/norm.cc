@@ -5,6 +5,7 @@
 
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/rows/column_sums.h"
 #include "twofour/core/kernels/rows/norm_loops.h"
 #include "twofour/core/parallel.h"
@@ -15,24 +16,6 @@ namespace loops {
 // In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
 
 static double WeightAt(const double* weight, int64_t i) { return weight == nullptr ? 1.0 : weight[i]; }
-
-static double Sum(int64_t n, const double* x) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += x[i];
-  return sum;
-}
-
-static double SumOfSquaredDeviations(int64_t n, double center, const double* x) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += (x[i] - center) * (x[i] - center);
-  return sum;
-}
-
-static double Dot(int64_t n, const double* a, const double* b) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 static double DotOfNormGrad(int64_t n, double center, const double* x, const double* weight, const double* dy) {
   double sum = 0;

@@ -1,9 +1,9 @@
 // Sums of f32 in double, for files that are compiled once for each instruction set (see vector_loop-inl.h).
-#if defined(TWOFOUR_DOUBLE_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_DOUBLE_SUMS_INL_H_
-#undef TWOFOUR_DOUBLE_SUMS_INL_H_
+#if defined(TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_
+#undef TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_
 #else
-#define TWOFOUR_DOUBLE_SUMS_INL_H_
+#define TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_
 #endif
 
 #include <hwy/highway.h>
@@ -65,4 +65,4 @@ HWY_INLINE double SumTerms(int64_t n, Term term, const In*... in) {
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_

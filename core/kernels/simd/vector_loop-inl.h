@@ -1,10 +1,10 @@
 // Loops over arrays of f32, one vector at a time, for files that are compiled once for each instruction set. No include
 // guard of the usual kind: each instruction set has its own copy.
-#if defined(TWOFOUR_VECTOR_LOOP_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_VECTOR_LOOP_INL_H_
-#undef TWOFOUR_VECTOR_LOOP_INL_H_
+#if defined(TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_
+#undef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_
 #else
-#define TWOFOUR_VECTOR_LOOP_INL_H_
+#define TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_
 #endif
 
 #include <hwy/highway.h>
@@ -52,4 +52,4 @@ struct Scaled {
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_

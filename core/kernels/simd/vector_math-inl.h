@@ -1,11 +1,11 @@
 // Functions of f32 vectors that Highway lacks or gives wrong values where we need right ones, for files that are
 // compiled once for each instruction set (see vector_loop-inl.h). A NaN's function is a NaN; nothing overflows on the
 // way.
-#if defined(TWOFOUR_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_VECTOR_MATH_INL_H_
-#undef TWOFOUR_VECTOR_MATH_INL_H_
+#if defined(TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_
+#undef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_
 #else
-#define TWOFOUR_VECTOR_MATH_INL_H_
+#define TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_
 #endif
 
 #include <hwy/contrib/math/math-inl.h>
@@ -87,4 +87,4 @@ struct Normal {
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_

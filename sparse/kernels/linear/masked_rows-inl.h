@@ -1,5 +1,12 @@
 // What both directions of a product of few rows with a weight under its masks share. Compiled once for each instruction
 // set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -7,18 +14,10 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INL_H_
-#endif
-
-#include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -61,4 +60,4 @@ HWY_INLINE void Finish(const Epilogue& epilogue, int64_t first, int64_t count, f
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_

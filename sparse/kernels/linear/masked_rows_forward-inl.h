@@ -1,5 +1,12 @@
 // y = x W^T for few rows of x. Compiled once for each instruction set (see
 // hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -7,20 +14,13 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
-#include "twofour/sparse/kernels/linear/masked_weight.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_FORWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_FORWARD_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_FORWARD_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_FORWARD_INL_H_
-#endif
-
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/float_gemm_few_rows-inl.h"
 #include "twofour/core/kernels/gemm/float_gemm_pack-inl.h"
+#include "twofour/core/parallel.h"
+#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
+#include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"
 #include "twofour/sparse/kernels/search/kept_tiles-inl.h"
 
@@ -133,7 +133,7 @@ inline void ForwardByTiles(const MaskedWeight& w, int64_t begin, int64_t end, in
                            const Epilogue& epilogue, float* out) {
   float* const block = Space<kTileBlockRows * kPitch, 1>();
   float* const sums = Space<kTileRowsOut * kMostRows, 2>();
-  const int64_t depth = w.cols(), ldo = w.rows(), lds = CeilDiv(batch, kPanel) * kPanel;
+  const int64_t depth = w.cols(), ldo = w.rows(), lds = RoundUp(batch, kPanel);
   for (int64_t row = begin; row < end; row += kTileRowsOut) {
     const int64_t rows = std::min(kTileRowsOut, end - row);
     ForEachTiledPart(rows, kTileBlockRows, [&](int64_t top, int64_t bottom) {
@@ -163,7 +163,7 @@ inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const 
     return ParallelFor(w.rows() / kTileSize, CeilDiv(grain_rows, kTileSize),
                        [&](int64_t begin, int64_t end) { ForwardByDots(w, begin, end, batch, x, epilogue, out); });
   }
-  Storage panels(CeilDiv(batch, kPanel) * kPanel * w.cols() * sizeof(float));
+  Storage panels(RoundUp(batch, kPanel) * w.cols() * sizeof(float));
   PackRows(batch, w.cols(), x, Floats(panels));
   ParallelFor(CeilDiv(w.rows(), kTileRowsOut), CeilDiv(grain_rows, kTileRowsOut), [&](int64_t begin, int64_t end) {
     ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, Floats(panels), epilogue,
@@ -175,4 +175,4 @@ inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const 
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_

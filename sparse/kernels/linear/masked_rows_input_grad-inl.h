@@ -1,5 +1,12 @@
 // dx = dy W for few rows of dy. Compiled once for each instruction set (see
 // hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -7,19 +14,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
-#include "twofour/sparse/kernels/linear/masked_weight.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INPUT_GRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INPUT_GRAD_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INPUT_GRAD_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_MASKED_ROWS_INPUT_GRAD_INL_H_
-#endif
-
-#include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
+#include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"
 #include "twofour/sparse/kernels/search/kept_tiles-inl.h"
 
@@ -162,4 +161,4 @@ inline void InputGrad(const MaskedWeight& w, int64_t batch, const float* dy, con
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif
+#endif  // TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
@@ -228,10 +229,10 @@ void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, i
                  bool out_transposed) {
   // Rows whose sums stay in the second-level cache; fewer where there would be too few pieces for several threads.
   constexpr int64_t kMostRows = 1024, kFewestRows = 64, kEnoughItems = 16;
-  const int64_t panels = (n + kListPanel - 1) / kListPanel;
+  const int64_t panels = CeilDiv(n, kListPanel);
   int64_t rows_at_once = kMostRows;
   while (rows_at_once > kFewestRows && panels * (lists.rows() / rows_at_once) < kEnoughItems) rows_at_once /= 2;
-  const int64_t ranges = (lists.rows() + rows_at_once - 1) / rows_at_once;
+  const int64_t ranges = CeilDiv(lists.rows(), rows_at_once);
   const int64_t work = rows_at_once * lists.cols() * kListPanel;  // Of an item, were there no zeros.
   ParallelFor(panels * ranges, 1 + (int64_t{1} << 21) / (work + 1), [&](int64_t begin, int64_t end) {
     Storage columns(lists.cols() * kListPanel * sizeof(float)), sums(rows_at_once * kListPanel * sizeof(float));

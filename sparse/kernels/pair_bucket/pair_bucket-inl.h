@@ -1,18 +1,18 @@
 // The inner loops over a PairBucketStream. Compiled once for each instruction set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_
+#endif
+
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
-#endif
-
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -109,7 +109,7 @@ HWY_INLINE void RunPanel(const PairBucketStream& m, int64_t first, int64_t last,
 /// Calls call(std::integral_constant<int, T>) with the T in 1 .. kVectors that holds `rows` batch rows.
 template <typename Call>
 HWY_INLINE void WithVectors(int64_t rows, const Call& call) {
-  const int64_t vectors = (rows + kLanes - 1) / kLanes;
+  const int64_t vectors = CeilDiv(rows, kLanes);
   if (vectors == kVectors) return call(std::integral_constant<int, kVectors>());
   if (vectors == 1) return call(std::integral_constant<int, 1>());
   if (vectors == 2) return call(std::integral_constant<int, 2>());
@@ -167,16 +167,16 @@ inline bool ShouldStream(const float* out, int64_t rows, int64_t cols) {
 
 /// A product cut into panels of batch rows and, within them, ranges of strips: by its shape alone.
 struct PanelWork {
-  PanelWork(const PairBucketStream& m, int64_t batch) : panels((batch + kPanel - 1) / kPanel) {
+  PanelWork(const PairBucketStream& m, int64_t batch) : panels(CeilDiv(batch, kPanel)) {
     // What is summed up must stay in the second-level cache; few panels should still make work for several threads.
     constexpr int64_t kMostStrips = 1024, kFewestStrips = 32, kEnoughItems = 16;
-    ranges = (m.strips() + kMostStrips - 1) / kMostStrips;
+    ranges = CeilDiv(m.strips(), kMostStrips);
     if (panels > 0 && panels * ranges < kEnoughItems) {
       ranges = std::max(ranges, std::min(kEnoughItems / panels, m.strips() / kFewestStrips));
     }
     constexpr int64_t kStrips = kGroup / 4;
-    const int64_t even = (m.strips() + std::max<int64_t>(ranges, 1) - 1) / std::max<int64_t>(ranges, 1);
-    strips = (even + kStrips - 1) / kStrips * kStrips;
+    const int64_t even = CeilDiv(m.strips(), std::max<int64_t>(ranges, 1));
+    strips = RoundUp(even, kStrips);
     grain = 1 + (int64_t{1} << 21) / (strips * 4 * m.cols() * kPanel + 1);
   }
 
@@ -188,4 +188,4 @@ struct PanelWork {
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PAIR_BUCKET_INL_H_

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/linear/packed_weight.h"
@@ -44,7 +45,7 @@ class PairBucketStream final : public PackedWeight {
   int64_t cols() const { return cols_; }
   const PairBucketTiling& tiling() const { return tiling_; }
   int64_t strips() const { return rows_ / kTileSize; }
-  int64_t blocks() const { return (cols_ + tiling_.block_cols - 1) / tiling_.block_cols; }
+  int64_t blocks() const { return CeilDiv(cols_, tiling_.block_cols); }
 
   /// One strip's steps within one block. They end where the next's begin.
   struct Buckets {

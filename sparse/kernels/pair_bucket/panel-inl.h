@@ -1,6 +1,13 @@
 // Panels: a few vectors of batch rows side by side, one feature after the other: [features][kPanel]. What the sparse
 // kernels multiply; here they are made from row-major matrices and written back to them. Compiled once for each
 // instruction set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -8,13 +15,6 @@
 #include <cstdint>
 
 #include "twofour/core/kernels/simd/unroll.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -161,4 +161,4 @@ HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_PANEL_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/storage.h"
 
 namespace twofour::sparse {
@@ -23,7 +24,7 @@ class PanelMatrix {
   int64_t batch() const { return batch_; }
   int64_t features() const { return features_; }
   int64_t panel() const { return panel_; }
-  int64_t panels() const { return (batch_ + panel_ - 1) / panel_; }
+  int64_t panels() const { return CeilDiv(batch_, panel_); }
   /// Batch rows of a panel: fewer in the last.
   int64_t rows(int64_t p) const { return std::min(panel_, batch_ - p * panel_); }
   /// One bit for each row of a panel.

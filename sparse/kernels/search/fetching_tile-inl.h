@@ -1,6 +1,13 @@
 // float_gemm's tiles of a product for operands that are made a block at a time from memory: while one block is
 // multiplied, the memory that the next one is made from is fetched into the caches. Compiled once for each instruction
 // set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_
+#endif
+
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -8,16 +15,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "twofour/core/kernels/simd/unroll.h"
-
-#if defined(TWOFOUR_SPARSE_KERNELS_FETCHING_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_FETCHING_TILE_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_FETCHING_TILE_INL_H_
-#else
-#define TWOFOUR_SPARSE_KERNELS_FETCHING_TILE_INL_H_
-#endif
-
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
+#include "twofour/core/kernels/simd/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -104,4 +103,4 @@ HWY_INLINE void RunTile(int64_t rows, int64_t vectors, int64_t depth, const floa
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_FETCHING_TILE_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_

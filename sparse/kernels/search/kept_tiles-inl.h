@@ -1,10 +1,10 @@
 // Copies of what tile masks keep. Compiled once for each instruction set: to be included after hwy/foreach_target.h,
 // without #pragma once.
-#if defined(TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
 #else
-#define TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#define TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
 #endif
 
 #include <hwy/highway.h>
@@ -101,16 +101,24 @@ constexpr ShiftsOfLanes MakeShiftsOfLanes() {
 inline constexpr ShiftsOfLanes kShiftsOfLanes = MakeShiftsOfLanes();
 #endif
 
+/// Which lanes of row `row` of a part are kept. On AVX2 only the signs of this mask are right, which is all that
+/// MaskedLoad and IfThenElse go by: a shift, where testing a bit takes two instructions.
+HWY_INLINE auto KeptLanes(hn::Vec<Words> masks, int row) {
+  const Floats floats;
+#if HWY_TARGET == HWY_AVX2
+  return hn::MaskFromVec(hn::BitCast(floats, hn::Shl(masks, hn::Load(Words(), kShiftsOfLanes.of_row[row]))));
+#else
+  return hn::RebindMask(floats, hn::TestBit(masks, hn::Load(Words(), kBitsOfLanes.of_row[row])));
+#endif
+}
+
 /// Row `row` of a part: what is kept, and zeros.
 HWY_INLINE hn::Vec<Floats> LoadKept(hn::Vec<Words> masks, int row, const float* from) {
   const Floats floats;
 #if HWY_TARGET == HWY_AVX2
-  // A shift and a load by sign, where testing a bit and clearing what lacks it are three instructions.
-  const auto keeps = hn::BitCast(floats, hn::Shl(masks, hn::Load(Words(), kShiftsOfLanes.of_row[row])));
-  return hn::MaskedLoad(hn::MaskFromVec(keeps), floats, from);
+  return hn::MaskedLoad(KeptLanes(masks, row), floats, from);
 #else
-  const auto keeps = hn::RebindMask(floats, hn::TestBit(masks, hn::Load(Words(), kBitsOfLanes.of_row[row])));
-  return hn::IfThenElseZero(keeps, hn::LoadU(floats, from));
+  return hn::IfThenElseZero(KeptLanes(masks, row), hn::LoadU(floats, from));
 #endif
 }
 
@@ -146,4 +154,4 @@ HWY_INLINE void CopyKept(const TileMask* tiles, int64_t cols, const float* weigh
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_KEPT_TILES_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_

@@ -2,8 +2,9 @@
 //
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -20,6 +21,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+using kept_tiles::Group;
+using kept_tiles::KeptLanes;
 using kept_tiles::kGroup;
 using kept_tiles::kGroupCols;
 using kept_tiles::LoadGroup;
@@ -28,6 +31,31 @@ using kept_tiles::LowByteOf;
 void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float* masked) {
   kept_tiles::CopyKept(
       tiles, cols, weight, cols, [masked](int64_t col) { return masked + col; }, cols);
+}
+
+void AddDroppedOfTiles(const TileMask* tiles, int64_t cols, float factor, const float* weight, float* sum) {
+  const kept_tiles::Floats floats;
+  const auto by = hn::Set(floats, factor);
+  int64_t col = 0;
+  for (; col + kGroupCols <= cols; col += kGroupCols) {
+    const Group group(tiles + col / kTileSize);
+    TWOFOUR_UNROLL for (int64_t part = 0; part < kept_tiles::kParts; ++part) {
+      const auto masks = group.Part(part);
+      TWOFOUR_UNROLL for (int row = 0; row < kTileSize; ++row) {
+        const int64_t at = row * cols + col + part * kept_tiles::kLanes;
+        const auto before = hn::LoadU(floats, sum + at);
+        // Not fused: all instruction sets are to give the same bits.
+        const auto after = hn::Add(before, hn::Mul(by, hn::LoadU(floats, weight + at)));
+        hn::StoreU(hn::IfThenElse(KeptLanes(masks, row), before, after), floats, sum + at);
+      }
+    }
+  }
+  for (; col < cols; ++col) {
+    for (int row = 0; row < kTileSize; ++row) {
+      if (Keeps(tiles[col / kTileSize], row, static_cast<int>(col % kTileSize))) continue;
+      sum[row * cols + col] += factor * weight[row * cols + col];
+    }
+  }
 }
 
 void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {
@@ -108,6 +136,42 @@ MagnitudeSums SumMagnitudes(const TileMask* tiles, int64_t cols, const float* we
   return sums;
 }
 
+void SumDroppedMagnitudes(const TileMask* tiles, int64_t cols, const float* weight, double* sums) {
+  // Each lane is a tile, and adds zeros for what it keeps: its sum takes the same steps as one tile's alone.
+  const hn::ScalableTag<double> doubles;
+  const hn::Rebind<float, decltype(doubles)> floats;
+  const hn::Rebind<TileMask, decltype(doubles)> words;
+  const hn::Rebind<uint32_t, decltype(doubles)> wide_words;
+  const hn::Rebind<uint64_t, decltype(doubles)> longs;
+  constexpr int64_t kTiles = hn::MaxLanes(doubles);
+  const int64_t count = cols / kTileSize;
+  int64_t tile = 0;
+  for (; tile + kTiles <= count; tile += kTiles) {
+    const auto masks = hn::PromoteTo(longs, hn::PromoteTo(wide_words, hn::LoadU(words, tiles + tile)));
+    auto sum = hn::Zero(doubles);
+    for (int row = 0; row < kTileSize; ++row) {
+      hn::Vec<decltype(floats)> column[kTileSize];
+      hn::LoadInterleaved4(floats, weight + row * cols + tile * kTileSize, column[0], column[1], column[2], column[3]);
+      for (int col = 0; col < kTileSize; ++col) {
+        const auto keeps = hn::TestBit(masks, hn::Set(longs, uint64_t{1} << (kTileSize * row + col)));
+        const auto magnitude = hn::Abs(hn::PromoteTo(doubles, column[col]));
+        sum = hn::Add(sum, hn::IfThenZeroElse(hn::RebindMask(doubles, keeps), magnitude));
+      }
+    }
+    hn::StoreU(sum, doubles, sums + tile);
+  }
+  for (; tile < count; ++tile) {
+    double sum = 0;
+    for (int row = 0; row < kTileSize; ++row) {
+      for (int col = 0; col < kTileSize; ++col) {
+        if (Keeps(tiles[tile], row, col)) continue;
+        sum += std::fabs(static_cast<double>(weight[row * cols + tile * kTileSize + col]));
+      }
+    }
+    sums[tile] = sum;
+  }
+}
+
 /// Ones in before ^ after, or in before alone where after is null.
 int64_t CountOnes(const TileMask* before, const TileMask* after, int64_t count) {
   const hn::ScalableTag<TileMask> words;
@@ -173,8 +237,10 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse {
 
 HWY_EXPORT(ApplyTiles);
+HWY_EXPORT(AddDroppedOfTiles);
 HWY_EXPORT(ExpandTiles);
 HWY_EXPORT(SumMagnitudes);
+HWY_EXPORT(SumDroppedMagnitudes);
 HWY_EXPORT(CountOnes);
 HWY_EXPORT(FindAboveTwoOfFour);
 
@@ -183,12 +249,14 @@ void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float*
 }
 
 void ApplyMask(const float* weight, const MaskView& mask, float* masked) {
-  const int64_t elements = mask.cols * kTileSize;  // Of a row of tiles.
-  ParallelFor(mask.tile_rows(), RowGrain(elements), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      ApplyTiles(mask.tiles + row * mask.tile_cols(), mask.cols, weight + row * elements, masked + row * elements);
-    }
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    const int64_t at = tile_row * kTileSize * mask.cols;
+    ApplyTiles(mask.tiles + tile_row * mask.tile_cols(), mask.cols, weight + at, masked + at);
   });
+}
+
+void AddDroppedOfTiles(const TileMask* tiles, int64_t cols, float factor, const float* weight, float* sum) {
+  TWOFOUR_DYNAMIC_DISPATCH(AddDroppedOfTiles)(tiles, cols, factor, weight, sum);
 }
 
 void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {
@@ -197,6 +265,10 @@ void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {
 
 MagnitudeSums SumMagnitudes(const TileMask* tiles, int64_t cols, const float* weight) {
   return TWOFOUR_DYNAMIC_DISPATCH(SumMagnitudes)(tiles, cols, weight);
+}
+
+void SumDroppedMagnitudes(const TileMask* tiles, int64_t cols, const float* weight, double* sums) {
+  TWOFOUR_DYNAMIC_DISPATCH(SumDroppedMagnitudes)(tiles, cols, weight, sums);
 }
 
 int64_t CountKept(const TileMask* tiles, int64_t count) {

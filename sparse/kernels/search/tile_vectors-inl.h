@@ -1,10 +1,10 @@
 // How SIMD searches of tile masks read a row of tiles: lane by lane another tile, and a vector for each of its sixteen
 // entries. Compiled once for each instruction set: to be included after hwy/foreach_target.h, without #pragma once.
-#if defined(TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_
+#if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_
 #else
-#define TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_
+#define TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_
 #endif
 
 #include <hwy/cache_control.h>
@@ -126,4 +126,4 @@ HWY_INLINE bool ForEachVectorOfTiles(const float* weight, int64_t cols, TileMask
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_TILE_VECTORS_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_

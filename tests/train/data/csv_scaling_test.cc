@@ -5,8 +5,9 @@
 
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
+
+#include "twofour/train/data/shuffle.h"
 
 namespace twofour::train {
 namespace {
@@ -25,20 +26,15 @@ CsvTable TableOf(const std::vector<std::vector<double>>& columns) {
   return table;
 }
 
-std::vector<int64_t> AllRows(const CsvTable& table) {
-  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
-}
-
 FeatureScaling Measure(const std::vector<std::vector<double>>& columns) {
   const CsvTable table = TableOf(columns);
-  return MeasureScaling(table, AllRows(table));
+  return MeasureScaling(table, AllIndices(table.rows()));
 }
 
 std::vector<std::string> Note(const std::vector<std::vector<double>>& columns, bool scaled) {
   const CsvTable table = TableOf(columns);
-  return NoteRounding(table, AllRows(table), scaled ? MeasureScaling(table, AllRows(table)) : FeatureScaling{});
+  return NoteRounding(table, AllIndices(table.rows()),
+                      scaled ? MeasureScaling(table, AllIndices(table.rows())) : FeatureScaling{});
 }
 
 std::vector<double> Column(double scale, double shift = 0) {

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
 #include "twofour/core/error.h"
+#include "twofour/train/data/shuffle.h"
 
 #include "tests/support/temp_dir.h"
 #include "tests/train/data/test_files.h"
@@ -22,11 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-Batch All(const Dataset& dataset) {
-  std::vector<int64_t> indices(static_cast<size_t>(dataset.size()));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return dataset.Get(indices);
-}
+Batch All(const Dataset& dataset) { return dataset.Get(AllIndices(dataset.size())); }
 
 class LoadCsvTest : public ::testing::Test {
  protected:

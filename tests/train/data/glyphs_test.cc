@@ -13,6 +13,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/glyph_font.h"
+#include "twofour/train/data/shuffle.h"
 
 namespace twofour::train {
 namespace {
@@ -21,11 +22,7 @@ using ::testing::ThrowsMessage;
 
 constexpr int64_t kPixels = 784;
 
-Batch All(const Dataset& dataset) {
-  std::vector<int64_t> indices(static_cast<size_t>(dataset.size()));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return dataset.Get(indices);
-}
+Batch All(const Dataset& dataset) { return dataset.Get(AllIndices(dataset.size())); }
 
 GlyphsOptions Small(int64_t train_size, int64_t eval_size) {
   GlyphsOptions options;

@@ -10,6 +10,8 @@
 
 #include "twofour/core/random.h"
 
+#include "tests/support/for_each_isa.h"
+
 namespace twofour::sparse {
 namespace {
 
@@ -49,6 +51,38 @@ TEST(ApplyTilesTest, KeepsBitsAndWritesPlusZeros) {
       ASSERT_EQ(std::bit_cast<uint32_t>(in_place[i]), std::bit_cast<uint32_t>(masked[i])) << cols << " columns, " << i;
     }
   }
+}
+
+TEST(AddDroppedOfTilesTest, RoundsTheProductAndThenTheSum) {
+  test::ForEachIsa([](Isa) {
+    const float factor = 0.3f;  // Products with it are not exact, so that a fused addition would show.
+    int64_t fused_differs = 0;
+    for (int64_t cols = 0; cols <= 140; cols += 4) {
+      const Strip strip(cols), other(cols + 144);
+      const std::vector<float> before(other.weight.begin(), other.weight.begin() + 4 * cols);
+      std::vector<float> sum = before, in_place = strip.weight;
+      AddDroppedOfTiles(strip.tiles.data(), cols, factor, strip.weight.data(), sum.data());
+      AddDroppedOfTiles(strip.tiles.data(), cols, factor, in_place.data(), in_place.data());
+      for (int64_t i = 0; i < 4 * cols; ++i) {
+        const float product = factor * strip.weight[i];
+        const float expected = strip.Kept(i) ? before[i] : before[i] + product;
+        ASSERT_EQ(std::bit_cast<uint32_t>(sum[i]), std::bit_cast<uint32_t>(expected)) << cols << " columns, " << i;
+        ASSERT_EQ(in_place[i], strip.Kept(i) ? strip.weight[i] : strip.weight[i] + product) << cols << ", " << i;
+        fused_differs += !strip.Kept(i) && std::fma(factor, strip.weight[i], before[i]) != expected;
+      }
+    }
+    EXPECT_GT(fused_differs, 100);
+  });
+}
+
+TEST(AddDroppedOfTilesTest, LeavesTheBitsOfWhatIsKept) {
+  test::ForEachIsa([](Isa) {
+    const std::vector<TileMask> tiles(5, 0xFFFF);
+    const std::vector<float> weight(80, std::numeric_limits<float>::infinity());
+    std::vector<float> sum(80, -0.0f);
+    AddDroppedOfTiles(tiles.data(), 20, 2.0f, weight.data(), sum.data());
+    for (const float s : sum) EXPECT_EQ(std::bit_cast<uint32_t>(s), 0x80000000u);
+  });
 }
 
 TEST(FindAboveTwoOfFourTest, FindsEachWordThatIsAndNoOther) {
@@ -98,6 +132,25 @@ TEST(SumMagnitudesTest, AddsInTheDocumentedOrder) {
     EXPECT_EQ(sums.kept, kept) << cols;
     EXPECT_EQ(sums.all, all) << cols;
   }
+}
+
+TEST(SumDroppedMagnitudesTest, AddsEachTileEntryByEntry) {
+  test::ForEachIsa([](Isa) {
+    for (int64_t cols = 0; cols <= 140; cols += 4) {
+      Strip strip(cols);
+      for (size_t i = 0; i < strip.weight.size(); i += 5) strip.weight[i] *= 0x1p40f;  // The order shows.
+      std::vector<double> sums(strip.tiles.size(), -1);
+      SumDroppedMagnitudes(strip.tiles.data(), cols, strip.weight.data(), sums.data());
+      for (int64_t tile = 0; tile < cols / 4; ++tile) {
+        double expected = 0;
+        for (int entry = 0; entry < 16; ++entry) {
+          const int64_t at = entry / 4 * cols + 4 * tile + entry % 4;
+          if (!strip.Kept(at)) expected += std::fabs(static_cast<double>(strip.weight[at]));
+        }
+        ASSERT_EQ(sums[tile], expected) << cols << " columns, tile " << tile;
+      }
+    }
+  });
 }
 
 TEST(CountTest, EveryLength) {
