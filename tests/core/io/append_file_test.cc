@@ -35,7 +35,7 @@ TEST(AppendFileTest, ARecordForWhichThereIsNoRoomLeavesNothingBehind) {
   AppendFile file(dir / "f");
   file.Append("one\n");
   {
-    const FileSizeLimit limit(10);  // Of the next record, six bytes would fit.
+    const FileSizeLimit limit(10);  // Six bytes of the next record would fit.
     EXPECT_ERROR(file.Append("a long record\n"), ErrorKind::kRuntimeFailure,
                  AllOf(HasSubstr("cannot write to " + (dir / "f").string()), HasSubstr("File too large")));
   }

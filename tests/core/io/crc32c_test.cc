@@ -12,7 +12,7 @@ namespace {
 
 uint32_t CrcOf(const std::vector<uint8_t>& bytes) { return Crc32c(std::as_bytes(std::span(bytes))); }
 
-// RFC 3720, B.4. It prints the bytes of each CRC lowest first.
+// From RFC 3720, B.4, which prints the lowest byte of each CRC first.
 TEST(Crc32cTest, MatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(CrcOf(std::vector<uint8_t>(32, 0x00)), 0x8a9136aau);
   EXPECT_EQ(CrcOf(std::vector<uint8_t>(32, 0xff)), 0x62a8ab43u);
@@ -39,7 +39,7 @@ TEST(Crc32cTest, IsTheSameInPartsAndByTables) {
   const auto all = std::as_bytes(std::span(bytes));
   for (size_t size = 0; size < bytes.size(); size += 7) {
     const auto whole = all.first(size);
-    // Bit by bit, as RFC 3720 defines it.
+    // Computed bit by bit, as RFC 3720 defines it.
     uint32_t expected = 0xffffffff;
     for (const std::byte byte : whole) {
       expected ^= static_cast<uint32_t>(byte);

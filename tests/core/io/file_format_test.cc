@@ -45,7 +45,7 @@ TEST(FileFormatTest, WeightsThatAreSomethingElseAreCalledByTheirName) {
   };
   expect(kPointer, "a git-lfs pointer in place of the file, which git lfs pull fetches");
   expect("<!DOCTYPE html><html></html>", "an HTML page");
-  // What gzip writes without a time and a name, which is a length of 560927 to a reader of safetensors.
+  // gzip writes this without a time and a name. A reader of safetensors takes it for a length of 560927.
   using std::string_view_literals::operator""sv;
   expect("\x1f\x8b\x08\0\0\0\0\0\0\x03"sv, "a gzip file");
   expect("PK\x03\x04\0\0\x08\x08\0\0"sv, "a zip archive, as .npz, PyTorch's .pt and .xlsx files are");

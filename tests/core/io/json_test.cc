@@ -125,7 +125,7 @@ TEST(JsonDocumentTest, ChecksSeeNamesAndDepthsInTheTextsOrder) {
   const JsonChecks refuses{.on_begin = [](int depth, bool /*is_array*/) {
     if (depth == 2) throw Error("too deep");
   }};
-  // Even where the text is cut off behind it.
+  // It throws even where the text is cut off after that.
   EXPECT_THAT([&] { JsonDocument::Parse("[[[", "f.json", refuses); }, ThrowsMessage<Error>("too deep"));
 }
 

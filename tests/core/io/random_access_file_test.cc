@@ -26,7 +26,7 @@ using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// As pread, but a few bytes at a time and now and then interrupted.
+/// Like pread, but reads a few bytes at a time and is sometimes interrupted.
 ssize_t ReadLittle(int descriptor, void* out, size_t count, off_t offset) {
   static int calls = 0;
   if (++calls % 3 == 0) {
@@ -36,7 +36,7 @@ ssize_t ReadLittle(int descriptor, void* out, size_t count, off_t offset) {
   return ::pread(descriptor, out, std::min<size_t>(count, 2), offset);
 }
 
-/// A disk that has a bad spot: bytes 4 to 7.
+/// A disk with a bad spot: bytes 4 to 7.
 ssize_t ReadFromBadDisk(int descriptor, void* out, size_t count, off_t offset) {
   if (offset < 8 && offset + static_cast<off_t>(count) > 4 && count < 100) {
     errno = EIO;
@@ -54,7 +54,7 @@ class RandomAccessFileTest : public ::testing::Test {
     file.Read(offset, std::as_writable_bytes(std::span(text)));
     return text;
   }
-  /// Writes over the file, which gets another time however coarse the file system's clock is.
+  /// Writes over the file. The file gets another time even if the file system's clock is coarse.
   void Overwrite(int64_t offset, const std::string& text) {
     std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
     file.seekp(offset);
@@ -112,7 +112,7 @@ TEST_F(RandomAccessFileTest, AChangeIsNoticedAlthoughTheTimeOfWritingIsPutBack) 
   const RandomAccessFile file(path_);
   const fs::file_time_type before = fs::last_write_time(path_);
   std::this_thread::sleep_for(
-      std::chrono::milliseconds(20));  // The kernel's clock of files ticks more slowly than ours.
+      std::chrono::milliseconds(20));  // The kernel's clock for files ticks more slowly than ours.
   Overwrite(5, "x");
   fs::last_write_time(path_, before);
   EXPECT_ERROR(file.CheckUnchanged(), ErrorKind::kRuntimeFailure, HasSubstr("its contents were changed"));

@@ -179,7 +179,7 @@ TEST_F(ReplaceDirectoryTest, AFailureAtAnyCallLeavesTheOldContentsOrTheNewOnes) 
       } catch (const Error&) {
         failed = true;
       }
-      fs::remove_all(dir_ / ".new.tmp-1");  // By whoever made it.
+      fs::remove_all(dir_ / ".new.tmp-1");  // Its maker would do this.
       if (!failed) fs::remove_all(dir_ / ".new.tmp-1-old");
       EXPECT_EQ(SnapshotOf(dir_.path()), failed ? old_one : new_one);
       if (files.mutating_calls() < call) break;

@@ -34,7 +34,7 @@ std::string ErrorOf(std::string_view header, size_t data_bytes = 0) {
   return ErrorOf(SafetensorsBytes(header, std::string(data_bytes, '\0')));
 }
 
-/// One tensor 'a' described by `fields`.
+/// The error for a file of one tensor 'a', described by `fields`.
 std::string ErrorOfTensor(const std::string& fields, size_t data_bytes = 0) {
   return ErrorOf("{\"a\":{" + fields + "}}", data_bytes);
 }
@@ -119,7 +119,7 @@ TEST(SafetensorsMalformedTest, Dtype) {
   EXPECT_EQ(ErrorOfTensor("\"dtype\":[\"F32\"]" + rest, 4), "tensor 'a': dtype is an array, expected a string");
 }
 
-/// A file of one tensor of `type`, shape [3, 5], that takes `bytes` bytes.
+/// The error for a file of one tensor of `type` and shape [3, 5] that takes `bytes` bytes.
 std::string ErrorOfType(const std::string& type, size_t bytes) {
   return ErrorOfTensor(fmt::format(R"("dtype":"{}","shape":[3,5],"data_offsets":[0,{}])", type, bytes), bytes);
 }
@@ -268,7 +268,7 @@ TEST(SafetensorsMalformedTest, RandomByteChangesNeverCrash) {
     }
     if (ErrorOf(changed) == "no error") ++accepted;
   }
-  // Changes within the data of 'w', or of a letter of a name, leave the file valid; most others do not.
+  // Changes in the data of 'w' or in a letter of a name leave the file valid; most others do not.
   EXPECT_GT(accepted, kRounds / 100);
   EXPECT_LT(accepted, kRounds / 2);
 }

@@ -36,7 +36,7 @@ std::vector<NamedTensor> OneOfEach() {
           {"double", Tensor::FromVector<double>({0.1, std::numeric_limits<double>::infinity()}, {1, 2, 1})}};
 }
 
-/// All patterns of 16 bits, and the same bytes as elements of other sizes.
+/// All patterns of 16 bits, and the same bytes as elements of other dtypes.
 std::vector<NamedTensor> OneOfEachDType() {
   std::vector<NamedTensor> tensors;
   std::vector<uint16_t> patterns(65536);
@@ -192,7 +192,7 @@ TEST_F(SafetensorsTest, SkipsTensorsOfTypesThatTwofourLacks) {
   EXPECT_EQ(Describe(file.skipped[1]), "unknown dtype 'F7\\x0a' []");
 }
 
-/// Notes where the bytes are read to.
+/// Records into which memory the bytes are read.
 class WatchedFile final : public ReadableFile {
  public:
   explicit WatchedFile(std::span<const std::byte> bytes) : base_(bytes) {}
@@ -240,7 +240,7 @@ TEST_F(SafetensorsTest, AFileOfMoreThan64GiBIsRefusedUnread) {
   const std::span<const std::byte> piece(&byte, 1);
   fs_.WriteFile(path_, {&piece, 1});
   std::error_code error;
-  std::filesystem::resize_file(path_, (uint64_t{64} << 30) + 1, error);  // With a hole, which takes no room.
+  std::filesystem::resize_file(path_, (uint64_t{64} << 30) + 1, error);  // The file has a hole, which takes no space.
   if (error) GTEST_SKIP() << "no such files here: " << error.message();
   EXPECT_THAT([&] { LoadSafetensors(fs_, path_); },
               ThrowsMessage<Error>(HasSubstr("it holds 68719476737 bytes, expected at most 68719476736")));
