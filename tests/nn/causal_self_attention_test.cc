@@ -74,7 +74,7 @@ TEST(CausalSelfAttentionTest, AWindowHidesWhatLiesBeforeIt) {
 }
 
 TEST(CausalSelfAttentionTest, OnlyDistancesCount) {
-  // A token that sees the same tokens at the same distances is changed the same way, wherever it stands.
+  // A token that sees the same tokens at the same distances is changed in the same way at any position.
   constexpr int64_t kWidth = 8, kLength = 12, kShift = 5, kWindow = 4;
   const NoGradGuard no_grad;
   Generator generator(1);
@@ -88,7 +88,7 @@ TEST(CausalSelfAttentionTest, OnlyDistancesCount) {
   for (int64_t i = (kWindow - 1) * kWidth; i < (kLength - kShift) * kWidth; ++i) {
     EXPECT_NEAR(rest[static_cast<size_t>(i)], whole[static_cast<size_t>(i + kShift * kWidth)], 1e-5) << i;
   }
-  EXPECT_GT(std::abs(rest[0] - whole[kShift * kWidth]), 1e-3);  // Here it sees less.
+  EXPECT_GT(std::abs(rest[0] - whole[kShift * kWidth]), 1e-3);  // Here it sees fewer tokens.
 }
 
 TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {

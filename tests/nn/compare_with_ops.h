@@ -11,9 +11,9 @@
 
 namespace twofour::test {
 
-/// Holds an f32 module against the same computation composed of core ops. `function` gets x and then the module's
-/// parameters in the order of NamedParameters(). It is run in f64, where its gradients are held against central
-/// differences; the module's output and all its gradients must agree with it.
+/// Compares an f32 module with the same computation composed of core ops. `function` gets x and then the module's
+/// parameters in the order of NamedParameters(). It runs in f64, where its gradients are compared with central
+/// differences. The module's output and all its gradients must agree with it.
 inline void ExpectComputes(nn::Module& module, const Tensor& x, const TensorFunction& function) {
   std::vector<Tensor> inputs{Leaf(x)};
   for (const Tensor& parameter : module.Parameters()) inputs.push_back(Leaf(parameter));

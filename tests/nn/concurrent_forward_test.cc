@@ -1,5 +1,5 @@
-// Several threads make forward passes of one model at once: under ThreadSanitizer this shows races, elsewhere that
-// every bit is the same as one after another.
+// Several threads make forward passes of one model at once. ThreadSanitizer shows races in this. Without it, the tests
+// show that every bit is the same as in passes one after another.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ using ::testing::ThrowsMessage;
 
 constexpr int kThreads = 3;
 
-/// Calls body(thread) on kThreads threads that start together, or on this one in turn.
+/// Calls body(thread) on kThreads threads that start together, or on this thread one after another.
 void OnThreads(bool at_once, const std::function<void(int)>& body) {
   if (!at_once) {
     for (int thread = 0; thread < kThreads; ++thread) body(thread);
@@ -114,20 +114,20 @@ std::vector<Case> Cases() {
   };
 }
 
-/// What some steps of training leave: every result, every gradient and the model's state.
+/// The outcome of some training steps: every result, every gradient and the model's state.
 struct Outcome {
   std::vector<Tensor> results, grads;
   std::vector<NamedTensor> state;
   std::vector<double> flip_rates;
 };
 
-/// Each step: kThreads forward passes, the even ones with a graph, the others without; Backward one after another; an
-/// update.
+/// Each step is kThreads forward passes, the even ones with a graph and the others without; Backward, one after
+/// another; and an update.
 Outcome Train(const Case& c, bool at_once) {
   Generator generator(5);
   const std::unique_ptr<Module> model = c.make(generator);
   SwapLinearWithSemiSparseLinear(*model, {.multiple_of = 4, .sparsity = c.sparsity});
-  optim::AdamW adamw(model->Parameters(), {.lr = 0.02});  // Far enough for masks to change.
+  optim::AdamW adamw(model->Parameters(), {.lr = 0.02});  // Large enough for masks to change.
   Outcome outcome;
   for (uint64_t step = 0; step < 4; ++step) {
     for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(*model)) {
@@ -175,7 +175,7 @@ TEST_P(ConcurrentForwardTest, GivesTheBitsOfOneAfterAnother) {
   const Outcome expected = Train(GetParam(), /*at_once=*/false), actual = Train(GetParam(), /*at_once=*/true);
   ExpectBitEqual(actual.results, expected.results);
   ExpectBitEqual(actual.grads, expected.grads);
-  // A mask that was searched for twice would not differ from itself the second time.
+  // A mask that was searched for twice would have a flip rate of 0 the second time.
   EXPECT_EQ(actual.flip_rates, expected.flip_rates);
   EXPECT_THAT(expected.flip_rates, ::testing::Contains(::testing::Gt(0)));
   ASSERT_EQ(actual.state.size(), expected.state.size());

@@ -24,7 +24,7 @@ using test::InputDensities;
 using test::RandomF32;
 using test::ScopedEnv;
 
-/// Keeps what it sees.
+/// Records what it sees.
 struct Recorder : public ForwardObserver {
   void OnLinear(const Module& linear, const LinearInput& input) override {
     seen.emplace_back(linear.type_name());

@@ -28,7 +28,7 @@ Gpt& TestModel() {
   return gpt;
 }
 
-/// Without a cache: everything so far, from the beginning, for each token.
+/// Generates without a cache: for each token, it computes everything so far from the beginning.
 std::vector<int32_t> GreedyByForward(std::vector<int32_t> tokens, int64_t count) {
   const size_t prompt = tokens.size();
   for (int64_t i = 0; i < count; ++i) {
@@ -40,7 +40,8 @@ std::vector<int32_t> GreedyByForward(std::vector<int32_t> tokens, int64_t count)
 }
 
 TEST(GenerateTest, ContinuesAsForwardWouldFarBeyondWhatTheModelSees) {
-  // 700 tokens of prompt go through the cache in portions; of 12 + 12 + 256 rows, old ones are dropped again and again.
+  // 700 tokens of prompt go through the cache in portions. It has 12 + 12 + 256 rows, so old ones are dropped again and
+  // again.
   std::vector<int32_t> prompt;
   for (int32_t i = 0; i < 700; ++i) prompt.push_back(i * i % 13);
   const GenerateOptions greedy{.tokens = 20, .sampling = {.temperature = 0}};

@@ -34,7 +34,7 @@ using ::testing::HasSubstr;
 
 const GptOptions kSmall{.vocab_size = 19, .sequence_length = 16, .depth = 2, .width = 32, .heads = 4};
 
-/// A model none of whose branches is zero.
+/// A model in which no branch is zero.
 std::unique_ptr<Gpt> MakeGpt(GptOptions options, uint64_t seed = 1) {
   options.init.projection_std = 0.3;
   options.init.head_std = 0.2;
@@ -172,7 +172,7 @@ TEST(GptTest, LaterTokensChangeNothingBefore) {
   }
 }
 
-/// Reads `tokens` [batch, T] in portions and holds the logits after each against those of Forward.
+/// Reads `tokens` [batch, T] in portions and compares the logits after each portion with those of Forward.
 void ExpectDecodesAsForward(Gpt& gpt, const Tensor& tokens, const std::vector<int64_t>& portions, int64_t capacity) {
   const int64_t batch = tokens.dim(0), length = tokens.dim(1), vocab = gpt.options().vocab_size;
   const Tensor logits = gpt.Forward(tokens);
@@ -192,7 +192,7 @@ void ExpectDecodesAsForward(Gpt& gpt, const Tensor& tokens, const std::vector<in
 }
 
 TEST(GptTest, DecodingWithTheCacheIsDecodingWithout) {
-  // Grouped heads and a window; more tokens than sequence_length, after which the window slides.
+  // Grouped heads and a window. There are more tokens than sequence_length, after which the window slides.
   constexpr int64_t kLength = 25;
   for (const auto& [kv_heads, window] : std::vector<std::pair<int64_t, int64_t>>{{0, 0}, {1, 0}, {2, 5}}) {
     GptOptions options = kSmall;
@@ -203,7 +203,7 @@ TEST(GptTest, DecodingWithTheCacheIsDecodingWithout) {
     for (const std::vector<int64_t>& portions : {std::vector<int64_t>(kLength, 1), {7, 1, 1, 16}, {kLength}}) {
       ExpectDecodesAsForward(*gpt, tokens, portions, kLength + 3);
     }
-    // The smallest cache that never is too small for three tokens at a time, whose rows move up again and again.
+    // The smallest cache that is never too small for three tokens at a time. Its rows move up again and again.
     ExpectDecodesAsForward(*gpt, tokens, {3, 3, 1, 1, 3, 2, 3, 3, 1, 3, 1, 1}, gpt->options().attention_window + 2);
   }
 }
@@ -227,8 +227,8 @@ TEST(GptTest, ACacheThatIsTooSmallIsRefused) {
 }
 
 TEST(GptTest, SparseMlpsLearnFromAZeroProjection) {
-  // At the start every tile of c_proj is a tie, and c_fc gets no gradient: the straight-through estimator must lead
-  // out.
+  // At the start every tile of c_proj is a tie, and c_fc gets no gradient. The straight-through estimator must lead out
+  // of this.
   Generator generator(1);
   GptOptions options = kSmall;
   options.soft_cap = 15;
@@ -246,7 +246,7 @@ TEST(GptTest, SparseMlpsLearnFromAZeroProjection) {
     gpt.Loss(tokens, targets).Backward();
     adamw.Step();
   }
-  EXPECT_LT(gpt.Loss(tokens, targets).item(), 1.5);  // Memorised in part; an MLP that stays zero is stuck higher.
+  EXPECT_LT(gpt.Loss(tokens, targets).item(), 1.5);  // Memorised in part. It is stuck higher if an MLP stays zero.
   for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(gpt)) {
     const std::vector<float> weight = found.layer->weight().ToVector();
     EXPECT_GT(std::count_if(weight.begin(), weight.end(), [](float x) { return x != 0; }),
@@ -272,10 +272,11 @@ TEST(GptTest, ASwappedHeadLosesNothing) {
 TEST(GptTest, CountsTrainingFlops) {
   GptOptions options = kSmall;
   options.hidden_features = 100;
-  // Each block: four [32, 32] and two of 100 * 32; the head 19 * 32. Tokens of 16 see 8.5 on average.
+  // Each block has four matrices [32, 32] and two of 100 * 32; the head has 19 * 32. 16 tokens see 8.5 tokens on
+  // average.
   EXPECT_EQ(MakeGpt(options)->TrainingFlopsPerToken(),
             6 * (2 * (4 * 32 * 32 + 2 * 100 * 32) + 19 * 32) + 12 * 2 * 32 * 8.5);
-  options.attention_window = 2;  // 1.9375 on average: the first sees itself alone.
+  options.attention_window = 2;  // 1.9375 on average, because the first token sees only itself.
   EXPECT_EQ(MakeGpt(options)->TrainingFlopsPerToken(),
             6 * (2 * (4 * 32 * 32 + 2 * 100 * 32) + 19 * 32) + 12 * 2 * 32 * 1.9375);
 }

@@ -50,7 +50,7 @@ TEST(InitTest, StandardDeviationsAreThoseAskedFor) {
     beyond_two += std::fabs(x) > 0.2F;
   }
   EXPECT_NEAR(squares / 10000, 0.01, 0.0005);
-  EXPECT_NEAR(static_cast<double>(beyond_two) / 10000, 0.0455, 0.01);  // Of a normal distribution.
+  EXPECT_NEAR(static_cast<double>(beyond_two) / 10000, 0.0455, 0.01);  // The share in a normal distribution.
   ExpectBitEqual(LinearInit::Normal(0.1).Bias(4, 8, generator), Tensor::Zeros({4}));
 }
 

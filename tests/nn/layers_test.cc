@@ -114,7 +114,7 @@ TEST(DropoutTest, GradientPassesWhereTheInputDid) {
   Tensor x = Tensor::Full({100}, 1.0);
   x.set_requires_grad();
   const Tensor y = dropout.Forward(x);
-  dropout.Forward(x);  // A later pass must not change what the first one's backward draws.
+  dropout.Forward(x);  // A later pass must not change what the backward pass of the first one draws.
   Sum(y).Backward();
   ExpectBitEqual(x.grad(), y.Detach());
 }

@@ -30,7 +30,7 @@ std::string Found(const SemiSparseOptions& options, int64_t first, int64_t last 
   return Named(FindMaskKinds(options, kTiles, first, last));
 }
 
-/// The kinds of the masks that a layer of kTiles tiles really has when it is trained from step `first` on.
+/// The kinds of masks that a layer of kTiles tiles really has when it is trained from step `first` on.
 std::string Seen(const SemiSparseOptions& options, int64_t first) {
   SemiSparseLinear layer(RandomF32({8, 16}, {.seed = 1}), {}, options, "w");
   MaskKinds seen;
@@ -46,7 +46,7 @@ std::string Seen(const SemiSparseOptions& options, int64_t first) {
 
 SemiSparseOptions WithPlan(const MaskPlanOptions& plan) { return {.plan = sparse::MaskPlan(plan)}; }
 
-/// Recipes of every sort, whose numbers come from `seed`.
+/// Recipes of every kind, with numbers from `seed`.
 std::vector<SemiSparseOptions> Recipes(uint64_t seed) {
   RandomSequence random({seed, 0, 0});
   const auto number = [&random](int64_t end) { return static_cast<int64_t>(random.NextBits() % end); };

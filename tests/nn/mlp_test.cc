@@ -75,7 +75,7 @@ TEST(MlpTest, AgreesWithPyTorch) {
   }
 }
 
-/// A 2:4 MLP that may or may not run as one op, always the same.
+/// Always the same 2:4 MLP. `fused` says whether it may run as one op.
 std::unique_ptr<Mlp> SparseMlp(bool fused, Activation activation = Activation::kReluSquared) {
   Generator generator(4);
   auto mlp = std::make_unique<Mlp>(
@@ -97,8 +97,8 @@ TEST(SparseMlpTest, AsOneOpIsTheSameAsLinearByLinear) {
   const std::unique_ptr<Mlp> fused = SparseMlp(true), composed = SparseMlp(false);
   ASSERT_NE(fused->FusedKernel(200), nullptr);
   ASSERT_EQ(composed->FusedKernel(200), nullptr);
-  // Small enough that gradients do not grow from step to step: rounding of large ones would be all there is of the
-  // small elements.
+  // Small enough that gradients do not grow from step to step. Otherwise the rounding errors of large elements would
+  // hide the small ones.
   optim::Sgd fused_sgd(fused->Parameters(), {.lr = 1e-4f}), composed_sgd(composed->Parameters(), {.lr = 1e-4f});
   const auto expected = composed->NamedParameters(), actual = fused->NamedParameters();
   for (int step = 0; step < 3; ++step) {
@@ -170,7 +170,7 @@ std::vector<double> Train(Module& module, const Tensor& x, const Tensor& target,
 }
 
 TEST(SemiSparseMlpTest, LearnsFromAZeroProjection) {
-  // Magnitudes tie at zero and dx is zero at first: the straight-through gradient must break the deadlock.
+  // At first magnitudes tie at zero and dx is zero. The straight-through gradient must break this deadlock.
   for (sparse::MaskMethod method : {sparse::MaskMethod::kExact, sparse::MaskMethod::kGreedy}) {
     Generator generator(3);
     Mlp mlp({.in_features = 16, .hidden_features = 32, .out_features = 16, .c_proj_init = LinearInit::Zero()},

@@ -30,7 +30,7 @@ std::vector<std::string> NamesOf(const Module& module) {
   return names;
 }
 
-/// A module with a parameter of its own, two linears, and a record of the steps it was told.
+/// A module with a parameter of its own and two linears. It records the steps that it was told.
 class Tree : public Module {
  public:
   Tree() {
@@ -181,7 +181,7 @@ TEST(ModuleTest, NullIsNoModule) {
   EXPECT_THAT([&] { module.RegisterModule("a", nullptr); }, ThrowsMessage<Error>(HasSubstr("null for 'a'")));
   ModuleSlot& slot = module.RegisterModule("a", std::make_unique<Registry>());
   EXPECT_THAT([&] { slot.Replace(nullptr); }, ThrowsMessage<Error>(HasSubstr("null for 'a'")));
-  EXPECT_EQ(slot->type_name(), "Registry");  // What stood there still does.
+  EXPECT_EQ(slot->type_name(), "Registry");  // The old module is still there.
 }
 
 TEST(ModuleTest, AParameterMustBeAFloatingLeaf) {

@@ -13,7 +13,7 @@ inline nn::SemiSparseLinear MakeLayer(const nn::SemiSparseOptions& options, uint
   return nn::SemiSparseLinear(RandomF32({kOut, kIn}, {.seed = seed}), RandomF32({kOut}, {.seed = 2}), options, "w");
 }
 
-/// What an optimizer's step `step` is to a layer: from then on it is at step + 1.
+/// Changes a layer as an optimizer's step `step` does. Afterwards the layer is at step + 1.
 inline void Update(nn::SemiSparseLinear& layer, int64_t step, int writes = 1) {
   Tensor weight = layer.weight();
   for (int i = 0; i < writes; ++i) FillUniform(weight, -1, 1, {.seed = 99, .step = static_cast<uint64_t>(step)});

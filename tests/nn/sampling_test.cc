@@ -34,7 +34,7 @@ std::vector<double> Frequencies(const std::vector<float>& logits, const Sampling
   return frequencies;
 }
 
-/// What should be drawn how often, by taking the likeliest index that is left again and again.
+/// How often each index should be drawn. Takes the likeliest index that is left, again and again.
 std::vector<double> Probabilities(const std::vector<float>& logits, const SamplingOptions& options) {
   std::vector<double> weights, kept(logits.size());
   for (float logit : logits) weights.push_back(std::exp(static_cast<double>(logit) / options.temperature));
@@ -104,13 +104,13 @@ TEST(SampleTokenTest, TiesGoToTheLowerIndex) {
   EXPECT_THAT(Frequencies(logits, {.top_k = 4}),
               ElementsAre(::testing::DoubleNear(0.25, 1e-9), ::testing::DoubleNear(0.25, 1e-9),
                           ::testing::DoubleNear(0.25, 1e-9), ::testing::DoubleNear(0.25, 1e-9), 0, 0));
-  // Three sixths are a half exactly, a little more takes a fourth.
+  // Three sixths are exactly a half. A little more needs a fourth.
   EXPECT_EQ(SampleToken(logits, {.top_p = 0.5}, kBelowOne), 2);
   EXPECT_EQ(SampleToken(logits, {.top_p = 0.50001}, kBelowOne), 3);
 }
 
 TEST(SampleTokenTest, TheShareIsThatOfTheTopK) {
-  // Probabilities 1/2, 1/4, 1/8, 1/8: of the top two 2/3 and 1/3.
+  // Probabilities 1/2, 1/4, 1/8, 1/8; among the top two 2/3 and 1/3.
   const float step = std::log(2.0f);
   const std::vector<float> logits{3 * step, 2 * step, step, step};
   EXPECT_EQ(SampleToken(logits, {.top_p = 0.6}, kBelowOne), 1);

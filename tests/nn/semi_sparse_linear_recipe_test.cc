@@ -1,4 +1,4 @@
-// What SemiSparseOptions make of a SemiSparseLinear over time: dense phases, freezing, refresh steps.
+// How SemiSparseOptions change a SemiSparseLinear over time: dense phases, freezing, refresh steps.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -109,7 +109,7 @@ TEST(MaskFreezeTest, TheFreezeStepHasAMaskOfItsOwnWhateverTheInterval) {
 }
 
 TEST(MaskFreezeTest, WhatThePlanAsksOfTheFreezeStepIsDone) {
-  // Each reaches its last state at the step at which masks freeze.
+  // Each plan reaches its last state at the step at which masks freeze.
   const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 4});
   const SparsitySchedule late({.shape = ScheduleShape::kConstant, .begin_step = 4});
   for (const MaskPlan& plan : {MaskPlan({.schedule = linear}), MaskPlan({.schedule = late}),
@@ -142,7 +142,7 @@ TEST(MaskFreezeTest, ADenseFinishWins) {
   }
 }
 
-/// Forward and backward of both, bit for bit.
+/// Compares forward and backward of both, bit for bit.
 void ExpectSameModule(Module& actual, Module& expected, int64_t in, int64_t out) {
   Tensor x = RandomF32({7, in}, {.seed = 4}), same_x = x.Clone();
   x.set_requires_grad();
@@ -221,7 +221,7 @@ TEST(RecipeBuffersTest, AResumedLayerFindsTheSameMasks) {
 }
 
 TEST(RecipeBuffersTest, ARestoredLayerRunsAsItDidBeforeAnybodyTellsTheStep) {
-  // As a program does that loads a checkpoint to look at it, and does not train.
+  // For example a program that loads a checkpoint only to inspect it.
   const Tensor x = RandomF32({5, kIn}, {.seed = 3});
   for (const SemiSparseOptions& options :
        {SemiSparseOptions{.plan = MaskPlan({.first_sparse_step = 3})},

@@ -35,7 +35,7 @@ using ::testing::ThrowsMessage;
 
 constexpr int64_t kOut = 8, kIn = 12;
 
-/// One write of new random numbers: what an optimizer's step is to a layer.
+/// One write of new random numbers. For a layer, this is an optimizer's step.
 void Update(const SemiSparseLinear& layer, uint64_t step) {
   Tensor weight = layer.weight();
   const uint64_t version = weight.version();
@@ -43,7 +43,7 @@ void Update(const SemiSparseLinear& layer, uint64_t step) {
   ASSERT_EQ(weight.version(), version + 1);
 }
 
-/// Changes the weight without announcing it: only a mask search would notice.
+/// Changes the weight without announcing it, so that only a mask search would notice.
 void WriteBehindTheBack(const SemiSparseLinear& layer, float value) {
   float* weight = const_cast<float*>(layer.weight().data<float>());
   std::fill_n(weight, layer.weight().numel(), 0.0f);
@@ -149,7 +149,7 @@ TEST(MaskRefreshTest, OneSearchForEachUpdate) {
 }
 
 TEST(MaskRefreshTest, OneSearchAndOnePackingForEachUpdate) {
-  // A kernel that packs: what is packed does not see a write behind the back, a second packing would.
+  // A kernel that packs. The packed weight does not show an unannounced write, but a second packing would.
   const test::ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
   SemiSparseLinear layer = MakeLayer();
   const Tensor x = RandomF32({3, kIn}, {.seed = 3});
@@ -158,7 +158,7 @@ TEST(MaskRefreshTest, OneSearchAndOnePackingForEachUpdate) {
   WriteBehindTheBack(layer, 1);
   for (int pass = 0; pass < 3; ++pass) {  // Gradient accumulation.
     const Tensor again = layer.Forward(x);
-    ExpectBitEqual(again.Detach(), y);  // Packed once, too.
+    ExpectBitEqual(again.Detach(), y);  // It was packed only once, too.
     Sum(again).Backward();
   }
   EXPECT_EQ(layer.mask(), first);
@@ -261,7 +261,7 @@ TEST(MaskBuffersTest, RoundTrip) {
   EXPECT_EQ(Mask::FromTensor(buffers[0].tensor), found_at_first);
   EXPECT_EQ(buffers[1].tensor.dtype(), DType::kI32);
   EXPECT_EQ(buffers[1].tensor.item(), 3);
-  for (int i = 0; i < 4; ++i) Update(restored, 50);  // Another history.
+  for (int i = 0; i < 4; ++i) Update(restored, 50);  // It gets another history.
   Tensor weight = restored.weight();
   weight.CopyFrom(layer.weight());
   LoadBuffers(restored, buffers);

@@ -53,7 +53,7 @@ Tensor SoftWeight(const Tensor& weight, double scale) {
   return twofour::test::F32(values, weight.shape());
 }
 
-/// The minimiser of |weight - s * soft|^2, by the quadratic through three of its values.
+/// The s that minimises |weight - s * soft|^2, from the quadratic through three of its values.
 double BestScale(const Tensor& weight) {
   const auto distance = [&](double scale) {
     double sum = 0;
@@ -73,7 +73,7 @@ TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraigh
   const double scale = BestScale(layer.weight());
   for (int64_t step = 0; step < 3; ++step) {
     layer.SetOptimizerStep(step);
-    const Tensor soft = SoftWeight(layer.weight(), scale);  // The first scale throughout.
+    const Tensor soft = SoftWeight(layer.weight(), scale);  // The first scale is used in all steps.
     Tensor x = RandomF32({5, kIn}, {.seed = 3}), same_x = x.Clone(), w = soft.Clone(), bias = layer.bias().Clone();
     for (Tensor* leaf : {&x, &same_x, &w, &bias}) leaf->set_requires_grad();
     const Tensor dy = RandomF32({5, kOut}, {.seed = 4});
@@ -83,11 +83,11 @@ TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraigh
     y.Backward(dy);
     expected.Backward(dy);
     ExpectClose(x.grad(), same_x.grad(), 1e-4, 1e-5);
-    ExpectClose(layer.weight().grad(), w.grad());  // Neither masked nor scaled.
+    ExpectClose(layer.weight().grad(), w.grad());  // The gradient is neither masked nor scaled.
     Update(layer, step);
   }
   EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), scale, 1e-5);
-  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Or the test could not tell.
+  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Else the test shows nothing.
 }
 
 TEST(SoftThresholdLinearTest, FindsItsScaleWithTheFirstMaskNotInTheWarmUp) {
@@ -112,7 +112,7 @@ TEST(SoftThresholdLinearTest, ALinearInItsPlaceComputesTheSame) {
 }
 
 TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
-  // So few entries are kept that the mask is 2:4 both ways, and the shape is one that runs as one op.
+  // So few entries are kept that the mask is 2:4 both ways, and the shape could run as one op.
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   SemiSparseOptions options{.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {1, 32}}), .soft_threshold = true};
   std::vector<Tensor> results;
@@ -122,7 +122,7 @@ TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
     options.fused_mlp = fused;
     SwapLinearWithSemiSparseLinear(mlp, {.multiple_of = 32, .sparsity = options});
     for (const auto& [name, layer] : FindSemiSparseLinears(mlp)) {
-      // One entry a row: never three of a tile's four rows in a column.
+      // One entry per row, so that a tile's column never keeps three of its four rows.
       Tensor weight = layer->weight();
       for (int64_t row = 0; row < weight.dim(0); ++row) {
         for (int64_t group = 0; group < weight.dim(1); group += 32) {
@@ -131,7 +131,8 @@ TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
       }
       ASSERT_EQ(layer->mask().FirstTileAboveTwoOfFour(), std::nullopt);
     }
-    // Few hidden activations: the one op then multiplies with the masked weight, which this is not.
+    // With few hidden activations, the fused op would multiply with the masked weight, which is not the weight of this
+    // layer.
     Tensor bias = FindSemiSparseLinears(mlp)[0].layer->bias();
     bias.CopyFrom(Tensor::Full({256}, -12));
     std::string why_not;

@@ -26,11 +26,11 @@ using ::testing::ElementsAre;
 using Place = MaskedDecay::Place;
 
 constexpr int64_t kOut = 8, kIn = 16;
-constexpr double kLambda = 0.125, kLr = 0.5;  // Powers of two: their products with a float are exact.
+constexpr double kLambda = 0.125, kLr = 0.5;  // Powers of two, whose products with a float are exact.
 constexpr StepContext kFirstStep{.step = 0, .lr = kLr};
 constexpr Place kPlaces[] = {Place::kGradient, Place::kMoments, Place::kWeight};
 
-/// A layer with a gradient, and what would train it.
+/// A layer with a gradient, and its SparseTraining.
 class OneLayer {
  public:
   explicit OneLayer(const SemiSparseOptions& options)
@@ -41,7 +41,7 @@ class OneLayer {
   Tensor weight() const { return layer_.weight(); }
   Tensor grad() const { return layer_.weight().grad(); }
 
-  /// The passes of optimizer step `step`.
+  /// Makes the passes of optimizer step `step`.
   void Backward(int64_t step) {
     training_.BeforeStep({.step = step, .lr = kLr});
     weight().ZeroGrad();
@@ -121,7 +121,7 @@ TEST(MaskedDecayTest, IsTakenFromTheUpdatedWeightUnderTheMaskOfTheForwardPass) {
   one.training().BeforeUpdate(kFirstStep);
   ExpectBitEqual(one.grad(), grad);
   Tensor weight = one.weight();
-  FillUniform(weight, -1, 1, {.seed = 7});  // An update after which the mask would be another.
+  FillUniform(weight, -1, 1, {.seed = 7});  // After this update another mask would be found.
   const Tensor updated = weight.Clone();
   ASSERT_NE(MaskPlan().Find(updated, 0, {}, "w"), mask);
   one.training().AfterUpdate(kFirstStep);
@@ -129,7 +129,8 @@ TEST(MaskedDecayTest, IsTakenFromTheUpdatedWeightUnderTheMaskOfTheForwardPass) {
 }
 
 TEST(MaskedDecayTest, ClippingShrinksTheOneAndNotTheOther) {
-  // By SGD, so the update shows what was clipped. In double, from the gradient of a layer that decays nothing.
+  // With SGD, the update shows what was clipped. The expected update is computed in double from the gradient of a layer
+  // without decay.
   constexpr double kClip = 0.25;
   OneLayer plain({});
   plain.Backward(0);
@@ -183,7 +184,7 @@ TEST(MaskedDecayTest, WithPlainSgdTheGradientAndTheMomentsAreOnePlaceAndTheWeigh
 }
 
 TEST(MaskedDecayTest, AdamNormalizesWhatPassesThroughItsMomentsAndNotWhatDoesNot) {
-  // The first step of Adam is lr times the sign of what it is given, whatever the size.
+  // The first step of Adam is lr times the sign of its input, whatever the size.
   constexpr double kHuge = 1000;
   OneLayer plain({});
   plain.Backward(0);

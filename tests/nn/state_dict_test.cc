@@ -46,7 +46,7 @@ void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor&
   state.push_back({name, tensor});
 }
 
-/// Fresh numbers for every parameter, one write each.
+/// Writes new numbers to every parameter, with one write each.
 void Update(Module& module, uint64_t step) {
   uint32_t stream = 0;
   for (Tensor& parameter : module.Parameters()) {
@@ -63,7 +63,7 @@ class StateDictTest : public ::testing::Test {
   static void Sparsify(Module& module, int64_t interval) {
     SwapLinearWithSemiSparseLinear(module, {.multiple_of = 4, .sparsity = {.interval = interval}});
   }
-  /// Loading `state` must fail with a message that `matcher` takes, and leave the model as it was.
+  /// Loading `state` must fail with a message that `matcher` accepts, and leave the model as it was.
   template <typename Matcher>
   static void ExpectRefused(Module& module, const std::vector<NamedTensor>& state, const Matcher& matcher) {
     const auto before = Copy(StateDict(module));

@@ -82,7 +82,7 @@ TEST(SwapTest, ExcludeWinsOverInclude) {
   const SwapReport report = SwapLinearWithSemiSparseLinear(stack, {.include = "layers.*", .exclude = R"(.*\.1)"});
   EXPECT_THAT(Names(report.converted), ElementsAre("layers.0"));
   EXPECT_EQ(report.kept_dense[0].reason, R"(name matches exclude '.*\.1')");
-  MlpStack other = MakeStack();  // Part of a name excludes nothing.
+  MlpStack other = MakeStack();  // A pattern that matches only a part of a name excludes nothing.
   EXPECT_THAT(Names(SwapLinearWithSemiSparseLinear(other, {.exclude = "layers"}).converted),
               ElementsAre("layers.0", "layers.1"));
 }
@@ -112,7 +112,7 @@ TEST(SwapTest, BadOptionsChangeNothing) {
         << multiple_of;
   }
   EXPECT_THAT(swap({.sparsity = {.interval = 0}}), ThrowsMessage<Error>(HasSubstr("interval")));
-  // Bad even where no linear would have been converted.
+  // An error even where no linear would have been converted.
   EXPECT_THAT(swap({.include = "none", .sparsity = {.interval = -1}}), ThrowsMessage<Error>(HasSubstr("interval")));
   EXPECT_EQ(Types(stack), types);
 }
@@ -321,7 +321,7 @@ TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
   ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
 }
 
-/// What a run of AdamW ends with: weights, then moments.
+/// The end of a run of AdamW: weights, then moments.
 std::vector<std::vector<float>> Trained(MlpStack& stack, const optim::Optimizer& optimizer) {
   std::vector<std::vector<float>> trained;
   for (const Tensor& parameter : stack.Parameters()) trained.push_back(parameter.ToVector());

@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-/// A checkpoint whose tensors tell its step.
+/// A checkpoint whose tensors hold its step.
 CheckpointData MakeData(int64_t step, int64_t best_step = 0) {
   const float value = static_cast<float>(step);
   return {{{"a.weight", Tensor::Full({8, 4}, value)}, {"a.bias", Tensor::FromVector<float>({value}, {1})}},
@@ -95,7 +95,7 @@ TEST_F(CheckpointTest, TheBestScheduledEvaluationIsWrittenWhereItIsAnother) {
   store.Save(data);
   EXPECT_EQ(read().best_evaluation, (BestEvaluation{4, 0.1, 2}));
   EXPECT_EQ(read().best_scheduled, (BestEvaluation{2, 0.2, 1}));
-  data.state.best_scheduled = {};  // None yet: the run ended before the first one.
+  data.state.best_scheduled = {};  // There is none yet: the run ended before the first one.
   store.Save(data);
   EXPECT_EQ(read().best_scheduled, BestEvaluation{});
   WriteTextFile(dir_ / "step-7/trainer.json", "{\"step\":7,\"best_step\":3,\"best_loss\":0.5,\"best_scheduled\":3}");
@@ -162,7 +162,7 @@ TEST_F(CheckpointTest, PrepareToResumeRemovesLaterStepsLeftoversAndDanglingLinks
   EXPECT_TRUE(IsWhole(dir_ / "best", 1));
 }
 
-/// With a kill at any moment, on disks that lack something.
+/// Kills at any moment, on disks that lack something.
 class CheckpointKillTest : public CheckpointTest, public ::testing::WithParamInterface<const char*> {
  protected:
   static void Prepare(FaultyFileSystem& files) {
@@ -170,7 +170,7 @@ class CheckpointKillTest : public CheckpointTest, public ::testing::WithParamInt
     if (GetParam() == std::string("renames files only")) files.RenameFilesOnly(".tmp-");
   }
 
-  /// Through a file that stands for a link as well.
+  /// Also follows a file that stands for a link.
   bool IsWhole(const fs::path& path, int64_t step) {
     return CheckpointTest::IsWhole(CheckpointStore::FollowNamingFile(files_, path).value_or(path), step);
   }
@@ -185,7 +185,7 @@ TEST_F(CheckpointTest, AStateThatWaitsForItsEvaluationSaysSoAndLeavesOlderOnes) 
   store.Save(data);
   EXPECT_TRUE(CheckpointStore::Load(files_, dir_ / "step-2").state.evaluation_pending);
   EXPECT_THAT(Names(), ElementsAre("last", "step-1", "step-2"));
-  // Its evaluation done, the same step is saved again.
+  // After its evaluation the same step is saved again.
   store.Save(MakeData(2, 2));
   EXPECT_FALSE(CheckpointStore::Load(files_, dir_ / "step-2").state.evaluation_pending);
   EXPECT_TRUE(IsWhole(dir_ / "best", 2));
@@ -249,7 +249,7 @@ TEST_P(CheckpointKillTest, AtAnyMomentLeavesAWholeNewestCheckpoint) {
       crashed = true;
     }
     faulty.Heal();
-    // A new process finds a whole checkpoint, goes on from it and leaves nothing behind.
+    // A new process finds a whole checkpoint, continues from it and leaves nothing behind.
     CheckpointStore after(files_, dir.path(), 1);
     const auto newest = after.Newest();
     ASSERT_TRUE(newest.has_value());
@@ -304,7 +304,7 @@ TEST_F(CheckpointTest, ACheckpointWithoutStateIsNotTakenForOneThatWasBeingRemove
   CheckpointStore store(files_, dir_.path(), 1);
   store.Save(MakeData(3));
   fs::remove(dir_ / "step-3/trainer.json");
-  EXPECT_THAT(store.Steps(), ElementsAre(3));  // To be complained of, and not to be passed over for an older one.
+  EXPECT_THAT(store.Steps(), ElementsAre(3));  // It must cause an error, and no older one must replace it.
   fs::create_directory(dir_ / "step-4");
   EXPECT_THAT(store.Steps(), ElementsAre(3));
 }
@@ -335,7 +335,7 @@ TEST_F(CheckpointTest, EveryTruncationIsFoundOut) {
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "trainer.json"}) {
     const fs::path path = dir_ / "step-3" / name;
     const std::string whole = ReadTextFile(path);
-    const size_t text_end = whole.find_last_not_of('\n') + 1;  // A lost last newline loses nothing.
+    const size_t text_end = whole.find_last_not_of('\n') + 1;  // A file without its last newline is still whole.
     for (size_t size = 0; size < text_end; ++size) {
       WriteTextFile(path, whole.substr(0, size));
       EXPECT_ERROR(CheckpointStore::Load(files_, dir_ / "step-3"), ErrorKind::kInvalidInput, HasSubstr(name));

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Gives the inputs back as logits.
+/// Returns the inputs as logits.
 class Identity : public nn::Module {
  public:
   std::string_view type_name() const override { return "Identity"; }
@@ -36,7 +36,7 @@ InMemoryDataset Samples() {
           Tensor::FromVector(std::vector<int32_t>{0, 1, 2, 2, 1}, {5}), 3};
 }
 
-/// Cross-entropy of logits that are all zero but one of height `peak`.
+/// Cross-entropy of logits that are all zero except one of height `peak`.
 double LossOf(double peak, bool hits) { return std::log(std::exp(peak) + 2) - (hits ? peak : 0); }
 
 TEST(ClassificationTaskTest, EvaluationCountsEverySampleOnceWhateverTheBatch) {
@@ -61,7 +61,7 @@ TEST(ClassificationTaskTest, AnEvaluationEndsBeforeABatchWhereItIsStopped) {
   const NoGradGuard no_grad;
   std::atomic<bool> stop{true};
   EXPECT_FALSE(task.EvaluateUnless(&stop).has_value());
-  EXPECT_GT(task.Evaluate().loss, 0);  // What was asked of one evaluation is over.
+  EXPECT_GT(task.Evaluate().loss, 0);  // The stop was for that one evaluation only.
   stop = false;
   EXPECT_EQ(task.EvaluateUnless(&stop)->loss, task.EvaluateUnless(nullptr)->loss);
 }

@@ -35,7 +35,7 @@ DataRecord Tokens() {
   return record;
 }
 
-/// What `change` makes of a record differs in this, and the other way round in as many ways.
+/// The differences between a record and its changed copy. Checks that there are as many in the other direction.
 template <typename Change>
 std::vector<DataDifference> After(const DataRecord& then, const Change& change) {
   DataRecord now = then;
@@ -94,7 +94,7 @@ TEST(CompareDataTest, WithoutNamesThePlaceOfTheLabelTellsColumnsApart) {
   then.feature_names.clear();
   EXPECT_THAT(After(then, [](DataRecord& now) { now.label_column = 0; }).at(0).text,
               HasSubstr("the label is column 0"));
-  // With names it may stand anywhere.
+  // With names, the label may be anywhere.
   EXPECT_THAT(After(Samples(), [](DataRecord& now) { now.label_column = 0; }), IsEmpty());
 }
 

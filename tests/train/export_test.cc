@@ -31,7 +31,7 @@ const Tensor& Find(const std::vector<NamedTensor>& tensors, const std::string& n
 
 TEST_F(ExportTest, DenseWeightsComeWithTheirMasks) {
   const auto tensors = ExportModel(mlp_, ExportWeights::kDenseWithMasks);
-  EXPECT_EQ(tensors.size(), 5u);  // Four parameters and a mask; nothing that only a resume needs.
+  EXPECT_EQ(tensors.size(), 5u);  // Four parameters and a mask, but nothing that only a resume needs.
   EXPECT_EQ(Find(tensors, "c_fc.weight_mask").shape(), (Shape{32, 16}));
   EXPECT_TRUE(sparse::FindPatternViolation(Find(tensors, "c_fc.weight"), sparse::PatternAxis::kRows).has_value());
 }
@@ -60,9 +60,9 @@ TEST(ExportRecipeTest, BothKindsOfWeightsComputeWhatASoftThresholdDid) {
   const Tensor x = test::RandomF32({5, 16}, {.seed = 3});
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(*trained)) {
     layer->SetOptimizerStep(3);
-    layer->mask();  // Its scale is found here, ...
+    layer->mask();  // Finds its scale, ......
     Tensor weight = layer->weight();
-    FillUniform(weight, -1, 1, {.seed = 4});  // ... and stays.
+    FillUniform(weight, -1, 1, {.seed = 4});  // ... which then stays.
   }
   const Tensor y = trained->Forward(x).Detach();
   nn::LoadStateDict(*masked, ExportModel(*trained, ExportWeights::kDenseWithMasks), "export");

@@ -23,7 +23,7 @@ using test::TempDir;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// A sparse MLP whose masks are searched for every third step: at most steps they are older than the weights.
+/// A sparse MLP whose masks are searched for every third step, so at most steps they are older than the weights.
 class FinalModelTest : public ::testing::Test {
  protected:
   FinalModelTest() {

@@ -31,14 +31,14 @@ class RunFolderFailureTest : public ::testing::Test {
   FileSystem& files_ = FileSystem::Default();
 };
 
-/// Overwrites the run "first", whose metrics count, with "second" while one call fails, until none is left to fail.
+/// Overwrites the run "first", which has metrics, with "second" while one call fails, for each call in turn.
 enum class Disk { kExchanges, kRenames, kRenamesFilesOnly, kKeepsFolders };
 
 class RunFolderFaultTest : public RunFolderFailureTest, public ::testing::WithParamInterface<Disk> {
  protected:
   enum class Fault { kBefore, kAfter, kFromThereOn };
 
-  /// Which run has the name, after checking that it is whole.
+  /// Which run has the name. Checks that the run is whole.
   std::string WhoseIsTheName() {
     const std::string config = ReadTextFile(dir_ / "a/config.pbtxt");
     EXPECT_EQ(ReadTextFile(dir_ / "a/metrics.jsonl"), config == "first" ? "old" : "new");
@@ -77,7 +77,7 @@ class RunFolderFaultTest : public RunFolderFailureTest, public ::testing::WithPa
       } else if (fault != Fault::kAfter) {
         EXPECT_EQ(name, "first");
       }
-      // Nothing but the run is left where clean-up works, and what could not be removed is told of.
+      // Where clean-up works, only the run is left. Otherwise a note names what could not be removed.
       const bool clean =
           files_.ListDirectory(dir_.path()) == std::vector<std::string>{"a"} &&
           files_.ListDirectory(dir_ / "a") == std::vector<std::string>{".lock", "config.pbtxt", "metrics.jsonl"};
@@ -101,7 +101,7 @@ using RunFolderCrashTest = RunFolderFaultTest;
 
 TEST_P(RunFolderCrashTest, NoMomentOfAKillLeavesTheNameToNobody) { FailAtEachCall(Fault::kFromThereOn); }
 
-// Without a file system that swaps names there is such a moment.
+// Only for file systems that swap names: on others there is such a moment.
 INSTANTIATE_TEST_SUITE_P(Exchange, RunFolderCrashTest, ::testing::Values(Disk::kExchanges));
 
 TEST_F(RunFolderFailureTest, AFailingOverwriteKeepsTheOldRun) {
@@ -119,7 +119,7 @@ TEST_F(RunFolderFailureTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
   RunFolder::Create(counting, dir_ / "a", "second", kOverwrite);
   FaultyFileSystem faulty;
   faulty.LackExchange();
-  faulty.CrashAtCall(counting.mutating_calls() - 1);  // The second rename, and all that follows.
+  faulty.CrashAtCall(counting.mutating_calls() - 1);  // Fails at the second rename and at all later calls.
   EXPECT_ERROR(
       RunFolder::Create(faulty, dir_ / "a", "third", kOverwrite), ErrorKind::kRuntimeFailure,
       ::testing::AllOf(::testing::StartsWith("cannot rename"), HasSubstr("what was there lies in"), HasSubstr("-old")));
@@ -127,7 +127,7 @@ TEST_F(RunFolderFailureTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
 
 TEST_F(RunFolderFailureTest, AnErrorWhileCleaningUpDoesNotHideTheFirst) {
   FaultyFileSystem faulty;
-  faulty.CrashAtCall(4);  // Writing the config.
+  faulty.CrashAtCall(4);  // Fails at the writing of the config.
   EXPECT_ERROR(RunFolder::Create(faulty, dir_ / "a", "x", kFail), ErrorKind::kRuntimeFailure,
                HasSubstr("config.pbtxt"));
 }
@@ -150,7 +150,7 @@ TEST_F(RunFolderFailureTest, NoFailingCallOfAnOverwriteLosesWhatIsNotTheRunsOwn)
       } catch (const Error&) {
         EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
       }
-      if (!fs::exists(dir_ / "a/notes.txt")) {  // Then it lies where the note says, and the next run leaves it there.
+      if (!fs::exists(dir_ / "a/notes.txt")) {  // Then it is where the note says, and the next run leaves it there.
         EXPECT_THAT(notes, ::testing::StartsWith((dir_ / "a.replaced: ").string()));
         RunFolder::Create(files_, dir_ / "a", "third", kOverwrite);
         EXPECT_EQ(ReadTextFile(dir_ / "a.replaced/notes.txt"), "mine");

@@ -45,7 +45,7 @@ class RunFolderTest : public ::testing::Test {
 TEST_F(RunFolderTest, IsCreatedWithItsConfig) {
   const RunFolder folder = RunFolder::Create(files_, dir_ / "runs/a", "seed: 1\n", kFail);
   EXPECT_EQ(ReadTextFile(folder.paths().config()), "seed: 1\n");
-  EXPECT_EQ(files_.ListDirectory(dir_ / "runs"), std::vector<std::string>{"a"});  // Nothing temporary stays.
+  EXPECT_EQ(files_.ListDirectory(dir_ / "runs"), std::vector<std::string>{"a"});  // No temporary folder is left.
 }
 
 TEST_F(RunFolderTest, NeverTakesAFolderThatHoldsSomething) {
@@ -110,7 +110,7 @@ TEST_F(RunFolderTest, OverwriteKeepsWhatIsNotTheRunsOwnAndSaysSo) {
 }
 
 TEST_F(RunFolderTest, AKillBeforeTheUsersFilesWereCarriedOverLosesNone) {
-  const fs::path ours = TemporaryPathFor(dir_ / "a");  // Of a process of our number, and of another.
+  const fs::path ours = TemporaryPathFor(dir_ / "a");  // One folder has our process number, the other has another.
   for (const fs::path& left : {ours, dir_ / ".a.tmp-17"}) {
     RunFolder::Create(files_, left, "first", kFail);
     WriteTextFile(left / "notes.txt", left.string());
@@ -154,7 +154,7 @@ TEST_F(RunFolderTest, WhatKilledProcessesLeftIsRemovedAndNothingElse) {
     fs::create_directory(dir_ / name);
     WriteTextFile(dir_ / name / ".lock", "");
   }
-  fs::create_directory(dir_ / ".a.tmp-16");  // Of a process that is about to take its lock.
+  fs::create_directory(dir_ / ".a.tmp-16");  // Belongs to a process that is about to take its lock.
   fs::create_directory(dir_ / ".a.tmp-17");
   WriteTextFile(dir_ / ".a.tmp-17/config.pbtxt", "");
   const RunFolder at_work = RunFolder::Open(files_, dir_ / ".a.tmp-17");
@@ -224,7 +224,7 @@ TEST_F(RunFolderTest, WhatAKilledProcessLeftInAFolderThatHasToStayIsInNobodysWay
   mounted.PinDirectories();
   RunFolder::Create(mounted, dir_ / "a", "x", kFail);
   EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
-  // What it had put aside is somebody's run.
+  // A folder that it had put aside is somebody's run.
   fs::create_directories(dir_ / "b/.run.tmp-12-old");
   EXPECT_ERROR(RunFolder::Create(mounted, dir_ / "b", "x", kFail), ErrorKind::kInvalidInput, HasSubstr("exists"));
 }
@@ -269,7 +269,7 @@ TEST_F(RunFolderTest, WithoutLocksItSaysSoAndGoesOn) {
   EXPECT_THAT(RunFolder::Create(lustre, dir_ / "a", "y", kOverwrite).notes(), says);
   EXPECT_THAT(RunFolder::Open(lustre, dir_ / "a").notes(), says);
   EXPECT_TRUE(RunFolder::Open(files_, dir_ / "a").notes().empty());
-  // Whether anybody is at work in what lies beside it cannot be known then.
+  // Without locks nobody knows whether a process is at work in the folder beside it.
   fs::create_directory(dir_ / ".b.tmp-12");
   WriteTextFile(dir_ / ".b.tmp-12/.lock", "");
   RunFolder::Create(lustre, dir_ / "b", "x", kFail);

@@ -67,7 +67,7 @@ TEST_F(FindRunTest, ACheckpointMayBeNamedThroughALink) {
 }
 
 TEST_F(FindRunTest, CheckpointsMayLieOnAnotherDisk) {
-  // Two folders above them another run has its config.
+  // Another run has its config two folders above the checkpoints.
   const fs::path disk = fs::canonical(dir_.path()) / "other/disk";
   fs::create_directories(disk);
   WriteTextFile(dir_ / "other/config.pbtxt", "seed: 2\n");

@@ -1,4 +1,4 @@
-// What a Trainer saves, when, and what it takes back.
+// What a Trainer saves, when it saves, and what it restores.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -70,7 +70,7 @@ TEST(TrainerCheckpointTest, SaysOnceThatItIsAboutToWriteAndNotBefore) {
   TrainerOptions options{.steps = 4, .eval_every_steps = 0, .log_every_steps = 2};
   Job(options, {}, services).trainer().Run();
   EXPECT_THAT(events, ::testing::ElementsAre("about to write", "step 2", "step 4"));
-  // Neither where it fails before its first record nor where there is nothing to do.
+  // It says nothing where it fails before its first record, or where there is nothing to do.
   events.clear();
   options.log_every_steps = 3;
   EXPECT_THROW(Job(options, {.lr = 1e30}, services).trainer().Run(), Error);

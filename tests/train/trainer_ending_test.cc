@@ -24,7 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 
-/// A linear that is trained on ones, and whose evaluations come out as a test wants.
+/// A linear that is trained on ones. A test sets the losses of its evaluations.
 class ScriptedTask : public Task {
  public:
   explicit ScriptedTask(std::vector<double> losses) : losses_(std::move(losses)) {
@@ -72,7 +72,7 @@ struct Job {
 };
 
 TEST(TrainerEndingTest, StopsAfterSoManyEvaluationsInARowWithoutALowerLoss) {
-  // An equal loss is no gain, and a gain begins the count anew.
+  // An equal loss is no gain, and a gain resets the count.
   Job job({3, 2, 2, 2.5, 1, 1, 1.5, 1.2, 0, 0}, 3);
   EXPECT_TRUE(job.trainer->Run());
   EXPECT_TRUE(job.trainer->StoppedEarly());
@@ -115,7 +115,7 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
 
       std::atomic<bool> stop{false};
       Job first(losses, 3, &store, options);
-      // Ends there as by a signal: without the evaluation that a last step has.
+      // Ends there like a signal, without the evaluation after a last step.
       struct StopAt : EvaluationSteps {
         void OnTrain(const TrainMetrics& metrics) override { *stop = metrics.step == at; }
         std::atomic<bool>* stop = nullptr;
@@ -131,7 +131,7 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
       ASSERT_EQ(interrupted.state().step, stop_at);
 
       Job resumed(losses, 3, &store, options);
-      resumed.task.evaluations = stop_at / 2;  // Those that were made.
+      resumed.task.evaluations = stop_at / 2;  // Evaluations that were made already.
       resumed.trainer->Restore(CheckpointStore::Load(FileSystem::Default(), *store.Newest()), "checkpoint");
       EXPECT_TRUE(resumed.trainer->Run());
       EXPECT_EQ(resumed.trainer->state().step, 14) << "stopped at " << stop_at;
@@ -141,12 +141,12 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
 }
 
 TEST(TrainerEndingTest, ARunThatIsMadeLongerStopsWhereTheOneInOnePieceDoes) {
-  // Losses at the steps 2, 4, ...; at odd steps, the ends of shorter runs, another.
+  // Losses at the steps 2, 4, ... Shorter runs end at odd steps, where the loss is another.
   const std::vector<double> losses{3, 2, 2.5, 1, 1, 1.5, 1.2, 0, 0, 0};
   Job whole(losses, 3);
   whole.trainer->Run();
   ASSERT_EQ(whole.trainer->state().step, 14);
-  for (const double at_an_end : {0.5, 9.0}) {  // Better than all of them, and worse.
+  for (const double at_an_end : {0.5, 9.0}) {  // Better than all losses, and worse.
     for (const std::vector<int64_t>& ends : {std::vector<int64_t>{1, 3}, {9, 11, 13}, {7}, {8, 13}, {5, 6, 7, 8, 9}}) {
       SCOPED_TRACE(at_an_end);
       const TempDir dir;
@@ -167,7 +167,7 @@ TEST(TrainerEndingTest, ARunThatIsMadeLongerStopsWhereTheOneInOnePieceDoes) {
         step = end;
         const TrainerState& state = piece.trainer->state();
         if (at_an_end == 0.5) {
-          // The best of all that was recorded, and its weights are there.
+          // This is the best of all recorded evaluations, and its weights are there.
           EXPECT_EQ(state.best_evaluation.loss, state.best_loss);
           EXPECT_TRUE(store.Find(state.best_evaluation.step));
           const int64_t first_odd = *std::ranges::find_if(all, [](int64_t at) { return at % 2 != 0; });
@@ -227,7 +227,7 @@ TEST(TrainerEndingTest, ABestStepWhoseCheckpointIsGoneGivesWayToTheBestOfThoseTo
   resumed.trainer->Run();
   EXPECT_EQ(resumed.trainer->state().best_step, 14);
   EXPECT_TRUE(store.Find(14));
-  EXPECT_EQ(resumed.trainer->state().best_evaluation.step, 4);  // What it was stays true.
+  EXPECT_EQ(resumed.trainer->state().best_evaluation.step, 4);  // The best evaluation stays the same.
 }
 
 TEST(TrainerEndingTest, AnEvaluationBeforeTheFirstStepIsRecordedAndNeverTheBest) {

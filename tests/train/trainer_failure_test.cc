@@ -36,7 +36,7 @@ using ::testing::HasSubstr;
 constexpr int64_t kSamples = 20, kFeatures = 16, kClasses = 4;
 constexpr int kEvaluationBatches = 3;
 
-/// Draws each batch anew. What `before` and `before_evaluation` throw is a batch, or the evaluation, that fails.
+/// Draws each batch anew. A batch, or the evaluation, fails where `before`, or `before_evaluation`, throws.
 class FragileTask : public Task {
  public:
   explicit FragileTask(nn::Module& model) : model_(model) {}
@@ -47,7 +47,7 @@ class FragileTask : public Task {
 
   nn::Module& model() override { return model_; }
   Tensor Loss(uint64_t number) override {
-    // Only after the forward pass, which may have found new masks: the backward pass is yet to come.
+    // Called only after the forward pass, which may have found new masks, but before the backward pass.
     Tensor loss = LossOf(number);
     before(number);
     return loss;
@@ -80,7 +80,7 @@ struct RunSetup {
   bool evaluate_first = false;
 };
 
-/// A run in a folder of its own, metrics and checkpoints, which goes on where it was left.
+/// A run with metrics and checkpoints in its own folder. It continues where the folder was left.
 class FragileRun {
  public:
   explicit FragileRun(const std::filesystem::path& dir, const RunSetup& setup = {},
@@ -131,7 +131,7 @@ void FailToRead() { throw Error("cannot read data: gone", ErrorKind::kRuntimeFai
 
 class TrainerFailureTest : public ::testing::Test {
  protected:
-  /// A run that nothing happens to, with every checkpoint that it could have saved.
+  /// Makes a run without failures, with every checkpoint that it could have saved.
   TrainerFailureTest() { FragileRun(whole_, {.checkpoint_every_steps = 1, .keep = 100}).trainer().Run(); }
 
   void ExpectSavedAsByTheWholeRun(int64_t step) {
@@ -143,7 +143,7 @@ class TrainerFailureTest : public ::testing::Test {
     }
   }
 
-  /// Goes on where the failed run was left, and ends as the one that nothing happened to.
+  /// Continues where the failed run was left, and expects the end of the run without failures.
   void ExpectToEndAsTheWholeRun() {
     EXPECT_TRUE(FragileRun(dir_).trainer().Run());
     ExpectSavedAsByTheWholeRun(12);
@@ -167,7 +167,7 @@ class TrainerFailureTest : public ::testing::Test {
 };
 
 TEST_F(TrainerFailureTest, ABatchThatCannotBeReadLosesNothing) {
-  for (const uint64_t batch : {uint64_t{10}, uint64_t{11}, uint64_t{14}}) {  // The first and second pass of step 6, ...
+  for (const uint64_t batch : {uint64_t{10}, uint64_t{11}, uint64_t{14}}) {  // Two passes of step 6, one of step 8....
     UseAnotherFolder();
     FragileRun run(dir_);
     run.task().before = [batch](uint64_t number) {
@@ -186,7 +186,7 @@ TEST_F(TrainerFailureTest, AStopDuringAnEvaluationEndsItAndTheRunThatGoesOnBegin
   for (const int64_t step : {4, 8, 12}) {
     for (const int last_batch : {1, 2}) {
       UseAnotherFolder();
-      // The second time the evaluation that the run begins with is stopped.
+      // The second time this stops the evaluation with which the run begins.
       for (int time = 0; time < 2; ++time) {
         FragileRun run(dir_);
         int batches = 0;
@@ -245,7 +245,7 @@ TEST_F(TrainerFailureTest, AnEvaluationThatCannotBeReadLosesNothingAndIsMadeWhen
                          EndsWith("the last checkpoint is " + (dir_ / "step-").string() + std::to_string(step))));
     }
     {
-      // Still unreadable: nothing is lost this time either.
+      // The data is still unreadable. Nothing is lost this time either.
       FragileRun run(dir_);
       run.task().before_evaluation = FailToRead;
       EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("the last checkpoint is"));
@@ -277,7 +277,7 @@ TEST_F(TrainerFailureTest, WhatIsNotFiniteIsNeverSaved) {
   EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("there is no checkpoint yet"));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "last"));
 
-  // Nor is a model of which the evaluation says so: the checkpoint before it stays the last one.
+  // A model is not saved either where the evaluation is not finite. The checkpoint before it stays the last one.
   FragileRun evaluated(dir_);
   evaluated.task().evaluation_loss = std::numeric_limits<double>::infinity();
   EXPECT_ERROR(evaluated.trainer().Run(), ErrorKind::kRuntimeFailure,
@@ -288,7 +288,7 @@ TEST_F(TrainerFailureTest, ADiskThatIsFullNamesTheLastCheckpoint) {
   FaultyFileSystem files;
   FragileRun run(dir_, {}, files);
   run.task().before = [&files](uint64_t number) {
-    if (number == 11) files.FailAfterBytes(100);  // Step 6 would be saved.
+    if (number == 11) files.FailAfterBytes(100);  // Step 6 would be saved here.
   };
   EXPECT_ERROR(
       run.trainer().Run(), ErrorKind::kRuntimeFailure,

@@ -18,7 +18,7 @@ using test::Job;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
-/// Writes down what is called, and looks at one parameter each time.
+/// Records what is called, and reads one parameter each time.
 class Recorder : public nn::StepHook {
  public:
   explicit Recorder(std::string name, std::vector<std::string>& events) : name_(std::move(name)), events_(events) {}
@@ -85,7 +85,7 @@ TEST(TrainerHooksTest, AHookMayChangeGradients) {
   zero.parameters = job.model().Parameters();
   const auto before = job.Weights();
   job.trainer().Run();
-  // AdamW's decay alone moves weights; biases, which do not decay, stay.
+  // Only AdamW's decay moves weights. Biases do not decay, so they stay.
   const auto after = job.Weights();
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < before.size(); ++i) {

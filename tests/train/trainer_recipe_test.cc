@@ -87,7 +87,7 @@ class Job {
   Trainer& trainer() { return *trainer_; }
   nn::Module& model() { return *model_; }
 
-  /// As the trainer saves it, without the way through a file.
+  /// The checkpoint as the trainer saves it, but without a file.
   CheckpointData Checkpoint() {
     CheckpointData data{nn::StateDict(*model_), optimizer_->StateDict(), trainer_->state()};
     for (auto* tensors : {&data.model, &data.optimizer}) {
@@ -129,7 +129,7 @@ std::vector<std::vector<float>> RunToTheEnd(const SemiSparseOptions& sparsity) {
 }
 
 TEST(TrainerRecipeTest, RecipesDiffer) {
-  // Or the tests below would compare one run with itself.
+  // Otherwise the tests below would compare a run with itself.
   std::vector<std::vector<std::vector<float>>> outcomes;
   for (const Recipe& recipe : Recipes()) outcomes.push_back(RunToTheEnd(recipe.options));
   for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -157,7 +157,7 @@ TEST(TrainerRecipeTest, AResumedRunEndsWithTheSameBits) {
       Job resumed(recipe.options, Options());
       resumed.trainer().Restore(CheckpointAt(stop, recipe.options, &loss), "checkpoint");
       const ScopedNumThreads other(1 + static_cast<int>(stop % 3));
-      // Looking at it shows what was saved, and changes nothing.
+      // An evaluation shows what was saved, and changes nothing.
       EXPECT_EQ(resumed.trainer().Evaluate().loss, loss) << recipe.name << " stopped at " << stop;
       resumed.trainer().Run();
       EXPECT_EQ(resumed.Outcome(), whole) << recipe.name << " stopped at " << stop;
@@ -177,7 +177,7 @@ TEST(TrainerRecipeTest, ThreadsDoNotChangeARun) {
 }
 
 TEST(TrainerRecipeTest, DecayIsAddedWhereItsPlaceIsAndAtTheRateOfTheStep) {
-  // Clipped to next to nothing, a gradient does nothing: what is left of a step is the decay that was not clipped.
+  // The gradient is clipped to nearly zero, so a step consists of the decay that was not clipped.
   constexpr double kLr = 0.5, kLambda = 0.25;
   for (const MaskedDecay::Place place :
        {MaskedDecay::Place::kGradient, MaskedDecay::Place::kMoments, MaskedDecay::Place::kWeight}) {
@@ -205,7 +205,7 @@ TEST(TrainerRecipeTest, DecayIsAddedWhereItsPlaceIsAndAtTheRateOfTheStep) {
   }
 }
 
-/// Computes what a trainer tells of the first layer from that layer's weight, gradient and mask.
+/// Computes what a trainer reports about the first layer, from that layer's weight, gradient and mask.
 class CheckingSink : public MetricSink {
  public:
   void OnTrain(const TrainMetrics&) override {}
@@ -235,7 +235,7 @@ class CheckingSink : public MetricSink {
         in_column[col] += keeps && magnitude > 0;
         if (before_.empty()) continue;
         flips += keeps != before_.Keeps(row, col);
-        // The gradient is that of the passes under the mask before; clipping did not change shares.
+        // The gradient belongs to the passes under the mask before. Clipping did not change shares.
         const double slope = std::fabs(double{gradient[row * cols + col]});
         gradient_sum += slope;
         gradient_dropped += before_.Keeps(row, col) ? 0 : slope;
@@ -262,7 +262,7 @@ class CheckingSink : public MetricSink {
 
   const std::vector<nn::NamedSemiSparseLinear>* layers = nullptr;
   std::vector<SparsityMetrics> told;
-  bool searches_every_step = true;  // If not, the flip rate told is that of a search before.
+  bool searches_every_step = true;  // If false, the reported flip rate is that of an earlier search.
 
  private:
   Mask before_;
@@ -300,7 +300,7 @@ TEST(TrainerRecipeTest, TelemetryShowsThePhases) {
   sink.layers = &layers;
   job.trainer().Run();
   for (const SparsityMetrics& metrics : sink.told) {
-    // After step s the mask is that of the next pass, the gradient that of the pass before.
+    // After step s the mask is that of the next pass, and the gradient is that of the pass before.
     EXPECT_EQ(metrics.sparsity, metrics.step >= 3 && metrics.step < 9 ? 0.5 : 0.0) << metrics.step;
     EXPECT_EQ(metrics.masked_gradient_share > 0, metrics.step > 3 && metrics.step <= 9) << metrics.step;
   }

@@ -46,7 +46,7 @@ TEST(TrainerTest, Learns) {
   const double before = Accuracy(job.trainer());
   EXPECT_TRUE(job.trainer().Run());
   EXPECT_LT(before, 0.6);
-  // Other seeds, numbers of steps and instruction sets end between 0.80 and 0.89.
+  // With other seeds, numbers of steps and instruction sets it ends between 0.80 and 0.89.
   EXPECT_GT(Accuracy(job.trainer()), 0.75);
 }
 
@@ -61,7 +61,7 @@ TEST(TrainerTest, RecordsAtTheIntervalsAskedForAndAtTheEnd) {
     EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::step, 12)));
     EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 12)));
   }
-  EXPECT_CALL(sink, OnSparsity(_)).Times(3 * 3);  // The other three layers.
+  EXPECT_CALL(sink, OnSparsity(_)).Times(3 * 3);  // Calls for the other three layers.
   EXPECT_CALL(sink, OnSparsity(AllOf(
                         Field(&SparsityMetrics::layer, "blocks.1.mlp.c_proj"),
                         Field(&SparsityMetrics::retained_l1, AllOf(::testing::Gt(0.5), ::testing::Lt(1))),
@@ -84,7 +84,7 @@ TEST(TrainerTest, RecordsTheDensityOfHiddenActivationsDenseAndSparse) {
 }
 
 TEST(TrainerTest, MeasuresTrainingTimeOnly) {
-  // Each step takes 0.5 s by this clock; evaluations in between do not ask for the time.
+  // Each step takes 0.5 s by this clock; evaluations in between do not read it.
   NiceMock<MockClock> clock;
   double now = 0;
   ON_CALL(clock, Seconds()).WillByDefault([&now] { return now += 0.5; });
@@ -156,13 +156,13 @@ TEST(TrainerTest, ABadWeightStopsTheRunNamingStepAndParameter) {
     }
     EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
                  AllOf(HasSubstr("before step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan"),
-                       Not(HasSubstr("checkpoint"))));  // Whatever it was restored from is as bad.
+                       Not(HasSubstr("checkpoint"))));  // The checkpoint that it was restored from is as bad.
     EXPECT_EQ(store.Newest(), std::nullopt);
   }
 }
 
 TEST(TrainerTest, AnInfiniteWeightThatNoLossShowsStopsTheRun) {
-  // ReLU^2 of -infinity is 0: the loss and all gradients stay finite.
+  // ReLU^2 of -infinity is 0, so the loss and all gradients stay finite.
   Job job(ShortRun(), {.sparse = false});
   for (NamedTensor& parameter : job.model().NamedParameters()) {
     if (parameter.name == "blocks.0.mlp.c_fc.bias") {

@@ -39,7 +39,7 @@ TEST(Crc32cTest, IsTheSameInPartsAndByTables) {
   const auto all = std::as_bytes(std::span(bytes));
   for (size_t size = 0; size < bytes.size(); size += 7) {
     const auto whole = all.first(size);
-    // Bit by bit, as RFC 3720 defines it.
+    // Computed bit by bit, as RFC 3720 defines it.
     uint32_t expected = 0xffffffff;
     for (const std::byte byte : whole) {
       expected ^= static_cast<uint32_t>(byte);

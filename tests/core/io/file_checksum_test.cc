@@ -19,7 +19,7 @@ using test::TempDir;
 using test::WriteTextFile;
 using ::testing::HasSubstr;
 
-/// Bit by bit, as RFC 3720 defines it.
+/// CRC-32C bit by bit, as RFC 3720 defines it.
 uint32_t SlowCrc32c(const std::string& text) {
   uint32_t crc = 0xffffffff;
   for (const char c : text) {

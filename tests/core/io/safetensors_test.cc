@@ -36,7 +36,7 @@ std::vector<NamedTensor> OneOfEach() {
           {"double", Tensor::FromVector<double>({0.1, std::numeric_limits<double>::infinity()}, {1, 2, 1})}};
 }
 
-/// All patterns of 16 bits, and the same bytes as elements of other sizes.
+/// All patterns of 16 bits, and the same bytes as elements of other dtypes.
 std::vector<NamedTensor> OneOfEachDType() {
   std::vector<NamedTensor> tensors;
   std::vector<uint16_t> patterns(65536);

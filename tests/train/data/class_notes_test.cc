@@ -103,7 +103,7 @@ TEST(NoteClassesTest, NamesWhatLooksMissing) {
 
 TEST(RequireCommonClassTest, RefusesAnEvaluationThatCanOnlyFail) {
   EXPECT_NO_THROW(RequireCommonClass(Split({"a", "b", "c"}, {0, 1}, {2, 2, 2, 2, 1}), "f"));
-  EXPECT_NO_THROW(RequireCommonClass(Split({"a", "b", "c"}, {0, 1}, {2, 2, 2, 2}), "f"));  // Noted alone.
+  EXPECT_NO_THROW(RequireCommonClass(Split({"a", "b", "c"}, {0, 1}, {2, 2, 2, 2}), "f"));  // Only a note.
   EXPECT_ERROR(RequireCommonClass(Split({"a", "b", "c"}, {0, 1}, {2, 2, 2, 2, 2}), "f"), ErrorKind::kInvalidInput,
                "f: none of the 5 evaluation samples is of a class that occurs among the 2 to train on, of 3 classes in "
                "all; expected several samples of a class");

@@ -86,7 +86,7 @@ TEST(MatchColumnsTest, RefusesAHeaderInOneOfBothAlone) {
   ExpectError(kTrain, "7,8,b\n", "eval.csv: line 1 names no columns, but that of train.csv does");
   ExpectError(kTrain, "7,8,b\n", "eval.csv: line 1 names no columns, but that of train.csv does", "kind");
   ExpectError("1,2,a\n3,4,b\n", kTrain, "eval.csv: line 1 names columns, but that of train.csv does not");
-  // Of a single feature there is no order.
+  // A single feature has no order.
   EXPECT_THAT(Match("x,kind\n1,a\n3,b\n", "7,b\n").values, ElementsAre(7));
 }
 
@@ -120,7 +120,7 @@ TEST(NoteSameRowsTest, FindsTrainingRowsInAnyOrderAndSpelling) {
   for (const char* other : {"x,y,kind\n1,2,b\n", "x,y,kind\n1,2,a\n3,4.5,b\n"}) {
     EXPECT_EQ(note(other), std::nullopt) << other;
   }
-  // Only the last of many rows is another.
+  // Only the last of many rows differs.
   std::string many = "x,y,kind\n";
   for (int i = 0; i < 200; ++i) many += "5,6,a\n";
   EXPECT_TRUE(note(many).has_value());

@@ -57,7 +57,7 @@ TEST(GuessHeaderTest, AnOddCellBesideNumbersIsAnErrorAsInAnyOtherRow) {
                 ThrowsMessage<Error>(AllOf(HasSubstr("t.csv: line 1, column 0 (counted from 0)"),
                                            HasSubstr("is not a finite number"), HasSubstr("data.csv.header: YES"))))
         << cell;
-    // Whoever says that there is a header, or that there is none, gets that.
+    // A user who says that there is a header, or that there is none, is obeyed.
     EXPECT_EQ(Parse(std::string(cell) + ",1.5,ant\n" + kRows, CsvOptions::Header::kYes).rows(), kRowCount);
     EXPECT_THAT([&] { Parse(std::string(cell) + ",1.5,ant\n" + kRows, CsvOptions::Header::kNo); },
                 ThrowsMessage<Error>(::testing::Not(HasSubstr("data.csv.header"))));
@@ -81,7 +81,7 @@ TEST(GuessHeaderTest, OtherMixturesAreNamesWithANote) {
   EXPECT_THAT(ExpectHeader("0.5,mean,kind").notes, note("0.5", "mean"));
   EXPECT_THAT(ExpectHeader("25%,75%,kind").notes, ElementsAre(HasSubstr("not all of it looks like names")));
   EXPECT_THAT(Parse(std::string("age,2019,kind\n") + kRows, CsvOptions::Header::kYes).notes, IsEmpty());
-  // The label's name is in a header, or nowhere.
+  // The label's name can only be in a header.
   EXPECT_THAT(Parse(std::string("age,2019,kind\n") + kRows, CsvOptions::Header::kAuto, "kind").notes, IsEmpty());
 }
 
@@ -92,10 +92,10 @@ TEST(GuessHeaderTest, NamesWhoseLabelIsAClassAreNoted) {
 }
 
 TEST(GuessHeaderTest, NumbersThatCountColumnsAreNoted) {
-  // A label of another kind than all below: a header.
+  // A row whose label is of another kind than all below is a header.
   EXPECT_THAT(ExpectHeader("0,1,2").notes, ElementsAre(HasSubstr("taken for the columns' names, though all of its")));
   EXPECT_THAT(Parse("2019,2020,kind\n1,2,0\n3,4,1\n5,6,0\n7,8,1\n9,1,0\n").rows(), 5);
-  // The same beside numbers as labels may be either.
+  // The same row above numbers as labels may be either.
   const CsvTable numbers = Parse("0,1,2\n0.5,1.5,0\n2.5,3.5,1\n4.5,0.5,2\n1.5,2.5,0\n3.5,4.5,1\n");
   EXPECT_EQ(numbers.rows(), 6);
   EXPECT_THAT(numbers.notes,
@@ -110,7 +110,7 @@ TEST(GuessHeaderTest, NumbersThatCountColumnsAreNoted) {
               ElementsAre(HasSubstr("its features rise from 400 to 420")));
   EXPECT_THAT(Parse("400,410.5,410.5,kind\n" + spectra).notes, IsEmpty());
   EXPECT_THAT(Parse("400,410.5,420,a\n" + spectra).notes, IsEmpty());
-  // Of a table of whole numbers, and of a row whose label is a class like others.
+  // No note on a table of whole numbers, and none on a row whose label is a class of other rows.
   EXPECT_THAT(Parse("0,1\n1,0\n5,1\n").notes, IsEmpty());
   EXPECT_THAT(Parse(std::string("3,4,ant\n") + kRows).notes, IsEmpty());
 }

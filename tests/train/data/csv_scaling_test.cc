@@ -58,7 +58,7 @@ TEST(MeasureScalingTest, IsToTheBitTheTextbookFormulaForOrdinaryNumbers) {
 }
 
 TEST(MeasureScalingTest, HoldsForTinyAndHugeNumbers) {
-  // An x86 long double has exponents enough for every square of a double.
+  // An x86 long double has enough exponent bits for every square of a double.
   if (std::numeric_limits<long double>::max_exponent <= std::numeric_limits<double>::max_exponent) GTEST_SKIP();
   for (const double scale : {1e-305, 1e-250, 1e-170, 1e-158, 1e-140, 1e140, 1e160, 1e200, 1e300, 4e306}) {
     for (const double shift : {0.0, 2.0}) {
@@ -73,7 +73,7 @@ TEST(MeasureScalingTest, HoldsForTinyAndHugeNumbers) {
       };
       EXPECT_THAT(scaling.stddev[1], near(std::sqrt(squares / 37))) << scale << " " << shift;
       EXPECT_NEAR(static_cast<double>((scaling.mean[1] - mean) / scale), 0, 1e-12) << scale << " " << shift;
-      // Beside them, others stay what they are.
+      // The other columns stay the same beside it.
       EXPECT_EQ(scaling.stddev[0], Measure({ordinary}).stddev[0]);
       EXPECT_EQ(scaling.stddev[2], Measure({ordinary}).stddev[0]);
     }

@@ -53,7 +53,7 @@ TEST(CsvSeparatorTest, AFileOfAnotherSeparatorIsToldOfByName) {
   ExpectError("\"x\"\t\"y\"\n1\t2\n", HasSubstr("separated by a tab, --set data.csv.delimiter=tab"));
   ExpectError("sep=,\nx,y,k\n1,2,a\n", HasSubstr("line 1 is a spreadsheet's mark and no row of the table: remove it"));
   ExpectError("sep=;\nx;k\n1;a\n", HasSubstr("--set 'data.csv.delimiter=;'"));
-  // Decimal commas make several columns of such a line.
+  // Decimal commas split such a line into several columns.
   ExpectError("0,5;1,25;a\n-2,5;3,5;b\n", HasSubstr("line 1 holds ';' 2 times"));
   EXPECT_THAT(
       Parse("0,5;a\n1,5;b\n0,25;a\n").notes,
@@ -83,7 +83,7 @@ TEST(CsvSeparatorTest, LeavesOutColumnsThatAreEmptyInEveryLine) {
     EXPECT_THAT(table.label_names, ElementsAre("a", "b")) << text;
     EXPECT_THAT(table.notes, ElementsAre(HasSubstr("left out"))) << text;
   }
-  // A column that has no name is one all the same.
+  // A column without a name is still a column.
   EXPECT_THAT(Parse("x,y,\n1,2,a\n3,4,b\n").label_names, ElementsAre("a", "b"));
   EXPECT_THAT(Parse("x,y,\n1,2,a\n3,4,b\n").notes, IsEmpty());
   ExpectError("x,y,\n1,2,\n3,4,b\n", "t.csv: line 2, column \"\": the label is empty");

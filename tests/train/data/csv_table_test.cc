@@ -44,7 +44,7 @@ TEST(ParseCsvTest, FindsTheLabelByNameOrIndex) {
     EXPECT_THAT(table.feature_names, ElementsAre("w", "h")) << label;
     EXPECT_THAT(table.label_names, ElementsAre("2")) << label;
   }
-  // A column's name goes before its index.
+  // A column's name takes precedence over an index.
   EXPECT_THAT(Parse("1,0,x\n7,8,9\n", "0").label_names, ElementsAre("8"));
 }
 
@@ -53,8 +53,8 @@ TEST(ParseCsvTest, GuessesWhetherThereIsAHeader) {
   EXPECT_THAT(Parse("1,2,a\n3,4,b\n").feature_names, IsEmpty());
   EXPECT_EQ(Parse("1,y,a\n3,4,b\n").rows(), 1);
   EXPECT_EQ(Parse("a,1,2\n3,4,5\n", "0").rows(), 2);
-  EXPECT_EQ(Parse("1,2,a\n3,4,b\n", "a").rows(), 1);  // A label given by name needs a header to be in.
-  // A missing value does not make a header of a row of data.
+  EXPECT_EQ(Parse("1,2,a\n3,4,b\n", "a").rows(), 1);  // A label that is given by name must be in a header.
+  // A missing value does not turn a row of data into a header.
   ExpectError("1,,a\n3,4,b\n", "t.csv: line 1, column 1 (counted from 0): \"\" is not a finite number");
 }
 

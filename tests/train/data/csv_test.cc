@@ -71,7 +71,7 @@ TEST_F(LoadCsvTest, HoldsOutAPartWhoseStatisticsDoNotCount) {
   }
   EXPECT_NEAR(sum / 70, 0, 1e-6);
   EXPECT_NEAR(squares / 70, 1, 1e-6);
-  // Undone, every number is there once with its own label.
+  // After undoing the scaling, every number is there once with its own label.
   std::vector<bool> seen(100);
   for (const Dataset* part : {split.train.get(), split.eval.get()}) {
     const Batch batch = All(*part);
@@ -173,7 +173,6 @@ TEST_F(LoadCsvTest, RefusesAnEvaluationThatHasNoClassInCommon) {
 }
 
 TEST_F(LoadCsvTest, NotesWhatIsOdd) {
-  // The last row is the only one of its class; with this seed it is held out or not, but told of either way.
   std::string text = "a,b,copy,k\n";
   for (int i = 0; i < 40; ++i) text += fmt::format("{},7,{},{}\n", i * i % 11, i % 2, i % 2);
   EXPECT_THAT(LoadCsv(Options(text)).notes, ElementsAre("feature \"b\": the same value in all rows to train on",
@@ -255,13 +254,13 @@ TEST_F(LoadCsvTest, NotesColumnsThatNumberTheRows) {
     EXPECT_THAT(notes(name, [](int i) { return std::to_string(i + 1); }), numbers) << name;
     EXPECT_THAT(notes(name, [](int i) { return std::to_string(i == 7 ? 6 : i); }), ::testing::Not(numbers)) << name;
   }
-  // An index after rows were shuffled or left out.
+  // An index after rows were shuffled or removed.
   EXPECT_THAT(notes("", [](int i) { return std::to_string(i * 7 % 20); }), numbers);
   EXPECT_THAT(notes("", [](int i) { return std::to_string(3 * i + 4); }), numbers);
   EXPECT_THAT(notes("id", [](int i) { return std::to_string(3 * i + 4); }), ::testing::Not(numbers));
   EXPECT_THAT(notes("time", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
   EXPECT_THAT(notes("7", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
-  // Without a header, the first of several.
+  // Without a header, the first of several columns.
   std::string text;
   for (int i = 0; i < 20; ++i) text += fmt::format("{},{},{}\n", i, i * i % 11, i < 10 ? "a" : "b");
   EXPECT_THAT(LoadCsv(Options(text)).notes, numbers);

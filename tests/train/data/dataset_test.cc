@@ -104,7 +104,7 @@ TEST(InMemoryDatasetTest, RefusesOtherShapesAndTypes) {
       ThrowsMessage<Error>(HasSubstr("labels are f32")));
 }
 
-/// Labels that are made as they are asked for.
+/// Makes labels on request.
 class Remainders : public Dataset {
  public:
   int64_t size() const override { return 1000; }

@@ -57,7 +57,7 @@ Moments MomentsOf(const Tensor& inputs, int64_t sample) {
   return moments;
 }
 
-/// 400 samples without any distortion but stroke and blur.
+/// 400 samples without distortions, except for stroke and blur.
 GlyphsOptions Undistorted() {
   GlyphsOptions options = Small(400, 1);
   options.rotation_degrees = options.scale = options.shift_pixels = options.noise = 0;
@@ -139,8 +139,9 @@ TEST(GlyphsTest, WithoutDistortionSamplesShowTheFont) {
   const Batch batch = All(*LoadGlyphs(Undistorted()).train);
   const float* pixels = batch.inputs.data<float>();
   for (int64_t i = 0; i < 400; ++i) {
-    // The pixel nearest to each cell's centre tells ink from paper; one variant must fit in all 35 places. That pixel
-    // is up to half a pixel off, where paper in a corner between strokes already shows grey (up to 0.72).
+    // The pixel nearest to each cell's centre shows whether the cell is ink or paper. One variant must fit in all 35
+    // cells. The pixel is up to half a pixel off, and there paper in a corner between strokes already looks grey (up to
+    // 0.72).
     const auto fits = [&](const GlyphBitmap& glyph) {
       for (int row = 0; row < kGlyphRows; ++row) {
         for (int col = 0; col < kGlyphCols; ++col) {
@@ -182,7 +183,7 @@ TEST(GlyphsTest, RotationTurnsTheInk) {
   for (int64_t i = 0; i < 2000; ++i) {
     const Moments before = MomentsOf(upright.inputs, i), after = MomentsOf(turned.inputs, i);
     EXPECT_NEAR((after.var_x + after.var_y) / (before.var_x + before.var_y), 1, 0.05) << "sample " << i;
-    if (upright.targets.data<int32_t>()[i] != 1) continue;  // Of the digits, the 1 has a clear axis.
+    if (upright.targets.data<int32_t>()[i] != 1) continue;  // Only the digit 1 has a clear axis.
     const double turn = after.Tilt() - before.Tilt();
     least = std::min(least, turn);
     most = std::max(most, turn);
@@ -218,7 +219,7 @@ TEST(GlyphsTest, NoiseHasTheStandardDeviationAskedFor) {
   double sum = 0, squares = 0;
   int count = 0;
   for (size_t i = 0; i < clean.size(); ++i) {
-    if (clean[i] < 0.3F || clean[i] > 0.7F) continue;  // Elsewhere clamping cuts the noise.
+    if (clean[i] < 0.3F || clean[i] > 0.7F) continue;  // Other pixels are clamped, which cuts the noise.
     ++count;
     sum += noisy[i] - clean[i];
     squares += (noisy[i] - clean[i]) * (noisy[i] - clean[i]);

@@ -91,13 +91,13 @@ TEST(ParseIdxTest, RefusesCorruptGzip) {
   EXPECT_THAT([&] { Parse(wrong_checksum); },
               ThrowsMessage<Error>(AllOf(HasSubstr("data.idx: byte "), HasSubstr("incorrect data check"))));
   std::string wrong_block = good;
-  wrong_block[10] = '\x07';  // A block of type 3, which there is none of.
+  wrong_block[10] = '\x07';  // A block of type 3, which does not exist.
   EXPECT_THAT([&] { Parse(wrong_block); }, ThrowsMessage<Error>(HasSubstr("invalid block type")));
   EXPECT_THAT([&] { Parse(good + "garbage"); }, ThrowsMessage<Error>(HasSubstr("incorrect header check")));
 }
 
 TEST(ParseIdxTest, GzipIsCheckedToItsEnd) {
-  // Long enough that the data are not decompressed along with the header.
+  // The data are long enough not to be decompressed along with the header.
   std::string wrong_checksum = Gzip(MakeIdx({100}, std::string(100, 'x')));
   wrong_checksum[wrong_checksum.size() - 8] ^= 1;
   EXPECT_THAT([&] { Parse(wrong_checksum); }, ThrowsMessage<Error>(HasSubstr("incorrect data check")));
@@ -127,7 +127,7 @@ TEST(ParseIdxTest, NoFlippedByteCrashes) {
       std::string flipped = packed;
       flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
       try {
-        // What the checksum does not cover (time stamp, system) may change; the contents may not.
+        // Fields that the checksum does not cover (time stamp, system) may change; the contents may not.
         EXPECT_EQ(Parse(flipped).bytes, Parse(packed).bytes) << "byte " << at << ", bit " << bit;
       } catch (const Error&) {
       }

@@ -10,7 +10,7 @@
 
 namespace twofour::train {
 
-/// An IDX file of unsigned bytes, as its specification spells it.
+/// An IDX file of unsigned bytes, as the specification describes it.
 inline std::string MakeIdx(const std::vector<uint32_t>& dims, std::string_view elements) {
   std::string file{'\0', '\0', '\x08', static_cast<char>(dims.size())};
   for (uint32_t dim : dims) {

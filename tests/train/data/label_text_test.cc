@@ -30,7 +30,7 @@ TEST(NormalFormTest, IsOneForOneClassInAllItsSpellings) {
 TEST(NormalFormTest, TellsApartWhatDiffers) {
   EXPECT_NE(NormalForm("a b"), NormalForm("ab"));
   EXPECT_NE(NormalForm("1"), NormalForm("-1"));
-  EXPECT_NE(NormalForm("9007199254740993"), NormalForm("9007199254740992"));  // One double.
+  EXPECT_NE(NormalForm("9007199254740993"), NormalForm("9007199254740992"));  // Both are the same double.
   EXPECT_NE(NormalForm("nan"), NormalForm("inf"));
 }
 
@@ -45,7 +45,7 @@ TEST(LooksMissingTest, KnowsWhatTablesWrite) {
   for (const char* text : {"0", "no", "none", "nat", "--x"}) EXPECT_FALSE(LooksMissing(text)) << text;
 }
 
-/// The labels that `draw` makes of row numbers.
+/// The labels that `draw` returns for row numbers.
 struct Column {
   std::vector<std::string> names;
   std::vector<int64_t> counts;
@@ -83,7 +83,7 @@ TEST(WhyMeasuredTest, FindsContinuousTargets) {
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("{}", static_cast<int>(1e6 * Unit(row))); }));
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("${:.2f}", 1e4 * Unit(row)); }));
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("{:.3e}", Unit(row)); }));
-  // An integer scale, thinner towards its end.
+  // An integer scale with fewer values towards its end.
   EXPECT_TRUE(
       IsMeasured(442, [](int row) { return fmt::format("{}", 25 + static_cast<int>(400 * Unit(row) * Unit(row))); }));
   // The number of the row.
@@ -104,14 +104,14 @@ TEST(WhyMeasuredTest, LeavesClassesAlone) {
   EXPECT_FALSE(IsMeasured(20, [](int row) { return fmt::format("{}", row % 10); }));
   EXPECT_FALSE(IsMeasured(6, [](int row) { return fmt::format("{}", 0.5 + 0.5 * (row % 3)); }));
   EXPECT_FALSE(IsMeasured(30, [](int row) { return fmt::format("{:.1f}", 0.5 + 0.5 * (row % 10)); }));
-  // Identities with several rows each: consecutive or not, drawn at random, two of each.
+  // Identities with several rows each: consecutive, not consecutive, drawn at random, and two rows each.
   EXPECT_FALSE(IsMeasured(5000, [](int row) { return fmt::format("{}", row % 1000); }));
   EXPECT_FALSE(IsMeasured(3000, [](int row) { return fmt::format("{}", 7919 * (row % 1000)); }));
   EXPECT_FALSE(IsMeasured(900, [](int row) { return fmt::format("{}", static_cast<int>(300 * Unit(row))); }));
   EXPECT_FALSE(IsMeasured(2000, [](int row) { return fmt::format("{}", row % 1000); }));
-  // Codes with a point, many rows each.
+  // Codes with a decimal point, with many rows each.
   EXPECT_FALSE(IsMeasured(6000, [](int row) { return fmt::format("{:.2f}", 250 + 0.01 * (row % 500)); }));
-  // Names, even where each is alone.
+  // Names, even where each has a single row.
   EXPECT_FALSE(IsMeasured(500, [](int row) { return fmt::format("person {}", row); }));
   EXPECT_FALSE(IsMeasured(500, [](int row) { return fmt::format("2026-01-{}", row); }));
 }
@@ -121,7 +121,7 @@ TEST(WhyPerhapsMeasuredTest, AsksAboutManyNumbersWithFractionsOrGaps) {
   EXPECT_TRUE(IsPerhapsMeasured(3000, [](int row) { return fmt::format("{}", 7919 * (row % 1000)); }));
   EXPECT_FALSE(IsPerhapsMeasured(5000, [](int row) { return fmt::format("{}", row % 1000); }));
   EXPECT_FALSE(IsPerhapsMeasured(30, [](int row) { return fmt::format("{:.1f}", 0.5 * (row % 10)); }));
-  EXPECT_FALSE(IsPerhapsMeasured(1000, [](int row) { return fmt::format("{}", Unit(row)); }));  // It is.
+  EXPECT_FALSE(IsPerhapsMeasured(1000, [](int row) { return fmt::format("{}", Unit(row)); }));  // It is measured.
 }
 
 }  // namespace

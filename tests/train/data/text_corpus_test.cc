@@ -41,7 +41,7 @@ class LoadTextTest : public ::testing::Test {
 };
 
 TEST_F(LoadTextTest, BytesHoldOutTheEnd) {
-  const TokenData data = LoadText(Bytes("abcd\xff\x01gh"));  // Not UTF-8: bytes take anything.
+  const TokenData data = LoadText(Bytes("abcd\xff\x01gh"));  // Not UTF-8, but bytes take anything.
   EXPECT_THAT(TokensOf(data.train), ElementsAre('a', 'b', 'c', 'd', 255, 1));
   EXPECT_THAT(TokensOf(data.eval), ElementsAre('g', 'h'));
   EXPECT_EQ(data.vocab_size, 256);
@@ -98,7 +98,7 @@ TEST_F(LoadTextTest, CharactersOfBothFilesMakeOneVocabulary) {
 }
 
 TEST_F(LoadTextTest, LongTextsComeBack) {
-  // Longer than the blocks in which the evaluation part's bytes are counted.
+  // The text is longer than the blocks in which the evaluation part's bytes are counted.
   std::string text;
   for (int i = 0; i < 100000; ++i) text += i % 7 == 0 ? "é" : i % 5 == 0 ? "€" : "x";
   TextOptions options = Characters("ab");
@@ -109,8 +109,8 @@ TEST_F(LoadTextTest, LongTextsComeBack) {
 }
 
 TEST_F(LoadTextTest, CharactersMayLieAcrossTheBlocksInWhichAFileIsRead) {
-  // Blocks are powers of two: with three bytes for each character, and then one byte less before them, they end within
-  // a character in every way.
+  // Blocks are powers of two. With three bytes for each character, and 0 to 2 bytes before them, blocks end at every
+  // place within a character.
   for (const std::string beginning : {"", "a", "ab"}) {
     std::string text = beginning;
     constexpr int64_t kCount = 1'100'000;

@@ -32,7 +32,7 @@ TEST(WholeOfTest, IsAllTokens) {
 TEST(SplitEndTest, HoldsOutTheEnd) {
   const auto source = Zeros(10);
   TokenData data;
-  SplitEnd(source, 0.25, data);  // 2.5 tokens: rounded up.
+  SplitEnd(source, 0.25, data);  // 2.5 tokens are rounded up.
   EXPECT_EQ(data.train.source, source);
   EXPECT_EQ(data.train.begin, 0);
   EXPECT_EQ(data.train.end, 7);

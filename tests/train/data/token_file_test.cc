@@ -113,7 +113,7 @@ TEST_F(LoadTokensTest, RefusesIdsOutside) {
 }
 
 TEST_F(LoadTokensTest, ChecksEveryId) {
-  // Around the borders of the blocks that are checked at once, and at both ends.
+  // Wrong ids around the borders of the blocks that are checked at once, and at both ends.
   constexpr size_t kSize = 3 * 65536 + 10;
   for (const size_t wrong : {size_t{0}, size_t{65535}, size_t{65536}, size_t{196607}, size_t{196608}, kSize - 1}) {
     std::vector<uint32_t> ids(kSize, 99);
@@ -158,7 +158,7 @@ TEST_F(LoadTokensTest, NotesIdsThatLookWider) {
   EXPECT_THAT(notes(4, 1501), ElementsAre(Path() + ": every second ids are 0 at most: does the file hold ids of 32 "
                                                    "bits? They are read as 16 bits each"));
   EXPECT_THAT(notes(8, 1501), ElementsAre(HasSubstr("three of four ids are 0 at most: does the file hold ids of 64")));
-  // Zeros and ones are what a vocabulary of two is made of.
+  // No note on zeros and ones, which may be a vocabulary of two.
   EXPECT_THAT(LoadTokens(Options(Ids(std::vector<uint32_t>(40, 1)))).notes, ElementsAre());
 }
 

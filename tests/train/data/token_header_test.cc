@@ -124,7 +124,7 @@ TEST(TokenHeaderTest, RefusesText) {
   EXPECT_EQ(ErrorOf("16 bytes of text"), refused);
   EXPECT_EQ(ErrorOf("Grüße aus Köln, ÄÖÜ – 日本語\r\n"), refused);
   EXPECT_EQ(ErrorOf("12, 55, 199, 50256, 3, 99\n"), refused);
-  // Cut within a character after the 65536 bytes that are looked at.
+  // The text is cut within a character after the 65536 bytes that are checked.
   for (int shift = 0; shift < 4; ++shift) {
     std::string text(static_cast<size_t>(shift), 'x');
     while (text.size() < 70'000) text += "\xf0\x9f\x98\x80";
@@ -138,11 +138,11 @@ TEST(TokenHeaderTest, RefusesText) {
 TEST(TokenHeaderTest, TakesEverythingElseForIds) {
   EXPECT_EQ(HeaderBytes(""), 0);
   EXPECT_EQ(HeaderBytes("x"), 0);
-  EXPECT_EQ(HeaderBytes("too short."), 0);                    // Five ids may well look like text.
+  EXPECT_EQ(HeaderBytes("too short."), 0);                    // Five ids may look like text by chance.
   EXPECT_EQ(HeaderBytes("text until here and then\x01"), 0);  // A control character.
   EXPECT_EQ(HeaderBytes(std::string(64, '\0')), 0);
   EXPECT_EQ(HeaderBytes("H\0e\0l\0l\0o\0 \0w\0o\0r\0l\0d\0"sv),
-            0);  // Characters as ids, as nanoGPT's smallest example.
+            0);  // Characters as ids, as in nanoGPT's smallest example.
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ TEST_F(TokenSourceTest, AFileThatHasBecomeShorterIsAnError) {
 }
 
 TEST_F(TokenSourceTest, ReadsFarBeyond32Bits) {
-  // Sparse: takes a page or two of the disk, and is read where it is touched alone.
+  // A sparse file: it takes a page or two of the disk, and is read only where it is touched.
   constexpr int64_t kBytes = int64_t{5} << 30;
   const std::string path = WriteTestFile(dir_ / "huge", "\x01");
   std::error_code refused;

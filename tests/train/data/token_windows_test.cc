@@ -23,7 +23,7 @@ using test::ExpectBitEqual;
 using ::testing::ElementsAre;
 using ::testing::ThrowsMessage;
 
-/// Token i is i, so that what a window holds says where it lies.
+/// Token i is i, so that a window's contents show where it lies.
 std::shared_ptr<const TokenSource> Counting(size_t size) {
   std::vector<uint16_t> ids(size);
   std::iota(ids.begin(), ids.end(), uint16_t{0});
@@ -40,7 +40,7 @@ class HugeSource : public TokenSource {
   }
 };
 
-/// The first token of each window, where tokens count up: checks that all else follows from it.
+/// The first token of each window, where tokens count up. Checks that all other tokens follow from it.
 std::vector<int64_t> Begins(const TokenBatch& batch) {
   std::vector<int64_t> begins;
   EXPECT_EQ(batch.targets.shape(), batch.inputs.shape());
@@ -57,7 +57,7 @@ std::vector<int64_t> Begins(const TokenBatch& batch) {
   return begins;
 }
 
-/// Says after reading that the tokens are no longer those that it began with.
+/// Reports after reading that its tokens have changed.
 class ChangedSource : public TokenSource {
  public:
   int64_t size() const override { return 100; }

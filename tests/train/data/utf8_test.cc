@@ -68,7 +68,7 @@ constexpr std::array<int, 27> kBorders = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x
                                           0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE,
                                           0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFF};
 
-/// Compares all texts that begin with `text` and go on with up to `more` border bytes.
+/// Compares all texts that begin with `text` and continue with up to `more` border bytes.
 void CompareWithTable(std::string& text, int more) {
   ASSERT_EQ(IsAccepted(text), IsInTable(text)) << ::testing::PrintToString(text);
   if (more == 0) return;
