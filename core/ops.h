@@ -1,7 +1,8 @@
 #pragma once
 
-// All differentiable operations. Each is pure: it reads its inputs, returns a new tensor and
-// records its backward function (see autograd.h). Modules own parameters; ops do not.
+// All differentiable operations, twofour::Relu for one. They are in the inline namespace twofour::ops, so that a module
+// of the same name can call its op: nn::RmsNorm calls ops::RmsNorm. Each is pure: it reads its inputs, returns a new
+// tensor and records its backward function (see autograd.h). Modules own parameters; ops do not.
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/attention.h"

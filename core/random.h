@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "twofour/core/random_streams.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour {
@@ -60,7 +61,7 @@ class Generator {
 
  private:
   uint64_t seed_;
-  uint32_t next_stream_ = 0;
+  uint32_t next_stream_ = random_streams::kFirstInitialValue;
 };
 
 /// Overwrites a floating tensor with numbers from [low, high), where rounding to f32 may give high

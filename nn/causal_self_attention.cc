@@ -64,7 +64,7 @@ Tensor CausalSelfAttention::Project(ModuleSlot& c, const Tensor& x, int64_t head
 }
 
 Tensor CausalSelfAttention::WithPosition(const Tensor& x, int64_t first_position) {
-  return twofour::RmsNorm(Rotary(x, options_.rotary_base, first_position));
+  return ops::RmsNorm(Rotary(x, options_.rotary_base, first_position));
 }
 
 Tensor CausalSelfAttention::Merge(const Tensor& y) {

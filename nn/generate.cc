@@ -6,12 +6,10 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/random.h"
+#include "twofour/core/random_streams.h"
 
 namespace twofour::nn {
 namespace {
-
-/// Far from the streams that initial weights and data draw from.
-constexpr uint32_t kGenerateStream = 0x90000001;
 
 Tensor RowOf(std::span<const int32_t> tokens) {
   Tensor row = Tensor::Empty({1, static_cast<int64_t>(tokens.size())}, DType::kI32);
@@ -41,7 +39,7 @@ std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const G
   constexpr int64_t kPortion = 256;
   const int64_t most = 2 * gpt.options().attention_window + kPortion;
   KeyValueCache cache = gpt.MakeCache(1, std::min(static_cast<int64_t>(prompt.size()) + options.tokens, most));
-  RandomSequence random({options.seed, kGenerateStream, 0});
+  RandomSequence random({options.seed, random_streams::kGenerate, 0});
   std::vector<int32_t> drawn;
   Tensor logits = Read(gpt, prompt, kPortion, cache);
   while (static_cast<int64_t>(drawn.size()) < options.tokens) {

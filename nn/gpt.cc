@@ -12,6 +12,7 @@
 #include "twofour/core/ops/linear_cross_entropy.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/ops/norm.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/gpt_block.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
@@ -111,11 +112,11 @@ Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(Resolved(op
 
 Tensor Gpt::Embed(const Tensor& tokens) {
   RequireTokens("tokens", tokens);
-  return twofour::RmsNorm((*wte_)->Forward(tokens));
+  return ops::RmsNorm((*wte_)->Forward(tokens));
 }
 
 Tensor Gpt::Head(const Tensor& x) {
-  const Tensor logits = (*lm_head_)->Forward(twofour::RmsNorm(x));
+  const Tensor logits = (*lm_head_)->Forward(ops::RmsNorm(x));
   return options_.soft_cap > 0 ? SoftCap(logits, options_.soft_cap) : logits;
 }
 
@@ -130,7 +131,9 @@ Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
   Tensor x = Embed(tokens);
   for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
   if (const auto* head = dynamic_cast<const Linear*>(lm_head_->get())) {
-    return LinearCrossEntropy(twofour::RmsNorm(x), head->weight(), targets, {.soft_cap = options_.soft_cap});
+    const Tensor input = ops::RmsNorm(x);
+    ObserveLinear(*head, input);
+    return LinearCrossEntropy(input, head->weight(), targets, {.soft_cap = options_.soft_cap});
   }
   // The head was swapped.
   return CrossEntropyLoss(Reshape(Head(x), {-1, options_.vocab_size}), targets.View({targets.numel()}));

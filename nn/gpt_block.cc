@@ -17,12 +17,12 @@ CausalSelfAttention& GptBlock::attention() {
   throw Error(fmt::format("GptBlock: attn is a {}, expected CausalSelfAttention", (*attn_)->type_name()));
 }
 
-Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(twofour::RmsNorm(x))); }
+Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(ops::RmsNorm(x))); }
 
-Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward(twofour::RmsNorm(x)))); }
+Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward(ops::RmsNorm(x)))); }
 
 Tensor GptBlock::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
-  return AddMlp(Add(x, attention().Forward(twofour::RmsNorm(x), cache, layer)));
+  return AddMlp(Add(x, attention().Forward(ops::RmsNorm(x), cache, layer)));
 }
 
 }  // namespace twofour::nn

@@ -14,7 +14,7 @@ RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
   weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
 }
 
-Tensor RmsNorm::Forward(const Tensor& x) { return twofour::RmsNorm(x, weight_, eps_); }
+Tensor RmsNorm::Forward(const Tensor& x) { return ops::RmsNorm(x, weight_, eps_); }
 
 Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, double std) {
   if (entries < 1 || features < 1) {
@@ -24,7 +24,7 @@ Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, do
   FillNormal(weight_, 0.0, std, generator.NextKey());
 }
 
-Tensor Embedding::Forward(const Tensor& indices) { return twofour::Embedding(indices, weight_); }
+Tensor Embedding::Forward(const Tensor& indices) { return ops::Embedding(indices, weight_); }
 
 Dropout::Dropout(double p, Generator& generator) : p_(p), key_(generator.NextKey()), step_(key_.step) {
   if (!(p >= 0.0 && p <= 1.0)) throw Error(fmt::format("Dropout: p is {}, expected a probability in [0, 1]", p));
@@ -34,7 +34,7 @@ Tensor Dropout::Forward(const Tensor& x) {
   if (!training() || p_ == 0.0) return x;
   RandomKey key = key_;
   key.step = step_++;
-  return twofour::Dropout(x, p_, key);
+  return ops::Dropout(x, p_, key);
 }
 
 void Dropout::OnStep(uint64_t step) { step_ = step; }

@@ -32,7 +32,7 @@ Linear::Linear(Tensor weight, Tensor bias) {
 }
 
 Tensor Linear::Forward(const Tensor& x) {
-  Tensor y = twofour::Linear(x, weight_, bias_);
+  Tensor y = ops::Linear(x, weight_, bias_);
   ObserveLinear(*this, x);
   return y;
 }

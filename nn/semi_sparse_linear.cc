@@ -89,8 +89,7 @@ void SemiSparseLinear::RefreshIfDue() {
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   const std::shared_ptr<const sparse::SemiSparseWeight> packed = Layer().packed;
-  Tensor y =
-      packed == nullptr ? twofour::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed);
+  Tensor y = packed == nullptr ? ops::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed);
   ObserveLinear(*this, x);
   return y;
 }
@@ -150,7 +149,7 @@ SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bia
 }
 
 Tensor SemiSparseActivationLinear::Forward(const Tensor& x) {
-  Tensor y = twofour::Linear(sparse::PruneTiles(x, method_, name_), weight_, bias_);
+  Tensor y = ops::Linear(sparse::PruneTiles(x, method_, name_), weight_, bias_);
   ObserveLinear(*this, x);
   return y;
 }

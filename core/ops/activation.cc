@@ -10,7 +10,7 @@
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 /// An op y = f(x) whose gradient needs x. `forward(n, x, y)` and `backward(n, x, dy, dx)` call the
@@ -95,4 +95,4 @@ Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
   return y;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -2,7 +2,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// max(x, 0).
 Tensor Relu(const Tensor& x);
@@ -18,4 +18,4 @@ Tensor SoftCap(const Tensor& x, double cap);
 /// Transformer", 2020.
 Tensor SwiGlu(const Tensor& gate, const Tensor& up);
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

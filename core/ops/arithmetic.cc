@@ -10,7 +10,7 @@
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -111,4 +111,4 @@ Tensor Reshape(const Tensor& x, Shape shape) {
   return out;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -2,7 +2,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// a + b, elementwise; equal shapes and dtypes.
 Tensor Add(const Tensor& a, const Tensor& b);
@@ -18,4 +18,4 @@ Tensor Mean(const Tensor& x);
 /// others.
 Tensor Reshape(const Tensor& x, Shape shape);
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

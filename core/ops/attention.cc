@@ -10,7 +10,7 @@
 #include "twofour/core/kernels/attention/attention.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -80,4 +80,4 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
   return out;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -2,7 +2,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 struct AttentionOptions {
   int64_t window = 0;  ///< A query sees the last `window` keys, itself included; 0: all before it.
@@ -21,4 +21,4 @@ struct AttentionOptions {
 /// result.
 Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -3,7 +3,7 @@
 #include "twofour/core/dtype.h"
 #include "twofour/core/kernels/elements/reduce.h"
 
-namespace twofour::ops {
+namespace twofour::inline ops {
 
 Tensor BiasGrad(const Tensor& dy) {
   Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
@@ -14,4 +14,4 @@ Tensor BiasGrad(const Tensor& dy) {
   return sums;
 }
 
-}  // namespace twofour::ops
+}  // namespace twofour::inline ops

@@ -4,7 +4,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/convert.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 Tensor Cast(const Tensor& x, DType dtype) {
   if (!x.defined()) throw Error("Cast: x is undefined");
@@ -18,4 +18,4 @@ Tensor Cast(const Tensor& x, DType dtype) {
   return y;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

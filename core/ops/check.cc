@@ -4,7 +4,7 @@
 
 #include "twofour/core/error.h"
 
-namespace twofour::ops {
+namespace twofour::inline ops {
 
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor) {
   if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
@@ -45,4 +45,4 @@ int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes
   return counted;
 }
 
-}  // namespace twofour::ops
+}  // namespace twofour::inline ops

@@ -4,7 +4,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::ops {
+namespace twofour::inline ops {
 
 // Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
@@ -28,4 +28,4 @@ T* MutableDataOrNull(Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data<T>() : nullptr;
 }
 
-}  // namespace twofour::ops
+}  // namespace twofour::inline ops

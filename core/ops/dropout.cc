@@ -10,7 +10,7 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 /// Applies the mask of `key`. The backward pass draws it again, so nothing is stored.
@@ -44,4 +44,4 @@ Tensor Dropout(const Tensor& x, double p, const RandomKey& key) {
   return out;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -9,7 +9,7 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 Tensor Gather(const Tensor& indices, const Tensor& weight, Shape shape) {
@@ -70,4 +70,4 @@ Tensor Embedding(const Tensor& indices, const Tensor& weight) {
   return out;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

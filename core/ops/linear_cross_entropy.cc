@@ -14,7 +14,7 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 using kernels::Transpose;
@@ -166,4 +166,4 @@ Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& t
   return loss;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

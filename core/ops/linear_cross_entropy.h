@@ -5,7 +5,7 @@
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 struct LinearCrossEntropyOptions {
   double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap); 0: none.
@@ -20,4 +20,4 @@ struct LinearCrossEntropyOptions {
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -9,7 +9,7 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 using autograd::SavedTensor;
 
@@ -81,4 +81,4 @@ Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
   return loss;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -4,7 +4,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// The label that CrossEntropyLoss ignores by default; PyTorch's value.
 inline constexpr int32_t kIgnoreIndex = -100;
@@ -18,4 +18,4 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
 /// Mean over all elements of (prediction - target)^2, shape []; 0 where there are none.
 Tensor MseLoss(const Tensor& prediction, const Tensor& target);
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

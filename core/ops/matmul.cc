@@ -9,7 +9,7 @@
 #include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -80,4 +80,4 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return y;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -2,7 +2,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// a [m, k] times b [k, n]: [m, n].
 Tensor MatMul(const Tensor& a, const Tensor& b);
@@ -11,4 +11,4 @@ Tensor MatMul(const Tensor& a, const Tensor& b);
 /// undefined; the result is [..., out_features].
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor());
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -4,7 +4,7 @@
 #include "twofour/core/kernels/rows/norm.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -71,4 +71,4 @@ Tensor LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, doub
   return y;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

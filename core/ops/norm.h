@@ -2,7 +2,7 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension: x [..., features], weight [features]
 /// or undefined. Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
@@ -12,4 +12,4 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight = Tensor(), double eps = 1e
 /// features], weight and bias [features] or undefined. Ba et al., "Layer Normalization", 2016.
 Tensor LayerNorm(const Tensor& x, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 1e-5);
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

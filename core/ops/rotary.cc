@@ -9,7 +9,7 @@
 #include "twofour/core/kernels/attention/rotary.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
@@ -47,4 +47,4 @@ Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
   return y;
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

@@ -4,7 +4,7 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 namespace {
 
 /// An op over rows whose gradient needs its own output.
@@ -42,4 +42,4 @@ Tensor LogSoftmax(const Tensor& x) {
       [](auto... args) { kernels::LogSoftmaxGrad(args...); });
 }
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

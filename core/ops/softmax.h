@@ -2,11 +2,11 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour {
+namespace twofour::inline ops {
 
 /// exp(x) / sum(exp(x)) over the last dimension of x [..., features].
 Tensor Softmax(const Tensor& x);
 /// x - log(sum(exp(x))) over the last dimension of x [..., features].
 Tensor LogSoftmax(const Tensor& x);
 
-}  // namespace twofour
+}  // namespace twofour::inline ops

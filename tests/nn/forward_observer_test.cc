@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "twofour/nn/gpt.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
 
@@ -92,6 +93,25 @@ TEST(ForwardObserverTest, PartsOfAnOpAreSeenAsIfTheyRanByThemselves) {
     ExpectClose(as_one.values[1], by_linear.values[1], 1e-5, 1e-5);
     for (int i = 0; i < 2; ++i) EXPECT_NEAR(as_one.densities[i], by_linear.densities[i], 1e-3);
   }
+}
+
+TEST(ForwardObserverTest, TheHeadOfAGptIsSeenWhetherOrNotItsLossIsOneOp) {
+  Generator generator(3);
+  Gpt gpt({.vocab_size = 8, .sequence_length = 4, .depth = 1, .width = 8, .heads = 2}, generator);
+  const Tensor tokens = Tensor::Zeros({2, 4}, DType::kI32);
+  Recorder logits, loss;
+  {
+    const ForwardObserverScope observing(logits);
+    gpt.Forward(tokens);
+  }
+  {
+    const ForwardObserverScope observing(loss);
+    gpt.Loss(tokens, tokens);
+  }
+  ASSERT_EQ(loss.values.size(), logits.values.size());
+  EXPECT_EQ(loss.seen.back(), "Linear");
+  EXPECT_EQ(loss.values.back().shape(), (Shape{2, 4, 8}));
+  for (size_t i = 0; i < logits.values.size(); ++i) ExpectBitEqual(loss.values[i], logits.values[i]);
 }
 
 TEST(ForwardObserverTest, ObservingDoesNotChangeResults) {

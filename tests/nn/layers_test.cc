@@ -30,8 +30,7 @@ TEST(RmsNormTest, StartsWithOnesAndNormalises) {
   Tensor weight = norm.Parameters()[0];
   ExpectBitEqual(weight, Tensor::Full({6}, 1.0));
   weight.CopyFrom(RandomF32({6}, {.seed = 1}, 0.5, 2.0));
-  ExpectComputes(norm, RandomF32({3, 6}, {.seed = 2}),
-                 [](const auto& in) { return twofour::RmsNorm(in[0], in[1], 1e-5); });
+  ExpectComputes(norm, RandomF32({3, 6}, {.seed = 2}), [](const auto& in) { return ops::RmsNorm(in[0], in[1], 1e-5); });
   EXPECT_THAT([] { RmsNorm(0); }, ThrowsMessage<Error>(HasSubstr("features is 0")));
 }
 

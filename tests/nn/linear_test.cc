@@ -22,9 +22,9 @@ TEST(LinearTest, ComputesXWTransposedPlusBias) {
   Generator generator(1);
   Linear with_bias({.in_features = 5, .out_features = 3}, generator);
   ExpectComputes(with_bias, RandomF32({2, 4, 5}, {.seed = 1}),
-                 [](const auto& in) { return twofour::Linear(in[0], in[1], in[2]); });
+                 [](const auto& in) { return ops::Linear(in[0], in[1], in[2]); });
   Linear without({.in_features = 5, .out_features = 3, .bias = false}, generator);
-  ExpectComputes(without, RandomF32({5}, {.seed = 2}), [](const auto& in) { return twofour::Linear(in[0], in[1]); });
+  ExpectComputes(without, RandomF32({5}, {.seed = 2}), [](const auto& in) { return ops::Linear(in[0], in[1]); });
 }
 
 TEST(LinearTest, OwnsWeightAndBias) {

@@ -18,21 +18,21 @@ TEST(MlpStackTest, ComputesLinearsWithActivationsBetween) {
   Generator generator(1);
   MlpStack stack({.in_features = 5, .hidden_features = {6, 4}, .out_features = 3}, generator);
   ExpectComputes(stack, RandomF32({4, 5}, {.seed = 1}), [](const auto& in) {
-    const Tensor first = ReluSquared(twofour::Linear(in[0], in[1], in[2]));
-    return twofour::Linear(ReluSquared(twofour::Linear(first, in[3], in[4])), in[5], in[6]);
+    const Tensor first = ReluSquared(ops::Linear(in[0], in[1], in[2]));
+    return ops::Linear(ReluSquared(ops::Linear(first, in[3], in[4])), in[5], in[6]);
   });
   MlpStack gelu(
       {.in_features = 5, .hidden_features = {6}, .out_features = 3, .bias = false, .activation = Activation::kGelu},
       generator);
   ExpectComputes(gelu, RandomF32({4, 5}, {.seed = 2}),
-                 [](const auto& in) { return twofour::Linear(Gelu(twofour::Linear(in[0], in[1])), in[2]); });
+                 [](const auto& in) { return ops::Linear(Gelu(ops::Linear(in[0], in[1])), in[2]); });
 }
 
 TEST(MlpStackTest, WithoutHiddenLayersItIsLinear) {
   Generator generator(1);
   MlpStack stack({.in_features = 5, .hidden_features = {}, .out_features = 3, .dropout = 0.9}, generator);
   ExpectComputes(stack, RandomF32({4, 5}, {.seed = 1}),
-                 [](const auto& in) { return twofour::Linear(in[0], in[1], in[2]); });
+                 [](const auto& in) { return ops::Linear(in[0], in[1], in[2]); });
 }
 
 TEST(MlpStackTest, DropsHiddenFeaturesWhileTraining) {

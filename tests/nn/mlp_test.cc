@@ -35,13 +35,13 @@ TEST(MlpTest, ComputesProjectionOfActivation) {
     Generator generator(1);
     Mlp mlp({.in_features = 5, .hidden_features = 7, .out_features = 3, .activation = activation}, generator);
     ExpectComputes(mlp, RandomF32({4, 5}, {.seed = 1}), [=](const auto& in) {
-      return twofour::Linear(Activate(activation, twofour::Linear(in[0], in[1], in[2])), in[3], in[4]);
+      return ops::Linear(Activate(activation, ops::Linear(in[0], in[1], in[2])), in[3], in[4]);
     });
   }
   Generator generator(2);
   Mlp without_bias({.in_features = 5, .hidden_features = 7, .out_features = 3, .bias = false}, generator);
   ExpectComputes(without_bias, RandomF32({2, 2, 5}, {.seed = 2}),
-                 [](const auto& in) { return twofour::Linear(ReluSquared(twofour::Linear(in[0], in[1])), in[2]); });
+                 [](const auto& in) { return ops::Linear(ReluSquared(ops::Linear(in[0], in[1])), in[2]); });
 }
 
 TEST(MlpTest, AGateMakesItThreeLinears) {
@@ -49,7 +49,7 @@ TEST(MlpTest, AGateMakesItThreeLinears) {
   Mlp mlp({.in_features = 5, .hidden_features = 7, .out_features = 3, .bias = false, .activation = Activation::kSwiGlu},
           generator);
   ExpectComputes(mlp, RandomF32({4, 5}, {.seed = 1}), [](const auto& in) {
-    return twofour::Linear(SwiGlu(twofour::Linear(in[0], in[1]), twofour::Linear(in[0], in[2])), in[3]);
+    return ops::Linear(SwiGlu(ops::Linear(in[0], in[1]), ops::Linear(in[0], in[2])), in[3]);
   });
   EXPECT_EQ(mlp.NamedParameters()[0].name, "c_gate.weight");
 }

@@ -29,12 +29,12 @@ TEST(ResidualMlpTest, AddsTheBranchesOfItsBlocks) {
                      .zero_init_projection = false},
                     generator);
   ExpectComputes(model, RandomF32({4, 5}, {.seed = 1}), [](const auto& in) {
-    Tensor h = twofour::Linear(in[0], in[1], in[2]);
+    Tensor h = ops::Linear(in[0], in[1], in[2]);
     for (size_t block = 0; block < 2; ++block) {
       const auto* p = &in[3 + 5 * block];  // norm.weight, c_fc.weight, c_fc.bias, c_proj.weight, c_proj.bias
-      h = Add(h, twofour::Linear(ReluSquared(twofour::Linear(twofour::RmsNorm(h, p[0]), p[1], p[2])), p[3], p[4]));
+      h = Add(h, ops::Linear(ReluSquared(ops::Linear(ops::RmsNorm(h, p[0]), p[1], p[2])), p[3], p[4]));
     }
-    return twofour::Linear(twofour::RmsNorm(h, in[13]), in[14], in[15]);
+    return ops::Linear(ops::RmsNorm(h, in[13]), in[14], in[15]);
   });
 }
 
@@ -50,9 +50,9 @@ TEST(ResidualMlpTest, StartsAsIfWithoutBlocks) {
   };
   EXPECT_EQ(at("blocks.1.mlp.c_fc.weight").shape(), (Shape{32, 8}));  // Four times the width by default.
   const Tensor x = RandomF32({4, 5}, {.seed = 1});
-  const Tensor h = twofour::Linear(x, at("input.weight"), at("input.bias"));
+  const Tensor h = ops::Linear(x, at("input.weight"), at("input.bias"));
   ExpectBitEqual(model.Forward(x).Detach(),
-                 twofour::Linear(twofour::RmsNorm(h, at("norm.weight")), at("head.weight"), at("head.bias")));
+                 ops::Linear(ops::RmsNorm(h, at("norm.weight")), at("head.weight"), at("head.bias")));
 }
 
 TEST(ResidualMlpTest, DropsBranchesWhileTraining) {

@@ -63,8 +63,8 @@ SemiSparseLinear MakeLayer(int64_t interval = 1, MaskMethod algorithm = MaskMeth
 Mask MaskNow(const SemiSparseLinear& layer) { return layer.options().plan.Find(layer.weight(), 0, {}, "weight"); }
 
 Tensor MaskedForward(SemiSparseLinear& layer, const Tensor& x, const Mask& mask) {
-  return twofour::Linear(x, sparse::ApplyMask(layer.weight(), mask),
-                         layer.bias().defined() ? layer.bias().Detach() : Tensor());
+  return ops::Linear(x, sparse::ApplyMask(layer.weight(), mask),
+                     layer.bias().defined() ? layer.bias().Detach() : Tensor());
 }
 
 TEST(SemiSparseLinearTest, ComputesWithTheMaskedWeight) {
@@ -327,7 +327,7 @@ TEST(SemiSparseActivationLinearTest, PrunesItsInput) {
     const Tensor dy = RandomF32({6, 5}, {.seed = 4});
     Tensor pruned = sparse::PruneTiles(x.Detach(), algorithm), w = weight.Clone(), b = bias.Clone();
     for (Tensor* leaf : {&pruned, &w, &b}) leaf->set_requires_grad();
-    const Tensor y = layer.Forward(x), expected = twofour::Linear(pruned, w, b);
+    const Tensor y = layer.Forward(x), expected = ops::Linear(pruned, w, b);
     ExpectBitEqual(y.Detach(), expected.Detach());
     y.Backward(dy);
     expected.Backward(dy);

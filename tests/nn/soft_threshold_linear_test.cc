@@ -78,7 +78,7 @@ TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraigh
     for (Tensor* leaf : {&x, &same_x, &w, &bias}) leaf->set_requires_grad();
     const Tensor dy = RandomF32({5, kOut}, {.seed = 4});
     for (Tensor parameter : layer.Parameters()) parameter.ZeroGrad();
-    const Tensor y = layer.Forward(x), expected = twofour::Linear(same_x, w, bias);
+    const Tensor y = layer.Forward(x), expected = ops::Linear(same_x, w, bias);
     ExpectClose(y.Detach(), expected.Detach(), 1e-4, 1e-5);
     y.Backward(dy);
     expected.Backward(dy);

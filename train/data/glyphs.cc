@@ -9,9 +9,9 @@
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/random.h"
+#include "twofour/core/random_streams.h"
 #include "twofour/train/data/class_notes.h"
 #include "twofour/train/data/glyph_font.h"
-#include "twofour/train/data/streams.h"
 
 namespace twofour::train {
 namespace {
@@ -132,8 +132,8 @@ DataSplit LoadGlyphs(const GlyphsOptions& options) {
   CheckRange("shift_pixels", options.shift_pixels, 14);
   CheckRange("noise", options.noise, 1);
   DataSplit split;
-  split.train = DrawDataset(options, options.train_size, kGlyphTrainStream);
-  split.eval = DrawDataset(options, options.eval_size, kGlyphEvalStream);
+  split.train = DrawDataset(options, options.train_size, random_streams::kGlyphsToTrainOn);
+  split.eval = DrawDataset(options, options.eval_size, random_streams::kGlyphsToEvaluateOn);
   split.inputs = "float32 pixels, 0 to 1, row by row";
   split.description = fmt::format("glyphs (seed {}): {} training and {} evaluation samples of 28x28 pixels, 10 classes",
                                   options.seed, options.train_size, options.eval_size);

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/train/data/streams.h"
+#include "twofour/core/random_streams.h"
 
 namespace twofour::train {
 
@@ -47,7 +47,7 @@ std::vector<int64_t> EpochSampler::BatchIndices(uint64_t batch_number) {
     return indices;
   }
   if (epoch_ != epoch) {
-    order_ = RandomPermutation(dataset_size_, {seed_, kShuffleStream, epoch});
+    order_ = RandomPermutation(dataset_size_, {seed_, random_streams::kShuffle, epoch});
     epoch_ = epoch;
   }
   return {order_.begin() + begin, order_.begin() + begin + batch_size_};

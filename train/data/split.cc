@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
+#include "twofour/core/random_streams.h"
 #include "twofour/train/data/shuffle.h"
-#include "twofour/train/data/streams.h"
 
 namespace twofour::train {
 
@@ -20,7 +20,7 @@ SplitIndices SplitByFraction(int64_t size, double eval_fraction, uint64_t seed) 
         "eval_fraction: {} of {} samples leaves {} to train on and {} to evaluate, expected at least 1 of each",
         eval_fraction, size, size - eval_size, eval_size));
   }
-  const std::vector<int64_t> order = RandomPermutation(size, {seed, kSplitStream, 0});
+  const std::vector<int64_t> order = RandomPermutation(size, {seed, random_streams::kSplit, 0});
   return {.train = {order.begin() + eval_size, order.end()}, .eval = {order.begin(), order.begin() + eval_size}};
 }
 

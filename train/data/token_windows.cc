@@ -8,7 +8,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/random.h"
-#include "twofour/train/data/streams.h"
+#include "twofour/core/random_streams.h"
 
 namespace twofour::train {
 namespace {
@@ -47,7 +47,7 @@ RandomWindows::RandomWindows(TokenSpan span, int64_t batch_size, int64_t length,
 }
 
 TokenBatch RandomWindows::Get(uint64_t number) const {
-  RandomSequence random({seed_, kTokenWindowStream, number});
+  RandomSequence random({seed_, random_streams::kTokenWindow, number});
   const auto places = static_cast<uint64_t>(span_.size() - length_);
   std::vector<int64_t> begins(static_cast<size_t>(batch_size_));
   for (int64_t& begin : begins) begin = span_.begin + static_cast<int64_t>(random.Below64(places));

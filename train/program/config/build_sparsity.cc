@@ -9,12 +9,10 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/random_streams.h"
 
 namespace twofour::train {
 namespace {
-
-/// Of the first layer's random masks and orders: see train/data/streams.h.
-constexpr uint32_t kMaskStream = 0xA0000000;
 
 sparse::MaskMethod ToMethod(proto::Sparsity::Algorithm algorithm) {
   switch (algorithm) {
@@ -143,7 +141,7 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
       .masked_decay = {.lambda = sparsity.masked_decay().lambda(), .place = ToPlace(sparsity.masked_decay().place())},
       .soft_threshold = sparsity.soft_threshold(),
       .apply = sparsity.apply(),
-      .key = {config.seed(), kMaskStream, 0},
+      .key = {config.seed(), random_streams::kFirstMask, 0},
       .fused_mlp = sparsity.fused_mlp()};
   if (sparsity.freeze().kind_case() != proto::When::KIND_NOT_SET) {
     // In a run of few steps, rounding can put it before the first mask.
