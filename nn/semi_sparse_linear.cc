@@ -20,13 +20,21 @@ namespace {
 constexpr char kWeight[] = "weight";
 constexpr char kScale[] = "weight_mask_scale";
 
-void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
+/// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].
+void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_unit, int64_t in_unit) {
   if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
-  if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
-      (rows_too && weight.dim(0) % sparse::kTileSize != 0)) {
-    throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features] in multiples of {}", layer,
-                            NameOf(weight.dtype()), ToString(weight.shape()), sparse::kTileSize));
+  if (weight.rank() == 2 && weight.dtype() == DType::kF32 && weight.dim(0) % out_unit == 0 &&
+      weight.dim(1) % in_unit == 0) {
+    return;
   }
+  const int64_t unit = std::max(out_unit, in_unit);
+  throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features]{}", layer, NameOf(weight.dtype()),
+                          ToString(weight.shape()), unit > 1 ? fmt::format(" in multiples of {}", unit) : ""));
+}
+
+/// What both sizes of a weight must be multiples of: whole tiles, unless masks go along rows.
+int64_t UnitOf(const sparse::MaskPlan& plan) {
+  return plan.options().method == sparse::MaskMethod::kRows ? 1 : sparse::kTileSize;
 }
 
 void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_features) {
@@ -41,7 +49,7 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
     : options_(options),
       tracker_({options.plan, options.interval, options.interval_growth, options.freeze_step, options.key},
                std::move(name)) {
-  RequireTiled("SemiSparseLinear", weight, /*rows_too=*/true);
+  RequireWeight("SemiSparseLinear", weight, UnitOf(options.plan), UnitOf(options.plan));
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
   if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
     throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
@@ -142,7 +150,7 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method,
                                                        std::string name)
     : method_(method), name_(std::move(name)) {
-  RequireTiled("SemiSparseActivationLinear", weight, /*rows_too=*/false);
+  RequireWeight("SemiSparseActivationLinear", weight, 1, sparse::kTileSize);
   RequireBias("SemiSparseActivationLinear", bias, weight.dim(0));
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));

@@ -76,8 +76,9 @@ struct SemiSparseOptions {
 /// mask() first.
 class SemiSparseLinear : public Module {
  public:
-  /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
-  /// [out_features] or undefined. `name` is used in messages. Throws Error on other shapes or an interval below 1.
+  /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4 unless masks go
+  /// along rows; bias [out_features] or undefined. `name` is used in messages. Throws Error on other shapes or an
+  /// interval below 1.
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -21,11 +22,17 @@ void RequireShape(std::string_view function, std::string_view what, const Tensor
   }
 }
 
+void RequireTiled(const Mask& mask) {
+  if (mask.is_tiled()) return;
+  throw Error(
+      fmt::format("mask: shape [{}, {}], both sizes must be multiples of {}", mask.rows(), mask.cols(), kTileSize));
+}
+
 }  // namespace
 
 Mask::Mask(int64_t rows, int64_t cols) : rows_(rows), cols_(cols) {
-  if (rows < 0 || cols < 0 || rows % kTileSize != 0 || cols % kTileSize != 0) {
-    throw Error(fmt::format("mask: shape [{}, {}], both sizes must be multiples of {}", rows, cols, kTileSize));
+  if (rows < 0 || cols < 0) {
+    throw Error(fmt::format("mask: shape [{}, {}], expected sizes that are not negative", rows, cols));
   }
   tiles_ = TileArray(static_cast<size_t>(tile_rows() * tile_cols()));
 }
@@ -53,6 +60,20 @@ TileMask Mask::tile(int64_t tile_row, int64_t tile_col) const {
   return tiles()[tile_row * tile_cols() + tile_col];
 }
 
+TileMask Mask::WholeTile(int64_t tile_row, int64_t tile_col) const {
+  const int64_t rows = std::min<int64_t>(kTileSize, rows_ - tile_row * kTileSize);
+  const int64_t cols = std::min<int64_t>(kTileSize, cols_ - tile_col * kTileSize);
+  constexpr unsigned kFirstColumn = 0x1111, kWhole = 0xffff;
+  const unsigned in_columns = kFirstColumn * ((1u << cols) - 1);
+  return static_cast<TileMask>(in_columns & kWhole >> kTileSize * (kTileSize - rows));
+}
+
+void Mask::TrimTileRow(int64_t tile_row) {
+  if (is_tiled()) return;
+  TileMask* const row = tiles() + tile_row * tile_cols();
+  for (int64_t col = 0; col < tile_cols(); ++col) row[col] = static_cast<TileMask>(row[col] & WholeTile(tile_row, col));
+}
+
 bool Mask::Keeps(int64_t row, int64_t col) const {
   if (row < 0 || row >= rows_ || col < 0 || col >= cols_) {
     throw Error(fmt::format("mask: entry [{}, {}] of a mask of shape [{}, {}]", row, col, rows_, cols_));
@@ -78,7 +99,11 @@ Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
   auto* out = reinterpret_cast<uint8_t*>(kept.mutable_data<bool>());  // Bytes of 0 and 1.
   ForEachTileRow(view(), [&](int64_t tile_row) {
-    ExpandTiles(tiles() + tile_row * tile_cols(), cols_, out + tile_row * kTileSize * cols_);
+    const TileMask* const row = tiles() + tile_row * tile_cols();
+    if (is_tiled()) return ExpandTiles(row, cols_, out + tile_row * kTileSize * cols_);
+    for (int64_t r = tile_row * kTileSize; r < std::min(rows_, (tile_row + 1) * kTileSize); ++r) {
+      for (int64_t c = 0; c < cols_; ++c) out[r * cols_ + c] = view().Keeps(r, c) ? 1 : 0;
+    }
   });
   return kept;
 }
@@ -88,6 +113,7 @@ Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name) {
     throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(scores.shape())));
   }
   Mask mask(scores.dim(0), scores.dim(1));
+  RequireTiled(mask);
   const MaskSearchKernel& kernel = ChooseMaskSearchKernel(method);
   const float* w = scores.data<float>();
   std::atomic<bool> finite = true;
@@ -119,8 +145,10 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
-    const int64_t at = tile_row * kTileSize * mask.cols();
-    AddDroppedOfTiles(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), by, w + at, out + at);
+    const TileRow row(mask.view(), tile_row, w);
+    row.Into(out, [&](float* sums) {
+      AddDroppedOfTiles(mask.tiles() + tile_row * mask.tile_cols(), row.cols(), by, row.data(), sums);
+    });
   });
 }
 
@@ -129,8 +157,8 @@ double RetainedL1(const Tensor& weight, const Mask& mask) {
   const float* w = weight.data<float>();
   std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
-    of_row[tile_row] =
-        SumMagnitudes(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), w + tile_row * kTileSize * mask.cols());
+    const TileRow row(mask.view(), tile_row, w);
+    of_row[tile_row] = SumMagnitudes(mask.tiles() + tile_row * mask.tile_cols(), row.cols(), row.data());
   });
   MagnitudeSums total;
   for (const MagnitudeSums& sums : of_row) {
@@ -148,7 +176,7 @@ double FlipRate(const Mask& before, const Mask& after) {
   const int64_t count = before.tile_rows() * before.tile_cols();
   if (count == 0) return 0;
   const int64_t flips = CountDifferences(before.tiles(), after.tiles(), count);
-  return static_cast<double>(flips) / static_cast<double>(count * kTileSize * kTileSize);
+  return static_cast<double>(flips) / static_cast<double>(before.rows() * before.cols());
 }
 
 }  // namespace twofour::sparse

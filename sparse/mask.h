@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask_format.h"
 #include "twofour/sparse/mask_method.h"
@@ -14,12 +15,13 @@
 
 namespace twofour::sparse {
 
-/// Which entries of a [rows, cols] matrix are kept, as a mask for each of its 4x4 tiles. Where no tile keeps more than
-/// two in a row or column, the matrix is 2:4 and so is its transpose: what the sparse kernels multiply with.
+/// Which entries of a [rows, cols] matrix of any size are kept, as a mask for each of its 4x4 tiles. Where a size is no
+/// multiple of 4, the last tiles reach beyond the matrix, and keep nothing there. Where no tile keeps more than two in
+/// a row or column, the matrix is 2:4 and so is its transpose: what the sparse kernels multiply with.
 class Mask {
  public:
   Mask() = default;
-  /// Keeps nothing. Throws Error unless both sizes are multiples of 4.
+  /// Keeps nothing. Throws Error on a negative size.
   Mask(int64_t rows, int64_t cols);
   /// From a bool tensor [rows, cols]. Throws Error on any other.
   static Mask FromTensor(const Tensor& kept);
@@ -27,8 +29,10 @@ class Mask {
   bool empty() const { return tiles_.empty(); }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
-  int64_t tile_rows() const { return rows_ / kTileSize; }
-  int64_t tile_cols() const { return cols_ / kTileSize; }
+  int64_t tile_rows() const { return CeilDiv(rows_, kTileSize); }
+  int64_t tile_cols() const { return CeilDiv(cols_, kTileSize); }
+  /// Whether no tile reaches beyond the matrix.
+  bool is_tiled() const { return rows_ % kTileSize == 0 && cols_ % kTileSize == 0; }
   /// Tile masks, row-major [tile_rows, tile_cols].
   const TileMask* tiles() const { return tiles_.data(); }
   TileMask* tiles() { return tiles_.data(); }
@@ -38,6 +42,10 @@ class Mask {
   MaskFormat format() const;
   /// Throws Error outside of the mask.
   TileMask tile(int64_t tile_row, int64_t tile_col) const;
+  /// The tile that keeps all of the matrix that it covers.
+  TileMask WholeTile(int64_t tile_row, int64_t tile_col) const;
+  /// Drops what the tiles of a row keep beyond the matrix, for passes that write whole tiles.
+  void TrimTileRow(int64_t tile_row);
   /// Throws Error outside of the mask.
   bool Keeps(int64_t row, int64_t col) const;
   int64_t CountKept() const;
@@ -55,8 +63,8 @@ class Mask {
 };
 
 /// The mask of f32 scores [rows, cols], both multiples of 4, by magnitude: for magnitude pruning the weight itself. -0
-/// counts as 0; the mask depends on the scores alone. `method` is kExact or kGreedy. Throws Error on another, and (a
-/// runtime failure) one that says `name` and where when a score is NaN or infinite.
+/// counts as 0; the mask depends on the scores alone. `method` is kExact or kGreedy. Throws Error on other methods and
+/// sizes, and (a runtime failure) one that says `name` and where when a score is NaN or infinite.
 Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name = "weight");
 
 /// A copy of f32 `weight` with zeros where the mask does not keep.

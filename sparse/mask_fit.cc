@@ -8,8 +8,6 @@
 namespace twofour::sparse {
 namespace {
 
-constexpr TileMask kWhole = 0xffff;
-
 /// Entries that a mask keeps, of how many, in the tiles that are pruned.
 struct Kept {
   int64_t kept = 0, of = 0;
@@ -18,9 +16,10 @@ struct Kept {
 Kept CountInPrunedTiles(const Mask& mask, bool whole_tiles) {
   Kept count;
   for (int64_t tile = 0; tile < mask.tile_rows() * mask.tile_cols(); ++tile) {
-    if (whole_tiles && mask.tiles()[tile] == kWhole) continue;
+    const TileMask whole = mask.WholeTile(tile / mask.tile_cols(), tile % mask.tile_cols());
+    if (whole_tiles && mask.tiles()[tile] == whole) continue;
     count.kept += std::popcount(mask.tiles()[tile]);
-    count.of += kTileSize * kTileSize;
+    count.of += std::popcount(whole);
   }
   return count;
 }
@@ -31,7 +30,7 @@ int MostInTiles(const Mask& mask, bool whole_tiles) {
   int most = 0;
   for (int64_t tile = 0; tile < mask.tile_rows() * mask.tile_cols(); ++tile) {
     const TileMask kept = mask.tiles()[tile];
-    if (whole_tiles && kept == kWhole) continue;
+    if (whole_tiles && kept == mask.WholeTile(tile / mask.tile_cols(), tile % mask.tile_cols())) continue;
     for (int i = 0; i < kTileSize; ++i) {
       most = std::max({most, std::popcount(static_cast<TileMask>(kept & kRow << kTileSize * i)),
                        std::popcount(static_cast<TileMask>(kept & kColumn << i))});
@@ -47,7 +46,8 @@ int MostInGroups(const Mask& mask, int group, bool whole_tiles) {
     for (int64_t begin = 0; begin < mask.cols(); begin += group) {
       int kept = 0;
       for (int64_t col = begin; col < std::min(begin + group, mask.cols()); ++col) {
-        const bool left_out = whole_tiles && mask.tile(row / kTileSize, col / kTileSize) == kWhole;
+        const int64_t tile_row = row / kTileSize, tile_col = col / kTileSize;
+        const bool left_out = whole_tiles && mask.tile(tile_row, tile_col) == mask.WholeTile(tile_row, tile_col);
         kept += !left_out && mask.Keeps(row, col) ? 1 : 0;
       }
       most = std::max(most, kept);

@@ -19,15 +19,17 @@ Mask MaskOfTiles(const Tensor& weight, std::string_view name, const Choose& choo
   RequireFinite(weight, name);
   const float* w = weight.data<float>();
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    const TileRow row(mask.view(), tile_row, w);
     for (int64_t tile_col = 0; tile_col < mask.tile_cols(); ++tile_col) {
-      const float* const tile = w + (tile_row * mask.cols() + tile_col) * kTileSize;
+      const float* const tile = row.data() + tile_col * kTileSize;
       TileMagnitudes elements;
       for (int i = 0; i < kTileSize * kTileSize; ++i) {
-        elements[static_cast<size_t>(i)] = tile[i / kTileSize * mask.cols() + i % kTileSize];
+        elements[static_cast<size_t>(i)] = tile[i / kTileSize * row.cols() + i % kTileSize];
       }
       const int64_t number = tile_row * mask.tile_cols() + tile_col;
       mask.tiles()[number] = choose(number, elements);
     }
+    mask.TrimTileRow(tile_row);
   });
   return mask;
 }

@@ -143,7 +143,16 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
   });
 }
 
+void MaskPlan::RequireSize(const Tensor& scores, std::string_view name) const {
+  const bool tiled = scores.rank() == 2 && scores.dim(0) % kTileSize == 0 && scores.dim(1) % kTileSize == 0;
+  if (options_.method == MaskMethod::kRows ? scores.rank() == 2 : tiled) return;
+  throw Error(fmt::format("{}: shape {}, a mask of method {} needs [rows, cols]{}", name, ToString(scores.shape()),
+                          NameOf(options_.method),
+                          options_.method == MaskMethod::kRows ? "" : ", both multiples of 4"));
+}
+
 Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {
+  RequireSize(scores, name);
   if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // Numbers of their own for a tile's turn and for its mask.
   Mask mask = FindWhole(scores, step, {key.seed, key.stream, 0}, name);

@@ -71,6 +71,8 @@ class MaskPlan {
   const MaskPlanOptions& options() const { return options_; }
 
  private:
+  /// Throws Error unless scores of this shape can have a mask: transposable masks are made of whole tiles.
+  void RequireSize(const Tensor& scores, std::string_view name) const;
   Mask FindWhole(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
 
   MaskPlanOptions options_;

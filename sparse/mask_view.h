@@ -2,18 +2,19 @@
 
 #include <cstdint>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
 
-/// A mask as kernels see it: the masks of the 4x4 tiles of a matrix [rows, cols], row-major [rows / 4, cols / 4]. It
-/// owns nothing.
+/// A mask as kernels see it: the masks of the 4x4 tiles of a matrix [rows, cols], row-major [tile_rows, tile_cols].
+/// Where a size is no multiple of 4, the last tiles reach beyond the matrix, and keep nothing there. It owns nothing.
 struct MaskView {
   const TileMask* tiles = nullptr;
   int64_t rows = 0, cols = 0;
 
-  int64_t tile_rows() const { return rows / kTileSize; }
-  int64_t tile_cols() const { return cols / kTileSize; }
+  int64_t tile_rows() const { return CeilDiv(rows, kTileSize); }
+  int64_t tile_cols() const { return CeilDiv(cols, kTileSize); }
   bool Keeps(int64_t row, int64_t col) const {
     return sparse::Keeps(tiles[row / kTileSize * tile_cols() + col / kTileSize], static_cast<int>(row % kTileSize),
                          static_cast<int>(col % kTileSize));

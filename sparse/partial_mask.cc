@@ -14,8 +14,6 @@
 namespace twofour::sparse {
 namespace {
 
-constexpr TileMask kWholeTile = 0xffff;
-
 /// What decides a tile's turn, and its number, which makes every two differ.
 template <typename Rank>
 using Turn = std::pair<Rank, int64_t>;
@@ -25,7 +23,8 @@ std::vector<Turn<double>> ByLoss(const float* weight, const Mask& mask) {
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
     std::vector<double> losses(static_cast<size_t>(mask.tile_cols()));
     const int64_t first = tile_row * mask.tile_cols();
-    SumDroppedMagnitudes(mask.tiles() + first, mask.cols(), weight + tile_row * kTileSize * mask.cols(), losses.data());
+    const TileRow row(mask.view(), tile_row, weight);
+    SumDroppedMagnitudes(mask.tiles() + first, row.cols(), row.data(), losses.data());
     for (int64_t col = 0; col < mask.tile_cols(); ++col) turns[first + col] = {losses[col], first + col};
   });
   return turns;
@@ -44,7 +43,9 @@ template <typename Rank>
 void KeepLateTilesWhole(std::vector<Turn<Rank>> turns, int64_t pruned, Mask& mask) {
   const auto first_late = turns.begin() + pruned;
   std::nth_element(turns.begin(), first_late, turns.end());
-  for (auto turn = first_late; turn != turns.end(); ++turn) mask.tiles()[turn->second] = kWholeTile;
+  for (auto turn = first_late; turn != turns.end(); ++turn) {
+    mask.tiles()[turn->second] = mask.WholeTile(turn->second / mask.tile_cols(), turn->second % mask.tile_cols());
+  }
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
+#include <numeric>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
@@ -38,9 +41,14 @@ Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_vi
   const float* w = weight.data<float>();
   std::atomic<bool> finite = true;
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
-    const float* const rows = w + tile_row * kTileSize * mask.cols();
-    if (!kernels::loops::AllFinite(kTileSize * mask.cols(), rows)) finite = false;
-    KeepLargestOfGroups(rows, mask.cols(), pattern.keep, pattern.of, mask.tiles() + tile_row * mask.tile_cols());
+    const TileRow row(mask.view(), tile_row, w, std::lcm(kTileSize, pattern.of));
+    if (!kernels::loops::AllFinite(kTileSize * row.cols(), row.data())) finite = false;
+    TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
+    if (row.cols() == mask.cols()) return KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, tiles);
+    std::vector<TileMask> room(static_cast<size_t>(row.cols() / kTileSize));
+    KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, room.data());
+    std::copy_n(room.begin(), mask.tile_cols(), tiles);
+    mask.TrimTileRow(tile_row);
   });
   if (!finite) RequireFinite(weight, name);
   return mask;

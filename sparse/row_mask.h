@@ -23,8 +23,8 @@ inline constexpr int kMostNeighbours = 32;
 void RequirePattern(const RowPattern& pattern);
 
 /// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equals the first.
-/// Throws Error on a pattern out of bounds, unless rows and cols are multiples of 4, and cols of `of`; and (a
-/// runtime failure) as FindMask does on what is not finite.
+/// Throws Error on a pattern out of bounds, unless cols is a multiple of `of`; and (a runtime failure) as FindMask does
+/// on what is not finite.
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name = "weight");
 
 }  // namespace twofour::sparse

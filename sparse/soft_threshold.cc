@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
 #include "twofour/core/error.h"
 #include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/row_groups.h"
@@ -16,13 +20,19 @@ Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask
                     "columns in groups of {}",
                     ToString(weight.shape()), mask.rows(), mask.cols(), pattern.of));
   }
-  const int64_t cols = mask.cols();
   const float* w = weight.data<float>();
   Tensor result = Tensor::Empty(weight.shape());
   float* out = result.mutable_data<float>();
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {
-    const int64_t at = tile_row * kTileSize * cols;
-    ShrinkKeptOfGroups(mask.tiles() + tile_row * mask.tile_cols(), cols, pattern.of, w + at, out + at);
+    const TileRow row(mask.view(), tile_row, w, std::lcm(kTileSize, pattern.of));
+    const TileMask* tiles = mask.tiles() + tile_row * mask.tile_cols();
+    std::vector<TileMask> padded;
+    if (row.cols() != mask.cols()) {
+      padded.assign(static_cast<size_t>(row.cols() / kTileSize), 0);
+      std::copy_n(tiles, mask.tile_cols(), padded.begin());
+      tiles = padded.data();
+    }
+    row.Into(out, [&](float* shrunk) { ShrinkKeptOfGroups(tiles, row.cols(), pattern.of, row.data(), shrunk); });
   });
   return result;
 }

@@ -99,6 +99,27 @@ TEST(SemiSparseLinearTest, TakesOverItsParameters) {
   ExpectClose(layer.Forward(x), MaskedForward(layer, x, layer.mask()));
 }
 
+TEST(SemiSparseLinearTest, MasksAlongRowsNeedNoWholeTiles) {
+  const Tensor weight = RandomF32({5, 9}, {.seed = 1}), bias = RandomF32({5}, {.seed = 2});
+  const sparse::MaskPlan plan({.method = sparse::MaskMethod::kRows, .rows = {1, 3}, .first_sparse_step = 1});
+  SemiSparseLinear layer(weight, bias, {.plan = plan});
+  const Tensor x = RandomF32({7, 9}, {.seed = 3});
+  ExpectClose(layer.Forward(x), ops::Linear(x, weight, bias));  // Dense at first.
+  EXPECT_EQ(layer.mask().CountKept(), 5 * 9);
+  layer.SetOptimizerStep(1);
+  Tensor input = x.Clone();
+  input.set_requires_grad();
+  const Tensor y = layer.Forward(input);
+  EXPECT_EQ(layer.mask().CountKept(), 5 * 3);
+  const Tensor masked = sparse::ApplyMask(weight, layer.mask());
+  ExpectClose(y, ops::Linear(x, masked, bias));
+  Sum(y).Backward();
+  Tensor expected = x.Clone();
+  expected.set_requires_grad();
+  Sum(ops::Linear(expected, masked, bias)).Backward();
+  ExpectClose(input.grad(), expected.grad());
+}
+
 TEST(SemiSparseLinearTest, RefusesWhatCannotBeMasked) {
   EXPECT_THAT(
       [] {

@@ -22,25 +22,28 @@ using ::testing::HasSubstr;
 
 TEST(RowMaskTest, KeepsTheLargestOfEveryGroup) {
   for (const auto& [keep, of] : {RowPattern{2, 4}, {1, 4}, {4, 8}, {2, 6}, {3, 3}, {1, 2}, {5, 32}, {32, 32}, {1, 1}}) {
-    const int64_t cols = 4 * of;
-    const Tensor weight = RandomF32({12, cols}, {.seed = 1, .stream = static_cast<uint32_t>(of)});
-    const std::vector<float> w = weight.ToVector();
-    const Mask mask = FindRowMask(weight, {keep, of});
-    for (int64_t row = 0; row < 12; ++row) {
-      for (int64_t first = 0; first < cols; first += of) {
-        int kept = 0;
-        float least_kept = std::numeric_limits<float>::infinity(), most_dropped = 0;
-        for (int64_t col = first; col < first + of; ++col) {
-          const float magnitude = std::fabs(w[static_cast<size_t>(row * cols + col)]);
-          if (mask.Keeps(row, col)) {
-            ++kept;
-            least_kept = std::min(least_kept, magnitude);
-          } else {
-            most_dropped = std::max(most_dropped, magnitude);
+    for (const auto& [rows, groups] : {std::pair{12, 4}, {5, 3}, {1, 1}, {6, 5}}) {
+      const int64_t cols = groups * of;
+      const Tensor weight = RandomF32({rows, cols}, {.seed = 1, .stream = static_cast<uint32_t>(of)});
+      const std::vector<float> w = weight.ToVector();
+      const Mask mask = FindRowMask(weight, {keep, of});
+      EXPECT_EQ(mask.CountKept(), rows * groups * keep);
+      for (int64_t row = 0; row < rows; ++row) {
+        for (int64_t first = 0; first < cols; first += of) {
+          int kept = 0;
+          float least_kept = std::numeric_limits<float>::infinity(), most_dropped = 0;
+          for (int64_t col = first; col < first + of; ++col) {
+            const float magnitude = std::fabs(w[static_cast<size_t>(row * cols + col)]);
+            if (mask.Keeps(row, col)) {
+              ++kept;
+              least_kept = std::min(least_kept, magnitude);
+            } else {
+              most_dropped = std::max(most_dropped, magnitude);
+            }
           }
+          EXPECT_EQ(kept, keep) << keep << ':' << of;
+          EXPECT_GE(least_kept, most_dropped) << keep << ':' << of;
         }
-        EXPECT_EQ(kept, keep) << keep << ':' << of;
-        EXPECT_GE(least_kept, most_dropped) << keep << ':' << of;
       }
     }
   }

@@ -70,12 +70,15 @@ TEST(SoftThresholdTest, HandValues) {
 }
 
 TEST(SoftThresholdTest, IsTheDefinitionForEveryPattern) {
-  const Tensor weight = RandomF32({12, 48}, {.seed = 1});
   for (const RowPattern& pattern :
        {RowPattern{2, 4}, RowPattern{1, 4}, RowPattern{4, 8}, RowPattern{3, 6}, RowPattern{1, 16}, RowPattern{4, 4}}) {
-    const Tensor pruned = Pruned(weight, pattern), expected = BySorting(weight, pattern);
-    for (int64_t i = 0; i < weight.numel(); ++i) {
-      EXPECT_EQ(pruned.data<float>()[i], expected.data<float>()[i]) << pattern.keep << ":" << pattern.of << " at " << i;
+    for (const Shape& shape : {Shape{12, 48}, Shape{5, 3 * pattern.of}, Shape{1, pattern.of}}) {
+      const Tensor weight = RandomF32(shape, {.seed = 1});
+      const Tensor pruned = Pruned(weight, pattern), expected = BySorting(weight, pattern);
+      for (int64_t i = 0; i < weight.numel(); ++i) {
+        EXPECT_EQ(pruned.data<float>()[i], expected.data<float>()[i])
+            << pattern.keep << ":" << pattern.of << " at " << i;
+      }
     }
   }
 }

@@ -250,8 +250,9 @@ void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float*
 
 void ApplyMask(const float* weight, const MaskView& mask, float* masked) {
   ForEachTileRow(mask, [&](int64_t tile_row) {
-    const int64_t at = tile_row * kTileSize * mask.cols;
-    ApplyTiles(mask.tiles + tile_row * mask.tile_cols(), mask.cols, weight + at, masked + at);
+    const TileRow row(mask, tile_row, weight);
+    row.Into(masked,
+             [&](float* out) { ApplyTiles(mask.tiles + tile_row * mask.tile_cols(), row.cols(), row.data(), out); });
   });
 }
 

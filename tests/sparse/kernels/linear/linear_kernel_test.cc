@@ -177,12 +177,20 @@ TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
   }
 }
 
-TEST_P(LinearKernelTest, SaysWhyItRefusesAShape) {
-  for (const LinearProblem& problem : {LinearProblem{6, 8, 1}, LinearProblem{8, 6, 1}}) {
+TEST_P(LinearKernelTest, TakesAnySizeOrSaysWhyItRefusesOne) {
+  RandomSequence random({.seed = 21});
+  for (const auto& [out, in] : {std::pair{6, 8}, {8, 6}, {5, 9}, {1, 1}, {3, 70}}) {
+    const LinearProblem problem = {out, in, 1, kForward, MaskFormat::Unstructured()};
     const Verdict verdict = Check(GetParam(), problem);
-    EXPECT_EQ(verdict.rejection, Rejection::kNotTiled);
-    EXPECT_FALSE(verdict.can());
-    EXPECT_THAT(InWords(verdict, GetParam(), problem), HasSubstr("4x4 tiles"));
+    if (!verdict.can()) {
+      EXPECT_EQ(verdict.rejection, Rejection::kNotTiled);
+      EXPECT_THAT(InWords(verdict, GetParam(), problem), HasSubstr("4x4 tiles"));
+      continue;
+    }
+    Tensor kept = Tensor::Empty({out, in}, DType::kBool);
+    for (int64_t i = 0; i < kept.numel(); ++i) kept.mutable_data<bool>()[i] = random.Below(2) == 0;
+    const Tensor weight = RandomF32({out, in}, {.seed = 22});
+    for (int64_t batch : {1, 3, 30}) ExpectIsProduct(weight, Mask::FromTensor(kept), batch);
   }
 }
 
@@ -341,11 +349,8 @@ TEST(ChooseLinearKernelTest, ListsAllRejectionsWhereNoneCan) {
   for (const LinearKernel& kernel : LinearKernels()) {
     // Of a family the best one speaks for all.
     if (!WhyNotHere(kernel.isa).empty() || kernel.family == std::exchange(family, kernel.family)) continue;
-    EXPECT_THAT(
-        [] {
-          ChooseLinearKernel({8, 10, 4});
-        },
-        ThrowsMessage<Error>(AllOf(HasSubstr("[8, 10]"), HasSubstr(std::string(kernel.name)))));
+    EXPECT_THAT([] { ChooseLinearKernel({.out_features = 8, .in_features = 12, .batch = 4, .weight = DType::kF64}); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("[8, 12]"), HasSubstr(std::string(kernel.name)))));
   }
 }
 
