@@ -6,6 +6,7 @@
 
 #include "twofour/core/ops.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/gradient_checker.h"
 #include "tests/support/tensors.h"
 
@@ -93,8 +94,7 @@ TEST_P(DeterminismTest, SameBitsForAnyNumberOfThreads) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllOps, DeterminismTest, ::testing::ValuesIn(Cases()),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(AllOps, DeterminismTest, ::testing::ValuesIn(Cases()), test::ByName());
 
 }  // namespace
 }  // namespace twofour

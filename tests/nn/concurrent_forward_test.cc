@@ -26,6 +26,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/input_densities.h"
 #include "tests/support/tensors.h"
 
@@ -168,8 +169,7 @@ void ExpectBitEqual(const std::vector<Tensor>& actual, const std::vector<Tensor>
 }
 
 class ConcurrentForwardTest : public ::testing::TestWithParam<Case> {};
-INSTANTIATE_TEST_SUITE_P(Models, ConcurrentForwardTest, ::testing::ValuesIn(Cases()),
-                         [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(Models, ConcurrentForwardTest, ::testing::ValuesIn(Cases()), test::ByName());
 
 TEST_P(ConcurrentForwardTest, GivesTheBitsOfOneAfterAnother) {
   const Outcome expected = Train(GetParam(), /*at_once=*/false), actual = Train(GetParam(), /*at_once=*/true);

@@ -13,11 +13,8 @@
 namespace twofour::optim {
 namespace {
 
-using test::ExpectBitEqual;
 using test::F32;
 using test::Fixture;
-using test::RandomF32;
-using test::ScopedNumThreads;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -104,23 +101,6 @@ TEST(AdamWTest, BiasCorrectionCountsEachParametersOwnUpdates) {
     adamw.Step();
     EXPECT_NEAR(static_cast<double>(late.data<float>()[0]), reference.Step(static_cast<double>(grad)), 1e-6);
   }
-}
-
-TEST(AdamWTest, ThreadsDoNotMatter) {
-  const Tensor start = RandomF32({100000}, {.seed = 1}), grad = RandomF32({100000}, {.seed = 2});
-  std::vector<Tensor> results;
-  for (int threads : {1, 2, 3}) {
-    const ScopedNumThreads scope(threads);
-    Tensor parameter = start.Clone();
-    AdamW adamw({parameter}, {});
-    for (int step = 0; step < 2; ++step) {
-      parameter.set_grad(grad.Clone());
-      adamw.Step();
-    }
-    results.push_back(parameter);
-  }
-  ExpectBitEqual(results[1], results[0]);
-  ExpectBitEqual(results[2], results[0]);
 }
 
 TEST(AdamWTest, BadOptionsAreErrors) {

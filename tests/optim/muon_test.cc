@@ -20,7 +20,6 @@ using test::ExpectClose;
 using test::F32;
 using test::Fixture;
 using test::RandomF32;
-using test::ScopedNumThreads;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
@@ -136,21 +135,6 @@ TEST(MuonTest, GroupsScaleTheRateAndItsDecay) {
   muon.Step();
   slow.Step();
   ExpectBitEqual(scaled, alone);
-}
-
-TEST(MuonTest, ThreadsDoNotMatter) {
-  std::vector<Tensor> results;
-  for (int threads : {1, 3}) {
-    const ScopedNumThreads scope(threads);
-    Tensor parameter = RandomF32({310, 190}, {.seed = 1});
-    Muon muon({parameter}, {.weight_decay = 0.1});
-    for (uint64_t step = 0; step < 2; ++step) {
-      parameter.set_grad(RandomF32({310, 190}, {.seed = 2, .step = step}));
-      muon.Step();
-    }
-    results.push_back(parameter);
-  }
-  ExpectBitEqual(results[1], results[0]);
 }
 
 TEST(MuonTest, ParametersMustBeMatrices) {

@@ -17,6 +17,7 @@
 #include "twofour/optim/sgd.h"
 
 #include "tests/optim/state_dicts.h"
+#include "tests/support/case_tables.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::optim {
@@ -26,6 +27,7 @@ using test::Copy;
 using test::ExpectBitEqual;
 using test::NamesOf;
 using test::RandomF32;
+using test::ScopedNumThreads;
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -85,6 +87,23 @@ TEST_P(EveryOptimizerTest, EachStepIsOneWrite) {
     EXPECT_EQ(optimizer->step_count(), static_cast<int64_t>(step));
     for (size_t i = 0; i < parameters.size(); ++i) EXPECT_EQ(parameters[i].tensor.version(), versions[i] + step) << i;
   }
+}
+
+TEST_P(EveryOptimizerTest, ThreadsDoNotMatter) {
+  const Shape shape = {310, 190};  // Large enough for several threads, and no multiple of a vector.
+  std::vector<Tensor> results;
+  for (const int threads : {1, 2, 3}) {
+    const ScopedNumThreads scope(threads);
+    std::vector<NamedTensor> parameters = {{"a", RandomF32(shape, {.seed = 1})}};
+    const auto optimizer = Make(parameters);
+    for (uint64_t step = 0; step < 2; ++step) {
+      SetGrads(parameters, step);
+      optimizer->Step();
+    }
+    results.push_back(parameters[0].tensor);
+  }
+  ExpectBitEqual(results[1], results[0]);
+  ExpectBitEqual(results[2], results[0]);
 }
 
 TEST_P(EveryOptimizerTest, GradientsAreReadOnly) {
@@ -202,6 +221,11 @@ INSTANTIATE_TEST_SUITE_P(
                            [](std::vector<ParameterGroup> groups) {
                              return std::make_unique<Sgd>(std::move(groups), SgdOptions{.lr = 0.1, .momentum = 0.9});
                            }},
+                      Kind{"SgdNesterov",
+                           [](std::vector<ParameterGroup> groups) {
+                             return std::make_unique<Sgd>(std::move(groups),
+                                                          SgdOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
+                           }},
                       Kind{"AdamW",
                            [](std::vector<ParameterGroup> groups) {
                              return std::make_unique<AdamW>(std::move(groups), AdamWOptions{.lr = 0.1});
@@ -212,7 +236,7 @@ INSTANTIATE_TEST_SUITE_P(
                            },
                            {5, 1}},
                       Kind{"List", MuonAndAdamW}),
-    [](const auto& param_info) { return param_info.param.name; });
+    test::ByName());
 
 void Set(std::vector<NamedTensor>& state, const std::string& name, const Tensor& tensor) {
   std::erase_if(state, [&](const NamedTensor& named) { return named.name == name; });

@@ -12,12 +12,9 @@
 namespace twofour::optim {
 namespace {
 
-using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::F32;
 using test::Fixture;
-using test::RandomF32;
-using test::ScopedNumThreads;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -66,23 +63,6 @@ TEST(SgdTest, TheRateCanBeSetBetweenSteps) {
   parameter.set_grad(F32({2}, {1}));
   sgd.Step();
   EXPECT_EQ(parameter.data<float>()[0], 0.5f);
-}
-
-TEST(SgdTest, ThreadsDoNotMatter) {
-  const Tensor start = RandomF32({100000}, {.seed = 1}), grad = RandomF32({100000}, {.seed = 2});
-  std::vector<Tensor> results;
-  for (int threads : {1, 2, 3}) {
-    const ScopedNumThreads scope(threads);
-    Tensor parameter = start.Clone();
-    Sgd sgd({parameter}, {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01});
-    for (int step = 0; step < 2; ++step) {
-      parameter.set_grad(grad.Clone());
-      sgd.Step();
-    }
-    results.push_back(parameter);
-  }
-  ExpectBitEqual(results[1], results[0]);
-  ExpectBitEqual(results[2], results[0]);
 }
 
 TEST(SgdTest, BadOptionsAreErrors) {

@@ -8,6 +8,7 @@
 
 #include "twofour/core/error.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/gradient_checker.h"
 #include "tests/support/tensors.h"
 
@@ -61,7 +62,7 @@ TEST_P(ActivationTest, Errors) {
 INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
                          ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu},
                                            Case{"SoftCap", [](const Tensor& x) { return SoftCap(x, 1.5); }}),
-                         [](const auto& test) { return test.param.name; });
+                         test::ByName());
 
 TEST(ReluTest, Values) {
   ExpectBitEqual(Relu(F32({-1, 0, 2, -kInf, kInf}, {5})), F32({0, 0, 2, 0, kInf}, {5}));

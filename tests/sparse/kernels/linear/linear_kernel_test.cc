@@ -17,6 +17,7 @@
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
@@ -235,7 +236,7 @@ TEST_P(LinearKernelTest, CanBeForced) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, LinearKernelTest, ::testing::ValuesIn(LinearKernels().begin(), LinearKernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param.name); });
+                         test::ByName());
 
 TEST(LinearKernelsTest, TheGreedyMasksOfTheseTestsHoldTilesOfSeven) {
   const Mask mask = FindMask(RandomF32({64, 64}, {.seed = 1, .stream = 64 * 1000 + 64}), MaskMethod::kGreedy);

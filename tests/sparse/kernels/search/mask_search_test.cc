@@ -14,6 +14,7 @@
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
@@ -235,8 +236,7 @@ TEST_P(MaskSearchKernelTest, CanBeForced) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, MaskSearchKernelTest,
-                         ::testing::ValuesIn(MaskSearchKernels().begin(), MaskSearchKernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param.name); });
+                         ::testing::ValuesIn(MaskSearchKernels().begin(), MaskSearchKernels().end()), test::ByName());
 
 TEST(MaskSearchKernelsTest, NamesDifferAndBothAlgorithmsHaveAReference) {
   std::vector<std::string_view> names;

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -13,6 +12,7 @@
 #include "twofour/train/program/config/text_message.h"
 
 #include "sweep.pb.h"
+#include "tests/support/case_tables.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
@@ -25,16 +25,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using std::string_view_literals::operator""sv;
 
-struct Slip {
-  std::string_view text;
-  std::string message;
-  friend void PrintTo(const Slip& slip, std::ostream* out) { *out << slip.text; }
-};
+using Slip = test::RefusedText;
 
 class SlipTest : public ::testing::TestWithParam<Slip> {};
 
 TEST_P(SlipTest, IsToldInOneLine) {
-  EXPECT_ERROR(ParseTextConfig(std::string(GetParam().text), "c"), ErrorKind::kInvalidInput, "c:" + GetParam().message);
+  EXPECT_ERROR(ParseTextConfig(GetParam().text, "c"), ErrorKind::kInvalidInput, "c:" + GetParam().message);
 }
 
 INSTANTIATE_TEST_SUITE_P(

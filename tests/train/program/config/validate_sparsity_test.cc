@@ -1,13 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ostream>
 #include <string>
 
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/expect_error.h"
 
 namespace twofour::train {
@@ -45,15 +45,12 @@ INSTANTIATE_TEST_SUITE_P(
         "stages { begin { step: 50 } } freeze { fraction: 0.5 }",
         "masked_decay { lambda: 2e-4 place: MOMENTS } freeze { step: 5 }"));
 
-struct BadSparsity {
-  std::string sparsity, message;
-  friend void PrintTo(const BadSparsity& bad, std::ostream* out) { *out << bad.sparsity; }
-};
+using BadSparsity = test::RefusedText;
 
 class BadSparsityTest : public ::testing::TestWithParam<BadSparsity> {};
 
 TEST_P(BadSparsityTest, IsRejectedWithOneLine) {
-  EXPECT_ERROR(ValidateConfig(WithSparsity(GetParam().sparsity)), ErrorKind::kInvalidInput,
+  EXPECT_ERROR(ValidateConfig(WithSparsity(GetParam().text)), ErrorKind::kInvalidInput,
                "config: sparsity." + GetParam().message);
 }
 

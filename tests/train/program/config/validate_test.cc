@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <ostream>
 
 #include "twofour/train/program/config/overrides.h"
 #include "twofour/train/program/config/text_config.h"
 
+#include "tests/support/case_tables.h"
 #include "tests/support/expect_error.h"
 
 namespace twofour::train {
@@ -87,16 +87,14 @@ TEST(ValidateConfigTest, TokensPerStepAreWholeMicroBatches) {
                ErrorKind::kInvalidInput, HasSubstr("config: training.accumulate_steps: 2, expected 1"));
 }
 
-struct Case {
-  std::string override_text, path;
-  friend void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.override_text; }
-};
+/// Assignments, and how their messages begin.
+using Case = test::RefusedText;
 
 class BadValueTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(BadValueTest, IsRejectedUnderItsPath) {
-  EXPECT_ERROR(ValidateConfig(With({GetParam().override_text})), ErrorKind::kInvalidInput,
-               HasSubstr("config: " + GetParam().path));
+  EXPECT_ERROR(ValidateConfig(With({GetParam().text})), ErrorKind::kInvalidInput,
+               HasSubstr("config: " + GetParam().message));
 }
 
 INSTANTIATE_TEST_SUITE_P(
