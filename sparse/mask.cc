@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 
@@ -19,14 +19,6 @@ void RequireShape(std::string_view function, std::string_view what, const Tensor
     throw Error(fmt::format("{}: a {} of shape {} and a mask of shape [{}, {}], expected equal shapes", function, what,
                             ToString(tensor.shape()), mask.rows(), mask.cols()));
   }
-}
-
-/// Calls body(tile_row) for each row of tiles, on any thread.
-template <typename Body>
-void ForEachTileRow(const Mask& mask, Body body) {
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t tile_row = begin; tile_row < end; ++tile_row) body(tile_row);
-  });
 }
 
 }  // namespace
@@ -85,7 +77,7 @@ MaskFormat Mask::format() const {
 Tensor Mask::ToTensor() const {
   Tensor kept = Tensor::Empty({rows_, cols_}, DType::kBool);
   auto* out = reinterpret_cast<uint8_t*>(kept.mutable_data<bool>());  // Bytes of 0 and 1.
-  ForEachTileRow(*this, [&](int64_t tile_row) {
+  ForEachTileRow(view(), [&](int64_t tile_row) {
     ExpandTiles(tiles() + tile_row * tile_cols(), cols_, out + tile_row * kTileSize * cols_);
   });
   return kept;
@@ -99,7 +91,7 @@ Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name) {
   const MaskSearchKernel& kernel = ChooseMaskSearchKernel(method);
   const float* w = scores.data<float>();
   std::atomic<bool> finite = true;
-  ForEachTileRow(mask, [&](int64_t tile_row) {
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
     const float* rows = w + tile_row * kTileSize * mask.cols();
     if (!kernel.search(rows, mask.cols(), mask.tiles() + tile_row * mask.tile_cols())) finite = false;
   });
@@ -126,7 +118,7 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
   const float* w = weight.data<float>();
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
-  ForEachTileRow(mask, [&](int64_t tile_row) {
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
     const int64_t at = tile_row * kTileSize * mask.cols();
     AddDroppedOfTiles(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), by, w + at, out + at);
   });
@@ -136,7 +128,7 @@ double RetainedL1(const Tensor& weight, const Mask& mask) {
   RequireShape("RetainedL1", "weight", weight, mask);
   const float* w = weight.data<float>();
   std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
-  ForEachTileRow(mask, [&](int64_t tile_row) {
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
     of_row[tile_row] =
         SumMagnitudes(mask.tiles() + tile_row * mask.tile_cols(), mask.cols(), w + tile_row * kTileSize * mask.cols());
   });

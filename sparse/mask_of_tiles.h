@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "twofour/core/parallel.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
@@ -18,13 +18,14 @@ Mask MaskOfTiles(const Tensor& weight, std::string_view name, const Choose& choo
   Mask mask(weight.dim(0), weight.dim(1));
   RequireFinite(weight, name);
   const float* w = weight.data<float>();
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t number = begin * mask.tile_cols(); number < end * mask.tile_cols(); ++number) {
-      const int64_t row = number / mask.tile_cols() * kTileSize, col = number % mask.tile_cols() * kTileSize;
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    for (int64_t tile_col = 0; tile_col < mask.tile_cols(); ++tile_col) {
+      const float* const tile = w + (tile_row * mask.cols() + tile_col) * kTileSize;
       TileMagnitudes elements;
       for (int i = 0; i < kTileSize * kTileSize; ++i) {
-        elements[static_cast<size_t>(i)] = w[(row + i / kTileSize) * mask.cols() + col + i % kTileSize];
+        elements[static_cast<size_t>(i)] = tile[i / kTileSize * mask.cols() + i % kTileSize];
       }
+      const int64_t number = tile_row * mask.tile_cols() + tile_col;
       mask.tiles()[number] = choose(number, elements);
     }
   });

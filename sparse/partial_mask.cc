@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
 
 namespace twofour::sparse {
@@ -22,13 +22,11 @@ using Turn = std::pair<Rank, int64_t>;
 
 std::vector<Turn<double>> ByLoss(const float* weight, const Mask& mask) {
   std::vector<Turn<double>> turns(static_cast<size_t>(mask.tile_rows() * mask.tile_cols()));
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
     std::vector<double> losses(static_cast<size_t>(mask.tile_cols()));
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t first = row * mask.tile_cols();
-      SumDroppedMagnitudes(mask.tiles() + first, mask.cols(), weight + row * kTileSize * mask.cols(), losses.data());
-      for (int64_t col = 0; col < mask.tile_cols(); ++col) turns[first + col] = {losses[col], first + col};
-    }
+    const int64_t first = tile_row * mask.tile_cols();
+    SumDroppedMagnitudes(mask.tiles() + first, mask.cols(), weight + tile_row * kTileSize * mask.cols(), losses.data());
+    for (int64_t col = 0; col < mask.tile_cols(); ++col) turns[first + col] = {losses[col], first + col};
   });
   return turns;
 }

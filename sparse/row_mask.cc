@@ -6,8 +6,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
-#include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/row_groups.h"
 
 namespace twofour::sparse {
@@ -37,13 +37,10 @@ Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_vi
   Mask mask(weight.dim(0), weight.dim(1));
   const float* w = weight.data<float>();
   std::atomic<bool> finite = true;
-  // A row of tiles at a time: no two threads write to one tile.
-  ParallelFor(mask.tile_rows(), RowGrain(mask.cols() * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* const rows = w + row * kTileSize * mask.cols();
-      if (!kernels::loops::AllFinite(kTileSize * mask.cols(), rows)) finite = false;
-      KeepLargestOfGroups(rows, mask.cols(), pattern.keep, pattern.of, mask.tiles() + row * mask.tile_cols());
-    }
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    const float* const rows = w + tile_row * kTileSize * mask.cols();
+    if (!kernels::loops::AllFinite(kTileSize * mask.cols(), rows)) finite = false;
+    KeepLargestOfGroups(rows, mask.cols(), pattern.keep, pattern.of, mask.tiles() + tile_row * mask.tile_cols());
   });
   if (!finite) RequireFinite(weight, name);
   return mask;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/row_groups.h"
 
 namespace twofour::sparse {
@@ -20,11 +20,9 @@ Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask
   const float* w = weight.data<float>();
   Tensor result = Tensor::Empty(weight.shape());
   float* out = result.mutable_data<float>();
-  ParallelFor(mask.tile_rows(), RowGrain(cols * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = row * kTileSize * cols;
-      ShrinkKeptOfGroups(mask.tiles() + row * mask.tile_cols(), cols, pattern.of, w + at, out + at);
-    }
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    const int64_t at = tile_row * kTileSize * cols;
+    ShrinkKeptOfGroups(mask.tiles() + tile_row * mask.tile_cols(), cols, pattern.of, w + at, out + at);
   });
   return result;
 }

@@ -1,6 +1,5 @@
 // Attention in blocks of scores that stay in the second-level cache, after Dao, "FlashAttention-2: Faster Attention
 // with Better Parallelism and Work Partitioning", 2023.
-#include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <hwy/cache_control.h>
@@ -14,6 +13,7 @@
 #include "twofour/core/kernels/attention/attention_loops.h"
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"

@@ -1,10 +1,10 @@
-#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/attention/attention_loops.h"
 
 #undef HWY_TARGET_INCLUDE

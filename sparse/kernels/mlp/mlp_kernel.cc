@@ -1,4 +1,3 @@
-#include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
@@ -8,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "twofour/core/parallel.h"
+#include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -249,11 +249,9 @@ void ApplyTiles(const TileMask* tiles, int64_t cols, const float* weight, float*
 }
 
 void ApplyMask(const float* weight, const MaskView& mask, float* masked) {
-  const int64_t elements = mask.cols * kTileSize;  // Of a row of tiles.
-  ParallelFor(mask.tile_rows(), RowGrain(elements), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      ApplyTiles(mask.tiles + row * mask.tile_cols(), mask.cols, weight + row * elements, masked + row * elements);
-    }
+  ForEachTileRow(mask, [&](int64_t tile_row) {
+    const int64_t at = tile_row * kTileSize * mask.cols;
+    ApplyTiles(mask.tiles + tile_row * mask.tile_cols(), mask.cols, weight + at, masked + at);
   });
 }
 
