@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/attention/attention.h"
 #include "twofour/core/kernels/attention/attention_loops.h"
@@ -16,7 +17,6 @@
 #include "twofour/core/kernels/elements/reduce_loops_f64.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 
 namespace twofour::kernels {
 namespace loops {
@@ -62,17 +62,6 @@ namespace {
 constexpr int64_t kLeastWork = 64 * 64 * 64;
 /// The backward pass is cut into at least so many units, where there are as many blocks of keys.
 constexpr int64_t kGradUnits = 16;
-
-/// Memory of one thread.
-template <typename T>
-class Buffer {
- public:
-  explicit Buffer(int64_t count) : storage_(static_cast<size_t>(count) * sizeof(T)) {}
-  T* data() { return reinterpret_cast<T*>(storage_.data()); }
-
- private:
-  Storage storage_;
-};
 
 /// Some rows of a matrix.
 template <typename T>
@@ -132,7 +121,7 @@ struct ForwardBuffers {
   explicit ForwardBuffers(int64_t head_size)
       : scores(kAttentionQueries * kAttentionKeys), result(kAttentionQueries * head_size) {}
 
-  Buffer<T> scores, result;
+  AlignedBuffer<T> scores, result;
   T highest[kAttentionQueries], sum[kAttentionQueries];
 };
 
@@ -193,7 +182,7 @@ struct QueryHead {
 
 template <typename T>
 struct GradBuffers {
-  Buffer<T> probabilities{kAttentionGradQueries * kAttentionGradKeys},
+  AlignedBuffer<T> probabilities{kAttentionGradQueries * kAttentionGradKeys},
       grads{kAttentionGradQueries * kAttentionGradKeys};
 };
 
@@ -283,14 +272,14 @@ void CausalAttentionGrad(const AttentionProblem& problem, const T* q, const T* k
                          const T* log_sums, const T* dout, T* dq, T* dk, T* dv) {
   const Layout p(problem);
   const int64_t q_size = p.batch * p.queries * p.heads * p.head_size;
-  Buffer<T> mean_grads(p.batch * p.heads * p.queries);
+  AlignedBuffer<T> mean_grads(p.batch * p.heads * p.queries);
   MeanGrads(p, out, dout, mean_grads.data());
   // A unit of work is every `parts`-th block of keys of one head: nobody else writes their gradients, and each part has
   // a dq of its own. More parts than one only where there are few heads, whatever the number of threads.
   const int64_t key_heads = p.batch * p.kv_heads, blocks = CeilDiv(p.keys, kAttentionGradKeys);
   const int64_t parts =
       std::clamp<int64_t>(CeilDiv(kGradUnits, std::max<int64_t>(key_heads, 1)), 1, std::max<int64_t>(blocks, 1));
-  Buffer<T> other_dq(dq == nullptr ? 0 : (parts - 1) * q_size);
+  AlignedBuffer<T> other_dq(dq == nullptr ? 0 : (parts - 1) * q_size);
   const int64_t work = p.group() * p.queries * std::min(p.window, p.keys) * p.head_size / parts;
   ParallelFor(key_heads * parts, CeilDiv(kLeastWork, std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
     GradBuffers<T> buffers;

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <span>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "twofour/core/kernels/gemm/float_gemm.cc"
@@ -53,17 +53,15 @@ void MultiplyPacked(const GemmProblem<float>& p, int64_t top, int64_t bottom, in
   }
 }
 
-float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
-
 /// Kept by each thread: to ask the system for fresh pages takes longer than a small product.
 float* SpaceForA() {
-  thread_local Storage space(kBlockRows * kPitch * sizeof(float));
-  return Floats(space);
+  thread_local AlignedBuffer<float> space(kBlockRows * kPitch);
+  return space.data();
 }
 
 float* SpaceForHotB() {
-  thread_local Storage space(kHotB * sizeof(float));
-  return Floats(space);
+  thread_local AlignedBuffer<float> space(kHotB);
+  return space.data();
 }
 
 /// One block of rows: each thread packs the panels of B that it multiplies.
@@ -132,8 +130,8 @@ void RunPacked(const GemmProblem<float>& p) {
     return;
   }
   const int64_t most = std::min(std::max(kSharedB / (p.k * kPanel), kPanelsOfAGroup), panels);
-  Storage packed(most * kPanel * p.k * sizeof(float));
-  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, Floats(packed)); });
+  AlignedBuffer<float> packed(most * kPanel * p.k);
+  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, packed.data()); });
 }
 
 void Run(const GemmProblem<float>& p) {

@@ -14,9 +14,9 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -30,11 +30,9 @@ inline constexpr int64_t kMostRows = 256;
 /// Kept by each thread: to ask the system for fresh pages takes longer than a small product.
 template <int64_t kFloats, int kWhich>
 float* Space() {
-  thread_local Storage space(kFloats * sizeof(float));
-  return reinterpret_cast<float*>(space.data());
+  thread_local AlignedBuffer<float> space(kFloats);
+  return space.data();
 }
-
-inline float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
 
 /// Calls f(begin, end) for the fewest parts of [0, count), a multiple of 4, of at most `most`, another, as equal as
 /// can be in multiples of 4.

@@ -14,11 +14,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/float_gemm_few_rows-inl.h"
 #include "twofour/core/kernels/gemm/float_gemm_pack-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"
@@ -163,10 +163,10 @@ inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const 
     return ParallelFor(w.rows() / kTileSize, CeilDiv(grain_rows, kTileSize),
                        [&](int64_t begin, int64_t end) { ForwardByDots(w, begin, end, batch, x, epilogue, out); });
   }
-  Storage panels(RoundUp(batch, kPanel) * w.cols() * sizeof(float));
-  PackRows(batch, w.cols(), x, Floats(panels));
+  AlignedBuffer<float> panels(RoundUp(batch, kPanel) * w.cols());
+  PackRows(batch, w.cols(), x, panels.data());
   ParallelFor(CeilDiv(w.rows(), kTileRowsOut), CeilDiv(grain_rows, kTileRowsOut), [&](int64_t begin, int64_t end) {
-    ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, Floats(panels), epilogue,
+    ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, panels.data(), epilogue,
                    out);
   });
 }

@@ -16,7 +16,6 @@
 
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/mlp/mlp_kernel.h"
 
@@ -23,8 +23,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
-
-float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
 
 /// Calls call(vectors, panel, first, last) for every piece of work on a product with panels.
 template <typename Call>
@@ -77,11 +75,11 @@ void Hidden(const PackedWeight& packed, const float* x, const float* bias, Panel
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    Storage block(kBlockCols * kPanel * sizeof(float));
+    AlignedBuffer<float> block(kBlockCols * kPanel);
     ForEachPiece(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(x + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, Floats(block));
-        return Floats(block);
+        PackPanel(x + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, block.data());
+        return block.data();
       };
       HiddenSink sink(hidden, panel, bias);
       RunPanel<decltype(vectors)::value>(m, first, last, source, hidden.values(panel) + first * 4 * kPanel, sink);
@@ -94,13 +92,13 @@ void Product(const PackedWeight& packed, const PanelMatrix& activations, const f
   const PanelWork work(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    Storage sums(work.strips * 4 * kPanel * sizeof(float));
+    AlignedBuffer<float> sums(work.strips * 4 * kPanel);
     ForEachPiece(m, work, begin, end, activations.batch(),
                  [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
                    const auto source = [&](int64_t col, int64_t) { return activations.values(panel) + col * kPanel; };
                    RowMajorSink sink({.bias = bias}, activations.rows(panel), first, last,
                                      out + panel * kPanel * m.rows(), m.rows(), stream);
-                   RunPanel<decltype(vectors)::value>(m, first, last, source, Floats(sums), sink);
+                   RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink);
                  });
     if (stream) hwy::FlushStream();
   });
@@ -136,14 +134,14 @@ void HiddenGrad(const PackedWeight& packed, const float* dy, PanelMatrix& hidden
   const PanelWork work(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    Storage block(kBlockCols * kPanel * sizeof(float)), sums(work.strips * 4 * kPanel * sizeof(float));
+    AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
     ForEachPiece(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(dy + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, Floats(block));
-        return Floats(block);
+        PackPanel(dy + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, block.data());
+        return block.data();
       };
       HiddenGradSink sink(hidden.values(panel), panel_sums.data() + panel * hidden.features());
-      RunPanel<decltype(vectors)::value>(m, first, last, source, Floats(sums), sink);
+      RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink);
     });
   });
   for (int64_t j = 0; j < hidden.features(); ++j) {
@@ -235,27 +233,27 @@ void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, i
   const int64_t ranges = CeilDiv(lists.rows(), rows_at_once);
   const int64_t work = rows_at_once * lists.cols() * kListPanel;  // Of an item, were there no zeros.
   ParallelFor(panels * ranges, 1 + (int64_t{1} << 21) / (work + 1), [&](int64_t begin, int64_t end) {
-    Storage columns(lists.cols() * kListPanel * sizeof(float)), sums(rows_at_once * kListPanel * sizeof(float));
+    AlignedBuffer<float> columns(lists.cols() * kListPanel), sums(rows_at_once * kListPanel);
     int64_t packed = -1;
     for (int64_t item = begin; item < end; ++item) {
       const int64_t panel = item / ranges, first = panel * kListPanel, cols = std::min(kListPanel, n - first);
-      if (panel != packed) PackColumns(matrix, lists.cols(), n, first, Floats(columns));
+      if (panel != packed) PackColumns(matrix, lists.cols(), n, first, columns.data());
       packed = panel;
       const int64_t begin_row = item % ranges * rows_at_once,
                     end_row = std::min(begin_row + rows_at_once, lists.rows());
-      if (lists.blocks() == 0) std::fill_n(Floats(sums), rows_at_once * kListPanel, 0.0f);
+      if (lists.blocks() == 0) std::fill_n(sums.data(), rows_at_once * kListPanel, 0.0f);
       for (int64_t block = 0; block < lists.blocks(); ++block) {
-        const float* const dense = Floats(columns) + block * lists.block_cols() * kListPanel;
+        const float* const dense = columns.data() + block * lists.block_cols() * kListPanel;
         for (int64_t row = begin_row; row < end_row; row += 2) {
-          RunPair(lists, block, row / 2, dense, Floats(sums) + (row - begin_row) * kListPanel);
+          RunPair(lists, block, row / 2, dense, sums.data() + (row - begin_row) * kListPanel);
         }
       }
       for (int64_t row = begin_row; row < end_row && out_transposed; row += kGroup) {
-        UnpackGroup<kListPanel>(Floats(sums) + (row - begin_row) * kListPanel, std::min(kGroup, end_row - row), cols,
+        UnpackGroup<kListPanel>(sums.data() + (row - begin_row) * kListPanel, std::min(kGroup, end_row - row), cols,
                                 out + first * lists.rows() + row, lists.rows(), false);
       }
       for (int64_t row = begin_row; row < end_row && !out_transposed; ++row) {
-        const float* const from = Floats(sums) + (row - begin_row) * kListPanel;
+        const float* const from = sums.data() + (row - begin_row) * kListPanel;
         float* const to = out + row * n + first;
         if (bias == nullptr) {
           std::copy_n(from, cols, to);

@@ -8,8 +8,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_kernels.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 
@@ -30,8 +30,8 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
   const PanelWork work(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    Storage block(kBlockCols * kPanel * sizeof(float)), sums(work.strips * 4 * kPanel * sizeof(float));
-    float* const x = reinterpret_cast<float*>(block.data());
+    AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
+    float* const x = block.data();
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
       const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
@@ -41,9 +41,8 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
         PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
         return x;
       };
-      WithVectors(rows, [&](auto vectors) {
-        RunPanel<decltype(vectors)::value>(m, first, last, source, reinterpret_cast<float*>(sums.data()), sink);
-      });
+      WithVectors(rows,
+                  [&](auto vectors) { RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink); });
     }
     if (stream) hwy::FlushStream();
   });

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
-#include "twofour/core/storage.h"
 
 namespace twofour::sparse {
 
@@ -18,8 +18,8 @@ class PanelMatrix {
       : batch_(batch),
         features_(features),
         panel_(panel),
-        values_(static_cast<size_t>(panels() * features * panel) * sizeof(float)),
-        nonzero_(static_cast<size_t>(panels() * features) * sizeof(uint64_t)) {}
+        values_(panels() * features * panel),
+        nonzero_(panels() * features) {}
 
   int64_t batch() const { return batch_; }
   int64_t features() const { return features_; }
@@ -31,15 +31,11 @@ class PanelMatrix {
   uint64_t valid_bits(int64_t p) const { return rows(p) == 64 ? ~uint64_t{0} : (uint64_t{1} << rows(p)) - 1; }
 
   /// [features, panel]
-  float* values(int64_t p) { return reinterpret_cast<float*>(values_.data()) + p * features_ * panel_; }
-  const float* values(int64_t p) const {
-    return reinterpret_cast<const float*>(values_.data()) + p * features_ * panel_;
-  }
+  float* values(int64_t p) { return values_.data() + p * features_ * panel_; }
+  const float* values(int64_t p) const { return values_.data() + p * features_ * panel_; }
   /// [features]
-  uint64_t* nonzero(int64_t p) { return reinterpret_cast<uint64_t*>(nonzero_.data()) + p * features_; }
-  const uint64_t* nonzero(int64_t p) const {
-    return reinterpret_cast<const uint64_t*>(nonzero_.data()) + p * features_;
-  }
+  uint64_t* nonzero(int64_t p) { return nonzero_.data() + p * features_; }
+  const uint64_t* nonzero(int64_t p) const { return nonzero_.data() + p * features_; }
 
   /// Share of elements that are not zero; 1 for an empty matrix.
   double Density() const;
@@ -48,7 +44,8 @@ class PanelMatrix {
 
  private:
   int64_t batch_, features_, panel_;
-  Storage values_, nonzero_;
+  AlignedBuffer<float> values_;
+  AlignedBuffer<uint64_t> nonzero_;
 };
 
 }  // namespace twofour::sparse
