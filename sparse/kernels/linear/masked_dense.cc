@@ -1,5 +1,5 @@
-// The masked weight, zeros included, through the dense library: what sparse kernels must beat, and the fallback where
-// they do not.
+// Multiplies with the masked weight, zeros included, by the dense product. Sparse kernels must be faster than this. It
+// is also the fallback where they are not.
 #include <algorithm>
 
 #include "twofour/core/aligned_buffer.h"

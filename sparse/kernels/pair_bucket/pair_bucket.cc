@@ -1,4 +1,4 @@
-// Products with a PairBucketStream, row-major matrices in and out.
+// Products of row-major matrices with a PairBucketStream.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
@@ -60,10 +60,10 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-/// Below so many batch rows packing costs more than it saves, as measured in whole training steps of MLPs on Zen 5:
-/// about as long as 30 rows of the dense product on AVX2, and AVX-512 multiplies twice as fast but packs as fast.
-/// Larger weights and what is packed of them no longer stay in the second-level cache, and take longer for each
-/// element.
+/// With fewer batch rows than this, packing costs more than it saves, as measured in whole training steps of MLPs on
+/// Zen 5. Packing takes about as long as 30 rows of the dense product on AVX2. AVX-512 multiplies twice as fast, but
+/// packs no faster. Larger weights and their packed forms no longer stay in the second-level cache, and take longer for
+/// each element.
 int64_t FewestRows(const LinearProblem& problem) {
   constexpr int64_t kSmall = 256 * 1024, kMedium = 512 * 2048;
   constexpr bool kWide = HWY_TARGET == HWY_AVX3;
