@@ -34,7 +34,7 @@ struct Seen {
   int64_t BehindLastVector() const { return RoundUp(end, kF32Lanes); }
   bool CutsVectors() const { return begin % kF32Lanes != 0 || end % kF32Lanes != 0; }
 
-  /// v, with `other` in the lanes whose columns are not seen, where lane 0 is column i.
+  /// v, with `other` in the lanes whose columns are not seen. Lane 0 is column i.
   HWY_INLINE VF32 Select(int64_t i, VF32 v, VF32 other) const {
     const hn::RebindToSigned<F32> d;
     const auto column = hn::Iota(d, static_cast<int32_t>(i));
@@ -60,7 +60,7 @@ float HighestScore(Seen seen, VF32 scale, float highest_so_far, const float* row
   return hn::GetLane(hn::MaxOfLanes(F32(), highest));
 }
 
-/// Exponentials in place, and their sum.
+/// Replaces the scores by exponentials and returns their sum.
 template <bool kCutsVectors>
 float Exponentials(Seen seen, VF32 scale, float shift, float* row) {
   const ShiftedExp exponential{hn::Set(F32(), shift)};
@@ -89,7 +89,7 @@ void OnlineSoftmaxLoop(const loops::ScoreBlock& block, float scale, float* score
     const bool cuts = seen.CutsVectors();
     const float top =
         cuts ? HighestScore<true>(seen, scales, highest[r], row) : HighestScore<false>(seen, scales, highest[r], row);
-    const float shift = top == kNothing ? 0.0f : top;  // -inf - -inf would make weights of 0 NaNs.
+    const float shift = top == kNothing ? 0.0f : top;  // -inf - -inf would be NaN where weights are 0.
     const float added =
         cuts ? Exponentials<true>(seen, scales, shift, row) : Exponentials<false>(seen, scales, shift, row);
     seen.ClearTheRest(block.cols, row);

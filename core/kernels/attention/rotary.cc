@@ -10,7 +10,8 @@
 namespace twofour::kernels {
 namespace loops {
 
-// In double, plainly. static, not in an unnamed namespace: an overload of the f32 loop.
+// The overload for double, as a plain loop. It is static and not in an unnamed namespace, because it overloads the f32
+// loop.
 static void Rotate(int64_t half, const double* cosines, const double* sines, const double* x, double* y) {
   for (int64_t i = 0; i < half; ++i) {
     y[i] = x[i] * cosines[i] + x[half + i] * sines[i];
@@ -28,7 +29,7 @@ void Rotary(const RotaryProblem& p, const T* x, T* y) {
     frequencies[static_cast<size_t>(i)] =
         std::pow(p.base, -2.0 * static_cast<double>(i) / static_cast<double>(p.head_size));
   }
-  // By positions, so that each one's sines and cosines are taken once for all sequences.
+  // Threads divide the positions, so that the sines and cosines of a position are computed once for all sequences.
   ParallelFor(p.positions, RowGrain(p.batch * row), [&](int64_t begin, int64_t end) {
     std::vector<T> cosines(static_cast<size_t>(half)), sines = cosines;
     for (int64_t t = begin; t < end; ++t) {

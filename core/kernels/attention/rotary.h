@@ -8,11 +8,11 @@ struct RotaryProblem {
   int64_t batch = 0, positions = 0, heads = 0, head_size = 0;
   double base = 0;
   int64_t first_position = 0;
-  bool back = false;  ///< By the negative angles: the inverse, and the gradient.
+  bool back = false;  ///< Turns by the negative angles, which is the inverse and gives the gradient.
 };
 
-/// The rotation of ops/rotary.h from x to y, both [batch, positions, heads, head_size]; T is float or double. Angles,
-/// sines and cosines are taken in double.
+/// The rotation of ops/rotary.h from x to y, both [batch, positions, heads, head_size]. T is float or double. Angles,
+/// sines and cosines are computed in double.
 template <typename T>
 void Rotary(const RotaryProblem& problem, const T* x, T* y);
 

@@ -4,7 +4,7 @@
 
 namespace twofour::kernels::loops {
 
-/// Turns the pairs (x[i], x[half + i]), i in [0, half), on the calling thread. Products and sums are never fused: all
+/// Turns the pairs (x[i], x[half + i]), i in [0, half), on the calling thread. Products and sums are not fused, so all
 /// instruction sets give the same bits.
 void Rotate(int64_t half, const float* cosines, const float* sines, const float* x, float* y);
 

@@ -9,7 +9,8 @@
 namespace twofour::kernels {
 namespace loops {
 
-// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+// The overloads for double, as plain loops. They are static and not in an unnamed namespace, because they overload the
+// f32 loops.
 
 static double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 
@@ -53,7 +54,7 @@ static void SwiGluGrad(int64_t n, const double* gate, const double* up, const do
 
 namespace {
 
-/// Elements that are worth a thread.
+/// A thread should get at least this many elements.
 constexpr int64_t kGrain = kElementwiseGrain / 4;
 
 }  // namespace

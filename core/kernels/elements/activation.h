@@ -4,10 +4,11 @@
 
 namespace twofour::kernels {
 
-// Activations made of exponentials, over n contiguous elements, threaded; T is float or double. Outputs may be the same
-// array as an input, and must not overlap it otherwise. A NaN stays a NaN. (Relu and its square: elementwise.h.)
+// Activations that use exponentials, over n contiguous elements, on all threads. T is float or double. An output may be
+// the same array as an input, but must not overlap one in any other way. A NaN stays a NaN. Relu and its square are in
+// elementwise.h.
 
-/// out = x Phi(x) with the normal distribution's Phi (no tanh approximation)
+/// out = x Phi(x), where Phi is the normal distribution function itself and not its tanh approximation
 template <typename T>
 void Gelu(int64_t n, const T* x, T* out);
 template <typename T>
@@ -16,7 +17,7 @@ void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
 /// y = cap * tanh(x / cap)
 template <typename T>
 void SoftCap(int64_t n, T cap, const T* x, T* y);
-/// dx = (1 - (y / cap)^2) dy from the cap's output y
+/// dx = (1 - (y / cap)^2) dy, where y is the output of SoftCap
 template <typename T>
 void SoftCapGrad(int64_t n, T cap, const T* y, const T* dy, T* dx);
 

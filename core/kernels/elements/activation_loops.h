@@ -4,8 +4,9 @@
 
 namespace twofour::kernels::loops {
 
-// The loops of activation.h over f32, on the calling thread. Within a few ulp of the exact values; a NaN's is a NaN.
-// Their bits depend on the instruction set, as they use fused multiply-adds where there are any.
+// The loops of activation.h over f32, on the calling thread. Results are within a few ulp of the exact values, and a
+// NaN gives a NaN. The bits depend on the instruction set, because the loops use fused multiply-adds where there are
+// any.
 
 void Gelu(int64_t n, const float* x, float* out);
 void GeluGrad(int64_t n, const float* x, const float* dy, float* dx);

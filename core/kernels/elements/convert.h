@@ -7,7 +7,7 @@
 
 namespace twofour::kernels {
 
-/// Writes n elements of one dtype as elements of another, threaded, by the rules of Cast. `x` and `out` must not
+/// Writes n elements of one dtype as elements of another, by the rules of Cast, on all threads. `x` and `out` must not
 /// overlap.
 void Convert(int64_t n, DType from, const std::byte* x, DType to, std::byte* out);
 

@@ -7,7 +7,8 @@
 namespace twofour::kernels {
 namespace loops {
 
-// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+// The overloads for double, as plain loops. They are static and not in an unnamed namespace, because they overload the
+// f32 loops.
 
 /// Not std::max: a NaN must come out as a NaN, or a broken run would look healthy.
 static double Positive(double x) { return x < 0.0 ? 0.0 : x; }

@@ -4,8 +4,8 @@
 
 namespace twofour::kernels {
 
-// Elementwise loops over n contiguous elements, threaded; T is float or double. Outputs may be the
-// same array as an input, and must not overlap it otherwise.
+// Elementwise loops over n contiguous elements, on all threads. T is float or double. An output may be the same array
+// as an input, but must not overlap one in any other way.
 
 /// out = a + b
 template <typename T>

@@ -22,13 +22,13 @@ struct Product2 {
   HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Mul(a, b); }
 };
 
-/// y + factor * x in two roundings.
+/// y + factor * x, rounded after the product and again after the sum.
 struct ScaledSum {
   VF32 factor;
   HWY_INLINE VF32 operator()(VF32 y, VF32 x) const { return hn::Add(y, hn::Mul(factor, x)); }
 };
 
-/// max(x, 0) by a comparison that is false for a NaN, which so stays one.
+/// max(x, 0). The comparison is false for a NaN, so a NaN stays a NaN.
 struct Positive {
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(F32())), x); }
 };

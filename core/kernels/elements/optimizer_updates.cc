@@ -75,7 +75,7 @@ struct SgdRule {
     parameter = Moved(parameter, nesterov ? hn::Add(direction, hn::Mul(momentum, buffer)) : buffer);
   }
 
-  /// Without momentum.
+  /// The rule without momentum.
   HWY_INLINE VF32 operator()(VF32 grad, VF32 parameter) const { return Moved(parameter, Direction(grad, parameter)); }
 };
 

@@ -13,8 +13,8 @@
 namespace twofour::kernels {
 namespace {
 
-/// Adds up sum(begin, count) over blocks of fixed length that cover [0, n): each block by one thread, then the blocks'
-/// sums in order.
+/// Adds up sum(begin, count) over blocks of fixed length that cover [0, n). Any thread may sum a block. Then the sums
+/// of the blocks are added up in order.
 template <typename F>
 auto BlockedSum(int64_t n, F sum) {
   using R = decltype(sum(n, n));
@@ -56,7 +56,7 @@ int64_t CountNonZero(int64_t n, const T* x) {
 
 template <typename T>
 int64_t FindNonFinite(int64_t n, const T* x) {
-  // The position matters only when there is one.
+  // The position is searched for only if there is one.
   const int64_t bad_blocks =
       BlockedSum(n, [=](int64_t at, int64_t count) { return int64_t{loops::AllFinite(count, x + at) ? 0 : 1}; });
   if (bad_blocks == 0) return -1;

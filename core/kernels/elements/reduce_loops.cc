@@ -51,7 +51,7 @@ double SumOfSquaredDeviationsLoop(int64_t n, double center, const float* x) {
 }
 
 int64_t CountNonZeroLoop(int64_t n, const float* x) {
-  // Zeros are counted: the padding of the last vector, 1, is none.
+  // Counts the zeros, because the last vector is padded with ones.
   size_t zeros = 0;
   const VF32 zero = hn::Zero(F32());
   int64_t i = 0;

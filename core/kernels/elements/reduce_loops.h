@@ -4,9 +4,9 @@
 
 namespace twofour::kernels::loops {
 
-// The loops of reduce.h over f32, on the calling thread. A sum is that of kPartialSums sums in double, of which number
-// j takes the elements j, j + kPartialSums, ... in order; then the upper half of them is added to the lower half until
-// one is left. Nothing is fused, so all instruction sets give the same bits.
+// The loops of reduce.h over f32, on the calling thread. A sum consists of kPartialSums sums in double. Number j adds
+// up the elements j, j + kPartialSums, ... in order. Then the upper half of these sums is added to the lower half,
+// until one sum is left. Nothing is fused, so all instruction sets give the same bits.
 
 inline constexpr int64_t kPartialSums = 16;
 
@@ -20,8 +20,8 @@ double SumOfSquaredDeviations(int64_t n, double center, const float* x);
 int64_t CountNonZero(int64_t n, const float* x);
 bool AllFinite(int64_t n, const float* x);
 
-/// sums[c] += the sum over r of matrix[r * stride + c] for c in [0, cols): four rows at a time as (r0 + r1) + (r2 +
-/// r3), and what is left row by row.
+/// sums[c] += the sum over r of matrix[r * stride + c], for c in [0, cols). Four rows at a time are added as (r0 + r1)
+/// + (r2 + r3), and the remaining rows one by one.
 void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const float* matrix, double* sums);
 
 }  // namespace twofour::kernels::loops

@@ -1,5 +1,5 @@
-// Dense products in float. C is computed in tiles that fit into the registers; each element of C is summed over k in an
-// order that depends on k alone, so C may be cut among threads anywhere. Compiled once for each instruction set.
+// Dense products in float. C is computed in tiles that fit into the registers. Each element of C is summed over k in an
+// order that depends on k alone, so C may be divided among threads anywhere. Compiled once for each instruction set.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>
@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <span>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "twofour/core/kernels/gemm/float_gemm.cc"
@@ -25,19 +25,22 @@ namespace twofour::kernels::HWY_NAMESPACE {
 namespace {
 using namespace float_gemm;
 
-/// Rows of a packed block of A, which stays in the second-level cache.
+/// Rows of a packed block of A. The block stays in the second-level cache.
 constexpr int64_t kBlockRows = 256;
-/// Floats of packed B that stay in the second-level cache beside it while the rows of A, a tile of them, pass through
-/// the first-level cache. Several panels, so that rows of C are written as long runs.
+/// Floats of packed B that stay in the second-level cache beside the block of A, while tiles of rows of A pass through
+/// the first-level cache. They are several panels, so that rows of C are written as long runs.
 constexpr int64_t kHotB = 8 * kDepth * kPanel;
-/// Floats of B that are packed once for all blocks of rows; they stay in the third-level cache.
+/// Floats of B that are packed once for all blocks of rows. They stay in the third-level cache.
 constexpr int64_t kSharedB = 4 << 20;
-/// Panels packed by one thread at a time: several cache lines of each row of B, which may lie pages apart.
+/// Panels that one thread packs at a time. They are several cache lines of each row of B, because the rows may lie
+/// pages apart.
 constexpr int64_t kPanelsOfAGroup = 4;
-/// Inner products of whole rows beat tiles up to here where B is transposed, which is costly to pack.
+/// A transposed B is costly to pack. Up to this many rows, and from this depth on, inner products of whole rows are
+/// faster than tiles.
 constexpr int64_t kMostDotRows = 24, kLeastDotDepth = 64;
 
-/// Rows [top, bottom) of C plus packed A times packed B, panels [begin, end), which begin at `b`.
+/// Multiplies rows [top, bottom) of packed A with panels [begin, end) of packed B into C, or adds the product to C. `b`
+/// points at panel `begin`.
 void MultiplyPacked(const GemmProblem<float>& p, int64_t top, int64_t bottom, int64_t depth, int64_t begin, int64_t end,
                     const float* a, const float* b, bool accumulate) {
   const int64_t hot = kHotB / (depth * kPanel);
@@ -53,17 +56,15 @@ void MultiplyPacked(const GemmProblem<float>& p, int64_t top, int64_t bottom, in
   }
 }
 
-float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
-
-/// Kept by each thread: to ask the system for fresh pages takes longer than a small product.
+/// Each thread keeps this memory, because asking the system for fresh pages takes longer than a small product.
 float* SpaceForA() {
-  thread_local Storage space(kBlockRows * kPitch * sizeof(float));
-  return Floats(space);
+  thread_local AlignedBuffer<float> space(kBlockRows * kPitch);
+  return space.data();
 }
 
 float* SpaceForHotB() {
-  thread_local Storage space(kHotB * sizeof(float));
-  return Floats(space);
+  thread_local AlignedBuffer<float> space(kHotB);
+  return space.data();
 }
 
 /// One block of rows: each thread packs the panels of B that it multiplies.
@@ -76,7 +77,7 @@ void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_
     PackA(p, 0, p.m, first, depth, a);
     for (int64_t begin = first_panel; begin < last_panel; begin += hot) {
       const int64_t end = std::min(begin + hot, last_panel);
-      // Where rows of B are rows of panels, the first tile of rows packs whole panels in passing.
+      // If rows of B are rows of panels, the first tile of rows packs whole panels while it multiplies.
       const int64_t whole = p.transpose_b == Transpose::kNo ? std::min(end, p.n / kPanel) : begin;
       if (whole > begin) {
         const int64_t rows = p.m / CeilDiv(p.m, kTileRows);
@@ -94,8 +95,8 @@ void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_
   });
 }
 
-/// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them. All of k at
-/// once, so that threads wait for each other only twice.
+/// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them. They are
+/// packed for all of k at once, so that threads wait for each other only twice.
 void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel, float* b) {
   const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
   const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
@@ -109,7 +110,7 @@ void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_pa
       }
     });
   });
-  // Units of work are panels for one block of rows.
+  // A unit of work is one panel for one block of rows.
   ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
     float* const a = SpaceForA();
     for (int64_t block = begin / panels; block * panels < end; ++block) {
@@ -132,8 +133,8 @@ void RunPacked(const GemmProblem<float>& p) {
     return;
   }
   const int64_t most = std::min(std::max(kSharedB / (p.k * kPanel), kPanelsOfAGroup), panels);
-  Storage packed(most * kPanel * p.k * sizeof(float));
-  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, Floats(packed)); });
+  AlignedBuffer<float> packed(most * kPanel * p.k);
+  ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, packed.data()); });
 }
 
 void Run(const GemmProblem<float>& p) {

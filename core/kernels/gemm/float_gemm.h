@@ -13,10 +13,10 @@ struct FloatGemmKernel {
   void (*multiply)(const GemmProblem<float>& problem);
 };
 
-/// One for each instruction set that this build knows, fastest first; this processor may lack some.
+/// One product for each instruction set that this build knows, fastest first. This processor may lack some of the sets.
 std::span<const FloatGemmKernel> FloatGemmKernels();
 
-/// The one for this processor where it is faster than the library: on AVX-512 and AVX2. Elsewhere null.
+/// The product for this processor if it is faster than the library: on AVX-512 and AVX2. Otherwise null.
 const FloatGemmKernel* FastFloatGemm();
 
 }  // namespace twofour::kernels

@@ -23,7 +23,7 @@ inline constexpr int kDotRows = 4, kDotCols = 6;
 #else
 inline constexpr int kDotRows = 3, kDotCols = 4;
 #endif
-/// Depth at which rows of B, a tile of them, stay in the first-level cache.
+/// The depth at which the rows of B of one tile stay in the first-level cache.
 inline constexpr int64_t kDotDepth = 1024;
 
 /// kRows x kCols inner products of rows of A and rows of (transposed) B.
@@ -103,7 +103,8 @@ void AddRows(const float* a, int64_t stride, const float* HWY_RESTRICT b, int64_
   }
 }
 
-/// One row times a matrix that is not transposed. B is read once, so it is read as it lies: a few rows side by side.
+/// One row times a matrix that is not transposed. B is read only once, so it is not packed: a few of its rows are read
+/// side by side.
 inline void RunRow(const GemmProblem<float>& p) {
   constexpr int64_t kRowsOfB = 8, kUnit = 64;
   const int64_t stride = p.transpose_a == Transpose::kYes ? p.lda : 1;

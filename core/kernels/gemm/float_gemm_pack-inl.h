@@ -1,4 +1,4 @@
-// Copies of blocks of A and B in the order in which tiles read them. Compiled once for each instruction set (see
+// Copies blocks of A and B in the order in which tiles read them. Compiled once for each instruction set (see
 // hwy/foreach_target.h).
 #if defined(TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_PACK_INL_H_
@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
 namespace float_gemm {
 #if HWY_TARGET != HWY_SCALAR
-/// Blocks of four floats, `stride` apart.
+/// Loads a vector from blocks of four floats that are `stride` apart.
 template <class DV>
 HWY_INLINE hn::Vec<DV> LoadBlocks(DV dv, const float* from, int64_t stride) {
   if constexpr (hn::MaxLanes(DV()) == 4) {
@@ -69,7 +69,7 @@ inline void PackA(const GemmProblem<float>& p, int64_t row, int64_t rows, int64_
   }
 }
 
-/// Packs columns [col, col + width) of op(B) into panels, [depth][kPanel] each, with zeros behind the last column.
+/// Packs columns [col, col + width) of op(B) into panels, [depth][kPanel] each. Zeros follow the last column.
 inline void PackB(const GemmProblem<float>& p, int64_t col, int64_t width, int64_t first, int64_t depth, float* to) {
   const int64_t whole = width / kPanel, rest = width % kPanel;
   if (rest > 0) std::fill_n(to + whole * depth * kPanel, depth * kPanel, 0.0f);

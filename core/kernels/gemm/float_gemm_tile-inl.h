@@ -1,5 +1,5 @@
-// Tiles of C, computed in registers from packed A and from B packed or as it lies. Compiled once for each instruction
-// set (see hwy/foreach_target.h).
+// Tiles of C, which are computed in registers. A is packed, and B may be packed. Compiled once for each instruction set
+// (see hwy/foreach_target.h).
 #if defined(TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_
 #undef TWOFOUR_CORE_KERNELS_GEMM_FLOAT_GEMM_TILE_INL_H_
@@ -38,21 +38,23 @@ inline constexpr int64_t kPanel = 2 * kLanes;
 
 /// Depth of the packed blocks.
 inline constexpr int64_t kDepth = 256;
-/// Floats from one row of packed A to the next; more than kDepth, so that rows spread over the sets of the cache.
+/// Floats from one row of packed A to the next. They are more than kDepth, so that the rows spread over the sets of the
+/// cache.
 inline constexpr int64_t kPitch = kDepth + 16;
 
-/// Multiply-adds that are worth a thread.
+/// A thread should have at least this many multiply-adds to do.
 inline constexpr int64_t kLeastWork = 64 * 64 * 64;
 
-/// Calls f(begin, end) for the fewest parts of [0, count) of at most `most`, as equal as can be.
+/// Divides [0, count) into as few parts of at most `most` as possible, as equal as possible, and calls f(begin, end)
+/// for each.
 template <typename F>
 HWY_INLINE void ForEachPart(int64_t count, int64_t most, F f) {
   const int64_t parts = CeilDiv(count, most);
   for (int64_t part = 0; part < parts; ++part) f(count * part / parts, count * (part + 1) / parts);
 }
 
-/// C = A B or C += A B for kRows rows and kVectors vectors of columns. A is packed ([kRows][kPitch]). With kPacks, B is
-/// also packed for the tiles that follow: the stores are hidden behind the arithmetic.
+/// C = A B, or C += A B, for kRows rows and kVectors vectors of columns. A is packed as [kRows][kPitch]. With kPacks, B
+/// is also packed for the tiles that follow: the stores are hidden behind the arithmetic.
 template <int kRows, int kVectors, bool kPacks = false>
 void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t ldb, float* HWY_RESTRICT c,
           int64_t ldc, bool accumulate, int64_t ahead, float* HWY_RESTRICT packed) {
@@ -95,7 +97,8 @@ inline constexpr std::array<TileFunction, kTileRows> kTiles[] = {
 inline constexpr std::array<TileFunction, kTileRows> kPackingTiles =
     TilesOf<2, true>(std::make_integer_sequence<int, kTileRows>());
 
-/// A tile whose last vector may reach beyond the matrix: it is computed beside C.
+/// A tile whose last vector may reach beyond the matrix. Such a tile is computed in an array of its own and copied to
+/// C.
 inline void RunTile(int64_t rows, int64_t width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
                     int64_t ldc, bool accumulate, int64_t ahead) {
   const int64_t vectors = CeilDiv(width, kLanes);

@@ -12,9 +12,8 @@
 namespace twofour::kernels {
 namespace {
 
-// Blocks of C. Big enough that the library's packing of A and B is a small share of the work (about
-// 1/rows + 1/cols of it), small enough that two to sixteen threads find equal shares in the
-// products of an MLP layer.
+// Blocks of C are so big that the library's packing of A and B is a small share of the work (about 1/rows + 1/cols of
+// it), and so small that two to sixteen threads find equal shares in the products of an MLP layer.
 constexpr int64_t kBlockRows = 256;
 constexpr int64_t kBlockCols = 512;
 // Products below this many multiply-adds stay on one thread.
@@ -30,7 +29,7 @@ const T* At(const T* matrix, int64_t ld, Transpose transpose, int64_t row, int64
 template <typename T>
 void Gemm(const GemmProblem<T>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {  // A and B may be null: no offsets into them.
+  if (p.k == 0) {  // A and B may be null, so nothing may be added to them.
     for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, T{0});
     return;
   }

@@ -24,9 +24,9 @@ struct GemmProblem {
   bool accumulate = false;
 };
 
-/// Computes a product: floats with twofour's own kernel on AVX2 and AVX-512 (see float_gemm.h), everything else with
-/// oneDNN (float, where it was built in) or Eigen. Results do not depend on the number of threads. An empty k leaves
-/// zeros (or C, when accumulating).
+/// Computes a product. Products of floats use twofour's own kernel on AVX2 and AVX-512 (see float_gemm.h). All others
+/// use oneDNN (for float, if it was built in) or Eigen. Results do not depend on the number of threads. If k is 0, C
+/// becomes zeros, or stays as it is when accumulating.
 template <typename T>
 void Gemm(const GemmProblem<T>& problem);
 

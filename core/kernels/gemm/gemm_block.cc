@@ -1,7 +1,7 @@
 // The only file that knows which library computes dense products.
 #include "twofour/core/kernels/gemm/gemm_block.h"
 
-#define EIGEN_DONT_PARALLELIZE  // Threads are ours: see Gemm.
+#define EIGEN_DONT_PARALLELIZE  // Gemm divides the work among threads itself.
 #include <fmt/format.h>
 
 #include <Eigen/Core>

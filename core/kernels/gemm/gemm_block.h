@@ -6,7 +6,7 @@
 
 namespace twofour::kernels {
 
-/// One block of a product, on the calling thread alone, by the library. k must be positive.
+/// One block of a product, computed by the library on the calling thread alone. k must be positive.
 void GemmBlock(const GemmProblem<float>& problem);
 void GemmBlock(const GemmProblem<double>& problem);
 

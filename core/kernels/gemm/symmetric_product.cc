@@ -7,7 +7,7 @@
 namespace twofour::kernels {
 namespace {
 
-// Half of a diagonal block is computed in vain; with fewer rows Gemm itself becomes slower.
+// Half of each diagonal block is computed in vain, but with fewer rows Gemm itself becomes slower.
 constexpr int64_t kBlockRows = 128;
 
 /// Copies rows [begin, end) of the upper triangle to the lower one.
@@ -22,7 +22,7 @@ void Mirror(int64_t n, int64_t begin, int64_t end, float* c) {
 }  // namespace
 
 void SymmetricProduct(Transpose transpose_a, int64_t n, int64_t k, const float* a, float* c) {
-  if (k == 0) {  // A may be null: no offsets into it.
+  if (k == 0) {  // A may be null, so nothing may be added to it.
     std::fill_n(c, n * n, 0.0f);
     return;
   }

@@ -9,13 +9,14 @@
 
 namespace twofour::kernels {
 
-/// Tiles of columns that are summed: their sums in double and four rows of f32 fit into the first-level cache.
+/// The largest tile that is summed at once. Its sums in double and four of its rows in f32 fit into the first-level
+/// cache.
 inline constexpr int64_t kColumnSumRows = 256, kColumnSumCols = 1024;
 
 /// out[c] = the sum over rows of what add_tile adds, for c in [0, cols). add_tile(row, rows, col, cols, sums) adds rows
-/// [row, row + rows) of columns [col, col + cols) to sums[0, cols); tiles have kColumnSumRows x kColumnSumCols elements
-/// or fewer, so there is work for all threads whether the matrix is tall or wide. The order depends on the shape alone:
-/// the sums of bands of kColumnSumRows rows are added up in order.
+/// [row, row + rows) of columns [col, col + cols) to sums[0, cols). A tile has at most kColumnSumRows x kColumnSumCols
+/// elements, so there is work for all threads whether the matrix is tall or wide. The order of additions depends on the
+/// shape alone: the sums of bands of kColumnSumRows rows are added up in order.
 template <typename T, typename AddTile>
 void SumColumnTiles(int64_t rows, int64_t cols, T* out, AddTile add_tile) {
   const int64_t bands = std::max<int64_t>(1, CeilDiv(rows, kColumnSumRows));

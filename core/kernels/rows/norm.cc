@@ -13,7 +13,8 @@
 namespace twofour::kernels {
 namespace loops {
 
-// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+// The overloads for double, as plain loops. They are static and not in an unnamed namespace, because they overload the
+// f32 loops.
 
 static double WeightAt(const double* weight, int64_t i) { return weight == nullptr ? 1.0 : weight[i]; }
 
@@ -45,7 +46,7 @@ static void NormalizedProduct(int64_t n, double center, double scale, const doub
 
 namespace {
 
-/// function(r) for each row, threaded.
+/// Calls function(r) for each row, on all threads.
 template <typename F>
 void ForEachRow(int64_t rows, int64_t cols, F function) {
   ParallelFor(rows, RowGrain(cols), [&](int64_t begin, int64_t end) {
@@ -53,7 +54,7 @@ void ForEachRow(int64_t rows, int64_t cols, F function) {
   });
 }
 
-/// The sum over rows of dy times the normalised x. `center` may be null: zeros.
+/// The sum over rows of dy times the normalised x. A null `center` stands for zeros.
 template <typename T>
 void WeightGrad(int64_t rows, int64_t cols, const T* x, const T* center, const T* scale, const T* dy, T* dweight) {
   SumColumnTiles(rows, cols, dweight,

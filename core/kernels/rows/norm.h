@@ -4,9 +4,8 @@
 
 namespace twofour::kernels {
 
-// Normalisation over the last dimension of [rows, cols]; T is float or double. `weight` and `bias`
-// are [cols] and may be null (ones and zeros). Statistics are summed in double. Gradients that are
-// null are not computed.
+// Normalisation over the last dimension of [rows, cols]. T is float or double. `weight` and `bias` are [cols] and may
+// be null, which stands for ones and zeros. Statistics are summed in double. A gradient that is null is not computed.
 
 /// y = x / sqrt(mean(x^2) + eps) * weight. Zhang and Sennrich, "Root Mean Square Layer
 /// Normalization", 2019. inverse_rms [rows] keeps 1 / sqrt(...) for the backward pass.

@@ -4,8 +4,8 @@
 
 namespace twofour::kernels::loops {
 
-// The loops of norm.h over one row of f32, on the calling thread. `weight` and `bias` may be null: ones and zeros. All
-// instruction sets give the same bits; sums are taken in double in the order of reduce_loops.h.
+// The loops of norm.h over one row of f32, on the calling thread. `weight` and `bias` may be null, which stands for
+// ones and zeros. All instruction sets give the same bits. Sums are taken in double, in the order of reduce_loops.h.
 
 /// The sum of dy * weight * (x - center).
 double DotOfNormGrad(int64_t n, double center, const float* x, const float* weight, const float* dy);

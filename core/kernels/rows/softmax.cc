@@ -10,7 +10,8 @@
 namespace twofour::kernels {
 namespace loops {
 
-// In double, plainly. static, not in an unnamed namespace: they are overloads of the f32 loops.
+// The overloads for double, as plain loops. They are static and not in an unnamed namespace, because they overload the
+// f32 loops.
 
 static void Softmax(int64_t n, const double* x, double* y) {
   const double highest = *std::max_element(x, x + n);
@@ -59,7 +60,7 @@ static void ScaledExpOfCapped(int64_t n, double shift, double factor, double cap
 
 namespace {
 
-/// function(at) for each row, which begins at element `at`, threaded.
+/// Calls function(at) for each row, on all threads. `at` is the number of the row's first element.
 template <typename F>
 void ForEachRow(int64_t rows, int64_t cols, F function) {
   if (cols == 0) return;
@@ -106,7 +107,8 @@ void CrossEntropyGrad(int64_t rows, int64_t cols, const T* log_probs, const int3
 
 namespace {
 
-/// What ComputeCappedCrossEntropy makes of the row at `x` whose target is `label`, and its loss.
+/// Does for the row at `x`, whose target is `label`, what ComputeCappedCrossEntropy does for all rows. Returns its
+/// loss.
 template <typename T>
 double CappedCrossEntropyOfRow(const CappedCrossEntropy<T>& p, int32_t label, T* x) {
   if (p.soft_cap > 0) SoftCap(p.cols, p.soft_cap, x, x);

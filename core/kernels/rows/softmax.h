@@ -4,8 +4,8 @@
 
 namespace twofour::kernels {
 
-// Softmax over the last dimension of [rows, cols], shifted by each row's maximum; T is float or
-// double, exponentials are summed in double.
+// Softmax over the last dimension of [rows, cols]. Each row is shifted by its maximum first. T is float or double, and
+// exponentials are summed in double.
 
 template <typename T>
 void Softmax(int64_t rows, int64_t cols, const T* x, T* y);
@@ -17,23 +17,24 @@ void LogSoftmax(int64_t rows, int64_t cols, const T* x, T* y);
 /// dx from the log-softmax's output y.
 template <typename T>
 void LogSoftmaxGrad(int64_t rows, int64_t cols, const T* y, const T* dy, T* dx);
-/// dx = (exp(log_probs) - one-hot of the row's target) * factor; zero in rows whose target is ignore_index.
+/// dx = (exp(log_probs) - one_hot(target)) * factor; zero in rows whose target is ignore_index.
 template <typename T>
 void CrossEntropyGrad(int64_t rows, int64_t cols, const T* log_probs, const int32_t* target, int32_t ignore_index,
                       T factor, T* dx);
 
-/// Cross-entropy of capped logits, row by row, each while it is in the cache.
+/// The cross-entropy of capped logits. Each row is finished while it is in the cache.
 template <typename T>
 struct CappedCrossEntropy {
   int64_t rows = 0, cols = 0;
   const int32_t* target = nullptr;
   int32_t ignore_index = 0;
-  T soft_cap = 0;  ///< y = soft_cap * tanh(x / soft_cap); 0: y = x.
+  T soft_cap = 0;  ///< y = soft_cap * tanh(x / soft_cap), or y = x if this is 0.
   bool want_grad = false;
-  T factor = 0;  ///< Of the gradient.
-  /// Logits x [rows, cols]; the gradient of factor * sum(losses) where it is wanted, and y otherwise, take their place.
+  T factor = 0;  ///< Multiplies the gradient.
+  /// Logits x [rows, cols]. They are overwritten: with the gradient of factor * sum(losses) if it is wanted, and with y
+  /// otherwise.
   T* logits = nullptr;
-  /// [rows]: -log softmax(y)[target], 0 where the target is ignore_index.
+  /// [rows]: -log softmax(y)[target], or 0 if the target is ignore_index.
   double* losses = nullptr;
 };
 template <typename T>

@@ -23,7 +23,7 @@ struct Identity {
   HWY_INLINE VF64 operator()(VF64 x) const { return x; }
 };
 
-/// The largest of n > 0 elements, or any number where one is a NaN.
+/// The largest of n > 0 elements. If one of them is a NaN, the result may be any number.
 float Highest(int64_t n, const float* x) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   VF32 highest = hn::Set(F32(), kLowest);

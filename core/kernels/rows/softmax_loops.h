@@ -4,8 +4,8 @@
 
 namespace twofour::kernels::loops {
 
-// The loops of softmax.h over one row of f32, on the calling thread. Exponentials are within 1 ulp or two, a NaN's is a
-// NaN; their bits depend on the instruction set, as they use fused multiply-adds where there are any.
+// The loops of softmax.h over one row of f32, on the calling thread. Exponentials are within one or two ulp, and a NaN
+// gives a NaN. The bits depend on the instruction set, because the loops use fused multiply-adds where there are any.
 
 void Softmax(int64_t n, const float* x, float* y);
 void SoftmaxGrad(int64_t n, const float* y, const float* dy, float* dx);
@@ -18,7 +18,7 @@ struct ExpSum {
   T highest;
   double sum;
 };
-/// Of n > 0 elements; the sum is a NaN where one of them is, or +infinity.
+/// For n > 0 elements. The sum is a NaN if one of the elements is a NaN or +infinity.
 ExpSum<float> SumExp(int64_t n, const float* x);
 /// out = exp(x - shift) * factor
 void ScaledExp(int64_t n, float shift, float factor, const float* x, float* out);

@@ -22,7 +22,7 @@ using F64 = hn::ScalableTag<double>;
 using VF64 = hn::Vec<F64>;
 inline constexpr int64_t kF64Lanes = static_cast<int64_t>(hn::MaxLanes(F64()));
 
-/// As many f32 as a vector holds f64, converted.
+/// Loads as many f32 as a vector of f64 holds, and converts them.
 HWY_INLINE VF64 LoadAsF64(const float* x) { return hn::PromoteTo(F64(), hn::LoadU(hn::Rebind<float, F64>(), x)); }
 
 /// The last `count` < kPartialSums elements of an array, followed by zeros.
@@ -43,7 +43,7 @@ HWY_INLINE void AddTailTerms(int64_t count, Term term, double* partial, const Ta
   for (int64_t j = 0; j < count; ++j) partial[j] += terms[j];
 }
 
-/// The sum of term(in[i]...) over i in [0, n), in the order that reduce_loops.h lays down.
+/// The sum of term(in[i]...) over i in [0, n), in the order that reduce_loops.h documents.
 template <class Term, class... In>
 HWY_INLINE double SumTerms(int64_t n, Term term, const In*... in) {
   constexpr int64_t kVectors = loops::kPartialSums / kF64Lanes;

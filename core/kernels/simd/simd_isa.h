@@ -1,6 +1,6 @@
 #pragma once
 
-// Highway's constants for instruction sets and ours. To be included behind simd_targets.h.
+// Translates between Highway's constants for instruction sets and ours. Include simd_targets.h first.
 
 #include <hwy/highway.h>
 
@@ -10,7 +10,8 @@
 
 namespace twofour {
 
-/// The constant that Highway compiles for, or 0 where it does not know the set. A smaller one is a better set.
+/// Highway's constant for an instruction set, or 0 if Highway does not know the set. A smaller constant means a better
+/// set.
 constexpr int64_t SimdTargetOf(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:
@@ -29,7 +30,7 @@ constexpr int64_t SimdTargetOf(Isa isa) {
   return 0;
 }
 
-/// The set of one of Highway's constants: IsaOf(HWY_TARGET).
+/// The instruction set of one of Highway's constants, for example IsaOf(HWY_TARGET).
 constexpr Isa IsaOf(int64_t simd_target) {
   for (const Isa isa : {Isa::kAvx512, Isa::kAvx2, Isa::kSse4, Isa::kNeon}) {
     if (SimdTargetOf(isa) == simd_target) return isa;

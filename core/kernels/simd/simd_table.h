@@ -1,10 +1,11 @@
 #pragma once
 
-// For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list them in a table.
-// TWOFOUR_FOR_EACH_ISA(M) expands to M(NAMESPACE, ISA) for each, fastest first, where NAMESPACE is what
-// HWY_NAMESPACE was and ISA its Isa. What makes an entry of such a table runs on every processor: it
-// belongs into that namespace, but behind HWY_AFTER_NAMESPACE(), where it is compiled for the baseline.
-// TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the fastest that TWOFOUR_MAX_ISA allows.
+// For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list the kernels in a table.
+// TWOFOUR_FOR_EACH_ISA(M) expands to M(NAMESPACE, ISA) for each instruction set, fastest first. NAMESPACE is what
+// HWY_NAMESPACE was for the set, and ISA is its Isa. The function that makes an entry of the table runs on every
+// processor. So it belongs in that namespace, but after HWY_AFTER_NAMESPACE(), where code is compiled for the baseline.
+// TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the version of a function for the fastest set that TWOFOUR_MAX_ISA
+// allows.
 
 #include <hwy/highway.h>
 

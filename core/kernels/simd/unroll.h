@@ -1,6 +1,7 @@
 #pragma once
 
-// Loops over vectors that are to stay in registers must be unrolled whole, or the registers become memory.
+// Loops over arrays of vectors must be unrolled completely. Otherwise the compiler keeps the arrays in memory and not
+// in registers.
 #if defined(__clang__)
 #define TWOFOUR_UNROLL _Pragma("clang loop unroll(full)")
 #define TWOFOUR_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")

@@ -1,5 +1,6 @@
-// Loops over arrays of f32, one vector at a time, for files that are compiled once for each instruction set. No include
-// guard of the usual kind: each instruction set has its own copy.
+// Loops over arrays of f32, one vector at a time, for files that are compiled once for each instruction set. Every
+// -inl.h file has a guard like this one: Highway switches HWY_TARGET_TOGGLE from one instruction set to the next, so
+// each set gets a copy of its own, once.
 #if defined(TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_
 #undef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_LOOP_INL_H_
@@ -43,7 +44,7 @@ HWY_INLINE void MapVectors(int64_t n, float* out, Op op, const In*... in) {
   if (i < n) StoreTail(op(LoadTail(in + i, n - i)...), n - i, out + i);
 }
 
-/// For MapVectors.
+/// An operation for MapVectors.
 struct Scaled {
   VF32 factor;
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(factor, x); }

@@ -1,6 +1,6 @@
-// Functions of f32 vectors that Highway lacks or gives wrong values where we need right ones, for files that are
-// compiled once for each instruction set (see vector_loop-inl.h). A NaN's function is a NaN; nothing overflows on the
-// way.
+// Functions of f32 vectors that Highway lacks, or for which it gives wrong values where we need right ones. They are
+// for files that are compiled once for each instruction set (see vector_loop-inl.h). A NaN gives a NaN, and no
+// intermediate result overflows.
 #if defined(TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_
 #undef TWOFOUR_CORE_KERNELS_SIMD_VECTOR_MATH_INL_H_
@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
 
-/// `y`, but x where x is a NaN: Highway's exp(NaN) is 0.
+/// x where x is a NaN, and y elsewhere. Needed because Highway's exp(NaN) is 0.
 HWY_INLINE VF32 UnlessNan(VF32 x, VF32 y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
 
 /// exp(x - shift)
@@ -29,12 +29,13 @@ struct ShiftedExp {
 };
 
 HWY_INLINE VF32 TanhOf(VF32 x) {
-  // Beyond 10 it is 1 to the last bit, and Highway would convert an exponent to an integer that cannot hold it.
+  // Beyond 10, tanh is 1 to the last bit. For very large x, Highway would convert an exponent to an integer that cannot
+  // hold it.
   const VF32 limit = hn::Set(F32(), 10.0f);
   return UnlessNan(x, hn::Tanh(F32(), hn::Max(hn::Neg(limit), hn::Min(x, limit))));
 }
 
-/// 1 / (1 + exp(-x)) and what is left to 1, each with full relative accuracy.
+/// value = 1 / (1 + exp(-x)) and complement = 1 - value, each with full relative accuracy.
 struct Sigmoid {
   HWY_INLINE explicit Sigmoid(VF32 x) {
     const VF32 one = hn::Set(F32(), 1.0f);
@@ -47,8 +48,8 @@ struct Sigmoid {
   VF32 value, complement;
 };
 
-/// exp(-x^2 / 2) for x from [0, 15], within a few ulp: x^2 in one rounding would cost x^2 / 2 of them, so exp gets only
-/// the square of x's upper half, which is exact.
+/// exp(-x^2 / 2) for x in [0, 15], within a few ulp. To round x^2 once would cost x^2 / 2 ulp. So exp gets only the
+/// square of the upper half of x, which is exact, and a polynomial stands for the rest.
 HWY_INLINE VF32 GaussianOf(VF32 x) {
   const hn::RebindToUnsigned<F32> bits;
   const VF32 upper = hn::BitCast(F32(), hn::And(hn::BitCast(bits, x), hn::Set(bits, 0xFFFFF000u)));
@@ -59,12 +60,13 @@ HWY_INLINE VF32 GaussianOf(VF32 x) {
   return hn::Mul(hn::Exp(F32(), hn::Mul(hn::Neg(half), hn::Mul(upper, upper))), exp_rest);
 }
 
-/// The standard normal distribution: Phi(x), with full relative accuracy in the lower tail, and its density.
+/// The standard normal distribution: its function Phi(x), with full relative accuracy in the lower tail, and its
+/// density.
 ///
-/// The tail Phi(-|x|) is exp(-x^2 / 2) s P(1 - 2s) with s = 4 / (|x| + 4), which maps [0, inf) to (0, 1] and makes of
-/// Mills' ratio something a polynomial follows closely (the form of Shepherd and Laframboise, "Chebyshev approximation
-/// of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf", 1981). P interpolates at Chebyshev points of [0, 15]: within 2.7e-8 of
-/// the ratio. Beyond 15 both are 0.
+/// The tail Phi(-|x|) is exp(-x^2 / 2) s P(1 - 2s) with s = 4 / (|x| + 4), which maps [0, inf) to (0, 1]. In s, Mills'
+/// ratio is close to a polynomial (the form is from Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)
+/// exp(x^2) erfc x in 0 <= x < inf", 1981). P interpolates the ratio at Chebyshev points of [0, 15], within 2.7e-8.
+/// Beyond 15, both the tail and the density are 0.
 struct Normal {
   HWY_INLINE explicit Normal(VF32 x) {
     constexpr float kCoefficients[] = {4.83705517e-05f, 0.000391908252f, -0.000880972773f,

@@ -12,14 +12,14 @@ namespace twofour::sparse {
 std::string WhyNotHere(Isa isa);
 
 /// TWOFOUR_KERNEL is a comma-separated list of names from three tables: LinearKernels(), MaskSearchKernels() and
-/// MlpKernels(). A name decides its own table's question and no other. A name that is in no table is an Error listing
-/// those that are.
+/// MlpKernels(). A name forces the choice from its own table only. A name that is in no table is an Error, which lists
+/// the names that are.
 
 /// True when TWOFOUR_KERNEL holds this kernel's name.
 bool IsForced(std::string_view kernel_name);
 /// The list as it was given; empty when it is not set.
 std::string_view ForcedKernels();
-/// Its names, in the order given.
+/// The names of the list, in the order given.
 std::vector<std::string> ForcedKernelNames();
 
 }  // namespace twofour::sparse

@@ -13,11 +13,12 @@
 namespace twofour::sparse {
 namespace {
 
-/// Calls visit(kernel, verdict) for the kernels that are asked, in their order, until it returns true: of each family
-/// the best that may run here. Another machine's kernels are no news to anybody.
+/// Calls visit(kernel, verdict) for the kernels that may be taken, in their order, until it returns true. Of each
+/// family, only the best kernel that may run here is asked. Kernels for other machines are left out, because they can
+/// never be taken here.
 template <typename Visit>
 void AskInTurn(const LinearProblem& problem, const Visit& visit) {
-  const std::string* asked = nullptr;  // The family of the last kernel that was asked: a family stands together.
+  const std::string* asked = nullptr;  // The family of the last kernel that was asked. A family stands together.
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!IsAllowed(kernel.isa) || (asked != nullptr && kernel.family == *asked)) continue;
     asked = &kernel.family;
@@ -25,7 +26,7 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   }
 }
 
-/// The rejections of all kernels before the one that is taken, in words: equal reasons are said once.
+/// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once.
 std::string RejectionsInWords(const LinearProblem& problem) {
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
   AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {

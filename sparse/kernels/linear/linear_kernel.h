@@ -12,7 +12,7 @@
 
 namespace twofour::sparse {
 
-/// Why a kernel is not the one for a problem.
+/// Why a kernel is not taken for a problem.
 enum class Rejection {
   kNone,
   // It cannot:
@@ -25,59 +25,62 @@ enum class Rejection {
   kTooManyRows,  ///< It is made for fewer batch rows.
 };
 
-/// What a kernel says to a problem: cheap to give, and put into words by InWords where somebody asks.
+/// What a kernel answers to a problem. It is cheap to make. InWords puts it into words for those who ask.
 struct Verdict {
   Rejection rejection = Rejection::kNone;
-  int64_t bound = 0;  ///< Of kTooFewRows the fewest rows that pay, of kTooManyRows the most.
+  int64_t bound = 0;  ///< For kTooFewRows the fewest rows that pay, for kTooManyRows the most.
 
   bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kTooFewRows; }
   bool is_best() const { return rejection == Rejection::kNone; }
 };
 
-/// One way of multiplying with a masked weight. A kernel reads no state but its arguments, and gives the same bits for
-/// any number of threads.
+/// One way to multiply with a masked weight. A kernel reads no state but its arguments, and gives the same bits for any
+/// number of threads.
 struct LinearKernel {
   std::string name;     ///< What TWOFOUR_KERNEL and the start-up table call it.
-  std::string family;   ///< The same for one algorithm on every instruction set, and for nothing else.
+  std::string family;   ///< The algorithm: the same for all its instruction sets, and for nothing else.
   Isa isa;              ///< What it is compiled for.
   std::string tiling;   ///< How it cuts the work, in words.
   PackedLayout layout;  ///< What `pack` makes and `multiply` takes, for `isa`.
   bool one_packing;     ///< True when one packed form serves both directions, whichever it was packed for.
-  /// Of everything but isa and dtypes, which are the same question for all: see Check.
+  /// Looks at everything except isa and dtypes, which are the same question for all kernels: see Check.
   Verdict (*check)(const LinearProblem& problem);
-  /// Packs f32 `weight` [mask.rows, mask.cols], row-major, where the mask keeps. With kInPlace the weight and the
-  /// mask are read at each product: they must outlive what is packed, unchanged.
+  /// Packs f32 `weight` [mask.rows, mask.cols], row-major, where the mask keeps. With kInPlace, each product reads the
+  /// weight and the mask: they must outlive the packed weight, unchanged.
   std::unique_ptr<PackedWeight> (*pack)(const float* weight, const MaskView& mask, Direction direction);
-  /// The product of `direction` for `batch` rows, with a weight packed for it. No overlap of in and out.
+  /// Computes the product of `direction` for `batch` rows, with a weight that was packed for it. in and out must not
+  /// overlap.
   void (*multiply)(const PackedWeight& weight, Direction direction, int64_t batch, const float* in,
                    const Epilogue& epilogue, float* out);
 };
 
-/// The table: fastest first, the scalar reference last. The only place that knows all kernels; dispatch and tests
+/// The table: fastest first, the scalar reference last. It is the only place that knows all kernels. Dispatch and tests
 /// iterate over it.
 std::span<const LinearKernel> LinearKernels();
 
 /// Whether a kernel can take a problem here, and whether it should.
 Verdict Check(const LinearKernel& kernel, const LinearProblem& problem);
-/// Why not, in words: "pays from 40 batch rows on with a weight of this size, here 3". Empty without a rejection.
+/// Why the kernel is not taken, in words: "pays from 40 batch rows on with a weight of this size, here 3". Empty
+/// without a rejection.
 std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const LinearProblem& problem);
 
-/// A problem's kernel.
+/// The kernel for a problem.
 struct LinearPlan {
   const LinearKernel* kernel = nullptr;
-  bool forced = false;  ///< By TWOFOUR_KERNEL.
+  bool forced = false;  ///< TWOFOUR_KERNEL names it.
 };
 
-/// The first kernel of the table that can take the problem and is not slower than others there, or the one that
-/// TWOFOUR_KERNEL names. Of a family, only the one for the best instruction set that is allowed here is ever asked:
-/// where it is slower than others, its siblings are as well, whatever their bounds say. Depends on the problem and the
-/// processor, not on the number of threads. Throws Error where the named one cannot take it, with its reason, and where
-/// none can.
+/// The first kernel of the table that can take the problem and is not slower there than others, or the one that
+/// TWOFOUR_KERNEL names. Of a family, only the kernel for the best allowed instruction set is ever asked: if that one
+/// is slower than others, so are the rest of its family, whatever their bounds say. The choice depends on the problem
+/// and the processor, and not on the number of threads. Throws Error if the named kernel cannot take the problem, with
+/// its reason, or if no kernel can.
 LinearPlan ChooseLinearKernel(const LinearProblem& problem);
-/// Why ChooseLinearKernel takes the one that it does: "the fastest at this size", or what speaks against those before.
+/// Why ChooseLinearKernel takes the kernel that it takes: "the fastest at this size", or why those before it were not
+/// taken.
 std::string ExplainLinearKernel(const LinearProblem& problem);
 
-/// The first kernel of the table that TWOFOUR_KERNEL names, or null. Its other names are of no concern to products.
+/// The first kernel of the table that TWOFOUR_KERNEL names, or null. Names of other tables do not matter here.
 const LinearKernel* ForcedLinearKernel();
 
 /// The kernel of the table that multiplies with this layout on this instruction set, or null.

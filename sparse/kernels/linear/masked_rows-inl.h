@@ -1,5 +1,5 @@
-// What both directions of a product of few rows with a weight under its masks share. Compiled once for each instruction
-// set (see hwy/foreach_target.h).
+// What both directions of a product of few rows with a masked weight share. Compiled once for each instruction set (see
+// hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INL_H_
@@ -14,9 +14,9 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,24 +27,22 @@ using namespace kernels::HWY_NAMESPACE::float_gemm;
 
 /// Batch rows that are multiplied at a time.
 inline constexpr int64_t kMostRows = 256;
-/// Kept by each thread: to ask the system for fresh pages takes longer than a small product.
+/// Each thread keeps this memory, because asking the system for fresh pages takes longer than a small product.
 template <int64_t kFloats, int kWhich>
 float* Space() {
-  thread_local Storage space(kFloats * sizeof(float));
-  return reinterpret_cast<float*>(space.data());
+  thread_local AlignedBuffer<float> space(kFloats);
+  return space.data();
 }
 
-inline float* Floats(Storage& storage) { return reinterpret_cast<float*>(storage.data()); }
-
-/// Calls f(begin, end) for the fewest parts of [0, count), a multiple of 4, of at most `most`, another, as equal as
-/// can be in multiples of 4.
+/// Divides [0, count) into as few parts of at most `most` as possible, and calls f(begin, end) for each. `count` and
+/// `most` are multiples of 4. So are the parts, which are as equal as possible.
 template <typename F>
 HWY_INLINE void ForEachTiledPart(int64_t count, int64_t most, const F& f) {
   ForEachPart(count / kTileSize, most / kTileSize,
               [&](int64_t begin, int64_t end) { f(begin * kTileSize, end * kTileSize); });
 }
 
-/// One row of a block of outputs, after the product.
+/// Applies the epilogue to one row of a block of outputs, after the product.
 HWY_INLINE void Finish(const Epilogue& epilogue, int64_t first, int64_t count, float* out) {
   if (epilogue.bias != nullptr) {
     for (int64_t i = 0; i < count; ++i) out[i] += epilogue.bias[first + i];

@@ -1,6 +1,6 @@
-// Few batch rows times the dense weight as it lies, under its tile masks: for products that take about as long as one
-// copy of the weight does. What the masks keep is copied a cache-sized block at a time, just before the dense kernels'
-// inner loops (core/kernels/float_gemm_*-inl.h) multiply with it.
+// Multiplies few batch rows with the dense weight as it lies, under its tile masks. This is for products that take
+// about as long as one copy of the weight. What the masks keep is copied one cache-sized block at a time, just before
+// the inner loops of the dense product (core/kernels/gemm/float_gemm_*-inl.h) multiply with it.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
@@ -56,7 +56,7 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
 Verdict CheckProblem(const LinearProblem& problem) {
-  constexpr int64_t kMost = 256;  // Batch rows for which one pass over the masks is enough.
+  constexpr int64_t kMost = 256;  // For so many batch rows, one pass over the masks is enough.
   const Verdict tiled = CheckTiled(problem);
   if (!tiled.can()) return tiled;
   return problem.batch <= kMost ? Verdict{} : Verdict{Rejection::kTooManyRows, kMost};

@@ -1,5 +1,4 @@
-// y = x W^T for few rows of x. Compiled once for each instruction set (see
-// hwy/foreach_target.h).
+// y = x W^T for few rows of x. Compiled once for each instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_FORWARD_INL_H_
@@ -14,11 +13,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/float_gemm_few_rows-inl.h"
 #include "twofour/core/kernels/gemm/float_gemm_pack-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"
@@ -28,20 +27,21 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace masked_rows {
 
-/// Rows of x up to which inner products beat tiles, as measured on Zen 5 (NEON's vectors are as long as SSE4's); and
-/// where the weight's rows are longer than kDotDepth, so that rows of x leave the first-level cache between two uses.
+/// Up to this many rows of x, inner products are faster than tiles, as measured on Zen 5. (NEON's vectors are as long
+/// as those of SSE4.) The second bound is for weights whose rows are longer than kDotDepth, so that rows of x leave the
+/// first-level cache between two uses.
 inline constexpr int64_t kMostDotRows = HWY_TARGET == HWY_AVX3 ? 24
                                         : HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_NEON
                                             ? 6
                                             : 1;
 inline constexpr int64_t kMostLongDotRows = std::min<int64_t>(kMostDotRows, 12);
-/// The most of them that share a load of the weight.
+/// At most this many rows of x share a load of the weight.
 inline constexpr int kDotsAtOnce = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 4 : 3;
-/// Rows of the weight whose outputs are written together after a product in tiles; and of those the rows and columns in
-/// a block, which the first-level cache holds twice beside as many columns of a panel of x.
+/// Rows of the weight whose outputs are written together after a product in tiles. Then the rows and columns of a block
+/// of these: the first-level cache holds two such blocks, and as many columns of a panel of x.
 inline constexpr int64_t kTileRowsOut = 48, kTileBlockRows = 24, kTileBlockCols = 128;
 
-/// A block of the masked weight, from a row and a column that are multiples of 4: to[r * pitch + c].
+/// Copies a block of the masked weight, whose first row and column are multiples of 4, to to[r * pitch + c].
 inline void CopyBlock(const MaskedWeight& w, int64_t row, int64_t rows, int64_t col, int64_t cols, float* to,
                       int64_t pitch) {
   for (int64_t r = 0; r < rows; r += kTileSize) {
@@ -51,8 +51,8 @@ inline void CopyBlock(const MaskedWeight& w, int64_t row, int64_t rows, int64_t 
   }
 }
 
-/// Inner products of four rows of the weight, the columns of `tiles`, and kCount rows of x. Fetches what lies `ahead`
-/// floats behind: a processor sees by itself only that long rows go on.
+/// Inner products of four rows of the weight, in the columns of `tiles`, with kCount rows of x. Prefetches what lies
+/// `ahead` floats further on, because a processor by itself only foresees that long rows go on.
 template <int kCount>
 void DotsOfTiles(const TileMask* HWY_RESTRICT tiles, const float* HWY_RESTRICT w, int64_t stride, int64_t depth,
                  int64_t ahead, const float* HWY_RESTRICT x, int64_t ldx, float* HWY_RESTRICT out, int64_t ldo,
@@ -90,7 +90,7 @@ void DotsOfTiles(const TileMask* HWY_RESTRICT tiles, const float* HWY_RESTRICT w
   }
 }
 
-/// Rows of tiles [begin, end) of the weight times few rows of x, as inner products.
+/// Multiplies rows of tiles [begin, end) of the weight with few rows of x, as inner products.
 inline void ForwardByDots(const MaskedWeight& w, int64_t begin, int64_t end, int64_t batch, const float* x,
                           const Epilogue& epilogue, float* out) {
   const int64_t depth = w.cols(), ldo = w.rows();
@@ -111,7 +111,7 @@ inline void ForwardByDots(const MaskedWeight& w, int64_t begin, int64_t end, int
   }
 }
 
-/// x [batch, depth] in panels of kPanel rows side by side, [depth][kPanel] each, zeros behind the last row.
+/// Packs x [batch, depth] into panels of kPanel rows side by side, [depth][kPanel] each. Zeros follow the last row.
 inline void PackRows(int64_t batch, int64_t depth, const float* x, float* panels) {
   const int64_t count = CeilDiv(batch, kPanel);
   ParallelFor(count * (depth / kTileSize), RowGrain(kTileSize * kPanel), [&](int64_t begin, int64_t end) {
@@ -127,8 +127,8 @@ inline void PackRows(int64_t batch, int64_t depth, const float* x, float* panels
   });
 }
 
-/// Rows [begin, end) of the weight times rows of x in `panels`: a row of the weight makes a row of sums, each batch row
-/// a column; they are then transposed. Weights so need no order of their own.
+/// Multiplies rows [begin, end) of the weight with the rows of x in `panels`. A row of the weight gives a row of sums,
+/// and each batch row is a column of them. The sums are transposed at the end, so the weight need not be.
 inline void ForwardByTiles(const MaskedWeight& w, int64_t begin, int64_t end, int64_t batch, const float* panels,
                            const Epilogue& epilogue, float* out) {
   float* const block = Space<kTileBlockRows * kPitch, 1>();
@@ -139,7 +139,7 @@ inline void ForwardByTiles(const MaskedWeight& w, int64_t begin, int64_t end, in
     ForEachTiledPart(rows, kTileBlockRows, [&](int64_t top, int64_t bottom) {
       ForEachTiledPart(depth, kTileBlockCols, [&](int64_t first, int64_t last) {
         CopyBlock(w, row + top, bottom - top, first, last - first, block, kPitch);
-        // What comes next lies to the right, or else below.
+        // The next block lies to the right, or else below.
         const float* const next = last < depth ? w.data(row + top, last) : w.data(row + bottom, 0);
         for (int64_t col = 0; col < batch; col += kPanel) {
           const int64_t vectors = batch - col > kLanes ? 2 : 1;
@@ -163,10 +163,10 @@ inline void Forward(const MaskedWeight& w, int64_t batch, const float* x, const 
     return ParallelFor(w.rows() / kTileSize, CeilDiv(grain_rows, kTileSize),
                        [&](int64_t begin, int64_t end) { ForwardByDots(w, begin, end, batch, x, epilogue, out); });
   }
-  Storage panels(RoundUp(batch, kPanel) * w.cols() * sizeof(float));
-  PackRows(batch, w.cols(), x, Floats(panels));
+  AlignedBuffer<float> panels(RoundUp(batch, kPanel) * w.cols());
+  PackRows(batch, w.cols(), x, panels.data());
   ParallelFor(CeilDiv(w.rows(), kTileRowsOut), CeilDiv(grain_rows, kTileRowsOut), [&](int64_t begin, int64_t end) {
-    ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, Floats(panels), epilogue,
+    ForwardByTiles(w, begin * kTileRowsOut, std::min(end * kTileRowsOut, w.rows()), batch, panels.data(), epilogue,
                    out);
   });
 }

@@ -1,5 +1,4 @@
-// dx = dy W for few rows of dy. Compiled once for each instruction set (see
-// hwy/foreach_target.h).
+// dx = dy W for few rows of dy. Compiled once for each instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_LINEAR_MASKED_ROWS_INPUT_GRAD_INL_H_
@@ -16,7 +15,6 @@
 
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/masked_rows-inl.h"
 #include "twofour/sparse/kernels/linear/masked_weight.h"
 #include "twofour/sparse/kernels/search/fetching_tile-inl.h"
@@ -26,17 +24,17 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace masked_rows {
 
-/// Rows of dy up to which the weight is read as it lies, as measured on Zen 5; and the most of them that share a load
-/// of the weight.
+/// Up to this many rows of dy, the weight is read as it lies, as measured on Zen 5. At most kSumsAtOnce of them share a
+/// load of the weight.
 inline constexpr int64_t kMostStreamedRows = HWY_TARGET == HWY_AVX3 ? 6 : HWY_TARGET == HWY_AVX2 ? 4 : 2;
 inline constexpr int kSumsAtOnce = 4;
-/// Columns of a strip, so that its outputs stay in the first-level cache.
+/// Columns of a strip. There are so few that its outputs stay in the first-level cache.
 inline constexpr int64_t kStripCols = 256;
-/// Columns of the weight that are copied at a time for tiles, and rows of them.
+/// Columns and rows of the weight that are copied at a time for tiles.
 inline constexpr int64_t kHotCols = 128, kHotRows = 64;
 static_assert(kHotCols % kPanel == 0);
 
-/// out[b][c] += the sum over kTiles rows of tiles of dy[b][row] w[row][c], for kCount rows and `cols` columns.
+/// out[b][c] += the sum over kTilesDown rows of tiles of dy[b][row] w[row][c], for kCount rows and `cols` columns.
 template <int kCount, int kTilesDown>
 void AddRowsOfTiles(const TileMask* HWY_RESTRICT tiles, int64_t tile_stride, const float* HWY_RESTRICT w,
                     int64_t stride, int64_t cols, const float* HWY_RESTRICT dy, int64_t ldy, float* HWY_RESTRICT out,
@@ -80,13 +78,13 @@ HWY_INLINE void AddRowsOfTiles(int64_t count, const TileMask* tiles, int64_t til
   kFunctions[count - 1](tiles, tile_stride, w, stride, cols, dy, ldy, out, ldo);
 }
 
-/// Columns [begin, end) of the outputs of up to kMostStreamedRows rows, from the weight as it lies.
+/// Computes columns [begin, end) of the outputs of up to kMostStreamedRows rows, from the weight as it lies.
 inline void InputGradByRows(const MaskedWeight& w, int64_t begin, int64_t end, int64_t batch, const float* dy,
                             float* out) {
   constexpr int kTilesDown = 2;
   const int64_t n = w.cols(), k = w.rows(), tile_stride = n / kTileSize;
   for (int64_t b = 0; b < batch; ++b) std::fill(out + b * n + begin, out + b * n + end, 0.0f);
-  // One row's outputs need no strips, and the weight is then read from one end to the other.
+  // The outputs of a single row need no strips. The weight is then read from one end to the other.
   const int64_t strip = batch == 1 ? end - begin : kStripCols;
   for (int64_t col = begin; col < end; col += strip) {
     const int64_t cols = std::min(strip, end - col);
@@ -102,7 +100,7 @@ inline void InputGradByRows(const MaskedWeight& w, int64_t begin, int64_t end, i
   }
 }
 
-/// Panels [begin, end) of the outputs of up to kMostRows rows.
+/// Computes panels [begin, end) of the outputs of up to kMostRows rows.
 inline void InputGradByTiles(const MaskedWeight& w, int64_t begin, int64_t end, int64_t batch, const float* dy,
                              float* out) {
   float* const a = Space<kMostRows * kPitch, 4>();
@@ -121,7 +119,7 @@ inline void InputGradByTiles(const MaskedWeight& w, int64_t begin, int64_t end, 
               w.tiles(block + first + r, left), cols, w.data(block + first + r, left), n,
               [&](int64_t c) { return b + (c / kPanel * depth + r) * kPanel + c % kPanel; }, kPanel);
         }
-        // What comes next lies below, or else to the right.
+        // The next block lies below, or else to the right.
         const float* const next = block + last < block_end ? w.data(block + last, left) : w.data(block, left + cols);
         for (int64_t col = 0; col < cols; col += kPanel) {
           const float* const panel = b + col * depth;

@@ -8,8 +8,8 @@
 
 namespace twofour::sparse {
 
-/// A dense weight as it lies and its tile masks: no packing and no copy of either, which must stay where and what they
-/// are.
+/// A dense weight as it lies, and its tile masks. Nothing is packed or copied, so both must stay where they are,
+/// unchanged.
 class MaskedWeight final : public PackedWeight {
  public:
   static constexpr PackedLayout kLayout = PackedLayout::kInPlace;
@@ -19,7 +19,7 @@ class MaskedWeight final : public PackedWeight {
 
   int64_t rows() const { return mask_.rows; }
   int64_t cols() const { return mask_.cols; }
-  /// From an element on whose row and column are multiples of 4: its tile, and itself.
+  /// The tile at an element whose row and column are multiples of 4, and the element itself.
   const TileMask* tiles(int64_t row, int64_t col) const {
     return mask_.tiles + row / kTileSize * mask_.tile_cols() + col / kTileSize;
   }

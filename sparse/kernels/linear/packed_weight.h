@@ -18,7 +18,7 @@ enum class PackedLayout {
 /// A masked weight in the layout of some kernels.
 class PackedWeight {
  public:
-  /// `isa`: whose kernels the layout is cut for; kAny where it is the same for all.
+  /// `isa` is the instruction set whose kernels the layout is cut for, or kAny if it is the same for all.
   PackedWeight(PackedLayout layout, Isa isa) : layout_(layout), isa_(isa) {}
   virtual ~PackedWeight() = default;
   PackedWeight(const PackedWeight&) = delete;
@@ -26,7 +26,7 @@ class PackedWeight {
 
   PackedLayout layout() const { return layout_; }
   Isa isa() const { return isa_; }
-  /// Memory that the packed form takes, in bytes.
+  /// The memory that the packed form takes, in bytes.
   virtual size_t bytes() const = 0;
 
  private:
@@ -34,7 +34,7 @@ class PackedWeight {
   Isa isa_;
 };
 
-/// The weight as a Packed, whose layout Packed::kLayout is. It must have been packed in that layout, for `isa`.
+/// The weight as a Packed. It must have been packed in the layout Packed::kLayout, for `isa`.
 template <typename Packed>
 const Packed& PackedAs(const PackedWeight& weight, [[maybe_unused]] Isa isa) {
   assert(weight.layout() == Packed::kLayout && weight.isa() == isa);

@@ -1,4 +1,4 @@
-// What every other kernel is held against: kept weights only, one multiply-add after the other.
+// The reference for all other kernels. It multiplies with the kept weights only, one multiply-add after the other.
 #include <algorithm>
 #include <vector>
 
@@ -20,13 +20,13 @@ struct KeptEntries final : public PackedWeight {
   static constexpr PackedLayout kLayout = PackedLayout::kKeptEntries;
   KeptEntries() : PackedWeight(kLayout, Isa::kAny) {}
 
-  KeptRows kept;  // Of the weight, or of its transpose.
+  KeptRows kept;  // The kept entries of the weight or of its transpose.
   size_t bytes() const override {
     return kept.value.size() * (sizeof(float) + sizeof(int32_t)) + kept.row_begin.size() * sizeof(int64_t);
   }
 };
 
-/// Collects kept entries; `keeps(r, c)` and `at(r, c)` read the matrix.
+/// Collects kept entries. `keeps(r, c)` and `at(r, c)` read the matrix.
 template <typename Keeps, typename At>
 KeptRows Collect(int64_t rows, int64_t cols, Keeps keeps, At at) {
   KeptRows kept;

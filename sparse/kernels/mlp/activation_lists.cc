@@ -14,7 +14,7 @@ namespace {
 constexpr int kGroupRows = ActivationLists::kGroupRows;
 constexpr int kMaxPanelGroups = 64 / kGroupRows;
 constexpr uint64_t kEvenBits = 0x5555555555555555;
-constexpr int64_t kGrain = 64 * 1024;  // Elements that are worth a thread.
+constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
 
 }  // namespace
 
@@ -22,7 +22,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t b
     : orientation_(rows),
       rows_(rows == Rows::kBatch ? matrix.batch() : matrix.features()),
       cols_(rows == Rows::kBatch ? matrix.features() : matrix.batch()),
-      // All of a panel, so that groups never span two.
+      // All rows of the panels count, so that no group spans two panels.
       groups_(rows == Rows::kBatch ? matrix.panels() * (matrix.panel() / kGroupRows) : matrix.features() / kGroupRows),
       block_cols_(rows == Rows::kBatch ? block_cols
                                        : std::max<int64_t>(block_cols / matrix.panel(), 1) * matrix.panel()),

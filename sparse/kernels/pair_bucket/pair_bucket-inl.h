@@ -18,7 +18,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
-// A block of activations is 24 to 32 KiB: what the first-level cache holds.
+// A block of activations takes 24 to 32 KiB, which the first-level cache holds.
 #if HWY_TARGET == HWY_AVX3
 inline constexpr int64_t kBlockCols = 128;
 #else
@@ -26,7 +26,7 @@ inline constexpr int64_t kBlockCols = 256;
 #endif
 inline constexpr PairBucketTiling kTiling{kPanel, kBlockCols};
 
-/// One bucket, steps [step, end): each feeds rows r0 and r1 from one column, r2 and r3 from another.
+/// Runs one bucket, steps [step, end). Each step feeds rows r0 and r1 from one column, and r2 and r3 from another.
 template <int T, int r0, int r1, int r2, int r3>
 HWY_INLINE void RunBucket(const PairBucketSteps& steps, int64_t step, int64_t end, const char* HWY_RESTRICT x,
                           V (&sum)[4][T]) {
@@ -51,8 +51,8 @@ HWY_INLINE void RunBucket(const PairBucketSteps& steps, int64_t step, int64_t en
   }
 }
 
-/// to [4][kPanel] = one strip of a block times x [block_cols][kPanel], T vectors of each row, on top of `from` if that
-/// is not null; each vector t of row r passes through finish(r, t, vector) -> vector.
+/// to [4][kPanel] = one strip of a block times x [block_cols][kPanel], for T vectors of each row, plus `from` if it is
+/// not null. Each vector t of row r passes through finish(r, t, vector) -> vector.
 template <int T, typename Finish>
 HWY_INLINE void RunStrip(const PairBucketSteps& steps, const PairBucketStream::Buckets& buckets, int64_t end,
                          const float* HWY_RESTRICT x, const float* from, float* to, const Finish& finish) {
@@ -77,12 +77,12 @@ HWY_INLINE void RunStrip(const PairBucketSteps& steps, const PairBucketStream::B
   }
 }
 
-/// Strips [first, last) of a matrix times one panel, T vectors of it.
-///   source(block, col, cols) -> const float*: the block's activations [cols][kPanel], read until the next call.
-///   sink.Target(strip) -> float* [4][kPanel]: where a strip's results go.
-///   sink.Finish(strip, r, t, vector) -> vector: what they are.
-///   sink.Done(strip): they are written.
-/// `sums` [4 * (last - first)][kPanel] holds what is summed up block by block.
+/// Multiplies strips [first, last) of a matrix with one panel, of which T vectors are in use.
+///   source(block, col, cols) -> const float*: the activations of the block, [cols][kPanel], valid until the next call.
+///   sink.Target(strip) -> float* [4][kPanel]: where to write the results of a strip.
+///   sink.Finish(strip, r, t, vector) -> vector: makes results of sums.
+///   sink.Done(strip): tells that the results of a strip are written.
+/// `sums` [4 * (last - first)][kPanel] holds what is added up block by block.
 template <int T, typename Source, typename Sink>
 HWY_INLINE void RunPanel(const PairBucketStream& m, int64_t first, int64_t last, const Source& source, float* sums,
                          Sink& sink) {
@@ -106,7 +106,8 @@ HWY_INLINE void RunPanel(const PairBucketStream& m, int64_t first, int64_t last,
   }
 }
 
-/// Calls call(std::integral_constant<int, T>) with the T in 1 .. kVectors that holds `rows` batch rows.
+/// Calls call(std::integral_constant<int, T>), where T is the number of vectors, 1 to kVectors, that hold `rows` batch
+/// rows.
 template <typename Call>
 HWY_INLINE void WithVectors(int64_t rows, const Call& call) {
   const int64_t vectors = CeilDiv(rows, kLanes);
@@ -122,13 +123,13 @@ HWY_INLINE void WithVectors(int64_t rows, const Call& call) {
   }
 }
 
-/// max(v, 0), a NaN stays a NaN.
+/// max(v, 0). A NaN stays a NaN.
 HWY_INLINE V Positive(V v) { return hn::IfThenZeroElse(hn::Lt(v, hn::Zero(d)), v); }
 
-/// A sink for row-major results: gathers kGroup rows of the matrix, then writes them back.
+/// A sink for row-major results. It gathers kGroup rows of the matrix, then writes them back.
 class RowMajorSink {
  public:
-  /// out [batch rows of the panel, all rows of the matrix]; `first` the first strip to come, `last` the one after them.
+  /// out [batch rows of the panel, all rows of the matrix]. The strips to come are [first, last).
   RowMajorSink(const Epilogue& epilogue, int64_t batch_rows, int64_t first, int64_t last, float* out, int64_t ld,
                bool stream)
       : epilogue_(epilogue), batch_rows_(batch_rows), first_(first), last_(last), out_(out), ld_(ld), stream_(stream) {}
@@ -158,17 +159,18 @@ class RowMajorSink {
   HWY_ALIGN float group_[kGroup * kPanel];
 };
 
-/// True where results of this size should be written past the caches, which they would only flush.
+/// Whether results of this size should be written past the caches, because they would only push everything else out.
 inline bool ShouldStream(const float* out, int64_t rows, int64_t cols) {
   constexpr int64_t kBytes = int64_t{4} << 20;
   return cols % kGroup == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0 &&
          rows * cols * static_cast<int64_t>(sizeof(float)) > kBytes;
 }
 
-/// A product cut into panels of batch rows and, within them, ranges of strips: by its shape alone.
+/// How a product is cut into panels of batch rows and, within them, ranges of strips. This depends on its shape alone.
 struct PanelWork {
   PanelWork(const PairBucketStream& m, int64_t batch) : panels(CeilDiv(batch, kPanel)) {
-    // What is summed up must stay in the second-level cache; few panels should still make work for several threads.
+    // The sums must stay in the second-level cache. If there are few panels, there should still be work for several
+    // threads.
     constexpr int64_t kMostStrips = 1024, kFewestStrips = 32, kEnoughItems = 16;
     ranges = CeilDiv(m.strips(), kMostStrips);
     if (panels > 0 && panels * ranges < kEnoughItems) {

@@ -1,4 +1,4 @@
-// Products with a PairBucketStream, row-major matrices in and out.
+// Products of row-major matrices with a PairBucketStream.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
@@ -8,8 +8,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
-#include "twofour/core/storage.h"
 #include "twofour/sparse/kernels/linear/linear_kernels.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 
@@ -30,8 +30,8 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
   const PanelWork work(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    Storage block(kBlockCols * kPanel * sizeof(float)), sums(work.strips * 4 * kPanel * sizeof(float));
-    float* const x = reinterpret_cast<float*>(block.data());
+    AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
+    float* const x = block.data();
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
       const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
@@ -41,9 +41,8 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
         PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
         return x;
       };
-      WithVectors(rows, [&](auto vectors) {
-        RunPanel<decltype(vectors)::value>(m, first, last, source, reinterpret_cast<float*>(sums.data()), sink);
-      });
+      WithVectors(rows,
+                  [&](auto vectors) { RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink); });
     }
     if (stream) hwy::FlushStream();
   });
@@ -61,10 +60,10 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-/// Below so many batch rows packing costs more than it saves, as measured in whole training steps of MLPs on Zen 5:
-/// about as long as 30 rows of the dense product on AVX2, and AVX-512 multiplies twice as fast but packs as fast.
-/// Larger weights and what is packed of them no longer stay in the second-level cache, and take longer for each
-/// element.
+/// With fewer batch rows than this, packing costs more than it saves, as measured in whole training steps of MLPs on
+/// Zen 5. Packing takes about as long as 30 rows of the dense product on AVX2. AVX-512 multiplies twice as fast, but
+/// packs no faster. Larger weights and their packed forms no longer stay in the second-level cache, and take longer for
+/// each element.
 int64_t FewestRows(const LinearProblem& problem) {
   constexpr int64_t kSmall = 256 * 1024, kMedium = 512 * 2048;
   constexpr bool kWide = HWY_TARGET == HWY_AVX3;

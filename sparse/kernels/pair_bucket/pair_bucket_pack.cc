@@ -21,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// A recipe's weights, four into each step.
+/// Copies the weights of a recipe, four into each step.
 HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t ld, float* first, float* second) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
   const hn::FixedTag<float, 8> eight;
@@ -44,11 +44,11 @@ HWY_INLINE void CopyWeights(const TileRecipe& recipe, const float* tile, int64_t
 }
 
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps) {
-  // Copies, which no write can change.
+  // Local copies, so that the compiler knows that no write changes them.
   uint16_t(*const offsets)[2] = steps.offsets;
   float(*const weights)[4] = steps.weights;
   const int64_t ld = tiles.ld, weight_stride = tiles.weight_stride, mask_stride = tiles.mask_stride;
-  // An offset counts for both of a step's columns, so it is added to both halves at once; neither overflows.
+  // Both columns of a step move by the same offset, so it is added to both halves at once. Neither half overflows.
   const uint32_t tile_offsets = static_cast<uint32_t>(kTileSize * plan.column_bytes()) * 0x10001u;
   StepCounts next = FirstSteps(counts);
   uint32_t base = 0;
@@ -96,7 +96,7 @@ StepCounts CountsOf(const TileSteps& steps) {
   return counts;
 }
 
-/// A step's two offsets as they lie in memory, for a tile that begins `tile_offset` bytes into its block.
+/// The two offsets of a step as they lie in memory, for a tile that begins `tile_offset` bytes into its block.
 uint32_t OffsetsOf(const TileStep& step, uint32_t tile_offset, int64_t column_bytes) {
   const auto first = static_cast<uint16_t>(tile_offset + step.col[0] * column_bytes);
   const auto second = static_cast<uint16_t>(tile_offset + step.col[1] * column_bytes);

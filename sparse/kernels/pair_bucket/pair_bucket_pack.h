@@ -1,6 +1,6 @@
 #pragma once
 
-// Copying tiles into the steps of a PairBucketStream: the part of packing that is worth SIMD.
+// Copies tiles into the steps of a PairBucketStream, which is the part of packing that is worth SIMD.
 
 #include <cstdint>
 #include <span>
@@ -12,24 +12,24 @@
 
 namespace twofour::sparse {
 
-/// The numbers of steps of each pairing, 16 bits each: what a strip has within a block fits.
+/// The number of steps of each pairing, in 16 bits each. That is enough for one strip within one block.
 using StepCounts = uint64_t;
 
 inline uint16_t CountOf(StepCounts counts, int pairing) { return static_cast<uint16_t>(counts >> (16 * pairing)); }
 
-/// Where each pairing's first step goes: a register, where three pointers would be memory.
+/// Where the first step of each pairing goes. This fits a register, where three pointers would need memory.
 inline StepCounts FirstSteps(StepCounts counts) {
   const StepCounts first = CountOf(counts, 0), second = CountOf(counts, 1);
   return (first << 16) + ((first + second) << 32);
 }
 
-/// A transposable tile's two steps, ready to be copied.
+/// The two steps of a transposable tile, ready to be copied.
 struct alignas(64) TileRecipe {
-  /// The tile's entry, 4 * row + col as it lies in the weight, of each of the eight weights.
+  /// Which entry of the tile each of the eight weights is: 4 * row + col as it lies in the weight.
   int32_t entry[8] = {};
   StepCounts counts = 0;
-  uint32_t offsets[2] = {};  ///< Both offsets of each step from the tile's first column, 16 bits each.
-  uint8_t shift[2] = {};     ///< Where each step's pairing stands in StepCounts.
+  uint32_t offsets[2] = {};  ///< For each step both offsets from the first column of the tile, 16 bits each.
+  uint8_t shift[2] = {};     ///< At which bit of StepCounts the count of each step's pairing begins.
 };
 
 /// The tiles of one strip within one block, in the order of the matrix's columns.
@@ -42,11 +42,12 @@ struct TileRange {
   int64_t count;
 };
 
-/// How tiles become steps: the recipes of the 90 transposable masks, all that an exact search finds; what keeps less is
-/// worked out tile by tile.
+/// How tiles become steps. There are recipes for the 90 transposable masks, which are all that an exact search finds.
+/// Masks that keep less are worked out tile by tile.
 class PackPlan {
  public:
-  /// For W or W transposed, and panels with `column_bytes` in a column. Made at its first use, and kept.
+  /// The plan for W or its transpose, and for panels whose columns take `column_bytes`. It is made when it is first
+  /// used, and kept.
   static const PackPlan& For(bool transposed, int64_t column_bytes);
 
   int64_t column_bytes() const { return column_bytes_; }
@@ -56,8 +57,8 @@ class PackPlan {
     return number == kNotTransposable ? nullptr : &recipes_[number];
   }
   StepCounts Count(const TileRange& tiles) const;
-  /// Writes the steps of a tile of any mask, which begins at `weight`; `next` is where each pairing's next step goes,
-  /// and is returned moved on.
+  /// Writes the steps of a tile of any mask, which begins at `weight`. `next` says where the next step of each pairing
+  /// goes. Returns `next` after these steps.
   StepCounts WriteAnyTile(TileMask mask, const float* weight, int64_t ld, uint32_t tile_offset, StepCounts next,
                           const PairBucketSteps& steps) const;
 
@@ -68,17 +69,18 @@ class PackPlan {
 
   bool transposed_;
   int64_t column_bytes_;
-  const uint8_t* numbers_;  // For each mask its place among recipes_.
+  const uint8_t* numbers_;  // The place of each mask in recipes_.
   std::vector<TileRecipe> recipes_;
 };
 
-/// Writes the steps of a range from `steps` on; `counts` is what plan.Count(tiles) gave. All give the same bits.
+/// Writes the steps of a range, from `steps` on. `counts` is what plan.Count(tiles) returned. All writers give the same
+/// bits.
 using StepWriter = void (*)(const PackPlan& plan, const TileRange& tiles, StepCounts counts,
                             const PairBucketSteps& steps);
 
-/// The reference: one weight after the other.
+/// The reference, which copies one weight after the other.
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps);
-/// The fastest for an instruction set.
+/// The fastest writer for an instruction set.
 StepWriter StepWriterFor(Isa isa);
 
 }  // namespace twofour::sparse

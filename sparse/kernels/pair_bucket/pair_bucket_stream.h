@@ -17,26 +17,26 @@ namespace twofour::sparse {
 /// How a pair-bucket kernel cuts its work.
 struct PairBucketTiling {
   int64_t panel = 0;       ///< Batch rows that are multiplied together: vectors times lanes.
-  int64_t block_cols = 0;  ///< Columns of the matrix whose activations are held in the first-level cache together.
+  int64_t block_cols = 0;  ///< Columns whose activations the first-level cache holds together.
 };
 
-/// Steps, each of which takes two columns of a tile and the weights with which each feeds two of the strip's four rows;
-/// which rows, the bucket says (kPairingRows). Two arrays, so that weights are aligned.
+/// Steps. Each step takes two columns of a tile, and the weights with which each column feeds two of the four rows of
+/// the strip. The bucket says which rows (kPairingRows). There are two arrays, so that the weights are aligned.
 struct PairBucketSteps {
-  uint16_t (*offsets)[2] = nullptr;  ///< Columns within their block, times the bytes of one column of a panel.
+  uint16_t (*offsets)[2] = nullptr;  ///< Columns within the block, times the bytes of a column of a panel.
   float (*weights)[4] = nullptr;     ///< Two of the first column, two of the second.
   PairBucketSteps operator+(int64_t steps) const { return {offsets + steps, weights + steps}; }
 };
 
-/// A masked matrix [rows, cols] as a stream of steps (see StepsOfTile). For every block of columns and within it for
-/// every strip of four rows stand the strip's steps in three buckets, one for each pairing: a loop over one bucket has
-/// its accumulators' roles fixed at compile time, without a branch or a shuffle.
+/// A masked matrix [rows, cols] as a stream of steps (see StepsOfTile). For every block of columns, and within it for
+/// every strip of four rows, the steps of the strip stand in three buckets, one for each pairing. So in a loop over one
+/// bucket, the roles of the accumulators are fixed at compile time, without a branch or a shuffle.
 class PairBucketStream final : public PackedWeight {
  public:
   static constexpr PackedLayout kLayout = PackedLayout::kPairBucket;
 
-  /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, with
-  /// the instructions of `isa`: Isa::kAny is the scalar reference, which all others equal bit for bit.
+  /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, with the
+  /// instructions of `isa`. Isa::kAny is the scalar reference, to which all others are equal bit for bit.
   PairBucketStream(const float* weight, const MaskView& mask, Direction direction, const PairBucketTiling& tiling,
                    Isa isa);
 
@@ -47,19 +47,19 @@ class PairBucketStream final : public PackedWeight {
   int64_t strips() const { return rows_ / kTileSize; }
   int64_t blocks() const { return CeilDiv(cols_, tiling_.block_cols); }
 
-  /// One strip's steps within one block. They end where the next's begin.
+  /// The steps of one strip within one block. They end where those of the next begin.
   struct Buckets {
     uint32_t begin = 0;
-    uint16_t count[2] = {};  ///< Of the first two pairings; the third has the rest.
+    uint16_t count[2] = {};  ///< For the first two pairings. The third has the rest.
   };
-  /// The entries of a block, one for each strip and one more.
+  /// The buckets of a block: one for each strip, and one more.
   const Buckets* buckets(int64_t block) const { return &buckets_[static_cast<size_t>(block * strips())]; }
   const PairBucketSteps& steps() const { return steps_; }
 
  private:
   int64_t rows_, cols_;
   PairBucketTiling tiling_;
-  std::vector<Buckets> buckets_;  // One more than there are.
+  std::vector<Buckets> buckets_;  // One more than there are strips in all blocks.
   std::unique_ptr<Storage> storage_;
   PairBucketSteps steps_;  // In the storage.
 };

@@ -1,5 +1,5 @@
-// Panels: a few vectors of batch rows side by side, one feature after the other: [features][kPanel]. What the sparse
-// kernels multiply; here they are made from row-major matrices and written back to them. Compiled once for each
+// Panels: a few vectors of batch rows side by side, one feature after the other, [features][kPanel]. They are what the
+// sparse kernels multiply. Here they are made from row-major matrices and written back to them. Compiled once for each
 // instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
@@ -24,24 +24,26 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 inline constexpr D d;
 inline constexpr int kLanes = hn::MaxLanes(D());
-// Four rows of accumulators, two weights and one activation must fit into the registers: 16, or 32 with AVX-512, NEON.
+// Four rows of accumulators, two weights and one activation must fit into the registers. There are 16 registers, or 32
+// with AVX-512 and NEON.
 #if HWY_TARGET == HWY_AVX3
 inline constexpr int kVectors = 4;
 #elif HWY_TARGET == HWY_NEON
 inline constexpr int kVectors = 6;
 #elif HWY_TARGET == HWY_SCALAR
-inline constexpr int kVectors = 4;  // No vectors at all: a panel must still be a multiple of four rows.
+inline constexpr int kVectors = 4;  // There are no vectors, but a panel must still be a multiple of four rows.
 #else
 inline constexpr int kVectors = 3;
 #endif
 inline constexpr int64_t kPanel = int64_t{kVectors} * kLanes;
 static_assert(kPanel % 4 == 0 && kPanel <= 64);  // See PanelMatrix.
-/// Features that are written back together: a whole cache line of the row-major matrix.
+/// Features that are written back together: they fill a cache line of the row-major matrix.
 inline constexpr int64_t kGroup = 16;
 static_assert(kGroup % kLanes == 0);
 
-/// Holds a loaded vector in a register. Compilers would rather fold the load into each multiply-add that uses it, which
-/// loads it once for each, and loads are what the kernels are short of. Portable vectors are arrays: nothing to hold.
+/// Keeps a loaded vector in a register. Without this, compilers fold the load into each multiply-add that uses the
+/// vector. Then it is loaded once for each of them, and loads are what limits the kernels. Portable vectors are arrays,
+/// which cannot be kept in a register.
 HWY_INLINE V Loaded(V v) {
 #if HWY_TARGET & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4) && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
   asm("" : "+v"(v.raw));
@@ -55,8 +57,8 @@ HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
   (void)r;
 #else
   V t[kLanes];
-  // 4x4 within each block of four lanes: afterwards t[4 g + j] holds, block by block, columns j, 4 + j, ... of the rows
-  // of group g.
+  // First 4x4 within each block of four lanes. Afterwards t[4 g + j] holds, block by block, columns j, 4 + j, ... of
+  // the rows of group g.
   TWOFOUR_UNROLL
   for (int g = 0; g < kLanes; g += 4) {
     const V a = hn::InterleaveLower(d, r[g], r[g + 2]), b = hn::InterleaveLower(d, r[g + 1], r[g + 3]);
@@ -93,8 +95,8 @@ HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
 #endif  // HWY_SCALAR
 }
 
-/// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, `ld` elements apart. Lanes beyond `rows` within
-/// the last vector in use become 0; vectors beyond are left alone.
+/// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, which are `ld` elements apart. Lanes beyond
+/// `rows` in the last vector in use become 0. Vectors beyond it are not written.
 template <int64_t kPitch = kPanel>
 HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols,
                           float* HWY_RESTRICT panel) {
@@ -120,9 +122,9 @@ HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows,
   }
 }
 
-/// Writes panel [cols][kPitch], cols <= kGroup, to `rows` <= kPitch row-major rows of out, `ld` elements apart. With
-/// `stream`, past the caches: for results that do not fit there, which then need not be read before they are written
-/// (out and ld must be aligned to kGroup elements).
+/// Writes panel [cols][kPitch], cols <= kGroup, to `rows` <= kPitch row-major rows of out, which are `ld` elements
+/// apart. With `stream`, it writes past the caches. That is for results that do not fit into the caches: memory then
+/// need not be read before it is written. out and ld must then be aligned to kGroup elements.
 template <int64_t kPitch = kPanel>
 HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64_t rows, float* HWY_RESTRICT out,
                             int64_t ld, bool stream) {

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
-#include "twofour/core/storage.h"
 
 namespace twofour::sparse {
 
-/// Activations [batch, features] the way the sparse kernels hold them between two products: panels of `panel` batch
-/// rows, [panels, features, panel], and for each panel and feature a word with a bit for every row that is not zero.
-/// Rows beyond the batch have no bit; their values are undefined.
+/// Activations [batch, features] in the layout that the sparse kernels use between two products: panels of `panel`
+/// batch rows, [panels, features, panel]. For each panel and feature there is also a word that has a bit for every row
+/// that is not zero. Rows beyond the batch have no bit, and their values are undefined.
 class PanelMatrix {
  public:
   /// Uninitialised. panel is at most 64 and a multiple of 4.
@@ -18,37 +18,34 @@ class PanelMatrix {
       : batch_(batch),
         features_(features),
         panel_(panel),
-        values_(static_cast<size_t>(panels() * features * panel) * sizeof(float)),
-        nonzero_(static_cast<size_t>(panels() * features) * sizeof(uint64_t)) {}
+        values_(panels() * features * panel),
+        nonzero_(panels() * features) {}
 
   int64_t batch() const { return batch_; }
   int64_t features() const { return features_; }
   int64_t panel() const { return panel_; }
   int64_t panels() const { return CeilDiv(batch_, panel_); }
-  /// Batch rows of a panel: fewer in the last.
+  /// The batch rows of a panel. The last panel may have fewer.
   int64_t rows(int64_t p) const { return std::min(panel_, batch_ - p * panel_); }
   /// One bit for each row of a panel.
   uint64_t valid_bits(int64_t p) const { return rows(p) == 64 ? ~uint64_t{0} : (uint64_t{1} << rows(p)) - 1; }
 
   /// [features, panel]
-  float* values(int64_t p) { return reinterpret_cast<float*>(values_.data()) + p * features_ * panel_; }
-  const float* values(int64_t p) const {
-    return reinterpret_cast<const float*>(values_.data()) + p * features_ * panel_;
-  }
+  float* values(int64_t p) { return values_.data() + p * features_ * panel_; }
+  const float* values(int64_t p) const { return values_.data() + p * features_ * panel_; }
   /// [features]
-  uint64_t* nonzero(int64_t p) { return reinterpret_cast<uint64_t*>(nonzero_.data()) + p * features_; }
-  const uint64_t* nonzero(int64_t p) const {
-    return reinterpret_cast<const uint64_t*>(nonzero_.data()) + p * features_;
-  }
+  uint64_t* nonzero(int64_t p) { return nonzero_.data() + p * features_; }
+  const uint64_t* nonzero(int64_t p) const { return nonzero_.data() + p * features_; }
 
-  /// Share of elements that are not zero; 1 for an empty matrix.
+  /// The share of elements that are not zero; 1 for an empty matrix.
   double Density() const;
-  /// Row-major [batch, features].
+  /// Writes the activations row-major, [batch, features].
   void CopyTo(float* out) const;
 
  private:
   int64_t batch_, features_, panel_;
-  Storage values_, nonzero_;
+  AlignedBuffer<float> values_;
+  AlignedBuffer<uint64_t> nonzero_;
 };
 
 }  // namespace twofour::sparse

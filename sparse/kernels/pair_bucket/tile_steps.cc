@@ -10,15 +10,16 @@ namespace {
 
 constexpr int kNoCol = -1;
 
-/// The rows of one half of a pairing, as bits.
+/// The rows of one half of a pairing, as a set of bits.
 int RowsOfHalf(int pairing, int half) {
   return 1 << kPairingRows[pairing][2 * half] | 1 << kPairingRows[pairing][2 * half + 1];
 }
 
-/// Steps being put together: columns find a free half in one of them, or open another.
+/// Puts steps together: each column gets a free half of a step, or opens another step.
 class Builder {
  public:
-  /// Gives column `col`, kept in `rows`, the half of a step of the first pairing that has one for it.
+  /// Gives column `col`, which is kept in `rows`, half of a step. Of all pairings that fit, the first with a free half
+  /// is taken. If there is none, the first that fits opens a step.
   void Place(int col, int rows) {
     for (const bool open : {false, true}) {
       for (int pairing = 0; pairing < kPairings; ++pairing) {
@@ -38,7 +39,8 @@ class Builder {
     for (TileStep& step : std::span(result_.step, result_.count)) {
       for (int half = 0; half < 2; ++half) {
         const bool gap = step.col[half] == kNoCol;
-        if (gap) step.col[half] = step.col[1 - half];  // Times 0: any column will do, this one is being read anyway.
+        // Any column will do for a gap, because its weights are 0. The other column is read anyway.
+        if (gap) step.col[half] = step.col[1 - half];
         for (int i = 2 * half; i < 2 * half + 2; ++i) {
           const int row = kPairingRows[step.pairing][i];
           step.row[i] = !gap && Keeps(mask, row, step.col[half]) ? row : -1;
@@ -70,7 +72,7 @@ class Builder {
 
 TileSteps StepsOfTile(TileMask mask) {
   Builder builder;
-  // Full columns first: they fit one pairing only, the others then take what is left open.
+  // Full columns come first, because they fit one pairing only. The others then take what is left open.
   for (const int kept : {2, 1}) {
     for (int col = 0; col < kTileSize; ++col) {
       int rows = 0;

@@ -1,4 +1,4 @@
-// ExactTileMask, a vector of tiles at a time.
+// ExactTileMask for a vector of tiles at a time.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #undef HWY_TARGET_INCLUDE
@@ -14,9 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-// Processors have fewer units that add, compare and choose among floats than do so with integers, or multiply. The bits
-// of floats that are not negative are ordered as the floats are, and a product with one is exact, so that some of the
-// work can go elsewhere without a different result.
+// Processors have more units for multiplications and for integers than units that add, compare and select floats.
+// Floats that are not negative have the same order as their bits, and multiplying by 1 is exact. So some of the work
+// can go to the other units without a different result.
 
 HWY_INLINE IntVector BitsOf(FloatVector sum) { return hn::BitCast(Ints(), sum); }
 
@@ -34,13 +34,13 @@ HWY_INLINE FloatVector SubByMultiplier(FloatVector a, FloatVector b) {
 #endif
 }
 
-/// What ExactTileMask looks at, by column: see there.
+/// The differences that ExactTileMask looks at, by column (see sparse/tile_mask.h).
 struct ColumnDifferences {
   HWY_INLINE ColumnDifferences() {}  // See TileRow.
   TileRow upper, lower, halves;
 };
 
-/// Two rows that lie one below the other.
+/// Two rows, one below the other.
 struct RowPair {
   HWY_INLINE RowPair() {}  // See TileRow.
   TileRow sums, differences;
@@ -56,8 +56,8 @@ HWY_INLINE RowPair LoadRowPair(const float* weight, int64_t stride) {
   return pair;
 }
 
-/// Reads kTilesPerVector tiles. `largest_sum`: of a column of a tile, as an integer, so that a NaN is the largest of
-/// all.
+/// Reads kTilesPerVector tiles. `largest_sum` becomes the largest sum of a column of a tile, as an integer, so that a
+/// NaN counts as the largest.
 HWY_INLINE ColumnDifferences DifferencesOf(const float* weight, int64_t stride, IntVector& largest_sum) {
   ColumnDifferences columns;
   const RowPair upper = LoadRowPair(weight, stride);
@@ -74,7 +74,7 @@ HWY_INLINE ColumnDifferences DifferencesOf(const float* weight, int64_t stride, 
   return columns;
 }
 
-/// Of columns a and b, by how much they differ.
+/// By how much columns a and b differ.
 struct PairDifferences {
   HWY_INLINE PairDifferences() {}  // See TileRow.
   FloatVector upper, lower, halves;
@@ -84,7 +84,7 @@ HWY_INLINE FloatVector Crossed(const PairDifferences& pair) {
   return hn::Add(hn::Abs(pair.upper), hn::Abs(pair.lower));
 }
 
-/// The columns made two pairs, and what is kept less what is dropped.
+/// A way to split the columns into two pairs. Its gain is what it keeps less what it drops.
 struct Way {
   HWY_INLINE Way() {}  // See TileRow.
   PairDifferences first, second;
@@ -102,7 +102,7 @@ HWY_INLINE PairDifferences DifferencesBetween(const ColumnDifferences& columns) 
 
 HWY_INLINE FloatVector GainOf(const PairDifferences& pair) { return LargerOf(hn::Abs(pair.halves), Crossed(pair)); }
 
-/// Columns 0 and kPartner, and the other two.
+/// The way that pairs columns 0 and kPartner, and the other two.
 template <int kPartner>
 HWY_INLINE Way WayOf(const ColumnDifferences& columns) {
   constexpr int kA = kPartner == 1 ? 2 : 1, kB = 6 - kPartner - kA;
@@ -121,7 +121,7 @@ HWY_INLINE PairDifferences Choose(hn::Mask<Floats> first, const PairDifferences&
   return chosen;
 }
 
-/// All four bits of each row that keeps the first column of the pair.
+/// A mask with all four bits set of each row that keeps the first column of the pair.
 HWY_INLINE IntVector RowsOfFirst(const PairDifferences& pair) {
   const Ints ints;
   const auto negative = [](FloatVector difference) HWY_ATTR { return hn::BroadcastSignBit(BitsOf(difference)); };
@@ -132,7 +132,7 @@ HWY_INLINE IntVector RowsOfFirst(const PairDifferences& pair) {
   return hn::IfThenElse(IsLarger(hn::Abs(pair.halves), Crossed(pair)), halves, crossed);
 }
 
-/// The best ways so far, and the columns that they pair.
+/// The best way of each tile so far, and the columns that it pairs.
 struct Best {
   HWY_INLINE Best() {}  // See TileRow.
   Way way;
@@ -152,7 +152,7 @@ HWY_INLINE void Try(const ColumnDifferences& columns, Best& best) {
   best.second_columns = hn::IfThenElse(better, Columns(0b1100), best.second_columns);
 }
 
-/// The masks of kTilesPerVector tiles, none of which is so large that its sums overflow.
+/// The masks of kTilesPerVector tiles. None of them may be so large that its sums overflow.
 HWY_INLINE IntVector ExactTileMasks(const ColumnDifferences& columns) {
   Best best;
   best.way = WayOf<1>(columns);
@@ -160,7 +160,7 @@ HWY_INLINE IntVector ExactTileMasks(const ColumnDifferences& columns) {
   best.second_columns = Columns(0b1010);
   Try<2>(columns, best);
   Try<3>(columns, best);
-  // A row keeps the second column of both pairs, or the other one of a pair.
+  // From each pair, a row keeps either the first or the second column.
   const IntVector in_first = RowsOfFirst(best.way.first), in_second = RowsOfFirst(best.way.second);
   const IntVector other = hn::Xor(in_second, hn::And(hn::Xor(in_first, in_second), BitsOf(best.first_pair)));
   return hn::Xor(other, BitsOf(best.second_columns));
@@ -170,7 +170,7 @@ bool ExactSearch(const float* weight, int64_t cols, TileMask* tiles) {
   return ForEachVectorOfTiles(weight, cols, tiles, [](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
     IntVector largest_sum;
     StoreTiles(ExactTileMasks(DifferencesOf(w, stride, largest_sum)), out);
-    // Far enough from the largest float for all sums of a tile and their rounding.
+    // This is far enough below the largest float for all sums of a tile and their rounding.
     const IntVector bound = BitsOf(hn::Set(Floats(), 0x1p125f));
     return hn::AllTrue(Ints(), hn::Lt(largest_sum, bound)) || ExactScalarSearch(w, stride, kTilesPerVector, out);
   });

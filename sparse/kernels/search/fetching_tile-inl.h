@@ -1,4 +1,4 @@
-// float_gemm's tiles of a product for operands that are made a block at a time from memory: while one block is
+// Tiles of a product, like float_gemm's, for operands that are made from memory a block at a time. While one block is
 // multiplied, the memory that the next one is made from is fetched into the caches. Compiled once for each instruction
 // set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_FETCHING_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -32,7 +32,7 @@ using kernels::HWY_NAMESPACE::float_gemm::V;
 
 inline constexpr int64_t kLine = 16;  // Floats of a cache line.
 
-/// A block of `rows` rows, kCols floats each and `stride` apart, a line at each step of a tile.
+/// Fetches a block of `rows` rows of kCols floats, which are `stride` apart: one cache line at each step of a tile.
 template <int64_t kCols>
 struct FetchRows {
   static constexpr int64_t kSteps = kCols / kLine;
@@ -45,7 +45,7 @@ struct FetchRows {
   }
 };
 
-/// A panel of columns, a row at each step.
+/// Fetches a panel of columns: one row at each step.
 struct FetchPanel {
   const float* next;
   int64_t stride;
@@ -55,8 +55,8 @@ struct FetchPanel {
   }
 };
 
-/// C = A B or C += A B for kRows rows of A ([kRows][kPitch]) and kVectors vectors of a panel of B ([depth][kPanel]).
-/// fetch(l) is called for each step l.
+/// C = A B, or C += A B, for kRows rows of A ([kRows][kPitch]) and kVectors vectors of a panel of B ([depth][kPanel]).
+/// Calls fetch(l) at each step l.
 template <int kRows, int kVectors, class Fetch>
 void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc,
           bool accumulate, const Fetch& fetch) {

@@ -1,4 +1,4 @@
-// GreedyTileMask, a vector of tiles at a time.
+// GreedyTileMask for a vector of tiles at a time.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #undef HWY_TARGET_INCLUDE
@@ -19,18 +19,19 @@ namespace {
 constexpr int kEntries = kTileSize * kTileSize;
 constexpr int kMostKept = 8;
 
-/// An entry of each tile: its magnitude as an int (-1 when it cannot be kept any more) and its bit in the mask.
+/// One entry of each tile. `magnitude` is its magnitude as an int, or -1 if it cannot be kept any more. `bit` is its
+/// bit in the mask.
 struct Candidate {
   IntVector magnitude, bit;
 };
 
-/// The larger of two, the first of equals.
+/// The larger of two, or the first if they are equal.
 HWY_INLINE Candidate Larger(const Candidate& first, const Candidate& second) {
   const auto second_is = hn::Gt(second.magnitude, first.magnitude);
   return {hn::Max(first.magnitude, second.magnitude), hn::IfThenElse(second_is, second.bit, first.bit)};
 }
 
-/// The larger of entries [begin, begin + count), the first of equals.
+/// The largest of entries [kBegin, kBegin + kCount), or the first of those that are equal.
 template <int kBegin, int kCount>
 HWY_INLINE Candidate Largest(const IntVector (&magnitudes)[kEntries]) {
   if constexpr (kCount == 1) {
@@ -40,10 +41,10 @@ HWY_INLINE Candidate Largest(const IntVector (&magnitudes)[kEntries]) {
   }
 }
 
-/// All entries of the rows and columns that hold two already, and all that are kept.
+/// The entries that cannot be kept any more: those that are kept already, and all in rows and columns that hold two.
 HWY_INLINE IntVector Closed(IntVector kept) {
   const Ints ints;
-  // Two of four bits are set if both of a pair are, or one of each pair.
+  // Two of four bits are set if both bits of one pair are, or one bit of each pair.
   const IntVector next = hn::ShiftRight<1>(kept);
   const IntVector both_in_row = hn::And(hn::And(kept, next), hn::Set(ints, 0x5555));
   const IntVector one_in_row = hn::And(hn::Or(kept, next), hn::Set(ints, 0x5555));
@@ -63,19 +64,19 @@ HWY_INLINE IntVector Closed(IntVector kept) {
   return hn::Or(kept, hn::Or(rows, cols));
 }
 
-/// Makes -1 of the entries whose bit is set in `closed`. Shifts bring a bit to the sign: a test would need a constant
-/// for each, which cost more.
+/// Replaces the entries whose bit is set in `closed` by -1. Shifts bring the bit to the sign. A test would need a
+/// constant for each entry, which costs more.
 template <size_t... kEntry>
 HWY_INLINE void Close(IntVector closed, std::index_sequence<kEntry...>, IntVector (&magnitudes)[kEntries]) {
   ((magnitudes[kEntry] = hn::Or(magnitudes[kEntry], hn::BroadcastSignBit(hn::ShiftLeft<31 - kEntry>(closed)))), ...);
 }
 
-/// The masks of kTilesPerVector tiles; `finite` is told whether all of their entries are. Nothing is added up here, so
+/// The masks of kTilesPerVector tiles. `finite` becomes true if all entries are finite. Nothing is added up here, so
 /// nothing can overflow.
 HWY_INLINE IntVector GreedyTileMasks(const float* weight, int64_t stride, bool& finite) {
   const Ints ints;
-  constexpr int32_t kInfinity = 0x7F800000;  // As bits. Those of a NaN are above.
-  // The bits of floats that are not negative are ordered as the floats are.
+  constexpr int32_t kInfinity = 0x7F800000;  // The bits of infinity. Those of a NaN are larger.
+  // Floats that are not negative have the same order as their bits.
   IntVector magnitudes[kEntries];
   for (int row = 0; row < kTileSize; ++row) {
     const TileRow columns = ByColumn(LoadMagnitudes(weight + row * stride));

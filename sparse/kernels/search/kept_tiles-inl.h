@@ -1,5 +1,4 @@
-// Copies of what tile masks keep. Compiled once for each instruction set: to be included after hwy/foreach_target.h,
-// without #pragma once.
+// Copies what tile masks keep. Compiled once for each instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_SEARCH_KEPT_TILES_INL_H_
@@ -22,7 +21,8 @@ namespace kept_tiles {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A row of tiles is walked by fours: their masks fill one 64-bit word, their rows one vector of 16 floats at most.
+// A row of tiles is processed in groups of four: the masks of a group fill one 64-bit word, and its rows fill at most
+// one vector of 16 floats.
 inline constexpr int64_t kGroup = 4, kGroupCols = kGroup * kTileSize;
 
 HWY_INLINE uint64_t LoadGroup(const TileMask* tiles) {
@@ -31,13 +31,14 @@ HWY_INLINE uint64_t LoadGroup(const TileMask* tiles) {
   return word;
 }
 
-/// Where Highway's byte shuffles find the mask of column j of a group: its low byte; the high one is next.
+/// The byte of a group that holds the low half of the mask of column `column`. The next byte holds the high half.
 constexpr uint8_t LowByteOf(int64_t column) { return static_cast<uint8_t>(2 * (column / kTileSize)); }
 
 using Words = hn::CappedTag<uint32_t, kGroupCols>;
 inline constexpr int64_t kLanes = hn::MaxLanes(Words()), kParts = kGroupCols / kLanes;
 
-/// Brings the mask of a lane's tile to that lane, for each part of a group that fills a vector.
+/// Table for a byte shuffle that brings to each lane the mask of its tile, for each part of a group that fills a
+/// vector.
 struct BytesOfLanes {
   alignas(64) uint8_t of_part[kParts][4 * kLanes];
 };
@@ -52,7 +53,7 @@ constexpr BytesOfLanes MakeBytesOfLanes() {
 }
 inline constexpr BytesOfLanes kBytesOfLanes = MakeBytesOfLanes();
 
-/// A lane's bit in its tile's mask, for each row.
+/// The bit of a lane in the mask of its tile, for each row.
 struct BitsOfLanes {
   alignas(64) uint32_t of_row[kTileSize][kLanes];
 };
@@ -73,7 +74,7 @@ class Group {
   HWY_INLINE explicit Group(const TileMask* tiles)
       : group_(hn::BitCast(Bytes(), hn::Set(hn::Repartition<uint64_t, Words>(), LoadGroup(tiles)))) {}
 
-  /// For each lane of the part its tile's mask.
+  /// The mask of the tile of each lane of a part.
   HWY_INLINE hn::Vec<Words> Part(int64_t part) const {
     return hn::BitCast(Words(), hn::TableLookupBytes(group_, hn::Load(Bytes(), kBytesOfLanes.of_part[part])));
   }
@@ -85,7 +86,7 @@ class Group {
 using Floats = hn::Rebind<float, Words>;
 
 #if HWY_TARGET == HWY_AVX2
-/// By how much a lane's bit is to be shifted to become its sign, for each row.
+/// By how much the bit of a lane must be shifted to become the sign, for each row.
 struct ShiftsOfLanes {
   alignas(64) uint32_t of_row[kTileSize][kLanes];
 };
@@ -101,8 +102,8 @@ constexpr ShiftsOfLanes MakeShiftsOfLanes() {
 inline constexpr ShiftsOfLanes kShiftsOfLanes = MakeShiftsOfLanes();
 #endif
 
-/// Which lanes of row `row` of a part are kept. On AVX2 only the signs of this mask are right, which is all that
-/// MaskedLoad and IfThenElse go by: a shift, where testing a bit takes two instructions.
+/// Which lanes of row `row` of a part are kept. On AVX2 only the signs of this mask are right, but MaskedLoad and
+/// IfThenElse look at nothing else. A shift is enough for that, where testing a bit takes two instructions.
 HWY_INLINE auto KeptLanes(hn::Vec<Words> masks, int row) {
   const Floats floats;
 #if HWY_TARGET == HWY_AVX2
@@ -112,7 +113,7 @@ HWY_INLINE auto KeptLanes(hn::Vec<Words> masks, int row) {
 #endif
 }
 
-/// Row `row` of a part: what is kept, and zeros.
+/// Loads row `row` of a part, with zeros for what is not kept.
 HWY_INLINE hn::Vec<Floats> LoadKept(hn::Vec<Words> masks, int row, const float* from) {
   const Floats floats;
 #if HWY_TARGET == HWY_AVX2
@@ -122,9 +123,9 @@ HWY_INLINE hn::Vec<Floats> LoadKept(hn::Vec<Words> masks, int row, const float* 
 #endif
 }
 
-/// One row of tiles, `cols` columns (a multiple of 4) of four rows that are `stride` apart: to(col)[row * pitch] =
-/// weight[row][col] where kept, 0 elsewhere. to(col), for col in multiples of a vector's lanes (of 4 behind the last
-/// group of four tiles), points at as many floats that lie side by side.
+/// Copies one row of tiles: to(col)[row * pitch] = weight[row][col] where it is kept, and 0 elsewhere. The four rows
+/// have `cols` columns, a multiple of 4, and are `stride` apart. `col` goes up by the lanes of a vector, and by 4 after
+/// the last whole group. to(col) must point to that many floats side by side.
 template <typename To>
 HWY_INLINE void CopyKept(const TileMask* tiles, int64_t cols, const float* weight, int64_t stride, const To& to,
                          int64_t pitch) {

@@ -44,7 +44,7 @@ void AddDroppedOfTiles(const TileMask* tiles, int64_t cols, float factor, const 
       TWOFOUR_UNROLL for (int row = 0; row < kTileSize; ++row) {
         const int64_t at = row * cols + col + part * kept_tiles::kLanes;
         const auto before = hn::LoadU(floats, sum + at);
-        // Not fused: all instruction sets are to give the same bits.
+        // Not a fused multiply-add, so that all instruction sets give the same bits.
         const auto after = hn::Add(before, hn::Mul(by, hn::LoadU(floats, weight + at)));
         hn::StoreU(hn::IfThenElse(KeptLanes(masks, row), before, after), floats, sum + at);
       }
@@ -87,7 +87,8 @@ void ExpandTiles(const TileMask* tiles, int64_t cols, uint8_t* kept) {
 }
 
 MagnitudeSums SumMagnitudes(const TileMask* tiles, int64_t cols, const float* weight) {
-  // Sixteen sums of each kind, one for each column of a group, whatever a vector holds; they are added up in order.
+  // There are sixteen sums of each kind, one for each column of a group, however long vectors are. They are added up in
+  // order.
   const hn::CappedTag<double, kGroupCols> doubles;
   const hn::Rebind<float, decltype(doubles)> floats;
   const hn::Rebind<uint64_t, decltype(doubles)> longs;
@@ -137,7 +138,8 @@ MagnitudeSums SumMagnitudes(const TileMask* tiles, int64_t cols, const float* we
 }
 
 void SumDroppedMagnitudes(const TileMask* tiles, int64_t cols, const float* weight, double* sums) {
-  // Each lane is a tile, and adds zeros for what it keeps: its sum takes the same steps as one tile's alone.
+  // Each lane is a tile. It adds zeros for what the tile keeps, so its sum takes the same steps as a loop over one
+  // tile.
   const hn::ScalableTag<double> doubles;
   const hn::Rebind<float, decltype(doubles)> floats;
   const hn::Rebind<TileMask, decltype(doubles)> words;
@@ -172,11 +174,11 @@ void SumDroppedMagnitudes(const TileMask* tiles, int64_t cols, const float* weig
   }
 }
 
-/// Ones in before ^ after, or in before alone where after is null.
+/// Counts the ones in before ^ after, or in before alone if after is null.
 int64_t CountOnes(const TileMask* before, const TileMask* after, int64_t count) {
   const hn::ScalableTag<TileMask> words;
   constexpr int64_t kLanes = hn::MaxLanes(words);
-  constexpr int64_t kBetweenSums = 4095;  // Lanes of 16 bits hold so many times 16 ones.
+  constexpr int64_t kBetweenSums = 4095;  // A lane of 16 bits can hold this many times 16 ones.
   int64_t ones = 0, at = 0;
   while (at + kLanes <= count) {
     auto sums = hn::Zero(words);
@@ -198,7 +200,7 @@ int64_t CountOnes(const TileMask* before, const TileMask* after, int64_t count) 
 using Masks = hn::ScalableTag<TileMask>;
 using MaskVector = hn::Vec<Masks>;
 
-/// Bit 3 of each four bits of which more than two are set: see IsTwoOfFour.
+/// Sets bit 3 of each four bits if more than two of them are set (see IsTwoOfFour).
 HWY_INLINE MaskVector AboveTwo(MaskVector lines) {
   const Masks masks;
   const auto odd = hn::Set(masks, TileMask{0x5555}), low = hn::Set(masks, TileMask{0x3333});
@@ -207,7 +209,7 @@ HWY_INLINE MaskVector AboveTwo(MaskVector lines) {
   return hn::And(hn::Add(sums, odd), hn::Set(masks, TileMask{0x8888}));
 }
 
-/// Exchanges the bits `those` with the ones kDistance above them.
+/// Exchanges the bits in `those` with the bits kDistance above them.
 template <int kDistance>
 HWY_INLINE MaskVector Swap(MaskVector v, TileMask those) {
   const auto differ = hn::And(hn::Xor(v, hn::ShiftRight<kDistance>(v)), hn::Set(Masks(), those));

@@ -23,7 +23,7 @@ bool SearchTiles(const float* weight, int64_t stride, int64_t count, TileMask* t
       magnitudes[entry] = std::fabs(weight[entry / kTileSize * stride + tile * kTileSize + entry % kTileSize]);
       finite = finite && std::isfinite(magnitudes[entry]);
     }
-    tiles[tile] = finite ? kTileSearch(magnitudes) : TileMask{0};  // What cannot be ordered must not be sorted.
+    tiles[tile] = finite ? kTileSearch(magnitudes) : TileMask{0};  // Sorting needs an order, which NaNs do not have.
     all_finite = all_finite && finite;
   }
   return all_finite;

@@ -10,23 +10,23 @@
 
 namespace twofour::sparse {
 
-/// One way of searching tile masks. All kernels of one method give the same masks, bit for bit.
+/// One way to search tile masks. All kernels of one method give the same masks, bit for bit.
 struct MaskSearchKernel {
   std::string name;
   Isa isa;             ///< What it is compiled for.
   std::string tiling;  ///< How it cuts the work, in words.
   MaskMethod method;
-  /// Writes the masks of one row of tiles, by the scores' magnitude: `scores` points at four rows of `cols` floats each
-  /// (a multiple of 4), `tiles` at cols / 4 masks. Returns whether all of the floats are finite; if not, the masks mean
-  /// nothing.
+  /// Writes the masks of one row of tiles, by the magnitude of the scores. `scores` points to four rows of `cols`
+  /// floats each (a multiple of 4), and `tiles` to cols / 4 masks. Returns whether all of the floats are finite. If
+  /// not, the masks mean nothing.
   bool (*search)(const float* scores, int64_t cols, TileMask* tiles);
 };
 
-/// The table of kernels, fastest first, the scalar reference of each method last.
+/// The table of kernels, fastest first. The scalar reference of each method is last.
 std::span<const MaskSearchKernel> MaskSearchKernels();
 
 /// The first kernel of the table for this method that runs here, or the one that TWOFOUR_KERNEL names if it is one of
-/// them. Throws Error where the named one needs another processor, and for a method that has no kernel.
+/// them. Throws Error if the named one needs another processor, or if the method has no kernel.
 const MaskSearchKernel& ChooseMaskSearchKernel(MaskMethod method);
 
 }  // namespace twofour::sparse

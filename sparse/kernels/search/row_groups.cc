@@ -21,11 +21,12 @@ using kept_tiles::kGroupCols;
 
 constexpr int64_t kLanes = hn::MaxLanes(Floats());
 
-/// Each lane is a group, of which `magnitudes` has `of` vectors. Returns a word for each lane, with the bits of the
-/// `keep` largest.
+/// Each lane is a group. `magnitudes` has one vector for each of its `of` entries. Returns a word for each lane, in
+/// which the bits of the `keep` largest entries are set.
 HWY_INLINE IntVector BitsOfLargest(const FloatVector* magnitudes, int keep, int of) {
   const Ints ints;
-  // How many entries go before each one: those in front of it that are as large, and those behind it that are larger.
+  // How many entries go before each one: entries in front of it that are as large or larger, and entries behind it that
+  // are larger.
   IntVector before[kMostInGroup];
   for (int j = 0; j < of; ++j) {
     before[j] = hn::Set(ints, of - 1 - j);
@@ -43,7 +44,7 @@ HWY_INLINE IntVector BitsOfLargest(const FloatVector* magnitudes, int keep, int 
   return bits;
 }
 
-/// A row of a tile is a group.
+/// Groups of four: a row of a tile is a group.
 void KeepLargestOfFour(const float* weight, int64_t cols, int keep, TileMask* tiles) {
   ForEachVectorOfTiles(weight, cols, tiles, [keep](const float* w, int64_t stride, TileMask* out) HWY_ATTR {
     IntVector kept = hn::Zero(Ints());
@@ -56,8 +57,8 @@ void KeepLargestOfFour(const float* weight, int64_t cols, int keep, TileMask* ti
   });
 }
 
-/// Up to kLanes groups of `of` neighbours, transposed: entry i of group g is at [i][g]. Copied one by one, which is as
-/// fast as gathering and scattering where processors have that, or faster.
+/// Up to kLanes groups of `of` neighbours, transposed: entry i of group g is at [i][g]. Entries are copied one by one.
+/// That is at least as fast as gathering and scattering, even on processors that have instructions for it.
 struct GroupColumns {
   alignas(64) float entry[kMostInGroup][kLanes];
 
@@ -73,7 +74,7 @@ struct GroupColumns {
   }
 };
 
-/// Writes one row of a mask from left to right, into tiles in which this row is still zero.
+/// Writes one row of a mask from left to right. The row must be zero in all tiles at first.
 class RowBitsWriter {
  public:
   HWY_INLINE RowBitsWriter(TileMask* tiles, int row) : tile_(tiles), shift_(kTileSize * row) {}
@@ -137,7 +138,7 @@ void KeepLargestOfGroups(const float* weight, int64_t cols, int keep, int of, Ti
   }
 }
 
-/// |w| where it is dropped and not NaN, 0 elsewhere.
+/// |w| where it is dropped and not a NaN, and 0 elsewhere.
 template <class KeptMask>
 HWY_INLINE FloatVector DroppedMagnitude(KeptMask keeps, FloatVector weight) {
   const FloatVector zero = hn::Zero(Floats()), magnitude = hn::Abs(weight);
@@ -147,18 +148,18 @@ HWY_INLINE FloatVector DroppedMagnitude(KeptMask keeps, FloatVector weight) {
 template <class KeptMask>
 HWY_INLINE FloatVector ShrinkKept(KeptMask keeps, FloatVector weight, FloatVector by) {
   const FloatVector zero = hn::Zero(Floats()), left = hn::Sub(hn::Abs(weight), by);
-  // Not Max, whose value for a NaN differs between instruction sets.
+  // Not Max, because its value for a NaN differs between instruction sets.
   const FloatVector magnitude = hn::IfThenElse(hn::Lt(left, zero), zero, left);
   return hn::IfThenElse(keeps, hn::CopySign(magnitude, weight), zero);
 }
 
-/// Groups of four neighbours, as they lie in a vector.
+/// The largest of each four neighbouring lanes, in all four of them.
 HWY_INLINE FloatVector LargestOfFour(FloatVector v) {
   const FloatVector of_two = hn::Max(v, hn::Shuffle2301(v));
   return hn::Max(of_two, hn::Shuffle1032(of_two));
 }
 
-/// Four tiles side by side, whose four rows are `stride` apart.
+/// Four tiles side by side. Their four rows are `stride` apart.
 HWY_INLINE void ShrinkKeptOfFour(const TileMask* tiles, const float* weight, float* out, int64_t stride) {
   const kept_tiles::Group group(tiles);
   TWOFOUR_UNROLL for (int64_t part = 0; part < kept_tiles::kParts; ++part) {

@@ -1,5 +1,5 @@
-// How SIMD searches of tile masks read a row of tiles: lane by lane another tile, and a vector for each of its sixteen
-// entries. Compiled once for each instruction set: to be included after hwy/foreach_target.h, without #pragma once.
+// How SIMD searches of tile masks read a row of tiles: each lane is another tile, and there is a vector for each of the
+// sixteen entries. Compiled once for each instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_SEARCH_TILE_VECTORS_INL_H_
@@ -27,18 +27,18 @@ using IntVector = hn::Vec<Ints>;
 
 inline constexpr int64_t kTilesPerVector = hn::MaxLanes(Floats());
 inline constexpr int64_t kColsPerVector = kTileSize * kTilesPerVector;
-inline constexpr int64_t kTilesPerBlock = 4;  // A block: 128 bits, which cheap shuffles do not leave.
+inline constexpr int64_t kTilesPerBlock = 4;  // A block is 128 bits. Cheap shuffles move lanes within a block only.
 inline constexpr int64_t kBlocks = kTilesPerVector / kTilesPerBlock;
 
-/// A row of kTilesPerVector tiles: as it lies, four vectors one after the other; or by column, vector c holding entry c
-/// of each tile, where tiles are not in order: see StoreTiles.
+/// One row of kTilesPerVector tiles. Either as it lies in memory, as four consecutive vectors. Or by column: vector c
+/// holds entry c of each tile, and the tiles are not in order (see StoreTiles).
 struct TileRow {
-  // NEON's vectors have a constructor, and GCC compiles constructors that it writes itself for the baseline.
+  // Needed because NEON's vectors have a constructor, and GCC would compile an implicit constructor for the baseline.
   HWY_INLINE TileRow() {}
   FloatVector vector[kTileSize];
 };
 
-/// |w|, as it lies.
+/// Loads |w|, in the order of memory.
 HWY_INLINE TileRow LoadMagnitudes(const float* weight) {
   const Floats floats;
   TileRow row;
@@ -46,10 +46,9 @@ HWY_INLINE TileRow LoadMagnitudes(const float* weight) {
   return row;
 }
 
-/// A row that lies as it does in the weight, by column.
+/// Turns a row in the order of memory into one by column.
 HWY_INLINE TileRow ByColumn(const TileRow& row) {
-  // A 4x4 transpose within each block: block b of the j-th vector is tile j * kBlocks + b, and ends up in lane
-  // 4 * b + j.
+  // A 4x4 transpose within each block. Block b of vector j is tile j * kBlocks + b, and ends up in lane 4 * b + j.
   const Floats floats;
   const hn::Repartition<double, Floats> doubles;
   const auto ab01 = hn::BitCast(doubles, hn::InterleaveLower(floats, row.vector[0], row.vector[1]));
@@ -64,7 +63,7 @@ HWY_INLINE TileRow ByColumn(const TileRow& row) {
   return columns;
 }
 
-/// Where ByColumn puts each tile.
+/// The lane into which ByColumn puts each tile.
 struct LaneOfTile {
   alignas(64) int32_t lane[kTilesPerVector];
 };
@@ -76,7 +75,7 @@ constexpr LaneOfTile LanesOfTiles() {
   return of_tile;
 }
 
-/// Writes kTilesPerVector masks, given in the order that ByColumn makes, in the order of tiles.
+/// Writes kTilesPerVector masks in the order of tiles. They are given in the order that ByColumn makes.
 HWY_INLINE void StoreTiles(IntVector masks, TileMask* tiles) {
   const Ints ints;
   if (kBlocks > 1) {
@@ -87,8 +86,8 @@ HWY_INLINE void StoreTiles(IntVector masks, TileMask* tiles) {
   hn::StoreU(hn::DemoteTo(words, masks), words, tiles);
 }
 
-/// Asks for kTilesPerVector tiles: a processor sees by itself only that a row goes on, and not that the next ones are
-/// wanted as well. What lies behind the weight is asked for in vain, which does no harm.
+/// Prefetches kTilesPerVector tiles. A processor by itself only foresees that a row goes on, and not that the next rows
+/// are needed as well. To prefetch beyond the end of the weight does no harm.
 HWY_INLINE void FetchTiles(const float* weight, int64_t stride) {
   constexpr int64_t kLine = 64 / sizeof(float);
   for (int row = 0; row < kTileSize; ++row) {
@@ -96,8 +95,8 @@ HWY_INLINE void FetchTiles(const float* weight, int64_t stride) {
   }
 }
 
-/// Calls search(weight, cols, tiles) -> bool, for kTilesPerVector tiles each time, until a row of tiles is done: the
-/// last time for some again if need be, which finds the same. Nothing beyond the row is read or written. Returns
+/// Calls search(weight, cols, tiles) -> bool for kTilesPerVector tiles at a time, until a row of tiles is done. The
+/// last call may take some tiles again, which gives the same masks. Nothing beyond the row is read or written. Returns
 /// whether all calls returned true.
 template <typename Search>
 HWY_INLINE bool ForEachVectorOfTiles(const float* weight, int64_t cols, TileMask* tiles, Search search) {

@@ -1,0 +1,178 @@
+// Products of ActivationLists with a dense matrix. Compiled once for each instruction set (see hwy/foreach_target.h).
+#if defined(TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#else
+#define TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "twofour/core/aligned_buffer.h"
+#include "twofour/core/ceil_div.h"
+#include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/mlp/activation_lists.h"
+#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
+#include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace twofour::sparse::HWY_NAMESPACE {
+
+// Two rows of sums take as many vectors as the registers allow, and a block as many rows of the dense matrix as the
+// first-level cache holds beside them.
+inline constexpr int kListVectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
+inline constexpr int64_t kListPanel = int64_t{kListVectors} * kLanes;
+inline constexpr int64_t kListBlock = HWY_TARGET == HWY_AVX3 ? 64 : 120;
+
+/// Adds entries [entry, end), which all have the code kCode: that says at compile time which of the two rows are not
+/// zero.
+template <int kCode>
+HWY_INLINE void RunCode(const ActivationLists& lists, int64_t entry, int64_t end, const char* HWY_RESTRICT dense,
+                        V (&sum)[2][kListVectors]) {
+  const uint16_t* const HWY_RESTRICT offsets = lists.offsets();
+  const float(*const HWY_RESTRICT values)[2] = lists.values();
+  for (; entry != end; ++entry) {
+    const float* const row = reinterpret_cast<const float*>(dense + offsets[entry]);
+    const V w0 = hn::Set(d, values[entry][0]), w1 = hn::Set(d, values[entry][1]);
+    TWOFOUR_UNROLL
+    for (int t = 0; t < kListVectors; ++t) {
+      V v = hn::Load(d, row + t * kLanes);
+      if constexpr (kCode == 3) v = Loaded(v);
+      if constexpr ((kCode & 1) != 0) sum[0][t] = hn::MulAdd(w0, v, sum[0][t]);
+      if constexpr ((kCode & 2) != 0) sum[1][t] = hn::MulAdd(w1, v, sum[1][t]);
+    }
+  }
+}
+
+/// sums [2][kListPanel] += one pair of rows within one block times the block's rows of the dense matrix.
+HWY_INLINE void RunPair(const ActivationLists& lists, int64_t block, int64_t group, const float* HWY_RESTRICT dense,
+                        float* HWY_RESTRICT sums) {
+  V sum[2][kListVectors];
+  TWOFOUR_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    TWOFOUR_UNROLL
+    for (int t = 0; t < kListVectors; ++t) {
+      sum[r][t] = block == 0 ? hn::Zero(d) : hn::Load(d, sums + r * kListPanel + t * kLanes);
+    }
+  }
+  const ActivationLists::Ends& ends = lists.ends(block, group);
+  const char* const bytes = reinterpret_cast<const char*>(dense);
+  RunCode<1>(lists, ends[0], ends[1], bytes, sum);
+  RunCode<2>(lists, ends[1], ends[2], bytes, sum);
+  RunCode<3>(lists, ends[2], ends[3], bytes, sum);
+  TWOFOUR_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    TWOFOUR_UNROLL
+    for (int t = 0; t < kListVectors; ++t) hn::Store(sum[r][t], d, sums + r * kListPanel + t * kLanes);
+  }
+}
+
+/// out [rows][kListPanel] = kListPanel columns of a dense matrix [rows, n], from `first` on, and 0 beyond n.
+inline void PackColumns(const MlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first,
+                        float* HWY_RESTRICT out) {
+  const int64_t cols = std::min(kListPanel, n - first);
+  if (matrix.transposed) {
+    if (cols < kListPanel) std::fill_n(out, rows * kListPanel, 0.0f);
+    PackPanel<kListPanel>(matrix.data + first * matrix.ld, matrix.ld, cols, rows, out);
+    return;
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* const from = matrix.data + r * matrix.ld + first;
+    float* const to = out + r * kListPanel;
+    if (cols == kListPanel) {
+      TWOFOUR_UNROLL
+      for (int t = 0; t < kListVectors; ++t) hn::Store(hn::LoadU(d, from + t * kLanes), d, to + t * kLanes);
+    } else {
+      std::fill(std::copy_n(from, cols, to), to + kListPanel, 0.0f);
+    }
+  }
+}
+
+inline ActivationLists Lists(const PanelMatrix& matrix, ActivationLists::Rows rows) {
+  return {matrix, rows, kListBlock, kListPanel * static_cast<int64_t>(sizeof(float))};
+}
+
+/// A product cut into items: a panel of kListPanel columns of the dense matrix, and a range of rows of the lists.
+struct ListWork {
+  ListWork(const ActivationLists& lists, int64_t n) : panels(CeilDiv(n, kListPanel)) {
+    // The sums of a range stay in the second-level cache. Ranges are shorter if there would be too few items for
+    // several threads.
+    constexpr int64_t kMostRows = 1024, kFewestRows = 64, kEnoughItems = 16;
+    rows = kMostRows;
+    while (rows > kFewestRows && panels * (lists.rows() / rows) < kEnoughItems) rows /= 2;
+    ranges = CeilDiv(lists.rows(), rows);
+    const int64_t item_work = rows * lists.cols() * kListPanel;  // As if there were no zeros.
+    grain = 1 + (int64_t{1} << 21) / (item_work + 1);
+  }
+
+  int64_t items() const { return panels * ranges; }
+
+  int64_t panels, ranges, rows, grain;
+};
+
+/// sums [end - begin][kListPanel] = rows [begin, end) of the lists times `columns` [lists.cols()][kListPanel].
+inline void SumLists(const ActivationLists& lists, int64_t begin, int64_t end, const float* columns, float* sums) {
+  if (lists.blocks() == 0) std::fill_n(sums, (end - begin) * kListPanel, 0.0f);
+  for (int64_t block = 0; block < lists.blocks(); ++block) {
+    const float* const dense = columns + block * lists.block_cols() * kListPanel;
+    for (int64_t row = begin; row < end; row += 2) {
+      RunPair(lists, block, row / 2, dense, sums + (row - begin) * kListPanel);
+    }
+  }
+}
+
+/// Writes sums [rows][kListPanel] to `rows` rows of `cols` columns, `ld` elements apart, and adds the bias [cols],
+/// which may be null.
+inline void WriteSums(const float* sums, int64_t rows, int64_t cols, const float* bias, float* out, int64_t ld) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* const from = sums + row * kListPanel;
+    float* const to = out + row * ld;
+    if (bias == nullptr) {
+      std::copy_n(from, cols, to);
+    } else {
+      for (int64_t c = 0; c < cols; ++c) to[c] = from[c] + bias[c];
+    }
+  }
+}
+
+/// Writes sums [rows][kListPanel] to `cols` rows of `rows` columns, `ld` elements apart.
+inline void WriteTransposedSums(const float* sums, int64_t rows, int64_t cols, float* out, int64_t ld) {
+  for (int64_t row = 0; row < rows; row += kGroup) {
+    UnpackGroup<kListPanel>(sums + row * kListPanel, std::min(kGroup, rows - row), cols, out + row, ld, false);
+  }
+}
+
+inline void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, int64_t n, const float* bias,
+                        float* out, bool out_transposed) {
+  const ListWork work(lists, n);
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    AlignedBuffer<float> columns(lists.cols() * kListPanel), sums(work.rows * kListPanel);
+    int64_t packed = -1;
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t panel = item / work.ranges, first_col = panel * kListPanel;
+      const int64_t cols = std::min(kListPanel, n - first_col);
+      const int64_t row = item % work.ranges * work.rows, end_row = std::min(row + work.rows, lists.rows());
+
+      // 1. columns [lists.cols()][kListPanel] = the panel of the dense matrix, unless the last item had the same.
+      if (panel != packed) PackColumns(matrix, lists.cols(), n, first_col, columns.data());
+      packed = panel;
+
+      // 2. sums [end_row - row][kListPanel] = lists times columns.
+      SumLists(lists, row, end_row, columns.data(), sums.data());
+
+      // 3. Write them to out, or to its transpose.
+      if (out_transposed) {
+        WriteTransposedSums(sums.data(), end_row - row, cols, out + first_col * lists.rows() + row, lists.rows());
+      } else {
+        WriteSums(sums.data(), end_row - row, cols, bias == nullptr ? nullptr : bias + first_col,
+                  out + row * n + first_col, n);
+      }
+    }
+  });
+}
+
+}  // namespace twofour::sparse::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
