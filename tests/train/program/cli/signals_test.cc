@@ -34,7 +34,7 @@ using ::testing::Not;
 constexpr auto kMoreThanOneOrder = std::chrono::milliseconds(600);
 
 /// What a process made of signals, as its exit code: 0 for none, N where signal N asks for its end.
-[[noreturn]] void Report(const StopRequest& stop) { std::_Exit(stop.stop ? stop.signal.load() : 0); }
+[[noreturn]] void ExitWithSignal(const StopRequest& stop) { std::_Exit(stop.stop ? stop.signal.load() : 0); }
 
 // Each of these statements runs in a process of its own, so that signals.cc starts anew.
 
@@ -42,7 +42,7 @@ void AskOnce(int signal) {
   static StopRequest stop;
   HandleSignals(stop);
   raise(signal);
-  Report(stop);
+  ExitWithSignal(stop);
 }
 
 void AskTwice(int signal, int again, std::chrono::milliseconds pause) {
@@ -51,7 +51,7 @@ void AskTwice(int signal, int again, std::chrono::milliseconds pause) {
   raise(signal);
   std::this_thread::sleep_for(pause);
   raise(again);
-  Report(stop);
+  ExitWithSignal(stop);
 }
 
 TEST(SignalsDeathTest, AllThatAskForAnEndAreHeard) {

@@ -45,7 +45,7 @@ inline bool HavePython() {
 inline EventFileContent ReadEventFile(const std::filesystem::path& path) {
   const TempDir dir;
   const std::string command =
-      fmt::format("python3 '{}/tests/train/tensorboard/read_events.py' '{}' >'{}' 2>'{}'", TWOFOUR_SOURCE_DIR,
+      fmt::format("python3 '{}/tests/train/program/tensorboard/read_events.py' '{}' >'{}' 2>'{}'", TWOFOUR_SOURCE_DIR,
                   path.string(), (dir / "out").string(), (dir / "err").string());
   const int status = std::system(command.c_str());
   EventFileContent content{{}, ReadTextFile(dir / "err")};
