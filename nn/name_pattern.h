@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "twofour/core/faults.h"
+
 namespace twofour::nn {
 
 /// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". Apart from its users because <regex>
@@ -20,5 +22,8 @@ class NamePattern {
   struct Compiled;
   std::unique_ptr<Compiled> compiled_;
 };
+
+/// Notes what NamePattern would throw.
+void CheckPattern(const std::string& path, const std::string& pattern, Faults& faults);
 
 }  // namespace twofour::nn

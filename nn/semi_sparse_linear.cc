@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "twofour/core/error.h"
@@ -23,6 +22,10 @@ constexpr std::string_view kMaskStepBuffer = "weight_mask_step";
 constexpr std::string_view kFlipRateBuffer = "weight_mask_flip_rate";
 constexpr std::string_view kScaleBuffer = "weight_mask_scale";
 
+sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
+  return {options.plan, options.interval, options.interval_growth, options.freeze_step, options.key};
+}
+
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
   if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
   if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
@@ -40,25 +43,27 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 
 }  // namespace
 
+void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
+  faults.AtLeast(at("lambda"), decay.lambda, 0);
+}
+
+void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults) {
+  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
+  const sparse::MaskMethod method = options.plan.options().method, rows = sparse::MaskMethod::kRows;
+  Check(TrackerOptions(options), at, faults);
+  Check(options.masked_decay, at.In("masked_decay"), faults);
+  if (!options.soft_threshold) return;
+  faults.Expect(method == rows, at("soft_threshold"), true, fmt::format("false but for {}", faults.Word(NameOf(rows))),
+                fmt::format("soft_threshold with masks of method {}, expected {}", NameOf(method), NameOf(rows)));
+  faults.Expect(schedule.LastChange() == 0 && schedule.ShareAt(0) == 1, at("soft_threshold"), true,
+                "false beside a schedule: its scale is found once, when all is pruned",
+                "soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
+}
+
 SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
-    : options_(options),
-      tracker_({options.plan, options.interval, options.interval_growth, options.freeze_step, options.key},
-               std::move(name)) {
+    : options_(Checked(options, "SemiSparseLinear: ")), tracker_(TrackerOptions(options), std::move(name)) {
   RequireTiled("SemiSparseLinear", weight, /*rows_too=*/true);
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
-  if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
-    throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
-                            options.masked_decay.lambda));
-  }
-  if (options.soft_threshold && options.plan.PatternAt(0).kind != sparse::MaskFormat::Kind::kRows) {
-    throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
-                            NameOf(options.plan.options().method)));
-  }
-  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
-  if (options.soft_threshold && (schedule.LastChange() > 0 || schedule.ShareAt(0) != 1)) {
-    throw Error(
-        "SemiSparseLinear: soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
-  }
   const sparse::MaskFormat pattern = options.plan.PatternAt(0);
   if (weight.dim(1) % pattern.m != 0) {
     throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
@@ -34,12 +35,15 @@ struct MaskedDecay {
   Place place = Place::kGradient;
 };
 
+/// A lambda that is finite and not negative.
+void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
+
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
   /// A mask is searched anew at the first use after this many updates of the weight, ...
   int64_t interval = 1;
-  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
+  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. From 0 to 1.
   double interval_growth = 0;
   /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
   std::optional<int64_t> freeze_step = {};
@@ -58,6 +62,10 @@ struct SemiSparseOptions {
   bool fused_mlp = true;
 };
 
+/// What Check of MaskTrackerOptions and MaskedDecay ask for; a soft threshold for a plan of rows alone that prunes all
+/// tiles at all steps.
+void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
+
 /// A linear whose weight is pruned to a transposable 2:4 mask, found anew as the weight is trained. It owns the dense
 /// master weight: products run on the kept entries, the gradient of the weight is dense (straight-through estimator;
 /// see sparse::SemiSparseLinear), the gradient of the input goes through the kept entries.
@@ -75,7 +83,8 @@ struct SemiSparseOptions {
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4; bias
-  /// [out_features] or undefined. `name` is used in messages. Throws Error on other shapes or an interval below 1.
+  /// [out_features] or undefined. `name` is used in messages. Throws Error on other shapes, and on options that Check
+  /// finds fault with.
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }

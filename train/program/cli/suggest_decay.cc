@@ -22,6 +22,7 @@
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/initial_weights.h"
+#include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/override_list.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
