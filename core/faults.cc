@@ -14,6 +14,7 @@ namespace twofour {
 std::string FieldPath::operator()(std::string_view field) const {
   const auto other = std::ranges::find(names_, field, &Names::value_type::first);
   const std::string_view name = other == names_.end() ? field : other->second;
+  if (other != names_.end() && name.find('.') != std::string_view::npos) return std::string(name);
   if (name.empty() || prefix_.empty()) return prefix_ + std::string(name);
   return fmt::format("{}.{}", prefix_, name);
 }

@@ -21,7 +21,8 @@ inline constexpr int64_t kMaxCount = int64_t{1} << 40;
 /// the structs within.
 class FieldPath {
  public:
-  /// Pairs of a field's name in code and its name here. An empty name here is that of the struct around the field.
+  /// Pairs of a field's name in code and its name here. An empty name here is that of the struct around the field; one
+  /// with a dot is a whole path, without the prefix.
   using Names = std::vector<std::pair<std::string, std::string>>;
 
   FieldPath() = default;

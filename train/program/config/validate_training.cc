@@ -42,9 +42,12 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   // A trainer may have nothing to do, a run may not.
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
   faults.Close("training.steps");
-  const FieldPath batches("", {{"batch_size", "training.batch_size"},
-                               {"eval_batch_size", "evaluation.batch_size"},
-                               {"eval_max_batches", "evaluation.max_batches"}});
+  const FieldPath at("training", {{"eval_batch_size", "evaluation.batch_size"},
+                                  {"eval_max_batches", "evaluation.max_batches"},
+                                  {"eval_every_steps", "evaluation.every_steps"},
+                                  {"checkpoint_every_steps", "checkpoint.every_steps"},
+                                  {"log_every_steps", "logging.every_steps"},
+                                  {"histogram_every_steps", "logging.histogram_every_steps"}});
   if (config.model().has_gpt()) {
     const int64_t length = config.model().gpt().sequence_length();
     CheckTokensPerPass("training.batch_size", training.batch_size(), length, faults);
@@ -53,24 +56,14 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   // 0 stands for a default.
   faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
   faults.Close("evaluation.batch_size");
-  Check(BuildClassificationOptions(config), batches, faults);
-  Check(BuildLanguageModelOptions(config), batches, faults);
+  Check(BuildClassificationOptions(config), at, faults);
+  Check(BuildLanguageModelOptions(config), at, faults);
   CheckTokensPerStep(config, faults);
   TrainerOptions options = BuildTrainerOptions(config);
   // As they are written, whether they count or not.
   options.accumulate_steps = training.accumulate_steps();
   options.histogram_every_steps = config.logging().histogram_every_steps();
-  Check(options,
-        {"",
-         {{"accumulate_steps", "training.accumulate_steps"},
-          {"steps", "training.steps"},
-          {"clip_grad_norm", "training.clip_grad_norm"},
-          {"stop_after_evaluations_without_gain", "training.stop_after_evaluations_without_gain"},
-          {"eval_every_steps", "evaluation.every_steps"},
-          {"checkpoint_every_steps", "checkpoint.every_steps"},
-          {"log_every_steps", "logging.every_steps"},
-          {"histogram_every_steps", "logging.histogram_every_steps"}}},
-        faults);
+  Check(options, at, faults);
   const int64_t patience = training.stop_after_evaluations_without_gain();
   faults.Expect(patience == 0 || config.evaluation().every_steps() != 0, "training.stop_after_evaluations_without_gain",
                 patience, "0 where evaluation.every_steps is 0: nothing is evaluated before the last step");
