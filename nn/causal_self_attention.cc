@@ -15,19 +15,9 @@
 namespace twofour::nn {
 namespace {
 
-CausalSelfAttentionOptions Checked(CausalSelfAttentionOptions options) {
-  const auto require = [](bool holds, const char* what, int64_t value, const std::string& expected) {
-    if (!holds) throw Error(fmt::format("CausalSelfAttention: {} is {}, expected {}", what, value, expected));
-  };
-  require(options.width > 0, "width", options.width, "a positive number");
-  require(options.heads > 0 && options.width % options.heads == 0, "heads", options.heads,
-          fmt::format("a divisor of the width, which is {}", options.width));
-  require(options.width / options.heads % 2 == 0, "the head size (width / heads)", options.width / options.heads,
-          "an even number: rotary embeddings turn pairs");
+CausalSelfAttentionOptions Resolved(CausalSelfAttentionOptions options) {
+  Checked(options, "CausalSelfAttention: ");
   if (options.kv_heads == 0) options.kv_heads = options.heads;
-  require(options.kv_heads > 0 && options.heads % options.kv_heads == 0, "kv_heads", options.kv_heads,
-          fmt::format("a divisor of heads, which is {}", options.heads));
-  require(options.window >= 0, "window", options.window, "at least 0");
   return options;
 }
 
@@ -44,8 +34,33 @@ void WriteRows(const Tensor& rows, Tensor& cache, int64_t at) {
 
 }  // namespace
 
+void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults) {
+  if (heads < 1 || width % heads != 0) {
+    return faults.Expect(false, at("heads"), heads, fmt::format("a divisor of the width, which is {}", width));
+  }
+  faults.Expect(
+      width / heads % 2 == 0, at("heads"), heads,
+      fmt::format("width / heads = {} / {} to be even: rotary positions turn pairs", width, heads),
+      fmt::format("the head size (width / heads) is {}, expected an even number: rotary embeddings turn pairs",
+                  width / heads));
+}
+
+void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults) {
+  faults.Expect(kv_heads >= 1 && heads % kv_heads == 0, at("kv_heads"), kv_heads,
+                fmt::format("a divisor of heads, which is {}", heads));
+}
+
+void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults) {
+  faults.Expect(options.width > 0, at("width"), options.width, "a positive number");
+  CheckHeads(options.width, options.heads, at, faults);
+  if (options.heads > 0) {
+    CheckKeyHeads(options.heads, options.kv_heads == 0 ? options.heads : options.kv_heads, at, faults);
+  }
+  faults.Expect(options.window >= 0, at("window"), options.window, "at least 0");
+}
+
 CausalSelfAttention::CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator)
-    : options_(Checked(options)) {
+    : options_(Resolved(options)) {
   const auto linear = [&](const char* name, int64_t out_features, LinearInit init) {
     return &RegisterModule(
         name,

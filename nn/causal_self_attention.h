@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/key_value_cache.h"
@@ -17,12 +18,19 @@ struct CausalSelfAttentionOptions {
   LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
 
+/// The rules for "heads", which divide the width into even sizes, and for "kv_heads", which divide the heads.
+void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults);
+void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults);
+
+/// A positive width, those two, and a window that is not negative.
+void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults);
+
 /// Multi-head causal self-attention without biases: linears c_q, c_k, c_v and c_proj; rotary position embeddings (Su et
 /// al., "RoFormer", 2021), then RMS norm of each query and key ("QK norm": Henry et al., 2020), grouped-query heads
 /// (Ainslie et al., "GQA", 2023), optional sliding window (Beltagy et al., "Longformer", 2020).
 class CausalSelfAttention : public Module {
  public:
-  /// Throws Error unless heads divides width into even head sizes and kv_heads divides heads.
+  /// Throws Error on options that Check finds fault with.
   CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator);
   std::string_view type_name() const override { return "CausalSelfAttention"; }
   /// x [batch, T, width]; result likewise.

@@ -31,10 +31,16 @@ Tensor Read(Gpt& gpt, std::span<const int32_t> prompt, int64_t portion, KeyValue
 
 }  // namespace
 
+void Check(const GenerateOptions& options, const FieldPath& at, Faults& faults) {
+  faults.Expect(options.tokens >= 0, at("tokens"), options.tokens, "at least 0",
+                fmt::format("{} tokens, expected at least 0", options.tokens));
+  Check(options.sampling, at.In("sampling"), faults);
+}
+
 std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token) {
   if (prompt.empty()) throw Error("Generate: the prompt is empty, expected at least one token");
-  if (options.tokens < 0) throw Error(fmt::format("Generate: {} tokens, expected at least 0", options.tokens));
+  Checked(options, "Generate: ");
   // Twice what attention sees, so that rows are moved only once for that many tokens.
   constexpr int64_t kPortion = 256;
   const int64_t most = 2 * gpt.options().attention_window + kPortion;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/sampling.h"
 
@@ -15,6 +16,9 @@ struct GenerateOptions {
   SamplingOptions sampling = {};
   uint64_t seed = 1;  ///< Decides the draws.
 };
+
+/// No negative number of tokens, and what Check of SamplingOptions asks for.
+void Check(const GenerateOptions& options, const FieldPath& at, Faults& faults);
 
 /// Continues a prompt and returns the tokens that it draws, one after another. Each is drawn from the model's logits
 /// after everything before it, as far back as the model sees. Keys and values are kept, so that a token costs one pass

@@ -20,28 +20,41 @@
 namespace twofour::nn {
 namespace {
 
-/// The options with every default filled in.
-GptOptions Resolved(GptOptions options) {
-  const auto positive = [](const char* what, int64_t value) {
-    if (value < 1) throw Error(fmt::format("Gpt: {} is {}, must be positive", what, value));
-  };
-  positive("vocab_size", options.vocab_size);
-  positive("sequence_length", options.sequence_length);
-  positive("width", options.width);
-  if (options.depth < 0) throw Error(fmt::format("Gpt: depth is {}, must not be negative", options.depth));
-  if (options.soft_cap != 0 &&
-      !(options.soft_cap >= GptOptions::kLeastSoftCap && options.soft_cap <= GptOptions::kMostSoftCap)) {
-    throw Error(fmt::format("Gpt: soft_cap is {}, expected 0 or {} to {}", options.soft_cap, GptOptions::kLeastSoftCap,
-                            GptOptions::kMostSoftCap));
+int64_t WidthOf(const GptOptions& options) {
+  return options.width == 0 ? 64 * std::clamp(options.depth, -kMaxFeatures, kMaxFeatures) : options.width;
+}
+
+int64_t HeadsOf(const GptOptions& options) {
+  return options.heads == 0 ? std::max<int64_t>(WidthOf(options) / 64, 1) : options.heads;
+}
+
+GptOptions CheckedAndResolved(const GptOptions& options) {
+  Faults faults("Gpt: ");
+  faults.Expect(options.vocab_size >= 1, "vocab_size", options.vocab_size, "at least 1");
+  Check(options, {}, faults);
+  faults.Throw();
+  return Resolved(options);
+}
+
+/// That heads divide the width, where both are numbers that can.
+void CheckWidthAndHeads(const GptOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t width = WidthOf(options), heads = HeadsOf(options);
+  faults.Expect(width >= 1, at("width"), width, "a positive width, or a depth above 0 to derive it from");
+  if (width < 1 || heads < 1 || options.kv_heads < 0) return;  // Already noted.
+  if (options.heads == 0 && width % heads != 0) {
+    faults.Expect(false, at("width"), width, "a multiple of 64, or heads that divide it");
+  } else {
+    CheckHeads(width, heads, at, faults);
   }
-  if (options.attention_window == 0) options.attention_window = options.sequence_length;
-  options.attention_window = std::min(options.attention_window, options.sequence_length);
-  if (options.hidden_features == 0) {
-    const bool gated = options.activation == Activation::kSwiGlu;
-    options.hidden_features = gated ? (8 * options.width + 47) / 48 * 16 : 4 * options.width;
-  }
-  if (options.init.matrix_std < 0) options.init.matrix_std = 1.0 / std::sqrt(static_cast<double>(options.width));
-  return options;
+  CheckKeyHeads(heads, options.kv_heads == 0 ? heads : options.kv_heads, at, faults);
+}
+
+void Check(const GptInit& init, const FieldPath& at, Faults& faults) {
+  constexpr double kMaxStd = 1e6;  // A float holds squares of it, and sums of many of them.
+  faults.Between(at("embedding_std"), init.embedding_std, 0, kMaxStd);
+  faults.Between(at("head_std"), init.head_std, 0, kMaxStd);
+  faults.Between(at("matrix_std"), init.matrix_std, -kMaxStd, kMaxStd);
+  faults.Between(at("projection_std"), init.projection_std, 0, kMaxStd);
 }
 
 /// A module that only names its children: `transformer`.
@@ -79,7 +92,37 @@ Tensor LastRows(const Tensor& x) {
 
 }  // namespace
 
-Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(Resolved(options)) {
+void Check(const GptOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("depth"), options.depth, 0, 1000);
+  faults.InRange(at("width"), options.width, 0, kMaxFeatures);
+  faults.InRange(at("hidden_features"), options.hidden_features, 0, kMaxFeatures);
+  faults.InRange(at("sequence_length"), options.sequence_length, 1, kMaxFeatures);
+  faults.InRange(at("attention_window"), options.attention_window, 0, kMaxFeatures);
+  constexpr double kLeastCap = GptOptions::kLeastSoftCap, kMostCap = GptOptions::kMostSoftCap;
+  faults.Expect(options.soft_cap == 0 || (options.soft_cap >= kLeastCap && options.soft_cap <= kMostCap),
+                at("soft_cap"), options.soft_cap, fmt::format("0 or {} to {}", kLeastCap, kMostCap));
+  faults.Expect(options.rotary_base > 1 && options.rotary_base <= 1e12, at("rotary_base"), options.rotary_base,
+                "a number above 1, at most 1e12");
+  Check(options.init, at.In("init"), faults);
+  faults.Expect(options.heads >= 0, at("heads"), options.heads, "at least 0");
+  faults.Expect(options.kv_heads >= 0, at("kv_heads"), options.kv_heads, "at least 0");
+  CheckWidthAndHeads(options, at, faults);
+}
+
+GptOptions Resolved(GptOptions options) {
+  options.heads = HeadsOf(options);
+  options.width = WidthOf(options);
+  if (options.attention_window == 0) options.attention_window = options.sequence_length;
+  options.attention_window = std::min(options.attention_window, options.sequence_length);
+  if (options.hidden_features == 0) {
+    const bool gated = options.activation == Activation::kSwiGlu;
+    options.hidden_features = gated ? (8 * options.width + 47) / 48 * 16 : 4 * options.width;
+  }
+  if (options.init.matrix_std < 0) options.init.matrix_std = 1.0 / std::sqrt(static_cast<double>(options.width));
+  return options;
+}
+
+Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(CheckedAndResolved(options)) {
   const GptInit& init = options_.init;
   auto transformer = std::make_unique<Namespace>();
   wte_ = transformer->Add(

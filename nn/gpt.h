@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
 #include "twofour/nn/key_value_cache.h"
@@ -21,8 +22,8 @@ struct GptOptions {
   int64_t vocab_size = 0;
   int64_t sequence_length = 0;  ///< Tokens that one token can see at most, itself included.
   int64_t depth = 0;            ///< Blocks.
-  int64_t width = 0;
-  int64_t heads = 0;
+  int64_t width = 0;            ///< 0: 64 * depth.
+  int64_t heads = 0;            ///< 0: width / 64, at least 1.
   int64_t kv_heads = 0;         ///< 0: as many as heads.
   int64_t hidden_features = 0;  ///< Inside each MLP; 0: 4 width, with kSwiGlu 8/3 width rounded up to a multiple of 16.
   int64_t attention_window = 0;  ///< Tokens that attention of one block sees at most; 0: sequence_length.
@@ -33,13 +34,20 @@ struct GptOptions {
   GptInit init = {};
 };
 
+/// Sizes within bounds and heads that divide them; standard deviations, caps and bases that a float can work with. The
+/// vocab_size is the constructor's to check: it comes with the data.
+void Check(const GptOptions& options, const FieldPath& at, Faults& faults);
+
+/// The same with every default filled in, of options that Check finds no fault with.
+GptOptions Resolved(GptOptions options);
+
 /// A language model like those of nanochat and modded-nanogpt (Karpathy; Jordan et al.): token embedding
 /// `transformer.wte` and a norm, blocks `transformer.h.N` of `attn` and `mlp`, a norm and an untied head `lm_head`.
 /// There are no biases, and all norms are RMS norms without weights. The structure is that of Radford et al., "Language
 /// Models are Unsupervised Multitask Learners", 2019.
 class Gpt : public Module {
  public:
-  /// Throws Error on sizes that do not fit together.
+  /// Throws Error on a vocabulary without tokens, and on options that Check finds fault with.
   Gpt(const GptOptions& options, Generator& generator);
   std::string_view type_name() const override { return "Gpt"; }
 

@@ -8,11 +8,15 @@
 
 namespace twofour::nn {
 
+void Check(const LinearOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t in = options.in_features, out = options.out_features;
+  const std::string in_code = fmt::format("in_features {} and out_features {}, both must be positive", in, out);
+  faults.Expect(in >= 1, at("in_features"), in, "at least 1", in_code);
+  faults.Expect(out >= 1, at("out_features"), out, "at least 1", in_code);
+}
+
 Linear::Linear(const LinearOptions& options, Generator& generator) {
-  if (options.in_features < 1 || options.out_features < 1) {
-    throw Error(fmt::format("Linear: in_features {} and out_features {}, both must be positive", options.in_features,
-                            options.out_features));
-  }
+  Checked(options, "Linear: ");
   const auto [in, out] = std::pair(options.in_features, options.out_features);
   weight_ = RegisterParameter("weight", options.init.Weight(out, in, generator));
   if (options.bias) bias_ = RegisterParameter("bias", options.init.Bias(out, in, generator));

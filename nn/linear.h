@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/module.h"
@@ -13,11 +14,14 @@ struct LinearOptions {
   LinearInit init = LinearInit::PyTorchDefault();
 };
 
+/// Positive sizes.
+void Check(const LinearOptions& options, const FieldPath& at, Faults& faults);
+
 /// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and
 /// `bias` [out_features].
 class Linear : public Module {
  public:
-  /// Throws Error unless both sizes are positive.
+  /// Throws Error on options that Check finds fault with.
   Linear(const LinearOptions& options, Generator& generator);
   /// Takes over existing parameters; `bias` may be undefined. Throws Error on shapes or dtypes that do not fit
   /// together.

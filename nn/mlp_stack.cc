@@ -2,12 +2,29 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <string>
+
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
 
 namespace twofour::nn {
 
+void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults) {
+  const std::string hidden = at("hidden_features");
+  faults.InRange(hidden + " (how many)", std::ssize(options.hidden_features), 0, 1000);
+  for (size_t i = 0; i < options.hidden_features.size(); ++i) {
+    faults.InRange(fmt::format("{}[{}]", hidden, i), options.hidden_features[i], 1, kMaxFeatures);
+  }
+  faults.Probability(at("dropout"), options.dropout);
+  const auto word = [&](Activation activation) { return faults.Word(NameOf(activation)); };
+  faults.Expect(options.activation != Activation::kSwiGlu, at("activation"), word(options.activation),
+                fmt::format("one that needs no gate: {}, {} or {}", word(Activation::kReluSquared),
+                            word(Activation::kRelu), word(Activation::kGelu)));
+}
+
 MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activation_(options.activation) {
+  Checked(options, "MlpStack: ");
   std::vector<int64_t> sizes{options.in_features};
   sizes.insert(sizes.end(), options.hidden_features.begin(), options.hidden_features.end());
   sizes.push_back(options.out_features);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
 #include "twofour/nn/module.h"
@@ -17,9 +18,14 @@ struct MlpStackOptions {
   double dropout = 0.0;  ///< After each hidden activation.
 };
 
+/// Positive sizes, at most 1000 hidden layers, a dropout below 1, and an activation that needs no gate. Sizes of the
+/// input and the output are Linear's to check.
+void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults);
+
 /// A plain stack of linears, `layers.0` to `layers.N`, with an activation (and dropout) between each two.
 class MlpStack : public Module {
  public:
+  /// Throws Error on options that Check finds fault with, and as Linear does.
   MlpStack(const MlpStackOptions& options, Generator& generator);
   std::string_view type_name() const override { return "MlpStack"; }
   /// x [..., in_features]; result [..., out_features].

@@ -28,4 +28,12 @@ NamePattern::~NamePattern() = default;
 
 bool NamePattern::Matches(const std::string& name) const { return std::regex_match(name, compiled_->regex); }
 
+void CheckPattern(const std::string& path, const std::string& pattern, Faults& faults) {
+  try {
+    const NamePattern compiled(faults.Where(path), pattern);
+  } catch (const Error& error) {
+    faults.Add(path, error.what());
+  }
+}
+
 }  // namespace twofour::nn

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "twofour/core/faults.h"
+
 namespace twofour::nn {
 
 /// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". It has its own file because <regex> is
@@ -20,5 +22,8 @@ class NamePattern {
   struct Compiled;
   std::unique_ptr<Compiled> compiled_;
 };
+
+/// Notes what NamePattern would throw.
+void CheckPattern(const std::string& path, const std::string& pattern, Faults& faults);
 
 }  // namespace twofour::nn

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
@@ -46,10 +45,15 @@ class ResidualBlock : public Module {
 
 }  // namespace
 
+void Check(const ResidualMlpOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("width"), options.width, 1, kMaxFeatures);
+  faults.InRange(at("hidden_features"), options.hidden_features, 0, kMaxFeatures);
+  faults.InRange(at("num_blocks"), options.num_blocks, 0, 1000);
+  faults.Probability(at("dropout"), options.dropout);
+}
+
 ResidualMlp::ResidualMlp(const ResidualMlpOptions& options, Generator& generator) {
-  if (options.num_blocks < 0) {
-    throw Error(fmt::format("ResidualMlp: num_blocks is {}, must not be negative", options.num_blocks));
-  }
+  Checked(options, "ResidualMlp: ");
   const auto linear = [&](int64_t in, int64_t out) {
     return std::make_unique<Linear>(LinearOptions{.in_features = in, .out_features = out, .bias = options.bias},
                                     generator);

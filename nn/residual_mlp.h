@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
 #include "twofour/nn/module.h"
@@ -20,9 +21,14 @@ struct ResidualMlpOptions {
   bool zero_init_projection = true;  ///< c_proj starts at zero, so each block starts as the identity.
 };
 
+/// A positive width, no negative size, at most 1000 blocks, a dropout below 1. Sizes of the input and the output are
+/// Linear's to check.
+void Check(const ResidualMlpOptions& options, const FieldPath& at, Faults& faults);
+
 /// A transformer without attention: `input` linear, `blocks.N` of x + mlp(norm(x)), `norm`, `head` linear.
 class ResidualMlp : public Module {
  public:
+  /// Throws Error on options that Check finds fault with, and as Linear does.
   ResidualMlp(const ResidualMlpOptions& options, Generator& generator);
   std::string_view type_name() const override { return "ResidualMlp"; }
   /// x [..., in_features]; result [..., out_features].

@@ -13,14 +13,7 @@
 namespace twofour::nn {
 namespace {
 
-void CheckOptions(const SamplingOptions& options, double uniform) {
-  if (!(options.temperature >= 0 && std::isfinite(options.temperature)) || options.top_k < 0 ||
-      !(options.top_p > 0 && options.top_p <= 1)) {
-    throw Error(
-        fmt::format("SampleToken: temperature {}, top_k {}, top_p {}; expected temperature >= 0 and finite, "
-                    "top_k >= 0, top_p in (0, 1]",
-                    options.temperature, options.top_k, options.top_p));
-  }
+void RequireUniform(double uniform) {
   if (!(uniform >= 0 && uniform < 1)) {
     throw Error(fmt::format("SampleToken: uniform is {}, expected a number in [0, 1)", uniform));
   }
@@ -93,8 +86,15 @@ class Candidates {
 
 }  // namespace
 
+void Check(const SamplingOptions& options, const FieldPath& at, Faults& faults) {
+  faults.AtLeast(at("temperature"), options.temperature, 0);
+  faults.Expect(options.top_k >= 0, at("top_k"), options.top_k, "at least 0");
+  faults.Expect(options.top_p > 0 && options.top_p <= 1, at("top_p"), options.top_p, "a number in (0, 1]");
+}
+
 int32_t SampleToken(std::span<const float> logits, const SamplingOptions& options, double uniform) {
-  CheckOptions(options, uniform);
+  Checked(options, "SampleToken: ", " ");
+  RequireUniform(uniform);
   const int32_t largest = LargestOf(logits);
   if (options.temperature == 0) return largest;
   Candidates candidates(logits, logits[static_cast<size_t>(largest)], options.temperature);

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 
+#include "twofour/core/faults.h"
+
 namespace twofour::nn {
 
 struct SamplingOptions {
@@ -10,6 +12,9 @@ struct SamplingOptions {
   int64_t top_k = 0;         ///< Keeps so many of the largest logits; 0: all.
   double top_p = 1.0;        ///< Of those, keeps the most likely ones that together have this probability.
 };
+
+/// A temperature that is finite, nothing negative, and top_p in (0, 1].
+void Check(const SamplingOptions& options, const FieldPath& at, Faults& faults);
 
 /// Draws an index from softmax(logits / temperature). It first keeps the top_k largest logits, and of these the
 /// smallest set of most likely ones whose probabilities (among the top_k) reach top_p: Holtzman et al., "The Curious

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "twofour/core/error.h"
@@ -19,6 +18,10 @@ namespace {
 
 constexpr char kWeight[] = "weight";
 constexpr char kScale[] = "weight_mask_scale";
+
+sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
+  return {options.plan, options.interval, options.interval_growth, options.freeze_step, options.key};
+}
 
 /// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].
 void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_unit, int64_t in_unit) {
@@ -45,25 +48,27 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 
 }  // namespace
 
+void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
+  faults.AtLeast(at("lambda"), decay.lambda, 0);
+}
+
+void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults) {
+  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
+  const sparse::MaskMethod method = options.plan.options().method, rows = sparse::MaskMethod::kRows;
+  Check(TrackerOptions(options), at, faults);
+  Check(options.masked_decay, at.In("masked_decay"), faults);
+  if (!options.soft_threshold) return;
+  faults.Expect(method == rows, at("soft_threshold"), true, fmt::format("false but for {}", faults.Word(NameOf(rows))),
+                fmt::format("soft_threshold with masks of method {}, expected {}", NameOf(method), NameOf(rows)));
+  faults.Expect(schedule.LastChange() == 0 && schedule.ShareAt(0) == 1, at("soft_threshold"), true,
+                "false beside a schedule: its scale is found once, when all is pruned",
+                "soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
+}
+
 SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
-    : options_(options),
-      tracker_({options.plan, options.interval, options.interval_growth, options.freeze_step, options.key},
-               std::move(name)) {
+    : options_(Checked(options, "SemiSparseLinear: ")), tracker_(TrackerOptions(options), std::move(name)) {
   RequireWeight("SemiSparseLinear", weight, UnitOf(options.plan), UnitOf(options.plan));
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
-  if (!(options.masked_decay.lambda >= 0 && std::isfinite(options.masked_decay.lambda))) {
-    throw Error(fmt::format("SemiSparseLinear: masked_decay.lambda is {}, expected a finite number of at least 0",
-                            options.masked_decay.lambda));
-  }
-  if (options.soft_threshold && options.plan.PatternAt(0).kind != sparse::MaskFormat::Kind::kRows) {
-    throw Error(fmt::format("SemiSparseLinear: soft_threshold with masks of method {}, expected rows",
-                            NameOf(options.plan.options().method)));
-  }
-  const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
-  if (options.soft_threshold && (schedule.LastChange() > 0 || schedule.ShareAt(0) != 1)) {
-    throw Error(
-        "SemiSparseLinear: soft_threshold with a schedule, expected every tile to be pruned: the scale is found once");
-  }
   const sparse::MaskFormat pattern = options.plan.PatternAt(0);
   if (weight.dim(1) % pattern.m != 0) {
     throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",

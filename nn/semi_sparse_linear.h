@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
@@ -35,12 +36,15 @@ struct MaskedDecay {
   Place place = Place::kGradient;
 };
 
+/// A lambda that is finite and not negative.
+void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
+
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
   /// A mask is searched anew at the first use after this many updates of the weight, ...
   int64_t interval = 1;
-  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. Not negative.
+  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. From 0 to 1.
   double interval_growth = 0;
   /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
   std::optional<int64_t> freeze_step = {};
@@ -58,6 +62,10 @@ struct SemiSparseOptions {
   /// take the shapes. Both must allow it.
   bool fused_mlp = true;
 };
+
+/// What Check of MaskTrackerOptions and MaskedDecay ask for; a soft threshold for a plan of rows alone that prunes all
+/// tiles at all steps.
+void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
 
 /// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
@@ -77,8 +85,8 @@ struct SemiSparseOptions {
 class SemiSparseLinear : public Module {
  public:
   /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4 unless masks go
-  /// along rows; bias [out_features] or undefined. `name` is used in messages. Throws Error on other shapes or an
-  /// interval below 1.
+  /// along rows; bias [out_features] or undefined. `name` is used in messages. Throws Error on other shapes, and on
+  /// options that Check finds fault with.
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }

@@ -13,19 +13,9 @@ namespace {
 class Eligibility {
  public:
   explicit Eligibility(const SwapOptions& options)
-      : options_(options), include_("include", options.include), exclude_("exclude", options.exclude) {
-    if (options.multiple_of < 4 || options.multiple_of % 4 != 0) {
-      throw Error(fmt::format("multiple_of: got {}, expected a positive multiple of 4", options.multiple_of));
-    }
-    const sparse::MaskFormat pattern = options.sparsity.plan.PatternAt(0);
-    if (options.multiple_of % pattern.m != 0) {
-      throw Error(fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", options.multiple_of,
-                              pattern.m, pattern.n, pattern.m));
-    }
-    if (options.sparsity.interval < 1) {
-      throw Error(fmt::format("interval: got {}, expected at least 1", options.sparsity.interval));
-    }
-  }
+      : options_(Checked(options, "", ": got ")),
+        include_("include", options.include),
+        exclude_("exclude", options.exclude) {}
 
   std::string ReasonToKeepDense(const std::string& name, const Linear& linear) const {
     if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", options_.include);
@@ -62,6 +52,22 @@ void ReplaceLinear(ModuleSlot& slot, Tensor weight, Tensor bias, Make make) {
 }
 
 }  // namespace
+
+void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t multiple_of = options.multiple_of;
+  faults.Expect(multiple_of >= 4 && multiple_of % 4 == 0 && multiple_of <= kMaxFeatures, at("multiple_of"), multiple_of,
+                "a multiple of 4, at least 4");
+  CheckPattern(at("include"), options.include, faults);
+  CheckPattern(at("exclude"), options.exclude, faults);
+  const sparse::MaskFormat pattern = options.sparsity.plan.PatternAt(0);
+  if (pattern.kind == sparse::MaskFormat::Kind::kRows) {
+    faults.Expect(multiple_of % pattern.m == 0, at("multiple_of"), multiple_of,
+                  fmt::format("a multiple of rows.of, which is {}", pattern.m),
+                  fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", multiple_of, pattern.m,
+                              pattern.n, pattern.m));
+  }
+  Check(options.sparsity, at.In("sparsity"), faults);
+}
 
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {
   const Eligibility eligibility(options);

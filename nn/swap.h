@@ -30,6 +30,10 @@ struct SwapOptions {
   sparse::MaskMethod activation_method = sparse::MaskMethod::kExact;
 };
 
+/// Regular expressions that parse; a multiple_of that is one of 4 and, for masks of rows, of their M; and what Check of
+/// SemiSparseOptions asks for.
+void Check(const SwapOptions& options, const FieldPath& at, Faults& faults);
+
 /// One linear that the pass looked at.
 struct SwapEntry {
   std::string name;
@@ -44,9 +48,9 @@ struct SwapReport {
 };
 
 /// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. Parameters are handed
-/// over: handles that an optimizer holds stay valid, frozen ones stay frozen. Throws Error on a regular expression
-/// that does not parse, a bad multiple_of and a bad interval, before anything is changed. The root itself cannot be
-/// replaced: a root that is a linear is reported as kept dense. Nothing else may use the tree meanwhile.
+/// over: handles that an optimizer holds stay valid, frozen ones stay frozen. Throws Error on options that Check finds
+/// fault with, before anything is changed. The root itself cannot be replaced: a root that is a linear is reported as
+/// kept dense. Nothing else may use the tree meanwhile.
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the

@@ -1,25 +1,24 @@
 #include "twofour/optim/adamw.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/optimizer_updates.h"
+#include "twofour/optim/lr_schedule.h"
 
 namespace twofour::optim {
 
-AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
-    : SlotOptimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}), options_(options) {
-  const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
-  if (!(options.lr >= 0) || !is_beta(options.beta1) || !is_beta(options.beta2) ||
-      !(static_cast<float>(options.eps) > 0) || !(options.weight_decay >= 0)) {
-    throw Error(
-        fmt::format("AdamW: lr {}, betas ({}, {}), eps {}, weight_decay {}; expected lr >= 0, betas in [0, 1), "
-                    "eps > 0, weight_decay >= 0",
-                    options.lr, options.beta1, options.beta2, options.eps, options.weight_decay));
-  }
+void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults) {
+  faults.Probability(at("beta1"), options.beta1);
+  faults.Probability(at("beta2"), options.beta2);
+  faults.Expect(static_cast<float>(options.eps) > 0 && std::isfinite(options.eps), at("eps"), options.eps,
+                "a number above 0 that a float can hold");
+  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  CheckLr(options.lr, at("lr"), faults);
 }
+
+AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
+    : SlotOptimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}),
+      options_(Checked(options, "AdamW: ", " ")) {}
 
 AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options)
     : AdamW(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}

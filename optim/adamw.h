@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/optim/slot_optimizer.h"
 
 namespace twofour::optim {
@@ -12,13 +13,16 @@ struct AdamWOptions {
   double weight_decay = 0.01;  ///< For a plain list of parameters; groups bring their own.
 };
 
+/// No negative setting, betas below 1, and an eps that a float can hold.
+void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults);
+
 /// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; as in
 /// PyTorch, with t the number of updates of the parameter:
 ///   p *= 1 - lr * weight_decay;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g^2
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 class AdamW : public SlotOptimizer {
  public:
-  /// Throws Error on a setting out of range.
+  /// Throws Error on options that Check finds fault with.
   AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options);
   AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options);
 

@@ -4,18 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
-
-#include "twofour/core/error.h"
 
 namespace twofour::optim {
 namespace {
 
-void RequireRates(double lr, double min_lr) {
-  if (!(min_lr >= 0 && min_lr <= lr)) {
-    throw Error(fmt::format("learning rate: lr {} and min_lr {}, expected 0 <= min_lr <= lr", lr, min_lr));
-  }
-}
+constexpr const char* kOwner = "learning rate: ";
 
 double Warmup(double lr, int64_t step, int64_t warmup_steps) {
   return lr * (static_cast<double>(step + 1) / static_cast<double>(warmup_steps));
@@ -29,16 +24,34 @@ double Progress(int64_t step, int64_t begin, int64_t end) {
 
 }  // namespace
 
+void CheckLr(double lr, const std::string& path, Faults& faults) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  faults.AtLeast(path, lr, 0);
+  faults.Expect(!std::isfinite(lr) || lr <= kMost, path, lr,
+                fmt::format("at most {:.2g}, as the 32-bit floats of an update can hold", kMost));
+}
+
+void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults) {
+  CheckLr(lr, at("lr"), faults);
+  faults.Expect(min_lr >= 0 && min_lr <= lr, at("min_lr"), min_lr, fmt::format("0 to lr, which is {}", lr));
+}
+
 LrSchedule ConstantLr(double lr) {
-  RequireRates(lr, 0);
+  Faults faults(kOwner);
+  CheckLr(lr, "lr", faults);
+  faults.Throw();
   return [lr](int64_t) { return lr; };
 }
 
+void Check(const WarmupCosineOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t warmup = options.warmup_steps, total = options.total_steps;
+  CheckRates(options.lr, options.min_lr, at, faults);
+  faults.Expect(warmup >= 0 && warmup <= total, at("warmup_steps"), warmup, fmt::format("0 to {}, all steps", total),
+                fmt::format("warmup_steps {} of {} steps", warmup, total));
+}
+
 LrSchedule WarmupCosineLr(const WarmupCosineOptions& options) {
-  RequireRates(options.lr, options.min_lr);
-  if (options.warmup_steps < 0 || options.warmup_steps > options.total_steps) {
-    throw Error(fmt::format("learning rate: warmup_steps {} of {} steps", options.warmup_steps, options.total_steps));
-  }
+  Checked(options, kOwner);
   return [options](int64_t step) {
     if (step < options.warmup_steps) return Warmup(options.lr, step, options.warmup_steps);
     const double progress = Progress(step, options.warmup_steps, options.total_steps - 1);
@@ -46,13 +59,16 @@ LrSchedule WarmupCosineLr(const WarmupCosineOptions& options) {
   };
 }
 
+void Check(const WarmupStableDecayOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t warmup = options.warmup_steps, decay = options.decay_steps, total = options.total_steps;
+  CheckRates(options.lr, options.min_lr, at, faults);
+  faults.Expect(warmup >= 0 && decay >= 0 && warmup <= total - decay, at("warmup_steps"), warmup,
+                fmt::format("what fits into {} steps beside decay_steps, which is {}", total, decay),
+                fmt::format("warmup_steps {} and decay_steps {} do not fit into {} steps", warmup, decay, total));
+}
+
 LrSchedule WarmupStableDecayLr(const WarmupStableDecayOptions& options) {
-  RequireRates(options.lr, options.min_lr);
-  if (options.warmup_steps < 0 || options.decay_steps < 0 ||
-      options.warmup_steps > options.total_steps - options.decay_steps) {
-    throw Error(fmt::format("learning rate: warmup_steps {} and decay_steps {} do not fit into {} steps",
-                            options.warmup_steps, options.decay_steps, options.total_steps));
-  }
+  Checked(options, kOwner);
   return [options](int64_t step) {
     if (step < options.warmup_steps) return Warmup(options.lr, step, options.warmup_steps);
     // The last of the stable steps is the point the line falls from.

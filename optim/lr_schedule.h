@@ -2,11 +2,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+
+#include "twofour/core/faults.h"
 
 namespace twofour::optim {
 
 /// The learning rate of optimizer step `step`, counted from 0. Pure: a resumed run needs no state.
 using LrSchedule = std::function<double(int64_t step)>;
+
+/// The rule for every learning rate: at least 0, and what the 32-bit floats of an update can hold.
+void CheckLr(double lr, const std::string& path, Faults& faults);
+/// That, for "lr", and 0 <= "min_lr" <= lr.
+void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults);
 
 /// `lr` throughout.
 LrSchedule ConstantLr(double lr);
@@ -18,9 +26,12 @@ struct WarmupCosineOptions {
   int64_t total_steps = 0;
 };
 
+/// 0 <= warmup_steps <= total_steps, and CheckRates.
+void Check(const WarmupCosineOptions& options, const FieldPath& at, Faults& faults);
+
 /// Rises linearly to `lr` over `warmup_steps` (step s trains at lr * (s + 1) / warmup_steps), then follows half a
 /// cosine down to `min_lr` at the last step, total_steps - 1, and stays there. Loshchilov and Hutter, "SGDR", 2017.
-/// Throws Error unless 0 <= warmup_steps <= total_steps and 0 <= min_lr <= lr.
+/// Throws Error on options that Check finds fault with.
 LrSchedule WarmupCosineLr(const WarmupCosineOptions& options);
 
 struct WarmupStableDecayOptions {
@@ -31,8 +42,11 @@ struct WarmupStableDecayOptions {
   int64_t total_steps = 0;
 };
 
+/// warmup_steps and decay_steps, neither negative, fit into total_steps, and CheckRates.
+void Check(const WarmupStableDecayOptions& options, const FieldPath& at, Faults& faults);
+
 /// Rises linearly to `lr` as above, stays, and falls linearly over the last `decay_steps` to `min_lr` at the last
-/// step. Hu et al., "MiniCPM", 2024 (WSD). Throws Error unless warmup_steps + decay_steps <= total_steps.
+/// step. Hu et al., "MiniCPM", 2024 (WSD). Throws Error on options that Check finds fault with.
 LrSchedule WarmupStableDecayLr(const WarmupStableDecayOptions& options);
 
 }  // namespace twofour::optim

@@ -7,19 +7,20 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/optim/lr_schedule.h"
 #include "twofour/optim/newton_schulz.h"
 
 namespace twofour::optim {
 
+void Check(const MuonOptions& options, const FieldPath& at, Faults& faults) {
+  faults.Probability(at("momentum"), options.momentum);
+  faults.InRange(at("ns_steps"), options.ns_steps, 1, 100);
+  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  CheckLr(options.lr, at("lr"), faults);
+}
+
 Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
-    : SlotOptimizer(std::move(groups), options.lr, {"momentum_buffer"}), options_(options) {
-  if (!(options.lr >= 0) || !(options.momentum >= 0 && options.momentum < 1) || options.ns_steps < 1 ||
-      !(options.weight_decay >= 0)) {
-    throw Error(
-        fmt::format("Muon: lr {}, momentum {}, ns_steps {}, weight_decay {}; expected lr >= 0, momentum in [0, 1), "
-                    "ns_steps >= 1, weight_decay >= 0",
-                    options.lr, options.momentum, options.ns_steps, options.weight_decay));
-  }
+    : SlotOptimizer(std::move(groups), options.lr, {"momentum_buffer"}), options_(Checked(options, "Muon: ", " ")) {
   for (const NamedTensor& parameter : Parameters()) {
     if (parameter.tensor.rank() != 2) {
       throw Error(fmt::format("Muon: parameter '{}' is {}, expected a matrix [rows, cols]", parameter.name,

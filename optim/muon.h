@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/optim/slot_optimizer.h"
 
 namespace twofour::optim {
@@ -8,9 +9,12 @@ struct MuonOptions {
   double lr = 0.02;
   double momentum = 0.95;
   bool nesterov = true;
-  int ns_steps = 5;           ///< Newton-Schulz steps; see Orthogonalize.
+  int ns_steps = 5;           ///< Newton-Schulz steps, 1 to 100; see Orthogonalize.
   double weight_decay = 0.0;  ///< For a plain list of parameters; groups bring their own.
 };
+
+/// No negative setting, a momentum below 1, and 1 to 100 steps.
+void Check(const MuonOptions& options, const FieldPath& at, Faults& faults);
 
 /// Momentum whose update is made orthogonal, for matrices [rows, cols] only. Jordan et al., "Muon: An optimizer for
 /// hidden layers in neural networks", 2024; in f32, where the original orthogonalises in bfloat16:
@@ -19,7 +23,7 @@ struct MuonOptions {
 /// Embeddings, heads and what is not a matrix are meant for another optimizer: see OptimizerList.
 class Muon : public SlotOptimizer {
  public:
-  /// Throws Error on a setting out of range, and on a parameter that is no matrix.
+  /// Throws Error on options that Check finds fault with, and on a parameter that is no matrix.
   Muon(std::vector<ParameterGroup> groups, const MuonOptions& options);
   Muon(const std::vector<Tensor>& parameters, const MuonOptions& options);
 

@@ -4,6 +4,11 @@
 
 namespace twofour::optim {
 
+void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults) {
+  faults.AtLeast(at("lr_scale"), group.lr_scale, 0);
+  faults.AtLeast(at("weight_decay"), group.weight_decay, 0);
+}
+
 std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters) {
   std::vector<NamedTensor> named;
   for (size_t i = 0; i < parameters.size(); ++i) named.push_back({std::to_string(i), parameters[i]});

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::optim {
@@ -12,6 +13,9 @@ struct ParameterGroup {
   double weight_decay = 0.0;
   double lr_scale = 1.0;  ///< The group's learning rate is the optimizer's times this.
 };
+
+/// A weight_decay and an lr_scale that are finite and not negative.
+void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults);
 
 /// Names unnamed parameters "0", "1", ... for an optimizer's state dict.
 std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters);

@@ -1,24 +1,22 @@
 #include "twofour/optim/sgd.h"
 
-#include <fmt/format.h>
-
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/optimizer_updates.h"
+#include "twofour/optim/lr_schedule.h"
 
 namespace twofour::optim {
+
+void Check(const SgdOptions& options, const FieldPath& at, Faults& faults) {
+  faults.Probability(at("momentum"), options.momentum);
+  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  faults.Expect(!options.nesterov || options.momentum > 0, at("nesterov"), options.nesterov,
+                "a momentum above 0 with it");
+  CheckLr(options.lr, at("lr"), faults);
+}
 
 Sgd::Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options)
     : SlotOptimizer(std::move(groups), options.lr,
                     options.momentum != 0.0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
-      options_(options) {
-  if (!(options.lr >= 0) || !(options.momentum >= 0 && options.momentum < 1) || !(options.weight_decay >= 0)) {
-    throw Error(
-        fmt::format("Sgd: lr {}, momentum {}, weight_decay {}; expected lr >= 0, momentum in [0, 1), "
-                    "weight_decay >= 0",
-                    options.lr, options.momentum, options.weight_decay));
-  }
-  if (options.nesterov && options.momentum == 0.0) throw Error("Sgd: nesterov needs a momentum above 0");
-}
+      options_(Checked(options, "Sgd: ", " ")) {}
 
 Sgd::Sgd(const std::vector<Tensor>& parameters, const SgdOptions& options)
     : Sgd(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/optim/slot_optimizer.h"
 
 namespace twofour::optim {
@@ -11,11 +12,14 @@ struct SgdOptions {
   double weight_decay = 0.0;  ///< For a plain list of parameters; groups bring their own.
 };
 
+/// No negative setting, a momentum below 1, and no nesterov without momentum.
+void Check(const SgdOptions& options, const FieldPath& at, Faults& faults);
+
 /// Stochastic gradient descent, as PyTorch's SGD without dampening:
 ///   g = grad + weight_decay * p;   v = momentum * v + g;   p -= lr * (nesterov ? g + momentum * v : v)
 class Sgd : public SlotOptimizer {
  public:
-  /// Throws Error on a negative setting, and on nesterov without momentum.
+  /// Throws Error on options that Check finds fault with.
   Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options);
   Sgd(const std::vector<Tensor>& parameters, const SgdOptions& options);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -13,15 +12,6 @@ namespace {
 
 std::string SlotName(const NamedTensor& parameter, const std::string& slot) { return parameter.name + "." + slot; }
 
-void CheckSettings(const ParameterGroup& group) {
-  if (!(group.weight_decay >= 0)) {
-    throw Error(fmt::format("optimizer: weight_decay is {}, must not be negative", group.weight_decay));
-  }
-  if (!(group.lr_scale >= 0 && std::isfinite(group.lr_scale))) {
-    throw Error(fmt::format("optimizer: lr_scale is {}, must be finite and not negative", group.lr_scale));
-  }
-}
-
 }  // namespace
 
 SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<std::string> slot_names)
@@ -29,7 +19,7 @@ SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std:
   std::set<std::string> names;
   std::map<const Tensor::Impl*, std::string> tensors;
   for (ParameterGroup& group : groups) {
-    CheckSettings(group);
+    Checked(group, "optimizer: ");
     for (NamedTensor& parameter : group.parameters) {
       if (!parameter.tensor.defined() || parameter.tensor.dtype() != DType::kF32) {
         throw Error(fmt::format("optimizer: parameter '{}' is not f32", parameter.name));

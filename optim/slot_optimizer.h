@@ -11,8 +11,8 @@
 namespace twofour::optim {
 
 /// An optimizer that updates each parameter by itself and keeps tensors of the parameter's shape for it, its slots.
-/// f32 only. Throws Error when two parameters share a name or are one tensor, and on a weight_decay or lr_scale that is
-/// negative or an lr_scale that is not finite.
+/// f32 only. Throws Error when two parameters share a name or are one tensor, and on a group that Check finds fault
+/// with.
 ///
 /// Its state dict has, for each parameter that was updated and has slots, `<parameter>.step` (i32 [], its own updates)
 /// and `<parameter>.<slot>`.

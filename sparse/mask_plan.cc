@@ -3,38 +3,41 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "twofour/core/error.h"
 #include "twofour/sparse/best_tile_mask.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
+#include "twofour/sparse/moment.h"
 
 namespace twofour::sparse {
 namespace {
 
-void RequireStages(const MaskPlanOptions& options) {
+std::string KeepRange(int most) {
+  if (most == 0) return "no stage after one that keeps 1";
+  return fmt::format("{}: each stage keeps fewer than the one before", most == 1 ? "1" : fmt::format("1 to {}", most));
+}
+
+void CheckStages(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
   if (options.stages.empty()) return;
-  if (options.method != MaskMethod::kExact) {
-    throw Error(fmt::format("mask plan: stages given, but the method is {}, expected exact", NameOf(options.method)));
-  }
-  int64_t step = -1;
-  int keep = kTileSize + 1;
-  for (const MaskStage& stage : options.stages) {
-    if (stage.step <= step) {
-      throw Error(
-          fmt::format("mask plan: a stage at step {} follows one at step {}, expected rising steps", stage.step, step));
-    }
-    if (stage.keep < 1 || stage.keep >= keep) {
-      throw Error(fmt::format("mask plan: the stage at step {} keeps {} of 4, expected 1 to {}", stage.step, stage.keep,
-                              keep - 1));
-    }
-    step = stage.step;
-    keep = stage.keep;
+  const std::string method = faults.Word(NameOf(options.method)), exact = faults.Word(NameOf(MaskMethod::kExact));
+  faults.Expect(options.method == MaskMethod::kExact, at("stages"), fmt::format("with algorithm {}", method),
+                fmt::format("{} for N-decay", exact),
+                fmt::format("stages given, but the method is {}, expected {}", method, exact));
+  int most = kTileSize;
+  RisingMoments rising("stage", "a step after the stage before, which begins at");
+  for (size_t i = 0; i < options.stages.size(); ++i) {
+    const FieldPath path = at.In("stages", i);
+    const MaskStage& stage = options.stages[i];
+    faults.Expect(stage.keep >= 1 && stage.keep <= most, path("keep"), stage.keep, KeepRange(most),
+                  fmt::format("the stage at step {} keeps {} of 4, expected 1 to {}", stage.step, stage.keep, most));
+    most = std::clamp(stage.keep - 1, 0, most);
+    rising.Check({stage.step, stage.fraction}, path("step"), faults);
   }
 }
 
@@ -52,13 +55,20 @@ TileMask RandomTileMask(const RandomKey& key, int64_t number) {
 
 }  // namespace
 
+void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
+  Check(options.rows, at.In("rows"), faults);
+  CheckStages(options, at, faults);
+  const int64_t from = options.first_sparse_step, until = options.dense_from_step;
+  const std::string in_code =
+      fmt::format("sparse from step {} until step {}, expected 0 <= from <= until", from, until);
+  faults.Expect(from >= 0, at("first_sparse_step"), from, "at least 0", in_code);
+  faults.Expect(from <= until, at("dense_from_step"), until,
+                fmt::format("at least first_sparse_step, which is {}", from), in_code);
+}
+
 MaskPlan::MaskPlan(MaskPlanOptions options) : options_(std::move(options)) {
-  RequireStages(options_);
-  if (options_.first_sparse_step < 0 || options_.dense_from_step < options_.first_sparse_step) {
-    throw Error(fmt::format("mask plan: sparse from step {} until step {}, expected 0 <= from <= until",
-                            options_.first_sparse_step, options_.dense_from_step));
-  }
-  if (options_.method == MaskMethod::kRows) RequirePattern(options_.rows);
+  Checked(options_, "mask plan: ");
+  LeaveOutReplaced(options_.stages);
 }
 
 int MaskPlan::KeptOfFour(int64_t step) const {

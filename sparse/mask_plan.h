@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
@@ -19,6 +21,7 @@ namespace twofour::sparse {
 struct MaskStage {
   int64_t step = 0;
   int keep = 2;
+  std::optional<double> fraction = {};  ///< See Moment. Of stages that begin in one step, the last one counts.
 };
 
 struct MaskPlanOptions {
@@ -37,15 +40,18 @@ struct MaskPlanOptions {
   bool nested_stages = false;
 };
 
+/// A RowPattern within its bounds; stages that rise in time, fall in number, keep one to four, and stand beside kExact
+/// alone; a dense finish that does not begin before the dense warm-up ends. A stage before step 0 is a fault, and no
+/// other is compared with it in time.
+void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
+
 /// Which mask a weight has at which step of training: a recipe without state. What is kept depends on the weight, the
 /// step and the key, so a resumed run finds the masks that the uninterrupted run would have found.
 class MaskPlan {
  public:
   /// The exact transposable mask, always.
   MaskPlan() = default;
-  /// Throws Error on stages that do not rise in step, do not fall in number, keep fewer than one or more than four, or
-  /// stand beside another method than kExact; on a dense finish that begins before the dense warm-up ends; and on a
-  /// RowPattern out of its bounds.
+  /// Throws Error on options that Check finds fault with.
   explicit MaskPlan(MaskPlanOptions options);
 
   /// The share of tiles that are pruned at `step`: the schedule's, and 0 outside of the sparse steps.

@@ -1,12 +1,8 @@
 #include "twofour/sparse/mask_tracker.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
-
-#include "twofour/core/error.h"
 
 namespace twofour::sparse {
 namespace {
@@ -26,18 +22,15 @@ Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan
 
 }  // namespace
 
-MaskTracker::MaskTracker(MaskTrackerOptions options, std::string name)
-    : options_(std::move(options)), name_(std::move(name)) {
-  if (options_.interval < 1) {
-    throw Error(fmt::format("SemiSparseLinear: interval is {}, must be at least 1", options_.interval));
-  }
-  if (!(options_.interval_growth >= 0 && options_.interval_growth <= 1)) {
-    throw Error(fmt::format("SemiSparseLinear: interval_growth is {}, expected 0 to 1", options_.interval_growth));
-  }
-  if (options_.freeze_step && *options_.freeze_step < 0) {
-    throw Error(fmt::format("SemiSparseLinear: freeze_step is {}, expected at least 0", *options_.freeze_step));
-  }
+void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("interval"), options.interval, 1, kMaxCount);
+  faults.Between(at("interval_growth"), options.interval_growth, 0, 1);
+  const int64_t freeze = options.freeze_step.value_or(0);
+  faults.Expect(freeze >= 0, at("freeze_step"), freeze, "at least 0");
 }
+
+MaskTracker::MaskTracker(MaskTrackerOptions options, std::string name)
+    : options_(Checked(options, "SemiSparseLinear: ")), name_(std::move(name)) {}
 
 void MaskTracker::SetOptimizerStep(int64_t step) {
   step_ = step;

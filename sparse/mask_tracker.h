@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/core/state_reader.h"
 #include "twofour/core/tensor.h"
@@ -28,13 +29,16 @@ struct MaskTrackerOptions {
   RandomKey key = {};
 };
 
+/// An interval of 1 and more, a growth from 0 to 1, and no freeze before step 0.
+void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& faults);
+
 /// The mask of one weight as it is trained. The mask is a pure function of the scores and the optimizer step at its
 /// last refresh, and a refresh is due after every `interval`-th optimizer step (as long as nobody tells of steps: write
 /// to the weight), and where the plan asks for another share or stage than the mask in force has. Not for use by
 /// several threads at once.
 class MaskTracker {
  public:
-  /// `name` is the weight's, for messages. Throws Error on options out of their bounds.
+  /// `name` is the weight's, for messages. Throws Error on options that Check finds fault with.
   MaskTracker(MaskTrackerOptions options, std::string name);
 
   const MaskTrackerOptions& options() const { return options_; }

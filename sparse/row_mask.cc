@@ -27,12 +27,16 @@ void RequireGroups(const Tensor& weight, const RowPattern& pattern, std::string_
 
 }  // namespace
 
-void RequirePattern(const RowPattern& pattern) {
-  if (pattern.keep < 1 || pattern.keep > pattern.of || pattern.of > kMostNeighbours) {
-    throw Error(
-        fmt::format("row pattern {}:{}, expected 1 <= N <= M <= {}", pattern.keep, pattern.of, kMostNeighbours));
-  }
+void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults) {
+  const std::string in_code =
+      fmt::format("row pattern {}:{}, expected 1 <= N <= M <= {}", pattern.keep, pattern.of, kMostNeighbours);
+  faults.Expect(pattern.of >= 1 && pattern.of <= kMostNeighbours, at("of"), pattern.of,
+                fmt::format("1 to {}", kMostNeighbours), in_code);
+  faults.Expect(pattern.keep >= 1 && pattern.keep <= pattern.of, at("keep"), pattern.keep,
+                fmt::format("1 to rows.of, which is {}", pattern.of), in_code);
 }
+
+void RequirePattern(const RowPattern& pattern) { Checked(pattern, ""); }
 
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name) {
   RequirePattern(pattern);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
 
@@ -19,7 +20,9 @@ struct RowPattern {
 /// The largest M.
 inline constexpr int kMostNeighbours = 32;
 
-/// Throws Error unless 0 < keep <= of <= kMostNeighbours.
+/// 0 < keep <= of <= kMostNeighbours.
+void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults);
+/// Throws Error on a pattern that Check finds fault with.
 void RequirePattern(const RowPattern& pattern);
 
 /// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equals the first.

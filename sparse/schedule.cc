@@ -5,31 +5,26 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
 #include <utility>
 
-#include "twofour/core/error.h"
+#include "twofour/sparse/moment.h"
 
 namespace twofour::sparse {
 namespace {
 
 constexpr double kMostRate = 100;
 
-void RequireShare(const char* what, double share) {
-  if (!(share >= 0 && share <= 1)) {
-    throw Error(fmt::format("sparsity schedule: {} is {}, expected 0 to 1", what, share));
+void CheckPoints(const std::vector<SchedulePoint>& points, const FieldPath& at, Faults& faults) {
+  if (points.empty()) {
+    faults.Missing(at("points"), fmt::format("at least one for {}", faults.Word(NameOf(ScheduleShape::kPiecewise))),
+                   "a piecewise one has no points, expected at least one");
   }
-}
-
-void RequirePoints(const std::vector<SchedulePoint>& points) {
-  if (points.empty()) throw Error("sparsity schedule: a piecewise one has no points, expected at least one");
-  int64_t before = -1;
-  for (const SchedulePoint& point : points) {
-    if (point.step <= before) {
-      throw Error(fmt::format("sparsity schedule: a point at step {} follows one at step {}, expected rising steps",
-                              point.step, before));
-    }
-    RequireShare("a point's share", point.share);
-    before = point.step;
+  RisingMoments rising("point", "a step after that of the point before, which is");
+  for (size_t i = 0; i < points.size(); ++i) {
+    const FieldPath point = at.In("points", i);
+    faults.Between(point("share"), points[i].share, 0, 1);
+    rising.Check({points[i].step, points[i].fraction}, point("step"), faults);
   }
 }
 
@@ -90,25 +85,27 @@ std::string_view NameOf(ScheduleShape shape) {
   return "?";
 }
 
+void Check(const SparsityScheduleOptions& options, const FieldPath& at, Faults& faults) {
+  const int64_t begin = options.begin_step, end = options.end_step;
+  const std::string_view piecewise = NameOf(ScheduleShape::kPiecewise);
+  if (options.shape == ScheduleShape::kPiecewise) return CheckPoints(options.points, at, faults);
+  faults.Expect(options.points.empty(), at("points"), fmt::format("{} of them", options.points.size()),
+                fmt::format("none but for {}", faults.Word(piecewise)),
+                fmt::format("points given, but the shape is {}, expected {}", NameOf(options.shape), piecewise));
+  faults.Between(at("from"), options.from, 0, 1);
+  faults.Between(at("to"), options.to, 0, 1);
+  faults.Expect(options.rate > 0 && options.rate <= kMostRate, at("rate"), options.rate,
+                fmt::format("a number above 0, at most {}", kMostRate));
+  const std::string in_code = fmt::format("from step {} to step {}, expected 0 <= begin <= end", begin, end);
+  faults.Expect(begin >= 0, at("begin_step"), begin, "at least 0", in_code);
+  const bool at_once = options.shape == ScheduleShape::kConstant;
+  faults.Expect(at_once || end >= begin, at("end_step"), fmt::format("step {}", end),
+                fmt::format("at least the begin, which is step {}", begin), in_code);
+}
+
 SparsitySchedule::SparsitySchedule(SparsityScheduleOptions options) : options_(std::move(options)) {
-  if (options_.shape == ScheduleShape::kPiecewise) {
-    RequirePoints(options_.points);
-    return;
-  }
-  if (!options_.points.empty()) {
-    throw Error(fmt::format("sparsity schedule: points given, but the shape is {}, expected piecewise",
-                            NameOf(options_.shape)));
-  }
-  const bool at_once = options_.shape == ScheduleShape::kConstant;
-  if (options_.begin_step < 0 || (!at_once && options_.end_step < options_.begin_step)) {
-    throw Error(fmt::format("sparsity schedule: from step {} to step {}, expected 0 <= begin <= end",
-                            options_.begin_step, options_.end_step));
-  }
-  RequireShare("from", options_.from);
-  RequireShare("to", options_.to);
-  if (!(options_.rate > 0 && options_.rate <= kMostRate)) {
-    throw Error(fmt::format("sparsity schedule: rate is {}, expected above 0, at most {}", options_.rate, kMostRate));
-  }
+  Checked(options_, "sparsity schedule: ");
+  LeaveOutReplaced(options_.points);
 }
 
 double SparsitySchedule::ShareAt(int64_t step) const {

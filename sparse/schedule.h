@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
+
+#include "twofour/core/faults.h"
 
 namespace twofour::sparse {
 
@@ -24,6 +27,7 @@ std::string_view NameOf(ScheduleShape shape);
 struct SchedulePoint {
   int64_t step = 0;
   double share = 0;
+  std::optional<double> fraction = {};  ///< See Moment. Of points in one step, the last one counts.
 };
 
 struct SparsityScheduleOptions {
@@ -36,14 +40,18 @@ struct SparsityScheduleOptions {
   std::vector<SchedulePoint> points = {};  ///< Of kPiecewise alone, which heeds nothing else here.
 };
 
+/// Shares within [0, 1], a rate above 0 (at most 100), an end that is not before the begin; points (at least one) that
+/// rise in time, and none that a shape has no use for. A moment before step 0 is a fault, and no other is compared with
+/// it.
+void Check(const SparsityScheduleOptions& options, const FieldPath& at, Faults& faults);
+
 /// The share of a weight's tiles that are pruned, 0 to 1, at each optimizer step: half of that is the weight's
 /// sparsity. Pure: a resumed run needs no state.
 class SparsitySchedule {
  public:
   /// Every tile, always.
   SparsitySchedule() = default;
-  /// Throws Error on a schedule that ends before it begins, begins before step 0, leaves [0, 1] or has a rate that is
-  /// not positive (at most 100); on points (at least one) whose steps do not rise, or that a shape has no use for.
+  /// Throws Error on options that Check finds fault with.
   explicit SparsitySchedule(SparsityScheduleOptions options);
 
   /// Of optimizer step `step`, counted from 0.

@@ -1,11 +1,8 @@
 #include "twofour/train/classification.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
-#include "twofour/core/error.h"
 #include "twofour/core/ops/loss.h"
 
 namespace twofour::train {
@@ -23,17 +20,18 @@ int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
 
 }  // namespace
 
+void Check(const ClassificationOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("batch_size"), options.batch_size, 1, kMaxCount);
+  faults.InRange(at("eval_batch_size"), options.eval_batch_size, 1, kMaxCount);
+}
+
 ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
                                        const ClassificationOptions& options)
     : model_(model),
       train_data_(train_data),
       eval_data_(eval_data),
-      eval_batch_size_(options.eval_batch_size),
-      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle) {
-  if (options.eval_batch_size < 1) {
-    throw Error(fmt::format("eval_batch_size is {}, expected at least 1", options.eval_batch_size));
-  }
-}
+      eval_batch_size_(Checked(options, "").eval_batch_size),
+      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle) {}
 
 Tensor ClassificationTask::Loss(uint64_t number) {
   const Batch batch = train_data_.Get(sampler_.BatchIndices(number));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/data/shuffle.h"
 #include "twofour/train/task.h"
@@ -15,11 +16,15 @@ struct ClassificationOptions {
   uint64_t seed = 1;  ///< Decides the order of the data.
 };
 
+/// Batches of a sample at least.
+void Check(const ClassificationOptions& options, const FieldPath& at, Faults& faults);
+
 /// Softmax cross-entropy on a Dataset. Evaluations report the `accuracy`: the share of samples whose largest logit is
 /// that of their class.
 class ClassificationTask : public Task {
  public:
-  /// Nothing is owned or copied. Throws Error on an option out of range and when a batch is larger than the data.
+  /// Nothing is owned or copied. Throws Error on options that Check finds fault with, and when a batch is larger than
+  /// the data.
   ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
                      const ClassificationOptions& options);
 

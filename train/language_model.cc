@@ -10,18 +10,21 @@
 
 namespace twofour::train {
 
+void Check(const LanguageModelOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("batch_size"), options.batch_size, 1, kMaxCount);
+  faults.InRange(at("eval_batch_size"), options.eval_batch_size, 1, kMaxCount);
+  faults.InRange(at("eval_max_batches"), options.eval_max_batches, 0, kMaxCount);
+}
+
 LanguageModelTask::LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options)
     : model_(model),
-      batch_size_(options.batch_size),
+      batch_size_(Checked(options, "").batch_size),
       eval_batch_size_(options.eval_batch_size),
       eval_max_batches_(options.eval_max_batches),
       train_(data.train, options.batch_size, model.options().sequence_length, options.seed),
       eval_(data.eval, options.eval_batch_size, model.options().sequence_length),
       eval_bytes_per_token_(data.eval_bytes_per_token),
       flops_per_token_(model.TrainingFlopsPerToken()) {
-  if (options.eval_max_batches < 0) {
-    throw Error(fmt::format("eval_max_batches is {}, expected at least 0", options.eval_max_batches));
-  }
   if (data.vocab_size > model.options().vocab_size) {
     throw Error(
         fmt::format("the data has {} tokens, the model's vocabulary {}", data.vocab_size, model.options().vocab_size));

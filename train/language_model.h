@@ -1,5 +1,6 @@
 #pragma once
 
+#include "twofour/core/faults.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/train/data/token_data.h"
 #include "twofour/train/data/token_windows.h"
@@ -14,12 +15,15 @@ struct LanguageModelOptions {
   uint64_t seed = 1;             ///< Decides which windows are trained on.
 };
 
+/// Batches of a sequence at least, and no negative number of them.
+void Check(const LanguageModelOptions& options, const FieldPath& at, Faults& faults);
+
 /// Next-token prediction on random windows of a token sequence. Evaluations read the held-out tokens in order. They
 /// report the `perplexity` and, where the mean number of bytes per token is known, `bits_per_byte`.
 class LanguageModelTask : public Task {
  public:
-  /// The model is not owned. Throws Error on an option out of range and when a part of the data is shorter than a
-  /// window.
+  /// The model is not owned. Throws Error on options that Check finds fault with, and when a part of the data is
+  /// shorter than a window.
   LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options);
 
   nn::Module& model() override { return model_; }

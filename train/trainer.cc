@@ -18,24 +18,6 @@
 namespace twofour::train {
 namespace {
 
-/// The options, found usable.
-TrainerOptions Checked(const TrainerOptions& options) {
-  const auto at_least = [](const char* field, int64_t value, int64_t low) {
-    if (value < low) throw Error(fmt::format("trainer: {} is {}, expected at least {}", field, value, low));
-  };
-  at_least("steps", options.steps, 0);
-  at_least("accumulate_steps", options.accumulate_steps, 1);
-  at_least("eval_every_steps", options.eval_every_steps, 0);
-  at_least("log_every_steps", options.log_every_steps, 0);
-  at_least("checkpoint_every_steps", options.checkpoint_every_steps, 0);
-  at_least("histogram_every_steps", options.histogram_every_steps, 0);
-  at_least("stop_after_evaluations_without_gain", options.stop_after_evaluations_without_gain, 0);
-  if (!(options.clip_grad_norm >= 0)) {
-    throw Error(fmt::format("trainer: clip_grad_norm is {}, expected at least 0", options.clip_grad_norm));
-  }
-  return options;
-}
-
 void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   if (best.step == 0 || metrics.loss < best.loss) {
     best = {metrics.step, metrics.loss, 0};
@@ -46,13 +28,24 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
 
 }  // namespace
 
+void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("steps"), options.steps, 0, kMaxCount);
+  faults.InRange(at("accumulate_steps"), options.accumulate_steps, 1, kMaxAccumulation);
+  faults.AtLeast(at("clip_grad_norm"), options.clip_grad_norm, 0);
+  faults.InRange(at("stop_after_evaluations_without_gain"), options.stop_after_evaluations_without_gain, 0, kMaxCount);
+  faults.InRange(at("eval_every_steps"), options.eval_every_steps, 0, kMaxCount);
+  faults.InRange(at("checkpoint_every_steps"), options.checkpoint_every_steps, 0, kMaxCount);
+  faults.InRange(at("log_every_steps"), options.log_every_steps, 0, kMaxCount);
+  faults.InRange(at("histogram_every_steps"), options.histogram_every_steps, 0, kMaxCount);
+}
+
 Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
                  const TrainerServices& services)
     : task_(task),
       model_(task.model()),
       optimizer_(optimizer),
       lr_schedule_(std::move(lr_schedule)),
-      options_(Checked(options)),
+      options_(Checked(options, "trainer: ")),
       services_(services),
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()),

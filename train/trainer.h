@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/sparse_training.h"
 #include "twofour/nn/step_hook.h"
@@ -43,6 +44,12 @@ struct TrainerOptions {
   bool peak_is_rough = false;  ///< See PeakFlops::sure.
 };
 
+/// More micro-batches than this for one step are a slip.
+inline constexpr int64_t kMaxAccumulation = 1 << 20;
+
+/// Numbers of steps that are not negative, a micro-batch at least, and a norm to clip to that is finite.
+void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
+
 /// What the trainer uses besides the model. It owns none of them.
 struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
@@ -65,7 +72,7 @@ struct TrainerServices {
 /// checkpoint reaches the same bits as one that was never interrupted.
 class Trainer {
  public:
-  /// Nothing is owned or copied. Throws Error on an option out of range.
+  /// Nothing is owned or copied. Throws Error on options that Check finds fault with.
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
 

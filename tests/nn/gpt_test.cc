@@ -281,6 +281,18 @@ TEST(GptTest, CountsTrainingFlops) {
             6 * (2 * (4 * 32 * 32 + 2 * 100 * 32) + 19 * 32) + 12 * 2 * 32 * 1.9375);
 }
 
+TEST(GptTest, SizesOfZeroAreDerived) {
+  const GptOptions options = Resolved({.sequence_length = 8, .depth = 3});
+  EXPECT_EQ(options.width, 192);
+  EXPECT_EQ(options.heads, 3);
+  EXPECT_EQ(options.hidden_features, 768);
+  EXPECT_EQ(options.attention_window, 8);
+  EXPECT_EQ(Resolved({.sequence_length = 8, .depth = 3, .width = 32}).heads, 1);
+  EXPECT_EQ(MakeGpt({.vocab_size = 5, .sequence_length = 8, .depth = 1})->options().width, 64);
+  EXPECT_ERROR(MakeGpt({.vocab_size = 5, .sequence_length = 8}), ErrorKind::kInvalidInput,
+               "Gpt: width is 0, expected a positive width, or a depth above 0 to derive it from");
+}
+
 TEST(GptTest, RejectsSizesThatDoNotFit) {
   const auto with = [](auto change) {
     GptOptions options = kSmall;

@@ -6,6 +6,7 @@
 #include "twofour/core/ops.h"
 
 #include "tests/nn/compare_with_ops.h"
+#include "tests/support/expect_error.h"
 
 namespace twofour::nn {
 namespace {
@@ -61,6 +62,11 @@ TEST(MlpStackTest, BadOptionsAreErrors) {
                Error);
   EXPECT_THROW(MlpStack({.in_features = 4, .hidden_features = {8}, .out_features = 3, .dropout = 1.5}, generator),
                Error);
+  EXPECT_ERROR(
+      MlpStack({.in_features = 4, .hidden_features = {8}, .out_features = 3, .activation = Activation::kSwiGlu},
+               generator),
+      ErrorKind::kInvalidInput,
+      "MlpStack: activation is swiglu, expected one that needs no gate: relu_squared, relu or gelu");
 }
 
 }  // namespace

@@ -185,6 +185,9 @@ TEST(TrainerTest, RejectsOptionsOutOfRange) {
                HasSubstr("log_every_steps is -1"));
   EXPECT_ERROR(Job{with([](auto& o) { o.clip_grad_norm = std::nan(""); })}, ErrorKind::kInvalidInput,
                HasSubstr("clip_grad_norm is nan"));
+  EXPECT_ERROR(Job{with([](auto& o) { o.steps = o.eval_every_steps = -2; })}, ErrorKind::kInvalidInput,
+               "trainer: steps is -2, expected 0 to 1099511627776\n"
+               "trainer: eval_every_steps is -2, expected 0 to 1099511627776");
 }
 
 TEST(TrainerTest, AnIntervalOfZeroMeansNever) {

@@ -123,8 +123,13 @@ void AddNotes(std::vector<std::string> added, std::vector<std::string>& notes) {
 
 }  // namespace
 
+void Check(const CsvOptions& options, const FieldPath& at, Faults& faults) {
+  faults.NotEmpty(at("path"), options.path);
+  faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
+}
+
 DataSplit LoadCsv(const CsvOptions& options) {
-  if (options.path.empty()) throw Error("csv: path: expected the path of a file");
+  Checked(options, "csv: ", ": got ");
   const CsvTable table = ReadTable(options, options.path);
   if (!options.as_before) RequireClasses(table, options, options.path);
   if (!options.earlier_rules) RequireDistinctInUtf8(table, options.path);

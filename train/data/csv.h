@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/dataset.h"
 
 namespace twofour::train {
@@ -33,6 +34,9 @@ struct CsvOptions {
   /// Guess headers, find columns and measure scales as an earlier twofour did, for runs that it has begun.
   bool earlier_rules = false;
 };
+
+/// A path, and a part to hold out that leaves something of both.
+void Check(const CsvOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads one or two CSV files of up to 1 GiB. Where both have headers, the columns of the second are found by name. The
 /// distinct labels of `path` become the classes, sorted by value when all are integers and bytewise otherwise. A

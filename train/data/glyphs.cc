@@ -23,18 +23,6 @@ constexpr int64_t kMaxSize = 10'000'000;
 // Pixels from one cell of the font to the next: seven rows are then as tall as MNIST's digits (20 pixels).
 constexpr float kCellPixels = 2.8F;
 
-void CheckSize(const char* field, int64_t size) {
-  if (size < 1 || size > kMaxSize) {
-    throw Error(fmt::format("glyphs: {}: got {}, expected 1 to {}", field, size, kMaxSize));
-  }
-}
-
-void CheckRange(const char* field, double value, double max) {
-  if (!(value >= 0 && value <= max)) {
-    throw Error(fmt::format("glyphs: {}: got {}, expected 0 to {}", field, value, max));
-  }
-}
-
 /// How one sample is drawn.
 struct Pose {
   float cos_angle, sin_angle;
@@ -124,13 +112,17 @@ std::shared_ptr<const Dataset> DrawDataset(const GlyphsOptions& options, int64_t
 
 }  // namespace
 
+void Check(const GlyphsOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("train_size"), options.train_size, 1, kMaxSize);
+  faults.InRange(at("eval_size"), options.eval_size, 1, kMaxSize);
+  faults.Between(at("rotation_degrees"), options.rotation_degrees, 0, 180);
+  faults.Between(at("scale"), options.scale, 0, 0.9);
+  faults.Between(at("shift_pixels"), options.shift_pixels, 0, 14);
+  faults.Between(at("noise"), options.noise, 0, 1);
+}
+
 DataSplit LoadGlyphs(const GlyphsOptions& options) {
-  CheckSize("train_size", options.train_size);
-  CheckSize("eval_size", options.eval_size);
-  CheckRange("rotation_degrees", options.rotation_degrees, 180);
-  CheckRange("scale", options.scale, 0.9);
-  CheckRange("shift_pixels", options.shift_pixels, 14);
-  CheckRange("noise", options.noise, 1);
+  Checked(options, "glyphs: ", ": got ");
   DataSplit split;
   split.train = DrawDataset(options, options.train_size, random_streams::kGlyphsToTrainOn);
   split.eval = DrawDataset(options, options.eval_size, random_streams::kGlyphsToEvaluateOn);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/dataset.h"
 
 namespace twofour::train {
@@ -17,10 +18,13 @@ struct GlyphsOptions {
   double noise = 0.15;           ///< Standard deviation of the noise of each pixel; 0 to 1.
 };
 
+/// Every field within the range that its comment names.
+void Check(const GlyphsOptions& options, const FieldPath& at, Faults& faults);
+
 /// Draws digits from a small built-in font in the form of MNIST: 28x28 pixels in row-major order, ink 1 on paper 0. So
 /// a model of this data set can read MNIST as well. Each digit is turned, stretched, moved, thickened, blurred and
 /// speckled at random. Sample i of a split is a pure function of the options' seed and distortions, the split and i.
-/// Needs no files. Throws Error, naming the field, on an option outside its range.
+/// Needs no files. Throws Error on options that Check finds fault with.
 DataSplit LoadGlyphs(const GlyphsOptions& options);
 
 }  // namespace twofour::train

@@ -92,14 +92,12 @@ struct LabelledImages {
   int64_t max_label() const { return *std::max_element(labels.bytes.begin(), labels.bytes.end()); }
 };
 
-IdxArray ReadIdx(const char* field, const std::string& path) {
-  if (path.empty()) throw Error(fmt::format("idx: {}: expected the path of a file", field));
+IdxArray ReadIdx(const std::string& path) {
   return ParseIdx(FileSystem::Default().ReadFile(path, kMaxElements + kMaxHeaderBytes), path);
 }
 
-LabelledImages ReadPair(const char* images_field, const std::string& images, const char* labels_field,
-                        const std::string& labels) {
-  LabelledImages pair{ReadIdx(images_field, images), ReadIdx(labels_field, labels)};
+LabelledImages ReadPair(const std::string& images, const std::string& labels) {
+  LabelledImages pair{ReadIdx(images), ReadIdx(labels)};
   if (pair.images.dims.size() < 2) {
     throw Error(
         fmt::format("{}: byte 3: 1 dimension, expected at least 2 for images (is this the file of labels?)", images));
@@ -160,17 +158,6 @@ void NoteLabels(const IdxArray& labels, const std::string& path, DataSplit& spli
   NoteClasses(split);
 }
 
-void CheckOptions(const IdxOptions& options) {
-  if (options.num_classes != 0 && (options.num_classes < 2 || options.num_classes > kMaxClasses)) {
-    throw Error(fmt::format("idx: num_classes: got {}, expected 2 to {}, or 0 for the largest label plus one",
-                            options.num_classes, kMaxClasses));
-  }
-  if (options.eval_images.empty() != options.eval_labels.empty()) {
-    throw Error(fmt::format("idx: {} is set without {}", options.eval_images.empty() ? "eval_labels" : "eval_images",
-                            options.eval_images.empty() ? "eval_images" : "eval_labels"));
-  }
-}
-
 }  // namespace
 
 IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source) {
@@ -185,13 +172,28 @@ IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source) {
   return TakeElements(header, data, data.size() > expected ? "at least " : "", where);
 }
 
+void Check(const IdxOptions& options, const FieldPath& at, Faults& faults) {
+  faults.NotEmpty(at("images"), options.images);
+  faults.NotEmpty(at("labels"), options.labels);
+  const bool no_images = options.eval_images.empty(), no_labels = options.eval_labels.empty();
+  faults.Expect(no_images == no_labels, at("eval_images") + ", eval_labels",
+                fmt::format("'{}', '{}'", options.eval_images, options.eval_labels), "both or neither",
+                fmt::format("{} is set without {}", no_images ? "eval_labels" : "eval_images",
+                            no_images ? "eval_images" : "eval_labels"));
+  faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
+  faults.Expect(options.num_classes == 0 || (options.num_classes >= 2 && options.num_classes <= kMaxClasses),
+                at("num_classes"), options.num_classes, fmt::format("0 or 2 to {}", kMaxClasses),
+                fmt::format("num_classes: got {}, expected 2 to {}, or 0 for the largest label plus one",
+                            options.num_classes, kMaxClasses));
+}
+
 DataSplit LoadIdx(const IdxOptions& options) {
-  CheckOptions(options);
-  const LabelledImages pair = ReadPair("images", options.images, "labels", options.labels);
+  Checked(options, "idx: ", ": got ");
+  const LabelledImages pair = ReadPair(options.images, options.labels);
   const bool has_eval = !options.eval_images.empty();
   LabelledImages eval_pair;
   if (has_eval) {
-    eval_pair = ReadPair("eval_images", options.eval_images, "eval_labels", options.eval_labels);
+    eval_pair = ReadPair(options.eval_images, options.eval_labels);
     if (!std::equal(pair.images.dims.begin() + 1, pair.images.dims.end(), eval_pair.images.dims.begin() + 1,
                     eval_pair.images.dims.end())) {
       throw Error(fmt::format("{}: images are {}, those of {} are {} (count first)", options.eval_images,

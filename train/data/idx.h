@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/dataset.h"
 
 namespace twofour::train {
@@ -21,6 +22,10 @@ struct IdxOptions {
   uint64_t split_seed = 1;
   int64_t num_classes = 0;  ///< 2 to 256; 0 means the largest label plus one.
 };
+
+/// Paths, of which those to evaluate on come in a pair, a part to hold out that leaves something of both, and a number
+/// of classes within its bounds.
+void Check(const IdxOptions& options, const FieldPath& at, Faults& faults);
 
 /// An array of unsigned bytes.
 struct IdxArray {

@@ -5,15 +5,16 @@
 #include <cmath>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 #include "twofour/core/random_streams.h"
 #include "twofour/train/data/shuffle.h"
 
 namespace twofour::train {
 
 SplitIndices SplitByFraction(int64_t size, double eval_fraction, uint64_t seed) {
-  if (!(eval_fraction > 0.0 && eval_fraction < 1.0)) {
-    throw Error(fmt::format("eval_fraction: got {}, expected a number between 0 and 1", eval_fraction));
-  }
+  Faults faults("", ": got ");
+  faults.OpenFraction("eval_fraction", eval_fraction);
+  faults.Throw();
   const int64_t eval_size = std::llround(static_cast<double>(size) * eval_fraction);
   if (eval_size < 1 || eval_size >= size) {
     throw Error(fmt::format(

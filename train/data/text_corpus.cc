@@ -175,8 +175,13 @@ TokenData LoadCharacters(const TextOptions& options) {
 
 }  // namespace
 
+void Check(const TextOptions& options, const FieldPath& at, Faults& faults) {
+  faults.NotEmpty(at("path"), options.path);
+  faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
+}
+
 TokenData LoadText(const TextOptions& options) {
-  if (options.path.empty()) throw Error("text: path: expected the path of a file");
+  Checked(options, "text: ", ": got ");
   const std::string_view format = FormatOf(options.path);
   if (!options.eval_path.empty()) FormatOf(options.eval_path);
   const bool is_bytes = options.vocabulary == Vocabulary::Kind::kBytes;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/token_data.h"
 
 namespace twofour::train {
@@ -16,6 +17,9 @@ struct TextOptions {
   /// Characters: the vocabulary that a model was made with, in place of that of the files.
   std::optional<Vocabulary> as_before = std::nullopt;
 };
+
+/// A path, and a part to hold out that leaves something of both.
+void Check(const TextOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads a text. For bytes, any file is a text, and it is read from the disk as needed, so it may be larger than
 /// memory. For characters, the text is kept in memory, two bytes each, and the vocabulary is that of both files. Throws

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 
 namespace twofour::train {
 
@@ -22,9 +23,9 @@ void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const To
 }
 
 void SplitEnd(std::shared_ptr<const TokenSource> source, double eval_fraction, TokenData& data) {
-  if (!(eval_fraction > 0.0 && eval_fraction < 1.0)) {
-    throw Error(fmt::format("eval_fraction: got {}, expected a number between 0 and 1", eval_fraction));
-  }
+  Faults faults("", ": got ");
+  faults.OpenFraction("eval_fraction", eval_fraction);
+  faults.Throw();
   const int64_t size = source->size();
   const int64_t eval_size = std::llround(static_cast<double>(size) * eval_fraction);
   if (eval_size < 1 || eval_size >= size) {

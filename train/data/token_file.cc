@@ -53,16 +53,6 @@ int64_t CheckIds(const TokenFile& file, int64_t vocab_size) {
   return largest;
 }
 
-void CheckOptions(const TokensOptions& options) {
-  if (options.path.empty()) throw Error("tokens: path: expected the path of a file");
-  if (options.vocab_size != 0 && (options.vocab_size < 2 || options.vocab_size > kMaxVocabSize)) {
-    throw Error(
-        fmt::format("tokens: vocab_size: got {}, expected 2 to {} (ids have 16 bits), or 0 for the largest id "
-                    "plus one",
-                    options.vocab_size, kMaxVocabSize));
-  }
-}
-
 /// A note where the first ids look wider than 16 bits. Ids of 32 or 64 bits, read as 16 bits, have a zero (or, beyond
 /// 65536, a small number) in every second place or in three of four. Real ids may look like that, too, so this is no
 /// error.
@@ -86,8 +76,17 @@ std::optional<std::string> WidthNote(const TokenFile& file) {
 
 }  // namespace
 
+void Check(const TokensOptions& options, const FieldPath& at, Faults& faults) {
+  faults.NotEmpty(at("path"), options.path);
+  faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
+  faults.Expect(options.vocab_size == 0 || (options.vocab_size >= 2 && options.vocab_size <= kMaxVocabSize),
+                at("vocab_size"), options.vocab_size, fmt::format("0 or 2 to {}", kMaxVocabSize),
+                fmt::format("vocab_size: got {}, expected 2 to {} (ids have 16 bits), or 0 for the largest id plus one",
+                            options.vocab_size, kMaxVocabSize));
+}
+
 TokenData LoadTokens(const TokensOptions& options) {
-  CheckOptions(options);
+  Checked(options, "tokens: ", ": got ");
   const TokenFile file = Open(options.path);
   int64_t largest = CheckIds(file, options.vocab_size);
   TokenData data;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "twofour/core/faults.h"
 #include "twofour/train/data/token_data.h"
 
 namespace twofour::train {
@@ -16,6 +17,9 @@ struct TokensOptions {
   double eval_fraction = 0.1;  ///< The part held out.
   int64_t vocab_size = 0;      ///< 2 to 65536; 0 means the largest id plus one.
 };
+
+/// A path, a part to hold out that leaves something of both, and a vocab_size within its bounds.
+void Check(const TokensOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads token ids. They stay on the disk until they are needed, so the files may be larger than memory. All ids are
 /// read once here to check them. Throws Error on a file of another format or an odd size, and on an id that is not

@@ -33,7 +33,9 @@ std::string DescribeSchedule(const sparse::SparsitySchedule& schedule, sparse::T
   const std::string which = order == sparse::TileOrder::kRandom ? " (random order)" : "";
   if (options.shape == sparse::ScheduleShape::kPiecewise) {
     std::vector<std::string> points;
-    for (const auto& [step, share] : options.points) points.push_back(fmt::format("{} at step {}", share, step));
+    for (const sparse::SchedulePoint& point : options.points) {
+      points.push_back(fmt::format("{} at step {}", point.share, point.step));
+    }
     return fmt::format("tiles pruned{}: {}", which, fmt::join(points, ", "));
   }
   return fmt::format("tiles pruned{}: {}, {} at step {} to {} at step {}", which, NameOf(options.shape), options.from,

@@ -4,6 +4,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
@@ -24,17 +25,10 @@ proto::Config RetrainConfig(const std::string& from) {
   }
   config.set_name(config.name() + "_retrain");
   config.set_initial_weights(run.model().string());
-  // Which linears, and how their masks are chosen; of what else the dense run's config says, nothing applies.
-  const proto::Sparsity given = config.sparsity();
+  // Which linears are pruned, and how masks are chosen, stays. What else the dense run's config says does not apply.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
-  sparsity.Clear();
+  ClearParts(sparsity, {proto::TIMETABLE, proto::TRAINING});
   sparsity.set_enabled(true);
-  if (given.has_include()) sparsity.set_include(given.include());
-  if (given.has_exclude()) sparsity.set_exclude(given.exclude());
-  if (given.has_multiple_of()) sparsity.set_multiple_of(given.multiple_of());
-  if (given.has_algorithm()) sparsity.set_algorithm(given.algorithm());
-  if (given.has_rows()) *sparsity.mutable_rows() = given.rows();
-  if (given.has_fused_mlp()) sparsity.set_fused_mlp(given.fused_mlp());
   sparsity.mutable_freeze()->set_step(0);
   sparsity.set_freeze_gradient(true);
   return config;

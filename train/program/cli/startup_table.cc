@@ -10,8 +10,8 @@
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/class_notes.h"
 #include "twofour/train/program/cli/swap_report.h"
-#include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/build_sparsity.h"
+#include "twofour/train/program/config/options.h"
 
 namespace twofour::train {
 namespace {

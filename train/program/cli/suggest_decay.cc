@@ -22,7 +22,9 @@
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/initial_weights.h"
+#include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/override_list.h"
+#include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/config/workload.h"
@@ -142,13 +144,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   // In a trial, masks flip for no other reason than that weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.set_enabled(true);
-  sparsity.clear_schedule();
-  sparsity.clear_stages();
-  sparsity.clear_nested_stages();
-  sparsity.clear_freeze();
-  sparsity.clear_freeze_gradient();
-  sparsity.clear_dense_warmup();
-  sparsity.clear_dense_finish();
+  ClearParts(sparsity, {proto::TIMETABLE});
   config.clear_initial_masks();
   if (sparsity.target() == proto::Sparsity::ACTIVATION) {
     throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: masked decay is for masks of weights");

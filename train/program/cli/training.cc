@@ -23,6 +23,7 @@
 #include "twofour/train/program/cli/signals.h"
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/tensorboard/event_file.h"

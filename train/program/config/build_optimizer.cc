@@ -9,10 +9,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/nn/layers.h"
-#include "twofour/optim/adamw.h"
-#include "twofour/optim/muon.h"
 #include "twofour/optim/optimizer_list.h"
-#include "twofour/optim/sgd.h"
+#include "twofour/train/program/config/options.h"
 
 namespace twofour::train {
 namespace {
@@ -50,9 +48,9 @@ ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, 
   if (parameters.empty() && (given.lr_scale() != 1 || given.weight_decay() != -1)) {
     throw Error(fmt::format("config: optimizer.{}: given, but the model has no such parameters", role));
   }
-  return {.parameters = std::move(parameters),
-          .weight_decay = given.weight_decay() < 0 ? weight_decay : given.weight_decay(),
-          .lr_scale = given.lr_scale()};
+  ParameterGroup group = ToOptions(given, weight_decay);
+  group.parameters = std::move(parameters);
+  return group;
 }
 
 /// Everything but matrices.
@@ -70,8 +68,12 @@ std::vector<ParameterGroup> AllGroups(const proto::Optimizer& optimizer, const P
   return groups;
 }
 
-optim::AdamWOptions ToOptions(const proto::AdamW& adamw, double lr) {
-  return {.lr = lr, .beta1 = adamw.beta1(), .beta2 = adamw.beta2(), .eps = adamw.eps()};
+/// The options that a message stands for, with the learning rate.
+template <typename Message>
+auto OptionsAt(double lr, const Message& message) {
+  auto options = ToOptions(message);
+  options.lr = lr;
+  return options;
 }
 
 }  // namespace
@@ -81,24 +83,20 @@ std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, nn
   const proto::Optimizer& optimizer = config.optimizer();
   const ParametersByRole roles = SortByRole(model);
   if (optimizer.has_sgd()) {
-    const proto::Sgd& sgd = optimizer.sgd();
-    return std::make_unique<optim::Sgd>(
-        AllGroups(optimizer, roles, sgd.weight_decay()),
-        optim::SgdOptions{.lr = lr, .momentum = sgd.momentum(), .nesterov = sgd.nesterov()});
+    const optim::SgdOptions sgd = OptionsAt(lr, optimizer.sgd());
+    return std::make_unique<optim::Sgd>(AllGroups(optimizer, roles, sgd.weight_decay), sgd);
   }
   if (optimizer.has_muon()) {
-    const proto::Muon& muon = optimizer.muon();
+    const optim::MuonOptions muon = OptionsAt(lr, optimizer.muon());
+    const optim::AdamWOptions adamw = OptionsAt(lr, optimizer.muon().adamw());
     std::vector<std::unique_ptr<optim::Optimizer>> parts;
     parts.push_back(std::make_unique<optim::Muon>(
-        std::vector<ParameterGroup>{{.parameters = roles.matrices, .weight_decay = muon.weight_decay()}},
-        optim::MuonOptions{
-            .lr = lr, .momentum = muon.momentum(), .nesterov = muon.nesterov(), .ns_steps = muon.ns_steps()}));
-    parts.push_back(std::make_unique<optim::AdamW>(OtherGroups(optimizer, roles, muon.adamw().weight_decay()),
-                                                   ToOptions(muon.adamw(), lr)));
+        std::vector<ParameterGroup>{{.parameters = roles.matrices, .weight_decay = muon.weight_decay}}, muon));
+    parts.push_back(std::make_unique<optim::AdamW>(OtherGroups(optimizer, roles, adamw.weight_decay), adamw));
     return std::make_unique<optim::OptimizerList>(std::move(parts));
   }
-  const proto::AdamW& adamw = optimizer.adamw();
-  return std::make_unique<optim::AdamW>(AllGroups(optimizer, roles, adamw.weight_decay()), ToOptions(adamw, lr));
+  const optim::AdamWOptions adamw = OptionsAt(lr, optimizer.adamw());
+  return std::make_unique<optim::AdamW>(AllGroups(optimizer, roles, adamw.weight_decay), adamw);
 }
 
 }  // namespace twofour::train

@@ -62,51 +62,13 @@ nn::MaskedDecay::Place ToPlace(proto::MaskedDecay::Place place) {
   throw std::logic_error("unknown place");
 }
 
-/// Appends what begins at `step`. What came before is left out if it begins there, too: in a run of few steps, two
-/// fractions of it may be one step.
-template <typename T>
-void ReplaceLastAt(int64_t step, std::vector<T>& list, const T& item) {
-  if (!list.empty() && list.back().step == step) list.pop_back();
-  list.push_back(item);
-}
-
 int64_t StepsOfPart(double part, int64_t total_steps) {
+  if (!(part >= 0 && part < 1)) return 0;
   const int64_t steps = std::llround(part * static_cast<double>(total_steps));
   return part > 0 && steps == 0 && total_steps > 1 ? 1 : steps;
 }
 
-sparse::SparsitySchedule ToSchedule(const proto::SparsitySchedule& schedule, int64_t steps) {
-  sparse::SparsityScheduleOptions options{.shape = ToShape(schedule.shape())};
-  for (const proto::SparsitySchedule::Point& point : schedule.points()) {
-    const int64_t step = StepOf(point.at(), steps, 0);
-    ReplaceLastAt(step, options.points, {step, point.share()});
-  }
-  if (options.shape != sparse::ScheduleShape::kPiecewise) {
-    options.begin_step = StepOf(schedule.begin(), steps, 0);
-    options.end_step = StepOf(schedule.end(), steps, options.begin_step);
-    options.from = schedule.from();
-    options.to = schedule.to();
-    options.rate = schedule.rate();
-  }
-  return sparse::SparsitySchedule(std::move(options));
-}
-
-sparse::MaskPlan ToPlan(const proto::Sparsity& sparsity, int64_t steps) {
-  sparse::MaskPlanOptions options{.method = ToMethod(sparsity.algorithm()),
-                                  .rows = {.keep = sparsity.rows().keep(), .of = sparsity.rows().of()},
-                                  .schedule = ToSchedule(sparsity.schedule(), steps),
-                                  .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM
-                                               ? sparse::TileOrder::kRandom
-                                               : sparse::TileOrder::kLeastLoss,
-                                  .first_sparse_step = DenseWarmupSteps(sparsity, steps),
-                                  .nested_stages = sparsity.nested_stages()};
-  if (sparsity.dense_finish() > 0) options.dense_from_step = steps - DenseFinishSteps(sparsity, steps);
-  for (const proto::Stage& stage : sparsity.stages()) {
-    const int64_t step = StepOf(stage.begin(), steps, 0);
-    ReplaceLastAt(step, options.stages, {step, stage.keep()});
-  }
-  return sparse::MaskPlan(std::move(options));
-}
+constexpr sparse::Moment kNowhere{.step = -1};
 
 }  // namespace
 
@@ -122,6 +84,15 @@ int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise) 
   return otherwise;
 }
 
+sparse::Moment MomentOf(const proto::When& when, int64_t total_steps, sparse::Moment otherwise) {
+  if (when.has_step()) {
+    return when.step() >= 0 && when.step() <= total_steps ? sparse::Moment{when.step()} : kNowhere;
+  }
+  if (!when.has_fraction()) return otherwise;
+  const bool within = when.fraction() >= 0 && when.fraction() <= 1;  // Not a NaN.
+  return within ? sparse::Moment{StepOf(when, total_steps, 0), when.fraction()} : kNowhere;
+}
+
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
   return StepsOfPart(sparsity.dense_warmup(), total_steps);
 }
@@ -130,11 +101,45 @@ int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
   return StepsOfPart(sparsity.dense_finish(), total_steps);
 }
 
-nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
+sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedule, int64_t steps) {
+  sparse::SparsityScheduleOptions options{.shape = ToShape(schedule.shape())};
+  for (const proto::SparsitySchedule::Point& point : schedule.points()) {
+    const sparse::Moment at = MomentOf(point.at(), steps, kNowhere);
+    options.points.push_back({at.step, point.share(), at.fraction});
+  }
+  if (options.shape != sparse::ScheduleShape::kPiecewise) {
+    const sparse::Moment begin = MomentOf(schedule.begin(), steps, {});
+    options.begin_step = begin.step;
+    options.end_step = MomentOf(schedule.end(), steps, begin).step;
+    options.from = schedule.from();
+    options.to = schedule.to();
+    options.rate = schedule.rate();
+  }
+  return options;
+}
+
+sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps, sparse::SparsitySchedule schedule) {
+  sparse::MaskPlanOptions options{.method = ToMethod(sparsity.algorithm()),
+                                  .rows = {.keep = sparsity.rows().keep(), .of = sparsity.rows().of()},
+                                  .schedule = std::move(schedule),
+                                  .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM
+                                               ? sparse::TileOrder::kRandom
+                                               : sparse::TileOrder::kLeastLoss,
+                                  .first_sparse_step = DenseWarmupSteps(sparsity, steps),
+                                  .nested_stages = sparsity.nested_stages()};
+  if (sparsity.dense_finish() > 0) options.dense_from_step = steps - DenseFinishSteps(sparsity, steps);
+  for (const proto::Stage& stage : sparsity.stages()) {
+    const sparse::Moment begin = MomentOf(stage.begin(), steps, kNowhere);
+    options.stages.push_back({begin.step, stage.keep(), begin.fraction});
+  }
+  return options;
+}
+
+nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
   const proto::Sparsity& sparsity = config.sparsity();
   const int64_t steps = config.training().steps();
   nn::SemiSparseOptions options{
-      .plan = ToPlan(sparsity, steps),
+      .plan = std::move(plan),
       .interval = sparsity.interval(),
       .interval_growth = sparsity.interval_growth(),
       .freeze_gradient = sparsity.freeze_gradient(),
@@ -145,7 +150,7 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
       .fused_mlp = sparsity.fused_mlp()};
   if (sparsity.freeze().kind_case() != proto::When::KIND_NOT_SET) {
     // In a run of few steps, rounding can put it before the first mask.
-    options.freeze_step = std::max(StepOf(sparsity.freeze(), steps, 0), DenseWarmupSteps(sparsity, steps));
+    options.freeze_step = std::max(MomentOf(sparsity.freeze(), steps, {}).step, DenseWarmupSteps(sparsity, steps));
   }
   return {.include = sparsity.include(),
           .exclude = sparsity.exclude(),
@@ -155,6 +160,13 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
           .sparsity = std::move(options),
           .activation_method = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskMethod::kGreedy
                                                                                : sparse::MaskMethod::kExact};
+}
+
+nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
+  const proto::Sparsity& sparsity = config.sparsity();
+  const int64_t steps = config.training().steps();
+  sparse::SparsitySchedule schedule(ToOptions(sparsity.schedule(), steps));
+  return ToOptions(config, sparse::MaskPlan(ToOptions(sparsity, steps, std::move(schedule))));
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {

@@ -15,7 +15,7 @@
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/build_sparsity.h"
-#include "twofour/train/program/config/gpt_sizes.h"
+#include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/run_files.h"
@@ -121,7 +121,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   LoadedLanguageModel loaded;
   Weights weights = LoadWeights(files, path, run);
   loaded.source = weights.source;
-  const int64_t vocab_size = VocabularySize(weights, GptWidth(config.model().gpt()));
+  const int64_t vocab_size = VocabularySize(weights, nn::Resolved(ToOptions(config.model().gpt())).width);
   loaded.vocabulary = LoadVocabulary(files, {run.folder}, vocab_size);
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
   if (config.sparsity().enabled()) {

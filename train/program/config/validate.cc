@@ -1,5 +1,7 @@
 #include "twofour/train/program/config/validate.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
 #include "twofour/train/program/config/validate_parts.h"
@@ -41,7 +43,7 @@ void CheckInitialMasks(const proto::Config& config, Faults& faults) {
 }  // namespace
 
 void ValidateConfig(const proto::Config& config) {
-  Faults faults;
+  Faults faults = Faults::OfConfig();
   const std::string& name = config.name();
   faults.Expect(!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos, "name",
                 fmt::format("'{}'", name), "a folder's name");
@@ -53,7 +55,7 @@ void ValidateConfig(const proto::Config& config) {
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), faults);
-  CheckSparsity(config.sparsity(), config.training().steps(), faults);
+  CheckSparsity(config, faults);
   faults.Throw();
 }
 

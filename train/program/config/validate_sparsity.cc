@@ -1,10 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 
+#include "twofour/core/error.h"
+#include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/row_mask.h"
-#include "twofour/sparse/tile_mask.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/validate_parts.h"
 
@@ -12,27 +14,16 @@ namespace twofour::train {
 namespace {
 
 using proto::When;
+using sparse::Moment;
 
 bool IsSet(const When& when) { return when.kind_case() != When::KIND_NOT_SET; }
-
-/// A moment of the run: its step and, where it was given as one, the fraction.
-struct Moment {
-  int64_t step = 0;
-  std::optional<double> fraction = std::nullopt;
-};
-
-bool AreFractions(const Moment& a, const Moment& b) { return a.fraction && b.fraction; }
 
 /// Whether `a` comes before `b`. Between two fractions both must say so: rounding to whole steps alone is no fault of
 /// the config, which may be a long run's that is tried out in a few steps.
 bool IsBefore(const Moment& a, const Moment& b) {
   constexpr double kRounding = 1e-9;
-  return a.step < b.step && (!AreFractions(a, b) || *a.fraction < *b.fraction - kRounding);
-}
-
-/// Whether `b` comes after `a`; of two fractions, it may do so within a step.
-bool Rises(const Moment& a, const Moment& b) {
-  return a.step < b.step || (AreFractions(a, b) && *a.fraction < *b.fraction);
+  const bool are_fractions = a.fraction && b.fraction;
+  return a.step < b.step && (!are_fractions || *a.fraction < *b.fraction - kRounding);
 }
 
 /// Collects faults about moments of a run of `steps` optimizer steps.
@@ -40,20 +31,22 @@ class Moments {
  public:
   Moments(int64_t steps, Faults& faults) : steps_(steps), faults_(faults) {}
 
-  /// The moment, where one is given and it lies within the run.
+  /// The moment, where one is given and it lies within the run. One that does not is judged here alone.
   std::optional<Moment> Check(const std::string& path, const When& when) {
     if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_);
     if (when.has_fraction()) faults_.Between(path + ".fraction", when.fraction(), 0, 1);
     if (!IsSet(when)) return std::nullopt;
-    const bool fits = when.has_step() ? when.step() >= 0 && when.step() <= steps_
-                                      : when.fraction() >= 0 && when.fraction() <= 1;  // Not a NaN.
-    if (!fits) return std::nullopt;
-    return Moment{StepOf(when, steps_, 0), when.has_fraction() ? std::optional(when.fraction()) : std::nullopt};
+    const Moment moment = MomentOf(when, steps_, {});
+    if (moment.step >= 0) return moment;
+    faults_.Close(path);
+    return std::nullopt;
   }
 
   std::optional<Moment> Require(const std::string& path, const When& when) {
-    if (!IsSet(when)) faults_.Missing(path, "{ step: N } or { fraction: F }");
-    return Check(path, when);
+    if (IsSet(when)) return Check(path, when);
+    faults_.Missing(path, "{ step: N } or { fraction: F }");
+    faults_.Close(path);
+    return std::nullopt;
   }
 
  private:
@@ -74,21 +67,14 @@ struct Times {
 
 void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Times& times, Faults& faults) {
   const std::string path = "sparsity.schedule.points";
-  if (schedule.points_size() == 0) faults.Missing(path, "at least one for PIECEWISE");
   std::optional<Moment> last;
   for (int i = 0; i < schedule.points_size(); ++i) {
     const proto::SparsitySchedule::Point& point = schedule.points(i);
     if (!point.has_share()) faults.Missing(Numbered(path, i) + ".share", "0 to 1");
-    faults.Between(Numbered(path, i) + ".share", point.share(), 0, 1);
-    const std::optional<Moment> at = moments.Require(Numbered(path, i) + ".at", point.at());
-    if (at && last) {
-      faults.Expect(Rises(*last, *at), Numbered(path, i) + ".at", fmt::format("step {}", at->step),
-                    fmt::format("a step after that of the point before, which is {}", last->step));
-    }
-    last = at;
+    last = moments.Require(Numbered(path, i) + ".at", point.at());
     // A single point is there from the beginning.
     if (i == 0 && schedule.points_size() > 1) {
-      times.schedule_begin = at;
+      times.schedule_begin = last;
       times.schedule_begin_path = Numbered(path, i) + ".at";
     }
   }
@@ -104,13 +90,6 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
     faults.Expect(!IsSet(schedule.end()), path + ".end", "given", kNone);
     return CheckPoints(schedule, moments, times, faults);
   }
-  faults.Expect(schedule.points_size() == 0, path + ".points", fmt::format("{} of them", schedule.points_size()),
-                "none but for PIECEWISE");
-  faults.Between(path + ".from", schedule.from(), 0, 1);
-  faults.Between(path + ".to", schedule.to(), 0, 1);
-  constexpr double kMostRate = 100;
-  faults.Expect(schedule.rate() > 0 && schedule.rate() <= kMostRate, path + ".rate", schedule.rate(),
-                "a number above 0, at most 100");
   const std::optional<Moment> begin = moments.Check(path + ".begin", schedule.begin());
   times.schedule_begin_path = path + ".begin";
   if (schedule.shape() == SparsitySchedule::CONSTANT) {
@@ -120,40 +99,16 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
   }
   times.schedule_begin = IsSet(schedule.begin()) ? begin : std::optional(Moment{0, 0.0});
   times.schedule_end = moments.Require(path + ".end", schedule.end());
-  if (!times.schedule_begin || !times.schedule_end) return;
-  faults.Expect(!IsBefore(*times.schedule_end, *times.schedule_begin), path + ".end",
-                fmt::format("step {}", times.schedule_end->step),
-                fmt::format("at least the begin, which is step {}", times.schedule_begin->step));
 }
 
 void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times, Faults& faults) {
   const std::string path = "sparsity.stages";
-  if (sparsity.stages_size() == 0) {
-    faults.Expect(!sparsity.nested_stages(), "sparsity.nested_stages", "true", "false without stages");
-    return;
-  }
-  faults.Expect(sparsity.algorithm() == proto::Sparsity::EXACT, path,
-                fmt::format("with algorithm {}", proto::Sparsity::Algorithm_Name(sparsity.algorithm())),
-                "EXACT for N-decay");
-  int keep = sparse::kTileSize + 1;
-  std::optional<Moment> last;
+  faults.Expect(sparsity.stages_size() > 0 || !sparsity.nested_stages(), "sparsity.nested_stages", "true",
+                "false without stages");
   for (int i = 0; i < sparsity.stages_size(); ++i) {
-    const proto::Stage& stage = sparsity.stages(i);
-    const std::string range = keep == 1 ? "no stage after one that keeps 1"
-                              : keep == 2
-                                  ? "1: each stage keeps fewer than the one before"
-                                  : fmt::format("1 to {}: each stage keeps fewer than the one before", keep - 1);
-    faults.Expect(stage.keep() >= 1 && stage.keep() < keep, Numbered(path, i) + ".keep", stage.keep(), range);
-    keep = std::clamp(stage.keep(), 1, keep);
-    const std::optional<Moment> begin = moments.Require(Numbered(path, i) + ".begin", stage.begin());
-    if (begin && !times.first_stage) times.first_stage = begin;
-    if (begin && last) {
-      faults.Expect(Rises(*last, *begin), Numbered(path, i) + ".begin", fmt::format("step {}", begin->step),
-                    fmt::format("a step after the stage before, which begins at {}", last->step));
-    }
-    last = begin;
+    times.last_stage = moments.Require(Numbered(path, i) + ".begin", sparsity.stages(i).begin());
+    if (!times.first_stage) times.first_stage = times.last_stage;
   }
-  times.last_stage = last;
 }
 
 /// Dense phases against each other and against what moves between them.
@@ -196,8 +151,6 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
 }
 
 void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& faults) {
-  faults.InRange("sparsity.interval", sparsity.interval(), 1, kMaxCount);
-  faults.Between("sparsity.interval_growth", sparsity.interval_growth(), 0, 1);
   if (!IsSet(sparsity.freeze())) {
     faults.Expect(!sparsity.freeze_gradient(), "sparsity.freeze_gradient", "true", "false without freeze");
     return;
@@ -223,25 +176,18 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
   still_moves("sparsity.stages", times.last_stage);
 }
 
+bool IsValid(const proto::RowPattern& rows) {
+  Faults faults = Faults::OfConfig();
+  Check(sparse::RowPattern{.keep = rows.keep(), .of = rows.of()}, {}, faults);
+  return faults.count() == 0;
+}
+
+/// A pattern that nothing is pruned by.
 void CheckRows(const proto::Sparsity& sparsity, Faults& faults) {
-  const proto::RowPattern& rows = sparsity.rows();
-  faults.InRange("sparsity.rows.of", rows.of(), 1, sparse::kMostNeighbours);
-  faults.Expect(rows.keep() >= 1 && rows.keep() <= rows.of(), "sparsity.rows.keep", rows.keep(),
-                fmt::format("1 to rows.of, which is {}", rows.of()));
-  const bool by_rows = sparsity.algorithm() == proto::Sparsity::ROWS;
-  faults.Expect(by_rows || !sparsity.soft_threshold(), "sparsity.soft_threshold", "true", "false but for ROWS");
-  const proto::SparsitySchedule& schedule = sparsity.schedule();
-  const bool all_at_once =
-      schedule.shape() == proto::SparsitySchedule::CONSTANT && !IsSet(schedule.begin()) && schedule.to() == 1;
-  faults.Expect(!sparsity.soft_threshold() || all_at_once, "sparsity.soft_threshold", "true",
-                "false beside a schedule: its scale is found once, when all is pruned");
-  const bool valid = rows.keep() >= 1 && rows.keep() <= rows.of() && rows.of() <= sparse::kMostNeighbours;
-  const bool as_by_default = rows.keep() == proto::RowPattern().keep() && rows.of() == proto::RowPattern().of();
-  faults.Expect(by_rows || as_by_default || !valid, "sparsity.rows", fmt::format("{}:{}", rows.keep(), rows.of()),
-                "none but for ROWS");
-  if (!by_rows || rows.of() < 1) return;
-  faults.Expect(sparsity.multiple_of() % rows.of() == 0, "sparsity.multiple_of", sparsity.multiple_of(),
-                fmt::format("a multiple of rows.of, which is {}", rows.of()));
+  const proto::RowPattern &rows = sparsity.rows(), usual;
+  const bool given = rows.keep() != usual.keep() || rows.of() != usual.of();
+  faults.Expect(sparsity.algorithm() == proto::Sparsity::ROWS || !given || !IsValid(rows), "sparsity.rows",
+                fmt::format("{}:{}", rows.keep(), rows.of()), "none but for ROWS");
 }
 
 /// Pruned activations have no weight masks that a recipe could be about.
@@ -262,23 +208,49 @@ void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
   none("sparsity.masked_decay", sparsity.masked_decay().lambda() != 0);
 }
 
+/// The schedule that the config stands for; the usual one where it has a fault.
+sparse::SparsitySchedule CheckedSchedule(const proto::SparsitySchedule& message, int64_t steps, Faults& faults) {
+  const sparse::SparsityScheduleOptions options = ToOptions(message, steps);
+  Check(options, {"sparsity.schedule", {{"begin_step", "begin"}, {"end_step", "end"}, {"step", "at"}}}, faults);
+  try {
+    return sparse::SparsitySchedule(options);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// The plan that the config stands for, but for dense phases, which CheckDensePhases judges. Where it has a fault, one
+/// without any that does for the rules about the plan as a whole.
+sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Faults& faults) {
+  sparse::MaskPlanOptions options = ToOptions(sparsity, steps, CheckedSchedule(sparsity.schedule(), steps, faults));
+  const sparse::MaskPlanOptions usual;
+  options.first_sparse_step = usual.first_sparse_step;
+  options.dense_from_step = usual.dense_from_step;
+  Check(options, {"sparsity", {{"step", "begin"}}}, faults);
+  try {
+    return sparse::MaskPlan(options);
+  } catch (const Error&) {
+    options.stages.clear();
+    if (!IsValid(sparsity.rows())) options.rows = {.keep = 1, .of = 1};  // Any multiple_of is one of that.
+    return sparse::MaskPlan(options);
+  }
+}
+
 }  // namespace
 
-void CheckSparsity(const proto::Sparsity& sparsity, int64_t steps, Faults& faults) {
-  faults.Expect(
-      sparsity.multiple_of() >= 4 && sparsity.multiple_of() % 4 == 0 && sparsity.multiple_of() <= kMaxFeatures,
-      "sparsity.multiple_of", sparsity.multiple_of(), "a multiple of 4, at least 4");
-  faults.Regex("sparsity.include", sparsity.include());
-  faults.Regex("sparsity.exclude", sparsity.exclude());
+void CheckSparsity(const proto::Config& config, Faults& faults) {
+  const proto::Sparsity& sparsity = config.sparsity();
+  const int64_t steps = config.training().steps();
   CheckTarget(sparsity, faults);
   CheckRows(sparsity, faults);
-  faults.AtLeast("sparsity.masked_decay.lambda", sparsity.masked_decay().lambda(), 0);
   Moments moments(steps, faults);
   Times times;
   CheckSchedule(sparsity.schedule(), moments, times, faults);
   CheckStages(sparsity, moments, times, faults);
+  const sparse::MaskPlan plan = CheckedPlan(sparsity, steps, faults);
   times.freeze = moments.Check("sparsity.freeze", sparsity.freeze());
   CheckDensePhases(sparsity, steps, times, faults);
+  Check(ToOptions(config, plan), {"sparsity", {{"sparsity", ""}, {"freeze_step", "freeze"}}}, faults);
   CheckFreeze(sparsity, times, faults);
 }
 

@@ -1,3 +1,8 @@
+#include <fmt/format.h>
+
+#include <string>
+
+#include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
 
 namespace twofour::train {
@@ -6,7 +11,7 @@ namespace {
 /// Tokens of one forward pass: what they take is out of reach long before the product overflows.
 void CheckTokensPerPass(const std::string& path, int64_t batch_size, int64_t length, Faults& faults) {
   constexpr int64_t kMaxTokens = 1 << 27;
-  if (length < 1 || length > kMaxFeatures) return;  // Said elsewhere.
+  if (length < 1 || length > kMaxFeatures) return;  // Already noted.
   faults.Expect(batch_size <= kMaxTokens / length, path, batch_size,
                 fmt::format("at most {} tokens in a forward pass, that is {} sequences of {}", kMaxTokens,
                             kMaxTokens / length, length));
@@ -21,7 +26,7 @@ void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
   faults.Expect(training.accumulate_steps() == 1, "training.accumulate_steps", training.accumulate_steps(),
                 "1 beside tokens_per_step, which decides it");
   const int64_t batch_size = training.batch_size(), length = config.model().gpt().sequence_length();
-  if (batch_size < 1 || batch_size > kMaxCount || length < 1 || length > kMaxFeatures) return;  // Said elsewhere.
+  if (batch_size < 1 || batch_size > kMaxCount || length < 1 || length > kMaxFeatures) return;  // Already noted.
   faults.Expect(training.tokens_per_step() / (batch_size * length) <= kMaxAccumulation, path,
                 training.tokens_per_step(),
                 fmt::format("at most {} times batch_size * sequence_length", kMaxAccumulation));
@@ -34,29 +39,37 @@ void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
 
 void CheckTraining(const proto::Config& config, Faults& faults) {
   const proto::Training& training = config.training();
+  // A trainer may have nothing to do, a run may not.
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
-  faults.InRange("training.batch_size", training.batch_size(), 1, kMaxCount);
-  faults.InRange("training.accumulate_steps", training.accumulate_steps(), 1, kMaxAccumulation);
+  faults.Close("training.steps");
+  const FieldPath at("training", {{"eval_batch_size", "evaluation.batch_size"},
+                                  {"eval_max_batches", "evaluation.max_batches"},
+                                  {"eval_every_steps", "evaluation.every_steps"},
+                                  {"checkpoint_every_steps", "checkpoint.every_steps"},
+                                  {"log_every_steps", "logging.every_steps"},
+                                  {"histogram_every_steps", "logging.histogram_every_steps"}});
   if (config.model().has_gpt()) {
     const int64_t length = config.model().gpt().sequence_length();
     CheckTokensPerPass("training.batch_size", training.batch_size(), length, faults);
     CheckTokensPerPass("evaluation.batch_size", config.evaluation().batch_size(), length, faults);
   }
+  // 0 stands for a default.
+  faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
+  faults.Close("evaluation.batch_size");
+  Check(BuildClassificationOptions(config), at, faults);
+  Check(BuildLanguageModelOptions(config), at, faults);
   CheckTokensPerStep(config, faults);
-  faults.AtLeast("training.clip_grad_norm", training.clip_grad_norm(), 0);
+  TrainerOptions options = BuildTrainerOptions(config);
+  // As they are written, whether they count or not.
+  options.accumulate_steps = training.accumulate_steps();
+  options.histogram_every_steps = config.logging().histogram_every_steps();
+  Check(options, at, faults);
   const int64_t patience = training.stop_after_evaluations_without_gain();
-  faults.InRange("training.stop_after_evaluations_without_gain", patience, 0, kMaxCount);
   faults.Expect(patience == 0 || config.evaluation().every_steps() != 0, "training.stop_after_evaluations_without_gain",
                 patience, "0 where evaluation.every_steps is 0: nothing is evaluated before the last step");
-  faults.InRange("evaluation.every_steps", config.evaluation().every_steps(), 0, kMaxCount);
-  faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
-  faults.InRange("evaluation.max_batches", config.evaluation().max_batches(), 0, kMaxCount);
-  faults.InRange("checkpoint.every_steps", config.checkpoint().every_steps(), 0, kMaxCount);
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.Expect(config.checkpoint().final() != proto::Checkpoint::BEST || config.checkpoint().save_best(),
                 "checkpoint.final", "BEST", "LAST where checkpoint.save_best is false: the best step is not saved");
-  faults.InRange("logging.every_steps", config.logging().every_steps(), 0, kMaxCount);
-  faults.InRange("logging.histogram_every_steps", config.logging().histogram_every_steps(), 0, kMaxCount);
 }
 
 }  // namespace twofour::train

@@ -11,6 +11,7 @@
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/config_notes.h"
 #include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/options.h"
 
 namespace twofour::train {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "twofour/train/program/config/build.h"
+#include "twofour/train/program/config/options.h"
 
 namespace twofour::train {
 namespace {

@@ -28,6 +28,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         "", "enabled: true", "algorithm: SIGNED_GREEDY", "algorithm: RANDOM", "apply: false",
         "algorithm: ROWS rows { keep: 4 of: 8 } soft_threshold: true",
+        "algorithm: ROWS soft_threshold: true schedule { begin { step: 0 } }",
         "algorithm: ROWS rows { keep: 1 of: 32 } multiple_of: 32", "algorithm: ROWS rows { keep: 4 of: 4 }",
         "schedule { begin { step: 0 } }", "schedule { begin { step: 100 } }", "schedule { begin { fraction: 1 } }",
         "schedule { shape: LINEAR end { step: 100 } }", "schedule { shape: LINEAR begin { step: 9 } end { step: 9 } }",
@@ -253,6 +254,22 @@ TEST(ShortRunTest, DensePhasesTakeAStepAtLeast) {
   EXPECT_EQ(sparsity.plan.options().first_sparse_step, 1);
   EXPECT_EQ(sparsity.plan.options().dense_from_step, 9);
   EXPECT_EQ(sparsity.freeze_step, 1);  // Not before the first mask.
+}
+
+TEST(ValidateSparsityTest, AMomentOutsideTheRunIsOneFaultAndComparedWithNone) {
+  EXPECT_ERROR(
+      ValidateConfig(WithSparsity("stages { begin { step: 50 } keep: 3 } stages { begin { step: 101 } keep: 2 } "
+                                  "stages { begin { step: 20 } keep: 1 }")),
+      ErrorKind::kInvalidInput, "config: sparsity.stages[1].begin.step: 101, expected 0 to 100");
+  EXPECT_ERROR(ValidateConfig(WithSparsity("schedule { shape: LINEAR begin { fraction: 2 } end { step: 3 } rate: 0 }")),
+               ErrorKind::kInvalidInput,
+               "config: sparsity.schedule.begin.fraction: 2, expected 0 to 1\n"
+               "config: sparsity.schedule.rate: 0, expected a number above 0, at most 100");
+}
+
+TEST(ValidateSparsityTest, ABrokenPatternIsNotMeasuredAgainst) {
+  EXPECT_ERROR(ValidateConfig(WithSparsity("algorithm: ROWS rows { keep: 2 of: 33 } soft_threshold: true")),
+               ErrorKind::kInvalidInput, "config: sparsity.rows.of: 33, expected 1 to 32");
 }
 
 TEST(ValidateSparsityTest, SaysEveryFaultOnALineOfItsOwn) {

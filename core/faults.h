@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace twofour {
+
+// Bounds that many rules share: far above anything that fits into memory, and low enough that products of two stay
+// inside 63 bits.
+inline constexpr int64_t kMaxFeatures = 1 << 20;
+inline constexpr int64_t kMaxCount = int64_t{1} << 40;
+
+/// Where the fields of an options struct stand, for messages: the path "optimizer.sgd" makes "optimizer.sgd.momentum"
+/// of the field "momentum". A caller who knows some fields by other names (a config) says so; the names also hold for
+/// the structs within.
+class FieldPath {
+ public:
+  /// Pairs of a field's name in code and its name here. An empty name here is that of the struct around the field; one
+  /// with a dot is a whole path, without the prefix.
+  using Names = std::vector<std::pair<std::string, std::string>>;
+
+  FieldPath() = default;
+  FieldPath(std::string prefix, Names names = {}) : prefix_(std::move(prefix)), names_(std::move(names)) {}
+  FieldPath(const char* prefix) : prefix_(prefix) {}
+
+  std::string operator()(std::string_view field) const;
+  /// The paths of the struct that is the field, or element `index` of the list that is the field.
+  FieldPath In(std::string_view field) const { return {(*this)(field), names_}; }
+  FieldPath In(std::string_view field, size_t index) const;
+
+ private:
+  std::string prefix_;
+  Names names_;
+};
+
+/// A value as messages show it.
+class FaultValue {
+ public:
+  FaultValue(bool value) : value_(value) {}
+  FaultValue(int value) : value_(int64_t{value}) {}
+  FaultValue(int64_t value) : value_(value) {}
+  FaultValue(double value) : value_(value) {}
+  FaultValue(std::string value) : value_(std::move(value)) {}
+  FaultValue(std::string_view value) : value_(std::string(value)) {}
+  FaultValue(const char* value) : value_(std::string(value)) {}
+
+  std::string ToString() const;
+
+ private:
+  std::variant<bool, int64_t, double, std::string> value_;
+};
+
+/// Collects what is wrong with options, so that the user sees all of it at once.
+///
+/// A rule is written once, in the Check function of its options struct:
+///
+///   void Check(const SgdOptions& options, const FieldPath& at, Faults& faults);
+///
+/// Constructors call it and throw; the program builds the options that a config stands for, and calls it with the
+/// config's paths. The same rule so reads "config: optimizer.sgd.momentum: 2, expected a number in [0, 1)" to one who
+/// wrote a config, and "Sgd: momentum 2, expected a number in [0, 1)" to one who wrote code.
+class Faults {
+ public:
+  /// Those of an object that is made in code: `owner` comes first ("Sgd: "), `is` stands between a field and its value.
+  explicit Faults(std::string owner, std::string is = " is ") : owner_(std::move(owner)), is_(std::move(is)) {}
+  /// Those of a config, whose paths are those of --set: "config: training.steps: 0, expected 1 to 10".
+  static Faults OfConfig();
+
+  /// Notes a fault unless the rule holds. A rule about several fields at once may say it in another way to one who
+  /// wrote code: `in_code` stands for the whole line then, but for the owner.
+  void Expect(bool holds, const std::string& path, const FaultValue& value, const std::string& expected,
+              const std::string& in_code = {});
+  void Missing(const std::string& path, const std::string& expected, const std::string& in_code = {});
+  void InRange(const std::string& path, int64_t value, int64_t low, int64_t high);
+  /// And finite.
+  void AtLeast(const std::string& path, double value, double low);
+  void Between(const std::string& path, double value, double low, double high);
+  void Finite(const std::string& path, double value);
+  /// In [0, 1), and in (0, 1).
+  void Probability(const std::string& path, double value);
+  void OpenFraction(const std::string& path, double value);
+  /// A file's path.
+  void NotEmpty(const std::string& path, const std::string& value);
+  /// Notes a fault whose line somebody else has worded: it begins with Where(path).
+  void Add(const std::string& path, std::string line);
+  /// How a line about the field begins.
+  std::string Where(const std::string& path) const { return owner_ + path; }
+
+  /// The name of an enum's value as the reader knows it: "piecewise", or PIECEWISE in a config.
+  std::string Word(std::string_view name) const;
+
+  /// The caller judges this field: nothing more is noted about it.
+  void Close(const std::string& path) { closed_.insert(path); }
+
+  size_t count() const { return lines_.size(); }
+  /// Throws Error of one line for each fault, if there is any.
+  void Throw() const;
+
+ private:
+  std::string owner_, is_;
+  bool of_config_ = false;
+  std::vector<std::string> lines_;
+  std::set<std::string, std::less<>> closed_;
+};
+
+/// Throws Error that begins with `owner` where the options of an object made in code are not as they should be.
+template <typename Options>
+const Options& Checked(const Options& options, const char* owner, const char* is = " is ") {
+  Faults faults(owner, is);
+  Check(options, FieldPath(), faults);
+  faults.Throw();
+  return options;
+}
+
+}  // namespace twofour

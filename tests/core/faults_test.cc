@@ -1,0 +1,146 @@
+#include "twofour/core/faults.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "twofour/core/error.h"
+
+#include "tests/support/expect_error.h"
+
+namespace twofour {
+namespace {
+
+struct Inner {
+  double share = 0;
+};
+
+struct Outer {
+  int64_t count = 1;
+  Inner inner = {};
+};
+
+void Check(const Inner& options, const FieldPath& at, Faults& faults) {
+  faults.Between(at("share"), options.share, 0, 1);
+}
+
+void Check(const Outer& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("count"), options.count, 1, 9);
+  Check(options.inner, at.In("inner"), faults);
+}
+
+TEST(FieldPathTest, FieldsStandBelowAPrefix) {
+  EXPECT_EQ(FieldPath()("lr"), "lr");
+  EXPECT_EQ(FieldPath("optimizer.sgd")("lr"), "optimizer.sgd.lr");
+  EXPECT_EQ(FieldPath("a").In("b")("c"), "a.b.c");
+  EXPECT_EQ(FieldPath("a").In("b", 2)("c"), "a.b[2].c");
+  EXPECT_EQ(FieldPath().In("b", 0)("c"), "b[0].c");
+}
+
+TEST(FieldPathTest, ACallerKnowsFieldsByOtherNames) {
+  const FieldPath at("a", {{"step", "at"}, {"around", ""}, {"every", "log.every"}});
+  EXPECT_EQ(at("step"), "a.at");
+  EXPECT_EQ(at("every"), "log.every");
+  EXPECT_EQ(at("other"), "a.other");
+  EXPECT_EQ(at.In("points", 1)("step"), "a.points[1].at");
+  EXPECT_EQ(at.In("around")("step"), "a.at");
+  EXPECT_EQ(FieldPath("", {{"every", "log.every"}})("every"), "log.every");
+}
+
+TEST(FaultsTest, OneRuleReadsAsItsReaderWroteIt) {
+  const Outer bad{.count = 10, .inner = {.share = 1.5}};
+  Faults config = Faults::OfConfig();
+  Check(bad, "model", config);
+  EXPECT_EQ(config.count(), 2u);
+  EXPECT_ERROR(config.Throw(), ErrorKind::kInvalidInput,
+               "config: model.count: 10, expected 1 to 9\nconfig: model.inner.share: 1.5, expected 0 to 1");
+  EXPECT_ERROR(Checked(bad, "Outer: "), ErrorKind::kInvalidInput,
+               "Outer: count is 10, expected 1 to 9\nOuter: inner.share is 1.5, expected 0 to 1");
+  EXPECT_ERROR(Checked(Outer{.count = 0}, "Outer: ", " "), ErrorKind::kInvalidInput, "Outer: count 0, expected 1 to 9");
+}
+
+TEST(FaultsTest, WithoutAFaultNothingIsThrown) {
+  const Outer good;
+  EXPECT_NO_THROW(EXPECT_EQ(&Checked(good, "Outer: "), &good));
+  EXPECT_NO_THROW(Faults::OfConfig().Throw());
+}
+
+TEST(FaultsTest, ARuleAboutSeveralFieldsHasASentenceForCode) {
+  const auto rule = [](Faults faults) {
+    faults.Expect(false, "end", 3, "at least the begin, which is 5", "from 5 to 3, expected begin <= end");
+    faults.Missing("points", "at least one", "has no points");
+    faults.Throw();
+  };
+  EXPECT_ERROR(
+      rule(Faults::OfConfig()), ErrorKind::kInvalidInput,
+      "config: end: 3, expected at least the begin, which is 5\nconfig: points: missing, expected at least one");
+  EXPECT_ERROR(rule(Faults("schedule: ")), ErrorKind::kInvalidInput,
+               "schedule: from 5 to 3, expected begin <= end\nschedule: has no points");
+}
+
+TEST(FaultsTest, EnumsAreNamedAsTheReaderKnowsThem) {
+  EXPECT_EQ(Faults::OfConfig().Word("signed_greedy"), "SIGNED_GREEDY");
+  EXPECT_EQ(Faults("x: ").Word("signed_greedy"), "signed_greedy");
+}
+
+TEST(FaultsTest, OneFaultIsToldOnce) {
+  Faults faults("x: ");
+  for (int i = 0; i < 2; ++i) faults.InRange("a", 3, 0, 1);
+  faults.InRange("b", 3, 0, 1);
+  EXPECT_EQ(faults.count(), 2u);
+}
+
+TEST(FaultsTest, AClosedFieldIsJudgedByTheCallerAlone) {
+  Faults faults = Faults::OfConfig();
+  faults.InRange("a", 3, 0, 1);
+  faults.Close("a");
+  faults.InRange("a", 3, 0, 2);
+  faults.Missing("a", "something");
+  faults.InRange("a.b", 3, 0, 2);
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
+               "config: a: 3, expected 0 to 1\nconfig: a.b: 3, expected 0 to 2");
+}
+
+TEST(FaultsTest, RangesHoldTheirEndsAndNoNan) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const auto faults_of = [](auto rule) {
+    Faults faults("x: ");
+    rule(faults);
+    return faults.count();
+  };
+  for (const int64_t value : {1, 9}) EXPECT_EQ(faults_of([&](Faults& f) { f.InRange("a", value, 1, 9); }), 0u);
+  for (const int64_t value : {0, 10}) EXPECT_EQ(faults_of([&](Faults& f) { f.InRange("a", value, 1, 9); }), 1u);
+  for (const double value : {0.0, 0.5, 1.0}) {
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Between("a", value, 0, 1); }), 0u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.AtLeast("a", value, 0); }), 0u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Finite("a", value); }), 0u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Probability("a", value); }), value == 1 ? 1u : 0u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.OpenFraction("a", value); }), value == 0.5 ? 0u : 1u) << value;
+  }
+  for (const double value : {std::nan(""), kInf, -kInf}) {
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Between("a", value, 0, 1); }), 1u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.AtLeast("a", value, 0); }), 1u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Finite("a", value); }), 1u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.Probability("a", value); }), 1u) << value;
+    EXPECT_EQ(faults_of([&](Faults& f) { f.OpenFraction("a", value); }), 1u) << value;
+  }
+}
+
+TEST(FaultsTest, ShowsValuesAsTheyAreWritten) {
+  Faults faults("x: ");
+  faults.Expect(false, "a", true, "b");
+  faults.Expect(false, "a", 0.1, "b");
+  faults.Expect(false, "a", int64_t{-7}, "b");
+  faults.Expect(false, "a", std::string("text"), "b");
+  faults.NotEmpty("path", "");
+  faults.NotEmpty("path", "given");
+  faults.Add("line", faults.Where("line") + " is worded elsewhere");
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
+               "x: a is true, expected b\nx: a is 0.1, expected b\nx: a is -7, expected b\nx: a is text, expected b\n"
+               "x: path: expected the path of a file\nx: line is worded elsewhere");
+}
+
+}  // namespace
+}  // namespace twofour

@@ -1,0 +1,179 @@
+#include "twofour/train/program/config/options.h"
+
+#include <stdexcept>
+
+#include "twofour/train/data/csv_separator.h"
+
+namespace twofour::train {
+namespace {
+
+nn::Activation ToActivation(proto::Activation activation) {
+  switch (activation) {
+    case proto::RELU_SQUARED:
+      return nn::Activation::kReluSquared;
+    case proto::RELU:
+      return nn::Activation::kRelu;
+    case proto::GELU:
+      return nn::Activation::kGelu;
+    case proto::SWIGLU:
+      return nn::Activation::kSwiGlu;
+  }
+  throw std::logic_error("unknown activation");
+}
+
+CsvOptions::Header ToHeader(proto::Csv::Header header) {
+  switch (header) {
+    case proto::Csv::AUTO:
+      return CsvOptions::Header::kAuto;
+    case proto::Csv::YES:
+      return CsvOptions::Header::kYes;
+    case proto::Csv::NO:
+      return CsvOptions::Header::kNo;
+  }
+  throw std::logic_error("unknown header");
+}
+
+}  // namespace
+
+GlyphsOptions ToOptions(const proto::Glyphs& glyphs) {
+  return {.train_size = glyphs.train_size(),
+          .eval_size = glyphs.eval_size(),
+          .seed = glyphs.seed(),
+          .rotation_degrees = glyphs.rotation_degrees(),
+          .scale = glyphs.scale(),
+          .shift_pixels = glyphs.shift_pixels(),
+          .noise = glyphs.noise()};
+}
+
+IdxOptions ToOptions(const proto::Idx& idx) {
+  return {.images = idx.images(),
+          .labels = idx.labels(),
+          .eval_images = idx.eval_images(),
+          .eval_labels = idx.eval_labels(),
+          .eval_fraction = idx.eval_fraction(),
+          .split_seed = idx.split_seed(),
+          .num_classes = idx.num_classes()};
+}
+
+CsvOptions ToOptions(const proto::Csv& csv) {
+  return {.path = csv.path(),
+          .eval_path = csv.eval_path(),
+          .label = csv.label(),
+          .delimiter = ParseDelimiter(csv.delimiter()).value_or(','),
+          .decimal = csv.decimal().empty() ? '.' : csv.decimal()[0],
+          .header = ToHeader(csv.header()),
+          .standardize = csv.standardize(),
+          .eval_fraction = csv.eval_fraction(),
+          .split_seed = csv.split_seed(),
+          .numeric_classes = csv.numeric_classes()};
+}
+
+TextOptions ToOptions(const proto::Text& text) {
+  return {.path = text.path(),
+          .eval_path = text.eval_path(),
+          .eval_fraction = text.eval_fraction(),
+          .vocabulary =
+              text.vocabulary() == proto::Text::CHARACTERS ? Vocabulary::Kind::kCharacters : Vocabulary::Kind::kBytes};
+}
+
+TokensOptions ToOptions(const proto::Tokens& tokens) {
+  return {.path = tokens.path(),
+          .eval_path = tokens.eval_path(),
+          .eval_fraction = tokens.eval_fraction(),
+          .vocab_size = tokens.vocab_size()};
+}
+
+nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp) {
+  return {.hidden_features = {mlp.hidden_features().begin(), mlp.hidden_features().end()},
+          .bias = mlp.bias(),
+          .activation = ToActivation(mlp.activation()),
+          .dropout = mlp.dropout()};
+}
+
+nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp) {
+  return {.width = mlp.width(),
+          .hidden_features = mlp.hidden_features(),
+          .num_blocks = mlp.num_blocks(),
+          .bias = mlp.bias(),
+          .activation = ToActivation(mlp.activation()),
+          .dropout = mlp.dropout(),
+          .zero_init_projection = mlp.zero_init_projection()};
+}
+
+nn::GptOptions ToOptions(const proto::Gpt& gpt) {
+  return {.sequence_length = gpt.sequence_length(),
+          .depth = gpt.depth(),
+          .width = gpt.width(),
+          .heads = gpt.heads(),
+          .kv_heads = gpt.kv_heads(),
+          .hidden_features = gpt.hidden_features(),
+          .attention_window = gpt.attention_window(),
+          .activation = ToActivation(gpt.activation()),
+          .soft_cap = gpt.soft_cap(),
+          .rotary_base = gpt.rotary_base(),
+          .init = {.embedding_std = gpt.init().embedding_std(),
+                   .head_std = gpt.init().head_std(),
+                   .matrix_std = gpt.init().matrix_std(),
+                   .projection_std = gpt.init().projection_std()}};
+}
+
+optim::SgdOptions ToOptions(const proto::Sgd& sgd) {
+  return {.momentum = sgd.momentum(), .nesterov = sgd.nesterov(), .weight_decay = sgd.weight_decay()};
+}
+
+optim::AdamWOptions ToOptions(const proto::AdamW& adamw) {
+  return {.beta1 = adamw.beta1(), .beta2 = adamw.beta2(), .eps = adamw.eps(), .weight_decay = adamw.weight_decay()};
+}
+
+optim::MuonOptions ToOptions(const proto::Muon& muon) {
+  return {.momentum = muon.momentum(),
+          .nesterov = muon.nesterov(),
+          .ns_steps = muon.ns_steps(),
+          .weight_decay = muon.weight_decay()};
+}
+
+optim::ParameterGroup ToOptions(const proto::ParameterGroup& group, double weight_decay) {
+  return {.parameters = {},
+          .weight_decay = group.weight_decay() < 0 ? weight_decay : group.weight_decay(),
+          .lr_scale = group.lr_scale()};
+}
+
+ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
+  constexpr int64_t kEvalSamples = 500;
+  const int64_t eval_batch_size = config.evaluation().batch_size();
+  return {.batch_size = config.training().batch_size(),
+          .eval_batch_size = eval_batch_size == 0 ? kEvalSamples : eval_batch_size,
+          .shuffle = config.training().shuffle(),
+          .seed = config.seed()};
+}
+
+LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config) {
+  const int64_t batch_size = config.training().batch_size(), eval_batch_size = config.evaluation().batch_size();
+  return {.batch_size = batch_size,
+          .eval_batch_size = eval_batch_size == 0 ? batch_size : eval_batch_size,
+          .eval_max_batches = config.evaluation().max_batches(),
+          .seed = config.seed()};
+}
+
+int64_t AccumulateSteps(const proto::Config& config) {
+  const proto::Training& training = config.training();
+  const int64_t batch_size = training.batch_size(), length = config.model().gpt().sequence_length();
+  const bool known = batch_size >= 1 && batch_size <= kMaxCount && length >= 1 && length <= kMaxFeatures;
+  if (training.tokens_per_step() == 0 || !known) return training.accumulate_steps();
+  return training.tokens_per_step() / (batch_size * length);
+}
+
+TrainerOptions BuildTrainerOptions(const proto::Config& config) {
+  return {.steps = config.training().steps(),
+          .accumulate_steps = AccumulateSteps(config),
+          .clip_grad_norm = config.training().clip_grad_norm(),
+          .eval_every_steps = config.evaluation().every_steps(),
+          .log_every_steps = config.logging().every_steps(),
+          .checkpoint_every_steps = config.checkpoint().every_steps(),
+          .histogram_every_steps = config.logging().tensorboard() ? config.logging().histogram_every_steps() : 0,
+          .save_best = config.checkpoint().save_best(),
+          .stop_after_evaluations_without_gain = config.training().stop_after_evaluations_without_gain(),
+          .evaluate_first = config.initial_masks()};
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/nn/gpt.h"
+#include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/residual_mlp.h"
+#include "twofour/optim/adamw.h"
+#include "twofour/optim/muon.h"
+#include "twofour/optim/parameter_group.h"
+#include "twofour/optim/sgd.h"
+#include "twofour/train/classification.h"
+#include "twofour/train/data/csv.h"
+#include "twofour/train/data/glyphs.h"
+#include "twofour/train/data/idx.h"
+#include "twofour/train/data/text_corpus.h"
+#include "twofour/train/data/token_file.h"
+#include "twofour/train/language_model.h"
+#include "twofour/train/trainer.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+// The options that the messages of a config stand for. Only these functions and those of build_sparsity.h know the
+// fields of both. ValidateConfig calls Check on what they return, and build.h makes objects of it. They take any
+// config: what is out of its bounds stays so, for Check to find.
+
+GlyphsOptions ToOptions(const proto::Glyphs& glyphs);
+IdxOptions ToOptions(const proto::Idx& idx);
+CsvOptions ToOptions(const proto::Csv& csv);
+TextOptions ToOptions(const proto::Text& text);
+TokensOptions ToOptions(const proto::Tokens& tokens);
+
+// Without the sizes that come with the data.
+nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp);
+nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp);
+nn::GptOptions ToOptions(const proto::Gpt& gpt);
+
+// With the learning rate that an optimizer has by default: the schedule sets another one before each step.
+optim::SgdOptions ToOptions(const proto::Sgd& sgd);
+optim::AdamWOptions ToOptions(const proto::AdamW& adamw);
+optim::MuonOptions ToOptions(const proto::Muon& muon);
+/// Without parameters. `weight_decay` is that of a group that does not set its own.
+optim::ParameterGroup ToOptions(const proto::ParameterGroup& group, double weight_decay);
+
+/// Micro-batches of one optimizer step.
+int64_t AccumulateSteps(const proto::Config& config);
+ClassificationOptions BuildClassificationOptions(const proto::Config& config);
+LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config);
+TrainerOptions BuildTrainerOptions(const proto::Config& config);
+
+}  // namespace twofour::train

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <google/protobuf/descriptor.h>
+
+#include <initializer_list>
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// The part of a recipe that a field of Sparsity belongs to, as config.proto says.
+proto::Part PartOf(const google::protobuf::FieldDescriptor& field);
+
+/// Clears the fields of some parts. The others stay as they are, given or not.
+void ClearParts(proto::Sparsity& sparsity, std::initializer_list<proto::Part> parts);
+
+}  // namespace twofour::train
