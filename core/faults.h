@@ -30,7 +30,7 @@ class FieldPath {
   FieldPath(const char* prefix) : prefix_(prefix) {}
 
   std::string operator()(std::string_view field) const;
-  /// The paths of the struct that is the field, or element `index` of the list that is the field.
+  /// The paths within a field that is a struct itself, and within element `index` of a field that is a list of structs.
   FieldPath In(std::string_view field) const { return {(*this)(field), names_}; }
   FieldPath In(std::string_view field, size_t index) const;
 
@@ -67,25 +67,25 @@ class FaultValue {
 /// wrote a config, and "Sgd: momentum 2, expected a number in [0, 1)" to one who wrote code.
 class Faults {
  public:
-  /// Those of an object that is made in code: `owner` comes first ("Sgd: "), `is` stands between a field and its value.
+  /// For an object that is made in code. Each line begins with `owner` ("Sgd: "); `is` links a field to its value.
   explicit Faults(std::string owner, std::string is = " is ") : owner_(std::move(owner)), is_(std::move(is)) {}
-  /// Those of a config, whose paths are those of --set: "config: training.steps: 0, expected 1 to 10".
+  /// For a config, whose paths are those of --set: "config: training.steps: 0, expected 1 to 10".
   static Faults OfConfig();
 
-  /// Notes a fault unless the rule holds. A rule about several fields at once may say it in another way to one who
-  /// wrote code: `in_code` stands for the whole line then, but for the owner.
+  /// Notes a fault unless the rule holds. A rule about several fields may need another sentence for those who wrote
+  /// code: `in_code` then replaces all that follows the owner.
   void Expect(bool holds, const std::string& path, const FaultValue& value, const std::string& expected,
               const std::string& in_code = {});
   void Missing(const std::string& path, const std::string& expected, const std::string& in_code = {});
   void InRange(const std::string& path, int64_t value, int64_t low, int64_t high);
-  /// And finite.
+  /// The number must be finite, too.
   void AtLeast(const std::string& path, double value, double low);
   void Between(const std::string& path, double value, double low, double high);
   void Finite(const std::string& path, double value);
-  /// In [0, 1), and in (0, 1).
+  /// A Probability lies in [0, 1), an OpenFraction in (0, 1).
   void Probability(const std::string& path, double value);
   void OpenFraction(const std::string& path, double value);
-  /// A file's path.
+  /// For the path of a file.
   void NotEmpty(const std::string& path, const std::string& value);
   /// Notes a fault whose line somebody else has worded: it begins with Where(path).
   void Add(const std::string& path, std::string line);
@@ -109,7 +109,7 @@ class Faults {
   std::set<std::string, std::less<>> closed_;
 };
 
-/// Throws Error that begins with `owner` where the options of an object made in code are not as they should be.
+/// Throws Error where Check finds fault with the options of an object that is made in code; see Faults for the words.
 template <typename Options>
 const Options& Checked(const Options& options, const char* owner, const char* is = " is ") {
   Faults faults(owner, is);

@@ -18,11 +18,11 @@ struct Moment {
   std::optional<double> fraction = {};
 };
 
-/// The rule for a list whose moments rise: none lies before step 0, and each comes after the one before it. Of two
-/// fractions, the second may come within the same step. A moment before step 0 is compared with no other.
+/// Checks that the moments of a list rise: none lies before step 0, and each comes after the one before it. Of two
+/// fractions, the second may fall into the same step. A moment before step 0 is not compared with its neighbours.
 class RisingMoments {
  public:
-  /// `what` an element is ("stage"), and how a config is told of the step of the one before, which follows.
+  /// `what` names an element ("stage"). `after` is what a config is told to expect, up to the step of the one before.
   RisingMoments(std::string what, std::string after) : what_(std::move(what)), after_(std::move(after)) {}
 
   void Check(const Moment& moment, const std::string& path, Faults& faults);
@@ -32,7 +32,7 @@ class RisingMoments {
   std::optional<Moment> before_;
 };
 
-/// Leaves out what the next element of a list replaces at once, since both begin in the same step.
+/// Leaves out each element that begins in the same step as the next one, which replaces it at once.
 template <typename T>
 void LeaveOutReplaced(std::vector<T>& list) {
   std::vector<T> kept;

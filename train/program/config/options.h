@@ -32,12 +32,12 @@ CsvOptions ToOptions(const proto::Csv& csv);
 TextOptions ToOptions(const proto::Text& text);
 TokensOptions ToOptions(const proto::Tokens& tokens);
 
-// Without the sizes that come with the data.
+// Sizes that come with the data are not set here.
 nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp);
 nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp);
 nn::GptOptions ToOptions(const proto::Gpt& gpt);
 
-// With the learning rate that an optimizer has by default: the schedule sets another one before each step.
+// The learning rate is not set here: it belongs to the schedule.
 optim::SgdOptions ToOptions(const proto::Sgd& sgd);
 optim::AdamWOptions ToOptions(const proto::AdamW& adamw);
 optim::MuonOptions ToOptions(const proto::Muon& muon);

@@ -31,7 +31,7 @@ class Moments {
  public:
   Moments(int64_t steps, Faults& faults) : steps_(steps), faults_(faults) {}
 
-  /// The moment, where one is given and it lies within the run. One that does not is judged here alone.
+  /// The moment, if it is given and lies within the run. One outside of the run is judged here alone.
   std::optional<Moment> Check(const std::string& path, const When& when) {
     if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_);
     if (when.has_fraction()) faults_.Between(path + ".fraction", when.fraction(), 0, 1);
