@@ -56,23 +56,24 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
         arguments.AddFlag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
     arguments.AddFlag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)").Excludes(sparse_flag);
   }
-  arguments.Add("--set", line.set, "Set a config field, as in training.steps=100; wins over the file; may repeat")
+  arguments
+      .Add("--set", line.changes.set, "Set a config field, as in training.steps=100; wins over the file; may repeat")
       .Type("PATH=VALUE")
       .Repeatable();
   arguments
       .Add("--out", line.out,
            "Run folder to create (default: runs/<name>; with --resume: none, the run goes on in its own)")
       .Type("DIR");
-  arguments.Add("--threads", line.threads, "Threads to compute with; 0: all processors it may use")
+  arguments.Add("--threads", line.changes.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
-  arguments.Add("--seed", line.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
+  arguments.Add("--seed", line.changes.seed, "Seed of initial weights, data order and dropout").Type("S").NotNegative();
   arguments.AddFlag("--overwrite", line.overwrite,
                     "Replace an existing run in the folder; with --resume CHECKPOINT: discard what came after it");
   arguments.AddFlag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
   arguments.AddFlag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");
   if (!arguments.Parse(argc, argv, retrain ? 1 : 0, out)) return std::nullopt;
-  if (sparse || dense) line.sparse = sparse;
+  if (sparse || dense) line.changes.sparse = sparse;
   if (line.config.empty() && line.resume.empty() && line.from.empty()) {
     throw Error("nothing to train: give --config FILE or --resume DIR (see trainer --help)");
   }

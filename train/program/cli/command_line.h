@@ -1,23 +1,20 @@
 #pragma once
 
-#include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "twofour/train/program/start/config_changes.h"
 
 namespace twofour::train {
 
 /// What the user asked for.
 struct CommandLine {
-  std::string config;            ///< --config
-  std::vector<std::string> set;  ///< --set path=value, in order
-  std::string out;               ///< --out; empty: runs/<name>, or with --resume the run's own folder
-  std::string resume;            ///< --resume
-  std::string from;              ///< retrain --from
-  std::optional<bool> sparse;    ///< --sparse / --dense
-  std::optional<int> threads;    ///< --threads
-  std::optional<uint64_t> seed;  ///< --seed
+  std::string config;  ///< --config
+  std::string out;     ///< --out; empty: runs/<name>, or with --resume the run's own folder
+  std::string resume;  ///< --resume
+  std::string from;    ///< retrain --from
+  ConfigChanges changes;
   bool overwrite = false;
   bool accept_changed_data = false;
   bool print_config = false;

@@ -3,28 +3,27 @@
 #include <fmt/format.h>
 
 #include <ostream>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
-#include "twofour/core/parallel.h"
 #include "twofour/core/peak_flops.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/cli/branch.h"
-#include "twofour/train/program/cli/kernel_environment.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/retrain.h"
 #include "twofour/train/program/cli/startup_table.h"
 #include "twofour/train/program/cli/swap_report.h"
-#include "twofour/train/program/config/build_optimizer.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
-#include "twofour/train/program/config/initial_weights.h"
-#include "twofour/train/program/config/override_list.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/start/config_changes.h"
+#include "twofour/train/program/start/other_data.h"
+#include "twofour/train/program/start/start_computing.h"
+#include "twofour/train/program/start/training_start.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
@@ -32,26 +31,6 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-proto::Config ApplyCommandLine(proto::Config config, const CommandLine& line) {
-  ApplyOverrides(config, line.set);
-  if (line.sparse) config.mutable_sparsity()->set_enabled(*line.sparse);
-  if (line.threads) config.set_threads(*line.threads);
-  if (line.seed) config.set_seed(*line.seed);
-  return WithDefaults(config);
-}
-
-/// The fields that --sparse, --dense, --threads and --seed set. These options win over --set.
-std::vector<OptionOverride> OptionsOf(const CommandLine& line) {
-  std::vector<OptionOverride> options;
-  const auto add = [&options](const std::string& option, const std::string& field, const auto& value) {
-    options.push_back({option, fmt::format("{}={}", field, value)});
-  };
-  if (line.sparse) add(*line.sparse ? "--sparse" : "--dense", "sparsity.enabled", *line.sparse);
-  if (line.threads) add(fmt::format("--threads {}", *line.threads), "threads", *line.threads);
-  if (line.seed) add(fmt::format("--seed {}", *line.seed), "seed", *line.seed);
-  return options;
-}
 
 /// A config file given along with --resume must be the one that the run was made with.
 void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
@@ -93,16 +72,12 @@ Workload LoadWorkload(const Run& run, std::ostream& err) {
   return BuildWorkload(run.config);
 }
 
-/// Warns if a new run takes its weights or its config from a run of other data.
-void WarnOfOtherData(const Run& run, std::ostream& err) {
-  const auto warn = [&](const std::string& path, bool expects_same) {
-    const auto warning = WarningOfOtherData(path, run.workload.data_record, expects_same);
-    if (warning) err << "warning: " << *warning << "\n";
-  };
-  const bool loads_weights = !run.config.initial_weights().empty() && !run.start;
-  if (loads_weights) warn(run.config.initial_weights(), !run.line.from.empty());
-  const fs::path config = run.line.config;
-  if (!run.resume && config.filename() == RunFiles{}.config()) warn(config.string(), true);
+TakenFromRuns TakenBy(const Run& run) {
+  TakenFromRuns taken;
+  if (!run.start) taken.weights = run.config.initial_weights();
+  taken.expects_same_data = !run.line.from.empty();
+  if (!run.resume) taken.config = run.line.config;
+  return taken;
 }
 
 /// Each sample or token of a batch is one row of every product.
@@ -124,11 +99,11 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   if (!resume) {
     proto::Config config = line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from);
     config.clear_branched_from();  // The file may come from a branched run. The new run begins anew.
-    return ApplyCommandLine(config, line);
+    return Changed(config, line.changes);
   }
-  proto::Config config = ApplyCommandLine(resume->stored, line);
+  proto::Config config = Changed(resume->stored, line.changes);
   if (!line.config.empty()) {
-    RequireSameConfig(ApplyCommandLine(LoadTextConfig(line.config), line), config, *resume);
+    RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);
   }
   if (line.out.empty()) return config;
   config.mutable_branched_from()->set_run(resume->path.folder.string());
@@ -144,8 +119,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
                                  : fs::path("runs") / config.name();
   CheckFolder(run, context.err);
   if (resume) RequireApplicable(*resume, config);
-  SetNumThreads(config.threads());
-  CheckKernelEnvironment();
+  StartComputing(config.threads());
   run.workload = LoadWorkload(run, context.err);
   nn::Module& model = *run.workload.model;
   // Read before anything in the folder is touched, so that a damaged checkpoint is found first.
@@ -153,24 +127,16 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
     RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
   }
-  std::optional<InitialWeights> initial;
-  if (!config.initial_weights().empty() && !run.start) initial = LoadInitialWeights(config.initial_weights(), model);
-  WarnOfOtherData(run, context.err);
-  run.optimizer = BuildOptimizer(config, model);
+  TrainingStart start = StartTraining(config, model, run.start ? Beginning::kResumed : Beginning::kNew);
+  WarnOfOtherData(TakenBy(run), run.workload.data_record, context.err);
+  run.optimizer = std::move(start.optimizer);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
   // Printed only after everything is known, so that a failure prints an error alone and not half a table first.
-  std::ostringstream table, swap_report;
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, table);
-  if (config.sparsity().enabled()) {
-    const nn::SwapReport report = SwapLayers(config, model);
-    if (initial && config.initial_masks()) TakeOverMasks(*initial, model);
-    PrintSwapReport(report, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
-  }
-  context.out << table.str();
-  PrintNotes(NoteOverrides(line.set, OptionsOf(line)), context.err);
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
+  PrintNotes(NotesOf(line.changes), context.err);
   PrintNotes(run.workload.notes, context.err);
-  context.out << swap_report.str();
-  if (initial) context.out << InitialMasksLine(*initial, config);
+  if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), context.out);
+  if (start.initial) context.out << InitialMasksLine(*start.initial, config);
   return run;
 }
 

@@ -14,9 +14,9 @@
 #include "twofour/train/clock.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/arguments.h"
-#include "twofour/train/program/cli/kernel_environment.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/start/start_computing.h"
 
 namespace twofour::train {
 namespace {
@@ -113,8 +113,7 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   if (!request) return 0;
   std::ostream& out = context.out;
   const StopRequest& stop = context.stop;
-  if (request->threads) SetNumThreads(*request->threads);
-  CheckKernelEnvironment();
+  StartComputing(request->threads);
   const LoadedLanguageModel loaded = LoadLanguageModel(request->run);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();

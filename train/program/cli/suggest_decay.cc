@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -18,17 +17,17 @@
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/startup_table.h"
 #include "twofour/train/program/config/build.h"
-#include "twofour/train/program/config/build_optimizer.h"
-#include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/initial_weights.h"
 #include "twofour/train/program/config/options.h"
-#include "twofour/train/program/config/override_list.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/config/workload.h"
-#include "twofour/train/run_files.h"
+#include "twofour/train/program/start/config_changes.h"
+#include "twofour/train/program/start/other_data.h"
+#include "twofour/train/program/start/start_computing.h"
+#include "twofour/train/program/start/training_start.h"
 
 namespace twofour::train {
 namespace {
@@ -37,10 +36,9 @@ constexpr int64_t kMaxSteps = 1'000'000'000;
 
 struct Request {
   std::string config;
-  std::vector<std::string> set;
+  ConfigChanges changes;
   std::vector<double> lambdas = {1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1};
   std::optional<int64_t> steps;
-  std::optional<int> threads;
 };
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
@@ -48,7 +46,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   Arguments arguments("Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings.",
                       "trainer suggest-decay");
   arguments.Add("--config", request.config, "Config file (protobuf text)").Type("FILE").Required();
-  arguments.Add("--set", request.set, "Set a config field; may repeat").Type("PATH=VALUE").Repeatable();
+  arguments.Add("--set", request.changes.set, "Set a config field; may repeat").Type("PATH=VALUE").Repeatable();
   arguments.Add("--lambda", request.lambdas, "What to try, separated by commas")
       .Type("L,L,...")
       .Commas()
@@ -58,7 +56,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Add("--steps", request.steps, "Optimizer steps of each training (default: a tenth of the run's, at least 50)")
       .Type("N")
       .Range(int64_t{1}, kMaxSteps);
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+  arguments.Add("--threads", request.changes.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
@@ -85,21 +83,10 @@ class FlipRates : public MetricSink {
   int64_t count_ = 0;
 };
 
-/// Says where what the trials begin with is from a run of other data.
-void WarnOfOtherData(const Request& request, const proto::Config& config, const DataRecord& data, std::ostream& err) {
-  const auto warn = [&](const std::string& path, bool expects_same) {
-    if (const auto warning = WarningOfOtherData(path, data, expects_same)) err << "warning: " << *warning << "\n";
-  };
-  if (!config.initial_weights().empty()) warn(config.initial_weights(), false);
-  if (std::filesystem::path(request.config).filename() == RunFiles{}.config()) warn(request.config, true);
-}
-
 /// The flip rate in the first `steps` of a run; none when it was stopped.
 std::optional<double> TrialFlipRate(const proto::Config& config, Workload workload, int64_t steps,
                                     const StopRequest& stop) {
-  if (!config.initial_weights().empty()) LoadInitialWeights(config.initial_weights(), *workload.model);
-  const std::unique_ptr<optim::Optimizer> optimizer = BuildOptimizer(config, *workload.model);
-  SwapLayers(config, *workload.model);
+  const TrainingStart start = StartTraining(config, *workload.model, Beginning::kNew);
   TrainerOptions options = BuildTrainerOptions(config);
   options.steps = steps;
   options.log_every_steps = 1;
@@ -108,7 +95,7 @@ std::optional<double> TrialFlipRate(const proto::Config& config, Workload worklo
   options.stop_after_evaluations_without_gain = 0;
   options.evaluate_first = false;
   FlipRates rates(steps);
-  Trainer trainer(*workload.task, *optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
+  Trainer trainer(*workload.task, *start.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()),
                   options, {.sink = &rates, .stop = &stop.stop});
   if (!trainer.Run()) return std::nullopt;
   return rates.Mean();
@@ -138,9 +125,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const StopRequest& stop = context.stop;
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
-  proto::Config config = LoadTextConfig(request->config);
-  ApplyOverrides(config, request->set);
-  if (request->threads) config.set_threads(*request->threads);
+  proto::Config config = Changed(LoadTextConfig(request->config), request->changes);
   // In a trial, masks flip for no other reason than that weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.set_enabled(true);
@@ -157,16 +142,16 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   constexpr int64_t kFewestSteps = 50, kPart = 10;
   const int64_t total = config.training().steps();
   const int64_t steps = std::min(total, request->steps.value_or(std::max(kFewestSteps, total / kPart)));
-  SetNumThreads(config.threads());
+  StartComputing(config.threads());
 
   proto::Config dense = config;
   dense.mutable_sparsity()->set_apply(false);
   dense.mutable_sparsity()->mutable_masked_decay()->set_lambda(0);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   Workload workload = BuildWorkload(dense, files);
-  PrintNotes(NoteOverrides(request->set), context.err);
+  PrintNotes(NotesOf(request->changes), context.err);
   PrintNotes(workload.notes, context.err);
-  WarnOfOtherData(*request, config, workload.data_record, context.err);
+  WarnOfOtherData({.weights = config.initial_weights(), .config = request->config}, workload.data_record, context.err);
   if (!config.initial_weights().empty()) {
     const InitialWeights initial = LoadInitialWeights(config.initial_weights(), *workload.model);
     if (!initial.masks.empty() || !initial.unread_masks.empty()) {

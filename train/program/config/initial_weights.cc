@@ -4,10 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -17,17 +15,11 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_fit.h"
-#include "twofour/train/checkpoint.h"
-#include "twofour/train/data_difference.h"
 #include "twofour/train/finite_check.h"
-#include "twofour/train/run_files.h"
-#include "twofour/train/run_path.h"
 #include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::string_view kMask = "weight_mask";
 constexpr std::string_view kScale = "weight_mask_scale";
@@ -173,28 +165,6 @@ std::string InitialMasksLine(const InitialWeights& initial, const proto::Config&
                      masks ? "new ones are found, which may differ; initial_masks=true keeps them"
                            : "this run begins with all of the weights, of which its run computed with the masked ones; "
                              "checkpoint.save_pruned=true there saves those");
-}
-
-std::optional<std::string> WarningOfOtherData(const std::string& path, const DataRecord& now, bool expects_same) {
-  FileSystem& files = FileSystem::Default();
-  std::error_code ignored;
-  const fs::path folder = fs::weakly_canonical(path, ignored).parent_path();
-  try {
-    std::optional<fs::path> run = folder;
-    if (files.Exists(folder / CheckpointStore::kStateFile)) {
-      const fs::path given = fs::path(path).parent_path();
-      run = RunOfCheckpoint(files, files.Exists(given / CheckpointStore::kStateFile) ? given : folder);
-    }
-    if (!run) return std::nullopt;
-    const std::optional<DataRecord> then = LoadDataRecord(files, {*run});
-    if (!then) return std::nullopt;
-    std::vector<DataDifference> differences = CompareData(*then, now);
-    if (!expects_same) differences = OfMeaning(std::move(differences));
-    if (differences.empty()) return std::nullopt;
-    return fmt::format("{}: its run had other data: {}", path, Describe(differences));
-  } catch (const Error& error) {
-    return fmt::format("{}: the data of its run cannot be compared: {}", path, error.what());
-  }
 }
 
 }  // namespace twofour::train

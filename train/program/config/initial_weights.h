@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "twofour/nn/module.h"
-#include "twofour/train/data_record.h"
 
 #include "config.pb.h"
 
@@ -35,11 +34,5 @@ void TakeOverMasks(const InitialWeights& initial, nn::Module& model);
 
 /// What a run is told, as a line, of masks in the file, which it takes over or not; empty where there are none.
 std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config);
-
-/// What to warn of where weights, or a config, from a run's folder begin another run on other data than that run had:
-/// the first differences, or that this cannot be found out. Nothing where all is well or there is no record of the
-/// data. `path` is a file in the run's folder or in one of its checkpoints. Other samples of the same meaning are worth
-/// a warning only where `expects_same` says so.
-std::optional<std::string> WarningOfOtherData(const std::string& path, const DataRecord& now, bool expects_same);
 
 }  // namespace twofour::train

@@ -124,9 +124,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   const int64_t vocab_size = VocabularySize(weights, nn::Resolved(ToOptions(config.model().gpt())).width);
   loaded.vocabulary = LoadVocabulary(files, {run.folder}, vocab_size);
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
-  if (config.sparsity().enabled()) {
-    nn::SwapLinearWithSemiSparseLinear(*loaded.model, BuildSwapOptions(config));
-  }
+  if (config.sparsity().enabled()) SwapLayers(config, *loaded.model);
   RequireNoneNeeded(weights.skipped, *loaded.model, weights.source.string());
   if (config.sparsity().enabled()) AddMasks(*loaded.model, weights);
   nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());

@@ -1,11 +1,13 @@
-#include "twofour/train/program/cli/kernel_environment.h"
+#include "twofour/train/program/start/start_computing.h"
 
 #include "twofour/core/isa.h"
+#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 
 namespace twofour::train {
 
-void CheckKernelEnvironment() {
+void StartComputing(std::optional<int> threads) {
+  if (threads) SetNumThreads(*threads);
   sparse::ForcedKernels();
   ApplyIsaLimit();
 }
