@@ -14,7 +14,7 @@ struct LinearOptions {
 };
 
 /// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and
-/// `bias` [out_features].
+/// `bias` [out_features]. x may have another dtype than the parameters, as in twofour::Linear.
 class Linear : public Module {
  public:
   /// Throws Error unless both sizes are positive.

@@ -65,14 +65,15 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
 /// A problem's kernel.
 struct LinearPlan {
   const LinearKernel* kernel = nullptr;
-  bool forced = false;  ///< By TWOFOUR_KERNEL.
+  bool forced = false;   ///< By TWOFOUR_KERNEL.
+  bool widened = false;  ///< No kernel takes the problem's input: it is to be converted to f32, and the output back.
 };
 
 /// The first kernel of the table that can take the problem and is not slower than others there, or the one that
 /// TWOFOUR_KERNEL names. Of a family, only the one for the best instruction set that is allowed here is ever asked:
 /// where it is slower than others, its siblings are as well, whatever their bounds say. Depends on the problem and the
-/// processor, not on the number of threads. Throws Error where the named one cannot take it, with its reason, and where
-/// none can.
+/// processor, not on the number of threads. Where none can take an input of 16 bits, it is the kernel for the same
+/// problem in f32, `widened`. Throws Error where the named one cannot take it, with its reason, and where none can.
 LinearPlan ChooseLinearKernel(const LinearProblem& problem);
 /// Why ChooseLinearKernel takes the one that it does: "the fastest at this size", or what speaks against those before.
 std::string ExplainLinearKernel(const LinearProblem& problem);
