@@ -172,7 +172,7 @@ Tensor Tensor::To(DType new_dtype) const {
 }
 
 void Tensor::CopyFrom(const Tensor& source) {
-  if (source.shape() != shape() || source.dtype() != dtype()) {
+  if (!defined() || !source.defined() || source.shape() != shape() || source.dtype() != dtype()) {
     throw Error(fmt::format("CopyFrom: cannot copy {} into {}", Describe(source), Describe(*this)));
   }
   const size_t bytes = static_cast<size_t>(numel()) * SizeOf(dtype());

@@ -8,6 +8,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/nn/forward_observer.h"
@@ -21,8 +22,8 @@ constexpr char kWeight[] = "weight";
 constexpr char kScale[] = "weight_mask_scale";
 
 void RequireTiled(std::string_view layer, const Tensor& weight, bool rows_too) {
-  if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
-  if (weight.rank() != 2 || weight.dtype() != DType::kF32 || weight.dim(1) % sparse::kTileSize != 0 ||
+  ops::RequireDType(layer, "weight", weight, DType::kF32);
+  if (weight.rank() != 2 || weight.dim(1) % sparse::kTileSize != 0 ||
       (rows_too && weight.dim(0) % sparse::kTileSize != 0)) {
     throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features] in multiples of {}", layer,
                             NameOf(weight.dtype()), ToString(weight.shape()), sparse::kTileSize));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/best_tile_mask.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
@@ -144,6 +145,7 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
 }
 
 Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {
+  ops::RequireDType("MaskPlan::Find", name, scores, DType::kF32);
   if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // Numbers of their own for a tile's turn and for its mask.
   Mask mask = FindWhole(scores, step, {key.seed, key.stream, 0}, name);

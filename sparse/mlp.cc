@@ -23,7 +23,7 @@ void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& 
   }
   const int64_t out = layer.packed->out_features();
   ops::RequireLike("SemiSparseMlp", what, layer.weight, x, {out, layer.packed->in_features()});
-  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", "bias", layer.bias, x, {out});
+  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", fmt::format("{} bias", what), layer.bias, x, {out});
   if (layer.packed->in_features() != in) {
     throw Error(
         fmt::format("SemiSparseMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));

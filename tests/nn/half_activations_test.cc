@@ -14,6 +14,7 @@
 #include "twofour/nn/causal_self_attention.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/gpt_block.h"
+#include "twofour/nn/key_value_cache.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/mlp.h"
@@ -189,6 +190,16 @@ TEST(HalfActivationsTest, DropoutZeroesTheSameElements) {
   const Tensor narrow = dropout.Forward(x);
   dropout.SetStep(3);
   ExpectBitEqual(narrow, dropout.Forward(x.To(DType::kF32)).To(DType::kBF16));
+}
+
+TEST(HalfActivationsTest, AttentionKeepsAnF32Cache) {
+  Generator generator(1);
+  CausalSelfAttention attention({.width = 16, .heads = 2}, generator);
+  const Tensor x = RandomF32({1, 5, 16}, {.seed = 1}).To(DType::kBF16);
+  KeyValueCache cache{.layers = {{Tensor::Zeros({1, 5, 2, 8}), Tensor::Zeros({1, 5, 2, 8})}}, .capacity = 5};
+  const Tensor cached = attention.Forward(x, cache, 0);
+  EXPECT_EQ(cached.dtype(), DType::kBF16);
+  EXPECT_LT(RelativeError(cached, attention.Forward(x)), 0x1p-7);
 }
 
 TEST(HalfActivationsTest, ObserversGetF32) {
