@@ -37,18 +37,20 @@ std::vector<Node*> InputsFirst(Node* root) {
   return order;
 }
 
-/// sum += addend, reusing memory that nobody else holds.
-void Accumulate(Tensor& sum, Tensor addend) {
+void ConvertTo(DType dtype, Tensor& tensor) {
+  if (tensor.dtype() != dtype) tensor = tensor.To(dtype);
+}
+
+/// sum += addend, reusing memory that nobody else holds. Both are gradients of a tensor of `dtype`. A gradient that
+/// comes alone stays as it is; two are added in `dtype`, and those of a tensor of 16 bits in f32.
+void Accumulate(DType dtype, Tensor& sum, Tensor addend) {
   if (!sum.defined()) {
     sum = std::move(addend);
     return;
   }
-  if (SizeOf(sum.dtype()) < sizeof(float)) {  // f16 and bf16 are added as f32 and rounded.
-    Tensor wide = sum.To(DType::kF32);
-    Accumulate(wide, addend.To(DType::kF32));
-    sum = wide.To(sum.dtype());
-    return;
-  }
+  const DType wide = IsHalf(dtype) ? DType::kF32 : dtype;
+  ConvertTo(wide, sum);
+  ConvertTo(wide, addend);
   if (!sum.IsSoleOwner()) {
     if (addend.IsSoleOwner()) {
       std::swap(sum, addend);
@@ -66,7 +68,8 @@ void AccumulateLeaf(Tensor::Impl& leaf, Tensor grad) {
   // A buffer that somebody else holds (the user, another leaf) must not become a gradient that is
   // added to later. Nor must a tensor that has a graph of its own.
   if (grad.requires_grad() || (!leaf.grad.defined() && !grad.IsSoleOwner())) grad = grad.Clone();
-  Accumulate(leaf.grad, std::move(grad));
+  Accumulate(leaf.dtype, leaf.grad, std::move(grad));
+  ConvertTo(leaf.dtype, leaf.grad);
 }
 
 /// Throws Error unless `grad` fits what `edge` leads to.
@@ -74,7 +77,7 @@ void RequireFits(const Node& node, size_t input, const Edge& edge, const Tensor&
   if (!grad.defined() || (edge.node == nullptr && edge.leaf == nullptr)) return;
   const Shape& shape = edge.node != nullptr ? edge.node->output_shape() : edge.leaf->shape;
   const DType dtype = edge.node != nullptr ? edge.node->output_dtype() : edge.leaf->dtype;
-  if (grad.shape() == shape && grad.dtype() == dtype) return;
+  if (grad.shape() == shape && GoesWith(grad.dtype(), dtype)) return;
   throw Error(fmt::format("Backward: {} returned an invalid gradient for input {} (counted from 0): {}, expected {}",
                           node.op(), input, Describe(grad), Describe(dtype, shape)));
 }
@@ -204,7 +207,7 @@ void Tensor::Backward() const {
 void Tensor::Backward(const Tensor& output_grad) const {
   if (!requires_grad()) throw Error("Backward: nothing this tensor was computed from requires a gradient");
   if (!output_grad.defined()) throw Error("Backward: the output's gradient is undefined");
-  if (output_grad.shape() != shape() || output_grad.dtype() != dtype()) {
+  if (output_grad.shape() != shape() || !GoesWith(output_grad.dtype(), dtype())) {
     throw Error(fmt::format("Backward: a gradient {} for an output {}", Describe(output_grad), Describe(*this)));
   }
   if (impl_->node == nullptr) {
@@ -224,18 +227,19 @@ void Tensor::Backward(const Tensor& output_grad) const {
   pending[root.get()] = output_grad;
   for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
     Node* node = *it;
-    const Tensor grad = std::move(pending[node]);
+    Tensor grad = std::move(pending[node]);
     pending.erase(node);
     if (!grad.defined()) {  // Reached only through inputs that got no gradient.
       node->Release();
       continue;
     }
+    ConvertTo(node->output_dtype(), grad);
     std::vector<Tensor> input_grads = node->Run(grad);
     for (size_t i = 0; i < input_grads.size(); ++i) {
       const Edge& edge = node->inputs()[i];
       if (!input_grads[i].defined()) continue;
       if (edge.node != nullptr) {
-        Accumulate(pending[edge.node.get()], std::move(input_grads[i]));
+        Accumulate(edge.node->output_dtype(), pending[edge.node.get()], std::move(input_grads[i]));
       } else if (edge.leaf != nullptr) {
         AccumulateLeaf(*edge.leaf, std::move(input_grads[i]));
       }

@@ -43,8 +43,8 @@ class SavedTensor {
 };
 
 /// Maps the gradient of an op's output to the gradients of its inputs: one for each, in the order they
-/// were recorded, with the input's shape and dtype. An undefined tensor stands for an input that needs
-/// none, or for zero. Backward() throws Error on anything else. May return `output_grad` itself.
+/// were recorded, with the input's shape and a dtype that GoesWith the input's. An undefined tensor stands for
+/// an input that needs none, or for zero. Backward() throws Error on anything else. May return `output_grad` itself.
 using BackwardFunction = std::function<std::vector<Tensor>(const Tensor& output_grad)>;
 
 /// Where the gradient of one input goes: to the op that made the input, or into the input itself where that is a leaf.

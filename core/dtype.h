@@ -11,8 +11,8 @@
 namespace twofour {
 
 /// Element type of a Tensor. Ops compute in kF32, and in kF64 so that each can be checked against finite differences
-/// in double precision. kI32 holds class labels and token ids, kBool masks. All ten can be stored, saved, loaded and
-/// converted (see Cast).
+/// in double precision. Activations may be kF16 or kBF16 (see GoesWith). kI32 holds class labels and token ids, kBool
+/// masks. All ten can be stored, saved, loaded and converted (see Cast).
 ///
 /// A new dtype needs a value here, a row of kDTypes and a type of ElementTypes.
 enum class DType : uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
@@ -50,6 +50,13 @@ constexpr size_t SizeOf(DType dtype) { return InfoOf(dtype).bytes; }
 constexpr std::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
 /// f64, f32, f16 and bf16: those that can have a gradient.
 constexpr bool IsFloating(DType dtype) { return InfoOf(dtype).kind == DTypeKind::kFloating; }
+/// f16 and bf16: floating dtypes that results are rounded to, but that nothing is added up in.
+constexpr bool IsHalf(DType dtype) { return IsFloating(dtype) && SizeOf(dtype) == 2; }
+/// Whether a gradient or an activation of `dtype` goes with a tensor of dtype `master`: one of the same dtype does.
+/// With f32, in which master weights are kept, so do f16 and bf16, which f32 holds without loss.
+constexpr bool GoesWith(DType dtype, DType master) {
+  return dtype == master || (master == DType::kF32 && IsHalf(dtype));
+}
 
 namespace internal {
 

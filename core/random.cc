@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour {
 namespace {
@@ -77,6 +78,7 @@ uint64_t RandomSequence::Below64(uint64_t bound) {
 }
 
 void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key) {
+  ops::RequireF32OrF64("FillUniform", "tensor", tensor);
   DispatchF32OrF64(tensor.dtype(), "FillUniform", [&](auto zero) {
     using T = decltype(zero);
     RandomSequence sequence(key);
@@ -86,6 +88,7 @@ void FillUniform(Tensor& tensor, double low, double high, const RandomKey& key) 
 }
 
 void FillNormal(Tensor& tensor, double mean, double stddev, const RandomKey& key) {
+  ops::RequireF32OrF64("FillNormal", "tensor", tensor);
   DispatchF32OrF64(tensor.dtype(), "FillNormal", [&](auto zero) {
     using T = decltype(zero);
     RandomSequence sequence(key);

@@ -9,6 +9,7 @@
 
 #include "twofour/core/convert_element.h"
 #include "twofour/core/error.h"
+#include "twofour/core/kernels/elements/convert.h"
 
 namespace twofour {
 namespace {
@@ -156,6 +157,10 @@ Tensor Tensor::View(Shape new_shape) const {
 Tensor Tensor::To(DType new_dtype) const {
   if (new_dtype == dtype()) return Detach();
   Tensor result = Empty(shape(), new_dtype);
+  if (IsFloating(new_dtype)) {  // Holds every number, if only as an infinity.
+    kernels::Convert(numel(), dtype(), raw(), new_dtype, result.mutable_raw());
+    return result;
+  }
   DispatchDType(dtype(), [&](auto from) {
     DispatchDType(new_dtype, [&](auto to) {
       const auto* source = data<decltype(from)>();
@@ -167,7 +172,7 @@ Tensor Tensor::To(DType new_dtype) const {
 }
 
 void Tensor::CopyFrom(const Tensor& source) {
-  if (source.shape() != shape() || source.dtype() != dtype()) {
+  if (!defined() || !source.defined() || source.shape() != shape() || source.dtype() != dtype()) {
     throw Error(fmt::format("CopyFrom: cannot copy {} into {}", Describe(source), Describe(*this)));
   }
   const size_t bytes = static_cast<size_t>(numel()) * SizeOf(dtype());
@@ -202,9 +207,10 @@ const Tensor& Tensor::grad() const {
 
 void Tensor::set_grad(Tensor grad) {
   RequireDefined("set_grad");
-  if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
+  if (grad.defined() && (grad.shape() != shape() || !GoesWith(grad.dtype(), dtype()))) {
     throw Error(fmt::format("set_grad: a gradient {} for a tensor {}", Describe(grad), Describe(*this)));
   }
+  if (grad.defined() && grad.dtype() != dtype()) grad = grad.To(dtype());
   impl_->grad = std::move(grad);
 }
 

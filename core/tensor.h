@@ -103,15 +103,17 @@ class Tensor {
   Tensor& set_requires_grad(bool value = true);
   /// The accumulated gradient of a leaf; undefined before the first Backward().
   const Tensor& grad() const;
+  /// Throws Error unless the gradient has this tensor's shape and a dtype that GoesWith this tensor's. A gradient of
+  /// another dtype is converted, so grad() always has the dtype of the tensor.
   void set_grad(Tensor grad);
   void ZeroGrad();
 
   /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph.
-  /// The tensor must have one element, or `output_grad` of its shape must be given. Throws Error
-  /// when there is no graph or it was used before, when a tensor that the backward pass needs was
-  /// written to in place since, or when an op's backward function returns gradients that do not fit its inputs. If
-  /// anything is thrown while backward functions run, by them or by Backward(), the graph is freed, and leaves that
-  /// were reached before may have got a part of their gradient.
+  /// The tensor must have one element, or `output_grad` of its shape must be given, whose dtype GoesWith its own.
+  /// Throws Error when there is no graph or it was used before, when a tensor that the backward pass needs was written
+  /// to in place since, or when an op's backward function returns gradients that do not fit its inputs. If anything is
+  /// thrown while backward functions run, by them or by Backward(), the graph is freed, and leaves that were reached
+  /// before may have got a part of their gradient.
   void Backward() const;
   void Backward(const Tensor& output_grad) const;
 

@@ -8,6 +8,8 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/attention.h"
+#include "twofour/core/ops/cast.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/ops/norm.h"
 #include "twofour/core/ops/rotary.h"
 #include "twofour/nn/linear.h"
@@ -21,8 +23,9 @@ CausalSelfAttentionOptions Resolved(CausalSelfAttentionOptions options) {
   return options;
 }
 
-/// Writes rows [batch, T, ...] into positions [at, at + T) of [batch, capacity, ...].
-void WriteRows(const Tensor& rows, Tensor& cache, int64_t at) {
+/// Writes rows [batch, T, ...] into positions [at, at + T) of f32 [batch, capacity, ...].
+void WriteRows(const Tensor& any_rows, Tensor& cache, int64_t at) {
+  const Tensor rows = Cast(any_rows, DType::kF32);
   const int64_t batch = rows.dim(0), length = rows.dim(1), capacity = cache.dim(1);
   const int64_t width = rows.dim(2) * rows.dim(3);
   const float* source = rows.data<float>();
@@ -87,6 +90,7 @@ Tensor CausalSelfAttention::Merge(const Tensor& y) {
 }
 
 void CausalSelfAttention::RequireSequences(const Tensor& x) const {
+  ops::RequireFloating("CausalSelfAttention", "x", x);
   if (x.rank() == 3 && x.dim(2) == options_.width) return;
   throw Error(fmt::format("CausalSelfAttention: x {}, expected [batch, T, {}]", ToString(x.shape()), options_.width));
 }
@@ -102,19 +106,22 @@ Tensor CausalSelfAttention::Forward(const Tensor& x) {
 Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
   RequireSequences(x);
   const Shape shape{x.dim(0), cache.capacity, options_.kv_heads, head_size()};
-  if (layer >= cache.layers.size() || cache.layers[layer].keys.shape() != shape ||
-      cache.layers[layer].values.shape() != shape || cache.first < 0 || cache.rows() < 0 ||
-      x.dim(1) > cache.capacity - cache.rows()) {
+  const auto has_shape = [&](const Tensor& tensor) { return !tensor.defined() || tensor.shape() == shape; };
+  if (layer >= cache.layers.size() || !has_shape(cache.layers[layer].keys) || !has_shape(cache.layers[layer].values) ||
+      cache.first < 0 || cache.rows() < 0 || x.dim(1) > cache.capacity - cache.rows()) {
     throw Error(
         fmt::format("CausalSelfAttention: x {} does not fit into a cache of {} layers for {} tokens that holds {}",
                     ToString(x.shape()), cache.layers.size(), cache.capacity, cache.rows()));
   }
   const NoGradGuard no_grad;
   auto& [keys, values] = cache.layers[layer];
-  const Tensor q = WithPosition(Project(*c_q_, x, options_.heads), cache.length);
+  ops::RequireDType("CausalSelfAttention", "the cache's keys", keys, DType::kF32);
+  ops::RequireDType("CausalSelfAttention", "the cache's values", values, DType::kF32);
+  const Tensor q = Cast(WithPosition(Project(*c_q_, x, options_.heads), cache.length), DType::kF32);
   WriteRows(WithPosition(Project(*c_k_, x, options_.kv_heads), cache.length), keys, cache.rows());
   WriteRows(Project(*c_v_, x, options_.kv_heads), values, cache.rows());
-  return Merge(CausalAttention(q, keys, values, {.window = options_.window, .keys = cache.rows() + x.dim(1)}));
+  const Tensor y = CausalAttention(q, keys, values, {.window = options_.window, .keys = cache.rows() + x.dim(1)});
+  return Merge(Cast(y, x.dtype()));
 }
 
 }  // namespace twofour::nn

@@ -16,7 +16,7 @@ std::vector<ForwardObserver*>& Observers() {
 class TensorInput final : public LinearInput {
  public:
   explicit TensorInput(const Tensor& tensor) : tensor_(tensor) {}
-  Tensor Values() const override { return tensor_.Detach(); }
+  Tensor Values() const override { return tensor_.To(DType::kF32); }
   double Density() const override { return NonZeroShare(tensor_); }
 
  private:

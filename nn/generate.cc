@@ -50,6 +50,7 @@ std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const G
   Tensor logits = Read(gpt, prompt, kPortion, cache);
   while (static_cast<int64_t>(drawn.size()) < options.tokens) {
     if (!drawn.empty()) logits = gpt.Decode(RowOf({&drawn.back(), 1}), cache);
+    logits = logits.To(DType::kF32);
     drawn.push_back(SampleToken({logits.data<float>(), static_cast<size_t>(logits.numel())}, options.sampling,
                                 static_cast<double>(random.Uniform())));
     if (on_token && !on_token(drawn.back())) break;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -82,11 +83,10 @@ GptBlock& BlockIn(ModuleSlot& slot) {
 /// The last of T rows of each sequence: x [batch, T, width], result [batch, 1, width].
 Tensor LastRows(const Tensor& x) {
   const int64_t batch = x.dim(0), length = x.dim(1), width = x.dim(2);
-  Tensor last = Tensor::Empty({batch, 1, width});
-  float* out = last.mutable_data<float>();
-  for (int64_t b = 0; b < batch; ++b) {
-    std::copy_n(x.data<float>() + ((b + 1) * length - 1) * width, width, out + b * width);
-  }
+  Tensor last = Tensor::Empty({batch, 1, width}, x.dtype());
+  const auto row = static_cast<int64_t>(SizeOf(x.dtype())) * width;  // In bytes.
+  std::byte* out = last.mutable_raw();
+  for (int64_t b = 0; b < batch; ++b) std::copy_n(x.raw() + ((b + 1) * length - 1) * row, row, out + b * row);
   return last;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/forward_observer.h"
 
@@ -23,9 +24,9 @@ Linear::Linear(const LinearOptions& options, Generator& generator) {
 }
 
 Linear::Linear(Tensor weight, Tensor bias) {
-  if (!weight.defined() || weight.rank() != 2) {
-    throw Error(fmt::format("Linear: weight {}, expected [out_features, in_features]",
-                            weight.defined() ? ToString(weight.shape()) : "undefined"));
+  ops::RequireF32OrF64("Linear", "weight", weight);
+  if (weight.rank() != 2) {
+    throw Error(fmt::format("Linear: weight {}, expected [out_features, in_features]", ToString(weight.shape())));
   }
   if (bias.defined() && (bias.shape() != Shape{weight.dim(0)} || bias.dtype() != weight.dtype())) {
     throw Error(

@@ -18,7 +18,7 @@ struct LinearOptions {
 void Check(const LinearOptions& options, const FieldPath& at, Faults& faults);
 
 /// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and
-/// `bias` [out_features].
+/// `bias` [out_features]. x may have another dtype than the parameters, as in twofour::Linear.
 class Linear : public Module {
  public:
   /// Throws Error on options that Check finds fault with.

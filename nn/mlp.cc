@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "twofour/core/ops/activation.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
@@ -51,6 +52,7 @@ Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.
 }
 
 Tensor Mlp::Forward(const Tensor& x) {
+  ops::RequireFloating("Mlp", "x", x);
   if (Tensor y = ForwardFused(x); y.defined()) return y;
   Tensor h = (*c_fc_)->Forward(x);
   h = c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h);

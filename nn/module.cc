@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::nn {
 namespace {
@@ -92,6 +93,7 @@ void Module::RequireNewName(const std::string& name) const {
 Tensor Module::RegisterParameter(std::string name, Tensor tensor) {
   if (!tensor.defined()) return tensor;
   RequireNewName(name);
+  ops::RequireFloating("Module", fmt::format("parameter '{}'", name), tensor);
   tensor.set_requires_grad();
   parameters_.push_back({std::move(name), tensor});
   return tensor;

@@ -7,6 +7,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/nn/forward_observer.h"
@@ -25,11 +26,8 @@ sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
 
 /// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].
 void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_unit, int64_t in_unit) {
-  if (!weight.defined()) throw Error(fmt::format("{}: weight is undefined", layer));
-  if (weight.rank() == 2 && weight.dtype() == DType::kF32 && weight.dim(0) % out_unit == 0 &&
-      weight.dim(1) % in_unit == 0) {
-    return;
-  }
+  ops::RequireDType(layer, "weight", weight, DType::kF32);
+  if (weight.rank() == 2 && weight.dim(0) % out_unit == 0 && weight.dim(1) % in_unit == 0) return;
   const int64_t unit = std::max(out_unit, in_unit);
   throw Error(fmt::format("{}: weight {} {}, expected f32 [out_features, in_features]{}", layer, NameOf(weight.dtype()),
                           ToString(weight.shape()), unit > 1 ? fmt::format(" in multiples of {}", unit) : ""));

@@ -90,7 +90,8 @@ class SemiSparseLinear : public Module {
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }
-  /// x [..., in_features]; result [..., out_features]. Throws Error naming the weight when it holds a NaN or infinity.
+  /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype. Throws Error naming the
+  /// weight when it holds a NaN or infinity.
   Tensor Forward(const Tensor& x) override;
 
   const Tensor& weight() const { return weight_; }

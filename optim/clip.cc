@@ -7,10 +7,22 @@
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/elements/scale_by.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::optim {
+namespace {
+
+/// All f32, and so their gradients.
+void RequireParameters(const char* function, const std::vector<Tensor>& parameters) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    ops::RequireDType(function, fmt::format("parameter {} (counted from 0)", i), parameters[i], DType::kF32);
+  }
+}
+
+}  // namespace
 
 double GradNorm(const std::vector<Tensor>& parameters) {
+  RequireParameters("GradNorm", parameters);
   double squares = 0;
   for (const Tensor& parameter : parameters) {
     const Tensor& grad = parameter.grad();
@@ -27,6 +39,7 @@ double ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm) {
 
 void ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm, double norm) {
   if (!(max_norm >= 0)) throw Error(fmt::format("ClipGradNorm: max_norm is {}, must not be negative", max_norm));
+  RequireParameters("ClipGradNorm", parameters);
   if (norm <= max_norm) return;
   for (const Tensor& parameter : parameters) {
     Tensor grad = parameter.grad();

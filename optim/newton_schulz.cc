@@ -11,6 +11,7 @@
 #include "twofour/core/kernels/elements/scale_by.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/kernels/gemm/symmetric_product.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::optim {
 namespace {
@@ -31,7 +32,8 @@ void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const fl
 }  // namespace
 
 Tensor Orthogonalize(const Tensor& matrix, int steps) {
-  if (matrix.rank() != 2 || matrix.dtype() != DType::kF32 || steps < 0) {
+  ops::RequireDType("Orthogonalize", "matrix", matrix, DType::kF32);
+  if (matrix.rank() != 2 || steps < 0) {
     throw Error(fmt::format("Orthogonalize: {} in {} steps, expected f32 [rows, cols] and at least 0 steps",
                             Describe(matrix), steps));
   }

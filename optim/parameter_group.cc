@@ -1,6 +1,10 @@
 #include "twofour/optim/parameter_group.h"
 
+#include <fmt/format.h>
+
 #include <string>
+
+#include "twofour/core/ops/check.h"
 
 namespace twofour::optim {
 
@@ -18,8 +22,10 @@ std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters)
 std::vector<ParameterGroup> DecayMatricesOnly(const std::vector<NamedTensor>& parameters, double weight_decay) {
   std::vector<ParameterGroup> groups(2);
   groups[0].weight_decay = weight_decay;
-  for (const NamedTensor& parameter : parameters)
+  for (const NamedTensor& parameter : parameters) {
+    ops::RequireFloating("DecayMatricesOnly", fmt::format("parameter '{}'", parameter.name), parameter.tensor);
     groups[parameter.tensor.rank() >= 2 ? 0 : 1].parameters.push_back(parameter);
+  }
   return groups;
 }
 

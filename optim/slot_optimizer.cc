@@ -6,6 +6,7 @@
 #include <set>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::optim {
 namespace {
@@ -21,9 +22,7 @@ SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std:
   for (ParameterGroup& group : groups) {
     Checked(group, "optimizer: ");
     for (NamedTensor& parameter : group.parameters) {
-      if (!parameter.tensor.defined() || parameter.tensor.dtype() != DType::kF32) {
-        throw Error(fmt::format("optimizer: parameter '{}' is not f32", parameter.name));
-      }
+      ops::RequireDType("optimizer", fmt::format("parameter '{}'", parameter.name), parameter.tensor, DType::kF32);
       if (!names.insert(parameter.name).second) {
         throw Error(fmt::format("optimizer: two parameters are named '{}'", parameter.name));
       }

@@ -5,25 +5,27 @@
 #include <mutex>
 #include <vector>
 
+#include "twofour/core/dtype.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 
 namespace twofour::sparse {
 
-/// Which kernels the products of one weight run on: chosen once for each direction, number of batch rows and format of
-/// mask, and kept for as long as the weight is trained, although the weight is packed anew at each step. Several
-/// threads may ask at once.
+/// Which kernels the products of one weight run on: chosen once for each direction, number of batch rows, format of
+/// mask and dtype of activations, and kept for as long as the weight is trained, although the weight is packed anew at
+/// each step. Several threads may ask at once.
 class LinearPlanner {
  public:
   LinearPlanner(int64_t out_features, int64_t in_features) : out_features_(out_features), in_features_(in_features) {}
 
   /// Throws Error as ChooseLinearKernel does, whose choice it is.
-  LinearPlan For(Direction direction, int64_t batch, const MaskFormat& format);
+  LinearPlan For(Direction direction, int64_t batch, const MaskFormat& format, DType activation = DType::kF32);
 
  private:
   struct Entry {
     Direction direction;
     int64_t batch;
     MaskFormat format;
+    DType activation;  // Of the input and the output.
     LinearPlan plan;
   };
 

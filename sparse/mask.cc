@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
@@ -15,7 +16,9 @@
 namespace twofour::sparse {
 namespace {
 
-void RequireShape(std::string_view function, std::string_view what, const Tensor& tensor, const Mask& mask) {
+/// f32 of the mask's shape.
+void RequireFits(std::string_view function, std::string_view what, const Tensor& tensor, const Mask& mask) {
+  ops::RequireDType(function, what, tensor, DType::kF32);
   if (tensor.shape() != Shape{mask.rows(), mask.cols()}) {
     throw Error(fmt::format("{}: a {} of shape {} and a mask of shape [{}, {}], expected equal shapes", function, what,
                             ToString(tensor.shape()), mask.rows(), mask.cols()));
@@ -39,7 +42,7 @@ Mask::Mask(int64_t rows, int64_t cols) : rows_(rows), cols_(cols) {
 
 Mask Mask::FromTensor(const Tensor& kept) {
   if (!kept.defined() || kept.dtype() != DType::kBool || kept.rank() != 2) {
-    throw Error("mask: expected a bool tensor [rows, cols]");
+    throw Error(fmt::format("mask: {}, expected a bool tensor [rows, cols]", Describe(kept)));
   }
   Mask mask(kept.dim(0), kept.dim(1));
   const bool* entries = kept.data<bool>();
@@ -109,6 +112,7 @@ Tensor Mask::ToTensor() const {
 }
 
 Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name) {
+  ops::RequireDType("FindMask", name, scores, DType::kF32);
   if (scores.rank() != 2) {
     throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(scores.shape())));
   }
@@ -126,21 +130,21 @@ Mask FindMask(const Tensor& scores, MaskMethod method, std::string_view name) {
 }
 
 Tensor ApplyMask(const Tensor& weight, const Mask& mask) {
-  RequireShape("ApplyMask", "weight", weight, mask);
+  RequireFits("ApplyMask", "weight", weight, mask);
   Tensor masked = Tensor::Empty(weight.shape());
   ApplyMask(weight.data<float>(), mask.view(), masked.mutable_data<float>());
   return masked;
 }
 
 void ApplyMaskInPlace(const Mask& mask, Tensor& values) {
-  RequireShape("ApplyMaskInPlace", "tensor", values, mask);
+  RequireFits("ApplyMaskInPlace", "values", values, mask);
   float* const data = values.mutable_data<float>();
   ApplyMask(data, mask.view(), data);
 }
 
 void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& sum) {
-  RequireShape("AddDropped", "weight", weight, mask);
-  RequireShape("AddDropped", "sum", sum, mask);
+  RequireFits("AddDropped", "weight", weight, mask);
+  RequireFits("AddDropped", "sum", sum, mask);
   const float* w = weight.data<float>();
   float* out = sum.mutable_data<float>();
   const auto by = static_cast<float>(factor);
@@ -153,7 +157,7 @@ void AddDropped(double factor, const Tensor& weight, const Mask& mask, Tensor& s
 }
 
 double RetainedL1(const Tensor& weight, const Mask& mask) {
-  RequireShape("RetainedL1", "weight", weight, mask);
+  RequireFits("RetainedL1", "weight", weight, mask);
   const float* w = weight.data<float>();
   std::vector<MagnitudeSums> of_row(static_cast<size_t>(mask.tile_rows()));
   ForEachTileRow(mask.view(), [&](int64_t tile_row) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "twofour/core/ops/check.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/for_each_tile_row.h"
@@ -15,6 +16,7 @@ namespace twofour::sparse {
 /// vectorised kernel.
 template <typename Choose>
 Mask MaskOfTiles(const Tensor& weight, std::string_view name, const Choose& choose) {
+  ops::RequireDType("MaskOfTiles", name, weight, DType::kF32);
   Mask mask(weight.dim(0), weight.dim(1));
   RequireFinite(weight, name);
   const float* w = weight.data<float>();

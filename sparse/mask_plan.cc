@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/best_tile_mask.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
@@ -162,6 +164,7 @@ void MaskPlan::RequireSize(const Tensor& scores, std::string_view name) const {
 }
 
 Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {
+  ops::RequireDType("MaskPlan::Find", name, scores, DType::kF32);
   RequireSize(scores, name);
   if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // Numbers of their own for a tile's turn and for its mask.

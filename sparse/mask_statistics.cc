@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::sparse {
 
 MaskStatistics StatisticsOf(const Tensor& weight, const Mask& mask) {
+  ops::RequireDType("StatisticsOf", "weight", weight, DType::kF32);
   const int64_t rows = mask.rows(), cols = mask.cols();
   if (weight.shape() != Shape{rows, cols}) {
     throw Error(fmt::format("StatisticsOf: a weight of shape {} and a mask of shape [{}, {}], expected equal shapes",

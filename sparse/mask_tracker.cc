@@ -1,8 +1,12 @@
 #include "twofour/sparse/mask_tracker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
+
+#include "twofour/core/error.h"
 
 namespace twofour::sparse {
 namespace {

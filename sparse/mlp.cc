@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 
 namespace twofour::sparse {
@@ -22,7 +23,7 @@ void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& 
   }
   const int64_t out = layer.packed->out_features();
   ops::RequireLike("SemiSparseMlp", what, layer.weight, x, {out, layer.packed->in_features()});
-  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", "bias", layer.bias, x, {out});
+  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", fmt::format("{} bias", what), layer.bias, x, {out});
   if (layer.packed->in_features() != in) {
     throw Error(
         fmt::format("SemiSparseMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));
@@ -184,9 +185,12 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
 
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
                      SemiSparseMlpReport* report, const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
-  if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32 [..., in_features]");
-  if (x.dtype() != DType::kF32 || x.rank() == 0) {
-    throw Error(fmt::format("SemiSparseMlp: x {}, expected f32 [..., in_features]", Describe(x)));
+  if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32, f16 or bf16 [..., in_features]");
+  if (!GoesWith(x.dtype(), DType::kF32) || x.rank() == 0) {
+    throw Error(fmt::format("SemiSparseMlp: x {}, expected f32, f16 or bf16 [..., in_features]", Describe(x)));
+  }
+  if (IsHalf(x.dtype())) {
+    return ops::InF32([&](const Tensor& wide) { return SemiSparseMlp(kernel, wide, fc, proj, report, on_hidden); }, x);
   }
   RequireLayer("c_fc", fc, x, x.cols());
   RequireLayer("c_proj", proj, x, fc.packed->out_features());

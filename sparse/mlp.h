@@ -33,7 +33,8 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
 /// to SemiSparseLinear, ReluSquared, SemiSparseLinear, in fewer passes over memory. The hidden activations stay in the
 /// sparse kernels' own layout, and their exact zeros are made use of: always in both weight gradients, and where there
 /// are enough of them in c_proj's forward and c_fc's input gradient as well, with masked weights that are dense then.
-/// Weight gradients are dense (straight-through estimator), as in SemiSparseLinear.
+/// Weight gradients are dense (straight-through estimator), as in SemiSparseLinear. x is f32; one of f16 or bf16 is
+/// widened, and only the result and the gradient of x are rounded: the hidden activations stay f32.
 ///
 /// `on_hidden`, if not empty, is called once with the hidden activations.
 Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,

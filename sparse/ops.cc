@@ -7,9 +7,10 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
+#include "twofour/core/ops/product.h"
 
 namespace twofour::sparse {
 namespace {
@@ -17,12 +18,10 @@ namespace {
 using autograd::SavedTensor;
 using kernels::Transpose;
 
-/// dy^T x over all rows: the gradient of a dense weight.
+/// dy^T x over all rows: the gradient of a dense f32 weight.
 Tensor WeightGrad(const Tensor& dy, const Tensor& x) {
-  Tensor dw = Tensor::Empty({dy.cols(), x.cols()});
-  kernels::Gemm(Transpose::kYes, Transpose::kNo, dy.cols(), x.cols(), x.rows(), dy.data<float>(), x.data<float>(),
-                dw.mutable_data<float>());
-  return dw;
+  const int64_t out = dy.cols(), in = x.cols();
+  return ops::Product(Transpose::kYes, Transpose::kNo, out, in, x.rows(), dy, x, {out, in}, DType::kF32);
 }
 
 }  // namespace
@@ -31,11 +30,13 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
                         std::shared_ptr<const SemiSparseWeight> packed) {
   if (packed == nullptr) throw Error("SemiSparseLinear: packed is null, expected a 2:4 weight");
   const int64_t out = packed->out_features(), in = packed->in_features();
-  if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() != in) {
-    throw Error(fmt::format("SemiSparseLinear: x {}, expected f32 [..., {}]", Describe(x), in));
+  ops::RequireDType("SemiSparseLinear", "weight", weight, DType::kF32);
+  if (!x.defined() || !GoesWith(x.dtype(), weight.dtype()) || x.rank() == 0 || x.cols() != in) {
+    throw Error(fmt::format("SemiSparseLinear: x {} and weight {}, expected x f32, f16 or bf16 [..., {}]", Describe(x),
+                            Describe(weight), in));
   }
-  ops::RequireLike("SemiSparseLinear", "weight", weight, x, {out, in});
-  if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, x, {out});
+  ops::RequireLike("SemiSparseLinear", "weight", weight, weight, {out, in});
+  if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, weight, {out});
   Tensor y = packed->Forward(x, {.bias = ops::DataOrNull<float>(bias)});
   autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
                    [packed, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
@@ -53,9 +54,13 @@ Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 Tensor PruneTiles(const Tensor& x, MaskMethod method, std::string_view name) {
-  if (!x.defined() || x.dtype() != DType::kF32 || x.rank() == 0 || x.cols() % kTileSize != 0) {
-    throw Error(fmt::format("PruneTiles: x {}, expected f32 [..., features] with features a multiple of {}",
-                            Describe(x), kTileSize));
+  if (!x.defined() || !GoesWith(x.dtype(), DType::kF32) || x.rank() == 0 || x.cols() % kTileSize != 0) {
+    throw Error(
+        fmt::format("PruneTiles: x {}, expected f32, f16 or bf16 [..., features] with features a multiple of {}",
+                    Describe(x), kTileSize));
+  }
+  if (IsHalf(x.dtype())) {
+    return ops::InF32([&](const Tensor& wide) { return PruneTiles(wide, method, name); }, x);
   }
   const int64_t rows = x.rows(), cols = x.cols();
   const int64_t padded = RoundUp(rows, kTileSize);

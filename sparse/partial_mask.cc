@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/mask_passes.h"
 
@@ -57,6 +58,7 @@ int64_t CountOfShare(double share, int64_t tiles) {
 }
 
 void KeepOtherTilesWhole(const Tensor& weight, double share, TileOrder order, const RandomKey& key, Mask& mask) {
+  ops::RequireDType("KeepOtherTilesWhole", "weight", weight, DType::kF32);
   if (!(share >= 0 && share <= 1)) throw Error(fmt::format("share of pruned tiles is {}, expected 0 to 1", share));
   if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
     throw Error(fmt::format("KeepOtherTilesWhole: a weight of shape {} and a mask of shape [{}, {}]",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::sparse {
 namespace {
@@ -41,6 +42,7 @@ std::string PatternViolation::ToString() const {
 }
 
 std::optional<PatternViolation> FindPatternViolation(const Tensor& matrix, PatternAxis axis) {
+  ops::RequireDType("FindPatternViolation", "matrix", matrix, DType::kF32);
   if (matrix.rank() != 2) {
     throw Error(fmt::format("2:4 pattern: shape {}, expected a matrix", twofour::ToString(matrix.shape())));
   }

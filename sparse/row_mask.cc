@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/row_groups.h"
@@ -39,6 +40,7 @@ void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults) {
 void RequirePattern(const RowPattern& pattern) { Checked(pattern, ""); }
 
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name) {
+  ops::RequireDType("FindRowMask", name, weight, DType::kF32);
   RequirePattern(pattern);
   RequireGroups(weight, pattern, name);
   Mask mask(weight.dim(0), weight.dim(1));

@@ -6,20 +6,31 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::sparse {
 namespace {
 
+/// An f32 tensor.
 Tensor EmptyWithLastDim(const Tensor& like, int64_t last) {
   Shape shape = like.shape();
   shape.back() = last;
   return Tensor::Empty(std::move(shape));
 }
 
+void RequireActivation(const char* function, const char* name, const Tensor& tensor, int64_t features) {
+  if (tensor.defined() && GoesWith(tensor.dtype(), DType::kF32) && tensor.rank() > 0 && tensor.cols() == features) {
+    return;
+  }
+  throw Error(
+      fmt::format("{}: {} {}, expected f32, f16 or bf16 [..., {}]", function, name, Describe(tensor), features));
+}
+
 }  // namespace
 
 SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner)
     : weight_(weight), mask_(std::move(mask)), format_(mask_.format()), planner_(std::move(planner)) {
+  ops::RequireDType("2:4 weight", "weight", weight, DType::kF32);
   if (weight.shape() != Shape{mask_.rows(), mask_.cols()}) {
     throw Error(fmt::format("2:4 weight: shape {} and a mask of shape [{}, {}]", ToString(weight.shape()), mask_.rows(),
                             mask_.cols()));
@@ -40,18 +51,23 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
 }
 
 Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const {
+  const LinearPlan plan = planner_->For(direction, in.rows(), format_, in.dtype());
+  const Tensor wide = plan.widened ? in.To(DType::kF32) : in;
   Tensor out = EmptyWithLastDim(in, direction == Direction::kForward ? out_features() : in_features());
-  const LinearKernel& kernel = *planner_->For(direction, in.rows(), format_).kernel;
-  kernel.multiply(Packed(kernel, direction), direction, in.rows(), in.data<float>(), epilogue,
-                  out.mutable_data<float>());
-  return out;
+  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), wide.data<float>(), epilogue,
+                        out.mutable_data<float>());
+  return plan.widened ? out.To(in.dtype()) : out;
 }
 
 Tensor SemiSparseWeight::Forward(const Tensor& x, const Epilogue& epilogue) const {
+  RequireActivation("SemiSparseWeight::Forward", "x", x, in_features());
   return Multiply(Direction::kForward, x, epilogue);
 }
 
-Tensor SemiSparseWeight::InputGrad(const Tensor& dy) const { return Multiply(Direction::kInputGrad, dy, {}); }
+Tensor SemiSparseWeight::InputGrad(const Tensor& dy) const {
+  RequireActivation("SemiSparseWeight::InputGrad", "dy", dy, out_features());
+  return Multiply(Direction::kInputGrad, dy, {});
+}
 
 size_t SemiSparseWeight::packed_bytes() const {
   const std::lock_guard lock(packing_);

@@ -29,6 +29,8 @@ class SemiSparseWeight {
   /// The mask's, by which kernels are chosen.
   const MaskFormat& format() const { return format_; }
 
+  // Activations are f32, f16 or bf16, and so is what comes out: rounded once, after the epilogue.
+
   /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].
   Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
   /// dy [..., out_features] times the masked weight: [..., in_features].

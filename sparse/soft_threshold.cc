@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/sparse/for_each_tile_row.h"
 #include "twofour/sparse/kernels/search/row_groups.h"
 
 namespace twofour::sparse {
 
 Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask& mask) {
+  ops::RequireDType("SoftThreshold", "weight", weight, DType::kF32);
   RequirePattern(pattern);
   if (weight.shape() != Shape{mask.rows(), mask.cols()} || mask.cols() % pattern.of != 0) {
     throw Error(
@@ -38,6 +40,8 @@ Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask
 }
 
 double ScaleToFit(const Tensor& weight, const Tensor& pruned) {
+  ops::RequireDType("ScaleToFit", "weight", weight, DType::kF32);
+  ops::RequireDType("ScaleToFit", "pruned", pruned, DType::kF32);
   if (weight.shape() != pruned.shape()) {
     throw Error(fmt::format("ScaleToFit: shapes {} and {}, expected equal ones", ToString(weight.shape()),
                             ToString(pruned.shape())));

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <numeric>
 
+#include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/ops/loss.h"
 
 namespace twofour::train {
 namespace {
 
 int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
+  ops::RequireDType("ClassificationTask", "logits", logits, DType::kF32);
   const float* row = logits.data<float>();
   const int32_t* target = targets.data<int32_t>();
   int64_t correct = 0;

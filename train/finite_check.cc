@@ -7,6 +7,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/ops/check.h"
 
 namespace twofour::train {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 /// "parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
 std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
   const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
+    ops::RequireDType("finite check", fmt::format("{} '{}'", what, name), tensor, DType::kF32);
     const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
     return at < 0 ? std::string()
                   : fmt::format("{} '{}' holds {} at element {}", what, name, tensor.data<float>()[at], at);
@@ -57,6 +59,7 @@ void ThrowNotFinite(const std::string& what, double value, const std::vector<Nam
 
 void RequireFinite(const std::vector<NamedTensor>& parameters) {
   for (const NamedTensor& parameter : parameters) {
+    ops::RequireDType("finite check", fmt::format("parameter '{}'", parameter.name), parameter.tensor, DType::kF32);
     if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
       throw Error(FirstNonFinite(parameters), ErrorKind::kRuntimeFailure);
     }

@@ -9,6 +9,7 @@
 #include "twofour/core/kernels/elements/activation.h"
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 
 namespace twofour::inline ops {
 namespace {
@@ -17,7 +18,10 @@ namespace {
 /// kernels.
 template <typename Forward, typename Backward>
 Tensor Activation(const char* op, const Tensor& x, Forward forward, Backward backward) {
-  ops::RequireF32OrF64(op, "x", x);
+  ops::RequireFloating(op, "x", x);
+  if (IsHalf(x.dtype())) {
+    return ops::InF32([&](const Tensor& wide) { return Activation(op, wide, forward, backward); }, x);
+  }
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
   DispatchF32OrF64(x.dtype(), op, [&](auto zero) {
     using T = decltype(zero);
@@ -53,10 +57,11 @@ Tensor Gelu(const Tensor& x) {
 }
 
 Tensor SoftCap(const Tensor& x, double cap) {
-  ops::RequireF32OrF64("SoftCap", "x", x);
+  ops::RequireFloating("SoftCap", "x", x);
   if (!(cap > 0) || !std::isfinite(cap)) {
     throw Error(fmt::format("SoftCap: cap {}, expected a positive finite number", cap));
   }
+  if (IsHalf(x.dtype())) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
   DispatchF32OrF64(x.dtype(), "SoftCap", [&](auto zero) {
     using T = decltype(zero);
@@ -75,8 +80,9 @@ Tensor SoftCap(const Tensor& x, double cap) {
 }
 
 Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
-  ops::RequireF32OrF64("SwiGlu", "gate", gate);
+  ops::RequireFloating("SwiGlu", "gate", gate);
   ops::RequireLike("SwiGlu", "up", up, gate, gate.shape());
+  if (IsHalf(gate.dtype())) return ops::InF32(SwiGlu, gate, up);
   Tensor y = Tensor::Empty(gate.shape(), gate.dtype());
   DispatchF32OrF64(gate.dtype(), "SwiGlu", [&](auto zero) {
     using T = decltype(zero);

@@ -9,6 +9,7 @@
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 
 namespace twofour::inline ops {
 namespace {
@@ -65,8 +66,9 @@ Shape InferSize(const Tensor& x, Shape shape) {
 }  // namespace
 
 Tensor Add(const Tensor& a, const Tensor& b) {
-  ops::RequireF32OrF64("Add", "a", a);
+  ops::RequireFloating("Add", "a", a);
   ops::RequireLike("Add", "b", b, a, a.shape());
+  if (IsHalf(a.dtype())) return ops::InF32(Add, a, b);
   Tensor out = Tensor::Empty(a.shape(), a.dtype());
   DispatchF32OrF64(a.dtype(), "Add", [&](auto zero) {
     using T = decltype(zero);
@@ -77,8 +79,9 @@ Tensor Add(const Tensor& a, const Tensor& b) {
 }
 
 Tensor Mul(const Tensor& a, const Tensor& b) {
-  ops::RequireF32OrF64("Mul", "a", a);
+  ops::RequireFloating("Mul", "a", a);
   ops::RequireLike("Mul", "b", b, a, a.shape());
+  if (IsHalf(a.dtype())) return ops::InF32(Mul, a, b);
   Tensor out = Product(a, b);
   autograd::Record("Mul", {a, b}, out,
                    [sa = SavedTensor(a), sb = SavedTensor(b), need_a = a.requires_grad(),
@@ -90,7 +93,8 @@ Tensor Mul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor Scale(const Tensor& x, double factor) {
-  ops::RequireF32OrF64("Scale", "x", x);
+  ops::RequireFloating("Scale", "x", x);
+  if (IsHalf(x.dtype())) return ops::InF32([factor](const Tensor& wide) { return Scale(wide, factor); }, x);
   Tensor out = Scaled(x, factor);
   autograd::Record("Scale", {x}, out, [factor](const Tensor& dy) { return std::vector<Tensor>{Scaled(dy, factor)}; });
   return out;

@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/attention/attention.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 
 namespace twofour::inline ops {
 namespace {
@@ -17,8 +18,8 @@ using autograd::SavedTensor;
 
 kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const Tensor& v,
                                          const AttentionOptions& options) {
-  ops::RequireF32OrF64("CausalAttention", "q", q);
-  ops::RequireF32OrF64("CausalAttention", "k", k);
+  ops::RequireFloating("CausalAttention", "q", q);
+  ops::RequireFloating("CausalAttention", "k", k);
   const auto fail = [](const std::string& what) { throw Error("CausalAttention: " + what); };
   if (q.rank() != 4) fail(fmt::format("q has shape {}, expected [batch, Tq, heads, head_size]", ToString(q.shape())));
   if (k.rank() != 4)
@@ -50,6 +51,12 @@ kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const
 
 Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
   const kernels::AttentionProblem problem = CheckedProblem(q, k, v, options);
+  if (IsHalf(q.dtype())) {
+    const auto attend = [&](const Tensor& wide_q, const Tensor& wide_k, const Tensor& wide_v) {
+      return CausalAttention(wide_q, wide_k, wide_v, options);
+    };
+    return ops::InF32(attend, q, k, v);
+  }
   Tensor out = Tensor::Empty(q.shape(), q.dtype());
   Tensor log_sums = Tensor::Empty({problem.batch, problem.heads, problem.queries}, q.dtype());
   DispatchF32OrF64(q.dtype(), "CausalAttention", [&](auto zero) {

@@ -6,10 +6,11 @@
 namespace twofour::inline ops {
 
 Tensor BiasGrad(const Tensor& dy) {
-  Tensor sums = Tensor::Empty({dy.cols()}, dy.dtype());
-  DispatchF32OrF64(dy.dtype(), "BiasGrad", [&](auto zero) {
+  const Tensor rows = IsHalf(dy.dtype()) ? dy.To(DType::kF32) : dy;
+  Tensor sums = Tensor::Empty({rows.cols()}, rows.dtype());
+  DispatchF32OrF64(rows.dtype(), "BiasGrad", [&](auto zero) {
     using T = decltype(zero);
-    kernels::ColumnSums<T>(dy.rows(), dy.cols(), dy.data<T>(), sums.mutable_data<T>());
+    kernels::ColumnSums<T>(rows.rows(), rows.cols(), rows.data<T>(), sums.mutable_data<T>());
   });
   return sums;
 }

@@ -2,33 +2,47 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "twofour/core/error.h"
 
 namespace twofour::inline ops {
+namespace {
+
+/// Defined and of one of these dtypes, which `expected` says in words.
+void RequireOne(std::string_view op, std::string_view name, const Tensor& tensor, std::initializer_list<DType> dtypes,
+                std::string_view expected) {
+  if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined, expected {}", op, name, expected));
+  if (std::find(dtypes.begin(), dtypes.end(), tensor.dtype()) != dtypes.end()) return;
+  throw Error(fmt::format("{}: {} has dtype {}, expected {}", op, name, NameOf(tensor.dtype()), expected));
+}
+
+}  // namespace
+
+void RequireDType(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype) {
+  RequireOne(op, name, tensor, {dtype}, NameOf(dtype));
+}
+
+void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor) {
+  RequireOne(op, name, tensor, {DType::kF32, DType::kF64, DType::kF16, DType::kBF16}, "f32, f64, f16 or bf16");
+}
 
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor) {
-  if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
-  if (tensor.dtype() != DType::kF32 && tensor.dtype() != DType::kF64) {
-    throw Error(fmt::format("{}: {} has dtype {}, expected f32 or f64", op, name, NameOf(tensor.dtype())));
-  }
+  RequireOne(op, name, tensor, {DType::kF32, DType::kF64}, "f32 or f64");
 }
 
 void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
                  const Shape& shape) {
-  if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
+  if (!tensor.defined()) {
+    throw Error(fmt::format("{}: {} is undefined, expected {}", op, name, Describe(reference.dtype(), shape)));
+  }
   if (tensor.shape() != shape) {
     throw Error(fmt::format("{}: {} has shape {}, expected {}", op, name, ToString(tensor.shape()), ToString(shape)));
   }
   if (tensor.dtype() != reference.dtype()) {
     throw Error(
         fmt::format("{}: {} has dtype {}, expected {}", op, name, NameOf(tensor.dtype()), NameOf(reference.dtype())));
-  }
-}
-
-void RequireIndices(std::string_view op, std::string_view name, const Tensor& tensor) {
-  if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
-  if (tensor.dtype() != DType::kI32) {
-    throw Error(fmt::format("{}: {} has dtype {}, expected i32", op, name, NameOf(tensor.dtype())));
   }
 }
 

@@ -8,13 +8,15 @@ namespace twofour::inline ops {
 
 // Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
+/// Defined and of this dtype.
+void RequireDType(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype);
+/// Defined and f64, f32, f16 or bf16.
+void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor);
 /// Defined and f32 or f64.
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor);
 /// The same dtype as `reference`, and the given shape.
 void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
                  const Shape& shape);
-/// Defined and i32.
-void RequireIndices(std::string_view op, std::string_view name, const Tensor& tensor);
 /// The number of `targets` (i32) other than `ignore_index`; each of those must be a class in [0, classes).
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 

@@ -8,6 +8,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::inline ops {
@@ -37,8 +38,9 @@ Tensor Masked(const Tensor& x, double p, const RandomKey& key) {
 }  // namespace
 
 Tensor Dropout(const Tensor& x, double p, const RandomKey& key) {
-  ops::RequireF32OrF64("Dropout", "x", x);
+  ops::RequireFloating("Dropout", "x", x);
   if (!(p >= 0.0 && p <= 1.0)) throw Error(fmt::format("Dropout: p is {}, expected a probability in [0, 1]", p));
+  if (IsHalf(x.dtype())) return ops::InF32([&](const Tensor& wide) { return Dropout(wide, p, key); }, x);
   Tensor out = Masked(x, p, key);
   autograd::Record("Dropout", {x}, out, [p, key](const Tensor& dy) { return std::vector<Tensor>{Masked(dy, p, key)}; });
   return out;

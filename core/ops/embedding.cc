@@ -48,7 +48,7 @@ Tensor ScatterAdd(const Tensor& indices, const Tensor& dy, int64_t entries, int6
 }  // namespace
 
 Tensor Embedding(const Tensor& indices, const Tensor& weight) {
-  ops::RequireIndices("Embedding", "indices", indices);
+  ops::RequireDType("Embedding", "indices", indices, DType::kI32);
   ops::RequireF32OrF64("Embedding", "weight", weight);
   if (weight.rank() != 2) {
     throw Error(fmt::format("Embedding: weight has shape {}, expected [entries, features]", ToString(weight.shape())));

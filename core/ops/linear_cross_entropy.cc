@@ -24,7 +24,7 @@ constexpr char kOp[] = "LinearCrossEntropy";
 void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const LinearCrossEntropyOptions& options) {
   ops::RequireF32OrF64(kOp, "x", x);
   ops::RequireF32OrF64(kOp, "weight", weight);
-  ops::RequireIndices(kOp, "targets", targets);
+  ops::RequireDType(kOp, "targets", targets, DType::kI32);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
     throw Error(fmt::format("{}: x {} and weight {}, expected [..., features] and [classes, features] of one dtype",
                             kOp, Describe(x), Describe(weight)));

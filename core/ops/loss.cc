@@ -15,7 +15,7 @@ using autograd::SavedTensor;
 
 Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
   ops::RequireF32OrF64("CrossEntropyLoss", "logits", logits);
-  ops::RequireIndices("CrossEntropyLoss", "targets", targets);
+  ops::RequireDType("CrossEntropyLoss", "targets", targets, DType::kI32);
   if (logits.rank() != 2 || targets.shape() != Shape{logits.dim(0)}) {
     throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
                             ToString(logits.shape()), ToString(targets.shape())));

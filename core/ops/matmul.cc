@@ -5,28 +5,16 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
-#include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/bias_grad.h"
+#include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/product.h"
 
 namespace twofour::inline ops {
-namespace {
 
 using autograd::SavedTensor;
 using kernels::Transpose;
-
-/// op(a) op(b) with op(a) [m, k] and op(b) [k, n], as a tensor of `shape`.
-Tensor Product(Transpose ta, Transpose tb, int64_t m, int64_t n, int64_t k, const Tensor& a, const Tensor& b,
-               Shape shape) {
-  Tensor out = Tensor::Empty(std::move(shape), a.dtype());
-  DispatchF32OrF64(a.dtype(), "MatMul", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Gemm<T>(ta, tb, m, n, k, a.data<T>(), b.data<T>(), out.mutable_data<T>());
-  });
-  return out;
-}
-
-}  // namespace
+using ops::Product;
 
 Tensor MatMul(const Tensor& a, const Tensor& b) {
   ops::RequireF32OrF64("MatMul", "a", a);
@@ -36,44 +24,52 @@ Tensor MatMul(const Tensor& a, const Tensor& b) {
         fmt::format("MatMul: a {} and b {}, expected [m, k] and [k, n] of one dtype", Describe(a), Describe(b)));
   }
   const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
-  Tensor out = Product(Transpose::kNo, Transpose::kNo, m, n, k, a, b, {m, n});
+  Tensor out = Product(Transpose::kNo, Transpose::kNo, m, n, k, a, b, {m, n}, a.dtype());
   autograd::Record("MatMul", {a, b}, out,
                    [m, n, k, sa = SavedTensor(a), sb = SavedTensor(b), need_a = a.requires_grad(),
                     need_b = b.requires_grad()](const Tensor& dy) {
                      std::vector<Tensor> grads(2);
-                     if (need_a) grads[0] = Product(Transpose::kNo, Transpose::kYes, m, k, n, dy, sb.Get(), {m, k});
-                     if (need_b) grads[1] = Product(Transpose::kYes, Transpose::kNo, k, n, m, sa.Get(), dy, {k, n});
+                     const DType dtype = dy.dtype();
+                     if (need_a)
+                       grads[0] = Product(Transpose::kNo, Transpose::kYes, m, k, n, dy, sb.Get(), {m, k}, dtype);
+                     if (need_b)
+                       grads[1] = Product(Transpose::kYes, Transpose::kNo, k, n, m, sa.Get(), dy, {k, n}, dtype);
                      return grads;
                    });
   return out;
 }
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  ops::RequireF32OrF64("Linear", "x", x);
+  ops::RequireFloating("Linear", "x", x);
   ops::RequireF32OrF64("Linear", "weight", weight);
-  if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(fmt::format(
-        "Linear: x {} and weight {}, expected [..., in_features] and [out_features, in_features] of one dtype",
-        Describe(x), Describe(weight)));
+  if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || !GoesWith(x.dtype(), weight.dtype())) {
+    throw Error(
+        fmt::format("Linear: x {} and weight {}, expected [..., in_features] and [out_features, in_features] "
+                    "of one dtype, or x f16 or bf16 with weight f32",
+                    Describe(x), Describe(weight)));
   }
   const int64_t batch = x.rows(), in = weight.dim(1), out = weight.dim(0);
-  if (bias.defined()) ops::RequireLike("Linear", "bias", bias, x, {out});
+  if (bias.defined()) ops::RequireLike("Linear", "bias", bias, weight, {out});
   Shape shape = x.shape();
   shape.back() = out;
-  Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape));
+  // The bias belongs to the sums, which are rounded once.
+  const DType sums = bias.defined() ? weight.dtype() : x.dtype();
+  Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape), sums);
   if (bias.defined()) {
-    DispatchF32OrF64(x.dtype(), "Linear", [&](auto zero) {
+    DispatchF32OrF64(sums, "Linear", [&](auto zero) {
       using T = decltype(zero);
       kernels::AddRow<T>(batch, out, bias.data<T>(), y.mutable_data<T>());
     });
+    y = Cast(y, x.dtype());
   }
   autograd::Record(
       "Linear", {x, weight, bias}, y,
-      [batch, in, out, shape = x.shape(), sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
-       need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
+      [batch, in, out, shape = x.shape(), narrow = x.dtype(), wide = weight.dtype(), sx = SavedTensor(x),
+       sw = SavedTensor(weight), need_x = x.requires_grad(), need_w = weight.requires_grad(),
+       need_b = bias.requires_grad()](const Tensor& dy) {
         std::vector<Tensor> grads(3);
-        if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape);
-        if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in});
+        if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape, narrow);
+        if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in}, wide);
         if (need_b) grads[2] = ops::BiasGrad(dy);
         return grads;
       });

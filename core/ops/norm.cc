@@ -3,6 +3,7 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/kernels/rows/norm.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 
 namespace twofour::inline ops {
 namespace {
@@ -18,7 +19,8 @@ Tensor EmptyIf(bool wanted, Shape shape, DType dtype) {
 }  // namespace
 
 Tensor RmsNorm(const Tensor& x, const Tensor& weight, double eps) {
-  ops::RequireF32OrF64("RmsNorm", "x", x);
+  ops::RequireFloating("RmsNorm", "x", x);
+  if (IsHalf(x.dtype())) return ops::InF32([&](const Tensor& wide) { return RmsNorm(wide, weight, eps); }, x);
   const int64_t rows = x.rows(), cols = x.cols();
   if (weight.defined()) ops::RequireLike("RmsNorm", "weight", weight, x, {cols});
   Tensor y = Tensor::Empty(x.shape(), x.dtype()), inverse_rms = Tensor::Empty({rows}, x.dtype());
@@ -43,7 +45,8 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, double eps) {
 }
 
 Tensor LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  ops::RequireF32OrF64("LayerNorm", "x", x);
+  ops::RequireFloating("LayerNorm", "x", x);
+  if (IsHalf(x.dtype())) return ops::InF32([&](const Tensor& wide) { return LayerNorm(wide, weight, bias, eps); }, x);
   const int64_t rows = x.rows(), cols = x.cols();
   if (weight.defined()) ops::RequireLike("LayerNorm", "weight", weight, x, {cols});
   if (bias.defined()) ops::RequireLike("LayerNorm", "bias", bias, x, {cols});

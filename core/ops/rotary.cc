@@ -8,6 +8,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/attention/rotary.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
 
 namespace twofour::inline ops {
 namespace {
@@ -31,7 +32,7 @@ Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
 }  // namespace
 
 Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
-  ops::RequireF32OrF64("Rotary", "x", x);
+  ops::RequireFloating("Rotary", "x", x);
   if (x.rank() != 4 || x.dim(3) % 2 != 0) {
     throw Error(fmt::format("Rotary: x has shape {}, expected [batch, T, heads, head_size] with an even head_size",
                             ToString(x.shape())));
@@ -40,6 +41,9 @@ Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
     throw Error(fmt::format("Rotary: base {}, expected a finite number above 0", base));
   }
   if (first_position < 0) throw Error(fmt::format("Rotary: first position {}, expected at least 0", first_position));
+  if (IsHalf(x.dtype())) {
+    return ops::InF32([=](const Tensor& wide) { return Rotary(wide, base, first_position); }, x);
+  }
   Tensor y = Turn(x, base, first_position, false);
   autograd::Record("Rotary", {x}, y, [base, first_position](const Tensor& dy) {
     return std::vector<Tensor>{Turn(dy, base, first_position, true)};

@@ -99,6 +99,59 @@ TEST(BackwardTest, WithAnOutputGradient) {
   ExpectBitEqual(x.grad(), F32({4, 60}, {2}));
 }
 
+/// An op "Mixed" of x, whose backward function returns `grad`.
+Tensor Mixed(const Tensor& x, const Tensor& grad) {
+  Tensor y = Tensor::Zeros({1}, x.dtype());
+  autograd::Record("Mixed", {x}, y, [grad](const Tensor&) { return std::vector<Tensor>{grad}; });
+  return y;
+}
+
+Tensor Half(DType dtype, double value) { return Tensor::Full({1}, value, dtype); }
+
+TEST(BackwardTest, MastersTakeGradientsOf16BitsAndAddThemInF32) {
+  // Added in 16 bits, the small numbers would be lost one by one.
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    SCOPED_TRACE(NameOf(dtype));
+    const Tensor x = LeafOf({0});
+    Mixed(x, Half(dtype, 0x1p-12)).Backward(F32({1}, {1}));
+    ExpectBitEqual(x.grad(), F32({0x1p-12f}, {1}));
+    Mixed(x, Half(dtype, 1)).Backward(F32({1}, {1}));
+    Add(Mixed(x, Half(dtype, 0x1p-13)), Mixed(x, Half(dtype, 0x1p-13))).Backward(F32({1}, {1}));
+    ExpectBitEqual(x.grad(), F32({1 + 0x1p-11f}, {1}));
+  }
+}
+
+TEST(BackwardTest, ResultsInF32TakeGradientsOf16Bits) {
+  for (const int consumers : {1, 3}) {
+    const Tensor x = LeafOf({0});
+    const Tensor y = Scale(x, 2);
+    Tensor sum = Mixed(y, Half(DType::kBF16, 1));
+    for (int i = 1; i < consumers; ++i) sum = Add(sum, Mixed(y, Half(DType::kBF16, 0x1p-10)));
+    sum.Backward(F32({1}, {1}));
+    ExpectBitEqual(x.grad(), F32({consumers == 1 ? 2 : 2 + 0x1p-8f}, {1}));
+  }
+}
+
+TEST(BackwardTest, GradientsOf16BitsAreRoundedOnceForAllConsumers) {
+  // One after the other, each of the small ones would be rounded away.
+  const Tensor x = LeafOf({0});
+  const Tensor y = Cast(x, DType::kBF16);
+  Tensor sum = Cast(Mixed(y, Half(DType::kBF16, 1)), DType::kF32);
+  for (int i = 0; i < 2; ++i) sum = Add(sum, Cast(Mixed(y, Half(DType::kBF16, 0x1p-8)), DType::kF32));
+  sum.Backward(F32({1}, {1}));
+  ExpectBitEqual(x.grad(), F32({1 + 0x1p-7f}, {1}));
+}
+
+TEST(BackwardTest, AnOutputsGradientMayHave16Bits) {
+  const Tensor x = LeafOf({2, 3});
+  x.Backward(Tensor::Full({2}, 1.5, DType::kBF16));
+  Scale(x, 2).Backward(Tensor::Full({2}, 1.5, DType::kF16));
+  ExpectBitEqual(x.grad(), F32({4.5f, 4.5f}, {2}));
+  Tensor narrow = Tensor::Zeros({2}, DType::kBF16);
+  narrow.set_requires_grad();
+  EXPECT_THAT([&] { narrow.Backward(F32({1, 1}, {2})); }, ThrowsMessage<Error>(HasSubstr("f32 [2]")));
+}
+
 TEST(BackwardTest, InputsThatWantNoGradientGetNone) {
   const Tensor x = LeafOf({2, 3}), constant = F32({4, 5}, {2});
   const Tensor y = Mul(Scale(constant, 2), x);

@@ -301,6 +301,19 @@ TEST(TensorTest, SetGrad) {
   EXPECT_FALSE(x.grad().defined());
 }
 
+TEST(TensorTest, SetGradOf16BitsOfAnF32Tensor) {
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    Tensor x = Tensor::Zeros({2}), narrow = Tensor::Zeros({2}, dtype);
+    x.set_grad(F32({1, -0.375f}, {2}).To(dtype));
+    ExpectBitEqual(x.grad(), F32({1, -0.375f}, {2}));
+    narrow.set_grad(F32({1, 2}, {2}).To(dtype));
+    EXPECT_EQ(narrow.grad().dtype(), dtype);
+    EXPECT_THAT([&] { narrow.set_grad(F32({1, 2}, {2})); }, ThrowsMessage<Error>(HasSubstr("f32 [2]")));
+  }
+  Tensor x = Tensor::Zeros({2});
+  EXPECT_THAT([&] { x.set_grad(I32({1, 2}, {2})); }, ThrowsMessage<Error>(HasSubstr("i32 [2]")));
+}
+
 TEST(TensorTest, BoolsAreReadAndWrittenAsBool) {
   Tensor t = Tensor::FromVector(std::vector<bool>{true, false, true}, {3});
   EXPECT_EQ(t.dtype(), DType::kBool);

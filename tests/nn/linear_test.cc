@@ -68,7 +68,7 @@ TEST(LinearTest, SizesMustBePositive) {
 }
 
 TEST(LinearTest, ParametersThatDoNotFitTogetherAreAnError) {
-  EXPECT_THAT([] { Linear(Tensor(), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight undefined")));
+  EXPECT_THAT([] { Linear(Tensor(), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight is undefined")));
   EXPECT_THAT([] { Linear(Tensor::Zeros({4}), Tensor()); }, ThrowsMessage<Error>(HasSubstr("weight [4]")));
   EXPECT_THAT(
       [] {

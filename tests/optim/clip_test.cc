@@ -40,6 +40,13 @@ TEST(GradNormTest, LargeGradientsDoNotOverflow) {
   EXPECT_NEAR(GradNorm({parameter}) / (3e38 * std::sqrt(2.0)), 1.0, 1e-6);
 }
 
+TEST(ClipGradNormTest, ScalesGradientsOf16BitsInF32) {
+  Tensor parameter = Tensor::Zeros({2});
+  parameter.set_grad(F32({3, 4}, {2}).To(DType::kBF16));
+  EXPECT_DOUBLE_EQ(ClipGradNorm({parameter}, 1.0), 5.0);
+  ExpectBitEqual(parameter.grad(), F32({0.6f, 0.8f}, {2}));
+}
+
 TEST(ClipGradNormTest, ScalesWhatIsTooLong) {
   const auto parameters = ThreeFourFive();
   EXPECT_DOUBLE_EQ(ClipGradNorm(parameters, 2.5), 5.0);

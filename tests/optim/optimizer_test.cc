@@ -115,6 +115,24 @@ TEST_P(EveryOptimizerTest, GradientsAreReadOnly) {
   ExpectBitEqual(parameters[0].tensor.grad(), before);
 }
 
+TEST_P(EveryOptimizerTest, GradientsOf16BitsCountAsTheSameNumbersInF32) {
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    auto narrow = Parameters(), wide = Parameters();
+    const auto of_narrow = Make(narrow), of_wide = Make(wide);
+    for (uint64_t step = 0; step < 3; ++step) {
+      SetGrads(narrow, step);
+      for (size_t i = 0; i < narrow.size(); ++i) {
+        const Tensor grad = narrow[i].tensor.grad().To(dtype);
+        narrow[i].tensor.set_grad(grad);
+        wide[i].tensor.set_grad(grad.To(DType::kF32));
+      }
+      of_narrow->Step();
+      of_wide->Step();
+    }
+    for (size_t i = 0; i < narrow.size(); ++i) ExpectBitEqual(narrow[i].tensor, wide[i].tensor);
+  }
+}
+
 TEST_P(EveryOptimizerTest, ParametersWithoutGradientArePassedOver) {
   auto parameters = Parameters();
   const auto optimizer = Make(parameters);

@@ -222,8 +222,9 @@ TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
   EXPECT_THROW(SemiSparseMlp(kernel, example.x, example.fc, example.fc), Error);
   for (const DType dtype : {DType::kF64, DType::kI32}) {
     EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x.To(dtype), example.fc, example.proj); },
-                ThrowsMessage<Error>(AllOf(HasSubstr("x " + std::string(NameOf(dtype)) + " [30, 16], expected f32 ["),
-                                           Not(HasSubstr("expected f32 or f64")))));
+                ThrowsMessage<Error>(
+                    AllOf(HasSubstr("x " + std::string(NameOf(dtype)) + " [30, 16], expected f32, f16 or bf16 ["),
+                          Not(HasSubstr("expected f32 or f64")))));
   }
   EXPECT_THAT([&] { SemiSparseMlp(kernel, {}, example.fc, example.proj); },
               ThrowsMessage<Error>(HasSubstr("x is undefined, expected f32")));

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "twofour/core/convert_element.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/random.h"
 
@@ -25,11 +26,10 @@ struct InnerProduct {
 };
 
 /// Element [i, j] of the product, added to `before`.
-InnerProduct InnerProductOf(const kernels::GemmProblem<float>& problem, int64_t i, int64_t j, double before);
 InnerProduct InnerProductOf(const kernels::GemmProblem<double>& problem, int64_t i, int64_t j, double before);
 
 /// A product whose matrices have `pad` elements between their rows. The padding of C must stay as it is.
-template <typename T>
+template <typename A, typename B = A, typename C = A>
 class Product {
  public:
   Product(const ProductSize& size, kernels::Transpose ta, kernels::Transpose tb, int64_t pad, bool accumulate)
@@ -44,11 +44,11 @@ class Product {
     problem_.lda = (a_turned ? size.m : size.k) + pad;
     problem_.ldb = (b_turned ? size.k : size.n) + pad;
     problem_.ldc = size.n + pad;
-    a_ = Random((a_turned ? size.k : size.m) * problem_.lda, 1);
-    b_ = Random((b_turned ? size.n : size.k) * problem_.ldb, 2);
-    c_ = Random(size.m * problem_.ldc, 3);
+    a_ = Random<A>((a_turned ? size.k : size.m) * problem_.lda, 1);
+    b_ = Random<B>((b_turned ? size.n : size.k) * problem_.ldb, 2);
+    c_ = Random<C>(size.m * problem_.ldc, 3);
     if (!accumulate) {  // The old contents must not be read.
-      for (T& c : c_) c = std::numeric_limits<T>::quiet_NaN();
+      for (C& c : c_) c = ConvertElement<C>(std::numeric_limits<double>::quiet_NaN());
     }
     before_ = c_;
     problem_.a = a_.data();
@@ -58,52 +58,94 @@ class Product {
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
 
-  /// Computes C with `multiply`.
-  const std::vector<T>& Compute(void (*multiply)(const kernels::GemmProblem<T>&)) {
+  const kernels::GemmProblem<A, B, C>& problem() const { return problem_; }
+
+  /// Computes C with multiply(problem).
+  template <typename Multiply>
+  const std::vector<C>& Compute(const Multiply& multiply) {
     c_ = before_;
     multiply(problem_);
     return c_;
   }
 
-  /// Compares with three loops in double. `rounding` is the rounding error of one operation.
-  void ExpectRight(double rounding) const {
-    const kernels::GemmProblem<T>& p = problem_;
+  /// The same product of other element types: of the same numbers, where those hold them. Computes it with
+  /// multiply(problem) and returns its C.
+  template <typename T, typename Multiply>
+  std::vector<T> ComputeAs(const Multiply& multiply) const {
+    const std::vector<T> a = As<T>(a_), b = As<T>(b_);
+    std::vector<T> c = As<T>(before_);
+    multiply(ProblemOf(a, b, c.data()));
+    return c;
+  }
+
+  /// Compares with three loops in double. `rounding` is the rounding error of one operation, and `last_rounding` that
+  /// of storing the sum.
+  void ExpectRight(double rounding, double last_rounding = 0) const {
+    const std::vector<double> a = As<double>(a_), b = As<double>(b_);
+    const kernels::GemmProblem<double> p = ProblemOf<double>(a, b, nullptr);
     for (int64_t i = 0; i < p.m; ++i) {
       for (int64_t j = 0; j < p.n; ++j) {
-        const double before = p.accumulate ? static_cast<double>(before_[i * p.ldc + j]) : 0.0;
+        const double before = p.accumulate ? ConvertElement<double>(before_[i * p.ldc + j]) : 0.0;
         const InnerProduct right = InnerProductOf(p, i, j, before);
-        const double error = std::abs(static_cast<double>(c_[i * p.ldc + j]) - right.sum);
-        if (error <= rounding * static_cast<double>(p.k + 2) * right.magnitude) continue;
-        FAIL() << c_[i * p.ldc + j] << " at " << i << ", " << j << ", expected " << right.sum;
+        const double actual = ConvertElement<double>(c_[i * p.ldc + j]), error = std::abs(actual - right.sum);
+        const double allowed = rounding * static_cast<double>(p.k + 2) * right.magnitude;
+        if (error <= allowed + last_rounding * (std::abs(right.sum) + allowed)) continue;
+        FAIL() << actual << " at " << i << ", " << j << ", expected " << right.sum;
       }
     }
     ExpectPaddingUntouched();
   }
 
  private:
+  template <typename T>
   static std::vector<T> Random(int64_t count, uint32_t stream) {
     RandomSequence sequence({.seed = 11, .stream = stream});
     std::vector<T> values(static_cast<size_t>(count));
-    for (T& value : values) value = static_cast<T>(sequence.Uniform(-1, 1));
+    for (T& value : values) value = ConvertElement<T>(sequence.Uniform(-1, 1));
     return values;
+  }
+
+  template <typename T, typename From>
+  static std::vector<T> As(const std::vector<From>& from) {
+    std::vector<T> to(from.size());
+    for (size_t i = 0; i < from.size(); ++i) to[i] = ConvertElement<T>(from[i]);
+    return to;
+  }
+
+  template <typename T>
+  kernels::GemmProblem<T> ProblemOf(const std::vector<T>& a, const std::vector<T>& b, T* c) const {
+    return {.m = problem_.m,
+            .n = problem_.n,
+            .k = problem_.k,
+            .a = a.data(),
+            .lda = problem_.lda,
+            .transpose_a = problem_.transpose_a,
+            .b = b.data(),
+            .ldb = problem_.ldb,
+            .transpose_b = problem_.transpose_b,
+            .c = c,
+            .ldc = problem_.ldc,
+            .accumulate = problem_.accumulate};
   }
 
   void ExpectPaddingUntouched() const {
     for (int64_t i = 0; i < problem_.m; ++i) {
       for (int64_t j = problem_.n; j < problem_.n + pad_; ++j) {
         const int64_t at = i * problem_.ldc + j;
-        ASSERT_EQ(std::memcmp(&c_[at], &before_[at], sizeof(T)), 0) << "padding at " << i << ", " << j;
+        ASSERT_EQ(std::memcmp(&c_[at], &before_[at], sizeof(C)), 0) << "padding at " << i << ", " << j;
       }
     }
   }
 
-  kernels::GemmProblem<T> problem_;
+  kernels::GemmProblem<A, B, C> problem_;
   int64_t pad_;
-  std::vector<T> a_, b_, c_, before_;
+  std::vector<A> a_;
+  std::vector<B> b_;
+  std::vector<C> c_, before_;
 };
 
 /// Calls test(product) for all transpositions, with and without accumulation and padding.
-template <typename T, typename F>
+template <typename A, typename B = A, typename C = A, typename F>
 void ForAllForms(const ProductSize& size, F test) {
   for (const kernels::Transpose ta : kTransposes) {
     for (const kernels::Transpose tb : kTransposes) {
@@ -113,7 +155,7 @@ void ForAllForms(const ProductSize& size, F test) {
                                             << "]" << (ta == kernels::Transpose::kYes ? ", A transposed" : "")
                                             << (tb == kernels::Transpose::kYes ? ", B transposed" : "")
                                             << (accumulate ? ", accumulating" : "") << ", padding " << pad);
-          Product<T> product(size, ta, tb, pad, accumulate);
+          Product<A, B, C> product(size, ta, tb, pad, accumulate);
           test(product);
         }
       }

@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::train {
 namespace {
 
 void CountInto(const Tensor& labels, std::vector<int64_t>& counts) {
+  ops::RequireDType("dataset", "targets", labels, DType::kI32);
   const int32_t* label = labels.data<int32_t>();
   for (int64_t i = 0; i < labels.numel(); ++i) ++counts[static_cast<size_t>(label[i])];
 }
@@ -32,13 +34,11 @@ std::vector<int64_t> Dataset::ClassCounts() const {
 
 InMemoryDataset::InMemoryDataset(Tensor inputs, Tensor labels, int64_t num_classes)
     : inputs_(std::move(inputs)), labels_(std::move(labels)), num_classes_(num_classes) {
-  if (inputs_.dtype() != DType::kF32 || inputs_.rank() != 2) {
-    throw Error(fmt::format("dataset: inputs are {} {}, expected f32 [samples, features]", NameOf(inputs_.dtype()),
-                            ToString(inputs_.shape())));
+  if (!inputs_.defined() || inputs_.dtype() != DType::kF32 || inputs_.rank() != 2) {
+    throw Error(fmt::format("dataset: inputs are {}, expected f32 [samples, features]", Describe(inputs_)));
   }
-  if (labels_.dtype() != DType::kI32 || labels_.shape() != Shape{inputs_.dim(0)}) {
-    throw Error(fmt::format("dataset: labels are {} {}, expected i32 [{}]", NameOf(labels_.dtype()),
-                            ToString(labels_.shape()), inputs_.dim(0)));
+  if (!labels_.defined() || labels_.dtype() != DType::kI32 || labels_.shape() != Shape{inputs_.dim(0)}) {
+    throw Error(fmt::format("dataset: labels are {}, expected i32 [{}]", Describe(labels_), inputs_.dim(0)));
   }
   const int32_t* label = labels_.data<int32_t>();
   for (int64_t i = 0; i < labels_.numel(); ++i) {

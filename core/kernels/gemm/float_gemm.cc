@@ -1,11 +1,13 @@
 // Dense products in float. C is computed in tiles that fit into the registers. Each element of C is summed over k in an
-// order that depends on k alone, so C may be divided among threads anywhere. Compiled once for each instruction set.
+// order that depends on k alone, so C may be divided among threads anywhere. Operands of 16 bits become floats when
+// they are packed or loaded, and are treated as floats from then on. Compiled once for each instruction set.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
@@ -39,17 +41,25 @@ constexpr int64_t kPanelsOfAGroup = 4;
 /// faster than tiles.
 constexpr int64_t kMostDotRows = 24, kLeastDotDepth = 64;
 
+/// C of a problem with operands of any type.
+struct Output {
+  template <typename A, typename B>
+  explicit Output(const GemmProblem<A, B, float>& p) : data(p.c), ld(p.ldc), cols(p.n) {}
+  float* data;
+  int64_t ld, cols;
+};
+
 /// Multiplies rows [top, bottom) of packed A with panels [begin, end) of packed B into C, or adds the product to C. `b`
 /// points at panel `begin`.
-void MultiplyPacked(const GemmProblem<float>& p, int64_t top, int64_t bottom, int64_t depth, int64_t begin, int64_t end,
+void MultiplyPacked(const Output& c, int64_t top, int64_t bottom, int64_t depth, int64_t begin, int64_t end,
                     const float* a, const float* b, bool accumulate) {
   const int64_t hot = kHotB / (depth * kPanel);
   for (int64_t hot_begin = begin; hot_begin < end; hot_begin += hot) {
     const int64_t hot_end = std::min(hot_begin + hot, end);
     ForEachPart(bottom - top, kTileRows, [&](int64_t row, int64_t behind) {
       for (int64_t panel = hot_begin; panel < hot_end; ++panel) {
-        RunTile(behind - row, std::min(kPanel, p.n - panel * kPanel), depth, a + row * kPitch,
-                b + (panel - begin) * depth * kPanel, kPanel, p.c + (top + row) * p.ldc + panel * kPanel, p.ldc,
+        RunTile(behind - row, std::min(kPanel, c.cols - panel * kPanel), depth, a + row * kPitch,
+                b + (panel - begin) * depth * kPanel, kPanel, c.data + (top + row) * c.ld + panel * kPanel, c.ld,
                 accumulate, 8 * kPanel);
       }
     });
@@ -68,28 +78,33 @@ float* SpaceForHotB() {
 }
 
 /// One block of rows: each thread packs the panels of B that it multiplies.
-void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel) {
+template <typename A, typename B>
+void RunOneBlock(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t last_panel) {
   float *const a = SpaceForA(), *const b = SpaceForHotB();
-  const std::array<TileFunction, kTileRows>& first_tiles = p.m > kTileRows ? kPackingTiles : kTiles[1];
+  const Output c(p);
+  [[maybe_unused]] const std::array<TileFunction, kTileRows>& first_tiles = p.m > kTileRows ? kPackingTiles : kTiles[1];
   ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
     const int64_t depth = last - first, hot = kHotB / (depth * kPanel);
     const bool accumulate = p.accumulate || first > 0;
     PackA(p, 0, p.m, first, depth, a);
     for (int64_t begin = first_panel; begin < last_panel; begin += hot) {
       const int64_t end = std::min(begin + hot, last_panel);
-      // If rows of B are rows of panels, the first tile of rows packs whole panels while it multiplies.
-      const int64_t whole = p.transpose_b == Transpose::kNo ? std::min(end, p.n / kPanel) : begin;
-      if (whole > begin) {
-        const int64_t rows = p.m / CeilDiv(p.m, kTileRows);
-        for (int64_t panel = begin; panel < whole; ++panel) {
-          first_tiles[rows - 1](depth, a, p.b + first * p.ldb + panel * kPanel, p.ldb, p.c + panel * kPanel, p.ldc,
-                                accumulate, kPanel, b + (panel - begin) * depth * kPanel);
+      int64_t packed = begin;
+      if constexpr (std::is_same_v<B, float>) {
+        // If rows of B are rows of panels, the first tile of rows packs whole panels while it multiplies.
+        packed = p.transpose_b == Transpose::kNo ? std::min(end, p.n / kPanel) : begin;
+        if (packed > begin) {
+          const int64_t rows = p.m / CeilDiv(p.m, kTileRows);
+          for (int64_t panel = begin; panel < packed; ++panel) {
+            first_tiles[rows - 1](depth, a, p.b + first * p.ldb + panel * kPanel, p.ldb, p.c + panel * kPanel, p.ldc,
+                                  accumulate, kPanel, b + (panel - begin) * depth * kPanel);
+          }
+          MultiplyPacked(c, rows, p.m, depth, begin, packed, a + rows * kPitch, b, accumulate);
         }
-        MultiplyPacked(p, rows, p.m, depth, begin, whole, a + rows * kPitch, b, accumulate);
       }
-      if (whole < end) {
-        PackB(p, whole * kPanel, std::min(end * kPanel, p.n) - whole * kPanel, first, depth, b);
-        MultiplyPacked(p, 0, p.m, depth, whole, end, a, b, accumulate);
+      if (packed < end) {
+        PackB(p, packed * kPanel, std::min(end * kPanel, p.n) - packed * kPanel, first, depth, b);
+        MultiplyPacked(c, 0, p.m, depth, packed, end, a, b, accumulate);
       }
     }
   });
@@ -97,7 +112,8 @@ void RunOneBlock(const GemmProblem<float>& p, int64_t first_panel, int64_t last_
 
 /// Several blocks of rows: panels [first_panel, last_panel) of B are packed into `b` once for all of them. They are
 /// packed for all of k at once, so that threads wait for each other only twice.
-void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_panel, float* b) {
+template <typename A, typename B>
+void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t last_panel, float* b) {
   const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
   const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
   ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
@@ -118,14 +134,15 @@ void RunBlocks(const GemmProblem<float>& p, int64_t first_panel, int64_t last_pa
       const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
       ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
         PackA(p, top, bottom - top, first, last - first, a);
-        MultiplyPacked(p, top, bottom, last - first, first_panel + from, first_panel + to, a,
+        MultiplyPacked(Output(p), top, bottom, last - first, first_panel + from, first_panel + to, a,
                        b + (first * panels + from * (last - first)) * kPanel, p.accumulate || first > 0);
       });
     }
   });
 }
 
-void RunPacked(const GemmProblem<float>& p) {
+template <typename A, typename B>
+void RunPacked(const GemmProblem<A, B, float>& p) {
   const int64_t panels = CeilDiv(p.n, kPanel);
   if (p.m <= kBlockRows) {
     ParallelFor(panels, CeilDiv(kLeastWork, p.m * kPanel * p.k),
@@ -137,12 +154,39 @@ void RunPacked(const GemmProblem<float>& p) {
   ForEachPart(panels, most, [&](int64_t begin, int64_t end) { RunBlocks(p, begin, end, packed.data()); });
 }
 
-void Run(const GemmProblem<float>& p) {
+/// Calls run(problem) with A converted to floats. A has few rows.
+template <typename A, typename B, typename Run>
+void WithFloatA(const GemmProblem<A, B, float>& p, Run run) {
+  if constexpr (std::is_same_v<A, float>) {
+    run(p);
+  } else {
+    AlignedBuffer<float> floats(p.m * p.k);
+    const bool turned = p.transpose_a == Transpose::kYes;
+    const int64_t row_step = turned ? 1 : p.lda, step = turned ? p.lda : 1;
+    for (int64_t r = 0; r < p.m; ++r) {
+      for (int64_t l = 0; l < p.k; ++l) floats.data()[r * p.k + l] = static_cast<float>(p.a[r * row_step + l * step]);
+    }
+    run(GemmProblem<float, B, float>{.m = p.m,
+                                     .n = p.n,
+                                     .k = p.k,
+                                     .a = floats.data(),
+                                     .lda = p.k,
+                                     .b = p.b,
+                                     .ldb = p.ldb,
+                                     .transpose_b = p.transpose_b,
+                                     .c = p.c,
+                                     .ldc = p.ldc,
+                                     .accumulate = p.accumulate});
+  }
+}
+
+template <typename A, typename B>
+void Run(const GemmProblem<A, B, float>& p) {
   const bool b_turned = p.transpose_b == Transpose::kYes;
   if (p.m == 1 && !b_turned) {
-    RunRow(p);
+    WithFloatA(p, RunRow<B>);
   } else if (p.m <= kMostDotRows && p.k >= kLeastDotDepth && p.transpose_a == Transpose::kNo && b_turned) {
-    RunDots(p);
+    WithFloatA(p, RunDots<B>);
   } else {
     RunPacked(p);
   }
@@ -155,7 +199,11 @@ HWY_AFTER_NAMESPACE();
 // Runs on every processor: see simd_table.h.
 namespace twofour::kernels::HWY_NAMESPACE {
 
-FloatGemmKernel FloatGemm() { return {IsaOf(HWY_TARGET), Run}; }
+FloatGemmKernel FloatGemm() {
+  return {IsaOf(HWY_TARGET),
+          {Run<float, float>, Run<float, BFloat16>, Run<float, Float16>, Run<BFloat16, float>, Run<BFloat16, BFloat16>,
+           Run<BFloat16, Float16>, Run<Float16, float>, Run<Float16, BFloat16>, Run<Float16, Float16>}};
+}
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 

@@ -1,16 +1,32 @@
 #pragma once
 
 #include <span>
+#include <tuple>
 
+#include "twofour/core/half.h"
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 
 namespace twofour::kernels {
 
-/// twofour's own dense product of floats for one instruction set. No size of the problem may be zero.
+template <typename A, typename B>
+using FloatGemmFunction = void (*)(const GemmProblem<A, B, float>& problem);
+
+/// twofour's own dense product into floats for one instruction set. The bits of a product of operands of 16 bits are
+/// those of the product of the same numbers as floats.
 struct FloatGemmKernel {
   Isa isa;
-  void (*multiply)(const GemmProblem<float>& problem);
+  std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<float, BFloat16>, FloatGemmFunction<float, Float16>,
+             FloatGemmFunction<BFloat16, float>, FloatGemmFunction<BFloat16, BFloat16>,
+             FloatGemmFunction<BFloat16, Float16>, FloatGemmFunction<Float16, float>,
+             FloatGemmFunction<Float16, BFloat16>, FloatGemmFunction<Float16, Float16>>
+      functions;
+
+  /// No size of the problem may be zero.
+  template <typename A, typename B>
+  void Multiply(const GemmProblem<A, B, float>& problem) const {
+    std::get<FloatGemmFunction<A, B>>(functions)(problem);
+  }
 };
 
 /// One product for each instruction set that this build knows, fastest first. This processor may lack some of the sets.

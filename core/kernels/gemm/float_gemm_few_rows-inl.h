@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "twofour/core/kernels/gemm/float_gemm_load-inl.h"
 #include "twofour/core/kernels/gemm/float_gemm_tile-inl.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
@@ -27,8 +28,8 @@ inline constexpr int kDotRows = 3, kDotCols = 4;
 inline constexpr int64_t kDotDepth = 1024;
 
 /// kRows x kCols inner products of rows of A and rows of (transposed) B.
-template <int kRows, int kCols>
-void Dots(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, const float* HWY_RESTRICT b, int64_t ldb,
+template <int kRows, int kCols, typename T>
+void Dots(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, const T* HWY_RESTRICT b, int64_t ldb,
           float* HWY_RESTRICT c, int64_t ldc, bool accumulate) {
   V sum[kRows][kCols];
   TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) {
@@ -39,22 +40,22 @@ void Dots(int64_t depth, const float* HWY_RESTRICT a, int64_t lda, const float* 
     V x[kRows];
     TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) x[r] = hn::LoadU(d, a + r * lda + l);
     TWOFOUR_UNROLL for (int j = 0; j < kCols; ++j) {
-      const V w = hn::LoadU(d, b + j * ldb + l);
+      const V w = LoadF32(d, b + j * ldb + l);
       TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) sum[r][j] = hn::MulAdd(w, x[r], sum[r][j]);
     }
   }
   TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) {
     TWOFOUR_UNROLL for (int j = 0; j < kCols; ++j) {
       float total = hn::GetLane(hn::SumOfLanes(d, sum[r][j]));
-      for (int64_t rest = l; rest < depth; ++rest) total += a[r * lda + rest] * b[j * ldb + rest];
+      for (int64_t rest = l; rest < depth; ++rest) total += a[r * lda + rest] * static_cast<float>(b[j * ldb + rest]);
       float& at = c[r * ldc + j];
       at = accumulate ? at + total : total;
     }
   }
 }
 
-template <int kCols>
-void DotsOfRows(int64_t rows, int64_t depth, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
+template <int kCols, typename T>
+void DotsOfRows(int64_t rows, int64_t depth, const float* a, int64_t lda, const T* b, int64_t ldb, float* c,
                 int64_t ldc, bool accumulate) {
   int64_t r = 0;
   for (; r + kDotRows <= rows; r += kDotRows)
@@ -66,7 +67,8 @@ void DotsOfRows(int64_t rows, int64_t depth, const float* a, int64_t lda, const 
   for (; r < rows; ++r) Dots<1, kCols>(depth, a + r * lda, lda, b, ldb, c + r * ldc, ldc, accumulate);
 }
 
-inline void RunDots(const GemmProblem<float>& p) {
+template <typename B>
+void RunDots(const GemmProblem<float, B, float>& p) {
   const int64_t tiles = CeilDiv(p.n, kDotCols);
   ParallelFor(tiles, CeilDiv(kLeastWork, p.m * kDotCols * p.k), [&](int64_t begin, int64_t end) {
     ForEachPart(p.k, kDotDepth, [&](int64_t first, int64_t last) {
@@ -87,25 +89,26 @@ inline void RunDots(const GemmProblem<float>& p) {
 }
 
 /// c[j] += sum over r of a[r * stride] b[r][j], for j in [first, last).
-template <int kRows>
-void AddRows(const float* a, int64_t stride, const float* HWY_RESTRICT b, int64_t ldb, int64_t first, int64_t last,
+template <int kRows, typename T>
+void AddRows(const float* a, int64_t stride, const T* HWY_RESTRICT b, int64_t ldb, int64_t first, int64_t last,
              float* HWY_RESTRICT c) {
   V w[kRows];
   TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) w[r] = hn::Set(d, a[r * stride]);
   int64_t j = first;
   for (; j + kLanes <= last; j += kLanes) {
     V sum = hn::LoadU(d, c + j);
-    TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) sum = hn::MulAdd(w[r], hn::LoadU(d, b + r * ldb + j), sum);
+    TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) sum = hn::MulAdd(w[r], LoadF32(d, b + r * ldb + j), sum);
     hn::StoreU(sum, d, c + j);
   }
   for (; j < last; ++j) {
-    for (int r = 0; r < kRows; ++r) c[j] += a[r * stride] * b[r * ldb + j];
+    for (int r = 0; r < kRows; ++r) c[j] += a[r * stride] * static_cast<float>(b[r * ldb + j]);
   }
 }
 
 /// One row times a matrix that is not transposed. B is read only once, so it is not packed: a few of its rows are read
 /// side by side.
-inline void RunRow(const GemmProblem<float>& p) {
+template <typename B>
+void RunRow(const GemmProblem<float, B, float>& p) {
   constexpr int64_t kRowsOfB = 8, kUnit = 64;
   const int64_t stride = p.transpose_a == Transpose::kYes ? p.lda : 1;
   ParallelFor(CeilDiv(p.n, kUnit), CeilDiv(kLeastWork, kUnit * p.k), [&](int64_t begin, int64_t end) {

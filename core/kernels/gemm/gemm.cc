@@ -4,7 +4,11 @@
 #include <string>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
+#include "twofour/core/convert_element.h"
+#include "twofour/core/half.h"
+#include "twofour/core/kernels/gemm/convert_rows.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/kernels/gemm/gemm_block.h"
 #include "twofour/core/parallel.h"
@@ -18,25 +22,17 @@ constexpr int64_t kBlockRows = 256;
 constexpr int64_t kBlockCols = 512;
 // Products below this many multiply-adds stay on one thread.
 constexpr int64_t kSerialWork = 64 * 64 * 64;
+// Floats that are held beside a C of 16 bits, where a block of columns does not have more.
+constexpr int64_t kFloatsBesideC = 4 << 20;
 
 template <typename T>
 const T* At(const T* matrix, int64_t ld, Transpose transpose, int64_t row, int64_t col) {
   return transpose == Transpose::kNo ? matrix + row * ld + col : matrix + col * ld + row;
 }
 
-}  // namespace
-
+/// By the library, block by block.
 template <typename T>
-void Gemm(const GemmProblem<T>& p) {
-  if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {  // A and B may be null, so nothing may be added to them.
-    for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, T{0});
-    return;
-  }
-  if constexpr (std::is_same_v<T, float>) {
-    static const FloatGemmKernel* const own = FastFloatGemm();
-    if (own != nullptr) return own->multiply(p);
-  }
+void MultiplyBlocks(const GemmProblem<T>& p) {
   const int64_t row_blocks = CeilDiv(p.m, kBlockRows), col_blocks = CeilDiv(p.n, kBlockCols);
   const int64_t grain = p.m * p.n * p.k <= kSerialWork ? row_blocks * col_blocks : 1;
   ParallelFor(row_blocks * col_blocks, grain, [&](int64_t begin, int64_t end) {
@@ -53,9 +49,99 @@ void Gemm(const GemmProblem<T>& p) {
   });
 }
 
+/// C of 16 bits: sums of some columns at a time, all rows of them, in floats beside it, which are then rounded.
+template <typename A, typename B, typename C>
+void MultiplyAndRound(const GemmProblem<A, B, C>& p) {
+  // Whole blocks of columns, so that the sums are cut as those of one product of floats.
+  const int64_t width = std::max<int64_t>(1, kFloatsBesideC / p.m / kBlockCols) * kBlockCols;
+  AlignedBuffer<float> sums(p.m * std::min(width, p.n));
+  for (int64_t col = 0; col < p.n; col += width) {
+    GemmProblem<A, B, float> part{.m = p.m,
+                                  .n = std::min(width, p.n - col),
+                                  .k = p.k,
+                                  .a = p.a,
+                                  .lda = p.lda,
+                                  .transpose_a = p.transpose_a,
+                                  .b = At(p.b, p.ldb, p.transpose_b, 0, col),
+                                  .ldb = p.ldb,
+                                  .transpose_b = p.transpose_b,
+                                  .c = sums.data(),
+                                  .accumulate = p.accumulate};
+    part.ldc = part.n;
+    if (p.accumulate) ConvertRows(p.m, part.n, p.c + col, p.ldc, part.c, part.ldc);
+    Gemm(part);
+    ConvertRows(p.m, part.n, part.c, part.ldc, p.c + col, p.ldc);
+  }
+}
+
+/// A matrix of floats, or a copy of another one in floats.
 template <typename T>
-void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
-  GemmProblem<T> problem;
+class AsFloats {
+ public:
+  AsFloats(int64_t rows, int64_t cols, const T* data, int64_t ld) : copy_(kIsFloat ? 0 : rows * cols) {
+    if constexpr (kIsFloat) {
+      data_ = data;
+      ld_ = ld;
+    } else {
+      ConvertRows(rows, cols, data, ld, copy_.data(), cols);
+      data_ = copy_.data();
+      ld_ = cols;
+    }
+  }
+  const float* data() const { return data_; }
+  int64_t ld() const { return ld_; }
+
+ private:
+  static constexpr bool kIsFloat = std::is_same_v<T, float>;
+
+  AlignedBuffer<float> copy_;
+  const float* data_ = nullptr;
+  int64_t ld_ = 0;
+};
+
+/// Operands of 16 bits where the library takes floats alone.
+template <typename A, typename B>
+void WidenAndMultiply(const GemmProblem<A, B, float>& p) {
+  const bool a_turned = p.transpose_a == Transpose::kYes, b_turned = p.transpose_b == Transpose::kYes;
+  const AsFloats<A> a(a_turned ? p.k : p.m, a_turned ? p.m : p.k, p.a, p.lda);
+  const AsFloats<B> b(b_turned ? p.n : p.k, b_turned ? p.k : p.n, p.b, p.ldb);
+  MultiplyBlocks(GemmProblem<float>{.m = p.m,
+                                    .n = p.n,
+                                    .k = p.k,
+                                    .a = a.data(),
+                                    .lda = a.ld(),
+                                    .transpose_a = p.transpose_a,
+                                    .b = b.data(),
+                                    .ldb = b.ld(),
+                                    .transpose_b = p.transpose_b,
+                                    .c = p.c,
+                                    .ldc = p.ldc,
+                                    .accumulate = p.accumulate});
+}
+
+}  // namespace
+
+template <typename A, typename B, typename C>
+void Gemm(const GemmProblem<A, B, C>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.k == 0) {  // A and B may be null: no offsets into them.
+    for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, static_cast<C>(0.0f));
+    return;
+  }
+  if constexpr (internal::kIsHalf<C>) {
+    MultiplyAndRound(p);
+  } else if constexpr (std::is_same_v<C, double>) {
+    MultiplyBlocks(p);
+  } else {
+    static const FloatGemmKernel* const own = FastFloatGemm();
+    if (own != nullptr) return own->Multiply(p);
+    WidenAndMultiply(p);
+  }
+}
+
+template <typename A, typename B, typename C>
+void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const A* a, const B* b, C* c) {
+  GemmProblem<A, B, C> problem;
   problem.m = m;
   problem.n = n;
   problem.k = k;
@@ -72,9 +158,20 @@ void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, in
 
 std::string GemmName() { return FastFloatGemm() != nullptr ? "twofour" : GemmLibraryName(); }
 
-template void Gemm(const GemmProblem<float>&);
-template void Gemm(const GemmProblem<double>&);
-template void Gemm(Transpose, Transpose, int64_t, int64_t, int64_t, const float*, const float*, float*);
-template void Gemm(Transpose, Transpose, int64_t, int64_t, int64_t, const double*, const double*, double*);
+#define TWOFOUR_GEMM(A, B, C)                      \
+  template void Gemm(const GemmProblem<A, B, C>&); \
+  template void Gemm(Transpose, Transpose, int64_t, int64_t, int64_t, const A*, const B*, C*);
+#define TWOFOUR_GEMM_TO_ANY(A, B) TWOFOUR_GEMM(A, B, float) TWOFOUR_GEMM(A, B, BFloat16) TWOFOUR_GEMM(A, B, Float16)
+#define TWOFOUR_GEMM_OF_ANY(A) \
+  TWOFOUR_GEMM_TO_ANY(A, float) TWOFOUR_GEMM_TO_ANY(A, BFloat16) TWOFOUR_GEMM_TO_ANY(A, Float16)
+
+TWOFOUR_GEMM(double, double, double)
+TWOFOUR_GEMM_OF_ANY(float)
+TWOFOUR_GEMM_OF_ANY(BFloat16)
+TWOFOUR_GEMM_OF_ANY(Float16)
+
+#undef TWOFOUR_GEMM
+#undef TWOFOUR_GEMM_TO_ANY
+#undef TWOFOUR_GEMM_OF_ANY
 
 }  // namespace twofour::kernels

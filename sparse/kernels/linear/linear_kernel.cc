@@ -44,6 +44,19 @@ std::string RejectionsInWords(const LinearProblem& problem) {
   return text;
 }
 
+/// The same product of f32, which any kernel can compute for whoever converts input and output.
+LinearProblem InF32(LinearProblem problem) {
+  problem.input = problem.output = DType::kF32;
+  return problem;
+}
+
+/// The plan for the same problem in f32.
+LinearPlan WidenedPlan(const LinearProblem& problem) {
+  LinearPlan plan = ChooseLinearKernel(InF32(problem));
+  plan.widened = true;
+  return plan;
+}
+
 }  // namespace
 
 std::string_view NameOf(Direction direction) { return direction == Direction::kForward ? "forward" : "input_grad"; }
@@ -112,7 +125,8 @@ const LinearKernel* FindLinearKernel(PackedLayout layout, Isa isa) {
 LinearPlan ChooseLinearKernel(const LinearProblem& problem) {
   if (const LinearKernel* const forced = ForcedLinearKernel()) {
     const Verdict verdict = Check(*forced, problem);
-    if (verdict.can()) return {forced, true};
+    if (verdict.can()) return {.kernel = forced, .forced = true};
+    if (IsHalf(problem.input)) return WidenedPlan(problem);
     throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced, problem)));
   }
   LinearPlan plan;
@@ -121,12 +135,18 @@ LinearPlan ChooseLinearKernel(const LinearProblem& problem) {
     return verdict.is_best();
   });
   if (plan.kernel != nullptr) return plan;
+  if (IsHalf(problem.input)) return WidenedPlan(problem);
   throw Error(fmt::format("no kernel multiplies with a 2:4 weight [{}, {}]: {}", problem.out_features,
                           problem.in_features, RejectionsInWords(problem)));
 }
 
 std::string ExplainLinearKernel(const LinearProblem& problem) {
-  if (ChooseLinearKernel(problem).forced) return "forced by TWOFOUR_KERNEL";
+  const LinearPlan plan = ChooseLinearKernel(problem);
+  if (plan.widened) {
+    return fmt::format("no kernel takes {}, which is widened to f32: {}", NameOf(problem.input),
+                       ExplainLinearKernel(InF32(problem)));
+  }
+  if (plan.forced) return "forced by TWOFOUR_KERNEL";
   std::string rejections = RejectionsInWords(problem);
   return rejections.empty() ? "the fastest at this size" : rejections;
 }

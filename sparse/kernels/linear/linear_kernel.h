@@ -67,14 +67,16 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
 /// The kernel for a problem.
 struct LinearPlan {
   const LinearKernel* kernel = nullptr;
-  bool forced = false;  ///< TWOFOUR_KERNEL names it.
+  bool forced = false;   ///< TWOFOUR_KERNEL names it.
+  bool widened = false;  ///< No kernel takes the problem's input: it must be converted to f32, and the output back.
 };
 
 /// The first kernel of the table that can take the problem and is not slower there than others, or the one that
 /// TWOFOUR_KERNEL names. Of a family, only the kernel for the best allowed instruction set is ever asked: if that one
 /// is slower than others, so are the rest of its family, whatever their bounds say. The choice depends on the problem
-/// and the processor, and not on the number of threads. Throws Error if the named kernel cannot take the problem, with
-/// its reason, or if no kernel can.
+/// and the processor, and not on the number of threads. If no kernel can take an input of 16
+/// bits, it is the kernel for the same problem in f32, `widened`. Throws Error if the named kernel cannot take the
+/// problem, with its reason, or if no kernel can.
 LinearPlan ChooseLinearKernel(const LinearProblem& problem);
 /// Why ChooseLinearKernel takes the kernel that it takes: "the fastest at this size", or why those before it were not
 /// taken.

@@ -56,7 +56,7 @@ TEST_P(ActivationTest, Errors) {
   const std::string name = GetParam().name;
   EXPECT_THAT([] { GetParam().op(Tensor()); }, ThrowsMessage<Error>(HasSubstr(name + ": x is undefined")));
   EXPECT_THAT([] { GetParam().op(I32({1}, {1})); },
-              ThrowsMessage<Error>(HasSubstr(name + ": x has dtype i32, expected f32 or f64")));
+              ThrowsMessage<Error>(HasSubstr(name + ": x has dtype i32, expected f32, f64, f16 or bf16")));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationTest,

@@ -323,7 +323,7 @@ TEST(CausalAttentionTest, Errors) {
   expect(Tensor(), k, k, "q is undefined");
   expect(q, Tensor(), k, "k is undefined");
   expect(q, k, Tensor(), "v is undefined");
-  expect(test::I32({1}, {1, 1, 1, 1}), k, k, "q has dtype i32, expected f32 or f64");
+  expect(test::I32({1}, {1, 1, 1, 1}), k, k, "q has dtype i32, expected f32, f64, f16 or bf16");
   expect(q, k.To(DType::kF64), k, "k has dtype f64, expected f32");
   expect(q, k, k.To(DType::kF64), "v has dtype f64, expected f32");
   expect(q.View({2, 3, 32}), k, k, "q has shape [2, 3, 32], expected [batch, Tq, heads, head_size]");

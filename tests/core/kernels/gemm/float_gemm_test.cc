@@ -31,7 +31,7 @@ void ExpectRight(const std::vector<Size>& sizes) {
   ForAllKernels([&](const FloatGemmKernel& kernel) {
     for (const Size& size : sizes) {
       ForAllForms<float>(size, [&](Product<float>& product) {
-        product.Compute(kernel.multiply);
+        product.Compute([&](const GemmProblem<float>& problem) { kernel.Multiply(problem); });
         product.ExpectRight(std::numeric_limits<float>::epsilon());
       });
     }
@@ -84,12 +84,13 @@ TEST(FloatGemmTest, SeveralBlocks) {
 
 TEST(FloatGemmTest, SameBitsForAnyNumberOfThreads) {
   ForAllKernels([](const FloatGemmKernel& kernel) {
+    const auto multiply = [&](const GemmProblem<float>& problem) { kernel.Multiply(problem); };
     for (const Size& size : std::vector<Size>{{1, 1001, 330}, {20, 301, 300}, {300, 131, 37}, {513, 40, 290}}) {
       ForAllForms<float>(size, [&](Product<float>& product) {
         std::vector<float> expected;
         for (const int threads : {1, 2, 3}) {
           const ScopedNumThreads scoped(threads);
-          const std::vector<float>& c = product.Compute(kernel.multiply);
+          const std::vector<float>& c = product.Compute(multiply);
           if (threads == 1) expected = c;
           ASSERT_EQ(std::memcmp(c.data(), expected.data(), c.size() * sizeof(float)), 0) << threads << " threads";
         }

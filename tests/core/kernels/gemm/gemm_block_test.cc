@@ -14,7 +14,7 @@ namespace {
 TEST(GemmBlockTest, FloatsMatchThreeLoops) {
   for (const test::ProductSize& size : {test::ProductSize{1, 1, 1}, {1, 7, 3}, {13, 17, 19}, {31, 64, 33}}) {
     test::ForAllForms<float>(size, [](test::Product<float>& product) {
-      product.Compute(GemmBlock);
+      product.Compute([](const GemmProblem<float>& problem) { GemmBlock(problem); });
       product.ExpectRight(std::numeric_limits<float>::epsilon());
     });
   }

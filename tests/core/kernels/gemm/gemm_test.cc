@@ -20,6 +20,11 @@ using test::ScopedNumThreads;
 using Size = test::ProductSize;
 
 template <typename T>
+void Multiply(const GemmProblem<T>& problem) {
+  Gemm(problem);
+}
+
+template <typename T>
 class GemmTest : public ::testing::Test {
  protected:
   static constexpr double kRounding = std::numeric_limits<T>::epsilon();
@@ -40,7 +45,7 @@ TYPED_TEST(GemmTest, MatchesThreeLoops) {
                                             {100, 1, 100},
                                             {16, 16, 128}}) {
     ForAllForms<TypeParam>(size, [&](Product<TypeParam>& product) {
-      product.Compute(Gemm<TypeParam>);
+      product.Compute(Multiply<TypeParam>);
       product.ExpectRight(this->kRounding);
     });
   }
@@ -50,7 +55,7 @@ TYPED_TEST(GemmTest, MatchesThreeLoopsAcrossBlocks) {
   // One more and one fewer than a block of C holds, and several blocks in either direction.
   for (const Size& size : std::vector<Size>{{257, 513, 3}, {255, 511, 5}, {256, 512, 2}, {530, 3, 7}, {3, 1030, 7}}) {
     ForAllForms<TypeParam>(size, [&](Product<TypeParam>& product) {
-      product.Compute(Gemm<TypeParam>);
+      product.Compute(Multiply<TypeParam>);
       product.ExpectRight(this->kRounding);
     });
   }
@@ -59,7 +64,7 @@ TYPED_TEST(GemmTest, MatchesThreeLoopsAcrossBlocks) {
 TYPED_TEST(GemmTest, EmptySizes) {
   for (const Size& size : std::vector<Size>{{0, 0, 0}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}, {300, 600, 0}}) {
     ForAllForms<TypeParam>(size, [&](Product<TypeParam>& product) {
-      product.Compute(Gemm<TypeParam>);
+      product.Compute(Multiply<TypeParam>);
       product.ExpectRight(0.0);
     });
   }
@@ -71,7 +76,7 @@ TYPED_TEST(GemmTest, EmptyOperandsMayBeNull) {
   for (const Transpose ta : kTransposes) {
     for (const Transpose tb : kTransposes) {
       std::fill(c.begin(), c.end(), TypeParam{1});
-      Gemm<TypeParam>(ta, tb, 300, 600, 0, nullptr, nullptr, c.data());
+      Gemm<TypeParam, TypeParam, TypeParam>(ta, tb, 300, 600, 0, nullptr, nullptr, c.data());
       EXPECT_THAT(c, ::testing::Each(TypeParam{0}));
     }
   }
@@ -97,7 +102,7 @@ TYPED_TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
       std::vector<TypeParam> expected;
       for (const int threads : {1, 2, 3}) {
         const ScopedNumThreads scoped(threads);
-        const std::vector<TypeParam>& c = product.Compute(Gemm<TypeParam>);
+        const std::vector<TypeParam>& c = product.Compute(Multiply<TypeParam>);
         if (threads == 1) expected = c;
         ASSERT_EQ(std::memcmp(c.data(), expected.data(), c.size() * sizeof(TypeParam)), 0) << threads << " threads";
       }

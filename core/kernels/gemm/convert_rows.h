@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/core/convert_element.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::kernels {
+
+/// Converts the elements of a row-major matrix [rows, cols], threaded. The strides count elements from one row to the
+/// next.
+template <typename From, typename To>
+void ConvertRows(int64_t rows, int64_t cols, const From* from, int64_t from_stride, To* to, int64_t to_stride) {
+  ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t col = 0; col < cols; ++col) {
+        to[row * to_stride + col] = ConvertElement<To>(from[row * from_stride + col]);
+      }
+    }
+  });
+}
+
+}  // namespace twofour::kernels

@@ -1,0 +1,281 @@
+// Products whose matrices have different element types.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "twofour/core/half.h"
+#include "twofour/core/kernels/gemm/float_gemm.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+
+#include "tests/support/narrow_float.h"
+#include "tests/support/products.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::kernels {
+namespace {
+
+using internal::kIsHalf;
+using test::ForAllForms;
+using test::kTransposes;
+using test::Product;
+using test::ScopedNumThreads;
+using Size = test::ProductSize;
+
+template <typename T>
+constexpr const char* kName = std::is_same_v<T, float>      ? "float"
+                              : std::is_same_v<T, BFloat16> ? "bf16"
+                                                            : "f16";
+
+/// The error of rounding a sum to a C of this type.
+template <typename C>
+constexpr double kLastRounding = std::is_same_v<C, float>      ? 0
+                                 : std::is_same_v<C, BFloat16> ? 0x1p-8
+                                                               : 0x1p-11;
+
+template <typename F>
+void ForAllTypes(F f) {
+  f(float{});
+  f(BFloat16{});
+  f(Float16{});
+}
+
+/// Calls test.operator()<A, B>() for all types of operands.
+template <typename F>
+void ForAllOperands(F test) {
+  ForAllTypes([&](auto a) {
+    ForAllTypes([&](auto b) {
+      SCOPED_TRACE(::testing::Message() << kName<decltype(a)> << " times " << kName<decltype(b)>);
+      test.template operator()<decltype(a), decltype(b)>();
+    });
+  });
+}
+
+template <typename F>
+void ForAllKernels(F test) {
+  for (const FloatGemmKernel& kernel : FloatGemmKernels()) {
+    if (!IsAllowed(kernel.isa)) continue;
+    SCOPED_TRACE(NameOf(kernel.isa));
+    test(kernel);
+  }
+}
+
+template <typename T>
+void ExpectSameBits(const std::vector<T>& actual, const std::vector<T>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  ASSERT_EQ(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(T)), 0);
+}
+
+/// Sizes that take every way through the kernels: one row, few rows, one block of rows, several; ragged everywhere.
+const std::vector<Size>& RaggedSizes() {
+  static const std::vector<Size> sizes = {{1, 1, 1},   {1, 70, 9},   {1, 45, 65},   {5, 9, 77},   {24, 35, 130},
+                                          {24, 33, 5}, {25, 37, 70}, {31, 70, 257}, {257, 33, 9}, {40, 37, 270}};
+  return sizes;
+}
+
+TEST(MixedFloatGemmTest, MatchesThreeLoops) {
+  ForAllKernels([](const FloatGemmKernel& kernel) {
+    ForAllOperands([&]<typename A, typename B>() {
+      for (const Size& size : RaggedSizes()) {
+        ForAllForms<A, B, float>(size, [&](Product<A, B, float>& product) {
+          product.Compute([&](const auto& problem) { kernel.Multiply(problem); });
+          product.ExpectRight(std::numeric_limits<float>::epsilon());
+        });
+      }
+    });
+  });
+}
+
+TEST(MixedFloatGemmTest, HasTheBitsOfAProductOfFloats) {
+  const auto test = [](const FloatGemmKernel& kernel) {
+    const auto multiply = [&](const auto& problem) { kernel.Multiply(problem); };
+    ForAllOperands([&]<typename A, typename B>() {
+      for (const Size& size : RaggedSizes()) {
+        ForAllForms<A, B, float>(size, [&](Product<A, B, float>& product) {
+          const std::vector<float> expected = product.template ComputeAs<float>(multiply);
+          for (const int threads : {1, 3}) {
+            const ScopedNumThreads scoped(threads);
+            ExpectSameBits(product.Compute(multiply), expected);
+          }
+        });
+      }
+    });
+  };
+  ForAllKernels(test);
+}
+
+/// All patterns of a 16-bit type, or only those of finite numbers and zeros for the others.
+template <typename T>
+std::vector<T> Patterns(bool finite_only) {
+  std::vector<T> patterns;
+  for (uint32_t bits = 0; bits <= 0xffff; ++bits) {
+    const T value = T::FromBits(static_cast<uint16_t>(bits));
+    patterns.push_back(finite_only && !std::isfinite(static_cast<float>(value)) ? T(0.0f) : value);
+  }
+  return patterns;
+}
+
+template <typename T>
+void ExpectEqualsOfPatterns(const std::vector<float>& actual, const std::vector<T>& patterns) {
+  ASSERT_EQ(actual.size(), patterns.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double expected = test::FormatOf<T>().Magnitude(patterns[i].bits() & 0x7fffU);
+    const double signed_expected = patterns[i].bits() >= 0x8000 ? -expected : expected;
+    const bool infinite = (patterns[i].bits() & 0x7fffU) == test::FormatOf<T>().infinity();
+    if (std::isnan(expected)) {
+      ASSERT_TRUE(std::isnan(actual[i])) << i;
+    } else if (infinite) {
+      ASSERT_EQ(actual[i], std::copysign(std::numeric_limits<float>::infinity(), signed_expected)) << i;
+    } else {
+      ASSERT_EQ(static_cast<double>(actual[i]), signed_expected) << i;
+    }
+  }
+}
+
+TEST(MixedFloatGemmTest, EveryPatternIsWidenedRight) {
+  ForAllKernels([](const FloatGemmKernel& kernel) {
+    const auto test = [&](auto zero) {
+      using T = decltype(zero);
+      SCOPED_TRACE(kName<T>);
+      const std::vector<float> ones(70, 1.0f);
+      // Whole rows of B: one row of A loads them in place, several pack them.
+      const std::vector<T> all = Patterns<T>(false);
+      for (const int64_t rows : {1, 30}) {
+        std::vector<float> c(static_cast<size_t>(rows) << 16);
+        kernel.Multiply(GemmProblem<float, T, float>{.m = rows,
+                                                     .n = 1 << 16,
+                                                     .k = 1,
+                                                     .a = ones.data(),
+                                                     .lda = 1,
+                                                     .b = all.data(),
+                                                     .ldb = 1 << 16,
+                                                     .c = c.data(),
+                                                     .ldc = 1 << 16});
+        c.erase(c.begin(), c.end() - (1 << 16));
+        ExpectEqualsOfPatterns(c, all);
+      }
+      // As a square matrix on either side of the identity, where an infinity would spoil its row.
+      const std::vector<T> finite = Patterns<T>(true);
+      std::vector<float> identity(1 << 16), expected(1 << 16), c(1 << 16);
+      for (size_t i = 0; i < 256; ++i) identity[i * 257] = 1;
+      std::vector<T> turned(1 << 16);
+      for (size_t i = 0; i < turned.size(); ++i) turned[i] = finite[i % 256 * 256 + i / 256];
+      for (const Transpose transpose : kTransposes) {
+        const T* const matrix = (transpose == Transpose::kNo ? finite : turned).data();
+        kernel.Multiply(GemmProblem<T, float, float>{.m = 256,
+                                                     .n = 256,
+                                                     .k = 256,
+                                                     .a = matrix,
+                                                     .lda = 256,
+                                                     .transpose_a = transpose,
+                                                     .b = identity.data(),
+                                                     .ldb = 256,
+                                                     .c = c.data(),
+                                                     .ldc = 256});
+        ExpectEqualsOfPatterns(c, finite);
+        kernel.Multiply(GemmProblem<float, T, float>{.m = 256,
+                                                     .n = 256,
+                                                     .k = 256,
+                                                     .a = identity.data(),
+                                                     .lda = 256,
+                                                     .b = matrix,
+                                                     .ldb = 256,
+                                                     .transpose_b = transpose,
+                                                     .c = c.data(),
+                                                     .ldc = 256});
+        ExpectEqualsOfPatterns(c, finite);
+      }
+    };
+    test(BFloat16{});
+    test(Float16{});
+  });
+}
+
+/// Calls test.operator()<A, B, C>() for all types of matrices.
+template <typename F>
+void ForAllMatrices(F test) {
+  ForAllOperands([&]<typename A, typename B>() {
+    ForAllTypes([&](auto c) {
+      SCOPED_TRACE(::testing::Message() << "to " << kName<decltype(c)>);
+      test.template operator()<A, B, decltype(c)>();
+    });
+  });
+}
+
+constexpr auto kGemm = [](const auto& problem) { Gemm(problem); };
+
+TEST(MixedGemmTest, MatchesThreeLoops) {
+  ForAllMatrices([]<typename A, typename B, typename C>() {
+    for (const Size& size : RaggedSizes()) {
+      ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
+        product.Compute(kGemm);
+        product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<C>);
+      });
+    }
+  });
+}
+
+/// What a C of 16 bits must hold for a sum.
+template <typename C>
+double Rounded(float sum) {
+  if constexpr (kIsHalf<C>) {
+    return test::FormatOf<C>().Nearest(static_cast<double>(sum));
+  } else {
+    return static_cast<double>(sum);
+  }
+}
+
+TEST(MixedGemmTest, IsTheProductOfFloatsRoundedOnce) {
+  ForAllMatrices([]<typename A, typename B, typename C>() {
+    for (const Size& size : RaggedSizes()) {
+      ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
+        const std::vector<float> sums = product.template ComputeAs<float>(kGemm);
+        for (const int threads : {1, 2, 3}) {
+          const ScopedNumThreads scoped(threads);
+          const std::vector<C>& c = product.Compute(kGemm);
+          for (int64_t i = 0; i < size.m; ++i) {
+            for (int64_t j = 0; j < size.n; ++j) {
+              const int64_t at = i * product.problem().ldc + j;
+              ASSERT_EQ(ConvertElement<double>(c[at]), Rounded<C>(sums[at])) << i << ", " << j;
+            }
+          }
+        }
+      });
+    }
+  });
+}
+
+TEST(MixedGemmTest, ManyColumnsAreRoundedPartByPart) {
+  // More than the floats that are held beside C at a time.
+  Product<BFloat16, BFloat16, BFloat16> product({8300, 1100, 2}, Transpose::kNo, Transpose::kYes, 3, true);
+  const std::vector<float> sums = product.ComputeAs<float>(kGemm);
+  const std::vector<BFloat16>& c = product.Compute(kGemm);
+  product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<BFloat16>);
+  for (int64_t i = 0; i < 8300; ++i) {
+    for (int64_t j = 0; j < 1100; ++j) {
+      const int64_t at = i * product.problem().ldc + j;
+      ASSERT_EQ(ConvertElement<double>(c[at]), Rounded<BFloat16>(sums[at])) << i << ", " << j;
+    }
+  }
+}
+
+TEST(MixedGemmTest, EmptySizes) {
+  ForAllMatrices([]<typename A, typename B, typename C>() {
+    for (const Size& size : std::vector<Size>{{0, 0, 0}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}}) {
+      ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
+        product.Compute(kGemm);
+        product.ExpectRight(0);
+      });
+    }
+    std::vector<C> c(6, ConvertElement<C>(1.0f));
+    Gemm<A, B, C>(Transpose::kNo, Transpose::kYes, 2, 3, 0, nullptr, nullptr, c.data());
+    for (const C& element : c) EXPECT_EQ(ConvertElement<float>(element), 0.0f);
+  });
+}
+
+}  // namespace
+}  // namespace twofour::kernels
