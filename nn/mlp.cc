@@ -9,7 +9,7 @@
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
-#include "twofour/sparse/mlp.h"
+#include "twofour/sparse/fused_mlp.h"
 
 namespace twofour::nn {
 
@@ -59,7 +59,7 @@ Tensor Mlp::Forward(const Tensor& x) {
   return (*c_proj_)->Forward(h);
 }
 
-const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
+const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
   const auto no = [why_not](std::string reason) {
     if (why_not != nullptr) *why_not = std::move(reason);
     return nullptr;
@@ -73,25 +73,25 @@ const sparse::MlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
     return layer.options().apply && layer.options().plan.PatternAt(0).kind == sparse::MaskFormat::Kind::kTransposable;
   };
   if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
-  return sparse::ChooseMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
+  return sparse::ChooseFusedMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
 }
 
 Tensor Mlp::ForwardFused(const Tensor& x) {
-  const sparse::MlpKernel* const kernel = x.rank() == 0 ? nullptr : FusedKernel(x.rows());
+  const sparse::FusedMlpKernel* const kernel = x.rank() == 0 ? nullptr : FusedKernel(x.rows());
   if (kernel == nullptr) return {};
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
-  const sparse::SemiSparseLayer fc_layer = fc.Layer(), proj_layer = proj.Layer();
-  const auto two_of_four = [](const sparse::SemiSparseLayer& layer) {
+  const sparse::MaskedLinearOperand fc_layer = fc.Layer(), proj_layer = proj.Layer();
+  const auto two_of_four = [](const sparse::MaskedLinearOperand& layer) {
     return layer.packed != nullptr && sparse::IsTwoOfFour(layer.packed->format());
   };
   if (!two_of_four(fc_layer) || !two_of_four(proj_layer)) return {};
-  if (!IsForwardObserved()) return sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer);
+  if (!IsForwardObserved()) return sparse::FusedMlp(*kernel, x, fc_layer, proj_layer);
   ObserveLinear(fc, x);
   const auto on_hidden = [&](const sparse::PanelMatrix& hidden) {
     ObserveLinear(proj, HiddenInput(hidden, x.shape()));
   };
-  return sparse::SemiSparseMlp(*kernel, x, fc_layer, proj_layer, nullptr, on_hidden);
+  return sparse::FusedMlp(*kernel, x, fc_layer, proj_layer, nullptr, on_hidden);
 }
 
 }  // namespace twofour::nn

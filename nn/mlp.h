@@ -6,7 +6,7 @@
 #include "twofour/nn/activation.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/module.h"
-#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 
 namespace twofour::nn {
 
@@ -31,7 +31,7 @@ class Mlp : public Module {
 
   /// The kernel that computes `batch` rows as one op. Null where they are computed linear by linear; `why_not` (if not
   /// null) then says why.
-  const sparse::MlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
+  const sparse::FusedMlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
   /// The second linear. Its input is the hidden activations.
   const Module& c_proj() const { return **c_proj_; }

@@ -100,12 +100,12 @@ void SemiSparseLinear::RefreshIfDue() {
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   const std::shared_ptr<const sparse::SemiSparseWeight> packed = Layer().packed;
-  Tensor y = packed == nullptr ? ops::Linear(x, weight_, bias_) : sparse::SemiSparseLinear(x, weight_, bias_, packed);
+  Tensor y = packed == nullptr ? ops::Linear(x, weight_, bias_) : sparse::MaskedLinear(x, weight_, bias_, packed);
   ObserveLinear(*this, x);
   return y;
 }
 
-sparse::SemiSparseLayer SemiSparseLinear::Layer() {
+sparse::MaskedLinearOperand SemiSparseLinear::Layer() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
   return {weight_, bias_, packed_};

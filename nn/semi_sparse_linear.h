@@ -10,11 +10,11 @@
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
+#include "twofour/sparse/fused_mlp.h"
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mask_tracker.h"
-#include "twofour/sparse/mlp.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::nn {
@@ -58,7 +58,7 @@ struct SemiSparseOptions {
   bool apply = true;
   /// Of the plan's random choices. Every layer needs another stream: the swap gives them.
   RandomKey key = {};
-  /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::SemiSparseMlp) where its kernels
+  /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::FusedMlp) where its kernels
   /// take the shapes. Both must allow it.
   bool fused_mlp = true;
 };
@@ -69,7 +69,7 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 
 /// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
-/// (straight-through estimator; see sparse::SemiSparseLinear). The gradient of the input goes through the kept entries.
+/// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
 ///
 /// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
 /// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once where a stage or a dense
@@ -102,7 +102,7 @@ class SemiSparseLinear : public Module {
 
   /// What an op on this linear needs: its parameters, and the packed weight under the mask in force, after a refresh
   /// where one is due. There is no packed weight while the linear is dense.
-  sparse::SemiSparseLayer Layer();
+  sparse::MaskedLinearOperand Layer();
   /// The mask in force, after a refresh where one is due.
   const sparse::Mask& mask();
   /// The mask of the last refresh, even if the weight was written to since; empty before the first.

@@ -26,19 +26,19 @@ Tensor WeightGrad(const Tensor& dy, const Tensor& x) {
 
 }  // namespace
 
-Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        std::shared_ptr<const SemiSparseWeight> packed) {
-  if (packed == nullptr) throw Error("SemiSparseLinear: packed is null, expected a 2:4 weight");
+Tensor MaskedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    std::shared_ptr<const SemiSparseWeight> packed) {
+  if (packed == nullptr) throw Error("MaskedLinear: packed is null, expected a 2:4 weight");
   const int64_t out = packed->out_features(), in = packed->in_features();
-  ops::RequireDType("SemiSparseLinear", "weight", weight, DType::kF32);
+  ops::RequireDType("MaskedLinear", "weight", weight, DType::kF32);
   if (!x.defined() || !GoesWith(x.dtype(), weight.dtype()) || x.rank() == 0 || x.cols() != in) {
-    throw Error(fmt::format("SemiSparseLinear: x {} and weight {}, expected x f32, f16 or bf16 [..., {}]", Describe(x),
+    throw Error(fmt::format("MaskedLinear: x {} and weight {}, expected x f32, f16 or bf16 [..., {}]", Describe(x),
                             Describe(weight), in));
   }
-  ops::RequireLike("SemiSparseLinear", "weight", weight, weight, {out, in});
-  if (bias.defined()) ops::RequireLike("SemiSparseLinear", "bias", bias, weight, {out});
+  ops::RequireLike("MaskedLinear", "weight", weight, weight, {out, in});
+  if (bias.defined()) ops::RequireLike("MaskedLinear", "bias", bias, weight, {out});
   Tensor y = packed->Forward(x, {.bias = ops::DataOrNull<float>(bias)});
-  autograd::Record("SemiSparseLinear", {x, weight, bias}, y,
+  autograd::Record("MaskedLinear", {x, weight, bias}, y,
                    [packed, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
                     need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
                      std::vector<Tensor> grads(3);

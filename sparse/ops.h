@@ -15,8 +15,8 @@ namespace twofour::sparse {
 ///
 /// The gradient of x goes through the masked weight; the gradient of `weight` is that of a dense linear, unmasked:
 /// the straight-through estimator (Bengio et al., 2013), so that pruned weights keep learning and may come back.
-Tensor SemiSparseLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        std::shared_ptr<const SemiSparseWeight> packed);
+Tensor MaskedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    std::shared_ptr<const SemiSparseWeight> packed);
 
 /// x [..., features] with each 4x4 tile of [rows, features] pruned to its mask, found by `method` (kExact or kGreedy).
 /// Rows beyond a multiple of 4 are tiled with rows of zeros. The gradient passes straight through. features must be a

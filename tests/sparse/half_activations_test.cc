@@ -11,9 +11,9 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/sparse/fused_mlp.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/linear_planner.h"
-#include "twofour/sparse/mlp.h"
 #include "twofour/sparse/ops.h"
 
 #include "tests/support/scoped_env.h"
@@ -34,8 +34,8 @@ using ::testing::ThrowsMessage;
 
 using Tensors = std::vector<Tensor>;
 
-SemiSparseLayer MakeLayer(int64_t out, int64_t in, uint64_t seed) {
-  SemiSparseLayer layer;
+MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed) {
+  MaskedLinearOperand layer;
   layer.weight = RandomF32({out, in}, {.seed = seed}).set_requires_grad();
   layer.bias = RandomF32({out}, {.seed = seed + 1}).set_requires_grad();
   layer.packed = std::make_shared<const SemiSparseWeight>(layer.weight, FindMask(layer.weight, MaskMethod::kExact));
@@ -47,21 +47,21 @@ TEST(HalfActivationsTest, SemiSparseLinearRoundsWhatF32Gives) {
     if (!WhyNotHere(kernel.isa).empty()) continue;
     SCOPED_TRACE(kernel.name);
     const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);
-    const SemiSparseLayer layer = MakeLayer(32, 68, 1);
+    const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
     for (const Shape& x : {Shape{68}, Shape{3, 68}, Shape{2, 33, 68}, Shape{0, 68}}) {
       ExpectRoundsWhatF32Gives(
-          [&](const Tensors& in) { return SemiSparseLinear(in[0], layer.weight, layer.bias, layer.packed); }, {x},
+          [&](const Tensors& in) { return MaskedLinear(in[0], layer.weight, layer.bias, layer.packed); }, {x},
           {layer.weight, layer.bias});
       ExpectRoundsWhatF32Gives(
-          [&](const Tensors& in) { return SemiSparseLinear(in[0], layer.weight, Tensor(), layer.packed); }, {x},
+          [&](const Tensors& in) { return MaskedLinear(in[0], layer.weight, Tensor(), layer.packed); }, {x},
           {layer.weight});
     }
   }
 }
 
 TEST(HalfActivationsTest, SemiSparseLinearIsNearF64) {
-  const SemiSparseLayer layer = MakeLayer(32, 68, 1);
-  const auto narrow = [&](const Tensors& in) { return SemiSparseLinear(in[0], in[1], in[2], layer.packed); };
+  const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
+  const auto narrow = [&](const Tensors& in) { return MaskedLinear(in[0], in[1], in[2], layer.packed); };
   // The straight-through gradient of a weight is that of the masked one.
   Tensor masked = ApplyMask(layer.weight, layer.packed->mask()).To(DType::kF64);
   const auto dense = [](const Tensors& in) { return Linear(in[0], in[1], in[2]); };
@@ -76,12 +76,12 @@ TEST(HalfActivationsTest, SemiSparseLinearIsNearF64) {
 }
 
 TEST(HalfActivationsTest, SemiSparseMlpRoundsWhatF32Gives) {
-  for (const MlpKernel& kernel : MlpKernels()) {
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     if (!WhyNotHere(kernel.linear->isa).empty()) continue;
     SCOPED_TRACE(kernel.name);
-    const SemiSparseLayer fc = MakeLayer(36, 20, 1), proj = MakeLayer(12, 36, 3);
+    const MaskedLinearOperand fc = MakeLayer(36, 20, 1), proj = MakeLayer(12, 36, 3);
     for (const Shape& x : {Shape{20}, Shape{65, 20}, Shape{0, 20}}) {
-      ExpectRoundsWhatF32Gives([&](const Tensors& in) { return SemiSparseMlp(kernel, in[0], fc, proj); }, {x},
+      ExpectRoundsWhatF32Gives([&](const Tensors& in) { return FusedMlp(kernel, in[0], fc, proj); }, {x},
                                {fc.weight, fc.bias, proj.weight, proj.bias});
     }
   }

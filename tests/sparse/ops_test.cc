@@ -42,7 +42,7 @@ struct Layer {
     for (Tensor* leaf : {&x, &weight, &bias}) leaf->set_requires_grad();
     packed = std::make_shared<const SemiSparseWeight>(weight, FindMask(weight, algorithm));
   }
-  Tensor Forward() const { return SemiSparseLinear(x, weight, bias, packed); }
+  Tensor Forward() const { return MaskedLinear(x, weight, bias, packed); }
 
   Tensor weight, bias, x, dy;
   std::shared_ptr<const SemiSparseWeight> packed;
@@ -54,7 +54,7 @@ TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
       const Layer layer(lead, 12, 16, algorithm);
       const Tensor masked = ApplyMask(layer.weight, layer.packed->mask());
       ExpectClose(layer.Forward(), Linear(layer.x.Detach(), masked, layer.bias.Detach()));
-      ExpectClose(SemiSparseLinear(layer.x, layer.weight, Tensor(), layer.packed), Linear(layer.x.Detach(), masked));
+      ExpectClose(MaskedLinear(layer.x, layer.weight, Tensor(), layer.packed), Linear(layer.x.Detach(), masked));
     }
   }
 }
@@ -143,7 +143,7 @@ TEST(SemiSparseLinearOpTest, ThreadsDoNotMatter) {
 TEST(SemiSparseLinearOpTest, RefusesWrongTensorsInWords) {
   const Layer layer({3}, 8, 12);
   const auto forward = [&](const Tensor& x, const Tensor& weight, const Tensor& bias) {
-    return [=, &layer] { SemiSparseLinear(x, weight, bias, layer.packed); };
+    return [=, &layer] { MaskedLinear(x, weight, bias, layer.packed); };
   };
   EXPECT_THAT(forward(RandomF32({3, 8}, {}), layer.weight, layer.bias),
               ThrowsMessage<Error>(AllOf(HasSubstr("f32 [3, 8]"), HasSubstr("[..., 12]"))));
@@ -212,7 +212,7 @@ TEST(PruneTilesTest, RefusesWhatCannotBeTiled) {
 TEST(SemiSparseLinearOpTest, WithoutAPackedWeightIsAnError) {
   EXPECT_THAT(
       [] {
-        SemiSparseLinear(Tensor::Zeros({1, 4}), Tensor::Zeros({4, 4}), Tensor(), nullptr);
+        MaskedLinear(Tensor::Zeros({1, 4}), Tensor::Zeros({4, 4}), Tensor(), nullptr);
       },
       ThrowsMessage<Error>(HasSubstr("packed is null")));
 }

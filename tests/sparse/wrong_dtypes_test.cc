@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/fused_mlp.h"
 #include "twofour/sparse/mask_of_tiles.h"
 #include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mask_statistics.h"
 #include "twofour/sparse/mask_tracker.h"
-#include "twofour/sparse/mlp.h"
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/pattern.h"
 #include "twofour/sparse/row_mask.h"
@@ -31,11 +31,11 @@ std::shared_ptr<const SemiSparseWeight> Packed() {
 }
 
 /// An MLP of 8, 4 and 8 features with this c_fc.
-void Mlp(const Tensor& x, const SemiSparseLayer& fc) {
+void Mlp(const Tensor& x, const MaskedLinearOperand& fc) {
   const Tensor weight = Tensor::Full({8, 4}, 1);
-  const SemiSparseLayer proj = {weight, Tensor(),
-                                std::make_shared<const SemiSparseWeight>(weight, FindMask(weight, MaskMethod::kExact))};
-  SemiSparseMlp(MlpKernels().back(), x, fc, proj);
+  const MaskedLinearOperand proj = {
+      weight, Tensor(), std::make_shared<const SemiSparseWeight>(weight, FindMask(weight, MaskMethod::kExact))};
+  FusedMlp(FusedMlpKernels().back(), x, fc, proj);
 }
 
 const Argument kArguments[] = {
@@ -106,38 +106,25 @@ const Argument kArguments[] = {
     {"2:4 weight", "weight", {4, 8}, kOnlyF32, [](const Tensor& t) { SemiSparseWeight(t, FourByEight()); }},
     {"SemiSparseWeight::Forward", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { Packed()->Forward(t); }},
     {"SemiSparseWeight::InputGrad", "dy", {3, 4}, kF32AndHalf, [](const Tensor& t) { Packed()->InputGrad(t); }},
-    {"SemiSparseLinear",
-     "x",
-     {3, 8},
-     kF32AndHalf,
-     [](const Tensor& t) { SemiSparseLinear(t, Ones(), Tensor(), Packed()); }},
-    {"SemiSparseLinear",
-     "weight",
-     {4, 8},
-     kOnlyF32,
-     [](const Tensor& t) { SemiSparseLinear(Ones(), t, Tensor(), Packed()); }},
-    {"SemiSparseLinear",
-     "bias",
-     {4},
-     kOnlyF32,
-     [](const Tensor& t) { SemiSparseLinear(Ones(), Ones(), t, Packed()); },
-     true},
+    {"MaskedLinear", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { MaskedLinear(t, Ones(), Tensor(), Packed()); }},
+    {"MaskedLinear", "weight", {4, 8}, kOnlyF32, [](const Tensor& t) { MaskedLinear(Ones(), t, Tensor(), Packed()); }},
+    {"MaskedLinear", "bias", {4}, kOnlyF32, [](const Tensor& t) { MaskedLinear(Ones(), Ones(), t, Packed()); }, true},
     {"PruneTiles", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { PruneTiles(t, MaskMethod::kExact); }},
-    {"SemiSparseMlp",
+    {"FusedMlp",
      "x",
      {3, 8},
      kF32AndHalf,
      [](const Tensor& t) {
        Mlp(t, {Ones(), Tensor(), Packed()});
      }},
-    {"SemiSparseMlp",
+    {"FusedMlp",
      "c_fc",
      {4, 8},
      kOnlyF32,
      [](const Tensor& t) {
        Mlp(Ones(), {t, Tensor(), Packed()});
      }},
-    {"SemiSparseMlp",
+    {"FusedMlp",
      "c_fc bias",
      {4},
      kOnlyF32,

@@ -12,8 +12,8 @@ namespace twofour::sparse {
 std::string WhyNotHere(Isa isa);
 
 /// TWOFOUR_KERNEL is a comma-separated list of names from three tables: LinearKernels(), MaskSearchKernels() and
-/// MlpKernels(). A name forces the choice from its own table only. A name that is in no table is an Error, which lists
-/// the names that are.
+/// FusedMlpKernels(). A name forces the choice from its own table only. A name that is in no table is an Error, which
+/// lists the names that are.
 
 /// True when TWOFOUR_KERNEL holds this kernel's name.
 bool IsForced(std::string_view kernel_name);

@@ -90,14 +90,14 @@ class Products {
 
   void AddMlp(const std::string& name, nn::Mlp& mlp) {
     std::string why_not;
-    const sparse::MlpKernel* training = mlp.FusedKernel(run_.batch, &why_not);
-    const sparse::MlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch);
+    const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, &why_not);
+    const sparse::FusedMlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch);
     const std::string prefix = name.empty() ? "" : name + ".", fc = prefix + "c_fc", proj = prefix + "c_proj";
     if (!kinds_[fc].two_of_four || !kinds_[proj].two_of_four) {
       if (training != nullptr) why_not = "its masks are never 2:4 in every tile";
       training = evaluation = nullptr;
     }
-    for (const sparse::MlpKernel* const kernel : {training, evaluation}) {
+    for (const sparse::FusedMlpKernel* const kernel : {training, evaluation}) {
       if (kernel == nullptr) continue;
       used_.insert(kernel->name);
       used_.insert(kernel->linear->name);  // It packs the weights, and naming it can be what chose the op.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 
 #include "tests/support/scoped_env.h"
@@ -123,7 +123,7 @@ TEST_F(StartupTableTest, SaysWhichForcedKernelsHaveNoUse) {
     EXPECT_THAT(Printed({"sparsity.target=ACTIVATION"}), unused("masked_dense"));
     EXPECT_THAT(Printed({}, {"--dry-run", "--dense"}), AllOf(unused("exact_scalar"), unused("masked_dense")));
   }
-  const std::string fused(sparse::MlpKernels().back().name);  // The last of them runs everywhere.
+  const std::string fused(sparse::FusedMlpKernels().back().name);  // The last of them runs everywhere.
   const ScopedEnv env("TWOFOUR_KERNEL", "greedy_scalar,scalar_reference,masked_dense," + fused);
   EXPECT_THAT(Printed({}), AllOf(unused("greedy_scalar"), Not(unused(fused))));
   EXPECT_THAT(Printed({"sparsity.fused_mlp=false"}), unused(fused));

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
-#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
 
 #include "tests/support/scoped_env.h"
 #include "tests/support/text_file.h"
@@ -49,7 +49,7 @@ std::string Best(std::string_view family) {
 
 /// The MLP kernel of pair_bucket.
 std::string Fused() {
-  for (const sparse::MlpKernel& kernel : sparse::MlpKernels()) {
+  for (const sparse::FusedMlpKernel& kernel : sparse::FusedMlpKernels()) {
     if (kernel.linear->name == Best("pair_bucket")) return std::string(kernel.name);
   }
   return {};

@@ -4,8 +4,8 @@
 #include <span>
 #include <string>
 
+#include "twofour/sparse/kernels/fused_mlp/activation_lists.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
-#include "twofour/sparse/kernels/mlp/activation_lists.h"
 #include "twofour/sparse/kernels/pair_bucket/panel_matrix.h"
 
 namespace twofour::sparse {
@@ -14,7 +14,7 @@ namespace twofour::sparse {
 /// their zeros. They give the same bits for any number of threads.
 ///
 /// Weights are packed by `linear`, for the direction that is named. x and y and their gradients are row-major f32.
-struct MlpKernel {
+struct FusedMlpKernel {
   std::string name;            ///< What TWOFOUR_KERNEL calls it.
   const LinearKernel* linear;  ///< The pair-bucket kernel of the same instruction set.
   int64_t panel;               ///< Batch rows of a panel.
@@ -47,6 +47,6 @@ struct MlpKernel {
 };
 
 /// One for each instruction set, fastest first.
-std::span<const MlpKernel> MlpKernels();
+std::span<const FusedMlpKernel> FusedMlpKernels();
 
 }  // namespace twofour::sparse

@@ -1,9 +1,9 @@
 // Products of ActivationLists with a dense matrix. Compiled once for each instruction set (see hwy/foreach_target.h).
-#if defined(TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
-#undef TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#if defined(TWOFOUR_SPARSE_KERNELS_FUSED_MLP_LIST_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TWOFOUR_SPARSE_KERNELS_FUSED_MLP_LIST_PRODUCT_INL_H_
+#undef TWOFOUR_SPARSE_KERNELS_FUSED_MLP_LIST_PRODUCT_INL_H_
 #else
-#define TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#define TWOFOUR_SPARSE_KERNELS_FUSED_MLP_LIST_PRODUCT_INL_H_
 #endif
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
-#include "twofour/sparse/kernels/mlp/activation_lists.h"
-#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
+#include "twofour/sparse/kernels/fused_mlp/activation_lists.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,7 +69,7 @@ HWY_INLINE void RunPair(const ActivationLists& lists, int64_t block, int64_t gro
 }
 
 /// out [rows][kListPanel] = kListPanel columns of a dense matrix [rows, n], from `first` on, and 0 beyond n.
-inline void PackColumns(const MlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first,
+inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first,
                         float* HWY_RESTRICT out) {
   const int64_t cols = std::min(kListPanel, n - first);
   if (matrix.transposed) {
@@ -143,7 +143,7 @@ inline void WriteTransposedSums(const float* sums, int64_t rows, int64_t cols, f
   }
 }
 
-inline void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& matrix, int64_t n, const float* bias,
+inline void ListProduct(const ActivationLists& lists, const FusedMlpKernel::Dense& matrix, int64_t n, const float* bias,
                         float* out, bool out_transposed) {
   const ListWork work(lists, n);
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
@@ -175,4 +175,4 @@ inline void ListProduct(const ActivationLists& lists, const MlpKernel::Dense& ma
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // TWOFOUR_SPARSE_KERNELS_MLP_LIST_PRODUCT_INL_H_
+#endif  // TWOFOUR_SPARSE_KERNELS_FUSED_MLP_LIST_PRODUCT_INL_H_

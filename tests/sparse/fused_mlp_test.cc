@@ -1,4 +1,4 @@
-#include "twofour/sparse/mlp.h"
+#include "twofour/sparse/fused_mlp.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@
 
 namespace twofour::sparse {
 
-void PrintTo(const MlpKernel& kernel, std::ostream* out) { *out << kernel.linear->name; }
+void PrintTo(const FusedMlpKernel& kernel, std::ostream* out) { *out << kernel.linear->name; }
 
 namespace {
 
@@ -43,8 +43,8 @@ struct Sizes {
   bool bias = true;
 };
 
-SemiSparseLayer MakeLayer(int64_t out, int64_t in, uint64_t seed, double mean_bias, const Sizes& sizes) {
-  SemiSparseLayer layer;
+MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed, double mean_bias, const Sizes& sizes) {
+  MaskedLinearOperand layer;
   layer.weight = RandomF32({out, in}, {.seed = seed}).set_requires_grad();
   if (sizes.bias)
     layer.bias = RandomF32({out}, {.seed = seed + 100}, mean_bias - 0.1, mean_bias + 0.1).set_requires_grad();
@@ -65,11 +65,11 @@ struct Example {
   }
 
   /// Output, then gradients of x, c_fc's weight and bias, c_proj's weight and bias.
-  std::vector<Tensor> Run(const MlpKernel& kernel) {
+  std::vector<Tensor> Run(const FusedMlpKernel& kernel) {
     for (Tensor leaf : {x, fc.weight, fc.bias, proj.weight, proj.bias}) {
       if (leaf.defined()) leaf.ZeroGrad();
     }
-    const Tensor y = SemiSparseMlp(kernel, x, fc, proj, &report);
+    const Tensor y = FusedMlp(kernel, x, fc, proj, &report);
     y.Backward(dy);
     std::vector<Tensor> results{y.Detach(), x.grad(), fc.weight.grad(), proj.weight.grad()};
     if (fc.bias.defined()) {
@@ -101,13 +101,13 @@ struct Example {
     return results;
   }
 
-  SemiSparseLayer fc, proj;
+  MaskedLinearOperand fc, proj;
   Tensor x, dy;
-  SemiSparseMlpReport report;
+  FusedMlpReport report;
 };
 
 /// Each kernel twice: going by lists of non-zeros always, and never.
-class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<MlpKernel, bool>> {
+class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, bool>> {
  protected:
   void SetUp() override {
     kernel_ = std::get<0>(GetParam());
@@ -128,7 +128,7 @@ class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<MlpKernel, 
     EXPECT_EQ(example.report.uses_lists, std::get<1>(GetParam()));
   }
 
-  MlpKernel kernel_;
+  FusedMlpKernel kernel_;
 };
 
 TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryKindOfEdge) {
@@ -185,7 +185,7 @@ TEST_P(SemiSparseMlpTest, ComputesTheGradientsThatAreAskedFor) {
       leaves[i]->set_grad(Tensor());
       leaves[i]->set_requires_grad(i == wanted);
     }
-    SemiSparseMlp(kernel_, example.x, example.fc, example.proj).Backward(example.dy);
+    FusedMlp(kernel_, example.x, example.fc, example.proj).Backward(example.dy);
     for (size_t i = 0; i < leaves.size(); ++i) EXPECT_EQ(leaves[i]->grad().defined(), i == wanted);
     ExpectBitEqual(leaves[wanted]->grad(), all[wanted + 1]);
   }
@@ -194,21 +194,21 @@ TEST_P(SemiSparseMlpTest, ComputesTheGradientsThatAreAskedFor) {
 TEST_P(SemiSparseMlpTest, ANaNInTheInputReachesTheOutput) {
   Example example({{30}, 16, 32, 8});
   example.x.mutable_data<float>()[5 * 16 + 3] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor y = SemiSparseMlp(kernel_, example.x, example.fc, example.proj);
+  const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
   for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.data<float>()[i]), i / 8 == 5) << i;
 }
 
 TEST_P(SemiSparseMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
   for (int which = 0; which < 3; ++which) {
     Example example({{30}, 16, 32, 8});
-    const Tensor y = SemiSparseMlp(kernel_, example.x, example.fc, example.proj);
+    const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
     (which == 0 ? example.x : which == 1 ? example.fc.weight : example.proj.weight).Fill(1);
     EXPECT_THAT([&] { y.Backward(example.dy); }, ThrowsMessage<Error>(HasSubstr("written to in place"))) << which;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, SemiSparseMlpTest,
-                         ::testing::Combine(::testing::ValuesIn(MlpKernels().begin(), MlpKernels().end()),
+                         ::testing::Combine(::testing::ValuesIn(FusedMlpKernels().begin(), FusedMlpKernels().end()),
                                             ::testing::Bool()),
                          [](const auto& param_info) {
                            return std::string(std::get<0>(param_info.param).linear->name) +
@@ -216,58 +216,58 @@ INSTANTIATE_TEST_SUITE_P(Table, SemiSparseMlpTest,
                          });
 
 TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
-  const MlpKernel& kernel = MlpKernels().back();
+  const FusedMlpKernel& kernel = FusedMlpKernels().back();
   Example example({{30}, 16, 32, 8});
-  EXPECT_THROW(SemiSparseMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
-  EXPECT_THROW(SemiSparseMlp(kernel, example.x, example.fc, example.fc), Error);
+  EXPECT_THROW(FusedMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
+  EXPECT_THROW(FusedMlp(kernel, example.x, example.fc, example.fc), Error);
   for (const DType dtype : {DType::kF64, DType::kI32}) {
-    EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x.To(dtype), example.fc, example.proj); },
+    EXPECT_THAT([&] { FusedMlp(kernel, example.x.To(dtype), example.fc, example.proj); },
                 ThrowsMessage<Error>(
                     AllOf(HasSubstr("x " + std::string(NameOf(dtype)) + " [30, 16], expected f32, f16 or bf16 ["),
                           Not(HasSubstr("expected f32 or f64")))));
   }
-  EXPECT_THAT([&] { SemiSparseMlp(kernel, {}, example.fc, example.proj); },
+  EXPECT_THAT([&] { FusedMlp(kernel, {}, example.fc, example.proj); },
               ThrowsMessage<Error>(HasSubstr("x is undefined, expected f32")));
 }
 
 TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
-  for (const MlpKernel& kernel : MlpKernels()) {
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     if (!WhyNotHere(kernel.linear->isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
-    EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 30), &kernel);
-    EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), nullptr) << "how wide it must be is another question";
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30), &kernel);
+    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), nullptr) << "how wide it must be is another question";
   }
   std::string why_not;
   {
     const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-    EXPECT_NE(ChooseMlpKernel({512, 128}, {128, 512}, 2048), nullptr);
-    EXPECT_EQ(ChooseMlpKernel({512, 124}, {128, 512}, 2048, &why_not), nullptr);
+    EXPECT_NE(ChooseFusedMlpKernel({512, 128}, {128, 512}, 2048), nullptr);
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 124}, {128, 512}, 2048, &why_not), nullptr);
     EXPECT_THAT(why_not, HasSubstr("128 features"));
-    EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 1, &why_not), nullptr);
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 1, &why_not), nullptr);
     EXPECT_THAT(why_not, HasSubstr("batch rows"));
   }
   const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
-  EXPECT_EQ(ChooseMlpKernel({512, 128}, {128, 512}, 30, &why_not), nullptr);
+  EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, &why_not), nullptr);
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
 
 TEST(SemiSparseMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
-  const MlpKernel& kernel = MlpKernels().back();
+  const FusedMlpKernel& kernel = FusedMlpKernels().back();
   Example example({{30}, 16, 32, 8});
   example.proj.packed = nullptr;
-  EXPECT_THAT([&] { SemiSparseMlp(kernel, example.x, example.fc, example.proj); },
+  EXPECT_THAT([&] { FusedMlp(kernel, example.x, example.fc, example.proj); },
               ThrowsMessage<Error>(HasSubstr("c_proj has no packed 2:4 weight")));
 }
 
 TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
-  for (const MlpKernel& kernel : MlpKernels()) {
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
     if (!WhyNotHere(kernel.linear->isa).empty()) {
-      EXPECT_THROW(ChooseMlpKernel({32, 16}, {8, 32}, 30), Error);
+      EXPECT_THROW(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), Error);
       continue;
     }
-    EXPECT_EQ(ChooseMlpKernel({32, 16}, {8, 32}, 30), &kernel);
-    EXPECT_THAT([] { ChooseMlpKernel({32, 10}, {8, 32}, 30); }, ThrowsMessage<Error>(HasSubstr("[32, 10]")));
+    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), &kernel);
+    EXPECT_THAT([] { ChooseFusedMlpKernel({32, 10}, {8, 32}, 30); }, ThrowsMessage<Error>(HasSubstr("[32, 10]")));
     // Products one by one are another table's question.
     EXPECT_FALSE(ChooseLinearKernel({32, 16, 30}).forced);
   }
@@ -278,14 +278,14 @@ TEST(ChooseMlpKernelTest, NamesOfOtherTablesDoNotMatter) {
     for (const int64_t batch : {1, 30, 200, 2048}) {
       const Shape fc = {4 * width, width}, proj = {width, 4 * width};
       std::string why_not, why_not_then;
-      const MlpKernel* expected;
+      const FusedMlpKernel* expected;
       {
         const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-        expected = ChooseMlpKernel(fc, proj, batch, &why_not);
+        expected = ChooseFusedMlpKernel(fc, proj, batch, &why_not);
       }
       for (const MaskSearchKernel& search : MaskSearchKernels()) {
         const ScopedEnv env("TWOFOUR_KERNEL", search.name);
-        EXPECT_EQ(ChooseMlpKernel(fc, proj, batch, &why_not_then), expected) << search.name;
+        EXPECT_EQ(ChooseFusedMlpKernel(fc, proj, batch, &why_not_then), expected) << search.name;
         EXPECT_EQ(why_not_then, why_not);
       }
     }

@@ -24,15 +24,15 @@
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
-#include "twofour/sparse/kernels/mlp/mlp_kernel.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "twofour/sparse/kernels/mlp/mlp_kernel.cc"
+#define HWY_TARGET_INCLUDE "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.cc"
 #include <hwy/foreach_target.h>
 //
 #include "twofour/core/kernels/simd/simd_isa.h"
-#include "twofour/sparse/kernels/mlp/list_product-inl.h"
+#include "twofour/sparse/kernels/fused_mlp/list_product-inl.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -182,7 +182,7 @@ HWY_AFTER_NAMESPACE();
 // Runs on every processor: see simd_table.h.
 namespace twofour::sparse::HWY_NAMESPACE {
 
-MlpKernel FusedMlpKernel() {
+FusedMlpKernel FusedMlpKernel() {
   constexpr Isa kIsa = IsaOf(HWY_TARGET);
   return {.name = fmt::format("fused_mlp_{}", NameOf(kIsa)),
           .linear = FindLinearKernel(PackedLayout::kPairBucket, kIsa),
@@ -202,9 +202,9 @@ MlpKernel FusedMlpKernel() {
 
 namespace twofour::sparse {
 
-std::span<const MlpKernel> MlpKernels() {
+std::span<const FusedMlpKernel> FusedMlpKernels() {
 #define TWOFOUR_ROW(space, isa) space::FusedMlpKernel(),
-  static const MlpKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+  static const FusedMlpKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
   return kernels;
 }

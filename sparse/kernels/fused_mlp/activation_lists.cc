@@ -1,4 +1,4 @@
-#include "twofour/sparse/kernels/mlp/activation_lists.h"
+#include "twofour/sparse/kernels/fused_mlp/activation_lists.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "twofour/sparse/mlp.h"
+#include "twofour/sparse/fused_mlp.h"
 
 #include <fmt/format.h>
 
@@ -17,23 +17,23 @@ namespace {
 
 using autograd::SavedTensor;
 
-void RequireLayer(const char* what, const SemiSparseLayer& layer, const Tensor& x, int64_t in) {
+void RequireLayer(const char* what, const MaskedLinearOperand& layer, const Tensor& x, int64_t in) {
   if (layer.packed == nullptr || !IsTwoOfFour(layer.packed->format())) {
-    throw Error(fmt::format("SemiSparseMlp: {} has no packed 2:4 weight", what));
+    throw Error(fmt::format("FusedMlp: {} has no packed 2:4 weight", what));
   }
   const int64_t out = layer.packed->out_features();
-  ops::RequireLike("SemiSparseMlp", what, layer.weight, x, {out, layer.packed->in_features()});
-  if (layer.bias.defined()) ops::RequireLike("SemiSparseMlp", fmt::format("{} bias", what), layer.bias, x, {out});
+  ops::RequireLike("FusedMlp", what, layer.weight, x, {out, layer.packed->in_features()});
+  if (layer.bias.defined()) ops::RequireLike("FusedMlp", fmt::format("{} bias", what), layer.bias, x, {out});
   if (layer.packed->in_features() != in) {
     throw Error(
-        fmt::format("SemiSparseMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));
+        fmt::format("FusedMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));
   }
 }
 
 /// One forward pass and what its backward pass needs.
 class Pass {
  public:
-  Pass(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj)
+  Pass(const FusedMlpKernel& kernel, const Tensor& x, const MaskedLinearOperand& fc, const MaskedLinearOperand& proj)
       : kernel_(kernel),
         x_(x),
         fc_{SavedTensor(fc.weight), fc.packed, fc.bias.requires_grad(), fc.weight.requires_grad()},
@@ -119,7 +119,7 @@ class Pass {
 
   static Tensor MaskedWeight(const Layer& layer) { return ApplyMask(layer.weight.Get(), layer.packed->mask()); }
 
-  const MlpKernel& kernel_;
+  const FusedMlpKernel& kernel_;
   SavedTensor x_;
   Layer fc_, proj_;
   bool needs_x_;
@@ -131,22 +131,22 @@ class Pass {
 
 /// The first of the table for which is(kernel) holds, or null.
 template <typename Is>
-const MlpKernel* FindMlpKernel(const Is& is) {
-  const std::span<const MlpKernel> kernels = MlpKernels();
+const FusedMlpKernel* FindMlpKernel(const Is& is) {
+  const std::span<const FusedMlpKernel> kernels = FusedMlpKernels();
   const auto found = std::find_if(kernels.begin(), kernels.end(), is);
   return found == kernels.end() ? nullptr : &*found;
 }
 
 /// The one that TWOFOUR_KERNEL names, or null.
-const MlpKernel* ForcedMlpKernel() {
+const FusedMlpKernel* ForcedMlpKernel() {
   if (ForcedKernels().empty()) return nullptr;
-  return FindMlpKernel([](const MlpKernel& kernel) { return IsForced(kernel.name); });
+  return FindMlpKernel([](const FusedMlpKernel& kernel) { return IsForced(kernel.name); });
 }
 
 }  // namespace
 
-const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
-  if (const MlpKernel* const forced = ForcedMlpKernel()) {
+const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
+  if (const FusedMlpKernel* const forced = ForcedMlpKernel()) {
     for (const Shape* weight : {&fc, &proj}) {
       const LinearProblem problem = {(*weight)[0], (*weight)[1], batch};
       const Verdict verdict = Check(*forced->linear, problem);
@@ -163,13 +163,13 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
     }
     return nullptr;
   }
-  const MlpKernel* common = nullptr;
+  const FusedMlpKernel* common = nullptr;
   for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
       const LinearProblem problem = {(*weight)[0], (*weight)[1], batch, direction};
       const LinearKernel* const linear = ChooseLinearKernel(problem).kernel;
-      const MlpKernel* const with_it =
-          FindMlpKernel([linear](const MlpKernel& kernel) { return kernel.linear == linear; });
+      const FusedMlpKernel* const with_it =
+          FindMlpKernel([linear](const FusedMlpKernel& kernel) { return kernel.linear == linear; });
       if (common == nullptr) common = with_it;
       if (with_it == nullptr || with_it != common) {
         if (why_not != nullptr) {
@@ -183,14 +183,15 @@ const MlpKernel* ChooseMlpKernel(const Shape& fc, const Shape& proj, int64_t bat
   return common;
 }
 
-Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseLayer& fc, const SemiSparseLayer& proj,
-                     SemiSparseMlpReport* report, const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
-  if (!x.defined()) throw Error("SemiSparseMlp: x is undefined, expected f32, f16 or bf16 [..., in_features]");
+Tensor FusedMlp(const FusedMlpKernel& kernel, const Tensor& x, const MaskedLinearOperand& fc,
+                const MaskedLinearOperand& proj, FusedMlpReport* report,
+                const std::function<void(const PanelMatrix& hidden)>& on_hidden) {
+  if (!x.defined()) throw Error("FusedMlp: x is undefined, expected f32, f16 or bf16 [..., in_features]");
   if (!GoesWith(x.dtype(), DType::kF32) || x.rank() == 0) {
-    throw Error(fmt::format("SemiSparseMlp: x {}, expected f32, f16 or bf16 [..., in_features]", Describe(x)));
+    throw Error(fmt::format("FusedMlp: x {}, expected f32, f16 or bf16 [..., in_features]", Describe(x)));
   }
   if (IsHalf(x.dtype())) {
-    return ops::InF32([&](const Tensor& wide) { return SemiSparseMlp(kernel, wide, fc, proj, report, on_hidden); }, x);
+    return ops::InF32([&](const Tensor& wide) { return FusedMlp(kernel, wide, fc, proj, report, on_hidden); }, x);
   }
   RequireLayer("c_fc", fc, x, x.cols());
   RequireLayer("c_proj", proj, x, fc.packed->out_features());
@@ -198,7 +199,7 @@ Tensor SemiSparseMlp(const MlpKernel& kernel, const Tensor& x, const SemiSparseL
   Tensor y = pass->Forward(x, fc.bias, proj.bias);
   if (on_hidden) on_hidden(pass->hidden());
   if (report != nullptr) *report = {pass->density(), pass->uses_lists()};
-  autograd::Record("SemiSparseMlp", {x, fc.weight, fc.bias, proj.weight, proj.bias}, y,
+  autograd::Record("FusedMlp", {x, fc.weight, fc.bias, proj.weight, proj.bias}, y,
                    [pass](const Tensor& dy) { return pass->Backward(dy); });
   return y;
 }
