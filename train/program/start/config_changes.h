@@ -11,11 +11,11 @@ namespace twofour::train {
 
 /// What a command line changes in a config.
 struct ConfigChanges {
-  std::vector<std::string> set;  ///< --set path=value, in order.
+  std::vector<std::string> set = {};  ///< --set path=value, in order.
   // Options that win over `set`:
-  std::optional<bool> sparse;    ///< --sparse / --dense
-  std::optional<int> threads;    ///< --threads
-  std::optional<uint64_t> seed;  ///< --seed
+  std::optional<bool> sparse = {};    ///< --sparse / --dense
+  std::optional<int> threads = {};    ///< --threads
+  std::optional<uint64_t> seed = {};  ///< --seed
 };
 
 /// The config with the changes, and all defaults filled in; not validated. Throws Error as ApplyOverrides does.
