@@ -110,8 +110,9 @@ std::string MaskPlan::SearchNames() const {
       return ChooseMaskSearchKernel(MaskMethod::kGreedy).name;
     case MaskMethod::kSignedGreedy:
     case MaskMethod::kRandom:
-    case MaskMethod::kRows:
       return fmt::format("{} (scalar code)", NameOf(options_.method));
+    case MaskMethod::kRows:
+      return std::string(NameOf(options_.method));
     case MaskMethod::kExact:
       break;
   }

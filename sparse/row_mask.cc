@@ -50,10 +50,13 @@ Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_vi
     const TileRow row(mask.view(), tile_row, w, std::lcm(kTileSize, pattern.of));
     if (!kernels::loops::AllFinite(kTileSize * row.cols(), row.data())) finite = false;
     TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
-    if (row.cols() == mask.cols()) return KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, tiles);
-    std::vector<TileMask> room(static_cast<size_t>(row.cols() / kTileSize));
-    KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, room.data());
-    std::copy_n(room.begin(), mask.tile_cols(), tiles);
+    if (row.cols() == mask.cols()) {
+      KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, tiles);
+    } else {
+      std::vector<TileMask> room(static_cast<size_t>(row.cols() / kTileSize));
+      KeepLargestOfGroups(row.data(), row.cols(), pattern.keep, pattern.of, room.data());
+      std::copy_n(room.begin(), mask.tile_cols(), tiles);
+    }
     mask.TrimTileRow(tile_row);
   });
   if (!finite) RequireFinite(weight, name);

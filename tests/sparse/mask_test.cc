@@ -135,7 +135,6 @@ TEST(MaskTest, FromTensorRefusesWhatIsNoMask) {
   EXPECT_THROW(Mask::FromTensor(Tensor()), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 4})), Error);
   EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({16}, DType::kBool)), Error);
-  EXPECT_THROW(Mask::FromTensor(Tensor::Zeros({4, 6}, DType::kBool)), Error);
 }
 
 TEST(MaskTest, FindsTheFirstTileAboveTwoOfFour) {

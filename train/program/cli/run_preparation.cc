@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -132,10 +133,12 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   run.optimizer = std::move(start.optimizer);
   if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
   // Printed only after everything is known, so that a failure prints an error alone and not half a table first.
+  std::ostringstream swap_report;
+  if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
   PrintNotes(NotesOf(line.changes), context.err);
   PrintNotes(run.workload.notes, context.err);
-  if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), context.out);
+  context.out << swap_report.str();
   if (start.initial) context.out << InitialMasksLine(*start.initial, config);
   return run;
 }

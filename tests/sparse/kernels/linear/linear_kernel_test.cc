@@ -180,7 +180,7 @@ TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
 TEST_P(LinearKernelTest, TakesAnySizeOrSaysWhyItRefusesOne) {
   RandomSequence random({.seed = 21});
   for (const auto& [out, in] : {std::pair{6, 8}, {8, 6}, {5, 9}, {1, 1}, {3, 70}}) {
-    const LinearProblem problem = {out, in, 1, kForward, MaskFormat::Unstructured()};
+    const LinearProblem problem = {out, in, 1};
     const Verdict verdict = Check(GetParam(), problem);
     if (!verdict.can()) {
       EXPECT_EQ(verdict.rejection, Rejection::kNotTiled);
