@@ -11,7 +11,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 /// An op y = f(x) whose gradient needs x. `forward(n, x, y)` and `backward(n, x, dy, dx)` call the
@@ -101,4 +102,5 @@ Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
   return y;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

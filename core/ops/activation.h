@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// max(x, 0).
 Tensor Relu(const Tensor& x);
@@ -18,4 +19,5 @@ Tensor SoftCap(const Tensor& x, double cap);
 /// Transformer", 2020.
 Tensor SwiGlu(const Tensor& gate, const Tensor& up);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

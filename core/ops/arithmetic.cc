@@ -11,7 +11,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -115,4 +116,5 @@ Tensor Reshape(const Tensor& x, Shape shape) {
   return out;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

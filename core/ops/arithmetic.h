@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// a + b, elementwise; equal shapes and dtypes.
 Tensor Add(const Tensor& a, const Tensor& b);
@@ -18,4 +19,5 @@ Tensor Mean(const Tensor& x);
 /// others.
 Tensor Reshape(const Tensor& x, Shape shape);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -11,7 +11,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -87,4 +88,5 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
   return out;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

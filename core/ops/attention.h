@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 struct AttentionOptions {
   int64_t window = 0;  ///< A query sees the last `window` keys, itself included; 0: all before it.
@@ -21,4 +22,5 @@ struct AttentionOptions {
 /// result.
 Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

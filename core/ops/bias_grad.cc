@@ -3,7 +3,8 @@
 #include "twofour/core/dtype.h"
 #include "twofour/core/kernels/elements/reduce.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 Tensor BiasGrad(const Tensor& dy) {
   const Tensor rows = IsHalf(dy.dtype()) ? dy.To(DType::kF32) : dy;
@@ -15,4 +16,5 @@ Tensor BiasGrad(const Tensor& dy) {
   return sums;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -4,7 +4,8 @@
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/convert.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 Tensor Cast(const Tensor& x, DType dtype) {
   if (!x.defined()) throw Error("Cast: x is undefined");
@@ -18,4 +19,5 @@ Tensor Cast(const Tensor& x, DType dtype) {
   return y;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// x as another dtype; x itself where it has that dtype. The rules are those of PyTorch's Tensor.to() on a CPU. Where
 /// PyTorch leaves the result open, out of range of an integer, they are ours:
@@ -21,4 +22,5 @@ namespace twofour::inline ops {
 /// and does not require one.
 Tensor Cast(const Tensor& x, DType dtype);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -7,7 +7,8 @@
 
 #include "twofour/core/error.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 /// Defined and of one of these dtypes, which `expected` says in words.
@@ -59,4 +60,5 @@ int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes
   return counted;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -4,7 +4,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 // Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
@@ -30,4 +31,5 @@ T* MutableDataOrNull(Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data<T>() : nullptr;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

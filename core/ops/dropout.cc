@@ -11,7 +11,8 @@
 #include "twofour/core/ops/in_f32.h"
 #include "twofour/core/parallel.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 /// Applies the mask of `key`. The backward pass draws it again, so nothing is stored.
@@ -46,4 +47,5 @@ Tensor Dropout(const Tensor& x, double p, const RandomKey& key) {
   return out;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

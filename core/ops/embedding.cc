@@ -9,7 +9,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 Tensor Gather(const Tensor& indices, const Tensor& weight, Shape shape) {
@@ -70,4 +71,5 @@ Tensor Embedding(const Tensor& indices, const Tensor& weight) {
   return out;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -14,7 +14,8 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 using kernels::Transpose;
@@ -166,4 +167,5 @@ Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& t
   return loss;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -5,7 +5,8 @@
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 struct LinearCrossEntropyOptions {
   double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap); 0: none.
@@ -20,4 +21,5 @@ struct LinearCrossEntropyOptions {
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

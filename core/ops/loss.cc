@@ -9,7 +9,8 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 using autograd::SavedTensor;
 
@@ -81,4 +82,5 @@ Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
   return loss;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -4,7 +4,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// The label that CrossEntropyLoss ignores by default; PyTorch's value.
 inline constexpr int32_t kIgnoreIndex = -100;
@@ -18,4 +19,5 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
 /// Mean over all elements of (prediction - target)^2, shape []; 0 where there are none.
 Tensor MseLoss(const Tensor& prediction, const Tensor& target);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

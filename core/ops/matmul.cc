@@ -10,7 +10,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/product.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 using autograd::SavedTensor;
 using kernels::Transpose;
@@ -76,4 +77,5 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return y;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

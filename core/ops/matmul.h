@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// a [m, k] times b [k, n]: [m, n].
 Tensor MatMul(const Tensor& a, const Tensor& b);
@@ -13,4 +14,5 @@ Tensor MatMul(const Tensor& a, const Tensor& b);
 /// the dtype of x, each rounded once from sums in f32, and the gradients of the weight and the bias are f32.
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor());
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

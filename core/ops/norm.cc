@@ -5,7 +5,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 using autograd::SavedTensor;
@@ -74,4 +75,5 @@ Tensor LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, doub
   return y;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

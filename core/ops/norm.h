@@ -2,7 +2,8 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension: x [..., features], weight [features]
 /// or undefined. The weight has the dtype of x; where that is f16 or bf16, the weight is f32. Zhang and Sennrich, "Root
@@ -14,4 +15,5 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight = Tensor(), double eps = 1e
 /// 2016.
 Tensor LayerNorm(const Tensor& x, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 1e-5);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -3,7 +3,8 @@
 #include <cassert>
 #include <utility>
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 template <typename F>
@@ -35,4 +36,5 @@ Tensor Product(kernels::Transpose transpose_a, kernels::Transpose transpose_b, i
   return out;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -10,7 +10,8 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
@@ -51,4 +52,5 @@ Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
   return y;
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -4,7 +4,8 @@
 #include "twofour/core/kernels/rows/softmax.h"
 #include "twofour/core/ops/check.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 namespace {
 
 /// An op over rows whose gradient needs its own output.
@@ -42,4 +43,5 @@ Tensor LogSoftmax(const Tensor& x) {
       [](auto... args) { kernels::LogSoftmaxGrad(args...); });
 }
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour

@@ -2,11 +2,13 @@
 
 #include "twofour/core/tensor.h"
 
-namespace twofour::inline ops {
+namespace twofour {
+inline namespace ops {
 
 /// exp(x) / sum(exp(x)) over the last dimension of x [..., features].
 Tensor Softmax(const Tensor& x);
 /// x - log(sum(exp(x))) over the last dimension of x [..., features].
 Tensor LogSoftmax(const Tensor& x);
 
-}  // namespace twofour::inline ops
+}  // namespace ops
+}  // namespace twofour
