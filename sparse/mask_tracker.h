@@ -34,9 +34,10 @@ struct MaskTrackerOptions {
 void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& faults);
 
 /// The mask of one weight in training. The mask is a pure function of the scores and the optimizer step at its last
-/// refresh. A refresh is due after every `interval`-th optimizer step (or write to the weight, until somebody tells of
-/// steps). It is also due when the plan enters another stage or a dense phase, or leaves a dense phase, and, for an
-/// interval of 1, when the plan's share changes. Not for use by several threads at once.
+/// refresh. A refresh is due after every `interval`-th optimizer step. With an interval of 1, or until somebody tells
+/// of steps, writes to the weight count instead of steps. It is also due when the plan enters another stage or a dense
+/// phase, or leaves a dense phase, and, for an interval of 1, when the plan's share changes. Not for use by several
+/// threads at once.
 class MaskTracker {
  public:
   /// `name` is the weight's name, for messages. Throws Error on options that Check finds fault with.
