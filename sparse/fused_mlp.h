@@ -19,9 +19,8 @@ struct MaskedLinearOperand {
 
 /// What FusedMlp measured and chose.
 struct FusedMlpReport {
-  double density = 1;  ///< Share of hidden activations that were not zero.
-  bool uses_lists =
-      false;  ///< Whether c_proj's forward and c_fc's input gradient are computed from lists of the non-zeros.
+  double density = 1;       ///< Share of hidden activations that were not zero.
+  bool uses_lists = false;  ///< Whether c_proj's forward and c_fc's input gradient use lists of the non-zeros.
 };
 
 /// The kernel that computes an MLP of two weights, [out_features, in_features] each, as one op on `batch` rows. If

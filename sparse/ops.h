@@ -10,8 +10,8 @@
 namespace twofour::sparse {
 
 /// x times the transpose of a masked weight, plus bias. x is [..., in_features], `weight` the dense f32 master weight
-/// [out_features, in_features], `packed` its masked form, bias [out_features] or undefined. Returns [...,
-/// out_features]. x is f32, f16 or bf16, as in Linear.
+/// [out_features, in_features], `packed` its masked form, bias [out_features] or undefined. The result is
+/// [..., out_features]. x is f32, f16 or bf16, as in Linear.
 ///
 /// The gradient of x goes through the masked weight. The gradient of `weight` is that of a dense linear, not masked:
 /// the straight-through estimator (Bengio et al., 2013). So pruned weights keep learning and may come back.
