@@ -19,7 +19,7 @@ void ForEachTileRow(const MaskView& mask, const Body& body) {
 }
 
 /// The elements [4, cols] of one row of tiles of a matrix [mask.rows, mask.cols], as passes over tiles need them: four
-/// whole rows, with `cols` a multiple of 4 (or of `multiple_of`, where a pass needs more). Uses the matrix itself if it
+/// whole rows, with `cols` a multiple of 4 (or of `multiple_of`, if a pass needs more). Uses the matrix itself if it
 /// has this form, or else a copy that is padded with zeros.
 class TileRow {
  public:

@@ -113,8 +113,7 @@ class Pass {
   };
 
   const PackedWeight& Packed(const Layer& layer, Direction direction) const {
-    layer.weight
-        .Get();  // Throws if the weight was written to since the forward pass, even if the packed form is older.
+    layer.weight.Get();  // Throws if the weight was written to since the forward pass.
     return layer.packed->Packed(*kernel_.linear, direction);
   }
 

@@ -43,8 +43,7 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
   if (const Verdict verdict = Check(kernel, problem); !verdict.can()) {
     throw Error(fmt::format("2:4 weight: {} cannot take it: {}", kernel.name, InWords(verdict, kernel, problem)));
   }
-  const Tensor& weight =
-      weight_.Get();  // Throws if the weight was written to since, even if the packed form is older than the write.
+  const Tensor& weight = weight_.Get();  // Throws if the weight was written to since, even if its packed form is older.
   const std::lock_guard lock(packing_);
   std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
   if (packed == nullptr) packed = kernel.pack(weight.data<float>(), mask_.view(), direction);

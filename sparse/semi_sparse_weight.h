@@ -18,10 +18,10 @@ namespace twofour::sparse {
 /// direction, at the first use. Several threads may multiply at once.
 class SemiSparseWeight {
  public:
-  /// `weight`, f32 [out_features, in_features], is shared, not copied. It must keep its values as long as products are
-  /// computed; after a write, the next product throws Error. `mask` has the weight's shape. `planner` is for the same
-  /// shape, and keeps the choice of kernels from one packing of a weight to the next. Without one, this object makes
-  /// its own.
+  /// `weight`, f32 [out_features, in_features], is shared, not copied. It must not be written to while products are
+  /// still computed with this object: after a write, the next product throws Error. `mask` has the weight's shape.
+  /// `planner` is for the same shape, and keeps the choice of kernels from one packing of a weight to the next. Without
+  /// one, this object makes its own.
   SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner = nullptr);
 
   int64_t out_features() const { return mask_.rows(); }

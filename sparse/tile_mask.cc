@@ -93,7 +93,7 @@ ColumnDifferences DifferencesOf(const TileMagnitudes& magnitudes) {
   return differences;
 }
 
-/// For columns a and b, of which two rows keep a and two keep b: what to keep.
+/// What to keep of columns a and b. Two rows keep a, and two keep b.
 struct PairChoice {
   double gain;  ///< Kept less dropped.
   TileMask kept;
