@@ -28,7 +28,7 @@ struct GptOptions {
   int64_t hidden_features = 0;  ///< Inside each MLP; 0: 4 width, with kSwiGlu 8/3 width rounded up to a multiple of 16.
   int64_t attention_window = 0;  ///< The most tokens that attention of one block sees; 0: sequence_length.
   Activation activation = Activation::kReluSquared;
-  double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap). 0: no cap. Other values: in these bounds.
+  double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap). 0: no cap. Otherwise within these bounds:
   static constexpr double kLeastSoftCap = 1e-3, kMostSoftCap = 1e6;
   double rotary_base = 10000;
   GptInit init = {};
