@@ -37,7 +37,7 @@ std::vector<std::string> Names(const std::vector<SwapEntry>& entries) {
   return names;
 }
 
-/// "name:Type" of everything below the root.
+/// "name:Type" for everything below the root.
 std::vector<std::string> Types(Module& root) {
   std::vector<std::string> types;
   root.VisitSlots(

@@ -91,8 +91,7 @@ TEST(MaskPlanTest, NestedStagesLieWithinEachOther) {
   const std::vector<MaskStage> stages{{10, 3}, {20, 2}};
   const MaskPlanOptions nested{.stages = stages, .nested_stages = true}, free{.stages = stages};
   EXPECT_TRUE(Within(FindAt(nested, weight, 20), FindAt(nested, weight, 10)));
-  EXPECT_FALSE(
-      Within(FindAt(free, weight, 20), FindAt(free, weight, 10)));  // Otherwise the option would have no effect.
+  EXPECT_FALSE(Within(FindAt(free, weight, 20), FindAt(free, weight, 10)));  // Else the option does nothing.
   EXPECT_GT(RetainedL1(weight, FindAt(free, weight, 20)), RetainedL1(weight, FindAt(nested, weight, 20)));
 }
 

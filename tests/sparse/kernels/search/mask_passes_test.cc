@@ -138,8 +138,7 @@ TEST(SumDroppedMagnitudesTest, AddsEachTileEntryByEntry) {
   test::ForEachIsa([](Isa) {
     for (int64_t cols = 0; cols <= 140; cols += 4) {
       Strip strip(cols);
-      for (size_t i = 0; i < strip.weight.size(); i += 5)
-        strip.weight[i] *= 0x1p40f;  // So that the order of additions matters.
+      for (size_t i = 0; i < strip.weight.size(); i += 5) strip.weight[i] *= 0x1p40f;  // Makes order matter.
       std::vector<double> sums(strip.tiles.size(), -1);
       SumDroppedMagnitudes(strip.tiles.data(), cols, strip.weight.data(), sums.data());
       for (int64_t tile = 0; tile < cols / 4; ++tile) {
