@@ -7,7 +7,8 @@
 
 namespace twofour {
 
-/// Memory for elements of a plain type, uninitialised and aligned for vector loads. Throws Error when it cannot be had.
+/// Memory for elements of a plain type, uninitialised and aligned for vector loads. Throws Error if there is not enough
+/// memory.
 template <typename T>
 class AlignedBuffer {
  public:

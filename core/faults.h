@@ -11,18 +11,18 @@
 
 namespace twofour {
 
-// Bounds that many rules share: far above anything that fits into memory, and low enough that products of two stay
-// inside 63 bits.
+// Bounds that many rules share. They are far above anything that fits into memory, and so low that a product of two of
+// them fits into 63 bits.
 inline constexpr int64_t kMaxFeatures = 1 << 20;
 inline constexpr int64_t kMaxCount = int64_t{1} << 40;
 
-/// Where the fields of an options struct stand, for messages: the path "optimizer.sgd" makes "optimizer.sgd.momentum"
-/// of the field "momentum". A caller who knows some fields by other names (a config) says so; the names also hold for
-/// the structs within.
+/// Gives the fields of an options struct their full names for messages: with the prefix "optimizer.sgd", the field
+/// "momentum" becomes "optimizer.sgd.momentum". A caller such as a config may know some fields by other names and can
+/// pass these. They also hold for nested structs.
 class FieldPath {
  public:
-  /// Pairs of a field's name in code and its name here. An empty name here is that of the struct around the field; one
-  /// with a dot is a whole path, without the prefix.
+  /// Pairs of a field's name in code and its name for the caller. An empty second name stands for the struct that holds
+  /// the field. A second name with a dot is a whole path, and gets no prefix.
   using Names = std::vector<std::pair<std::string, std::string>>;
 
   FieldPath() = default;
@@ -30,7 +30,7 @@ class FieldPath {
   FieldPath(const char* prefix) : prefix_(prefix) {}
 
   std::string operator()(std::string_view field) const;
-  /// The paths within a field that is a struct itself, and within element `index` of a field that is a list of structs.
+  /// The paths inside a field that is a struct, or inside element `index` of a field that is a list of structs.
   FieldPath In(std::string_view field) const { return {(*this)(field), names_}; }
   FieldPath In(std::string_view field, size_t index) const;
 
@@ -39,7 +39,7 @@ class FieldPath {
   Names names_;
 };
 
-/// A value as messages show it.
+/// A value that a message shows.
 class FaultValue {
  public:
   FaultValue(bool value) : value_(value) {}
@@ -62,44 +62,44 @@ class FaultValue {
 ///
 ///   void Check(const SgdOptions& options, const FieldPath& at, Faults& faults);
 ///
-/// Constructors call it and throw; the program builds the options that a config stands for, and calls it with the
-/// config's paths. The same rule so reads "config: optimizer.sgd.momentum: 2, expected a number in [0, 1)" to one who
-/// wrote a config, and "Sgd: momentum 2, expected a number in [0, 1)" to one who wrote code.
+/// Constructors call it and throw. The program builds options from a config, and calls it with the config's paths. So
+/// the same rule says "config: optimizer.sgd.momentum: 2, expected a number in [0, 1)" to the author of a config, and
+/// "Sgd: momentum 2, expected a number in [0, 1)" to the author of code.
 class Faults {
  public:
   /// For an object that is made in code. Each line begins with `owner` ("Sgd: "); `is` links a field to its value.
   explicit Faults(std::string owner, std::string is = " is ") : owner_(std::move(owner)), is_(std::move(is)) {}
-  /// For a config, whose paths are those of --set: "config: training.steps: 0, expected 1 to 10".
+  /// For a config. Its paths are those of --set: "config: training.steps: 0, expected 1 to 10".
   static Faults OfConfig();
 
-  /// Notes a fault unless the rule holds. A rule about several fields may need another sentence for those who wrote
-  /// code: `in_code` then replaces all that follows the owner.
+  /// Notes a fault unless the rule holds. A rule about several fields may need another sentence for authors of code:
+  /// then `in_code` replaces everything after the owner.
   void Expect(bool holds, const std::string& path, const FaultValue& value, const std::string& expected,
               const std::string& in_code = {});
   void Missing(const std::string& path, const std::string& expected, const std::string& in_code = {});
   void InRange(const std::string& path, int64_t value, int64_t low, int64_t high);
-  /// The number must be finite, too.
+  /// The number must also be finite.
   void AtLeast(const std::string& path, double value, double low);
   void Between(const std::string& path, double value, double low, double high);
   void Finite(const std::string& path, double value);
-  /// A Probability lies in [0, 1), an OpenFraction in (0, 1).
+  /// A Probability is in [0, 1), an OpenFraction in (0, 1).
   void Probability(const std::string& path, double value);
   void OpenFraction(const std::string& path, double value);
-  /// For the path of a file.
+  /// For a field that holds the path of a file.
   void NotEmpty(const std::string& path, const std::string& value);
-  /// Notes a fault whose line somebody else has worded: it begins with Where(path).
+  /// Notes a fault with a line that the caller has worded. It must begin with Where(path).
   void Add(const std::string& path, std::string line);
   /// How a line about the field begins.
   std::string Where(const std::string& path) const { return owner_ + path; }
 
-  /// The name of an enum's value as the reader knows it: "piecewise", or PIECEWISE in a config.
+  /// The name of an enum's value as the reader of the message knows it: "piecewise" in code, PIECEWISE in a config.
   std::string Word(std::string_view name) const;
 
-  /// The caller judges this field: nothing more is noted about it.
+  /// From now on, notes no faults of this field, because the caller checks it.
   void Close(const std::string& path) { closed_.insert(path); }
 
   size_t count() const { return lines_.size(); }
-  /// Throws Error of one line for each fault, if there is any.
+  /// If there are faults, throws Error with one line for each.
   void Throw() const;
 
  private:
@@ -109,7 +109,7 @@ class Faults {
   std::set<std::string, std::less<>> closed_;
 };
 
-/// Throws Error where Check finds fault with the options of an object that is made in code; see Faults for the words.
+/// Throws Error if Check finds fault with the options of an object that is made in code. `owner` and `is`: see Faults.
 template <typename Options>
 const Options& Checked(const Options& options, const char* owner, const char* is = " is ") {
   Faults faults(owner, is);

@@ -12,32 +12,32 @@
 
 namespace twofour {
 
-/// A count as state dicts hold it: i32 [].
+/// A count in the form that state dicts have: i32 [].
 Tensor CountTensor(int64_t count);
 
 /// Writes what was read into the object that read it. Cannot fail.
 using StateCommit = std::function<void()>;
 
 /// Reads a state dict that comes from outside. Every part of a model or an optimizer takes its tensors by name, notes
-/// faults, changes nothing, and returns a StateCommit. Whoever owns the reader then calls Finish, which throws if there
-/// was any fault, and runs the commits. So a state dict that does not fit changes nothing, and all its faults are told
-/// at once.
+/// faults, changes nothing, and returns a StateCommit. Then the owner of the reader calls Finish, which throws if there
+/// was any fault, and runs the commits. So a state dict that does not fit changes nothing, and the user sees all its
+/// faults at once.
 class StateReader {
  public:
   /// `source` names the state dict in messages. Tensors are shared, not copied.
   StateReader(const std::vector<NamedTensor>& state, std::string source);
 
-  /// The tensor of that name; undefined where there is none. Each tensor can be taken once.
+  /// The tensor of that name; undefined if there is none. Each tensor can be taken once.
   Tensor Take(const std::string& name);
-  /// A count that must be there. Notes a fault, and returns 0, when it is missing or less than `at_least`.
+  /// A count that must be there. Notes a fault, and returns 0, if it is missing or less than `at_least`.
   int64_t TakeCount(const std::string& name, int64_t at_least);
-  /// A tensor of one element; nothing where there is none of that name. Notes the fault `expected` ("expected one f64
-  /// in [0, 1]"), and returns nothing, when its dtype differs or its element is not in [least, most].
+  /// The value of a tensor of one element; nothing if there is no tensor of that name. If its size or dtype differs, or
+  /// its value is not in [least, most], notes the fault `expected` ("expected one f64 in [0, 1]") and returns nothing.
   std::optional<double> TakeScalar(const std::string& name, DType dtype, double least, double most,
                                    std::string_view expected);
   /// Notes what is wrong with the tensor `name`.
   void Fault(const std::string& name, std::string_view what);
-  /// Faults noted so far.
+  /// The number of faults noted so far.
   size_t fault_count() const { return fault_count_; }
   /// Throws Error that lists all faults, if there are any. A tensor that was never taken is a fault: `unknown` says
   /// what it is ("the model has no such tensor").

@@ -12,32 +12,33 @@ struct CausalSelfAttentionOptions {
   int64_t width = 0;
   int64_t heads = 1;
   int64_t kv_heads = 0;  ///< Key and value heads, each shared by heads / kv_heads query heads; 0: as many as heads.
-  int64_t window = 0;    ///< A token sees this many, itself included; 0: all before it.
+  int64_t window = 0;    ///< A token sees this many tokens, itself included; 0: itself and all before it.
   double rotary_base = 10000;
   LinearInit init = LinearInit::PyTorchDefault();
   LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
 
-/// The rules for "heads", which divide the width into even sizes, and for "kv_heads", which divide the heads.
+/// The rules for "heads" (they divide the width into parts of even size) and for "kv_heads" (they divide the heads).
 void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults);
 void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults);
 
-/// A positive width, those two, and a window that is not negative.
+/// Rules: a positive width, CheckHeads, CheckKeyHeads, and a window that is not negative.
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults);
 
-/// Multi-head causal self-attention without biases: linears c_q, c_k, c_v and c_proj; rotary position embeddings (Su et
-/// al., "RoFormer", 2021), then RMS norm of each query and key ("QK norm": Henry et al., 2020), grouped-query heads
-/// (Ainslie et al., "GQA", 2023), optional sliding window (Beltagy et al., "Longformer", 2020).
+/// Multi-head causal self-attention without biases, with linears c_q, c_k, c_v and c_proj. It has rotary position
+/// embeddings (Su et al., "RoFormer", 2021), then an RMS norm of each query and key ("QK norm": Henry et al., 2020),
+/// grouped-query heads (Ainslie et al., "GQA", 2023) and an optional sliding window (Beltagy et al., "Longformer",
+/// 2020).
 class CausalSelfAttention : public Module {
  public:
   /// Throws Error on options that Check finds fault with.
   CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator);
   std::string_view type_name() const override { return "CausalSelfAttention"; }
-  /// x [batch, T, width]; result likewise.
+  /// Both x and the result are [batch, T, width].
   Tensor Forward(const Tensor& x) override;
   /// The same for the T positions that follow those in the cache. Their keys and values go into the cache's layer
-  /// number `layer`, which must be this module's. Does not change the cache's length. Records no graph. Throws Error
-  /// when they do not fit.
+  /// number `layer`, which must be this module's. Does not change the cache's length. Records no graph. Throws Error if
+  /// they do not fit.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   int64_t kv_heads() const { return options_.kv_heads; }

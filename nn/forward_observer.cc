@@ -31,7 +31,7 @@ ForwardObserverScope::ForwardObserverScope(ForwardObserver& observer) : observer
 
 ForwardObserverScope::~ForwardObserverScope() {
   std::vector<ForwardObserver*>& observers = Observers();
-  // Removes the latest entry of its observer. So each scope removes one, even where scopes end in another order than
+  // Removes the latest entry of its observer. So each scope removes one entry, even if scopes end in another order than
   // they began.
   const auto found = std::find(observers.rbegin(), observers.rend(), &observer_);
   if (found != observers.rend()) observers.erase(std::prev(found.base()));

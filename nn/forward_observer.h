@@ -11,7 +11,7 @@ class LinearInput {
   virtual ~LinearInput() = default;
   /// f32 [..., in_features], outside any graph.
   virtual Tensor Values() const = 0;
-  /// Share of elements that are not zero; 1 where there are none.
+  /// Share of elements that are not zero; 1 if there are none.
   virtual double Density() const = 0;
 };
 
@@ -42,7 +42,7 @@ class ForwardObserverScope {
 bool IsForwardObserved();
 /// Tells this thread's observers of a pass through `linear`.
 void ObserveLinear(const Module& linear, const LinearInput& input);
-/// The same for an input that exists as a tensor. Costs nothing where nobody observes.
+/// The same for an input that exists as a tensor. Costs nothing if nobody observes.
 void ObserveLinear(const Module& linear, const Tensor& input);
 
 }  // namespace twofour::nn

@@ -12,18 +12,18 @@
 namespace twofour::nn {
 
 struct GenerateOptions {
-  int64_t tokens = 200;  ///< How many to draw.
+  int64_t tokens = 200;  ///< How many tokens to draw.
   SamplingOptions sampling = {};
   uint64_t seed = 1;  ///< Decides the draws.
 };
 
-/// No negative number of tokens, and what Check of SamplingOptions asks for.
+/// Rules: no negative number of tokens, and those of SamplingOptions.
 void Check(const GenerateOptions& options, const FieldPath& at, Faults& faults);
 
 /// Continues a prompt and returns the tokens that it draws, one after another. Each is drawn from the model's logits
 /// after everything before it, as far back as the model sees. Keys and values are kept, so that a token costs one pass
-/// over itself only. Memory does not grow with the number of tokens. `on_token`, where given, is called for each token
-/// when it is drawn; if it returns false, generation ends there. Throws Error on an empty prompt and on options out of
+/// over itself only. Memory does not grow with the number of tokens. `on_token`, if given, is called for each token
+/// when it is drawn. If it returns false, generation ends there. Throws Error on an empty prompt and on options out of
 /// range. Threads may generate from one model at once.
 std::vector<int32_t> Generate(Gpt& gpt, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});

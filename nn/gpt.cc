@@ -37,7 +37,7 @@ GptOptions CheckedAndResolved(const GptOptions& options) {
   return Resolved(options);
 }
 
-/// That heads divide the width, where both are numbers that can.
+/// Checks that heads divide the width, if both numbers are in range.
 void CheckWidthAndHeads(const GptOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t width = WidthOf(options), heads = HeadsOf(options);
   faults.Expect(width >= 1, at("width"), width, "a positive width, or a depth above 0 to derive it from");

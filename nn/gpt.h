@@ -15,30 +15,30 @@ struct GptInit {
   double embedding_std = 1.0;   ///< Token embedding, normal.
   double head_std = 0.001;      ///< lm_head, normal.
   double matrix_std = -1;       ///< Matrices inside blocks, uniform; negative: 1 / sqrt(width).
-  double projection_std = 0.0;  ///< Both c_proj of a block, uniform: at 0 each block starts as the identity.
+  double projection_std = 0.0;  ///< Both c_proj of a block, uniform. At 0 each block starts as the identity.
 };
 
 struct GptOptions {
   int64_t vocab_size = 0;
-  int64_t sequence_length = 0;  ///< Tokens that one token can see at most, itself included.
-  int64_t depth = 0;            ///< Blocks.
+  int64_t sequence_length = 0;  ///< The most tokens that one token can see, itself included.
+  int64_t depth = 0;            ///< Number of blocks.
   int64_t width = 0;            ///< 0: 64 * depth.
   int64_t heads = 0;            ///< 0: width / 64, at least 1.
   int64_t kv_heads = 0;         ///< 0: as many as heads.
   int64_t hidden_features = 0;  ///< Inside each MLP; 0: 4 width, with kSwiGlu 8/3 width rounded up to a multiple of 16.
-  int64_t attention_window = 0;  ///< Tokens that attention of one block sees at most; 0: sequence_length.
+  int64_t attention_window = 0;  ///< The most tokens that attention of one block sees; 0: sequence_length.
   Activation activation = Activation::kReluSquared;
-  double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap); 0: none; or within these bounds.
+  double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap). 0: no cap. Otherwise within these bounds:
   static constexpr double kLeastSoftCap = 1e-3, kMostSoftCap = 1e6;
   double rotary_base = 10000;
   GptInit init = {};
 };
 
-/// Sizes within bounds and heads that divide them; standard deviations, caps and bases that a float can work with. The
-/// vocab_size is the constructor's to check: it comes with the data.
+/// Rules: sizes are within bounds, heads divide the width, and a float can work with the standard deviations, the cap
+/// and the base. The constructor checks vocab_size, because it comes with the data.
 void Check(const GptOptions& options, const FieldPath& at, Faults& faults);
 
-/// The same with every default filled in, of options that Check finds no fault with.
+/// The same options with every default filled in. Check must find no fault with them.
 GptOptions Resolved(GptOptions options);
 
 /// A language model like those of nanochat and modded-nanogpt (Karpathy; Jordan et al.): token embedding
@@ -59,17 +59,17 @@ class Gpt : public Module {
 
   /// A cache with room for `capacity` tokens of each of `batch` sequences.
   KeyValueCache MakeCache(int64_t batch, int64_t capacity);
-  /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache and returns the logits
+  /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache, and returns the logits
   /// [batch, vocab_size] that follow the last of them. Records no graph. They equal, within rounding, the last logits
-  /// of Forward over everything read so far. Where the cache is full, tokens beyond the reach of attention are dropped,
-  /// so a cache for attention_window - 1 + n tokens is never too small. Throws Error when the tokens do not fit even
-  /// then. Several threads may decode at once, each with its own cache.
+  /// of Forward over everything read so far. If the cache is full, tokens beyond the reach of attention are dropped, so
+  /// a cache for attention_window - 1 + n tokens is never too small. Throws Error if the tokens do not fit even then.
+  /// Several threads may decode at once, each with its own cache.
   Tensor Decode(const Tensor& tokens, KeyValueCache& cache);
 
   const GptOptions& options() const { return options_; }
-  /// Floating-point operations of training on one token: six for each weight of a matrix product (two forward, four
-  /// backward), and attention's products over the tokens that a token in a sequence of `sequence_length` sees on
-  /// average. Sparse layers count as dense ones. The embedding does not count.
+  /// Floating-point operations of training on one token. Counts six for each weight of a matrix product (two forward,
+  /// four backward), and attention's products over the average number of tokens that a token of a sequence of
+  /// `sequence_length` sees. Sparse layers count as dense ones. The embedding does not count.
   double TrainingFlopsPerToken();
 
  private:

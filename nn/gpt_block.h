@@ -12,12 +12,12 @@ class GptBlock : public Module {
  public:
   GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator);
   std::string_view type_name() const override { return "GptBlock"; }
-  /// x [batch, T, width]; result likewise.
+  /// Both x and the result are [batch, T, width].
   Tensor Forward(const Tensor& x) override;
   /// See CausalSelfAttention.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
-  /// Throws Error where `attn` was replaced by another kind of module.
+  /// Throws Error if `attn` was replaced by another kind of module.
   CausalSelfAttention& attention();
 
  private:

@@ -20,8 +20,8 @@ class RmsNorm : public Module {
   double eps_;
 };
 
-/// Rows of `weight` [entries, features] by i32 index; the weight starts normal, by default standard normal as in
-/// PyTorch.
+/// Looks up rows of `weight` [entries, features] by i32 index. The weight starts normal, by default standard normal as
+/// in PyTorch.
 class Embedding : public Module {
  public:
   Embedding(int64_t entries, int64_t features, Generator& generator, double std = 1.0);

@@ -14,7 +14,7 @@ struct LinearOptions {
   LinearInit init = LinearInit::PyTorchDefault();
 };
 
-/// Positive sizes.
+/// Rule: both sizes are positive.
 void Check(const LinearOptions& options, const FieldPath& at, Faults& faults);
 
 /// y = x W^T + b: x [..., in_features], y [..., out_features]. Parameters `weight` [out_features, in_features] and

@@ -51,7 +51,7 @@ MaskKinds FindMaskKinds(const SemiSparseOptions& options, int64_t tiles, int64_t
     (kind == Kind::kWhole ? kinds.whole : kind == Kind::kTwoOfFour ? kinds.two_of_four : kinds.other) = true;
     return kind;
   };
-  // Where both ends of a stretch are of the same kind, all steps between them are, too.
+  // If both ends of a stretch have the same kind, all steps between them have it, too.
   const auto look_between = [&](const auto& self, int64_t begin, Kind at_begin, int64_t end, Kind at_end) -> void {
     const int64_t middle = begin + (end - begin) / 2;
     if (at_begin == at_end || middle == begin) return;

@@ -9,7 +9,7 @@ namespace twofour::nn {
 /// The kinds of mask that a weight has during a run. Each kind needs other products.
 struct MaskKinds {
   bool whole = false;        ///< Keeps everything: a dense product.
-  bool two_of_four = false;  ///< At most two of four both ways, in every tile: what the 2:4 kernels are for.
+  bool two_of_four = false;  ///< At most two of four both ways, in every tile, as the 2:4 kernels need.
   bool other = false;        ///< Drops something, but may keep more than two of four in a row or column.
 };
 

@@ -16,12 +16,12 @@ struct MlpOptions {
   int64_t out_features = 0;
   bool bias = true;
   Activation activation = Activation::kReluSquared;
-  LinearInit c_fc_init = LinearInit::PyTorchDefault();  ///< And c_gate's.
+  LinearInit c_fc_init = LinearInit::PyTorchDefault();  ///< Also for c_gate.
   LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
 
-/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))), x [..., in_features]; with kSwiGlu
-/// c_proj(silu(c_gate(x)) * c_fc(x)). With ReLU^2 between two SemiSparseLinear it runs as one op where that is faster
+/// The two-layer MLP of a transformer block: c_proj(activation(c_fc(x))) for x [..., in_features]. With kSwiGlu it is
+/// c_proj(silu(c_gate(x)) * c_fc(x)). With ReLU^2 between two SemiSparseLinear it runs as one op if that is faster
 /// (SemiSparseOptions::fused_mlp).
 class Mlp : public Module {
  public:
@@ -29,15 +29,15 @@ class Mlp : public Module {
   std::string_view type_name() const override { return "Mlp"; }
   Tensor Forward(const Tensor& x) override;
 
-  /// The kernel that computes `batch` rows as one op. Null where they are computed linear by linear; `why_not` (if not
-  /// null) then says why.
+  /// The kernel that computes `batch` rows as one op. Null if they are computed linear by linear; then `why_not` (if
+  /// not null) says why.
   const sparse::FusedMlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
 
   /// The second linear. Its input is the hidden activations.
   const Module& c_proj() const { return **c_proj_; }
 
  private:
-  /// Forward as one op where the two linears allow it; undefined otherwise.
+  /// Forward as one op if the two linears allow it; undefined otherwise.
   Tensor ForwardFused(const Tensor& x);
 
   Activation activation_;

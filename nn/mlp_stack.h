@@ -18,8 +18,8 @@ struct MlpStackOptions {
   double dropout = 0.0;  ///< After each hidden activation.
 };
 
-/// Positive sizes, at most 1000 hidden layers, a dropout below 1, and an activation that needs no gate. Sizes of the
-/// input and the output are Linear's to check.
+/// Rules: hidden sizes are positive, there are at most 1000 hidden layers, dropout is below 1, and the activation needs
+/// no gate. Linear checks the sizes of the input and the output.
 void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults);
 
 /// A plain stack of linears, `layers.0` to `layers.N`, with an activation (and dropout) between each two.

@@ -70,17 +70,17 @@ class Module {
   /// Tells the whole tree to which step the next forward pass belongs. Random layers draw for that step.
   void SetStep(uint64_t step);
 
-  /// State of this module (without its children) that is no parameter but belongs in a checkpoint, such as masks. Names
-  /// are local.
+  /// State of this module (without its children) that is not a parameter but belongs in a checkpoint, such as masks.
+  /// Names are local.
   virtual std::vector<NamedTensor> Buffers() { return {}; }
   /// Takes what Buffers() wrote from `reader`, under names that begin with `prefix` ("blocks.0.c_fc." or ""), and
-  /// changes nothing yet. The commit runs after the parameters were restored; a buffer that is missing is then found
-  /// anew. May return null, as a module without buffers does.
+  /// changes nothing yet. The commit runs after the parameters were restored; a missing buffer is then computed again.
+  /// May return null, as a module without buffers does.
   virtual StateCommit ReadBuffers(StateReader& reader, const std::string& prefix);
 
  protected:
   /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not
-  /// registered. Throws Error on a name that is empty or taken, and on a tensor that is not floating or no leaf.
+  /// registered. Throws Error on a name that is empty or taken, and on a tensor that is not floating or not a leaf.
   Tensor RegisterParameter(std::string name, Tensor tensor);
   /// Adds a child. The reference stays valid for this module's life. Throws Error on a name that is empty or taken, and
   /// on null.

@@ -11,8 +11,8 @@ namespace twofour::nn {
 /// slow to compile.
 class NamePattern {
  public:
-  /// Throws Error, beginning with `what`, where `pattern` is no regular expression or is longer than 1000 characters.
-  /// The limit is there because std::regex recurses, and thousands of brackets would overflow the stack.
+  /// Throws Error that begins with `what` if `pattern` is no regular expression or is longer than 1000 characters. The
+  /// limit exists because std::regex recurses, and thousands of brackets would overflow the stack.
   NamePattern(const std::string& what, const std::string& pattern);
   ~NamePattern();
 
@@ -23,7 +23,7 @@ class NamePattern {
   std::unique_ptr<Compiled> compiled_;
 };
 
-/// Notes what NamePattern would throw.
+/// Notes as a fault what NamePattern would throw.
 void CheckPattern(const std::string& path, const std::string& pattern, Faults& faults);
 
 }  // namespace twofour::nn

@@ -21,8 +21,8 @@ struct ResidualMlpOptions {
   bool zero_init_projection = true;  ///< c_proj starts at zero, so each block starts as the identity.
 };
 
-/// A positive width, no negative size, at most 1000 blocks, a dropout below 1. Sizes of the input and the output are
-/// Linear's to check.
+/// Rules: width is positive, no size is negative, there are at most 1000 blocks, and dropout is below 1. Linear checks
+/// the sizes of the input and the output.
 void Check(const ResidualMlpOptions& options, const FieldPath& at, Faults& faults);
 
 /// A transformer without attention: `input` linear, `blocks.N` of x + mlp(norm(x)), `norm`, `head` linear.

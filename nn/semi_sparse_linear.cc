@@ -33,7 +33,7 @@ void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_uni
                           ToString(weight.shape()), unit > 1 ? fmt::format(" in multiples of {}", unit) : ""));
 }
 
-/// What both sizes of a weight must be multiples of: whole tiles, unless masks go along rows.
+/// Both sizes of a weight must be multiples of this: of whole tiles, unless masks go along rows.
 int64_t UnitOf(const sparse::MaskPlan& plan) {
   return plan.options().method == sparse::MaskMethod::kRows ? 1 : sparse::kTileSize;
 }

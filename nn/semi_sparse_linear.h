@@ -36,35 +36,36 @@ struct MaskedDecay {
   Place place = Place::kGradient;
 };
 
-/// A lambda that is finite and not negative.
+/// Rule: lambda is finite and not negative.
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
 
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
-  /// A mask is searched anew at the first use after this many updates of the weight, ...
+  /// The mask is searched for again at the first use after this many updates of the weight, ...
   int64_t interval = 1;
-  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. From 0 to 1.
+  /// ... or, if that is more, after this share of all optimizer steps so far, so that searches become rarer. From 0 to
+  /// 1.
   double interval_growth = 0;
-  /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
+  /// After this optimizer step the mask stays as it is, except for the plan's dense finish. 0: the first mask stays.
   std::optional<int64_t> freeze_step = {};
-  /// From then on the gradient of what is masked is dropped, too (SparseTraining).
+  /// From the freeze step on, the gradient of masked weights is dropped, too (SparseTraining).
   bool freeze_gradient = false;
   MaskedDecay masked_decay = {};
-  /// The weight runs as sparse::SoftThreshold of it by the plan's row pattern, times one factor that is found with the
-  /// first mask (sparse::ScaleToFit): S-STE. For plans of sparse::MaskMethod::kRows.
+  /// Products run on sparse::SoftThreshold of the weight by the plan's row pattern, times a factor that is found with
+  /// the first mask (sparse::ScaleToFit): S-STE. Only for plans of sparse::MaskMethod::kRows.
   bool soft_threshold = false;
   /// Off: masks are found, but products run on the dense weight.
   bool apply = true;
-  /// Of the plan's random choices. Every layer needs another stream: the swap gives them.
+  /// For the plan's random choices. Every layer needs a stream of its own; the swap gives it.
   RandomKey key = {};
-  /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::FusedMlp) where its kernels
-  /// take the shapes. Both must allow it.
+  /// Lets an Mlp of two such linears with ReLU^2 between them run as one op (sparse::FusedMlp) if its kernels take the
+  /// shapes. Both linears must allow it.
   bool fused_mlp = true;
 };
 
-/// What Check of MaskTrackerOptions and MaskedDecay ask for; a soft threshold for a plan of rows alone that prunes all
-/// tiles at all steps.
+/// Rules: those of MaskTrackerOptions and MaskedDecay. A soft threshold needs a plan of kRows whose schedule prunes all
+/// tiles from the start.
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
 
 /// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It
@@ -72,14 +73,14 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 /// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
 ///
 /// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
-/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once where a stage or a dense
+/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once when a stage or a dense
 /// phase of the plan begins or ends. With an interval of 1, and until SetOptimizerStep is called, writes to the weight
-/// count in place of steps, and another share in the plan is a reason for a refresh, too. So gradient accumulation
-/// searches once for each optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a
-/// second forward pass changes a run.
+/// count instead of steps, and a new share in the plan also causes a refresh. So gradient accumulation searches once
+/// for each optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a second forward
+/// pass changes a run.
 ///
 /// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
-/// RetainedL1() and Buffers(). Where a refresh is due, the first of these calls makes it and the others wait for it.
+/// RetainedL1() and Buffers(). If a refresh is due, the first of these calls makes it and the others wait for it.
 /// mask_in_force(), runs_dense() and flip_rate() do not wait, so a thread that reads them beside others must call
 /// mask() first.
 class SemiSparseLinear : public Module {
@@ -90,8 +91,8 @@ class SemiSparseLinear : public Module {
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }
-  /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype. Throws Error naming the
-  /// weight when it holds a NaN or infinity.
+  /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype. Throws Error with the
+  /// weight's name if the weight holds a NaN or infinity.
   Tensor Forward(const Tensor& x) override;
 
   const Tensor& weight() const { return weight_; }
@@ -100,26 +101,26 @@ class SemiSparseLinear : public Module {
   int64_t out_features() const { return weight_.dim(0); }
   const SemiSparseOptions& options() const { return options_; }
 
-  /// What an op on this linear needs: its parameters, and the packed weight under the mask in force, after a refresh
-  /// where one is due. There is no packed weight while the linear is dense.
+  /// What an op on this linear needs: its parameters, and the packed weight under the mask in force. Makes a refresh
+  /// first if one is due. There is no packed weight while the linear is dense.
   sparse::MaskedLinearOperand Layer();
-  /// The mask in force, after a refresh where one is due.
+  /// The mask in force. Makes a refresh first if one is due.
   const sparse::Mask& mask();
   /// The mask of the last refresh, even if the weight was written to since; empty before the first.
   const sparse::Mask& mask_in_force() const { return tracker_.mask(); }
   /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or SemiSparseOptions::apply
   /// is off.
   bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }
-  /// Whether the only mask that may still be searched for is that of the freeze step.
+  /// Whether the freeze step is reached: only the mask of that step may still be searched for.
   bool frozen() const { return tracker_.frozen(); }
-  /// Tells the layer how many optimizer steps its weight has had. Plans and options that go by steps need this.
+  /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 
   /// A copy of the weight that products run on: masked, under a soft threshold, or dense while the layer is.
   Tensor EffectiveWeight();
 
-  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen or
-  /// dense).
+  /// Share of mask entries that the last refresh changed. 0 before the second refresh, and in steps without a refresh
+  /// while the layer is frozen or dense.
   double flip_rate() const { return tracker_.flip_rate(); }
   /// Share of |weight| that the mask keeps.
   double RetainedL1();

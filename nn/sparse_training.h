@@ -10,7 +10,7 @@
 namespace twofour::nn {
 
 /// Does what the options of a model's SemiSparseLinears ask for around each optimizer step. A training loop may leave
-/// it out where there is no masked decay, no frozen gradient and no plan that goes by steps.
+/// it out if there is no masked decay, no frozen gradient and no plan that depends on steps.
 class SparseTraining : public StepHook {
  public:
   /// Finds the layers of `model`. The model must outlive this object, and no layer may be swapped meanwhile.
@@ -21,8 +21,8 @@ class SparseTraining : public StepHook {
 
   /// Tells the layers the step.
   void BeforeStep(const StepContext& step) override;
-  /// Drops the gradient of masked weights where the mask and the gradient are frozen; adds the decay that is part of
-  /// the gradient.
+  /// Drops the gradient of masked weights if the mask and the gradient are frozen. Adds the decay that is part of the
+  /// gradient.
   void AfterBackward(const StepContext& step) override;
   /// Adds the decay that goes through the optimizer's moments.
   void BeforeUpdate(const StepContext& step) override;

@@ -8,8 +8,8 @@
 
 namespace twofour::nn {
 
-/// Every parameter and buffer of the tree under its full name: what a checkpoint holds. The parameters' handles share
-/// their elements.
+/// Every parameter and buffer of the tree under its full name, as a checkpoint holds them. The handles share the
+/// parameters' elements.
 std::vector<NamedTensor> StateDict(Module& root);
 
 /// Copies a state dict into the tree. Strict: every parameter must be there with its shape and dtype, and nothing may
@@ -21,7 +21,7 @@ void LoadStateDict(Module& root, const std::vector<NamedTensor>& state, const st
 /// The first half of LoadStateDict: takes everything from `reader` and changes nothing yet. Lets a caller read the
 /// states of several objects before it changes any.
 StateCommit ReadStateDict(Module& root, StateReader& reader);
-/// What StateReader::Finish says of a tensor that the tree has not taken.
+/// What StateReader::Finish says about a tensor that the tree has not taken.
 inline constexpr char kUnknownTensor[] = "the model has no such tensor";
 
 }  // namespace twofour::nn

@@ -23,15 +23,15 @@ struct SwapOptions {
   /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4.
   int64_t multiple_of = 16;
   SwapTarget target = SwapTarget::kWeight;
-  /// Of kWeight. Each layer draws its random choices from a stream of its own, counted from key.stream on in the order
-  /// of the tree.
+  /// Only for kWeight. Each layer draws its random choices from a stream of its own, counted from key.stream on in the
+  /// order of the tree.
   SemiSparseOptions sparsity = {};
-  /// Of kActivation.
+  /// Only for kActivation.
   sparse::MaskMethod activation_method = sparse::MaskMethod::kExact;
 };
 
-/// Regular expressions that parse; a multiple_of that is one of 4 and, for masks of rows, of their M; and what Check of
-/// SemiSparseOptions asks for.
+/// Rules: the regular expressions parse, and multiple_of is a multiple of 4 and, for masks along rows, of their M; and
+/// the rules of SemiSparseOptions.
 void Check(const SwapOptions& options, const FieldPath& at, Faults& faults);
 
 /// One linear that the pass looked at.
@@ -39,7 +39,7 @@ struct SwapEntry {
   std::string name;
   int64_t out_features = 0;
   int64_t in_features = 0;
-  std::string reason;  ///< Why it was kept dense; empty for a converted one.
+  std::string reason;  ///< Why it was kept dense; empty if it was converted.
 };
 
 struct SwapReport {
@@ -54,8 +54,9 @@ struct SwapReport {
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
-/// weights become what the layers multiplied with (SemiSparseLinear::EffectiveWeight), and a weight that is not finite
-/// is an Error before anything is changed; otherwise they are the dense master weights. Returns what was converted.
+/// weights become those that the layers multiplied with (SemiSparseLinear::EffectiveWeight); if a weight is not finite,
+/// this throws Error before anything is changed. Otherwise they are the dense master weights. Returns what was
+/// converted.
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// A semi-sparse layer of a tree and its full name.

@@ -28,7 +28,7 @@ void AdamW::UpdateParameter(const Update& update) {
   const kernels::AdamWFactors factors{
       .beta1 = static_cast<float>(options_.beta1),
       .beta2 = static_cast<float>(options_.beta2),
-      // In float, 1 - 0.999f is off by 5e-5 of itself.
+      // Computed in double, because 1 - 0.999f in float has a relative error of 5e-5.
       .gain1 = static_cast<float>(1.0 - options_.beta1),
       .gain2 = static_cast<float>(1.0 - options_.beta2),
       .shrink = static_cast<float>(1.0 - update.lr * update.weight_decay),

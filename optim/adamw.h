@@ -10,14 +10,14 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0.01;  ///< For a plain list of parameters; groups bring their own.
+  double weight_decay = 0.01;  ///< Only for a plain list of parameters; groups have their own.
 };
 
-/// No negative setting, betas below 1, and an eps that a float can hold.
+/// Rules: no setting is negative, betas are below 1, and a float can hold eps.
 void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults);
 
 /// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; as in
-/// PyTorch, with t the number of updates of the parameter:
+/// PyTorch. t is the number of updates of the parameter:
 ///   p *= 1 - lr * weight_decay;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g^2
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 class AdamW : public SlotOptimizer {

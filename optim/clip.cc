@@ -12,7 +12,7 @@
 namespace twofour::optim {
 namespace {
 
-/// All f32, and so their gradients.
+/// Throws Error unless all are f32. Their gradients then are f32, too.
 void RequireParameters(const char* function, const std::vector<Tensor>& parameters) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     ops::RequireDType(function, fmt::format("parameter {} (counted from 0)", i), parameters[i], DType::kF32);

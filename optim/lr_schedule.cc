@@ -16,7 +16,7 @@ double Warmup(double lr, int64_t step, int64_t warmup_steps) {
   return lr * (static_cast<double>(step + 1) / static_cast<double>(warmup_steps));
 }
 
-/// How much of [begin, end] is behind `step`, from 0 to 1.
+/// The part of [begin, end] that is over at `step`, from 0 to 1.
 double Progress(int64_t step, int64_t begin, int64_t end) {
   if (step >= end) return 1.0;
   return step <= begin ? 0.0 : static_cast<double>(step - begin) / static_cast<double>(end - begin);
@@ -71,7 +71,7 @@ LrSchedule WarmupStableDecayLr(const WarmupStableDecayOptions& options) {
   Checked(options, kOwner);
   return [options](int64_t step) {
     if (step < options.warmup_steps) return Warmup(options.lr, step, options.warmup_steps);
-    // The last of the stable steps is the point the line falls from.
+    // The line starts to fall at the last of the stable steps.
     const int64_t begin = options.total_steps - options.decay_steps - 1;
     const double progress = options.decay_steps == 0 ? 0.0 : Progress(step, begin, options.total_steps - 1);
     return std::lerp(options.lr, options.min_lr, progress);

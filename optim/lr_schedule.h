@@ -8,25 +8,26 @@
 
 namespace twofour::optim {
 
-/// The learning rate of optimizer step `step`, counted from 0. Pure: a resumed run needs no state.
+/// The learning rate of optimizer step `step`, counted from 0. A pure function, so a resumed run needs no state.
 using LrSchedule = std::function<double(int64_t step)>;
 
-/// The rule for every learning rate: at least 0, and what the 32-bit floats of an update can hold.
+/// The rule for every learning rate: at least 0 and at most the largest 32-bit float, because updates compute in
+/// floats.
 void CheckLr(double lr, const std::string& path, Faults& faults);
-/// That, for "lr", and 0 <= "min_lr" <= lr.
+/// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr.
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults);
 
-/// `lr` throughout.
+/// `lr` at every step.
 LrSchedule ConstantLr(double lr);
 
 struct WarmupCosineOptions {
   double lr = 0;      ///< The highest rate.
-  double min_lr = 0;  ///< The last step's rate.
+  double min_lr = 0;  ///< The rate of the last step.
   int64_t warmup_steps = 0;
   int64_t total_steps = 0;
 };
 
-/// 0 <= warmup_steps <= total_steps, and CheckRates.
+/// Rules: 0 <= warmup_steps <= total_steps, and those of CheckRates.
 void Check(const WarmupCosineOptions& options, const FieldPath& at, Faults& faults);
 
 /// Rises linearly to `lr` over `warmup_steps` (step s trains at lr * (s + 1) / warmup_steps), then follows half a
@@ -42,11 +43,11 @@ struct WarmupStableDecayOptions {
   int64_t total_steps = 0;
 };
 
-/// warmup_steps and decay_steps, neither negative, fit into total_steps, and CheckRates.
+/// Rules: warmup_steps and decay_steps are not negative and fit into total_steps, and those of CheckRates.
 void Check(const WarmupStableDecayOptions& options, const FieldPath& at, Faults& faults);
 
-/// Rises linearly to `lr` as above, stays, and falls linearly over the last `decay_steps` to `min_lr` at the last
-/// step. Hu et al., "MiniCPM", 2024 (WSD). Throws Error on options that Check finds fault with.
+/// Rises linearly to `lr` as above, stays there, and then falls linearly over the last `decay_steps` steps to `min_lr`
+/// at the last step. Hu et al., "MiniCPM", 2024 (WSD). Throws Error on options that Check finds fault with.
 LrSchedule WarmupStableDecayLr(const WarmupStableDecayOptions& options);
 
 }  // namespace twofour::optim

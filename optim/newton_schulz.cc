@@ -23,7 +23,7 @@ using kernels::Transpose;
 constexpr float kLinear = 3.4445f, kCubic = -4.7750f, kQuintic = 2.0315f;
 constexpr double kEps = 1e-7;
 
-/// out = factor X, or X factor where X has more rows than columns.
+/// out = factor X, or X factor if X has more rows than columns.
 void MultiplyShortSide(int64_t rows, int64_t cols, const float* factor, const float* x, float* out) {
   if (rows > cols) return Gemm(Transpose::kNo, Transpose::kNo, rows, cols, cols, x, factor, out);
   Gemm(Transpose::kNo, Transpose::kNo, rows, cols, rows, factor, x, out);
@@ -44,7 +44,7 @@ Tensor Orthogonalize(const Tensor& matrix, int steps) {
   float* const gram = gram_tensor.mutable_data<float>();
   float* const factor = factor_tensor.mutable_data<float>();
 
-  // The original transposes X where it is tall; multiplying from the other side is the same, and copies nothing.
+  // The original transposes a tall X. Multiplying from the other side gives the same, and copies nothing.
   const Transpose gram_of = rows > cols ? Transpose::kYes : Transpose::kNo;
   const double norm = std::sqrt(kernels::SumOfSquares(size, matrix.data<float>()));
   kernels::ScaleBy(size, 1.0 / (norm + kEps), matrix.data<float>(), result.mutable_data<float>());

@@ -9,45 +9,46 @@
 
 namespace twofour::optim {
 
-/// The count of updates in a state dict: of the optimizer, and as `<parameter>.step` of each parameter.
+/// The name of a count of updates in a state dict: "step" for the optimizer, `<parameter>.step` for each parameter.
 inline constexpr char kStepName[] = "step";
 
 /// Updates parameters in place from their gradients. Step, ZeroGrad and LoadStateDict must run alone: not beside one
-/// another, nor beside anything that reads the parameters (forward passes) or adds to their gradients (Backward).
+/// another, and not beside anything that reads the parameters (forward passes) or adds to their gradients (Backward).
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update. Parameters without a gradient are passed over.
+  /// Makes one update. Skips parameters without a gradient.
   virtual void Step() = 0;
   virtual void ZeroGrad() = 0;
 
   virtual double lr() const = 0;
   virtual void set_lr(double lr) = 0;
   virtual int64_t step_count() const = 0;
-  /// What it updates.
+  /// The parameters that it updates.
   virtual std::vector<NamedTensor> Parameters() const = 0;
 
-  /// `step` (i32 []) and each parameter's state as <parameter>.<what>. Tensors are shared, not copied: the next step
-  /// writes to them.
+  /// Holds `step` (i32 []) and each parameter's state as <parameter>.<what>. Tensors are shared, not copied: the next
+  /// step writes to them.
   std::vector<NamedTensor> StateDict() const;
-  /// Restores a StateDict(). Throws Error that lists every fault, each prefixed by `source` and naming the tensor,
-  /// before anything was changed.
+  /// Restores a StateDict(). If anything is wrong, changes nothing and throws Error that lists every fault, each
+  /// prefixed by `source` and with the name of its tensor.
   void LoadStateDict(const std::vector<NamedTensor>& state, const std::string& source);
 
   /// The first half of LoadStateDict: takes everything from `reader` and changes nothing yet. Lets a caller read the
   /// states of several objects before it changes any.
   StateCommit ReadStateDict(StateReader& reader);
-  /// What Finish says of a tensor that no optimizer has taken.
+  /// What StateReader::Finish says about a tensor that no optimizer has taken.
   static constexpr char kUnknownTensor[] = "belongs to no parameter of this optimizer";
 
-  // The parts of those that differ between optimizers; public so that OptimizerList can put several together.
+  // The parts of StateDict and ReadStateDict that differ between optimizers. Public for OptimizerList, which puts
+  // several together.
 
   /// Appends each parameter's state.
   virtual void AppendState(std::vector<NamedTensor>& state) const = 0;
-  /// Takes each parameter's state from `reader`, and changes nothing yet. `steps` are the optimizer's.
+  /// Takes each parameter's state from `reader`, and changes nothing yet. `steps` is the optimizer's step count.
   virtual StateCommit ReadState(StateReader& reader, int64_t steps) = 0;
 
  protected:

@@ -6,12 +6,12 @@
 
 namespace twofour::optim {
 
-/// Several optimizers as one, say Muon for matrices and AdamW for the rest. Each updates its own parameters; the
-/// learning rate is common to all, and a group that needs another has an lr_scale.
+/// Several optimizers as one, such as Muon for matrices and AdamW for the rest. Each updates its own parameters. All
+/// have the same learning rate; a group that needs another one has an lr_scale.
 class OptimizerList : public Optimizer {
  public:
-  /// Throws Error on an empty list, a null part, parts that differ in lr or have been stepped differently, and where a
-  /// parameter's tensor or name stands in two parts.
+  /// Throws Error on an empty list, a null part, parts that differ in lr or in their number of steps, and a parameter
+  /// whose tensor or name is in two parts.
   explicit OptimizerList(std::vector<std::unique_ptr<Optimizer>> parts);
 
   void Step() override;

@@ -14,13 +14,13 @@ struct ParameterGroup {
   double lr_scale = 1.0;  ///< The group's learning rate is the optimizer's times this.
 };
 
-/// A weight_decay and an lr_scale that are finite and not negative.
+/// Rules: weight_decay and lr_scale are finite and not negative.
 void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults);
 
 /// Names unnamed parameters "0", "1", ... for an optimizer's state dict.
 std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters);
 
-/// Two groups: tensors of two and more dimensions with `weight_decay`, the others (biases, norms) without.
+/// Makes two groups: tensors of two or more dimensions get `weight_decay`, the others (biases, norms) get none.
 std::vector<ParameterGroup> DecayMatricesOnly(const std::vector<NamedTensor>& parameters, double weight_decay);
 
 }  // namespace twofour::optim

@@ -9,10 +9,10 @@ struct SgdOptions {
   double lr = 1e-2;
   double momentum = 0.0;
   bool nesterov = false;      ///< Needs momentum.
-  double weight_decay = 0.0;  ///< For a plain list of parameters; groups bring their own.
+  double weight_decay = 0.0;  ///< Only for a plain list of parameters; groups have their own.
 };
 
-/// No negative setting, a momentum below 1, and no nesterov without momentum.
+/// Rules: no setting is negative, momentum is below 1, and nesterov needs a momentum above 0.
 void Check(const SgdOptions& options, const FieldPath& at, Faults& faults);
 
 /// Stochastic gradient descent, as PyTorch's SGD without dampening:

@@ -82,7 +82,7 @@ StateCommit SlotOptimizer::ReadState(StateReader& reader, int64_t steps) {
     for (const std::string& slot_name : slot_names_) {
       const std::string name = SlotName(parameter, slot_name);
       const Tensor slot = reader.Take(name);
-      if (!slot.defined()) continue;  // A parameter that has had no gradient yet.
+      if (!slot.defined()) continue;  // The parameter has had no gradient yet.
       if (slot.shape() != parameter.tensor.shape() || slot.dtype() != DType::kF32) {
         reader.Fault(name,
                      fmt::format("{}, the parameter is f32 {}", Describe(slot), ToString(parameter.tensor.shape())));

@@ -10,12 +10,12 @@
 
 namespace twofour::optim {
 
-/// An optimizer that updates each parameter by itself and keeps tensors of the parameter's shape for it, its slots.
-/// f32 only. Throws Error when two parameters share a name or are one tensor, and on a group that Check finds fault
-/// with.
+/// An optimizer that updates each parameter independently and keeps tensors of the parameter's shape for it, its slots.
+/// f32 only. The constructor throws Error if two parameters share a name or are one tensor, and on a group that Check
+/// finds fault with.
 ///
-/// Its state dict has, for each parameter that was updated and has slots, `<parameter>.step` (i32 [], its own updates)
-/// and `<parameter>.<slot>`.
+/// Its state dict has, for each parameter that was updated and has slots, `<parameter>.step` (i32 [], the updates of
+/// this parameter) and `<parameter>.<slot>`.
 class SlotOptimizer : public Optimizer {
  public:
   /// Each parameter's version advances by exactly one.
@@ -42,7 +42,7 @@ class SlotOptimizer : public Optimizer {
     float* parameter;
     const float* grad;
     std::vector<float*> slots;
-    double lr;  ///< That of the parameter's group.
+    double lr;  ///< Includes the lr_scale of the parameter's group.
     double weight_decay;
     int64_t count;  ///< Updates of this parameter, this one included.
   };

@@ -18,9 +18,9 @@ void ForEachTileRow(const MaskView& mask, const Body& body) {
   });
 }
 
-/// The elements [4, cols] of one row of tiles of a matrix [mask.rows, mask.cols], as passes over tiles take them: four
-/// whole rows, `cols` a multiple of 4 (or of more, where a pass needs that). They are the matrix's own where it has
-/// them, and else a copy that is filled up with zeros.
+/// The elements [4, cols] of one row of tiles of a matrix [mask.rows, mask.cols], as passes over tiles need them: four
+/// whole rows, with `cols` a multiple of 4 (or of `multiple_of`, if a pass needs more). Uses the matrix itself if it
+/// has this form, or else a copy that is padded with zeros.
 class TileRow {
  public:
   TileRow(const MaskView& mask, int64_t tile_row, const float* matrix, int64_t multiple_of = kTileSize)
@@ -40,7 +40,8 @@ class TileRow {
   int64_t cols() const { return cols_; }
   const float* data() const { return data_; }
 
-  /// Calls write(out) with room for [4, cols()], which holds what `matrix` does, and leaves the result there.
+  /// Calls write(out), where `out` has room for [4, cols()] and holds what `matrix` holds there. The result is in
+  /// `matrix` afterwards.
   template <typename Write>
   void Into(float* matrix, const Write& write) const {
     float* const out = matrix + first_ * matrix_cols_;
@@ -54,7 +55,7 @@ class TileRow {
  private:
   int64_t first_, rows_, matrix_cols_, cols_;
   const float* data_;
-  std::vector<float> copy_;  // Empty where the matrix is used as it is.
+  std::vector<float> copy_;  // Empty if the matrix itself is used.
 };
 
 }  // namespace twofour::sparse

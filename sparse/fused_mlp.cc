@@ -113,7 +113,7 @@ class Pass {
   };
 
   const PackedWeight& Packed(const Layer& layer, Direction direction) const {
-    layer.weight.Get();  // A write since the forward pass is an error, even where the packed form is older.
+    layer.weight.Get();  // Throws if the weight was written to since the forward pass.
     return layer.packed->Packed(*kernel_.linear, direction);
   }
 
@@ -124,12 +124,12 @@ class Pass {
   Layer fc_, proj_;
   bool needs_x_;
   Shape shape_;
-  PanelMatrix hidden_;  // relu(c_fc(x))^2; the backward pass turns it into the gradient before it.
+  PanelMatrix hidden_;  // relu(c_fc(x))^2. The backward pass overwrites it with the gradient before the activation.
   double density_ = 1;
   std::unique_ptr<ActivationLists> by_batch_;
 };
 
-/// The first of the table for which is(kernel) holds, or null.
+/// The first kernel of the table for which is(kernel) holds, or null.
 template <typename Is>
 const FusedMlpKernel* FindMlpKernel(const Is& is) {
   const std::span<const FusedMlpKernel> kernels = FusedMlpKernels();
@@ -137,7 +137,7 @@ const FusedMlpKernel* FindMlpKernel(const Is& is) {
   return found == kernels.end() ? nullptr : &*found;
 }
 
-/// The one that TWOFOUR_KERNEL names, or null.
+/// The kernel that TWOFOUR_KERNEL names, or null.
 const FusedMlpKernel* ForcedMlpKernel() {
   if (ForcedKernels().empty()) return nullptr;
   return FindMlpKernel([](const FusedMlpKernel& kernel) { return IsForced(kernel.name); });
@@ -155,7 +155,7 @@ const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, i
     }
     return forced;
   }
-  // Narrower, and what lists save goes on filling up their panels of columns: docs/performance.md.
+  // On narrower layers, padding the lists' panels of columns costs what the lists save: docs/performance.md.
   constexpr int64_t kNarrowest = 128;
   if (std::min(fc[1], proj[0]) < kNarrowest) {
     if (why_not != nullptr) {

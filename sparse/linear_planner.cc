@@ -3,7 +3,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// Generation sees another number of rows with every prompt.
+/// Limits the memory, because in generation each prompt has another number of rows.
 constexpr size_t kMostEntries = 32;
 
 }  // namespace

@@ -16,7 +16,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// f32 of the mask's shape.
+/// Throws Error unless the tensor is f32 and has the mask's shape.
 void RequireFits(std::string_view function, std::string_view what, const Tensor& tensor, const Mask& mask) {
   ops::RequireDType(function, what, tensor, DType::kF32);
   if (tensor.shape() != Shape{mask.rows(), mask.cols()}) {

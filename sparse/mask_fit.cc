@@ -8,7 +8,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// Entries that a mask keeps, of how many, in the tiles that are pruned.
+/// In the tiles that are pruned: how many entries a mask keeps, and how many there are.
 struct Kept {
   int64_t kept = 0, of = 0;
 };
@@ -24,7 +24,7 @@ Kept CountInPrunedTiles(const Mask& mask, bool whole_tiles) {
   return count;
 }
 
-/// The most that is kept in a row or column of any pruned tile.
+/// The largest number kept in a row or column of a pruned tile.
 int MostInTiles(const Mask& mask, bool whole_tiles) {
   constexpr TileMask kRow = 0x000f, kColumn = 0x1111;
   int most = 0;
@@ -39,7 +39,7 @@ int MostInTiles(const Mask& mask, bool whole_tiles) {
   return most;
 }
 
-/// The most that is kept in a group of neighbours along a row, those in whole tiles left out.
+/// The largest number kept in a group of neighbours along a row. Entries of whole tiles do not count.
 int MostInGroups(const Mask& mask, int group, bool whole_tiles) {
   int most = 0;
   for (int64_t row = 0; row < mask.rows(); ++row) {

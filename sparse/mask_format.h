@@ -4,7 +4,8 @@
 
 namespace twofour::sparse {
 
-/// What is known of the entries that a mask keeps, whatever the weight is. Kernels accept or reject a mask by it.
+/// What is known about the entries that a mask keeps, whatever the weight is. Kernels accept or reject a mask by its
+/// format.
 struct MaskFormat {
   enum class Kind {
     kDense,         ///< Everything is kept.
@@ -13,7 +14,7 @@ struct MaskFormat {
     kUnstructured,  ///< Nothing is known.
   };
   Kind kind = Kind::kTransposable;
-  int n = 2, m = 4;  ///< Of kTransposable and kRows.
+  int n = 2, m = 4;  ///< Only for kTransposable and kRows.
 
   static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0}; }
   static constexpr MaskFormat TwoOfFour() { return {}; }
@@ -26,7 +27,7 @@ struct MaskFormat {
   bool operator==(const MaskFormat&) const = default;
 };
 
-/// Whether every mask of this format keeps at most two of four both ways: what the 2:4 kernels multiply with.
+/// Whether every mask of this format keeps at most two of four both ways, as the 2:4 kernels need.
 constexpr bool IsTwoOfFour(const MaskFormat& format) {
   return format.kind == MaskFormat::Kind::kTransposable && format.n <= 2 && format.m == 4;
 }

@@ -4,14 +4,14 @@
 
 namespace twofour::sparse {
 
-/// How the kept entries of a weight are chosen, by its scores: for magnitude pruning the weight itself.
+/// How the kept entries of a weight are chosen from its scores. For magnitude pruning the scores are the weight itself.
 enum class MaskMethod {
   kExact,         ///< The best of the 90 transposable masks of each tile; always keeps eight. See ExactTileMask.
   kGreedy,        ///< PyTorch's greedy, by magnitude; keeps seven or eight. See GreedyTileMask.
-  kSignedGreedy,  ///< The same on the scores themselves: large negative ones are dropped first. What greedy becomes
-                  ///< when the absolute value is forgotten; here to be measured against, not to be used.
-  kRandom,        ///< One of the 90 for each tile, by a key alone: the least that a choice must beat.
-  kRows,          ///< N:M along rows alone (RowPattern); nothing is demanded of columns.
+  kSignedGreedy,  ///< Greedy on the signed scores: drops large negative ones first. This happens when somebody forgets
+                  ///< the absolute value; it exists for comparisons, not for use.
+  kRandom,  ///< One of the 90 for each tile, chosen by the key alone: the baseline that every other choice must beat.
+  kRows,    ///< N:M along rows alone (RowPattern), whatever that leaves in columns.
 };
 
 /// "exact", "greedy", "signed_greedy", "random", "rows".

@@ -11,9 +11,9 @@
 
 namespace twofour::sparse {
 
-/// The mask of f32 `weight` [rows, cols] whose every tile is choose(number, elements): its number, row by row, and its
-/// elements as TileMagnitudes lie, signs and all. `choose` may be called on any thread. For choices that have no
-/// vectorised kernel.
+/// A mask for f32 `weight` [rows, cols] in which each tile is choose(number, elements). `number` counts tiles row by
+/// row; `elements` are the tile's signed elements, in the order of TileMagnitudes. `choose` may be called on any
+/// thread. For methods without a vectorised kernel.
 template <typename Choose>
 Mask MaskOfTiles(const Tensor& weight, std::string_view name, const Choose& choose) {
   ops::RequireDType("MaskOfTiles", name, weight, DType::kF32);

@@ -51,7 +51,7 @@ TileMagnitudes Magnitudes(TileMagnitudes elements) {
 TileMask RandomTileMask(const RandomKey& key, int64_t number) {
   const std::array<uint32_t, 4> bits = RandomBlock(key, static_cast<uint32_t>(number));
   const auto masks = TransposableMasks();
-  // 32 bits times 90, of which the upper half is even to within one in 48 million.
+  // Scales 32 random bits to 0..89. No mask is likelier than another by more than about one part in 48 million.
   return masks[bits[0] * uint64_t{masks.size()} >> 32];
 }
 
@@ -168,7 +168,7 @@ Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, st
   ops::RequireDType("MaskPlan::Find", name, scores, DType::kF32);
   RequireSize(scores, name);
   if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
-  // Numbers of their own for a tile's turn and for its mask.
+  // The last number keeps the random bits of the masks apart from those of the order of tiles.
   Mask mask = FindWhole(scores, step, {key.seed, key.stream, 0}, name);
   KeepOtherTilesWhole(scores, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
   return mask;

@@ -21,32 +21,31 @@ namespace twofour::sparse {
 struct MaskStage {
   int64_t step = 0;
   int keep = 2;
-  std::optional<double> fraction = {};  ///< See Moment. Of stages that begin in one step, the last one counts.
+  std::optional<double> fraction = {};  ///< See Moment. If several stages begin at one step, the last one counts.
 };
 
 struct MaskPlanOptions {
   MaskMethod method = MaskMethod::kExact;
-  RowPattern rows = {};            ///< Of kRows.
+  RowPattern rows = {};            ///< Only for kRows.
   SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
   TileOrder order = TileOrder::kLeastLoss;
-  /// N-decay (4:4, 3:4, 2:4): rising steps, falling numbers; four of four before the first. Empty: 2:4 throughout. Of
-  /// kExact alone.
+  /// N-decay (4:4, 3:4, 2:4): steps rise, numbers fall; before the first stage, four of four are kept. Empty: 2:4
+  /// throughout. Only for kExact.
   std::vector<MaskStage> stages = {};
-  /// Before the one and from the other optimizer step on, every mask keeps everything: a dense warm-up and a dense
-  /// finish.
+  /// Masks keep everything before first_sparse_step (a dense warm-up) and from dense_from_step on (a dense finish).
   int64_t first_sparse_step = 0;
   int64_t dense_from_step = std::numeric_limits<int64_t>::max();
-  /// A stage's mask is the best within the one that the stage before it would find for the same weight.
+  /// A stage's mask is the best one inside the mask that the stage before it would find for the same weight.
   bool nested_stages = false;
 };
 
-/// A RowPattern within its bounds; stages that rise in time, fall in number, keep one to four, and stand beside kExact
-/// alone; a dense finish that does not begin before the dense warm-up ends. A stage before step 0 is a fault, and no
-/// other is compared with it in time.
+/// Rules: the RowPattern is valid; stages keep one to four, each later and fewer than the one before, and are given for
+/// kExact alone; the dense finish does not begin before the dense warm-up ends. A stage before step 0 is a fault; other
+/// stages are not compared with it in time.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
-/// Which mask a weight has at which step of training: a recipe without state. What is kept depends on the weight, the
-/// step and the key, so a resumed run finds the masks that the uninterrupted run would have found.
+/// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and
+/// the key alone. So a resumed run finds the masks that the uninterrupted run would have found.
 class MaskPlan {
  public:
   /// The exact transposable mask, always.
@@ -54,24 +53,24 @@ class MaskPlan {
   /// Throws Error on options that Check finds fault with.
   explicit MaskPlan(MaskPlanOptions options);
 
-  /// The share of tiles that are pruned at `step`: the schedule's, and 0 outside of the sparse steps.
+  /// The share of tiles that are pruned at `step`: what the schedule says, but 0 outside the sparse steps.
   double ShareAt(int64_t step) const;
-  /// Whether a mask of `step` keeps everything, whatever the weight.
+  /// Whether every mask of `step` keeps everything, whatever the weight.
   bool KeepsAll(int64_t step) const;
-  /// The mask by f32 `scores` [rows, cols] at `step`: for magnitude pruning they are the weight. Random choices go by
-  /// the key's seed and stream. Throws Error as FindMask and FindRowMask do.
+  /// The mask for f32 `scores` [rows, cols] at `step`. For magnitude pruning the scores are the weight. Random choices
+  /// depend on the key's seed and stream. Throws Error as FindMask and FindRowMask do.
   Mask Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
-  /// Whether the plan asks for the same share and stage at both steps: if not, a mask of the one is out of date at the
-  /// other, whatever the weight did.
+  /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
+  /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
-  /// What the masks of `step` keep of pruned tiles: n of 4 both ways, or the pattern along rows.
+  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows.
   MaskFormat PatternAt(int64_t step) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;
-  /// What searches for the plan's masks: the name of a MaskSearchKernel, or in words where there is none but scalar
-  /// code; in the order of the stages, several of them separated by commas. Throws Error as ChooseMaskSearchKernel.
+  /// Names what searches for the plan's masks: a MaskSearchKernel, or words if there is only scalar code. If there are
+  /// stages, their searches are listed in order, separated by commas. Throws Error as ChooseMaskSearchKernel does.
   std::string SearchNames() const;
-  /// Of four entries in a row or column of a pruned tile, how many are kept at `step`.
+  /// How many of four entries in a row or column of a pruned tile are kept at `step`.
   int KeptOfFour(int64_t step) const;
 
   const MaskPlanOptions& options() const { return options_; }

@@ -53,8 +53,8 @@ int64_t MaskTracker::Interval() const {
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
   const MaskPlan& plan = options_.plan;
-  // Dense phases and stages begin and end at once, whatever the interval; a mask that was restored for this step
-  // stands.
+  // Dense phases and stages begin and end at once, whatever the interval. But a mask that was restored for this step
+  // stays.
   if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;
@@ -110,7 +110,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
     }
   }
   constexpr double kMostWrites = std::numeric_limits<int32_t>::max();
-  constexpr double kMostSteps = 1e15;  // A double holds whole numbers up to here, and far beyond.
+  constexpr double kMostSteps = 1e15;  // A double holds every whole number up to here.
   const auto age =
       reader.TakeScalar(name + "_age", DType::kI32, 0, kMostWrites, "expected one i32 that is not negative");
   const auto step = reader.TakeScalar(name + "_step", DType::kF64, 0, kMostSteps, "expected one f64 that is a step");
@@ -120,7 +120,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
     mask_step_ = 0;
     flip_rate_ = 0;
     if (!mask.empty()) RestoreMask(std::move(mask), version);
-    // Unsigned arithmetic wraps, and only the difference of two versions is ever looked at.
+    // This may wrap around. That does no harm, because only the difference of two versions is ever used.
     if (age) mask_version_ = version - static_cast<uint64_t>(*age);
     if (flip_rate) flip_rate_ = *flip_rate;
     if (step) {

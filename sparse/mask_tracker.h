@@ -15,50 +15,52 @@
 
 namespace twofour::sparse {
 
-/// When a weight's mask is found anew.
+/// When the mask of a weight is searched for again.
 struct MaskTrackerOptions {
   /// Which mask the weight has at which optimizer step.
   MaskPlan plan = {};
-  /// A mask is searched anew at the first use after this many updates of the weight, ...
+  /// The mask is searched for again at the first use after this many updates of the weight, ...
   int64_t interval = 1;
-  /// ... or, where that is more, after this share of all optimizer steps so far: ever more rarely. From 0 to 1.
+  /// ... or, if that is more, after this share of all optimizer steps so far, so that searches become rarer. From 0 to
+  /// 1.
   double interval_growth = 0;
-  /// The mask of this optimizer step is the last one, but for the plan's dense finish; 0: the first one stays.
+  /// After this optimizer step the mask stays as it is, except for the plan's dense finish. 0: the first mask stays.
   std::optional<int64_t> freeze_step = {};
-  /// Of the plan's random choices.
+  /// For the plan's random choices.
   RandomKey key = {};
 };
 
-/// An interval of 1 and more, a growth from 0 to 1, and no freeze before step 0.
+/// Rules: interval at least 1, growth from 0 to 1, no freeze before step 0.
 void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& faults);
 
-/// The mask of one weight as it is trained. The mask is a pure function of the scores and the optimizer step at its
-/// last refresh, and a refresh is due after every `interval`-th optimizer step (as long as nobody tells of steps: write
-/// to the weight), and where the plan asks for another share or stage than the mask in force has. Not for use by
-/// several threads at once.
+/// The mask of one weight in training. The mask is a pure function of the scores and the optimizer step at its last
+/// refresh. A refresh is due after every `interval`-th optimizer step. With an interval of 1, or until somebody tells
+/// of steps, writes to the weight count instead of steps. It is also due when the plan enters another stage or a dense
+/// phase, or leaves a dense phase, and, for an interval of 1, when the plan's share changes. Not for use by several
+/// threads at once.
 class MaskTracker {
  public:
-  /// `name` is the weight's, for messages. Throws Error on options that Check finds fault with.
+  /// `name` is the weight's name, for messages. Throws Error on options that Check finds fault with.
   MaskTracker(MaskTrackerOptions options, std::string name);
 
   const MaskTrackerOptions& options() const { return options_; }
-  /// Tells how many optimizer steps the weight has behind it. Needed by plans and options that go by steps.
+  /// Tells how many optimizer steps the weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 
   /// Whether a weight of this version (Tensor::version) needs another mask than the one in force.
   bool IsDue(uint64_t version) const;
-  /// Finds the mask by f32 `scores` if it is due for `version`, that of the weight, and returns whether it did. Throws
-  /// Error as MaskPlan::Find does.
+  /// If a refresh is due for `version` (that of the weight), finds the mask for f32 `scores`. Returns whether it did.
+  /// Throws Error as MaskPlan::Find does.
   bool Refresh(const Tensor& scores, uint64_t version);
 
-  /// The mask in force; empty before any.
+  /// The mask in force; empty before the first search.
   const Mask& mask() const { return mask_; }
   /// Whether it keeps everything.
   bool keeps_all() const { return keeps_all_; }
-  /// Whether no mask is searched for any more but that of the freeze step.
+  /// Whether the freeze step is reached: only the mask of that step may still be searched for.
   bool frozen() const { return options_.freeze_step && step_ >= *options_.freeze_step; }
-  /// Share of mask entries that the last refresh changed; 0 before the second one, and while none is to come (frozen,
-  /// or dense for now).
+  /// Share of mask entries that the last refresh changed. 0 before the second refresh, and in steps without a refresh
+  /// while the mask is frozen or the plan is dense.
   double flip_rate() const;
 
   /// Appends what a resumed run needs, for a weight of this version whose name is `weight`: `<weight>_mask` (bool
@@ -66,7 +68,7 @@ class MaskTracker {
   /// (f64 []: the optimizer step at which it was found) and `<weight>_mask_flip_rate` (f64 []: the share of entries
   /// that the last refresh changed).
   void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
-  /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. The commit is given the
+  /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
   /// weight's version. A mask that comes alone counts as found at this moment. Without a mask, the tracker finds one at
   /// its next use. Until somebody calls SetOptimizerStep, a mask that was read stays in force.
   std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
@@ -74,9 +76,9 @@ class MaskTracker {
  private:
   /// Writes to the weight since the mask was found.
   uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
-  /// Takes over a mask that was found elsewhere, as that of this moment.
+  /// Sets a mask that was found elsewhere. It counts as found at this moment.
   void RestoreMask(Mask mask, uint64_t version);
-  /// The step whose mask the plan is asked for.
+  /// The step to ask the plan about: the freeze step once frozen, unless the plan is dense now.
   int64_t PlanStep() const;
   int64_t Interval() const;
   void SetMask(Mask mask);

@@ -7,8 +7,8 @@
 
 namespace twofour::sparse {
 
-/// A mask as kernels see it: the masks of the 4x4 tiles of a matrix [rows, cols], row-major [tile_rows, tile_cols].
-/// Where a size is no multiple of 4, the last tiles reach beyond the matrix, and keep nothing there. It owns nothing.
+/// A mask as kernels see it: the masks of the 4x4 tiles of a matrix [rows, cols], row-major [tile_rows, tile_cols]. If
+/// a size is not a multiple of 4, the last tiles reach beyond the matrix; they keep nothing there. A view owns nothing.
 struct MaskView {
   const TileMask* tiles = nullptr;
   int64_t rows = 0, cols = 0;

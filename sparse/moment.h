@@ -11,15 +11,15 @@
 
 namespace twofour::sparse {
 
-/// When something of a recipe happens: at an optimizer step that, where `fraction` is given, was rounded from that part
-/// of the run. In a short run, two parts that follow each other may round to one step.
+/// When a part of a recipe happens: at an optimizer step. If `fraction` is given, the step was rounded from that part
+/// of the run. In a short run, two different fractions may round to one step.
 struct Moment {
   int64_t step = 0;
   std::optional<double> fraction = {};
 };
 
-/// Checks that the moments of a list rise: none lies before step 0, and each comes after the one before it. Of two
-/// fractions, the second may fall into the same step. A moment before step 0 is not compared with its neighbours.
+/// Checks that the moments of a list rise: none is before step 0, and each is later than the one before it. Two
+/// fractions that rise may fall into one step. A moment before step 0 is not compared with its neighbours.
 class RisingMoments {
  public:
   /// `what` names an element ("stage"). `after` is what a config is told to expect, up to the step of the one before.

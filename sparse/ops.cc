@@ -43,7 +43,8 @@ Tensor MaskedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                     need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
                      std::vector<Tensor> grads(3);
                      if (need_x) {
-                       sw.Get();  // What is packed may be older than a write: an error, whichever kernel runs.
+                       sw.Get();  // Throws if the weight was written to since. Needed here because the packed form may
+                                  // be older than the write.
                        grads[0] = packed->InputGrad(dy);
                      }
                      if (need_w) grads[1] = WeightGrad(dy, sx.Get());

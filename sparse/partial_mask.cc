@@ -15,7 +15,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// What decides a tile's turn, and its number, which makes every two differ.
+/// What decides a tile's turn, then the tile's number, so that no two are equal.
 template <typename Rank>
 using Turn = std::pair<Rank, int64_t>;
 
@@ -39,7 +39,7 @@ std::vector<Turn<uint32_t>> AtRandom(const RandomKey& key, int64_t tiles) {
   return turns;
 }
 
-/// All but the `pruned` tiles whose turn comes first.
+/// Lets all tiles keep everything, except the `pruned` ones whose turn comes first.
 template <typename Rank>
 void KeepLateTilesWhole(std::vector<Turn<Rank>> turns, int64_t pruned, Mask& mask) {
   const auto first_late = turns.begin() + pruned;

@@ -11,8 +11,8 @@ namespace twofour::sparse {
 
 /// Which tiles of a weight are pruned first.
 enum class TileOrder {
-  kLeastLoss,  ///< Those whose mask drops the smallest sum of |w|; of equals the first, row by row.
-  kRandom,     ///< At random, by the key alone: what is pruned at one share is pruned at every larger one.
+  kLeastLoss,  ///< Those whose mask drops the smallest sum of |w|; of equal ones the first, row by row.
+  kRandom,     ///< Random, by the key alone. A tile that is pruned at one share is also pruned at every larger one.
 };
 
 /// "least_loss", "random".
@@ -21,8 +21,8 @@ std::string_view NameOf(TileOrder order);
 /// `share` of `tiles`, rounded to the nearest.
 int64_t CountOfShare(double share, int64_t tiles);
 
-/// Of a mask of f32 `weight`, leaves the tiles that are pruned first as they are, CountOfShare(share) of them, and lets
-/// all others keep everything. `key` is heeded by kRandom. Throws Error unless share is in [0, 1] and the shapes agree.
+/// In a mask of f32 `weight`, leaves the first CountOfShare(share) tiles of the order as they are, and lets all other
+/// tiles keep everything. Only kRandom uses `key`. Throws Error unless share is in [0, 1] and the shapes agree.
 void KeepOtherTilesWhole(const Tensor& weight, double share, TileOrder order, const RandomKey& key, Mask& mask);
 
 }  // namespace twofour::sparse

@@ -8,16 +8,16 @@
 
 namespace twofour::sparse {
 
-/// Which groups of four a matrix must be 2:4 in.
+/// The groups of four in which a matrix must be 2:4.
 enum class PatternAxis {
-  kRows,     ///< Four neighbours within a row: what a product with W can use.
-  kColumns,  ///< Four neighbours within a column: what a product with W transposed can use.
+  kRows,     ///< Four neighbours in a row: a product with W can use this.
+  kColumns,  ///< Four neighbours in a column: a product with W transposed can use this.
   kBoth,     ///< Both: a transposable pattern.
 };
 
 /// A group of four neighbours with more than two non-zero entries.
 struct PatternViolation {
-  PatternAxis axis;          ///< kRows or kColumns: which way the group lies.
+  PatternAxis axis;          ///< kRows or kColumns: the direction of the group.
   int64_t row = 0, col = 0;  ///< Its first entry.
   int64_t entries = 4;       ///< Fewer at the edge.
   int nonzeros = 0;
@@ -25,8 +25,8 @@ struct PatternViolation {
   std::string ToString() const;
 };
 
-/// The first group of an f32 matrix [rows, cols] that holds more than two non-zeros (-0 is zero, a NaN is not), rows
-/// before columns; nothing when the matrix is 2:4. A shorter group at the edge is held to the same two. Throws Error
+/// The first group of an f32 matrix [rows, cols] that holds more than two non-zeros; nothing if the matrix is 2:4. -0
+/// is zero, a NaN is not. Rows are checked before columns. A shorter group at the edge may also hold two. Throws Error
 /// for a tensor that is no matrix.
 std::optional<PatternViolation> FindPatternViolation(const Tensor& matrix, PatternAxis axis);
 

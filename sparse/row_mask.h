@@ -9,9 +9,9 @@
 
 namespace twofour::sparse {
 
-/// Of every `of` neighbours along a row, `keep` are kept: "N:M". 2:4 along rows alone is what inference asks for
-/// (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021); in training the transposed
-/// weight is not 2:4 then, and products run on kernels that take any mask.
+/// Of every `of` neighbours along a row, `keep` are kept: "N:M". Hardware for inference asks for 2:4 along rows alone
+/// (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021). In training, the transposed weight is then not
+/// 2:4, so products run on kernels that take any mask.
 struct RowPattern {
   int keep = 2;
   int of = 4;
@@ -20,14 +20,14 @@ struct RowPattern {
 /// The largest M.
 inline constexpr int kMostNeighbours = 32;
 
-/// 0 < keep <= of <= kMostNeighbours.
+/// Rule: 0 < keep <= of <= kMostNeighbours.
 void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults);
 /// Throws Error on a pattern that Check finds fault with.
 void RequirePattern(const RowPattern& pattern);
 
-/// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equals the first.
-/// Throws Error on a pattern out of bounds, unless cols is a multiple of `of`; and (a runtime failure) as FindMask does
-/// on what is not finite.
+/// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equal ones, the
+/// first. Throws Error if the pattern is out of bounds or cols is not a multiple of `of`. Throws Error (a runtime
+/// failure) as FindMask does if a weight is NaN or infinite.
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name = "weight");
 
 }  // namespace twofour::sparse

@@ -28,13 +28,13 @@ void CheckPoints(const std::vector<SchedulePoint>& points, const FieldPath& at, 
   }
 }
 
-/// How much of [begin, end] is behind `step`, from 0 to 1.
+/// The part of [begin, end] that is over at `step`, from 0 to 1.
 double Progress(int64_t step, int64_t begin, int64_t end) {
   if (step >= end) return 1;
   return step <= begin ? 0 : static_cast<double>(step - begin) / static_cast<double>(end - begin);
 }
 
-/// From 0 at t = 0 to 1 at t = 1, exactly.
+/// Rises from exactly 0 at t = 0 to exactly 1 at t = 1. (kConstant and kPiecewise do not use it.)
 double Rise(ScheduleShape shape, double t, double rate) {
   switch (shape) {
     case ScheduleShape::kConstant:

@@ -11,7 +11,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// An f32 tensor.
+/// An f32 tensor of the shape of `like`, but with `last` as its last dimension.
 Tensor EmptyWithLastDim(const Tensor& like, int64_t last) {
   Shape shape = like.shape();
   shape.back() = last;
@@ -43,7 +43,7 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
   if (const Verdict verdict = Check(kernel, problem); !verdict.can()) {
     throw Error(fmt::format("2:4 weight: {} cannot take it: {}", kernel.name, InWords(verdict, kernel, problem)));
   }
-  const Tensor& weight = weight_.Get();  // A write since then is an error, also where what is packed is older.
+  const Tensor& weight = weight_.Get();  // Throws if the weight was written to since, even if its packed form is older.
   const std::lock_guard lock(packing_);
   std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
   if (packed == nullptr) packed = kernel.pack(weight.data<float>(), mask_.view(), direction);

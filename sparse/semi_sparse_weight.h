@@ -14,31 +14,32 @@
 
 namespace twofour::sparse {
 
-/// A dense weight under a mask, any mask, packed for whichever kernels its products run on. Packing happens once for
-/// each kernel and direction, at its first use; several threads may multiply at once.
+/// A dense weight under any mask, packed for the kernels that run its products. It is packed once for each kernel and
+/// direction, at the first use. Several threads may multiply at once.
 class SemiSparseWeight {
  public:
-  /// `weight` f32 [out_features, in_features] is shared, not copied: it must keep its values while products are still
-  /// to come (a write in between is an Error at the next one). `mask` has its shape. `planner` is of the same shape and
-  /// keeps the choice of kernels from one packing of a weight to the next; without, this one chooses for itself.
+  /// `weight`, f32 [out_features, in_features], is shared, not copied. It must not be written to while products are
+  /// still computed with this object: after a write, the next product throws Error. `mask` has the weight's shape.
+  /// `planner` is for the same shape, and keeps the choice of kernels from one packing of a weight to the next. Without
+  /// one, this object makes its own.
   SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner = nullptr);
 
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
-  /// The mask's, by which kernels are chosen.
+  /// The mask's format, by which kernels are chosen.
   const MaskFormat& format() const { return format_; }
 
-  // Activations are f32, f16 or bf16, and so is what comes out: rounded once, after the epilogue.
+  // Activations are f32, f16 or bf16. The output has the same dtype, and is rounded once, after the epilogue.
 
-  /// x [..., in_features] times the masked weight transposed, then the epilogue: [..., out_features].
+  /// x [..., in_features] times the transpose of the masked weight, then the epilogue: [..., out_features].
   Tensor Forward(const Tensor& x, const Epilogue& epilogue = {}) const;
   /// dy [..., out_features] times the masked weight: [..., in_features].
   Tensor InputGrad(const Tensor& dy) const;
-  /// The weight in `kernel`'s layout for `direction`, packed now if it was not yet. Throws Error where the kernel
+  /// The weight in `kernel`'s layout for `direction`; packs it if that has not been done. Throws Error if the kernel
   /// cannot take the mask.
   const PackedWeight& Packed(const LinearKernel& kernel, Direction direction) const;
-  /// Memory of everything packed so far.
+  /// Bytes of everything packed so far.
   size_t packed_bytes() const;
 
  private:

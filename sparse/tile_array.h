@@ -10,8 +10,8 @@
 
 namespace twofour::sparse {
 
-/// The tile masks of a matrix. A training step makes as many anew as it made before, so their memory is kept where that
-/// of tensors is; from the C library it would come as fresh pages each time.
+/// The tile masks of a matrix. Every training step makes new ones of the same sizes, so their memory comes from the
+/// cache that tensors use. The C library would give fresh pages each time, which are slow.
 class TileArray {
  public:
   TileArray() = default;

@@ -11,7 +11,7 @@ namespace {
 constexpr int kPairs = 6;
 constexpr int kPairColumns[kPairs][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
 
-/// The pair {a, b} by its number; a != b.
+/// The number of the pair {a, b}; a != b.
 int PairIndex(int a, int b) {
   if (a > b) std::swap(a, b);
   for (int p = 0; p < kPairs; ++p) {
@@ -66,8 +66,8 @@ const std::vector<Family>& Families() {
   return families;
 }
 
-/// a + b, rounded as a float whose exponent has no upper bound. Rounding a double's sum of two floats to float gives
-/// the float's sum: 53 bits are more than twice 24.
+/// a + b, rounded as a float whose exponent has no upper bound. The sum of two floats in double, rounded to float, is
+/// the same as their sum in float, because 53 bits are more than twice 24.
 double FloatSum(double a, double b) {
   constexpr double kLarge = 0x1p127;
   const double sum = a + b;
@@ -75,7 +75,7 @@ double FloatSum(double a, double b) {
   return static_cast<double>(static_cast<float>(sum * 0x1p-8)) * 0x1p8;
 }
 
-/// What ExactTileMask looks at, by column.
+/// The differences that ExactTileMask needs, for each column.
 struct ColumnDifferences {
   double upper[kTileSize];   ///< Row 0 less row 1.
   double lower[kTileSize];   ///< Row 2 less row 3.
@@ -93,7 +93,7 @@ ColumnDifferences DifferencesOf(const TileMagnitudes& magnitudes) {
   return differences;
 }
 
-/// What two rows each keep of columns a and b.
+/// What to keep of columns a and b. Two rows keep a, and two keep b.
 struct PairChoice {
   double gain;  ///< Kept less dropped.
   TileMask kept;
@@ -133,7 +133,7 @@ TileMask ExactTileMask(const TileMagnitudes& magnitudes) {
   constexpr int kWays[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
   const ColumnDifferences columns = DifferencesOf(magnitudes);
   TileMask best = 0;
-  double best_gain = -1.0;  // Below any.
+  double best_gain = -1.0;  // Below every gain.
   for (const auto& [one, other] : kWays) {
     const PairChoice first = BestOfPair(one[0], one[1], columns);
     const PairChoice second = BestOfPair(other[0], other[1], columns);

@@ -16,7 +16,7 @@ struct ClassificationOptions {
   uint64_t seed = 1;  ///< Decides the order of the data.
 };
 
-/// Batches of a sample at least.
+/// Rule: batches have at least one sample.
 void Check(const ClassificationOptions& options, const FieldPath& at, Faults& faults);
 
 /// Softmax cross-entropy on a Dataset. Evaluations report the `accuracy`: the share of samples whose largest logit is

@@ -10,9 +10,9 @@
 
 namespace twofour::train {
 
-/// What the model.safetensors of a run that came to its end holds.
+/// What the model.safetensors of a finished run holds.
 struct FinalModelOptions {
-  bool best = false;  ///< The weights of the best evaluation that was saved; otherwise those after the last step.
+  bool best = false;  ///< True: the weights of the best saved evaluation. False: those after the last step.
   ExportWeights weights = ExportWeights::kDenseWithMasks;
 };
 

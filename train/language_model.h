@@ -11,11 +11,11 @@ namespace twofour::train {
 struct LanguageModelOptions {
   int64_t batch_size = 8;  ///< Sequences in one forward and backward pass, each of the model's sequence_length.
   int64_t eval_batch_size = 8;
-  int64_t eval_max_batches = 0;  ///< Forward passes of one evaluation, from the beginning; 0: all of the data.
+  int64_t eval_max_batches = 0;  ///< Forward passes of one evaluation, from the start of the data; 0: all data.
   uint64_t seed = 1;             ///< Decides which windows are trained on.
 };
 
-/// Batches of a sequence at least, and no negative number of them.
+/// Rules: batches have at least one sequence, and eval_max_batches is not negative.
 void Check(const LanguageModelOptions& options, const FieldPath& at, Faults& faults);
 
 /// Next-token prediction on random windows of a token sequence. Evaluations read the held-out tokens in order. They

@@ -27,27 +27,28 @@ struct TrainerOptions {
   int64_t steps = 1000;                ///< Optimizer steps.
   int64_t accumulate_steps = 1;        ///< Micro-batches averaged for one optimizer step.
   double clip_grad_norm = 0;           ///< 0 does not clip.
-  int64_t eval_every_steps = 100;      ///< Besides after the last step; 0: only then.
+  int64_t eval_every_steps = 100;      ///< There is always one after the last step; 0: only that one.
   int64_t log_every_steps = 50;        ///< 0: never.
   int64_t checkpoint_every_steps = 0;  ///< 0: only at the end.
   int64_t histogram_every_steps = 0;   ///< 0: never. Hands every parameter and gradient to the sink.
   bool save_best = true;
-  /// Ends the run after this many evaluations in a row without one below the lowest loss before them; 0: never. What
-  /// Keras and PyTorch Lightning call patience, with a min_delta of 0. Goes by evaluations of every eval_every_steps
-  /// steps alone: one that is made besides, because a run ends there that is made longer later, counts neither for a
-  /// gain nor against one, so that the longer run stops where it would have in one piece.
+  /// Ends the run after this many evaluations in a row whose loss is not below the lowest loss before them; 0: never.
+  /// Keras and PyTorch Lightning call this patience, with a min_delta of 0. Only evaluations at multiples of
+  /// eval_every_steps count. An extra one, at the end of a run that is later made longer, counts neither as a gain nor
+  /// as none. So the longer run stops where it would have stopped without the interruption.
   int64_t stop_after_evaluations_without_gain = 0;
-  /// Evaluates before the first step as well. What the run begins with is recorded, as of step 0, and is no candidate
-  /// for the best. The record is written when the first step was made: one that fails is no reason to write anything.
+  /// Evaluates also before the first step. The result is recorded as that of step 0, and cannot become the best. The
+  /// record is written only after the first step is done, so that a first step that fails writes nothing.
   bool evaluate_first = false;
-  double peak_flops = 0;  ///< What the processor can do in a second at most; 0: no model FLOP utilisation is recorded.
+  double peak_flops = 0;       ///< The processor's highest speed, per second. 0: no model FLOP utilisation is recorded.
   bool peak_is_rough = false;  ///< See PeakFlops::sure.
 };
 
-/// More micro-batches than this for one step are a slip.
+/// A larger number of micro-batches for one step is taken for a mistake.
 inline constexpr int64_t kMaxAccumulation = 1 << 20;
 
-/// Numbers of steps that are not negative, a micro-batch at least, and a norm to clip to that is finite.
+/// Rules: numbers of steps are not negative, there is at least one micro-batch (and at most kMaxAccumulation), and
+/// clip_grad_norm is finite and not negative.
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
 
 /// What the trainer uses besides the model. It owns none of them.

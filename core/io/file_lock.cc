@@ -20,10 +20,10 @@ namespace {
 
 class PosixLock final : public FileLock {
  public:
-  /// Opens what is to be locked.
+  /// Opens the file or directory to lock.
   PosixLock(const std::filesystem::path& path, MakeFile make) {
     constexpr mode_t kReadForAll = 0644;
-    // For writing, because NFS locks exclusively only what may be written to. Directories cannot be opened so.
+    // Opened for writing, because NFS gives exclusive locks only then. Directories cannot be opened for writing.
     const int create = make == MakeFile::kYes ? O_CREAT : 0;
     descriptor_ = ::open(path.c_str(), O_RDWR | create | O_CLOEXEC, kReadForAll);
     if (descriptor_ < 0 && errno == EISDIR) descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,11 +11,11 @@ enum class LockResult {
   kHeldElsewhere,
   kUnsupported,  ///< This file system has no locks.
 };
-/// Whether a file that is to be locked is made where there is none.
+/// Whether to make the file to lock if it does not exist.
 enum class MakeFile { kNo, kYes };
 
 /// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives. The kernel drops
-/// it when the process ends, however it ends. It goes along when the file or directory is renamed.
+/// it when the process ends, in whatever way. It stays with the file or directory when that is renamed.
 class FileLock {
  public:
   FileLock() = default;
@@ -26,12 +26,12 @@ class FileLock {
 
 struct LockAttempt {
   LockResult result = LockResult::kUnsupported;
-  std::unique_ptr<FileLock> lock;  ///< Null unless it was taken.
+  std::unique_ptr<FileLock> lock;  ///< Null unless the lock was taken.
 };
 
 namespace internal {
 
-/// FileSystem::TryLock of the machine's own file system.
+/// FileSystem::TryLock for the machine's own file system.
 LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make);
 
 }  // namespace internal

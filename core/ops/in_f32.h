@@ -6,8 +6,8 @@
 namespace twofour {
 inline namespace ops {
 
-/// What an op does with activations of 16 bits where its kernels take f32: op(x...) of the activations as f32, rounded
-/// to the dtype of the first. Their gradients are rounded likewise.
+/// Runs an op whose kernels take only f32 on activations of 16 bits: casts them to f32, calls op, and rounds the result
+/// to the dtype of `first`. The gradients of the activations are rounded to their dtypes.
 template <typename Op, typename... Tensors>
 Tensor InF32(const Op& op, const Tensor& first, const Tensors&... others) {
   return Cast(op(Cast(first, DType::kF32), Cast(others, DType::kF32)...), first.dtype());

@@ -8,8 +8,8 @@
 namespace twofour {
 inline namespace ops {
 
-/// op(a) op(b) with op(a) [m, k] and op(b) [k, n], contiguous, as a tensor of `shape` and `dtype`. All three are f64,
-/// or each is f32, f16 or bf16: see kernels::GemmProblem.
+/// op(a) op(b) with op(a) [m, k] and op(b) [k, n], both contiguous, as a tensor of `shape` and `dtype`. Either all
+/// three are f64, or each of them is f32, f16 or bf16: see kernels::GemmProblem.
 Tensor Product(kernels::Transpose transpose_a, kernels::Transpose transpose_b, int64_t m, int64_t n, int64_t k,
                const Tensor& a, const Tensor& b, Shape shape, DType dtype);
 

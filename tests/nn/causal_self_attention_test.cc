@@ -74,7 +74,7 @@ TEST(CausalSelfAttentionTest, AWindowHidesWhatLiesBeforeIt) {
 }
 
 TEST(CausalSelfAttentionTest, OnlyDistancesCount) {
-  // A token that sees the same tokens at the same distances is changed in the same way at any position.
+  // A token that sees the same tokens at the same distances gets the same output at any position.
   constexpr int64_t kWidth = 8, kLength = 12, kShift = 5, kWindow = 4;
   const NoGradGuard no_grad;
   Generator generator(1);

@@ -64,7 +64,7 @@ std::unique_ptr<Gpt> FromFixture(const Fixture& fixture, Activation activation) 
   return gpt;
 }
 
-/// |actual - expected| <= 1e-4 of expected's largest element.
+/// Expects |actual - expected| to be at most 1e-4 of the largest element of `expected`.
 void ExpectWithinOneInTenThousand(const Tensor& actual, const Tensor& expected) {
   double largest = 0;
   for (const float x : expected.ToVector()) largest = std::max(largest, std::fabs(static_cast<double>(x)));

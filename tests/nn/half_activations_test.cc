@@ -54,7 +54,7 @@ TEST(HalfActivationsTest, SingleLayersRoundWhatF32Gives) {
   }
 }
 
-/// A module of several layers, always the same.
+/// A module of several layers. `make` always makes the same one.
 struct Model {
   std::string name;
   std::function<std::unique_ptr<Module>()> make;
@@ -82,7 +82,7 @@ double Norm(const Tensor& tensor) {
   return std::sqrt(squares);
 }
 
-/// The norm of the difference by the norm of `expected`.
+/// The norm of the difference, divided by the norm of `expected`.
 double RelativeError(const Tensor& actual, const Tensor& expected) {
   return Norm(Add(actual.To(DType::kF32), Scale(expected.To(DType::kF32), -1))) / Norm(expected);
 }

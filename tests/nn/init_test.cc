@@ -12,7 +12,8 @@ namespace {
 
 using test::ExpectBitEqual;
 
-/// Uniform in [-bound, bound]: within it, close to both ends, and with the right mean and spread.
+/// Expects a uniform distribution in [-bound, bound]: within it, close to both ends, and with the right mean and
+/// spread.
 void ExpectUniform(const Tensor& tensor, double bound) {
   const float* x = tensor.data<float>();
   const int64_t n = tensor.numel();

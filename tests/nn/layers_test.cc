@@ -102,7 +102,7 @@ TEST(DropoutTest, WithoutStepsThePassesAreCounted) {
     stepped.SetStep(pass);
     ExpectBitEqual(counting.Forward(x), stepped.Forward(x));
     counting.SetTraining(false);
-    counting.Forward(x);  // Evaluation does not count.
+    counting.Forward(x);  // Passes in evaluation do not count.
     counting.SetTraining(true);
   }
 }

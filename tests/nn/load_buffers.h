@@ -7,7 +7,7 @@
 
 namespace twofour::test {
 
-/// Has a module read buffers, under local names. Throws Error, and changes nothing, where they do not fit.
+/// Lets a module read buffers, under local names. Throws Error, and changes nothing, if they do not fit.
 inline void LoadBuffers(nn::Module& module, const std::vector<NamedTensor>& buffers) {
   StateReader reader(buffers, "buffers");
   const StateCommit commit = module.ReadBuffers(reader, "");

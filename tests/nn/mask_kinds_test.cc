@@ -46,7 +46,7 @@ std::string Seen(const SemiSparseOptions& options, int64_t first) {
 
 SemiSparseOptions WithPlan(const MaskPlanOptions& plan) { return {.plan = sparse::MaskPlan(plan)}; }
 
-/// Recipes of every kind, with numbers from `seed`.
+/// Recipes of every kind, with random numbers from `seed`.
 std::vector<SemiSparseOptions> Recipes(uint64_t seed) {
   RandomSequence random({seed, 0, 0});
   const auto number = [&random](int64_t end) { return static_cast<int64_t>(random.NextBits() % end); };

@@ -75,7 +75,7 @@ TEST(MlpTest, AgreesWithPyTorch) {
   }
 }
 
-/// Always the same 2:4 MLP. `fused` says whether it may run as one op.
+/// Always makes the same 2:4 MLP. `fused` says whether it may run as one op.
 std::unique_ptr<Mlp> SparseMlp(bool fused, Activation activation = Activation::kReluSquared) {
   Generator generator(4);
   auto mlp = std::make_unique<Mlp>(

@@ -87,7 +87,7 @@ TEST(SoftThresholdLinearTest, ComputesWithTheScaledRestAndPassesGradientsStraigh
     Update(layer, step);
   }
   EXPECT_NEAR(layer.Buffers().at(4).tensor.item(), scale, 1e-5);
-  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Else the test shows nothing.
+  EXPECT_GT(std::fabs(BestScale(layer.weight()) - scale), 1e-3);  // Otherwise the test shows nothing.
 }
 
 TEST(SoftThresholdLinearTest, FindsItsScaleWithTheFirstMaskNotInTheWarmUp) {

@@ -37,7 +37,7 @@ std::vector<std::string> Names(const std::vector<SwapEntry>& entries) {
   return names;
 }
 
-/// "name:Type" of everything below the root.
+/// "name:Type" for everything below the root.
 std::vector<std::string> Types(Module& root) {
   std::vector<std::string> types;
   root.VisitSlots(
@@ -112,7 +112,7 @@ TEST(SwapTest, BadOptionsChangeNothing) {
         << multiple_of;
   }
   EXPECT_THAT(swap({.sparsity = {.interval = 0}}), ThrowsMessage<Error>(HasSubstr("interval")));
-  // An error even where no linear would have been converted.
+  // An error even if no linear would have been converted.
   EXPECT_THAT(swap({.include = "none", .sparsity = {.interval = -1}}), ThrowsMessage<Error>(HasSubstr("interval")));
   EXPECT_EQ(Types(stack), types);
 }
@@ -321,7 +321,7 @@ TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
   ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
 }
 
-/// The end of a run of AdamW: weights, then moments.
+/// The result of a run of AdamW: weights, then moments.
 std::vector<std::vector<float>> Trained(MlpStack& stack, const optim::Optimizer& optimizer) {
   std::vector<std::vector<float>> trained;
   for (const Tensor& parameter : stack.Parameters()) trained.push_back(parameter.ToVector());

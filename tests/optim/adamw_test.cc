@@ -49,7 +49,7 @@ class Reference {
 };
 
 TEST(AdamWTest, TheFirstStepIsTheSignOfTheGradient) {
-  // m / sqrt(v) is the gradient's sign exactly: what is left is lr, to a few roundings, for every beta.
+  // m / sqrt(v) is exactly the gradient's sign. So the step is lr, up to a few roundings, for every beta.
   for (double beta2 : {0.9, 0.99, 0.999, 0.9999, 0.99999}) {
     Tensor parameter = F32({0, 0, 0}, {3});
     AdamW adamw({parameter}, {.lr = 1, .beta2 = beta2, .weight_decay = 0});
@@ -86,11 +86,11 @@ TEST(AdamWTest, DecayIsDecoupledFromTheGradient) {
   parameter.set_grad(F32({0, 4}, {2}));
   adamw.Step();
   EXPECT_EQ(parameter.data<float>()[0], 1.5f);           // 2 * (1 - 0.25)
-  EXPECT_NEAR(parameter.data<float>()[1], 1.0f, 1e-6f);  // and lr less.
+  EXPECT_NEAR(parameter.data<float>()[1], 1.0f, 1e-6f);  // 2 * (1 - 0.25) - lr
 }
 
 TEST(AdamWTest, BiasCorrectionCountsEachParametersOwnUpdates) {
-  // As in PyTorch: a parameter that was passed over starts as if the optimizer were new.
+  // As in PyTorch: a parameter that had no gradient so far starts as if the optimizer were new.
   Tensor early = F32({1}, {1}), late = F32({1}, {1});
   AdamW adamw({early, late}, {.lr = 0.1, .weight_decay = 0});
   early.set_grad(F32({1}, {1}));

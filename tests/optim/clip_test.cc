@@ -20,7 +20,7 @@ using test::ScopedNumThreads;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-/// Parameters with gradients (3, 0) and (-4), one without: norm 5.
+/// Parameters with gradients (3, 0) and (-4), and one without a gradient. Their norm is 5.
 std::vector<Tensor> ThreeFourFive() {
   std::vector<Tensor> parameters{Tensor::Zeros({2}), Tensor::Zeros({1}), Tensor::Zeros({7})};
   parameters[0].set_grad(F32({3, 0}, {2}));

@@ -16,7 +16,8 @@ using ::testing::ThrowsMessage;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// Rises strictly while warming up, then does not rise, within [low, high], and stays at the last value beyond the end.
+/// Expects a schedule that rises strictly during warm-up, never rises again, is within [low, high], and keeps its last
+/// value beyond the end.
 void ExpectShape(const LrSchedule& schedule, int64_t warmup_steps, int64_t total_steps, double low, double high) {
   for (int64_t step = 0; step < total_steps; ++step) {
     const double lr = schedule(step);

@@ -79,8 +79,8 @@ TEST(MuonTest, FollowsTheRule) {
   }
 }
 
-/// Where gradients of a [1, 1] parameter 0 take it with a rate of 1: each step goes by what becomes of its direction's
-/// sign in one Newton-Schulz step, 3.4445 - 4.7750 + 2.0315 = 0.701.
+/// The steps that gradients make with a [1, 1] parameter, divided by 0.701. With a rate of 1, a step is the sign of its
+/// direction after one Newton-Schulz step: 3.4445 - 4.7750 + 2.0315 = 0.701.
 std::vector<float> SignsOfSteps(const std::vector<float>& grads, const MuonOptions& options) {
   Tensor parameter = Tensor::Zeros({1, 1});
   Muon muon({parameter}, options);

@@ -22,7 +22,7 @@ using ::testing::ThrowsMessage;
 
 const Shape kShapes[] = {{48, 48}, {96, 24}, {24, 96}, {33, 17}, {1, 9}, {9, 1}, {1, 1}};
 
-/// Random singular vectors, singular values spread over [0.1, 1].
+/// A matrix with random singular vectors and with singular values that are spread over [0.1, 1].
 Tensor WellConditioned(const Shape& shape, uint64_t seed) {
   uint32_t stream = 0;
   return test::ToTensor(test::MapSingularValues(test::ToEigen(RandomF32(shape, {.seed = seed})), [&](double) {

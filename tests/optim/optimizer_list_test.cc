@@ -89,7 +89,7 @@ TEST_F(OptimizerListTest, FaultsOfAllPartsAreListedAndNothingIsLoaded) {
   SetGrads(0);
   list_.Step();
   const auto before = Copy(list_.StateDict());
-  // Each part finds nothing wrong with some of it.
+  // Each part finds its own tensors correct only in part.
   const std::vector<NamedTensor> state{{"step", Tensor::Scalar(9, DType::kI32)},
                                        {"matrix.step", Tensor::Scalar(9, DType::kI32)},
                                        {"matrix.momentum_buffer", Tensor::Zeros({4, 3})},
@@ -102,7 +102,7 @@ TEST_F(OptimizerListTest, FaultsOfAllPartsAreListedAndNothingIsLoaded) {
                                    "file: tensor 'other.exp_avg': belongs to no parameter of this optimizer"));
   auto one_fault = Copy(before);
   one_fault[0].tensor = Tensor::Scalar(9, DType::kI32);
-  one_fault.pop_back();  // Of the last part: the first one's is fine.
+  one_fault.pop_back();  // A tensor of the last part. The state of the first part is complete.
   EXPECT_THAT([&] { list_.LoadStateDict(one_fault, "file"); }, ThrowsMessage<Error>(HasSubstr("'bias'")));
   const auto after = list_.StateDict();
   ASSERT_EQ(NamesOf(after), NamesOf(before));

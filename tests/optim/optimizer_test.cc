@@ -40,7 +40,7 @@ using Factory = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGr
 struct Kind {
   std::string name;
   Factory make;
-  Shape second_shape = {5};  ///< Of the parameter "b".
+  Shape second_shape = {5};  ///< The shape of the parameter "b".
 };
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
@@ -90,7 +90,7 @@ TEST_P(EveryOptimizerTest, EachStepIsOneWrite) {
 }
 
 TEST_P(EveryOptimizerTest, ThreadsDoNotMatter) {
-  const Shape shape = {310, 190};  // Large enough for several threads, and no multiple of a vector.
+  const Shape shape = {310, 190};  // Large enough for several threads, and not a multiple of a vector.
   std::vector<Tensor> results;
   for (const int threads : {1, 2, 3}) {
     const ScopedNumThreads scope(threads);
@@ -165,7 +165,7 @@ TEST_P(EveryOptimizerTest, ARestoredOptimizerContinuesBitForBit) {
   auto restored_parameters = Copy(parameters);
   const auto restored = Make(restored_parameters);
   SetGrads(restored_parameters, 50);
-  restored->Step();  // Another history, to be forgotten.
+  restored->Step();  // Gives it another history, which loading must replace.
   for (size_t i = 0; i < parameters.size(); ++i) restored_parameters[i].tensor.CopyFrom(parameters[i].tensor);
   restored->LoadStateDict(Copy(optimizer->StateDict()), "optimizer.safetensors");
   EXPECT_EQ(restored->step_count(), 3);

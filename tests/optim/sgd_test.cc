@@ -30,7 +30,7 @@ TEST(SgdTest, AgreesWithPyTorch) {
   }
 }
 
-/// A parameter 2 whose gradient is -1, then 3, stepped twice with lr 0.5.
+/// The values of a parameter that starts at 2, after each of two steps with lr 0.5 and gradients -1 and 3.
 std::vector<float> TwoSteps(const SgdOptions& options) {
   Tensor parameter = F32({2}, {1});
   Sgd sgd({parameter}, options);

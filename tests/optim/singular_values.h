@@ -15,7 +15,7 @@ inline Eigen::MatrixXd ToEigen(const Tensor& matrix) {
   return Eigen::Map<const RowMajor>(matrix.data<float>(), matrix.dim(0), matrix.dim(1)).cast<double>();
 }
 
-/// Rounded to f32.
+/// Rounds the elements to f32.
 inline Tensor ToTensor(const Eigen::MatrixXd& matrix) {
   Tensor tensor = Tensor::Empty({matrix.rows(), matrix.cols()});
   float* out = tensor.mutable_data<float>();
@@ -25,14 +25,14 @@ inline Tensor ToTensor(const Eigen::MatrixXd& matrix) {
   return tensor;
 }
 
-// In a file of their own: Eigen takes half a minute to compile them.
+// Defined in a .cc file, because Eigen takes half a minute to compile them.
 
 Eigen::VectorXd SingularValues(const Eigen::MatrixXd& matrix);
 
 /// U f(S) V^T of a matrix U S V^T.
 Eigen::MatrixXd MapSingularValues(const Eigen::MatrixXd& matrix, const std::function<double(double)>& f);
 
-/// What Orthogonalize computes, by its effect on singular values, in double.
+/// What Orthogonalize computes, in double, from its effect on singular values.
 Eigen::MatrixXd OrthogonalizeBySvd(const Eigen::MatrixXd& matrix, int steps);
 
 }  // namespace twofour::test

@@ -34,7 +34,8 @@ TEST(SlotOptimizerTest, GroupsBringTheirOwnDecay) {
 }
 
 TEST(SlotOptimizerTest, GroupsScaleTheRate) {
-  // A group at a quarter of the rate is an optimizer at a quarter of the rate, with its decay, whatever the rate is.
+  // A group at a quarter of the rate acts as an optimizer at a quarter of the rate. This includes its decay, and holds
+  // for every rate.
   Tensor scaled = RandomF32({7}, {.seed = 1}), whole = scaled.Clone(), alone = scaled.Clone();
   AdamW both({{{{"scaled", scaled}}, 0.5, 0.25}, {{{"whole", whole}}, 0.5}}, {.lr = 0.1});
   AdamW slow({{{{"alone", alone}}, 0.5}}, {.lr = 0.025});

@@ -13,7 +13,7 @@ inline std::vector<std::string> NamesOf(const std::vector<NamedTensor>& tensors)
   return names;
 }
 
-/// With tensors of its own.
+/// A copy that shares no elements with `state`.
 inline std::vector<NamedTensor> Copy(const std::vector<NamedTensor>& state) {
   std::vector<NamedTensor> copy;
   for (const NamedTensor& named : state) copy.push_back({named.name, named.tensor.Clone()});

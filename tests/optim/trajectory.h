@@ -23,7 +23,7 @@ inline std::vector<NamedTensor> InitialParameters(const Fixture& fixture,
   return parameters;
 }
 
-/// Steps through the fixture's gradients and holds `parameters` against what PyTorch had after each step.
+/// Steps through the fixture's gradients, and compares `parameters` with those of PyTorch after each step.
 inline void ExpectTrajectory(optim::Optimizer& optimizer, const std::vector<NamedTensor>& parameters,
                              const Fixture& fixture, const std::string& variant = "") {
   const int steps = static_cast<int>(fixture.Number("steps"));

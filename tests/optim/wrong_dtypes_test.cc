@@ -1,4 +1,4 @@
-// Every function of tensors, with every dtype in each of its arguments.
+// Calls every function that takes tensors with every dtype in each of its arguments.
 #include "tests/support/wrong_dtypes.h"
 
 #include <gtest/gtest.h>

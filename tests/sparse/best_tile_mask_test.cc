@@ -37,7 +37,7 @@ TEST(TransposableMasksTest, AreAsManyAsThereAre) {
               UnorderedElementsAreArray(TransposableMasks().begin(), TransposableMasks().end()));
   EXPECT_EQ(TransposableMasks(3).size(), 24u);
   EXPECT_EQ(TransposableMasks(4).size(), 1u);
-  // What three in four leave out are the permutations.
+  // Masks that keep three in four drop the entries of a permutation.
   for (const TileMask mask : TransposableMasks(3)) {
     const auto permutations = TransposableMasks(1);
     EXPECT_NE(std::find(permutations.begin(), permutations.end(), static_cast<TileMask>(~mask)), permutations.end());
@@ -79,7 +79,7 @@ TEST(BestTileMaskTest, StagesMayBeNested) {
       const TileMask mask = BestTileMask(n, n > 2 ? before : after, within);
       EXPECT_EQ(CountKept(mask), 4 * n);
       EXPECT_EQ(mask & ~within, 0);
-      // None of those within is better.
+      // No other mask inside `within` is better.
       for (const TileMask other : TransposableMasks(n)) {
         if ((other & ~within) == 0) {
           EXPECT_GE(SumOf(n > 2 ? before : after, mask), SumOf(n > 2 ? before : after, other));

@@ -38,7 +38,7 @@ using ::testing::ThrowsMessage;
 struct Sizes {
   Shape lead;
   int64_t in, hidden, out;
-  double fc_bias = 0;  // Its mean: shifts how many activations are zero.
+  double fc_bias = 0;  // The mean of c_fc's bias, which decides how many activations are zero.
   MaskMethod algorithm = MaskMethod::kExact;
   bool bias = true;
 };
@@ -52,7 +52,7 @@ MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed, double mea
   return layer;
 }
 
-/// Random numbers for an MLP, and what comes out of it.
+/// Random numbers for an MLP, and the results that they give.
 struct Example {
   explicit Example(const Sizes& sizes)
       : fc(MakeLayer(sizes.hidden, sizes.in, 1, sizes.fc_bias, sizes)),
@@ -79,8 +79,8 @@ struct Example {
     return results;
   }
 
-  /// The same in double, by dense ops on masked weights: the straight-through gradient of a weight is that of the
-  /// masked one.
+  /// The same in double, by dense ops on masked weights. The straight-through gradient of a weight is the gradient of
+  /// its masked form.
   std::vector<Tensor> Expected() const {
     const auto leaf = [](const Tensor& t) { return t.To(DType::kF64).Clone().set_requires_grad(); };
     const Tensor x64 = leaf(x), w1 = leaf(ApplyMask(fc.weight, fc.packed->mask())),
@@ -106,7 +106,7 @@ struct Example {
   FusedMlpReport report;
 };
 
-/// Each kernel twice: going by lists of non-zeros always, and never.
+/// Runs each kernel twice: always with lists of non-zeros, and never.
 class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, bool>> {
  protected:
   void SetUp() override {
@@ -268,7 +268,7 @@ TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
     }
     EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), &kernel);
     EXPECT_THAT([] { ChooseFusedMlpKernel({32, 10}, {8, 32}, 30); }, ThrowsMessage<Error>(HasSubstr("[32, 10]")));
-    // Products one by one are another table's question.
+    // The name does not force a kernel for single products, which have another table.
     EXPECT_FALSE(ChooseLinearKernel({32, 16, 30}).forced);
   }
 }

@@ -62,7 +62,7 @@ TEST(HalfActivationsTest, SemiSparseLinearRoundsWhatF32Gives) {
 TEST(HalfActivationsTest, SemiSparseLinearIsNearF64) {
   const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
   const auto narrow = [&](const Tensors& in) { return MaskedLinear(in[0], in[1], in[2], layer.packed); };
-  // The straight-through gradient of a weight is that of the masked one.
+  // The straight-through gradient of a weight is the gradient of its masked form.
   Tensor masked = ApplyMask(layer.weight, layer.packed->mask()).To(DType::kF64);
   const auto dense = [](const Tensors& in) { return Linear(in[0], in[1], in[2]); };
   const auto f64 = [&](const Tensors& in) {
@@ -98,7 +98,7 @@ TEST(HalfActivationsTest, ThePlanSaysThatTheyAreWidened) {
   LinearPlanner planner(256, 128);
   for (const Direction direction : {Direction::kForward, Direction::kInputGrad}) {
     for (const int64_t batch : {1, 40, 2048}) {
-      for (int round = 0; round < 2; ++round) {  // The second time from what the planner keeps.
+      for (int round = 0; round < 2; ++round) {  // The second round gets what the planner has kept.
         const LinearPlan f32 = planner.For(direction, batch, MaskFormat::TwoOfFour());
         EXPECT_FALSE(f32.widened);
         for (const DType dtype : {DType::kF16, DType::kBF16}) {

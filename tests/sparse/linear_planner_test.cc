@@ -18,7 +18,7 @@ constexpr Direction kForward = Direction::kForward, kInputGrad = Direction::kInp
 TEST(LinearPlannerTest, ChoosesAsChooseLinearKernelDoes) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   LinearPlanner planner(256, 128);
-  // More than it keeps, and then all of them again.
+  // Asks for more plans than it keeps, and then for all of them again.
   for (int round = 0; round < 2; ++round) {
     for (int64_t batch = 0; batch < 400; batch += 5) {
       for (const Direction direction : {kForward, kInputGrad}) {

@@ -26,7 +26,7 @@ Mask FindAt(const MaskPlanOptions& options, const Tensor& weight, int64_t step =
   return MaskPlan(options).Find(weight, step, key, "weight");
 }
 
-/// How many entries are kept in every row and column of every tile; -1 where that differs.
+/// How many entries are kept in every row and column of every tile; -1 if the number differs.
 int KeptInEachLine(const Mask& mask) {
   int kept = -2;
   for (int64_t i = 0; i < mask.tile_rows() * mask.tile_cols(); ++i) {
@@ -91,7 +91,7 @@ TEST(MaskPlanTest, NestedStagesLieWithinEachOther) {
   const std::vector<MaskStage> stages{{10, 3}, {20, 2}};
   const MaskPlanOptions nested{.stages = stages, .nested_stages = true}, free{.stages = stages};
   EXPECT_TRUE(Within(FindAt(nested, weight, 20), FindAt(nested, weight, 10)));
-  EXPECT_FALSE(Within(FindAt(free, weight, 20), FindAt(free, weight, 10)));  // Or the option would have no meaning.
+  EXPECT_FALSE(Within(FindAt(free, weight, 20), FindAt(free, weight, 10)));  // Else the option does nothing.
   EXPECT_GT(RetainedL1(weight, FindAt(free, weight, 20)), RetainedL1(weight, FindAt(nested, weight, 20)));
 }
 
@@ -99,9 +99,9 @@ TEST(MaskPlanTest, SignedGreedyDropsLargeNegativeWeights) {
   const Tensor weight = RandomF32({64, 64}, {.seed = 5});
   const Mask trap = FindAt({.method = kSignedGreedy}, weight), greedy = FindAt({.method = kGreedy}, weight);
   EXPECT_EQ(greedy, FindMask(weight, MaskMethod::kGreedy));
-  EXPECT_LT(RetainedL1(weight, trap), 0.6);  // Little more than chance.
+  EXPECT_LT(RetainedL1(weight, trap), 0.6);  // Hardly more than random masks retain.
   EXPECT_GT(RetainedL1(weight, greedy), RetainedL1(weight, trap) + 0.05);
-  // Where nothing is negative they are the same.
+  // If nothing is negative, both give the same mask.
   Tensor positive = weight.Clone();
   for (int64_t i = 0; i < positive.numel(); ++i) positive.mutable_data<float>()[i] = std::abs(weight.data<float>()[i]);
   EXPECT_EQ(FindAt({.method = kSignedGreedy}, positive), FindAt({.method = kGreedy}, positive));
@@ -116,7 +116,7 @@ TEST(MaskPlanTest, RandomMasksTakeAllNinetyAlike) {
   EXPECT_EQ(counts.size(), 90u);
   double chi_squared = 0;
   for (const auto& [tile, count] : counts) chi_squared += (count - 100.0) * (count - 100.0) / 100.0;
-  EXPECT_LT(chi_squared, 150);  // 89 degrees of freedom: one in ten thousand lies above 146.
+  EXPECT_LT(chi_squared, 150);  // 89 degrees of freedom: one in ten thousand is above 146.
   EXPECT_EQ(FindAt({.method = kRandom}, RandomF32({400, 360}, {.seed = 7}), 12), mask);
   EXPECT_NE(FindAt({.method = kRandom}, weight, 0, {.seed = 10, .stream = 3}), mask);
 }
@@ -171,7 +171,7 @@ TEST(MaskPlanTest, TheScheduleCountsWithinTheWindowOnly) {
   const SparsitySchedule schedule({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 10});
   const MaskPlan plan({.schedule = schedule, .first_sparse_step = 4, .dense_from_step = 8});
   EXPECT_EQ(plan.ShareAt(3), 0.0);
-  EXPECT_DOUBLE_EQ(plan.ShareAt(4), 0.4);  // The schedule's clock does not wait for the warm-up.
+  EXPECT_DOUBLE_EQ(plan.ShareAt(4), 0.4);  // The schedule does not wait for the warm-up.
   EXPECT_DOUBLE_EQ(plan.ShareAt(7), 0.7);
   EXPECT_EQ(plan.ShareAt(8), 0.0);
 }

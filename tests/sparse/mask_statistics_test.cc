@@ -45,7 +45,7 @@ TEST(StatisticsOfTest, KeptZerosOfBothSignsDoNotBringARowToLife) {
   EXPECT_EQ(statistics.dead_rows, 1);
   EXPECT_EQ(statistics.dead_columns, 0);
   EXPECT_EQ(statistics.sparsity, 0.0);
-  // One dropped column more, by the mask this time.
+  // One more dead column, this time because of the mask.
   mask.tiles()[0] = 0b1101'1101'1101'1101;
   EXPECT_EQ(StatisticsOf(weight, mask).dead_columns, 1);
 }

@@ -318,8 +318,8 @@ TEST(AddDroppedTest, AddsToWhatTheMaskDropsAlone) {
   const Mask mask = FindMask(weight, MaskMethod::kGreedy);
   Tensor sum = start.Clone();
   const uint64_t version = sum.version();
-  AddDropped(0.25, weight, mask, sum);  // A power of two: no rounding but that of the sum.
-  EXPECT_GT(sum.version(), version);    // Autograd hears of it.
+  AddDropped(0.25, weight, mask, sum);  // A power of two, so only the sum is rounded.
+  EXPECT_GT(sum.version(), version);    // Autograd notices the write.
   for (int64_t i = 0; i < 96; ++i) {
     const double decay = mask.Keeps(i / 12, i % 12) ? 0.0 : 0.25 * double{weight.data<float>()[i]};
     EXPECT_EQ(sum.data<float>()[i], static_cast<float>(double{start.data<float>()[i]} + decay)) << i;
@@ -395,7 +395,7 @@ TEST(FlipRateTest, HandValues) {
   Mask before(4, 8), after(4, 8);
   EXPECT_EQ(FlipRate(before, after), 0.0);
   before.tiles()[0] = 0b0011;
-  after.tiles()[0] = 0b0110;  // One entry given up, one taken.
+  after.tiles()[0] = 0b0110;  // One entry is dropped, one is added.
   after.tiles()[1] = 0b1000;
   EXPECT_DOUBLE_EQ(FlipRate(before, after), 3.0 / 32);
   EXPECT_DOUBLE_EQ(FlipRate(after, before), 3.0 / 32);

@@ -21,7 +21,7 @@ using ::testing::ThrowsMessage;
 
 Tensor WeightOf(int64_t step) { return RandomF32({8, 16}, {.seed = 1, .stream = static_cast<uint32_t>(step)}); }
 
-/// The steps of [0, last] at which a mask is found, for a weight that is written to once a step.
+/// The steps of [0, last] at which a mask is found, for a weight that is written to once in each step.
 std::vector<int64_t> StepsOfRefresh(MaskTracker tracker, int64_t last) {
   std::vector<int64_t> steps;
   for (int64_t step = 0; step <= last; ++step) {
@@ -39,7 +39,7 @@ std::vector<NamedTensor> StateOf(const MaskTracker& tracker, uint64_t version) {
   return state;
 }
 
-/// Has the tracker read its state for a weight of this version. Throws Error and changes nothing where it does not fit.
+/// Lets the tracker read its state for a weight of this version. Throws Error and changes nothing if it does not fit.
 void Read(const std::vector<NamedTensor>& state, MaskTracker& tracker, uint64_t version) {
   StateReader reader(state, "file");
   const auto commit = tracker.ReadState("w", {8, 16}, reader);
@@ -109,7 +109,7 @@ TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
       SCOPED_TRACE("stopped at step " + std::to_string(stop));
       const MaskTracker& saved = at_step[static_cast<size_t>(stop)];
       const auto version = static_cast<uint64_t>(stop);
-      constexpr uint64_t kShift = 1000;  // Another process counts writes from elsewhere.
+      constexpr uint64_t kShift = 1000;  // In another process the count of writes starts from another number.
       MaskTracker resumed(options, "w");
       Read(StateOf(saved, version), resumed, version + kShift);
       for (int64_t step = stop; step < kSteps; ++step) {

@@ -62,7 +62,8 @@ TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
 TEST(SemiSparseLinearOpTest, InputGradientIsThatOfTheMaskedLayer) {
   const Layer layer({6}, 12, 16, MaskMethod::kGreedy);
   layer.Forward().Backward(layer.dy);
-  // The masked layer in double, held against central differences, and f32 against it.
+  // The gradients of the masked layer in double must agree with central differences, and those in f32 with those in
+  // double.
   Tensor x = Leaf(layer.x), bias = Leaf(layer.bias);
   const Tensor masked = ApplyMask(layer.weight, layer.packed->mask()).To(DType::kF64);
   EXPECT_TRUE(CheckGradients([](const auto& in) { return Linear(in[0], in[1], in[2]); }, {x, masked, bias}));
@@ -177,7 +178,7 @@ TEST(PruneTilesTest, RowsBeyondAMultipleOfFourAreTiledWithZeros) {
       EXPECT_TRUE(entry == 0.0f || entry == x.data<float>()[i]);
       kept += entry != 0.0f;
     }
-    // Every real row keeps two in four; the rows of zeros take what the columns have left.
+    // Every real row keeps two in four. The rows of zeros take what is left in the columns.
     EXPECT_EQ(kept, rows * 16 / 2) << rows;
   }
 }

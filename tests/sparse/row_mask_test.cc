@@ -54,7 +54,7 @@ TEST(RowMaskTest, TwoOfFourIsTwoOfFourAlongRowsOnly) {
   const Mask mask = FindRowMask(weight, {});
   EXPECT_EQ(FindPatternViolation(ApplyMask(weight, mask), PatternAxis::kRows), std::nullopt);
   EXPECT_NE(mask.FirstTileAboveTwoOfFour(), std::nullopt);
-  // Nothing is lost to the columns' demands.
+  // More is retained than under a rule that also restricts columns.
   EXPECT_GT(RetainedL1(weight, mask), RetainedL1(weight, FindMask(weight, MaskMethod::kExact)));
 }
 

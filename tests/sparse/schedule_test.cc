@@ -23,7 +23,7 @@ constexpr double kPi = 3.14159265358979323846;
 TEST(SparsityScheduleTest, FollowsTheClosedForms) {
   constexpr int64_t kBegin = 10, kEnd = 50;
   constexpr double kFrom = 0.1, kTo = 0.9, kRate = 4;
-  // As the papers write them: what is left of the way, or how much of it is gone.
+  // The formulas as the papers write them: by the part of the way that is left, or by the part that is over.
   const std::vector<std::pair<ScheduleShape, std::function<double(double)>>> shapes{
       {kLinear, [](double t) { return kFrom * (1 - t) + kTo * t; }},
       {kCubic, [](double t) { return kTo + (kFrom - kTo) * std::pow(1 - t, 3); }},
@@ -39,7 +39,7 @@ TEST(SparsityScheduleTest, FollowsTheClosedForms) {
       const double t = std::fmin(std::fmax(static_cast<double>(step - kBegin) / (kEnd - kBegin), 0), 1);
       EXPECT_NEAR(schedule.ShareAt(step), closed_form(t), 1e-14) << NameOf(shape) << " at " << step;
     }
-    // Reached exactly, not nearly.
+    // Both ends are reached exactly.
     EXPECT_EQ(schedule.ShareAt(kBegin), kFrom) << NameOf(shape);
     EXPECT_EQ(schedule.ShareAt(kEnd), kTo) << NameOf(shape);
     EXPECT_LT(schedule.ShareAt(kEnd - 1), kTo) << NameOf(shape);

@@ -83,7 +83,7 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
 
 TEST(SemiSparseWeightTest, AWriteBeforeAProductIsAnError) {
   const Tensor x = RandomF32({2, 8}, {.seed = 7});
-  // Whether a kernel reads the weight itself or what it packed before must make no difference.
+  // It must make no difference whether a kernel reads the weight itself or its packed form.
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!IsAllowed(kernel.isa)) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);

@@ -26,7 +26,8 @@ Tensor Pruned(const Tensor& weight, const RowPattern& pattern) {
   return SoftThreshold(weight, pattern, FindRowMask(weight, pattern));
 }
 
-/// By sorting each group: whatever is larger than the (keep + 1)-th largest magnitude is brought nearer to zero by it.
+/// Sorts each group. Every entry above the (keep + 1)-th largest magnitude moves towards zero by that magnitude; the
+/// others become 0.
 Tensor BySorting(const Tensor& weight, const RowPattern& pattern) {
   std::vector<float> result = weight.ToVector();
   for (size_t group = 0; group < result.size(); group += pattern.of) {
@@ -53,12 +54,12 @@ double SquaredDistance(const Tensor& weight, const Tensor& pruned, double scale)
 
 TEST(SoftThresholdTest, HandValues) {
   const Tensor weight = F32({3, -1, 2, -4,    // The third largest is 2.
-                             -5, 5, 5, 0,     // Three alike: nothing is left of the two kept ones.
-                             0, 0, 0, -7,     // One that is not zero.
+                             -5, 5, 5, 0,     // Two of equal magnitude are kept; both become zero.
+                             0, 0, 0, -7,     // Only one non-zero.
                              -0.5, 1, 8, 1},  // A tie at the threshold.
                             {4, 4});
   ExpectBitEqual(Pruned(weight, {2, 4}), F32({1, 0, 0, -2,     //
-                                              -0.0f, 0, 0, 0,  // Of both signs.
+                                              -0.0f, 0, 0, 0,  // Zeros of both signs.
                                               0, 0, 0, -7,     //
                                               0, 0, 7, 0},
                                              {4, 4}));
@@ -89,7 +90,7 @@ TEST(SoftThresholdTest, KeepingAllChangesNothing) {
 }
 
 TEST(SoftThresholdTest, AWeightOnItsWayThroughTheThresholdMakesNoJump) {
-  // Each entry moves by at most the step of the one that moves plus that of the threshold: two steps.
+  // An entry moves by at most two steps: its own one and that of the threshold.
   constexpr float kStep = 1.0f / 1024;
   for (const RowPattern& pattern : {RowPattern{2, 4}, RowPattern{1, 4}, RowPattern{4, 8}}) {
     Tensor weight = RandomF32({4, 8}, {.seed = 3});
@@ -109,7 +110,7 @@ TEST(SoftThresholdTest, AWeightOnItsWayThroughTheThresholdMakesNoJump) {
     }
     EXPECT_GT(largest_move, 0.5f * kStep);
     EXPECT_LE(largest_move, 2.001f * kStep) << pattern.keep << ":" << pattern.of;
-    EXPECT_GT(largest_jump_of_mask, 100 * kStep);  // As a mask alone makes.
+    EXPECT_GT(largest_jump_of_mask, 100 * kStep);  // A mask alone makes such jumps.
   }
 }
 
@@ -137,11 +138,11 @@ TEST(ScaleToFitTest, NoOtherFactorIsNearer) {
   for (const uint64_t seed : {5, 6, 7}) {
     const Tensor weight = RandomF32({16, 32}, {.seed = seed}), pruned = Pruned(weight, {2, 4});
     const double scale = ScaleToFit(weight, pruned), least = SquaredDistance(weight, pruned, scale);
-    EXPECT_GT(scale, 1);  // What is kept was made smaller.
+    EXPECT_GT(scale, 1);  // Because kept entries were made smaller.
     for (const double off : {1e-4, 1e-2, 0.3}) {
       EXPECT_GT(SquaredDistance(weight, pruned, scale + off), least);
       EXPECT_GT(SquaredDistance(weight, pruned, scale - off), least);
-      // A parabola has the same height to both sides of its lowest point.
+      // A parabola has the same height on both sides of its lowest point.
       EXPECT_NEAR(SquaredDistance(weight, pruned, scale + off), SquaredDistance(weight, pruned, scale - off), 1e-9);
     }
   }

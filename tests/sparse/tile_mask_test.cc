@@ -76,8 +76,8 @@ double BestKept(const TileMagnitudes& tile) {
   return best;
 }
 
-/// The masks in the order in which ties go to the first: by the way in which columns are paired, then by which rows
-/// keep the first column of each pair.
+/// The masks in the order in which ties go to the first: by the way that pairs columns, then by the rows that keep the
+/// first column of each pair.
 std::vector<int> MasksInOrderOfTies() {
   constexpr int kWays[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
   // Crossed: rows 0 and 2, 0 and 3, 1 and 2, 1 and 3; then halves.
@@ -97,7 +97,7 @@ std::vector<int> MasksInOrderOfTies() {
   return masks;
 }
 
-/// The first of them with the largest sum. Exact as long as sums of eight are.
+/// The first of these masks with the largest sum. Exact if sums of eight magnitudes are exact.
 TileMask FirstBest(const TileMagnitudes& tile) {
   static const std::vector<int> masks = MasksInOrderOfTies();
   const double best = BestKept(tile);
@@ -160,10 +160,10 @@ TEST(TileMaskTest, TransposableMasksStandInTheDocumentedOrder) {
   EXPECT_EQ(Rows(masks[36]), "1100 1100 0011 0011");  // The second kind, a = 0.
   EXPECT_EQ(Rows(masks[41]), "0011 0011 1100 1100");  // a = 5
   EXPECT_EQ(Rows(masks[42]), "1010 1001 0110 0101");  // The third kind: h = 0, z = 1, so o = 2, q = 3.
-  EXPECT_EQ(Rows(masks[43]), "1010 1001 0101 0110");  // The lower half turned round.
-  EXPECT_EQ(Rows(masks[44]), "1001 1010 0110 0101");  // The upper half turned round.
+  EXPECT_EQ(Rows(masks[43]), "1010 1001 0101 0110");  // The rows of the lower half are exchanged.
+  EXPECT_EQ(Rows(masks[44]), "1001 1010 0110 0101");  // The rows of the upper half are exchanged.
   EXPECT_EQ(Rows(masks[46]), "1100 1001 0110 0011");  // h = 0, z = 2
-  EXPECT_EQ(Rows(masks[89]), "0101 1001 0110 1010");  // h = 3, z = 2, both turned round.
+  EXPECT_EQ(Rows(masks[89]), "0101 1001 0110 1010");  // h = 3, z = 2; the rows of both halves are exchanged.
 }
 
 TEST(ExactTileMaskTest, ThreeWaysOfPairingColumnsReachEveryMask) {
@@ -179,7 +179,7 @@ TEST(ExactTileMaskTest, IsTheBestOfAllMasks) {
     const TileMask mask = ExactTileMask(tile);
     ASSERT_TRUE(IsTransposable(mask));
     ASSERT_EQ(CountKept(mask), 8);
-    // Sums in float may take two masks for equal that differ by a few roundings of a sum below 8.
+    // With sums in float, two masks may count as equal although they differ by a few roundings of a sum below 8.
     ASSERT_GE(Kept(tile, mask), BestKept(tile) - 4 * 0x1p-22) << "tile " << i;
   }
 }
@@ -219,13 +219,13 @@ long double KeptLong(const TileMagnitudes& tile, int word) {
   return sum;
 }
 
-/// Sums of eight floats are rounded thrice on each side of a comparison, relative to the larger one.
+/// Sums of eight floats are rounded three times on each side of a comparison, relative to the larger one.
 constexpr long double kRoundings = 1 - 8 * 0x1p-24L;
 
 TEST(ExactTileMaskTest, IsTheBestOfAllMasksOfFloatsOfAnySize) {
   RandomSequence random({.seed = 7});
   for (int i = 0; i < 6000; ++i) {
-    // Exponents from -149 to 127, or all near one of them: the largest, the smallest, any.
+    // Exponents are spread over -149 to 127, or are all near one exponent: the largest, the smallest, or any.
     const int nearest = i % 4 == 0 ? 127 : i % 4 == 1 ? -149 : static_cast<int>(random.Below(277)) - 149;
     const auto spread = i % 3 == 0 ? 1u : i % 3 == 1 ? 4u : 277u;
     TileMagnitudes tile;
@@ -251,7 +251,7 @@ TEST(ExactTileMaskTest, LargeUpperRowsDoNotHideSmallLowerOnes) {
 }
 
 TEST(ExactTileMaskTest, RowsAreComparedBeforeTheyAreAdded) {
-  // Row 0 does better with column 2 than with column 0 by 2^-21, which the sum with the lower rows rounds away.
+  // For row 0, column 2 is better than column 0 by 2^-21. The sum with the lower rows rounds that away.
   TileMagnitudes tile{};
   for (int entry = 0; entry < 8; ++entry) tile[entry] = 1.0f;
   tile[2] += 0x1p-21f;
@@ -297,7 +297,7 @@ TEST(GreedyTileMaskTest, EqualEntriesAreTakenInRowMajorOrder) {
   EXPECT_EQ(Rows(GreedyTileMask(tile)), "1100 1100 0011 0011");
 }
 
-/// Greedy by another route: the largest entry that still fits, found by a scan, until none does.
+/// Greedy in another way: scans for the largest entry that still fits, until none fits.
 TileMask GreedyByScanning(const TileMagnitudes& tile) {
   int word = 0;
   for (;;) {
@@ -338,7 +338,7 @@ TEST(GreedyTileMaskTest, OfTheMaximalMasksNinetyKeepEightAndNinetySixSeven) {
 }
 
 TEST(GreedyTileMaskTest, SevenCanBeatTheBestOfNinety) {
-  // Seven large entries that no mask with eight holds all of.
+  // No mask with eight entries holds all of these seven large ones.
   const TileMask seven = GreedyTileMask(Magnitudes({2, -1, -2, -3, -1, 8, -1, 6, -1, -1, 4, 5, -1, 3, 7, -1}));
   TileMagnitudes tile{};
   for (int entry = 0; entry < 16; ++entry) tile[entry] = (seven >> entry) & 1 ? 10.0f : 0.5f;

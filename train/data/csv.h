@@ -11,7 +11,7 @@ namespace twofour::train {
 
 struct CsvOptions {
   enum class Header {
-    kAuto,  ///< As GuessHeader has it, with a note where that is not certain.
+    kAuto,  ///< As GuessHeader decides, with a note if that is not certain.
     kYes,
     kNo,
   };
@@ -19,23 +19,23 @@ struct CsvOptions {
   std::string path;
   /// A second file to evaluate on. Without it, a random part of the first is held out.
   std::string eval_path;
-  /// The column of the class: its name or, where no column has that name, its index (from 0; negative from the end).
+  /// The column of the class: its name or, if no column has that name, its index (from 0; negative from the end).
   std::string label = "-1";
   char delimiter = ',';
-  char decimal = '.';  ///< Between whole numbers and fractions: a point or a comma.
+  char decimal = '.';  ///< The decimal separator: a point or a comma.
   Header header = Header::kAuto;
-  /// Subtract the mean of each feature and divide by its standard deviation, both those of the training samples.
+  /// Subtract the mean of each feature and divide by its standard deviation. Both are those of the training samples.
   bool standardize = true;
-  double eval_fraction = 0.2;  ///< The part held out.
+  double eval_fraction = 0.2;  ///< The part that is held out.
   uint64_t split_seed = 1;
-  /// Classes and scaling that a model was made with, in place of those of this data.
+  /// Classes and scaling that a model was made with. They replace those of this data.
   std::optional<SamplesAsBefore> as_before = std::nullopt;
-  bool numeric_classes = false;  ///< Take any numbers for classes, even where they look like a measured quantity.
-  /// Guess headers, find columns and measure scales as an earlier twofour did, for runs that it has begun.
+  bool numeric_classes = false;  ///< Accept any numbers as classes, even if they look like a measured quantity.
+  /// Guess headers, find columns and measure scales as an earlier twofour did, for runs that it began.
   bool earlier_rules = false;
 };
 
-/// A path, and a part to hold out that leaves something of both.
+/// Rules: there is a path, and eval_fraction is between 0 and 1, both excluded.
 void Check(const CsvOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads one or two CSV files of up to 1 GiB. Where both have headers, the columns of the second are found by name. The

@@ -11,20 +11,20 @@
 
 namespace twofour::train {
 
-/// Where the images and labels are, gzip'd or not (the contents tell, not the name).
+/// Where the images and labels are. Files may be gzip'd or not; their contents decide, not their names.
 struct IdxOptions {
   std::string images;
   std::string labels;
   /// A second pair to evaluate on. Without it, a random part of the first pair is held out.
   std::string eval_images;
   std::string eval_labels;
-  double eval_fraction = 0.2;  ///< The part held out.
+  double eval_fraction = 0.2;  ///< The part that is held out.
   uint64_t split_seed = 1;
   int64_t num_classes = 0;  ///< 2 to 256; 0 means the largest label plus one.
 };
 
-/// Paths, of which those to evaluate on come in a pair, a part to hold out that leaves something of both, and a number
-/// of classes within its bounds.
+/// Rules: there are images and labels; eval_images and eval_labels are given together or not at all; eval_fraction is
+/// between 0 and 1, both excluded; num_classes is within its bounds.
 void Check(const IdxOptions& options, const FieldPath& at, Faults& faults);
 
 /// An array of unsigned bytes.

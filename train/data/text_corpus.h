@@ -8,17 +8,17 @@
 
 namespace twofour::train {
 
-/// Where a text is and what its tokens are.
+/// Where a text is, and what its tokens are.
 struct TextOptions {
   std::string path;
   std::string eval_path;       ///< A second text to evaluate on. Without it, the end of the first is held out.
-  double eval_fraction = 0.1;  ///< The part held out.
+  double eval_fraction = 0.1;  ///< The part that is held out.
   Vocabulary::Kind vocabulary = Vocabulary::Kind::kBytes;
-  /// Characters: the vocabulary that a model was made with, in place of that of the files.
+  /// For characters: the vocabulary that a model was made with. It replaces that of the files.
   std::optional<Vocabulary> as_before = std::nullopt;
 };
 
-/// A path, and a part to hold out that leaves something of both.
+/// Rules: there is a path, and eval_fraction is between 0 and 1, both excluded.
 void Check(const TextOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads a text. For bytes, any file is a text, and it is read from the disk as needed, so it may be larger than

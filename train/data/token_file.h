@@ -14,11 +14,11 @@ namespace twofour::train {
 struct TokensOptions {
   std::string path;
   std::string eval_path;       ///< A second file to evaluate on. Without it, the end of the first is held out.
-  double eval_fraction = 0.1;  ///< The part held out.
+  double eval_fraction = 0.1;  ///< The part that is held out.
   int64_t vocab_size = 0;      ///< 2 to 65536; 0 means the largest id plus one.
 };
 
-/// A path, a part to hold out that leaves something of both, and a vocab_size within its bounds.
+/// Rules: there is a path, eval_fraction is between 0 and 1, both excluded, and vocab_size is within its bounds.
 void Check(const TokensOptions& options, const FieldPath& at, Faults& faults);
 
 /// Loads token ids. They stay on the disk until they are needed, so the files may be larger than memory. All ids are

@@ -7,8 +7,8 @@
 
 namespace twofour::kernels {
 
-/// Converts the elements of a row-major matrix [rows, cols], threaded. The strides count elements from one row to the
-/// next.
+/// Converts the elements of a row-major matrix [rows, cols], on several threads. The strides are in elements, from one
+/// row to the next.
 template <typename From, typename To>
 void ConvertRows(int64_t rows, int64_t cols, const From* from, int64_t from_stride, To* to, int64_t to_stride) {
   ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {

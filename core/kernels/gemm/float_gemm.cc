@@ -41,7 +41,7 @@ constexpr int64_t kPanelsOfAGroup = 4;
 /// faster than tiles.
 constexpr int64_t kMostDotRows = 24, kLeastDotDepth = 64;
 
-/// C of a problem with operands of any type.
+/// The C of a problem, whatever the types of its operands.
 struct Output {
   template <typename A, typename B>
   explicit Output(const GemmProblem<A, B, float>& p) : data(p.c), ld(p.ldc), cols(p.n) {}

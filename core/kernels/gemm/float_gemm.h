@@ -12,8 +12,8 @@ namespace twofour::kernels {
 template <typename A, typename B>
 using FloatGemmFunction = void (*)(const GemmProblem<A, B, float>& problem);
 
-/// twofour's own dense product into floats for one instruction set. The bits of a product of operands of 16 bits are
-/// those of the product of the same numbers as floats.
+/// twofour's own dense product into floats for one instruction set. Operands of 16 bits give the same bits as the same
+/// numbers as floats.
 struct FloatGemmKernel {
   Isa isa;
   std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<float, BFloat16>, FloatGemmFunction<float, Float16>,

@@ -105,8 +105,8 @@ void AddRows(const float* a, int64_t stride, const T* HWY_RESTRICT b, int64_t ld
   }
 }
 
-/// One row times a matrix that is not transposed. B is read only once, so it is not packed: a few of its rows are read
-/// side by side.
+/// One row times a matrix that is not transposed. B is read only once, so it is not packed. Several of its rows are
+/// read side by side.
 template <typename B>
 void RunRow(const GemmProblem<float, B, float>& p) {
   constexpr int64_t kRowsOfB = 8, kUnit = 64;

@@ -19,7 +19,7 @@ namespace twofour::kernels::HWY_NAMESPACE {
 namespace float_gemm {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// The bits of 16-bit elements, as many as `df` has lanes, each in 32 bits.
+/// Loads the bits of as many 16-bit elements as `df` has lanes, each into 32 bits.
 template <class DF, typename T>
 HWY_INLINE hn::Vec<hn::Rebind<int32_t, DF>> LoadBits(DF /*df*/, const T* from) {
   const hn::Rebind<uint16_t, DF> d16;
@@ -38,17 +38,18 @@ HWY_INLINE hn::Vec<DF> LoadF32(DF df, const BFloat16* from) {
   return hn::BitCast(df, hn::ShiftLeft<16>(LoadBits(df, from)));
 }
 
-/// As Float16 itself does it, for a vector. Highway's own conversion knows neither infinities nor NaNs below AVX2.
+/// Converts as Float16 does, but a whole vector. Highway's own conversion is wrong for infinities and NaNs below AVX2.
 template <class DF>
 HWY_INLINE hn::Vec<DF> LoadF32(DF df, const Float16* from) {
   const hn::Rebind<int32_t, DF> di32;
   const auto bits = LoadBits(df, from);
   const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(di32, 0x8000)));
-  // At the place of float's mantissa, but with a 5-bit exponent above it. Added, kRebias makes it float's exponent.
+  // Moves the mantissa to its place in a float, with the 5-bit exponent above it. Adding kRebias turns that into a
+  // float's exponent.
   const auto shifted = hn::ShiftLeft<13>(hn::And(bits, hn::Set(di32, 0x7fff)));
   constexpr int32_t kInfinity = 0x7c00 << 13, kSmallestNormal = 0x0400 << 13, kRebias = (127 - 15) << 23;
   const auto infinite = hn::Or(shifted, hn::Set(di32, 0x7f800000));  // Or a NaN.
-  // A denormal number that is read with the exponent of the smallest normal number has a leading 1 too many.
+  // A denormal number gets the exponent of the smallest normal number. It then has one leading 1 too many.
   const auto one_too_many = hn::BitCast(df, hn::Add(shifted, hn::Set(di32, kSmallestNormal + kRebias)));
   const auto denormal = hn::BitCast(di32, hn::Sub(one_too_many, hn::Set(df, 0x1p-14f)));
   const auto finite = hn::IfThenElse(hn::Lt(shifted, hn::Set(di32, kSmallestNormal)), denormal,

@@ -22,7 +22,7 @@ constexpr int64_t kBlockRows = 256;
 constexpr int64_t kBlockCols = 512;
 // Products below this many multiply-adds stay on one thread.
 constexpr int64_t kSerialWork = 64 * 64 * 64;
-// Floats that are held beside a C of 16 bits, where a block of columns does not have more.
+// Limits the buffer of floats beside a C of 16 bits, except that it always holds at least one block of columns.
 constexpr int64_t kFloatsBesideC = 4 << 20;
 
 template <typename T>
@@ -30,7 +30,7 @@ const T* At(const T* matrix, int64_t ld, Transpose transpose, int64_t row, int64
   return transpose == Transpose::kNo ? matrix + row * ld + col : matrix + col * ld + row;
 }
 
-/// By the library, block by block.
+/// Lets the library multiply, block by block.
 template <typename T>
 void MultiplyBlocks(const GemmProblem<T>& p) {
   const int64_t row_blocks = CeilDiv(p.m, kBlockRows), col_blocks = CeilDiv(p.n, kBlockCols);
@@ -49,10 +49,11 @@ void MultiplyBlocks(const GemmProblem<T>& p) {
   });
 }
 
-/// C of 16 bits: sums of some columns at a time, all rows of them, in floats beside it, which are then rounded.
+/// For a C of 16 bits: sums up some columns at a time, with all their rows, in a buffer of floats, and then rounds
+/// them.
 template <typename A, typename B, typename C>
 void MultiplyAndRound(const GemmProblem<A, B, C>& p) {
-  // Whole blocks of columns, so that the sums are cut as those of one product of floats.
+  // Whole blocks of columns, so that each sum is computed in the same block as in a product of floats.
   const int64_t width = std::max<int64_t>(1, kFloatsBesideC / p.m / kBlockCols) * kBlockCols;
   AlignedBuffer<float> sums(p.m * std::min(width, p.n));
   for (int64_t col = 0; col < p.n; col += width) {
@@ -74,7 +75,7 @@ void MultiplyAndRound(const GemmProblem<A, B, C>& p) {
   }
 }
 
-/// A matrix of floats, or a copy of another one in floats.
+/// A matrix as floats: the matrix itself if it holds floats, or else a converted copy.
 template <typename T>
 class AsFloats {
  public:
@@ -99,7 +100,7 @@ class AsFloats {
   int64_t ld_ = 0;
 };
 
-/// Operands of 16 bits where the library takes floats alone.
+/// Widens operands of 16 bits, because the library takes only floats.
 template <typename A, typename B>
 void WidenAndMultiply(const GemmProblem<A, B, float>& p) {
   const bool a_turned = p.transpose_a == Transpose::kYes, b_turned = p.transpose_b == Transpose::kYes;
@@ -124,7 +125,7 @@ void WidenAndMultiply(const GemmProblem<A, B, float>& p) {
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {  // A and B may be null: no offsets into them.
+  if (p.k == 0) {  // A and B may be null, so nothing may be added to them.
     for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, static_cast<C>(0.0f));
     return;
   }

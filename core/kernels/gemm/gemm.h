@@ -7,11 +7,12 @@ namespace twofour::kernels {
 
 enum class Transpose { kNo, kYes };
 
-/// A dense product of row-major matrices, C = op(A) op(B) or C += op(A) op(B): op(A) is [m, k],
-/// op(B) is [k, n] and C is [m, n]. A matrix that is transposed is stored the other way round. The
-/// leading dimensions count elements from one stored row to the next. C must not overlap A or B.
+/// A dense product of row-major matrices, C = op(A) op(B) or C += op(A) op(B): op(A) is [m, k], op(B) is [k, n] and C
+/// is [m, n]. A matrix that is transposed is stored the other way round. The leading dimensions count elements from one
+/// stored row to the next. C must not overlap A or B.
 ///
-/// The elements are all double, or those of each matrix are float, Float16 or BFloat16, whatever the others are.
+/// Either all elements are double, or each matrix has elements of type float, Float16 or BFloat16, independently of the
+/// others.
 template <typename A, typename B = A, typename C = A>
 struct GemmProblem {
   int64_t m = 0, n = 0, k = 0;
@@ -31,7 +32,7 @@ struct GemmProblem {
 /// becomes zeros, or stays as it is when accumulating.
 ///
 /// Operands of 16 bits are widened, and products add up in float. A C of 16 bits is rounded once, to nearest even, from
-/// the whole sum, which begins with the old C when accumulating. So the result has the bits of the same product of
+/// the whole sum. When accumulating, the sum begins with the old C. So the result is the product of the same numbers as
 /// floats, rounded.
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& problem);

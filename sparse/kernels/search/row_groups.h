@@ -15,8 +15,8 @@ inline constexpr int kMostInGroup = 32;
 /// of]. The weights must be finite, or it is not defined which entries are kept.
 void KeepLargestOfGroups(const float* weight, int64_t cols, int keep, int of, TileMask* tiles);
 
-/// out = w moved towards zero by the largest |w| that its group drops, but not past zero, where w is kept; 0 elsewhere.
-/// A NaN that is dropped does not count. `out` must not overlap `weight`.
+/// Where w is kept, out is w moved towards zero by the largest |w| that its group drops, but not past zero. Elsewhere
+/// out is 0. A NaN that is dropped does not count. `out` must not overlap `weight`.
 void ShrinkKeptOfGroups(const TileMask* tiles, int64_t cols, int of, const float* weight, float* out);
 
 }  // namespace twofour::sparse

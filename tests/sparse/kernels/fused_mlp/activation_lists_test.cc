@@ -14,7 +14,8 @@ using test::RandomF32;
 using test::ScopedNumThreads;
 using Rows = ActivationLists::Rows;
 
-/// A PanelMatrix of random numbers, of which `density` are not zero, and beyond the batch rubbish.
+/// A PanelMatrix of random numbers, of which the share `density` is not zero. Rows beyond the batch hold random
+/// numbers, too.
 std::unique_ptr<PanelMatrix> MakeMatrix(int64_t batch, int64_t features, int64_t panel, double density,
                                         uint64_t seed = 1) {
   auto result = std::make_unique<PanelMatrix>(batch, features, panel);
@@ -36,7 +37,8 @@ std::unique_ptr<PanelMatrix> MakeMatrix(int64_t batch, int64_t features, int64_t
   return result;
 }
 
-/// Row-major [rows, cols], from the lists; each entry must stand once, under the code of its non-zeros, in order.
+/// The row-major matrix [rows, cols] of the lists. Checks that each entry is there once, under the code of its
+/// non-zeros, in order.
 std::vector<float> Unpack(const ActivationLists& lists, int64_t column_bytes) {
   std::vector<float> dense(static_cast<size_t>(lists.groups() * ActivationLists::kGroupRows * lists.cols()));
   for (int64_t block = 0; block < lists.blocks(); ++block) {

@@ -38,7 +38,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
 
-/// in [batch, k] times matrix [n, k] transposed, or matrix [k, n], summed in double.
+/// `in` [batch, k] times the transpose of a matrix [n, k], or times a matrix [k, n]. Summed in double.
 Tensor Product(const Tensor& in, const Tensor& matrix, bool transposed) {
   const int64_t batch = in.dim(0), k = in.dim(1), n = transposed ? matrix.dim(0) : matrix.dim(1);
   Tensor out = Tensor::Empty({batch, n});
@@ -55,11 +55,11 @@ Tensor Product(const Tensor& in, const Tensor& matrix, bool transposed) {
   return out;
 }
 
-/// The product of one direction, with a weight packed for it.
+/// The product in one direction, with a weight that is packed for it.
 Tensor Multiply(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, Direction direction,
                 const Tensor& in, const Epilogue& epilogue = {}) {
   const auto packed = kernel.pack(weight.data<float>(), mask.view(), direction);
-  // What was there before must not matter.
+  // Old contents of the output must not matter.
   Tensor out = Tensor::Full({in.dim(0), direction == Direction::kForward ? mask.rows() : mask.cols()}, 1e30);
   kernel.multiply(*packed, direction, in.dim(0), in.data<float>(), epilogue, out.mutable_data<float>());
   return out;
@@ -98,7 +98,7 @@ TEST_P(LinearKernelTest, IsAProductWithTheMaskedWeight) {
 }
 
 TEST_P(LinearKernelTest, IsAProductForAnyNumberOfRows) {
-  // Kernels change their ways with the number of rows, and cut long sums and wide outputs.
+  // Kernels work in different ways for different numbers of rows, and divide long sums and wide outputs.
   const Tensor weight = RandomF32({60, 76}, {.seed = 17});
   const Mask mask = FindMask(weight, MaskMethod::kExact);
   for (int64_t batch = 1; batch <= 40; ++batch) ExpectIsProduct(weight, mask, batch);
@@ -161,7 +161,7 @@ TEST_P(LinearKernelTest, PrunedWeightsAreNotRead) {
 }
 
 TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
-  // Enough rows and columns to be shared out: blocks of a dense product are 256 x 512.
+  // Enough rows and columns for several threads: blocks of a dense product are 256 x 512.
   const Tensor weight = RandomF32({64, 576}, {.seed = 8});
   const Mask mask = FindMask(weight, MaskMethod::kExact);
   for (int64_t batch : {1, 20, 40, 600}) {
@@ -219,7 +219,7 @@ TEST_P(LinearKernelTest, DescribesItself) {
   const Tensor weight = RandomF32({16, 16}, {.seed = 11});
   const Mask mask = FindMask(weight, MaskMethod::kExact);
   const auto packed = GetParam().pack(weight.data<float>(), mask.view(), kForward);
-  // The kept values at least, or nothing where those are read from the weight itself.
+  // At least the kept values, or nothing if the kernel reads the weight itself.
   if (GetParam().layout == PackedLayout::kInPlace) {
     EXPECT_EQ(packed->bytes(), 0u);
   } else {
@@ -344,7 +344,7 @@ TEST(ChooseLinearKernelTest, ListsAllRejectionsWhereNoneCan) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   std::string_view family;
   for (const LinearKernel& kernel : LinearKernels()) {
-    // Of a family the best one speaks for all.
+    // Only the best kernel of each family is listed.
     if (!WhyNotHere(kernel.isa).empty() || kernel.family == std::exchange(family, kernel.family)) continue;
     EXPECT_THAT([] { ChooseLinearKernel({.out_features = 8, .in_features = 12, .batch = 4, .weight = DType::kF64}); },
                 ThrowsMessage<Error>(AllOf(HasSubstr("[8, 12]"), HasSubstr(std::string(kernel.name)))));

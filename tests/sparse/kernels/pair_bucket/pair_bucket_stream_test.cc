@@ -15,7 +15,7 @@ namespace {
 using test::RandomF32;
 using test::ScopedNumThreads;
 
-/// Instruction sets that kernels of this build have and this processor runs.
+/// The number of steps in a stream.
 int64_t CountSteps(const PairBucketStream& stream) {
   return stream.buckets(stream.blocks() - 1)[stream.strips()].begin;
 }
@@ -29,7 +29,7 @@ void ExpectSameBits(const PairBucketStream& actual, const PairBucketStream& expe
   EXPECT_EQ(std::memcmp(actual.steps().offsets, expected.steps().offsets, steps * sizeof(uint16_t[2])), 0);
 }
 
-/// The matrix that a stream stands for.
+/// The dense matrix that a stream holds.
 Tensor Unpack(const PairBucketStream& stream) {
   Tensor dense = Tensor::Zeros({stream.rows(), stream.cols()});
   float* out = dense.mutable_data<float>();

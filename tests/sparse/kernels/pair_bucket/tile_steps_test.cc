@@ -9,7 +9,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// Masks that keep at most two in each row and column: all that steps are made of.
+/// All masks that keep at most two in each row and column.
 std::vector<TileMask> AllMasks() {
   std::vector<TileMask> masks;
   for (int mask = 0; mask < 1 << 16; ++mask) {
@@ -68,7 +68,7 @@ TEST(StepsOfTileTest, TransposableTilesTakeTwoStepsWithoutGaps) {
 TEST(StepsOfTileTest, TilesOfSevenTakeThree) {
   int sevens = 0;
   for (const TileMask mask : AllMasks()) {
-    // Greedy's tiles of seven: nothing can be added.
+    // Tiles of seven as greedy makes them: no entry can be added.
     bool maximal = CountKept(mask) == 7;
     for (int entry = 0; entry < 16 && maximal; ++entry) {
       const auto more = static_cast<TileMask>(mask | 1u << entry);

@@ -15,7 +15,7 @@
 namespace twofour::sparse {
 namespace {
 
-/// One row of tiles in buffers of the very size, which AddressSanitizer watches.
+/// One row of tiles in buffers of exactly the right size, so that AddressSanitizer sees reads beyond them.
 struct Strip {
   explicit Strip(int64_t num_cols) : cols(num_cols), weight(4 * num_cols), tiles(num_cols / 4) {
     RandomSequence random({.seed = 31, .stream = static_cast<uint32_t>(num_cols)});
@@ -86,7 +86,7 @@ TEST(AddDroppedOfTilesTest, LeavesTheBitsOfWhatIsKept) {
 }
 
 TEST(FindAboveTwoOfFourTest, FindsEachWordThatIsAndNoOther) {
-  // Every word, among tiles that are 2:4, in every place of a vector and behind the last whole one.
+  // Every word among 2:4 tiles, at every place of a vector and after the last whole vector.
   constexpr int64_t kTiles = 67;
   for (int word = 0; word <= 0xFFFF; ++word) {
     std::vector<TileMask> tiles(kTiles, 0b0011'1100'0011'1100);
@@ -109,7 +109,7 @@ TEST(ExpandTilesTest, OneForWhatIsKept) {
 }
 
 TEST(SumMagnitudesTest, AddsInTheDocumentedOrder) {
-  // Magnitudes from 2^-20 to 2^60: sums in double lose bits, and in what order they are taken shows.
+  // Magnitudes from 2^-20 to 2^60. Sums in double lose bits, so the order of additions matters.
   for (int64_t cols = 0; cols <= 400; cols += 4) {
     Strip strip(cols);
     for (size_t i = 0; i < strip.weight.size(); i += 5) strip.weight[i] *= 0x1p40f;
@@ -138,7 +138,7 @@ TEST(SumDroppedMagnitudesTest, AddsEachTileEntryByEntry) {
   test::ForEachIsa([](Isa) {
     for (int64_t cols = 0; cols <= 140; cols += 4) {
       Strip strip(cols);
-      for (size_t i = 0; i < strip.weight.size(); i += 5) strip.weight[i] *= 0x1p40f;  // The order shows.
+      for (size_t i = 0; i < strip.weight.size(); i += 5) strip.weight[i] *= 0x1p40f;  // Makes order matter.
       std::vector<double> sums(strip.tiles.size(), -1);
       SumDroppedMagnitudes(strip.tiles.data(), cols, strip.weight.data(), sums.data());
       for (int64_t tile = 0; tile < cols / 4; ++tile) {

@@ -27,7 +27,7 @@ namespace {
 using test::RandomF32;
 using test::ScopedEnv;
 
-/// The masks of one row of tiles, weight [4, cols], by the functions that define them.
+/// The masks of one row of tiles, weight [4, cols], by the reference functions.
 std::vector<TileMask> Expected(const Tensor& weight, MaskMethod method) {
   const int64_t cols = weight.dim(1);
   std::vector<TileMask> masks;
@@ -77,7 +77,7 @@ TEST_P(MaskSearchKernelTest, AgreesOnTies) {
 }
 
 TEST_P(MaskSearchKernelTest, AgreesWhereSumsRound) {
-  // Magnitudes from 2^-40 to 2^40: most sums lose bits, and in what order they are taken shows.
+  // Magnitudes from 2^-40 to 2^40. Most sums lose bits, so the order of additions matters.
   Tensor weight = Tensor::Empty({4, 8000});
   RandomSequence random({.seed = 3});
   float* w = weight.mutable_data<float>();
@@ -110,7 +110,7 @@ TEST_P(MaskSearchKernelTest, ReadsFromAnyAddressAndNothingElse) {
   for (int64_t cols : {4, 12, 28, 36, 60, 68, 132}) {
     const Tensor weight = RandomF32({4, cols}, {.seed = 6});
     for (int64_t offset = 0; offset < 4; ++offset) {
-      // As large as it must be, so that AddressSanitizer sees a read beyond.
+      // Of exactly the needed size, so that AddressSanitizer sees a read beyond it.
       std::vector<float> moved(static_cast<size_t>(offset + 4 * cols));
       std::copy_n(weight.data<float>(), 4 * cols, moved.begin() + offset);
       std::vector<TileMask> masks(static_cast<size_t>(cols / 4 + offset));
@@ -122,7 +122,7 @@ TEST_P(MaskSearchKernelTest, ReadsFromAnyAddressAndNothingElse) {
 }
 
 TEST_P(MaskSearchKernelTest, EveryMaskInEveryPlaceOfARow) {
-  // Each of the 90 masks where it is the only best one, 97 tiles a row: so each comes to stand in each lane.
+  // Each of the 90 masks is the only best one in some tiles. A row has 97 tiles, so each mask gets into each lane.
   constexpr int64_t kTiles = 97;
   const auto masks = TransposableMasks();
   for (size_t first = 0; first < masks.size(); ++first) {
@@ -145,7 +145,7 @@ TEST_P(MaskSearchKernelTest, EveryMaskInEveryPlaceOfARow) {
 }
 
 TEST_P(MaskSearchKernelTest, AgreesOnTiesOfTwoMasks) {
-  // Every pair of masks once: both keep all there is, but for what rounding does to one half or to the whole.
+  // Every pair of masks once. Both keep the same sum, except that rounding may change one half or the whole.
   const auto masks = TransposableMasks();
   for (const float extra : {0.0f, 0x1p-23f, 0x1p-22f, 0x1p-21f}) {
     const auto tiles = static_cast<int64_t>(masks.size() * masks.size());
@@ -180,7 +180,7 @@ TEST_P(MaskSearchKernelTest, AgreesOnDenormals) {
 }
 
 TEST_P(MaskSearchKernelTest, AgreesWhereSumsOverflow) {
-  // Some sums would be infinite and so equal; of two, of four or of all.
+  // Some sums of two, of four or of all magnitudes would be infinite, and so would tie.
   Tensor weight = Tensor::Empty({4, 8000});
   RandomSequence random({.seed = 9});
   float* w = weight.mutable_data<float>();
@@ -194,7 +194,8 @@ TEST_P(MaskSearchKernelTest, AgreesWhereSumsOverflow) {
 }
 
 TEST_P(MaskSearchKernelTest, AgreesOnFloatsOfAnySize) {
-  // The largest beside the smallest: to make the sums of the one fit must not lose the others' differences.
+  // The largest floats beside the smallest. A kernel that scales down the large ones to make sums fit must not lose the
+  // differences of the small ones.
   Tensor weight = Tensor::Empty({4, 8000});
   RandomSequence random({.seed = 10});
   float* w = weight.mutable_data<float>();
@@ -229,7 +230,7 @@ TEST_P(MaskSearchKernelTest, SaysWhetherAllIsFinite) {
 TEST_P(MaskSearchKernelTest, CanBeForced) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::string(GetParam().name));
   EXPECT_EQ(ChooseMaskSearchKernel(GetParam().method).name, GetParam().name);
-  // The other algorithm's kernels are not concerned.
+  // This does not affect the kernels of the other method.
   for (MaskMethod other : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     EXPECT_EQ(ChooseMaskSearchKernel(other).method, other);
   }

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kRows = kTileSize;
 
-/// Lengths of rows in groups of `of`, from none to several vectors of groups and one that is not full.
+/// Lengths of rows in groups of `of`: from zero to several full vectors of groups and a partial one.
 std::vector<int64_t> Lengths(int of) {
   const int64_t least = std::lcm(int64_t{of}, int64_t{kTileSize});
   std::vector<int64_t> lengths;
@@ -27,7 +27,7 @@ std::vector<int64_t> Lengths(int of) {
   return lengths;
 }
 
-/// Four rows with many ties, zeros of both signs and subnormal numbers, in a buffer of exactly their size.
+/// Four rows with many ties, zeros of both signs and subnormal numbers, in a buffer of exactly the right size.
 std::vector<float> WeightWithTies(int64_t cols, uint64_t seed) {
   constexpr float kValues[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 1e-40f, 1.0f, -1.0f, 2.0f, 3.4e38f};
   RandomSequence random({.seed = seed, .stream = static_cast<uint32_t>(cols)});
@@ -36,7 +36,7 @@ std::vector<float> WeightWithTies(int64_t cols, uint64_t seed) {
   return weight;
 }
 
-/// Sorts each group by falling magnitude. A stable sort leaves equal ones in their order.
+/// Sorts each group by falling magnitude. A stable sort keeps equal entries in their order.
 std::vector<TileMask> BySorting(const std::vector<float>& weight, int64_t cols, int keep, int of) {
   std::vector<TileMask> tiles(static_cast<size_t>(cols / kTileSize));
   for (int64_t row = 0; row < kRows; ++row) {
@@ -55,7 +55,7 @@ std::vector<TileMask> BySorting(const std::vector<float>& weight, int64_t cols, 
   return tiles;
 }
 
-/// Entry by entry, as the rule is written down.
+/// Applies the rule entry by entry.
 std::vector<float> ShrunkByRule(const std::vector<TileMask>& tiles, int64_t cols, int of,
                                 const std::vector<float>& weight) {
   const auto keeps = [&](int row, int64_t col) {
@@ -92,7 +92,7 @@ TEST(KeepLargestOfGroupsTest, IsTheMaskThatSortingFinds) {
 }
 
 TEST(KeepLargestOfGroupsTest, EveryOrderOfFourNeighbours) {
-  // Every way in which four magnitudes can be ordered, ties included, by each sign of the first.
+  // Every order of four magnitudes, ties included. One of the first three is negated.
   test::ForEachIsa([](Isa) {
     std::vector<float> weight;
     for (int code = 0; code < 256; ++code) {
@@ -115,7 +115,7 @@ TEST(ShrinkKeptOfGroupsTest, IsTheRuleToTheBit) {
       for (const int64_t cols : Lengths(of)) {
         std::vector<float> weight = WeightWithTies(cols, 42);
         RandomSequence random({.seed = 43, .stream = static_cast<uint32_t>(cols)});
-        // A weight may have changed since its mask was found: any words, and values that are not finite.
+        // The weight may have changed since its mask was found, so any words and non-finite values must work.
         std::vector<TileMask> tiles(static_cast<size_t>(cols / kTileSize));
         for (TileMask& tile : tiles) tile = static_cast<TileMask>(random.Below(1 << 16));
         for (size_t i = 0; i < weight.size(); i += 37) weight[i] = kOdd[i % 3];
