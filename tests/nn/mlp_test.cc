@@ -169,7 +169,7 @@ std::vector<double> Train(Module& module, const Tensor& x, const Tensor& target,
   return losses;
 }
 
-TEST(SemiSparseMlpTest, LearnsFromAZeroProjection) {
+TEST(FusedMlpTest, LearnsFromAZeroProjection) {
   // At first magnitudes tie at zero and dx is zero. The straight-through gradient must break this deadlock.
   for (sparse::MaskMethod method : {sparse::MaskMethod::kExact, sparse::MaskMethod::kGreedy}) {
     Generator generator(3);

@@ -107,7 +107,7 @@ struct Example {
 };
 
 /// Runs each kernel twice: always with lists of non-zeros, and never.
-class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, bool>> {
+class FusedMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, bool>> {
  protected:
   void SetUp() override {
     kernel_ = std::get<0>(GetParam());
@@ -131,7 +131,7 @@ class SemiSparseMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKer
   FusedMlpKernel kernel_;
 };
 
-TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryKindOfEdge) {
+TEST_P(FusedMlpTest, IsTheComposedMlpAtEveryKindOfEdge) {
   for (int64_t batch : {1, 3, 4, 23, 24, 25, 63, 64, 65, 130}) ExpectAgrees({{batch}, 20, 36, 12});
   for (int64_t width : {4, 12, 16, 60, 64, 100}) ExpectAgrees({{37}, width, width + 4, width});
   ExpectAgrees({{29}, 4, 4, 4});
@@ -141,18 +141,18 @@ TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryKindOfEdge) {
   ExpectAgrees({{}, 16, 32, 8});
 }
 
-TEST_P(SemiSparseMlpTest, IsTheComposedMlpAtEveryDensity) {
+TEST_P(FusedMlpTest, IsTheComposedMlpAtEveryDensity) {
   for (double bias : {-3.0, -1.5, -0.5, 0.0, 0.5, 6.0}) ExpectAgrees({{150}, 32, 64, 24, bias});
 }
 
-TEST_P(SemiSparseMlpTest, TakesGreedyTilesAndNoBias) {
+TEST_P(FusedMlpTest, TakesGreedyTilesAndNoBias) {
   ExpectAgrees({{50}, 64, 64, 64, 0, MaskMethod::kGreedy});
   ExpectAgrees({{50}, 32, 48, 16, 0, MaskMethod::kExact, /*bias=*/false});
 }
 
-TEST_P(SemiSparseMlpTest, AnEmptyBatchHasGradientsOfZero) { ExpectAgrees({{0}, 16, 32, 8}); }
+TEST_P(FusedMlpTest, AnEmptyBatchHasGradientsOfZero) { ExpectAgrees({{0}, 16, 32, 8}); }
 
-TEST_P(SemiSparseMlpTest, ThreadsDoNotMatter) {
+TEST_P(FusedMlpTest, ThreadsDoNotMatter) {
   for (const Sizes& sizes : {Sizes{{600}, 64, 256, 64}, Sizes{{40}, 300, 576, 132, -0.5}}) {
     Example example(sizes);
     const ScopedNumThreads one(1);
@@ -165,7 +165,7 @@ TEST_P(SemiSparseMlpTest, ThreadsDoNotMatter) {
   }
 }
 
-TEST_P(SemiSparseMlpTest, ReportsTheDensity) {
+TEST_P(FusedMlpTest, ReportsTheDensity) {
   Example example({{90}, 32, 64, 24, -0.3});
   example.Run(kernel_);
   const Tensor hidden =
@@ -175,7 +175,7 @@ TEST_P(SemiSparseMlpTest, ReportsTheDensity) {
   EXPECT_NEAR(example.report.density, static_cast<double>(nonzero) / static_cast<double>(hidden.numel()), 1e-3);
 }
 
-TEST_P(SemiSparseMlpTest, ComputesTheGradientsThatAreAskedFor) {
+TEST_P(FusedMlpTest, ComputesTheGradientsThatAreAskedFor) {
   Example example({{30}, 16, 32, 8});
   const std::vector<Tensor> all = example.Run(kernel_);
   const std::vector<Tensor*> leaves{&example.x, &example.fc.weight, &example.proj.weight, &example.fc.bias,
@@ -191,14 +191,14 @@ TEST_P(SemiSparseMlpTest, ComputesTheGradientsThatAreAskedFor) {
   }
 }
 
-TEST_P(SemiSparseMlpTest, ANaNInTheInputReachesTheOutput) {
+TEST_P(FusedMlpTest, ANaNInTheInputReachesTheOutput) {
   Example example({{30}, 16, 32, 8});
   example.x.mutable_data<float>()[5 * 16 + 3] = std::numeric_limits<float>::quiet_NaN();
   const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
   for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.data<float>()[i]), i / 8 == 5) << i;
 }
 
-TEST_P(SemiSparseMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
+TEST_P(FusedMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
   for (int which = 0; which < 3; ++which) {
     Example example({{30}, 16, 32, 8});
     const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
@@ -207,7 +207,7 @@ TEST_P(SemiSparseMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, SemiSparseMlpTest,
+INSTANTIATE_TEST_SUITE_P(Table, FusedMlpTest,
                          ::testing::Combine(::testing::ValuesIn(FusedMlpKernels().begin(), FusedMlpKernels().end()),
                                             ::testing::Bool()),
                          [](const auto& param_info) {
@@ -215,7 +215,7 @@ INSTANTIATE_TEST_SUITE_P(Table, SemiSparseMlpTest,
                                   (std::get<1>(param_info.param) ? "_lists" : "_whole");
                          });
 
-TEST(SemiSparseMlpErrorsTest, OtherShapesAreErrors) {
+TEST(FusedMlpErrorsTest, OtherShapesAreErrors) {
   const FusedMlpKernel& kernel = FusedMlpKernels().back();
   Example example({{30}, 16, 32, 8});
   EXPECT_THROW(FusedMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
@@ -251,7 +251,7 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
 
-TEST(SemiSparseMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
+TEST(FusedMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
   const FusedMlpKernel& kernel = FusedMlpKernels().back();
   Example example({{30}, 16, 32, 8});
   example.proj.packed = nullptr;

@@ -75,7 +75,7 @@ TEST(HalfActivationsTest, SemiSparseLinearIsNearF64) {
   ExpectNearF64(narrow, f64, x.To(DType::kF16), {layer.weight, layer.bias}, 0x1p-12);
 }
 
-TEST(HalfActivationsTest, SemiSparseMlpRoundsWhatF32Gives) {
+TEST(HalfActivationsTest, FusedMlpRoundsWhatF32Gives) {
   for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     if (!WhyNotHere(kernel.linear->isa).empty()) continue;
     SCOPED_TRACE(kernel.name);

@@ -48,7 +48,7 @@ struct Layer {
   std::shared_ptr<const SemiSparseWeight> packed;
 };
 
-TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
+TEST(MaskedLinearTest, IsALinearWithTheMaskedWeight) {
   for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     for (const Shape& lead : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0}}) {
       const Layer layer(lead, 12, 16, algorithm);
@@ -59,7 +59,7 @@ TEST(SemiSparseLinearOpTest, IsALinearWithTheMaskedWeight) {
   }
 }
 
-TEST(SemiSparseLinearOpTest, InputGradientIsThatOfTheMaskedLayer) {
+TEST(MaskedLinearTest, InputGradientIsThatOfTheMaskedLayer) {
   const Layer layer({6}, 12, 16, MaskMethod::kGreedy);
   layer.Forward().Backward(layer.dy);
   // The gradients of the masked layer in double must agree with central differences, and those in f32 with those in
@@ -72,7 +72,7 @@ TEST(SemiSparseLinearOpTest, InputGradientIsThatOfTheMaskedLayer) {
   ExpectClose(layer.bias.grad(), bias.grad().To(DType::kF32), 1e-5, 1e-5);
 }
 
-TEST(SemiSparseLinearOpTest, WeightGradientIsThatOfADenseLinear) {
+TEST(MaskedLinearTest, WeightGradientIsThatOfADenseLinear) {
   for (const Shape& lead : {Shape{}, Shape{6}, Shape{2, 3}, Shape{0}}) {
     const Layer layer(lead, 12, 16);
     layer.Forward().Backward(layer.dy);
@@ -85,7 +85,7 @@ TEST(SemiSparseLinearOpTest, WeightGradientIsThatOfADenseLinear) {
   }
 }
 
-TEST(SemiSparseLinearOpTest, PrunedWeightsGetAGradient) {
+TEST(MaskedLinearTest, PrunedWeightsGetAGradient) {
   const Layer layer({6}, 8, 8);
   layer.Forward().Backward(layer.dy);
   const Tensor kept = ApplyMask(layer.weight.grad(), layer.packed->mask());
@@ -93,7 +93,7 @@ TEST(SemiSparseLinearOpTest, PrunedWeightsGetAGradient) {
   EXPECT_EQ(FindPatternViolation(kept, PatternAxis::kBoth), std::nullopt);
 }
 
-TEST(SemiSparseLinearOpTest, GradientsThatNobodyWantsAreNotMade) {
+TEST(MaskedLinearTest, GradientsThatNobodyWantsAreNotMade) {
   for (int wanted = 0; wanted < 3; ++wanted) {
     Layer layer({3}, 8, 8);
     Tensor* const leaves[] = {&layer.x, &layer.weight, &layer.bias};
@@ -106,7 +106,7 @@ TEST(SemiSparseLinearOpTest, GradientsThatNobodyWantsAreNotMade) {
   EXPECT_FALSE(layer.Forward().requires_grad());
 }
 
-TEST(SemiSparseLinearOpTest, AWriteToTheWeightBeforeTheBackwardPassIsAnErrorWhicheverKernelRuns) {
+TEST(MaskedLinearTest, AWriteToTheWeightBeforeTheBackwardPassIsAnErrorWhicheverKernelRuns) {
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!WhyNotHere(kernel.isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
@@ -117,14 +117,14 @@ TEST(SemiSparseLinearOpTest, AWriteToTheWeightBeforeTheBackwardPassIsAnErrorWhic
   }
 }
 
-TEST(SemiSparseLinearOpTest, AWriteToTheInputIsAnError) {
+TEST(MaskedLinearTest, AWriteToTheInputIsAnError) {
   Layer layer({3}, 8, 8);
   const Tensor y = layer.Forward();
   layer.x.Fill(7);
   EXPECT_THAT([&] { y.Backward(layer.dy); }, ThrowsMessage<Error>(HasSubstr("written to in place")));
 }
 
-TEST(SemiSparseLinearOpTest, ThreadsDoNotMatter) {
+TEST(MaskedLinearTest, ThreadsDoNotMatter) {
   const ScopedNumThreads one(1);
   const Layer expected({600}, 64, 576);
   const Tensor y = expected.Forward();
@@ -141,7 +141,7 @@ TEST(SemiSparseLinearOpTest, ThreadsDoNotMatter) {
   }
 }
 
-TEST(SemiSparseLinearOpTest, RefusesWrongTensorsInWords) {
+TEST(MaskedLinearTest, RefusesWrongTensorsInWords) {
   const Layer layer({3}, 8, 12);
   const auto forward = [&](const Tensor& x, const Tensor& weight, const Tensor& bias) {
     return [=, &layer] { MaskedLinear(x, weight, bias, layer.packed); };
@@ -210,7 +210,7 @@ TEST(PruneTilesTest, RefusesWhatCannotBeTiled) {
               ThrowsMessage<Error>(AllOf(HasSubstr("blocks.0.mlp.c_proj: input"), HasSubstr("[4, 3]"))));
 }
 
-TEST(SemiSparseLinearOpTest, WithoutAPackedWeightIsAnError) {
+TEST(MaskedLinearTest, WithoutAPackedWeightIsAnError) {
   EXPECT_THAT(
       [] {
         MaskedLinear(Tensor::Zeros({1, 4}), Tensor::Zeros({4, 4}), Tensor(), nullptr);

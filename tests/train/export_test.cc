@@ -60,9 +60,9 @@ TEST(ExportRecipeTest, BothKindsOfWeightsComputeWhatASoftThresholdDid) {
   const Tensor x = test::RandomF32({5, 16}, {.seed = 3});
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(*trained)) {
     layer->SetOptimizerStep(3);
-    layer->mask();  // Finds its scale, ......
+    layer->mask();  // Finds the scale, which stays the same when the weight changes below.
     Tensor weight = layer->weight();
-    FillUniform(weight, -1, 1, {.seed = 4});  // ... which then stays.
+    FillUniform(weight, -1, 1, {.seed = 4});
   }
   const Tensor y = trained->Forward(x).Detach();
   nn::LoadStateDict(*masked, ExportModel(*trained, ExportWeights::kDenseWithMasks), "export");

@@ -1,4 +1,4 @@
-// What is left of a run, old or new, when a call to the file system fails.
+// Tests what is left of the old or the new run when a call to the file system fails.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,14 +31,15 @@ class RunFolderFailureTest : public ::testing::Test {
   FileSystem& files_ = FileSystem::Default();
 };
 
-/// Overwrites the run "first", which has metrics, with "second" while one call fails, for each call in turn.
+/// What a disk can do to replace a folder.
 enum class Disk { kExchanges, kRenames, kRenamesFilesOnly, kKeepsFolders };
 
+/// Overwrites the run "first", which has metrics, with "second" while one call fails, for each call in turn.
 class RunFolderFaultTest : public RunFolderFailureTest, public ::testing::WithParamInterface<Disk> {
  protected:
   enum class Fault { kBefore, kAfter, kFromThereOn };
 
-  /// Which run has the name. Checks that the run is whole.
+  /// Returns which run has the name, and checks that this run is whole.
   std::string WhoseIsTheName() {
     const std::string config = ReadTextFile(dir_ / "a/config.pbtxt");
     EXPECT_EQ(ReadTextFile(dir_ / "a/metrics.jsonl"), config == "first" ? "old" : "new");

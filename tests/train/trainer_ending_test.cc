@@ -115,7 +115,7 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
 
       std::atomic<bool> stop{false};
       Job first(losses, 3, &store, options);
-      // Ends there like a signal, without the evaluation after a last step.
+      // Ends the run there, as a signal does: without the evaluation that follows a last step.
       struct StopAt : EvaluationSteps {
         void OnTrain(const TrainMetrics& metrics) override { *stop = metrics.step == at; }
         std::atomic<bool>* stop = nullptr;
@@ -131,7 +131,7 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
       ASSERT_EQ(interrupted.state().step, stop_at);
 
       Job resumed(losses, 3, &store, options);
-      resumed.task.evaluations = stop_at / 2;  // Evaluations that were made already.
+      resumed.task.evaluations = stop_at / 2;  // These evaluations were made already.
       resumed.trainer->Restore(CheckpointStore::Load(FileSystem::Default(), *store.Newest()), "checkpoint");
       EXPECT_TRUE(resumed.trainer->Run());
       EXPECT_EQ(resumed.trainer->state().step, 14) << "stopped at " << stop_at;
@@ -141,12 +141,12 @@ TEST(TrainerEndingTest, AResumedRunStopsWhereTheUninterruptedOneDoes) {
 }
 
 TEST(TrainerEndingTest, ARunThatIsMadeLongerStopsWhereTheOneInOnePieceDoes) {
-  // Losses at the steps 2, 4, ... Shorter runs end at odd steps, where the loss is another.
+  // Losses at the steps 2, 4, and so on. Shorter runs may also end at odd steps, where the loss is `at_an_end`.
   const std::vector<double> losses{3, 2, 2.5, 1, 1, 1.5, 1.2, 0, 0, 0};
   Job whole(losses, 3);
   whole.trainer->Run();
   ASSERT_EQ(whole.trainer->state().step, 14);
-  for (const double at_an_end : {0.5, 9.0}) {  // Better than all losses, and worse.
+  for (const double at_an_end : {0.5, 9.0}) {  // Better than all losses before the stop, and worse.
     for (const std::vector<int64_t>& ends : {std::vector<int64_t>{1, 3}, {9, 11, 13}, {7}, {8, 13}, {5, 6, 7, 8, 9}}) {
       SCOPED_TRACE(at_an_end);
       const TempDir dir;

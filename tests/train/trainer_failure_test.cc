@@ -1,4 +1,4 @@
-// What is left of a run when a step of it fails.
+// Tests what is left of a run when one of its steps fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -167,7 +167,7 @@ class TrainerFailureTest : public ::testing::Test {
 };
 
 TEST_F(TrainerFailureTest, ABatchThatCannotBeReadLosesNothing) {
-  for (const uint64_t batch : {uint64_t{10}, uint64_t{11}, uint64_t{14}}) {  // Two passes of step 6, one of step 8....
+  for (const uint64_t batch : {uint64_t{10}, uint64_t{11}, uint64_t{14}}) {  // Two passes of step 6 and one of step 8.
     UseAnotherFolder();
     FragileRun run(dir_);
     run.task().before = [batch](uint64_t number) {

@@ -18,7 +18,7 @@ using test::Job;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
-/// Records what is called, and reads one parameter each time.
+/// Records each call, and reads one parameter each time.
 class Recorder : public nn::StepHook {
  public:
   explicit Recorder(std::string name, std::vector<std::string>& events) : name_(std::move(name)), events_(events) {}

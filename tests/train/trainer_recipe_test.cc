@@ -87,7 +87,7 @@ class Job {
   Trainer& trainer() { return *trainer_; }
   nn::Module& model() { return *model_; }
 
-  /// The checkpoint as the trainer saves it, but without a file.
+  /// The checkpoint that the trainer would save, without writing a file.
   CheckpointData Checkpoint() {
     CheckpointData data{nn::StateDict(*model_), optimizer_->StateDict(), trainer_->state()};
     for (auto* tensors : {&data.model, &data.optimizer}) {
@@ -235,7 +235,7 @@ class CheckingSink : public MetricSink {
         in_column[col] += keeps && magnitude > 0;
         if (before_.empty()) continue;
         flips += keeps != before_.Keeps(row, col);
-        // The gradient belongs to the passes under the mask before. Clipping did not change shares.
+        // The gradient is from the passes with the previous mask. Clipping did not change its shares.
         const double slope = std::fabs(double{gradient[row * cols + col]});
         gradient_sum += slope;
         gradient_dropped += before_.Keeps(row, col) ? 0 : slope;
@@ -300,7 +300,7 @@ TEST(TrainerRecipeTest, TelemetryShowsThePhases) {
   sink.layers = &layers;
   job.trainer().Run();
   for (const SparsityMetrics& metrics : sink.told) {
-    // After step s the mask is that of the next pass, and the gradient is that of the pass before.
+    // After step s, the mask is that of the next pass, but the gradient is from the previous pass.
     EXPECT_EQ(metrics.sparsity, metrics.step >= 3 && metrics.step < 9 ? 0.5 : 0.0) << metrics.step;
     EXPECT_EQ(metrics.masked_gradient_share > 0, metrics.step > 3 && metrics.step <= 9) << metrics.step;
   }

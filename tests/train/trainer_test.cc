@@ -61,7 +61,7 @@ TEST(TrainerTest, RecordsAtTheIntervalsAskedForAndAtTheEnd) {
     EXPECT_CALL(sink, OnTrain(Field(&TrainMetrics::step, 12)));
     EXPECT_CALL(sink, OnEval(Field(&EvalMetrics::step, 12)));
   }
-  EXPECT_CALL(sink, OnSparsity(_)).Times(3 * 3);  // Calls for the other three layers.
+  EXPECT_CALL(sink, OnSparsity(_)).Times(3 * 3);  // These are the calls for the other three layers.
   EXPECT_CALL(sink, OnSparsity(AllOf(
                         Field(&SparsityMetrics::layer, "blocks.1.mlp.c_proj"),
                         Field(&SparsityMetrics::retained_l1, AllOf(::testing::Gt(0.5), ::testing::Lt(1))),
@@ -156,7 +156,7 @@ TEST(TrainerTest, ABadWeightStopsTheRunNamingStepAndParameter) {
     }
     EXPECT_ERROR(job.trainer().Run(), ErrorKind::kRuntimeFailure,
                  AllOf(HasSubstr("before step 1"), HasSubstr("blocks.1.mlp.c_fc.weight"), HasSubstr("nan"),
-                       Not(HasSubstr("checkpoint"))));  // The checkpoint that it was restored from is as bad.
+                       Not(HasSubstr("checkpoint"))));  // Continuing from one would fail again.
     EXPECT_EQ(store.Newest(), std::nullopt);
   }
 }

@@ -1,4 +1,5 @@
-// Every function of tensors that is not in the program, with every dtype in each of its arguments.
+// Calls every function of train/ that takes tensors, except those of the program, with every dtype in each of its
+// arguments.
 #include "tests/support/wrong_dtypes.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ using test::kOnlyI32;
 Tensor Inputs() { return Tensor::Full({2, 4}, 1); }
 Tensor Labels() { return Tensor::Full({2}, 1, DType::kI32); }
 
-/// Two samples with these targets, whatever they are.
+/// Two samples with the given targets, of any dtype.
 class Samples : public Dataset {
  public:
   explicit Samples(const Tensor& targets) : targets_(targets) {}
@@ -33,7 +34,7 @@ class Samples : public Dataset {
   Tensor targets_;
 };
 
-/// A model whose logits are always these.
+/// A model that always returns the given logits.
 class Constant : public nn::Module {
  public:
   explicit Constant(const Tensor& logits) : logits_(logits) {}

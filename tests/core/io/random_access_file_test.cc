@@ -127,7 +127,7 @@ TEST_F(RandomAccessFileTest, ALargeFileThatIsReplacedIsNoticed) {
 
 TEST_F(RandomAccessFileTest, NewTimesAndNamesAndLaterBytesDoNoHarm) {
   const RandomAccessFile file(path_);
-  Overwrite(0, "01");  // The same bytes.
+  Overwrite(0, "01");  // Writes the same bytes.
   file.CheckUnchanged();
   fs::rename(path_, dir_ / "elsewhere");
   WriteTextFile(path_, "another file");

@@ -1,4 +1,4 @@
-// Every op, with every dtype in each of its arguments.
+// Calls every op with every dtype in each of its arguments.
 #include "tests/support/wrong_dtypes.h"
 
 #include <gtest/gtest.h>

@@ -254,13 +254,13 @@ TEST_F(LoadCsvTest, NotesColumnsThatNumberTheRows) {
     EXPECT_THAT(notes(name, [](int i) { return std::to_string(i + 1); }), numbers) << name;
     EXPECT_THAT(notes(name, [](int i) { return std::to_string(i == 7 ? 6 : i); }), ::testing::Not(numbers)) << name;
   }
-  // An index after rows were shuffled or removed.
+  // The column numbers rows that were later shuffled or partly removed.
   EXPECT_THAT(notes("", [](int i) { return std::to_string(i * 7 % 20); }), numbers);
   EXPECT_THAT(notes("", [](int i) { return std::to_string(3 * i + 4); }), numbers);
   EXPECT_THAT(notes("id", [](int i) { return std::to_string(3 * i + 4); }), ::testing::Not(numbers));
   EXPECT_THAT(notes("time", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
   EXPECT_THAT(notes("7", [](int i) { return std::to_string(i); }), ::testing::Not(numbers));
-  // Without a header, the first of several columns.
+  // There is no header, and the index is the first of several columns.
   std::string text;
   for (int i = 0; i < 20; ++i) text += fmt::format("{},{},{}\n", i, i * i % 11, i < 10 ? "a" : "b");
   EXPECT_THAT(LoadCsv(Options(text)).notes, numbers);

@@ -83,10 +83,10 @@ TEST(WhyMeasuredTest, FindsContinuousTargets) {
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("{}", static_cast<int>(1e6 * Unit(row))); }));
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("${:.2f}", 1e4 * Unit(row)); }));
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return fmt::format("{:.3e}", Unit(row)); }));
-  // An integer scale with fewer values towards its end.
+  // Integers that get rarer towards the end of their range.
   EXPECT_TRUE(
       IsMeasured(442, [](int row) { return fmt::format("{}", 25 + static_cast<int>(400 * Unit(row) * Unit(row))); }));
-  // The number of the row.
+  // Row numbers.
   EXPECT_TRUE(IsMeasured(300, [](int row) { return fmt::format("{}", row); }));
   // A few values are missing.
   EXPECT_TRUE(IsMeasured(1000, [](int row) { return row % 9 == 0 ? "NA" : fmt::format("{}", Unit(row)); }));
@@ -104,7 +104,7 @@ TEST(WhyMeasuredTest, LeavesClassesAlone) {
   EXPECT_FALSE(IsMeasured(20, [](int row) { return fmt::format("{}", row % 10); }));
   EXPECT_FALSE(IsMeasured(6, [](int row) { return fmt::format("{}", 0.5 + 0.5 * (row % 3)); }));
   EXPECT_FALSE(IsMeasured(30, [](int row) { return fmt::format("{:.1f}", 0.5 + 0.5 * (row % 10)); }));
-  // Identities with several rows each: consecutive, not consecutive, drawn at random, and two rows each.
+  // Ids with several rows each: consecutive ones, ones with gaps, random ones, and ones with two rows each.
   EXPECT_FALSE(IsMeasured(5000, [](int row) { return fmt::format("{}", row % 1000); }));
   EXPECT_FALSE(IsMeasured(3000, [](int row) { return fmt::format("{}", 7919 * (row % 1000)); }));
   EXPECT_FALSE(IsMeasured(900, [](int row) { return fmt::format("{}", static_cast<int>(300 * Unit(row))); }));

@@ -25,7 +25,7 @@ proto::Config RetrainConfig(const std::string& from) {
   }
   config.set_name(config.name() + "_retrain");
   config.set_initial_weights(run.model().string());
-  // Which linears are pruned, and how masks are chosen, stays. What else the dense run's config says does not apply.
+  // Keeps which linears are pruned and how masks are chosen. The other parts of the dense run's recipe do not apply.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   ClearParts(sparsity, {proto::TIMETABLE, proto::TRAINING});
   sparsity.set_enabled(true);

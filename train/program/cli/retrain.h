@@ -6,9 +6,9 @@
 
 namespace twofour::train {
 
-/// The config of "train, prune, retrain" (Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021): that of the
-/// finished dense run in folder `from`, with sparsity enabled, begun from its final weights, and with the masks of
-/// those weights from the first step to the last. Throws Error when the run is not finished or not dense.
+/// The config of a run that follows "train, prune, retrain" (Mishra et al., "Accelerating Sparse Deep Neural Networks",
+/// 2021). It is the config of the finished dense run in folder `from`, but starts from that run's final weights, with
+/// sparsity enabled and the masks of those weights frozen. Throws Error if the run is not finished or not dense.
 proto::Config RetrainConfig(const std::string& from);
 
 }  // namespace twofour::train

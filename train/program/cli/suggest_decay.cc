@@ -63,7 +63,8 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   return request;
 }
 
-/// The mean over layers and over the second half of the steps: at first every mask is in motion.
+/// The mean flip rate over layers and over the second half of the steps. The first half is left out, because at first
+/// all masks change a lot.
 class FlipRates : public MetricSink {
  public:
   explicit FlipRates(int64_t steps) : first_step_(steps / 2 + 1) {}
@@ -83,7 +84,7 @@ class FlipRates : public MetricSink {
   int64_t count_ = 0;
 };
 
-/// The flip rate in the first `steps` of a run; none when it was stopped.
+/// The flip rate in the first `steps` of a run; nullopt if the run was stopped.
 std::optional<double> TrialFlipRate(const proto::Config& config, Workload workload, int64_t steps,
                                     const StopRequest& stop) {
   const TrainingStart start = StartTraining(config, *workload.model, Beginning::kNew);
@@ -126,7 +127,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
   proto::Config config = Changed(LoadTextConfig(request->config), request->changes);
-  // In a trial, masks flip for no other reason than that weights change.
+  // In these trainings, masks must flip only because weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.set_enabled(true);
   ClearParts(sparsity, {proto::TIMETABLE});
@@ -165,7 +166,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   };
   if (!dense_rate) return stopped(0);
   out << fmt::format("{} steps each; flip rates over the second half\ndense          {:.3e}\n", steps, *dense_rate);
-  ChooseDecay(*dense_rate, {});  // Throws now where nothing could be said at the end.
+  ChooseDecay(*dense_rate, {});  // Throws if no suggestion would be possible at the end.
   std::vector<DecayTrial> trials;
   for (const double lambda : request->lambdas) {
     config.mutable_sparsity()->mutable_masked_decay()->set_lambda(lambda);

@@ -4,8 +4,8 @@
 
 namespace twofour::train {
 
-/// `trainer suggest-decay`: trains shortly with each of several lambdas of sparsity.masked_decay, and once densely, and
-/// says with which the masks flip as they should (decay_choice.h). Writes no files.
+/// `trainer suggest-decay`: makes a short dense training, and a short sparse one with each of several lambdas of
+/// sparsity.masked_decay. Suggests the lambda whose masks flip at the desired rate (decay_choice.h). Writes no files.
 int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& context);
 
 }  // namespace twofour::train

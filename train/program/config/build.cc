@@ -24,13 +24,14 @@ std::optional<Vocabulary> VocabularyLike(const DataRecord* record) {
   return Vocabulary::FromJson(*record->vocabulary, "vocabulary.json");
 }
 
-/// Throws Error when the weights alone would take more memory than there is: before they are made, one by one.
+/// Throws Error if the weights alone would take more memory than the machine has. Must be called before the model is
+/// built, because its weights are allocated one by one.
 void RequireFitsMemory(const nn::GptOptions& gpt) {
   const int64_t columns = nn::Resolved(gpt).width;
   const auto width = static_cast<double>(columns);
   const double hidden = gpt.hidden_features == 0 ? 8.0 / 3 * width : static_cast<double>(gpt.hidden_features);
   const double weights = 2 * width * static_cast<double>(gpt.vocab_size) +
-                         static_cast<double>(gpt.depth) * (2 * width * width + 2 * width * hidden);  // At least.
+                         static_cast<double>(gpt.depth) * (2 * width * width + 2 * width * hidden);  // A lower bound.
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (weights * sizeof(float) <= memory) return;
   constexpr double kGibibyte = 1 << 30;

@@ -13,15 +13,16 @@
 
 namespace twofour::train {
 
-// From a valid config to the objects it describes. Adding a model, an optimizer, a schedule or a data set means a
-// message in config.proto, a function in options.h that makes its options of it, and a case here and in ValidateConfig.
+// These functions build the objects that a valid config describes. A new model, optimizer, schedule or data set needs a
+// message in config.proto, a function in options.h that makes its options from that message, and a case here and in
+// ValidateConfig.
 
-/// Glyphs, idx or csv. With `as_before`, the record of the data that a model was made with, its classes and scaling are
-/// in force; Error where the data has others. `earlier_rules`: see CsvOptions.
+/// For glyphs, idx and csv. `as_before` is the record of the data that a model was made with. Its classes and scaling
+/// then replace those of the data; throws Error if the data has other classes. `earlier_rules`: see CsvOptions.
 DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullptr, bool earlier_rules = false);
-/// Text or tokens. With `as_before`, its vocabulary is in force, likewise.
+/// For text and tokens. The vocabulary of `as_before` replaces that of the data, likewise.
 TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = nullptr);
-/// Any model but gpt.
+/// For every model except gpt.
 std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);

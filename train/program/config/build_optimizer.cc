@@ -42,7 +42,7 @@ ParametersByRole SortByRole(nn::Module& model) {
   return roles;
 }
 
-/// Throws Error on settings of a role that no parameter has: they would silently do nothing.
+/// Throws Error on settings of a role that no parameter has, because they would silently do nothing.
 ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, double weight_decay,
                          const proto::ParameterGroup& given) {
   if (parameters.empty() && (given.lr_scale() != 1 || given.weight_decay() != -1)) {
@@ -53,7 +53,7 @@ ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, 
   return group;
 }
 
-/// Everything but matrices.
+/// The groups of all roles except matrices.
 std::vector<ParameterGroup> OtherGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,
                                         double weight_decay) {
   return {MakeGroup("embedding", roles.embedding, weight_decay, optimizer.embedding()),
@@ -68,7 +68,7 @@ std::vector<ParameterGroup> AllGroups(const proto::Optimizer& optimizer, const P
   return groups;
 }
 
-/// The options that a message stands for, with the learning rate.
+/// The options that a message describes, with the learning rate.
 template <typename Message>
 auto OptionsAt(double lr, const Message& message) {
   auto options = ToOptions(message);

@@ -89,7 +89,7 @@ sparse::Moment MomentOf(const proto::When& when, int64_t total_steps, sparse::Mo
     return when.step() >= 0 && when.step() <= total_steps ? sparse::Moment{when.step()} : kNowhere;
   }
   if (!when.has_fraction()) return otherwise;
-  const bool within = when.fraction() >= 0 && when.fraction() <= 1;  // Not a NaN.
+  const bool within = when.fraction() >= 0 && when.fraction() <= 1;  // False for NaN.
   return within ? sparse::Moment{StepOf(when, total_steps, 0), when.fraction()} : kNowhere;
 }
 
@@ -149,7 +149,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
       .key = {config.seed(), random_streams::kFirstMask, 0},
       .fused_mlp = sparsity.fused_mlp()};
   if (sparsity.freeze().kind_case() != proto::When::KIND_NOT_SET) {
-    // In a run of few steps, rounding can put it before the first mask.
+    // In a run of few steps, rounding can put the freeze before the first mask.
     options.freeze_step = std::max(MomentOf(sparsity.freeze(), steps, {}).step, DenseWarmupSteps(sparsity, steps));
   }
   return {.include = sparsity.include(),

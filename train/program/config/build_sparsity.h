@@ -11,29 +11,29 @@
 
 namespace twofour::train {
 
-/// The optimizer step that is meant, of `total_steps`; `otherwise` where none is.
+/// The optimizer step that `when` means in a run of `total_steps`; `otherwise` if it is not set.
 int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise);
 
-/// The same as a moment of a recipe; before step 0 where what is meant lies outside of the run.
+/// The same as a moment of a recipe. A moment outside of the run becomes one before step 0.
 sparse::Moment MomentOf(const proto::When& when, int64_t total_steps, sparse::Moment otherwise);
 
-/// Steps of the dense warm-up and of the dense finish in a run of `total_steps`: where there is one, it takes a
-/// step at least, but for the only one of a run.
+/// Steps of the dense warm-up and of the dense finish in a run of `total_steps`. Each takes at least one step if it is
+/// configured and the run has more than one step.
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps);
 int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps);
 
-// The options that the sparsity of any config stands for, from the inside out: the next ones take what is made of
-// those before. ValidateConfig calls Check on each.
+// The options that the sparsity of any config describes, valid or not, from the inside out: each function takes the
+// object that is built from the options of the one before it. ValidateConfig calls Check on all of them.
 
 sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedule, int64_t steps);
 sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps, sparse::SparsitySchedule schedule);
 nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan);
 
-/// All of these for a valid config.
+/// Calls all of these for a valid config.
 nn::SwapOptions BuildSwapOptions(const proto::Config& config);
 
-/// Swaps the linears of `model` that a valid config wants to be sparse. Throws Error that says why for each linear when
-/// there is none.
+/// Swaps the linears of `model` that a valid config wants to be sparse. If there are none, throws Error that says for
+/// each linear why it stays dense.
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model);
 
 }  // namespace twofour::train

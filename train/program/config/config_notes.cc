@@ -16,14 +16,14 @@ void NoteLearningRate(const proto::LearningRate& rate, int64_t steps, std::vecto
     notes.push_back(fmt::format("learning_rate: a rise of {} steps in a run of {}: it takes {}", asked.warmup, steps,
                                 fitting.warmup));
   }
-  // By one step, two fractions may overlap by rounding.
+  // Rounding may make two fractions overlap by one step.
   if (asked.decay > fitting.decay + (rate.has_decay_fraction() && rate.has_warmup_fraction() ? 1 : 0)) {
     notes.push_back(fmt::format("learning_rate: a fall of {} steps after a rise of {} in a run of {}: it takes {}",
                                 asked.decay, fitting.warmup, steps, fitting.decay));
   }
 }
 
-/// Rates in the step of an optimizer, which computes in 32 bits.
+/// Optimizers compute updates in 32 bits.
 void NoteTinyRate(const proto::LearningRate& rate, std::vector<std::string>& notes) {
   if (rate.lr() == 0 || rate.lr() >= std::numeric_limits<float>::min()) return;
   notes.push_back(

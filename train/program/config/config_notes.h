@@ -7,8 +7,8 @@
 
 namespace twofour::train {
 
-/// What a valid config with all defaults asks for and its run is too short to do, a line each: --set training.steps=10
-/// is a fine way to try a config out, but not all of it then happens.
+/// Notes on a valid config with all defaults filled in, one line each: mainly on what it asks for that does not happen
+/// because the run is too short, as in a trial with --set training.steps=10.
 std::vector<std::string> NoteConfig(const proto::Config& config);
 
 }  // namespace twofour::train

@@ -16,18 +16,18 @@ struct DataPath {
   std::string path;
 };
 
-/// All of them, in the order of the fields; none for glyphs.
+/// All files of the data, in the order of the fields. Empty for glyphs.
 std::vector<DataPath> DataPaths(const proto::Data& data);
 
-/// Reads each file once, however often and under whatever name it is asked for, as the many runs of a sweep do. Files
-/// are taken to stay as they are meanwhile.
+/// Computes the checksums of data files. Reads each file only once, even if it is asked for many times and under
+/// several names, as in a sweep. Assumes that files do not change in the meantime.
 class DataFingerprints {
  public:
   /// Throws Error on a file that cannot be read.
   std::vector<DataFile> Of(const proto::Data& data);
 
  private:
-  std::map<std::string, FileChecksum> known_;  // By the path without links.
+  std::map<std::string, FileChecksum> known_;  // Keys are paths with links resolved.
 };
 
 }  // namespace twofour::train

@@ -18,7 +18,7 @@ std::vector<std::string> Differences(proto::Config stored, proto::Config given) 
   if (differencer.Compare(stored, given)) return differences;
   std::istringstream lines(report);
   for (std::string line; std::getline(lines, line);) {
-    constexpr std::string_view kModified = "modified: ";  // Told by the arrow.
+    constexpr std::string_view kModified = "modified: ";  // The arrow in the line says this already.
     differences.push_back(line.starts_with(kModified) ? line.substr(kModified.size()) : line);
   }
   return differences;

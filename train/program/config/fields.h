@@ -8,13 +8,13 @@
 
 namespace twofour::train {
 
-/// Names of a message type's fields, in the order of their numbers.
+/// Names of a message type's fields, in the order in which the .proto file has them.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor& type);
 
-/// Whether a type, or one of those of its fields, has a list of numbers of that name.
+/// Whether a message type, or a message type inside it, has a field of that name that is a list of numbers.
 bool HasListOfNumbers(const google::protobuf::Descriptor& type, const std::string& name);
 
-/// Sets a singular field that is no message to its default, so that it counts as present.
+/// Sets a singular field to its default, so that it counts as present. Does nothing for a message.
 void SetToDefault(google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field);
 
 }  // namespace twofour::train

@@ -26,7 +26,8 @@ constexpr std::string_view kScale = "weight_mask_scale";
 
 using Masks = std::map<std::string, std::vector<NamedTensor>>;
 
-/// Takes what belongs to masks out of `tensors`: "a.weight_mask_step" beside a parameter "a.weight".
+/// Moves tensors that belong to masks out of `tensors`. Example: "a.weight_mask_step", if there is a parameter
+/// "a.weight".
 Masks TakeMasks(std::vector<NamedTensor>& tensors, nn::Module& model) {
   Masks masks;
   std::vector<NamedTensor> rest;
@@ -46,7 +47,7 @@ Masks TakeMasks(std::vector<NamedTensor>& tensors, nn::Module& model) {
   return masks;
 }
 
-/// What other programs may have saved as masks of the model's linears.
+/// Masks of the model's linears that other programs may have saved in element types that twofour does not have.
 std::map<std::string, std::string> UnreadMasks(const std::vector<SkippedTensor>& skipped, nn::Module& model) {
   std::map<std::string, std::string> masks;
   for (const NamedTensor& parameter : model.NamedParameters()) {
@@ -64,8 +65,8 @@ const Tensor* Find(const std::vector<NamedTensor>& tensors, std::string_view nam
   return found == tensors.end() ? nullptr : &found->tensor;
 }
 
-/// Takes the mask of the linear `name` from `tensors`, those of the linear in the file. Notes in `reader` why the
-/// linear cannot begin with it.
+/// Reads the mask of the linear `name`. `tensors` are that linear's tensors in the file. Adds a fault to `reader` if
+/// the linear cannot begin with the mask.
 StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const std::vector<NamedTensor>& tensors,
                      StateReader& reader) {
   const std::string full_name = fmt::format("{}.{}", name, kMask);
@@ -88,7 +89,8 @@ StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const
   return commit;
 }
 
-/// What of the file's masks becomes part of the model. A run begins at step 0, whatever step the masks are from.
+/// The tensors of the file's masks that become part of the model. Ages and steps are left out, because the run begins
+/// at step 0.
 std::vector<NamedTensor> MasksToRead(const InitialWeights& initial,
                                      const std::vector<nn::NamedSemiSparseLinear>& layers) {
   std::vector<NamedTensor> state;

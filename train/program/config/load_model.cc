@@ -49,7 +49,7 @@ Weights LoadWeights(FileSystem& files, const std::string& argument, const RunPat
   return {CheckpointStore::LoadModel(files, *run.checkpoint), *run.checkpoint / CheckpointStore::kModelFile};
 }
 
-/// Rows of the token embedding.
+/// The number of rows of the token embedding.
 int64_t VocabularySize(const Weights& weights, int64_t width) {
   constexpr const char* kEmbedding = "transformer.wte.weight";
   for (const NamedTensor& named : weights.tensors) {
@@ -71,7 +71,8 @@ int64_t VocabularySize(const Weights& weights, int64_t width) {
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", weights.source.string(), kEmbedding));
 }
 
-/// The vocabulary of a run, found to be the one that its model, with an embedding of `vocab_size` rows, was made with.
+/// The vocabulary of a run, if it has one. Throws Error if the run's data had another number of tokens than
+/// `vocab_size`, the rows of the model's embedding.
 std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run, int64_t vocab_size) {
   const std::optional<DataRecord> data = LoadDataRecord(files, run);
   if (data && data->vocab_size && *data->vocab_size != vocab_size) {
@@ -87,7 +88,8 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
   return vocabulary;
 }
 
-/// Weights that were saved without masks have zeros where they are masked: gives each sparse layer its mask back.
+/// Gives each sparse layer its mask back if weights were saved without masks: the masked weights are those that are
+/// zero.
 void AddMasks(nn::Module& model, Weights& weights) {
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
     const auto find = [&tensors = weights.tensors](const std::string& wanted) {
@@ -97,11 +99,11 @@ void AddMasks(nn::Module& model, Weights& weights) {
     const auto weight = find(name + ".weight");
     if (weight == weights.tensors.end() || find(name + ".weight_mask") != weights.tensors.end()) continue;
     const Tensor& values = weight->tensor;
-    if (values.dtype() != DType::kF32 || values.shape() != layer->weight().shape()) continue;  // Said on loading.
+    if (values.dtype() != DType::kF32 || values.shape() != layer->weight().shape()) continue;  // Reported later.
     Tensor kept = Tensor::Empty(values.shape(), DType::kBool);
     std::transform(values.data<float>(), values.data<float>() + values.numel(), kept.mutable_data<bool>(),
                    [](float value) { return value != 0; });
-    // Dense weights after all: their masks are found as in training.
+    // These weights are dense, so the layer searches for a mask as in training.
     const bool dense = sparse::Mask::FromTensor(kept).FirstTileAboveTwoOfFour().has_value();
     if (dense && layer->options().plan.AlwaysTwoOfFour()) continue;
     weights.tensors.push_back({name + ".weight_mask", kept});

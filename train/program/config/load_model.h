@@ -10,15 +10,16 @@
 
 namespace twofour::train {
 
-/// A trained language model, ready to use: its MLPs swapped where the run's config says so.
+/// A trained language model that is ready to use. Its linears are swapped for sparse ones if the run was sparse.
 struct LoadedLanguageModel {
   std::unique_ptr<nn::Gpt> model;
-  std::optional<Vocabulary> vocabulary;  ///< Of a text.
-  std::filesystem::path source;          ///< The file that its weights are from.
+  std::optional<Vocabulary> vocabulary;  ///< Only if the model was trained on text.
+  std::filesystem::path source;          ///< The file that the weights are from.
 };
 
-/// Loads the model of a run's folder (its final weights, or else those of its newest checkpoint), or that of one
-/// checkpoint. Needs no data. Throws Error on a run of another kind, without weights, or with a file that is damaged.
+/// Loads a model from a run's folder (its final weights, or else those of its newest checkpoint) or from one
+/// checkpoint. Does not need the data. Throws Error if the run's model is not a language model, if the run has no
+/// weights yet, or if a file is damaged.
 LoadedLanguageModel LoadLanguageModel(const std::string& path);
 
 }  // namespace twofour::train

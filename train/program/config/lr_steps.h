@@ -6,16 +6,17 @@
 
 namespace twofour::train {
 
-/// How long the learning rate rises and falls, in steps.
+/// How many steps the learning rate rises and falls.
 struct LrSteps {
   int64_t warmup = 0;
   int64_t decay = 0;
 };
 
-/// What is asked for, whether the run is long enough or not.
+/// The steps that the config asks for, even if the run is too short for them.
 LrSteps AskedLrSteps(const proto::LearningRate& rate, int64_t total_steps);
 
-/// What a run of `total_steps` makes of it: the rise takes all steps at most, the fall what the rise leaves at most.
+/// The steps in a run of `total_steps`: the rise takes at most all steps, and the fall at most those that the rise
+/// leaves.
 LrSteps FittingLrSteps(const proto::LearningRate& rate, int64_t total_steps);
 
 }  // namespace twofour::train

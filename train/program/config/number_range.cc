@@ -14,7 +14,7 @@ namespace {
 
 using google::protobuf::io::Tokenizer;
 
-/// The text parses, and so has no errors.
+/// Ignores errors: the text has been parsed before, so there are none.
 class NoErrors : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int, int, const std::string&) override {}
@@ -26,7 +26,7 @@ std::optional<NumberOutOfRange> FindNumberOutOfRange(const std::string& text) {
   google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   NoErrors errors;
   Tokenizer tokenizer(&input, &errors);
-  // As the parser of protobuf text has them.
+  // The same settings as in the parser of protobuf text.
   tokenizer.set_allow_f_after_float(true);
   tokenizer.set_comment_style(Tokenizer::SH_COMMENT_STYLE);
   tokenizer.set_require_space_after_number(false);

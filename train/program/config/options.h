@@ -22,9 +22,9 @@
 
 namespace twofour::train {
 
-// The options that the messages of a config stand for. Only these functions and those of build_sparsity.h know the
-// fields of both. ValidateConfig calls Check on what they return, and build.h makes objects of it. They take any
-// config: what is out of its bounds stays so, for Check to find.
+// These functions convert the messages of a config to options of the library. Only they and those of build_sparsity.h
+// know the fields of both. ValidateConfig calls Check on the results, and build.h makes objects of them. They accept
+// any config and keep values that are out of bounds, so that Check finds them.
 
 GlyphsOptions ToOptions(const proto::Glyphs& glyphs);
 IdxOptions ToOptions(const proto::Idx& idx);
@@ -32,7 +32,7 @@ CsvOptions ToOptions(const proto::Csv& csv);
 TextOptions ToOptions(const proto::Text& text);
 TokensOptions ToOptions(const proto::Tokens& tokens);
 
-// Sizes that come with the data are not set here.
+// Sizes that come from the data are not set here.
 nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp);
 nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp);
 nn::GptOptions ToOptions(const proto::Gpt& gpt);
@@ -41,7 +41,7 @@ nn::GptOptions ToOptions(const proto::Gpt& gpt);
 optim::SgdOptions ToOptions(const proto::Sgd& sgd);
 optim::AdamWOptions ToOptions(const proto::AdamW& adamw);
 optim::MuonOptions ToOptions(const proto::Muon& muon);
-/// Without parameters. `weight_decay` is that of a group that does not set its own.
+/// The result has no parameters yet. `weight_decay` is for a group that does not set its own.
 optim::ParameterGroup ToOptions(const proto::ParameterGroup& group, double weight_decay);
 
 /// Micro-batches of one optimizer step.

@@ -22,17 +22,18 @@ using google::protobuf::OneofDescriptor;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-/// A field from the config's root on.
+/// The path of a field, from the config's root.
 using FieldPath = std::vector<const FieldDescriptor*>;
 
-/// What an assignment sets: a field that is no message, or a message without any. Of those, that it is there.
+/// One thing that an assignment sets: a field that is not a message, or an empty message. For an empty message, `value`
+/// only says that it exists.
 struct Leaf {
   FieldPath path;
   std::string value;
 };
 
 struct Applied {
-  std::string path;  // As it was written.
+  std::string path;  // As the user wrote it.
   std::vector<Leaf> leaves;
 };
 
@@ -61,7 +62,7 @@ std::string ValueOf(const Message& message, const FieldDescriptor& field) {
   return value;
 }
 
-/// The alternative that a message has chosen in place of `field`, if any.
+/// If `field` belongs to a oneof: the other field of it that the message has chosen, or null.
 const FieldDescriptor* ChosenInstead(const Message& message, const FieldDescriptor& field) {
   const OneofDescriptor* oneof = field.real_containing_oneof();
   if (oneof == nullptr) return nullptr;
@@ -81,7 +82,7 @@ void CollectLeaves(const Message& message, FieldPath& path, std::vector<Leaf>& l
   }
 }
 
-/// The field's path in descriptors. It is known to be one.
+/// Converts a dotted path to descriptors. The path must be valid.
 FieldPath Resolve(const std::string& path) {
   FieldPath fields;
   const google::protobuf::Descriptor* type = proto::Config::descriptor();
@@ -94,7 +95,8 @@ FieldPath Resolve(const std::string& path) {
   return fields;
 }
 
-/// The value that a run would have, its default included; nothing where the leaf belongs to what is not chosen.
+/// The value that a run would use, which may be the default; nullopt if the field is part of an alternative that is not
+/// chosen.
 std::optional<std::string> InForce(const Message& root, const FieldPath& path) {
   const Message* message = &root;
   for (const FieldDescriptor* field : path) {
@@ -108,7 +110,7 @@ std::optional<std::string> InForce(const Message& root, const FieldPath& path) {
   return std::nullopt;
 }
 
-/// Whether the config has chosen another alternative somewhere on the way to a field.
+/// Whether the config has chosen another alternative of a oneof anywhere on the path to a field.
 bool IsSwitchedOff(const Message& root, const FieldPath& path) {
   const Message* message = &root;
   for (const FieldDescriptor* field : path) {
@@ -139,7 +141,7 @@ class List {
     const FieldPath path = Resolve(applied.path);
     FieldPath from_root;
     CollectLeaves(alone, from_root, applied.leaves);
-    // A list that was emptied leaves no trace of itself.
+    // An empty list does not appear among the leaves.
     if (path.back()->is_repeated() && (applied.leaves.empty() || applied.leaves[0].path != path)) {
       applied.leaves = {{path, ""}};
     }
@@ -149,7 +151,7 @@ class List {
     applied_.push_back(std::move(applied));
   }
 
-  /// Throws Error where the last field's messages are alternatives that are not the ones chosen.
+  /// Throws Error if a message on the path to the field is an alternative that the config has not chosen.
   void RequireChosen(const FieldPath& path, const std::string& assignment) const {
     const Message* message = &config_;
     FieldPath so_far;
@@ -182,7 +184,7 @@ class List {
         assignment, prefix, chosen.name(), wanted.name()));
   }
 
-  /// Finds what the latest assignment has undone of an earlier one.
+  /// Records what the latest assignment has undone of an earlier one.
   void Compare(size_t earlier, size_t later, const Applied& latest) {
     Applied& before = applied_[earlier];
     std::erase_if(before.leaves, [&](const Leaf& leaf) {

@@ -8,40 +8,41 @@
 
 namespace twofour::train {
 
-/// One assignment of a list, and a later one after which it no longer holds, for one of the fields that it set.
+/// Says that a later assignment of a list has undone an earlier one, for one field that the earlier one set.
 struct UndoneOverride {
   enum class How {
-    kReplaced,  ///< The later one gives the same field another value.
-    kSwitched,  ///< The later one chooses another alternative of a oneof, whose fields are those of the first no more.
-    kWiped,     ///< The later one replaces a whole message and says nothing of the field.
+    kReplaced,  ///< The later assignment gives the same field another value.
+    kSwitched,  ///< The later assignment chooses another alternative of a oneof, which discards the field.
+    kWiped,     ///< The later assignment replaces a whole message and does not mention the field.
   };
   size_t earlier = 0, later = 0;
   How how = How::kReplaced;
-  std::string field;  ///< Its path.
+  std::string field;  ///< The field's dotted path.
 };
 
-/// What came of a list of assignments.
+/// The result of applying a list of assignments.
 struct OverrideTrace {
   std::vector<UndoneOverride> undone;
-  std::vector<bool> holds;  ///< For each assignment, whether anything of what it set is left.
+  std::vector<bool> holds;  ///< For each assignment, whether anything that it set is left.
 };
 
-/// Applies assignments in order, each as ApplyOverride does, and tells which were undone. A field of an alternative
-/// that is not chosen does not choose it: throws Error that names the alternative that the config has, or the earlier
-/// assignment that chose it, and how to change over on purpose. Nothing is changed then.
+/// Applies assignments in order, each as ApplyOverride does, and returns which of them were undone. An assignment to a
+/// field of an alternative does not choose that alternative. If the config has another one, throws Error that names the
+/// alternative that the config has, or the earlier assignment that chose it, and how to change over on purpose. Nothing
+/// is changed then.
 OverrideTrace TraceOverrides(proto::Config& config, const std::vector<std::string>& assignments);
 
-/// Applies the list of a command line. Of two assignments of one field the last one wins; throws Error that names both
-/// where one undoes another in a way that does not show.
+/// Applies the assignments of a command line. Of two assignments to the same field, the last one wins. Throws Error
+/// that names both assignments if one undoes another in a less obvious way (kSwitched, kWiped).
 void ApplyOverrides(proto::Config& config, const std::vector<std::string>& assignments);
 
-/// An option that does what an assignment does: "--seed 3" and "seed=3".
+/// A command-line option and the assignment that does the same: "--seed 3" and "seed=3".
 struct OptionOverride {
   std::string option, assignment;
 };
 
-/// What to tell of a list that ApplyOverrides takes, and of options that come after it: a line for each assignment that
-/// a later one replaces.
+/// Notes for the user on assignments that ApplyOverrides accepts and on options that are applied after them: one line
+/// for each that a later one replaces.
 std::vector<std::string> NoteOverrides(const std::vector<std::string>& assignments,
                                        const std::vector<OptionOverride>& options = {});
 

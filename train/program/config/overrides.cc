@@ -22,7 +22,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::TextFormat;
 
-/// Keeps the first error: those that follow are consequences.
+/// Keeps only the first error, because the later ones are consequences of it.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
   explicit FirstError(const TextSource& source) : source_(source) {}
@@ -110,7 +110,7 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   parser.SetRecursionLimit(20);
-  // Parsed alone, so that a value cannot smuggle in a second field unnoticed.
+  // Parsed into an empty message, to notice if the value sets a second field.
   std::unique_ptr<Message> parsed(message->New());
   if (!parser.ParseFromString(text, parsed.get())) {
     if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));

@@ -19,7 +19,7 @@ using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 
-/// The part between `before` and `after` where the message is these three.
+/// The text between `before` and `after`, if the message begins with the one and ends with the other.
 std::optional<std::string> Between(std::string_view message, std::string_view before, std::string_view after) {
   if (message.size() < before.size() + after.size() || !message.starts_with(before) || !message.ends_with(after)) {
     return std::nullopt;
@@ -33,7 +33,7 @@ struct Two {
   std::string first, second;
 };
 
-/// The two parts around `middle` of such a message.
+/// The two parts before and after `middle` of such a text.
 std::optional<Two> BetweenThree(std::string_view message, std::string_view before, std::string_view middle,
                                 std::string_view after) {
   const std::optional<std::string> inner = Between(message, before, after);
@@ -42,7 +42,7 @@ std::optional<Two> BetweenThree(std::string_view message, std::string_view befor
   return Two{inner->substr(0, at), inner->substr(at + middle.size())};
 }
 
-/// What the parser found: it names the end of the text by nothing at all.
+/// Names what the parser found. For the end of the text, the parser's token is empty.
 std::string Found(const std::string& token) { return token.empty() ? "the end of the text" : token; }
 
 void FindEnums(const Descriptor& type, const std::string& field_name, std::set<const Descriptor*>& seen,
@@ -55,7 +55,7 @@ void FindEnums(const Descriptor& type, const std::string& field_name, std::set<c
   }
 }
 
-/// ", expected one of A, B", where one type alone has a field of that name.
+/// ", expected one of A, B". Empty unless the fields of that name all have the same enum type.
 std::string ExpectedValues(const Descriptor& root, const std::string& field_name, const std::string& value) {
   std::set<const Descriptor*> seen;
   std::set<const EnumDescriptor*> found;
@@ -71,7 +71,7 @@ std::string ExplainName(const std::string& token) {
   return fmt::format("found {}, expected a field's name", Found(token));
 }
 
-/// `token` is what the parser wanted, `found` what stood there.
+/// `token` is what the parser expected, `found` what it found.
 std::string ExplainToken(const std::string& token, const std::string& found) {
   if (token == ":" && found == "=") return "found =, expected : between a field and its value";
   if (token == "{" && found == "=") return "found =, expected { after the name of a message";
@@ -87,7 +87,7 @@ std::string ExplainString(const std::string& token, std::string_view at) {
   return fmt::format("found {}, expected text in quotes: \"{}\"", word, word.substr(0, word.find_first_of("\"'")));
 }
 
-/// A character that only text in quotes may hold.
+/// Explains a character that is only allowed in quotes.
 std::string ExplainForeignCharacter(std::string_view at) {
   try {
     const char32_t character = Utf8Reader(at.substr(0, 4 < at.size() ? 4 : at.size()), "").Next();
@@ -137,7 +137,7 @@ std::string InPlainWords(const std::string& message, const Descriptor& root, std
   if (message.starts_with("Invalid control characters")) return "found a control character, expected text";
   if (message.starts_with("Need space between number and identifier")) return "found letters behind a number";
   if (const auto number = Between(message, "Integer out of range (", ")")) {
-    constexpr size_t kFewerThanOfAnyInteger = 10;  // Digits: 2^31 has ten.
+    constexpr size_t kFewerThanOfAnyInteger = 10;  // The smallest limit of an integer, 2^31, has ten digits.
     if (number->size() < kFewerThanOfAnyInteger) return fmt::format("found {}, expected true or false", *number);
     return fmt::format("found {}, expected a smaller whole number", *number);
   }

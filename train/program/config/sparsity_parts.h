@@ -8,10 +8,10 @@
 
 namespace twofour::train {
 
-/// The part of a recipe that a field of Sparsity belongs to, as config.proto says.
+/// The part of a recipe that a field of Sparsity belongs to, according to config.proto.
 proto::Part PartOf(const google::protobuf::FieldDescriptor& field);
 
-/// Clears the fields of some parts. The others stay as they are, given or not.
+/// Clears the fields of these parts. The other fields stay unchanged.
 void ClearParts(proto::Sparsity& sparsity, std::initializer_list<proto::Part> parts);
 
 }  // namespace twofour::train

@@ -25,7 +25,7 @@ int EditDistance(std::string_view a, std::string_view b) {
 }
 
 std::string Nearest(std::string_view word, std::span<const std::string> candidates) {
-  if (word.size() > 100) return {};  // No name of ours is near it, and the table would be large.
+  if (word.size() > 100) return {};  // No name is that long, and the table would be large.
   std::string nearest;
   int least = static_cast<int>(std::max<size_t>(word.size() / 2, 1)) + 1;
   for (const std::string& candidate : candidates) {

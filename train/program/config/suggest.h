@@ -11,10 +11,10 @@ namespace twofour::train {
 /// other (optimal string alignment).
 int EditDistance(std::string_view a, std::string_view b);
 
-/// The candidate nearest to `word`, or nothing when none is near enough to have been meant.
+/// The candidate nearest to `word`. Empty if none is near enough to be what the user meant.
 std::string Nearest(std::string_view word, std::span<const std::string> candidates);
 
-/// " (did you mean 'lr'?)", or nothing.
+/// " (did you mean 'lr'?)", or empty.
 std::string DidYouMean(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace twofour::train

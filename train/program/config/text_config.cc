@@ -18,7 +18,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-/// Whether the field, or of its oneof another one, has a value.
+/// Whether the field, or another field of its oneof, has a value.
 bool IsDecided(const Message& message, const FieldDescriptor& field) {
   const Reflection* reflection = message.GetReflection();
   if (field.real_containing_oneof() == nullptr) return reflection->HasField(message, &field);

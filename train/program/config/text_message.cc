@@ -28,7 +28,7 @@ using google::protobuf::TextFormat;
 
 constexpr uint64_t kMaxBytes = 1 << 20;
 
-/// An unknown field as the parser's warning names it.
+/// An unknown field that a warning of the parser names.
 struct UnknownField {
   std::string name, message_type;
 };
@@ -60,7 +60,7 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-/// The name that ends where the line has its colon.
+/// The field name before the colon.
 std::string NameBefore(std::string_view line, size_t colon) {
   const std::string_view before = Trimmed(line.substr(0, colon));
   const size_t last = before.find_last_of(" \t{;,");
@@ -76,9 +76,9 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
  public:
   FaultCollector(const TextSource& source, const Descriptor& root) : source_(source), root_(root) {}
 
-  // A line of -1 stands for the text as a whole.
+  // A line of -1 means the text as a whole.
   void AddError(int line, int column, const std::string& message) override {
-    if (error) return;  // What follows is a consequence.
+    if (error) return;  // Later errors are consequences of the first.
     TextSource::Place place = source_.FromParser(line, column);
     const std::string_view rest = source_.Line(place.line).substr(place.offset);
     const std::string what = IsBrokenNumber(message, place) ? ExplainBrokenNumber(place)
@@ -89,7 +89,7 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
     error = Fault{place, line < 0 ? fmt::format("{}: {}", source_.name(), what) : source_.Located(place, what)};
   }
 
-  // Unknown fields are warnings to a lenient parser, which goes on and finds the next one.
+  // The parser is set to accept unknown fields: it reports them as warnings and goes on, so that all of them are found.
   void AddWarning(int line, int column, const std::string& message) override {
     if (error) return;
     TextSource::Place place = source_.FromParser(line, column);
@@ -111,7 +111,7 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
   std::vector<Fault> unknown_fields;
 
  private:
-  /// The parser complains when it has read past a name, perhaps to another line: where the name began.
+  /// Where `name` begins. The parser reports a place after the name, which may be on a later line.
   TextSource::Place StartOf(const std::string& name, const TextSource::Place& place) const {
     for (size_t line = place.line + 1; line-- > 0;) {
       const size_t start = source_.Line(line).rfind(name, line == place.line ? place.offset : std::string_view::npos);
@@ -120,7 +120,7 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
     return place;
   }
 
-  /// The value of a message that refuses one which has been read already.
+  /// The refused value, if the parser's message is about a value that it has read already.
   static std::optional<std::string> RefusedValue(const std::string& message) {
     const char* const kBefore[] = {"Unknown enumeration value of \"", "\". Value: \""};
     for (const std::string_view before : kBefore) {
@@ -148,7 +148,7 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
            std::isdigit(static_cast<unsigned char>(source_.Line(place.line)[place.offset - 1])) != 0;
   }
 
-  /// Of "10k", "10_000", "0,5" and "64, 32" the parser takes the first part for a number and the rest for a field.
+  /// In "10k", "10_000", "0,5" and "64, 32", the parser takes the first part for a number and the rest for a field.
   std::string ExplainBrokenNumber(const TextSource::Place& place) const {
     constexpr size_t kMostShown = 40;
     const std::string_view line = source_.Line(place.line);
@@ -170,7 +170,7 @@ class FaultCollector : public google::protobuf::io::ErrorCollector {
   const Descriptor& root_;
 };
 
-/// Where the text begins with a brace, as JSON does.
+/// The place of the opening brace, if the text begins with one, as JSON does.
 std::optional<TextSource::Place> JsonStart(const TextSource& source) {
   const size_t last = source.End().line;
   for (size_t line = 0; line <= last; ++line) {
@@ -181,14 +181,15 @@ std::optional<TextSource::Place> JsonStart(const TextSource& source) {
   return std::nullopt;
 }
 
-/// Takes over what brackets and quotes show, wherever that comes before what the parser found or explains it. True when
-/// it is that something is not closed.
+/// Looks for faults of brackets and quotes. Such a fault replaces the parser's error if it comes first or explains that
+/// error. Returns true if something is not closed at the end of the text.
 bool PutStructureFirst(const TextSource& source, FaultCollector& faults) {
   const std::optional<StructureFault> fault = FindStructureFault(source);
   if (!fault) return false;
   const std::string line = source.Located(fault->place, fault->message);
   if (fault->at_end) {
-    // Where something was not closed, all that follows belongs to the wrong message: the first tells enough.
+    // If something is not closed, all later fields end up in the wrong message. One unknown field is then enough to
+    // report.
     if (faults.unknown_fields.size() > 1) faults.unknown_fields.resize(1);
     if (faults.error && !source.NothingFrom(faults.error->place)) {
       faults.unknown_fields.push_back(*faults.error);

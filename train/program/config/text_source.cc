@@ -14,7 +14,7 @@ namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
-/// Without a comment, which a quote before it may only seem to begin.
+/// The line without its comment. A # in quotes does not begin a comment.
 std::string_view WithoutComment(std::string_view line) {
   char quote = 0;
   for (size_t i = 0; i < line.size(); ++i) {

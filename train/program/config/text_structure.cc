@@ -21,7 +21,7 @@ char Closing(char bracket) { return bracket == '{' ? '}' : bracket == '[' ? ']' 
 
 std::string At(const Place& place) { return fmt::format("line {}, column {}", place.line + 1, place.offset + 1); }
 
-/// "'training', opened at line 3, column 10", or the bracket alone where no name comes before it.
+/// "'training', opened at line 3, column 10", or only the bracket if there is no name before it.
 std::string Name(const Opened& opened) {
   const std::string what =
       opened.field.empty() ? fmt::format("'{}'", opened.bracket) : fmt::format("'{}'", opened.field);
@@ -77,7 +77,7 @@ class Scan {
     return std::nullopt;
   }
 
-  /// Where the quote that begins at `begin` is closed.
+  /// Where the quote that begins at `begin` ends; npos if it does not end on this line.
   static size_t EndOfQuote(std::string_view text, size_t begin) {
     for (size_t i = begin + 1; i < text.size(); ++i) {
       if (text[i] == '\\') {
@@ -101,7 +101,7 @@ class Scan {
 
   const TextSource& source_;
   std::vector<Opened> open_;
-  std::string word_;  // The last name, where nothing but blanks and a colon came after it.
+  std::string word_;  // The last name, if only blanks and colons came after it.
   bool in_word_ = false;
 };
 

@@ -7,15 +7,15 @@
 
 namespace twofour::train {
 
-/// A fault of protobuf text that its brackets and quotes show, whatever the message's type.
+/// A fault in the brackets or quotes of protobuf text. Finding it does not need the message's type.
 struct StructureFault {
   TextSource::Place place;
   std::string message;
-  bool at_end = false;  ///< Something is missing at the end of the text, which may have been forgotten anywhere.
+  bool at_end = false;  ///< Something is not closed at the end of the text. The cause may be anywhere before.
 };
 
-/// The first quote that is not closed on its line, or bracket that closes nothing or another kind; or else the last
-/// bracket that is never closed, with what it opened.
+/// Finds the first quote that is not closed on its line, or the first closing bracket without an opening one of its
+/// kind. If there is none, finds the last bracket that is never closed, and says what it opened.
 std::optional<StructureFault> FindStructureFault(const TextSource& source);
 
 }  // namespace twofour::train

@@ -9,7 +9,7 @@
 namespace twofour::train {
 namespace {
 
-/// That the model takes what the data holds.
+/// Checks that the model can read the data.
 void CheckFit(const proto::Config& config, Faults& faults) {
   const proto::Model& model = config.model();
   const proto::Data& data = config.data();
@@ -27,7 +27,7 @@ void CheckFit(const proto::Config& config, Faults& faults) {
   }
 }
 
-/// That there are masks to take over, and a place for them.
+/// Checks that there may be masks to take over, and that the run uses them.
 void CheckInitialMasks(const proto::Config& config, Faults& faults) {
   if (!config.initial_masks()) return;
   const auto expect = [&faults](bool holds, const std::string& expected) {

@@ -4,8 +4,8 @@
 
 namespace twofour::train {
 
-/// Throws Error with a line "config: path: value, what was expected" for every value that makes no sense by itself.
-/// What needs the data to judge (a batch larger than the data set) is judged when the data is there.
+/// Throws Error with a line for every value that the config alone shows to be wrong: "config: path: value, expected
+/// what". Checks that need the data (a batch must not be larger than the data set) come later, when the data is loaded.
 void ValidateConfig(const proto::Config& config);
 
 }  // namespace twofour::train

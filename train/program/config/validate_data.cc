@@ -7,7 +7,7 @@
 namespace twofour::train {
 namespace {
 
-/// Characters that a config writes as text.
+/// Checks fields that are strings in a config but characters in the options.
 void CheckCharacters(const proto::Csv& csv, Faults& faults) {
   faults.Expect(ParseDelimiter(csv.delimiter()).has_value(), "data.csv.delimiter", fmt::format("'{}'", csv.delimiter()),
                 "one character that is no quote and no line break, or tab");

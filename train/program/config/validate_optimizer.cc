@@ -11,7 +11,7 @@ namespace {
 
 void CheckGroup(const std::string& path, const proto::ParameterGroup& group, Faults& faults) {
   const FieldPath at(path);
-  // A negative one means the optimizer's.
+  // A negative value means the optimizer's weight_decay.
   faults.Finite(at("weight_decay"), group.weight_decay());
   faults.Close(at("weight_decay"));
   Check(ToOptions(group, 0), at, faults);
@@ -46,7 +46,8 @@ void CheckLearningRate(const proto::LearningRate& rate, Faults& faults) {
   faults.Expect(rate.decay_steps() == 0 || has_decay, "learning_rate.decay_steps", rate.decay_steps(), kNoDecay);
   faults.Expect(rate.decay_fraction() == 0 || has_decay, "learning_rate.decay_fraction", rate.decay_fraction(),
                 kNoDecay);
-  // More steps than the run has are cut to fit: the run may be a short trial of a config for long ones.
+  // More steps than the run has are allowed and cut to fit, because the run may be a short trial of a config for long
+  // runs.
   faults.InRange("learning_rate.warmup_steps", rate.warmup_steps(), 0, kMaxCount);
   faults.InRange("learning_rate.decay_steps", rate.decay_steps(), 0, kMaxCount);
   faults.Between("learning_rate.warmup_fraction", rate.warmup_fraction(), 0, 1);

@@ -18,8 +18,8 @@ using sparse::Moment;
 
 bool IsSet(const When& when) { return when.kind_case() != When::KIND_NOT_SET; }
 
-/// Whether `a` comes before `b`. Between two fractions both must say so: rounding to whole steps alone is no fault of
-/// the config, which may be a long run's that is tried out in a few steps.
+/// Whether `a` comes before `b`. If both are fractions, the fractions must be in this order, too, and not only the
+/// steps: rounding to whole steps is no fault of a config for long runs that is tried out in a few steps.
 bool IsBefore(const Moment& a, const Moment& b) {
   constexpr double kRounding = 1e-9;
   const bool are_fractions = a.fraction && b.fraction;
@@ -31,7 +31,8 @@ class Moments {
  public:
   Moments(int64_t steps, Faults& faults) : steps_(steps), faults_(faults) {}
 
-  /// The moment, if it is given and lies within the run. One outside of the run is judged here alone.
+  /// The moment, if it is given and lies within the run. If it lies outside, adds a fault and closes the field for
+  /// other faults.
   std::optional<Moment> Check(const std::string& path, const When& when) {
     if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_);
     if (when.has_fraction()) faults_.Between(path + ".fraction", when.fraction(), 0, 1);
@@ -56,9 +57,9 @@ class Moments {
 
 std::string Numbered(const std::string& path, int number) { return fmt::format("{}[{}]", path, number); }
 
-/// What a recipe consists of in time, each where it is valid: for the checks that look at two of them.
+/// The moments of a recipe, for the checks that compare two of them. A moment that is not valid is left empty.
 struct Times {
-  /// From where to where the share of pruned tiles moves, and which field says so.
+  /// When the share of pruned tiles starts and stops moving, and the path of the field that sets the start.
   std::optional<Moment> schedule_begin, schedule_end;
   std::string schedule_begin_path;
   std::optional<Moment> first_stage, last_stage, freeze;
@@ -72,7 +73,7 @@ void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Time
     const proto::SparsitySchedule::Point& point = schedule.points(i);
     if (!point.has_share()) faults.Missing(Numbered(path, i) + ".share", "0 to 1");
     last = moments.Require(Numbered(path, i) + ".at", point.at());
-    // A single point is there from the beginning.
+    // With a single point, the share is the same from the beginning on.
     if (i == 0 && schedule.points_size() > 1) {
       times.schedule_begin = last;
       times.schedule_begin_path = Numbered(path, i) + ".at";
@@ -111,7 +112,7 @@ void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times
   }
 }
 
-/// Dense phases against each other and against what moves between them.
+/// Checks dense phases against each other and against the moments that must lie between them.
 void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& times, Faults& faults) {
   const double warmup = sparsity.dense_warmup(), finish = sparsity.dense_finish();
   faults.Probability("sparsity.dense_warmup", warmup);
@@ -124,7 +125,7 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
   const Moment first{DenseWarmupSteps(sparsity, steps), warmup};
   const Moment last{steps - DenseFinishSteps(sparsity, steps), 1 - finish};
   times.first_sparse = first;
-  if (steps > 0 && first.step >= last.step) {  // By rounding to whole steps.
+  if (steps > 0 && first.step >= last.step) {  // Caused by rounding to whole steps.
     if (finish > 0) {
       return faults.Expect(
           false, "sparsity.dense_finish", finish,
@@ -158,7 +159,7 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
   if (!times.freeze) return;
   const Moment freeze = *times.freeze, first = times.first_sparse;
   if (IsBefore(freeze, first)) return;  // Already reported.
-  // A fraction is a few steps in a short run, and later than the first mask in a long one.
+  // The same fraction may be only a few steps in a short run, but well after the first mask in a long one.
   const bool moves = freeze.fraction > first.fraction.value_or(0);
   const int64_t interval = sparsity.interval();
   faults.Expect(interval <= 1 || freeze.step - first.step >= interval || moves, "sparsity.interval", interval,
@@ -182,7 +183,7 @@ bool IsValid(const proto::RowPattern& rows) {
   return faults.count() == 0;
 }
 
-/// A pattern that nothing is pruned by.
+/// Reports a pattern that is set but not used.
 void CheckRows(const proto::Sparsity& sparsity, Faults& faults) {
   const proto::RowPattern &rows = sparsity.rows(), usual;
   const bool given = rows.keep() != usual.keep() || rows.of() != usual.of();
@@ -190,7 +191,7 @@ void CheckRows(const proto::Sparsity& sparsity, Faults& faults) {
                 fmt::format("{}:{}", rows.keep(), rows.of()), "none but for ROWS");
 }
 
-/// Pruned activations have no weight masks that a recipe could be about.
+/// With pruned activations, weights have no masks, so fields about such masks must not be set.
 void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
   if (sparsity.target() != proto::Sparsity::ACTIVATION) return;
   const proto::Sparsity::Algorithm algorithm = sparsity.algorithm();
@@ -208,7 +209,7 @@ void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
   none("sparsity.masked_decay", sparsity.masked_decay().lambda() != 0);
 }
 
-/// The schedule that the config stands for; the usual one where it has a fault.
+/// The schedule that the config describes, or the default one if that has a fault.
 sparse::SparsitySchedule CheckedSchedule(const proto::SparsitySchedule& message, int64_t steps, Faults& faults) {
   const sparse::SparsityScheduleOptions options = ToOptions(message, steps);
   Check(options, {"sparsity.schedule", {{"begin_step", "begin"}, {"end_step", "end"}, {"step", "at"}}}, faults);
@@ -219,8 +220,8 @@ sparse::SparsitySchedule CheckedSchedule(const proto::SparsitySchedule& message,
   }
 }
 
-/// The plan that the config stands for, but for dense phases, which CheckDensePhases judges. Where it has a fault, one
-/// without any that does for the rules about the plan as a whole.
+/// The plan that the config describes, without dense phases, which CheckDensePhases checks. If the plan has a fault,
+/// returns one without that fault, which is good enough for the rules about the plan as a whole.
 sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Faults& faults) {
   sparse::MaskPlanOptions options = ToOptions(sparsity, steps, CheckedSchedule(sparsity.schedule(), steps, faults));
   const sparse::MaskPlanOptions usual;
@@ -231,7 +232,7 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
     return sparse::MaskPlan(options);
   } catch (const Error&) {
     options.stages.clear();
-    if (!IsValid(sparsity.rows())) options.rows = {.keep = 1, .of = 1};  // Any multiple_of is one of that.
+    if (!IsValid(sparsity.rows())) options.rows = {.keep = 1, .of = 1};  // Any multiple_of is a multiple of 1.
     return sparse::MaskPlan(options);
   }
 }

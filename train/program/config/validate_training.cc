@@ -8,7 +8,8 @@
 namespace twofour::train {
 namespace {
 
-/// Tokens of one forward pass: what they take is out of reach long before the product overflows.
+/// Checks the number of tokens in one forward pass. The limit is more than fits into memory, and keeps the product from
+/// overflowing.
 void CheckTokensPerPass(const std::string& path, int64_t batch_size, int64_t length, Faults& faults) {
   constexpr int64_t kMaxTokens = 1 << 27;
   if (length < 1 || length > kMaxFeatures) return;  // Already noted.
@@ -39,7 +40,7 @@ void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
 
 void CheckTraining(const proto::Config& config, Faults& faults) {
   const proto::Training& training = config.training();
-  // A trainer may have nothing to do, a run may not.
+  // A Trainer accepts 0 steps, but a run must have some.
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
   faults.Close("training.steps");
   const FieldPath at("training", {{"eval_batch_size", "evaluation.batch_size"},
@@ -53,14 +54,14 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
     CheckTokensPerPass("training.batch_size", training.batch_size(), length, faults);
     CheckTokensPerPass("evaluation.batch_size", config.evaluation().batch_size(), length, faults);
   }
-  // 0 stands for a default.
+  // 0 means the default.
   faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
   faults.Close("evaluation.batch_size");
   Check(BuildClassificationOptions(config), at, faults);
   Check(BuildLanguageModelOptions(config), at, faults);
   CheckTokensPerStep(config, faults);
   TrainerOptions options = BuildTrainerOptions(config);
-  // As they are written, whether they count or not.
+  // Check the values as the config gives them, even if they have no effect.
   options.accumulate_steps = training.accumulate_steps();
   options.histogram_every_steps = config.logging().histogram_every_steps();
   Check(options, at, faults);

@@ -7,16 +7,16 @@
 
 namespace twofour::train {
 
-/// Why a text is no value of a field of numbers although protobuf's parser takes it, for another one than was
-/// meant: "010" is 8 to it.
+/// Explains why a text is refused as the value of a number field although protobuf's parser accepts it: the parser
+/// would read another number than the user meant, as it reads "010" as 8.
 std::optional<std::string> MisreadValue(const google::protobuf::FieldDescriptor& field, const std::string& text);
 
-/// What is wrong with a text that is no value of a field of numbers or booleans, in words that name what was found and
-/// what was expected. Nothing where the parser's own words tell as much.
+/// Explains why a text is not a value of a number or bool field, in words that say what was found and what was
+/// expected. nullopt if the parser's own message says as much.
 std::optional<std::string> ExplainValue(const google::protobuf::FieldDescriptor& field, const std::string& text);
 
-/// "[64, 32]" for a text of at least two numbers, or of one in brackets, with anything between that separates lists
-/// somewhere; nothing for any other.
+/// "[64, 32]" for a text of two or more numbers, or of one number in brackets. Any common separator of lists may stand
+/// between numbers. nullopt for any other text.
 std::optional<std::string> AsList(const std::string& text);
 
 }  // namespace twofour::train

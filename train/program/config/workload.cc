@@ -20,7 +20,7 @@ void AddNotes(const std::vector<std::string>& notes, Workload& workload) {
   workload.notes.insert(workload.notes.end(), notes.begin(), notes.end());
 }
 
-/// Throws Error where the data is of another kind than that of `as_before`: its values would mean nothing here.
+/// Throws Error if the data is of another kind than that of `as_before`, whose values would then make no sense.
 void RequireKind(const DataRecord* as_before, bool of_tokens) {
   if (as_before == nullptr || as_before->OfTokens() == of_tokens) return;
   throw Error(fmt::format("config: data: holds {}, but the model was made with {}",
@@ -28,8 +28,8 @@ void RequireKind(const DataRecord* as_before, bool of_tokens) {
                           of_tokens ? "samples with classes" : "tokens"));
 }
 
-/// Says that the samples to evaluate on are those to train on, where the files of both hold the same. Tables are
-/// compared by their rows when they are read.
+/// Adds a note if the files to train on and to evaluate on have the same contents. Tables are not compared here: their
+/// rows are compared when they are read.
 void NoteSameFiles(const std::vector<DataFile>& files, std::vector<std::string>& notes) {
   constexpr std::pair<const char*, const char*> kFields[] = {
       {"idx.images", "idx.eval_images"}, {"text.path", "text.eval_path"}, {"tokens.path", "tokens.eval_path"}};

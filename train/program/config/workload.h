@@ -14,24 +14,24 @@
 
 namespace twofour::train {
 
-/// A config's data, its model and the task that brings them together.
+/// A config's data and model, and the task that trains the model on the data.
 struct Workload {
   std::string data_description;    ///< One line for the log.
-  DataRecord data_record;          ///< What besides the model is needed to use it, and which data it was.
-  std::vector<std::string> notes;  ///< What the user should look at, a line each: printed before training.
+  DataRecord data_record;          ///< What is needed to use the model, and which data it was trained on.
+  std::vector<std::string> notes;  ///< Notes for the user, one line each, to be printed before training.
   int64_t training_units = 0;      ///< Samples or tokens to train on.
-  DataSplit samples;               ///< Of a classifier; empty otherwise.
+  DataSplit samples;               ///< Only for classifiers; empty otherwise.
   std::unique_ptr<nn::Module> model;
   std::unique_ptr<Task> task;  ///< Refers to the model and the samples.
 };
 
-/// Loads the data of a valid config and builds the model. `files` are the data's, with their checksums; with
-/// `as_before` the classes, scaling and vocabulary of that record are in force, whatever the data's own would be.
-/// Throws Error on data that is not as it should be, or too small for the config.
+/// Loads the data of a valid config and builds the model. `files` are the data's files with their checksums. With
+/// `as_before`, the classes, scaling and vocabulary of that record are used instead of those of the data. Throws Error
+/// if the data is faulty or too small for the config.
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before = nullptr);
-/// The same, of tables that are read as an earlier twofour did: see CsvOptions::earlier_rules.
+/// The same, but reads tables as an earlier twofour did: see CsvOptions::earlier_rules.
 Workload BuildWorkloadByEarlierRules(const proto::Config& config, std::vector<DataFile> files);
-/// Reads the files' checksums, too.
+/// The same, but computes the checksums of the files itself.
 Workload BuildWorkload(const proto::Config& config);
 
 }  // namespace twofour::train

@@ -9,19 +9,19 @@
 
 namespace twofour::train {
 
-/// What a command line changes in a config.
+/// The changes that a command line makes to a config.
 struct ConfigChanges {
   std::vector<std::string> set = {};  ///< --set path=value, in order.
-  // Options that win over `set`:
+  // These options take precedence over `set`:
   std::optional<bool> sparse = {};    ///< --sparse / --dense
   std::optional<int> threads = {};    ///< --threads
   std::optional<uint64_t> seed = {};  ///< --seed
 };
 
-/// The config with the changes, and all defaults filled in; not validated. Throws Error as ApplyOverrides does.
+/// The config with the changes and with all defaults filled in, but not validated. Throws Error as ApplyOverrides does.
 proto::Config Changed(proto::Config config, const ConfigChanges& changes);
 
-/// A line for each of the changes that a later one replaces.
+/// Notes for the user: one line for each change that a later one replaces.
 std::vector<std::string> NotesOf(const ConfigChanges& changes);
 
 }  // namespace twofour::train

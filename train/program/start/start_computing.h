@@ -4,8 +4,8 @@
 
 namespace twofour::train {
 
-/// To be called by every command before it computes anything. Sets the number of threads, where one is given, and
-/// throws Error if TWOFOUR_KERNEL or TWOFOUR_MAX_ISA is misspelt.
+/// Every command calls this before it computes anything. Sets the number of threads if one is given. Throws Error if
+/// the environment variable TWOFOUR_KERNEL or TWOFOUR_MAX_ISA has an unknown value.
 void StartComputing(std::optional<int> threads);
 
 }  // namespace twofour::train

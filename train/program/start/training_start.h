@@ -12,19 +12,19 @@
 
 namespace twofour::train {
 
-/// What stands beside a model that is ready for its first step.
+/// What StartTraining makes or loads for a model.
 struct TrainingStart {
   std::unique_ptr<optim::Optimizer> optimizer;
-  std::optional<InitialWeights> initial;  ///< What the model began with, where the config names a file.
-  std::optional<nn::SwapReport> swapped;  ///< Of a sparse run.
+  std::optional<InitialWeights> initial;  ///< Only for a new run whose config names a file.
+  std::optional<nn::SwapReport> swapped;  ///< Only for a sparse run.
 };
 
-/// Whether a run begins, with the initial weights and masks of its config, or goes on from a checkpoint.
+/// Whether a run is new and takes the initial weights and masks of its config, or continues from a checkpoint.
 enum class Beginning { kNew, kResumed };
 
-/// From the model of a valid config, as it was built, to the model that is trained: loads the initial weights, makes
-/// the optimizer, swaps the linears and takes over the initial masks. Throws Error on files that do not fit, and where
-/// no linear can be swapped.
+/// Prepares the newly built model of a valid config for training: loads the initial weights, makes the optimizer, swaps
+/// the linears and takes over the initial masks. Throws Error on files that do not fit, and if a sparse run has no
+/// linear that can be swapped.
 TrainingStart StartTraining(const proto::Config& config, nn::Module& model, Beginning beginning);
 
 }  // namespace twofour::train

@@ -26,7 +26,7 @@ constexpr float kGuard = 12345;
 float Rounded(double x) { return static_cast<float>(x); }
 double Positive(double x) { return x < 0 ? 0 : x; }
 
-/// One loop: how it is called with (n, a, b, out), where `out` holds its old values, and what an element becomes.
+/// A loop: how to call it with (n, a, b, out), where `out` holds old values, and the expected value of an element.
 struct Loop {
   std::string name;
   std::function<void(int64_t n, const float*a, const float*b, float*out)> run, run_threaded;

@@ -31,7 +31,7 @@ constexpr const char* kName = std::is_same_v<T, float>      ? "float"
                               : std::is_same_v<T, BFloat16> ? "bf16"
                                                             : "f16";
 
-/// The error of rounding a sum to a C of this type.
+/// The largest relative error of rounding a sum to type C.
 template <typename C>
 constexpr double kLastRounding = std::is_same_v<C, float>      ? 0
                                  : std::is_same_v<C, BFloat16> ? 0x1p-8
@@ -70,7 +70,8 @@ void ExpectSameBits(const std::vector<T>& actual, const std::vector<T>& expected
   ASSERT_EQ(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(T)), 0);
 }
 
-/// Sizes that take every way through the kernels: one row, few rows, one block of rows, several; ragged everywhere.
+/// Sizes for all paths through the kernels: one row, few rows, one block of rows and several blocks. Columns never fill
+/// whole panels.
 const std::vector<Size>& RaggedSizes() {
   static const std::vector<Size> sizes = {{1, 1, 1},   {1, 70, 9},   {1, 45, 65},   {5, 9, 77},   {24, 35, 130},
                                           {24, 33, 5}, {25, 37, 70}, {31, 70, 257}, {257, 33, 9}, {40, 37, 270}};
@@ -108,7 +109,7 @@ TEST(MixedFloatGemmTest, HasTheBitsOfAProductOfFloats) {
   ForAllKernels(test);
 }
 
-/// All patterns of a 16-bit type, or only those of finite numbers and zeros for the others.
+/// All bit patterns of a 16-bit type. With `finite_only`, infinities and NaNs are replaced by zeros.
 template <typename T>
 std::vector<T> Patterns(bool finite_only) {
   std::vector<T> patterns;
@@ -142,7 +143,7 @@ TEST(MixedFloatGemmTest, EveryPatternIsWidenedRight) {
       using T = decltype(zero);
       SCOPED_TRACE(kName<T>);
       const std::vector<float> ones(70, 1.0f);
-      // Whole rows of B: one row of A loads them in place, several pack them.
+      // The patterns are a row of B. With one row of A the kernel reads B in place, with several rows it packs B.
       const std::vector<T> all = Patterns<T>(false);
       for (const int64_t rows : {1, 30}) {
         std::vector<float> c(static_cast<size_t>(rows) << 16);
@@ -158,7 +159,8 @@ TEST(MixedFloatGemmTest, EveryPatternIsWidenedRight) {
         c.erase(c.begin(), c.end() - (1 << 16));
         ExpectEqualsOfPatterns(c, all);
       }
-      // As a square matrix on either side of the identity, where an infinity would spoil its row.
+      // The patterns are a square matrix, multiplied by the identity on either side. An infinity would turn its whole
+      // row into NaN, because infinity times 0 is NaN.
       const std::vector<T> finite = Patterns<T>(true);
       std::vector<float> identity(1 << 16), expected(1 << 16), c(1 << 16);
       for (size_t i = 0; i < 256; ++i) identity[i * 257] = 1;
@@ -219,7 +221,7 @@ TEST(MixedGemmTest, MatchesThreeLoops) {
   });
 }
 
-/// What a C of 16 bits must hold for a sum.
+/// The sum, rounded to type C.
 template <typename C>
 double Rounded(float sum) {
   if constexpr (kIsHalf<C>) {
@@ -250,7 +252,7 @@ TEST(MixedGemmTest, IsTheProductOfFloatsRoundedOnce) {
 }
 
 TEST(MixedGemmTest, ManyColumnsAreRoundedPartByPart) {
-  // More than the floats that are held beside C at a time.
+  // C has more elements than the buffer of float sums holds at a time.
   Product<BFloat16, BFloat16, BFloat16> product({8300, 1100, 2}, Transpose::kNo, Transpose::kYes, 3, true);
   const std::vector<float> sums = product.ComputeAs<float>(kGemm);
   const std::vector<BFloat16>& c = product.Compute(kGemm);

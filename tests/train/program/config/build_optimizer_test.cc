@@ -30,7 +30,7 @@ proto::Config ConfigWith(const std::string& optimizer) {
   return WithDefaults(ParseTextConfig("learning_rate { lr: 0.5 } optimizer { " + optimizer + " }", "c"));
 }
 
-/// How far the first step with zero gradients takes each parameter down: lr * lr_scale * weight_decay as a share of it.
+/// The share that the first step with zero gradients takes from each parameter: lr * lr_scale * weight_decay.
 std::map<std::string, double> DecayByName(const proto::Config& config) {
   auto gpt = MakeGpt();
   for (NamedTensor& named : gpt->NamedParameters()) {
@@ -72,11 +72,11 @@ TEST(BuildOptimizerTest, MuonTakesTheMatricesAndAdamWTheRest) {
     if (dot != std::string::npos) ++slots[named.name.substr(dot + 1)];
   }
   EXPECT_EQ(slots.at("momentum_buffer"), 6);
-  EXPECT_EQ(slots.at("exp_avg"), 2);  // Embedding and head.
+  EXPECT_EQ(slots.at("exp_avg"), 2);  // For the embedding and the head.
 }
 
 TEST(BuildOptimizerTest, VectorsAreNotDecayedUnlessAsked) {
-  // A gpt has no vectors; a residual MLP's norms and biases are some.
+  // A gpt has no vectors. A residual MLP has some: its norms and biases.
   for (const auto& [text, expected] : {std::pair("adamw { weight_decay: 0.1 }", 0.0),
                                        {"adamw { weight_decay: 0.1 } vectors { weight_decay: 0.4 }", 0.2}}) {
     Generator generator(1);

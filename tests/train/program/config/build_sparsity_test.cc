@@ -58,7 +58,7 @@ TEST(BuildSwapOptionsTest, DefaultsMeanTheExactMaskAfterEveryStep) {
   EXPECT_FALSE(sparsity.soft_threshold);
   EXPECT_TRUE(sparsity.apply);
   EXPECT_TRUE(sparsity.fused_mlp);
-  // And a layer does so.
+  // A layer with these options has the exact mask at every step.
   nn::SemiSparseLinear layer(test::RandomF32({16, 16}, {.seed = 1}), Tensor(), sparsity);
   for (uint64_t step = 0; step < 5; ++step) {
     layer.SetOptimizerStep(static_cast<int64_t>(step));
@@ -186,7 +186,7 @@ TEST(StepOfTest, RoundsFractionsToTheNearestStep) {
   EXPECT_EQ(StepOf(when, 10, 7), 10);
 }
 
-/// Random Sparsity messages, of which some are valid.
+/// Makes random Sparsity messages. Some of them are valid.
 class Messages {
  public:
   explicit Messages(uint64_t seed) : random_({.seed = seed}) {}
@@ -320,7 +320,7 @@ TEST(BuildSwapOptionsTest, WhatIsAcceptedPrunesSomethingAtSomeStepUnlessItIsTold
     proto::Config config = ConfigOf("");
     config.mutable_training()->set_steps(20);
     *config.mutable_sparsity() = messages.Next(20);
-    // Shares of 0, whole rows and stages of 4:4 are what the user may want.
+    // Leaves out settings that prune nothing but may be intended, such as shares of 0 and stages of 4:4.
     for (auto* schedule : {config.mutable_sparsity()->mutable_schedule()}) {
       schedule->set_to(1);
       for (auto& point : *schedule->mutable_points()) point.set_share(1);

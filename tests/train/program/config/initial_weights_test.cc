@@ -27,7 +27,8 @@ class InitialWeightsTest : public ::testing::Test {
   InitialWeightsTest()
       : generator_(1), model_({.in_features = 2, .hidden_features = {}, .out_features = 1}, generator_) {}
 
-  /// Writes a file of weights of ones, with a `weight_type` for the weight and `more` entries that begin at byte 12.
+  /// Writes a file in which all weights are 1. `weight` is the header's entry for the weight, and `more` are further
+  /// entries, whose `more_bytes` bytes of data begin at byte 12.
   std::string Write(const std::string& weight, const std::string& more, size_t more_bytes) {
     const std::string header =
         R"({"layers.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)" + weight + more + "}";

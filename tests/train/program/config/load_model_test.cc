@@ -1,4 +1,5 @@
-// What a language model that was trained by a recipe computes once it is loaded, whichever of its files it comes from.
+// A language model that was trained by a recipe computes the same after loading from a checkpoint and from both kinds
+// of final weights.
 
 #include "twofour/train/program/config/load_model.h"
 

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// A valid config of `steps` steps but for what is wrong with its learning rate.
+/// A config of `steps` steps that is valid if the learning rate is.
 proto::Config ConfigOf(int64_t steps, const std::string& rate) {
   proto::Config config = WithDefaults(ParseTextConfig(
       "name: 'x' model { mlp {} } data { glyphs {} } learning_rate { lr: 1 min_lr: 0.1 " + rate + " }", "c"));

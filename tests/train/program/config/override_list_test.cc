@@ -87,7 +87,8 @@ TEST_F(OverrideListTest, NoneUndoesAnotherUnnoticed) {
 
 TEST_F(OverrideListTest, WhatIsLeftAsItWasIsNotUndone) {
   EXPECT_TRUE(Apply({"sparsity.enabled=true", "sparsity={enabled: true dense_finish: 0.1}"}).sparsity().enabled());
-  EXPECT_FALSE(Apply({"sparsity.interval=1", "sparsity={dense_finish: 0.1}"}).sparsity().has_interval());  // 1 anyway.
+  // The default is 1, too.
+  EXPECT_FALSE(Apply({"sparsity.interval=1", "sparsity={dense_finish: 0.1}"}).sparsity().has_interval());
   EXPECT_THAT(NoteOverrides({"training.steps=9", "training.steps=9", "training={steps: 9}"}), IsEmpty());
   EXPECT_THAT(NoteOverrides({"optimizer.adamw={}", "optimizer.adamw.beta1=0.5", "training.batch_size=3"}), IsEmpty());
 }

@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::UnorderedElementsAreArray;
 
-/// A recipe in which every field is given.
+/// A recipe in which every field is set.
 proto::Sparsity Full() {
   proto::Sparsity sparsity;
   const google::protobuf::Descriptor& type = *sparsity.GetDescriptor();

@@ -10,7 +10,7 @@ TEST(EditDistanceTest, CountsSingleEdits) {
   EXPECT_EQ(EditDistance("lr", ""), 2);
   EXPECT_EQ(EditDistance("steps", "steps"), 0);
   EXPECT_EQ(EditDistance("step", "steps"), 1);
-  EXPECT_EQ(EditDistance("stesp", "steps"), 1);  // Swapped neighbours count once.
+  EXPECT_EQ(EditDistance("stesp", "steps"), 1);  // Swapping two neighbours counts once.
   EXPECT_EQ(EditDistance("kitten", "sitting"), 3);
 }
 

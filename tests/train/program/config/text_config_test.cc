@@ -94,7 +94,7 @@ TEST_P(ShippedConfigTest, ParsesAndIsValid) {
   const std::string path = std::string(TWOFOUR_SOURCE_DIR "/configs/") + GetParam();
   proto::Config config = WithDefaults(LoadTextConfig(path));
   EXPECT_NO_THROW(ValidateConfig(config));
-  // And so is a short trial of it.
+  // The config is also valid as a short trial run.
   for (const int64_t steps : {1, 2, 10}) {
     config.mutable_training()->set_steps(steps);
     EXPECT_NO_THROW(ValidateConfig(config)) << steps;

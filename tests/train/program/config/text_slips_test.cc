@@ -1,5 +1,5 @@
-// What people get wrong in protobuf text, and what they are told: one line that says where, what was found and what was
-// expected.
+// Common mistakes in protobuf text, and the error message for each: one line that says where it is, what was found and
+// what was expected.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -13,7 +13,7 @@
 namespace twofour::train {
 namespace {
 
-/// A valid config of 100 steps but for its sparsity.
+/// A config of 100 steps that is valid if its sparsity is.
 proto::Config WithSparsity(const std::string& sparsity) {
   return WithDefaults(ParseTextConfig(
       "name: 'x' model { mlp {} } data { glyphs {} } training { steps: 100 } sparsity { " + sparsity + " }", "c"));
@@ -253,7 +253,7 @@ TEST(ShortRunTest, DensePhasesTakeAStepAtLeast) {
   const nn::SemiSparseOptions sparsity = BuildSwapOptions(config).sparsity;
   EXPECT_EQ(sparsity.plan.options().first_sparse_step, 1);
   EXPECT_EQ(sparsity.plan.options().dense_from_step, 9);
-  EXPECT_EQ(sparsity.freeze_step, 1);  // Not before the first mask.
+  EXPECT_EQ(sparsity.freeze_step, 1);  // The freeze must not be before the first mask.
 }
 
 TEST(ValidateSparsityTest, AMomentOutsideTheRunIsOneFaultAndComparedWithNone) {

@@ -46,7 +46,7 @@ TEST(ValidateConfigTest, ListsEveryFaultWithItsPathOnALineOfItsOwn) {
                                HasSubstr("config: optimizer.adamw.beta1: 1.5, expected"),
                                HasSubstr("config: sparsity.multiple_of: 6, expected"),
                                HasSubstr("config: data.glyphs.train_size: 0, expected")));
-    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 5);  // min_lr > lr is the sixth line.
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 5);  // The sixth line is about min_lr > lr.
   }
 }
 
@@ -87,7 +87,7 @@ TEST(ValidateConfigTest, TokensPerStepAreWholeMicroBatches) {
                ErrorKind::kInvalidInput, HasSubstr("config: training.accumulate_steps: 2, expected 1"));
 }
 
-/// Assignments, and how their messages begin.
+/// An assignment, and how the message about it begins.
 using Case = test::RefusedText;
 
 class BadValueTest : public ::testing::TestWithParam<Case> {};
