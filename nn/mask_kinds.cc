@@ -37,8 +37,7 @@ std::vector<int64_t> Turns(const SemiSparseOptions& options, int64_t first, int6
 
 /// The first step whose mask may still be in force at `step`, because a mask is not searched for after every step.
 int64_t OldestInForce(const SemiSparseOptions& options, int64_t step) {
-  const auto grown = static_cast<int64_t>(options.interval_growth * static_cast<double>(step));
-  const int64_t interval = std::max(options.interval, grown);
+  const int64_t interval = sparse::IntervalAt(options.interval, options.interval_growth, step);
   return interval < step ? step - interval + 1 : (interval > 1 ? 0 : step);
 }
 

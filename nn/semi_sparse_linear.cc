@@ -21,7 +21,11 @@ constexpr char kWeight[] = "weight";
 constexpr char kScale[] = "weight_mask_scale";
 
 sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
-  return {options.plan, options.interval, options.interval_growth, options.freeze_step, options.key};
+  return {.plan = options.plan,
+          .interval = options.interval,
+          .interval_growth = options.interval_growth,
+          .freeze_step = options.freeze_step,
+          .key = options.key};
 }
 
 /// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].

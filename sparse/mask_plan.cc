@@ -99,7 +99,7 @@ MaskFormat MaskPlan::PatternAt(int64_t step) const {
 }
 
 bool MaskPlan::AlwaysTwoOfFour() const {
-  return options_.method != MaskMethod::kRows && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
+  return IsTwoOfFour(PatternAt(0)) && options_.stages.empty() && options_.schedule.ShareAt(0) == 1 &&
          options_.schedule.LastChange() == 0 && options_.first_sparse_step == 0 &&
          options_.dense_from_step == std::numeric_limits<int64_t>::max();
 }

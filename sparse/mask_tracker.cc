@@ -33,6 +33,10 @@ void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& fault
   faults.Expect(freeze >= 0, at("freeze_step"), freeze, "at least 0");
 }
 
+int64_t IntervalAt(int64_t interval, double growth, int64_t step) {
+  return std::max(interval, static_cast<int64_t>(growth * static_cast<double>(step)));
+}
+
 MaskTracker::MaskTracker(MaskTrackerOptions options, std::string name)
     : options_(Checked(options, "SemiSparseLinear: ")), name_(std::move(name)) {}
 
@@ -45,11 +49,6 @@ int64_t MaskTracker::PlanStep() const {
   return frozen() && !options_.plan.KeepsAll(step_) ? *options_.freeze_step : step_;
 }
 
-int64_t MaskTracker::Interval() const {
-  const auto step = static_cast<double>(PlanStep());
-  return std::max(options_.interval, static_cast<int64_t>(options_.interval_growth * step));
-}
-
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
   const MaskPlan& plan = options_.plan;
@@ -59,7 +58,7 @@ bool MaskTracker::IsDue(uint64_t version) const {
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;
   if (plan.KeptOfFour(step_) != plan.KeptOfFour(mask_step_)) return true;
-  const int64_t interval = Interval();
+  const int64_t interval = IntervalAt(options_.interval, options_.interval_growth, PlanStep());
   if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
   return static_cast<int64_t>(AgeAt(version)) >= interval || !plan.AsksTheSame(mask_step_, step_);
 }

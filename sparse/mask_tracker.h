@@ -33,6 +33,10 @@ struct MaskTrackerOptions {
 /// Rules: interval at least 1, growth from 0 to 1, no freeze before step 0.
 void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& faults);
 
+/// The number of optimizer steps from one search to the next at `step`: the interval, or the share `growth` of all
+/// steps so far if that is more.
+int64_t IntervalAt(int64_t interval, double growth, int64_t step);
+
 /// The mask of one weight in training. The mask is a pure function of the scores and the optimizer step at its last
 /// refresh. A refresh is due after every `interval`-th optimizer step. With an interval of 1, or until somebody tells
 /// of steps, writes to the weight count instead of steps. It is also due when the plan enters another stage or a dense
@@ -80,7 +84,6 @@ class MaskTracker {
   void RestoreMask(Mask mask, uint64_t version);
   /// The step to ask the plan about: the freeze step once frozen, unless the plan is dense now.
   int64_t PlanStep() const;
-  int64_t Interval() const;
   void SetMask(Mask mask);
 
   MaskTrackerOptions options_;

@@ -11,11 +11,23 @@
 namespace twofour::sparse {
 namespace {
 
-/// An f32 tensor of the shape of `like`, but with `last` as its last dimension.
+/// A tensor of the shape and dtype of `like`, but with `last` as its last dimension.
 Tensor EmptyWithLastDim(const Tensor& like, int64_t last) {
   Shape shape = like.shape();
   shape.back() = last;
-  return Tensor::Empty(std::move(shape));
+  return Tensor::Empty(std::move(shape), like.dtype());
+}
+
+/// The elements of an activation, which is f32, f16 or bf16.
+const void* ElementsOf(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kF16) return tensor.data<Float16>();
+  if (tensor.dtype() == DType::kBF16) return tensor.data<BFloat16>();
+  return tensor.data<float>();
+}
+void* MutableElementsOf(Tensor& tensor) {
+  if (tensor.dtype() == DType::kF16) return tensor.mutable_data<Float16>();
+  if (tensor.dtype() == DType::kBF16) return tensor.mutable_data<BFloat16>();
+  return tensor.mutable_data<float>();
 }
 
 void RequireActivation(const char* function, const char* name, const Tensor& tensor, int64_t features) {
@@ -39,7 +51,13 @@ SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_
 }
 
 const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Direction direction) const {
-  const LinearProblem problem = {out_features(), in_features(), 0, direction, format_};
+  const DType activation = kernel.activation;
+  const LinearProblem problem = {.out_features = out_features(),
+                                 .in_features = in_features(),
+                                 .direction = direction,
+                                 .format = format_,
+                                 .input = activation,
+                                 .output = activation};
   if (const Verdict verdict = Check(kernel, problem); !verdict.can()) {
     throw Error(fmt::format("2:4 weight: {} cannot take it: {}", kernel.name, InWords(verdict, kernel, problem)));
   }
@@ -53,9 +71,9 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
 Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const Epilogue& epilogue) const {
   const LinearPlan plan = planner_->For(direction, in.rows(), format_, in.dtype());
   const Tensor wide = plan.widened ? in.To(DType::kF32) : in;
-  Tensor out = EmptyWithLastDim(in, direction == Direction::kForward ? out_features() : in_features());
-  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), wide.data<float>(), epilogue,
-                        out.mutable_data<float>());
+  Tensor out = EmptyWithLastDim(wide, direction == Direction::kForward ? out_features() : in_features());
+  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), ElementsOf(wide), epilogue,
+                        MutableElementsOf(out));
   return plan.widened ? out.To(in.dtype()) : out;
 }
 

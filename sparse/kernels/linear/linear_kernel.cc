@@ -15,12 +15,14 @@ namespace {
 
 /// Calls visit(kernel, verdict) for the kernels that may be taken, in their order, until it returns true. Of each
 /// family, only the best kernel that may run here is asked. Kernels for other machines are left out, because they can
-/// never be taken here.
+/// never be taken here. So are kernels for activations of 16 bits where those of the problem are f32: their rejections
+/// would tell nobody anything.
 template <typename Visit>
 void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   const std::string* asked = nullptr;  // The family of the last kernel that was asked. A family stands together.
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!IsAllowed(kernel.isa) || (asked != nullptr && kernel.family == *asked)) continue;
+    if (IsHalf(kernel.activation) && !IsHalf(problem.input)) continue;
     asked = &kernel.family;
     if (visit(kernel, Check(kernel, problem))) return;
   }
@@ -79,8 +81,8 @@ Verdict CheckTiled(const LinearProblem& problem) {
 
 Verdict Check(const LinearKernel& kernel, const LinearProblem& problem) {
   if (!IsAllowed(kernel.isa)) return {Rejection::kIsa};
-  for (const DType dtype : {problem.weight, problem.input, problem.output}) {
-    if (dtype != DType::kF32) return {Rejection::kDType};
+  if (problem.weight != DType::kF32 || problem.input != kernel.activation || problem.output != kernel.activation) {
+    return {Rejection::kDType};
   }
   return kernel.check(problem);
 }
@@ -92,8 +94,8 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
     case Rejection::kIsa:
       return WhyNotHere(kernel.isa);
     case Rejection::kDType:
-      return fmt::format("multiplies f32 with f32 to f32, here {} with {} to {}", NameOf(problem.input),
-                         NameOf(problem.weight), NameOf(problem.output));
+      return fmt::format("multiplies {0} with f32 to {0}, here {1} with {2} to {3}", NameOf(kernel.activation),
+                         NameOf(problem.input), NameOf(problem.weight), NameOf(problem.output));
     case Rejection::kNotTiled:
       return fmt::format("weight [{}, {}] is not made of 4x4 tiles", problem.out_features, problem.in_features);
     case Rejection::kFormat:

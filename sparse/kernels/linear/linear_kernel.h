@@ -37,21 +37,22 @@ struct Verdict {
 /// One way to multiply with a masked weight. A kernel reads no state but its arguments, and gives the same bits for any
 /// number of threads.
 struct LinearKernel {
-  std::string name;     ///< What TWOFOUR_KERNEL and the start-up table call it.
-  std::string family;   ///< The algorithm: the same for all its instruction sets, and for nothing else.
-  Isa isa;              ///< What it is compiled for.
-  std::string tiling;   ///< How it cuts the work, in words.
-  PackedLayout layout;  ///< What `pack` makes and `multiply` takes, for `isa`.
-  bool one_packing;     ///< True when one packed form serves both directions, whichever it was packed for.
-  /// Looks at everything except isa and dtypes, which are the same question for all kernels: see Check.
+  std::string name;                ///< What TWOFOUR_KERNEL and the start-up table call it.
+  std::string family;              ///< The algorithm: the same for all its instruction sets, and for nothing else.
+  Isa isa;                         ///< What it is compiled for.
+  std::string tiling;              ///< How it cuts the work, in words.
+  PackedLayout layout;             ///< What `pack` makes and `multiply` takes, for `isa`.
+  bool one_packing;                ///< True when one packed form serves both directions, whichever it was packed for.
+  DType activation = DType::kF32;  ///< What `multiply` reads and writes. Another dtype needs a family of its own.
+  /// Looks at sizes, direction and format. The function Check looks at the isa and the dtypes before it calls this.
   Verdict (*check)(const LinearProblem& problem);
   /// Packs f32 `weight` [mask.rows, mask.cols], row-major, where the mask keeps. With kInPlace, each product reads the
   /// weight and the mask: they must outlive the packed weight, unchanged.
   std::unique_ptr<PackedWeight> (*pack)(const float* weight, const MaskView& mask, Direction direction);
-  /// Computes the product of `direction` for `batch` rows, with a weight that was packed for it. in and out must not
-  /// overlap.
-  void (*multiply)(const PackedWeight& weight, Direction direction, int64_t batch, const float* in,
-                   const Epilogue& epilogue, float* out);
+  /// Computes the product of `direction` for `batch` rows, with a weight that was packed for it. `in` and `out` point
+  /// at elements of `activation` and must not overlap.
+  void (*multiply)(const PackedWeight& weight, Direction direction, int64_t batch, const void* in,
+                   const Epilogue& epilogue, void* out);
 };
 
 /// The table: fastest first, the scalar reference last. It is the only place that knows all kernels. Dispatch and tests

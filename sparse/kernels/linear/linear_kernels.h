@@ -13,6 +13,13 @@ std::vector<LinearKernel> MaskedRowsKernels();
 LinearKernel MaskedDenseKernel();
 LinearKernel ScalarReferenceKernel();
 
+/// A function that computes with activations of type T, as a row of the table has it.
+template <typename T, void (*multiply)(const PackedWeight&, Direction, int64_t, const T*, const Epilogue&, T*)>
+void MultiplyAs(const PackedWeight& weight, Direction direction, int64_t batch, const void* in,
+                const Epilogue& epilogue, void* out) {
+  multiply(weight, direction, batch, static_cast<const T*>(in), epilogue, static_cast<T*>(out));
+}
+
 /// A check for kernels that take every mask of 4x4 tiles.
 Verdict CheckTiled(const LinearProblem& problem);
 

@@ -51,7 +51,7 @@ LinearKernel MaskedDenseKernel() {
           .one_packing = true,
           .check = [](const LinearProblem&) { return Verdict{}; },
           .pack = Pack,
-          .multiply = Multiply};
+          .multiply = MultiplyAs<float, Multiply>};
 }
 
 }  // namespace twofour::sparse

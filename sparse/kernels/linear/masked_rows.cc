@@ -79,7 +79,7 @@ LinearKernel MaskedRowsKernel() {
           .one_packing = true,
           .check = CheckProblem,
           .pack = Pack,
-          .multiply = Multiply};
+          .multiply = MultiplyAs<float, Multiply>};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

@@ -93,7 +93,7 @@ LinearKernel ScalarReferenceKernel() {
           .one_packing = false,
           .check = [](const LinearProblem&) { return Verdict{}; },
           .pack = Pack,
-          .multiply = Multiply};
+          .multiply = MultiplyAs<float, Multiply>};
 }
 
 }  // namespace twofour::sparse

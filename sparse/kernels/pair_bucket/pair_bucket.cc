@@ -93,7 +93,7 @@ LinearKernel PairBucketKernel() {
           .one_packing = false,
           .check = CheckProblem,
           .pack = Pack,
-          .multiply = Multiply};
+          .multiply = MultiplyAs<float, Multiply>};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

@@ -205,6 +205,20 @@ TEST_P(LinearKernelTest, RefusesDTypesThatItHasNoCodeFor) {
   }
 }
 
+TEST_P(LinearKernelTest, ARowForOtherActivationsTakesThemAndNothingElse) {
+  LinearKernel row = GetParam();
+  row.activation = DType::kBF16;
+  LinearProblem problem = {64, 64, 256};
+  const bool can = Check(GetParam(), problem).can();
+  EXPECT_EQ(Check(row, problem).rejection, Rejection::kDType);
+  EXPECT_THAT(InWords(Check(row, problem), row, problem), HasSubstr("multiplies bf16 with f32 to bf16, here f32"));
+  problem.input = DType::kBF16;
+  EXPECT_EQ(Check(row, problem).rejection, Rejection::kDType);  // The output is f32.
+  problem.output = DType::kBF16;
+  EXPECT_EQ(Check(row, problem).can(), can);
+  EXPECT_EQ(Check(GetParam(), problem).rejection, Rejection::kDType);
+}
+
 TEST_P(LinearKernelTest, PacksInTheLayoutThatItNames) {
   const Tensor weight = RandomF32({16, 16}, {.seed = 21});
   const auto packed = GetParam().pack(weight.data<float>(), FindMask(weight, MaskMethod::kExact).view(), kForward);

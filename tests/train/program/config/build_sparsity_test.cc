@@ -216,7 +216,9 @@ class Messages {
   proto::Sparsity Next(int64_t steps) {
     proto::Sparsity sparsity;
     sparsity.set_enabled(Once(2));
-    if (Once(3)) sparsity.set_algorithm(static_cast<proto::Sparsity::Algorithm>(random_.Below(5)));
+    if (Once(3))
+      sparsity.set_algorithm(
+          static_cast<proto::Sparsity::Algorithm>(random_.Below(proto::Sparsity::Algorithm_ARRAYSIZE)));
     if (Once(20)) sparsity.set_target(proto::Sparsity::ACTIVATION);
     if (Once(5)) sparsity.set_multiple_of(4 * (1 + int64_t{random_.Below(12)}) - (Once(20) ? 1 : 0));
     if (Once(4)) sparsity.set_interval(int64_t{random_.Below(8)} - (Once(10) ? 3 : -1));
