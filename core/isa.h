@@ -5,8 +5,8 @@
 
 namespace twofour {
 
-/// An instruction set that kernels are compiled for. A new one needs a line here, a row with its name in isa.cc, and
-/// Highway's constant for it in kernels/simd/simd_isa.h.
+/// An instruction set that kernels are compiled for. The order matters: better sets come later. docs/architecture.md
+/// ("Add an instruction set") lists the places that a new one touches.
 enum class Isa {
   kAny,       ///< The build's baseline: for code without SIMD, or code that chooses by itself.
   kPortable,  ///< The SIMD kernels in a form that any processor can run.

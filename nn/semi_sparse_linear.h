@@ -72,12 +72,12 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
 /// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
 ///
-/// The mask is a pure function of the weight and the optimizer step at its last refresh. A refresh happens at the first
-/// use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once when a stage or a dense
-/// phase of the plan begins or ends. With an interval of 1, and until SetOptimizerStep is called, writes to the weight
-/// count instead of steps, and a new share in the plan also causes a refresh. So gradient accumulation searches once
-/// for each optimizer step, evaluation sees the mask of the current weight, and neither evaluation nor a second forward
-/// pass changes a run.
+/// The mask depends only on the weight and the optimizer step at its last refresh (and on the options). A refresh
+/// happens at the first use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once
+/// when a stage or a dense phase of the plan begins or ends. If the interval in force is 1, or if SetOptimizerStep has
+/// not been called yet, writes to the weight count instead of steps, and a new share in the plan also causes a refresh.
+/// So gradient accumulation searches once for each optimizer step, evaluation sees the mask of the current weight, and
+/// neither evaluation nor a second forward pass changes a run.
 ///
 /// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
 /// RetainedL1() and Buffers(). If a refresh is due, the first of these calls makes it and the others wait for it.

@@ -10,10 +10,15 @@ struct StepContext {
   double lr = 0;     ///< The learning rate of this step.
 };
 
-/// Something that acts around each optimizer step. A training loop such as train::Trainer calls, in this order:
-/// BeforeStep before the first forward pass; AfterBackward when all gradients are there; BeforeUpdate after it has
-/// clipped them (if it does); AfterUpdate after the optimizer's step; AfterStep when the step counts as made. Like an
-/// optimizer's step, none of these calls may run beside a forward or backward pass.
+/// Something that acts around each optimizer step. A training loop such as train::Trainer makes these calls, in this
+/// order:
+/// - BeforeStep: before the first forward pass.
+/// - AfterBackward: all micro-batches are done and the gradients are complete, but not clipped yet.
+/// - BeforeUpdate: just before the optimizer's step. If the loop clips gradients, they are clipped now.
+/// - AfterUpdate: after the optimizer's step.
+/// - AfterStep: the step counts as made.
+/// Like an optimizer's step, none of these calls may run beside a forward or backward pass. A call may throw, which
+/// ends the training: docs/architecture.md ("Step hooks") says what train::Trainer still saves then.
 class StepHook {
  public:
   virtual ~StepHook() = default;

@@ -52,8 +52,8 @@ int64_t MaskTracker::PlanStep() const {
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
   const MaskPlan& plan = options_.plan;
-  // Dense phases and stages begin and end at once, whatever the interval. But a mask that was restored for this step
-  // stays.
+  // Dense phases and stages begin and end at once, whatever the interval. But a mask of this very step stays, even if
+  // the plan asks for another one: then it was restored and not searched for.
   if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;

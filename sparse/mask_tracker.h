@@ -38,10 +38,10 @@ void Check(const MaskTrackerOptions& options, const FieldPath& at, Faults& fault
 int64_t IntervalAt(int64_t interval, double growth, int64_t step);
 
 /// The mask of one weight in training. The mask is a pure function of the scores and the optimizer step at its last
-/// refresh. A refresh is due after every `interval`-th optimizer step. With an interval of 1, or until somebody tells
-/// of steps, writes to the weight count instead of steps. It is also due when the plan enters another stage or a dense
-/// phase, or leaves a dense phase, and, for an interval of 1, when the plan's share changes. Not for use by several
-/// threads at once.
+/// refresh, for the same options. A refresh is due after every `interval`-th optimizer step, and when the plan enters
+/// another stage or a dense phase, or leaves a dense phase. If the interval in force is 1, or if SetOptimizerStep has
+/// not been called yet, writes to the weight count instead of steps, and a refresh is also due when the plan's share
+/// changes. Not for use by several threads at once.
 class MaskTracker {
  public:
   /// `name` is the weight's name, for messages. Throws Error on options that Check finds fault with.
@@ -53,8 +53,9 @@ class MaskTracker {
 
   /// Whether a weight of this version (Tensor::version) needs another mask than the one in force.
   bool IsDue(uint64_t version) const;
-  /// If a refresh is due for `version` (that of the weight), finds the mask for f32 `scores`. Returns whether it did.
-  /// Throws Error as MaskPlan::Find does.
+  /// If a refresh is due for `version`, finds the mask for f32 `scores`. Returns whether it did. `version` is always
+  /// the weight's, even if the scores are another tensor: it counts the writes to the weight. Throws Error as
+  /// MaskPlan::Find does.
   bool Refresh(const Tensor& scores, uint64_t version);
 
   /// The mask in force; empty before the first search.
@@ -82,7 +83,8 @@ class MaskTracker {
   uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
   /// Sets a mask that was found elsewhere. It counts as found at this moment.
   void RestoreMask(Mask mask, uint64_t version);
-  /// The step to ask the plan about: the freeze step once frozen, unless the plan is dense now.
+  /// The step for which the plan is asked. This is the current step, unless the mask is frozen and the plan is not in a
+  /// dense phase. Then it is the freeze step.
   int64_t PlanStep() const;
   void SetMask(Mask mask);
 

@@ -61,7 +61,8 @@ struct TrainerServices {
   /// same reason the record of an evaluation before the first step is written only after that step. If this throws,
   /// nothing is written.
   std::function<void()> before_writing = {};
-  /// Called around each step, in this order, after the trainer's own hooks (telemetry and layers with masks).
+  /// Called around each step, in this order, after the trainer's own hooks (telemetry and layers with masks). They must
+  /// outlive the trainer. Checkpoints hold no state of theirs.
   std::vector<nn::StepHook*> hooks = {};
   /// Checked after every step and before every batch of an evaluation. True ends the run there, with a checkpoint. A
   /// run that continues from it begins with the unfinished evaluation. If it ends the evaluation before the first step,
@@ -69,8 +70,9 @@ struct TrainerServices {
   const std::atomic<bool>* stop = nullptr;
 };
 
-/// The training loop for any task. A run is a pure function of task, optimizer and options. One that is restored from a
-/// checkpoint reaches the same bits as one that was never interrupted.
+/// The training loop for any task. A run depends only on the task, the optimizer, the learning rates, the options and
+/// TrainerServices::hooks. A run that is restored from a checkpoint reaches the same bits as one that was never
+/// interrupted, if the same is true of its hooks.
 class Trainer {
  public:
   /// Nothing is owned or copied. Throws Error on options that Check finds fault with.
@@ -83,11 +85,12 @@ class Trainer {
 
   /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best
   /// step whose checkpoint no longer exists is forgotten, and a later evaluation becomes the best. Throws Error that
-  /// names the step and the last checkpoint when anything fails. Where the failure left the state of the last step
-  /// whole (a batch or an evaluation could not be read, there was no memory), it first writes a checkpoint, from which
-  /// Restore and Run can continue. A loss, gradient or weight that is not finite is a runtime failure that names the
-  /// parameter or gradient. Then it writes no checkpoint, because the same step would fail again with any learning
-  /// rate.
+  /// names the step and the last checkpoint when anything fails, hooks included. Where the failure left the state of
+  /// the last step whole (a batch or an evaluation could not be read, there was no memory), it first writes a
+  /// checkpoint, from which Restore and Run can continue. It writes none if the failure came during the update, from
+  /// the end of the last backward pass on, or while the step was recorded. Both include the hooks. A loss, gradient or
+  /// weight that is not finite is a runtime failure that names the parameter or gradient. Then it writes no checkpoint,
+  /// because the same step would fail again with any learning rate.
   bool Run();
 
   /// Evaluates the model as it is now on all evaluation data.

@@ -30,7 +30,8 @@ constexpr int64_t SimdTargetOf(Isa isa) {
   return 0;
 }
 
-/// The instruction set of one of Highway's constants, for example IsaOf(HWY_TARGET).
+/// The instruction set of one of Highway's constants, for example IsaOf(HWY_TARGET). A set that the list below lacks
+/// counts as kPortable.
 constexpr Isa IsaOf(int64_t simd_target) {
   for (const Isa isa : {Isa::kAvx512, Isa::kAvx2, Isa::kSse4, Isa::kNeon}) {
     if (SimdTargetOf(isa) == simd_target) return isa;

@@ -2,8 +2,12 @@
 
 // For files that compile one kernel for each instruction set (hwy/foreach_target.h) and list the kernels in a table.
 // TWOFOUR_FOR_EACH_ISA(M) expands to M(NAMESPACE, ISA) for each instruction set, fastest first. NAMESPACE is what
-// HWY_NAMESPACE was for the set, and ISA is its Isa. The function that makes an entry of the table runs on every
-// processor. So it belongs in that namespace, but after HWY_AFTER_NAMESPACE(), where code is compiled for the baseline.
+// HWY_NAMESPACE was for the set, and ISA is its Isa.
+//
+// Each NAMESPACE has a function that makes the table's entry for its set. All these functions run on every processor,
+// even on one that lacks the set. So write this function below HWY_AFTER_NAMESPACE(), where code is compiled for the
+// baseline, and open the namespace HWY_NAMESPACE again there. core/kernels/gemm/float_gemm.cc is an example.
+//
 // TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the version of a function for the fastest set that TWOFOUR_MAX_ISA
 // allows.
 

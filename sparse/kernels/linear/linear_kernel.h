@@ -73,11 +73,11 @@ struct LinearPlan {
 };
 
 /// The first kernel of the table that can take the problem and is not slower there than others, or the one that
-/// TWOFOUR_KERNEL names. Of a family, only the kernel for the best allowed instruction set is ever asked: if that one
-/// is slower than others, so are the rest of its family, whatever their bounds say. The choice depends on the problem
-/// and the processor, and not on the number of threads. If no kernel can take an input of 16
-/// bits, it is the kernel for the same problem in f32, `widened`. Throws Error if the named kernel cannot take the
-/// problem, with its reason, or if no kernel can.
+/// TWOFOUR_KERNEL names. Only one kernel of each family is asked: the one for the best allowed instruction set. If it
+/// answers that it is slower than other kernels, the rest of its family is not asked, because on this processor they
+/// are slower still, even if their own bounds would let them in. The choice depends on the problem and the processor,
+/// and not on the number of threads. If no kernel can take an input of 16 bits, it is the kernel for the same problem
+/// in f32, `widened`. Throws Error if the named kernel cannot take the problem, with its reason, or if no kernel can.
 LinearPlan ChooseLinearKernel(const LinearProblem& problem);
 /// Why ChooseLinearKernel takes the kernel that it takes: "the fastest at this size", or why those before it were not
 /// taken.
@@ -86,7 +86,8 @@ std::string ExplainLinearKernel(const LinearProblem& problem);
 /// The first kernel of the table that TWOFOUR_KERNEL names, or null. Names of other tables do not matter here.
 const LinearKernel* ForcedLinearKernel();
 
-/// The kernel of the table that multiplies with this layout on this instruction set, or null.
+/// The first kernel of the table that multiplies with this layout on this instruction set, or null. The fused MLP finds
+/// its linear kernel this way, so a kernel that would share both with another one needs a layout of its own.
 const LinearKernel* FindLinearKernel(PackedLayout layout, Isa isa);
 
 }  // namespace twofour::sparse
