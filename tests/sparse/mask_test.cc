@@ -55,53 +55,6 @@ TEST(MaskTest, SizesMustNotBeNegative) {
   EXPECT_THAT([] { Mask(4, -4); }, ThrowsMessage<Error>(HasSubstr("[4, -4]")));
 }
 
-/// A random bool tensor.
-Tensor RandomKept(int64_t rows, int64_t cols, uint32_t stream) {
-  Tensor kept = Tensor::Empty({rows, cols}, DType::kBool);
-  RandomSequence random({.seed = 30, .stream = stream});
-  for (int64_t i = 0; i < kept.numel(); ++i) kept.mutable_data<bool>()[i] = random.Below(2) == 0;
-  return kept;
-}
-
-TEST(MaskTest, AnySizeIsAsGoodAsAnyOther) {
-  for (const auto& [rows, cols] : {std::pair{1, 1}, {3, 9}, {5, 4}, {4, 5}, {6, 70}, {9, 33}, {8, 12}, {7, 16}}) {
-    SCOPED_TRACE(::testing::Message() << "[" << rows << ", " << cols << "]");
-    const Tensor kept = RandomKept(rows, cols, 0), other_kept = RandomKept(rows, cols, 1);
-    const Mask mask = Mask::FromTensor(kept), other = Mask::FromTensor(other_kept);
-    const Tensor weight = RandomF32({rows, cols}, {.seed = 31}), before = RandomF32({rows, cols}, {.seed = 32});
-    ExpectBitEqual(mask.ToTensor(), kept);
-    Tensor masked = Tensor::Zeros({rows, cols}), sum = before.Clone();
-    int64_t count = 0, flips = 0;
-    double kept_sum = 0, all_sum = 0;
-    for (int64_t i = 0; i < weight.numel(); ++i) {
-      const bool keeps = kept.data<bool>()[i];
-      EXPECT_EQ(mask.Keeps(i / cols, i % cols), keeps);
-      const float w = weight.data<float>()[i];
-      if (keeps) masked.mutable_data<float>()[i] = w;
-      if (!keeps) sum.mutable_data<float>()[i] += 0.5f * w;
-      count += keeps ? 1 : 0;
-      flips += keeps != other_kept.data<bool>()[i] ? 1 : 0;
-      kept_sum += keeps ? std::fabs(double{w}) : 0;
-      all_sum += std::fabs(double{w});
-    }
-    EXPECT_EQ(mask.CountKept(), count);
-    EXPECT_DOUBLE_EQ(FlipRate(mask, other), static_cast<double>(flips) / static_cast<double>(rows * cols));
-    EXPECT_NEAR(RetainedL1(weight, mask), kept_sum / all_sum, 1e-12);
-    ExpectBitEqual(ApplyMask(weight, mask), masked);
-    Tensor in_place = weight.Clone(), added = before.Clone();
-    ApplyMaskInPlace(mask, in_place);
-    ExpectBitEqual(in_place, masked);
-    AddDropped(0.5, weight, mask, added);
-    ExpectBitEqual(added, sum);
-    Mask whole(rows, cols);
-    for (int64_t tile = 0; tile < whole.tile_rows() * whole.tile_cols(); ++tile) {
-      whole.tiles()[tile] = whole.WholeTile(tile / whole.tile_cols(), tile % whole.tile_cols());
-    }
-    EXPECT_EQ(whole, Mask::FromTensor(Tensor::Full({rows, cols}, 1, DType::kBool)));
-    EXPECT_EQ(whole.CountKept(), rows * cols);
-  }
-}
-
 TEST(MaskTest, TileAndEntryAddressesAgree) {
   Mask mask(8, 12);
   mask.tiles()[1 * 3 + 2] = static_cast<TileMask>(1u << (4 * 3 + 1));  // Row 3, column 1 of tile [1, 2].

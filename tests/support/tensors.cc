@@ -60,6 +60,13 @@ Tensor RandomF64(const Shape& shape, const RandomKey& key, double low, double hi
   return Random(shape, DType::kF64, key, low, high);
 }
 
+Tensor RandomBools(const Shape& shape, const RandomKey& key) {
+  Tensor tensor = Tensor::Empty(shape, DType::kBool);
+  RandomSequence random(key);
+  for (int64_t i = 0; i < tensor.numel(); ++i) tensor.mutable_data<bool>()[i] = random.Below(2) == 0;
+  return tensor;
+}
+
 Tensor RandomAwayFromZero(const Shape& shape, const RandomKey& key) {
   Tensor tensor = RandomF64(shape, key);
   double* x = tensor.mutable_data<double>();

@@ -23,6 +23,8 @@ inline Tensor I32(const std::vector<int32_t>& values, Shape shape) {
 /// Uniform numbers from [low, high) that depend on `key` alone.
 Tensor RandomF32(const Shape& shape, const RandomKey& key, double low = -1.0, double high = 1.0);
 Tensor RandomF64(const Shape& shape, const RandomKey& key, double low = -1.0, double high = 1.0);
+/// A bool tensor of which about half is true.
+Tensor RandomBools(const Shape& shape, const RandomKey& key);
 /// Magnitudes from [0.25, 1.25) with random signs, so that no difference quotient straddles a kink at 0.
 Tensor RandomAwayFromZero(const Shape& shape, const RandomKey& key);
 /// i32 numbers from [0, bound).

@@ -74,6 +74,8 @@ std::span<const LinearKernel> LinearKernels() {
   return table;
 }
 
+Verdict CheckNothing(const LinearProblem&) { return {}; }
+
 Verdict CheckTiled(const LinearProblem& problem) {
   if (problem.out_features % kTileSize == 0 && problem.in_features % kTileSize == 0) return {};
   return {Rejection::kNotTiled};

@@ -20,6 +20,8 @@ void MultiplyAs(const PackedWeight& weight, Direction direction, int64_t batch, 
   multiply(weight, direction, batch, static_cast<const T*>(in), epilogue, static_cast<T*>(out));
 }
 
+/// A check for kernels that take every mask of any size.
+Verdict CheckNothing(const LinearProblem& problem);
 /// A check for kernels that take every mask of 4x4 tiles.
 Verdict CheckTiled(const LinearProblem& problem);
 

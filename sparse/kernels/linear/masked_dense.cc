@@ -49,7 +49,7 @@ LinearKernel MaskedDenseKernel() {
           .tiling = "the dense library's",
           .layout = PackedLayout::kMaskedCopy,
           .one_packing = true,
-          .check = [](const LinearProblem&) { return Verdict{}; },
+          .check = CheckNothing,
           .pack = Pack,
           .multiply = MultiplyAs<float, Multiply>};
 }

@@ -91,7 +91,7 @@ LinearKernel ScalarReferenceKernel() {
           .tiling = "one output at a time",
           .layout = PackedLayout::kKeptEntries,
           .one_packing = false,
-          .check = [](const LinearProblem&) { return Verdict{}; },
+          .check = CheckNothing,
           .pack = Pack,
           .multiply = MultiplyAs<float, Multiply>};
 }

@@ -29,6 +29,7 @@ namespace {
 
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::RandomBools;
 using test::RandomF32;
 using test::ScopedEnv;
 using test::ScopedNumThreads;
@@ -178,7 +179,6 @@ TEST_P(LinearKernelTest, ThreadsDoNotMatter) {
 }
 
 TEST_P(LinearKernelTest, TakesAnySizeOrSaysWhyItRefusesOne) {
-  RandomSequence random({.seed = 21});
   for (const auto& [out, in] : {std::pair{6, 8}, {8, 6}, {5, 9}, {1, 1}, {3, 70}}) {
     const LinearProblem problem = {out, in, 1};
     const Verdict verdict = Check(GetParam(), problem);
@@ -187,10 +187,9 @@ TEST_P(LinearKernelTest, TakesAnySizeOrSaysWhyItRefusesOne) {
       EXPECT_THAT(InWords(verdict, GetParam(), problem), HasSubstr("4x4 tiles"));
       continue;
     }
-    Tensor kept = Tensor::Empty({out, in}, DType::kBool);
-    for (int64_t i = 0; i < kept.numel(); ++i) kept.mutable_data<bool>()[i] = random.Below(2) == 0;
+    const Mask mask = Mask::FromTensor(RandomBools({out, in}, {.seed = 21}));
     const Tensor weight = RandomF32({out, in}, {.seed = 22});
-    for (int64_t batch : {1, 3, 30}) ExpectIsProduct(weight, Mask::FromTensor(kept), batch);
+    for (int64_t batch : {1, 3, 30}) ExpectIsProduct(weight, mask, batch);
   }
 }
 
