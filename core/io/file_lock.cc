@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <system_error>
 
 #include "twofour/core/error.h"
@@ -13,28 +15,38 @@
 namespace twofour {
 namespace {
 
-[[noreturn]] void Throw(const char* what, const std::filesystem::path& path, int error) {
-  throw Error(fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(error)),
-              ErrorKind::kRuntimeFailure);
+[[noreturn]] void Throw(const char* what, const std::filesystem::path& path, const std::string& reason) {
+  throw Error(fmt::format("cannot {} {}: {}", what, path.string(), reason), ErrorKind::kRuntimeFailure);
+}
+
+/// Opens the file or directory to lock.
+int Open(const std::filesystem::path& path, MakeFile make) {
+  constexpr mode_t kReadForAll = 0644;
+  // Opened for writing, because NFS gives exclusive locks only then. Directories cannot be opened for writing.
+  const int create = make == MakeFile::kYes ? O_CREAT : 0;
+  int descriptor = ::open(path.c_str(), O_RDWR | create | O_CLOEXEC, kReadForAll);
+  if (descriptor < 0 && errno == EISDIR) descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) Throw("open", path, std::generic_category().message(errno));
+  return descriptor;
 }
 
 class PosixLock final : public FileLock {
  public:
-  /// Opens the file or directory to lock.
-  PosixLock(const std::filesystem::path& path, MakeFile make) {
-    constexpr mode_t kReadForAll = 0644;
-    // Opened for writing, because NFS gives exclusive locks only then. Directories cannot be opened for writing.
-    const int create = make == MakeFile::kYes ? O_CREAT : 0;
-    descriptor_ = ::open(path.c_str(), O_RDWR | create | O_CLOEXEC, kReadForAll);
-    if (descriptor_ < 0 && errno == EISDIR) descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor_ < 0) Throw("open", path, errno);
-  }
+  PosixLock(const std::filesystem::path& path, MakeFile make) : descriptor_(Open(path, make)) {}
   ~PosixLock() override { ::close(descriptor_); }
 
   /// Takes the lock, without waiting. Returns 0 or the errno that says why not.
   int Take(LockKind kind) const {
     const int operation = kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
     return ::flock(descriptor_, operation | LOCK_NB) == 0 ? 0 : errno;
+  }
+
+  /// Whether `path` still names what was opened.
+  bool IsAt(const std::filesystem::path& path) const {
+    struct stat opened {};
+    struct stat named {};
+    return ::fstat(descriptor_, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
   }
 
  private:
@@ -45,21 +57,30 @@ class PosixLock final : public FileLock {
 
 namespace internal {
 
-LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make) {
-  auto lock = std::make_unique<PosixLock>(path, make);
-  switch (const int error = lock->Take(kind)) {
-    case 0:
-      return {LockResult::kTaken, std::move(lock)};
-    case EWOULDBLOCK:
-      return {LockResult::kHeldElsewhere, nullptr};
-    // Lustre mounted without -o flock says ENOSYS, NFS without its lock service ENOLCK.
-    case ENOSYS:
-    case ENOLCK:
-    case EOPNOTSUPP:
-      return {LockResult::kUnsupported, nullptr};
-    default:
-      Throw("lock", path, error);
+LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make,
+                         const std::function<void()>& after_opening) {
+  constexpr int kMaxTries = 100;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    auto lock = std::make_unique<PosixLock>(path, make);
+    if (after_opening) after_opening();
+    const int error = lock->Take(kind);
+    // A holder of the lock may have replaced the file since it was opened. The old file says nothing about the new one.
+    if ((error == 0 || error == EWOULDBLOCK) && !lock->IsAt(path)) continue;
+    switch (error) {
+      case 0:
+        return {LockResult::kTaken, std::move(lock)};
+      case EWOULDBLOCK:
+        return {LockResult::kHeldElsewhere, nullptr};
+      // Lustre mounted without -o flock says ENOSYS, NFS without its lock service ENOLCK.
+      case ENOSYS:
+      case ENOLCK:
+      case EOPNOTSUPP:
+        return {LockResult::kUnsupported, nullptr};
+      default:
+        Throw("lock", path, std::generic_category().message(error));
+    }
   }
+  Throw("lock", path, fmt::format("it was replaced {} times meanwhile", kMaxTries));
 }
 
 }  // namespace internal

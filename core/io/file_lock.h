@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 namespace twofour {
@@ -31,8 +32,10 @@ struct LockAttempt {
 
 namespace internal {
 
-/// FileSystem::TryLock for the machine's own file system.
-LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make);
+/// FileSystem::TryLock for the machine's own file system. Tests pass `after_opening`, which is called each time between
+/// opening and locking.
+LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make,
+                         const std::function<void()>& after_opening = {});
 
 }  // namespace internal
 }  // namespace twofour

@@ -69,7 +69,8 @@ class FileSystem {
 
   /// Opens a file for appending, and makes it where there is none.
   virtual std::unique_ptr<AppendFile> OpenForAppending(const Path& path) = 0;
-  /// Locks a file or a directory, or says at once why not. One that cannot be opened is ErrorKind::kRuntimeFailure.
+  /// Locks the file or directory that has this name when the lock is taken, or says at once why not. One that cannot be
+  /// opened is ErrorKind::kRuntimeFailure.
   virtual LockAttempt TryLock(const Path& path, LockKind kind, MakeFile make = MakeFile::kNo) = 0;
 };
 
