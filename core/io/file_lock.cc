@@ -33,7 +33,12 @@ int Open(const std::filesystem::path& path, MakeFile make) {
 class PosixLock final : public FileLock {
  public:
   PosixLock(const std::filesystem::path& path, MakeFile make) : descriptor_(Open(path, make)) {}
-  ~PosixLock() override { ::close(descriptor_); }
+  ~PosixLock() override {
+    // The lock belongs to the open file, which child processes share. So closing it here would not drop the lock while
+    // a child lives, and a child must not drop its parent's lock.
+    if (owner_ == ::getpid()) ::flock(descriptor_, LOCK_UN);
+    ::close(descriptor_);
+  }
 
   /// Takes the lock, without waiting. Returns 0 or the errno that says why not.
   int Take(LockKind kind) const {
@@ -51,6 +56,7 @@ class PosixLock final : public FileLock {
 
  private:
   int descriptor_;
+  pid_t owner_ = ::getpid();
 };
 
 }  // namespace

@@ -15,8 +15,9 @@ enum class LockResult {
 /// Whether to make the file to lock if it does not exist.
 enum class MakeFile { kNo, kYes };
 
-/// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives. The kernel drops
-/// it when the process ends, in whatever way. It stays with the file or directory when that is renamed.
+/// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives in the process
+/// that took it, whatever child processes do with their copies of this object. The kernel drops it when that process
+/// and its children end, in whatever way. It stays with the file or directory when that is renamed.
 class FileLock {
  public:
   FileLock() = default;

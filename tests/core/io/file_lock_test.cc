@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -86,6 +89,55 @@ TEST(FileLockTest, AFileThatIsReplacedAgainAndAgainIsAnErrorInTheEnd) {
   const fs::path path = dir / "lock";
   EXPECT_ERROR(Try(path, [&] { fs::remove(path); }), ErrorKind::kRuntimeFailure,
                AllOf(HasSubstr("cannot lock " + path.string()), HasSubstr("replaced")));
+}
+
+/// A child process that does something with its copy of what this process has, and then lives until this object ends.
+class Child {
+ public:
+  explicit Child(const std::function<void()>& action) {
+    std::array<int, 2> ready{}, end{};
+    if (::pipe(ready.data()) != 0 || ::pipe(end.data()) != 0) throw Error("no pipe");
+    char byte = 0;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::close(end[1]);
+      action();
+      static_cast<void>(!::write(ready[1], &byte, 1));
+      static_cast<void>(!::read(end[0], &byte, 1));
+      ::_exit(0);
+    }
+    ::close(ready[1]);
+    ::close(end[0]);
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    end_ = end[1];
+  }
+  ~Child() {
+    ::close(end_);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+ private:
+  pid_t pid_;
+  int end_;
+};
+
+TEST(FileLockTest, AChildProcessDoesNotKeepWhatItsParentDropped) {
+  const TempDir dir;
+  LockAttempt lock = Try(dir / "lock");
+  const Child child([] {});
+  EXPECT_EQ(Try(dir / "lock").result, LockResult::kHeldElsewhere);
+  lock.lock.reset();
+  EXPECT_EQ(Try(dir / "lock").result, LockResult::kTaken);
+}
+
+TEST(FileLockTest, AChildProcessDoesNotDropWhatItsParentHolds) {
+  const TempDir dir;
+  LockAttempt lock = Try(dir / "lock");
+  const Child child([&] { lock.lock.reset(); });
+  EXPECT_EQ(Try(dir / "lock").result, LockResult::kHeldElsewhere);
 }
 
 }  // namespace
