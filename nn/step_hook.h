@@ -4,6 +4,8 @@
 
 namespace twofour::nn {
 
+class ForwardObserver;
+
 /// An optimizer step under way.
 struct StepContext {
   int64_t step = 0;  ///< Number of steps before it.
@@ -13,6 +15,7 @@ struct StepContext {
 /// Something that acts around each optimizer step. A training loop such as train::Trainer makes these calls, in this
 /// order:
 /// - BeforeStep: before the first forward pass.
+/// - Observer: after BeforeStep of all hooks.
 /// - AfterBackward: all micro-batches are done and the gradients are complete, but not clipped yet.
 /// - BeforeUpdate: just before the optimizer's step. If the loop clips gradients, they are clipped now.
 /// - AfterUpdate: after the optimizer's step.
@@ -23,6 +26,9 @@ class StepHook {
  public:
   virtual ~StepHook() = default;
   virtual void BeforeStep(const StepContext& /*step*/) {}
+  /// What watches the forward passes of this step; null: nothing. The loop opens the ForwardObserverScope and closes it
+  /// before AfterBackward, also when a pass throws. So no observer is left behind on a thread.
+  virtual ForwardObserver* Observer(const StepContext& /*step*/) { return nullptr; }
   virtual void AfterBackward(const StepContext& /*step*/) {}
   virtual void BeforeUpdate(const StepContext& /*step*/) {}
   virtual void AfterUpdate(const StepContext& /*step*/) {}

@@ -15,15 +15,14 @@ Telemetry::Telemetry(nn::Module& model, int64_t every_steps)
   for (const auto& [name, mlp] : mlps_) densities_[&mlp->c_proj()];
 }
 
-void Telemetry::BeforeStep(const nn::StepContext& step) {
-  observing_.reset();
-  if (every_steps_ > 0 && (step.step + 1) % every_steps_ == 0)
-    observing_.emplace(static_cast<nn::ForwardObserver&>(*this));
+bool Telemetry::Measures(const nn::StepContext& step) const {
+  return every_steps_ > 0 && (step.step + 1) % every_steps_ == 0;
 }
 
-void Telemetry::AfterBackward(const nn::StepContext& /*step*/) {
-  if (!observing_) return;
-  observing_.reset();
+nn::ForwardObserver* Telemetry::Observer(const nn::StepContext& step) { return Measures(step) ? this : nullptr; }
+
+void Telemetry::AfterBackward(const nn::StepContext& step) {
+  if (!Measures(step)) return;
   masked_gradient_shares_.clear();
   for (const auto& [name, layer] : layers_) {
     const Tensor grad = layer->weight().grad();

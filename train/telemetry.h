@@ -24,7 +24,7 @@ class Telemetry : public nn::StepHook, private nn::ForwardObserver {
   /// may be swapped meanwhile.
   Telemetry(nn::Module& model, int64_t every_steps);
 
-  void BeforeStep(const nn::StepContext& step) override;
+  nn::ForwardObserver* Observer(const nn::StepContext& step) override;
   /// Must be called before anything drops the gradients of masked weights.
   void AfterBackward(const nn::StepContext& step) override;
 
@@ -33,6 +33,7 @@ class Telemetry : public nn::StepHook, private nn::ForwardObserver {
   void Record(int64_t step, MetricSink& sink) const;
 
  private:
+  bool Measures(const nn::StepContext& step) const;
   void OnLinear(const nn::Module& linear, const nn::LinearInput& input) override;
   double DensityOf(const nn::Module& linear) const;
 
@@ -41,7 +42,6 @@ class Telemetry : public nn::StepHook, private nn::ForwardObserver {
   std::vector<std::pair<std::string, const nn::Mlp*>> mlps_;
   std::map<const nn::Module*, std::optional<double>> densities_;  // For each linear that is observed.
   std::vector<double> masked_gradient_shares_;                    // For each of layers_.
-  std::optional<nn::ForwardObserverScope> observing_;
 };
 
 }  // namespace twofour::train

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <exception>
 #include <new>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/optim/clip.h"
 #include "twofour/train/finite_check.h"
@@ -127,7 +129,7 @@ void Trainer::Step() {
   CallHooks(&nn::StepHook::BeforeStep, step);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
-  const double loss = AccumulateGradients();
+  const double loss = AccumulateGradients(step);
   stage_ = Stage::kUpdating;
   if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
   CallHooks(&nn::StepHook::AfterBackward, step);
@@ -145,7 +147,11 @@ void Trainer::Step() {
   Record(step, loss, grad_norm);
 }
 
-double Trainer::AccumulateGradients() {
+double Trainer::AccumulateGradients(const nn::StepContext& step) {
+  std::deque<nn::ForwardObserverScope> observing;
+  for (nn::StepHook* const hook : hooks_) {
+    if (nn::ForwardObserver* const observer = hook->Observer(step)) observing.emplace_back(*observer);
+  }
   double loss_sum = 0;
   for (int64_t pass = 0; pass < options_.accumulate_steps; ++pass) {
     const uint64_t batch_number = static_cast<uint64_t>(state_.step * options_.accumulate_steps + pass);

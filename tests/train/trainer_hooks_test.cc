@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/error.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/step_hook.h"
 #include "twofour/train/trainer.h"
 
@@ -91,6 +93,48 @@ TEST(TrainerHooksTest, AHookMayChangeGradients) {
   for (size_t i = 0; i < before.size(); ++i) {
     if (zero.parameters[i].rank() != 1) continue;
     EXPECT_EQ(after[i], before[i]) << i;
+  }
+}
+
+/// Counts the linears that it sees, and fails where `fails_in` says.
+class Watcher : public nn::StepHook, private nn::ForwardObserver {
+ public:
+  enum class Place { kNowhere, kBeforeStep, kForwardPass };
+  explicit Watcher(Place fails_in = Place::kNowhere) : fails_in_(fails_in) {}
+
+  void BeforeStep(const StepContext& /*step*/) override {
+    if (fails_in_ == Place::kBeforeStep) throw Error("cannot begin");
+  }
+  nn::ForwardObserver* Observer(const StepContext& step) override { return step.step == 1 ? this : nullptr; }
+  void AfterBackward(const StepContext& /*step*/) override { EXPECT_FALSE(nn::IsForwardObserved()); }
+
+  int seen = 0;
+
+ private:
+  void OnLinear(const nn::Module& linear, const nn::LinearInput& /*input*/) override {
+    if (fails_in_ == Place::kForwardPass) throw Error("cannot watch");
+    EXPECT_TRUE(linear.training());
+    ++seen;
+  }
+
+  Place fails_in_;
+};
+
+TEST(TrainerHooksTest, AnObserverSeesTheForwardPassesOfTheStepsThatItAsksFor) {
+  Watcher watcher;
+  Job job({.steps = 3, .accumulate_steps = 2, .eval_every_steps = 1}, {}, {.hooks = {&watcher}});
+  EXPECT_TRUE(job.trainer().Run());
+  constexpr int kLinears = 6;  // Input, two MLPs of two, output.
+  EXPECT_EQ(watcher.seen, 2 * kLinears);
+}
+
+TEST(TrainerHooksTest, AStepThatFailsLeavesNoObserver) {
+  for (const auto place : {Watcher::Place::kNowhere, Watcher::Place::kBeforeStep, Watcher::Place::kForwardPass}) {
+    Watcher watcher(place);
+    // With this learning rate, the loss of the second step is not finite.
+    Job job({.steps = 3, .log_every_steps = 1}, {.lr = 1e30}, {.hooks = {&watcher}});
+    EXPECT_THROW(job.trainer().Run(), Error);
+    EXPECT_FALSE(nn::IsForwardObserved());
   }
 }
 
