@@ -70,6 +70,10 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   load_model();
   load_optimizer();
   state_ = data.state;
+  stage_ = Stage::kBetweenUpdates;
+  first_evaluation_.reset();
+  training_seconds_ = 0;
+  training_units_ = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
   restored_from_ = source;
@@ -82,6 +86,13 @@ bool Trainer::StoppedEarly() const {
 
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
+  if (!IsWhole()) {
+    throw Error(
+        fmt::format("trainer: step {} failed half-way, so weights, optimizer or records may be those of no step; "
+                    "expected Restore() before Run()",
+                    stage_ == Stage::kUpdating ? step : std::max<int64_t>(state_.step, 1)));
+  }
+  saving_ = false;
   try {
     RequireFinite(parameters_);
   } catch (const Error& error) {
@@ -96,9 +107,9 @@ bool Trainer::Run() {
     // If the evaluation before the first step is stopped, there is nothing to save.
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
+      stage_ = Stage::kBetweenUpdates;
       if (!first_evaluation_) return false;
     }
-    stage_ = Stage::kBetweenUpdates;
     if (state_.evaluation_pending) {
       EvaluateAndSaveBest();
       if (state_.evaluation_pending) return false;
@@ -110,6 +121,7 @@ bool Trainer::Run() {
     }
     SaveCheckpoint();
   } catch (const std::exception& error) {
+    if (stage_ == Stage::kEvaluating && state_.step > 0) state_.evaluation_pending = true;
     const auto* known = dynamic_cast<const Error*>(&error);
     const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
     throw Error(fmt::format("step {}: {}{}", std::min(step, options_.steps), no_memory ? "out of memory" : error.what(),
@@ -179,8 +191,8 @@ void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm)
     telemetry_.Record(state_.step, *services_.sink);
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
-  if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
   stage_ = Stage::kBetweenUpdates;
+  if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
@@ -225,12 +237,14 @@ void Trainer::EvaluateAndSaveBest() {
   const std::optional<EvalMetrics> metrics = EvaluateFinite();
   if (!metrics) {
     state_.evaluation_pending = true;
+    stage_ = Stage::kBetweenUpdates;
     return;
   }
   Record(*metrics);
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // The saved one is marked as pending.
   Count(*metrics, state_.best_evaluation);
   if (IsDue(options_.eval_every_steps)) Count(*metrics, state_.best_scheduled);
+  stage_ = Stage::kBetweenUpdates;
   if (options_.save_best && (state_.best_step == 0 || metrics->loss < state_.best_loss)) {
     state_.best_step = state_.step;
     state_.best_loss = metrics->loss;
@@ -242,28 +256,25 @@ void Trainer::SaveCheckpoint() {
   RecordFirstEvaluation();  // For a run without steps.
   if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
   BeforeWriting();
-  const Stage before = std::exchange(stage_, Stage::kSaving);
+  saving_ = true;
   services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
-  stage_ = before;
+  saving_ = false;
   saved_step_ = state_.step;
 }
 
 void Trainer::BeforeWriting() {
   if (!services_.before_writing) return;
-  const Stage before = std::exchange(stage_, Stage::kSaving);  // If it throws, there is nowhere to save to.
+  saving_ = true;
   services_.before_writing();
+  saving_ = false;
   services_.before_writing = nullptr;
-  stage_ = before;
 }
 
 std::string Trainer::SaveAfterFailure() {
   if (services_.checkpoints == nullptr) return "";
   try {
-    const bool is_whole = stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating;
-    if (is_whole && state_.step > 0) {
-      state_.evaluation_pending |= stage_ == Stage::kEvaluating;
-      SaveCheckpoint();
-    }
+    // Where saving is what failed, it would fail again.
+    if (IsWhole() && !saving_ && state_.step > 0) SaveCheckpoint();
     // Until something has been written, the new folder may be removed again, so the message names the checkpoint that
     // the run began with.
     const bool began = !services_.before_writing || restored_from_.empty();

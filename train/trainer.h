@@ -91,6 +91,10 @@ class Trainer {
   /// the end of the last backward pass on, or while the step was recorded. Both include the hooks. A loss, gradient or
   /// weight that is not finite is a runtime failure that names the parameter or gradient. Then it writes no checkpoint,
   /// because the same step would fail again with any learning rate.
+  ///
+  /// After a failure, Run can be called again if the state of the last step is whole, or if only a checkpoint could not
+  /// be written: it goes on as if nothing had happened, and makes a failed evaluation first. After any other failure it
+  /// throws Error until Restore has put the state of a checkpoint in the place of the one that is half changed.
   bool Run();
 
   /// Evaluates the model as it is now on all evaluation data.
@@ -112,7 +116,6 @@ class Trainer {
     kUpdating,        ///< Weights and optimizer may be something in between, or not finite.
     kRecording,       ///< They are those of the step, but its records are missing.
     kEvaluating,      ///< They are those of the step, but its evaluation is missing.
-    kSaving,          ///< They are those of the step; what fails here is writing.
   };
 
   void Step();
@@ -132,6 +135,8 @@ class Trainer {
   void BeforeWriting();
   /// Saves the state after a failure where that is possible. Returns what to add to the failure's message.
   std::string SaveAfterFailure();
+  /// Whether weights, optimizer and records are all those after state_.step.
+  bool IsWhole() const { return stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating; }
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
 
@@ -148,6 +153,7 @@ class Trainer {
   std::vector<nn::StepHook*> hooks_;  // &telemetry_, &sparse_ and the caller's.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
+  bool saving_ = false;  // A checkpoint is being written, or the place for it prepared.
   int64_t saved_step_ = -1;
   std::string restored_from_;
   std::optional<EvalMetrics> first_evaluation_;  // The evaluation before the first step, until that step is done.

@@ -10,10 +10,12 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/ops/loss.h"
 #include "twofour/nn/residual_mlp.h"
+#include "twofour/nn/step_hook.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
 #include "twofour/train/trainer.h"
@@ -78,6 +80,8 @@ struct RunSetup {
   int64_t checkpoint_every_steps = 3, keep = 2;
   double lr = 1e-2;
   bool evaluate_first = false;
+  bool saves = true;
+  std::vector<nn::StepHook*> hooks = {};
 };
 
 /// A run with metrics and checkpoints in its own folder. It continues where the folder was left.
@@ -104,8 +108,10 @@ class FragileRun {
                                  .log_every_steps = 0,
                                  .checkpoint_every_steps = setup.checkpoint_every_steps,
                                  .evaluate_first = setup.evaluate_first};
-    trainer_ = std::make_unique<Trainer>(*task_, *optimizer_, optim::ConstantLr(setup.lr), options,
-                                         TrainerServices{.sink = &sink_, .checkpoints = &store_, .stop = &stop_});
+    trainer_ = std::make_unique<Trainer>(
+        *task_, *optimizer_, optim::ConstantLr(setup.lr), options,
+        TrainerServices{
+            .sink = &sink_, .checkpoints = setup.saves ? &store_ : nullptr, .hooks = setup.hooks, .stop = &stop_});
     const auto newest = store_.Newest();
     if (!newest) return;
     trainer_->Restore(CheckpointStore::Load(FileSystem::Default(), *newest), "checkpoint");
@@ -114,6 +120,7 @@ class FragileRun {
   }
 
   Trainer& trainer() { return *trainer_; }
+  CheckpointStore& store() { return store_; }
   FragileTask& task() { return *task_; }
   std::atomic<bool>& stop() { return stop_; }
 
@@ -262,6 +269,85 @@ TEST_F(TrainerFailureTest, AnExceptionOfAnotherKindIsReportedInTheSameWay) {
   EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure,
                AllOf(HasSubstr("step 6: out of memory"), EndsWith("step-5")));
   ExpectToEndAsTheWholeRun();
+}
+
+TEST_F(TrainerFailureTest, WhereTheStateIsWholeTheSameTrainerCanGoOn) {
+  for (const bool saves : {true, false}) {
+    UseAnotherFolder();
+    FragileRun run(dir_, {.saves = saves});
+    int failures = 0;
+    run.task().before = [&](uint64_t number) {
+      if (number == 11 && failures == 0) ++failures, FailToRead();
+    };
+    run.task().before_evaluation = [&] {
+      if (run.trainer().state().step == 8 && failures == 1) ++failures, FailToRead();
+    };
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("step 6: cannot read data"));
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("step 8: cannot read data"));
+    EXPECT_TRUE(run.trainer().state().evaluation_pending);
+    EXPECT_TRUE(run.trainer().Run());
+    EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
+    if (saves) ExpectSavedAsByTheWholeRun(12);
+  }
+}
+
+TEST_F(TrainerFailureTest, WhereADiskWasFullTheSameTrainerCanGoOn) {
+  FaultyFileSystem files;
+  FragileRun run(dir_, {}, files);
+  files.FailAfterBytes(100);
+  EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("cannot write"));
+  files.Heal();
+  EXPECT_TRUE(run.trainer().Run());
+  ExpectSavedAsByTheWholeRun(12);
+  EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
+}
+
+/// Fails once, in one call of step 6.
+struct FailingHook : public nn::StepHook {
+  enum class Call { kBeforeStep, kAfterBackward, kBeforeUpdate, kAfterUpdate, kAfterStep };
+  explicit FailingHook(Call call) : failing(call) {}
+
+  void BeforeStep(const nn::StepContext& step) override { Fail(Call::kBeforeStep, step); }
+  void AfterBackward(const nn::StepContext& step) override { Fail(Call::kAfterBackward, step); }
+  void BeforeUpdate(const nn::StepContext& step) override { Fail(Call::kBeforeUpdate, step); }
+  void AfterUpdate(const nn::StepContext& step) override { Fail(Call::kAfterUpdate, step); }
+  void AfterStep(const nn::StepContext& step) override { Fail(Call::kAfterStep, step); }
+
+  void Fail(Call call, const nn::StepContext& step) {
+    if (call == failing && step.step == 5 && !std::exchange(failed, true)) throw Error("hook failed");
+  }
+
+  Call failing;
+  bool failed = false;
+};
+
+TEST_F(TrainerFailureTest, WhereAStepFailedHalfWayTheTrainerGoesOnOnlyFromACheckpoint) {
+  using Call = FailingHook::Call;
+  for (const Call call : {Call::kAfterBackward, Call::kBeforeUpdate, Call::kAfterUpdate, Call::kAfterStep}) {
+    UseAnotherFolder();
+    FailingHook hook(call);
+    FragileRun run(dir_, {.hooks = {&hook}});
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kInvalidInput, HasSubstr("step 6: hook failed"));
+    for (int time = 0; time < 2; ++time) {
+      EXPECT_ERROR(run.trainer().Run(), ErrorKind::kInvalidInput,
+                   AllOf(HasSubstr("step 6 failed half-way"), HasSubstr("Restore()")));
+    }
+    const std::filesystem::path newest = *run.store().Newest();
+    EXPECT_EQ(newest, dir_ / "step-4");
+    run.trainer().Restore(CheckpointStore::Load(FileSystem::Default(), newest), "checkpoint");
+    EXPECT_TRUE(run.trainer().Run());
+    ExpectSavedAsByTheWholeRun(12);
+  }
+}
+
+TEST_F(TrainerFailureTest, AHookThatFailsBeforeTheStepLosesNothing) {
+  FailingHook hook(FailingHook::Call::kBeforeStep);
+  FragileRun run(dir_, {.hooks = {&hook}});
+  EXPECT_ERROR(run.trainer().Run(), ErrorKind::kInvalidInput, EndsWith("step-5"));
+  ExpectSavedAsByTheWholeRun(5);
+  EXPECT_TRUE(run.trainer().Run());
+  ExpectSavedAsByTheWholeRun(12);
+  EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
 }
 
 TEST_F(TrainerFailureTest, InTheFirstStepThereIsNothingToSave) {
