@@ -1,6 +1,7 @@
 #include "twofour/train/trainer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,35 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   } else {
     ++best.evaluations_since;
   }
+}
+
+/// Calls `check`. If it throws Error, adds the message to `faults`.
+template <typename Function>
+void NoteFaults(const Function& check, std::vector<std::string>& faults) {
+  try {
+    check();
+  } catch (const Error& error) {
+    faults.emplace_back(error.what());
+  }
+}
+
+/// Throws Error if a run of `steps` steps cannot be in this state.
+void CheckState(const TrainerState& state, int64_t steps, const std::string& source) {
+  Faults faults(source + ": ");
+  faults.Expect(state.step <= steps, "step", state.step, "",
+                fmt::format("is at step {}, the run has only {}", state.step, steps));
+  faults.InRange("step", state.step, 0, std::max(state.step, steps));
+  const int64_t last = std::max<int64_t>(state.step, 0);
+  faults.InRange("best_step", state.best_step, 0, last);
+  faults.Finite("best_loss", state.best_loss);
+  for (const auto& [name, best] :
+       {std::pair("best_evaluation", state.best_evaluation), std::pair("best_scheduled", state.best_scheduled)}) {
+    const FieldPath at(name);
+    faults.InRange(at("step"), best.step, 0, last);
+    faults.Finite(at("loss"), best.loss);
+    faults.InRange(at("evaluations_since"), best.evaluations_since, 0, kMaxCount);
+  }
+  faults.Throw();
 }
 
 }  // namespace
@@ -58,15 +88,15 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
 }
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
-  if (data.state.step > options_.steps) {
-    throw Error(fmt::format("{}: is at step {}, the run has only {}", source, data.state.step, options_.steps));
-  }
   StateReader model(data.model, source + "/model.safetensors");
   StateReader optimizer(data.optimizer, source + "/optimizer.safetensors");
   const StateCommit load_model = nn::ReadStateDict(model_, model);
   const StateCommit load_optimizer = optimizer_.ReadStateDict(optimizer);
-  model.Finish(nn::kUnknownTensor);
-  optimizer.Finish(optim::Optimizer::kUnknownTensor);
+  std::vector<std::string> faults;
+  NoteFaults([&] { model.Finish(nn::kUnknownTensor); }, faults);
+  NoteFaults([&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); }, faults);
+  NoteFaults([&] { CheckState(data.state, options_.steps, source); }, faults);
+  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
   load_model();
   load_optimizer();
   state_ = data.state;

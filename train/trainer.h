@@ -79,8 +79,8 @@ class Trainer {
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
 
-  /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, when it is another model's or beyond
-  /// the last step. Then nothing has been changed.
+  /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, that names everything about the
+  /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed.
   void Restore(const CheckpointData& data, const std::string& source);
 
   /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best

@@ -163,5 +163,21 @@ TEST(TrainerCheckpointTest, RestoreRejectsAnotherModelsCheckpoint) {
   EXPECT_EQ(job.Weights(), before);
 }
 
+TEST(TrainerCheckpointTest, RestoreNamesAllFaultsAtOnce) {
+  Job job(ShortRun());
+  CheckpointData data{nn::StateDict(job.model()), {{"other", Tensor::Scalar(3)}}, {.step = -1, .best_step = 4}};
+  data.model[0].tensor = Tensor::Zeros({2, 2});
+  data.state.best_scheduled = {.step = -2, .loss = 1, .evaluations_since = -3};
+  const auto before = job.Weights();
+  EXPECT_ERROR(
+      job.trainer().Restore(data, "old"), ErrorKind::kInvalidInput,
+      AllOf(HasSubstr("old/model.safetensors: tensor 'input.weight'"), HasSubstr("old/optimizer.safetensors: tensor"),
+            HasSubstr("\nold: step is -1, expected 0 to 12\nold: best_step is 4, expected 0 to 0\n"
+                      "old: best_scheduled.step is -2, expected 0 to 0\n"
+                      "old: best_scheduled.evaluations_since is -3, expected 0 to ")));
+  EXPECT_EQ(job.Weights(), before);
+  EXPECT_EQ(job.trainer().state().step, 0);
+}
+
 }  // namespace
 }  // namespace twofour::train
