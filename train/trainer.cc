@@ -71,6 +71,13 @@ void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults) {
   faults.InRange(at("histogram_every_steps"), options.histogram_every_steps, 0, kMaxCount);
 }
 
+void Check(const TrainerServices& services, const FieldPath& at, Faults& faults) {
+  if (services.clock == nullptr) faults.Expect(false, at("clock"), "null", "a clock");
+  for (size_t i = 0; i < services.hooks.size(); ++i) {
+    if (services.hooks[i] == nullptr) faults.Expect(false, at.In("hooks", i)(""), "null", "a hook");
+  }
+}
+
 Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
                  const TrainerServices& services)
     : task_(task),
@@ -78,12 +85,13 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       optimizer_(optimizer),
       lr_schedule_(std::move(lr_schedule)),
       options_(Checked(options, "trainer: ")),
-      services_(services),
+      services_(Checked(services, "trainer: ")),
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()),
       telemetry_(model_, options.log_every_steps),
       sparse_(model_),
       hooks_{&telemetry_, &sparse_} {
+  if (!lr_schedule_) throw Error("trainer: lr_schedule is empty, expected a function");
   hooks_.insert(hooks_.end(), services.hooks.begin(), services.hooks.end());
 }
 

@@ -51,7 +51,7 @@ inline constexpr int64_t kMaxAccumulation = 1 << 20;
 /// clip_grad_norm is finite and not negative.
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
 
-/// What the trainer uses besides the model. It owns none of them.
+/// What the trainer uses besides the model. It owns none of them. There must be a clock, and no hook may be null.
 struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
@@ -70,12 +70,15 @@ struct TrainerServices {
   const std::atomic<bool>* stop = nullptr;
 };
 
+void Check(const TrainerServices& services, const FieldPath& at, Faults& faults);
+
 /// The training loop for any task. A run depends only on the task, the optimizer, the learning rates, the options and
 /// TrainerServices::hooks. A run that is restored from a checkpoint reaches the same bits as one that was never
 /// interrupted, if the same is true of its hooks.
 class Trainer {
  public:
-  /// Nothing is owned or copied. Throws Error on options that Check finds fault with.
+  /// Nothing is owned or copied. Throws Error on options and services that Check finds fault with, and if there is no
+  /// function `lr_schedule`.
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "twofour/core/parallel.h"
+#include "twofour/optim/sgd.h"
 
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -188,6 +189,18 @@ TEST(TrainerTest, RejectsOptionsOutOfRange) {
   EXPECT_ERROR(Job{with([](auto& o) { o.steps = o.eval_every_steps = -2; })}, ErrorKind::kInvalidInput,
                "trainer: steps is -2, expected 0 to 1099511627776\n"
                "trainer: eval_every_steps is -2, expected 0 to 1099511627776");
+}
+
+TEST(TrainerTest, RejectsServicesThatAreMissing) {
+  nn::StepHook hook;
+  EXPECT_ERROR(Job({}, {}, {.clock = nullptr, .hooks = {&hook, nullptr, nullptr}}), ErrorKind::kInvalidInput,
+               "trainer: clock is null, expected a clock\ntrainer: hooks[1] is null, expected a hook\n"
+               "trainer: hooks[2] is null, expected a hook");
+  Job job;
+  optim::Sgd sgd(job.model().Parameters(), {.lr = 0.1});
+  const InMemoryDataset data = test::MakeData(20, 1);
+  ClassificationTask task(job.model(), data, data, {.batch_size = 20});
+  EXPECT_ERROR(Trainer(task, sgd, nullptr, {}, {}), ErrorKind::kInvalidInput, HasSubstr("lr_schedule is empty"));
 }
 
 TEST(TrainerTest, AnIntervalOfZeroMeansNever) {
