@@ -170,7 +170,10 @@ void RunFolder::NoteLackOfLock(const fs::path& path) {
 void RunFolder::TakePlace() {
   fs::path old;
   if (stays_) {
-    const auto stays = [](const std::string& name) { return !RunFiles::IsOwn(name); };
+    // The lock of a run that is replaced stays where it is, so that nobody finds the folder without one.
+    const auto stays = [this](const std::string& name) {
+      return !RunFiles::IsOwn(name) || (is_waiting() && name == FolderLock::kFile);
+    };
     const std::vector<std::string> kept = NotOfARun(*files_, target_);
     old = ReplaceContents(*files_, temporary_, target_, RunFiles{}.config().filename().string(), stays);
     NoteKept(kept);
@@ -180,11 +183,12 @@ void RunFolder::TakePlace() {
     files_->Rename(temporary_, target_);
   }
   const fs::path left = std::exchange(temporary_, {});
-  old_lock_.reset();
+  std::optional<FolderLock> old_lock = std::exchange(old_lock_, std::nullopt);
   paths_ = {given_};
   // The old run is removed only now, after the new one has taken its place.
   if (stays_) RemoveOld(left);
   if (!old.empty()) RemoveOld(old);
+  if (stays_ && old_lock) lock_ = std::move(*old_lock);
 }
 
 void RunFolder::RemoveOld(const fs::path& old) {

@@ -126,8 +126,11 @@ Path ReplaceContents(FileSystem& files, const Path& replacement, const Path& pat
   const std::string prefix = own.substr(0, own.rfind('-') + 1);
   std::vector<std::string> old_names = files.ListDirectory(path);
   std::erase_if(old_names, [&prefix](const std::string& name) { return name.starts_with(prefix); });
-  if (stays) std::erase_if(old_names, stays);
   std::vector<std::string> names = files.ListDirectory(replacement);
+  if (stays) {
+    std::erase_if(old_names, stays);
+    std::erase_if(names, stays);
+  }
   const auto is_mark = [&mark](const std::string& name) { return name == mark; };
   std::stable_partition(old_names.begin(), old_names.end(), is_mark);
   std::stable_partition(names.begin(), names.end(), std::not_fn(is_mark));

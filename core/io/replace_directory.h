@@ -28,9 +28,9 @@ std::optional<std::filesystem::path> TryReplaceDirectory(FileSystem& file_system
 
 /// For a directory that cannot be renamed: replaces the contents of `path` with those of the directory `replacement`,
 /// which lies in `path`. Returns where the old contents lie then; an empty path: there were none. The caller removes
-/// them and `replacement`, which is empty then. The file `mark` goes first and comes last, so that contents which a
-/// killed process leaves half done lack it. On failure the old contents are put back. Entries for which `stays` is true
-/// are left alone; null: all are replaced. Throws Error: the first failure.
+/// them and `replacement`, which holds only entries that stay then. The file `mark` goes first and comes last, so that
+/// contents which a killed process leaves half done lack it. On failure the old contents are put back. Entries of both
+/// for which `stays` is true are left alone; null: all are replaced. Throws Error: the first failure.
 std::filesystem::path ReplaceContents(FileSystem& file_system, const std::filesystem::path& replacement,
                                       const std::filesystem::path& path, const std::string& mark,
                                       const std::function<bool(const std::string& name)>& stays = {});

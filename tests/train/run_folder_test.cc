@@ -198,20 +198,28 @@ TEST_F(RunFolderTest, AFolderThatHasToStayIsFilledWhereItIs) {
   mounted.PinDirectories();
   fs::create_directory(dir_ / "a");
   const int handle = open((dir_ / "a").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const auto number_of = [](const fs::path& path) {
+    struct stat status {};
+    EXPECT_EQ(stat(path.c_str(), &status), 0);
+    return status.st_ino;
+  };
   const auto is_the_same = [&] {
     struct stat opened {};
-    struct stat named {};
-    return fstat(handle, &opened) == 0 && stat((dir_ / "a").c_str(), &named) == 0 && opened.st_ino == named.st_ino;
+    return fstat(handle, &opened) == 0 && opened.st_ino == number_of(dir_ / "a");
   };
   RunFolder::Create(mounted, dir_ / "a", "first", kFail);
   EXPECT_TRUE(is_the_same());
   EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
   WriteTextFile(dir_ / "a/metrics.jsonl", "old");
+  // The lock is never missing, or somebody could make another one and take it.
+  const ino_t lock = number_of(dir_ / "a/.lock");
   {
     const RunFolder held = RunFolder::Create(mounted, dir_ / "a", "second", kOverwrite);
     EXPECT_ERROR(RunFolder::Open(files_, dir_ / "a"), ErrorKind::kInvalidInput, HasSubstr("another trainer"));
   }
   EXPECT_TRUE(is_the_same());
+  EXPECT_EQ(number_of(dir_ / "a/.lock"), lock);
+  EXPECT_NO_THROW(RunFolder::Open(files_, dir_ / "a"));
   EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "second");
   EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
   close(handle);
