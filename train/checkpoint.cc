@@ -204,7 +204,27 @@ void CheckpointStore::RemoveOld(int64_t best_step) {
   const std::vector<int64_t> steps = Steps();
   const int64_t count = static_cast<int64_t>(steps.size());
   for (int64_t i = 0; i < count - keep_; ++i) {
-    if (steps[i] != best_step) Remove(steps[i]);
+    if (steps[i] != best_step) RemoveUnlessHeld(steps[i]);
+  }
+}
+
+void CheckpointStore::RemoveUnlessHeld(int64_t step) {
+  LockAttempt attempt;
+  try {
+    attempt = files_.TryLock(PathOf(step) / kStateFile, LockKind::kExclusive);
+  } catch (const Error&) {
+    // It cannot be locked, so nobody is kept from removing it.
+  }
+  if (attempt.result != LockResult::kHeldElsewhere) Remove(step);
+}
+
+bool CheckpointStore::Hold(FileSystem& files, const fs::path& checkpoint, std::shared_ptr<FileLock>& hold) {
+  try {
+    LockAttempt attempt = files.TryLock(checkpoint / kStateFile, LockKind::kShared);
+    hold = std::move(attempt.lock);
+    return attempt.result != LockResult::kHeldElsewhere;
+  } catch (const Error&) {
+    return files.Exists(checkpoint);  // If it is there, reading it says what is wrong with it.
   }
 }
 
@@ -233,7 +253,12 @@ void CheckpointStore::RemoveInPlace(const fs::path& checkpoint) {
 bool CheckpointStore::IsHalfRemoved(const fs::path& checkpoint) const {
   std::error_code ignored;
   if (files_.Exists(checkpoint / kStateFile) || !fs::is_directory(checkpoint, ignored)) return false;
-  return files_.Exists(checkpoint / kRemoved) || files_.ListDirectory(checkpoint).empty();
+  try {
+    return files_.Exists(checkpoint / kRemoved) || files_.ListDirectory(checkpoint).empty();
+  } catch (const Error&) {
+    if (files_.Exists(checkpoint)) throw;
+    return true;  // The run's trainer has removed it meanwhile.
+  }
 }
 
 /// Puts `replacement` in the place of a checkpoint of the same step.

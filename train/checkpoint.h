@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -63,8 +64,9 @@ class CheckpointStore {
   void MoveTo(std::filesystem::path directory) { directory_ = std::move(directory); }
 
   /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step is that step).
-  /// Then removes those no longer kept, unless an evaluation is pending. Replaces a checkpoint of the same step. Throws
-  /// Error (a runtime failure) when writing fails; the earlier checkpoints are still there then.
+  /// Then removes those no longer kept, unless an evaluation is pending. One that is held (see Hold) stays until a
+  /// later Save. Replaces a checkpoint of the same step. Throws Error (a runtime failure) when writing fails; the
+  /// earlier checkpoints are still there then.
   void Save(const CheckpointData& data);
 
   /// Prepares the folder for a run that continues from `state`: removes later checkpoints, which the run will write
@@ -85,6 +87,11 @@ class CheckpointStore {
   /// Where the checkpoint of a step lies, or would lie.
   std::filesystem::path PathOf(int64_t step) const;
 
+  /// Keeps Save, in any process, from removing a checkpoint as long as `hold` lives, so that somebody else can read it
+  /// while the run goes on. Where the file system has no locks, `hold` stays empty. Returns false if the checkpoint is
+  /// gone or being removed.
+  static bool Hold(FileSystem& files, const std::filesystem::path& checkpoint, std::shared_ptr<FileLock>& hold);
+
   /// Reads one checkpoint. Throws Error naming the file, and the tensor where there is one, when anything is missing,
   /// truncated or damaged.
   static CheckpointData Load(FileSystem& files, const std::filesystem::path& checkpoint);
@@ -96,6 +103,7 @@ class CheckpointStore {
  private:
   std::filesystem::path TemporaryOf(const std::string& name) const;
   void RemoveOld(int64_t best_step);
+  void RemoveUnlessHeld(int64_t step);
   void Remove(int64_t step);
   void RemoveInPlace(const std::filesystem::path& checkpoint);
   void Replace(const std::filesystem::path& checkpoint, const std::filesystem::path& replacement);

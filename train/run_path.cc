@@ -25,6 +25,32 @@ fs::path FromRoot(const fs::path& path) {
   return ((known ? fs::path(shells) : fs::current_path(ignored)) / path / "").lexically_normal().parent_path();
 }
 
+/// FindRun without the hold.
+RunPath FindUnheldRun(FileSystem& files, const std::string& option, const std::string& argument) {
+  fs::path path = FolderPath(argument);
+  path = CheckpointStore::FollowNamingFile(files, path).value_or(path);
+  if (files.Exists(path / CheckpointStore::kStateFile)) {
+    // DIR/checkpoints/step-N; the links "best" and "last" and paths from within the run's folder work, too.
+    const std::optional<fs::path> folder = RunOfCheckpoint(files, path);
+    if (!folder) {
+      throw Error(
+          fmt::format("{} {}: a checkpoint that lies in no run's folder, expected DIR/checkpoints/step-N beside "
+                      "DIR/config.pbtxt",
+                      option, argument));
+    }
+    std::error_code gone, ignored;
+    const fs::path checkpoint = fs::canonical(path, gone);
+    if (gone) return {*folder, path, true};
+    const fs::path in_folder = RunFiles{*folder}.checkpoints() / checkpoint.filename();
+    return {*folder, fs::equivalent(in_folder, checkpoint, ignored) ? in_folder : checkpoint, true};
+  }
+  if (!files.Exists(RunFiles{path}.config())) {
+    throw Error(fmt::format("{} {}: neither a run's folder (no config.pbtxt) nor a checkpoint (no trainer.json)",
+                            option, argument));
+  }
+  return {path, CheckpointStore(files, RunFiles{path}.checkpoints(), 1).Newest()};
+}
+
 }  // namespace
 
 fs::path FolderPath(const std::string& argument) {
@@ -51,27 +77,14 @@ std::optional<fs::path> RunOfCheckpoint(FileSystem& files, const fs::path& check
 
 RunPath FindRun(const std::string& option, const std::string& argument) {
   FileSystem& files = FileSystem::Default();
-  fs::path path = FolderPath(argument);
-  path = CheckpointStore::FollowNamingFile(files, path).value_or(path);
-  if (files.Exists(path / CheckpointStore::kStateFile)) {
-    // DIR/checkpoints/step-N; the links "best" and "last" and paths from within the run's folder work, too.
-    const std::optional<fs::path> folder = RunOfCheckpoint(files, path);
-    if (!folder) {
-      throw Error(
-          fmt::format("{} {}: a checkpoint that lies in no run's folder, expected DIR/checkpoints/step-N beside "
-                      "DIR/config.pbtxt",
-                      option, argument));
-    }
-    const fs::path checkpoint = fs::canonical(path);
-    const fs::path in_folder = RunFiles{*folder}.checkpoints() / checkpoint.filename();
-    std::error_code ignored;
-    return {*folder, fs::equivalent(in_folder, checkpoint, ignored) ? in_folder : checkpoint, true};
+  constexpr int kMaxTries = 100;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    RunPath run = FindUnheldRun(files, option, argument);
+    // If the run's trainer has removed the checkpoint since it was found, there is a newer one.
+    if (!run.checkpoint || CheckpointStore::Hold(files, *run.checkpoint, run.hold)) return run;
   }
-  if (!files.Exists(RunFiles{path}.config())) {
-    throw Error(fmt::format("{} {}: neither a run's folder (no config.pbtxt) nor a checkpoint (no trainer.json)",
-                            option, argument));
-  }
-  return {path, CheckpointStore(files, RunFiles{path}.checkpoints(), 1).Newest()};
+  throw Error(fmt::format("{} {}: its checkpoints are removed before they can be read", option, argument),
+              ErrorKind::kRuntimeFailure);
 }
 
 }  // namespace twofour::train

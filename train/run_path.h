@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -17,14 +18,15 @@ struct RunPath {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> checkpoint;
   bool names_checkpoint = false;
+  std::shared_ptr<FileLock> hold = {};  ///< While it lives, a trainer of the run does not remove the checkpoint.
 };
 
 /// The folder, without links, of the run that a checkpoint's folder (or a link to one) belongs to. Nothing where it
 /// belongs to no run.
 std::optional<std::filesystem::path> RunOfCheckpoint(FileSystem& files, const std::filesystem::path& checkpoint);
 
-/// Finds out what the `argument` of `option` ("--resume") names: a run's folder or a checkpoint within one. Throws
-/// Error when it is neither.
+/// Finds out what the `argument` of `option` ("--resume") names: a run's folder or a checkpoint within one. Holds the
+/// checkpoint, because another process may be training the run. Throws Error when it is neither.
 RunPath FindRun(const std::string& option, const std::string& argument);
 
 }  // namespace twofour::train

@@ -20,11 +20,13 @@ namespace {
 }
 
 /// Opens the file or directory to lock.
-int Open(const std::filesystem::path& path, MakeFile make) {
+int Open(const std::filesystem::path& path, LockKind kind, MakeFile make) {
   constexpr mode_t kReadForAll = 0644;
-  // Opened for writing, because NFS gives exclusive locks only then. Directories cannot be opened for writing.
+  // Opened for writing, because NFS gives exclusive locks only then. Directories cannot be opened for writing. A reader
+  // may have no right to write.
+  const int access = kind == LockKind::kExclusive ? O_RDWR : O_RDONLY;
   const int create = make == MakeFile::kYes ? O_CREAT : 0;
-  int descriptor = ::open(path.c_str(), O_RDWR | create | O_CLOEXEC, kReadForAll);
+  int descriptor = ::open(path.c_str(), access | create | O_CLOEXEC, kReadForAll);
   if (descriptor < 0 && errno == EISDIR) descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) Throw("open", path, std::generic_category().message(errno));
   return descriptor;
@@ -32,7 +34,7 @@ int Open(const std::filesystem::path& path, MakeFile make) {
 
 class PosixLock final : public FileLock {
  public:
-  PosixLock(const std::filesystem::path& path, MakeFile make) : descriptor_(Open(path, make)) {}
+  PosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make) : descriptor_(Open(path, kind, make)) {}
   ~PosixLock() override {
     // The lock belongs to the open file, which child processes share. So closing it here would not drop the lock while
     // a child lives, and a child must not drop its parent's lock.
@@ -67,7 +69,7 @@ LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeF
                          const std::function<void()>& after_opening) {
   constexpr int kMaxTries = 100;
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    auto lock = std::make_unique<PosixLock>(path, make);
+    auto lock = std::make_unique<PosixLock>(path, kind, make);
     if (after_opening) after_opening();
     const int error = lock->Take(kind);
     // A holder of the lock may have replaced the file since it was opened. The old file says nothing about the new one.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "twofour/core/io/safetensors.h"
 
 #include "tests/support/expect_error.h"
@@ -129,6 +131,42 @@ TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
   EXPECT_THAT(Names(), ElementsAre("best", "last", "step-100", "step-20", "step-200"));
   EXPECT_TRUE(IsWhole(dir_ / "best", 20));
   EXPECT_TRUE(IsWhole(dir_ / "last", 200));
+}
+
+TEST_F(CheckpointTest, OneThatIsHeldIsRemovedOnlyByALaterSave) {
+  CheckpointStore store(files_, dir_.path(), 1);
+  store.Save(MakeData(1));
+  std::shared_ptr<FileLock> hold, other_hold;
+  ASSERT_TRUE(CheckpointStore::Hold(files_, dir_ / "step-1", hold));
+  ASSERT_TRUE(CheckpointStore::Hold(files_, dir_ / "step-1", other_hold));
+  store.Save(MakeData(2));
+  hold.reset();
+  store.Save(MakeData(3));
+  EXPECT_THAT(Names(), ElementsAre("last", "step-1", "step-3"));
+  EXPECT_TRUE(IsWhole(dir_ / "step-1", 1));
+  other_hold.reset();
+  store.Save(MakeData(4));
+  EXPECT_THAT(Names(), ElementsAre("last", "step-4"));
+  EXPECT_FALSE(CheckpointStore::Hold(files_, dir_ / "step-1", hold));
+}
+
+TEST_F(CheckpointTest, OneThatIsBeingRemovedCannotBeHeld) {
+  CheckpointStore(files_, dir_.path(), 1).Save(MakeData(1));
+  std::shared_ptr<FileLock> hold;
+  const LockAttempt removing = files_.TryLock(dir_ / "step-1/trainer.json", LockKind::kExclusive);
+  EXPECT_FALSE(CheckpointStore::Hold(files_, dir_ / "step-1", hold));
+}
+
+TEST_F(CheckpointTest, WithoutLocksNoneIsHeldAndAllAreRemoved) {
+  FaultyFileSystem files;
+  files.LackLocks();
+  CheckpointStore store(files, dir_.path(), 1);
+  store.Save(MakeData(1));
+  std::shared_ptr<FileLock> hold;
+  EXPECT_TRUE(CheckpointStore::Hold(files, dir_ / "step-1", hold));
+  EXPECT_EQ(hold, nullptr);
+  store.Save(MakeData(2));
+  EXPECT_THAT(Names(), ElementsAre("last", "step-2"));
 }
 
 TEST_F(CheckpointTest, NewestGoesByNumberAndIgnoresOtherNames) {

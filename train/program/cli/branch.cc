@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <system_error>
 
 #include "twofour/core/error.h"
@@ -56,7 +57,9 @@ void CopyBeginning(FileSystem& files, const fs::path& source, const CheckpointDa
   constexpr int64_t kKeepBoth = 2;
   CheckpointStore copies(files, paths.checkpoints(), kKeepBoth);
   const fs::path best = CheckpointStore(files, run.checkpoints(), 1).PathOf(state.best_step);
-  if (state.best_step > 0 && state.best_step < state.step && files.Exists(best / CheckpointStore::kStateFile)) {
+  std::shared_ptr<FileLock> hold;
+  if (state.best_step > 0 && state.best_step < state.step && CheckpointStore::Hold(files, best, hold) &&
+      files.Exists(best / CheckpointStore::kStateFile)) {
     copies.Save(CheckpointStore::Load(files, best));
   }
   copies.Save(start);

@@ -112,9 +112,10 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   return config;
 }
 
-Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume, const proto::Config& config,
+Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point, const proto::Config& config,
                const CommandContext& context) {
-  Run run{line, resume, config, {}, {}, nullptr, std::nullopt};
+  Run run{line, std::move(resume_point), config, {}, {}, nullptr, std::nullopt};
+  std::optional<ResumePoint>& resume = run.resume;
   run.folder = !line.out.empty() ? FolderPath(line.out)
                : resume          ? resume->path.folder
                                  : fs::path("runs") / config.name();
@@ -126,6 +127,7 @@ Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume
   // Read before anything in the folder is touched, so that a damaged checkpoint is found first.
   if (resume && resume->path.checkpoint) {
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
+    resume->path.hold.reset();
     RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
   }
   TrainingStart start = StartTraining(config, model, run.start ? Beginning::kResumed : Beginning::kNew);

@@ -48,8 +48,9 @@ RunFolder::IfExists IfExists(const CommandLine& line);
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume);
 
 /// Checks everything that can be checked before the first step, loads data and checkpoint, builds model and optimizer,
-/// and prints what will be trained and with which kernels. Writes no files. Throws Error.
-Run PrepareRun(const CommandLine& line, const std::optional<ResumePoint>& resume, const proto::Config& config,
+/// and prints what will be trained and with which kernels. Once the checkpoint is loaded, it is no longer held. Writes
+/// no files. Throws Error.
+Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point, const proto::Config& config,
                const CommandContext& context);
 
 /// Restores a trainer from the run's checkpoint, if the run continues from one. If the checkpoint belongs to another

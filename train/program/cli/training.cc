@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -262,7 +263,7 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
     return 0;
   }
   const OutlivesReaders until_the_end;
-  Run run = PrepareRun(*line, resume, config, context);
+  Run run = PrepareRun(*line, std::move(resume), config, context);
   return Train(run, context);
 }
 
