@@ -24,6 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kOption = "--resume";
+
 /// The part of a config that a checkpoint has to fit.
 proto::Config WhatACheckpointFits(const proto::Config& config) {
   proto::Config part;
@@ -116,8 +118,22 @@ std::string WhatIsLost(const ResumePoint& resume) {
 
 }  // namespace
 
+ResumedFolder::ResumedFolder(const std::string& argument) {
+  try {
+    folder_.emplace(RunFolder::Open(FileSystem::Default(), FindRun(kOption, argument).folder));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kRuntimeFailure) throw;
+    why_not_ = std::current_exception();
+  }
+}
+
+RunFolder ResumedFolder::Take() {
+  if (!folder_) std::rethrow_exception(why_not_);
+  return std::move(*folder_);
+}
+
 ResumePoint FindResumePoint(const std::string& argument) {
-  ResumePoint resume{argument, FindRun("--resume", argument), {}, {}, {}};
+  ResumePoint resume{argument, FindRun(kOption, argument), {}, {}, {}};
   const CheckpointStore store(FileSystem::Default(), RunFiles{resume.path.folder}.checkpoints(), 1);
   resume.newest = store.Newest();
   resume.stored = WithDefaults(LoadTextConfig(RunFiles{resume.path.folder}.config().string()));
@@ -169,12 +185,6 @@ void RequireNothingIsLost(const ResumePoint& resume, bool overwrite, bool trains
       "--resume {}: going on from here in the run's own folder would discard what came after it: {}; give --out NEW to "
       "branch off into a new folder, or --overwrite to discard them",
       resume.argument, WhatIsLost(resume)));
-}
-
-void RequireNotMovedOn(const ResumePoint& resume) {
-  const RunFiles run{resume.path.folder};
-  if (CheckpointStore(FileSystem::Default(), run.checkpoints(), 1).Newest() == resume.newest) return;
-  throw Error(fmt::format("{}: another trainer has gone on with this run meanwhile; start again", run.folder.string()));
 }
 
 Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& config, bool accept_changed_data,

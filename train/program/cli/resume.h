@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/program/cli/command_line.h"
 #include "twofour/train/program/config/workload.h"
+#include "twofour/train/run_folder.h"
 #include "twofour/train/run_path.h"
 
 #include "config.pb.h"
@@ -25,7 +27,24 @@ struct ResumePoint {
   int64_t step() const { return state ? state->step : 0; }
 };
 
-/// Throws Error if the argument names no run or the checkpoint cannot be read.
+/// The folder of a run that is to go on where it is. It is locked before anything in it is read, so that no other
+/// trainer changes the run meanwhile.
+class ResumedFolder {
+ public:
+  /// Throws Error if `argument` names no run, or if another trainer works in its folder. A folder that cannot be locked
+  /// because it cannot be written to is an Error only when it is taken: a run with nothing left to train needs no lock.
+  explicit ResumedFolder(const std::string& argument);
+
+  /// May be called once.
+  RunFolder Take();
+
+ private:
+  std::optional<RunFolder> folder_;
+  std::exception_ptr why_not_;
+};
+
+/// Throws Error if the argument names no run or the checkpoint cannot be read. The checkpoint is held: see
+/// RunPath::hold.
 ResumePoint FindResumePoint(const std::string& argument);
 
 /// Throws Error, which says what to do instead, if a config turns the sparse run of a checkpoint into a dense one, or
@@ -42,10 +61,6 @@ std::string ExplainMisfit(const ResumePoint& resume, const proto::Config& config
 /// from the newest checkpoint loses at most a few metrics, which are made again. If `trains` is false, nothing is
 /// discarded.
 void RequireNothingIsLost(const ResumePoint& resume, bool overwrite, bool trains);
-
-/// Call this after the run's folder was locked. Throws Error if another process, which held the lock before, has gone
-/// on with the run since `resume` was found.
-void RequireNotMovedOn(const ResumePoint& resume);
 
 /// Loads the data of a resumed run and checks that it is what the run began with. Changed data is an Error that names
 /// the differences. With `accept_changed_data` it is only a note on `err`, and the classes, columns, scaling and

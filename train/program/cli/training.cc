@@ -36,13 +36,15 @@
 namespace twofour::train {
 namespace {
 
-/// Opens the folder of a resumed run, or makes the folder of a new one. If the new run replaces another, its folder
+/// The folder of a run that goes on in place; nothing for other runs, and where nothing will be written.
+using MaybeResumed = std::optional<ResumedFolder>;
+
+/// Takes the folder of a resumed run, or makes the folder of a new one. If the new run replaces another, its folder
 /// waits for ReplaceRun().
-RunFolder MakeFolder(const Run& run, std::ostream& err) {
+RunFolder MakeFolder(const Run& run, MaybeResumed& resumed, std::ostream& err) {
   FileSystem& files = FileSystem::Default();
   if (run.in_place()) {
-    RunFolder folder = RunFolder::Open(files, run.folder);
-    RequireNotMovedOn(*run.resume);
+    RunFolder folder = resumed->Take();
     PrintNotes(folder.notes(), err);
     return folder;
   }
@@ -111,14 +113,14 @@ void PrintBeginning(const Run& run, std::ostream& out) {
 
 /// Writes the final model of a run that came to its end but was killed after its last checkpoint and before it wrote
 /// the model. Uses the config that the run was trained with.
-void ExportFinishedModel(const Run& asked_for, const CommandContext& context) {
+void ExportFinishedModel(const Run& asked_for, MaybeResumed& resumed, const CommandContext& context) {
   const ResumePoint& resume = *asked_for.resume;
   CommandLine line;
   line.accept_changed_data = asked_for.line.accept_changed_data;
   proto::Config config = resume.stored;
   config.set_threads(asked_for.config.threads());
   Run run = PrepareRun(line, resume, config, context);
-  const RunFolder folder = MakeFolder(run, context.err);
+  const RunFolder folder = MakeFolder(run, resumed, context.err);
   const RunFiles& paths = folder.paths();
   CheckpointStore checkpoints(FileSystem::Default(), paths.checkpoints(), config.checkpoint().keep());
   Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config),
@@ -145,7 +147,7 @@ bool IsAtItsEnd(const Run& run, const Trainer& trainer) {
 }
 
 /// Answers a resume at a run's end. No step is taken, so nothing about the run may change.
-int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& context) {
+int TrainNothing(const Run& run, MaybeResumed& resumed, const Trainer& trainer, const CommandContext& context) {
   const ResumePoint& resume = *run.resume;
   const std::string nothing =
       trainer.StoppedEarly()
@@ -161,7 +163,7 @@ int TrainNothing(const Run& run, const Trainer& trainer, const CommandContext& c
   }
   context.out << nothing << "\n";
   const bool lacks_model = IsAtItsEnd(run, trainer) && !FileSystem::Default().Exists(RunFiles{run.folder}.model());
-  if (lacks_model && !run.line.dry_run) ExportFinishedModel(run, context);
+  if (lacks_model && !run.line.dry_run) ExportFinishedModel(run, resumed, context);
   return 0;
 }
 
@@ -175,7 +177,7 @@ bool TrainIn(const RunFolder& folder, const Run& run, Trainer& trainer) {
   }
 }
 
-int Train(Run& run, const CommandContext& context) {
+int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   std::ostream& out = context.out;
   FileSystem& files = FileSystem::Default();
   const proto::Config& config = run.config;
@@ -215,12 +217,12 @@ int Train(Run& run, const CommandContext& context) {
   RestoreTrainer(trainer, run);
   if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
   if (run.resume && trainer.Finished() && !trainer.state().evaluation_pending)
-    return TrainNothing(run, trainer, context);
+    return TrainNothing(run, resumed, trainer, context);
   if (run.line.dry_run) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }
-  folder.emplace(MakeFolder(run, context.err));
+  folder.emplace(MakeFolder(run, resumed, context.err));
   checkpoints.MoveTo(folder->paths().checkpoints());
   PrintBeginning(run, out);
   if (!services.before_writing) open_sinks();
@@ -254,7 +256,11 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv, context.out);
   if (!line) return 0;
   std::optional<ResumePoint> resume;
-  if (!line->resume.empty()) resume = FindResumePoint(line->resume);
+  MaybeResumed resumed;
+  if (!line->resume.empty()) {
+    if (line->out.empty() && !line->dry_run && !line->print_config) resumed.emplace(line->resume);
+    resume = FindResumePoint(line->resume);
+  }
   const proto::Config config = ResolveConfig(*line, resume);
   ValidateConfig(config);
   if (line->print_config) {
@@ -264,7 +270,7 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
   }
   const OutlivesReaders until_the_end;
   Run run = PrepareRun(*line, std::move(resume), config, context);
-  return Train(run, context);
+  return Train(run, resumed, context);
 }
 
 }  // namespace twofour::train

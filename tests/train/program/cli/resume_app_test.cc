@@ -6,10 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <string>
+#include <thread>
 
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/state_reader.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/program/config/text_config.h"
 
@@ -156,6 +160,48 @@ TEST_F(ResumeAppTest, ARunThatIsBeingTrainedCanBeBranchedOff) {
   EXPECT_THAT(Resume("run", {"--set", "training.steps=8"}), FailsWith(2, HasSubstr("another trainer")));
   close(lock);
   EXPECT_EQ(Model("branch"), Model("run"));
+}
+
+TEST_F(ResumeAppTest, ARunThatIsBeingTrainedIsNotEvenRead) {
+  ASSERT_EQ(Train("run").code, 0);
+  const int lock = open((dir_ / "run/.lock").c_str(), O_RDWR);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  // The other trainer is writing and removing checkpoints.
+  fs::remove(dir_ / "run/checkpoints/step-6/trainer.json");
+  EXPECT_THAT(Resume("run"), FailsWith(2, HasSubstr("another trainer")));
+  close(lock);
+}
+
+TEST_F(ResumeAppTest, ABranchOfARunThatRemovesItsOldCheckpointsFindsOne) {
+  ASSERT_EQ(Train("run").code, 0);
+  std::atomic<bool> done{false};
+  std::thread trainer([&] {
+    CheckpointData data = CheckpointStore::Load(FileSystem::Default(), dir_ / "run/checkpoints/step-6");
+    CheckpointStore store(FileSystem::Default(), dir_ / "run/checkpoints", 1);
+    while (!done) {
+      ++data.state.step;
+      for (NamedTensor& named : data.optimizer) {
+        if (named.name == "step") named.tensor = CountTensor(data.state.step);
+      }
+      store.Save(data);
+    }
+  });
+  for (int i = 0; i < 10; ++i) {
+    const Outcome branch =
+        Resume("run", {"--out", Path("branch-" + std::to_string(i)), "--set", "training.steps=1000000", "--dry-run"});
+    EXPECT_EQ(branch.code, 0) << branch.err;
+    EXPECT_EQ(Resume("run", {"--set", "training.steps=1000000", "--dry-run"}).code, 0);
+  }
+  done = true;
+  trainer.join();
+}
+
+TEST_F(ResumeAppTest, ARunWithNothingLeftToTrainNeedsNoFolderThatCanBeLocked) {
+  ASSERT_EQ(Train("run").code, 0);
+  fs::remove(dir_ / "run/.lock");
+  fs::create_symlink(".lock", dir_ / "run/.lock");  // It cannot be opened.
+  EXPECT_EQ(Resume("run").code, 0);
+  EXPECT_THAT(Resume("run", {"--set", "training.steps=8"}), FailsWith(1, HasSubstr("cannot open")));
 }
 
 TEST_F(ResumeAppTest, ABranchIsNeverMadeOntoTheRunItself) {
