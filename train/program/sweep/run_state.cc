@@ -12,6 +12,7 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/sweep/sweep_record.h"
 #include "twofour/train/run_files.h"
 
 namespace twofour::train {
@@ -55,9 +56,26 @@ RunState FindRunState(FileSystem& files, const PlannedRun& run, DataFingerprints
   return files.Exists(paths.model()) ? RunState::kFinished : RunState::kInterrupted;
 }
 
+/// Throws Error if the sweep's folder holds something, but no sweep.
+void RequireFolderOfASweep(FileSystem& files, const SweepPlan& plan) {
+  if (!files.Exists(plan.folder)) return;
+  const auto has_variant = [&files](const PlannedRun& run) { return files.Exists(run.folder.parent_path()); };
+  constexpr const char* kExpected = "expected that of a sweep, or an empty or new one, with --out";
+  if (!fs::is_directory(plan.folder)) throw Error(fmt::format("{}: no folder, {}", plan.folder.string(), kExpected));
+  if (files.Exists(plan.folder / kSweepRecordFile) || files.ListDirectory(plan.folder).empty()) return;
+  if (files.Exists(RunFiles{plan.folder}.config())) {
+    throw Error(fmt::format("{}: the folder of a run, {}", plan.folder.string(), kExpected));
+  }
+  // The folder of an old sweep, or one whose record was lost.
+  if (std::ranges::any_of(plan.runs, has_variant)) return;
+  throw Error(fmt::format("{}: holds something, but no {} and no variant of this sweep; {}", plan.folder.string(),
+                          kSweepRecordFile, kExpected));
+}
+
 }  // namespace
 
 std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan) {
+  RequireFolderOfASweep(files, plan);
   constexpr size_t kMaxLines = 5;
   std::vector<RunState> states;
   std::vector<std::string> faults;

@@ -14,8 +14,9 @@ enum class RunState {
   kFinished,
 };
 
-/// The state of every run of a plan. Throws Error with a line for each folder that is in the way (the first few of
-/// them): a folder of another config, one whose data has changed since, or one that is not a run's.
+/// The state of every run of a plan. Throws Error if the sweep's folder holds something and is not that of a sweep.
+/// Also throws Error with a line for each folder of a run that is in the way (the first few of them): a folder of
+/// another config, one whose data has changed since, or one that is not a run's.
 std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan);
 
 }  // namespace twofour::train

@@ -14,6 +14,7 @@
 #include "twofour/train/program/sweep/process.h"
 #include "twofour/train/run_folder.h"
 
+#include "tests/support/folder_snapshot.h"
 #include "tests/support/text_file.h"
 #include "tests/train/program/cli/app_runner.h"
 
@@ -134,6 +135,18 @@ TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   EXPECT_EQ(reports_.size(), 2u);
 }
 
+TEST_F(SweepTest, IsNotMadeIntoTheFolderOfARun) {
+  ASSERT_EQ(Run({"--config", Path("base.pbtxt"), "--out", Path("out")}).code, 0);
+  WriteSweep("");
+  const auto before = test::SnapshotOf(dir_ / "out");
+  for (const bool dry_run : {true, false}) {
+    std::vector<std::string> arguments = {"sweep", "--config", Path("trial.pbtxt"), "--out", Path("out")};
+    if (dry_run) arguments.emplace_back("--dry-run");
+    EXPECT_THAT(Run(arguments), FailsWith(2, HasSubstr("the folder of a run")));
+  }
+  EXPECT_EQ(test::SnapshotOf(dir_ / "out"), before);
+}
+
 TEST_F(SweepTest, ARunThatFailsIsShownAndTheOthersGoOn) {
   WriteSweep(
       "axis { variant { name: 'bad' set: 'data.csv={path: \"no/such.csv\"}' } variant { name: 'good' } } "
@@ -180,6 +193,7 @@ TEST_F(SweepTest, WhereEverythingFailsTheReportSaysWhy) {
 
 TEST_F(SweepTest, AReportThatCannotBeWrittenTakesNothingWithIt) {
   WriteSweep("");
+  fs::create_directories(dir_ / "out/base");  // An earlier start has left it.
   fs::create_directories(dir_ / "out/report.html");
   const Outcome outcome = Sweep();
   EXPECT_EQ(outcome.code, 1);

@@ -34,6 +34,24 @@ TEST_F(RunStateTest, TellsNewInterruptedAndFinishedRunsApart) {
   EXPECT_THAT(States(plan), ElementsAre(RunState::kNew, RunState::kNew, RunState::kInterrupted, RunState::kFinished));
 }
 
+TEST_F(RunStateTest, TheSweepsOwnFolderHoldsASweepOrNothing) {
+  const SweepPlan plan = Plan("");
+  WriteTextFile(dir_ / "out", "a file");
+  EXPECT_ERROR(States(plan), ErrorKind::kInvalidInput, HasSubstr(Path("out: no folder")));
+  fs::remove(dir_ / "out");
+  fs::create_directory(dir_ / "out");
+  EXPECT_THAT(States(plan), ElementsAre(RunState::kNew));
+  WriteTextFile(dir_ / "out/notes.txt", "mine");
+  EXPECT_ERROR(States(plan), ErrorKind::kInvalidInput, AllOf(HasSubstr(Path("out: holds")), HasSubstr("--out")));
+  WriteTextFile(dir_ / "out/sweep.json", "{}");
+  EXPECT_THAT(States(plan), ElementsAre(RunState::kNew));
+  fs::remove(dir_ / "out/sweep.json");
+  fs::create_directories(plan.runs[0].folder);  // That of a sweep without a record.
+  EXPECT_THAT(States(plan), ElementsAre(RunState::kNew));
+  WriteTextFile(dir_ / "out/config.pbtxt", "seed: 1");
+  EXPECT_ERROR(States(plan), ErrorKind::kInvalidInput, HasSubstr(Path("out: the folder of a run")));
+}
+
 TEST_F(RunStateTest, ThreadsMayDiffer) {
   LeaveRun(Plan("threads_per_run: 1").runs[0], true);
   EXPECT_THAT(States(Plan("threads_per_run: 2")), ElementsAre(RunState::kFinished));
