@@ -134,7 +134,6 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   const StopRequest& stop = context.stop;
   proto::Sweep sweep = LoadSweep(line.config);
   for (const std::string& assignment : line.set) sweep.add_set(assignment);
-  ValidateSweep(sweep, line.config);
   const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out), line.set.size());
   PrintNotes(NoteOverrides(line.set), context.err);
   FileSystem& files = FileSystem::Default();

@@ -1,9 +1,11 @@
 #include "twofour/train/program/sweep/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "twofour/core/error.h"
@@ -13,6 +15,7 @@
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/sweep/assignments.h"
 #include "twofour/train/program/sweep/references.h"
+#include "twofour/train/program/sweep/sweep_config.h"
 #include "twofour/train/program/sweep/variants.h"
 
 namespace twofour::train {
@@ -137,6 +140,48 @@ std::vector<uint64_t> Seeds(const proto::Sweep& sweep) {
   return {sweep.seed().begin(), sweep.seed().end()};
 }
 
+/// Adds all runs to the plan, those of each seed in the order of the variants.
+void PlanRuns(const proto::Sweep& sweep, const SweepVariants& variants, const Needs& needs, const std::string& source,
+              size_t from_command_line, SweepPlan& plan) {
+  const AssignmentSources sources{sweep.set_size() - from_command_line, from_command_line};
+  for (const uint64_t seed : Seeds(sweep)) {
+    const size_t first = plan.runs.size();
+    for (size_t i = 0; i < variants.all().size(); ++i) {
+      const SweepVariant& variant = variants.all()[i];
+      const std::string where = Where(source, variant);
+      PlannedRun run{variant.name, seed, FolderOf(plan.folder, variant, seed), {}, {}, {}};
+      for (const std::string& assignment : variant.set) {
+        run.set.push_back(ReplaceReferences(assignment, where, [&](const std::string& name) {
+          // Absolute, so that the run's config is the same however the sweep's folder is spelled.
+          const SweepVariant& needed = variants.all()[variants.FindFrom(i, name, where)];
+          return fs::absolute(FolderOf(plan.folder, needed, seed)).lexically_normal().string();
+        }));
+      }
+      run.set.push_back(NameAssignment(variant.name));
+      for (const size_t need : needs[i]) run.needs.push_back(first + need);
+      Resolve(run, plan.base_config, sources, plan.threads_per_run, where);
+      plan.runs.push_back(std::move(run));
+    }
+    if (first == 0) RequireDifferentConfigs(plan.runs, source);
+  }
+}
+
+/// Does a part of the planning. If that throws Error because of bad input, adds the message to `faults`.
+template <typename Function>
+void NoteFault(std::vector<std::string>& faults, const Function& part) {
+  try {
+    part();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInvalidInput) throw;
+    faults.emplace_back(error.what());
+  }
+}
+
+/// Throws Error if there are faults.
+void ThrowAny(const std::vector<std::string>& faults) {
+  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+}
+
 }  // namespace
 
 std::string PlannedRun::title() const { return fmt::format("{} seed {}", variant, seed); }
@@ -155,42 +200,31 @@ proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::stri
 
 SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder,
                     size_t from_command_line) {
+  auto [faults, has_variants] = FindSweepFaults(sweep, source);
+  if (!has_variants || sweep.base().empty()) ThrowAny(faults);
   SweepPlan plan{sweep.name(),
                  sweep.baseline(),
                  (fs::path(source).parent_path() / sweep.base()).lexically_normal(),
                  folder.empty() ? fs::path("runs") / sweep.name() : folder,
                  sweep.parallel_runs(),
-                 ThreadsPerRun(sweep),
+                 faults.empty() ? ThreadsPerRun(sweep) : 1,
                  sweep.seconds_per_run()};
-  proto::Config base = LoadTextConfig(plan.base.string());
-  base.clear_branched_from();  // The file may come from a branched run. The sweep's runs begin anew.
-  plan.base_config = base;
-  const SweepVariants variants(sweep, source, base.name());
-  if (sweep.has_baseline()) variants.Find(sweep.baseline(), fmt::format("{}: baseline", source));
-  const Needs needs = FindNeeds(variants, source);
-  RequireNoCycle(variants, needs, source);
-  const AssignmentSources sources{sweep.set_size() - from_command_line, from_command_line};
-
-  for (const uint64_t seed : Seeds(sweep)) {
-    const size_t first = plan.runs.size();
-    for (size_t i = 0; i < variants.all().size(); ++i) {
-      const SweepVariant& variant = variants.all()[i];
-      const std::string where = Where(source, variant);
-      PlannedRun run{variant.name, seed, FolderOf(plan.folder, variant, seed), {}, {}, {}};
-      for (const std::string& assignment : variant.set) {
-        run.set.push_back(ReplaceReferences(assignment, where, [&](const std::string& name) {
-          // Absolute, so that the run's config is the same however the sweep's folder is spelled.
-          const SweepVariant& needed = variants.all()[variants.FindFrom(i, name, where)];
-          return fs::absolute(FolderOf(plan.folder, needed, seed)).lexically_normal().string();
-        }));
-      }
-      run.set.push_back(NameAssignment(variant.name));
-      for (const size_t need : needs[i]) run.needs.push_back(first + need);
-      Resolve(run, base, sources, plan.threads_per_run, where);
-      plan.runs.push_back(std::move(run));
-    }
-    if (first == 0) RequireDifferentConfigs(plan.runs, source);
-  }
+  std::optional<SweepVariants> variants;
+  NoteFault(faults, [&] {
+    plan.base_config = LoadTextConfig(plan.base.string());
+    plan.base_config.clear_branched_from();  // The file may come from a branched run. The sweep's runs begin anew.
+    variants.emplace(sweep, source, plan.base_config.name());
+  });
+  if (!variants) ThrowAny(faults);
+  NoteFault(faults, [&] {
+    if (sweep.has_baseline()) variants->Find(sweep.baseline(), fmt::format("{}: baseline", source));
+  });
+  NoteFault(faults, [&] {
+    const Needs needs = FindNeeds(*variants, source);
+    RequireNoCycle(*variants, needs, source);
+    PlanRuns(sweep, *variants, needs, source, from_command_line, plan);
+  });
+  ThrowAny(faults);
   return plan;
 }
 

@@ -39,10 +39,11 @@ struct SweepPlan {
 /// valid.
 proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads);
 
-/// Plans a valid sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of
-/// every run. The last `from_command_line` entries of sweep.set are from the command line, not from the file. Throws
-/// Error on the first variant that cannot be run, or whose assignments undo one another, so that it would not be what
-/// its name says. Also throws Error on variants with the same config, unknown names, and runs that need each other.
+/// Plans a sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of every run.
+/// The last `from_command_line` entries of sweep.set are from the command line, not from the file. Throws Error that
+/// names the faults of the sweep itself (see FindSweepFaults), unknown names, runs that need each other, and the first
+/// variant that cannot be run, or whose assignments undo one another, so that it would not be what its name says. Also
+/// throws Error on variants with the same config.
 SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const std::filesystem::path& folder,
                     size_t from_command_line = 0);
 

@@ -33,7 +33,7 @@ class SweepChecks {
  public:
   SweepChecks(const proto::Sweep& sweep, const std::string& source) : sweep_(sweep), source_(source) {}
 
-  void Check() {
+  SweepFaults Check() {
     if (!NamesAFolder(sweep_.name())) Fault("name", fmt::format("'{}', expected a folder's name", sweep_.name()));
     if (sweep_.base().empty()) Fault("base", "missing, expected a config file");
     InRange("parallel_runs", sweep_.parallel_runs(), 1, kMaxParallelRuns);
@@ -44,10 +44,11 @@ class SweepChecks {
     }
     CheckSeeds();
     CheckAssignments("set", sweep_.set());
+    const size_t others = lines_.size();
     for (int i = 0; i < sweep_.axis_size(); ++i) CheckAxis(fmt::format("axis {}", i + 1), sweep_.axis(i));
     CheckFieldsOfAxes();
     CheckCount();
-    if (!lines_.empty()) throw Error(fmt::format("{}", fmt::join(lines_, "\n")));
+    return {lines_, lines_.size() == others};
   }
 
  private:
@@ -136,10 +137,16 @@ proto::Sweep LoadSweep(const std::string& path) {
   proto::Sweep sweep;
   LoadTextMessage(path, sweep);
   if (!sweep.has_name()) sweep.set_name(std::filesystem::path(path).stem().string());
-  ValidateSweep(sweep, path);
   return sweep;
 }
 
-void ValidateSweep(const proto::Sweep& sweep, const std::string& source) { SweepChecks(sweep, source).Check(); }
+SweepFaults FindSweepFaults(const proto::Sweep& sweep, const std::string& source) {
+  return SweepChecks(sweep, source).Check();
+}
+
+void ValidateSweep(const proto::Sweep& sweep, const std::string& source) {
+  const SweepFaults faults = FindSweepFaults(sweep, source);
+  if (!faults.lines.empty()) throw Error(fmt::format("{}", fmt::join(faults.lines, "\n")));
+}
 
 }  // namespace twofour::train

@@ -169,6 +169,18 @@ TEST_F(PlanTest, KnowsNoOtherNames) {
                HasSubstr("trial.pbtxt: variant 'a': initial_weights={run:b}/x: no variant is named 'b'"));
 }
 
+TEST_F(PlanTest, TellsFaultsOfAllKindsTogether) {
+  const std::string source = Path("trial.pbtxt");
+  EXPECT_ERROR(Plan("axis { variant { name: 'a' set: 'training.steps=-1' } } baseline: 'b' parallel_runs: 0"),
+               ErrorKind::kInvalidInput,
+               AllOf(HasSubstr(source + ": parallel_runs: 0, expected 1 to 256\n" + source +
+                               ": baseline: no variant is named 'b'"),
+                     HasSubstr("\n" + source + ": variant 'a': config: training.steps: -1")));
+  // The variants are not known here.
+  EXPECT_ERROR(Plan("axis {} baseline: 'b' seed: [1, 1]"), ErrorKind::kInvalidInput,
+               AllOf(HasSubstr("axis 1: empty"), HasSubstr("seed: 1 twice"), Not(HasSubstr("baseline"))));
+}
+
 TEST_F(PlanTest, ABaseThatDoesNotExistIsNamed) {
   const proto::Sweep sweep = test::ParseSweep("base: 'none.pbtxt'");
   EXPECT_ERROR(PlanSweep(sweep, Path("trial.pbtxt"), ""), ErrorKind::kInvalidInput, HasSubstr(Path("none.pbtxt")));

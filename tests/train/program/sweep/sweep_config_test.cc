@@ -108,7 +108,8 @@ TEST(LoadSweepTest, NamesTheFileInEveryFault) {
   const TempDir dir;
   const std::string path = (dir / "trial.pbtxt").string();
   WriteTextFile(path, "");
-  EXPECT_ERROR(LoadSweep(path), ErrorKind::kInvalidInput, Eq(path + ": base: missing, expected a config file"));
+  EXPECT_ERROR(ValidateSweep(LoadSweep(path), path), ErrorKind::kInvalidInput,
+               Eq(path + ": base: missing, expected a config file"));
   WriteTextFile(path, "base: 'b'\nsede: 2");
   EXPECT_ERROR(LoadSweep(path), ErrorKind::kInvalidInput,
                Eq(path + ":2:1: unknown field 'sede' in Sweep (did you mean 'seed'?)"));
