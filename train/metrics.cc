@@ -13,6 +13,11 @@ constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
 
 }  // namespace
 
+void TeeSink::Add(MetricSink* sink) {
+  if (sink == nullptr) throw Error("TeeSink: the sink is null, expected one");
+  sinks_.push_back(sink);
+}
+
 void TeeSink::OnTrain(const TrainMetrics& metrics) {
   for (MetricSink* sink : sinks_) sink->OnTrain(metrics);
 }

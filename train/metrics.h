@@ -91,8 +91,8 @@ class MetricSink {
 /// Passes everything on to several sinks, in order.
 class TeeSink : public MetricSink {
  public:
-  /// `sink` is not owned.
-  void Add(MetricSink* sink) { sinks_.push_back(sink); }
+  /// `sink` is not owned. Throws Error if it is null.
+  void Add(MetricSink* sink);
   void OnTrain(const TrainMetrics& metrics) override;
   void OnEval(const EvalMetrics& metrics) override;
   void OnSparsity(const SparsityMetrics& metrics) override;

@@ -63,6 +63,10 @@ TEST(JsonLinesSinkTest, WritesHowARunEnded) {
             "\"stopped_early\":true}\n");
 }
 
+TEST(TeeSinkTest, RefusesASinkThatIsNull) {
+  EXPECT_ERROR(TeeSink().Add(nullptr), ErrorKind::kInvalidInput, ::testing::HasSubstr("null"));
+}
+
 TEST(JsonLinesSinkTest, NobodyTakesARoughUtilisationForAnExactOne) {
   const TempDir dir;
   JsonLinesSink(FileSystem::Default(), dir / "m")
