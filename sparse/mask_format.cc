@@ -4,18 +4,35 @@
 
 namespace twofour::sparse {
 
-std::string MaskFormat::ToString() const {
+std::string MaskFormat::Ratio() const {
   switch (kind) {
     case Kind::kDense:
       return "dense";
     case Kind::kTransposable:
-      return fmt::format("{}:{} both ways", n, m);
     case Kind::kRows:
-      return fmt::format("{}:{} along rows", n, m);
+      return fmt::format("{}:{}", n, m);
     case Kind::kUnstructured:
       return "unstructured";
   }
   return "?";
+}
+
+std::string MaskFormat::Direction() const {
+  switch (kind) {
+    case Kind::kTransposable:
+      return "both ways";
+    case Kind::kRows:
+      return "along rows";
+    case Kind::kDense:
+    case Kind::kUnstructured:
+      break;
+  }
+  return "";
+}
+
+std::string MaskFormat::ToString() const {
+  const std::string direction = Direction();
+  return direction.empty() ? Ratio() : fmt::format("{} {}", Ratio(), direction);
 }
 
 }  // namespace twofour::sparse

@@ -23,6 +23,9 @@ struct MaskFormat {
 
   /// "dense", "2:4 both ways", "2:4 along rows", "unstructured".
   std::string ToString() const;
+  /// The parts of that name: "dense", "2:4", "unstructured"; and "both ways", "along rows" or nothing.
+  std::string Ratio() const;
+  std::string Direction() const;
 
   bool operator==(const MaskFormat&) const = default;
 };

@@ -10,6 +10,8 @@ TEST(MaskFormatTest, HasWords) {
   EXPECT_EQ(MaskFormat::TwoOfFour().ToString(), "2:4 both ways");
   EXPECT_EQ(MaskFormat::Rows(1, 16).ToString(), "1:16 along rows");
   EXPECT_EQ(MaskFormat::Unstructured().ToString(), "unstructured");
+  EXPECT_EQ(MaskFormat::Rows(1, 16).Ratio(), "1:16");
+  EXPECT_EQ(MaskFormat::Rows(1, 16).Direction(), "along rows");
 }
 
 TEST(MaskFormatTest, TwoOfFourIsAtMostTwoBothWays) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/sparse/tile_mask.h"
@@ -50,14 +52,21 @@ std::string DescribeDecay(const nn::MaskedDecay& decay) {
 }
 
 /// "2:4", "3:4, then 2:4", "4:8".
-std::string PatternOf(const sparse::MaskPlanOptions& plan) {
-  if (plan.method == sparse::MaskMethod::kRows) return fmt::format("{}:{}", plan.rows.keep, plan.rows.of);
-  std::vector<std::string> stages;
-  for (const sparse::MaskStage& stage : plan.stages) {
-    if (stage.keep < sparse::kTileSize) stages.push_back(fmt::format("{}:{}", stage.keep, sparse::kTileSize));
+std::string PatternOf(const sparse::MaskPlan& plan) {
+  std::vector<std::string> ratios;
+  for (const sparse::MaskStage& stage : plan.options().stages) {
+    if (stage.keep == sparse::kTileSize) continue;
+    std::string ratio = plan.PatternAt(stage.step).Ratio();
+    if (ratios.empty() || ratios.back() != ratio) ratios.push_back(std::move(ratio));
   }
-  if (plan.stages.empty()) return "2:4";
-  return stages.empty() ? "4:4" : fmt::format("{}", fmt::join(stages, ", then "));
+  return ratios.empty() ? plan.PatternAt(0).Ratio() : fmt::format("{}", fmt::join(ratios, ", then "));
+}
+
+/// " along rows". Empty for transposable masks, which are the rule.
+std::string DirectionOf(const sparse::MaskPlan& plan) {
+  const sparse::MaskFormat pattern = plan.PatternAt(0);
+  const std::string direction = pattern.Direction();
+  return pattern.kind == sparse::MaskFormat::Kind::kTransposable || direction.empty() ? "" : " " + direction;
 }
 
 /// The first optimizer step at which a mask can drop anything.
@@ -84,12 +93,9 @@ std::string DescribeExtent(const sparse::MaskPlanOptions& plan) {
 }  // namespace
 
 std::string DescribePattern(const nn::SemiSparseOptions& options) {
-  const sparse::MaskPlanOptions& plan = options.plan.options();
-  const char* const along = plan.method == sparse::MaskMethod::kRows ? " along rows" : "";
-  if (!options.apply) {
-    return fmt::format("{} masks{} found, but not applied: products are dense", PatternOf(plan), along);
-  }
-  return fmt::format("{} sparsity{} enabled{}", PatternOf(plan), along, DescribeExtent(plan));
+  const std::string pattern = PatternOf(options.plan), direction = DirectionOf(options.plan);
+  if (!options.apply) return fmt::format("{} masks{} found, but not applied: products are dense", pattern, direction);
+  return fmt::format("{} sparsity{} enabled{}", pattern, direction, DescribeExtent(options.plan.options()));
 }
 
 std::string DescribeRecipe(const nn::SemiSparseOptions& options) {

@@ -123,6 +123,12 @@ LineChart PlanChart(LineChart chart, const std::vector<RunGroup>& groups,
   return chart;
 }
 
+/// How many of four neighbours the pattern of pruned tiles keeps.
+double KeptOfFour(const sparse::MaskPlan& plan, int64_t step) {
+  const sparse::MaskFormat pattern = plan.PatternAt(step);
+  return pattern.m == 0 ? 4 : 4.0 * pattern.n / pattern.m;
+}
+
 void AddPlans(const std::vector<RunGroup>& groups, std::vector<LineChart>& charts) {
   LineChart shares = PlanChart({.title = "Planned share of pruned tiles",
                                 .y_label = "share of 4x4 tiles, 0 to 1",
@@ -131,10 +137,10 @@ void AddPlans(const std::vector<RunGroup>& groups, std::vector<LineChart>& chart
                                groups, [](const sparse::MaskPlan& plan, int64_t step) { return plan.ShareAt(step); });
   if (HasOtherThan(1, shares)) charts.push_back(std::move(shares));
   LineChart kept = PlanChart({.title = "Planned entries kept in a pruned tile",
-                              .y_label = "of four, in each row and column",
-                              .note = "From the configs' stages.",
+                              .y_label = "of four neighbours",
+                              .note = "From the configs' patterns and stages.",
                               .scale = ChartScale::kFromZero},
-                             groups, [](const sparse::MaskPlan& plan, int64_t step) { return plan.KeptOfFour(step); });
+                             groups, KeptOfFour);
   if (HasOtherThan(2, kept)) charts.push_back(std::move(kept));
 }
 

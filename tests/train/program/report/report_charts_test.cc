@@ -67,6 +67,18 @@ TEST(BuildLineChartsTest, DrawsSchedulesAsTheTrainerFollowsThem) {
   EXPECT_EQ(at(kept->series[1], 90), 2);
 }
 
+TEST(BuildLineChartsTest, DrawsWhatPatternsAlongRowsKeep) {
+  const auto charts = BuildLineCharts(GroupRuns({
+      Recorded("few", 1, "sparsity { enabled: true algorithm: ROWS rows { keep: 1 of: 8 } }"),
+      Recorded("half", 1, "sparsity { enabled: true algorithm: ROWS rows { keep: 4 of: 8 } }"),
+  }));
+  const LineChart* kept = Find(charts, "Planned entries kept in a pruned tile");
+  ASSERT_NE(kept, nullptr);
+  ASSERT_EQ(kept->series.size(), 2u);
+  EXPECT_EQ(kept->series[0].points.back().y, 0.5);
+  EXPECT_EQ(kept->series[1].points.back().y, 2);
+}
+
 TEST(BuildLineChartsTest, PlansThatSayNothingAreNotDrawn) {
   const auto charts = BuildLineCharts(GroupRuns({Recorded("a", 1, "sparsity { enabled: true }")}));
   EXPECT_TRUE(charts.empty());
