@@ -18,12 +18,14 @@ FolderLock::FolderLock(FileSystem& files, const fs::path& folder) {
   lock_ = std::move(attempt.lock);
 }
 
-bool FolderLock::IsAbandoned(FileSystem& files, const fs::path& folder) {
+std::optional<FolderLock> FolderLock::TakeAbandoned(FileSystem& files, const fs::path& folder) {
   try {
-    return files.TryLock(folder / kFile, LockKind::kExclusive).result == LockResult::kTaken;
-  } catch (const Error&) {  // There is no lock, or it cannot be opened.
-    return false;
+    LockAttempt attempt = files.TryLock(folder / kFile, LockKind::kExclusive);
+    if (attempt.result == LockResult::kTaken) return FolderLock(std::move(attempt.lock));
+  } catch (const Error&) {
+    // There is no lock, or it cannot be opened.
   }
+  return std::nullopt;
 }
 
 }  // namespace twofour::train

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "twofour/core/io/file_system.h"
 
@@ -19,10 +21,13 @@ class FolderLock {
   /// False where the file system has no locks, so that other processes are not kept out.
   bool supported() const { return lock_ != nullptr; }
 
-  /// Whether the folder has a lock that nobody holds. False where this cannot be found out.
-  static bool IsAbandoned(FileSystem& files, const std::filesystem::path& folder);
+  /// Takes the lock of a folder that has one which nobody holds, such as one that a killed process left. Nothing where
+  /// there is none, or where this cannot be found out.
+  static std::optional<FolderLock> TakeAbandoned(FileSystem& files, const std::filesystem::path& folder);
 
  private:
+  explicit FolderLock(std::unique_ptr<FileLock> lock) : lock_(std::move(lock)) {}
+
   std::unique_ptr<FileLock> lock_;
 };
 

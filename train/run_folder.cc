@@ -66,14 +66,16 @@ fs::path FreePathForReplaced(FileSystem& files, const fs::path& folder) {
   return path;
 }
 
-/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Keeps an old
+/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Takes the
+/// lock for that time, because another process could have just made the folder and be about to lock it. Keeps an old
 /// run that such a process had put aside (see ReplaceDirectory), and a replaced run that still holds entries that are
 /// not its own.
 void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
   for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
     const fs::path path = temporary.parent_path() / name;
-    if (!IsTemporaryOf(temporary, name) || !FolderLock::IsAbandoned(files, path)) continue;
-    if (NotOfARun(files, path).empty()) RemoveAfterFailure(files, path);
+    if (!IsTemporaryOf(temporary, name)) continue;
+    const std::optional<FolderLock> lock = FolderLock::TakeAbandoned(files, path);
+    if (lock && NotOfARun(files, path).empty()) RemoveAfterFailure(files, path);
   }
 }
 

@@ -78,6 +78,7 @@ void FaultyFileSystem::Heal() {
 }
 
 void FaultyFileSystem::Begin(const char* what, const Path& path) {
+  if (watcher_) watcher_(path);
   ++mutating_calls_;
   if (failing_call_ == mutating_calls_) ThrowFault(what, path, EIO);
   if (crashing_call_ && mutating_calls_ >= *crashing_call_) ThrowFault(what, path, EIO);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ class FaultyFileSystem final : public FileSystem {
   void FailAfterCall(int call) { failing_after_call_ = mutating_calls_ + call; }
   /// Bytes from this offset on cannot be read, in any file.
   void FailReadingFrom(uint64_t offset) { readable_bytes_ = offset; }
+  /// Calls `watcher` with the path at the beginning of every mutating call.
+  void Watch(std::function<void(const Path& path)> watcher) { watcher_ = std::move(watcher); }
   /// Acts as a file system that cannot swap two names.
   void LackExchange() { can_exchange_ = false; }
   /// Acts as an overlay whose directories all lie in a lower layer, so that only files are renamed. Directories with
@@ -73,6 +76,7 @@ class FaultyFileSystem final : public FileSystem {
   void End(const char* what, const Path& path);
 
   FileSystem& base_;
+  std::function<void(const Path& path)> watcher_;
   int mutating_calls_ = 0;
   std::optional<uint64_t> bytes_left_, readable_bytes_;
   std::optional<int> failing_call_;

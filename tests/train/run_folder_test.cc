@@ -163,6 +163,22 @@ TEST_F(RunFolderTest, WhatKilledProcessesLeftIsRemovedAndNothingElse) {
               ::testing::ElementsAre(".a.tmp-13-old", ".a.tmp-15x", ".a.tmp-16", ".a.tmp-17", ".b.tmp-14", "a"));
 }
 
+TEST_F(RunFolderTest, NobodyCanTakeWhatIsBeingRemoved) {
+  const fs::path left = dir_ / ".a.tmp-12";
+  fs::create_directories(left);
+  WriteTextFile(left / ".lock", "");
+  FaultyFileSystem watched;
+  int removals = 0;
+  watched.Watch([&](const fs::path& path) {
+    if (path != left) return;
+    ++removals;
+    EXPECT_EQ(files_.TryLock(left / ".lock", LockKind::kExclusive).result, LockResult::kHeldElsewhere);
+  });
+  RunFolder::Create(watched, dir_ / "a", "x", kFail);
+  EXPECT_EQ(removals, 1);
+  EXPECT_FALSE(fs::exists(left));
+}
+
 TEST_F(RunFolderTest, WhatIsFilledInIsThereFromTheFirstMoment) {
   const RunFolder folder = RunFolder::Create(files_, dir_ / "a", "x", kFail, [&](const RunFiles& paths) {
     EXPECT_FALSE(fs::exists(dir_ / "a"));
