@@ -10,6 +10,15 @@
 #include "twofour/core/error.h"
 
 namespace twofour {
+namespace {
+
+/// Whether the field at `inner` is the field at `outer`, or lies inside it.
+bool LiesIn(std::string_view inner, std::string_view outer) {
+  if (!inner.starts_with(outer)) return false;
+  return inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[';
+}
+
+}  // namespace
 
 std::string FieldPath::operator()(std::string_view field) const {
   const auto other = std::ranges::find(names_, field, &Names::value_type::first);
@@ -34,8 +43,16 @@ Faults Faults::OfConfig() {
 }
 
 void Faults::Add(const std::string& path, std::string line) {
-  if (closed_.contains(path) || std::ranges::find(lines_, line) != lines_.end()) return;
-  lines_.push_back(std::move(line));
+  const auto covers = [&path](const std::string& other) { return LiesIn(path, other); };
+  if (std::ranges::any_of(faulty_, covers) || std::ranges::any_of(closed_, covers)) return;
+  faulty_.push_back(path);
+  // Code has one sentence for two fields that contradict each other.
+  if (std::ranges::find(lines_, line) == lines_.end()) lines_.push_back(std::move(line));
+}
+
+bool Faults::IsSound(const std::string& path) const {
+  return std::ranges::none_of(
+      faulty_, [&path](const std::string& faulty) { return LiesIn(path, faulty) || LiesIn(faulty, path); });
 }
 
 void Faults::Expect(bool holds, const std::string& path, const FaultValue& value, const std::string& expected,

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,7 +55,9 @@ class FaultValue {
   std::variant<bool, int64_t, double, std::string> value_;
 };
 
-/// Collects what is wrong with options, so that the user sees all of it at once.
+/// Collects what is wrong with options, so that the user sees all of it at once, and each thing once. A field has one
+/// fault at most, the first that is noted: rules about its own value stand before rules about its neighbours. A rule
+/// that measures a field against another one asks whether the other one IsSound.
 ///
 /// A rule is written once, in the Check function of its options struct:
 ///
@@ -95,8 +96,11 @@ class Faults {
   /// The name of an enum's value as the reader of the message knows it: "piecewise" in code, PIECEWISE in a config.
   std::string Word(std::string_view name) const;
 
-  /// From now on, notes no faults of this field, because the caller checks it.
-  void Close(const std::string& path) { closed_.insert(path); }
+  /// From now on, notes no faults of this field and of fields inside it, because the caller checks it.
+  void Close(const std::string& path) { closed_.push_back(path); }
+  /// Whether no fault of the field is noted, nor one of a field inside or around it. "min_lr: 0.1, expected 0 to lr,
+  /// which is -1" would help nobody: what is wrong is lr.
+  bool IsSound(const std::string& path) const;
 
   size_t count() const { return lines_.size(); }
   /// If there are faults, throws Error with one line for each.
@@ -106,7 +110,7 @@ class Faults {
   std::string owner_, is_;
   bool of_config_ = false;
   std::vector<std::string> lines_;
-  std::set<std::string, std::less<>> closed_;
+  std::vector<std::string> faulty_, closed_;  // Paths.
 };
 
 /// Throws Error if Check finds fault with the options of an object that is made in code. `owner` and `is`: see Faults.

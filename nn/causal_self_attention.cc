@@ -55,8 +55,8 @@ void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults&
 
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults) {
   faults.Expect(options.width > 0, at("width"), options.width, "a positive number");
-  CheckHeads(options.width, options.heads, at, faults);
-  if (options.heads > 0) {
+  if (faults.IsSound(at("width"))) CheckHeads(options.width, options.heads, at, faults);
+  if (options.heads > 0 && faults.IsSound(at("heads"))) {
     CheckKeyHeads(options.heads, options.kv_heads == 0 ? options.heads : options.kv_heads, at, faults);
   }
   faults.Expect(options.window >= 0, at("window"), options.window, "at least 0");

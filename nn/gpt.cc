@@ -37,16 +37,19 @@ GptOptions CheckedAndResolved(const GptOptions& options) {
   return Resolved(options);
 }
 
-/// Checks that heads divide the width, if both numbers are in range.
+/// Checks that heads divide the width, and key heads the heads.
 void CheckWidthAndHeads(const GptOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t width = WidthOf(options), heads = HeadsOf(options);
+  if (options.width == 0 && !faults.IsSound(at("depth"))) return;
   faults.Expect(width >= 1, at("width"), width, "a positive width, or a depth above 0 to derive it from");
-  if (width < 1 || heads < 1 || options.kv_heads < 0) return;  // Already noted.
-  if (options.heads == 0 && width % heads != 0) {
-    faults.Expect(false, at("width"), width, "a multiple of 64, or heads that divide it");
-  } else {
+  if (!faults.IsSound(at("width")) || !faults.IsSound(at("heads"))) return;
+  if (options.heads > 0) {
     CheckHeads(width, heads, at, faults);
+  } else {  // The width decides the heads, so it is what is wrong.
+    faults.Expect(width % 2 == 0, at("width"), width, "an even number: rotary positions turn pairs");
+    faults.Expect(width % (2 * heads) == 0, at("width"), width, "a multiple of 64, or heads that divide it");
   }
+  if (!faults.IsSound(at("width")) || !faults.IsSound(at("heads"))) return;
   CheckKeyHeads(heads, options.kv_heads == 0 ? heads : options.kv_heads, at, faults);
 }
 

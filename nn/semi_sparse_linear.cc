@@ -58,6 +58,8 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
   const sparse::SparsitySchedule& schedule = options.plan.options().schedule;
   const sparse::MaskMethod method = options.plan.options().method, rows = sparse::MaskMethod::kRows;
   Check(TrackerOptions(options), at, faults);
+  faults.Expect(!options.freeze_gradient || options.freeze_step, at("freeze_gradient"), true, "false without freeze",
+                "freeze_gradient without freeze_step, expected a step from which masks are frozen");
   Check(options.masked_decay, at.In("masked_decay"), faults);
   if (!options.soft_threshold) return;
   faults.Expect(method == rows, at("soft_threshold"), true, fmt::format("false but for {}", faults.Word(NameOf(rows))),

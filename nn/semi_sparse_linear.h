@@ -49,7 +49,7 @@ struct SemiSparseOptions {
   double interval_growth = 0;
   /// After this optimizer step the mask stays as it is, except for the plan's dense finish. 0: the first mask stays.
   std::optional<int64_t> freeze_step = {};
-  /// From the freeze step on, the gradient of masked weights is dropped, too (SparseTraining).
+  /// From freeze_step on, which must be given, the gradient of masked weights is dropped, too (SparseTraining).
   bool freeze_gradient = false;
   MaskedDecay masked_decay = {};
   /// Products run on sparse::SoftThreshold of the weight by the plan's row pattern, times a factor that is found with
@@ -64,8 +64,8 @@ struct SemiSparseOptions {
   bool fused_mlp = true;
 };
 
-/// Rules: those of MaskTrackerOptions and MaskedDecay. A soft threshold needs a plan of kRows whose schedule prunes all
-/// tiles from the start.
+/// Rules: those of MaskTrackerOptions and MaskedDecay. freeze_gradient needs a freeze_step. A soft threshold needs a
+/// plan of kRows whose schedule prunes all tiles from the start.
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
 
 /// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It

@@ -33,6 +33,7 @@ void CheckLr(double lr, const std::string& path, Faults& faults) {
 
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults) {
   CheckLr(lr, at("lr"), faults);
+  if (!faults.IsSound(at("lr"))) return faults.AtLeast(at("min_lr"), min_lr, 0);
   faults.Expect(min_lr >= 0 && min_lr <= lr, at("min_lr"), min_lr, fmt::format("0 to lr, which is {}", lr));
 }
 
@@ -46,8 +47,10 @@ LrSchedule ConstantLr(double lr) {
 void Check(const WarmupCosineOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t warmup = options.warmup_steps, total = options.total_steps;
   CheckRates(options.lr, options.min_lr, at, faults);
-  faults.Expect(warmup >= 0 && warmup <= total, at("warmup_steps"), warmup, fmt::format("0 to {}, all steps", total),
-                fmt::format("warmup_steps {} of {} steps", warmup, total));
+  faults.Expect(total >= 0, at("total_steps"), total, "at least 0");
+  faults.Expect(warmup >= 0, at("warmup_steps"), warmup, "at least 0");
+  if (!faults.IsSound(at("total_steps"))) return;
+  faults.Expect(warmup <= total, at("warmup_steps"), warmup, fmt::format("0 to {}, all steps", total));
 }
 
 LrSchedule WarmupCosineLr(const WarmupCosineOptions& options) {
@@ -62,7 +65,11 @@ LrSchedule WarmupCosineLr(const WarmupCosineOptions& options) {
 void Check(const WarmupStableDecayOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t warmup = options.warmup_steps, decay = options.decay_steps, total = options.total_steps;
   CheckRates(options.lr, options.min_lr, at, faults);
-  faults.Expect(warmup >= 0 && decay >= 0 && warmup <= total - decay, at("warmup_steps"), warmup,
+  faults.Expect(total >= 0, at("total_steps"), total, "at least 0");
+  faults.Expect(warmup >= 0, at("warmup_steps"), warmup, "at least 0");
+  faults.Expect(decay >= 0, at("decay_steps"), decay, "at least 0");
+  if (!faults.IsSound(at("total_steps")) || !faults.IsSound(at("decay_steps"))) return;
+  faults.Expect(warmup <= total - decay, at("warmup_steps"), warmup,
                 fmt::format("what fits into {} steps beside decay_steps, which is {}", total, decay),
                 fmt::format("warmup_steps {} and decay_steps {} do not fit into {} steps", warmup, decay, total));
 }

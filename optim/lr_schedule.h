@@ -14,7 +14,7 @@ using LrSchedule = std::function<double(int64_t step)>;
 /// The rule for every learning rate: at least 0 and at most the largest 32-bit float, because updates compute in
 /// floats.
 void CheckLr(double lr, const std::string& path, Faults& faults);
-/// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr.
+/// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr. A bad lr is no measure for min_lr.
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults);
 
 /// `lr` at every step.

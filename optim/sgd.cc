@@ -8,8 +8,10 @@ namespace twofour::optim {
 void Check(const SgdOptions& options, const FieldPath& at, Faults& faults) {
   faults.Probability(at("momentum"), options.momentum);
   faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
-  faults.Expect(!options.nesterov || options.momentum > 0, at("nesterov"), options.nesterov,
-                "a momentum above 0 with it");
+  if (faults.IsSound(at("momentum"))) {
+    faults.Expect(!options.nesterov || options.momentum > 0, at("nesterov"), options.nesterov,
+                  "a momentum above 0 with it");
+  }
   CheckLr(options.lr, at("lr"), faults);
 }
 

@@ -20,25 +20,30 @@
 namespace twofour::sparse {
 namespace {
 
-std::string KeepRange(int most) {
-  if (most == 0) return "no stage after one that keeps 1";
-  return fmt::format("{}: each stage keeps fewer than the one before", most == 1 ? "1" : fmt::format("1 to {}", most));
+/// What a stage may keep after one that keeps `before`.
+std::string KeepAfter(int before) {
+  if (before == 1) return "no stage after one that keeps 1";
+  return fmt::format("{}: each stage keeps fewer than the one before",
+                     before == 2 ? "1" : fmt::format("1 to {}", before - 1));
 }
 
 void CheckStages(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
-  if (options.stages.empty()) return;
+  if (options.stages.empty()) {
+    return faults.Expect(!options.nested_stages, at("nested_stages"), true, "false without stages");
+  }
   const std::string method = faults.Word(NameOf(options.method)), exact = faults.Word(NameOf(MaskMethod::kExact));
   faults.Expect(options.method == MaskMethod::kExact, at("stages"), fmt::format("with algorithm {}", method),
                 fmt::format("{} for N-decay", exact),
                 fmt::format("stages given, but the method is {}, expected {}", method, exact));
-  int most = kTileSize;
-  RisingMoments rising("stage", "a step after the stage before, which begins at");
+  RisingMoments rising("a step after the stage before, which begins at");
   for (size_t i = 0; i < options.stages.size(); ++i) {
     const FieldPath path = at.In("stages", i);
     const MaskStage& stage = options.stages[i];
-    faults.Expect(stage.keep >= 1 && stage.keep <= most, path("keep"), stage.keep, KeepRange(most),
-                  fmt::format("the stage at step {} keeps {} of 4, expected 1 to {}", stage.step, stage.keep, most));
-    most = std::clamp(stage.keep - 1, 0, most);
+    faults.InRange(path("keep"), stage.keep, 1, kTileSize);
+    if (i > 0 && faults.IsSound(at.In("stages", i - 1)("keep"))) {
+      const int before = options.stages[i - 1].keep;
+      faults.Expect(stage.keep < before, path("keep"), stage.keep, KeepAfter(before));
+    }
     rising.Check({stage.step, stage.fraction}, path("step"), faults);
   }
 }
@@ -58,7 +63,12 @@ TileMask RandomTileMask(const RandomKey& key, int64_t number) {
 }  // namespace
 
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
-  Check(options.rows, at.In("rows"), faults);
+  if (options.method == MaskMethod::kRows) {
+    Check(options.rows, at.In("rows"), faults);
+  } else {
+    faults.Expect(options.rows == RowPattern(), at("rows"), fmt::format("{}:{}", options.rows.keep, options.rows.of),
+                  fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kRows))));
+  }
   CheckStages(options, at, faults);
   const int64_t from = options.first_sparse_step, until = options.dense_from_step;
   const std::string in_code =

@@ -39,9 +39,9 @@ struct MaskPlanOptions {
   bool nested_stages = false;
 };
 
-/// Rules: the RowPattern is valid; stages keep one to four, each later and fewer than the one before, and are given for
-/// kExact alone; the dense finish does not begin before the dense warm-up ends. A stage before step 0 is a fault; other
-/// stages are not compared with it in time.
+/// Rules: a RowPattern is valid, and given for kRows alone; stages keep one to four, each later and fewer than the one
+/// before, and are given for kExact alone; nested_stages needs stages; the dense finish does not begin before the dense
+/// warm-up ends. A stage before step 0 is a fault. No stage is compared with one that has a fault.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
 /// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and

@@ -15,12 +15,11 @@ void RisingMoments::Check(const Moment& moment, const std::string& path, Faults&
   const bool known = moment.step >= 0;
   faults.Expect(known, path, moment.step, "at least 0");
   if (known && before_) {
-    faults.Expect(Rises(*before_, moment), path, fmt::format("step {}", moment.step),
-                  fmt::format("{} {}", after_, before_->step),
-                  fmt::format("a {} at step {} follows one at step {}, expected rising steps", what_, moment.step,
-                              before_->step));
+    const std::string expected = fmt::format("{} {}", after_, before_->step);
+    faults.Expect(Rises(*before_, moment), path, fmt::format("step {}", moment.step), expected,
+                  fmt::format("{} is {}, expected {}", path, moment.step, expected));
   }
-  before_ = known ? std::optional(moment) : std::nullopt;
+  before_ = known && faults.IsSound(path) ? std::optional(moment) : std::nullopt;
 }
 
 }  // namespace twofour::sparse

@@ -19,16 +19,16 @@ struct Moment {
 };
 
 /// Checks that the moments of a list rise: none is before step 0, and each is later than the one before it. Two
-/// fractions that rise may fall into one step. A moment before step 0 is not compared with its neighbours.
+/// fractions that rise may fall into one step. A moment that has a fault is not compared with the next one.
 class RisingMoments {
  public:
-  /// `what` names an element ("stage"). `after` is what a config is told to expect, up to the step of the one before.
-  RisingMoments(std::string what, std::string after) : what_(std::move(what)), after_(std::move(after)) {}
+  /// `after` is what a message says to expect, up to the step of the one before.
+  explicit RisingMoments(std::string after) : after_(std::move(after)) {}
 
   void Check(const Moment& moment, const std::string& path, Faults& faults);
 
  private:
-  std::string what_, after_;
+  std::string after_;
   std::optional<Moment> before_;
 };
 

@@ -33,8 +33,10 @@ void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults) {
       fmt::format("row pattern {}:{}, expected 1 <= N <= M <= {}", pattern.keep, pattern.of, kMostNeighbours);
   faults.Expect(pattern.of >= 1 && pattern.of <= kMostNeighbours, at("of"), pattern.of,
                 fmt::format("1 to {}", kMostNeighbours), in_code);
-  faults.Expect(pattern.keep >= 1 && pattern.keep <= pattern.of, at("keep"), pattern.keep,
-                fmt::format("1 to rows.of, which is {}", pattern.of), in_code);
+  const bool sound = faults.IsSound(at("of"));
+  const int most = sound ? pattern.of : kMostNeighbours;
+  faults.Expect(pattern.keep >= 1 && pattern.keep <= most, at("keep"), pattern.keep,
+                fmt::format("1 to {}{}", sound ? "rows.of, which is " : "", most), in_code);
 }
 
 void RequirePattern(const RowPattern& pattern) { Checked(pattern, ""); }

@@ -15,6 +15,8 @@ namespace twofour::sparse {
 struct RowPattern {
   int keep = 2;
   int of = 4;
+
+  bool operator==(const RowPattern&) const = default;
 };
 
 /// The largest M.

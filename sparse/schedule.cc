@@ -20,7 +20,7 @@ void CheckPoints(const std::vector<SchedulePoint>& points, const FieldPath& at, 
     faults.Missing(at("points"), fmt::format("at least one for {}", faults.Word(NameOf(ScheduleShape::kPiecewise))),
                    "a piecewise one has no points, expected at least one");
   }
-  RisingMoments rising("point", "a step after that of the point before, which is");
+  RisingMoments rising("a step after that of the point before, which is");
   for (size_t i = 0; i < points.size(); ++i) {
     const FieldPath point = at.In("points", i);
     faults.Between(point("share"), points[i].share, 0, 1);

@@ -85,11 +85,34 @@ TEST(FaultsTest, EnumsAreNamedAsTheReaderKnowsThem) {
   EXPECT_EQ(Faults("x: ").Word("signed_greedy"), "signed_greedy");
 }
 
-TEST(FaultsTest, OneFaultIsToldOnce) {
+TEST(FaultsTest, AFieldHasOneFaultTheFirst) {
+  Faults faults = Faults::OfConfig();
+  faults.InRange("a", 3, 0, 1);
+  faults.InRange("a", 3, 0, 2);
+  faults.Missing("a.b", "something");
+  faults.Missing("a[0]", "something");
+  faults.InRange("ab", 3, 0, 1);
+  faults.InRange("c.d", 3, 0, 1);
+  faults.InRange("c", 3, 0, 1);
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
+               "config: a: 3, expected 0 to 1\nconfig: ab: 3, expected 0 to 1\nconfig: c.d: 3, expected 0 to 1\n"
+               "config: c: 3, expected 0 to 1");
+}
+
+TEST(FaultsTest, AFieldIsSoundIfNothingInsideOrAroundItHasAFault) {
   Faults faults("x: ");
-  for (int i = 0; i < 2; ++i) faults.InRange("a", 3, 0, 1);
-  faults.InRange("b", 3, 0, 1);
-  EXPECT_EQ(faults.count(), 2u);
+  EXPECT_TRUE(faults.IsSound("a"));
+  faults.InRange("a.b", 3, 0, 1);
+  faults.Close("c");
+  for (const char* path : {"a", "a.b", "a.b.c", "a.b[0]"}) EXPECT_FALSE(faults.IsSound(path)) << path;
+  for (const char* path : {"a.bc", "a.c", "b", "ab", "c"}) EXPECT_TRUE(faults.IsSound(path)) << path;
+}
+
+TEST(FaultsTest, OneSentenceAboutTwoFieldsIsToldOnce) {
+  Faults faults("x: ");
+  for (const char* path : {"begin", "end"}) faults.Expect(false, path, 1, "more", "from 1 to 1, expected more");
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput, "x: from 1 to 1, expected more");
+  EXPECT_FALSE(faults.IsSound("end"));
 }
 
 TEST(FaultsTest, AClosedFieldIsJudgedByTheCallerAlone) {
@@ -99,8 +122,9 @@ TEST(FaultsTest, AClosedFieldIsJudgedByTheCallerAlone) {
   faults.InRange("a", 3, 0, 2);
   faults.Missing("a", "something");
   faults.InRange("a.b", 3, 0, 2);
-  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
-               "config: a: 3, expected 0 to 1\nconfig: a.b: 3, expected 0 to 2");
+  faults.Close("b");
+  faults.InRange("b", 3, 0, 2);
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput, "config: a: 3, expected 0 to 1");
 }
 
 TEST(FaultsTest, RangesHoldTheirEndsAndNoNan) {
@@ -131,14 +155,14 @@ TEST(FaultsTest, RangesHoldTheirEndsAndNoNan) {
 TEST(FaultsTest, ShowsValuesAsTheyAreWritten) {
   Faults faults("x: ");
   faults.Expect(false, "a", true, "b");
-  faults.Expect(false, "a", 0.1, "b");
-  faults.Expect(false, "a", int64_t{-7}, "b");
-  faults.Expect(false, "a", std::string("text"), "b");
+  faults.Expect(false, "b", 0.1, "b");
+  faults.Expect(false, "c", int64_t{-7}, "b");
+  faults.Expect(false, "d", std::string("text"), "b");
   faults.NotEmpty("path", "");
   faults.NotEmpty("path", "given");
   faults.Add("line", faults.Where("line") + " is worded elsewhere");
   EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
-               "x: a is true, expected b\nx: a is 0.1, expected b\nx: a is -7, expected b\nx: a is text, expected b\n"
+               "x: a is true, expected b\nx: b is 0.1, expected b\nx: c is -7, expected b\nx: d is text, expected b\n"
                "x: path: expected the path of a file\nx: line is worded elsewhere");
 }
 

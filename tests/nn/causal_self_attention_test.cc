@@ -97,6 +97,10 @@ TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {
   EXPECT_ERROR(make({.width = 10, .heads = 4}), ErrorKind::kInvalidInput, HasSubstr("4"));
   EXPECT_ERROR(make({.width = 12, .heads = 4}), ErrorKind::kInvalidInput, HasSubstr("3"));
   EXPECT_ERROR(make({.width = 16, .heads = 4, .kv_heads = 3}), ErrorKind::kInvalidInput, HasSubstr("3"));
+  EXPECT_ERROR(make({.width = -8, .heads = 3}), ErrorKind::kInvalidInput,
+               "CausalSelfAttention: width is -8, expected a positive number");
+  EXPECT_ERROR(make({.width = 10, .heads = 4, .kv_heads = 3}), ErrorKind::kInvalidInput,
+               "CausalSelfAttention: heads is 4, expected a divisor of the width, which is 10");
   CausalSelfAttention attention({.width = 8, .heads = 2}, generator);
   EXPECT_ERROR(attention.Forward(RandomInput({2, 3, 4})), ErrorKind::kInvalidInput, HasSubstr("[2, 3, 4]"));
   EXPECT_ERROR(attention.Forward(RandomInput({6, 8})), ErrorKind::kInvalidInput, HasSubstr("[6, 8]"));

@@ -306,6 +306,32 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(with([](auto& o) { o.heads = 32; }), ErrorKind::kInvalidInput, HasSubstr("head size"));
   EXPECT_ERROR(with([](auto& o) { o.kv_heads = 3; }), ErrorKind::kInvalidInput,
                HasSubstr("kv_heads is 3, expected a divisor of heads, which is 4"));
+  EXPECT_ERROR(with([](auto& o) {
+                 o.depth = -1;
+                 o.width = 0;
+                 o.heads = 5;
+               }),
+               ErrorKind::kInvalidInput, "Gpt: depth is -1, expected 0 to 1000");
+  EXPECT_ERROR(with([](auto& o) {
+                 o.width = 7;
+                 o.heads = 0;
+               }),
+               ErrorKind::kInvalidInput, "Gpt: width is 7, expected an even number: rotary positions turn pairs");
+  EXPECT_ERROR(with([](auto& o) {
+                 o.width = 130;
+                 o.heads = 0;
+               }),
+               ErrorKind::kInvalidInput, "Gpt: width is 130, expected a multiple of 64, or heads that divide it");
+  EXPECT_ERROR(with([](auto& o) {
+                 o.width = -32;
+                 o.kv_heads = 3;
+               }),
+               ErrorKind::kInvalidInput, "Gpt: width is -32, expected 0 to 1048576");
+  EXPECT_ERROR(with([](auto& o) {
+                 o.heads = 5;
+                 o.kv_heads = 3;
+               }),
+               ErrorKind::kInvalidInput, "Gpt: heads is 5, expected a divisor of the width, which is 32");
   EXPECT_ERROR(with([](auto& o) { o.soft_cap = 1e-300; }), ErrorKind::kInvalidInput, HasSubstr("soft_cap is 1e-300"));
   EXPECT_ERROR(with([](auto& o) { o.attention_window = -2; }), ErrorKind::kInvalidInput, HasSubstr("window is -2"));
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(Tensor::Zeros({2, 3})), ErrorKind::kInvalidInput,

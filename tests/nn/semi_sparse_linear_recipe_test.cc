@@ -307,6 +307,7 @@ TEST(SemiSparseOptionsTest, RefusesWhatMakesNoSense) {
   expect({.interval_growth = 1.5}, "interval_growth is 1.5, expected 0 to 1");
   expect({.interval_growth = std::nan("")}, "interval_growth is nan");
   expect({.freeze_step = -1}, "freeze_step is -1, expected at least 0");
+  expect({.freeze_gradient = true}, "freeze_gradient without freeze_step, expected a step from which masks are frozen");
   expect({.masked_decay = {.lambda = -1}}, "masked_decay.lambda is -1, expected a finite number of at least 0");
   expect({.masked_decay = {.lambda = kInf}}, "masked_decay.lambda is inf");
   expect({.masked_decay = {.lambda = std::nan("")}}, "masked_decay.lambda is nan");

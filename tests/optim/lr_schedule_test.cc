@@ -8,6 +8,8 @@
 
 #include "twofour/core/error.h"
 
+#include "tests/support/expect_error.h"
+
 namespace twofour::optim {
 namespace {
 
@@ -88,7 +90,7 @@ TEST(WarmupCosineLrTest, DegenerateLengths) {
 
 TEST(WarmupCosineLrTest, BadOptionsAreErrors) {
   EXPECT_THAT([] { WarmupCosineLr({.lr = 1, .warmup_steps = 11, .total_steps = 10}); },
-              ThrowsMessage<Error>(HasSubstr("warmup_steps 11 of 10")));
+              ThrowsMessage<Error>(HasSubstr("learning rate: warmup_steps is 11, expected 0 to 10, all steps")));
   EXPECT_THROW(WarmupCosineLr({.lr = 1, .warmup_steps = -1, .total_steps = 10}), Error);
   EXPECT_THROW(WarmupCosineLr({.lr = 1, .warmup_steps = 0, .total_steps = -1}), Error);
   for (const auto& [lr, min_lr] :
@@ -138,6 +140,17 @@ TEST(WarmupStableDecayLrTest, DegenerateLengths) {
   const LrSchedule all_decay = WarmupStableDecayLr({.lr = 1, .warmup_steps = 0, .decay_steps = 4, .total_steps = 4});
   EXPECT_EQ(all_decay(0), 0.75);
   EXPECT_EQ(all_decay(3), 0.0);
+}
+
+TEST(LrScheduleTest, NothingIsMeasuredAgainstABadValue) {
+  EXPECT_ERROR(WarmupCosineLr({.lr = -1, .min_lr = 0.1, .total_steps = 9}), ErrorKind::kInvalidInput,
+               "learning rate: lr is -1, expected a finite number of at least 0");
+  EXPECT_ERROR(WarmupCosineLr({.lr = 1, .warmup_steps = 5, .total_steps = -3}), ErrorKind::kInvalidInput,
+               "learning rate: total_steps is -3, expected at least 0");
+  EXPECT_ERROR(WarmupStableDecayLr({.lr = 1, .warmup_steps = 5, .decay_steps = -2, .total_steps = 3}),
+               ErrorKind::kInvalidInput, "learning rate: decay_steps is -2, expected at least 0");
+  EXPECT_ERROR(WarmupStableDecayLr({.lr = 1, .warmup_steps = 5, .decay_steps = 2, .total_steps = -3}),
+               ErrorKind::kInvalidInput, "learning rate: total_steps is -3, expected at least 0");
 }
 
 TEST(WarmupStableDecayLrTest, BadOptionsAreErrors) {

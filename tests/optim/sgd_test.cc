@@ -76,6 +76,8 @@ TEST(SgdTest, BadOptionsAreErrors) {
   }
   EXPECT_THAT([&] { Sgd(parameters, {.lr = -1}); }, ThrowsMessage<Error>(HasSubstr("lr -1")));
   EXPECT_THAT([&] { Sgd(parameters, {.nesterov = true}); }, ThrowsMessage<Error>(HasSubstr("nesterov")));
+  EXPECT_THAT([&] { Sgd(parameters, {.momentum = -1, .nesterov = true}); },
+              ThrowsMessage<Error>("Sgd: momentum -1, expected a number in [0, 1)"));
 }
 
 }  // namespace

@@ -130,13 +130,32 @@ TEST(MaskPlanTest, RejectsStagesThatMakeNoSense) {
   const auto expect = [](const MaskPlanOptions& options, const char* message) {
     EXPECT_ERROR(MaskPlan{options}, ErrorKind::kInvalidInput, HasSubstr(message));
   };
-  expect({.stages = {{10, 3}, {10, 2}}}, "step 10 follows one at step 10");
-  expect({.stages = {{-1, 3}}}, "-1");
-  expect({.stages = {{10, 2}, {20, 3}}}, "step 20 keeps 3 of 4, expected 1 to 1");
-  expect({.stages = {{10, 5}}}, "keeps 5 of 4");
-  expect({.stages = {{10, 0}}}, "keeps 0 of 4");
+  expect({.stages = {{10, 3}, {10, 2}}},
+         "mask plan: stages[1].step is 10, expected a step after the stage before, which begins at 10");
+  expect({.stages = {{-1, 3}}}, "mask plan: stages[0].step is -1, expected at least 0");
+  expect({.stages = {{10, 2}, {20, 3}}},
+         "mask plan: stages[1].keep is 3, expected 1: each stage keeps fewer than the one before");
+  expect({.stages = {{10, 5}}}, "mask plan: stages[0].keep is 5, expected 1 to 4");
+  expect({.stages = {{10, 0}}}, "mask plan: stages[0].keep is 0, expected 1 to 4");
   expect({.method = kGreedy, .stages = {{10, 3}}}, "greedy");
   expect({.method = kRows, .rows = {5, 4}}, "5:4");
+}
+
+TEST(MaskPlanTest, NoStageIsMeasuredAgainstOneThatHasAFault) {
+  EXPECT_ERROR(MaskPlan({.stages = {{10, 0}, {20, 3}, {30, 2}}}), ErrorKind::kInvalidInput,
+               "mask plan: stages[0].keep is 0, expected 1 to 4");
+  EXPECT_ERROR(MaskPlan({.stages = {{10, 1}, {20, 3}, {30, 2}}}), ErrorKind::kInvalidInput,
+               "mask plan: stages[1].keep is 3, expected no stage after one that keeps 1");
+  EXPECT_ERROR(MaskPlan({.stages = {{30, 4}, {20, 3}, {10, 2}}}), ErrorKind::kInvalidInput,
+               "mask plan: stages[1].step is 20, expected a step after the stage before, which begins at 30");
+}
+
+TEST(MaskPlanTest, RejectsWhatHasNoEffect) {
+  EXPECT_ERROR(MaskPlan({.nested_stages = true}), ErrorKind::kInvalidInput,
+               "mask plan: nested_stages is true, expected false without stages");
+  EXPECT_ERROR(MaskPlan({.method = kGreedy, .rows = {1, 4}}), ErrorKind::kInvalidInput,
+               "mask plan: rows is 1:4, expected none but for rows");
+  EXPECT_NO_THROW(MaskPlan({.method = kRows, .rows = {1, 4}}));
 }
 
 TEST(MaskPlanTest, DensePhasesKeepEverything) {
@@ -215,11 +234,6 @@ TEST(MaskPlanTest, SaysWhetherEveryMaskIsTwoOfFour) {
   EXPECT_FALSE(always({.stages = {{0, 2}}}));
   EXPECT_FALSE(always({.first_sparse_step = 1}));
   EXPECT_FALSE(always({.dense_from_step = 1000}));
-}
-
-TEST(MaskPlanTest, NestedStagesWithoutStagesAreTwoOfFour) {
-  const Tensor weight = RandomF32({16, 16}, {.seed = 13});
-  EXPECT_EQ(FindAt({.nested_stages = true}, weight), FindMask(weight, MaskMethod::kExact));
 }
 
 TEST(MaskPlanTest, RejectsADenseFinishBeforeTheWarmUpEnds) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "twofour/sparse/mask_plan.h"
@@ -18,8 +19,8 @@ using ::testing::Field;
 
 size_t FaultsOf(const std::vector<Moment>& moments) {
   Faults faults("x: ");
-  RisingMoments rising("stage", "after");
-  for (const Moment& moment : moments) rising.Check(moment, "at", faults);
+  RisingMoments rising("after");
+  for (size_t i = 0; i < moments.size(); ++i) rising.Check(moments[i], std::to_string(i), faults);
   return faults.count();
 }
 
@@ -41,13 +42,18 @@ TEST(RisingMomentsTest, AMomentBeforeTheRunIsOneFaultAndComparedWithNone) {
   EXPECT_EQ(FaultsOf({{-1}}), 1u);
   EXPECT_EQ(FaultsOf({{5}, {-1}, {4}}), 1u);
   Faults faults = Faults::OfConfig();
-  RisingMoments rising("stage", "a step after");
+  RisingMoments rising("a step after");
   faults.Close("b");
   rising.Check({5}, "a", faults);
   rising.Check({-1}, "b", faults);
   rising.Check({7}, "c", faults);
   rising.Check({6}, "d", faults);
   EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput, "config: d: step 6, expected a step after 7");
+}
+
+TEST(RisingMomentsTest, NoneIsComparedWithOneThatHasAFault) {
+  EXPECT_EQ(FaultsOf({{9}, {5}, {4}, {6}}), 1u);
+  EXPECT_EQ(FaultsOf({{9}, {5}, {4}, {3}}), 2u);
 }
 
 TEST(LeaveOutReplacedTest, OfOneStepTheLastStays) {

@@ -89,7 +89,8 @@ TEST(SparsityScheduleTest, RejectsWhatLeavesItsBounds) {
   expect({.to = kNan}, "nan");
   expect({.shape = kExponential, .end_step = 9, .rate = 0}, "rate is 0");
   expect({.shape = kPiecewise}, "no points");
-  expect({.shape = kPiecewise, .points = {{3, 0}, {3, 1}}}, "step 3 follows one at step 3");
+  expect({.shape = kPiecewise, .points = {{3, 0}, {3, 1}}},
+         "points[1].step is 3, expected a step after that of the point before, which is 3");
   expect({.shape = kPiecewise, .points = {{3, 2}}}, "2");
   expect({.shape = kLinear, .points = {{3, 1}}}, "linear");
 }

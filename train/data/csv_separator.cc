@@ -48,6 +48,14 @@ std::string OtherSeparator(const CsvRow& row, char delimiter) {
   return "";
 }
 
+std::string SharedSeparator(char delimiter, char decimal) {
+  if (delimiter != decimal) return "";
+  return fmt::format(
+      "; {} is both data.csv.delimiter and data.csv.decimal, expected two characters, or quotes around numbers with "
+      "decimals",
+      NameOfSeparator(delimiter));
+}
+
 std::optional<char> SeparatorInAll(const std::vector<std::string>& texts, char delimiter) {
   for (const char separator : {';', '\t', '|'}) {
     const bool in_all = std::ranges::all_of(

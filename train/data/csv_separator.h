@@ -24,6 +24,10 @@ std::string SetDelimiter(char separator);
 /// holds ';' 2 times: if columns are separated by it, --set 'data.csv.delimiter=;'". Empty otherwise.
 std::string OtherSeparator(const CsvRow& row, char delimiter);
 
+/// A hint for messages, where one character separates both columns and decimals: only numbers in quotes can then have
+/// decimals. Empty otherwise.
+std::string SharedSeparator(char delimiter, char decimal);
+
 /// A separator other than `delimiter` that each of `texts` holds; nullopt where there is none.
 std::optional<char> SeparatorInAll(const std::vector<std::string>& texts, char delimiter);
 

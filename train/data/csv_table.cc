@@ -30,7 +30,7 @@ struct Layout {
   int64_t first_line = 1;
   std::vector<std::string> names;  // [columns]; empty without a header.
   std::string note;                // Not empty where it is uncertain whether there is a header.
-  std::string other_separator;     // What else could separate columns, for messages.
+  std::string other_separator;     // What may be wrong with the separator, for messages.
 
   std::string NameOfColumn(size_t column) const {
     return has_header ? fmt::format("column {}", Quoted(names[column]))
@@ -97,6 +97,7 @@ Layout ReadLayout(const CsvRow& first, std::string_view text, const CsvOptions& 
   layout.columns = first.cells.size();
   layout.first_line = first.line;
   layout.other_separator = OtherSeparator(first, options.delimiter);
+  if (layout.other_separator.empty()) layout.other_separator = SharedSeparator(options.delimiter, options.decimal);
   if (layout.columns < 2) {
     throw Error(fmt::format("{}: line {} has 1 column, expected features and a label, separated by {}{}", source,
                             first.line, NameOfSeparator(options.delimiter), layout.other_separator));

@@ -176,10 +176,12 @@ void Check(const IdxOptions& options, const FieldPath& at, Faults& faults) {
   faults.NotEmpty(at("images"), options.images);
   faults.NotEmpty(at("labels"), options.labels);
   const bool no_images = options.eval_images.empty(), no_labels = options.eval_labels.empty();
-  faults.Expect(no_images == no_labels, at("eval_images") + ", eval_labels",
-                fmt::format("'{}', '{}'", options.eval_images, options.eval_labels), "both or neither",
-                fmt::format("{} is set without {}", no_images ? "eval_labels" : "eval_images",
-                            no_images ? "eval_images" : "eval_labels"));
+  if (no_images != no_labels) {
+    const char* const missing = no_images ? "eval_images" : "eval_labels";
+    const char* const given = no_images ? "eval_labels" : "eval_images";
+    faults.Missing(at(missing), fmt::format("a file's path beside {}", given),
+                   fmt::format("{} is set without {}", given, missing));
+  }
   faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
   faults.Expect(options.num_classes == 0 || (options.num_classes >= 2 && options.num_classes <= kMaxClasses),
                 at("num_classes"), options.num_classes, fmt::format("0 or 2 to {}", kMaxClasses),

@@ -65,6 +65,12 @@ TEST(CsvSeparatorTest, TakesDecimalCommasWhereToldTo) {
   EXPECT_THAT(table.values, ElementsAre(0.5, -12.5, 3, 7));
   EXPECT_THAT(Parse("0,5;1,5;a\n2,5;3;b\n", ';', ',').feature_names, IsEmpty());
   EXPECT_THAT(Parse("x,k\n\"0,5\",a\n\"1,5\",b\n", ',', ',').values, ElementsAre(0.5, 1.5));
+  const char* const shared =
+      "; ',' is both data.csv.delimiter and data.csv.decimal, expected two characters, or quotes around numbers with "
+      "decimals";
+  ExpectError("x,k\n0,5,a\n", std::string("t.csv: line 2 has 3 columns, line 1 has 2") + shared, ',', ',');
+  ExpectError("x,k\n0.5,a\n", HasSubstr(std::string("is not a finite number with a decimal comma") + shared), ',', ',');
+  ExpectError("x.k\n0.5.a\n", HasSubstr("line 2 has 3 columns, line 1 has 2; '.' is both data.csv.delimiter"), '.');
   ExpectError("x;k\n0,5;a\n",
               HasSubstr("\"0,5\" is not a finite number; if the comma stands before decimals, --set "
                         "data.csv.decimal=,"),

@@ -262,7 +262,7 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
     resume = FindResumePoint(line->resume);
   }
   const proto::Config config = ResolveConfig(*line, resume);
-  ValidateConfig(config);
+  ValidateConfig(config, resume ? resume->stored : proto::Config());
   if (line->print_config) {
     context.out << ToText(config);
     RequireWritten(context.out);

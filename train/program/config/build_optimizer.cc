@@ -46,7 +46,7 @@ ParametersByRole SortByRole(nn::Module& model) {
 ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, double weight_decay,
                          const proto::ParameterGroup& given) {
   if (parameters.empty() && (given.lr_scale() != 1 || given.weight_decay() != -1)) {
-    throw Error(fmt::format("config: optimizer.{}: given, but the model has no such parameters", role));
+    throw Error(fmt::format("config: optimizer.{}: given, expected none: the model has no such parameters", role));
   }
   ParameterGroup group = ToOptions(given, weight_decay);
   group.parameters = std::move(parameters);

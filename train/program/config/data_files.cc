@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "twofour/train/program/config/in_field.h"
+
 namespace twofour::train {
 
 std::vector<DataPath> DataPaths(const proto::Data& data) {
@@ -43,7 +45,11 @@ std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
     const std::filesystem::path resolved = std::filesystem::canonical(file.path, ignored);
     const std::string key = ignored ? file.path : resolved.string();
     auto known = known_.find(key);
-    if (known == known_.end()) known = known_.emplace(key, ChecksumOf(FileSystem::Default(), file.path)).first;
+    if (known == known_.end()) {
+      const auto checksum =
+          InField(std::string("data.") + file.field, [&file] { return ChecksumOf(FileSystem::Default(), file.path); });
+      known = known_.emplace(key, checksum).first;
+    }
     files.push_back({file.field, file.path, known->second});
   }
   return files;

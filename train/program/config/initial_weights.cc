@@ -16,6 +16,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_fit.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/program/config/in_field.h"
 #include "twofour/train/skipped_tensors.h"
 
 namespace twofour::train {
@@ -118,9 +119,7 @@ std::string LinearsWithMasks(const InitialWeights& initial) {
                      all > kMost ? fmt::format(" and {} more", all - kMost) : "");
 }
 
-}  // namespace
-
-InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
+InitialWeights ReadInitialWeights(const std::string& path, nn::Module& model) {
   SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
   SkipForeignTypes(file);
   RequireNoneNeeded(file.skipped, model, path);
@@ -130,11 +129,10 @@ InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
   return initial;
 }
 
-void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
+void ReadMasks(const InitialWeights& initial, nn::Module& model) {
   if (initial.masks.empty() && initial.unread_masks.empty()) {
-    throw Error(fmt::format(
-        "{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned (initial_masks)",
-        initial.path));
+    throw Error(fmt::format("{}: holds no masks, expected those of a sparse run, saved without checkpoint.save_pruned",
+                            initial.path));
   }
   const std::vector<nn::NamedSemiSparseLinear> layers = nn::FindSemiSparseLinears(model);
   StateReader reader(MasksToRead(initial, layers), initial.path);
@@ -155,6 +153,16 @@ void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
   }
   reader.Finish(nn::kUnknownTensor);
   for (const StateCommit& commit : commits) commit();
+}
+
+}  // namespace
+
+InitialWeights LoadInitialWeights(const std::string& path, nn::Module& model) {
+  return InField("initial_weights", [&] { return ReadInitialWeights(path, model); });
+}
+
+void TakeOverMasks(const InitialWeights& initial, nn::Module& model) {
+  InField("initial_masks", [&] { ReadMasks(initial, model); });
 }
 
 std::string InitialMasksLine(const InitialWeights& initial, const proto::Config& config) {

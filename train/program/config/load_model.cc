@@ -116,7 +116,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   FileSystem& files = FileSystem::Default();
   const RunPath run = FindRun("--run", path);
   const proto::Config config = WithDefaults(LoadTextConfig(RunFiles{run.folder}.config().string()));
-  ValidateConfig(config);
+  ValidateConfig(config, config);
   if (!config.model().has_gpt()) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
   }

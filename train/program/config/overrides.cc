@@ -114,8 +114,10 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   std::unique_ptr<Message> parsed(message->New());
   if (!parser.ParseFromString(text, parsed.get())) {
     if (const auto slip = ExplainValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *slip));
-    throw Error(fmt::format("--set {}: expected {}{}: {}", assignment, field->is_repeated() ? "a list of " : "",
-                            Expected(*field), error.message));
+    const bool says_so = error.message.find("expected") != std::string::npos;
+    const std::string expected =
+        says_so ? "" : fmt::format("expected {}{}: ", field->is_repeated() ? "a list of " : "", Expected(*field));
+    throw Error(fmt::format("--set {}: {}{}", assignment, expected, error.message));
   }
   if (const auto number = FindNumberOutOfRange(value)) {
     throw Error(fmt::format("--set {}: {}", assignment, number->message));

@@ -12,7 +12,7 @@ void CheckModel(const proto::Model& model, Faults& faults) {
     case proto::Model::kGpt:
       return Check(ToOptions(model.gpt()), "model.gpt", faults);
     case proto::Model::KIND_NOT_SET:
-      return faults.Missing("model", "mlp { ... }, residual_mlp { ... } or gpt { ... }");
+      break;  // Noted by ValidateConfig.
   }
 }
 

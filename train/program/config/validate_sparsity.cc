@@ -6,7 +6,6 @@
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/mask_plan.h"
-#include "twofour/sparse/row_mask.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/validate_parts.h"
 
@@ -26,19 +25,19 @@ bool IsBefore(const Moment& a, const Moment& b) {
   return a.step < b.step && (!are_fractions || *a.fraction < *b.fraction - kRounding);
 }
 
-/// Collects faults about moments of a run of `steps` optimizer steps.
+/// Collects faults about moments of a run.
 class Moments {
  public:
-  Moments(int64_t steps, Faults& faults) : steps_(steps), faults_(faults) {}
+  /// `steps` is the number of optimizer steps, or nothing if the config gives no possible one.
+  Moments(std::optional<int64_t> steps, Faults& faults) : steps_(steps), faults_(faults) {}
 
-  /// The moment, if it is given and lies within the run. If it lies outside, adds a fault and closes the field for
-  /// other faults.
+  /// The moment, if it is given and lies within the run. If it lies outside, adds a fault. Closes a field that gives no
+  /// moment for other faults.
   std::optional<Moment> Check(const std::string& path, const When& when) {
-    if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_);
+    if (when.has_step()) faults_.InRange(path + ".step", when.step(), 0, steps_.value_or(kMaxCount));
     if (when.has_fraction()) faults_.Between(path + ".fraction", when.fraction(), 0, 1);
     if (!IsSet(when)) return std::nullopt;
-    const Moment moment = MomentOf(when, steps_, {});
-    if (moment.step >= 0) return moment;
+    if (steps_ && faults_.IsSound(path)) return MomentOf(when, *steps_, {});
     faults_.Close(path);
     return std::nullopt;
   }
@@ -51,7 +50,7 @@ class Moments {
   }
 
  private:
-  int64_t steps_;
+  std::optional<int64_t> steps_;
   Faults& faults_;
 };
 
@@ -85,16 +84,10 @@ void CheckPoints(const proto::SparsitySchedule& schedule, Moments& moments, Time
 void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Times& times, Faults& faults) {
   using proto::SparsitySchedule;
   const std::string path = "sparsity.schedule";
-  if (schedule.shape() == SparsitySchedule::PIECEWISE) {
-    const char* const kNone = "none for PIECEWISE, whose points say when";
-    faults.Expect(!IsSet(schedule.begin()), path + ".begin", "given", kNone);
-    faults.Expect(!IsSet(schedule.end()), path + ".end", "given", kNone);
-    return CheckPoints(schedule, moments, times, faults);
-  }
+  if (schedule.shape() == SparsitySchedule::PIECEWISE) return CheckPoints(schedule, moments, times, faults);
   const std::optional<Moment> begin = moments.Check(path + ".begin", schedule.begin());
   times.schedule_begin_path = path + ".begin";
   if (schedule.shape() == SparsitySchedule::CONSTANT) {
-    faults.Expect(!IsSet(schedule.end()), path + ".end", "given", "none for CONSTANT, which changes at once");
     times.schedule_begin = times.schedule_end = begin;
     return;
   }
@@ -102,10 +95,9 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
   times.schedule_end = moments.Require(path + ".end", schedule.end());
 }
 
-void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times, Faults& faults) {
+void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times) {
+  if (sparsity.algorithm() != proto::Sparsity::EXACT) return;  // The plan's Check refuses all stages.
   const std::string path = "sparsity.stages";
-  faults.Expect(sparsity.stages_size() > 0 || !sparsity.nested_stages(), "sparsity.nested_stages", "true",
-                "false without stages");
   for (int i = 0; i < sparsity.stages_size(); ++i) {
     times.last_stage = moments.Require(Numbered(path, i) + ".begin", sparsity.stages(i).begin());
     if (!times.first_stage) times.first_stage = times.last_stage;
@@ -117,14 +109,15 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
   const double warmup = sparsity.dense_warmup(), finish = sparsity.dense_finish();
   faults.Probability("sparsity.dense_warmup", warmup);
   faults.Probability("sparsity.dense_finish", finish);
-  if (!(warmup >= 0 && warmup < 1 && finish >= 0 && finish < 1)) return;
+  if (!faults.IsSound("sparsity.dense_warmup")) return;
+  const Moment first{DenseWarmupSteps(sparsity, steps), warmup};
+  times.first_sparse = first;
+  if (!faults.IsSound("sparsity.dense_finish")) return;
   if (!(warmup + finish < 1)) {
     return faults.Expect(false, "sparsity.dense_finish", finish,
-                         fmt::format("less than 1 - dense_warmup, which is {}: the two overlap", 1 - warmup));
+                         fmt::format("less than 1 - dense_warmup, which is {:.10g}: the two overlap", 1 - warmup));
   }
-  const Moment first{DenseWarmupSteps(sparsity, steps), warmup};
   const Moment last{steps - DenseFinishSteps(sparsity, steps), 1 - finish};
-  times.first_sparse = first;
   if (steps > 0 && first.step >= last.step) {  // Caused by rounding to whole steps.
     if (finish > 0) {
       return faults.Expect(
@@ -152,11 +145,8 @@ void CheckDensePhases(const proto::Sparsity& sparsity, int64_t steps, Times& tim
 }
 
 void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& faults) {
-  if (!IsSet(sparsity.freeze())) {
-    faults.Expect(!sparsity.freeze_gradient(), "sparsity.freeze_gradient", "true", "false without freeze");
-    return;
-  }
-  if (!times.freeze) return;
+  // Without the end of the warm-up, the first mask is not known.
+  if (!times.freeze || !faults.IsSound("sparsity.dense_warmup")) return;
   const Moment freeze = *times.freeze, first = times.first_sparse;
   if (IsBefore(freeze, first)) return;  // Already reported.
   // The same fraction may be only a few steps in a short run, but well after the first mask in a long one.
@@ -177,36 +167,11 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
   still_moves("sparsity.stages", times.last_stage);
 }
 
-bool IsValid(const proto::RowPattern& rows) {
-  Faults faults = Faults::OfConfig();
-  Check(sparse::RowPattern{.keep = rows.keep(), .of = rows.of()}, {}, faults);
-  return faults.count() == 0;
-}
-
-/// Reports a pattern that is set but not used.
-void CheckRows(const proto::Sparsity& sparsity, Faults& faults) {
-  const proto::RowPattern &rows = sparsity.rows(), usual;
-  const bool given = rows.keep() != usual.keep() || rows.of() != usual.of();
-  faults.Expect(sparsity.algorithm() == proto::Sparsity::ROWS || !given || !IsValid(rows), "sparsity.rows",
-                fmt::format("{}:{}", rows.keep(), rows.of()), "none but for ROWS");
-}
-
-/// With pruned activations, weights have no masks, so fields about such masks must not be set.
 void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
-  if (sparsity.target() != proto::Sparsity::ACTIVATION) return;
+  if (sparsity.target() != proto::Sparsity::ACTIVATION || !faults.IsSound("sparsity.target")) return;
   const proto::Sparsity::Algorithm algorithm = sparsity.algorithm();
   faults.Expect(algorithm == proto::Sparsity::EXACT || algorithm == proto::Sparsity::GREEDY, "sparsity.algorithm",
                 proto::Sparsity::Algorithm_Name(algorithm), "EXACT or GREEDY for target ACTIVATION");
-  const auto none = [&](const char* path, bool given) {
-    faults.Expect(!given, path, "given", "none for target ACTIVATION: it is for masks of weights");
-  };
-  const proto::SparsitySchedule& schedule = sparsity.schedule();
-  none("sparsity.schedule", schedule.shape() != proto::SparsitySchedule::CONSTANT || IsSet(schedule.begin()));
-  none("sparsity.stages", sparsity.stages_size() > 0);
-  none("sparsity.freeze", IsSet(sparsity.freeze()));
-  none("sparsity.dense_warmup", sparsity.dense_warmup() != 0);
-  none("sparsity.dense_finish", sparsity.dense_finish() != 0);
-  none("sparsity.masked_decay", sparsity.masked_decay().lambda() != 0);
 }
 
 /// The schedule that the config describes, or the default one if that has a fault.
@@ -232,7 +197,12 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
     return sparse::MaskPlan(options);
   } catch (const Error&) {
     options.stages.clear();
-    if (!IsValid(sparsity.rows())) options.rows = {.keep = 1, .of = 1};  // Any multiple_of is a multiple of 1.
+    options.nested_stages = false;
+    if (options.method != sparse::MaskMethod::kRows) {
+      options.rows = usual.rows;
+    } else if (!faults.IsSound("sparsity.rows")) {
+      options.rows = {.keep = 1, .of = 1};  // Any multiple_of is a multiple of 1.
+    }
     return sparse::MaskPlan(options);
   }
 }
@@ -241,13 +211,14 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
 
 void CheckSparsity(const proto::Config& config, Faults& faults) {
   const proto::Sparsity& sparsity = config.sparsity();
-  const int64_t steps = config.training().steps();
+  // A run of no known length has no moments that could be compared, and one of 0 steps serves as well as another.
+  const bool known = faults.IsSound("training.steps");
+  const int64_t steps = known ? config.training().steps() : 0;
   CheckTarget(sparsity, faults);
-  CheckRows(sparsity, faults);
-  Moments moments(steps, faults);
+  Moments moments(known ? std::optional(steps) : std::nullopt, faults);
   Times times;
   CheckSchedule(sparsity.schedule(), moments, times, faults);
-  CheckStages(sparsity, moments, times, faults);
+  CheckStages(sparsity, moments, times);
   const sparse::MaskPlan plan = CheckedPlan(sparsity, steps, faults);
   times.freeze = moments.Check("sparsity.freeze", sparsity.freeze());
   CheckDensePhases(sparsity, steps, times, faults);

@@ -8,11 +8,10 @@
 namespace twofour::train {
 namespace {
 
-/// Checks the number of tokens in one forward pass. The limit is more than fits into memory, and keeps the product from
-/// overflowing.
+/// Checks the number of tokens in one forward pass of sequences of a length that is in range. The limit is more than
+/// fits into memory, and keeps the product from overflowing.
 void CheckTokensPerPass(const std::string& path, int64_t batch_size, int64_t length, Faults& faults) {
   constexpr int64_t kMaxTokens = 1 << 27;
-  if (length < 1 || length > kMaxFeatures) return;  // Already noted.
   faults.Expect(batch_size <= kMaxTokens / length, path, batch_size,
                 fmt::format("at most {} tokens in a forward pass, that is {} sequences of {}", kMaxTokens,
                             kMaxTokens / length, length));
@@ -20,14 +19,11 @@ void CheckTokensPerPass(const std::string& path, int64_t batch_size, int64_t len
 
 void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
   const proto::Training& training = config.training();
-  if (training.tokens_per_step() == 0) return;
   const std::string path = "training.tokens_per_step";
   faults.InRange(path, training.tokens_per_step(), 0, kMaxCount);
-  faults.Expect(config.model().has_gpt(), path, training.tokens_per_step(), "0 for a model that reads no tokens");
-  faults.Expect(training.accumulate_steps() == 1, "training.accumulate_steps", training.accumulate_steps(),
-                "1 beside tokens_per_step, which decides it");
+  if (!config.model().has_gpt()) return;
+  if (!faults.IsSound("training.batch_size") || !faults.IsSound("model.gpt.sequence_length")) return;
   const int64_t batch_size = training.batch_size(), length = config.model().gpt().sequence_length();
-  if (batch_size < 1 || batch_size > kMaxCount || length < 1 || length > kMaxFeatures) return;  // Already noted.
   faults.Expect(training.tokens_per_step() / (batch_size * length) <= kMaxAccumulation, path,
                 training.tokens_per_step(),
                 fmt::format("at most {} times batch_size * sequence_length", kMaxAccumulation));
@@ -42,14 +38,13 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   const proto::Training& training = config.training();
   // A Trainer accepts 0 steps, but a run must have some.
   faults.InRange("training.steps", training.steps(), 1, kMaxCount);
-  faults.Close("training.steps");
   const FieldPath at("training", {{"eval_batch_size", "evaluation.batch_size"},
                                   {"eval_max_batches", "evaluation.max_batches"},
                                   {"eval_every_steps", "evaluation.every_steps"},
                                   {"checkpoint_every_steps", "checkpoint.every_steps"},
                                   {"log_every_steps", "logging.every_steps"},
                                   {"histogram_every_steps", "logging.histogram_every_steps"}});
-  if (config.model().has_gpt()) {
+  if (config.model().has_gpt() && faults.IsSound("model.gpt.sequence_length")) {
     const int64_t length = config.model().gpt().sequence_length();
     CheckTokensPerPass("training.batch_size", training.batch_size(), length, faults);
     CheckTokensPerPass("evaluation.batch_size", config.evaluation().batch_size(), length, faults);
@@ -65,9 +60,6 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   options.accumulate_steps = training.accumulate_steps();
   options.histogram_every_steps = config.logging().histogram_every_steps();
   Check(options, at, faults);
-  const int64_t patience = training.stop_after_evaluations_without_gain();
-  faults.Expect(patience == 0 || config.evaluation().every_steps() != 0, "training.stop_after_evaluations_without_gain",
-                patience, "0 where evaluation.every_steps is 0: nothing is evaluated before the last step");
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.Expect(config.checkpoint().final() != proto::Checkpoint::BEST || config.checkpoint().save_best(),
                 "checkpoint.final", "BEST", "LAST where checkpoint.save_best is false: the best step is not saved");

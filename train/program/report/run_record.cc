@@ -30,7 +30,7 @@ proto::Config LoadRunConfig(FileSystem& files, const RunFiles& run) {
   try {
     proto::Config config = WithDefaults(ParseTextConfig(ReadText(files, run.config(), kMaxConfigBytes), path));
     if (!config.has_name()) config.set_name(run.folder.filename().string());
-    ValidateConfig(config);
+    ValidateConfig(config, config);
     return config;
   } catch (const Error& error) {
     const std::string message = error.what();

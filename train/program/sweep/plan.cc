@@ -9,6 +9,7 @@
 #include <set>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/overrides.h"
 #include "twofour/train/program/config/text_config.h"
@@ -17,6 +18,7 @@
 #include "twofour/train/program/sweep/references.h"
 #include "twofour/train/program/sweep/sweep_config.h"
 #include "twofour/train/program/sweep/variants.h"
+#include "twofour/train/run_files.h"
 
 namespace twofour::train {
 namespace {
@@ -60,6 +62,8 @@ void Resolve(PlannedRun& run, const proto::Config& base, const AssignmentSources
   try {
     run.set = SettleAssignments(base, run.set, sources);
     run.config = ConfigOfRun(base, run.set, run.seed, threads);
+    // A run that an earlier version began goes on.
+    if (!FileSystem::Default().Exists(RunFiles{run.folder}.config())) ValidateConfig(run.config);
   } catch (const Error& error) {
     throw Error(PrefixLines(where, error.what()), error.kind());
   }
@@ -194,7 +198,7 @@ proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::stri
   config.set_seed(seed);
   config.set_threads(threads);
   config = WithDefaults(config);
-  ValidateConfig(config);
+  ValidateConfig(config, config);
   return config;
 }
 

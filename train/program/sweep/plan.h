@@ -36,7 +36,7 @@ struct SweepPlan {
 };
 
 /// The config of a run, with all defaults: `base` changed by assignments as --set takes them. Throws Error if it is not
-/// valid.
+/// valid for a run that may exist: fields without an effect are accepted (see ValidateConfig).
 proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads);
 
 /// Plans a sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of every run.

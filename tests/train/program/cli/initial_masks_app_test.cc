@@ -161,7 +161,9 @@ TEST_F(InitialMasksAppTest, WhatCannotBeTakenOverIsAnErrorBeforeAnythingIsWritte
   ASSERT_EQ(Train("rows", {"sparsity={enabled: true algorithm: ROWS}"}).code, 0);
   ASSERT_EQ(Train("part", {"sparsity.exclude=.*c_proj"}).code, 0);
   EXPECT_THAT(Train("x", {"initial_masks=true"}), FailsWith(2, HasSubstr("expected false without initial_weights")));
-  EXPECT_THAT(TrainFrom("pruned", "x"), FailsWith(2, HasSubstr("pruned/model.safetensors: holds no masks, expected")));
+  EXPECT_THAT(TrainFrom("pruned", "x"),
+              FailsWith(2, AllOf(HasSubstr("config: initial_masks: "),
+                                 HasSubstr("pruned/model.safetensors: holds no masks, expected"))));
   EXPECT_THAT(TrainFrom("old", "x", {"sparsity={}", "sparsity.enabled=false"}),
               FailsWith(2, HasSubstr("initial_masks: true, expected false for a dense run")));
   EXPECT_THAT(TrainFrom("rows", "x"),

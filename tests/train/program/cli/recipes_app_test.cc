@@ -117,7 +117,8 @@ TEST_F(RecipesAppTest, InitialWeightsOfAnotherModelAreAnError) {
   ASSERT_EQ(Train("wide", {"--set", "model.residual_mlp.width=32"}).code, 0);
   EXPECT_THAT(Train("x", {"--set", "initial_weights=" + Path("wide/model.safetensors")}),
               FailsWith(2, AllOf(HasSubstr("wide/model.safetensors: tensor 'input.weight'"), HasSubstr("[16, 784]"))));
-  EXPECT_THAT(Train("x", {"--set", "initial_weights=" + Path("none")}), FailsWith(2, HasSubstr("cannot read")));
+  EXPECT_THAT(Train("x", {"--set", "initial_weights=" + Path("none")}),
+              FailsWith(2, HasSubstr("config: initial_weights: cannot read")));
   EXPECT_FALSE(FileSystem::Default().Exists(dir_ / "x"));
 }
 

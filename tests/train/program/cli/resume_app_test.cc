@@ -246,6 +246,25 @@ TEST_F(ResumeAppTest, WhereARunCameFromIsARecordAndNoSetting) {
   EXPECT_EQ(Resume("branch", {"--config", Path("tiny.pbtxt")}).code, 0);  // The file that both were made with.
 }
 
+TEST_F(ResumeAppTest, AnOldRunGoesOnWithFieldsThatHaveNoEffectAndANewOneIsRefused) {
+  ASSERT_EQ(Train("run").code, 0);
+  std::string config = ReadTextFile(dir_ / "run/config.pbtxt");
+  const std::string none = "max_batches: 0";
+  config.replace(config.find(none), none.size(), "max_batches: 3");  // Earlier versions accepted it.
+  WriteTextFile(dir_ / "run/config.pbtxt", config);
+  EXPECT_THAT(
+      Run({"--config", Path("run/config.pbtxt"), "--out", Path("new")}),
+      FailsWith(2, HasSubstr("config: evaluation.max_batches: 3, expected 0 for a model that reads no tokens")));
+  EXPECT_THAT(Resume("run", Set({"training.steps=8", "sparsity.schedule.rate=7"})),
+              FailsWith(2, HasSubstr("config: sparsity.schedule.rate: 7, expected 5 but for EXPONENTIAL")));
+  const Outcome longer = Resume("run", Set({"training.steps=8"}));
+  EXPECT_EQ(longer.code, 0) << longer.err;
+  const Outcome branch = Resume("run", {"--out", Path("branch"), "--set", "training.steps=10"});
+  EXPECT_EQ(branch.code, 0) << branch.err;
+  const Outcome report = Run({"report", Path("run"), "--out", Path("report.html")});
+  EXPECT_EQ(report.code, 0) << report.err;
+}
+
 TEST_F(ResumeAppTest, AResumeThatTrainsNothingChangesNothingAndSaysSo) {
   ASSERT_EQ(Train("run").code, 0);
   const auto before = SnapshotOf(dir_ / "run");

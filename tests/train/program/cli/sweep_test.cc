@@ -160,10 +160,14 @@ TEST_F(SweepTest, ARunThatFailsIsShownAndTheOthersGoOn) {
   ASSERT_EQ(reports_.size(), 1u);
   EXPECT_THAT(reports_[0].runs, ElementsAre(dir_ / "out/bad/seed-1", dir_ / "out/good/seed-1"));
   EXPECT_EQ(reports_[0].baseline, "good");  // The baseline has no results to compare with.
-  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
-              ContainsRegex("\"bad\",1,no,0,6,.*,failed,\"exit code 2: cannot read no/such.csv[^\n]*\"\n"));
-  EXPECT_THAT(ReadTextFile(dir_ / "out/report.html"),
-              HasSubstr("failed: left out of the statistics<small>exit code 2: cannot read no/such.csv"));
+  EXPECT_THAT(
+      ReadTextFile(dir_ / "out/report.csv"),
+      ContainsRegex(
+          "\"bad\",1,no,0,6,.*,failed,\"exit code 2: config: data.csv.path: cannot read no/such.csv[^\n]*\"\n"));
+  EXPECT_THAT(
+      ReadTextFile(dir_ / "out/report.html"),
+      HasSubstr(
+          "failed: left out of the statistics<small>exit code 2: config: data.csv.path: cannot read no/such.csv"));
 }
 
 TEST_F(SweepTest, EveryPlannedRunIsReportedOnHoweverItEnded) {
@@ -188,7 +192,8 @@ TEST_F(SweepTest, EveryPlannedRunIsReportedOnHoweverItEnded) {
 TEST_F(SweepTest, WhereEverythingFailsTheReportSaysWhy) {
   WriteSweep("set: 'data.csv={path: \"no/such.csv\"}'");
   EXPECT_EQ(Sweep().code, 1);
-  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"), HasSubstr(",failed,\"exit code 2: cannot read no/such.csv"));
+  EXPECT_THAT(ReadTextFile(dir_ / "out/report.csv"),
+              HasSubstr(",failed,\"exit code 2: config: data.csv.path: cannot read no/such.csv"));
 }
 
 TEST_F(SweepTest, AReportThatCannotBeWrittenTakesNothingWithIt) {

@@ -65,7 +65,8 @@ TEST_F(InitialWeightsTest, WhatTheModelHasIsRefusedWithBothTypes) {
   const std::string path = Write(R"("layers.0.weight":{"dtype":"F16","shape":[2,2],"data_offsets":[4,12]})",
                                  R"(,"other":{"dtype":"I64","shape":[],"data_offsets":[12,20]})", 8);
   EXPECT_ERROR(LoadInitialWeights(path, model_), ErrorKind::kInvalidInput,
-               path + ": tensor 'layers.0.weight': dtype F16 [2, 2], the model expects f32 [1, 2]");
+               "config: initial_weights: " + path +
+                   ": tensor 'layers.0.weight': dtype F16 [2, 2], the model expects f32 [1, 2]");
   const std::string unknown = Write(R"("layers.0.weight":{"dtype":"f32","shape":[1,2],"data_offsets":[4,12]})", "", 0);
   EXPECT_ERROR(LoadInitialWeights(unknown, model_), ErrorKind::kInvalidInput,
                AllOf(HasSubstr("unknown dtype 'f32' [1, 2], the model expects f32 [1, 2]"), Not(HasSubstr("\n"))));

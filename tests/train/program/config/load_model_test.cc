@@ -55,6 +55,10 @@ class LoadModelTest : public AppRunner, public ::testing::WithParamInterface<con
 
 TEST_P(LoadModelTest, ComputesTheSameFromACheckpointAndFromBothKindsOfExport) {
   Train("false");
+  std::string config = test::ReadTextFile(dir_ / "run/config.pbtxt");
+  const std::string rate = "rate: 5";
+  config.replace(config.find(rate), rate.size(), "rate: 7");  // No effect, but earlier versions accepted it.
+  WriteTextFile(dir_ / "run/config.pbtxt", config);
   const Tensor from_checkpoint = Logits("run/checkpoints/step-6");
   test::ExpectBitEqual(Logits("run"), from_checkpoint);
   Train("true");

@@ -47,8 +47,8 @@ TEST(LrStepsTest, FractionsAreStepsOfARunOfAnyLength) {
             Rates(ConfigOf(100, "schedule: WARMUP_STABLE_DECAY warmup_steps: 10 decay_steps: 60")));
   EXPECT_EQ(Rates(ConfigOf(100, "schedule: WARMUP_COSINE warmup_fraction: 0.25")),
             Rates(ConfigOf(100, "schedule: WARMUP_COSINE warmup_steps: 25")));
-  EXPECT_EQ(Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_fraction: 1")),
-            Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_steps: 10")));
+  EXPECT_EQ(Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_fraction: 1 decay_steps: 1")),
+            Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_steps: 10 decay_steps: 1")));
 }
 
 TEST(LrStepsTest, StepsAreCutToFitAShorterRun) {
@@ -61,7 +61,8 @@ TEST(LrStepsTest, StepsAreCutToFitAShorterRun) {
   EXPECT_EQ(fitting(500).decay, 400);
   EXPECT_EQ(fitting(10).warmup, 10);
   EXPECT_EQ(fitting(10).decay, 0);
-  EXPECT_EQ(Rates(ConfigOf(10, both)), Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_steps: 10")));
+  EXPECT_EQ(Rates(ConfigOf(10, both)),
+            Rates(ConfigOf(10, "schedule: WARMUP_STABLE_DECAY warmup_steps: 10 decay_steps: 1")));
   EXPECT_EQ(Rates(ConfigOf(10, "schedule: WARMUP_COSINE warmup_steps: 100")),
             Rates(ConfigOf(10, "schedule: WARMUP_COSINE warmup_steps: 10")));
 }

@@ -88,7 +88,8 @@ TEST_F(OverridesTest, SaysWhatIsWrongAndChangesNothing) {
   EXPECT_ERROR(ApplyOverride(config_, "seed.x=3"), ErrorKind::kInvalidInput, HasSubstr("'seed' has no fields"));
   EXPECT_ERROR(ApplyOverride(config_, "training.steps=many"), ErrorKind::kInvalidInput,
                HasSubstr("found many, expected a whole number"));
-  EXPECT_ERROR(ApplyOverride(config_, "training.steps="), ErrorKind::kInvalidInput, HasSubstr("expected int64"));
+  EXPECT_ERROR(ApplyOverride(config_, "training.steps="), ErrorKind::kInvalidInput,
+               HasSubstr("found the end of the text, expected a whole number"));
   EXPECT_ERROR(ApplyOverride(config_, "training.steps=5 batch_size: 3"), ErrorKind::kInvalidInput,
                HasSubstr("sets more than 'steps'"));
   EXPECT_ERROR(ApplyOverride(config_, "sparsity.algorithm=BEST"), ErrorKind::kInvalidInput,

@@ -207,10 +207,11 @@ TEST(SlipTest, OverridesAreToldAlike) {
     proto::Config config;
     EXPECT_ERROR(ApplyOverride(config, assignment), ErrorKind::kInvalidInput, "--set " + assignment + ": " + message);
   };
-  expect("optimizer={adamw {}", "expected { fields }: found the end of the text, expected a field's name");
-  expect("model.mlp.bias=yes", "expected bool: bias: yes, expected true or false");
-  expect("training.steps=", "expected int64: found the end of the text, expected a whole number");
-  expect("data.glyphs={seed: -1}", "expected { fields }: found -1, expected a whole number of at least 0");
+  expect("optimizer={adamw {}", "found the end of the text, expected a field's name");
+  expect("model.mlp.bias=yes", "bias: yes, expected true or false");
+  expect("sparsity.target=weights", "target: unknown value weights, expected one of WEIGHT, ACTIVATION");
+  expect("training.steps=", "found the end of the text, expected a whole number");
+  expect("data.glyphs={seed: -1}", "found -1, expected a whole number of at least 0");
 }
 
 TEST(SlipTest, AnOverridesValueIsShownWhole) {

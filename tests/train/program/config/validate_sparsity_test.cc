@@ -78,9 +78,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadSparsity{"schedule { from: nan }", "schedule.from: nan, expected 0 to 1"},
         BadSparsity{"schedule { to: 1.1 }", "schedule.to: 1.1, expected 0 to 1"},
         BadSparsity{"schedule { to: nan }", "schedule.to: nan, expected 0 to 1"},
-        BadSparsity{"schedule { rate: 0 }", "schedule.rate: 0, expected a number above 0, at most 100"},
-        BadSparsity{"schedule { rate: 101 }", "schedule.rate: 101, expected a number above 0, at most 100"},
-        BadSparsity{"schedule { rate: nan }", "schedule.rate: nan, expected a number above 0, at most 100"},
+        BadSparsity{"schedule { shape: EXPONENTIAL end { step: 9 } rate: 0 }",
+                    "schedule.rate: 0, expected a number above 0, at most 100"},
+        BadSparsity{"schedule { shape: EXPONENTIAL end { step: 9 } rate: 101 }",
+                    "schedule.rate: 101, expected a number above 0, at most 100"},
+        BadSparsity{"schedule { shape: EXPONENTIAL end { step: 9 } rate: nan }",
+                    "schedule.rate: nan, expected a number above 0, at most 100"},
         BadSparsity{"schedule { points { at { step: 1 } share: 1 } }",
                     "schedule.points: 1 of them, expected none but for PIECEWISE"}));
 
@@ -114,10 +117,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(BadSparsity{"stages { keep: 3 }",
                                   "stages[0].begin: missing, expected { step: N } or { fraction: F }"},
                       BadSparsity{"stages { begin { step: 101 } }", "stages[0].begin.step: 101, expected 0 to 100"},
-                      BadSparsity{"stages { begin { step: 1 } keep: 5 }",
-                                  "stages[0].keep: 5, expected 1 to 4: each stage keeps fewer than the one before"},
-                      BadSparsity{"stages { begin { step: 1 } keep: 0 }",
-                                  "stages[0].keep: 0, expected 1 to 4: each stage keeps fewer than the one before"},
+                      BadSparsity{"stages { begin { step: 1 } keep: 5 }", "stages[0].keep: 5, expected 1 to 4"},
+                      BadSparsity{"stages { begin { step: 1 } keep: 0 }", "stages[0].keep: 0, expected 1 to 4"},
                       BadSparsity{"stages { begin { step: 1 } keep: 2 } stages { begin { step: 5 } keep: 2 }",
                                   "stages[1].keep: 2, expected 1: each stage keeps fewer than the one before"},
                       BadSparsity{"stages { begin { step: 1 } keep: 1 } stages { begin { step: 5 } keep: 1 }",
@@ -163,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
             "algorithm: ROWS soft_threshold: true schedule { shape: LINEAR end { step: 9 } }",
             "soft_threshold: true, expected false beside a schedule: its scale is found once, when all is pruned"},
         BadSparsity{"target: ACTIVATION dense_finish: 0.5",
-                    "dense_finish: given, expected none for target ACTIVATION: it is for masks of weights"},
+                    "dense_finish: 0.5, expected 0 for target ACTIVATION: it is for masks of weights"},
         BadSparsity{"target: ACTIVATION masked_decay { lambda: 1 }",
                     "masked_decay: given, expected none for target ACTIVATION: it is for masks of weights"},
         BadSparsity{
@@ -198,9 +199,12 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Rows, BadSparsityTest,
     ::testing::Values(
-        BadSparsity{"rows { keep: 5 of: 4 }", "rows.keep: 5, expected 1 to rows.of, which is 4"},
-        BadSparsity{"rows { keep: 0 of: 4 }", "rows.keep: 0, expected 1 to rows.of, which is 4"},
-        BadSparsity{"rows { keep: 2 of: 33 }", "rows.of: 33, expected 1 to 32"},
+        BadSparsity{"algorithm: ROWS rows { keep: 5 of: 4 }", "rows.keep: 5, expected 1 to rows.of, which is 4"},
+        BadSparsity{"algorithm: ROWS rows { keep: 0 of: 4 }", "rows.keep: 0, expected 1 to rows.of, which is 4"},
+        BadSparsity{"algorithm: ROWS rows { keep: 2 of: 33 }", "rows.of: 33, expected 1 to 32"},
+        BadSparsity{"algorithm: ROWS rows { keep: 40 of: 33 }",
+                    "rows.of: 33, expected 1 to 32\n"
+                    "config: sparsity.rows.keep: 40, expected 1 to 32"},
         BadSparsity{"rows { keep: 4 of: 8 }", "rows: 4:8, expected none but for ROWS"},
         BadSparsity{"algorithm: ROWS rows { of: 6 }", "multiple_of: 16, expected a multiple of rows.of, which is 6"},
         BadSparsity{"soft_threshold: true", "soft_threshold: true, expected false but for ROWS"},
@@ -261,10 +265,11 @@ TEST(ValidateSparsityTest, AMomentOutsideTheRunIsOneFaultAndComparedWithNone) {
       ValidateConfig(WithSparsity("stages { begin { step: 50 } keep: 3 } stages { begin { step: 101 } keep: 2 } "
                                   "stages { begin { step: 20 } keep: 1 }")),
       ErrorKind::kInvalidInput, "config: sparsity.stages[1].begin.step: 101, expected 0 to 100");
-  EXPECT_ERROR(ValidateConfig(WithSparsity("schedule { shape: LINEAR begin { fraction: 2 } end { step: 3 } rate: 0 }")),
-               ErrorKind::kInvalidInput,
-               "config: sparsity.schedule.begin.fraction: 2, expected 0 to 1\n"
-               "config: sparsity.schedule.rate: 0, expected a number above 0, at most 100");
+  EXPECT_ERROR(
+      ValidateConfig(WithSparsity("schedule { shape: EXPONENTIAL begin { fraction: 2 } end { step: 3 } rate: 0 }")),
+      ErrorKind::kInvalidInput,
+      "config: sparsity.schedule.begin.fraction: 2, expected 0 to 1\n"
+      "config: sparsity.schedule.rate: 0, expected a number above 0, at most 100");
 }
 
 TEST(ValidateSparsityTest, ABrokenPatternIsNotMeasuredAgainst) {

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "twofour/core/processors.h"
 #include "twofour/train/program/sweep/sweep_config.h"
 
 #include "tests/support/expect_error.h"
+#include "tests/support/text_file.h"
 #include "tests/train/program/sweep/sweep_files.h"
 
 namespace twofour::train {
@@ -45,6 +47,15 @@ TEST_F(PlanTest, ResolvesEveryConfig) {
   EXPECT_EQ(config.training().batch_size(), 16);
   EXPECT_TRUE(config.optimizer().adamw().has_beta2());
   EXPECT_THAT(plan.runs[1].set, ElementsAre("training.steps=5", "learning_rate.lr=0.25", "name=\"lr=0.25\""));
+}
+
+TEST_F(PlanTest, AFieldWithoutAnEffectIsRefusedUnlessTheRunExists) {
+  const std::string sweep = "set: 'evaluation.max_batches=3'";
+  EXPECT_ERROR(Plan(sweep), ErrorKind::kInvalidInput,
+               HasSubstr("config: evaluation.max_batches: 3, expected 0 for a model that reads no tokens"));
+  std::filesystem::create_directories(dir_ / "out/base/seed-1");
+  test::WriteTextFile(dir_ / "out/base/seed-1/config.pbtxt", "evaluation { max_batches: 3 }");
+  EXPECT_EQ(Plan(sweep).runs[0].config.evaluation().max_batches(), 3);
 }
 
 TEST_F(PlanTest, ANameMayHoldQuotes) {

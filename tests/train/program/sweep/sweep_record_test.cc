@@ -125,10 +125,11 @@ TEST_F(SweepRecordTest, HostileTextIsAnErrorThatSaysWhere) {
 TEST_F(SweepRecordTest, WhatAnEarlierSweepTrainedIsReadAsItWasTrained) {
   SweepRecord record = Begin(Plan(""));
   record.runs[0].set = {"optimizer.sgd.momentum=0.9", "optimizer.adamw.weight_decay=0.5", "learning_rate.lr=1",
-                        "learning_rate.lr=2"};
+                        "learning_rate.lr=2", "evaluation.max_batches=3"};
   const proto::Config config = ConfigsOf(record).at(0);  // PlanSweep now refuses such a list.
   EXPECT_EQ(config.optimizer().adamw().weight_decay(), 0.5);
   EXPECT_EQ(config.learning_rate().lr(), 2);
+  EXPECT_EQ(config.evaluation().max_batches(), 3);  // Without an effect on a classifier.
 }
 
 TEST_F(SweepRecordTest, AConfigThatIsNotValidIsAnError) {

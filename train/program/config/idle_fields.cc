@@ -1,0 +1,160 @@
+#include "twofour/train/program/config/idle_fields.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twofour::train {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::TextFormat;
+using proto::Config;
+using proto::LearningRate;
+using proto::SparsitySchedule;
+
+/// A field that has an effect only in some configs.
+struct Condition {
+  std::string field;       // Its path.
+  const char* decided_by;  // The path of the field that decides. If that has a fault, nothing is known.
+  bool (*has_effect)(const Config& config);
+  const char* otherwise;  // Follows "expected 0" or what else the default is.
+};
+
+bool IsGpt(const Config& config) { return config.model().has_gpt(); }
+bool OfWeights(const Config& config) { return config.sparsity().target() == proto::Sparsity::WEIGHT; }
+bool RateChanges(const Config& config) { return config.learning_rate().schedule() != LearningRate::CONSTANT; }
+bool RateDecays(const Config& config) { return config.learning_rate().schedule() == LearningRate::WARMUP_STABLE_DECAY; }
+bool RateFalls(const Config& config) {
+  const LearningRate& rate = config.learning_rate();
+  return !RateDecays(config) || rate.decay_steps() != 0 || rate.decay_fraction() != 0;
+}
+template <SparsitySchedule::Shape kShape>
+bool HasShape(const Config& config) {
+  return config.sparsity().schedule().shape() == kShape;
+}
+template <SparsitySchedule::Shape kShape>
+bool HasOtherShape(const Config& config) {
+  return !HasShape<kShape>(config);
+}
+
+std::vector<Condition> MakeConditions() {
+  constexpr const char* kSchedule = "learning_rate.schedule";
+  constexpr const char* kShape = "sparsity.schedule.shape";
+  constexpr const char* kConstant = "with CONSTANT";
+  constexpr const char* kNoDecay = "unless the schedule is WARMUP_STABLE_DECAY";
+  constexpr const char* kNoTokens = "for a model that reads no tokens";
+  constexpr const char* kPoints = "for PIECEWISE, whose points say when";
+  constexpr const char* kShares = "for PIECEWISE, whose points say how much";
+  std::vector<Condition> conditions = {
+      {"training.tokens_per_step", "model", IsGpt, kNoTokens},
+      {"training.accumulate_steps", "training.tokens_per_step",
+       [](const Config& config) { return config.training().tokens_per_step() <= 0; },
+       "beside tokens_per_step, which decides it"},
+      {"training.stop_after_evaluations_without_gain", "evaluation.every_steps",
+       [](const Config& config) { return config.evaluation().every_steps() != 0; },
+       "where evaluation.every_steps is 0: nothing is evaluated before the last step"},
+      {"evaluation.max_batches", "model", IsGpt, kNoTokens},
+      {"learning_rate.warmup_steps", kSchedule, RateChanges, kConstant},
+      {"learning_rate.warmup_fraction", kSchedule, RateChanges, kConstant},
+      {"learning_rate.min_lr", kSchedule, RateChanges, kConstant},
+      {"learning_rate.min_lr", kSchedule, RateFalls, "without decay_steps or decay_fraction: the rate never falls"},
+      {"learning_rate.decay_steps", kSchedule, RateDecays, kNoDecay},
+      {"learning_rate.decay_fraction", kSchedule, RateDecays, kNoDecay},
+  };
+  // Where activations are pruned, weights have no masks.
+  constexpr std::string_view kOfBothTargets[] = {"enabled", "include", "exclude", "multiple_of", "algorithm", "target"};
+  const google::protobuf::Descriptor& sparsity = *proto::Sparsity::descriptor();
+  for (int i = 0; i < sparsity.field_count(); ++i) {
+    const std::string& name = sparsity.field(i)->name();
+    if (std::ranges::find(kOfBothTargets, name) != std::end(kOfBothTargets)) continue;
+    conditions.push_back(
+        {"sparsity." + name, "sparsity.target", OfWeights, "for target ACTIVATION: it is for masks of weights"});
+  }
+  conditions.insert(
+      conditions.end(),
+      {{"sparsity.schedule.begin", kShape, HasOtherShape<SparsitySchedule::PIECEWISE>, kPoints},
+       {"sparsity.schedule.end", kShape, HasOtherShape<SparsitySchedule::PIECEWISE>, kPoints},
+       {"sparsity.schedule.end", kShape, HasOtherShape<SparsitySchedule::CONSTANT>,
+        "for CONSTANT, which changes at once"},
+       {"sparsity.schedule.from", kShape, HasOtherShape<SparsitySchedule::PIECEWISE>, kShares},
+       {"sparsity.schedule.to", kShape, HasOtherShape<SparsitySchedule::PIECEWISE>, kShares},
+       {"sparsity.schedule.rate", kShape, HasShape<SparsitySchedule::EXPONENTIAL>, "but for EXPONENTIAL"}});
+  return conditions;
+}
+
+struct Field {
+  const Message& message;
+  const FieldDescriptor& field;
+};
+
+/// The field of `config` at a path.
+Field Find(const Config& config, const std::string& path) {
+  const Message* message = &config;
+  const FieldDescriptor* field = nullptr;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    if (field != nullptr) message = &message->GetReflection()->GetMessage(*message, field);
+    field = message->GetDescriptor()->FindFieldByName(path.substr(begin, end - begin));
+    if (field == nullptr) throw std::logic_error("config.proto: no field " + path);
+    begin = end + 1;
+  }
+  return {*message, *field};
+}
+
+bool IsScalar(const FieldDescriptor& field) {
+  return !field.is_repeated() && field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
+/// The value of a scalar, as a config spells it.
+std::string ValueOf(const Message& message, const FieldDescriptor& field) {
+  std::string text;
+  TextFormat::PrintFieldValueToString(message, &field, -1, &text);
+  return text;
+}
+
+std::string DefaultOf(const Message& message, const FieldDescriptor& field) {
+  return ValueOf(*std::unique_ptr<const Message>(message.New()), field);
+}
+
+/// Whether a field says anything that its absence would not say.
+bool IsSet(const Message& message, const FieldDescriptor& field) {
+  const Reflection& reflection = *message.GetReflection();
+  if (field.is_repeated()) return reflection.FieldSize(message, &field) > 0;
+  if (!reflection.HasField(message, &field)) return false;
+  if (IsScalar(field)) return !field.has_default_value() || ValueOf(message, field) != DefaultOf(message, field);
+  const Message& inner = reflection.GetMessage(message, &field);
+  std::vector<const FieldDescriptor*> present;
+  inner.GetReflection()->ListFields(inner, &present);
+  return std::ranges::any_of(present, [&inner](const FieldDescriptor* part) { return IsSet(inner, *part); });
+}
+
+}  // namespace
+
+void CheckIdleFields(const Config& config, const Config& stored, Faults& faults) {
+  for (const Condition& condition : MakeConditions()) {
+    if (condition.has_effect(config) || !faults.IsSound(condition.decided_by)) continue;
+    const auto [message, field] = Find(config, condition.field);
+    const bool scalar = IsScalar(field);
+    const std::string none = scalar ? DefaultOf(message, field) : "none";
+    // A part of the run that is 0 says what its absence says, though it has no default of its own.
+    if (!IsSet(message, field) || (scalar && ValueOf(message, field) == none)) continue;
+    const Field before = Find(stored, condition.field);
+    const bool as_before = !condition.has_effect(stored) && IsSet(before.message, before.field) &&
+                           (!scalar || ValueOf(before.message, before.field) == ValueOf(message, field));
+    if (as_before) continue;
+    faults.Expect(false, condition.field, scalar ? ValueOf(message, field) : "given",
+                  fmt::format("{} {}", none, condition.otherwise));
+  }
+}
+
+}  // namespace twofour::train
