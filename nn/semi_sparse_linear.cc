@@ -51,7 +51,7 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 }  // namespace
 
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
-  faults.AtLeast(at("lambda"), decay.lambda, 0);
+  faults.FloatAtLeast(at("lambda"), decay.lambda, 0);
 }
 
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults) {

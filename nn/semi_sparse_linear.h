@@ -36,7 +36,7 @@ struct MaskedDecay {
   Place place = Place::kGradient;
 };
 
-/// Rule: lambda is finite and not negative.
+/// Rule: lambda is not negative, and a float can hold it.
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
 
 struct SemiSparseOptions {
