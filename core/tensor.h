@@ -151,6 +151,10 @@ std::string Describe(const Tensor& tensor);
 std::string Describe(DType dtype, const Shape& shape);
 
 /// A tensor and the dotted name that PyTorch would give it.
+/// The tensors without those that are an earlier one of the list again, under another handle. A weight that two layers
+/// share has one gradient, which must be counted and scaled once.
+std::vector<Tensor> WithoutRepeats(const std::vector<Tensor>& tensors);
+
 struct NamedTensor {
   std::string name;
   Tensor tensor;

@@ -53,9 +53,11 @@ class Module {
   virtual Tensor Forward(const Tensor& x) = 0;
 
   /// Own parameters first, then those of the children, in the order they were registered. The handles share the
-  /// parameters' elements and gradients.
+  /// parameters' elements and gradients. A tensor that is registered in several places comes under each of its names.
   std::vector<NamedTensor> NamedParameters() const;
+  /// The same tensors, each once, as an optimizer takes them.
   std::vector<Tensor> Parameters() const;
+  /// Elements of Parameters().
   int64_t NumParameters() const;
 
   /// Calls `visit` for this module (under the name "") and everything below it, parents first.
