@@ -11,6 +11,7 @@
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/nn/forward_observer.h"
+#include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/soft_threshold.h"
 
@@ -124,6 +125,7 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
+  sparse::RequireFinite(weight_, tracker_.name());  // Also if no search was due, which would have done this.
   if (runs_dense()) return weight_.Clone();
   return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
 }

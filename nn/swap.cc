@@ -101,7 +101,7 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
   if (apply_mask) {  // Only this can fail, so it is done for all layers before the first is replaced.
-    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->mask();
+    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->EffectiveWeight();
   }
   SwapReport report;
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {

@@ -48,6 +48,7 @@ class MaskTracker {
   MaskTracker(MaskTrackerOptions options, std::string name);
 
   const MaskTrackerOptions& options() const { return options_; }
+  const std::string& name() const { return name_; }
   /// Tells how many optimizer steps the weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 

@@ -309,16 +309,20 @@ TEST(UnswapTest, AnOldMaskIsAppliedAsItIsInForce) {
 }
 
 TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
-  MlpStack stack = MakeStack();
-  SwapLinearWithSemiSparseLinear(stack);
-  const auto layers = FindSemiSparseLinears(stack);
-  Tensor bad = layers[1].layer->weight();
-  bad.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor first = layers[0].layer->weight().Clone();
-  const auto types = Types(stack);
-  EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); }, ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
-  EXPECT_EQ(Types(stack), types);
-  ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
+  for (const int64_t interval : {1, 100}) {
+    MlpStack stack = MakeStack();
+    SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.interval = interval}});
+    stack.Forward(RandomF32({5, 16}, {.seed = 1}));
+    const auto layers = FindSemiSparseLinears(stack);
+    Tensor bad = layers[1].layer->weight();
+    bad.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+    const Tensor first = layers[0].layer->weight().Clone();
+    const auto types = Types(stack);
+    EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); },
+                ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
+    EXPECT_EQ(Types(stack), types);
+    ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
+  }
 }
 
 /// The result of a run of AdamW: weights, then moments.
