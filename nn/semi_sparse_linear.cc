@@ -156,9 +156,19 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
   };
 }
 
+void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults) {
+  const bool has_search = method == sparse::MaskMethod::kExact || method == sparse::MaskMethod::kGreedy;
+  faults.Expect(has_search, path, NameOf(method),
+                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskMethod::kExact)),
+                            faults.Word(NameOf(sparse::MaskMethod::kGreedy))));
+}
+
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method,
                                                        std::string name)
     : method_(method), name_(std::move(name)) {
+  Faults faults("SemiSparseActivationLinear: ");
+  CheckActivationMethod(method, "method", faults);
+  faults.Throw();
   RequireWeight("SemiSparseActivationLinear", weight, 1, sparse::kTileSize);
   RequireBias("SemiSparseActivationLinear", bias, weight.dim(0));
   weight_ = RegisterParameter("weight", std::move(weight));

@@ -150,12 +150,16 @@ class SemiSparseLinear : public Module {
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
 };
 
+/// The rule for the method of a SemiSparseActivationLinear: kExact or kGreedy. The others have no search for it.
+void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults);
+
 /// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense. It is for activations that are
 /// sparse by nature, such as those after ReLU^2 (Haziza et al., "Accelerating Transformer Inference and Training with
 /// 2:4 Activation Sparsity", 2025). The gradient passes straight through the pruning.
 class SemiSparseActivationLinear : public Module {
  public:
-  /// As SemiSparseLinear; in_features must be a multiple of 4.
+  /// As SemiSparseLinear; in_features must be a multiple of 4. Throws Error on a method that CheckActivationMethod
+  /// finds fault with, too.
   SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method = sparse::MaskMethod::kExact,
                              std::string name = "SemiSparseActivationLinear");
 
