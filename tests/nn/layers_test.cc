@@ -7,6 +7,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/init.h"
 
 #include "tests/nn/compare_with_ops.h"
 
