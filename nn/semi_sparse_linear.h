@@ -81,8 +81,8 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 ///
 /// If the weight holds a NaN or infinity, a search for a mask throws Error (a runtime failure) with the weight's name
 /// and the place. So Forward, Layer(), mask(), RetainedL1() and Buffers() throw it if a search is due, and
-/// EffectiveWeight() always does. Between two searches, such a weight goes into products as in nn::Linear: to look
-/// through it before each of them would take time.
+/// EffectiveWeight() always does. Between two searches nobody looks, because that would read the weight once more after
+/// each update: what the mask keeps of such a weight goes into products, as in nn::Linear.
 ///
 /// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
 /// RetainedL1() and Buffers(). If a refresh is due, the first of these calls makes it and the others wait for it.
