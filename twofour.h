@@ -23,6 +23,7 @@
 #include "twofour/nn/sparse_training.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
+#include "twofour/nn/training_mode_scope.h"
 #include "twofour/optim/adamw.h"
 #include "twofour/optim/clip.h"
 #include "twofour/optim/lr_schedule.h"

@@ -224,6 +224,7 @@ void Tensor::Backward(const Tensor& output_grad) const {
   const NoGradGuard no_grad;
   const ReleaseAtEnd release(inputs_first);
   std::unordered_map<Node*, Tensor> pending;
+  std::unordered_map<Tensor::Impl*, Tensor> half_leaves;  // Sums in f32 for leaves of 16 bits, to be rounded once.
   pending[root.get()] = output_grad;
   for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
     Node* node = *it;
@@ -240,11 +241,14 @@ void Tensor::Backward(const Tensor& output_grad) const {
       if (!input_grads[i].defined()) continue;
       if (edge.node != nullptr) {
         Accumulate(edge.node->output_dtype(), pending[edge.node.get()], std::move(input_grads[i]));
+      } else if (edge.leaf != nullptr && IsHalf(edge.leaf->dtype)) {
+        Accumulate(edge.leaf->dtype, half_leaves[edge.leaf.get()], std::move(input_grads[i]));
       } else if (edge.leaf != nullptr) {
         AccumulateLeaf(*edge.leaf, std::move(input_grads[i]));
       }
     }
   }
+  for (auto& [leaf, grad] : half_leaves) AccumulateLeaf(*leaf, std::move(grad));
 }
 
 }  // namespace twofour

@@ -52,8 +52,9 @@ constexpr std::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
 constexpr bool IsFloating(DType dtype) { return InfoOf(dtype).kind == DTypeKind::kFloating; }
 /// f16 and bf16: floating dtypes that results are rounded to, but that nothing is added up in.
 constexpr bool IsHalf(DType dtype) { return IsFloating(dtype) && SizeOf(dtype) == 2; }
-/// Whether a gradient or an activation of `dtype` goes with a tensor of dtype `master`: one of the same dtype does.
-/// With f32, in which master weights are kept, so do f16 and bf16, which f32 holds without loss.
+/// Whether a gradient of `dtype` goes with a tensor of dtype `master`, or an activation with a weight: one of the same
+/// dtype does. With f32, in which master weights are kept, so do f16 and bf16, which f32 holds without loss. Two
+/// activations must have one dtype.
 constexpr bool GoesWith(DType dtype, DType master) {
   return dtype == master || (master == DType::kF32 && IsHalf(dtype));
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 
 #include "twofour/core/error.h"
 
@@ -73,6 +74,13 @@ void Faults::InRange(const std::string& path, int64_t value, int64_t low, int64_
 
 void Faults::AtLeast(const std::string& path, double value, double low) {
   Expect(value >= low && std::isfinite(value), path, value, fmt::format("a finite number of at least {}", low));
+}
+
+void Faults::FloatAtLeast(const std::string& path, double value, double low) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  AtLeast(path, value, low);
+  Expect(!std::isfinite(value) || value <= kMost, path, value,
+         fmt::format("at most {:.2g}, as a 32-bit float can hold", kMost));
 }
 
 void Faults::Between(const std::string& path, double value, double low, double high) {

@@ -81,6 +81,8 @@ class Faults {
   void InRange(const std::string& path, int64_t value, int64_t low, int64_t high);
   /// The number must also be finite.
   void AtLeast(const std::string& path, double value, double low);
+  /// For a number that is computed with as a 32-bit float: it must also be one that a float can hold.
+  void FloatAtLeast(const std::string& path, double value, double low);
   void Between(const std::string& path, double value, double low, double high);
   void Finite(const std::string& path, double value);
   /// A Probability is in [0, 1), an OpenFraction in (0, 1).
@@ -113,12 +115,18 @@ class Faults {
   std::vector<std::string> faulty_, closed_;  // Paths.
 };
 
-/// Throws Error if Check finds fault with the options of an object that is made in code. `owner` and `is`: see Faults.
+/// What Check finds fault with in the options of an object that is made in code. `owner` and `is`: see Faults.
 template <typename Options>
-const Options& Checked(const Options& options, const char* owner, const char* is = " is ") {
+Faults FaultsOf(const Options& options, const char* owner, const char* is = " is ") {
   Faults faults(owner, is);
   Check(options, FieldPath(), faults);
-  faults.Throw();
+  return faults;
+}
+
+/// Throws Error if there is any such fault.
+template <typename Options>
+const Options& Checked(const Options& options, const char* owner, const char* is = " is ") {
+  FaultsOf(options, owner, is).Throw();
   return options;
 }
 

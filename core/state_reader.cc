@@ -13,11 +13,10 @@ Tensor CountTensor(int64_t count) { return Tensor::Scalar(static_cast<double>(co
 
 StateReader::StateReader(const std::vector<NamedTensor>& state, std::string source) : source_(std::move(source)) {
   for (const NamedTensor& named : state) {
-    if (!named.tensor.defined()) {
-      Fault(named.name, "is undefined");
-    } else if (!tensors_.emplace(named.name, named.tensor).second) {
-      Fault(named.name, "is there twice");
-    }
+    const auto [entry, is_new] = tensors_.emplace(named.name, named.tensor);
+    if (is_new && named.tensor.defined()) continue;
+    Fault(named.name, is_new ? "is undefined" : "is there twice");
+    entry->second = Tensor();
   }
 }
 
@@ -26,12 +25,12 @@ Tensor StateReader::Take(const std::string& name) {
   return node.empty() ? Tensor() : node.mapped();
 }
 
-int64_t StateReader::TakeCount(const std::string& name, int64_t at_least) {
+std::optional<int64_t> StateReader::TakeCount(const std::string& name, int64_t at_least) {
   const std::string expected = fmt::format("expected one i32 of at least {}", at_least);
-  if (!tensors_.contains(name)) Fault(name, expected);
+  if (!Has(name)) Fault(name, "missing, " + expected);
   const auto count =
       TakeScalar(name, DType::kI32, static_cast<double>(at_least), std::numeric_limits<int32_t>::max(), expected);
-  return static_cast<int64_t>(count.value_or(0));
+  return count ? std::optional(static_cast<int64_t>(*count)) : std::nullopt;
 }
 
 std::optional<double> StateReader::TakeScalar(const std::string& name, DType dtype, double least, double most,
@@ -47,7 +46,7 @@ std::optional<double> StateReader::TakeScalar(const std::string& name, DType dty
 }
 
 void StateReader::Fault(const std::string& name, std::string_view what) {
-  ++fault_count_;
+  if (!faulty_.insert(name).second) return;
   faults_ += fmt::format("{}{}: tensor '{}': {}", faults_.empty() ? "" : "\n", source_, name, what);
 }
 

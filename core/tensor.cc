@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <unordered_set>
 
 #include "twofour/core/convert_element.h"
 #include "twofour/core/error.h"
@@ -221,6 +222,15 @@ bool Tensor::IsSameStorage(const Tensor& other) const {
 }
 
 bool Tensor::IsSoleOwner() const { return defined() && impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
+
+std::vector<Tensor> WithoutRepeats(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> distinct;
+  std::unordered_set<const Tensor::Impl*> seen;
+  for (const Tensor& tensor : tensors) {
+    if (seen.insert(tensor.impl().get()).second) distinct.push_back(tensor);
+  }
+  return distinct;
+}
 
 std::string Describe(const Tensor& tensor) {
   return tensor.defined() ? Describe(tensor.dtype(), tensor.shape()) : "undefined";

@@ -108,7 +108,8 @@ class Tensor {
   void set_grad(Tensor grad);
   void ZeroGrad();
 
-  /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph.
+  /// Adds d(this)/d(leaf) to grad() of every leaf that requires a gradient, then frees the graph. Where the leaf has 16
+  /// bits, all that one call adds is added in f32 and rounded once.
   /// The tensor must have one element, or `output_grad` of its shape must be given, whose dtype GoesWith its own.
   /// Throws Error when there is no graph or it was used before, when a tensor that the backward pass needs was written
   /// to in place since, or when an op's backward function returns gradients that do not fit its inputs. If anything is
@@ -149,6 +150,10 @@ struct Tensor::Impl {
 std::string Describe(const Tensor& tensor);
 /// The same for any tensor of this dtype and shape.
 std::string Describe(DType dtype, const Shape& shape);
+
+/// The tensors without those that are an earlier one of the list again, under another handle. A weight that two layers
+/// share has one gradient, which must be counted and scaled once.
+std::vector<Tensor> WithoutRepeats(const std::vector<Tensor>& tensors);
 
 /// A tensor and the dotted name that PyTorch would give it.
 struct NamedTensor {

@@ -110,8 +110,11 @@ Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache& cache, size_
   if (layer >= cache.layers.size() || !has_shape(cache.layers[layer].keys) || !has_shape(cache.layers[layer].values) ||
       cache.first < 0 || cache.rows() < 0 || x.dim(1) > cache.capacity - cache.rows()) {
     throw Error(
-        fmt::format("CausalSelfAttention: x {} does not fit into a cache of {} layers for {} tokens that holds {}",
-                    ToString(x.shape()), cache.layers.size(), cache.capacity, cache.rows()));
+        fmt::format("CausalSelfAttention: x {} does not fit into a cache of {} layers for {} tokens that holds {}{}",
+                    ToString(x.shape()), cache.layers.size(), cache.capacity, cache.rows(),
+                    layer < cache.layers.size() ? fmt::format("; keys of layer {}: {}, expected {}", layer,
+                                                              Describe(cache.layers[layer].keys), ToString(shape))
+                                                : ""));
   }
   const NoGradGuard no_grad;
   auto& [keys, values] = cache.layers[layer];

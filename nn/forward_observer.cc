@@ -8,10 +8,60 @@
 namespace twofour::nn {
 namespace {
 
-std::vector<ForwardObserver*>& Observers() {
-  thread_local std::vector<ForwardObserver*> observers;
-  return observers;
-}
+/// A thread's observers. Those that are called may add and remove observers meanwhile, so a removed one leaves a null
+/// in its place until nobody is called any more.
+class Observers {
+ public:
+  static Observers& OfThisThread() {
+    thread_local Observers observers;
+    return observers;
+  }
+
+  bool empty() const {
+    return std::ranges::all_of(list_, [](const auto* observer) { return observer == nullptr; });
+  }
+
+  void Add(ForwardObserver& observer) { list_.push_back(&observer); }
+
+  void Remove(ForwardObserver& observer) {
+    // Removes the latest entry of its observer. So each scope removes one entry, even if scopes end in another order
+    // than they began.
+    const auto found = std::find(list_.rbegin(), list_.rend(), &observer);
+    if (found != list_.rend()) *found = nullptr;
+    DropRemoved();
+  }
+
+  /// Calls those that are there now and are not removed before their turn.
+  void Call(const Module& linear, const LinearInput& input) {
+    const Calling calling(*this);
+    const size_t count = list_.size();
+    for (size_t i = 0; i < count; ++i) {
+      if (list_[i] != nullptr) list_[i]->OnLinear(linear, input);
+    }
+  }
+
+ private:
+  class Calling {
+   public:
+    explicit Calling(Observers& observers) : observers_(observers) { ++observers_.calls_; }
+    ~Calling() {
+      --observers_.calls_;
+      observers_.DropRemoved();
+    }
+    Calling(const Calling&) = delete;
+    Calling& operator=(const Calling&) = delete;
+
+   private:
+    Observers& observers_;
+  };
+
+  void DropRemoved() {
+    if (calls_ == 0) std::erase(list_, nullptr);
+  }
+
+  std::vector<ForwardObserver*> list_;
+  int calls_ = 0;  // Calls under way: an observer may run a forward pass itself.
+};
 
 class TensorInput final : public LinearInput {
  public:
@@ -26,22 +76,14 @@ class TensorInput final : public LinearInput {
 }  // namespace
 
 ForwardObserverScope::ForwardObserverScope(ForwardObserver& observer) : observer_(observer) {
-  Observers().push_back(&observer);
+  Observers::OfThisThread().Add(observer);
 }
 
-ForwardObserverScope::~ForwardObserverScope() {
-  std::vector<ForwardObserver*>& observers = Observers();
-  // Removes the latest entry of its observer. So each scope removes one entry, even if scopes end in another order than
-  // they began.
-  const auto found = std::find(observers.rbegin(), observers.rend(), &observer_);
-  if (found != observers.rend()) observers.erase(std::prev(found.base()));
-}
+ForwardObserverScope::~ForwardObserverScope() { Observers::OfThisThread().Remove(observer_); }
 
-bool IsForwardObserved() { return !Observers().empty(); }
+bool IsForwardObserved() { return !Observers::OfThisThread().empty(); }
 
-void ObserveLinear(const Module& linear, const LinearInput& input) {
-  for (ForwardObserver* const observer : Observers()) observer->OnLinear(linear, input);
-}
+void ObserveLinear(const Module& linear, const LinearInput& input) { Observers::OfThisThread().Call(linear, input); }
 
 void ObserveLinear(const Module& linear, const Tensor& input) {
   if (IsForwardObserved()) ObserveLinear(linear, TensorInput(input));

@@ -26,7 +26,8 @@ class ForwardObserver {
 };
 
 /// While it lives, `observer` sees the forward passes of all models on this thread, and none on other threads. Scopes
-/// may overlap. A scope must end on the thread on which it began.
+/// may overlap. They may begin and end within OnLinear: an observer that is added then sees the next linear, and one
+/// that is removed is called no more. A scope must end on the thread on which it began.
 class ForwardObserverScope {
  public:
   explicit ForwardObserverScope(ForwardObserver& observer);

@@ -10,6 +10,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/linear_cross_entropy.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/ops/norm.h"
@@ -173,7 +174,12 @@ Tensor Gpt::Forward(const Tensor& tokens) {
 }
 
 Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
+  RequireTokens("tokens", tokens);
   RequireTokens("targets", targets);
+  if (tokens.shape() != targets.shape() || tokens.numel() == 0) {
+    throw Error(fmt::format("Gpt: targets {} for tokens {}, expected equal shapes and at least one token",
+                            ToString(targets.shape()), ToString(tokens.shape())));
+  }
   Tensor x = Embed(tokens);
   for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
   if (const auto* head = dynamic_cast<const Linear*>(lm_head_->get())) {
@@ -182,7 +188,9 @@ Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
     return LinearCrossEntropy(input, head->weight(), targets, {.soft_cap = options_.soft_cap});
   }
   // The head was swapped.
-  return CrossEntropyLoss(Reshape(Head(x), {-1, options_.vocab_size}), targets.View({targets.numel()}));
+  Tensor logits = Reshape(Head(x), {-1, options_.vocab_size});
+  if (IsHalf(logits.dtype())) logits = Cast(logits, DType::kF32);
+  return CrossEntropyLoss(logits, targets.View({targets.numel()}));
 }
 
 KeyValueCache Gpt::MakeCache(int64_t batch, int64_t capacity) {

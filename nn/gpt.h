@@ -54,7 +54,8 @@ class Gpt : public Module {
   /// tokens i32 [batch, T], each in [0, vocab_size); result: logits [batch, T, vocab_size].
   Tensor Forward(const Tensor& tokens) override;
   /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], which are the tokens that follow. It is
-  /// CrossEntropyLoss of Forward, but never holds all logits at once.
+  /// CrossEntropyLoss of Forward, but never holds all logits at once. f32 also where activations are f16 or bf16.
+  /// Throws Error if there is no token, because no mean is right then.
   Tensor Loss(const Tensor& tokens, const Tensor& targets);
 
   /// A cache with room for `capacity` tokens of each of `batch` sequences.

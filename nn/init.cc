@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "twofour/core/faults.h"
+
 namespace twofour::nn {
 namespace {
 
@@ -16,6 +18,12 @@ double PyTorchBound(int64_t in_features) {
 }
 
 }  // namespace
+
+LinearInit::LinearInit(Kind kind, double std) : kind_(kind), std_(std) {
+  Faults faults("LinearInit: ");
+  faults.FloatAtLeast("std", std, 0);
+  faults.Throw();
+}
 
 // Every kind takes a key, so that other layers' values do not depend on the kind.
 

@@ -15,6 +15,7 @@ class LinearInit {
   /// Both zero, so that a residual block whose branch ends in such a linear starts as the identity.
   static LinearInit Zero() { return {Kind::kUniform, 0}; }
   /// The weight uniform around 0 with standard deviation `std`, that is in +-sqrt(3) std; the bias zero.
+  /// Throws Error unless a float can hold `std` and it is not negative, as Normal does.
   static LinearInit Uniform(double std) { return {Kind::kUniform, std}; }
   /// The weight normal around 0 with standard deviation `std`; the bias zero.
   static LinearInit Normal(double std) { return {Kind::kNormal, std}; }
@@ -26,7 +27,7 @@ class LinearInit {
 
  private:
   enum class Kind { kPyTorchDefault, kUniform, kNormal };
-  LinearInit(Kind kind, double std) : kind_(kind), std_(std) {}
+  LinearInit(Kind kind, double std);
 
   Kind kind_;
   double std_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 #include "twofour/core/ops/dropout.h"
 #include "twofour/core/ops/embedding.h"
 #include "twofour/core/ops/norm.h"
@@ -11,6 +12,9 @@ namespace twofour::nn {
 
 RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
   if (features < 1) throw Error(fmt::format("RmsNorm: features is {}, must be positive", features));
+  Faults faults("RmsNorm: ");
+  faults.FloatAtLeast("eps", eps, 0);
+  faults.Throw();
   weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
 }
 
@@ -20,6 +24,9 @@ Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, do
   if (entries < 1 || features < 1) {
     throw Error(fmt::format("Embedding: {} entries of {} features, both must be positive", entries, features));
   }
+  Faults faults("Embedding: ");
+  faults.FloatAtLeast("std", std, 0);
+  faults.Throw();
   weight_ = RegisterParameter("weight", Tensor::Empty({entries, features}));
   FillNormal(weight_, 0.0, std, generator.NextKey());
 }

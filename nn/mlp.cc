@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "twofour/core/ops/activation.h"
-#include "twofour/core/ops/check.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/semi_sparse_linear.h"
@@ -52,7 +51,6 @@ Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.
 }
 
 Tensor Mlp::Forward(const Tensor& x) {
-  ops::RequireFloating("Mlp", "x", x);
   if (Tensor y = ForwardFused(x); y.defined()) return y;
   Tensor h = (*c_fc_)->Forward(x);
   h = c_gate_ == nullptr ? Activate(activation_, h) : SwiGlu((*c_gate_)->Forward(x), h);
@@ -77,7 +75,8 @@ const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_n
 }
 
 Tensor Mlp::ForwardFused(const Tensor& x) {
-  const sparse::FusedMlpKernel* const kernel = x.rank() == 0 ? nullptr : FusedKernel(x.rows());
+  if (!x.defined() || x.rank() == 0) return {};  // c_fc says what is wrong with it.
+  const sparse::FusedMlpKernel* const kernel = FusedKernel(x.rows());
   if (kernel == nullptr) return {};
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);

@@ -37,7 +37,7 @@ std::vector<NamedTensor> Module::NamedParameters() const {
 std::vector<Tensor> Module::Parameters() const {
   std::vector<Tensor> parameters;
   for (NamedTensor& named : NamedParameters()) parameters.push_back(std::move(named.tensor));
-  return parameters;
+  return WithoutRepeats(parameters);
 }
 
 int64_t Module::NumParameters() const {

@@ -53,9 +53,11 @@ class Module {
   virtual Tensor Forward(const Tensor& x) = 0;
 
   /// Own parameters first, then those of the children, in the order they were registered. The handles share the
-  /// parameters' elements and gradients.
+  /// parameters' elements and gradients. A tensor that is registered in several places comes under each of its names.
   std::vector<NamedTensor> NamedParameters() const;
+  /// The same tensors, each once, as an optimizer takes them.
   std::vector<Tensor> Parameters() const;
+  /// Elements of Parameters().
   int64_t NumParameters() const;
 
   /// Calls `visit` for this module (under the name "") and everything below it, parents first.
@@ -64,7 +66,7 @@ class Module {
   /// may replace the module in the place; the children of the replacement are then visited.
   void VisitSlots(const std::function<void(const std::string& name, ModuleSlot& slot)>& visit);
 
-  /// Training mode (the default) turns dropout on. Applies to the whole tree.
+  /// Training mode (the default) turns dropout on. Applies to the whole tree. TrainingModeScope does it for a while.
   void SetTraining(bool training);
   bool training() const { return training_; }
   /// Tells the whole tree to which step the next forward pass belongs. Random layers draw for that step.
@@ -92,6 +94,8 @@ class Module {
   void CollectParameters(const std::string& prefix, std::vector<NamedTensor>& out) const;
   void VisitModules(const std::string& name, const std::function<void(const std::string&, Module&)>& visit);
   void VisitSlots(const std::string& prefix, const std::function<void(const std::string&, ModuleSlot&)>& visit);
+
+  friend class TrainingModeScope;  // Restores the mode of each module by itself.
 
   std::vector<NamedTensor> parameters_;
   std::vector<std::unique_ptr<ModuleSlot>> children_;

@@ -11,6 +11,7 @@
 #include "twofour/core/ops/matmul.h"
 #include "twofour/nn/density.h"
 #include "twofour/nn/forward_observer.h"
+#include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/soft_threshold.h"
 
@@ -51,7 +52,7 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 }  // namespace
 
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
-  faults.AtLeast(at("lambda"), decay.lambda, 0);
+  faults.FloatAtLeast(at("lambda"), decay.lambda, 0);
 }
 
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults) {
@@ -126,6 +127,7 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
+  sparse::RequireFinite(weight_, tracker_.name());  // Also if no search was due, which would have done this.
   if (runs_dense()) return weight_.Clone();
   return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
 }
@@ -156,9 +158,19 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
   };
 }
 
+void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults) {
+  const bool has_search = method == sparse::MaskMethod::kExact || method == sparse::MaskMethod::kGreedy;
+  faults.Expect(has_search, path, NameOf(method),
+                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskMethod::kExact)),
+                            faults.Word(NameOf(sparse::MaskMethod::kGreedy))));
+}
+
 SemiSparseActivationLinear::SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method,
                                                        std::string name)
     : method_(method), name_(std::move(name)) {
+  Faults faults("SemiSparseActivationLinear: ");
+  CheckActivationMethod(method, "method", faults);
+  faults.Throw();
   RequireWeight("SemiSparseActivationLinear", weight, 1, sparse::kTileSize);
   RequireBias("SemiSparseActivationLinear", bias, weight.dim(0));
   weight_ = RegisterParameter("weight", std::move(weight));

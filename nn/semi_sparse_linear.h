@@ -36,7 +36,7 @@ struct MaskedDecay {
   Place place = Place::kGradient;
 };
 
-/// Rule: lambda is finite and not negative.
+/// Rule: lambda is not negative, and a float can hold it.
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
 
 struct SemiSparseOptions {
@@ -79,6 +79,11 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 /// So gradient accumulation searches once for each optimizer step, evaluation sees the mask of the current weight, and
 /// neither evaluation nor a second forward pass changes a run.
 ///
+/// If the weight holds a NaN or infinity, a search for a mask throws Error (a runtime failure) with the weight's name
+/// and the place. So Forward, Layer(), mask(), RetainedL1() and Buffers() throw it if a search is due, and
+/// EffectiveWeight() always does. Between two searches nobody looks, because that would read the weight once more after
+/// each update: what the mask keeps of such a weight goes into products, as in nn::Linear.
+///
 /// Threads: as for every Module, forward passes may run at once; so may Layer(), mask(), EffectiveWeight(),
 /// RetainedL1() and Buffers(). If a refresh is due, the first of these calls makes it and the others wait for it.
 /// mask_in_force(), runs_dense() and flip_rate() do not wait, so a thread that reads them beside others must call
@@ -91,8 +96,7 @@ class SemiSparseLinear : public Module {
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }
-  /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype. Throws Error with the
-  /// weight's name if the weight holds a NaN or infinity.
+  /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype.
   Tensor Forward(const Tensor& x) override;
 
   const Tensor& weight() const { return weight_; }
@@ -116,7 +120,8 @@ class SemiSparseLinear : public Module {
   /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 
-  /// A copy of the weight that products run on: masked, under a soft threshold, or dense while the layer is.
+  /// A copy of the weight that products run on: masked, under a soft threshold, or dense while the layer is. Throws
+  /// Error if the weight holds a NaN or infinity.
   Tensor EffectiveWeight();
 
   /// Share of mask entries that the last refresh changed. 0 before the second refresh, and in steps without a refresh
@@ -145,12 +150,16 @@ class SemiSparseLinear : public Module {
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
 };
 
+/// The rule for the method of a SemiSparseActivationLinear: kExact or kGreedy. The others have no search for it.
+void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults);
+
 /// A linear that prunes its input to transposable 2:4 tiles and keeps its weight dense. It is for activations that are
 /// sparse by nature, such as those after ReLU^2 (Haziza et al., "Accelerating Transformer Inference and Training with
 /// 2:4 Activation Sparsity", 2025). The gradient passes straight through the pruning.
 class SemiSparseActivationLinear : public Module {
  public:
-  /// As SemiSparseLinear; in_features must be a multiple of 4.
+  /// As SemiSparseLinear; in_features must be a multiple of 4. Throws Error on a method that CheckActivationMethod
+  /// finds fault with, too.
   SemiSparseActivationLinear(Tensor weight, Tensor bias, sparse::MaskMethod method = sparse::MaskMethod::kExact,
                              std::string name = "SemiSparseActivationLinear");
 

@@ -66,6 +66,9 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
                   fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", multiple_of, pattern.m,
                               pattern.n, pattern.m));
   }
+  if (options.target == SwapTarget::kActivation) {
+    CheckActivationMethod(options.activation_method, at("activation_method"), faults);
+  }
   Check(options.sparsity, at.In("sparsity"), faults);
 }
 
@@ -101,7 +104,7 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
   if (apply_mask) {  // Only this can fail, so it is done for all layers before the first is replaced.
-    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->mask();
+    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->EffectiveWeight();
   }
   SwapReport report;
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {

@@ -30,8 +30,8 @@ struct SwapOptions {
   sparse::MaskMethod activation_method = sparse::MaskMethod::kExact;
 };
 
-/// Rules: the regular expressions parse, and multiple_of is a multiple of 4 and, for masks along rows, of their M; and
-/// the rules of SemiSparseOptions.
+/// Rules: the regular expressions parse, multiple_of is a multiple of 4 and, for masks along rows, of their M; and the
+/// rules of SemiSparseOptions, and for kActivation that of CheckActivationMethod.
 void Check(const SwapOptions& options, const FieldPath& at, Faults& faults);
 
 /// One linear that the pass looked at.

@@ -1,6 +1,7 @@
 #include "twofour/optim/adamw.h"
 
 #include <cmath>
+#include <limits>
 
 #include "twofour/core/kernels/elements/optimizer_updates.h"
 #include "twofour/optim/lr_schedule.h"
@@ -10,15 +11,16 @@ namespace twofour::optim {
 void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults) {
   faults.Probability(at("beta1"), options.beta1);
   faults.Probability(at("beta2"), options.beta2);
-  faults.Expect(static_cast<float>(options.eps) > 0 && std::isfinite(options.eps), at("eps"), options.eps,
-                "a number above 0 that a float can hold");
-  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  const bool holds = options.eps <= std::numeric_limits<float>::max() && static_cast<float>(options.eps) > 0;
+  faults.Expect(holds, at("eps"), options.eps, "a number above 0 that a float can hold");
+  faults.FloatAtLeast(at("weight_decay"), options.weight_decay, 0);
   CheckLr(options.lr, at("lr"), faults);
 }
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
-    : SlotOptimizer(std::move(groups), options.lr, {"exp_avg", "exp_avg_sq"}),
-      options_(Checked(options, "AdamW: ", " ")) {}
+    : SlotOptimizer(std::move(groups), options.lr, {{"exp_avg"}, {.name = "exp_avg_sq", .least = 0}},
+                    FaultsOf(options, "AdamW: ", " ")),
+      options_(options) {}
 
 AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options)
     : AdamW(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}

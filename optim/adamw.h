@@ -13,7 +13,7 @@ struct AdamWOptions {
   double weight_decay = 0.01;  ///< Only for a plain list of parameters; groups have their own.
 };
 
-/// Rules: no setting is negative, betas are below 1, and a float can hold eps.
+/// Rules: no setting is negative, eps is above 0, betas are below 1, and a float can hold each.
 void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults);
 
 /// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019; as in
@@ -22,7 +22,7 @@ void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults);
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 class AdamW : public SlotOptimizer {
  public:
-  /// Throws Error on options that Check finds fault with.
+  /// Throws Error on options that Check finds fault with, and as SlotOptimizer does.
   AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options);
   AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options);
 

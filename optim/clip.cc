@@ -24,7 +24,7 @@ void RequireParameters(const char* function, const std::vector<Tensor>& paramete
 double GradNorm(const std::vector<Tensor>& parameters) {
   RequireParameters("GradNorm", parameters);
   double squares = 0;
-  for (const Tensor& parameter : parameters) {
+  for (const Tensor& parameter : WithoutRepeats(parameters)) {
     const Tensor& grad = parameter.grad();
     if (grad.defined()) squares += kernels::SumOfSquares(grad.numel(), grad.data<float>());
   }
@@ -41,7 +41,7 @@ void ClipGradNorm(const std::vector<Tensor>& parameters, double max_norm, double
   if (!(max_norm >= 0)) throw Error(fmt::format("ClipGradNorm: max_norm is {}, must not be negative", max_norm));
   RequireParameters("ClipGradNorm", parameters);
   if (norm <= max_norm) return;
-  for (const Tensor& parameter : parameters) {
+  for (const Tensor& parameter : WithoutRepeats(parameters)) {
     Tensor grad = parameter.grad();
     if (!grad.defined()) continue;
     float* g = grad.mutable_data<float>();

@@ -6,6 +6,8 @@
 
 namespace twofour::optim {
 
+// A parameter that is given twice, such as a weight that two layers share, counts once.
+
 /// The Euclidean norm of all gradients taken together. A parameter without a gradient counts as zero. Summed in double,
 /// in an order that depends on the sizes alone.
 double GradNorm(const std::vector<Tensor>& parameters);

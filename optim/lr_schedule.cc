@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 namespace twofour::optim {
@@ -24,11 +23,12 @@ double Progress(int64_t step, int64_t begin, int64_t end) {
 
 }  // namespace
 
-void CheckLr(double lr, const std::string& path, Faults& faults) {
-  constexpr double kMost = std::numeric_limits<float>::max();
-  faults.AtLeast(path, lr, 0);
-  faults.Expect(!std::isfinite(lr) || lr <= kMost, path, lr,
-                fmt::format("at most {:.2g}, as the 32-bit floats of an update can hold", kMost));
+void CheckLr(double lr, const std::string& path, Faults& faults) { faults.FloatAtLeast(path, lr, 0); }
+
+void RequireLr(double lr, const char* owner) {
+  Faults faults(owner);
+  CheckLr(lr, "lr", faults);
+  faults.Throw();
 }
 
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults) {
@@ -38,9 +38,7 @@ void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults) {
 }
 
 LrSchedule ConstantLr(double lr) {
-  Faults faults(kOwner);
-  CheckLr(lr, "lr", faults);
-  faults.Throw();
+  RequireLr(lr, kOwner);
   return [lr](int64_t) { return lr; };
 }
 

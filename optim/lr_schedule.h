@@ -11,9 +11,10 @@ namespace twofour::optim {
 /// The learning rate of optimizer step `step`, counted from 0. A pure function, so a resumed run needs no state.
 using LrSchedule = std::function<double(int64_t step)>;
 
-/// The rule for every learning rate: at least 0 and at most the largest 32-bit float, because updates compute in
-/// floats.
+/// The rule for every learning rate: Faults::FloatAtLeast 0, because updates compute in floats.
 void CheckLr(double lr, const std::string& path, Faults& faults);
+/// Throws Error that begins with `owner` ("optimizer: ") on a rate that CheckLr finds fault with.
+void RequireLr(double lr, const char* owner);
 /// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr. A bad lr is no measure for min_lr.
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults);
 

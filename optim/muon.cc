@@ -15,12 +15,13 @@ namespace twofour::optim {
 void Check(const MuonOptions& options, const FieldPath& at, Faults& faults) {
   faults.Probability(at("momentum"), options.momentum);
   faults.InRange(at("ns_steps"), options.ns_steps, 1, 100);
-  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  faults.FloatAtLeast(at("weight_decay"), options.weight_decay, 0);
   CheckLr(options.lr, at("lr"), faults);
 }
 
 Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
-    : SlotOptimizer(std::move(groups), options.lr, {"momentum_buffer"}), options_(Checked(options, "Muon: ", " ")) {
+    : SlotOptimizer(std::move(groups), options.lr, {{"momentum_buffer"}}, FaultsOf(options, "Muon: ", " ")),
+      options_(options) {
   for (const NamedTensor& parameter : Parameters()) {
     if (parameter.tensor.rank() != 2) {
       throw Error(fmt::format("Muon: parameter '{}' is {}, expected a matrix [rows, cols]", parameter.name,

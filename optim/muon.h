@@ -13,7 +13,7 @@ struct MuonOptions {
   double weight_decay = 0.0;  ///< Only for a plain list of parameters; groups have their own.
 };
 
-/// Rules: no setting is negative, momentum is below 1, and ns_steps is 1 to 100.
+/// Rules: no setting is negative, momentum is below 1, ns_steps is 1 to 100, and a float can hold each number.
 void Check(const MuonOptions& options, const FieldPath& at, Faults& faults);
 
 /// Momentum whose update is made orthogonal, for matrices [rows, cols] only. Jordan et al., "Muon: An optimizer for
@@ -23,7 +23,8 @@ void Check(const MuonOptions& options, const FieldPath& at, Faults& faults);
 /// Embeddings, heads and parameters that are not matrices should go to another optimizer: see OptimizerList.
 class Muon : public SlotOptimizer {
  public:
-  /// Throws Error on options that Check finds fault with, and on a parameter that is not a matrix.
+  /// Throws Error on options that Check finds fault with, on a parameter that is not a matrix, and as SlotOptimizer
+  /// does.
   Muon(std::vector<ParameterGroup> groups, const MuonOptions& options);
   Muon(const std::vector<Tensor>& parameters, const MuonOptions& options);
 

@@ -1,5 +1,7 @@
 #include "twofour/optim/optimizer.h"
 
+#include <limits>
+
 namespace twofour::optim {
 
 std::vector<NamedTensor> Optimizer::StateDict() const {
@@ -16,8 +18,8 @@ void Optimizer::LoadStateDict(const std::vector<NamedTensor>& state, const std::
 }
 
 StateCommit Optimizer::ReadStateDict(StateReader& reader) {
-  const int64_t steps = reader.TakeCount(kStepName, 0);
-  return ReadState(reader, steps);
+  // No parameter has a fault because the optimizer's own count has one.
+  return ReadState(reader, reader.TakeCount(kStepName, 0).value_or(std::numeric_limits<int32_t>::max()));
 }
 
 }  // namespace twofour::optim

@@ -25,6 +25,7 @@ class Optimizer {
   virtual void ZeroGrad() = 0;
 
   virtual double lr() const = 0;
+  /// Throws Error, and changes nothing, on a rate that CheckLr (lr_schedule.h) finds fault with.
   virtual void set_lr(double lr) = 0;
   virtual int64_t step_count() const = 0;
   /// The parameters that it updates.
@@ -48,7 +49,8 @@ class Optimizer {
 
   /// Appends each parameter's state.
   virtual void AppendState(std::vector<NamedTensor>& state) const = 0;
-  /// Takes each parameter's state from `reader`, and changes nothing yet. `steps` is the optimizer's step count.
+  /// Takes each parameter's state from `reader`, and changes nothing yet. `steps` is the optimizer's step count: no
+  /// parameter can have more updates.
   virtual StateCommit ReadState(StateReader& reader, int64_t steps) = 0;
 
  protected:

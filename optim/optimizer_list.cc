@@ -29,12 +29,12 @@ void CheckAlike(const std::vector<std::unique_ptr<Optimizer>>& parts) {
 
 void CheckDisjoint(const std::vector<NamedTensor>& parameters) {
   std::set<std::string> names;
-  std::map<const Tensor::Impl*, std::string> tensors;
+  std::map<const Storage*, std::string> tensors;
   for (const NamedTensor& parameter : parameters) {
-    const auto [same, is_new] = tensors.emplace(parameter.tensor.impl().get(), parameter.name);
+    const auto [same, is_new] = tensors.emplace(parameter.tensor.impl()->storage.get(), parameter.name);
     if (!is_new) {
-      throw Error(fmt::format("OptimizerList: '{}' of one optimizer and '{}' of another are one tensor", same->second,
-                              parameter.name));
+      throw Error(fmt::format("OptimizerList: '{}' of one optimizer and '{}' of another share their elements",
+                              same->second, parameter.name));
     }
     if (!names.insert(parameter.name).second) {
       throw Error(fmt::format("OptimizerList: parameters of two optimizers are named '{}'", parameter.name));

@@ -11,7 +11,7 @@ namespace twofour::optim {
 class OptimizerList : public Optimizer {
  public:
   /// Throws Error on an empty list, a null part, parts that differ in lr or in their number of steps, and a parameter
-  /// whose tensor or name is in two parts.
+  /// whose elements or name are in two parts.
   explicit OptimizerList(std::vector<std::unique_ptr<Optimizer>> parts);
 
   void Step() override;

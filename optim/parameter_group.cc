@@ -9,8 +9,8 @@
 namespace twofour::optim {
 
 void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults) {
-  faults.AtLeast(at("lr_scale"), group.lr_scale, 0);
-  faults.AtLeast(at("weight_decay"), group.weight_decay, 0);
+  faults.FloatAtLeast(at("lr_scale"), group.lr_scale, 0);
+  faults.FloatAtLeast(at("weight_decay"), group.weight_decay, 0);
 }
 
 std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters) {

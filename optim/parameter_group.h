@@ -14,7 +14,7 @@ struct ParameterGroup {
   double lr_scale = 1.0;  ///< The group's learning rate is the optimizer's times this.
 };
 
-/// Rules: weight_decay and lr_scale are finite and not negative.
+/// Rules: weight_decay and lr_scale are not negative, and a float can hold them.
 void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults);
 
 /// Names unnamed parameters "0", "1", ... for an optimizer's state dict.

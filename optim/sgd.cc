@@ -7,7 +7,7 @@ namespace twofour::optim {
 
 void Check(const SgdOptions& options, const FieldPath& at, Faults& faults) {
   faults.Probability(at("momentum"), options.momentum);
-  faults.AtLeast(at("weight_decay"), options.weight_decay, 0);
+  faults.FloatAtLeast(at("weight_decay"), options.weight_decay, 0);
   if (faults.IsSound(at("momentum"))) {
     faults.Expect(!options.nesterov || options.momentum > 0, at("nesterov"), options.nesterov,
                   "a momentum above 0 with it");
@@ -17,8 +17,9 @@ void Check(const SgdOptions& options, const FieldPath& at, Faults& faults) {
 
 Sgd::Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options)
     : SlotOptimizer(std::move(groups), options.lr,
-                    options.momentum != 0.0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
-      options_(Checked(options, "Sgd: ", " ")) {}
+                    options.momentum != 0.0 ? std::vector<Slot>{{"momentum_buffer"}} : std::vector<Slot>{},
+                    FaultsOf(options, "Sgd: ", " ")),
+      options_(options) {}
 
 Sgd::Sgd(const std::vector<Tensor>& parameters, const SgdOptions& options)
     : Sgd(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}

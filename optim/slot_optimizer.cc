@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/optim/lr_schedule.h"
 
 namespace twofour::optim {
 namespace {
@@ -15,24 +18,35 @@ std::string SlotName(const NamedTensor& parameter, const std::string& slot) { re
 
 }  // namespace
 
-SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<std::string> slot_names)
-    : lr_(lr), slot_names_(std::move(slot_names)) {
+SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<Slot> slots, Faults faults)
+    : lr_(lr), slots_(std::move(slots)) {
+  CheckLr(lr, "lr", faults);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    // The one group of a plain list has its settings from the options, where they have the same names.
+    Check(groups[i], groups.size() == 1 ? FieldPath() : FieldPath().In("groups", i), faults);
+  }
+  faults.Throw();
   std::set<std::string> names;
-  std::map<const Tensor::Impl*, std::string> tensors;
+  std::map<const Storage*, std::string> tensors;
   for (ParameterGroup& group : groups) {
-    Checked(group, "optimizer: ");
     for (NamedTensor& parameter : group.parameters) {
       ops::RequireDType("optimizer", fmt::format("parameter '{}'", parameter.name), parameter.tensor, DType::kF32);
       if (!names.insert(parameter.name).second) {
         throw Error(fmt::format("optimizer: two parameters are named '{}'", parameter.name));
       }
-      const auto [same, is_new] = tensors.emplace(parameter.tensor.impl().get(), parameter.name);
+      const auto [same, is_new] = tensors.emplace(parameter.tensor.impl()->storage.get(), parameter.name);
       if (!is_new) {
-        throw Error(fmt::format("optimizer: parameters '{}' and '{}' are one tensor", same->second, parameter.name));
+        throw Error(
+            fmt::format("optimizer: parameters '{}' and '{}' share their elements", same->second, parameter.name));
       }
       entries_.push_back({std::move(parameter), group.weight_decay, group.lr_scale, {}});
     }
   }
+}
+
+void SlotOptimizer::set_lr(double lr) {
+  RequireLr(lr, "optimizer: ");
+  lr_ = lr;
 }
 
 std::vector<NamedTensor> SlotOptimizer::Parameters() const {
@@ -50,7 +64,7 @@ void SlotOptimizer::Step() {
   for (Entry& entry : entries_) {
     Tensor& parameter = entry.parameter.tensor;
     if (!parameter.grad().defined()) continue;
-    while (entry.slots.size() < slot_names_.size()) entry.slots.push_back(Tensor::Zeros(parameter.shape()));
+    while (entry.slots.size() < slots_.size()) entry.slots.push_back(Tensor::Zeros(parameter.shape()));
     Update update{.shape = parameter.shape(),
                   .size = parameter.numel(),
                   .parameter = parameter.mutable_data<float>(),
@@ -69,9 +83,28 @@ void SlotOptimizer::AppendState(std::vector<NamedTensor>& state) const {
     if (entry.slots.empty()) continue;
     state.push_back({SlotName(entry.parameter, kStepName), CountTensor(entry.updates)});
     for (size_t i = 0; i < entry.slots.size(); ++i) {
-      state.push_back({SlotName(entry.parameter, slot_names_[i]), entry.slots[i]});
+      state.push_back({SlotName(entry.parameter, slots_[i].name), entry.slots[i]});
     }
   }
+}
+
+Tensor SlotOptimizer::TakeSlot(const Slot& slot, const NamedTensor& parameter, StateReader& reader) {
+  const std::string name = SlotName(parameter, slot.name), expected = Describe(parameter.tensor);
+  if (!reader.Has(name)) reader.Fault(name, "missing, expected " + expected);
+  const Tensor taken = reader.Take(name);
+  if (!taken.defined()) return {};
+  if (Describe(taken) != expected) {
+    reader.Fault(name, fmt::format("{}, the parameter is {}", Describe(taken), expected));
+    return {};
+  }
+  const float* const elements = taken.data<float>();
+  const float* const end = elements + taken.numel();
+  const float* const bad = std::find_if(elements, end, [&](float element) { return !(element >= slot.least); });
+  if (bad != end) {
+    reader.Fault(name, fmt::format("element {} is {}, expected {}", bad - elements, *bad,
+                                   std::isinf(slot.least) ? "a number" : fmt::format("at least {}", slot.least)));
+  }
+  return taken.Clone();
 }
 
 StateCommit SlotOptimizer::ReadState(StateReader& reader, int64_t steps) {
@@ -79,21 +112,16 @@ StateCommit SlotOptimizer::ReadState(StateReader& reader, int64_t steps) {
   std::vector<int64_t> updates(entries_.size());
   for (size_t e = 0; e < entries_.size(); ++e) {
     const NamedTensor& parameter = entries_[e].parameter;
-    for (const std::string& slot_name : slot_names_) {
-      const std::string name = SlotName(parameter, slot_name);
-      const Tensor slot = reader.Take(name);
-      if (!slot.defined()) continue;  // The parameter has had no gradient yet.
-      if (slot.shape() != parameter.tensor.shape() || slot.dtype() != DType::kF32) {
-        reader.Fault(name,
-                     fmt::format("{}, the parameter is f32 {}", Describe(slot), ToString(parameter.tensor.shape())));
-      }
-      slots[e].push_back(slot.Clone());
+    const std::string step_name = SlotName(parameter, kStepName);
+    const auto has_slot = [&](const Slot& slot) { return reader.Has(SlotName(parameter, slot.name)); };
+    const bool has_state = reader.Has(step_name) || std::ranges::any_of(slots_, has_slot);
+    if (slots_.empty() || !has_state) continue;  // The parameter has had no gradient yet.
+    for (const Slot& slot : slots_) slots[e].push_back(TakeSlot(slot, parameter, reader));
+    updates[e] = reader.TakeCount(step_name, 1).value_or(0);
+    if (updates[e] > steps) {
+      reader.Fault(step_name,
+                   fmt::format("{} updates, expected at most {}, the steps of the optimizer", updates[e], steps));
     }
-    if (slots[e].empty()) continue;
-    if (slots[e].size() != slot_names_.size()) {
-      reader.Fault(parameter.name, "has some of its optimizer state, not all");
-    }
-    updates[e] = reader.TakeCount(SlotName(parameter, kStepName), 1);
   }
   return [this, steps, slots = std::move(slots), updates = std::move(updates)]() mutable {
     step_count_ = steps;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/shape.h"
 #include "twofour/optim/optimizer.h"
 #include "twofour/optim/parameter_group.h"
@@ -11,11 +13,11 @@
 namespace twofour::optim {
 
 /// An optimizer that updates each parameter independently and keeps tensors of the parameter's shape for it, its slots.
-/// f32 only. The constructor throws Error if two parameters share a name or are one tensor, and on a group that Check
-/// finds fault with.
+/// f32 only. The constructor throws Error if two parameters share a name or their elements, on a group that Check finds
+/// fault with, and on a learning rate that CheckLr finds fault with.
 ///
 /// Its state dict has, for each parameter that was updated and has slots, `<parameter>.step` (i32 [], the updates of
-/// this parameter) and `<parameter>.<slot>`.
+/// this parameter, at most the optimizer's) and `<parameter>.<slot>`. No slot holds a NaN or a number below its least.
 class SlotOptimizer : public Optimizer {
  public:
   /// Each parameter's version advances by exactly one.
@@ -23,7 +25,7 @@ class SlotOptimizer : public Optimizer {
   void ZeroGrad() override;
 
   double lr() const override { return lr_; }
-  void set_lr(double lr) override { lr_ = lr; }
+  void set_lr(double lr) override;
   int64_t step_count() const override { return step_count_; }
   std::vector<NamedTensor> Parameters() const override;
 
@@ -31,11 +33,17 @@ class SlotOptimizer : public Optimizer {
   StateCommit ReadState(StateReader& reader, int64_t steps) override;
 
  protected:
-  /// `slot_names` name the tensors kept for each parameter ("exp_avg").
-  SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<std::string> slot_names);
+  /// A tensor that is kept for each parameter.
+  struct Slot {
+    std::string name;                                       ///< "exp_avg".
+    float least = -std::numeric_limits<float>::infinity();  ///< The least number that an element can be.
+  };
 
-  /// What an update works on. slots[i] points at the parameter's tensor for slot_names[i], all zeros before the first
-  /// update.
+  /// `faults` are those of the derived class's options, so that they are told together with those of the groups.
+  SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std::vector<Slot> slots,
+                Faults faults = Faults("optimizer: "));
+
+  /// What an update works on. slots[i] points at the parameter's tensor for slot i, all zeros before the first update.
   struct Update {
     const Shape& shape;
     int64_t size;
@@ -58,8 +66,11 @@ class SlotOptimizer : public Optimizer {
     int64_t updates = 0;
   };
 
+  /// Takes a slot's tensor for this parameter from `reader`.
+  static Tensor TakeSlot(const Slot& slot, const NamedTensor& parameter, StateReader& reader);
+
   double lr_;
-  std::vector<std::string> slot_names_;
+  std::vector<Slot> slots_;
   std::vector<Entry> entries_;
   int64_t step_count_ = 0;
 };

@@ -37,6 +37,7 @@ Mask::Mask(int64_t rows, int64_t cols) : rows_(rows), cols_(cols) {
   if (rows < 0 || cols < 0) {
     throw Error(fmt::format("mask: shape [{}, {}], expected sizes that are not negative", rows, cols));
   }
+  NumElements({rows, cols});  // Throws if the number of tiles could overflow.
   tiles_ = TileArray(static_cast<size_t>(tile_rows() * tile_cols()));
 }
 
@@ -56,14 +57,18 @@ Mask Mask::FromTensor(const Tensor& kept) {
   return mask;
 }
 
+void Mask::RequireTile(int64_t tile_row, int64_t tile_col) const {
+  if (tile_row >= 0 && tile_row < tile_rows() && tile_col >= 0 && tile_col < tile_cols()) return;
+  throw Error(fmt::format("mask: tile [{}, {}] of [{}, {}] tiles", tile_row, tile_col, tile_rows(), tile_cols()));
+}
+
 TileMask Mask::tile(int64_t tile_row, int64_t tile_col) const {
-  if (tile_row < 0 || tile_row >= tile_rows() || tile_col < 0 || tile_col >= tile_cols()) {
-    throw Error(fmt::format("mask: tile [{}, {}] of [{}, {}] tiles", tile_row, tile_col, tile_rows(), tile_cols()));
-  }
+  RequireTile(tile_row, tile_col);
   return tiles()[tile_row * tile_cols() + tile_col];
 }
 
 TileMask Mask::WholeTile(int64_t tile_row, int64_t tile_col) const {
+  RequireTile(tile_row, tile_col);
   const int64_t rows = std::min<int64_t>(kTileSize, rows_ - tile_row * kTileSize);
   const int64_t cols = std::min<int64_t>(kTileSize, cols_ - tile_col * kTileSize);
   constexpr unsigned kFirstColumn = 0x1111, kWhole = 0xffff;
@@ -72,6 +77,8 @@ TileMask Mask::WholeTile(int64_t tile_row, int64_t tile_col) const {
 }
 
 void Mask::TrimTileRow(int64_t tile_row) {
+  if (tile_cols() == 0) return;
+  RequireTile(tile_row, 0);
   if (is_tiled()) return;
   TileMask* const row = tiles() + tile_row * tile_cols();
   for (int64_t col = 0; col < tile_cols(); ++col) row[col] = static_cast<TileMask>(row[col] & WholeTile(tile_row, col));

@@ -21,7 +21,7 @@ namespace twofour::sparse {
 class Mask {
  public:
   Mask() = default;
-  /// Keeps nothing. Throws Error on a negative size.
+  /// Keeps nothing. Throws Error on a negative size and on more than 2^48 entries.
   Mask(int64_t rows, int64_t cols);
   /// From a bool tensor [rows, cols]. Throws Error on any other tensor.
   static Mask FromTensor(const Tensor& kept);
@@ -42,9 +42,10 @@ class Mask {
   MaskFormat format() const;
   /// Throws Error outside of the mask.
   TileMask tile(int64_t tile_row, int64_t tile_col) const;
-  /// A tile at this place that keeps everything inside the matrix.
+  /// A tile at this place that keeps everything inside the matrix. Throws Error outside of the mask.
   TileMask WholeTile(int64_t tile_row, int64_t tile_col) const;
-  /// Drops what a row of tiles keeps beyond the matrix. For passes that write whole tiles.
+  /// Drops what a row of tiles keeps beyond the matrix. For passes that write whole tiles. Throws Error outside of the
+  /// mask.
   void TrimTileRow(int64_t tile_row);
   /// Throws Error outside of the mask.
   bool Keeps(int64_t row, int64_t col) const;
@@ -58,6 +59,8 @@ class Mask {
   bool operator==(const Mask&) const = default;
 
  private:
+  void RequireTile(int64_t tile_row, int64_t tile_col) const;
+
   int64_t rows_ = 0, cols_ = 0;
   TileArray tiles_;
 };

@@ -13,7 +13,16 @@ namespace twofour::sparse {
 /// row and column of a pruned tile (for a pattern along rows: in every group), the mask must keep at most as many
 /// entries as the plan's pattern. In all pruned tiles together it must keep at least 7/8 of the pattern's number,
 /// because greedy masks may keep that few. Tiles that are kept whole are allowed if the plan does not prune all tiles.
-/// No mask fits a step at which the plan prunes none.
+/// Then nothing is known of how much is kept in the others if groups along rows reach into several tiles. No mask fits
+/// a step at which the plan prunes none.
 std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int64_t step);
+
+/// Says in words why a mask cannot be one of the plan's, whatever the step; nothing if it can. It must fit at some
+/// step, or keep everything if the plan prunes nothing at some step.
+std::optional<std::string> WhyNeverFit(const Mask& mask, const MaskPlan& plan);
+
+/// The same, but only says why the mask keeps too much. It may keep as little as it wants: a mask that was made from a
+/// pruned weight does not know of entries that were kept and happen to be zero.
+std::optional<std::string> WhyKeepsTooMuch(const Mask& mask, const MaskPlan& plan);
 
 }  // namespace twofour::sparse

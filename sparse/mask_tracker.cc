@@ -3,16 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/mask_fit.h"
 
 namespace twofour::sparse {
 namespace {
 
 /// The mask that these entries describe. Throws Error unless a weight of this shape can have it under the plan.
-Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan) {
+/// `was_found`: a tracker found it. Other masks may keep less.
+Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan, bool was_found) {
   Mask mask = Mask::FromTensor(entries);
   if (Shape{mask.rows(), mask.cols()} != shape) {
     throw Error(fmt::format("shape {}, expected {}", ToString(entries.shape()), ToString(shape)));
@@ -21,6 +24,7 @@ Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan
   if (tile && plan.AlwaysTwoOfFour()) {
     throw Error(fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
   }
+  if (const auto why = was_found ? WhyNeverFit(mask, plan) : WhyKeepsTooMuch(mask, plan)) throw Error(*why);
   return mask;
 }
 
@@ -103,7 +107,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
   Mask mask;
   if (const Tensor entries = reader.Take(name); entries.defined()) {
     try {
-      mask = CheckedMask(entries, shape, options_.plan);
+      mask = CheckedMask(entries, shape, options_.plan, reader.Has(name + "_step"));
     } catch (const Error& error) {
       reader.Fault(name, error.what());
     }
@@ -112,7 +116,9 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
   constexpr double kMostSteps = 1e15;  // A double holds every whole number up to here.
   const auto age =
       reader.TakeScalar(name + "_age", DType::kI32, 0, kMostWrites, "expected one i32 that is not negative");
-  const auto step = reader.TakeScalar(name + "_step", DType::kF64, 0, kMostSteps, "expected one f64 that is a step");
+  constexpr char kExpectedStep[] = "expected one f64 that is a step";
+  const auto step = reader.TakeScalar(name + "_step", DType::kF64, 0, kMostSteps, kExpectedStep);
+  if (step && *step != std::floor(*step)) reader.Fault(name + "_step", kExpectedStep);
   const auto flip_rate = reader.TakeScalar(name + "_flip_rate", DType::kF64, 0, 1, "expected one f64 in [0, 1]");
   return [=, this, mask = std::move(mask)](uint64_t version) mutable {
     SetMask({});

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <new>
+#include <string>
 #include <utility>
 
 #include "twofour/core/block_cache.h"
+#include "twofour/core/error.h"
 #include "twofour/sparse/tile_mask.h"
 
 namespace twofour::sparse {
@@ -40,7 +41,10 @@ class TileArray {
  private:
   static TileMask* Allocate(size_t count) {
     std::byte* const data = BlockCache::Default().Allocate(count * sizeof(TileMask));
-    if (data == nullptr && count > 0) throw std::bad_alloc();
+    if (data == nullptr && count > 0) {
+      throw Error("out of memory: " + std::to_string(count * sizeof(TileMask)) + " bytes for a mask",
+                  ErrorKind::kRuntimeFailure);
+    }
     return reinterpret_cast<TileMask*>(data);
   }
 

@@ -15,6 +15,7 @@
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/state_dict.h"
+#include "twofour/nn/training_mode_scope.h"
 #include "twofour/optim/clip.h"
 #include "twofour/train/finite_check.h"
 
@@ -245,11 +246,9 @@ void Trainer::RecordTensors() {
 
 std::optional<EvalMetrics> Trainer::EvaluateUnless(const std::atomic<bool>* stop) {
   const NoGradGuard no_grad;
-  const bool was_training = model_.training();
-  model_.SetTraining(false);
+  const nn::TrainingModeScope evaluating(model_, false);
   std::optional<EvalMetrics> metrics = task_.EvaluateUnless(stop);
   if (metrics) metrics->step = state_.step;
-  model_.SetTraining(was_training);
   return metrics;
 }
 

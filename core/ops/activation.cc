@@ -59,7 +59,7 @@ Tensor Gelu(const Tensor& x) {
 
 Tensor SoftCap(const Tensor& x, double cap) {
   ops::RequireFloating("SoftCap", "x", x);
-  if (!(cap > 0) || !std::isfinite(cap)) {
+  if (!(cap > 0) || !ops::IsFiniteIn(x.dtype(), cap)) {
     throw Error(fmt::format("SoftCap: cap {}, expected a positive finite number", cap));
   }
   if (IsHalf(x.dtype())) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
+#include <limits>
 
 #include "twofour/core/error.h"
 
@@ -58,6 +60,10 @@ int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes
     ++counted;
   }
   return counted;
+}
+
+bool IsFiniteIn(DType dtype, double x) {
+  return dtype == DType::kF64 ? std::isfinite(x) : std::fabs(x) <= std::numeric_limits<float>::max();
 }
 
 }  // namespace ops

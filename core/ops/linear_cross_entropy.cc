@@ -12,6 +12,7 @@
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/kernels/rows/softmax.h"
+#include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {
@@ -23,18 +24,20 @@ using kernels::Transpose;
 constexpr char kOp[] = "LinearCrossEntropy";
 
 void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const LinearCrossEntropyOptions& options) {
-  ops::RequireF32OrF64(kOp, "x", x);
+  ops::RequireFloating(kOp, "x", x);
   ops::RequireF32OrF64(kOp, "weight", weight);
   ops::RequireDType(kOp, "targets", targets, DType::kI32);
-  if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || x.dtype() != weight.dtype()) {
-    throw Error(fmt::format("{}: x {} and weight {}, expected [..., features] and [classes, features] of one dtype",
-                            kOp, Describe(x), Describe(weight)));
+  if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || !GoesWith(x.dtype(), weight.dtype())) {
+    throw Error(
+        fmt::format("{}: x {} and weight {}, expected [..., features] and [classes, features] of one dtype, or x f16 "
+                    "or bf16 with weight f32",
+                    kOp, Describe(x), Describe(weight)));
   }
   if (targets.numel() != x.rows()) {
     throw Error(fmt::format("{}: targets {} for x {}, expected {} of them", kOp, ToString(targets.shape()),
                             ToString(x.shape()), x.rows()));
   }
-  if (!(options.soft_cap >= 0) || !std::isfinite(options.soft_cap)) {
+  if (!(options.soft_cap >= 0) || !ops::IsFiniteIn(weight.dtype(), options.soft_cap)) {
     throw Error(fmt::format("{}: soft_cap {}, expected 0 (none) or a positive finite number", kOp, options.soft_cap));
   }
   if (options.chunk_rows < 0) {
@@ -149,6 +152,7 @@ void ScaleInPlace(double factor, Tensor& grad) {
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options) {
   Check(x, weight, targets, options);
+  if (IsHalf(x.dtype())) return LinearCrossEntropy(Cast(x, DType::kF32), weight, targets, options);
   const int64_t counted = ops::CountTargets(kOp, targets, weight.dim(0), options.ignore_index);
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
   Tensor dx = GradFor(x, x.rows()), dweight = GradFor(weight, x.rows());

@@ -15,7 +15,8 @@ struct LinearCrossEntropyOptions {
 };
 
 /// CrossEntropyLoss(SoftCap(Linear(x, weight)), targets), shape [], with never more than a chunk of the logits in
-/// memory: x [..., features], weight [classes, features], targets i32 with one element for each row of x. Gradients are
+/// memory: x [..., features], weight [classes, features], targets i32 with one element for each row of x. An x of f16
+/// or bf16 is widened, so the logits and the loss are f32, and only the gradient of x is rounded. Gradients are
 /// computed in the forward pass while a chunk's logits are there, so what is kept for the backward pass is as large as
 /// x and weight (Hsu et al., "Liger Kernel", 2024). Throws Error as CrossEntropyLoss does, and for options below 0.
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,

@@ -142,6 +142,24 @@ TEST(BackwardTest, GradientsOf16BitsAreRoundedOnceForAllConsumers) {
   ExpectBitEqual(x.grad(), F32({1 + 0x1p-7f}, {1}));
 }
 
+TEST(MixedDTypesTest, ALeafOf16BitsRoundsOnceInEachBackward) {
+  // One gradient of 1, then 1000 of 2^-10: each alone is less than half of bf16's last place at 1.
+  const auto uses = [](const Tensor& x) {
+    Tensor sum = Sum(Cast(x, DType::kF32));
+    for (int i = 0; i < 1000; ++i) sum = Add(sum, Sum(Scale(Cast(x, DType::kF32), 0x1p-10)));
+    return sum;
+  };
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    const Tensor x = Half(dtype, 3).set_requires_grad();
+    uses(x).Backward();
+    EXPECT_EQ(x.grad().dtype(), dtype);
+    ExpectBitEqual(x.grad(), F32({1 + 1000 * 0x1p-10f}, {1}).To(dtype));
+    const Tensor before = x.grad().Clone();
+    uses(x).Backward();
+    ExpectBitEqual(x.grad(), Tensor::Full({1}, before.item() + 1 + 1000 * 0x1p-10).To(dtype));
+  }
+}
+
 TEST(BackwardTest, AnOutputsGradientMayHave16Bits) {
   const Tensor x = LeafOf({2, 3});
   x.Backward(Tensor::Full({2}, 1.5, DType::kBF16));

@@ -152,6 +152,24 @@ TEST(FaultsTest, RangesHoldTheirEndsAndNoNan) {
   }
 }
 
+TEST(FaultsTest, FloatsHoldWhatIsFinite) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  for (const double value : {0.0, 1e-300, 1.0, kMost}) {
+    Faults faults("x: ");
+    faults.FloatAtLeast("a", value, 0);
+    EXPECT_EQ(faults.count(), 0u) << value;
+  }
+  for (const double value : {-1.0, 1e39, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    Faults faults("x: ");
+    faults.FloatAtLeast("a", value, 0);
+    EXPECT_EQ(faults.count(), 1u) << value;
+  }
+  Faults faults("x: ");
+  faults.FloatAtLeast("a", 1e39, 0);
+  EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
+               "x: a is 1e+39, expected at most 3.4e+38, as a 32-bit float can hold");
+}
+
 TEST(FaultsTest, ShowsValuesAsTheyAreWritten) {
   Faults faults("x: ");
   faults.Expect(false, "a", true, "b");

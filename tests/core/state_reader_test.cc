@@ -37,11 +37,27 @@ TEST(StateReaderTest, ListsAllFaults) {
   EXPECT_THAT([&] { reader.Finish("belongs to no parameter of this optimizer"); },
               ThrowsMessage<Error>("file: tensor 'c': is there twice\n"
                                    "file: tensor 'u': is undefined\n"
-                                   "file: tensor 'step': expected one i32 of at least 0\n"
+                                   "file: tensor 'step': missing, expected one i32 of at least 0\n"
                                    "file: tensor 'a': expected one i32 of at least 0\n"
                                    "file: tensor 'b': expected one i32 of at least 3\n"
-                                   "file: tensor 'd': is odd\n"
-                                   "file: tensor 'c': belongs to no parameter of this optimizer"));
+                                   "file: tensor 'd': is odd"));
+}
+
+TEST(StateReaderTest, TellsOnlyTheFirstFaultOfATensor) {
+  StateReader reader(
+      {{"u", Tensor()}, {"t", F32({1}, {1})}, {"t", F32({1}, {1})}, {"t", Tensor()}, {"x", Tensor()}, {"n", Tensor()}},
+      "file");
+  for (const char* name : {"u", "t", "x", "n"}) EXPECT_TRUE(reader.Has(name)) << name;
+  EXPECT_FALSE(reader.Has("v"));
+  EXPECT_FALSE(reader.Take("u").defined());
+  reader.Fault("u", "missing, the model expects f32 [1]");
+  EXPECT_FALSE(reader.Take("t").defined());
+  EXPECT_EQ(reader.TakeCount("n", 0), std::nullopt);
+  EXPECT_EQ(reader.fault_count(), 4u);
+  EXPECT_THAT([&] { reader.Finish("nobody knows it"); }, ThrowsMessage<Error>("file: tensor 'u': is undefined\n"
+                                                                              "file: tensor 't': is there twice\n"
+                                                                              "file: tensor 'x': is undefined\n"
+                                                                              "file: tensor 'n': is undefined"));
 }
 
 TEST(StateReaderTest, AScalarOutOfItsBoundsIsAFault) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -140,6 +142,64 @@ TEST(ForwardObserverTest, ScopesMayOverlapAndEndInAnyOrder) {
   EXPECT_EQ(first.seen.size(), 2u);
   EXPECT_EQ(second.seen.size(), 4u);
   EXPECT_FALSE(IsForwardObserved());
+}
+
+/// Calls a function at each linear.
+struct Caller : public ForwardObserver {
+  void OnLinear(const Module&, const LinearInput&) override { ++calls, act(); }
+  std::function<void()> act = [] {};
+  int calls = 0;
+};
+
+TEST(ForwardObserverTest, ScopesMayBeginAndEndWhileObserversAreCalled) {
+  const std::unique_ptr<Mlp> mlp = MakeMlp();  // Two linears.
+  const Tensor x = RandomF32({2, 128}, {.seed = 5});
+  Caller first, last, added[40];
+  std::optional<ForwardObserverScope> first_scope, last_scope;
+  std::vector<std::unique_ptr<ForwardObserverScope>> scopes;
+  first_scope.emplace(first);
+  last_scope.emplace(last);
+  // Many are added at once, so that the list must grow while it is walked.
+  first.act = [&] {
+    for (Caller& caller : added) scopes.push_back(std::make_unique<ForwardObserverScope>(caller));
+    first_scope.reset();
+  };
+  mlp->Forward(x);
+  EXPECT_EQ(first.calls, 1);
+  EXPECT_EQ(last.calls, 2);
+  for (const Caller& caller : added) EXPECT_EQ(caller.calls, 1);
+  // One that ends the scopes of those before and after it.
+  added[20].act = [&] { scopes.clear(); };
+  mlp->Forward(x);
+  EXPECT_EQ(last.calls, 4);
+  EXPECT_EQ(added[19].calls, 2);
+  EXPECT_EQ(added[20].calls, 2);
+  EXPECT_EQ(added[21].calls, 1);
+  last.act = [&] { last_scope.reset(); };
+  mlp->Forward(x);
+  EXPECT_EQ(last.calls, 5);
+  EXPECT_FALSE(IsForwardObserved());
+}
+
+TEST(ForwardObserverTest, AnObserverMayThrowOrRunAForwardPass) {
+  const std::unique_ptr<Mlp> mlp = MakeMlp(), other = MakeMlp();
+  const Tensor x = RandomF32({2, 128}, {.seed = 5});
+  Caller caller;
+  std::optional<ForwardObserverScope> scope;
+  scope.emplace(caller);
+  caller.act = [&] {
+    if (caller.calls == 1) other->Forward(x);
+  };
+  mlp->Forward(x);
+  EXPECT_EQ(caller.calls, 4);
+  caller.act = [&] {
+    scope.reset();
+    throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(mlp->Forward(x), std::runtime_error);
+  EXPECT_FALSE(IsForwardObserved());
+  mlp->Forward(x);
+  EXPECT_EQ(caller.calls, 5);
 }
 
 TEST(ForwardObserverTest, SeesItsOwnThreadOnly) {

@@ -222,7 +222,10 @@ TEST(GptTest, ACacheThatIsTooSmallIsRefused) {
   gpt->Decode(RandomIndices({2, 4}, 19, {}), cache);
   EXPECT_ERROR(gpt->Decode(RandomIndices({2, 2}, 19, {}), cache), ErrorKind::kInvalidInput,
                HasSubstr("[2, 2] tokens after 4 do not fit"));
-  EXPECT_ERROR(gpt->Decode(RandomIndices({1, 1}, 19, {}), cache), ErrorKind::kInvalidInput, HasSubstr("does not fit"));
+  EXPECT_ERROR(
+      gpt->Decode(RandomIndices({1, 1}, 19, {}), cache), ErrorKind::kInvalidInput,
+      HasSubstr("x [1, 1, 32] does not fit into a cache of 2 layers for 5 tokens that holds 4; keys of layer 0: "
+                "f32 [2, 5, 4, 8], expected [1, 5, 4, 8]"));
   EXPECT_ERROR(gpt->MakeCache(0, 5), ErrorKind::kInvalidInput, HasSubstr("0 sequences"));
 }
 
@@ -337,6 +340,16 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(Tensor::Zeros({2, 3})), ErrorKind::kInvalidInput,
                HasSubstr("tokens f32 [2, 3], expected i32 [batch, T]"));
   EXPECT_ERROR(MakeGpt(kSmall)->Forward(I32({0, 19}, {1, 2})), ErrorKind::kInvalidInput, HasSubstr("19"));
+}
+
+TEST(GptTest, ALossNeedsATokenAndATargetForEach) {
+  const auto gpt = MakeGpt(kSmall);
+  for (const Shape& empty : {Shape{0, 4}, Shape{2, 0}}) {
+    const Tensor none = Tensor::Zeros(empty, DType::kI32);
+    EXPECT_ERROR(gpt->Loss(none, none), ErrorKind::kInvalidInput, HasSubstr("expected equal shapes and at least one"));
+  }
+  EXPECT_ERROR(gpt->Loss(I32({0, 1}, {1, 2}), I32({0, 1, 2}, {1, 3})), ErrorKind::kInvalidInput,
+               "Gpt: targets [1, 3] for tokens [1, 2], expected equal shapes and at least one token");
 }
 
 TEST(GptTest, DecodingWithAnotherKindOfBlockOrAttentionIsAnError) {

@@ -8,11 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/ops.h"
 #include "twofour/nn/causal_self_attention.h"
 #include "twofour/nn/forward_observer.h"
+#include "twofour/nn/gpt.h"
 #include "twofour/nn/gpt_block.h"
 #include "twofour/nn/key_value_cache.h"
 #include "twofour/nn/layers.h"
@@ -200,6 +202,35 @@ TEST(HalfActivationsTest, AttentionKeepsAnF32Cache) {
   const Tensor cached = attention.Forward(x, cache, 0);
   EXPECT_EQ(cached.dtype(), DType::kBF16);
   EXPECT_LT(RelativeError(cached, attention.Forward(x)), 0x1p-7);
+}
+
+/// An embedding whose rows are bf16.
+class NarrowEmbedding : public Module {
+ public:
+  explicit NarrowEmbedding(Tensor weight) : weight_(RegisterParameter("weight", std::move(weight))) {}
+  std::string_view type_name() const override { return "NarrowEmbedding"; }
+  Tensor Forward(const Tensor& x) override { return Cast(ops::Embedding(x, weight_), DType::kBF16); }
+
+ private:
+  Tensor weight_;
+};
+
+TEST(HalfActivationsTest, AGptsLossIsF32) {
+  Generator generator(1);
+  Gpt gpt({.vocab_size = 16, .sequence_length = 4, .depth = 1, .width = 16, .heads = 2}, generator);
+  gpt.VisitSlots([](const std::string& name, ModuleSlot& slot) {
+    if (name == "transformer.wte") slot.Replace(std::make_unique<NarrowEmbedding>(slot->Parameters()[0]));
+  });
+  const Tensor tokens = Tensor::FromVector(std::vector<int32_t>{1, 5, 3, 0, 2, 2, 7, 1}, {2, 4});
+  ASSERT_EQ(gpt.Forward(tokens).dtype(), DType::kBF16);
+  const Tensor loss = gpt.Loss(tokens, tokens);
+  EXPECT_EQ(loss.dtype(), DType::kF32);
+  EXPECT_NEAR(loss.item(), std::log(16), 0.1);
+  loss.Backward();
+  for (const NamedTensor& parameter : gpt.NamedParameters()) EXPECT_TRUE(parameter.tensor.grad().defined());
+  // The same with a head that was swapped, whose logits are rounded to bf16.
+  SwapLinearWithSemiSparseLinear(gpt, {.include = "lm_head"});
+  EXPECT_NEAR(gpt.Loss(tokens, tokens).item(), loss.item(), 0.02);
 }
 
 TEST(HalfActivationsTest, ObserversGetF32) {

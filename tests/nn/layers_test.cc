@@ -7,6 +7,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/init.h"
 
 #include "tests/nn/compare_with_ops.h"
 
@@ -53,6 +54,12 @@ TEST(EmbeddingTest, LooksUpStandardNormalRows) {
   EXPECT_EQ(weight.grad().data<float>()[7 * 8], 2.0f);
   EXPECT_EQ(weight.grad().data<float>()[8], 0.0f);
   EXPECT_THROW(Embedding(0, 8, generator), Error);
+  for (const double bad : {-1.0, 1e39, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THROW(Embedding(2, 8, generator, bad), Error) << bad;
+    EXPECT_THROW(RmsNorm(8, bad), Error) << bad;
+    EXPECT_THROW(LinearInit::Normal(bad), Error) << bad;
+    EXPECT_THROW(LinearInit::Uniform(bad), Error) << bad;
+  }
   EXPECT_THROW(Embedding(8, -1, generator), Error);
 }
 

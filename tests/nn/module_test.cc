@@ -143,6 +143,16 @@ TEST(ModuleTest, TrainingModeAndStepReachTheWholeTree) {
   EXPECT_THAT(inner.steps_, ElementsAre(3, 9));
 }
 
+TEST(ModuleTest, ATensorInTwoPlacesIsOneParameterWithTwoNames) {
+  Generator generator(1);
+  Tree tree;
+  const Tensor weight = tree.Parameters()[1];
+  (*tree.second_).Replace(std::make_unique<Linear>(weight, Tensor()));
+  EXPECT_THAT(NamesOf(tree), ElementsAre("scale", "first.weight", "first.bias", "second.weight"));
+  EXPECT_EQ(tree.Parameters().size(), 3u);
+  EXPECT_EQ(tree.NumParameters(), 1 + 16 + 4);
+}
+
 TEST(ModuleTest, HasNoBuffersByDefault) {
   Tree tree;
   EXPECT_TRUE(tree.Buffers().empty());

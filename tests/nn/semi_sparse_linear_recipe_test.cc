@@ -311,6 +311,7 @@ TEST(SemiSparseOptionsTest, RefusesWhatMakesNoSense) {
   expect({.masked_decay = {.lambda = -1}}, "masked_decay.lambda is -1, expected a finite number of at least 0");
   expect({.masked_decay = {.lambda = kInf}}, "masked_decay.lambda is inf");
   expect({.masked_decay = {.lambda = std::nan("")}}, "masked_decay.lambda is nan");
+  expect({.masked_decay = {.lambda = 1e39}}, "masked_decay.lambda is 1e+39, expected at most 3.4e+38");
   expect({.soft_threshold = true}, "soft_threshold with masks of method exact, expected rows");
   expect({.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {2, 5}})},
          "weight [8, 16] with 2:5 masks, expected in_features in multiples of 5");

@@ -149,6 +149,41 @@ TEST(SemiSparseLinearTest, ANonFiniteWeightIsNamed) {
                           Property(&Error::what, AllOf(HasSubstr("blocks.0.c_fc.weight"), HasSubstr("[1, 5]"))))));
 }
 
+TEST(SemiSparseLinearTest, ANonFiniteWeightHasNoEffectiveWeightWhetherOrNotASearchIsDue) {
+  const sparse::MaskPlan rows({.method = MaskMethod::kRows}), dense({.first_sparse_step = 1000});
+  const Tensor x = RandomF32({3, kIn}, {.seed = 2});
+  for (const SemiSparseOptions& options :
+       {SemiSparseOptions{}, SemiSparseOptions{.interval = 5}, SemiSparseOptions{.freeze_step = 0},
+        SemiSparseOptions{.plan = rows, .interval = 5, .soft_threshold = true}, SemiSparseOptions{.plan = dense},
+        SemiSparseOptions{.interval = 5, .apply = false}}) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      SemiSparseLinear layer(RandomF32({kOut, kIn}, {.seed = 1}), Tensor(), options, "w");
+      layer.Forward(x);
+      Tensor weight = layer.weight();
+      weight.mutable_data<float>()[kIn + 5] = bad;
+      EXPECT_THAT([&] { layer.EffectiveWeight(); },
+                  Throws<Error>(AllOf(Property(&Error::kind, ErrorKind::kRuntimeFailure),
+                                      Property(&Error::what, HasSubstr("w: element [1, 5] is ")))));
+      weight.mutable_data<float>()[kIn + 5] = 1;
+      EXPECT_NO_THROW(layer.EffectiveWeight());
+    }
+  }
+}
+
+TEST(SemiSparseLinearTest, BetweenSearchesANonFiniteWeightGoesIntoProducts) {
+  SemiSparseLinear layer(RandomF32({kOut, kIn}, {.seed = 1}), Tensor(), {.interval = 2}, "w");
+  const Tensor x = RandomF32({3, kIn}, {.seed = 2});
+  const Mask mask = layer.mask();
+  int64_t col = 0;
+  while (!mask.Keeps(1, col)) ++col;
+  Tensor weight = layer.weight();
+  weight.mutable_data<float>()[kIn + col] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(layer.Forward(x).data<float>()[1]));
+  EXPECT_NO_THROW(layer.Buffers());
+  weight.mutable_data<float>();  // The second write.
+  EXPECT_THAT([&] { layer.Forward(x); }, ThrowsMessage<Error>(HasSubstr("w: element [1, ")));
+}
+
 TEST(SemiSparseLinearTest, AWriteBetweenForwardAndBackwardIsAnErrorAndDoesNotMixWeights) {
   SemiSparseLinear layer = MakeLayer();
   Tensor x = RandomF32({3, kIn}, {.seed = 3});

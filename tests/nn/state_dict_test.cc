@@ -174,6 +174,56 @@ TEST_F(StateDictTest, ATensorThatComesTwiceIsAFault) {
       AllOf(HasSubstr("tensor 'c_fc.bias': is there twice"), HasSubstr("tensor 'c_fc.weight_mask': is there twice")));
 }
 
+/// Two linears that share a weight.
+class Tied : public Module {
+ public:
+  explicit Tied(const Tensor& weight, const Tensor& same) {
+    RegisterModule("embed", std::make_unique<Linear>(weight, Tensor()));
+    RegisterModule("head", std::make_unique<Linear>(same, Tensor()));
+  }
+  std::string_view type_name() const override { return "Tied"; }
+  Tensor Forward(const Tensor& x) override { return x; }
+};
+
+TEST_F(StateDictTest, ParametersThatShareElementsMustGetTheSameOnes) {
+  const Tensor weight = RandomF32({4, 4}, {.seed = 1});
+  for (const Tensor& same : {weight, weight.Detach()}) {
+    Tied tied(weight, same);
+    EXPECT_THAT(NamesOf(StateDict(tied)), ElementsAre("embed.weight", "head.weight"));
+    const Tensor two = Tensor::Full({4, 4}, 2), three = Tensor::Full({4, 4}, 3);
+    ExpectRefused(tied, {{"embed.weight", two}, {"head.weight", three}},
+                  "model.safetensors: tensor 'head.weight': differs from 'embed.weight', with which it shares its "
+                  "elements in the model");
+    ExpectRefused(tied, {{"embed.weight", two}}, HasSubstr("tensor 'head.weight': missing"));
+    LoadStateDict(tied, {{"embed.weight", two}, {"head.weight", two.Clone()}}, "model.safetensors");
+    ExpectBitEqual(weight, two);
+    LoadStateDict(tied, StateDict(tied), "model.safetensors");
+    ExpectBitEqual(weight, two);
+  }
+}
+
+TEST_F(StateDictTest, AModelsOwnTensorsMayComeUnderOtherNames) {
+  Tied pair(RandomF32({4, 4}, {.seed = 1}), RandomF32({4, 4}, {.seed = 2}));
+  const auto before = Copy(StateDict(pair));
+  auto state = StateDict(pair);
+  std::swap(state[0].tensor, state[1].tensor);
+  state[1].tensor = state[1].tensor.Detach();
+  LoadStateDict(pair, state, "x");
+  ExpectBitEqual(StateDict(pair)[0].tensor, before[1].tensor);
+  ExpectBitEqual(StateDict(pair)[1].tensor, before[0].tensor);
+}
+
+TEST_F(StateDictTest, AFaultOfATensorIsToldOnce) {
+  Mlp mlp = Make(1);
+  auto state = Copy(StateDict(mlp));
+  state[0].tensor = Tensor();
+  state.push_back({"odd", Tensor::Zeros({1})});
+  state.push_back({"odd", Tensor::Zeros({1})});
+  ExpectRefused(mlp, state,
+                "model.safetensors: tensor 'c_fc.weight': is undefined\n"
+                "model.safetensors: tensor 'odd': is there twice");
+}
+
 TEST_F(StateDictTest, BadMasksAreFaultsLikeAllOthers) {
   Mlp mlp = Make(1);
   Sparsify(mlp, 4);

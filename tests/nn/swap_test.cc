@@ -112,6 +112,18 @@ TEST(SwapTest, BadOptionsChangeNothing) {
         << multiple_of;
   }
   EXPECT_THAT(swap({.sparsity = {.interval = 0}}), ThrowsMessage<Error>(HasSubstr("interval")));
+  for (const sparse::MaskMethod method :
+       {sparse::MaskMethod::kRandom, sparse::MaskMethod::kRows, sparse::MaskMethod::kSignedGreedy}) {
+    EXPECT_THAT(
+        swap({.target = SwapTarget::kActivation, .activation_method = method}),
+        ThrowsMessage<Error>("activation_method: got " + std::string(NameOf(method)) + ", expected exact or greedy"));
+    EXPECT_THAT(
+        [&] {
+          SemiSparseActivationLinear(Tensor::Zeros({4, 4}), Tensor(), method);
+        },
+        ThrowsMessage<Error>("SemiSparseActivationLinear: method is " + std::string(NameOf(method)) +
+                             ", expected exact or greedy"));
+  }
   // An error even if no linear would have been converted.
   EXPECT_THAT(swap({.include = "none", .sparsity = {.interval = -1}}), ThrowsMessage<Error>(HasSubstr("interval")));
   EXPECT_EQ(Types(stack), types);
@@ -309,16 +321,20 @@ TEST(UnswapTest, AnOldMaskIsAppliedAsItIsInForce) {
 }
 
 TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
-  MlpStack stack = MakeStack();
-  SwapLinearWithSemiSparseLinear(stack);
-  const auto layers = FindSemiSparseLinears(stack);
-  Tensor bad = layers[1].layer->weight();
-  bad.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor first = layers[0].layer->weight().Clone();
-  const auto types = Types(stack);
-  EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); }, ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
-  EXPECT_EQ(Types(stack), types);
-  ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
+  for (const int64_t interval : {1, 100}) {
+    MlpStack stack = MakeStack();
+    SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.interval = interval}});
+    stack.Forward(RandomF32({5, 16}, {.seed = 1}));
+    const auto layers = FindSemiSparseLinears(stack);
+    Tensor bad = layers[1].layer->weight();
+    bad.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+    const Tensor first = layers[0].layer->weight().Clone();
+    const auto types = Types(stack);
+    EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); },
+                ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
+    EXPECT_EQ(Types(stack), types);
+    ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
+  }
 }
 
 /// The result of a run of AdamW: weights, then moments.

@@ -86,6 +86,15 @@ TEST(ClipGradNormTest, TakesANormThatIsKnown) {
   EXPECT_THROW(ClipGradNorm(parameters, -1, 5.0), Error);
 }
 
+TEST(ClipGradNormTest, AParameterThatIsGivenTwiceCountsOnce) {
+  auto parameters = ThreeFourFive();
+  parameters.push_back(parameters[0]);
+  EXPECT_DOUBLE_EQ(GradNorm(parameters), 5.0);
+  EXPECT_DOUBLE_EQ(ClipGradNorm(parameters, 2.5), 5.0);
+  ExpectBitEqual(parameters[0].grad(), F32({1.5f, 0}, {2}));
+  EXPECT_DOUBLE_EQ(GradNorm(parameters), 2.5);
+}
+
 TEST(ClipGradNormTest, ZeroGradientsStay) {
   Tensor parameter = Tensor::Zeros({2});
   parameter.set_grad(Tensor::Zeros({2}));

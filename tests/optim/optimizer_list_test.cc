@@ -98,12 +98,13 @@ TEST_F(OptimizerListTest, FaultsOfAllPartsAreListedAndNothingIsLoaded) {
                                        {"other.exp_avg", Tensor::Zeros({5})}};
   EXPECT_THAT([&] { list_.LoadStateDict(state, "file"); },
               ThrowsMessage<Error>("file: tensor 'matrix.momentum_buffer': f32 [4, 3], the parameter is f32 [3, 4]\n"
-                                   "file: tensor 'bias': has some of its optimizer state, not all\n"
+                                   "file: tensor 'bias.exp_avg_sq': missing, expected f32 [5]\n"
                                    "file: tensor 'other.exp_avg': belongs to no parameter of this optimizer"));
   auto one_fault = Copy(before);
   one_fault[0].tensor = Tensor::Scalar(9, DType::kI32);
   one_fault.pop_back();  // A tensor of the last part. The state of the first part is complete.
-  EXPECT_THAT([&] { list_.LoadStateDict(one_fault, "file"); }, ThrowsMessage<Error>(HasSubstr("'bias'")));
+  EXPECT_THAT([&] { list_.LoadStateDict(one_fault, "file"); },
+              ThrowsMessage<Error>(HasSubstr("'bias.exp_avg_sq': missing")));
   const auto after = list_.StateDict();
   ASSERT_EQ(NamesOf(after), NamesOf(before));
   for (size_t i = 0; i < before.size(); ++i) ExpectBitEqual(after[i].tensor, before[i].tensor);
@@ -115,7 +116,7 @@ TEST_F(OptimizerListTest, AnotherOptimizersStateIsRefused) {
   adamw->Step();
   EXPECT_THAT([&] { list_.LoadStateDict(adamw->StateDict(), "x"); },
               ThrowsMessage<Error>(AllOf(HasSubstr("'matrix.exp_avg': belongs to no parameter"),
-                                         HasSubstr("'matrix.step': belongs to no parameter"))));
+                                         HasSubstr("'matrix.momentum_buffer': missing, expected f32 [3, 4]"))));
   list_.Step();
   EXPECT_THAT([&] { adamw->LoadStateDict(list_.StateDict(), "x"); },
               ThrowsMessage<Error>(HasSubstr("'matrix.momentum_buffer': belongs to no parameter")));
@@ -127,7 +128,7 @@ TEST_F(OptimizerListTest, PartsMustBeDisjoint) {
       [&] {
         OptimizerList(PartsOf(MuonOf({{"a", matrix_}}), AdamWOf({{"b", matrix_}})));
       },
-      ThrowsMessage<Error>(AllOf(HasSubstr("'a'"), HasSubstr("'b'"), HasSubstr("one tensor"))));
+      ThrowsMessage<Error>(AllOf(HasSubstr("'a'"), HasSubstr("'b'"), HasSubstr("share their elements"))));
   EXPECT_THAT(
       [&] {
         OptimizerList(PartsOf(MuonOf({{"a", matrix_}}), AdamWOf({{"a", other}})));

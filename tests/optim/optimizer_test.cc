@@ -223,6 +223,32 @@ TEST_P(EveryOptimizerTest, ParametersMustBeF32DistinctAndNamedApart) {
       ThrowsMessage<Error>(AllOf(HasSubstr("'a'"), HasSubstr("'b'"))));
 }
 
+TEST_P(EveryOptimizerTest, ParametersMustNotShareElements) {
+  const Tensor tied = Tensor::Zeros({2, 1});
+  for (const Tensor& alias : {tied.Detach(), tied.View({1, 2})}) {
+    EXPECT_THAT(
+        [&] {
+          Make({{"a", tied}, {"b", alias}});
+        },
+        ThrowsMessage<Error>(AllOf(HasSubstr("'a'"), HasSubstr("'b'"), HasSubstr("share their elements"))));
+  }
+}
+
+TEST_P(EveryOptimizerTest, RatesThatNoUpdateCanUseAreRefused) {
+  const auto optimizer = Make(Parameters());
+  optimizer->set_lr(0.25);
+  for (const double bad :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 1e39, 1e300}) {
+    EXPECT_THAT([&] { optimizer->set_lr(bad); }, ThrowsMessage<Error>(HasSubstr("optimizer: lr is "))) << bad;
+    EXPECT_EQ(optimizer->lr(), 0.25);
+  }
+}
+
+TEST_P(EveryOptimizerTest, AGroupsNumbersMustFitIntoFloats) {
+  EXPECT_THAT([&] { GetParam().make({{Parameters(), 1e39}}); }, ThrowsMessage<Error>(HasSubstr("weight_decay 1e+39")));
+  EXPECT_THAT([&] { GetParam().make({{Parameters(), 0, 1e39}}); }, ThrowsMessage<Error>(HasSubstr("lr_scale 1e+39")));
+}
+
 TEST_P(EveryOptimizerTest, AGroupsDecayMustNotBeNegative) {
   for (double decay : {-0.1, std::numeric_limits<double>::quiet_NaN()}) {
     EXPECT_THAT([&] { GetParam().make({{Parameters(), decay}}); }, ThrowsMessage<Error>(HasSubstr("weight_decay")));
@@ -304,7 +330,7 @@ TEST_F(OptimizerStateTest, EveryFaultIsListed) {
   ExpectRefused(AllOf(HasSubstr("optimizer.safetensors: tensor 'step': expected one i32"),
                       HasSubstr("optimizer.safetensors: tensor 'a.exp_avg': f32 [3, 2], the parameter is f32 [2, 3]"),
                       HasSubstr("optimizer.safetensors: tensor 'a.step': expected one i32"),
-                      HasSubstr("optimizer.safetensors: tensor 'b': has some of its optimizer state, not all"),
+                      HasSubstr("optimizer.safetensors: tensor 'b.exp_avg': missing, expected f32 [4]"),
                       HasSubstr("optimizer.safetensors: tensor 'b.exp_avg_sq': f64 [4]"),
                       HasSubstr("optimizer.safetensors: tensor 'c.exp_avg': belongs to no parameter")));
 }
@@ -316,6 +342,48 @@ TEST_F(OptimizerStateTest, TheStepMustBeThere) {
   ExpectRefused(HasSubstr("tensor 'step'"));
   Set(state_, "step", Tensor::Zeros({}));
   ExpectRefused(HasSubstr("tensor 'step'"));
+}
+
+TEST_F(OptimizerStateTest, WhatIsMissingIsSaidToBeMissing) {
+  const auto whole = state_;
+  Set(state_, "step", Tensor());
+  ExpectRefused("optimizer.safetensors: tensor 'step': missing, expected one i32 of at least 0");
+  state_ = whole;
+  Set(state_, "a.step", Tensor());
+  ExpectRefused("optimizer.safetensors: tensor 'a.step': missing, expected one i32 of at least 1");
+  state_ = whole;
+  Set(state_, "a.exp_avg", Tensor());
+  Set(state_, "a.exp_avg_sq", Tensor());
+  ExpectRefused(
+      "optimizer.safetensors: tensor 'a.exp_avg': missing, expected f32 [2, 3]\n"
+      "optimizer.safetensors: tensor 'a.exp_avg_sq': missing, expected f32 [2, 3]");
+  state_ = whole;
+  state_[2].tensor = state_[3].tensor = Tensor();
+  ExpectRefused(
+      "optimizer.safetensors: tensor 'a.exp_avg': is undefined\n"
+      "optimizer.safetensors: tensor 'a.exp_avg_sq': is undefined");
+}
+
+TEST_F(OptimizerStateTest, AStateThatNoTrainingMakesIsRefused) {
+  const auto whole = state_;
+  const auto refuses = [&](const std::string& name, const Tensor& tensor, const std::string& fault) {
+    state_ = whole;
+    Set(state_, name, tensor);
+    ExpectRefused("optimizer.safetensors: tensor '" + name + "': " + fault);
+  };
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const auto with = [](float bad) { return Tensor::FromVector(std::vector<float>{0, 1, 2, bad}, {4}); };
+  refuses("b.exp_avg_sq", with(-1), "element 3 is -1, expected at least 0");
+  refuses("b.exp_avg_sq", with(kNan), "element 3 is nan, expected at least 0");
+  refuses("b.exp_avg", with(kNan), "element 3 is nan, expected a number");
+  refuses("b.step", Tensor::Scalar(2, DType::kI32), "2 updates, expected at most 1, the steps of the optimizer");
+  refuses("b.step", Tensor::Scalar(0.5), "expected one i32 of at least 1");
+  refuses("b.step", Tensor::Scalar(-1, DType::kI32), "expected one i32 of at least 1");
+  // A square that overflowed is no fault: its element stays where it is.
+  state_ = whole;
+  Set(state_, "b.exp_avg_sq", with(std::numeric_limits<float>::infinity()));
+  Set(state_, "b.exp_avg", with(-3));
+  EXPECT_NO_THROW(adamw_.LoadStateDict(state_, "x"));
 }
 
 TEST_F(OptimizerStateTest, ATensorThatComesTwiceIsAFault) {

@@ -70,6 +70,29 @@ TEST(SlotOptimizerTest, AScaleMustBeFiniteAndNotNegative) {
   }
 }
 
+TEST(SlotOptimizerTest, FaultsOfOptionsAndOfGroupsAreListedTogether) {
+  const Tensor a = Tensor::Zeros({1});
+  EXPECT_THAT(
+      [&] {
+        AdamW({{{{"a", a}}, -1, 1e39}}, {.lr = -1, .beta1 = 1});
+      },
+      ThrowsMessage<Error>("AdamW: beta1 1, expected a number in [0, 1)\n"
+                           "AdamW: lr -1, expected a finite number of at least 0\n"
+                           "AdamW: lr_scale 1e+39, expected at most 3.4e+38, as a 32-bit float can hold\n"
+                           "AdamW: weight_decay -1, expected a finite number of at least 0"));
+  EXPECT_THAT(
+      [&] {
+        Sgd({{{{"a", a}}, 0}, {{}, -1}, {{}, 0, -2}}, {.lr = -3});
+      },
+      ThrowsMessage<Error>("Sgd: lr -3, expected a finite number of at least 0\n"
+                           "Sgd: groups[1].weight_decay -1, expected a finite number of at least 0\n"
+                           "Sgd: groups[2].lr_scale -2, expected a finite number of at least 0"));
+  // The decay of a plain list is that of its one group, and is told once.
+  EXPECT_THAT([&] { Sgd(std::vector<Tensor>{a}, {.momentum = 2, .weight_decay = -1}); },
+              ThrowsMessage<Error>("Sgd: momentum 2, expected a number in [0, 1)\n"
+                                   "Sgd: weight_decay -1, expected a finite number of at least 0"));
+}
+
 TEST(SlotOptimizerTest, ParametersAreThoseOfAllGroups) {
   const Tensor a = Tensor::Zeros({1}), b = Tensor::Zeros({2});
   const auto parameters = Sgd({{{{"a", a}}, 0.5}, {{{"b", b}}, 0.0}}, {}).Parameters();

@@ -55,6 +55,14 @@ TEST(MaskTest, SizesMustNotBeNegative) {
   EXPECT_THAT([] { Mask(4, -4); }, ThrowsMessage<Error>(HasSubstr("[4, -4]")));
 }
 
+TEST(MaskTest, SizesWhoseProductOverflowsAreErrors) {
+  constexpr int64_t kHuge = int64_t{1} << 62;
+  EXPECT_THAT([] { Mask(kHuge, kHuge); }, ThrowsMessage<Error>(HasSubstr("more than 2^48 elements")));
+  EXPECT_THAT([] { Mask(kHuge, 4); }, ThrowsMessage<Error>(HasSubstr("more than 2^48 elements")));
+  EXPECT_THAT([] { Mask(0, kHuge); }, ThrowsMessage<Error>(HasSubstr("more than 2^48 elements")));
+  EXPECT_THAT([] { Mask(INT64_MAX, 1); }, ThrowsMessage<Error>(HasSubstr("more than 2^48 elements")));
+}
+
 TEST(MaskTest, TileAndEntryAddressesAgree) {
   Mask mask(8, 12);
   mask.tiles()[1 * 3 + 2] = static_cast<TileMask>(1u << (4 * 3 + 1));  // Row 3, column 1 of tile [1, 2].
@@ -381,6 +389,10 @@ TEST(MaskTest, EntriesAndTilesOutsideAreErrors) {
   }
   for (const auto& at : {std::pair(2, 0), std::pair(0, 1), std::pair(-1, 0), std::pair(0, -1)}) {
     EXPECT_THAT([&] { mask.tile(at.first, at.second); }, ThrowsMessage<Error>(HasSubstr("tile [")));
+    EXPECT_THAT([&] { mask.WholeTile(at.first, at.second); }, ThrowsMessage<Error>(HasSubstr("tile [")));
+  }
+  for (const int64_t row : {-1, 2}) {
+    EXPECT_THAT([&] { Mask(8, 5).TrimTileRow(row); }, ThrowsMessage<Error>(HasSubstr("tile [")));
   }
   EXPECT_THROW(Mask().Keeps(0, 0), Error);
 }

@@ -151,9 +151,30 @@ TEST(MaskTrackerTest, RefusesAStateThatCannotBeItsOwn) {
   fails("w_mask_age", Tensor::Scalar(1), "expected one i32 that is not negative");
   fails("w_mask_age", Tensor::Scalar(-1, DType::kI32), "expected one i32 that is not negative");
   fails("w_mask_age", Tensor::Zeros({2}, DType::kI32), "expected one i32 that is not negative");
-  for (const double bad : {-1.0, 1e300, std::nan("")})
+  fails("w_mask", Tensor::Zeros({8, 16}, DType::kBool), "keeps 0.0 % of what is pruned");
+  for (const double bad : {-1.0, 0.5, 1e300, std::nan("")})
     fails("w_mask_step", f64(bad), "expected one f64 that is a step");
   fails("w_mask_flip_rate", f64(1.5), "expected one f64 in [0, 1]");
+}
+
+TEST(MaskTrackerTest, RefusesAMaskThatItsPlanNeverMakes) {
+  MaskTracker tracker({.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {1, 4}}), .freeze_step = 0}, "w");
+  tracker.Refresh(WeightOf(1), 0);
+  const Mask before = tracker.mask();
+  for (const bool with_step : {true, false}) {
+    std::vector<NamedTensor> state = StateOf(tracker, 0);
+    state[0].tensor = Tensor::Full({8, 16}, 1, DType::kBool);
+    if (!with_step) state.resize(1);
+    EXPECT_THAT([&] { Read(state, tracker, 0); },
+                ThrowsMessage<Error>("file: tensor 'w_mask': keeps 4 of 4 along a row, the plan 1"));
+    EXPECT_EQ(tracker.mask(), before);
+  }
+}
+
+TEST(MaskTrackerTest, AMaskWithoutItsStepMayKeepLess) {
+  MaskTracker tracker({}, "w");
+  Read({{"w_mask", Tensor::Zeros({8, 16}, DType::kBool)}}, tracker, 0);
+  EXPECT_EQ(tracker.mask().CountKept(), 0);
 }
 
 TEST(MaskTrackerTest, RefusesWhatMakesNoSense) {

@@ -44,7 +44,7 @@ const Argument kArguments[] = {
     {"CrossEntropyLoss", "targets", {2}, kOnlyI32, [](const Tensor& t) { CrossEntropyLoss(Ones(), t); }},
     {"MseLoss", "prediction", {2, 4}, kF32AndF64, [](const Tensor& t) { MseLoss(t, t); }},
     {"MseLoss", "target", {2, 4}, kOnlyF32, [](const Tensor& t) { MseLoss(Ones(), t); }},
-    {"LinearCrossEntropy", "x", {2, 4}, kOnlyF32, [](const Tensor& t) { LinearCrossEntropy(t, Ones(), Targets()); }},
+    {"LinearCrossEntropy", "x", {2, 4}, kF32AndHalf, [](const Tensor& t) { LinearCrossEntropy(t, Ones(), Targets()); }},
     {"LinearCrossEntropy",
      "weight",
      {2, 4},

@@ -11,6 +11,7 @@
 #include "twofour/core/io/text.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/mask_fit.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/build.h"
@@ -104,8 +105,7 @@ void AddMasks(nn::Module& model, Weights& weights) {
     std::transform(values.data<float>(), values.data<float>() + values.numel(), kept.mutable_data<bool>(),
                    [](float value) { return value != 0; });
     // These weights are dense, so the layer searches for a mask as in training.
-    const bool dense = sparse::Mask::FromTensor(kept).FirstTileAboveTwoOfFour().has_value();
-    if (dense && layer->options().plan.AlwaysTwoOfFour()) continue;
+    if (sparse::WhyKeepsTooMuch(sparse::Mask::FromTensor(kept), layer->options().plan)) continue;
     weights.tensors.push_back({name + ".weight_mask", kept});
   }
 }
