@@ -1,6 +1,6 @@
-# twofour_join_tests(TARGET SOURCES...): compiles up to eight test files as one (CMake's unity build). So the templates
-# that they share are compiled only once. Files that define the same name, such as a helper in an unnamed namespace, are
-# never joined. TWOFOUR_JOIN_TESTS=OFF compiles each file alone, as the clang preset does.
+# twofour_join_files(TARGET): compiles up to eight files of the target as one (CMake's unity build). So headers are read
+# and the templates that the files share are compiled only once. Files that define the same name, such as a helper in an
+# unnamed namespace, are never joined. TWOFOUR_JOIN_FILES=OFF compiles each file alone, as the clang preset does.
 
 # Finds the names whose definitions begin in the first column, where clang-format puts definitions in a namespace. It
 # may find too many names, for example in raw strings. Then the file can only be joined with fewer others.
@@ -25,10 +25,15 @@ function(twofour_names_used_in text result)
   set(${result} ${names} PARENT_SCOPE)
 endfunction()
 
-function(twofour_join_tests target)
+function(twofour_join_files target)
+  if(NOT TWOFOUR_JOIN_FILES)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "\\.cc$")
   set(most 8)
   set(groups 0)
-  foreach(source IN LISTS ARGN)
+  foreach(source IN LISTS sources)
     file(READ ${source} text)
     if(text MATCHES "foreach_target")
       continue()  # Such a file includes itself.
@@ -57,10 +62,10 @@ function(twofour_join_tests target)
     list(APPEND used_${group} ${used})
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
   endforeach()
-  # In a joined file, local names may shadow names of another test file.
+  # In a joined file, local names may shadow names of another file.
   set_target_properties(${target} PROPERTIES
     UNITY_BUILD ON UNITY_BUILD_MODE GROUP
     UNITY_BUILD_CODE_BEFORE_INCLUDE "#pragma GCC diagnostic ignored \"-Wshadow\"")
   # Configures again when a file changes, because new names may exclude it from its group.
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
 endfunction()
