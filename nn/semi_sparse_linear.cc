@@ -127,7 +127,7 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  sparse::RequireFinite(weight_, tracker_.name());  // Also if no search was due, which would have done this.
+  sparse::RequireFinite(weight_, tracker_.name());  // A search checks this too, but none may have been due.
   if (runs_dense()) return weight_.Clone();
   return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
 }
