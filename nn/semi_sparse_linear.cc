@@ -160,8 +160,8 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
 
 void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults) {
   const bool has_search = method == sparse::MaskMethod::kExact || method == sparse::MaskMethod::kGreedy;
-  faults.Expect(has_search, path, NameOf(method),
-                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskMethod::kExact)),
+  faults.Expect(has_search, path, faults.Word(NameOf(method)),
+                fmt::format("{} or {} for activations", faults.Word(NameOf(sparse::MaskMethod::kExact)),
                             faults.Word(NameOf(sparse::MaskMethod::kGreedy))));
 }
 

@@ -67,7 +67,7 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
                   fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", multiple_of, pattern.m,
                               pattern.n, pattern.m));
   }
-  if (options.target == SwapTarget::kActivation) {
+  if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
     CheckActivationMethod(options.activation_method, at("activation_method"), faults);
   }
   Check(options.sparsity, at.In("sparsity"), faults);
