@@ -12,6 +12,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/overrides.h"
+#include "twofour/train/program/config/prefix_lines.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/sweep/assignments.h"
@@ -44,16 +45,6 @@ fs::path FolderOf(const fs::path& sweep_folder, const SweepVariant& variant, uin
 
 std::string Where(const std::string& source, const SweepVariant& variant) {
   return fmt::format("{}: variant '{}'", source, variant.name);
-}
-
-/// Puts a prefix before each line of a message, which may hold several faults.
-std::string PrefixLines(const std::string& prefix, const std::string& message) {
-  std::string lines = prefix + ": ";
-  for (const char c : message) {
-    lines += c;
-    if (c == '\n') lines += prefix + ": ";
-  }
-  return lines;
 }
 
 /// Settles the run's assignments and resolves its config.
