@@ -13,6 +13,8 @@
 namespace twofour {
 namespace {
 
+constexpr double kMostFloat = std::numeric_limits<float>::max();
+
 /// Whether the field at `inner` is the field at `outer`, or lies inside it.
 bool LiesIn(std::string_view inner, std::string_view outer) {
   if (!inner.starts_with(outer)) return false;
@@ -76,11 +78,20 @@ void Faults::AtLeast(const std::string& path, double value, double low) {
   Expect(value >= low && std::isfinite(value), path, value, fmt::format("a finite number of at least {}", low));
 }
 
+void Faults::Positive(const std::string& path, double value) {
+  Expect(value > 0 && std::isfinite(value), path, value, "a positive finite number");
+}
+
 void Faults::FloatAtLeast(const std::string& path, double value, double low) {
-  constexpr double kMost = std::numeric_limits<float>::max();
   AtLeast(path, value, low);
-  Expect(!std::isfinite(value) || value <= kMost, path, value,
-         fmt::format("at most {:.2g}, as a 32-bit float can hold", kMost));
+  Expect(value <= kMostFloat, path, value, fmt::format("at most {:.2g}, as a 32-bit float can hold", kMostFloat));
+}
+
+void Faults::PositiveFloat(const std::string& path, double value) {
+  Positive(path, value);
+  constexpr double kLeast = std::numeric_limits<float>::denorm_min();
+  Expect(value >= kLeast && value <= kMostFloat, path, value,
+         fmt::format("{:.2g} to {:.2g}, as a 32-bit float can hold", kLeast, kMostFloat));
 }
 
 void Faults::Between(const std::string& path, double value, double low, double high) {

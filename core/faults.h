@@ -81,8 +81,11 @@ class Faults {
   void InRange(const std::string& path, int64_t value, int64_t low, int64_t high);
   /// The number must also be finite.
   void AtLeast(const std::string& path, double value, double low);
-  /// For a number that is computed with as a 32-bit float: it must also be one that a float can hold.
+  /// The number must be finite and above 0.
+  void Positive(const std::string& path, double value);
+  /// The same for a number that is computed with as a 32-bit float: what the rule says must hold for the float, too.
   void FloatAtLeast(const std::string& path, double value, double low);
+  void PositiveFloat(const std::string& path, double value);
   void Between(const std::string& path, double value, double low, double high);
   void Finite(const std::string& path, double value);
   /// A Probability is in [0, 1), an OpenFraction in (0, 1).

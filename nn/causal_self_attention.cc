@@ -38,7 +38,7 @@ void WriteRows(const Tensor& any_rows, Tensor& cache, int64_t at) {
 }  // namespace
 
 void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults) {
-  if (heads < 1 || width % heads != 0) {
+  if (width % heads != 0) {
     return faults.Expect(false, at("heads"), heads, fmt::format("a divisor of the width, which is {}", width));
   }
   faults.Expect(
@@ -55,8 +55,9 @@ void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults&
 
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults) {
   faults.Expect(options.width > 0, at("width"), options.width, "a positive number");
-  if (faults.IsSound(at("width"))) CheckHeads(options.width, options.heads, at, faults);
-  if (options.heads > 0 && faults.IsSound(at("heads"))) {
+  faults.Expect(options.heads > 0, at("heads"), options.heads, "a positive number");
+  if (faults.IsSound(at("width")) && faults.IsSound(at("heads"))) CheckHeads(options.width, options.heads, at, faults);
+  if (faults.IsSound(at("heads"))) {
     CheckKeyHeads(options.heads, options.kv_heads == 0 ? options.heads : options.kv_heads, at, faults);
   }
   faults.Expect(options.window >= 0, at("window"), options.window, "at least 0");

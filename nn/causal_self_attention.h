@@ -19,10 +19,11 @@ struct CausalSelfAttentionOptions {
 };
 
 /// The rules for "heads" (they divide the width into parts of even size) and for "kv_heads" (they divide the heads).
+/// The width and the heads that a rule gets must be positive.
 void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults);
 void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults);
 
-/// Rules: a positive width, CheckHeads, CheckKeyHeads, and a window that is not negative.
+/// Rules: a positive width, positive heads, CheckHeads, CheckKeyHeads, and a window that is not negative.
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults);
 
 /// Multi-head causal self-attention without biases, with linears c_q, c_k, c_v and c_proj. It has rotary position

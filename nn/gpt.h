@@ -55,7 +55,7 @@ class Gpt : public Module {
   Tensor Forward(const Tensor& tokens) override;
   /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], which are the tokens that follow. It is
   /// CrossEntropyLoss of Forward, but never holds all logits at once. f32 also where activations are f16 or bf16.
-  /// Throws Error if there is no token, because no mean is right then.
+  /// Throws Error if there are no tokens: the mean of nothing is undefined.
   Tensor Loss(const Tensor& tokens, const Tensor& targets);
 
   /// A cache with room for `capacity` tokens of each of `batch` sequences.

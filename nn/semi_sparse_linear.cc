@@ -127,7 +127,7 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  sparse::RequireFinite(weight_, tracker_.name());  // Also if no search was due, which would have done this.
+  sparse::RequireFinite(weight_, tracker_.name());  // A search checks this too, but none may have been due.
   if (runs_dense()) return weight_.Clone();
   return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
 }
@@ -160,8 +160,8 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
 
 void CheckActivationMethod(sparse::MaskMethod method, const std::string& path, Faults& faults) {
   const bool has_search = method == sparse::MaskMethod::kExact || method == sparse::MaskMethod::kGreedy;
-  faults.Expect(has_search, path, NameOf(method),
-                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskMethod::kExact)),
+  faults.Expect(has_search, path, faults.Word(NameOf(method)),
+                fmt::format("{} or {} for activations", faults.Word(NameOf(sparse::MaskMethod::kExact)),
                             faults.Word(NameOf(sparse::MaskMethod::kGreedy))));
 }
 

@@ -5,6 +5,7 @@
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/name_pattern.h"
+#include "twofour/sparse/finite_weight.h"
 
 namespace twofour::nn {
 namespace {
@@ -66,7 +67,7 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
                   fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", multiple_of, pattern.m,
                               pattern.n, pattern.m));
   }
-  if (options.target == SwapTarget::kActivation) {
+  if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
     CheckActivationMethod(options.activation_method, at("activation_method"), faults);
   }
   Check(options.sparsity, at.In("sparsity"), faults);
@@ -103,8 +104,11 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 }
 
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
-  if (apply_mask) {  // Only this can fail, so it is done for all layers before the first is replaced.
-    for (const NamedSemiSparseLinear& found : FindSemiSparseLinears(root)) found.layer->EffectiveWeight();
+  if (apply_mask) {  // What can fail is done for all layers before the first is replaced.
+    for (const auto& [name, layer] : FindSemiSparseLinears(root)) {
+      sparse::RequireFinite(layer->weight(), name.empty() ? "weight" : name + ".weight");
+      layer->mask();
+    }
   }
   SwapReport report;
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {

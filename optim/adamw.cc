@@ -1,7 +1,6 @@
 #include "twofour/optim/adamw.h"
 
 #include <cmath>
-#include <limits>
 
 #include "twofour/core/kernels/elements/optimizer_updates.h"
 #include "twofour/optim/lr_schedule.h"
@@ -11,8 +10,7 @@ namespace twofour::optim {
 void Check(const AdamWOptions& options, const FieldPath& at, Faults& faults) {
   faults.Probability(at("beta1"), options.beta1);
   faults.Probability(at("beta2"), options.beta2);
-  const bool holds = options.eps <= std::numeric_limits<float>::max() && static_cast<float>(options.eps) > 0;
-  faults.Expect(holds, at("eps"), options.eps, "a number above 0 that a float can hold");
+  faults.PositiveFloat(at("eps"), options.eps);
   faults.FloatAtLeast(at("weight_decay"), options.weight_decay, 0);
   CheckLr(options.lr, at("lr"), faults);
 }

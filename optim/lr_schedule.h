@@ -15,7 +15,7 @@ using LrSchedule = std::function<double(int64_t step)>;
 void CheckLr(double lr, const std::string& path, Faults& faults);
 /// Throws Error that begins with `owner` ("optimizer: ") on a rate that CheckLr finds fault with.
 void RequireLr(double lr, const char* owner);
-/// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr. A bad lr is no measure for min_lr.
+/// Checks "lr" by CheckLr, and 0 <= "min_lr" <= lr. If lr has a fault, min_lr is not compared with it.
 void CheckRates(double lr, double min_lr, const FieldPath& at, Faults& faults);
 
 /// `lr` at every step.

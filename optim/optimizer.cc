@@ -18,7 +18,7 @@ void Optimizer::LoadStateDict(const std::vector<NamedTensor>& state, const std::
 }
 
 StateCommit Optimizer::ReadStateDict(StateReader& reader) {
-  // No parameter has a fault because the optimizer's own count has one.
+  // If the optimizer's own count has a fault, the parameters' counts are not compared with it.
   return ReadState(reader, reader.TakeCount(kStepName, 0).value_or(std::numeric_limits<int32_t>::max()));
 }
 

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <map>
-#include <set>
-
 #include "twofour/core/error.h"
+#include "twofour/optim/parameter_group.h"
 
 namespace twofour::optim {
 namespace {
@@ -27,26 +25,11 @@ void CheckAlike(const std::vector<std::unique_ptr<Optimizer>>& parts) {
   }
 }
 
-void CheckDisjoint(const std::vector<NamedTensor>& parameters) {
-  std::set<std::string> names;
-  std::map<const Storage*, std::string> tensors;
-  for (const NamedTensor& parameter : parameters) {
-    const auto [same, is_new] = tensors.emplace(parameter.tensor.impl()->storage.get(), parameter.name);
-    if (!is_new) {
-      throw Error(fmt::format("OptimizerList: '{}' of one optimizer and '{}' of another share their elements",
-                              same->second, parameter.name));
-    }
-    if (!names.insert(parameter.name).second) {
-      throw Error(fmt::format("OptimizerList: parameters of two optimizers are named '{}'", parameter.name));
-    }
-  }
-}
-
 }  // namespace
 
 OptimizerList::OptimizerList(std::vector<std::unique_ptr<Optimizer>> parts) : parts_(std::move(parts)) {
   CheckAlike(parts_);
-  CheckDisjoint(Parameters());
+  RequireDisjoint("OptimizerList", OptimizerList::Parameters());
 }
 
 void OptimizerList::Step() {

@@ -17,6 +17,10 @@ struct ParameterGroup {
 /// Rules: weight_decay and lr_scale are not negative, and a float can hold them.
 void Check(const ParameterGroup& group, const FieldPath& at, Faults& faults);
 
+/// Throws Error if two parameters of one optimizer share their elements or a name. All must be defined. The message
+/// begins with `owner` ("optimizer").
+void RequireDisjoint(const char* owner, const std::vector<NamedTensor>& parameters);
+
 /// Names unnamed parameters "0", "1", ... for an optimizer's state dict.
 std::vector<NamedTensor> NumberParameters(const std::vector<Tensor>& parameters);
 

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <set>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
@@ -26,22 +24,13 @@ SlotOptimizer::SlotOptimizer(std::vector<ParameterGroup> groups, double lr, std:
     Check(groups[i], groups.size() == 1 ? FieldPath() : FieldPath().In("groups", i), faults);
   }
   faults.Throw();
-  std::set<std::string> names;
-  std::map<const Storage*, std::string> tensors;
   for (ParameterGroup& group : groups) {
     for (NamedTensor& parameter : group.parameters) {
       ops::RequireDType("optimizer", fmt::format("parameter '{}'", parameter.name), parameter.tensor, DType::kF32);
-      if (!names.insert(parameter.name).second) {
-        throw Error(fmt::format("optimizer: two parameters are named '{}'", parameter.name));
-      }
-      const auto [same, is_new] = tensors.emplace(parameter.tensor.impl()->storage.get(), parameter.name);
-      if (!is_new) {
-        throw Error(
-            fmt::format("optimizer: parameters '{}' and '{}' share their elements", same->second, parameter.name));
-      }
       entries_.push_back({std::move(parameter), group.weight_decay, group.lr_scale, {}});
     }
   }
+  RequireDisjoint("optimizer", SlotOptimizer::Parameters());
 }
 
 void SlotOptimizer::set_lr(double lr) {

@@ -44,15 +44,22 @@ int MostInTiles(const Mask& mask, bool whole_tiles) {
 /// The largest number kept in a group of neighbours along a row. Entries of whole tiles do not count.
 int MostInGroups(const Mask& mask, int group, bool whole_tiles) {
   int most = 0;
-  for (int64_t row = 0; row < mask.rows(); ++row) {
-    for (int64_t begin = 0; begin < mask.cols(); begin += group) {
-      int kept = 0;
-      for (int64_t col = begin; col < std::min(begin + group, mask.cols()); ++col) {
-        const int64_t tile_row = row / kTileSize, tile_col = col / kTileSize;
-        const bool left_out = whole_tiles && mask.tile(tile_row, tile_col) == mask.WholeTile(tile_row, tile_col);
-        kept += !left_out && mask.Keeps(row, col) ? 1 : 0;
+  std::vector<TileMask> counted(static_cast<size_t>(mask.tile_cols()));
+  for (int64_t tile_row = 0; tile_row < mask.tile_rows(); ++tile_row) {
+    const TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
+    for (size_t i = 0; i < counted.size(); ++i) {
+      const bool whole = whole_tiles && tiles[i] == mask.WholeTile(tile_row, static_cast<int64_t>(i));
+      counted[i] = whole ? TileMask{0} : tiles[i];
+    }
+    for (int line = 0; line < kTileSize; ++line) {
+      int kept = 0, seen = 0;  // In the group so far.
+      for (const TileMask tile : counted) {
+        for (int i = 0; i < kTileSize; ++i) {
+          kept += Keeps(tile, line, i) ? 1 : 0;
+          most = std::max(most, kept);
+          if (++seen == group) kept = seen = 0;
+        }
       }
-      most = std::max(most, kept);
     }
   }
   return most;
@@ -72,7 +79,7 @@ Ask AskAt(const MaskPlan& plan, int64_t step) {
   return {false, plan.PatternAt(step), plan.ShareAt(step) < 1};
 }
 
-/// Everything that the plan asks at any step.
+/// What the plan asks at some of its steps. A mask that keeps too much for all of these does so for every step.
 std::vector<Ask> AsksOf(const MaskPlan& plan) {
   const MaskPlanOptions& options = plan.options();
   const SparsityScheduleOptions& schedule = options.schedule.options();
@@ -83,10 +90,11 @@ std::vector<Ask> AsksOf(const MaskPlan& plan) {
   std::erase(turns, std::numeric_limits<int64_t>::max());  // Never.
   std::ranges::sort(turns);
   std::vector<Ask> asks;
-  // Between two turns the share stays, or it rises or falls all the way. So the step in the middle speaks for all.
+  // From one turn to the next the pattern stays, and the share stays, or it rises or falls all the way. A step with a
+  // smaller share never asks for more, and the smallest share is that of the first step or of the last.
   for (size_t i = 0; i < turns.size(); ++i) {
-    const int64_t next = i + 1 < turns.size() ? turns[i + 1] : turns[i];
-    for (const int64_t step : {turns[i], turns[i] + (next - turns[i]) / 2}) {
+    const int64_t last = i + 1 < turns.size() ? std::max(turns[i], turns[i + 1] - 1) : turns[i];
+    for (const int64_t step : {turns[i], last}) {
       const Ask ask = AskAt(plan, step);
       if (std::ranges::find(asks, ask) == asks.end()) asks.push_back(ask);
     }
@@ -110,7 +118,6 @@ std::optional<std::string> WhyTooMuch(const Mask& mask, const Ask& ask) {
 std::optional<std::string> WhyTooLittle(const Mask& mask, const Ask& ask) {
   const Kept count = CountInPrunedTiles(mask, ask.whole_tiles);
   if (count.of == 0) return std::nullopt;
-  if (ask.keeps_all) return "drops entries, the plan prunes nothing";
   const auto& [kind, keep, of] = ask.pattern;
   // A group that reaches into several tiles may have kept its entries in one that is whole now.
   if (ask.whole_tiles && kTileSize % of != 0) return std::nullopt;
@@ -120,39 +127,24 @@ std::optional<std::string> WhyTooLittle(const Mask& mask, const Ask& ask) {
                      WhereOf(ask.pattern));
 }
 
-std::optional<std::string> WhyUnfit(const Mask& mask, const Ask& ask) {
-  if (auto why = WhyTooMuch(mask, ask)) return why;
-  return WhyTooLittle(mask, ask);
-}
-
-/// Nothing if `why` says nothing of something that the plan asks. Otherwise what it says of the last step at which the
-/// plan prunes.
-template <typename Why>
-std::optional<std::string> WhyNever(const MaskPlan& plan, const Why& why) {
-  std::optional<std::string> reason;
-  for (const Ask& ask : AsksOf(plan)) {
-    const std::optional<std::string> fault = why(ask);
-    if (!fault) return std::nullopt;
-    if (!reason || !ask.keeps_all) reason = fault;
-  }
-  return reason;
-}
-
 }  // namespace
 
 std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int64_t step) {
   if (plan.KeepsAll(step)) {
     return fmt::format("a mask for step {}, at which the plan prunes nothing, expected a plan that prunes then", step);
   }
-  return WhyUnfit(mask, AskAt(plan, step));
-}
-
-std::optional<std::string> WhyNeverFit(const Mask& mask, const MaskPlan& plan) {
-  return WhyNever(plan, [&](const Ask& ask) { return WhyUnfit(mask, ask); });
+  const Ask ask = AskAt(plan, step);
+  if (auto why = WhyTooMuch(mask, ask)) return why;
+  return WhyTooLittle(mask, ask);
 }
 
 std::optional<std::string> WhyKeepsTooMuch(const Mask& mask, const MaskPlan& plan) {
-  return WhyNever(plan, [&](const Ask& ask) { return WhyTooMuch(mask, ask); });
+  std::optional<std::string> why;
+  for (const Ask& ask : AsksOf(plan)) {
+    why = WhyTooMuch(mask, ask);
+    if (!why) break;
+  }
+  return why;  // The reason for the last ask.
 }
 
 }  // namespace twofour::sparse

@@ -17,12 +17,9 @@ namespace twofour::sparse {
 /// a step at which the plan prunes none.
 std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int64_t step);
 
-/// Says in words why a mask cannot be one of the plan's, whatever the step; nothing if it can. It must fit at some
-/// step, or keep everything if the plan prunes nothing at some step.
-std::optional<std::string> WhyNeverFit(const Mask& mask, const MaskPlan& plan);
-
-/// The same, but only says why the mask keeps too much. It may keep as little as it wants: a mask that was made from a
-/// pruned weight does not know of entries that were kept and happen to be zero.
+/// Says in words why a mask keeps more than the plan's masks do, whatever the step; nothing if it does not. It may keep
+/// as little as it wants: a mask that was made from a pruned weight does not know of entries that were kept and happen
+/// to be zero.
 std::optional<std::string> WhyKeepsTooMuch(const Mask& mask, const MaskPlan& plan);
 
 }  // namespace twofour::sparse

@@ -14,8 +14,7 @@ namespace twofour::sparse {
 namespace {
 
 /// The mask that these entries describe. Throws Error unless a weight of this shape can have it under the plan.
-/// `was_found`: a tracker found it. Other masks may keep less.
-Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan, bool was_found) {
+Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan) {
   Mask mask = Mask::FromTensor(entries);
   if (Shape{mask.rows(), mask.cols()} != shape) {
     throw Error(fmt::format("shape {}, expected {}", ToString(entries.shape()), ToString(shape)));
@@ -24,7 +23,7 @@ Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan
   if (tile && plan.AlwaysTwoOfFour()) {
     throw Error(fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
   }
-  if (const auto why = was_found ? WhyNeverFit(mask, plan) : WhyKeepsTooMuch(mask, plan)) throw Error(*why);
+  if (const auto why = WhyKeepsTooMuch(mask, plan)) throw Error(*why);
   return mask;
 }
 
@@ -107,7 +106,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
   Mask mask;
   if (const Tensor entries = reader.Take(name); entries.defined()) {
     try {
-      mask = CheckedMask(entries, shape, options_.plan, reader.Has(name + "_step"));
+      mask = CheckedMask(entries, shape, options_.plan);
     } catch (const Error& error) {
       reader.Fault(name, error.what());
     }

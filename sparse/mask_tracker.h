@@ -75,9 +75,9 @@ class MaskTracker {
   /// that the last refresh changed).
   void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
   /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
-  /// weight's version. A mask with its step must be one that the plan may find at some step (WhyNeverFit). A mask that
-  /// comes without counts as found at this moment, and may keep less (WhyKeepsTooMuch). Without a mask, the tracker
-  /// finds one at its next use. Until somebody calls SetOptimizerStep, a mask that was read stays in force.
+  /// weight's version. A mask may not keep more than the plan's masks of some step (WhyKeepsTooMuch). A mask without a
+  /// step counts as found at this moment. Without a mask, the tracker finds one at its next use. Until somebody calls
+  /// SetOptimizerStep, a mask that was read stays in force.
   std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
 
  private:

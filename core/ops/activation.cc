@@ -1,11 +1,6 @@
 #include "twofour/core/ops/activation.h"
 
-#include <fmt/format.h>
-
-#include <cmath>
-
 #include "twofour/core/autograd.h"
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/activation.h"
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/check.h"
@@ -59,9 +54,7 @@ Tensor Gelu(const Tensor& x) {
 
 Tensor SoftCap(const Tensor& x, double cap) {
   ops::RequireFloating("SoftCap", "x", x);
-  if (!(cap > 0) || !ops::IsFiniteIn(x.dtype(), cap)) {
-    throw Error(fmt::format("SoftCap: cap {}, expected a positive finite number", cap));
-  }
+  ops::RequirePositive("SoftCap", "cap", cap, x.dtype());
   if (IsHalf(x.dtype())) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
   DispatchF32OrF64(x.dtype(), "SoftCap", [&](auto zero) {

@@ -13,7 +13,7 @@ Tensor ReluSquared(const Tensor& x);
 /// x Phi(x), exact (erf). Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 Tensor Gelu(const Tensor& x);
 /// cap * tanh(x / cap): nearly x where |x| is well below `cap`, and never beyond it. Gemma Team, "Gemma 2", 2024.
-/// Throws Error unless `cap` is finite and positive.
+/// Throws Error unless `cap` is finite and positive, for all dtypes but f64 also as a float.
 Tensor SoftCap(const Tensor& x, double cap);
 /// silu(gate) * up with silu(g) = g / (1 + exp(-g)); both of the same shape. Shazeer, "GLU Variants Improve
 /// Transformer", 2020.

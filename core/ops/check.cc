@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <initializer_list>
-#include <limits>
+#include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 
 namespace twofour {
 inline namespace ops {
@@ -62,8 +62,14 @@ int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes
   return counted;
 }
 
-bool IsFiniteIn(DType dtype, double x) {
-  return dtype == DType::kF64 ? std::isfinite(x) : std::fabs(x) <= std::numeric_limits<float>::max();
+void RequirePositive(std::string_view op, std::string_view name, double value, DType dtype) {
+  Faults faults(fmt::format("{}: ", op), " ");
+  if (dtype == DType::kF64) {
+    faults.Positive(std::string(name), value);
+  } else {
+    faults.PositiveFloat(std::string(name), value);
+  }
+  faults.Throw();
 }
 
 }  // namespace ops

@@ -21,8 +21,9 @@ void RequireLike(std::string_view op, std::string_view name, const Tensor& tenso
 /// The number of `targets` (i32) other than `ignore_index`; each of those must be a class in [0, classes).
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 
-/// Whether ops on this floating dtype can compute with `x`: as a double for f64, and as a float for the others.
-bool IsFiniteIn(DType dtype, double x);
+/// Finite and above 0 as ops on this floating dtype compute with it: as a double for f64, and as a float for the
+/// others.
+void RequirePositive(std::string_view op, std::string_view name, double value, DType dtype);
 
 /// The elements, or null for an undefined tensor.
 template <typename T>

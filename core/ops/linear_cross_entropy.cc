@@ -37,9 +37,7 @@ void Check(const Tensor& x, const Tensor& weight, const Tensor& targets, const L
     throw Error(fmt::format("{}: targets {} for x {}, expected {} of them", kOp, ToString(targets.shape()),
                             ToString(x.shape()), x.rows()));
   }
-  if (!(options.soft_cap >= 0) || !ops::IsFiniteIn(weight.dtype(), options.soft_cap)) {
-    throw Error(fmt::format("{}: soft_cap {}, expected 0 (none) or a positive finite number", kOp, options.soft_cap));
-  }
+  if (options.soft_cap != 0) ops::RequirePositive(kOp, "soft_cap", options.soft_cap, weight.dtype());
   if (options.chunk_rows < 0) {
     throw Error(fmt::format("{}: chunk_rows {}, expected 0 (automatic) or more", kOp, options.chunk_rows));
   }

@@ -1,5 +1,6 @@
 #include "twofour/core/faults.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -168,6 +169,36 @@ TEST(FaultsTest, FloatsHoldWhatIsFinite) {
   faults.FloatAtLeast("a", 1e39, 0);
   EXPECT_ERROR(faults.Throw(), ErrorKind::kInvalidInput,
                "x: a is 1e+39, expected at most 3.4e+38, as a 32-bit float can hold");
+}
+
+TEST(FaultsTest, APositiveFloatIsAboveZeroAsAFloat) {
+  constexpr double kLeast = std::numeric_limits<float>::denorm_min(), kMost = std::numeric_limits<float>::max();
+  for (const double value : {kLeast, 1.0, kMost}) {
+    Faults faults("x: ");
+    faults.PositiveFloat("a", value);
+    faults.Positive("a", value);
+    EXPECT_EQ(faults.count(), 0u) << value;
+  }
+  const auto message = [](double value) {
+    Faults faults("x: ");
+    faults.PositiveFloat("a", value);
+    try {
+      faults.Throw();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  for (const double value : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(message(value), fmt::format("x: a is {}, expected a positive finite number", value));
+  }
+  for (const double value : {1e-300, kLeast / 4, 1e39, 1e300}) {
+    Faults faults("x: ");
+    faults.Positive("a", value);
+    EXPECT_EQ(faults.count(), 0u) << value;
+    EXPECT_EQ(message(value),
+              fmt::format("x: a is {}, expected 1.4e-45 to 3.4e+38, as a 32-bit float can hold", value));
+  }
 }
 
 TEST(FaultsTest, ShowsValuesAsTheyAreWritten) {

@@ -1,5 +1,6 @@
 #include "twofour/nn/causal_self_attention.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -101,6 +102,14 @@ TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {
                "CausalSelfAttention: width is -8, expected a positive number");
   EXPECT_ERROR(make({.width = 10, .heads = 4, .kv_heads = 3}), ErrorKind::kInvalidInput,
                "CausalSelfAttention: heads is 4, expected a divisor of the width, which is 10");
+  for (const int64_t heads : {0, -1}) {
+    EXPECT_ERROR(make({.width = 8, .heads = heads}), ErrorKind::kInvalidInput,
+                 fmt::format("CausalSelfAttention: heads is {}, expected a positive number", heads));
+  }
+  // Each is told, whatever else is wrong.
+  EXPECT_ERROR(make({.width = 0, .heads = 0, .kv_heads = 3}), ErrorKind::kInvalidInput,
+               "CausalSelfAttention: width is 0, expected a positive number\n"
+               "CausalSelfAttention: heads is 0, expected a positive number");
   CausalSelfAttention attention({.width = 8, .heads = 2}, generator);
   EXPECT_ERROR(attention.Forward(RandomInput({2, 3, 4})), ErrorKind::kInvalidInput, HasSubstr("[2, 3, 4]"));
   EXPECT_ERROR(attention.Forward(RandomInput({6, 8})), ErrorKind::kInvalidInput, HasSubstr("[6, 8]"));

@@ -114,15 +114,15 @@ TEST(SwapTest, BadOptionsChangeNothing) {
   EXPECT_THAT(swap({.sparsity = {.interval = 0}}), ThrowsMessage<Error>(HasSubstr("interval")));
   for (const sparse::MaskMethod method :
        {sparse::MaskMethod::kRandom, sparse::MaskMethod::kRows, sparse::MaskMethod::kSignedGreedy}) {
-    EXPECT_THAT(
-        swap({.target = SwapTarget::kActivation, .activation_method = method}),
-        ThrowsMessage<Error>("activation_method: got " + std::string(NameOf(method)) + ", expected exact or greedy"));
+    EXPECT_THAT(swap({.target = SwapTarget::kActivation, .activation_method = method}),
+                ThrowsMessage<Error>("activation_method: got " + std::string(NameOf(method)) +
+                                     ", expected exact or greedy for activations"));
     EXPECT_THAT(
         [&] {
           SemiSparseActivationLinear(Tensor::Zeros({4, 4}), Tensor(), method);
         },
         ThrowsMessage<Error>("SemiSparseActivationLinear: method is " + std::string(NameOf(method)) +
-                             ", expected exact or greedy"));
+                             ", expected exact or greedy for activations"));
   }
   // An error even if no linear would have been converted.
   EXPECT_THAT(swap({.include = "none", .sparsity = {.interval = -1}}), ThrowsMessage<Error>(HasSubstr("interval")));

@@ -109,8 +109,8 @@ TEST(AdamWTest, BadOptionsAreErrors) {
   for (const AdamWOptions& bad :
        {AdamWOptions{.lr = -1}, AdamWOptions{.lr = nan}, AdamWOptions{.beta1 = 1.0}, AdamWOptions{.beta1 = -0.1},
         AdamWOptions{.beta2 = 1.0}, AdamWOptions{.beta2 = nan}, AdamWOptions{.eps = 0}, AdamWOptions{.eps = -1},
-        AdamWOptions{.eps = 1e39}, AdamWOptions{.weight_decay = 1e39}, AdamWOptions{.weight_decay = -1},
-        AdamWOptions{.weight_decay = nan}}) {
+        AdamWOptions{.eps = 1e39}, AdamWOptions{.eps = 1e-50}, AdamWOptions{.weight_decay = 1e39},
+        AdamWOptions{.weight_decay = -1}, AdamWOptions{.weight_decay = nan}}) {
     EXPECT_THROW(AdamW(parameters, bad), Error)
         << bad.lr << " " << bad.beta1 << " " << bad.beta2 << " " << bad.eps << " " << bad.weight_decay;
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -79,7 +80,7 @@ TEST(MaskFitTest, GroupsOfSeveralTilesMayKeepTheirEntriesInWholeOnes) {
       for (uint64_t seed = 1; seed < 20; ++seed) {
         const Mask mask = plan.Find(RandomF32({16, 32}, {.seed = seed}), 0, {seed}, "w");
         EXPECT_EQ(WhyUnfit(mask, plan, 0), std::nullopt) << share << " " << seed;
-        EXPECT_EQ(WhyNeverFit(mask, plan), std::nullopt) << share << " " << seed;
+        EXPECT_EQ(WhyKeepsTooMuch(mask, plan), std::nullopt) << share << " " << seed;
       }
     }
   }
@@ -94,9 +95,15 @@ TEST(MaskFitTest, NoMaskFitsAtADenseStep) {
 /// A mask that keeps all, or nothing.
 Mask Constant(bool kept) { return Mask::FromTensor(Tensor::Full({16, 32}, kept ? 1 : 0, DType::kBool)); }
 
+/// A schedule over ten steps.
+SparsitySchedule Ten(ScheduleShape shape, double from, double to, double rate = 5) {
+  return SparsitySchedule({.shape = shape, .end_step = 10, .from = from, .to = to, .rate = rate});
+}
+
 TEST(MaskFitTest, AMaskOfAnyStepFitsThePlanAsAWhole) {
   const SparsitySchedule cosine({.shape = ScheduleShape::kCosine, .begin_step = 0, .end_step = 1'000'000'000});
   const SparsitySchedule corners({.shape = ScheduleShape::kPiecewise, .points = {{2, 0}, {5, 1}, {9, 0.5}}});
+  const ScheduleShape exponential = ScheduleShape::kExponential;
   const std::vector<MaskPlan> plans = {
       MaskPlan(),
       MaskPlan({.method = MaskMethod::kRandom}),
@@ -104,43 +111,70 @@ TEST(MaskFitTest, AMaskOfAnyStepFitsThePlanAsAWhole) {
       Rows(3, 8),
       MaskPlan({.schedule = cosine}),
       MaskPlan({.method = MaskMethod::kRows, .schedule = corners}),
+      // At this rate nearly all of the way is behind after one step, and a double shows none of the rest.
+      MaskPlan({.schedule = Ten(exponential, 0, 1, 100)}),
+      MaskPlan({.schedule = Ten(exponential, 0.2, 1, 100)}),
+      MaskPlan({.schedule = Ten(exponential, 1, 0.2, 100)}),
+      // A stage begins where the share has fallen all the way.
+      MaskPlan({.schedule = Ten(ScheduleShape::kLinear, 1, 0.2), .stages = {{0, 2}, {10, 1}}}),
+      MaskPlan({.schedule = Ten(ScheduleShape::kCubic, 0.3, 1), .first_sparse_step = 4}),
       MaskPlan({.stages = {{2, 3}, {5, 1}}}),
       MaskPlan({.stages = {{2, 3}, {5, 2}}, .nested_stages = true}),
       MaskPlan({.first_sparse_step = 3, .dense_from_step = 8}),
       MaskPlan({.method = MaskMethod::kGreedy, .first_sparse_step = 3}),
   };
   for (const MaskPlan& plan : plans) {
-    for (const int64_t step : {0, 1, 2, 3, 4, 5, 6, 8, 9, 20, 500'000'000}) {
-      EXPECT_EQ(WhyNeverFit(Found(plan, step), plan), std::nullopt)
+    for (const int64_t step : {0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 20, 500'000'000}) {
+      EXPECT_EQ(WhyKeepsTooMuch(Found(plan, step), plan), std::nullopt)
           << NameOf(plan.options().method) << " step " << step;
-      EXPECT_EQ(WhyKeepsTooMuch(Found(plan, step), plan), std::nullopt);
     }
   }
 }
 
-TEST(MaskFitTest, WhatNoStepOfAPlanMakesDoesNotFit) {
-  EXPECT_THAT(WhyNeverFit(Constant(true), MaskPlan()), Optional(HasSubstr("keeps 4 of 4")));
-  EXPECT_THAT(WhyNeverFit(Constant(true), Rows(1, 4)), Optional(HasSubstr("keeps 4 of 4 along a row, the plan 1")));
-  EXPECT_THAT(WhyNeverFit(Constant(false), MaskPlan()), Optional(HasSubstr("keeps 0.0 % of what is pruned")));
-  EXPECT_THAT(WhyNeverFit(Constant(false), Rows(2, 4)), Optional(HasSubstr("keeps 0.0 % of what is pruned")));
-  EXPECT_THAT(WhyNeverFit(Found(Rows(1, 4)), Rows(2, 4)), Optional(HasSubstr("keeps 25.0 %")));
-  // Stages give 3:4 and 2:4 masks and a dense one, and nothing else.
-  const MaskPlan stages({.stages = {{2, 3}, {5, 2}}});
-  EXPECT_EQ(WhyNeverFit(Constant(true), stages), std::nullopt);
-  EXPECT_EQ(WhyNeverFit(Found(MaskPlan()), stages), std::nullopt);
-  EXPECT_NE(WhyNeverFit(Found(MaskPlan({.stages = {{0, 1}}})), stages), std::nullopt);
-  EXPECT_NE(WhyNeverFit(Found(Rows(2, 4)), stages), std::nullopt);
-  // A plan that never prunes makes dense masks only.
-  const MaskPlan dense({.schedule = SparsitySchedule({.from = 0, .to = 0})});
-  EXPECT_EQ(WhyNeverFit(Constant(true), dense), std::nullopt);
-  EXPECT_THAT(WhyNeverFit(Found(MaskPlan()), dense), Optional(HasSubstr("the plan prunes nothing")));
+TEST(MaskFitTest, WhatKeepsMoreThanAnyStepsMasksDoesNotFit) {
+  EXPECT_THAT(WhyKeepsTooMuch(Constant(true), MaskPlan()), Optional(HasSubstr("keeps 4 of 4")));
+  EXPECT_THAT(WhyKeepsTooMuch(Constant(true), Rows(1, 4)), Optional(HasSubstr("keeps 4 of 4 along a row, the plan 1")));
+  // Stages give 3:4 and 2:4 masks and a dense one.
+  const MaskPlan stages({.stages = {{0, 3}, {5, 2}}});
+  EXPECT_EQ(WhyKeepsTooMuch(Found(stages, 0), stages), std::nullopt);
+  EXPECT_EQ(WhyKeepsTooMuch(Found(MaskPlan()), stages), std::nullopt);
+  EXPECT_THAT(WhyKeepsTooMuch(Found(Rows(2, 4)), stages), Optional(HasSubstr("in a row or column of a tile")));
+  EXPECT_THAT(WhyKeepsTooMuch(Constant(true), stages), Optional(HasSubstr("the plan 2")));
+  EXPECT_EQ(WhyKeepsTooMuch(Constant(true), MaskPlan({.stages = {{2, 3}}})), std::nullopt);
+  EXPECT_EQ(WhyKeepsTooMuch(Constant(true), MaskPlan({.dense_from_step = 9})), std::nullopt);
 }
 
 TEST(MaskFitTest, AMaskOfAPrunedWeightMayKeepLess) {
   EXPECT_EQ(WhyKeepsTooMuch(Constant(false), MaskPlan()), std::nullopt);
+  EXPECT_EQ(WhyKeepsTooMuch(Constant(false), Rows(2, 4)), std::nullopt);
   EXPECT_EQ(WhyKeepsTooMuch(Found(Rows(1, 4)), Rows(2, 4)), std::nullopt);
-  EXPECT_THAT(WhyKeepsTooMuch(Constant(true), Rows(1, 4)), Optional(HasSubstr("keeps 4 of 4 along a row")));
-  EXPECT_EQ(WhyKeepsTooMuch(Constant(true), MaskPlan({.dense_from_step = 9})), std::nullopt);
+  const MaskPlan dense({.schedule = SparsitySchedule({.from = 0, .to = 0})});
+  EXPECT_EQ(WhyKeepsTooMuch(Found(MaskPlan()), dense), std::nullopt);
+}
+
+TEST(MaskFitTest, CountsGroupsOfAnySizeAlongRows) {
+  for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{8, 12}, {5, 30}, {1, 7}}) {
+    for (uint64_t seed = 1; seed < 6; ++seed) {
+      Tensor kept = Tensor::Zeros({rows, cols}, DType::kBool);
+      for (int64_t i = 0; i < kept.numel(); ++i) {
+        kept.mutable_data<bool>()[i] = RandomF32({kept.numel()}, {.seed = seed}).data<float>()[i] > 0;
+      }
+      const Mask mask = Mask::FromTensor(kept);
+      for (const int of : {2, 3, 4, 5, 8, 16}) {
+        int most = 0;
+        for (int64_t row = 0; row < rows; ++row) {
+          for (int64_t begin = 0; begin < cols; begin += of) {
+            int count = 0;
+            for (int64_t col = begin; col < std::min(begin + of, cols); ++col) count += mask.Keeps(row, col) ? 1 : 0;
+            most = std::max(most, count);
+          }
+        }
+        for (int keep = 1; keep < of; ++keep) {
+          EXPECT_EQ(WhyKeepsTooMuch(mask, Rows(keep, of)).has_value(), most > keep) << of << " " << keep;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -151,7 +151,6 @@ TEST(MaskTrackerTest, RefusesAStateThatCannotBeItsOwn) {
   fails("w_mask_age", Tensor::Scalar(1), "expected one i32 that is not negative");
   fails("w_mask_age", Tensor::Scalar(-1, DType::kI32), "expected one i32 that is not negative");
   fails("w_mask_age", Tensor::Zeros({2}, DType::kI32), "expected one i32 that is not negative");
-  fails("w_mask", Tensor::Zeros({8, 16}, DType::kBool), "keeps 0.0 % of what is pruned");
   for (const double bad : {-1.0, 0.5, 1e300, std::nan("")})
     fails("w_mask_step", f64(bad), "expected one f64 that is a step");
   fails("w_mask_flip_rate", f64(1.5), "expected one f64 in [0, 1]");
@@ -171,10 +170,15 @@ TEST(MaskTrackerTest, RefusesAMaskThatItsPlanNeverMakes) {
   }
 }
 
-TEST(MaskTrackerTest, AMaskWithoutItsStepMayKeepLess) {
-  MaskTracker tracker({}, "w");
-  Read({{"w_mask", Tensor::Zeros({8, 16}, DType::kBool)}}, tracker, 0);
+TEST(MaskTrackerTest, AMaskThatCameWithoutItsStepIsReadBackFromItsOwnState) {
+  const MaskTrackerOptions frozen{.freeze_step = 0};
+  MaskTracker tracker(frozen, "w"), resumed(frozen, "w");
+  Read({{"w_mask", Tensor::Zeros({8, 16}, DType::kBool)}}, tracker, 0);  // Of a weight that is all zeros.
   EXPECT_EQ(tracker.mask().CountKept(), 0);
+  tracker.SetOptimizerStep(3);
+  EXPECT_FALSE(tracker.Refresh(WeightOf(3), 3));
+  Read(StateOf(tracker, 3), resumed, 3);
+  EXPECT_EQ(resumed.mask(), tracker.mask());
 }
 
 TEST(MaskTrackerTest, RefusesWhatMakesNoSense) {

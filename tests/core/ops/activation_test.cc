@@ -119,6 +119,12 @@ TEST(SoftCapTest, Errors) {
   EXPECT_THAT([&] { SoftCap(x, -1); }, ThrowsMessage<Error>(HasSubstr("cap -1")));
   EXPECT_THAT([&] { SoftCap(x, NAN); }, ThrowsMessage<Error>(HasSubstr("cap nan")));
   EXPECT_THAT([&] { SoftCap(x, HUGE_VAL); }, ThrowsMessage<Error>(HasSubstr("cap inf")));
+  // As a float they are 0 and infinite.
+  for (const double cap : {1e-50, 1e39}) {
+    EXPECT_THAT([&] { SoftCap(x, cap); },
+                ThrowsMessage<Error>(HasSubstr(", expected 1.4e-45 to 3.4e+38, as a 32-bit float can hold")));
+    EXPECT_NO_THROW(SoftCap(F64({1}, {1}), cap));
+  }
 }
 
 TEST(SwiGluTest, KnownValues) {

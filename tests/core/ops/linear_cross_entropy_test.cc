@@ -241,8 +241,12 @@ TEST(LinearCrossEntropyTest, Errors) {
   EXPECT_THAT(message(Tensor::Scalar(1), weight, targets, {}), HasSubstr("x f32 []"));
   EXPECT_THAT(message(Tensor(), weight, targets, {}), HasSubstr("LinearCrossEntropy: x is undefined"));
   EXPECT_THAT(message(x, weight, F32({0, 1}, {2}), {}), HasSubstr("targets has dtype f32, expected i32"));
-  EXPECT_THAT(message(x, weight, targets, {.soft_cap = -1}), HasSubstr("soft_cap -1, expected 0 (none) or a positive"));
+  EXPECT_THAT(message(x, weight, targets, {.soft_cap = -1}),
+              HasSubstr("soft_cap -1, expected a positive finite number"));
   EXPECT_THAT(message(x, weight, targets, {.soft_cap = NAN}), HasSubstr("soft_cap nan"));
+  // As a float it is 0, which would mean that there is no cap.
+  EXPECT_THAT(message(x, weight, targets, {.soft_cap = 1e-50}), HasSubstr("soft_cap 1e-50, expected 1.4e-45 to"));
+  EXPECT_THAT(message(x, weight, targets, {.soft_cap = 1e39}), HasSubstr("soft_cap 1e+39, expected 1.4e-45 to"));
   EXPECT_THAT(message(x, weight, targets, {.chunk_rows = -1}), HasSubstr("chunk_rows -1, expected 0 (automatic)"));
 }
 

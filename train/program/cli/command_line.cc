@@ -52,6 +52,8 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
         .Type("DIR");
     arguments.AddFlag("--accept-changed-data", line.accept_changed_data,
                       "Resume although the data has changed; the run's classes, columns, scaling and vocabulary stay");
+    arguments.AddFlag("--accept-idle-fields", line.accept_idle_fields,
+                      "Train although the config has fields without an effect, as earlier versions did");
     const Argument sparse_flag =
         arguments.AddFlag("--sparse", sparse, "Swap MLP linears for 2:4 ones (sparsity.enabled=true)");
     arguments.AddFlag("--dense", dense, "Keep every linear dense (sparsity.enabled=false)").Excludes(sparse_flag);

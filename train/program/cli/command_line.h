@@ -17,6 +17,7 @@ struct CommandLine {
   ConfigChanges changes;
   bool overwrite = false;
   bool accept_changed_data = false;
+  bool accept_idle_fields = false;
   bool print_config = false;
   bool dry_run = false;
 };

@@ -21,6 +21,7 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/start/config_changes.h"
 #include "twofour/train/program/start/other_data.h"
 #include "twofour/train/program/start/start_computing.h"
@@ -97,18 +98,20 @@ RunFolder::IfExists IfExists(const CommandLine& line) {
 }
 
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
-  if (!resume) {
-    proto::Config config = line.from.empty() ? LoadTextConfig(line.config) : RetrainConfig(line.from);
-    config.clear_branched_from();  // The file may come from a branched run. The new run begins anew.
-    return Changed(config, line.changes);
-  }
-  proto::Config config = Changed(resume->stored, line.changes);
-  if (!line.config.empty()) {
+  proto::Config base = resume              ? resume->stored
+                       : line.from.empty() ? LoadTextConfig(line.config)
+                                           : RetrainConfig(line.from);
+  if (!resume) base.clear_branched_from();  // The file may come from a branched run. The new run begins anew.
+  proto::Config config = Changed(base, line.changes);
+  if (resume && !line.config.empty()) {
     RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);
   }
-  if (line.out.empty()) return config;
-  config.mutable_branched_from()->set_run(resume->path.folder.string());
-  config.mutable_branched_from()->set_step(resume->step());
+  const bool of_a_run = resume || !line.from.empty();
+  ValidateConfig(config, line.accept_idle_fields ? config : of_a_run ? base : proto::Config());
+  if (resume && !line.out.empty()) {
+    config.mutable_branched_from()->set_run(resume->path.folder.string());
+    config.mutable_branched_from()->set_step(resume->step());
+  }
   return config;
 }
 

@@ -44,7 +44,8 @@ struct Run {
 /// What to do if the folder of a new run already holds a run.
 RunFolder::IfExists IfExists(const CommandLine& line);
 
-/// The config that the arguments ask for, with all defaults. It is not validated. Throws Error.
+/// The config that the arguments ask for, with all defaults. Throws Error if it is not valid. Fields without an effect
+/// are accepted where ValidateConfig says so, and with accept_idle_fields.
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume);
 
 /// Checks everything that can be checked before the first step, loads data and checkpoint, builds model and optimizer,

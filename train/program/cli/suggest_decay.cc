@@ -126,7 +126,8 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const StopRequest& stop = context.stop;
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
-  proto::Config config = Changed(LoadTextConfig(request->config), request->changes);
+  const proto::Config file = LoadTextConfig(request->config);
+  proto::Config config = Changed(file, request->changes);
   // In these trainings, masks must flip only because weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.set_enabled(true);
@@ -139,7 +140,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
     throw Error("--lambda: nan, expected numbers of at least 0");
   }
   config = WithDefaults(config);
-  ValidateConfig(config);
+  ValidateConfig(config, file);  // The file may be that of an earlier version's run.
   constexpr int64_t kFewestSteps = 50, kPart = 10;
   const int64_t total = config.training().steps();
   const int64_t steps = std::min(total, request->steps.value_or(std::max(kFewestSteps, total / kPart)));

@@ -26,7 +26,6 @@
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
-#include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/tensorboard/event_file.h"
 #include "twofour/train/program/tensorboard/tensorboard_sink.h"
 #include "twofour/train/run_files.h"
@@ -262,7 +261,6 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
     resume = FindResumePoint(line->resume);
   }
   const proto::Config config = ResolveConfig(*line, resume);
-  ValidateConfig(config, resume ? resume->stored : proto::Config());
   if (line->print_config) {
     context.out << ToText(config);
     RequireWritten(context.out);

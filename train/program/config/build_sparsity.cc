@@ -158,8 +158,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
           .target =
               sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
           .sparsity = std::move(options),
-          .activation_method = sparsity.algorithm() == proto::Sparsity::GREEDY ? sparse::MaskMethod::kGreedy
-                                                                               : sparse::MaskMethod::kExact};
+          .activation_method = ToMethod(sparsity.algorithm())};
 }
 
 nn::SwapOptions BuildSwapOptions(const proto::Config& config) {

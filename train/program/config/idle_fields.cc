@@ -146,7 +146,7 @@ void CheckIdleFields(const Config& config, const Config& stored, Faults& faults)
     const auto [message, field] = Find(config, condition.field);
     const bool scalar = IsScalar(field);
     const std::string none = scalar ? DefaultOf(message, field) : "none";
-    // A part of the run that is 0 says what its absence says, though it has no default of its own.
+    // A fraction or a number of steps that is 0 counts as absent, although the field has no default.
     if (!IsSet(message, field) || (scalar && ValueOf(message, field) == none)) continue;
     const Field before = Find(stored, condition.field);
     const bool as_before = !condition.has_effect(stored) && IsSet(before.message, before.field) &&

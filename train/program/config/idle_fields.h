@@ -11,8 +11,9 @@ namespace twofour::train {
 /// from its default. Leaves out fields that have no effect in `stored` either and have the same value there: a run that
 /// an earlier version accepted can go on.
 ///
-/// Fields behind a switch are not such fields, so that one word turns them all on or off: those of `sparsity` where
-/// enabled is false, for example. config.proto says of which fields that is true.
+/// A switch that is off makes no field idle, so that one word turns a group of fields on and off: where
+/// sparsity.enabled is false, the fields of `sparsity` are checked as if it were true. config.proto says which fields
+/// are switches.
 void CheckIdleFields(const proto::Config& config, const proto::Config& stored, Faults& faults);
 
 }  // namespace twofour::train

@@ -167,13 +167,6 @@ void CheckFreeze(const proto::Sparsity& sparsity, const Times& times, Faults& fa
   still_moves("sparsity.stages", times.last_stage);
 }
 
-void CheckTarget(const proto::Sparsity& sparsity, Faults& faults) {
-  if (sparsity.target() != proto::Sparsity::ACTIVATION || !faults.IsSound("sparsity.target")) return;
-  const proto::Sparsity::Algorithm algorithm = sparsity.algorithm();
-  faults.Expect(algorithm == proto::Sparsity::EXACT || algorithm == proto::Sparsity::GREEDY, "sparsity.algorithm",
-                proto::Sparsity::Algorithm_Name(algorithm), "EXACT or GREEDY for target ACTIVATION");
-}
-
 /// The schedule that the config describes, or the default one if that has a fault.
 sparse::SparsitySchedule CheckedSchedule(const proto::SparsitySchedule& message, int64_t steps, Faults& faults) {
   const sparse::SparsityScheduleOptions options = ToOptions(message, steps);
@@ -211,10 +204,9 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
 
 void CheckSparsity(const proto::Config& config, Faults& faults) {
   const proto::Sparsity& sparsity = config.sparsity();
-  // A run of no known length has no moments that could be compared, and one of 0 steps serves as well as another.
+  // If training.steps has a fault, moments are not compared. The plan is then built for 0 steps.
   const bool known = faults.IsSound("training.steps");
   const int64_t steps = known ? config.training().steps() : 0;
-  CheckTarget(sparsity, faults);
   Moments moments(known ? std::optional(steps) : std::nullopt, faults);
   Times times;
   CheckSchedule(sparsity.schedule(), moments, times, faults);
@@ -222,7 +214,8 @@ void CheckSparsity(const proto::Config& config, Faults& faults) {
   const sparse::MaskPlan plan = CheckedPlan(sparsity, steps, faults);
   times.freeze = moments.Check("sparsity.freeze", sparsity.freeze());
   CheckDensePhases(sparsity, steps, times, faults);
-  Check(ToOptions(config, plan), {"sparsity", {{"sparsity", ""}, {"freeze_step", "freeze"}}}, faults);
+  Check(ToOptions(config, plan),
+        {"sparsity", {{"sparsity", ""}, {"freeze_step", "freeze"}, {"activation_method", "algorithm"}}}, faults);
   CheckFreeze(sparsity, times, faults);
 }
 

@@ -123,10 +123,10 @@ LineChart PlanChart(LineChart chart, const std::vector<RunGroup>& groups,
   return chart;
 }
 
-/// How many of four neighbours the pattern of pruned tiles keeps.
-double KeptOfFour(const sparse::MaskPlan& plan, int64_t step) {
+/// How many of four neighbours the pattern of pruned tiles keeps, which is n of m for every plan.
+double PatternOfFour(const sparse::MaskPlan& plan, int64_t step) {
   const sparse::MaskFormat pattern = plan.PatternAt(step);
-  return pattern.m == 0 ? 4 : 4.0 * pattern.n / pattern.m;
+  return 4.0 * pattern.n / pattern.m;
 }
 
 void AddPlans(const std::vector<RunGroup>& groups, std::vector<LineChart>& charts) {
@@ -140,7 +140,7 @@ void AddPlans(const std::vector<RunGroup>& groups, std::vector<LineChart>& chart
                               .y_label = "of four neighbours",
                               .note = "From the configs' patterns and stages.",
                               .scale = ChartScale::kFromZero},
-                             groups, KeptOfFour);
+                             groups, PatternOfFour);
   if (HasOtherThan(2, kept)) charts.push_back(std::move(kept));
 }
 

@@ -12,6 +12,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/overrides.h"
+#include "twofour/train/program/config/prefix_lines.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/sweep/assignments.h"
@@ -46,24 +47,12 @@ std::string Where(const std::string& source, const SweepVariant& variant) {
   return fmt::format("{}: variant '{}'", source, variant.name);
 }
 
-/// Puts a prefix before each line of a message, which may hold several faults.
-std::string PrefixLines(const std::string& prefix, const std::string& message) {
-  std::string lines = prefix + ": ";
-  for (const char c : message) {
-    lines += c;
-    if (c == '\n') lines += prefix + ": ";
-  }
-  return lines;
-}
-
 /// Settles the run's assignments and resolves its config.
-void Resolve(PlannedRun& run, const proto::Config& base, const AssignmentSources& sources, int threads,
-             const std::string& where) {
+void Resolve(PlannedRun& run, const SweepPlan& plan, const AssignmentSources& sources, const std::string& where) {
   try {
-    run.set = SettleAssignments(base, run.set, sources);
-    run.config = ConfigOfRun(base, run.set, run.seed, threads);
-    // A run that an earlier version began goes on.
-    if (!FileSystem::Default().Exists(RunFiles{run.folder}.config())) ValidateConfig(run.config);
+    run.set = SettleAssignments(plan.base_config, run.set, sources);
+    run.config = ConfigOfRun(plan.base_config, run.set, run.seed, plan.threads_per_run);
+    if (!plan.has_begun) ValidateConfig(run.config);
   } catch (const Error& error) {
     throw Error(PrefixLines(where, error.what()), error.kind());
   }
@@ -144,10 +133,22 @@ std::vector<uint64_t> Seeds(const proto::Sweep& sweep) {
   return {sweep.seed().begin(), sweep.seed().end()};
 }
 
+/// Whether one of the runs exists.
+bool HasBegun(const proto::Sweep& sweep, const SweepVariants& variants, const fs::path& folder) {
+  for (const uint64_t seed : Seeds(sweep)) {
+    const auto exists = [&](const SweepVariant& variant) {
+      return FileSystem::Default().Exists(RunFiles{FolderOf(folder, variant, seed)}.config());
+    };
+    if (std::ranges::any_of(variants.all(), exists)) return true;
+  }
+  return false;
+}
+
 /// Adds all runs to the plan, those of each seed in the order of the variants.
 void PlanRuns(const proto::Sweep& sweep, const SweepVariants& variants, const Needs& needs, const std::string& source,
               size_t from_command_line, SweepPlan& plan) {
   const AssignmentSources sources{sweep.set_size() - from_command_line, from_command_line};
+  plan.has_begun = HasBegun(sweep, variants, plan.folder);
   for (const uint64_t seed : Seeds(sweep)) {
     const size_t first = plan.runs.size();
     for (size_t i = 0; i < variants.all().size(); ++i) {
@@ -163,7 +164,7 @@ void PlanRuns(const proto::Sweep& sweep, const SweepVariants& variants, const Ne
       }
       run.set.push_back(NameAssignment(variant.name));
       for (const size_t need : needs[i]) run.needs.push_back(first + need);
-      Resolve(run, plan.base_config, sources, plan.threads_per_run, where);
+      Resolve(run, plan, sources, where);
       plan.runs.push_back(std::move(run));
     }
     if (first == 0) RequireDifferentConfigs(plan.runs, source);

@@ -33,6 +33,7 @@ struct SweepPlan {
   double seconds_per_run = 0;  ///< 0: no limit.
   proto::Config base_config = {};
   std::vector<PlannedRun> runs = {};  ///< All variants with the first seed, then with the next.
+  bool has_begun = false;             ///< Whether a run exists already.
 };
 
 /// The config of a run, with all defaults: `base` changed by assignments as --set takes them. Throws Error if it is not
@@ -40,10 +41,11 @@ struct SweepPlan {
 proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::string>& set, uint64_t seed, int threads);
 
 /// Plans a sweep from file `source` into `folder` (empty: runs/<name>). Resolves and validates the config of every run.
-/// The last `from_command_line` entries of sweep.set are from the command line, not from the file. Throws Error that
-/// names the faults of the sweep itself (see FindSweepFaults), unknown names, runs that need each other, and the first
-/// variant that cannot be run, or whose assignments undo one another, so that it would not be what its name says. Also
-/// throws Error on variants with the same config.
+/// Once a run exists, fields without an effect are accepted in all of them, because an earlier version may have begun
+/// the sweep. The last `from_command_line` entries of sweep.set are from the command line, not from the file. Throws
+/// Error that names the faults of the sweep itself (see FindSweepFaults), unknown names, runs that need each other, and
+/// the first variant that cannot be run, or whose assignments undo one another, so that it would not be what its name
+/// says. Also throws Error on variants with the same config.
 SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const std::filesystem::path& folder,
                     size_t from_command_line = 0);
 

@@ -173,6 +173,7 @@ class Runner {
       arguments = {"--config", plan_.base.string(),         "--out", planned.folder.string(),
                    "--seed",   std::to_string(planned.seed)};
       for (const std::string& assignment : planned.set) arguments.insert(arguments.end(), {"--set", assignment});
+      if (plan_.has_begun) arguments.emplace_back("--accept-idle-fields");  // As the plan does.
     }
     arguments.insert(arguments.end(), {"--threads", std::to_string(plan_.threads_per_run)});
     return arguments;

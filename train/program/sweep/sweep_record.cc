@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/program/config/prefix_lines.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/sweep/sweep_config.h"
 
@@ -148,7 +149,7 @@ std::vector<proto::Config> ConfigsOf(const SweepRecord& record) {
     try {
       configs.push_back(ConfigOfRun(base, run.set, run.seed, /*threads=*/0));
     } catch (const Error& error) {
-      throw Error(fmt::format("{}: {}", run.folder.string(), error.what()));
+      throw Error(PrefixLines(run.folder.string(), error.what()));
     }
   }
   return configs;

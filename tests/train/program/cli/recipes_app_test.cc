@@ -105,6 +105,31 @@ TEST_F(RecipesAppTest, RetrainTakesNothingOfARecipeThatTheDenseRunDidNotFollow) 
   EXPECT_THAT(outcome.out, HasSubstr("  greedy masks, found once; frozen gradients\n"));
 }
 
+TEST_F(RecipesAppTest, FieldsWithoutAnEffectInAnEarlierVersionsRunAreNoObstacle) {
+  ASSERT_EQ(Train("dense").code, 0);
+  std::string config = ReadTextFile(dir_ / "dense/config.pbtxt");
+  const std::string none = "max_batches: 0";
+  config.replace(config.find(none), none.size(), "max_batches: 3");
+  WriteTextFile(dir_ / "dense/config.pbtxt", config);
+  const std::vector<std::string> retrain = {"retrain", "--from", Path("dense"), "--out", Path("again")};
+  const std::vector<std::string> suggest = {"suggest-decay", "--config", Path("dense/config.pbtxt"), "--steps", "4"};
+  for (const std::vector<std::string>& command : {retrain, suggest}) {
+    // What the user adds is checked.
+    EXPECT_THAT(Run(Joined(command, {"--set", "learning_rate.min_lr=0.001"})),
+                FailsWith(2, HasSubstr("config: learning_rate.min_lr: 0.001, expected 0 with CONSTANT")));
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  }
+}
+
+TEST_F(RecipesAppTest, FieldsWithoutAnEffectAreAcceptedOnRequest) {
+  const std::vector<std::string> set = {"--set", "evaluation.max_batches=3"};
+  EXPECT_THAT(Train("new", set), FailsWith(2, HasSubstr("config: evaluation.max_batches: 3, expected 0")));
+  EXPECT_EQ(Train("new", Joined(set, {"--accept-idle-fields"})).code, 0);
+  EXPECT_THAT(Train("bad", Joined(set, {"--accept-idle-fields", "--set", "training.steps=-1"})),
+              FailsWith(2, HasSubstr("config: training.steps: -1")));
+}
+
 TEST_F(RecipesAppTest, InitialWeightsAreThoseOfTheOtherRun) {
   ASSERT_EQ(Train("first", {"--sparse"}).code, 0);
   const std::string weights = "initial_weights=" + Path("first/model.safetensors");

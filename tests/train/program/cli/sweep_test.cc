@@ -104,6 +104,20 @@ class SweepTest : public AppRunner {
   std::vector<ReportOptions> reports_;
 };
 
+TEST_F(SweepTest, ASweepThatAnEarlierVersionBeganIsFinished) {
+  WriteSweep("seed: 1");
+  ASSERT_EQ(Sweep().code, 0);
+  // Earlier versions accepted a field that has no effect.
+  std::string config = ReadTextFile(dir_ / "out/base/seed-1/config.pbtxt");
+  const std::string none = "max_batches: 0";
+  config.replace(config.find(none), none.size(), "max_batches: 3");
+  WriteTextFile(dir_ / "out/base/seed-1/config.pbtxt", config);
+  WriteSweep("seed: [1, 2] set: 'evaluation.max_batches=3'");
+  const Outcome outcome = Sweep();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 of 2 runs finished"));
+}
+
 TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   WriteSweep(
       "axis { variant { name: 'dense' } variant { name: 'sparse' set: 'sparsity.enabled=true' } } "

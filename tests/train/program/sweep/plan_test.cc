@@ -49,13 +49,15 @@ TEST_F(PlanTest, ResolvesEveryConfig) {
   EXPECT_THAT(plan.runs[1].set, ElementsAre("training.steps=5", "learning_rate.lr=0.25", "name=\"lr=0.25\""));
 }
 
-TEST_F(PlanTest, AFieldWithoutAnEffectIsRefusedUnlessTheRunExists) {
-  const std::string sweep = "set: 'evaluation.max_batches=3'";
+TEST_F(PlanTest, AFieldWithoutAnEffectIsRefusedUnlessTheSweepHasBegun) {
+  const std::string sweep = "set: 'evaluation.max_batches=3' seed: [1, 2]";
   EXPECT_ERROR(Plan(sweep), ErrorKind::kInvalidInput,
                HasSubstr("config: evaluation.max_batches: 3, expected 0 for a model that reads no tokens"));
   std::filesystem::create_directories(dir_ / "out/base/seed-1");
   test::WriteTextFile(dir_ / "out/base/seed-1/config.pbtxt", "evaluation { max_batches: 3 }");
-  EXPECT_EQ(Plan(sweep).runs[0].config.evaluation().max_batches(), 3);
+  const SweepPlan plan = Plan(sweep);
+  EXPECT_TRUE(plan.has_begun);
+  for (const PlannedRun& run : plan.runs) EXPECT_EQ(run.config.evaluation().max_batches(), 3);
 }
 
 TEST_F(PlanTest, ANameMayHoldQuotes) {

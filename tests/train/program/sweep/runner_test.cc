@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using ::testing::_;
 using ::testing::AllOf;
 using ::testing::AnyNumber;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -157,6 +158,13 @@ TEST_F(RunnerTest, SkipsFinishedRunsAndGoesOnWithInterruptedOnes) {
               ElementsAre("--resume", Path("out/base/seed-2"), "--threads", std::to_string(plan.threads_per_run)));
   EXPECT_TRUE(trainers_.specs[0].append);
   EXPECT_THAT(trainers_.specs[1].arguments, IsSupersetOf({"--out", "--seed"}));
+}
+
+TEST_F(RunnerTest, NewRunsOfASweepThatHasBegunAcceptWhatThePlanAccepts) {
+  LeaveRun(Plan("seed: [1, 2]").runs[0], true);
+  EXPECT_THAT(Run(Plan("seed: [1, 2]")).finished, ElementsAre(0, 1));
+  ASSERT_THAT(trainers_.specs, SizeIs(1));
+  EXPECT_THAT(trainers_.specs[0].arguments, Contains("--accept-idle-fields"));
 }
 
 TEST_F(RunnerTest, HasNothingToDoWhereAllIsFinished) {

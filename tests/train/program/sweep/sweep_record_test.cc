@@ -136,6 +136,8 @@ TEST_F(SweepRecordTest, AConfigThatIsNotValidIsAnError) {
   SweepRecord record = Begin(Plan(""));
   record.runs[0].set.push_back("training.steps=-1");
   EXPECT_ERROR(ConfigsOf(record), ErrorKind::kInvalidInput, HasSubstr("base/seed-1: config: training.steps: -1"));
+  record.runs[0].set.push_back("training.batch_size=0");
+  EXPECT_ERROR(ConfigsOf(record), ErrorKind::kInvalidInput, HasSubstr("\nbase/seed-1: config: training.batch_size: 0"));
   record.base_config = "nonsense";
   EXPECT_ERROR(ConfigsOf(record), ErrorKind::kInvalidInput, HasSubstr("base:1:"));
 }
