@@ -1,7 +1,6 @@
 #include "twofour/train/trainer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/state_dict.h"
@@ -27,16 +27,6 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
     best = {metrics.step, metrics.loss, 0};
   } else {
     ++best.evaluations_since;
-  }
-}
-
-/// Calls `check`. If it throws Error, adds the message to `faults`.
-template <typename Function>
-void NoteFaults(const Function& check, std::vector<std::string>& faults) {
-  try {
-    check();
-  } catch (const Error& error) {
-    faults.emplace_back(error.what());
   }
 }
 
@@ -102,10 +92,10 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   const StateCommit load_model = nn::ReadStateDict(model_, model);
   const StateCommit load_optimizer = optimizer_.ReadStateDict(optimizer);
   std::vector<std::string> faults;
-  NoteFaults([&] { model.Finish(nn::kUnknownTensor); }, faults);
-  NoteFaults([&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); }, faults);
-  NoteFaults([&] { CheckState(data.state, options_.steps, source); }, faults);
-  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  NoteFault(faults, [&] { model.Finish(nn::kUnknownTensor); });
+  NoteFault(faults, [&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); });
+  NoteFault(faults, [&] { CheckState(data.state, options_.steps, source); });
+  ThrowFaults(faults);
   load_model();
   load_optimizer();
   state_ = data.state;
