@@ -33,8 +33,9 @@ struct LockAttempt {
 
 namespace internal {
 
-/// FileSystem::TryLock for the machine's own file system. Tests pass `after_opening`, which is called each time between
-/// opening and locking.
+/// FileSystem::TryLock for the machine's own file system. If the name stands for another file than the one that was
+/// opened, tries again. The last of many tries counts all the same, because some file systems number one file
+/// differently each time. Tests pass `after_opening`, which is called each time between opening and locking.
 LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make,
                          const std::function<void()>& after_opening = {});
 
