@@ -276,12 +276,13 @@ RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
   }
   RunFolder opened(files, path);
   opened.NoteLackOfLock(path);
-  // Remove what processes that were killed left unfinished; nobody else works here now. PrepareToResume does the same
-  // for checkpoints/.
-  for (const std::string& name : files.ListDirectory(path)) {
-    if (IsTemporaryName(name)) files.RemoveAll(path / name);
-  }
   return opened;
+}
+
+void RunFolder::RemoveUnfinished() {
+  for (const std::string& name : files_->ListDirectory(paths_.folder)) {
+    if (IsTemporaryName(name)) files_->RemoveAll(paths_.folder / name);
+  }
 }
 
 }  // namespace twofour::train

@@ -141,11 +141,14 @@ TEST_F(RunFolderTest, OpenNeedsARunsFolder) {
   EXPECT_ERROR(RunFolder::Open(files_, dir_ / "none"), ErrorKind::kInvalidInput, HasSubstr("config.pbtxt"));
 }
 
-TEST_F(RunFolderTest, OpenRemovesWhatKilledProcessesLeft) {
+TEST_F(RunFolderTest, WhatKilledProcessesLeftInItIsRemovedOnRequestOnly) {
   RunFolder::Create(files_, dir_ / "a", "x", kFail);
   WriteTextFile(dir_ / "a" / TemporaryPathFor("metrics.jsonl"), "half");
   WriteTextFile(dir_ / "a/.tmp-of-the-user", "kept");
-  RunFolder::Open(files_, dir_ / "a");
+  const auto before = test::SnapshotOf(dir_ / "a");
+  RunFolder folder = RunFolder::Open(files_, dir_ / "a");
+  EXPECT_EQ(test::SnapshotOf(dir_ / "a"), before);
+  folder.RemoveUnfinished();
   EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", ".tmp-of-the-user", "config.pbtxt"));
 }
 
