@@ -35,7 +35,7 @@ void CheckState(const TrainerState& state, int64_t steps, const std::string& sou
   Faults faults(source + ": ");
   faults.Expect(state.step <= steps, "step", state.step, "",
                 fmt::format("is at step {}, the run has only {}", state.step, steps));
-  faults.InRange("step", state.step, 0, std::max(state.step, steps));
+  faults.InRange("step", state.step, 0, steps);
   const int64_t last = std::max<int64_t>(state.step, 0);
   faults.InRange("best_step", state.best_step, 0, last);
   faults.Finite("best_loss", state.best_loss);
