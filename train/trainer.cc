@@ -134,6 +134,8 @@ bool Trainer::Run() {
     // If the checkpoint of the best step is gone, a later evaluation becomes the best.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
     // If the evaluation before the first step is stopped, there is nothing to save.
+    // An earlier Run() may have failed to save the best step, which this is.
+    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
       stage_ = Stage::kBetweenUpdates;

@@ -302,6 +302,32 @@ TEST_F(TrainerFailureTest, WhereADiskWasFullTheSameTrainerCanGoOn) {
   EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
 }
 
+TEST_F(TrainerFailureTest, ABestStepThatCouldNotBeSavedIsSavedWhenTheRunGoesOn) {
+  for (const int64_t best : {8, 12}) {
+    UseAnotherFolder();
+    FaultyFileSystem files;
+    FragileRun run(dir_, {}, files);
+    bool failed = false;
+    run.task().before_evaluation = [&] {
+      const int64_t step = run.trainer().state().step;
+      run.task().evaluation_loss = step < best ? 0.9 : step == best ? 0.5 : 0.7;
+      if (step == best && !std::exchange(failed, true)) files.FailAfterBytes(100);
+    };
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("cannot write"));
+    // The disk is still full.
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("cannot write"));
+    files.Heal();
+    EXPECT_TRUE(run.trainer().Run());
+    EXPECT_EQ(run.trainer().state().best_step, best);
+    EXPECT_EQ(run.trainer().state().best_loss, 0.5);
+    EXPECT_EQ(CheckpointStore::LoadState(FileSystem::Default(), dir_ / "best").step, best);
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      const std::string name = "step-" + std::to_string(best);
+      EXPECT_EQ(ReadTextFile(dir_ / "best" / file), ReadTextFile(whole_ / name / file));
+    }
+  }
+}
+
 /// Fails once, in one call of step 6.
 struct FailingHook : public nn::StepHook {
   enum class Call { kBeforeStep, kAfterBackward, kBeforeUpdate, kAfterUpdate, kAfterStep };
