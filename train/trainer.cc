@@ -136,6 +136,8 @@ bool Trainer::Run() {
     // If the evaluation before the first step is stopped, there is nothing to save.
     // An earlier Run() may have failed to save the best step, which this is.
     if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
+    // An earlier Run() may have failed to save the best step, which this is.
+    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
       stage_ = Stage::kBetweenUpdates;

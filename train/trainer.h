@@ -89,11 +89,12 @@ class Trainer {
   /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best
   /// step whose checkpoint no longer exists is forgotten, and a later evaluation becomes the best. Throws Error that
   /// names the step and the last checkpoint when anything fails, hooks included. Where the failure left the state of
-  /// the last step whole (a batch or an evaluation could not be read, there was no memory), it first writes a
-  /// checkpoint, from which Restore and Run can continue. It writes none if the failure came during the update, from
-  /// the end of the last backward pass on, or while the step was recorded. Both include the hooks. A loss, gradient or
-  /// weight that is not finite is a runtime failure that names the parameter or gradient. Then it writes no checkpoint,
-  /// because the same step would fail again with any learning rate.
+  /// the last step whole (a batch or an evaluation could not be read, there was no memory, optim::CheckLr found fault
+  /// with the learning rate), it first writes a checkpoint, from which Restore and Run can continue. It writes none if
+  /// the failure came during the update, from the end of the last backward pass on, or while the step was recorded.
+  /// Both include the hooks. A loss, gradient or weight that is not finite is a runtime failure that names the
+  /// parameter or gradient. Then it writes no checkpoint, because the same step would fail again with any learning
+  /// rate.
   ///
   /// After a failure, Run can be called again if the state of the last step is whole, or if only a checkpoint could not
   /// be written: it goes on as if nothing had happened, and makes a failed evaluation first. After any other failure it

@@ -82,6 +82,7 @@ struct RunSetup {
   bool evaluate_first = false;
   bool saves = true;
   std::vector<nn::StepHook*> hooks = {};
+  std::function<double(double lr, int64_t step)> change_lr = [](double lr, int64_t) { return lr; };
 };
 
 /// A run with metrics and checkpoints in its own folder. It continues where the folder was left.
@@ -109,7 +110,7 @@ class FragileRun {
                                  .checkpoint_every_steps = setup.checkpoint_every_steps,
                                  .evaluate_first = setup.evaluate_first};
     trainer_ = std::make_unique<Trainer>(
-        *task_, *optimizer_, optim::ConstantLr(setup.lr), options,
+        *task_, *optimizer_, [setup](int64_t step) { return setup.change_lr(setup.lr, step); }, options,
         TrainerServices{
             .sink = &sink_, .checkpoints = setup.saves ? &store_ : nullptr, .hooks = setup.hooks, .stop = &stop_});
     const auto newest = store_.Newest();
@@ -325,6 +326,22 @@ TEST_F(TrainerFailureTest, ABestStepThatCouldNotBeSavedIsSavedWhenTheRunGoesOn) 
       const std::string name = "step-" + std::to_string(best);
       EXPECT_EQ(ReadTextFile(dir_ / "best" / file), ReadTextFile(whole_ / name / file));
     }
+  }
+}
+
+TEST_F(TrainerFailureTest, ALearningRateThatIsRefusedLosesNothing) {
+  for (const double bad : {std::nan(""), -1.0, 1e39}) {
+    UseAnotherFolder();
+    bool failed = false;
+    FragileRun run(dir_, {.change_lr = [&](double lr, int64_t step) {
+                     return step == 5 && !std::exchange(failed, true) ? bad : lr;
+                   }});
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kInvalidInput,
+                 AllOf(HasSubstr("step 6: the schedule's lr is "), EndsWith((dir_ / "step-5").string())));
+    ExpectSavedAsByTheWholeRun(5);
+    EXPECT_TRUE(run.trainer().Run());
+    ExpectSavedAsByTheWholeRun(12);
+    EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
   }
 }
 
