@@ -96,16 +96,18 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   NoteFault(faults, [&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); });
   NoteFault(faults, [&] { CheckState(data.state, options_.steps, source); });
   ThrowFaults(faults);
+  stage_ = Stage::kRestoring;
   load_model();
   load_optimizer();
   state_ = data.state;
-  stage_ = Stage::kBetweenUpdates;
   first_evaluation_.reset();
+  last_evaluation_loss_.reset();
   training_seconds_ = 0;
   training_units_ = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
   restored_from_ = source;
+  stage_ = Stage::kBetweenUpdates;
 }
 
 bool Trainer::StoppedEarly() const {
@@ -116,10 +118,11 @@ bool Trainer::StoppedEarly() const {
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   if (!IsWhole()) {
+    const int64_t failed = stage_ == Stage::kUpdating ? step : std::max<int64_t>(state_.step, 1);
     throw Error(
-        fmt::format("trainer: step {} failed half-way, so weights, optimizer or records may be those of no step; "
+        fmt::format("trainer: {} failed half-way, so weights, optimizer or records may be those of no step; "
                     "expected Restore() before Run()",
-                    stage_ == Stage::kUpdating ? step : std::max<int64_t>(state_.step, 1)));
+                    stage_ == Stage::kRestoring ? "Restore()" : fmt::format("step {}", failed)));
   }
   saving_ = false;
   try {
@@ -131,13 +134,11 @@ bool Trainer::Run() {
   try {
     stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
+    // An earlier Run() may have failed to save the best step, which this is.
+    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     // If the checkpoint of the best step is gone, a later evaluation becomes the best.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
     // If the evaluation before the first step is stopped, there is nothing to save.
-    // An earlier Run() may have failed to save the best step, which this is.
-    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
-    // An earlier Run() may have failed to save the best step, which this is.
-    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
       stage_ = Stage::kBetweenUpdates;
@@ -171,6 +172,8 @@ void Trainer::CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), 
 void Trainer::Step() {
   const double start = services_.clock->Seconds();
   const nn::StepContext step = {.step = state_.step, .lr = lr_schedule_(state_.step)};
+  // The optimizer would refuse it only in the middle of the step.
+  optim::RequireLr(step.lr, "the schedule's ");
   CallHooks(&nn::StepHook::BeforeStep, step);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();

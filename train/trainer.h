@@ -83,7 +83,8 @@ class Trainer {
           const TrainerServices& services);
 
   /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, that names everything about the
-  /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed.
+  /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed. After any
+  /// other exception (there was no memory) Run throws Error until another Restore has succeeded.
   void Restore(const CheckpointData& data, const std::string& source);
 
   /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best
@@ -109,7 +110,7 @@ class Trainer {
   bool Finished() const { return state_.step >= options_.steps || StoppedEarly(); }
   /// Whether the run ends before its last step, because of too many evaluations without gain.
   bool StoppedEarly() const;
-  /// The loss of the last evaluation that this object has made in Run(); nothing before the first.
+  /// The loss of the last evaluation in Run() since the last Restore(), if there was one; nothing before the first.
   std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
 
  private:
@@ -119,6 +120,7 @@ class Trainer {
     kBetweenUpdates,  ///< Both are true. Gradients may be half computed.
     kUpdating,        ///< Weights and optimizer may be something in between, or not finite.
     kRecording,       ///< They are those of the step, but its records are missing.
+    kRestoring,       ///< Weights and optimizer may be something in between.
     kEvaluating,      ///< They are those of the step, but its evaluation is missing.
   };
 
