@@ -51,7 +51,7 @@ inline constexpr int64_t kMaxAccumulation = 1 << 20;
 /// clip_grad_norm is finite and not negative.
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
 
-/// What the trainer uses besides the model. It owns none of them. There must be a clock, and no hook may be null.
+/// What the trainer uses besides the model. It owns none of them.
 struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
@@ -70,6 +70,7 @@ struct TrainerServices {
   const std::atomic<bool>* stop = nullptr;
 };
 
+/// Rules: there is a clock, and no hook is null.
 void Check(const TrainerServices& services, const FieldPath& at, Faults& faults);
 
 /// The training loop for any task. A run depends only on the task, the optimizer, the learning rates, the options and
@@ -119,8 +120,8 @@ class Trainer {
   enum class Stage {
     kBetweenUpdates,  ///< Both are true. Gradients may be half computed.
     kUpdating,        ///< Weights and optimizer may be something in between, or not finite.
-    kRecording,       ///< They are those of the step, but its records are missing.
     kRestoring,       ///< Weights and optimizer may be something in between.
+    kRecording,       ///< They are those of the step, but its records are missing.
     kEvaluating,      ///< They are those of the step, but its evaluation is missing.
   };
 

@@ -16,8 +16,8 @@ enum class LockResult {
 enum class MakeFile { kNo, kYes };
 
 /// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives in the process
-/// that took it, whatever child processes do with their copies of this object. The kernel drops it when that process
-/// and its children end, in whatever way. It stays with the file or directory when that is renamed.
+/// that took it. Child processes neither keep nor drop it. If the process is killed, the kernel drops it once its
+/// children have ended, too. It stays with the file or directory when that is renamed.
 class FileLock {
  public:
   FileLock() = default;
