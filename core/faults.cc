@@ -1,14 +1,13 @@
 #include "twofour/core/faults.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <limits>
 
-#include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 
 namespace twofour {
 namespace {
@@ -121,8 +120,6 @@ std::string Faults::Word(std::string_view name) const {
   return word;
 }
 
-void Faults::Throw() const {
-  if (!lines_.empty()) throw Error(fmt::format("{}", fmt::join(lines_, "\n")));
-}
+void Faults::Throw() const { ThrowFaults(lines_); }
 
 }  // namespace twofour

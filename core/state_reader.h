@@ -16,7 +16,7 @@ namespace twofour {
 /// A count in the form that state dicts have: i32 [].
 Tensor CountTensor(int64_t count);
 
-/// Writes what was read into the object that read it. Cannot fail.
+/// Writes what was read into the object that read it. Fails only if there is no memory.
 using StateCommit = std::function<void()>;
 
 /// Reads a state dict that comes from outside. Every part of a model or an optimizer takes its tensors by name, notes

@@ -151,8 +151,8 @@ std::string Describe(const Tensor& tensor);
 /// The same for any tensor of this dtype and shape.
 std::string Describe(DType dtype, const Shape& shape);
 
-/// The tensors without those that are an earlier one of the list again, under another handle. A weight that two layers
-/// share has one gradient, which must be counted and scaled once.
+/// The list without repeats: if several handles mean one tensor, only the first stays. A weight that two layers share
+/// has one gradient, which must be counted and scaled once.
 std::vector<Tensor> WithoutRepeats(const std::vector<Tensor>& tensors);
 
 /// A tensor and the dotted name that PyTorch would give it.

@@ -66,7 +66,7 @@ class Module {
   /// may replace the module in the place; the children of the replacement are then visited.
   void VisitSlots(const std::function<void(const std::string& name, ModuleSlot& slot)>& visit);
 
-  /// Training mode (the default) turns dropout on. Applies to the whole tree. TrainingModeScope does it for a while.
+  /// Training mode (the default) turns dropout on. Applies to the whole tree. TrainingModeScope sets it for a scope.
   void SetTraining(bool training);
   bool training() const { return training_; }
   /// Tells the whole tree to which step the next forward pass belongs. Random layers draw for that step.

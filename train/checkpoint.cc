@@ -151,7 +151,7 @@ std::vector<int64_t> CheckpointStore::Steps() const {
   std::vector<int64_t> steps;
   if (!files_.Exists(directory_)) return steps;
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    if (const auto step = StepOf(name); step && !IsHalfRemoved(directory_ / name)) steps.push_back(*step);
+    if (const auto step = StepOf(name); step && !IsHalfRemoved(files_, directory_ / name)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -165,7 +165,7 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
   const fs::path path = PathOf(step);
-  return files_.Exists(path) && !IsHalfRemoved(path) ? std::optional(path) : std::nullopt;
+  return files_.Exists(path) && !IsHalfRemoved(files_, path) ? std::optional(path) : std::nullopt;
 }
 
 fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameOf(step); }
@@ -213,9 +213,9 @@ void CheckpointStore::RemoveUnlessHeld(int64_t step) {
   try {
     attempt = files_.TryLock(PathOf(step) / kStateFile, LockKind::kExclusive);
   } catch (const Error&) {
-    // It cannot be locked, so nobody is kept from removing it.
+    // If the file cannot be opened, nobody can hold it: remove it.
   }
-  if (attempt.result != LockResult::kHeldElsewhere) Remove(step);
+  if (attempt.result != LockResult::kHeldElsewhere) Remove(step, std::move(attempt.lock));
 }
 
 bool CheckpointStore::Hold(FileSystem& files, const fs::path& checkpoint, std::shared_ptr<FileLock>& hold) {
@@ -224,25 +224,25 @@ bool CheckpointStore::Hold(FileSystem& files, const fs::path& checkpoint, std::s
     hold = std::move(attempt.lock);
     return attempt.result != LockResult::kHeldElsewhere;
   } catch (const Error&) {
-    return files.Exists(checkpoint);  // If it is there, reading it says what is wrong with it.
+    // If it is there, reading it says what is wrong with it.
+    return files.Exists(checkpoint) && !IsHalfRemoved(files, checkpoint);
   }
 }
 
-void CheckpointStore::Remove(int64_t step) {
+void CheckpointStore::Remove(int64_t step, std::unique_ptr<FileLock> lock) {
   // Renamed first, because a kill in the middle must not leave a half-removed folder that looks like a checkpoint.
   const fs::path doomed = TemporaryOf("old-" + NameOf(step));
   files_.RemoveAll(doomed);
-  if (files_.RenameDirectory(PathOf(step), doomed)) {
-    files_.RemoveAll(doomed);
-  } else {
-    RemoveInPlace(PathOf(step));
-  }
+  if (!files_.RenameDirectory(PathOf(step), doomed)) return RemoveInPlace(PathOf(step), std::move(lock));
+  lock.reset();
+  files_.RemoveAll(doomed);
 }
 
-void CheckpointStore::RemoveInPlace(const fs::path& checkpoint) {
+void CheckpointStore::RemoveInPlace(const fs::path& checkpoint, std::unique_ptr<FileLock> lock) {
   if (fs::is_symlink(checkpoint)) return files_.RemoveAll(checkpoint);  // The link, not what it points to.
   // A kill in the middle leaves a folder that IsHalfRemoved detects.
   if (files_.Exists(checkpoint / kStateFile)) files_.Rename(checkpoint / kStateFile, checkpoint / kRemoved);
+  lock.reset();
   for (const std::string& name : files_.ListDirectory(checkpoint)) {
     if (name != kRemoved) files_.RemoveAll(checkpoint / name);
   }
@@ -250,20 +250,20 @@ void CheckpointStore::RemoveInPlace(const fs::path& checkpoint) {
   files_.RemoveAll(checkpoint);
 }
 
-bool CheckpointStore::IsHalfRemoved(const fs::path& checkpoint) const {
+bool CheckpointStore::IsHalfRemoved(FileSystem& files, const fs::path& checkpoint) {
   std::error_code ignored;
-  if (files_.Exists(checkpoint / kStateFile) || !fs::is_directory(checkpoint, ignored)) return false;
+  if (files.Exists(checkpoint / kStateFile) || !fs::is_directory(checkpoint, ignored)) return false;
   try {
-    return files_.Exists(checkpoint / kRemoved) || files_.ListDirectory(checkpoint).empty();
+    return files.Exists(checkpoint / kRemoved) || files.ListDirectory(checkpoint).empty();
   } catch (const Error&) {
-    if (files_.Exists(checkpoint)) throw;
+    if (files.Exists(checkpoint)) throw;
     return true;  // The run's trainer has removed it meanwhile.
   }
 }
 
 /// Puts `replacement` in the place of a checkpoint of the same step.
 void CheckpointStore::Replace(const fs::path& checkpoint, const fs::path& replacement) {
-  if (IsHalfRemoved(checkpoint)) {
+  if (IsHalfRemoved(files_, checkpoint)) {
     RemoveInPlace(checkpoint);
     return files_.Rename(replacement, checkpoint);
   }
@@ -296,7 +296,7 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    const bool half = StepOf(name) && IsHalfRemoved(directory_ / name);
+    const bool half = StepOf(name) && IsHalfRemoved(files_, directory_ / name);
     if (half || name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
   }
   const auto link = [this](const char* name, int64_t step) {

@@ -104,10 +104,12 @@ class CheckpointStore {
   std::filesystem::path TemporaryOf(const std::string& name) const;
   void RemoveOld(int64_t best_step);
   void RemoveUnlessHeld(int64_t step);
-  void Remove(int64_t step);
-  void RemoveInPlace(const std::filesystem::path& checkpoint);
+  /// Both take the name of a checkpoint from it, then drop the `lock` on its state file, and only then remove anything:
+  /// network file systems keep an open file that is removed under another name, so that its folder cannot be removed.
+  void Remove(int64_t step, std::unique_ptr<FileLock> lock = nullptr);
+  void RemoveInPlace(const std::filesystem::path& checkpoint, std::unique_ptr<FileLock> lock = nullptr);
   void Replace(const std::filesystem::path& checkpoint, const std::filesystem::path& replacement);
-  bool IsHalfRemoved(const std::filesystem::path& checkpoint) const;
+  static bool IsHalfRemoved(FileSystem& files, const std::filesystem::path& checkpoint);
   void Point(const char* name, int64_t step);
 
   FileSystem& files_;

@@ -21,8 +21,12 @@ class FolderLock {
   /// False where the file system has no locks, so that other processes are not kept out.
   bool supported() const { return lock_ != nullptr; }
 
-  /// Takes the lock of a folder that has one which nobody holds, such as one that a killed process left. Nothing where
-  /// there is none, or where this cannot be found out.
+  /// Lets others take the lock. Whoever removes the folder calls this first: network file systems keep an open file
+  /// that is removed under another name, and its folder can then not be removed.
+  void Drop() { lock_.reset(); }
+
+  /// Takes a folder's lock if the lock file exists and nobody holds it, as in a folder that a killed process left.
+  /// Otherwise, or if that cannot be found out, returns nothing.
   static std::optional<FolderLock> TakeAbandoned(FileSystem& files, const std::filesystem::path& folder);
 
  private:

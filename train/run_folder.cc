@@ -66,16 +66,38 @@ fs::path FreePathForReplaced(FileSystem& files, const fs::path& folder) {
   return path;
 }
 
-/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Takes the
-/// lock for that time, because another process could have just made the folder and be about to lock it. Keeps an old
+/// The name ".NAME.tmp-0PID", under which this process removes an abandoned ".NAME.tmp-PID" of another one. No process
+/// makes its own folder there, because process numbers do not begin with 0.
+fs::path DoomedPathFor(const fs::path& temporary) {
+  const std::string name = temporary.filename().string();
+  const size_t number = name.rfind('-') + 1;
+  return temporary.parent_path() / fmt::format("{}0{}", name.substr(0, number), name.substr(number));
+}
+
+/// Removes a temporary folder whose abandoned lock is held now. Another process could have just made it and be about to
+/// lock it, so it is renamed to `doomed` before the lock is dropped. Ignores failures.
+void RemoveAbandoned(FileSystem& files, const fs::path& path, const fs::path& doomed, FolderLock& lock) noexcept {
+  try {
+    // What cannot be renamed lies in a lower layer of an overlay, so no process has just made it.
+    const fs::path left = files.RenameDirectory(path, doomed) ? doomed : path;
+    lock.Drop();
+    files.RemoveAll(left);
+  } catch (...) {  // It is in nobody's way.
+  }
+}
+
+/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Keeps an old
 /// run that such a process had put aside (see ReplaceDirectory), and a replaced run that still holds entries that are
 /// not its own.
 void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
+  const fs::path doomed = DoomedPathFor(temporary);
+  // Left by a killed process that had our process number.
+  if (files.Exists(doomed)) RemoveAfterFailure(files, doomed);
   for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
     const fs::path path = temporary.parent_path() / name;
     if (!IsTemporaryOf(temporary, name)) continue;
-    const std::optional<FolderLock> lock = FolderLock::TakeAbandoned(files, path);
-    if (lock && NotOfARun(files, path).empty()) RemoveAfterFailure(files, path);
+    std::optional<FolderLock> lock = FolderLock::TakeAbandoned(files, path);
+    if (lock && NotOfARun(files, path).empty()) RemoveAbandoned(files, path, doomed, *lock);
   }
 }
 
@@ -103,7 +125,9 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
       old_lock_(std::exchange(other.old_lock_, std::nullopt)) {}
 
 RunFolder::~RunFolder() {
-  if (!temporary_.empty()) RemoveAfterFailure(*files_, temporary_);
+  if (temporary_.empty()) return;
+  lock_.Drop();
+  RemoveAfterFailure(*files_, temporary_);
 }
 
 void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_exists) {
@@ -187,10 +211,12 @@ void RunFolder::TakePlace() {
   const fs::path left = std::exchange(temporary_, {});
   std::optional<FolderLock> old_lock = std::exchange(old_lock_, std::nullopt);
   paths_ = {given_};
+  // No lock in what is removed may be held any more: see FolderLock::Drop.
+  if (stays_ && old_lock) lock_ = std::move(*old_lock);
+  old_lock.reset();
   // The old run is removed only now, after the new one has taken its place.
   if (stays_) RemoveOld(left);
   if (!old.empty()) RemoveOld(old);
-  if (stays_ && old_lock) lock_ = std::move(*old_lock);
 }
 
 void RunFolder::RemoveOld(const fs::path& old) {
@@ -250,12 +276,13 @@ RunFolder RunFolder::Open(FileSystem& files, const fs::path& path) {
   }
   RunFolder opened(files, path);
   opened.NoteLackOfLock(path);
-  // Remove what processes that were killed left unfinished; nobody else works here now. PrepareToResume does the same
-  // for checkpoints/.
-  for (const std::string& name : files.ListDirectory(path)) {
-    if (IsTemporaryName(name)) files.RemoveAll(path / name);
-  }
   return opened;
+}
+
+void RunFolder::RemoveUnfinished() {
+  for (const std::string& name : files_->ListDirectory(paths_.folder)) {
+    if (IsTemporaryName(name)) files_->RemoveAll(paths_.folder / name);
+  }
 }
 
 }  // namespace twofour::train

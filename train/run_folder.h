@@ -33,8 +33,12 @@ class RunFolder {
   /// Prepare, then TakePlace.
   static RunFolder Create(FileSystem& files, const std::filesystem::path& path, const std::string& config_text,
                           IfExists if_exists, const Fill& fill = {});
-  /// Opens the folder of a run to continue it. Throws Error when there is none or another process works in it.
+  /// Opens the folder of a run to continue it. Changes nothing in it, but makes the file to lock if there is none.
+  /// Throws Error when there is no run or another process works in its folder.
   static RunFolder Open(FileSystem& files, const std::filesystem::path& path);
+  /// Removes files that killed processes left unfinished. CheckpointStore::PrepareToResume does the same for
+  /// checkpoints/.
+  void RemoveUnfinished();
 
   ~RunFolder();
   RunFolder(RunFolder&& other) noexcept;

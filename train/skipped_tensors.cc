@@ -1,12 +1,12 @@
 #include "twofour/train/skipped_tensors.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/nn/state_dict.h"
 
 namespace twofour::train {
@@ -46,7 +46,7 @@ void RequireNoneNeeded(const std::vector<SkippedTensor>& skipped, nn::Module& mo
     faults.push_back(fmt::format("{}: tensor '{}': {}, the model expects {} {}", source, tensor.name, Describe(tensor),
                                  NameOf(needed->tensor.dtype()), ToString(needed->tensor.shape())));
   }
-  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  ThrowFaults(faults);
 }
 
 }  // namespace twofour::train

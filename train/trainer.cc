@@ -1,7 +1,6 @@
 #include "twofour/train/trainer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/state_dict.h"
@@ -30,22 +30,12 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   }
 }
 
-/// Calls `check`. If it throws Error, adds the message to `faults`.
-template <typename Function>
-void NoteFaults(const Function& check, std::vector<std::string>& faults) {
-  try {
-    check();
-  } catch (const Error& error) {
-    faults.emplace_back(error.what());
-  }
-}
-
 /// Throws Error if a run of `steps` steps cannot be in this state.
 void CheckState(const TrainerState& state, int64_t steps, const std::string& source) {
   Faults faults(source + ": ");
   faults.Expect(state.step <= steps, "step", state.step, "",
                 fmt::format("is at step {}, the run has only {}", state.step, steps));
-  faults.InRange("step", state.step, 0, std::max(state.step, steps));
+  faults.InRange("step", state.step, 0, steps);
   const int64_t last = std::max<int64_t>(state.step, 0);
   faults.InRange("best_step", state.best_step, 0, last);
   faults.Finite("best_loss", state.best_loss);
@@ -102,20 +92,22 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   const StateCommit load_model = nn::ReadStateDict(model_, model);
   const StateCommit load_optimizer = optimizer_.ReadStateDict(optimizer);
   std::vector<std::string> faults;
-  NoteFaults([&] { model.Finish(nn::kUnknownTensor); }, faults);
-  NoteFaults([&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); }, faults);
-  NoteFaults([&] { CheckState(data.state, options_.steps, source); }, faults);
-  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  NoteFault(faults, [&] { model.Finish(nn::kUnknownTensor); });
+  NoteFault(faults, [&] { optimizer.Finish(optim::Optimizer::kUnknownTensor); });
+  NoteFault(faults, [&] { CheckState(data.state, options_.steps, source); });
+  ThrowFaults(faults);
+  stage_ = Stage::kRestoring;
   load_model();
   load_optimizer();
   state_ = data.state;
-  stage_ = Stage::kBetweenUpdates;
   first_evaluation_.reset();
+  last_evaluation_loss_.reset();
   training_seconds_ = 0;
   training_units_ = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
   restored_from_ = source;
+  stage_ = Stage::kBetweenUpdates;
 }
 
 bool Trainer::StoppedEarly() const {
@@ -126,10 +118,11 @@ bool Trainer::StoppedEarly() const {
 bool Trainer::Run() {
   int64_t step = state_.step + 1;  // The step under way, for messages.
   if (!IsWhole()) {
+    const int64_t failed = stage_ == Stage::kUpdating ? step : std::max<int64_t>(state_.step, 1);
     throw Error(
-        fmt::format("trainer: step {} failed half-way, so weights, optimizer or records may be those of no step; "
+        fmt::format("trainer: {} failed half-way, so weights, optimizer or records may be those of no step; "
                     "expected Restore() before Run()",
-                    stage_ == Stage::kUpdating ? step : std::max<int64_t>(state_.step, 1)));
+                    stage_ == Stage::kRestoring ? "Restore()" : fmt::format("step {}", failed)));
   }
   saving_ = false;
   try {
@@ -141,6 +134,8 @@ bool Trainer::Run() {
   try {
     stage_ = Stage::kBetweenUpdates;
     sparse_.SetOptimizerStep(state_.step);
+    // An earlier Run() may have failed to save the best step, which this is.
+    if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     // If the checkpoint of the best step is gone, a later evaluation becomes the best.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
     // If the evaluation before the first step is stopped, there is nothing to save.
@@ -177,6 +172,8 @@ void Trainer::CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), 
 void Trainer::Step() {
   const double start = services_.clock->Seconds();
   const nn::StepContext step = {.step = state_.step, .lr = lr_schedule_(state_.step)};
+  // The optimizer would refuse it only in the middle of the step.
+  optim::RequireLr(step.lr, "the schedule's ");
   CallHooks(&nn::StepHook::BeforeStep, step);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();

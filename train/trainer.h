@@ -51,7 +51,7 @@ inline constexpr int64_t kMaxAccumulation = 1 << 20;
 /// clip_grad_norm is finite and not negative.
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
 
-/// What the trainer uses besides the model. It owns none of them. There must be a clock, and no hook may be null.
+/// What the trainer uses besides the model. It owns none of them.
 struct TrainerServices {
   MetricSink* sink = nullptr;              ///< Null: records nothing.
   CheckpointStore* checkpoints = nullptr;  ///< Null: saves nothing.
@@ -70,6 +70,7 @@ struct TrainerServices {
   const std::atomic<bool>* stop = nullptr;
 };
 
+/// Rules: there is a clock, and no hook is null.
 void Check(const TrainerServices& services, const FieldPath& at, Faults& faults);
 
 /// The training loop for any task. A run depends only on the task, the optimizer, the learning rates, the options and
@@ -83,17 +84,19 @@ class Trainer {
           const TrainerServices& services);
 
   /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, that names everything about the
-  /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed.
+  /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed. After any
+  /// other exception (there was no memory) Run throws Error until another Restore has succeeded.
   void Restore(const CheckpointData& data, const std::string& source);
 
   /// Trains to the last step or until an early stop. Returns false when TrainerServices::stop ended it before. A best
   /// step whose checkpoint no longer exists is forgotten, and a later evaluation becomes the best. Throws Error that
   /// names the step and the last checkpoint when anything fails, hooks included. Where the failure left the state of
-  /// the last step whole (a batch or an evaluation could not be read, there was no memory), it first writes a
-  /// checkpoint, from which Restore and Run can continue. It writes none if the failure came during the update, from
-  /// the end of the last backward pass on, or while the step was recorded. Both include the hooks. A loss, gradient or
-  /// weight that is not finite is a runtime failure that names the parameter or gradient. Then it writes no checkpoint,
-  /// because the same step would fail again with any learning rate.
+  /// the last step whole (a batch or an evaluation could not be read, there was no memory, optim::CheckLr found fault
+  /// with the learning rate), it first writes a checkpoint, from which Restore and Run can continue. It writes none if
+  /// the failure came during the update, from the end of the last backward pass on, or while the step was recorded.
+  /// Both include the hooks. A loss, gradient or weight that is not finite is a runtime failure that names the
+  /// parameter or gradient. Then it writes no checkpoint, because the same step would fail again with any learning
+  /// rate.
   ///
   /// After a failure, Run can be called again if the state of the last step is whole, or if only a checkpoint could not
   /// be written: it goes on as if nothing had happened, and makes a failed evaluation first. After any other failure it
@@ -108,7 +111,7 @@ class Trainer {
   bool Finished() const { return state_.step >= options_.steps || StoppedEarly(); }
   /// Whether the run ends before its last step, because of too many evaluations without gain.
   bool StoppedEarly() const;
-  /// The loss of the last evaluation that this object has made in Run(); nothing before the first.
+  /// The loss of the last evaluation in Run() since the last Restore(), if there was one; nothing before the first.
   std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
 
  private:
@@ -117,6 +120,7 @@ class Trainer {
   enum class Stage {
     kBetweenUpdates,  ///< Both are true. Gradients may be half computed.
     kUpdating,        ///< Weights and optimizer may be something in between, or not finite.
+    kRestoring,       ///< Weights and optimizer may be something in between.
     kRecording,       ///< They are those of the step, but its records are missing.
     kEvaluating,      ///< They are those of the step, but its evaluation is missing.
   };

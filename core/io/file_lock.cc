@@ -68,12 +68,12 @@ namespace internal {
 LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make,
                          const std::function<void()>& after_opening) {
   constexpr int kMaxTries = 100;
-  for (int tries = 0; tries < kMaxTries; ++tries) {
+  for (int tries = 1;; ++tries) {
     auto lock = std::make_unique<PosixLock>(path, kind, make);
     if (after_opening) after_opening();
     const int error = lock->Take(kind);
     // A holder of the lock may have replaced the file since it was opened. The old file says nothing about the new one.
-    if ((error == 0 || error == EWOULDBLOCK) && !lock->IsAt(path)) continue;
+    if (tries < kMaxTries && (error == 0 || error == EWOULDBLOCK) && !lock->IsAt(path)) continue;
     switch (error) {
       case 0:
         return {LockResult::kTaken, std::move(lock)};
@@ -88,7 +88,6 @@ LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeF
         Throw("lock", path, std::generic_category().message(error));
     }
   }
-  Throw("lock", path, fmt::format("it was replaced {} times meanwhile", kMaxTries));
 }
 
 }  // namespace internal

@@ -16,8 +16,8 @@ enum class LockResult {
 enum class MakeFile { kNo, kYes };
 
 /// A lock on a file or a directory (see FileSystem::TryLock). It is held as long as this object lives in the process
-/// that took it, whatever child processes do with their copies of this object. The kernel drops it when that process
-/// and its children end, in whatever way. It stays with the file or directory when that is renamed.
+/// that took it. Child processes neither keep nor drop it. If the process is killed, the kernel drops it once its
+/// children have ended, too. It stays with the file or directory when that is renamed.
 class FileLock {
  public:
   FileLock() = default;
@@ -33,8 +33,9 @@ struct LockAttempt {
 
 namespace internal {
 
-/// FileSystem::TryLock for the machine's own file system. Tests pass `after_opening`, which is called each time between
-/// opening and locking.
+/// FileSystem::TryLock for the machine's own file system. If the name stands for another file than the one that was
+/// opened, tries again. The last of many tries counts all the same, because some file systems number one file
+/// differently each time. Tests pass `after_opening`, which is called each time between opening and locking.
 LockAttempt TryPosixLock(const std::filesystem::path& path, LockKind kind, MakeFile make,
                          const std::function<void()>& after_opening = {});
 

@@ -31,6 +31,17 @@ void WriteFirstBytes(FileSystem& base, const std::filesystem::path& path, FileSy
   base.WriteFile(path, first);
 }
 
+/// Whether this process has a file open that lies in `folder` or below.
+bool HasOpenFileIn(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const std::string prefix = fs::weakly_canonical(folder, ignored).string() + "/";
+  return std::ranges::any_of(fs::directory_iterator("/proc/self/fd", ignored),
+                             [&](const fs::directory_entry& descriptor) {
+                               return fs::read_symlink(descriptor.path(), ignored).string().starts_with(prefix);
+                             });
+}
+
 /// A file whose end cannot be read from the disk.
 class FaultyFile final : public ReadableFile {
  public:
@@ -139,6 +150,7 @@ void FaultyFileSystem::SyncDirectory(const Path& path) {
 
 void FaultyFileSystem::RemoveAll(const Path& path) {
   Begin("remove", path);
+  if (keeps_open_files_ && HasOpenFileIn(path)) ThrowFault("remove", path, ENOTEMPTY);
   base_.RemoveAll(path);
   End("remove", path);
 }

@@ -44,6 +44,9 @@ class FaultyFileSystem final : public FileSystem {
   void PinDirectories() { pinned_ = true; }
   /// Acts as a file system without symbolic links.
   void LackLinks() { has_links_ = false; }
+  /// Acts as NFS, which keeps a file that is removed while this process has it open, under another name in the same
+  /// folder. So a folder with such a file cannot be removed.
+  void KeepOpenFiles() { keeps_open_files_ = true; }
   /// Acts as a file system without locks.
   void LackLocks() { has_locks_ = false; }
   /// From now on, nothing fails.
@@ -84,7 +87,7 @@ class FaultyFileSystem final : public FileSystem {
   std::optional<int> crashing_call_;
   bool can_exchange_ = true;
   std::optional<std::string> renamed_all_the_same_;
-  bool pinned_ = false, has_links_ = true, has_locks_ = true;
+  bool pinned_ = false, has_links_ = true, has_locks_ = true, keeps_open_files_ = false;
 };
 
 }  // namespace twofour::test

@@ -169,6 +169,37 @@ TEST_F(CheckpointTest, WithoutLocksNoneIsHeldAndAllAreRemoved) {
   EXPECT_THAT(Names(), ElementsAre("last", "step-2"));
 }
 
+TEST_F(CheckpointTest, NoLockIsHeldInOneThatIsRemoved) {
+  for (const bool movable : {true, false}) {
+    const TempDir dir;
+    FaultyFileSystem nfs;
+    nfs.KeepOpenFiles();
+    if (!movable) nfs.RenameFilesOnly(".tmp-");
+    CheckpointStore store(nfs, dir.path(), 1);
+    for (int64_t step : {1, 2, 3}) store.Save(MakeData(step));
+    EXPECT_THAT(files_.ListDirectory(dir.path()), ElementsAre("last", "step-3"));
+  }
+}
+
+TEST_F(CheckpointTest, OneThatIsBeingRemovedCannotBeHeldAtAnyMoment) {
+  for (const bool movable : {true, false}) {
+    const TempDir dir;
+    FaultyFileSystem watched;
+    if (!movable) watched.RenameFilesOnly(".tmp-");
+    CheckpointStore store(watched, dir.path(), 1);
+    store.Save(MakeData(1));
+    int looks = 0;
+    watched.Watch([&](const fs::path& path) {
+      if (CheckpointStore(files_, dir.path(), 1).Newest() != dir / "step-2" || path == dir / "last") return;
+      ++looks;
+      std::shared_ptr<FileLock> hold;
+      EXPECT_FALSE(CheckpointStore::Hold(files_, dir / "step-1", hold)) << path;
+    });
+    store.Save(MakeData(2));
+    EXPECT_GT(looks, 2);
+  }
+}
+
 TEST_F(CheckpointTest, NewestGoesByNumberAndIgnoresOtherNames) {
   CheckpointStore store(files_, dir_.path(), 5);
   EXPECT_EQ(store.Newest(), std::nullopt);

@@ -141,11 +141,14 @@ TEST_F(RunFolderTest, OpenNeedsARunsFolder) {
   EXPECT_ERROR(RunFolder::Open(files_, dir_ / "none"), ErrorKind::kInvalidInput, HasSubstr("config.pbtxt"));
 }
 
-TEST_F(RunFolderTest, OpenRemovesWhatKilledProcessesLeft) {
+TEST_F(RunFolderTest, WhatKilledProcessesLeftInItIsRemovedOnRequestOnly) {
   RunFolder::Create(files_, dir_ / "a", "x", kFail);
   WriteTextFile(dir_ / "a" / TemporaryPathFor("metrics.jsonl"), "half");
   WriteTextFile(dir_ / "a/.tmp-of-the-user", "kept");
-  RunFolder::Open(files_, dir_ / "a");
+  const auto before = test::SnapshotOf(dir_ / "a");
+  RunFolder folder = RunFolder::Open(files_, dir_ / "a");
+  EXPECT_EQ(test::SnapshotOf(dir_ / "a"), before);
+  folder.RemoveUnfinished();
   EXPECT_THAT(files_.ListDirectory(dir_ / "a"), ::testing::ElementsAre(".lock", ".tmp-of-the-user", "config.pbtxt"));
 }
 
@@ -168,15 +171,46 @@ TEST_F(RunFolderTest, NobodyCanTakeWhatIsBeingRemoved) {
   fs::create_directories(left);
   WriteTextFile(left / ".lock", "");
   FaultyFileSystem watched;
-  int removals = 0;
+  int renames = 0;
   watched.Watch([&](const fs::path& path) {
     if (path != left) return;
-    ++removals;
+    ++renames;
     EXPECT_EQ(files_.TryLock(left / ".lock", LockKind::kExclusive).result, LockResult::kHeldElsewhere);
   });
   RunFolder::Create(watched, dir_ / "a", "x", kFail);
-  EXPECT_EQ(removals, 1);
-  EXPECT_FALSE(fs::exists(left));
+  EXPECT_EQ(renames, 1);
+  EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
+}
+
+TEST_F(RunFolderTest, NoLockIsHeldInAFolderThatIsRemoved) {
+  using Prepare = void (FaultyFileSystem::*)();
+  const Prepare as_it_is = nullptr;
+  for (const Prepare prepare : {as_it_is, &FaultyFileSystem::LackExchange, &FaultyFileSystem::PinDirectories}) {
+    for (const bool movable : {true, false}) {
+      const TempDir dir;
+      FaultyFileSystem nfs;
+      nfs.KeepOpenFiles();
+      if (prepare != nullptr) (nfs.*prepare)();
+      if (!movable) nfs.RenameFilesOnly("no such name");
+      for (const char* left : {".a.tmp-12", ".a.tmp-13"}) {
+        fs::create_directories(dir / left);
+        WriteTextFile(dir / left / ".lock", "");
+      }
+      // A process with our number was killed while it removed such a folder, which has lost its lock already.
+      const std::string number = std::to_string(getpid());
+      fs::create_directories(dir / (".a.tmp-0" + number) / "checkpoints");
+      for (const char* text : {"first", "second", "third"}) {
+        const RunFolder folder = RunFolder::Create(nfs, dir / "a", text, kOverwrite);
+        EXPECT_THAT(folder.notes(), ::testing::IsEmpty());
+        EXPECT_EQ(files_.ListDirectory(dir.path()), std::vector<std::string>{"a"});
+        EXPECT_THAT(files_.ListDirectory(dir / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
+        EXPECT_ERROR(RunFolder::Open(files_, dir / "a"), ErrorKind::kInvalidInput, HasSubstr("another trainer"));
+      }
+      { const RunFolder waiting = RunFolder::Prepare(nfs, dir / "a", "fourth", kOverwrite); }
+      EXPECT_EQ(files_.ListDirectory(dir.path()), std::vector<std::string>{"a"});
+      EXPECT_THAT(files_.ListDirectory(dir / "a"), ::testing::ElementsAre(".lock", "config.pbtxt"));
+    }
+  }
 }
 
 TEST_F(RunFolderTest, WhatIsFilledInIsThereFromTheFirstMoment) {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/nn/state_dict.h"
@@ -126,6 +128,43 @@ TEST(TrainerCheckpointTest, RestoreChangesNothingWhenTheOptimizersStateIsBad) {
   const auto before = job.Weights();
   EXPECT_ERROR(job.trainer().Restore(data, "other"), ErrorKind::kInvalidInput, HasSubstr("optimizer.safetensors"));
   EXPECT_EQ(job.Weights(), before);
+}
+
+/// Has a state that fits but cannot be taken over the first time.
+class UnluckyOptimizer : public optim::Optimizer {
+ public:
+  void Step() override {}
+  void ZeroGrad() override {}
+  double lr() const override { return 0; }
+  void set_lr(double) override {}
+  int64_t step_count() const override { return 0; }
+  std::vector<NamedTensor> Parameters() const override { return {}; }
+  void AppendState(std::vector<NamedTensor>&) const override {}
+  StateCommit ReadState(StateReader&, int64_t) override {
+    return [this] {
+      if (!std::exchange(failed_, true)) throw std::bad_alloc();
+    };
+  }
+
+ private:
+  bool failed_ = false;
+};
+
+TEST(TrainerCheckpointTest, AfterARestoreThatFailedHalfWayOnlyAnotherOneHelps) {
+  Job job(ShortRun());
+  UnluckyOptimizer optimizer;
+  const InMemoryDataset data = test::MakeData(40, 1);
+  ClassificationTask task(job.model(), data, data, {.batch_size = 20, .eval_batch_size = 20});
+  Trainer trainer(task, optimizer, optim::ConstantLr(0), {.steps = 4, .eval_every_steps = 2}, {});
+  EXPECT_TRUE(trainer.Run());
+  EXPECT_TRUE(trainer.last_evaluation_loss().has_value());
+  const CheckpointData start{nn::StateDict(job.model()), {{"step", Tensor::Scalar(3, DType::kI32)}}, {3, 0, 0}};
+  EXPECT_THROW(trainer.Restore(start, "start"), std::bad_alloc);
+  EXPECT_ERROR(trainer.Run(), ErrorKind::kInvalidInput, HasSubstr("trainer: Restore() failed half-way"));
+  trainer.Restore(start, "start");
+  EXPECT_FALSE(trainer.last_evaluation_loss().has_value());
+  EXPECT_TRUE(trainer.Run());
+  EXPECT_EQ(trainer.state().step, 4);
 }
 
 TEST(TrainerCheckpointTest, AnExplodingRunStopsAndKeepsItsLastGoodCheckpoint) {

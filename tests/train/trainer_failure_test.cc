@@ -82,6 +82,7 @@ struct RunSetup {
   bool evaluate_first = false;
   bool saves = true;
   std::vector<nn::StepHook*> hooks = {};
+  std::function<double(double lr, int64_t step)> change_lr = [](double lr, int64_t) { return lr; };
 };
 
 /// A run with metrics and checkpoints in its own folder. It continues where the folder was left.
@@ -109,7 +110,7 @@ class FragileRun {
                                  .checkpoint_every_steps = setup.checkpoint_every_steps,
                                  .evaluate_first = setup.evaluate_first};
     trainer_ = std::make_unique<Trainer>(
-        *task_, *optimizer_, optim::ConstantLr(setup.lr), options,
+        *task_, *optimizer_, [setup](int64_t step) { return setup.change_lr(setup.lr, step); }, options,
         TrainerServices{
             .sink = &sink_, .checkpoints = setup.saves ? &store_ : nullptr, .hooks = setup.hooks, .stop = &stop_});
     const auto newest = store_.Newest();
@@ -300,6 +301,48 @@ TEST_F(TrainerFailureTest, WhereADiskWasFullTheSameTrainerCanGoOn) {
   EXPECT_TRUE(run.trainer().Run());
   ExpectSavedAsByTheWholeRun(12);
   EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
+}
+
+TEST_F(TrainerFailureTest, ABestStepThatCouldNotBeSavedIsSavedWhenTheRunGoesOn) {
+  for (const int64_t best : {8, 12}) {
+    UseAnotherFolder();
+    FaultyFileSystem files;
+    FragileRun run(dir_, {}, files);
+    bool failed = false;
+    run.task().before_evaluation = [&] {
+      const int64_t step = run.trainer().state().step;
+      run.task().evaluation_loss = step < best ? 0.9 : step == best ? 0.5 : 0.7;
+      if (step == best && !std::exchange(failed, true)) files.FailAfterBytes(100);
+    };
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("cannot write"));
+    // The disk is still full.
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kRuntimeFailure, HasSubstr("cannot write"));
+    files.Heal();
+    EXPECT_TRUE(run.trainer().Run());
+    EXPECT_EQ(run.trainer().state().best_step, best);
+    EXPECT_EQ(run.trainer().state().best_loss, 0.5);
+    EXPECT_EQ(CheckpointStore::LoadState(FileSystem::Default(), dir_ / "best").step, best);
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      const std::string name = "step-" + std::to_string(best);
+      EXPECT_EQ(ReadTextFile(dir_ / "best" / file), ReadTextFile(whole_ / name / file));
+    }
+  }
+}
+
+TEST_F(TrainerFailureTest, ALearningRateThatIsRefusedLosesNothing) {
+  for (const double bad : {std::nan(""), -1.0, 1e39}) {
+    UseAnotherFolder();
+    bool failed = false;
+    FragileRun run(dir_, {.change_lr = [&](double lr, int64_t step) {
+                     return step == 5 && !std::exchange(failed, true) ? bad : lr;
+                   }});
+    EXPECT_ERROR(run.trainer().Run(), ErrorKind::kInvalidInput,
+                 AllOf(HasSubstr("step 6: the schedule's lr is "), EndsWith((dir_ / "step-5").string())));
+    ExpectSavedAsByTheWholeRun(5);
+    EXPECT_TRUE(run.trainer().Run());
+    ExpectSavedAsByTheWholeRun(12);
+    EXPECT_EQ(ReadTextFile(dir_ / "metrics.jsonl"), ReadTextFile(whole_ / "metrics.jsonl"));
+  }
 }
 
 /// Fails once, in one call of step 6.

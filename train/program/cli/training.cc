@@ -64,12 +64,13 @@ void ReplaceRun(RunFolder& folder, std::ostream& err) {
   PrintNotes({folder.notes().begin() + static_cast<ptrdiff_t>(said), folder.notes().end()}, err);
 }
 
-/// Changes the folder of a resumed run before the first record is written. Sets aside or discards what came after the
-/// checkpoint, and writes `run`'s config and data record.
-void RewriteFolder(const Run& run, CheckpointStore& checkpoints, std::ostream& out) {
+/// Changes the folder of a resumed run before the first record is written. Removes what a kill left unfinished, sets
+/// aside or discards what came after the checkpoint, and writes `run`'s config and data record.
+void RewriteFolder(const Run& run, RunFolder& folder, CheckpointStore& checkpoints, std::ostream& out) {
   FileSystem& files = FileSystem::Default();
   const RunFiles paths{run.folder};
   const int64_t step = run.step();
+  folder.RemoveUnfinished();
   // The final weights of the shorter run would be taken for those of the longer one. They are still a result, so they
   // are discarded only with --overwrite.
   if (files.Exists(paths.model())) {
@@ -119,7 +120,8 @@ void ExportFinishedModel(const Run& asked_for, MaybeResumed& resumed, const Comm
   proto::Config config = resume.stored;
   config.set_threads(asked_for.config.threads());
   Run run = PrepareRun(line, resume, config, context);
-  const RunFolder folder = MakeFolder(run, resumed, context.err);
+  RunFolder folder = MakeFolder(run, resumed, context.err);
+  folder.RemoveUnfinished();
   const RunFiles& paths = folder.paths();
   CheckpointStore checkpoints(FileSystem::Default(), paths.checkpoints(), config.checkpoint().keep());
   Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config),
@@ -205,7 +207,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   if (run.in_place() || run.line.overwrite) {
     services.before_writing = [&] {
       writes = true;
-      if (run.in_place()) RewriteFolder(run, checkpoints, out);
+      if (run.in_place()) RewriteFolder(run, *folder, checkpoints, out);
       if (folder->is_waiting()) ReplaceRun(*folder, context.err);
       checkpoints.MoveTo(folder->paths().checkpoints());
       open_sinks();

@@ -1,7 +1,6 @@
 #include "twofour/train/program/sweep/plan.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -10,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/overrides.h"
 #include "twofour/train/program/config/prefix_lines.h"
@@ -171,22 +171,6 @@ void PlanRuns(const proto::Sweep& sweep, const SweepVariants& variants, const Ne
   }
 }
 
-/// Does a part of the planning. If that throws Error because of bad input, adds the message to `faults`.
-template <typename Function>
-void NoteFault(std::vector<std::string>& faults, const Function& part) {
-  try {
-    part();
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kInvalidInput) throw;
-    faults.emplace_back(error.what());
-  }
-}
-
-/// Throws Error if there are faults.
-void ThrowAny(const std::vector<std::string>& faults) {
-  if (!faults.empty()) throw Error(fmt::format("{}", fmt::join(faults, "\n")));
-}
-
 }  // namespace
 
 std::string PlannedRun::title() const { return fmt::format("{} seed {}", variant, seed); }
@@ -206,7 +190,7 @@ proto::Config ConfigOfRun(const proto::Config& base, const std::vector<std::stri
 SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const fs::path& folder,
                     size_t from_command_line) {
   auto [faults, has_variants] = FindSweepFaults(sweep, source);
-  if (!has_variants || sweep.base().empty()) ThrowAny(faults);
+  if (!has_variants || sweep.base().empty()) ThrowFaults(faults);
   SweepPlan plan{sweep.name(),
                  sweep.baseline(),
                  (fs::path(source).parent_path() / sweep.base()).lexically_normal(),
@@ -220,7 +204,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
     plan.base_config.clear_branched_from();  // The file may come from a branched run. The sweep's runs begin anew.
     variants.emplace(sweep, source, plan.base_config.name());
   });
-  if (!variants) ThrowAny(faults);
+  if (!variants) ThrowFaults(faults);
   NoteFault(faults, [&] {
     if (sweep.has_baseline()) variants->Find(sweep.baseline(), fmt::format("{}: baseline", source));
   });
@@ -229,7 +213,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
     RequireNoCycle(*variants, needs, source);
     PlanRuns(sweep, *variants, needs, source, from_command_line, plan);
   });
-  ThrowAny(faults);
+  ThrowFaults(faults);
   return plan;
 }
 

@@ -308,6 +308,23 @@ TEST_F(ResumeAppTest, AContinuationThatFailsAtOnceChangesNothing) {
   EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
 }
 
+TEST_F(ResumeAppTest, WhatAKillLeftIsRemovedOnceTheContinuationWrites) {
+  ASSERT_EQ(Train("run").code, 0);
+  const fs::path left = dir_ / "run/.config.pbtxt.tmp-12";
+  for (const char* bad : {"training.batch_size=0", "learning_rate.lr=1e30"}) {
+    WriteTextFile(left, "half");
+    const auto before = SnapshotOf(dir_ / "run");
+    EXPECT_NE(Resume("run", {"--set", "training.steps=9", "--set", bad}).code, 0);
+    EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+  }
+  EXPECT_EQ(Resume("run", {"--set", "training.steps=8"}).code, 0);
+  EXPECT_FALSE(fs::exists(left));
+  WriteTextFile(left, "half");
+  fs::remove(dir_ / "run/model.safetensors");
+  EXPECT_EQ(Resume("run").code, 0);
+  EXPECT_FALSE(fs::exists(left));
+}
+
 TEST_F(ResumeAppTest, ALongerRunKeepsTheFinalModelOfTheShorterOne) {
   ASSERT_EQ(Train("run").code, 0);
   const std::string model = Model("run");
