@@ -8,7 +8,7 @@ function(twofour_names_defined_in text result)
   string(REGEX MATCHALL "\n(class|struct|enum class|enum|#define) [A-Za-z0-9_]+" types "${text}")
   string(REGEX MATCHALL "\nusing [A-Za-z0-9_]+ =" aliases "${text}")
   string(REGEX MATCHALL "\nMATCHER[A-Z0-9_]*\\([A-Za-z0-9_]+" matchers "${text}")
-  string(REGEX MATCHALL "\n[A-Za-z][A-Za-z0-9_:<>,*& ]* [A-Za-z_][A-Za-z0-9_]*" others "${text}")
+  string(REGEX MATCHALL "\n(\\[\\[noreturn\\]\\] )?[A-Za-z][A-Za-z0-9_:<>,*& ]* [A-Za-z_][A-Za-z0-9_]*" others "${text}")
   string(REGEX MATCHALL ", k[A-Z][A-Za-z0-9]* =" constants "${text}")  # Constants after the first one of a line.
   list(FILTER others EXCLUDE REGEX "^\n(class|struct|enum|using|namespace|template|MATCHER|[A-Z_]*TEST)")
   set(names ${types} ${aliases} ${matchers} ${others} ${constants})

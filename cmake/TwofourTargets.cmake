@@ -48,8 +48,8 @@ endif()
 function(twofour_compile_as_ours target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:twofour_compile_options>)
   # Reading these headers takes more than half of the time to compile a usual file. JSON, CLI11 and regular expressions
-  # are not among them, because each file would then instantiate their templates. The tsan preset precompiles nothing,
-  # to find missing includes.
+  # are not among them, because each file would then instantiate their templates. The tsan preset precompiles nothing
+  # and compiles each file alone, to find missing includes.
   if(TWOFOUR_PRECOMPILES_HEADERS)
     target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory>
                                                 <string> <vector> <fmt/format.h>)
@@ -76,16 +76,16 @@ function(twofour_add_layer name)
 endfunction()
 
 # Under UBSan a third of the time to compile goes into checks of every access through a pointer. AddressSanitizer finds
-# most of the same faults, so code that computes little goes without. The layers below train keep these checks, and so
-# do the parsers where they are fuzzed.
+# null and dangling pointers as well, so code that computes little goes without. The layers below train keep these
+# checks, and so do the parsers where they are fuzzed.
 function(twofour_leave_pointers_to_asan target)
-  if(TWOFOUR_SANITIZE MATCHES "undefined" AND NOT TWOFOUR_BUILD_FUZZERS)
+  if(TWOFOUR_SANITIZE MATCHES "address" AND TWOFOUR_SANITIZE MATCHES "undefined" AND NOT TWOFOUR_BUILD_FUZZERS)
     target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
   endif()
 endfunction()
 
-# Under sanitizers, optimising templates of other libraries (GoogleTest, CLI11, JSON) takes most of the build, and that
-# code does no heavy computing. So such targets are compiled without optimisation there.
+# For code that does no heavy computing: several files are compiled as one. Under sanitizers, optimising templates of
+# other libraries (CLI11, JSON) would take most of the build, so nothing is optimised there.
 function(twofour_compile_cheaply target)
   if(TWOFOUR_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)

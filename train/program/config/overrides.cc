@@ -64,7 +64,7 @@ Target Walk(Message& root, const std::string& path, const std::string& assignmen
   }
 }
 
-std::string Quoted(const std::string& value) {
+std::string InQuotes(const std::string& value) {
   std::string escaped;
   for (const char c : value) {
     if (c == '"' || c == '\\') escaped += '\\';
@@ -100,7 +100,7 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   const bool is_string = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
   const bool quoted =
       value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
-  if (is_string && !field->is_repeated() && !quoted) value = Quoted(value);
+  if (is_string && !field->is_repeated() && !quoted) value = InQuotes(value);
   if (const auto misread = MisreadValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *misread));
   message->GetReflection()->ClearField(message, field);
   const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
