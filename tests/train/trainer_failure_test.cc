@@ -82,7 +82,7 @@ struct RunSetup {
   bool evaluate_first = false;
   bool saves = true;
   std::vector<nn::StepHook*> hooks = {};
-  std::function<double(double lr, int64_t step)> change_lr = [](double lr, int64_t) { return lr; };
+  std::function<double(double rate, int64_t step)> change_lr = [](double rate, int64_t) { return rate; };
 };
 
 /// A run with metrics and checkpoints in its own folder. It continues where the folder was left.
