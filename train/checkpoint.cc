@@ -165,7 +165,7 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
   const fs::path path = PathOf(step);
-  return files_.Exists(path) && !IsHalfRemoved(files_, path) ? std::optional(path) : std::nullopt;
+  return IsThere(files_, path) ? std::optional(path) : std::nullopt;
 }
 
 fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameOf(step); }
@@ -225,7 +225,7 @@ bool CheckpointStore::Hold(FileSystem& files, const fs::path& checkpoint, std::s
     return attempt.result != LockResult::kHeldElsewhere;
   } catch (const Error&) {
     // If it is there, reading it says what is wrong with it.
-    return files.Exists(checkpoint) && !IsHalfRemoved(files, checkpoint);
+    return IsThere(files, checkpoint);
   }
 }
 
@@ -259,6 +259,11 @@ bool CheckpointStore::IsHalfRemoved(FileSystem& files, const fs::path& checkpoin
     if (files.Exists(checkpoint)) throw;
     return true;  // The run's trainer has removed it meanwhile.
   }
+}
+
+bool CheckpointStore::IsThere(FileSystem& files, const fs::path& checkpoint) {
+  // In this order, because one that is being removed may be gone before the second look.
+  return !IsHalfRemoved(files, checkpoint) && files.Exists(checkpoint);
 }
 
 /// Puts `replacement` in the place of a checkpoint of the same step.

@@ -110,6 +110,7 @@ class CheckpointStore {
   void RemoveInPlace(const std::filesystem::path& checkpoint, std::unique_ptr<FileLock> lock = nullptr);
   void Replace(const std::filesystem::path& checkpoint, const std::filesystem::path& replacement);
   static bool IsHalfRemoved(FileSystem& files, const std::filesystem::path& checkpoint);
+  static bool IsThere(FileSystem& files, const std::filesystem::path& checkpoint);
   void Point(const char* name, int64_t step);
 
   FileSystem& files_;

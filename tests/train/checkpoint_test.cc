@@ -11,6 +11,7 @@
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
+#include "tests/train/interrupted_file_system.h"
 
 namespace twofour::train {
 namespace {
@@ -197,6 +198,26 @@ TEST_F(CheckpointTest, OneThatIsBeingRemovedCannotBeHeldAtAnyMoment) {
     });
     store.Save(MakeData(2));
     EXPECT_GT(looks, 2);
+  }
+}
+
+TEST_F(CheckpointTest, AHalfRemovedOneIsNeverThereWheneverItVanishes) {
+  for (int look = 1;; ++look) {
+    SCOPED_TRACE(look);
+    bool interrupted = false;
+    const auto with_files = [&](auto use) {
+      fs::create_directory(dir_ / "step-1");
+      WriteTextFile(dir_ / "step-1/.tmp-removed", "");
+      test::InterruptedFileSystem files(look, [&] { fs::remove_all(dir_ / "step-1"); });
+      use(files);
+      interrupted = interrupted || files.was_interrupted();
+    };
+    with_files([&](FileSystem& files) {
+      std::shared_ptr<FileLock> hold;
+      EXPECT_FALSE(CheckpointStore::Hold(files, dir_ / "step-1", hold));
+    });
+    with_files([&](FileSystem& files) { EXPECT_EQ(CheckpointStore(files, dir_.path(), 1).Find(1), std::nullopt); });
+    if (!interrupted) break;
   }
 }
 
