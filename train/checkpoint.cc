@@ -235,7 +235,7 @@ void CheckpointStore::Remove(int64_t step, std::unique_ptr<FileLock> lock) {
   files_.RemoveAll(doomed);
   if (!files_.RenameDirectory(PathOf(step), doomed)) return RemoveInPlace(PathOf(step), std::move(lock));
   lock.reset();
-  files_.RemoveAll(doomed);
+  RemoveAfterFailure(files_, doomed);  // A file that somebody reads cannot be removed from a network file system.
 }
 
 void CheckpointStore::RemoveInPlace(const fs::path& checkpoint, std::unique_ptr<FileLock> lock) {
@@ -272,7 +272,9 @@ void CheckpointStore::Replace(const fs::path& checkpoint, const fs::path& replac
     RemoveInPlace(checkpoint);
     return files_.Rename(replacement, checkpoint);
   }
-  if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) return files_.RemoveAll(*old);
+  if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) {
+    return RemoveAfterFailure(files_, *old);
+  }
   // Replaces file by file, each atomically. A mix of old and new files is a valid checkpoint, too, because both hold
   // the same step of the same run.
   for (const char* name : {kModelFile, kOptimizerFile, kStateFile}) {
@@ -301,8 +303,10 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    const bool half = StepOf(name) && IsHalfRemoved(files_, directory_ / name);
-    if (half || name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
+    const fs::path path = directory_ / name;
+    if (StepOf(name) && IsHalfRemoved(files_, path)) files_.RemoveAll(path);
+    // Somebody may still read it: see Remove.
+    if (name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) RemoveAfterFailure(files_, path);
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);

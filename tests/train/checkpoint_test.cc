@@ -221,6 +221,31 @@ TEST_F(CheckpointTest, AHalfRemovedOneIsNeverThereWheneverItVanishes) {
   }
 }
 
+TEST_F(CheckpointTest, AReaderWithoutAHoldEndsNoRunOnANetworkFileSystem) {
+  for (const bool exchanges : {true, false}) {
+    const TempDir dir;
+    FaultyFileSystem nfs;
+    nfs.KeepOpenFiles();
+    if (!exchanges) nfs.LackExchange();
+    CheckpointStore store(nfs, dir.path(), 1);
+    const auto read = [&](int64_t step) { return files_.OpenFile(store.PathOf(step) / "model.safetensors", 1 << 20); };
+    store.Save(MakeData(1));
+    {
+      const auto first = read(1);
+      store.Save(MakeData(2));
+      const auto second = read(2);
+      store.Save(MakeData(2, 2));  // Replaces it.
+      EXPECT_EQ(store.Steps(), std::vector<int64_t>{2});
+      EXPECT_TRUE(IsWhole(dir / "last", 2));
+      EXPECT_TRUE(IsWhole(dir / "best", 2));
+      EXPECT_THAT(files_.ListDirectory(dir.path()), ::testing::Contains(".tmp-old-step-1"));
+      EXPECT_NO_THROW(store.PrepareToResume({.step = 2, .best_step = 2}));
+    }
+    store.PrepareToResume({.step = 2, .best_step = 2});
+    EXPECT_THAT(files_.ListDirectory(dir.path()), ElementsAre("best", "last", "step-2"));
+  }
+}
+
 TEST_F(CheckpointTest, NewestGoesByNumberAndIgnoresOtherNames) {
   CheckpointStore store(files_, dir_.path(), 5);
   EXPECT_EQ(store.Newest(), std::nullopt);
