@@ -213,7 +213,7 @@ void CheckpointStore::RemoveUnlessHeld(int64_t step) {
   try {
     attempt = files_.TryLock(PathOf(step) / kStateFile, LockKind::kExclusive);
   } catch (const Error&) {
-    // If the file cannot be opened, nobody can hold it: remove it.
+    // It cannot be opened for writing. Keeping it for ever would be worse than removing it under a reader.
   }
   if (attempt.result != LockResult::kHeldElsewhere) Remove(step, std::move(attempt.lock));
 }
