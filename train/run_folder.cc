@@ -163,11 +163,11 @@ RunFolder RunFolder::Prepare(FileSystem& files, const fs::path& path, const std:
   RemoveLeftOver(files, temporary);
   // An earlier process, for which it could not be renamed, may have left something within it.
   if (exists && !stays) RemoveLeftOver(files, TemporaryFor(target, /*stays=*/true));
+  // Left by a killed process that had our process number. If it cannot be moved, it is not removed either.
+  if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
+    MoveDirectory(files, temporary, FreePathForReplaced(files, target));
+  }
   try {
-    // Left by a killed process that had our process number.
-    if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
-      MoveDirectory(files, temporary, FreePathForReplaced(files, target));
-    }
     files.RemoveAll(temporary);
     files.CreateDirectories(temporary);
     RunFolder folder(files, temporary);

@@ -163,6 +163,25 @@ TEST_F(RunFolderFailureTest, NoFailingCallOfAnOverwriteLosesWhatIsNotTheRunsOwn)
   }
 }
 
+TEST_F(RunFolderFailureTest, AFailingCallDoesNotLoseTheUsersFilesInALeftOverOfOurProcessNumber) {
+  const fs::path left = TemporaryPathFor(dir_ / "a");
+  for (int call = 1;; ++call) {
+    SCOPED_TRACE(call);
+    fs::remove_all(dir_.path());
+    RunFolder::Create(files_, left, "first", kFail);
+    WriteTextFile(left / "notes.txt", "mine");
+    FaultyFileSystem faulty;
+    faulty.FailAtCall(call);
+    try {
+      RunFolder::Create(faulty, dir_ / "a", "second", kFail);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
+    }
+    EXPECT_TRUE(fs::exists(left / "notes.txt") || fs::exists(dir_ / "a.replaced/notes.txt"));
+    if (faulty.mutating_calls() < call) break;
+  }
+}
+
 TEST_F(RunFolderFailureTest, AFailingDiskLeavesNothingBehind) {
   FaultyFileSystem faulty;
   faulty.FailAfterBytes(0);
