@@ -165,7 +165,7 @@ std::optional<fs::path> CheckpointStore::Newest() const {
 
 std::optional<fs::path> CheckpointStore::Find(int64_t step) const {
   const fs::path path = PathOf(step);
-  return files_.Exists(path) && !IsHalfRemoved(files_, path) ? std::optional(path) : std::nullopt;
+  return IsThere(files_, path) ? std::optional(path) : std::nullopt;
 }
 
 fs::path CheckpointStore::PathOf(int64_t step) const { return directory_ / NameOf(step); }
@@ -213,7 +213,7 @@ void CheckpointStore::RemoveUnlessHeld(int64_t step) {
   try {
     attempt = files_.TryLock(PathOf(step) / kStateFile, LockKind::kExclusive);
   } catch (const Error&) {
-    // If the file cannot be opened, nobody can hold it: remove it.
+    // It cannot be opened for writing. Keeping it for ever would be worse than removing it under a reader.
   }
   if (attempt.result != LockResult::kHeldElsewhere) Remove(step, std::move(attempt.lock));
 }
@@ -225,7 +225,7 @@ bool CheckpointStore::Hold(FileSystem& files, const fs::path& checkpoint, std::s
     return attempt.result != LockResult::kHeldElsewhere;
   } catch (const Error&) {
     // If it is there, reading it says what is wrong with it.
-    return files.Exists(checkpoint) && !IsHalfRemoved(files, checkpoint);
+    return IsThere(files, checkpoint);
   }
 }
 
@@ -235,7 +235,7 @@ void CheckpointStore::Remove(int64_t step, std::unique_ptr<FileLock> lock) {
   files_.RemoveAll(doomed);
   if (!files_.RenameDirectory(PathOf(step), doomed)) return RemoveInPlace(PathOf(step), std::move(lock));
   lock.reset();
-  files_.RemoveAll(doomed);
+  RemoveAfterFailure(files_, doomed);  // A file that somebody reads cannot be removed from a network file system.
 }
 
 void CheckpointStore::RemoveInPlace(const fs::path& checkpoint, std::unique_ptr<FileLock> lock) {
@@ -261,13 +261,20 @@ bool CheckpointStore::IsHalfRemoved(FileSystem& files, const fs::path& checkpoin
   }
 }
 
+bool CheckpointStore::IsThere(FileSystem& files, const fs::path& checkpoint) {
+  // In this order, because one that is being removed may be gone before the second look.
+  return !IsHalfRemoved(files, checkpoint) && files.Exists(checkpoint);
+}
+
 /// Puts `replacement` in the place of a checkpoint of the same step.
 void CheckpointStore::Replace(const fs::path& checkpoint, const fs::path& replacement) {
   if (IsHalfRemoved(files_, checkpoint)) {
     RemoveInPlace(checkpoint);
     return files_.Rename(replacement, checkpoint);
   }
-  if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) return files_.RemoveAll(*old);
+  if (const auto old = TryReplaceDirectory(files_, replacement, checkpoint)) {
+    return RemoveAfterFailure(files_, *old);
+  }
   // Replaces file by file, each atomically. A mix of old and new files is a valid checkpoint, too, because both hold
   // the same step of the same run.
   for (const char* name : {kModelFile, kOptimizerFile, kStateFile}) {
@@ -296,8 +303,10 @@ void CheckpointStore::PrepareToResume(const TrainerState& state) {
     if (saved > state.step) Remove(saved);
   }
   for (const std::string& name : files_.ListDirectory(directory_)) {
-    const bool half = StepOf(name) && IsHalfRemoved(files_, directory_ / name);
-    if (half || name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) files_.RemoveAll(directory_ / name);
+    const fs::path path = directory_ / name;
+    if (StepOf(name) && IsHalfRemoved(files_, path)) files_.RemoveAll(path);
+    // Somebody may still read it: see Remove.
+    if (name.starts_with(kTemporaryPrefix) || IsTemporaryName(name)) RemoveAfterFailure(files_, path);
   }
   const auto link = [this](const char* name, int64_t step) {
     files_.RemoveAll(directory_ / name);

@@ -66,11 +66,13 @@ class CheckpointStore {
   /// Writes a checkpoint of data.state.step and makes it the last one (and the best one, where best_step is that step).
   /// Then removes those no longer kept, unless an evaluation is pending. One that is held (see Hold) stays until a
   /// later Save. Replaces a checkpoint of the same step. Throws Error (a runtime failure) when writing fails; the
-  /// earlier checkpoints are still there then.
+  /// earlier checkpoints are still there then. If an old one has lost its name but cannot be removed, because another
+  /// process reads it, its files stay under a temporary name until PrepareToResume.
   void Save(const CheckpointData& data);
 
   /// Prepares the folder for a run that continues from `state`: removes later checkpoints, which the run will write
-  /// again, removes what a killed process left unfinished, and sets the links `last` and `best`.
+  /// again, removes what a killed process left unfinished, and sets the links `last` and `best`. What has a temporary
+  /// name and cannot be removed stays.
   void PrepareToResume(const TrainerState& state);
 
   /// The newest checkpoint's folder, if there is one.
@@ -110,6 +112,7 @@ class CheckpointStore {
   void RemoveInPlace(const std::filesystem::path& checkpoint, std::unique_ptr<FileLock> lock = nullptr);
   void Replace(const std::filesystem::path& checkpoint, const std::filesystem::path& replacement);
   static bool IsHalfRemoved(FileSystem& files, const std::filesystem::path& checkpoint);
+  static bool IsThere(FileSystem& files, const std::filesystem::path& checkpoint);
   void Point(const char* name, int64_t step);
 
   FileSystem& files_;

@@ -66,38 +66,63 @@ fs::path FreePathForReplaced(FileSystem& files, const fs::path& folder) {
   return path;
 }
 
-/// The name ".NAME.tmp-0PID", under which this process removes an abandoned ".NAME.tmp-PID" of another one. No process
-/// makes its own folder there, because process numbers do not begin with 0.
+/// Where a number begins in ".NAME.tmp-NUMBER".
+size_t NumberIn(const std::string& name) { return name.rfind('-') + 1; }
+
+/// The name ".NAME.tmp-0PID", under which this process removes temporary folders. No process makes its own folder
+/// there, because process numbers do not begin with 0.
 fs::path DoomedPathFor(const fs::path& temporary) {
   const std::string name = temporary.filename().string();
-  const size_t number = name.rfind('-') + 1;
-  return temporary.parent_path() / fmt::format("{}0{}", name.substr(0, number), name.substr(number));
+  return temporary.parent_path() / fmt::format("{}0{}", name.substr(0, NumberIn(name)), name.substr(NumberIn(name)));
 }
 
-/// Removes a temporary folder whose abandoned lock is held now. Another process could have just made it and be about to
-/// lock it, so it is renamed to `doomed` before the lock is dropped. Ignores failures.
-void RemoveAbandoned(FileSystem& files, const fs::path& path, const fs::path& doomed, FolderLock& lock) noexcept {
+/// Whether a temporary folder's name says that a process had begun to remove it.
+bool IsDoomed(const std::string& name) { return name.substr(NumberIn(name)).starts_with('0'); }
+
+/// Gives a folder that is to be removed the doomed name for `temporary`. From then on anybody may remove it, even if a
+/// kill in the middle has left no lock in it. Returns where it lies then. Throws Error.
+fs::path Doom(FileSystem& files, const fs::path& path, const fs::path& temporary) {
+  const fs::path doomed = DoomedPathFor(temporary);
   try {
-    // What cannot be renamed lies in a lower layer of an overlay, so no process has just made it.
-    const fs::path left = files.RenameDirectory(path, doomed) ? doomed : path;
-    lock.Drop();
-    files.RemoveAll(left);
-  } catch (...) {  // It is in nobody's way.
+    if (!files.RenameDirectory(path, doomed)) return path;  // It lies in a lower layer of an overlay.
+  } catch (const Error&) {
+    // A rename that reports a failure may have happened all the same, so look at what is there.
+    if (files.Exists(path) || !files.Exists(doomed)) throw;
+  }
+  return doomed;
+}
+
+/// Dooms a folder whose lock is held, then drops the lock, and only then removes anything. So nobody takes the folder
+/// before it has another name. Throws Error.
+void RemoveLocked(FileSystem& files, const fs::path& path, const fs::path& temporary, FolderLock& lock) {
+  const fs::path left = Doom(files, path, temporary);
+  lock.Drop();
+  files.RemoveAll(left);
+}
+
+/// Removes a temporary folder if its lock is there and nobody holds it. Keeps one with entries that are not a run's
+/// own. Ignores failures: the folder is in nobody's way, and another process may be removing it, too.
+void RemoveIfAbandoned(FileSystem& files, const fs::path& path, const fs::path& temporary) noexcept {
+  try {
+    std::optional<FolderLock> lock = FolderLock::TakeAbandoned(files, path);
+    if (lock && NotOfARun(files, path).empty()) RemoveLocked(files, path, temporary, *lock);
+  } catch (...) {
   }
 }
 
-/// Removes what killed processes left of this folder: temporary folders whose lock nobody holds any more. Keeps an old
-/// run that such a process had put aside (see ReplaceDirectory), and a replaced run that still holds entries that are
-/// not its own.
+/// Removes what killed processes left of this folder: temporary folders that are doomed, or whose lock nobody holds any
+/// more. Keeps an old run that such a process had put aside (see ReplaceDirectory), and a replaced run that still holds
+/// entries that are not its own.
 void RemoveLeftOver(FileSystem& files, const fs::path& temporary) {
-  const fs::path doomed = DoomedPathFor(temporary);
-  // Left by a killed process that had our process number.
-  if (files.Exists(doomed)) RemoveAfterFailure(files, doomed);
+  // Doomed ones come first in the list, so our own doomed name is free when it is needed.
   for (const std::string& name : files.ListDirectory(temporary.parent_path())) {
-    const fs::path path = temporary.parent_path() / name;
     if (!IsTemporaryOf(temporary, name)) continue;
-    std::optional<FolderLock> lock = FolderLock::TakeAbandoned(files, path);
-    if (lock && NotOfARun(files, path).empty()) RemoveAbandoned(files, path, doomed, *lock);
+    const fs::path path = temporary.parent_path() / name;
+    if (IsDoomed(name)) {
+      RemoveAfterFailure(files, path);
+    } else {
+      RemoveIfAbandoned(files, path, temporary);
+    }
   }
 }
 
@@ -126,8 +151,10 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
 
 RunFolder::~RunFolder() {
   if (temporary_.empty()) return;
-  lock_.Drop();
-  RemoveAfterFailure(*files_, temporary_);
+  try {
+    RemoveLocked(*files_, temporary_, temporary_, lock_);
+  } catch (...) {  // The next run removes it.
+  }
 }
 
 void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_exists) {
@@ -163,11 +190,11 @@ RunFolder RunFolder::Prepare(FileSystem& files, const fs::path& path, const std:
   RemoveLeftOver(files, temporary);
   // An earlier process, for which it could not be renamed, may have left something within it.
   if (exists && !stays) RemoveLeftOver(files, TemporaryFor(target, /*stays=*/true));
+  // Left by a killed process that had our process number. If it cannot be moved, it is not removed either.
+  if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
+    MoveDirectory(files, temporary, FreePathForReplaced(files, target));
+  }
   try {
-    // Left by a killed process that had our process number.
-    if (files.Exists(temporary) && !NotOfARun(files, temporary).empty()) {
-      MoveDirectory(files, temporary, FreePathForReplaced(files, target));
-    }
     files.RemoveAll(temporary);
     files.CreateDirectories(temporary);
     RunFolder folder(files, temporary);
@@ -221,7 +248,7 @@ void RunFolder::TakePlace() {
 
 void RunFolder::RemoveOld(const fs::path& old) {
   try {
-    if (CarryOver(old)) files_->RemoveAll(old);
+    if (CarryOver(old)) files_->RemoveAll(Doom(*files_, old, TemporaryFor(target_, stays_)));
   } catch (const Error& error) {
     notes_.push_back(fmt::format("of the run that was replaced: {}", error.what()));
   }

@@ -11,6 +11,7 @@
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
+#include "tests/train/interrupted_file_system.h"
 
 namespace twofour::train {
 namespace {
@@ -197,6 +198,51 @@ TEST_F(CheckpointTest, OneThatIsBeingRemovedCannotBeHeldAtAnyMoment) {
     });
     store.Save(MakeData(2));
     EXPECT_GT(looks, 2);
+  }
+}
+
+TEST_F(CheckpointTest, AHalfRemovedOneIsNeverThereWheneverItVanishes) {
+  for (int look = 1;; ++look) {
+    SCOPED_TRACE(look);
+    bool interrupted = false;
+    const auto with_files = [&](auto use) {
+      fs::create_directory(dir_ / "step-1");
+      WriteTextFile(dir_ / "step-1/.tmp-removed", "");
+      test::InterruptedFileSystem files(look, [&] { fs::remove_all(dir_ / "step-1"); });
+      use(files);
+      interrupted = interrupted || files.was_interrupted();
+    };
+    with_files([&](FileSystem& files) {
+      std::shared_ptr<FileLock> hold;
+      EXPECT_FALSE(CheckpointStore::Hold(files, dir_ / "step-1", hold));
+    });
+    with_files([&](FileSystem& files) { EXPECT_EQ(CheckpointStore(files, dir_.path(), 1).Find(1), std::nullopt); });
+    if (!interrupted) break;
+  }
+}
+
+TEST_F(CheckpointTest, AReaderWithoutAHoldEndsNoRunOnANetworkFileSystem) {
+  for (const bool exchanges : {true, false}) {
+    const TempDir dir;
+    FaultyFileSystem nfs;
+    nfs.KeepOpenFiles();
+    if (!exchanges) nfs.LackExchange();
+    CheckpointStore store(nfs, dir.path(), 1);
+    const auto read = [&](int64_t step) { return files_.OpenFile(store.PathOf(step) / "model.safetensors", 1 << 20); };
+    store.Save(MakeData(1));
+    {
+      const auto first = read(1);
+      store.Save(MakeData(2));
+      const auto second = read(2);
+      store.Save(MakeData(2, 2));  // Replaces it.
+      EXPECT_EQ(store.Steps(), std::vector<int64_t>{2});
+      EXPECT_TRUE(IsWhole(dir / "last", 2));
+      EXPECT_TRUE(IsWhole(dir / "best", 2));
+      EXPECT_THAT(files_.ListDirectory(dir.path()), ::testing::Contains(".tmp-old-step-1"));
+      EXPECT_NO_THROW(store.PrepareToResume({.step = 2, .best_step = 2}));
+    }
+    store.PrepareToResume({.step = 2, .best_step = 2});
+    EXPECT_THAT(files_.ListDirectory(dir.path()), ElementsAre("best", "last", "step-2"));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -13,6 +14,7 @@
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
+#include "tests/train/interrupted_file_system.h"
 
 namespace twofour::train {
 namespace {
@@ -120,7 +122,7 @@ TEST_F(RunFolderFailureTest, WhatCannotBePutBackIsNamedAfterTheFirstFailure) {
   RunFolder::Create(counting, dir_ / "a", "second", kOverwrite);
   FaultyFileSystem faulty;
   faulty.LackExchange();
-  faulty.CrashAtCall(counting.mutating_calls() - 1);  // Fails at the second rename and at all later calls.
+  faulty.CrashAtCall(counting.mutating_calls() - 2);  // Fails at the second rename and at all later calls.
   EXPECT_ERROR(
       RunFolder::Create(faulty, dir_ / "a", "third", kOverwrite), ErrorKind::kRuntimeFailure,
       ::testing::AllOf(::testing::StartsWith("cannot rename"), HasSubstr("what was there lies in"), HasSubstr("-old")));
@@ -159,6 +161,64 @@ TEST_F(RunFolderFailureTest, NoFailingCallOfAnOverwriteLosesWhatIsNotTheRunsOwn)
         EXPECT_EQ(ReadTextFile(dir_ / "a/notes.txt"), "mine");
       }
       if (faulty.mutating_calls() < call) break;
+    }
+  }
+}
+
+TEST_F(RunFolderFailureTest, AFailingCallDoesNotLoseTheUsersFilesInALeftOverOfOurProcessNumber) {
+  const fs::path left = TemporaryPathFor(dir_ / "a");
+  for (int call = 1;; ++call) {
+    SCOPED_TRACE(call);
+    fs::remove_all(dir_.path());
+    RunFolder::Create(files_, left, "first", kFail);
+    WriteTextFile(left / "notes.txt", "mine");
+    FaultyFileSystem faulty;
+    faulty.FailAtCall(call);
+    try {
+      RunFolder::Create(faulty, dir_ / "a", "second", kFail);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kRuntimeFailure);
+    }
+    EXPECT_TRUE(fs::exists(left / "notes.txt") || fs::exists(dir_ / "a.replaced/notes.txt"));
+    if (faulty.mutating_calls() < call) break;
+  }
+}
+
+TEST_F(RunFolderFailureTest, ALeftOverMayVanishAtAnyMoment) {
+  for (int look = 1;; ++look) {
+    SCOPED_TRACE(look);
+    fs::remove_all(dir_.path());
+    fs::create_directories(dir_ / ".a.tmp-12");
+    WriteTextFile(dir_ / ".a.tmp-12/.lock", "");
+    test::InterruptedFileSystem files(look, [&] { fs::remove_all(dir_ / ".a.tmp-12"); });
+    EXPECT_NO_THROW(RunFolder::Create(files, dir_ / "a", "x", kFail));
+    EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
+    if (!files.was_interrupted()) break;
+  }
+}
+
+TEST_F(RunFolderFailureTest, WhatAKillLeavesOfARemovalIsRemovedByTheNextRunOfAnyProcess) {
+  const auto is_doomed = [](const std::string& name) { return name.starts_with(".a.tmp-0"); };
+  for (const bool exchanges : {true, false}) {
+    for (const bool is_dropped : {true, false}) {
+      fs::remove_all(dir_.path());
+      RunFolder::Create(files_, dir_ / "a", "first", kFail);
+      fs::create_directories(dir_ / ".a.tmp-012/checkpoints");  // Another process had removed its lock already.
+      FaultyFileSystem watched;
+      if (!exchanges) watched.LackExchange();
+      std::vector<std::string> removed;
+      watched.Watch([&](const fs::path& path) {
+        if (fs::is_directory(path) && is_doomed(path.filename())) removed.push_back(path.filename());
+      });
+      RunFolder folder = RunFolder::Prepare(watched, dir_ / "a", "second", kOverwrite);
+      EXPECT_EQ(removed, std::vector<std::string>{".a.tmp-012"});
+      if (is_dropped) {
+        { const RunFolder dropped = std::move(folder); }
+      } else {
+        folder.TakePlace();
+      }
+      EXPECT_EQ(removed.size(), 2u);  // Its own one has that name, too, before anything in it is removed.
+      EXPECT_EQ(files_.ListDirectory(dir_.path()), std::vector<std::string>{"a"});
     }
   }
 }
