@@ -1,13 +1,13 @@
 #include "twofour/train/program/sweep/run_state.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
 #include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/train/data_difference.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
@@ -87,11 +87,11 @@ std::vector<RunState> FindRunStates(FileSystem& files, const SweepPlan& plan) {
       faults.push_back(error.what());
     }
   }
-  if (faults.empty()) return states;
   const size_t more = faults.size() - std::min(faults.size(), kMaxLines);
   faults.resize(faults.size() - more);
   if (more > 0) faults.push_back(fmt::format("and {} more folders", more));
-  throw Error(fmt::format("{}", fmt::join(faults, "\n")));
+  ThrowFaults(faults);
+  return states;
 }
 
 }  // namespace twofour::train

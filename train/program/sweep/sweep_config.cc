@@ -1,7 +1,6 @@
 #include "twofour/train/program/sweep/sweep_config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/note_fault.h"
 #include "twofour/train/program/config/text_message.h"
 
 namespace twofour::train {
@@ -146,7 +146,7 @@ SweepFaults FindSweepFaults(const proto::Sweep& sweep, const std::string& source
 
 void ValidateSweep(const proto::Sweep& sweep, const std::string& source) {
   const SweepFaults faults = FindSweepFaults(sweep, source);
-  if (!faults.lines.empty()) throw Error(fmt::format("{}", fmt::join(faults.lines, "\n")));
+  ThrowFaults(faults.lines);
 }
 
 }  // namespace twofour::train
