@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <span>
 
 #include "twofour/core/error.h"
 #include "twofour/core/isa.h"
@@ -20,22 +22,40 @@ struct Row {
 };
 
 // Fastest first.
-constexpr Row kRows[] = {{Isa::kAvx512, "avx512"},
+constexpr Row kRows[] = {{Isa::kAvx512Bf16, "avx512bf16"},
+                         {Isa::kAvx512, "avx512"},
                          {Isa::kAvx2, "avx2"},
                          {Isa::kSse4, "sse4"},
                          {Isa::kNeon, "neon"},
                          {Isa::kPortable, "portable"}};
 
-/// Highway's constant for TWOFOUR_MAX_ISA, which forbids all constants below it; 0 when it is not set.
-int64_t BestSimdTarget() {
+/// Whether this build has kernels for an instruction set.
+bool IsBuilt(Isa isa) {
+  if (isa == Isa::kAvx512Bf16) return HWY_ARCH_X86_64;
+  return (SimdTargetOf(isa) & HWY_TARGETS) != 0;
+}
+
+/// Whether the processor has an instruction set that Highway does not know.
+bool ProcessorHas([[maybe_unused]] Isa isa) {
+#if HWY_ARCH_X86_64
+  if (isa == Isa::kAvx512Bf16) {
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  }
+#endif
+  return false;
+}
+
+/// The rows that TWOFOUR_MAX_ISA leaves.
+std::span<const Row> AllowedRows() {
+  const std::span<const Row> rows = kRows;
   const char* value = std::getenv("TWOFOUR_MAX_ISA");
-  if (value == nullptr || *value == '\0') return 0;
+  if (value == nullptr || *value == '\0') return rows;
   std::vector<std::string_view> known;
-  for (const Row& row : kRows) {
-    const int64_t target = SimdTargetOf(row.isa);
-    if ((target & HWY_TARGETS) == 0) continue;
-    if (row.name == value) return target;
-    known.push_back(row.name);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!IsBuilt(rows[i].isa)) continue;
+    if (rows[i].name == value) return rows.subspan(i);
+    known.push_back(rows[i].name);
   }
   throw Error(
       fmt::format("TWOFOUR_MAX_ISA={}: no such instruction set, expected one of {}", value, fmt::join(known, ", ")));
@@ -54,8 +74,11 @@ void ApplyIsaLimit() { AllowedIsas(); }
 
 const std::vector<Isa>& AllowedIsas() {
   static const std::vector<Isa> allowed = [] {
-    const int64_t best = BestSimdTarget();
-    if (best != 0) hwy::DisableTargets(best - 1);  // All constants below `best`, which are all faster ones.
+    const std::span<const Row> rows = AllowedRows();
+    const int64_t best = SimdTargetOf(rows.front().isa);  // 0 for a set that Highway does not know.
+    if (best != 0 && rows.size() < std::size(kRows)) {
+      hwy::DisableTargets(best - 1);  // All constants below `best`, which are all faster ones.
+    }
     std::vector<int64_t> supported = hwy::SupportedAndGeneratedTargets();
     // Asking what is supported makes Highway 1.0.3 choose the best target that the processor has, even a disabled one.
     // Forget that choice. No kernel runs meanwhile, because each waits here for the limit to be applied.
@@ -63,9 +86,9 @@ const std::vector<Isa>& AllowedIsas() {
     // Nothing is reported where the processor has less than the build's own baseline. Then the baseline must do.
     if (supported.empty()) supported.push_back(HWY_STATIC_TARGET);
     std::vector<Isa> isas;
-    for (const Row& row : kRows) {
+    for (const Row& row : rows) {
       const bool found = std::find(supported.begin(), supported.end(), SimdTargetOf(row.isa)) != supported.end();
-      if (found) isas.push_back(row.isa);
+      if (found || ProcessorHas(row.isa)) isas.push_back(row.isa);
     }
     return isas;
   }();

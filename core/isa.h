@@ -14,9 +14,10 @@ enum class Isa {
   kNeon,
   kAvx2,
   kAvx512,
+  kAvx512Bf16,  ///< Products of pairs of bf16. Highway does not know it: see bf16_vectors-inl.h.
 };
 
-/// "any", "portable", "sse4", "neon", "avx2", "avx512".
+/// "any", "portable", "sse4", "neon", "avx2", "avx512", "avx512bf16".
 std::string_view NameOf(Isa isa);
 
 /// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first and without kAny;

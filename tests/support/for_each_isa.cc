@@ -31,6 +31,7 @@ class ScopedIsa {
 
 void ForEachIsa(const std::function<void(Isa isa)>& body) {
   for (const Isa isa : AllowedIsas()) {
+    if (SimdTargetOf(isa) == 0) continue;
     SCOPED_TRACE(std::string(NameOf(isa)));
     const ScopedIsa scope(isa);
     body(isa);

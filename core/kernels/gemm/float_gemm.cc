@@ -201,7 +201,7 @@ namespace twofour::kernels::HWY_NAMESPACE {
 
 FloatGemmKernel FloatGemm() {
   return {IsaOf(HWY_TARGET),
-          {Run<float, float>, Run<float, BFloat16>, Run<float, Float16>, Run<BFloat16, float>, Run<BFloat16, BFloat16>,
+          {Run<float, float>, Run<FloatAsBf16, BFloat16>, Run<float, Float16>, Run<BFloat16, FloatAsBf16>, Run<BFloat16, BFloat16>,
            Run<BFloat16, Float16>, Run<Float16, float>, Run<Float16, BFloat16>, Run<Float16, Float16>}};
 }
 

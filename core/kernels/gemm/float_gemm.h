@@ -9,6 +9,12 @@
 
 namespace twofour::kernels {
 
+/// A float that stands for the nearest bf16.
+struct FloatAsBf16 {
+  float value;
+  explicit operator float() const { return static_cast<float>(BFloat16(value)); }
+};
+
 template <typename A, typename B>
 using FloatGemmFunction = void (*)(const GemmProblem<A, B, float>& problem);
 
@@ -16,8 +22,8 @@ using FloatGemmFunction = void (*)(const GemmProblem<A, B, float>& problem);
 /// numbers as floats.
 struct FloatGemmKernel {
   Isa isa;
-  std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<float, BFloat16>, FloatGemmFunction<float, Float16>,
-             FloatGemmFunction<BFloat16, float>, FloatGemmFunction<BFloat16, BFloat16>,
+  std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<FloatAsBf16, BFloat16>, FloatGemmFunction<float, Float16>,
+             FloatGemmFunction<BFloat16, FloatAsBf16>, FloatGemmFunction<BFloat16, BFloat16>,
              FloatGemmFunction<BFloat16, Float16>, FloatGemmFunction<Float16, float>,
              FloatGemmFunction<Float16, BFloat16>, FloatGemmFunction<Float16, Float16>>
       functions;

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "twofour/core/half.h"
+#include "twofour/core/kernels/gemm/float_gemm.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -36,6 +37,17 @@ HWY_INLINE hn::Vec<DF> LoadF32(DF df, const float* from) {
 template <class DF>
 HWY_INLINE hn::Vec<DF> LoadF32(DF df, const BFloat16* from) {
   return hn::BitCast(df, hn::ShiftLeft<16>(LoadBits(df, from)));
+}
+
+/// Rounds to bf16, as BFloat16 does. A NaN stays a NaN.
+template <class DF>
+HWY_INLINE hn::Vec<DF> LoadF32(DF df, const FloatAsBf16* from) {
+  const hn::Rebind<int32_t, DF> di32;
+  const auto x = hn::LoadU(df, reinterpret_cast<const float*>(from));
+  const auto bits = hn::BitCast(di32, x);
+  const auto last = hn::And(hn::ShiftRight<16>(bits), hn::Set(di32, 1));
+  const auto rounded = hn::And(hn::Add(bits, hn::Add(last, hn::Set(di32, 0x7fff))), hn::Set(di32, -0x10000));
+  return hn::IfThenElse(hn::Eq(x, x), hn::BitCast(df, rounded), x);
 }
 
 /// Converts as Float16 does, but a whole vector. Highway's own conversion is wrong for infinities and NaNs below AVX2.

@@ -8,6 +8,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/convert_element.h"
 #include "twofour/core/half.h"
+#include "twofour/core/kernels/gemm/bf16_gemm.h"
 #include "twofour/core/kernels/gemm/convert_rows.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/kernels/gemm/gemm_block.h"
@@ -69,6 +70,7 @@ void MultiplyAndRound(const GemmProblem<A, B, C>& p) {
                                   .c = sums.data(),
                                   .accumulate = p.accumulate};
     part.ldc = part.n;
+    part.bias = p.bias == nullptr ? nullptr : p.bias + col;
     if (p.accumulate) ConvertRows(p.m, part.n, p.c + col, p.ldc, part.c, part.ldc);
     Gemm(part);
     ConvertRows(p.m, part.n, part.c, part.ldc, p.c + col, p.ldc);
@@ -120,23 +122,86 @@ void WidenAndMultiply(const GemmProblem<A, B, float>& p) {
                                     .accumulate = p.accumulate});
 }
 
+/// The same problem with operands of other types that look the same in memory.
+template <typename ToA, typename ToB, typename A, typename B>
+GemmProblem<ToA, ToB, float> WithOperands(const GemmProblem<A, B, float>& p) {
+  return {.m = p.m,
+          .n = p.n,
+          .k = p.k,
+          .a = reinterpret_cast<const ToA*>(p.a),
+          .lda = p.lda,
+          .transpose_a = p.transpose_a,
+          .b = reinterpret_cast<const ToB*>(p.b),
+          .ldb = p.ldb,
+          .transpose_b = p.transpose_b,
+          .c = p.c,
+          .ldc = p.ldc,
+          .accumulate = p.accumulate,
+          .bias = p.bias};
+}
+
+template <typename A, typename B>
+constexpr bool kHasBf16 = std::is_same_v<A, BFloat16> || std::is_same_v<B, BFloat16>;
+template <typename A, typename B>
+constexpr bool kHasF16 = std::is_same_v<A, Float16> || std::is_same_v<B, Float16>;
+
+/// A product into floats, without the bias.
+template <typename A, typename B>
+void MultiplyFloats(const GemmProblem<A, B, float>& p) {
+  if constexpr (std::is_same_v<A, float> && std::is_same_v<B, BFloat16>) {
+    MultiplyFloats(WithOperands<FloatAsBf16, BFloat16>(p));
+  } else if constexpr (std::is_same_v<A, BFloat16> && std::is_same_v<B, float>) {
+    MultiplyFloats(WithOperands<BFloat16, FloatAsBf16>(p));
+  } else {
+    static const FloatGemmKernel* const own = FastFloatGemm();
+    if (own != nullptr) return own->Multiply(p);
+    WidenAndMultiply(p);
+  }
+}
+
+template <typename C>
+void AddBias(int64_t rows, int64_t cols, const C* bias, C* c, int64_t ldc) {
+  if (bias == nullptr) return;
+  ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t col = 0; col < cols; ++col) c[row * ldc + col] += bias[col];
+    }
+  });
+}
+
+/// Of so few rows, products of bf16 are left to the kernel for floats, which reads a weight of floats only once.
+constexpr int64_t kFewRows = 24;
+
+/// Lets the processor multiply pairs of bf16, if it can and this is faster.
+template <typename A, typename B, typename C>
+bool MultipliedPairs(const GemmProblem<A, B, C>& p) {
+  if constexpr (kHasBf16<A, B> && !kHasF16<A, B> && !std::is_same_v<C, Float16>) {
+    static const Bf16GemmKernel* const own = FastBf16Gemm();
+    if (own == nullptr || p.m <= kFewRows) return false;
+    if (std::is_same_v<C, BFloat16> && p.k > Bf16GemmKernel::kMostRoundedDepth) return false;
+    own->Multiply(p);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {  // A and B may be null, so nothing may be added to them.
-    for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, static_cast<C>(0.0f));
-    return;
-  }
+  if (p.k > 0 && MultipliedPairs(p)) return;
   if constexpr (internal::kIsHalf<C>) {
     MultiplyAndRound(p);
-  } else if constexpr (std::is_same_v<C, double>) {
-    MultiplyBlocks(p);
   } else {
-    static const FloatGemmKernel* const own = FastFloatGemm();
-    if (own != nullptr) return own->Multiply(p);
-    WidenAndMultiply(p);
+    if (p.k == 0) {  // A and B may be null, so nothing may be added to them.
+      for (int64_t r = 0; r < p.m && !p.accumulate; ++r) std::fill_n(p.c + r * p.ldc, p.n, C{0});
+    } else if constexpr (std::is_same_v<C, double>) {
+      MultiplyBlocks(p);
+    } else {
+      MultiplyFloats(p);
+    }
+    AddBias(p.m, p.n, p.bias, p.c, p.ldc);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace twofour::kernels {
 
@@ -25,15 +26,17 @@ struct GemmProblem {
   C* c = nullptr;
   int64_t ldc = 0;
   bool accumulate = false;
+  /// [n], added to each row of the product, or null.
+  const std::conditional_t<std::is_same_v<C, double>, double, float>* bias = nullptr;
 };
 
 /// Computes a product. Products of floats use twofour's own kernel on AVX2 and AVX-512 (see float_gemm.h). All others
-/// use oneDNN (for float, if it was built in) or Eigen. Results do not depend on the number of threads. If k is 0, C
-/// becomes zeros, or stays as it is when accumulating.
+/// use oneDNN (for float, if it was built in) or Eigen. Results do not depend on the number of threads. If k is 0, the
+/// product is zero.
 ///
 /// Operands of 16 bits are widened, and products add up in float. A C of 16 bits is rounded once, to nearest even, from
-/// the whole sum. When accumulating, the sum begins with the old C. So the result is the product of the same numbers as
-/// floats, rounded.
+/// the whole sum, old C and bias included. Where one operand is bf16 and the other float, the floats are rounded to bf16
+/// first, so that processors can multiply pairs of bf16 (see bf16_gemm.h).
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& problem);
 

@@ -1,0 +1,32 @@
+#include "twofour/core/kernels/gemm/bf16_gemm.h"
+
+#include <hwy/detect_compiler_arch.h>
+
+namespace twofour::kernels {
+
+#if HWY_ARCH_X86_64
+namespace bf16_native {
+Bf16GemmKernel Bf16Gemm();
+}
+#endif
+namespace bf16_emulated {
+Bf16GemmKernel Bf16Gemm();
+}
+
+std::span<const Bf16GemmKernel> Bf16GemmKernels() {
+  static const Bf16GemmKernel kernels[] = {
+#if HWY_ARCH_X86_64
+      bf16_native::Bf16Gemm(),
+#endif
+      bf16_emulated::Bf16Gemm()};
+  return kernels;
+}
+
+const Bf16GemmKernel* FastBf16Gemm() {
+  for (const Bf16GemmKernel& kernel : Bf16GemmKernels()) {
+    if (!kernel.emulated && IsAllowed(kernel.isa)) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace twofour::kernels

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <tuple>
+
+#include "twofour/core/half.h"
+#include "twofour/core/isa.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+
+namespace twofour::kernels {
+
+template <typename A, typename B, typename C>
+using Bf16GemmFunction = void (*)(const GemmProblem<A, B, C>& problem);
+
+/// twofour's own dense product of bf16 on processors that multiply pairs of bf16. Operands that are floats are rounded
+/// to bf16 when they are packed, to nearest even. Products of two bf16 are exact, and sums are floats: in each sum the
+/// terms are added in ascending order, but of each pair the second term comes first. Denormal numbers count as zero.
+struct Bf16GemmKernel {
+  Isa isa;
+  /// Whether the instruction is emulated, bit by bit. That runs on every processor, but slowly.
+  bool emulated;
+  std::tuple<Bf16GemmFunction<BFloat16, BFloat16, float>, Bf16GemmFunction<BFloat16, BFloat16, BFloat16>,
+             Bf16GemmFunction<BFloat16, float, float>, Bf16GemmFunction<BFloat16, float, BFloat16>,
+             Bf16GemmFunction<float, BFloat16, float>, Bf16GemmFunction<float, BFloat16, BFloat16>>
+      functions;
+
+  /// The largest k for which results are rounded to bf16. Beyond it, what is summed up so far is kept in C.
+  static constexpr int64_t kMostRoundedDepth = 4096;
+
+  /// No size of the problem may be zero.
+  template <typename A, typename B, typename C>
+  void Multiply(const GemmProblem<A, B, C>& problem) const {
+    std::get<Bf16GemmFunction<A, B, C>>(functions)(problem);
+  }
+};
+
+/// The kernel for AVX512_BF16, if this build has it, and its emulation.
+std::span<const Bf16GemmKernel> Bf16GemmKernels();
+
+/// The kernel for this processor, or null.
+const Bf16GemmKernel* FastBf16Gemm();
+
+}  // namespace twofour::kernels

@@ -1,0 +1,199 @@
+// Vectors of 512 bits for kernels that multiply pairs of bf16 (AVX512_BF16), each instruction behind a function of one
+// line. Highway 1.0.3 does not know these instructions. A kernel is written once, in a file NAME-inl.h, and compiled
+// twice: NAME_native.cc defines TWOFOUR_BF16_NATIVE as 1 before it includes this file, NAME_emulated.cc as 0. The
+// emulation gives the bits of the instructions on any processor, slowly: it is there so that the kernels can be tested
+// everywhere.
+//
+// A pair is two bf16 in 32 bits, the first in the lower half. Every file that includes this one puts its code between
+// TWOFOUR_BF16_BEFORE and TWOFOUR_BF16_AFTER, in the namespace TWOFOUR_BF16.
+#if !defined(TWOFOUR_BF16_NATIVE)
+#error "define TWOFOUR_BF16_NATIVE as 0 or 1"
+#endif
+
+#ifndef TWOFOUR_CORE_KERNELS_SIMD_BF16_VECTORS_INL_H_
+#define TWOFOUR_CORE_KERNELS_SIMD_BF16_VECTORS_INL_H_
+
+#include <hwy/base.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#if TWOFOUR_BF16_NATIVE
+#if HWY_COMPILER_GCC && !HWY_COMPILER_CLANG
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 warns falsely of intrinsics (GCC bug 105593).
+#endif
+#include <immintrin.h>
+#endif
+
+#include "twofour/core/half.h"
+#include "twofour/core/kernels/simd/unroll.h"
+
+#if TWOFOUR_BF16_NATIVE
+#define TWOFOUR_BF16 bf16_native
+#define TWOFOUR_BF16_BEFORE HWY_PUSH_ATTRIBUTES("avx2,bmi,bmi2,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+#define TWOFOUR_BF16_AFTER HWY_POP_ATTRIBUTES
+#else
+#define TWOFOUR_BF16 bf16_emulated
+#define TWOFOUR_BF16_BEFORE
+#define TWOFOUR_BF16_AFTER
+#endif
+
+TWOFOUR_BF16_BEFORE
+namespace twofour::TWOFOUR_BF16 {
+
+/// Floats, and pairs of bf16, that one vector holds.
+inline constexpr int kLanes = 16;
+
+/// An element as the bits of a bf16. Denormal numbers become zero.
+HWY_INLINE uint16_t BitsOf(BFloat16 x) { return x.bits(); }
+HWY_INLINE uint16_t BitsOf(float x) {
+  return BFloat16(std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x).bits();
+}
+
+#if TWOFOUR_BF16_NATIVE
+
+/// kLanes floats.
+using Floats = __m512;
+/// kLanes pairs.
+using Pairs = __m512i;
+
+HWY_INLINE Floats ZeroFloats() { return _mm512_setzero_ps(); }
+HWY_INLINE Floats SetFloats(float x) { return _mm512_set1_ps(x); }
+HWY_INLINE Floats LoadFloats(const float* from) { return _mm512_loadu_ps(from); }
+HWY_INLINE void StoreFloats(Floats x, float* to) { _mm512_storeu_ps(to, x); }
+HWY_INLINE Floats Add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+
+HWY_INLINE Pairs SetPairs(uint32_t pair) { return _mm512_set1_epi32(static_cast<int>(pair)); }
+HWY_INLINE Pairs LoadPairs(const void* from) { return _mm512_loadu_si512(from); }
+HWY_INLINE void StorePairs(Pairs x, void* to) { _mm512_storeu_si512(to, x); }
+/// kLanes bf16 each: those at `low`, then those at `high`.
+HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
+  const __m512i lower = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low)));
+  return _mm512_inserti64x4(lower, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(high)), 1);
+}
+
+/// sum + a.second b.second + a.first b.first in each lane, by two fused multiply-adds in this order. Denormal numbers
+/// count as zero, as operands and as results.
+HWY_INLINE Floats DotPairs(Floats sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+/// The 16 of `low` and then the 16 of `high`, rounded to bf16 (to nearest even). Denormal numbers become zero.
+HWY_INLINE Pairs RoundToBf16(Floats low, Floats high) { return (Pairs)_mm512_cvtne2ps_pbh(high, low); }
+
+/// Pair i is bf16 number i with number kLanes + i.
+HWY_INLINE Pairs PairHalves(Pairs x) {
+  const __m512i places = _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a, 0x00190009,
+                                    0x00180008, 0x00170007, 0x00160006, 0x00150005, 0x00140004, 0x00130003, 0x00120002,
+                                    0x00110001, 0x00100000);
+  return _mm512_permutexvar_epi16(places, x);
+}
+
+/// Transposes kLanes vectors of pairs in place.
+HWY_INLINE void TransposePairs(Pairs (&r)[kLanes]) {
+  Pairs t[kLanes];
+  TWOFOUR_UNROLL
+  for (int g = 0; g < kLanes; g += 4) {
+    const Pairs a = _mm512_unpacklo_epi32(r[g], r[g + 1]), b = _mm512_unpacklo_epi32(r[g + 2], r[g + 3]);
+    const Pairs c = _mm512_unpackhi_epi32(r[g], r[g + 1]), d = _mm512_unpackhi_epi32(r[g + 2], r[g + 3]);
+    t[g] = _mm512_unpacklo_epi64(a, b);
+    t[g + 1] = _mm512_unpackhi_epi64(a, b);
+    t[g + 2] = _mm512_unpacklo_epi64(c, d);
+    t[g + 3] = _mm512_unpackhi_epi64(c, d);
+  }
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const Pairs even01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0x88), odd01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0xdd);
+    const Pairs even23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0x88);
+    const Pairs odd23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0xdd);
+    r[j] = _mm512_shuffle_i32x4(even01, even23, 0x88);
+    r[4 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
+    r[8 + j] = _mm512_shuffle_i32x4(even01, even23, 0xdd);
+    r[12 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
+  }
+}
+
+#else  // The same functions, lane by lane.
+
+struct Floats {
+  float lane[kLanes];
+};
+struct Pairs {
+  uint16_t half[2 * kLanes];
+};
+
+HWY_INLINE Floats SetFloats(float x) {
+  Floats result;
+  std::fill_n(result.lane, kLanes, x);
+  return result;
+}
+HWY_INLINE Floats ZeroFloats() { return SetFloats(0.0f); }
+HWY_INLINE Floats LoadFloats(const float* from) {
+  Floats result;
+  std::copy_n(from, kLanes, result.lane);
+  return result;
+}
+HWY_INLINE void StoreFloats(const Floats& x, float* to) { std::copy_n(x.lane, kLanes, to); }
+HWY_INLINE Floats Add(const Floats& a, const Floats& b) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) result.lane[i] = a.lane[i] + b.lane[i];
+  return result;
+}
+
+HWY_INLINE Pairs LoadPairs(const void* from) {
+  Pairs result;
+  std::memcpy(result.half, from, sizeof(result));
+  return result;
+}
+HWY_INLINE void StorePairs(const Pairs& x, void* to) { std::memcpy(to, x.half, sizeof(x)); }
+HWY_INLINE Pairs SetPairs(uint32_t pair) {
+  uint32_t pairs[kLanes];
+  std::fill_n(pairs, kLanes, pair);
+  return LoadPairs(pairs);
+}
+HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
+  Pairs result;
+  std::memcpy(result.half, low, sizeof(result) / 2);
+  std::memcpy(result.half + kLanes, high, sizeof(result) / 2);
+  return result;
+}
+
+inline float WithoutDenormal(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+inline float AsOperand(uint16_t bits) { return WithoutDenormal(static_cast<float>(BFloat16::FromBits(bits))); }
+inline Floats DotPairs(const Floats& sum, const Pairs& a, const Pairs& b) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) {
+    float lane = WithoutDenormal(sum.lane[i]);
+    for (int at = 2 * i + 1; at >= 2 * i; --at) {
+      lane = WithoutDenormal(std::fma(AsOperand(a.half[at]), AsOperand(b.half[at]), lane));
+    }
+    result.lane[i] = lane;
+  }
+  return result;
+}
+inline Pairs RoundToBf16(const Floats& low, const Floats& high) {
+  Pairs result;
+  std::transform(low.lane, low.lane + kLanes, result.half, [](float x) { return BitsOf(x); });
+  std::transform(high.lane, high.lane + kLanes, result.half + kLanes, [](float x) { return BitsOf(x); });
+  return result;
+}
+
+HWY_INLINE Pairs PairHalves(const Pairs& x) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i / 2 + i % 2 * kLanes];
+  return result;
+}
+inline void TransposePairs(Pairs (&r)[kLanes]) {
+  for (int i = 0; i < kLanes; ++i) {
+    for (int j = 0; j < i; ++j) {
+      for (int part = 0; part < 2; ++part) std::swap(r[i].half[2 * j + part], r[j].half[2 * i + part]);
+    }
+  }
+}
+
+#endif
+
+}  // namespace twofour::TWOFOUR_BF16
+TWOFOUR_BF16_AFTER
+
+#endif  // TWOFOUR_CORE_KERNELS_SIMD_BF16_VECTORS_INL_H_
