@@ -53,8 +53,9 @@ struct Target {
   bool accumulate;    // Only to floats.
 
   Target At(int64_t row, int64_t col) const {
-    return {floats == nullptr ? nullptr : floats + row * ld + col, halves == nullptr ? nullptr : halves + row * ld + col,
-            ld, bias == nullptr ? nullptr : bias + col, accumulate};
+    return {floats == nullptr ? nullptr : floats + row * ld + col,
+            halves == nullptr ? nullptr : halves + row * ld + col, ld, bias == nullptr ? nullptr : bias + col,
+            accumulate};
   }
 };
 

@@ -16,9 +16,10 @@ Bf16GemmKernel Bf16Gemm();
 std::span<const Bf16GemmKernel> Bf16GemmKernels() {
   static const Bf16GemmKernel kernels[] = {
 #if HWY_ARCH_X86_64
-      bf16_native::Bf16Gemm(),
+    bf16_native::Bf16Gemm(),
 #endif
-      bf16_emulated::Bf16Gemm()};
+    bf16_emulated::Bf16Gemm()
+  };
   return kernels;
 }
 

@@ -201,8 +201,9 @@ namespace twofour::kernels::HWY_NAMESPACE {
 
 FloatGemmKernel FloatGemm() {
   return {IsaOf(HWY_TARGET),
-          {Run<float, float>, Run<FloatAsBf16, BFloat16>, Run<float, Float16>, Run<BFloat16, FloatAsBf16>, Run<BFloat16, BFloat16>,
-           Run<BFloat16, Float16>, Run<Float16, float>, Run<Float16, BFloat16>, Run<Float16, Float16>}};
+          {Run<float, float>, Run<FloatAsBf16, BFloat16>, Run<float, Float16>, Run<BFloat16, FloatAsBf16>,
+           Run<BFloat16, BFloat16>, Run<BFloat16, Float16>, Run<Float16, float>, Run<Float16, BFloat16>,
+           Run<Float16, Float16>}};
 }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE

@@ -22,10 +22,11 @@ using FloatGemmFunction = void (*)(const GemmProblem<A, B, float>& problem);
 /// numbers as floats.
 struct FloatGemmKernel {
   Isa isa;
-  std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<FloatAsBf16, BFloat16>, FloatGemmFunction<float, Float16>,
-             FloatGemmFunction<BFloat16, FloatAsBf16>, FloatGemmFunction<BFloat16, BFloat16>,
-             FloatGemmFunction<BFloat16, Float16>, FloatGemmFunction<Float16, float>,
-             FloatGemmFunction<Float16, BFloat16>, FloatGemmFunction<Float16, Float16>>
+  std::tuple<FloatGemmFunction<float, float>, FloatGemmFunction<FloatAsBf16, BFloat16>,
+             FloatGemmFunction<float, Float16>, FloatGemmFunction<BFloat16, FloatAsBf16>,
+             FloatGemmFunction<BFloat16, BFloat16>, FloatGemmFunction<BFloat16, Float16>,
+             FloatGemmFunction<Float16, float>, FloatGemmFunction<Float16, BFloat16>,
+             FloatGemmFunction<Float16, Float16>>
       functions;
 
   /// No size of the problem may be zero.

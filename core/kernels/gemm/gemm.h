@@ -35,8 +35,8 @@ struct GemmProblem {
 /// product is zero.
 ///
 /// Operands of 16 bits are widened, and products add up in float. A C of 16 bits is rounded once, to nearest even, from
-/// the whole sum, old C and bias included. Where one operand is bf16 and the other float, the floats are rounded to bf16
-/// first, so that processors can multiply pairs of bf16 (see bf16_gemm.h).
+/// the whole sum, old C and bias included. Where one operand is bf16 and the other float, the floats are rounded to
+/// bf16 first, so that processors can multiply pairs of bf16 (see bf16_gemm.h).
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& problem);
 

@@ -49,9 +49,7 @@ inline constexpr int kLanes = 16;
 
 /// An element as the bits of a bf16. Denormal numbers become zero.
 HWY_INLINE uint16_t BitsOf(BFloat16 x) { return x.bits(); }
-HWY_INLINE uint16_t BitsOf(float x) {
-  return BFloat16(std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x).bits();
-}
+HWY_INLINE uint16_t BitsOf(float x) { return BFloat16(std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x).bits(); }
 
 #if TWOFOUR_BF16_NATIVE
 
@@ -83,9 +81,50 @@ HWY_INLINE Pairs RoundToBf16(Floats low, Floats high) { return (Pairs)_mm512_cvt
 
 /// Pair i is bf16 number i with number kLanes + i.
 HWY_INLINE Pairs PairHalves(Pairs x) {
-  const __m512i places = _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a, 0x00190009,
-                                    0x00180008, 0x00170007, 0x00160006, 0x00150005, 0x00140004, 0x00130003, 0x00120002,
-                                    0x00110001, 0x00100000);
+  const __m512i places =
+      _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a, 0x00190009, 0x00180008,
+                       0x00170007, 0x00160006, 0x00150005, 0x00140004, 0x00130003, 0x00120002, 0x00110001, 0x00100000);
+  return _mm512_permutexvar_epi16(places, x);
+}
+
+/// 32 elements of 16 bits: of each block of 8, the lower (upper) halves of a's and b's block, element by element.
+HWY_INLINE Pairs InterleaveLower(Pairs a, Pairs b) { return _mm512_unpacklo_epi16(a, b); }
+HWY_INLINE Pairs InterleaveUpper(Pairs a, Pairs b) { return _mm512_unpackhi_epi16(a, b); }
+/// What RoundToBf16 makes of floats in the order of InterleaveLower and InterleaveUpper, in the order before these.
+HWY_INLINE Pairs UndoInterleave(Pairs x) {
+  return _mm512_permutexvar_epi64(_mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0), x);
+}
+/// The 32 first (second) elements of all pairs of `low`, and then of `high`.
+HWY_INLINE Pairs FirstsOf(Pairs low, Pairs high) {
+  const __m512i places =
+      _mm512_set_epi32(0x003e003c, 0x003a0038, 0x00360034, 0x00320030, 0x002e002c, 0x002a0028, 0x00260024, 0x00220020,
+                       0x001e001c, 0x001a0018, 0x00160014, 0x00120010, 0x000e000c, 0x000a0008, 0x00060004, 0x00020000);
+  return _mm512_permutex2var_epi16(low, places, high);
+}
+HWY_INLINE Pairs SecondsOf(Pairs low, Pairs high) {
+  const __m512i places =
+      _mm512_set_epi32(0x003f003d, 0x003b0039, 0x00370035, 0x00330031, 0x002f002d, 0x002b0029, 0x00270025, 0x00230021,
+                       0x001f001d, 0x001b0019, 0x00170015, 0x00130011, 0x000f000d, 0x000b0009, 0x00070005, 0x00030001);
+  return _mm512_permutex2var_epi16(low, places, high);
+}
+/// Keeps a loaded vector in a register. Without this, compilers fold the load into each instruction that uses it.
+HWY_INLINE Pairs Loaded(Pairs x) {
+  asm("" : "+v"(x));
+  return x;
+}
+/// Writes past the caches, to an address that is a multiple of 64. FlushStream comes after the last such write.
+HWY_INLINE void StreamPairs(Pairs x, void* to) { _mm512_stream_si512(static_cast<__m512i*>(to), x); }
+HWY_INLINE void FlushStream() { _mm_sfence(); }
+/// max(x, 0)^2. A NaN stays a NaN.
+HWY_INLINE Floats ReluSquared(Floats x) {
+  const Floats positive = _mm512_max_ps(_mm512_setzero_ps(), x);  // The second operand where one is a NaN.
+  return _mm512_mul_ps(positive, positive);
+}
+/// Pair i of each block of 8 is bf16 number i of the block's lower half with number i of its upper half.
+HWY_INLINE Pairs JoinQuads(Pairs x) {
+  const __m512i places =
+      _mm512_set_epi32(0x001f001b, 0x001e001a, 0x001d0019, 0x001c0018, 0x00170013, 0x00160012, 0x00150011, 0x00140010,
+                       0x000f000b, 0x000e000a, 0x000d0009, 0x000c0008, 0x00070003, 0x00060002, 0x00050001, 0x00040000);
   return _mm512_permutexvar_epi16(places, x);
 }
 
@@ -183,6 +222,48 @@ HWY_INLINE Pairs PairHalves(const Pairs& x) {
   for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i / 2 + i % 2 * kLanes];
   return result;
 }
+HWY_INLINE Pairs InterleaveLower(const Pairs& a, const Pairs& b) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (i % 2 == 0 ? a : b).half[i / 8 * 8 + i % 8 / 2];
+  return result;
+}
+HWY_INLINE Pairs InterleaveUpper(const Pairs& a, const Pairs& b) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (i % 2 == 0 ? a : b).half[i / 8 * 8 + 4 + i % 8 / 2];
+  return result;
+}
+HWY_INLINE Pairs UndoInterleave(const Pairs& x) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i % 8 / 4 * kLanes + i / 8 * 4 + i % 4];
+  return result;
+}
+HWY_INLINE Pairs FirstsOf(const Pairs& low, const Pairs& high) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (i < kLanes ? low : high).half[i % kLanes * 2];
+  return result;
+}
+HWY_INLINE Pairs SecondsOf(const Pairs& low, const Pairs& high) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (i < kLanes ? low : high).half[i % kLanes * 2 + 1];
+  return result;
+}
+HWY_INLINE Pairs Loaded(const Pairs& x) { return x; }
+HWY_INLINE void StreamPairs(const Pairs& x, void* to) { StorePairs(x, to); }
+HWY_INLINE void FlushStream() {}
+inline Floats ReluSquared(const Floats& x) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) {
+    const float positive = x.lane[i] < 0 ? 0.0f : x.lane[i];
+    result.lane[i] = positive * positive;
+  }
+  return result;
+}
+HWY_INLINE Pairs JoinQuads(const Pairs& x) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i / 8 * 8 + i % 8 / 2 + i % 2 * 4];
+  return result;
+}
+
 inline void TransposePairs(Pairs (&r)[kLanes]) {
   for (int i = 0; i < kLanes; ++i) {
     for (int j = 0; j < i; ++j) {

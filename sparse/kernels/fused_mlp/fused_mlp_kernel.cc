@@ -89,7 +89,7 @@ class HiddenSink {
 
 void Hidden(const PackedWeight& packed, const float* x, const float* bias, PanelMatrix& hidden) {
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
-  const PanelWork work(m, hidden.batch());
+  const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> block(kBlockCols * kPanel);
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
@@ -107,7 +107,7 @@ void Hidden(const PackedWeight& packed, const float* x, const float* bias, Panel
 
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, float* out) {
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
-  const PanelWork work(m, activations.batch());
+  const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> sums(work.strips * 4 * kPanel);
@@ -151,7 +151,7 @@ class HiddenGradSink {
 
 void HiddenGrad(const PackedWeight& packed, const float* dy, PanelMatrix& hidden, float* bias_grad) {
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
-  const PanelWork work(m, hidden.batch());
+  const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);

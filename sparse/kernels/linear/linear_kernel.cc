@@ -65,8 +65,10 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 
 std::span<const LinearKernel> LinearKernels() {
   static const std::vector<LinearKernel> table = [] {
-    std::vector<LinearKernel> kernels = PairBucketKernels();
-    for (LinearKernel& kernel : MaskedRowsKernels()) kernels.push_back(std::move(kernel));
+    std::vector<LinearKernel> kernels;
+    for (const auto& family : {Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels}) {
+      for (LinearKernel& kernel : family()) kernels.push_back(std::move(kernel));
+    }
     kernels.push_back(MaskedDenseKernel());
     kernels.push_back(ScalarReferenceKernel());
     return kernels;
@@ -102,6 +104,8 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
       return fmt::format("weight [{}, {}] is not made of 4x4 tiles", problem.out_features, problem.in_features);
     case Rejection::kFormat:
       return "the mask keeps more than two of four in a row or column";
+    case Rejection::kEmulated:
+      return "emulates instructions, for tests";
     case Rejection::kTooFewRows:
       return fmt::format("pays from {} batch rows on with a weight of this size, here {}", verdict.bound,
                          problem.batch);

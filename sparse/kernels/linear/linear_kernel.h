@@ -20,6 +20,8 @@ enum class Rejection {
   kDType,     ///< It has no code for one of the dtypes.
   kNotTiled,  ///< Out and in features are not multiples of 4.
   kFormat,    ///< It needs another format of mask.
+  // It can, but it is there for tests:
+  kEmulated,  ///< It emulates instructions that the processor may lack.
   // It can, but a kernel further down the table is faster, as measured: docs/performance.md has the figures.
   kTooFewRows,   ///< Its packing does not pay for so few batch rows.
   kTooManyRows,  ///< It is made for fewer batch rows.
@@ -30,7 +32,7 @@ struct Verdict {
   Rejection rejection = Rejection::kNone;
   int64_t bound = 0;  ///< For kTooFewRows the fewest rows that pay, for kTooManyRows the most.
 
-  bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kTooFewRows; }
+  bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kEmulated; }
   bool is_best() const { return rejection == Rejection::kNone; }
 };
 

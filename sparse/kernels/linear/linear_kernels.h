@@ -9,6 +9,7 @@ namespace twofour::sparse {
 
 /// One kernel for each instruction set, fastest first.
 std::vector<LinearKernel> PairBucketKernels();
+std::vector<LinearKernel> Bf16PairBucketKernels();
 std::vector<LinearKernel> MaskedRowsKernels();
 LinearKernel MaskedDenseKernel();
 LinearKernel ScalarReferenceKernel();

@@ -9,10 +9,11 @@ namespace twofour::sparse {
 
 /// How a masked weight lies in memory for the kernels that multiply with it.
 enum class PackedLayout {
-  kInPlace,      ///< The dense weight as it lies, and its masks (MaskedWeight).
-  kMaskedCopy,   ///< A dense copy with zeros.
-  kKeptEntries,  ///< Each row's kept entries, with their columns.
-  kPairBucket,   ///< PairBucketStream, cut for one instruction set.
+  kInPlace,         ///< The dense weight as it lies, and its masks (MaskedWeight).
+  kMaskedCopy,      ///< A dense copy with zeros.
+  kKeptEntries,     ///< Each row's kept entries, with their columns.
+  kPairBucket,      ///< PairBucketStream, cut for one instruction set.
+  kBf16PairBucket,  ///< Bf16PairBucketStream.
 };
 
 /// A masked weight in the layout of some kernels.

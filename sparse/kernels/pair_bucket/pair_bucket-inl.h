@@ -14,6 +14,7 @@
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/panel_work.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -166,26 +167,10 @@ inline bool ShouldStream(const float* out, int64_t rows, int64_t cols) {
          rows * cols * static_cast<int64_t>(sizeof(float)) > kBytes;
 }
 
-/// How a product is cut into panels of batch rows and, within them, ranges of strips. This depends on its shape alone.
-struct PanelWork {
-  PanelWork(const PairBucketStream& m, int64_t batch) : panels(CeilDiv(batch, kPanel)) {
-    // The sums must stay in the second-level cache. If there are few panels, there should still be work for several
-    // threads.
-    constexpr int64_t kMostStrips = 1024, kFewestStrips = 32, kEnoughItems = 16;
-    ranges = CeilDiv(m.strips(), kMostStrips);
-    if (panels > 0 && panels * ranges < kEnoughItems) {
-      ranges = std::max(ranges, std::min(kEnoughItems / panels, m.strips() / kFewestStrips));
-    }
-    constexpr int64_t kStrips = kGroup / 4;
-    const int64_t even = CeilDiv(m.strips(), std::max<int64_t>(ranges, 1));
-    strips = RoundUp(even, kStrips);
-    grain = 1 + (int64_t{1} << 21) / (strips * 4 * m.cols() * kPanel + 1);
-  }
-
-  int64_t items() const { return panels * ranges; }
-
-  int64_t panels, ranges, strips, grain;
-};
+/// The work of a product of `batch` rows.
+inline PanelWork WorkOf(const PairBucketStream& m, int64_t batch) {
+  return {m.strips(), m.cols(), batch, kPanel, kGroup / 4};
+}
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -27,7 +27,7 @@ namespace {
 void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float* in, const Epilogue& epilogue,
               float* out) {
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
-  const PanelWork work(m, batch);
+  const PanelWork work = WorkOf(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);

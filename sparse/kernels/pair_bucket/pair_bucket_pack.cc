@@ -1,5 +1,6 @@
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
@@ -121,6 +122,20 @@ TileRecipe RecipeOf(TileMask mask, bool transposed, int64_t column_bytes) {
 }
 
 }  // namespace
+
+TileRange TilesOf(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols, int64_t block,
+                  int64_t strip) {
+  const bool transposed = direction == Direction::kInputGrad;
+  const int64_t cols = transposed ? mask.rows : mask.cols;
+  const int64_t first_tile = block * block_cols / kTileSize;
+  const int64_t tile_row = transposed ? first_tile : strip, tile_col = transposed ? strip : first_tile;
+  return {.masks = mask.tiles + tile_row * mask.tile_cols() + tile_col,
+          .mask_stride = transposed ? mask.tile_cols() : 1,
+          .weight = weight + (tile_row * mask.cols + tile_col) * kTileSize,
+          .ld = mask.cols,
+          .weight_stride = transposed ? kTileSize * mask.cols : kTileSize,
+          .count = std::min(block_cols, cols - block * block_cols) / kTileSize};
+}
 
 PackPlan::PackPlan(bool transposed, int64_t column_bytes)
     : transposed_(transposed), column_bytes_(column_bytes), numbers_(MaskNumbers()) {

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "twofour/core/isa.h"
+#include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/tile_steps.h"
+#include "twofour/sparse/mask_view.h"
 
 namespace twofour::sparse {
 
@@ -41,6 +43,11 @@ struct TileRange {
   int64_t weight_stride;
   int64_t count;
 };
+
+/// The tiles of strip `strip` within block `block` of a matrix whose blocks have `block_cols` columns. The matrix is
+/// `weight` under the mask (kForward) or the transpose of that (kInputGrad).
+TileRange TilesOf(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols, int64_t block,
+                  int64_t strip);
 
 /// How tiles become steps. There are recipes for the 90 transposable masks, which are all that an exact search finds.
 /// Masks that keep less are worked out tile by tile.

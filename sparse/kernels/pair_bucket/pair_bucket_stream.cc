@@ -14,23 +14,11 @@ PairBucketStream::PairBucketStream(const float* weight, const MaskView& mask, Di
       rows_(direction == Direction::kForward ? mask.rows : mask.cols),
       cols_(direction == Direction::kForward ? mask.cols : mask.rows),
       tiling_(tiling) {
-  const bool transposed = direction == Direction::kInputGrad;
-  const int64_t column_bytes = tiling.panel * static_cast<int64_t>(sizeof(float)), ld = mask.cols;
+  const int64_t column_bytes = tiling.panel * static_cast<int64_t>(sizeof(float));
   assert(tiling.block_cols % kTileSize == 0 && tiling.block_cols * column_bytes <= 1 << 16);
-  const PackPlan& plan = PackPlan::For(transposed, column_bytes);
-  const auto tiles_of = [&](int64_t index) {
-    const int64_t block = index / strips(), strip = index % strips();
-    const int64_t first_tile = block * tiling_.block_cols / kTileSize;
-    const int64_t tiles = std::min(tiling_.block_cols, cols_ - block * tiling_.block_cols) / kTileSize;
-    const int64_t tile_row = transposed ? first_tile : strip, tile_col = transposed ? strip : first_tile;
-    TileRange range;
-    range.masks = mask.tiles + tile_row * mask.tile_cols() + tile_col;
-    range.mask_stride = transposed ? mask.tile_cols() : 1;
-    range.weight = weight + (tile_row * ld + tile_col) * kTileSize;
-    range.ld = ld;
-    range.weight_stride = transposed ? kTileSize * ld : kTileSize;
-    range.count = tiles;
-    return range;
+  const PackPlan& plan = PackPlan::For(direction == Direction::kInputGrad, column_bytes);
+  const auto tiles_of = [&](int64_t i) {
+    return TilesOf(weight, mask, direction, tiling_.block_cols, i / strips(), i % strips());
   };
 
   const int64_t count = blocks() * strips();
