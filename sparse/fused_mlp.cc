@@ -40,22 +40,23 @@ class Pass {
         proj_{SavedTensor(proj.weight), proj.packed, proj.bias.requires_grad(), proj.weight.requires_grad()},
         needs_x_(x.requires_grad()),
         shape_(x.shape()),
-        hidden_(x.rows(), fc.packed->out_features(), kernel.panel) {}
+        hidden_(x.rows(), fc.packed->out_features(), kernel.panel, kernel.linear->activation) {}
 
   Tensor Forward(const Tensor& x, const Tensor& fc_bias, const Tensor& proj_bias) {
-    kernel_.hidden(Packed(fc_, Direction::kForward), x.data<float>(), ops::DataOrNull<float>(fc_bias), hidden_);
+    kernel_.hidden(Packed(fc_, Direction::kForward), x.raw(), ops::DataOrNull<float>(fc_bias), hidden_);
     density_ = hidden_.Density();
     Shape shape = shape_;
     shape.back() = proj_.packed->out_features();
-    Tensor y = Tensor::Empty(std::move(shape));
+    Tensor y = Tensor::Empty(std::move(shape), x.dtype());
+    const float* const bias = ops::DataOrNull<float>(proj_bias);
     if (uses_lists()) {
-      by_batch_ = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kBatch));
+      by_batch_ = kernel_.lists(hidden_, NonZeroLists::Rows::kBatch);
       const Tensor masked = MaskedWeight(proj_);
-      kernel_.list_product(*by_batch_, {masked.data<float>(), masked.cols(), /*transposed=*/true}, y.cols(),
-                           ops::DataOrNull<float>(proj_bias), y.mutable_data<float>(), false);
+      kernel_.list_product(
+          *by_batch_, {.data = masked.data<float>(), .ld = masked.cols(), .transposed = true, .is_weight = true},
+          y.cols(), bias, {y.mutable_raw()});
     } else {
-      kernel_.product(Packed(proj_, Direction::kForward), hidden_, ops::DataOrNull<float>(proj_bias),
-                      y.mutable_data<float>());
+      kernel_.product(Packed(proj_, Direction::kForward), hidden_, bias, y.mutable_raw());
     }
     return y;
   }
@@ -65,37 +66,36 @@ class Pass {
     std::vector<Tensor> grads(5);
     const int64_t in = fc_.packed->in_features(), hidden = fc_.packed->out_features(), out = dy.cols();
     if (proj_.needs_bias) grads[4] = ops::BiasGrad(dy);
-    std::unique_ptr<ActivationLists> by_feature;
+    std::unique_ptr<NonZeroLists> by_feature;
     if (proj_.needs_weight) {
-      by_feature = std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kFeatures));
+      by_feature = kernel_.lists(hidden_, NonZeroLists::Rows::kFeatures);
       grads[3] = Tensor::Empty({out, hidden});
-      kernel_.list_product(*by_feature, {dy.data<float>(), out, false}, out, nullptr, grads[3].mutable_data<float>(),
-                           /*out_transposed=*/true);
+      kernel_.list_product(*by_feature, {.data = dy.raw(), .ld = out}, out, nullptr,
+                           {grads[3].mutable_data<float>(), /*is_weight=*/true, /*transposed=*/true});
     }
     if (!needs_x_ && !fc_.needs_weight && !fc_.needs_bias) return grads;
 
     Tensor bias_grad = Tensor::Empty({hidden});
-    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.data<float>(), hidden_,
+    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.raw(), hidden_,
                         bias_grad.mutable_data<float>());
     if (fc_.needs_bias) grads[2] = bias_grad;
     if (fc_.needs_weight) {
-      by_feature = by_feature
-                       ? std::make_unique<ActivationLists>(hidden_, *by_feature)
-                       : std::make_unique<ActivationLists>(kernel_.lists(hidden_, ActivationLists::Rows::kFeatures));
+      by_feature = by_feature ? kernel_.other_values(hidden_, *by_feature)
+                              : kernel_.lists(hidden_, NonZeroLists::Rows::kFeatures);
       grads[1] = Tensor::Empty({hidden, in});
-      kernel_.list_product(*by_feature, {x_.Get().data<float>(), in, false}, in, nullptr,
-                           grads[1].mutable_data<float>(), false);
+      kernel_.list_product(*by_feature, {.data = x_.Get().raw(), .ld = in}, in, nullptr,
+                           {grads[1].mutable_data<float>(), /*is_weight=*/true});
     }
     by_feature = nullptr;
     if (needs_x_) {
-      grads[0] = Tensor::Empty(shape_);
+      grads[0] = Tensor::Empty(shape_, dy.dtype());
       if (uses_lists()) {
-        by_batch_ = std::make_unique<ActivationLists>(hidden_, *by_batch_);
+        by_batch_ = kernel_.other_values(hidden_, *by_batch_);
         const Tensor masked = MaskedWeight(fc_);
-        kernel_.list_product(*by_batch_, {masked.data<float>(), in, false}, in, nullptr, grads[0].mutable_data<float>(),
-                             false);
+        kernel_.list_product(*by_batch_, {.data = masked.data<float>(), .ld = in, .is_weight = true}, in, nullptr,
+                             {grads[0].mutable_raw()});
       } else {
-        kernel_.product(Packed(fc_, Direction::kInputGrad), hidden_, nullptr, grads[0].mutable_data<float>());
+        kernel_.product(Packed(fc_, Direction::kInputGrad), hidden_, nullptr, grads[0].mutable_raw());
       }
     }
     return grads;
@@ -126,7 +126,7 @@ class Pass {
   Shape shape_;
   PanelMatrix hidden_;  // relu(c_fc(x))^2. The backward pass overwrites it with the gradient before the activation.
   double density_ = 1;
-  std::unique_ptr<ActivationLists> by_batch_;
+  std::unique_ptr<NonZeroLists> by_batch_;
 };
 
 /// The first kernel of the table for which is(kernel) holds, or null.

@@ -18,18 +18,6 @@ Tensor EmptyWithLastDim(const Tensor& like, int64_t last) {
   return Tensor::Empty(std::move(shape), like.dtype());
 }
 
-/// The elements of an activation, which is f32, f16 or bf16.
-const void* ElementsOf(const Tensor& tensor) {
-  if (tensor.dtype() == DType::kF16) return tensor.data<Float16>();
-  if (tensor.dtype() == DType::kBF16) return tensor.data<BFloat16>();
-  return tensor.data<float>();
-}
-void* MutableElementsOf(Tensor& tensor) {
-  if (tensor.dtype() == DType::kF16) return tensor.mutable_data<Float16>();
-  if (tensor.dtype() == DType::kBF16) return tensor.mutable_data<BFloat16>();
-  return tensor.mutable_data<float>();
-}
-
 void RequireActivation(const char* function, const char* name, const Tensor& tensor, int64_t features) {
   if (tensor.defined() && GoesWith(tensor.dtype(), DType::kF32) && tensor.rank() > 0 && tensor.cols() == features) {
     return;
@@ -72,8 +60,8 @@ Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const E
   const LinearPlan plan = planner_->For(direction, in.rows(), format_, in.dtype());
   const Tensor wide = plan.widened ? in.To(DType::kF32) : in;
   Tensor out = EmptyWithLastDim(wide, direction == Direction::kForward ? out_features() : in_features());
-  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), ElementsOf(wide), epilogue,
-                        MutableElementsOf(out));
+  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), wide.raw(), epilogue,
+                        out.mutable_raw());
   return plan.widened ? out.To(in.dtype()) : out;
 }
 

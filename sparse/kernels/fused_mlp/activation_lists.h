@@ -10,14 +10,8 @@
 
 namespace twofour::sparse {
 
-/// The non-zeros of a matrix with exact zeros, which ReLU^2 leaves, for products with a dense matrix.
-///
-/// Rows go in pairs. Each column of a pair has a code, which says in which of the two rows it is not zero (bit r for
-/// row r). Columns are cut into blocks, so that the first-level cache can hold the block's rows of the dense matrix.
-/// Within a block, the columns of a pair are sorted by code, and in ascending order within a code. So a loop over one
-/// code knows its rows at compile time, and each row of the dense matrix that it loads serves both of them. Larger
-/// groups of rows would load less. But they would need more loops, each of which ends in a mispredicted branch.
-class ActivationLists {
+/// What lists of non-zeros have in common, whatever the dtype of their values.
+class NonZeroLists {
  public:
   static constexpr int kGroupRows = 2;
   static constexpr int kCodes = 4;  ///< Code 0 means no row and has no entries.
@@ -28,6 +22,19 @@ class ActivationLists {
     kBatch,     ///< Columns are features: for c_proj's forward and c_fc's input gradient.
     kFeatures,  ///< Columns are batch rows: for the weight gradients. features must be even.
   };
+
+  virtual ~NonZeroLists() = default;
+};
+
+/// The non-zeros of a matrix with exact zeros, which ReLU^2 leaves, for products with a dense matrix.
+///
+/// Rows go in pairs. Each column of a pair has a code, which says in which of the two rows it is not zero (bit r for
+/// row r). Columns are cut into blocks, so that the first-level cache can hold the block's rows of the dense matrix.
+/// Within a block, the columns of a pair are sorted by code, and in ascending order within a code. So a loop over one
+/// code knows its rows at compile time, and each row of the dense matrix that it loads serves both of them. Larger
+/// groups of rows would load less. But they would need more loops, each of which ends in a mispredicted branch.
+class ActivationLists final : public NonZeroLists {
+ public:
   /// Blocks have about `block_cols` columns (whole panels for kFeatures). Offsets count `column_bytes` for each column.
   /// The product of the two is at most 64 KiB.
   ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_bytes);

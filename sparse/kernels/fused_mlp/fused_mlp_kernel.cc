@@ -87,7 +87,8 @@ class HiddenSink {
   uint64_t bits_[4] = {};
 };
 
-void Hidden(const PackedWeight& packed, const float* x, const float* bias, PanelMatrix& hidden) {
+void Hidden(const PackedWeight& packed, const void* x_elements, const float* bias, PanelMatrix& hidden) {
+  const auto* const x = static_cast<const float*>(x_elements);
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
@@ -105,7 +106,8 @@ void Hidden(const PackedWeight& packed, const float* x, const float* bias, Panel
   });
 }
 
-void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, float* out) {
+void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
+  auto* const out = static_cast<float*>(out_elements);
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
@@ -149,7 +151,8 @@ class HiddenGradSink {
   V sums_[4];
 };
 
-void HiddenGrad(const PackedWeight& packed, const float* dy, PanelMatrix& hidden, float* bias_grad) {
+void HiddenGrad(const PackedWeight& packed, const void* dy_elements, PanelMatrix& hidden, float* bias_grad) {
+  const auto* const dy = static_cast<const float*>(dy_elements);
   const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
@@ -192,6 +195,7 @@ FusedMlpKernel FusedMlpKernel() {
           .product = Product,
           .hidden_grad = HiddenGrad,
           .lists = Lists,
+          .other_values = OtherValues,
           .list_product = ListProduct};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -13,7 +14,8 @@ namespace twofour::sparse {
 /// The parts of y = c_proj(relu(c_fc(x))^2) and its backward pass that keep the hidden activations in panels and use
 /// their zeros. They give the same bits for any number of threads.
 ///
-/// Weights are packed by `linear`, for the direction that is named. x and y and their gradients are row-major f32.
+/// Weights are packed by `linear`, for the direction that is named. x and y and their gradients are row-major, and like
+/// the hidden activations they are of the dtype that `linear` takes.
 struct FusedMlpKernel {
   std::string name;            ///< What TWOFOUR_KERNEL calls it.
   const LinearKernel* linear;  ///< The pair-bucket kernel of the same instruction set.
@@ -25,26 +27,34 @@ struct FusedMlpKernel {
 
   /// hidden = relu(x W^T + bias)^2, for x [batch, in_features of c_fc] and bias [hidden] or null. `fc` is packed for
   /// kForward.
-  void (*hidden)(const PackedWeight& fc, const float* x, const float* bias, PanelMatrix& hidden);
+  void (*hidden)(const PackedWeight& fc, const void* x, const float* bias, PanelMatrix& hidden);
   /// out [batch, rows of the packed matrix] = activations times the transpose of the packed matrix, plus bias or null.
   /// This is c_proj's forward product (`weight` packed for kForward) and c_fc's input gradient (packed for kInputGrad).
-  void (*product)(const PackedWeight& weight, const PanelMatrix& activations, const float* bias, float* out);
+  void (*product)(const PackedWeight& weight, const PanelMatrix& activations, const float* bias, void* out);
   /// Replaces the hidden activations by the gradient before ReLU^2, 2 sqrt(hidden) (dy W), for dy [batch, out_features]
   /// and c_proj's W packed for kInputGrad. bias_grad [hidden] becomes the sum of that gradient over the batch.
-  void (*hidden_grad)(const PackedWeight& proj, const float* dy, PanelMatrix& hidden, float* bias_grad);
+  void (*hidden_grad)(const PackedWeight& proj, const void* dy, PanelMatrix& hidden, float* bias_grad);
 
   /// Makes lists of the non-zeros of activations, as list_product takes them.
-  ActivationLists (*lists)(const PanelMatrix& matrix, ActivationLists::Rows rows);
-  /// A dense matrix, row-major or transposed.
+  std::unique_ptr<NonZeroLists> (*lists)(const PanelMatrix& matrix, NonZeroLists::Rows rows);
+  /// Lists of other values with the same zeros: nothing is counted again.
+  std::unique_ptr<NonZeroLists> (*other_values)(const PanelMatrix& matrix, const NonZeroLists& same_zeros);
+  /// A dense matrix, row-major or transposed. Its elements are those of x, or f32 with `is_weight`.
   struct Dense {
-    const float* data;
+    const void* data;
     int64_t ld;
-    bool transposed;
+    bool transposed = false;
+    bool is_weight = false;
   };
-  /// out [rows, n] = lists [rows, cols] times matrix [cols, n], plus bias [n] or null. With `out_transposed`, the
-  /// transpose of this is written. `out` is dense, without padding.
-  void (*list_product)(const ActivationLists& lists, const Dense& matrix, int64_t n, const float* bias, float* out,
-                       bool out_transposed);
+  /// Where the product goes: dense, without padding.
+  struct Output {
+    void* data;  ///< [rows, n] of the dtype of y.
+    /// If true, it is a weight gradient instead, f32; `transposed` then tells that it is [n, rows].
+    bool is_weight = false;
+    bool transposed = false;
+  };
+  /// out = lists [rows, cols] times matrix [cols, n], plus bias [n] or null.
+  void (*list_product)(const NonZeroLists& lists, const Dense& matrix, int64_t n, const float* bias, const Output& out);
 };
 
 /// One for each instruction set, fastest first.

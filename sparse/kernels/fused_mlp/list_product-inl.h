@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
@@ -71,14 +72,15 @@ HWY_INLINE void RunPair(const ActivationLists& lists, int64_t block, int64_t gro
 /// out [rows][kListPanel] = kListPanel columns of a dense matrix [rows, n], from `first` on, and 0 beyond n.
 inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first,
                         float* HWY_RESTRICT out) {
+  const auto* const data = static_cast<const float*>(matrix.data);
   const int64_t cols = std::min(kListPanel, n - first);
   if (matrix.transposed) {
     if (cols < kListPanel) std::fill_n(out, rows * kListPanel, 0.0f);
-    PackPanel<kListPanel>(matrix.data + first * matrix.ld, matrix.ld, cols, rows, out);
+    PackPanel<kListPanel>(data + first * matrix.ld, matrix.ld, cols, rows, out);
     return;
   }
   for (int64_t r = 0; r < rows; ++r) {
-    const float* const from = matrix.data + r * matrix.ld + first;
+    const float* const from = data + r * matrix.ld + first;
     float* const to = out + r * kListPanel;
     if (cols == kListPanel) {
       TWOFOUR_UNROLL
@@ -89,8 +91,13 @@ inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64
   }
 }
 
-inline ActivationLists Lists(const PanelMatrix& matrix, ActivationLists::Rows rows) {
-  return {matrix, rows, kListBlock, kListPanel * static_cast<int64_t>(sizeof(float))};
+inline std::unique_ptr<NonZeroLists> Lists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
+  return std::make_unique<ActivationLists>(matrix, rows, kListBlock,
+                                           kListPanel * static_cast<int64_t>(sizeof(float)));
+}
+
+inline std::unique_ptr<NonZeroLists> OtherValues(const PanelMatrix& matrix, const NonZeroLists& same_zeros) {
+  return std::make_unique<ActivationLists>(matrix, static_cast<const ActivationLists&>(same_zeros));
 }
 
 /// A product cut into items: a panel of kListPanel columns of the dense matrix, and a range of rows of the lists.
@@ -143,8 +150,10 @@ inline void WriteTransposedSums(const float* sums, int64_t rows, int64_t cols, f
   }
 }
 
-inline void ListProduct(const ActivationLists& lists, const FusedMlpKernel::Dense& matrix, int64_t n, const float* bias,
-                        float* out, bool out_transposed) {
+inline void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dense& matrix, int64_t n, const float* bias,
+                        const FusedMlpKernel::Output& output) {
+  const auto& lists = static_cast<const ActivationLists&>(nonzeros);
+  auto* const out = static_cast<float*>(output.data);
   const ListWork work(lists, n);
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> columns(lists.cols() * kListPanel), sums(work.rows * kListPanel);
@@ -162,7 +171,7 @@ inline void ListProduct(const ActivationLists& lists, const FusedMlpKernel::Dens
       SumLists(lists, row, end_row, columns.data(), sums.data());
 
       // 3. Write them to out, or to its transpose.
-      if (out_transposed) {
+      if (output.transposed) {
         WriteTransposedSums(sums.data(), end_row - row, cols, out + first_col * lists.rows() + row, lists.rows());
       } else {
         WriteSums(sums.data(), end_row - row, cols, bias == nullptr ? nullptr : bias + first_col,

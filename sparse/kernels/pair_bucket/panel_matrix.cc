@@ -12,15 +12,20 @@ double PanelMatrix::Density() const {
   return static_cast<double>(count) / static_cast<double>(batch_ * features_);
 }
 
-void PanelMatrix::CopyTo(float* out) const {
+template <typename T>
+void PanelMatrix::CopyValuesTo(float* out) const {
   for (int64_t p = 0; p < panels(); ++p) {
-    const float* const from = values(p);
+    const T* const from = values<T>(p);
     for (int64_t feature = 0; feature < features_; ++feature) {
       for (int64_t row = 0; row < rows(p); ++row) {
-        out[(p * panel_ + row) * features_ + feature] = from[feature * panel_ + row];
+        out[(p * panel_ + row) * features_ + feature] = static_cast<float>(from[feature * panel_ + row]);
       }
     }
   }
+}
+
+void PanelMatrix::CopyTo(float* out) const {
+  dtype_ == DType::kBF16 ? CopyValuesTo<BFloat16>(out) : CopyValuesTo<float>(out);
 }
 
 }  // namespace twofour::sparse
