@@ -57,7 +57,7 @@ Tensor Mlp::Forward(const Tensor& x) {
   return (*c_proj_)->Forward(h);
 }
 
-const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_not) {
+const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, DType activation, std::string* why_not) {
   const auto no = [why_not](std::string reason) {
     if (why_not != nullptr) *why_not = std::move(reason);
     return nullptr;
@@ -71,12 +71,12 @@ const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, std::string* why_n
     return layer.options().apply && layer.options().plan.PatternAt(0).kind == sparse::MaskFormat::Kind::kTransposable;
   };
   if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
-  return sparse::ChooseFusedMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, why_not);
+  return sparse::ChooseFusedMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, activation, why_not);
 }
 
 Tensor Mlp::ForwardFused(const Tensor& x) {
   if (!x.defined() || x.rank() == 0) return {};  // c_fc says what is wrong with it.
-  const sparse::FusedMlpKernel* const kernel = FusedKernel(x.rows());
+  const sparse::FusedMlpKernel* const kernel = FusedKernel(x.rows(), x.dtype());
   if (kernel == nullptr) return {};
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);

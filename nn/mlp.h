@@ -29,9 +29,10 @@ class Mlp : public Module {
   std::string_view type_name() const override { return "Mlp"; }
   Tensor Forward(const Tensor& x) override;
 
-  /// The kernel that computes `batch` rows as one op. Null if they are computed linear by linear; then `why_not` (if
-  /// not null) says why.
-  const sparse::FusedMlpKernel* FusedKernel(int64_t batch, std::string* why_not = nullptr);
+  /// The kernel that computes `batch` rows of dtype `activation` as one op. Null if they are computed linear by linear;
+  /// then `why_not` (if not null) says why.
+  const sparse::FusedMlpKernel* FusedKernel(int64_t batch, DType activation = DType::kF32,
+                                            std::string* why_not = nullptr);
 
   /// The second linear. Its input is the hidden activations.
   const Module& c_proj() const { return **c_proj_; }

@@ -17,13 +17,14 @@ namespace {
 
 using autograd::SavedTensor;
 
-void RequireLayer(const char* what, const MaskedLinearOperand& layer, const Tensor& x, int64_t in) {
+void RequireLayer(const char* what, const MaskedLinearOperand& layer, int64_t in) {
   if (layer.packed == nullptr || !IsTwoOfFour(layer.packed->format())) {
     throw Error(fmt::format("FusedMlp: {} has no packed 2:4 weight", what));
   }
   const int64_t out = layer.packed->out_features();
-  ops::RequireLike("FusedMlp", what, layer.weight, x, {out, layer.packed->in_features()});
-  if (layer.bias.defined()) ops::RequireLike("FusedMlp", fmt::format("{} bias", what), layer.bias, x, {out});
+  ops::RequireDType("FusedMlp", what, layer.weight, DType::kF32);
+  ops::RequireLike("FusedMlp", what, layer.weight, layer.weight, {out, layer.packed->in_features()});
+  if (layer.bias.defined()) ops::RequireLike("FusedMlp", fmt::format("{} bias", what), layer.bias, layer.weight, {out});
   if (layer.packed->in_features() != in) {
     throw Error(
         fmt::format("FusedMlp: {} of shape [{}, {}] on {} features", what, out, layer.packed->in_features(), in));
@@ -52,9 +53,9 @@ class Pass {
     if (uses_lists()) {
       by_batch_ = kernel_.lists(hidden_, NonZeroLists::Rows::kBatch);
       const Tensor masked = MaskedWeight(proj_);
-      kernel_.list_product(
-          *by_batch_, {.data = masked.data<float>(), .ld = masked.cols(), .transposed = true, .is_weight = true},
-          y.cols(), bias, {y.mutable_raw()});
+      kernel_.list_product(*by_batch_,
+                           {.data = masked.data<float>(), .ld = masked.cols(), .transposed = true, .is_weight = true},
+                           y.cols(), bias, {y.mutable_raw()});
     } else {
       kernel_.product(Packed(proj_, Direction::kForward), hidden_, bias, y.mutable_raw());
     }
@@ -76,8 +77,7 @@ class Pass {
     if (!needs_x_ && !fc_.needs_weight && !fc_.needs_bias) return grads;
 
     Tensor bias_grad = Tensor::Empty({hidden});
-    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.raw(), hidden_,
-                        bias_grad.mutable_data<float>());
+    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.raw(), hidden_, bias_grad.mutable_data<float>());
     if (fc_.needs_bias) grads[2] = bias_grad;
     if (fc_.needs_weight) {
       by_feature = by_feature ? kernel_.other_values(hidden_, *by_feature)
@@ -145,10 +145,14 @@ const FusedMlpKernel* ForcedMlpKernel() {
 
 }  // namespace
 
-const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, std::string* why_not) {
-  if (const FusedMlpKernel* const forced = ForcedMlpKernel()) {
+const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, DType activation,
+                                           std::string* why_not) {
+  if (const FusedMlpKernel* const forced = ForcedMlpKernel();
+      forced != nullptr && GoesWith(activation, forced->linear->activation)) {
+    const DType taken = forced->linear->activation;
     for (const Shape* weight : {&fc, &proj}) {
-      const LinearProblem problem = {(*weight)[0], (*weight)[1], batch};
+      const LinearProblem problem = {
+          .out_features = (*weight)[0], .in_features = (*weight)[1], .batch = batch, .input = taken, .output = taken};
       const Verdict verdict = Check(*forced->linear, problem);
       if (verdict.can()) continue;
       throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced->linear, problem)));
@@ -168,7 +172,12 @@ const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, i
   const FusedMlpKernel* common = nullptr;
   for (const Shape* weight : {&fc, &proj}) {
     for (Direction direction : {Direction::kForward, Direction::kInputGrad}) {
-      const LinearProblem problem = {(*weight)[0], (*weight)[1], batch, direction};
+      const LinearProblem problem = {.out_features = (*weight)[0],
+                                     .in_features = (*weight)[1],
+                                     .batch = batch,
+                                     .direction = direction,
+                                     .input = activation,
+                                     .output = activation};
       const LinearKernel* const linear = ChooseLinearKernel(problem).kernel;
       const FusedMlpKernel* const with_it =
           FindMlpKernel([linear](const FusedMlpKernel& kernel) { return kernel.linear == linear; });
@@ -192,11 +201,15 @@ Tensor FusedMlp(const FusedMlpKernel& kernel, const Tensor& x, const MaskedLinea
   if (!GoesWith(x.dtype(), DType::kF32) || x.rank() == 0) {
     throw Error(fmt::format("FusedMlp: x {}, expected f32, f16 or bf16 [..., in_features]", Describe(x)));
   }
-  if (IsHalf(x.dtype())) {
+  const DType taken = kernel.linear->activation;
+  if (x.dtype() != taken && taken != DType::kF32) {
+    throw Error(fmt::format("FusedMlp: x {}, expected {}, which {} takes", Describe(x), NameOf(taken), kernel.name));
+  }
+  if (x.dtype() != taken) {
     return ops::InF32([&](const Tensor& wide) { return FusedMlp(kernel, wide, fc, proj, report, on_hidden); }, x);
   }
-  RequireLayer("c_fc", fc, x, x.cols());
-  RequireLayer("c_proj", proj, x, fc.packed->out_features());
+  RequireLayer("c_fc", fc, x.cols());
+  RequireLayer("c_proj", proj, fc.packed->out_features());
   auto pass = std::make_shared<Pass>(kernel, x, fc, proj);
   Tensor y = pass->Forward(x, fc.bias, proj.bias);
   if (on_hidden) on_hidden(pass->hidden());

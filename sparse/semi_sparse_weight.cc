@@ -60,8 +60,7 @@ Tensor SemiSparseWeight::Multiply(Direction direction, const Tensor& in, const E
   const LinearPlan plan = planner_->For(direction, in.rows(), format_, in.dtype());
   const Tensor wide = plan.widened ? in.To(DType::kF32) : in;
   Tensor out = EmptyWithLastDim(wide, direction == Direction::kForward ? out_features() : in_features());
-  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), wide.raw(), epilogue,
-                        out.mutable_raw());
+  plan.kernel->multiply(Packed(*plan.kernel, direction), direction, in.rows(), wide.raw(), epilogue, out.mutable_raw());
   return plan.widened ? out.To(in.dtype()) : out;
 }
 

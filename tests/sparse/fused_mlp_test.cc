@@ -241,13 +241,13 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   {
     const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
     EXPECT_NE(ChooseFusedMlpKernel({512, 128}, {128, 512}, 2048), nullptr);
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 124}, {128, 512}, 2048, &why_not), nullptr);
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 124}, {128, 512}, 2048, DType::kF32, &why_not), nullptr);
     EXPECT_THAT(why_not, HasSubstr("128 features"));
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 1, &why_not), nullptr);
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 1, DType::kF32, &why_not), nullptr);
     EXPECT_THAT(why_not, HasSubstr("batch rows"));
   }
   const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
-  EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, &why_not), nullptr);
+  EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, DType::kF32, &why_not), nullptr);
   EXPECT_THAT(why_not, HasSubstr("masked_dense"));
 }
 
@@ -281,11 +281,11 @@ TEST(ChooseMlpKernelTest, NamesOfOtherTablesDoNotMatter) {
       const FusedMlpKernel* expected;
       {
         const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-        expected = ChooseFusedMlpKernel(fc, proj, batch, &why_not);
+        expected = ChooseFusedMlpKernel(fc, proj, batch, DType::kF32, &why_not);
       }
       for (const MaskSearchKernel& search : MaskSearchKernels()) {
         const ScopedEnv env("TWOFOUR_KERNEL", search.name);
-        EXPECT_EQ(ChooseFusedMlpKernel(fc, proj, batch, &why_not_then), expected) << search.name;
+        EXPECT_EQ(ChooseFusedMlpKernel(fc, proj, batch, DType::kF32, &why_not_then), expected) << search.name;
         EXPECT_EQ(why_not_then, why_not);
       }
     }

@@ -23,12 +23,6 @@ inline constexpr int64_t kPanel = 2 * kLanes;
 // A thread packs [depth pairs][kLanes] of A for each tile of rows: two of the lanes are not used. So each step of depth
 // is one cache line. Panels of B are [depth pairs][kPanel]. Beyond the matrix there are zeros.
 
-/// Elements of one stored row, from `from` on, as bf16: kLanes of them at `low` and kLanes at `high`.
-HWY_INLINE Pairs LoadBf16(const BFloat16* low, const BFloat16* high) { return LoadHalves(low, high); }
-HWY_INLINE Pairs LoadBf16(const float* low, const float* high) {
-  return RoundToBf16(LoadFloats(low), LoadFloats(high));
-}
-
 /// Copies `count` < kLanes elements, followed by zeros.
 template <typename T>
 struct Padded {
@@ -48,13 +42,12 @@ void PackTurned(int64_t rows, int64_t depth, const T* from, int64_t ld, uint32_t
     if (rows == kLanes && count == 2 * kLanes) {
       TWOFOUR_UNROLL
       for (int i = 0; i < kLanes; ++i) {
-        const T* const row = from + i * ld + first;
-        r[i] = LoadBf16(row, row + kLanes);
+        r[i] = LoadBf16(from + i * ld + first);
       }
     } else {
       for (int i = 0; i < kLanes; ++i) {
         const Padded<T> row(from + (i < rows ? i * ld + first : 0), i < rows ? count : 0);
-        r[i] = LoadBf16(row.elements, row.elements + kLanes);
+        r[i] = LoadBf16(row.elements);
       }
     }
     TransposePairs(r);

@@ -16,6 +16,7 @@
 #include <hwy/base.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -91,6 +92,8 @@ HWY_INLINE Pairs PairHalves(Pairs x) {
 HWY_INLINE Pairs InterleaveLower(Pairs a, Pairs b) { return _mm512_unpacklo_epi16(a, b); }
 HWY_INLINE Pairs InterleaveUpper(Pairs a, Pairs b) { return _mm512_unpackhi_epi16(a, b); }
 /// What RoundToBf16 makes of floats in the order of InterleaveLower and InterleaveUpper, in the order before these.
+/// InterleaveLower of two vectors that went through this has the pairs of the first halves of both, in order, and
+/// InterleaveUpper those of the second halves.
 HWY_INLINE Pairs UndoInterleave(Pairs x) {
   return _mm512_permutexvar_epi64(_mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0), x);
 }
@@ -127,6 +130,26 @@ HWY_INLINE Pairs JoinQuads(Pairs x) {
                        0x000f000b, 0x000e000a, 0x000d0009, 0x000c0008, 0x00070003, 0x00060002, 0x00050001, 0x00040000);
   return _mm512_permutexvar_epi16(places, x);
 }
+
+HWY_INLINE Pairs SwapMiddles(Pairs x) { return _mm512_shufflehi_epi16(_mm512_shufflelo_epi16(x, 0xd8), 0xd8); }
+/// A bit for each pair whose first (second) element is not 0 or -0.
+HWY_INLINE uint32_t NonZeroFirsts(Pairs x) { return _mm512_test_epi32_mask(x, _mm512_set1_epi32(0x00007fff)); }
+HWY_INLINE uint32_t NonZeroSeconds(Pairs x) { return _mm512_test_epi32_mask(x, _mm512_set1_epi32(0x7fff0000)); }
+/// Of 32 elements, those that have a bit in `bits`, and zeros in place of the others.
+HWY_INLINE Pairs KeepElements(Pairs x, uint32_t bits) { return _mm512_maskz_mov_epi16(bits, x); }
+/// A bit for each of 32 elements that is not 0 or -0.
+HWY_INLINE uint32_t NonZeros(Pairs x) { return _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7fff)); }
+/// Writes the pairs that have a bit in `bits`, one after the other, and then others, kLanes in all.
+HWY_INLINE void Compress(Pairs x, uint32_t bits, uint32_t* to) {
+  StorePairs(_mm512_maskz_compress_epi32(static_cast<__mmask16>(bits), x), to);
+}
+/// Lanes of bf16 as floats: the pairs must hold zeros in their first elements.
+HWY_INLINE Floats AsFloats(Pairs x) { return _mm512_castsi512_ps(x); }
+HWY_INLINE Floats TwiceRootTimes(Floats h, Floats v) {
+  const Floats root = _mm512_sqrt_ps(h);
+  return _mm512_mul_ps(_mm512_add_ps(root, root), v);
+}
+HWY_INLINE float SumOf(Floats x) { return _mm512_reduce_add_ps(x); }
 
 /// Transposes kLanes vectors of pairs in place.
 HWY_INLINE void TransposePairs(Pairs (&r)[kLanes]) {
@@ -264,6 +287,54 @@ HWY_INLINE Pairs JoinQuads(const Pairs& x) {
   return result;
 }
 
+HWY_INLINE Pairs SwapMiddles(const Pairs& x) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
+  return result;
+}
+inline Pairs KeepElements(const Pairs& x, uint32_t bits) {
+  Pairs result;
+  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (bits >> i & 1) != 0 ? x.half[i] : uint16_t{0};
+  return result;
+}
+inline uint32_t NonZeros(const Pairs& x) {
+  uint32_t bits = 0;
+  for (int i = 0; i < 2 * kLanes; ++i) bits |= uint32_t{(x.half[i] & 0x7fffU) != 0} << i;
+  return bits;
+}
+inline uint32_t NonZeroHalves(const Pairs& x, int half) {
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= uint32_t{(x.half[2 * i + half] & 0x7fffU) != 0} << i;
+  return bits;
+}
+inline uint32_t NonZeroFirsts(const Pairs& x) { return NonZeroHalves(x, 0); }
+inline uint32_t NonZeroSeconds(const Pairs& x) { return NonZeroHalves(x, 1); }
+inline void Compress(const Pairs& x, uint32_t bits, uint32_t* to) {
+  Pairs packed = SetPairs(0);
+  int count = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    if ((bits >> i & 1) == 0) continue;
+    std::copy_n(x.half + 2 * i, 2, packed.half + 2 * count++);
+  }
+  StorePairs(packed, to);
+}
+inline Floats AsFloats(const Pairs& x) { return std::bit_cast<Floats>(x); }
+inline Floats TwiceRootTimes(const Floats& h, const Floats& v) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) {
+    const float root = std::sqrt(h.lane[i]);
+    result.lane[i] = (root + root) * v.lane[i];
+  }
+  return result;
+}
+/// Adds up as the instructions do: the upper half to the lower half, until one is left.
+inline float SumOf(Floats x) {
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) x.lane[i] += x.lane[i + width];
+  }
+  return x.lane[0];
+}
+
 inline void TransposePairs(Pairs (&r)[kLanes]) {
   for (int i = 0; i < kLanes; ++i) {
     for (int j = 0; j < i; ++j) {
@@ -273,6 +344,15 @@ inline void TransposePairs(Pairs (&r)[kLanes]) {
 }
 
 #endif
+
+/// kLanes elements at `low` and kLanes at `high`, as bf16.
+HWY_INLINE Pairs LoadBf16(const BFloat16* low, const BFloat16* high) { return LoadHalves(low, high); }
+HWY_INLINE Pairs LoadBf16(const float* low, const float* high) {
+  return RoundToBf16(LoadFloats(low), LoadFloats(high));
+}
+/// 2 kLanes elements in a row, as bf16.
+HWY_INLINE Pairs LoadBf16(const BFloat16* from) { return LoadPairs(from); }
+HWY_INLINE Pairs LoadBf16(const float* from) { return LoadBf16(from, from + kLanes); }
 
 }  // namespace twofour::TWOFOUR_BF16
 TWOFOUR_BF16_AFTER

@@ -206,11 +206,10 @@ FusedMlpKernel FusedMlpKernel() {
 
 namespace twofour::sparse {
 
-std::span<const FusedMlpKernel> FusedMlpKernels() {
+std::vector<FusedMlpKernel> F32FusedMlpKernels() {
 #define TWOFOUR_ROW(space, isa) space::FusedMlpKernel(),
-  static const FusedMlpKernel kernels[] = {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
-  return kernels;
 }
 
 }  // namespace twofour::sparse

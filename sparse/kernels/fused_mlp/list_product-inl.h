@@ -15,6 +15,7 @@
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/fused_mlp/activation_lists.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
+#include "twofour/sparse/kernels/fused_mlp/list_work.h"
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -92,31 +93,12 @@ inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64
 }
 
 inline std::unique_ptr<NonZeroLists> Lists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
-  return std::make_unique<ActivationLists>(matrix, rows, kListBlock,
-                                           kListPanel * static_cast<int64_t>(sizeof(float)));
+  return std::make_unique<ActivationLists>(matrix, rows, kListBlock, kListPanel * static_cast<int64_t>(sizeof(float)));
 }
 
 inline std::unique_ptr<NonZeroLists> OtherValues(const PanelMatrix& matrix, const NonZeroLists& same_zeros) {
   return std::make_unique<ActivationLists>(matrix, static_cast<const ActivationLists&>(same_zeros));
 }
-
-/// A product cut into items: a panel of kListPanel columns of the dense matrix, and a range of rows of the lists.
-struct ListWork {
-  ListWork(const ActivationLists& lists, int64_t n) : panels(CeilDiv(n, kListPanel)) {
-    // The sums of a range stay in the second-level cache. Ranges are shorter if there would be too few items for
-    // several threads.
-    constexpr int64_t kMostRows = 1024, kFewestRows = 64, kEnoughItems = 16;
-    rows = kMostRows;
-    while (rows > kFewestRows && panels * (lists.rows() / rows) < kEnoughItems) rows /= 2;
-    ranges = CeilDiv(lists.rows(), rows);
-    const int64_t item_work = rows * lists.cols() * kListPanel;  // As if there were no zeros.
-    grain = 1 + (int64_t{1} << 21) / (item_work + 1);
-  }
-
-  int64_t items() const { return panels * ranges; }
-
-  int64_t panels, ranges, rows, grain;
-};
 
 /// sums [end - begin][kListPanel] = rows [begin, end) of the lists times `columns` [lists.cols()][kListPanel].
 inline void SumLists(const ActivationLists& lists, int64_t begin, int64_t end, const float* columns, float* sums) {
@@ -154,7 +136,7 @@ inline void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dens
                         const FusedMlpKernel::Output& output) {
   const auto& lists = static_cast<const ActivationLists&>(nonzeros);
   auto* const out = static_cast<float*>(output.data);
-  const ListWork work(lists, n);
+  const ListWork work(lists.rows(), lists.cols(), n, kListPanel);
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> columns(lists.cols() * kListPanel), sums(work.rows * kListPanel);
     int64_t packed = -1;

@@ -66,10 +66,9 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 std::span<const LinearKernel> LinearKernels() {
   static const std::vector<LinearKernel> table = [] {
     std::vector<LinearKernel> kernels;
-    for (const auto& family : {Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels}) {
+    for (const auto& family : {Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels, MaskedDenseKernels}) {
       for (LinearKernel& kernel : family()) kernels.push_back(std::move(kernel));
     }
-    kernels.push_back(MaskedDenseKernel());
     kernels.push_back(ScalarReferenceKernel());
     return kernels;
   }();

@@ -11,7 +11,8 @@ namespace twofour::sparse {
 std::vector<LinearKernel> PairBucketKernels();
 std::vector<LinearKernel> Bf16PairBucketKernels();
 std::vector<LinearKernel> MaskedRowsKernels();
-LinearKernel MaskedDenseKernel();
+/// One for each dtype of activations.
+std::vector<LinearKernel> MaskedDenseKernels();
 LinearKernel ScalarReferenceKernel();
 
 /// A function that computes with activations of type T, as a row of the table has it.

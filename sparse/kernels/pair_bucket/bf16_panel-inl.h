@@ -28,13 +28,14 @@ struct Square {
   HWY_INLINE Pairs Odd(int i) const { return SecondsOf(low[i], high[i]); }
 };
 
-/// Loads rows of kSquare bf16 that are `ld` elements apart, and transposes the pairs.
-HWY_INLINE void LoadSquare(const BFloat16* from, int64_t ld, Square& square) {
+/// Loads rows of kSquare elements that are `ld` elements apart, and transposes the pairs.
+template <typename T>
+HWY_INLINE void LoadSquare(const T* from, int64_t ld, Square& square) {
   TWOFOUR_UNROLL
-  for (int i = 0; i < kLanes; ++i) square.low[i] = LoadPairs(from + i * ld);
+  for (int i = 0; i < kLanes; ++i) square.low[i] = LoadBf16(from + i * ld);
   TransposePairs(square.low);
   TWOFOUR_UNROLL
-  for (int i = 0; i < kLanes; ++i) square.high[i] = LoadPairs(from + (kLanes + i) * ld);
+  for (int i = 0; i < kLanes; ++i) square.high[i] = LoadBf16(from + (kLanes + i) * ld);
   TransposePairs(square.high);
 }
 

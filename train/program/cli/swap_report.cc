@@ -90,7 +90,7 @@ class Products {
 
   void AddMlp(const std::string& name, nn::Mlp& mlp) {
     std::string why_not;
-    const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, &why_not);
+    const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, DType::kF32, &why_not);
     const sparse::FusedMlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch);
     const std::string prefix = name.empty() ? "" : name + ".", fc = prefix + "c_fc", proj = prefix + "c_proj";
     if (!kinds_[fc].two_of_four || !kinds_[proj].two_of_four) {

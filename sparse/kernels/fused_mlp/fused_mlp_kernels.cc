@@ -1,0 +1,33 @@
+// The table of kernels for the MLP as one op.
+#include <hwy/detect_compiler_arch.h>
+
+#include <vector>
+
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
+
+namespace twofour::sparse {
+
+/// One for each instruction set of Highway, fastest first.
+std::vector<FusedMlpKernel> F32FusedMlpKernels();
+#if HWY_ARCH_X86_64
+namespace bf16_native {
+FusedMlpKernel Bf16FusedMlpKernel();
+}
+#endif
+namespace bf16_emulated {
+FusedMlpKernel Bf16FusedMlpKernel();
+}
+
+std::span<const FusedMlpKernel> FusedMlpKernels() {
+  static const std::vector<FusedMlpKernel> table = [] {
+    std::vector<FusedMlpKernel> kernels = F32FusedMlpKernels();
+#if HWY_ARCH_X86_64
+    kernels.push_back(bf16_native::Bf16FusedMlpKernel());
+#endif
+    kernels.push_back(bf16_emulated::Bf16FusedMlpKernel());
+    return kernels;
+  }();
+  return table;
+}
+
+}  // namespace twofour::sparse
