@@ -34,7 +34,8 @@
 
 #if TWOFOUR_BF16_NATIVE
 #define TWOFOUR_BF16 bf16_native
-#define TWOFOUR_BF16_BEFORE HWY_PUSH_ATTRIBUTES("avx2,bmi,bmi2,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+#define TWOFOUR_BF16_BEFORE \
+  HWY_PUSH_ATTRIBUTES("avx2,bmi,bmi2,popcnt,lzcnt,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
 #define TWOFOUR_BF16_AFTER HWY_POP_ATTRIBUTES
 #else
 #define TWOFOUR_BF16 bf16_emulated
