@@ -69,6 +69,10 @@ HWY_INLINE Floats Add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 HWY_INLINE Pairs SetPairs(uint32_t pair) { return _mm512_set1_epi32(static_cast<int>(pair)); }
 HWY_INLINE Pairs LoadPairs(const void* from) { return _mm512_loadu_si512(from); }
 HWY_INLINE void StorePairs(Pairs x, void* to) { _mm512_storeu_si512(to, x); }
+/// Writes only the first `count` pairs.
+HWY_INLINE void StoreFirstPairs(Pairs x, int64_t count, void* to) {
+  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(count))), x);
+}
 /// kLanes bf16 each: those at `low`, then those at `high`.
 HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
   const __m512i lower = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low)));
@@ -209,6 +213,9 @@ HWY_INLINE Pairs LoadPairs(const void* from) {
   return result;
 }
 HWY_INLINE void StorePairs(const Pairs& x, void* to) { std::memcpy(to, x.half, sizeof(x)); }
+HWY_INLINE void StoreFirstPairs(const Pairs& x, int64_t count, void* to) {
+  std::memcpy(to, x.half, static_cast<size_t>(std::min<int64_t>(count, kLanes)) * sizeof(uint32_t));
+}
 HWY_INLINE Pairs SetPairs(uint32_t pair) {
   uint32_t pairs[kLanes];
   std::fill_n(pairs, kLanes, pair);

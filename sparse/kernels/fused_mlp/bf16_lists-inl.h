@@ -77,16 +77,13 @@ inline void FillGroup(const GroupBlock& block, const ColumnOffsets& offsets, con
       values[code][count[code]] = 0;
       columns[code][count[code]] = columns[code][count[code] - 1];
     }
-    uint32_t to = ends[code - 1];
-    for (uint32_t at = 0; at < count[code]; at += 2 * kLanes, to += kLanes) {
-      alignas(64) uint32_t joined[kLanes][Lists::kGroupRows];
-      alignas(64) uint16_t joined_columns[kLanes][2];
-      StorePairs(SwapMiddles(LoadPairs(values[code] + at)), joined);
-      StorePairs(SwapMiddles(LoadPairs(values[code] + at + kLanes)), joined + kLanes / 2);
-      StorePairs(FirstsOf(LoadPairs(columns[code] + at), LoadPairs(columns[code] + at + kLanes)), joined_columns);
-      const size_t left = std::min<size_t>(kLanes, ends[code] - to);
-      std::memcpy(lists.values() + to, joined, left * sizeof(*joined));
-      std::memcpy(lists.offsets() + to, joined_columns, left * sizeof(*joined_columns));
+    int64_t to = ends[code - 1], left = ends[code] - to;
+    for (uint32_t at = 0; left > 0; at += 2 * kLanes, to += kLanes, left -= kLanes) {
+      const uint32_t *const v = values[code] + at, *const c = columns[code] + at;
+      StoreFirstPairs(SwapMiddles(LoadPairs(v)), 2 * left, lists.values() + to);
+      StoreFirstPairs(SwapMiddles(LoadPairs(v + kLanes)), std::max<int64_t>(2 * left - kLanes, 0),
+                      lists.values() + to + kLanes / 2);
+      StoreFirstPairs(FirstsOf(LoadPairs(c), LoadPairs(c + kLanes)), left, lists.offsets() + to);
     }
   }
 }
