@@ -48,22 +48,29 @@ kernels::AttentionProblem CheckedProblem(const Tensor& q, const Tensor& k, const
           .scale = options.scale == 0 ? 1 / std::sqrt(static_cast<double>(head_size)) : options.scale};
 }
 
+template <typename F>
+void Dispatch(DType dtype, const F& function) {
+  if (dtype == DType::kBF16) return function(BFloat16{});
+  DispatchF32OrF64(dtype, "CausalAttention", function);
+}
+
 }  // namespace
 
 Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
   const kernels::AttentionProblem problem = CheckedProblem(q, k, v, options);
-  if (IsHalf(q.dtype())) {
+  if (q.dtype() == DType::kF16) {
     const auto attend = [&](const Tensor& wide_q, const Tensor& wide_k, const Tensor& wide_v) {
       return CausalAttention(wide_q, wide_k, wide_v, options);
     };
     return ops::InF32(attend, q, k, v);
   }
   Tensor out = Tensor::Empty(q.shape(), q.dtype());
-  Tensor log_sums = Tensor::Empty({problem.batch, problem.heads, problem.queries}, q.dtype());
-  DispatchF32OrF64(q.dtype(), "CausalAttention", [&](auto zero) {
+  const DType sums = q.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
+  Tensor log_sums = Tensor::Empty({problem.batch, problem.heads, problem.queries}, sums);
+  Dispatch(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::CausalAttention<T>(problem, q.data<T>(), k.data<T>(), v.data<T>(), out.mutable_data<T>(),
-                                log_sums.mutable_data<T>());
+                                log_sums.mutable_data<kernels::AttentionSum<T>>());
   });
   autograd::Record(
       "CausalAttention", {q, k, v}, out,
@@ -76,11 +83,11 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
         for (Tensor* unused_rows : {&dk, &dv}) {
           if (unused_rows->defined() && problem.keys < problem.key_capacity) unused_rows->Fill(0);
         }
-        DispatchF32OrF64(dout.dtype(), "CausalAttention", [&](auto zero) {
+        Dispatch(dout.dtype(), [&](auto zero) {
           using T = decltype(zero);
           kernels::CausalAttentionGrad<T>(problem, sq.Get().data<T>(), sk.Get().data<T>(), sv.Get().data<T>(),
-                                          saved.Get().data<T>(), log_sums.data<T>(), dout.data<T>(),
-                                          ops::MutableDataOrNull<T>(dq), ops::MutableDataOrNull<T>(dk),
+                                          saved.Get().data<T>(), log_sums.data<kernels::AttentionSum<T>>(),
+                                          dout.data<T>(), ops::MutableDataOrNull<T>(dq), ops::MutableDataOrNull<T>(dk),
                                           ops::MutableDataOrNull<T>(dv));
         });
         return std::vector<Tensor>{dq, dk, dv};

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+
+#include "twofour/core/half.h"
 
 namespace twofour::kernels {
 
@@ -17,16 +20,23 @@ struct AttentionProblem {
 inline constexpr int64_t kAttentionQueries = 64, kAttentionKeys = 128;
 inline constexpr int64_t kAttentionGradQueries = 128, kAttentionGradKeys = 64;
 
-/// Causal softmax attention (see ops/attention.h). T is float or double. q and out are [batch, queries, heads,
-/// head_size]. k and v are [batch, key_capacity, kv_heads, head_size]. log_sums [batch, heads, queries] becomes the
-/// logarithms of the sums of exponentials. The only other memory that is used is a block of scores for each thread.
+/// The type of scores, of what is added up, and of log_sums for activations of type T.
 template <typename T>
-void CausalAttention(const AttentionProblem& problem, const T* q, const T* k, const T* v, T* out, T* log_sums);
+using AttentionSum = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
+
+/// Causal softmax attention (see ops/attention.h). T is float, BFloat16 or double. With BFloat16, exponentials and
+/// gradients of scores are rounded to bf16 where they are operands of products (see Gemm), and results are rounded
+/// once. q and out are [batch, queries, heads, head_size]. k and v are [batch, key_capacity, kv_heads, head_size].
+/// log_sums [batch, heads, queries] becomes the logarithms of the sums of exponentials. The only other memory that is
+/// used is a block of scores for each thread.
+template <typename T>
+void CausalAttention(const AttentionProblem& problem, const T* q, const T* k, const T* v, T* out,
+                     AttentionSum<T>* log_sums);
 
 /// Computes gradients from the output's gradient and from what the forward pass computed. Pass null for a gradient that
 /// is not wanted.
 template <typename T>
 void CausalAttentionGrad(const AttentionProblem& problem, const T* q, const T* k, const T* v, const T* out,
-                         const T* log_sums, const T* dout, T* dq, T* dk, T* dv);
+                         const AttentionSum<T>* log_sums, const T* dout, T* dq, T* dk, T* dv);
 
 }  // namespace twofour::kernels
