@@ -1,6 +1,7 @@
 // Dense products in float. C is computed in tiles that fit into the registers. Each element of C is summed over k in an
-// order that depends on k alone, so C may be divided among threads anywhere. Operands of 16 bits become floats when
-// they are packed or loaded, and are treated as floats from then on. Compiled once for each instruction set.
+// order that depends on k and on kOneBlockRows alone, so C may be divided among threads anywhere. Operands of 16 bits
+// become floats when they are packed or loaded, and are treated as floats from then on. Compiled once for each
+// instruction set.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>
@@ -27,8 +28,10 @@ namespace twofour::kernels::HWY_NAMESPACE {
 namespace {
 using namespace float_gemm;
 
-/// Rows of a packed block of A. The block stays in the second-level cache.
-constexpr int64_t kBlockRows = 256;
+/// Products of at most so many rows are one block.
+constexpr int64_t kOneBlockRows = 256;
+/// Rows of a block where there are several: whole tiles. The packed block stays in the second-level cache.
+constexpr int64_t kBlockRows = (HWY_TARGET == HWY_AVX3 ? 112 : 252) / kTileRows * kTileRows;
 /// Floats of packed B that stay in the second-level cache beside the block of A, while tiles of rows of A pass through
 /// the first-level cache. They are several panels, so that rows of C are written as long runs.
 constexpr int64_t kHotB = 8 * kDepth * kPanel;
@@ -60,7 +63,7 @@ void MultiplyPacked(const Output& c, int64_t top, int64_t bottom, int64_t depth,
       for (int64_t panel = hot_begin; panel < hot_end; ++panel) {
         RunTile(behind - row, std::min(kPanel, c.cols - panel * kPanel), depth, a + row * kPitch,
                 b + (panel - begin) * depth * kPanel, kPanel, c.data + (top + row) * c.ld + panel * kPanel, c.ld,
-                accumulate, 8 * kPanel);
+                accumulate, 16 * kPanel);
       }
     });
   }
@@ -68,7 +71,7 @@ void MultiplyPacked(const Output& c, int64_t top, int64_t bottom, int64_t depth,
 
 /// Each thread keeps this memory, because asking the system for fresh pages takes longer than a small product.
 float* SpaceForA() {
-  thread_local AlignedBuffer<float> space(kBlockRows * kPitch);
+  thread_local AlignedBuffer<float> space(kOneBlockRows * kPitch);
   return space.data();
 }
 
@@ -117,7 +120,7 @@ void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t l
   const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
   const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
   ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
-    ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+    ForEachPart(p.k, kLongDepth, [&](int64_t first, int64_t last) {
       for (int64_t group = begin; group < end; ++group) {
         const int64_t panel = group * kPanelsOfAGroup, col = (first_panel + panel) * kPanel;
         const int64_t behind = (first_panel + std::min(panel + kPanelsOfAGroup, panels)) * kPanel;
@@ -130,9 +133,9 @@ void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t l
   ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
     float* const a = SpaceForA();
     for (int64_t block = begin / panels; block * panels < end; ++block) {
-      const int64_t top = p.m * block / row_blocks, bottom = p.m * (block + 1) / row_blocks;
+      const int64_t top = block * kBlockRows, bottom = std::min(top + kBlockRows, p.m);
       const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
-      ForEachPart(p.k, kDepth, [&](int64_t first, int64_t last) {
+      ForEachPart(p.k, kLongDepth, [&](int64_t first, int64_t last) {
         PackA(p, top, bottom - top, first, last - first, a);
         MultiplyPacked(Output(p), top, bottom, last - first, first_panel + from, first_panel + to, a,
                        b + (first * panels + from * (last - first)) * kPanel, p.accumulate || first > 0);
@@ -144,7 +147,7 @@ void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t l
 template <typename A, typename B>
 void RunPacked(const GemmProblem<A, B, float>& p) {
   const int64_t panels = CeilDiv(p.n, kPanel);
-  if (p.m <= kBlockRows) {
+  if (p.m <= kOneBlockRows) {
     ParallelFor(panels, CeilDiv(kLeastWork, p.m * kPanel * p.k),
                 [&](int64_t begin, int64_t end) { RunOneBlock(p, begin, end); });
     return;

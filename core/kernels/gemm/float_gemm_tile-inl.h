@@ -36,11 +36,14 @@ inline constexpr int kTileRows = 6;
 #endif
 inline constexpr int64_t kPanel = 2 * kLanes;
 
-/// Depth of the packed blocks.
+/// Depth of the packed blocks: a panel of B stays in the first-level cache.
 inline constexpr int64_t kDepth = 256;
-/// Floats from one row of packed A to the next. They are more than kDepth, so that the rows spread over the sets of the
-/// cache.
-inline constexpr int64_t kPitch = kDepth + 16;
+/// The same if there are many rows. With AVX-512, a tile takes so little time that it is added to C less often; panels
+/// of B then come from the second-level cache.
+inline constexpr int64_t kLongDepth = HWY_TARGET == HWY_AVX3 ? 1024 : kDepth;
+/// Floats from one row of packed A to the next. They are more than the depth, so that the rows spread over the sets of
+/// the cache.
+inline constexpr int64_t kPitch = kLongDepth + 16;
 
 /// A thread should have at least this many multiply-adds to do.
 inline constexpr int64_t kLeastWork = 64 * 64 * 64;
@@ -64,8 +67,8 @@ void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT 
     TWOFOUR_UNROLL for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
   TWOFOUR_UNROLL_BY_4 for (int64_t l = 0; l < depth; ++l) {
-    hwy::Prefetch(b + ahead);
     V x[kVectors];
+    TWOFOUR_UNROLL for (int v = 0; v < kVectors; ++v) hwy::Prefetch(b + ahead + v * kLanes);
     TWOFOUR_UNROLL for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, b + v * kLanes);
     b += ldb;
     if constexpr (kPacks) {
