@@ -144,6 +144,9 @@ HWY_INLINE uint32_t NonZeroSeconds(Pairs x) { return _mm512_test_epi32_mask(x, _
 HWY_INLINE Pairs KeepElements(Pairs x, uint32_t bits) { return _mm512_maskz_mov_epi16(bits, x); }
 /// A bit for each of 32 elements that is not 0 or -0.
 HWY_INLINE uint32_t NonZeros(Pairs x) { return _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7fff)); }
+/// Of bits for 32 elements, those that go to the pairs of InterleaveLower (InterleaveUpper).
+HWY_INLINE uint32_t BitsOfLower(uint32_t bits) { return _pext_u32(bits, 0x0f0f0f0f); }
+HWY_INLINE uint32_t BitsOfUpper(uint32_t bits) { return _pext_u32(bits, 0xf0f0f0f0); }
 /// Writes the pairs that have a bit in `bits`, one after the other, and then others, kLanes in all.
 HWY_INLINE void Compress(Pairs x, uint32_t bits, uint32_t* to) {
   StorePairs(_mm512_maskz_compress_epi32(static_cast<__mmask16>(bits), x), to);
@@ -317,6 +320,12 @@ inline uint32_t NonZeroHalves(const Pairs& x, int half) {
 }
 inline uint32_t NonZeroFirsts(const Pairs& x) { return NonZeroHalves(x, 0); }
 inline uint32_t NonZeroSeconds(const Pairs& x) { return NonZeroHalves(x, 1); }
+inline uint32_t BitsOfLower(uint32_t bits) {
+  uint32_t result = 0;
+  for (int i = 0; i < kLanes; ++i) result |= (bits >> (i / 4 * 8 + i % 4) & 1) << i;
+  return result;
+}
+inline uint32_t BitsOfUpper(uint32_t bits) { return BitsOfLower(bits >> 4); }
 inline void Compress(const Pairs& x, uint32_t bits, uint32_t* to) {
   Pairs packed = SetPairs(0);
   int count = 0;

@@ -22,20 +22,16 @@ using Lists = Bf16ActivationLists;
 inline constexpr int kBlockVectors = Lists::kBlockCols / kLanes;
 inline constexpr int kCodes = Lists::kCodes;
 
-/// The values of one pair of rows within one block: lane i of vector v holds both rows' values in some column, zeros
-/// where there is no column.
-using GroupBlock = Pairs[kBlockVectors];
+/// Of one pair of rows within one block: lane i of vector v holds the values of both rows in some column. Bit i of
+/// first[v] (second[v]) says that the value of the first (second) row is not zero and counts.
+struct GroupBlock {
+  Pairs values[kBlockVectors];
+  uint32_t first[kBlockVectors], second[kBlockVectors];
 
-/// In which lanes of a vector only the first row, only the second row and both rows are not zero: bits for codes 1, 2
-/// and 3.
-struct CodeBits {
-  HWY_INLINE explicit CodeBits(Pairs x) {
-    const uint32_t first = NonZeroFirsts(x), second = NonZeroSeconds(x);
-    of[1] = first & ~second;
-    of[2] = second & ~first;
-    of[3] = first & second;
+  /// The lanes of vector v that have a code.
+  HWY_INLINE uint32_t BitsOf(int v, int code) const {
+    return (code & 1 ? first[v] : ~first[v]) & (code & 2 ? second[v] : ~second[v]);
   }
-  uint32_t of[kCodes] = {};
 };
 
 /// The offset in bytes of each lane's column, in the order of a GroupBlock.
@@ -43,16 +39,7 @@ struct ColumnOffsets {
   alignas(64) uint32_t of[kBlockVectors][kLanes];
 };
 
-/// Counts the joined entries of each code.
-HWY_INLINE void CountGroup(const GroupBlock& block, Lists::Ends& counts) {
-  uint32_t entries[kCodes] = {};
-  TWOFOUR_UNROLL
-  for (int v = 0; v < kBlockVectors; ++v) {
-    const CodeBits bits(block[v]);
-    for (int code = 1; code < kCodes; ++code) entries[code] += static_cast<uint32_t>(std::popcount(bits.of[code]));
-  }
-  for (int code = 1; code < kCodes; ++code) counts[code] = (entries[code] + 1) / 2;
-}
+HWY_INLINE uint32_t Joined(int entries) { return static_cast<uint32_t>(entries + 1) / 2; }
 
 /// Writes the entries of a group within a block.
 inline void FillGroup(const GroupBlock& block, const ColumnOffsets& offsets, const Lists::Ends& ends, Lists& lists) {
@@ -61,12 +48,12 @@ inline void FillGroup(const GroupBlock& block, const ColumnOffsets& offsets, con
   alignas(64) uint32_t values[kCodes][kRoom], columns[kCodes][kRoom];
   uint32_t count[kCodes] = {};
   for (int v = 0; v < kBlockVectors; ++v) {
-    const CodeBits bits(block[v]);
     const Pairs column = LoadPairs(offsets.of[v]);
     for (int code = 1; code < kCodes; ++code) {
-      Compress(block[v], bits.of[code], values[code] + count[code]);
-      Compress(column, bits.of[code], columns[code] + count[code]);
-      count[code] += static_cast<uint32_t>(std::popcount(bits.of[code]));
+      const uint32_t bits = block.BitsOf(v, code);
+      Compress(block.values[v], bits, values[code] + count[code]);
+      Compress(column, bits, columns[code] + count[code]);
+      count[code] += static_cast<uint32_t>(std::popcount(bits));
     }
   }
 
@@ -88,34 +75,54 @@ inline void FillGroup(const GroupBlock& block, const ColumnOffsets& offsets, con
   }
 }
 
-/// Calls visit(block, group, values) for every pair of features of `matrix`. Columns are batch rows.
-template <typename Visit>
-void ForEachFeatureGroup(const PanelMatrix& matrix, int64_t begin, int64_t end, const Visit& visit) {
-  constexpr int64_t kPanels = Lists::kBlockCols / kPanel;
-  for (int64_t first = 0; first < matrix.panels(); first += kPanels) {
+/// Panels of a block whose columns are batch rows.
+inline constexpr int64_t kBlockPanels = Lists::kBlockCols / kPanel;
+
+/// Counts the joined entries of pairs of features [begin, end).
+inline void CountFeatureGroups(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
+  for (int64_t first = 0; first < matrix.panels(); first += kBlockPanels) {
+    const int64_t behind = std::min(first + kBlockPanels, matrix.panels());
     for (int64_t group = begin; group < end; ++group) {
-      GroupBlock values;
-      TWOFOUR_UNROLL
-      for (int64_t i = 0; i < kPanels; ++i) {
-        const int64_t p = first + i;
-        TWOFOUR_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          Pairs* const to = values + 4 * i + 2 * h;
-          to[0] = to[1] = SetPairs(0);
-          if (p >= matrix.panels()) continue;
-          const BFloat16* const from = matrix.values<BFloat16>(p) + 2 * group * kPanel + h * kSquare;
-          const auto valid = static_cast<uint32_t>(matrix.valid_bits(p) >> (h * kSquare));
-          const Pairs a = KeepElements(LoadPairs(from), valid), b = KeepElements(LoadPairs(from + kPanel), valid);
-          to[0] = InterleaveLower(a, b);
-          to[1] = InterleaveUpper(a, b);
-        }
+      int only_first = 0, only_second = 0, both = 0;
+      for (int64_t p = first; p < behind; ++p) {
+        const uint64_t a = matrix.nonzero(p)[2 * group], b = matrix.nonzero(p)[2 * group + 1];
+        only_first += std::popcount(a & ~b);
+        only_second += std::popcount(b & ~a);
+        both += std::popcount(a & b);
       }
-      visit(first / kPanels, group, values);
+      lists.ends(first / kBlockPanels, group) = {0, Joined(only_first), Joined(only_second), Joined(both)};
     }
   }
 }
 
-/// The columns of ForEachFeatureGroup's values.
+/// Writes the entries of pairs of features [begin, end). Columns are batch rows.
+inline void FillFeatureGroups(const PanelMatrix& matrix, int64_t begin, int64_t end, const ColumnOffsets& offsets,
+                              Lists& lists) {
+  for (int64_t first = 0; first < matrix.panels(); first += kBlockPanels) {
+    for (int64_t group = begin; group < end; ++group) {
+      GroupBlock block;
+      for (int v = 0; v < kBlockVectors; v += 2) {
+        const int64_t p = first + v / 4, h = v / 2 % 2;
+        if (p >= matrix.panels()) {
+          block.values[v] = block.values[v + 1] = SetPairs(0);
+          block.first[v] = block.first[v + 1] = block.second[v] = block.second[v + 1] = 0;
+          continue;
+        }
+        const BFloat16* const from = matrix.values<BFloat16>(p) + 2 * group * kPanel + h * kSquare;
+        const Pairs a = LoadPairs(from), b = LoadPairs(from + kPanel);
+        const auto bits_a = static_cast<uint32_t>(matrix.nonzero(p)[2 * group] >> (h * kSquare));
+        const auto bits_b = static_cast<uint32_t>(matrix.nonzero(p)[2 * group + 1] >> (h * kSquare));
+        block.values[v] = InterleaveLower(a, b);
+        block.values[v + 1] = InterleaveUpper(a, b);
+        block.first[v] = BitsOfLower(bits_a), block.first[v + 1] = BitsOfUpper(bits_a);
+        block.second[v] = BitsOfLower(bits_b), block.second[v + 1] = BitsOfUpper(bits_b);
+      }
+      FillGroup(block, offsets, lists.ends(first / kBlockPanels, group), lists);
+    }
+  }
+}
+
+/// The columns of a block whose columns are batch rows.
 inline ColumnOffsets OffsetsOfBatchRows() {
   ColumnOffsets offsets;
   for (int v = 0; v < kBlockVectors; ++v) {
@@ -127,32 +134,38 @@ inline ColumnOffsets OffsetsOfBatchRows() {
   return offsets;
 }
 
-/// Calls visit(block, group, values) for every pair of batch rows of panel `p`. Columns are features.
+/// Calls visit(block, group, GroupBlock) for every pair of batch rows of panel `p`. Columns are features.
 template <typename Visit>
 void ForEachBatchGroup(const PanelMatrix& matrix, int64_t p, const Visit& visit) {
   constexpr int64_t kGroups = kPanel / Lists::kGroupRows;
   for (int64_t first = 0; first < matrix.features(); first += Lists::kBlockCols) {
     for (int h = 0; h < 2; ++h) {
-      const auto valid = static_cast<uint32_t>(matrix.valid_bits(p) >> (h * kSquare));
       Pairs turned[kBlockVectors][kLanes];
       for (int v = 0; v < kBlockVectors; ++v) {
-        const int64_t feature = first + v * kLanes;
         for (int64_t i = 0; i < kLanes; ++i) {
-          const BFloat16* const from = matrix.values<BFloat16>(p) + (feature + i) * kPanel + h * kSquare;
-          turned[v][i] = feature + i < matrix.features() ? KeepElements(LoadPairs(from), valid) : SetPairs(0);
+          // Where a feature has no bit, its values may be anything: they are not looked at.
+          const int64_t feature = first + v * kLanes + i;
+          turned[v][i] = SetPairs(0);
+          if (feature >= matrix.features()) continue;
+          const auto bits = static_cast<uint32_t>(matrix.nonzero(p)[feature] >> (h * kSquare));
+          turned[v][i] = KeepElements(LoadPairs(matrix.values<BFloat16>(p) + feature * kPanel + h * kSquare), bits);
         }
         TransposePairs(turned[v]);
       }
       for (int64_t i = 0; i < kLanes; ++i) {
-        GroupBlock values;
-        for (int v = 0; v < kBlockVectors; ++v) values[v] = turned[v][i];
-        visit(first / Lists::kBlockCols, p * kGroups + h * kLanes + i, values);
+        GroupBlock block;
+        for (int v = 0; v < kBlockVectors; ++v) {
+          block.values[v] = turned[v][i];
+          block.first[v] = NonZeroFirsts(turned[v][i]);
+          block.second[v] = NonZeroSeconds(turned[v][i]);
+        }
+        visit(first / Lists::kBlockCols, p * kGroups + h * kLanes + i, block);
       }
     }
   }
 }
 
-/// The columns of ForEachBatchGroup's values.
+/// The columns of a block whose columns are features.
 inline ColumnOffsets OffsetsOfFeatures() {
   ColumnOffsets offsets;
   for (int v = 0; v < kBlockVectors; ++v) {
@@ -163,34 +176,40 @@ inline ColumnOffsets OffsetsOfFeatures() {
   return offsets;
 }
 
-/// Calls visit(block, group, values) for all groups, on several threads.
-template <typename Visit>
-void ForEachGroup(const PanelMatrix& matrix, NonZeroLists::Rows rows, const Visit& visit) {
+inline std::unique_ptr<NonZeroLists> MakeLists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
   constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
-  if (rows == NonZeroLists::Rows::kBatch) {
+  auto lists = std::make_unique<Lists>(matrix, rows);
+  if (rows == NonZeroLists::Rows::kFeatures) {
+    const int64_t groups = matrix.features() / Lists::kGroupRows;
+    const int64_t grain = 1 + kGrain / (matrix.batch() * Lists::kGroupRows + 1);
+    ParallelFor(groups, grain, [&](int64_t begin, int64_t end) { CountFeatureGroups(matrix, begin, end, *lists); });
+    lists->Allocate();
+    const ColumnOffsets offsets = OffsetsOfBatchRows();
+    ParallelFor(groups, grain,
+                [&](int64_t begin, int64_t end) { FillFeatureGroups(matrix, begin, end, offsets, *lists); });
+    return lists;
+  }
+  const auto for_each_group = [&](const auto& visit) {
     ParallelFor(matrix.panels(), 1 + kGrain / (matrix.features() * kPanel + 1), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) ForEachBatchGroup(matrix, p, visit);
     });
-  } else {
-    ParallelFor(matrix.features() / Lists::kGroupRows, 1 + kGrain / (matrix.batch() * Lists::kGroupRows + 1),
-                [&](int64_t begin, int64_t end) { ForEachFeatureGroup(matrix, begin, end, visit); });
-  }
-}
-
-inline std::unique_ptr<NonZeroLists> MakeLists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
-  auto lists = std::make_unique<Lists>(matrix, rows);
-  ForEachGroup(matrix, rows, [&](int64_t block, int64_t group, const GroupBlock& values) {
-    CountGroup(values, lists->ends(block, group));
+  };
+  for_each_group([&](int64_t block, int64_t group, const GroupBlock& values) {
+    for (int code = 1; code < kCodes; ++code) {
+      int entries = 0;
+      for (int v = 0; v < kBlockVectors; ++v) entries += std::popcount(values.BitsOf(v, code));
+      lists->ends(block, group)[code] = Joined(entries);
+    }
   });
   lists->Allocate();
-  const ColumnOffsets offsets = rows == NonZeroLists::Rows::kBatch ? OffsetsOfFeatures() : OffsetsOfBatchRows();
-  ForEachGroup(matrix, rows, [&](int64_t block, int64_t group, const GroupBlock& values) {
+  const ColumnOffsets offsets = OffsetsOfFeatures();
+  for_each_group([&](int64_t block, int64_t group, const GroupBlock& values) {
     FillGroup(values, offsets, lists->ends(block, group), *lists);
   });
   return lists;
 }
 
-/// The zeros are looked for again: there may be more of them among other values.
+/// Among other values there may be more zeros, so everything is done again.
 inline std::unique_ptr<NonZeroLists> MakeListsAgain(const PanelMatrix& matrix, const NonZeroLists& same_zeros) {
   return MakeLists(matrix, static_cast<const Lists&>(same_zeros).orientation());
 }
