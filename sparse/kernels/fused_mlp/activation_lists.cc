@@ -34,7 +34,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t b
   rows == Rows::kBatch ? CountBatchGroups(matrix) : CountFeatureGroups(matrix);
   AddUp();
   Allocate();
-  rows == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
+  Fill(matrix);
 }
 
 ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationLists& same_zeros)
@@ -48,7 +48,14 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationList
       ends_(same_zeros.ends_),
       entries_(same_zeros.entries_) {
   Allocate();
-  orientation_ == Rows::kBatch ? FillBatchGroups(matrix) : FillFeatureGroups(matrix);
+  Fill(matrix);
+}
+
+void ActivationLists::Fill(const PanelMatrix& matrix) {
+  const auto fill = [&]<typename T>() {
+    orientation_ == Rows::kBatch ? FillBatchGroups<T>(matrix) : FillFeatureGroups<T>(matrix);
+  };
+  matrix.dtype() == DType::kBF16 ? fill.operator()<BFloat16>() : fill.operator()<float>();
 }
 
 void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
@@ -91,6 +98,7 @@ void ActivationLists::Allocate() {
   offsets_ = reinterpret_cast<uint16_t*>(values_ + entries_);
 }
 
+template <typename T>
 void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
   const int64_t per_panel = matrix.panel() / kGroupRows;
   ParallelFor(matrix.panels(), 1 + kGrain / (cols_ * matrix.panel() + 1), [&](int64_t begin, int64_t end) {
@@ -103,14 +111,14 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
         }
         const int64_t first = block * block_cols_, last = std::min(first + block_cols_, cols_);
         for (int64_t j = first; j < last; ++j) {
-          const float* const values = matrix.values(p) + j * matrix.panel();
+          const T* const values = matrix.values<T>(p) + j * matrix.panel();
           const auto offset = static_cast<uint16_t>((j - first) * column_bytes_);
           const uint64_t word = nonzero[j];
           for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
             const int bit = std::countr_zero(pairs);
             const uint32_t to = next[bit / kGroupRows][word >> bit & (kCodes - 1)]++;
             offsets_[to] = offset;
-            std::memcpy(values_[to], values + bit, sizeof(*values_));
+            for (int r = 0; r < kGroupRows; ++r) values_[to][r] = static_cast<float>(values[bit + r]);
           }
         }
       }
@@ -118,6 +126,7 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
   });
 }
 
+template <typename T>
 void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
   const int64_t panel = matrix.panel(), panels_at_once = block_cols_ / panel;
   ParallelFor(groups_, 1 + kGrain / (cols_ * kGroupRows + 1), [&](int64_t begin, int64_t end) {
@@ -128,14 +137,14 @@ void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
         std::memcpy(next + 1, ends(block, group).data(), (kCodes - 1) * sizeof(uint32_t));
         for (int64_t p = first; p < last; ++p) {
           const uint64_t w0 = matrix.nonzero(p)[2 * group], w1 = matrix.nonzero(p)[2 * group + 1];
-          const float* const values = matrix.values(p) + 2 * group * panel;
+          const T* const values = matrix.values<T>(p) + 2 * group * panel;
           const int64_t base = (p - first) * panel;
           const auto append = [&](uint64_t bits, uint32_t& to) {
             for (; bits != 0; bits &= bits - 1, ++to) {
               const int row = std::countr_zero(bits);
               offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
-              values_[to][0] = values[row];
-              values_[to][1] = values[panel + row];
+              values_[to][0] = static_cast<float>(values[row]);
+              values_[to][1] = static_cast<float>(values[panel + row]);
             }
           };
           append(w0 & ~w1, next[1]);

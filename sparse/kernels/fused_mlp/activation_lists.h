@@ -26,7 +26,7 @@ class NonZeroLists {
   virtual ~NonZeroLists() = default;
 };
 
-/// The non-zeros of a matrix with exact zeros, which ReLU^2 leaves, for products with a dense matrix.
+/// The non-zeros, as f32, of a matrix with exact zeros, which ReLU^2 leaves, for products with a dense matrix.
 ///
 /// Rows go in pairs. Each column of a pair has a code, which says in which of the two rows it is not zero (bit r for
 /// row r). Columns are cut into blocks, so that the first-level cache can hold the block's rows of the dense matrix.
@@ -60,7 +60,10 @@ class ActivationLists final : public NonZeroLists {
   void CountFeatureGroups(const PanelMatrix& matrix);
   void AddUp();
   void Allocate();
+  void Fill(const PanelMatrix& matrix);
+  template <typename T>
   void FillBatchGroups(const PanelMatrix& matrix);
+  template <typename T>
   void FillFeatureGroups(const PanelMatrix& matrix);
 
   Rows orientation_;

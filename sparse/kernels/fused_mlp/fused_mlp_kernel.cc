@@ -13,12 +13,16 @@
 //   HiddenGrad    dh = 2 sqrt(h) * (dy W_proj), which takes the place of h, and db_fc
 //   ListProduct   dW_fc = dh^T x
 //   Product       dx = dh W_fc; ListProduct instead where dh has many zeros
+//
+// x, h, y and their gradients are of one type T: float, or BFloat16, which is widened when it is loaded and rounded
+// when it is stored.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -52,18 +56,55 @@ void ForEachItem(const PairBucketStream& m, const PanelWork& work, int64_t begin
   }
 }
 
+/// Where a sink lets the results of a strip be written: to the panel itself if it holds floats, or else to memory of
+/// its own, from which they are rounded.
+template <typename T>
+class PanelTarget {
+ public:
+  explicit PanelTarget(T* values) : values_(values) {}
+
+  HWY_INLINE float* At(int64_t strip) {
+    if constexpr (std::is_same_v<T, float>) return values_ + strip * 4 * kPanel;
+    return floats_;
+  }
+  /// Tells that vectors of a strip are written.
+  HWY_INLINE void Done(int64_t strip) {
+    if constexpr (!std::is_same_v<T, float>) {
+      T* const to = values_ + strip * 4 * kPanel;
+      for (int64_t i = 0; i < 4 * kPanel; i += kLanes) StoreFromF32(d, hn::Load(d, floats_ + i), to + i);
+    }
+  }
+
+ private:
+  T* const values_;
+  HWY_ALIGN float floats_[4 * kPanel] = {};
+};
+
+/// Vectors rounded to T.
+template <typename T>
+HWY_INLINE V RoundedTo(V v) {
+  if constexpr (std::is_same_v<T, float>) return v;
+  HWY_ALIGN T rounded[kLanes];
+  StoreFromF32(d, v, rounded);
+  return LoadAsF32(d, rounded);
+}
+
 /// Writes h = relu(v + bias)^2 into a panel, and the words that say which of it is not zero.
+template <typename T>
 class HiddenSink {
  public:
   HiddenSink(PanelMatrix& hidden, int64_t panel, const float* bias)
-      : values_(hidden.values(panel)), nonzero_(hidden.nonzero(panel)), valid_(hidden.valid_bits(panel)), bias_(bias) {}
+      : target_(hidden.values<T>(panel)),
+        nonzero_(hidden.nonzero(panel)),
+        valid_(hidden.valid_bits(panel)),
+        bias_(bias) {}
 
-  HWY_INLINE float* Target(int64_t strip) { return values_ + strip * 4 * kPanel; }
+  HWY_INLINE float* Target(int64_t strip) { return target_.At(strip); }
 
   HWY_INLINE V Finish(int64_t strip, int r, int t, V v) {
     if (bias_ != nullptr) v = hn::Add(v, hn::Set(d, bias_[strip * 4 + r]));
     const V positive = Positive(v);
-    const V squared = hn::Mul(positive, positive);
+    const V squared = RoundedTo<T>(hn::Mul(positive, positive));
     uint8_t bytes[8] = {};
     hn::StoreMaskBits(d, hn::Not(hn::Eq(squared, hn::Zero(d))), bytes);  // Not Ne: a NaN counts as non-zero.
     uint64_t bits;
@@ -77,49 +118,69 @@ class HiddenSink {
       nonzero_[strip * 4 + r] = bits_[r] & valid_;
       bits_[r] = 0;
     }
+    target_.Done(strip);
   }
 
  private:
-  float* const values_;
+  PanelTarget<T> target_;
   uint64_t* const nonzero_;
   const uint64_t valid_;
   const float* const bias_;
   uint64_t bits_[4] = {};
 };
 
-void Hidden(const PackedWeight& packed, const void* x_elements, const float* bias, PanelMatrix& hidden) {
-  const auto* const x = static_cast<const float*>(x_elements);
-  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
+/// Transposes blocks of rows of x [batch, m.cols()] into `block`.
+template <typename T>
+auto TransposedRows(const PairBucketStream& m, const void* x, int64_t panel, int64_t rows, float* block) {
+  return [=, &m](int64_t col, int64_t cols) {
+    PackPanel(static_cast<const T*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
+    return block;
+  };
+}
+
+template <typename T>
+void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
+  const PairBucketStream& m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(kBlockCols * kPanel);
+    AlignedBuffer<float> block(kBlockCols * kPanel), beside(std::is_same_v<T, float> ? 0 : work.strips * 4 * kPanel);
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of x, transpose them into a block.
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(x + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, block.data());
-        return block.data();
-      };
-      // 2. Sum up x W^T in the panel of h itself; the sink makes h of the sums.
-      HiddenSink sink(hidden, panel, bias);
-      RunPanel<decltype(vectors)::value>(m, first, last, source, hidden.values(panel) + first * 4 * kPanel, sink);
+      const auto source = TransposedRows<T>(m, x, panel, hidden.rows(panel), block.data());
+      // 2. Sum up x W^T, in the panel of h itself if it holds floats; the sink makes h of the sums.
+      float* sums = beside.data();
+      if constexpr (std::is_same_v<T, float>) sums = hidden.values(panel) + first * 4 * kPanel;
+      HiddenSink<T> sink(hidden, panel, bias);
+      RunPanel<decltype(vectors)::value>(m, first, last, source, sums, sink);
     });
   });
 }
 
+template <typename T>
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
-  auto* const out = static_cast<float*>(out_elements);
-  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
+  const PairBucketStream& m = StreamFor<T>(packed);
+  auto* const out = static_cast<T*>(out_elements);
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> sums(work.strips * 4 * kPanel);
+    AlignedBuffer<float> sums(work.strips * 4 * kPanel), block(std::is_same_v<T, float> ? 0 : kBlockCols * kPanel);
     ForEachItem(m, work, begin, end, activations.batch(),
                 [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
-                  // 1. The activations lie in panels already.
-                  const auto source = [&](int64_t col, int64_t) { return activations.values(panel) + col * kPanel; };
+                  // 1. The activations lie in panels already. Widen a block of them, unless they are floats.
+                  const auto source = [&](int64_t col, [[maybe_unused]] int64_t cols) -> const float* {
+                    const T* const from = activations.values<T>(panel) + col * kPanel;
+                    if constexpr (std::is_same_v<T, float>) {
+                      return from;
+                    } else {
+                      for (int64_t i = 0; i < cols * kPanel; i += kLanes) {
+                        hn::Store(LoadAsF32(d, from + i), d, block.data() + i);
+                      }
+                      return block.data();
+                    }
+                  };
                   // 2. The sink writes the sums to the rows of out, with the bias.
-                  RowMajorSink sink({.bias = bias}, activations.rows(panel), first, last,
-                                    out + panel * kPanel * m.rows(), m.rows(), stream);
+                  RowMajorSink<T> sink({.bias = bias}, activations.rows(panel), first, last,
+                                       out + panel * kPanel * m.rows(), m.rows(), stream);
                   RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink);
                 });
     if (stream) hwy::FlushStream();
@@ -127,14 +188,15 @@ void Product(const PackedWeight& packed, const PanelMatrix& activations, const f
 }
 
 /// Replaces a panel of h by dh = 2 sqrt(h) v, where v is dy W_proj, and sums dh over the panel's batch rows.
+template <typename T>
 class HiddenGradSink {
  public:
-  HiddenGradSink(float* values, float* row_sums) : values_(values), row_sums_(row_sums) {}
+  HiddenGradSink(T* values, float* row_sums) : values_(values), target_(values), row_sums_(row_sums) {}
 
-  HWY_INLINE float* Target(int64_t strip) { return values_ + strip * 4 * kPanel; }
+  HWY_INLINE float* Target(int64_t strip) { return target_.At(strip); }
 
   HWY_INLINE V Finish(int64_t strip, int r, int t, V v) {
-    const V h = hn::Load(d, values_ + (strip * 4 + r) * kPanel + t * kLanes);
+    const V h = LoadAsF32(d, values_ + (strip * 4 + r) * kPanel + t * kLanes);
     const V root = hn::Sqrt(h);  // The number that was squared, to the bit, unless its square over- or underflowed.
     const V grad = hn::Mul(hn::Add(root, root), v);
     sums_[r] = t == 0 ? grad : hn::Add(sums_[r], grad);
@@ -143,29 +205,28 @@ class HiddenGradSink {
 
   HWY_INLINE void Done(int64_t strip) {
     for (int r = 0; r < 4; ++r) row_sums_[strip * 4 + r] = hn::GetLane(hn::SumOfLanes(d, sums_[r]));
+    target_.Done(strip);
   }
 
  private:
-  float* const values_;
+  T* const values_;
+  PanelTarget<T> target_;
   float* const row_sums_;
   V sums_[4];
 };
 
-void HiddenGrad(const PackedWeight& packed, const void* dy_elements, PanelMatrix& hidden, float* bias_grad) {
-  const auto* const dy = static_cast<const float*>(dy_elements);
-  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
+template <typename T>
+void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
+  const PairBucketStream& m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of dy, transpose them into a block.
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(dy + panel * kPanel * m.cols() + col, m.cols(), hidden.rows(panel), cols, block.data());
-        return block.data();
-      };
+      const auto source = TransposedRows<T>(m, dy, panel, hidden.rows(panel), block.data());
       // 2. Sum up dy W; the sink makes dh of the sums and of h, in its place.
-      HiddenGradSink sink(hidden.values(panel), panel_sums.data() + panel * hidden.features());
+      HiddenGradSink<T> sink(hidden.values<T>(panel), panel_sums.data() + panel * hidden.features());
       RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink);
     });
   });
@@ -185,18 +246,20 @@ HWY_AFTER_NAMESPACE();
 // Runs on every processor: see simd_table.h.
 namespace twofour::sparse::HWY_NAMESPACE {
 
-FusedMlpKernel FusedMlpKernel() {
+template <typename T>
+FusedMlpKernel FusedMlpKernelFor() {
   constexpr Isa kIsa = IsaOf(HWY_TARGET);
-  return {.name = fmt::format("fused_mlp_{}", NameOf(kIsa)),
-          .linear = FindLinearKernel(PackedLayout::kPairBucket, kIsa),
+  constexpr DType kActivation = DTypeOf<T>();
+  return {.name = fmt::format("fused_mlp_{}{}", kActivation == DType::kBF16 ? "bf16_" : "", NameOf(kIsa)),
+          .linear = FindLinearKernel(PairBucketStream::LayoutFor(kActivation), kIsa),
           .panel = kPanel,
           .list_density = 0.3,
-          .hidden = Hidden,
-          .product = Product,
-          .hidden_grad = HiddenGrad,
+          .hidden = Hidden<T>,
+          .product = Product<T>,
+          .hidden_grad = HiddenGrad<T>,
           .lists = Lists,
           .other_values = OtherValues,
-          .list_product = ListProduct};
+          .list_product = ListProduct<T>};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -206,10 +269,12 @@ FusedMlpKernel FusedMlpKernel() {
 
 namespace twofour::sparse {
 
-std::vector<FusedMlpKernel> F32FusedMlpKernels() {
-#define TWOFOUR_ROW(space, isa) space::FusedMlpKernel(),
-  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+std::vector<FusedMlpKernel> WideFusedMlpKernels() {
+#define TWOFOUR_ROW(space, isa) space::FusedMlpKernelFor<float>(),
+#define TWOFOUR_BF16_ROW(space, isa) space::FusedMlpKernelFor<BFloat16>(),
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW) TWOFOUR_FOR_EACH_ISA(TWOFOUR_BF16_ROW)};
 #undef TWOFOUR_ROW
+#undef TWOFOUR_BF16_ROW
 }
 
 }  // namespace twofour::sparse

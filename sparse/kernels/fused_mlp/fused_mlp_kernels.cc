@@ -7,8 +7,8 @@
 
 namespace twofour::sparse {
 
-/// One for each instruction set of Highway, fastest first.
-std::vector<FusedMlpKernel> F32FusedMlpKernels();
+/// Those that compute in f32: one for each instruction set of Highway, fastest first, for f32 and then for bf16.
+std::vector<FusedMlpKernel> WideFusedMlpKernels();
 #if HWY_ARCH_X86_64
 namespace bf16_native {
 FusedMlpKernel Bf16FusedMlpKernel();
@@ -20,7 +20,7 @@ FusedMlpKernel Bf16FusedMlpKernel();
 
 std::span<const FusedMlpKernel> FusedMlpKernels() {
   static const std::vector<FusedMlpKernel> table = [] {
-    std::vector<FusedMlpKernel> kernels = F32FusedMlpKernels();
+    std::vector<FusedMlpKernel> kernels = WideFusedMlpKernels();
 #if HWY_ARCH_X86_64
     kernels.push_back(bf16_native::Bf16FusedMlpKernel());
 #endif

@@ -70,10 +70,11 @@ HWY_INLINE void RunPair(const ActivationLists& lists, int64_t block, int64_t gro
   }
 }
 
-/// out [rows][kListPanel] = kListPanel columns of a dense matrix [rows, n], from `first` on, and 0 beyond n.
-inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64_t n, int64_t first,
-                        float* HWY_RESTRICT out) {
-  const auto* const data = static_cast<const float*>(matrix.data);
+/// out [rows][kListPanel] = kListPanel columns of a dense matrix [rows, n] with elements at `data`, from `first` on,
+/// and 0 beyond n.
+template <typename T>
+void PackColumns(const FusedMlpKernel::Dense& matrix, const T* data, int64_t rows, int64_t n, int64_t first,
+                 float* HWY_RESTRICT out) {
   const int64_t cols = std::min(kListPanel, n - first);
   if (matrix.transposed) {
     if (cols < kListPanel) std::fill_n(out, rows * kListPanel, 0.0f);
@@ -81,13 +82,14 @@ inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64
     return;
   }
   for (int64_t r = 0; r < rows; ++r) {
-    const float* const from = data + r * matrix.ld + first;
+    const T* const from = data + r * matrix.ld + first;
     float* const to = out + r * kListPanel;
     if (cols == kListPanel) {
       TWOFOUR_UNROLL
-      for (int t = 0; t < kListVectors; ++t) hn::Store(hn::LoadU(d, from + t * kLanes), d, to + t * kLanes);
+      for (int t = 0; t < kListVectors; ++t) hn::Store(LoadAsF32(d, from + t * kLanes), d, to + t * kLanes);
     } else {
-      std::fill(std::copy_n(from, cols, to), to + kListPanel, 0.0f);
+      std::fill(std::transform(from, from + cols, to, [](T x) { return static_cast<float>(x); }), to + kListPanel,
+                0.0f);
     }
   }
 }
@@ -113,15 +115,17 @@ inline void SumLists(const ActivationLists& lists, int64_t begin, int64_t end, c
 
 /// Writes sums [rows][kListPanel] to `rows` rows of `cols` columns, `ld` elements apart, and adds the bias [cols],
 /// which may be null.
-inline void WriteSums(const float* sums, int64_t rows, int64_t cols, const float* bias, float* out, int64_t ld) {
+template <typename T>
+void WriteSums(const float* sums, int64_t rows, int64_t cols, const float* bias, T* out, int64_t ld) {
   for (int64_t row = 0; row < rows; ++row) {
     const float* const from = sums + row * kListPanel;
-    float* const to = out + row * ld;
-    if (bias == nullptr) {
-      std::copy_n(from, cols, to);
-    } else {
-      for (int64_t c = 0; c < cols; ++c) to[c] = from[c] + bias[c];
+    T* const to = out + row * ld;
+    int64_t c = 0;
+    for (; c + kLanes <= cols; c += kLanes) {
+      const V sum = hn::Load(d, from + c);
+      StoreFromF32(d, bias == nullptr ? sum : hn::Add(sum, hn::LoadU(d, bias + c)), to + c);
     }
+    for (; c < cols; ++c) to[c] = static_cast<T>(bias == nullptr ? from[c] : from[c] + bias[c]);
   }
 }
 
@@ -132,10 +136,10 @@ inline void WriteTransposedSums(const float* sums, int64_t rows, int64_t cols, f
   }
 }
 
-inline void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dense& matrix, int64_t n, const float* bias,
-                        const FusedMlpKernel::Output& output) {
+template <typename T>
+void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dense& matrix, int64_t n, const float* bias,
+                 const FusedMlpKernel::Output& output) {
   const auto& lists = static_cast<const ActivationLists&>(nonzeros);
-  auto* const out = static_cast<float*>(output.data);
   const ListWork work(lists.rows(), lists.cols(), n, kListPanel);
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> columns(lists.cols() * kListPanel), sums(work.rows * kListPanel);
@@ -146,18 +150,27 @@ inline void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dens
       const int64_t row = item % work.ranges * work.rows, end_row = std::min(row + work.rows, lists.rows());
 
       // 1. columns [lists.cols()][kListPanel] = the panel of the dense matrix, unless the last item had the same.
-      if (panel != packed) PackColumns(matrix, lists.cols(), n, first_col, columns.data());
+      if (panel != packed) {
+        const auto pack = [&](const auto* data) {
+          PackColumns(matrix, data, lists.cols(), n, first_col, columns.data());
+        };
+        matrix.is_weight ? pack(static_cast<const float*>(matrix.data)) : pack(static_cast<const T*>(matrix.data));
+      }
       packed = panel;
 
       // 2. sums [end_row - row][kListPanel] = lists times columns.
       SumLists(lists, row, end_row, columns.data(), sums.data());
 
       // 3. Write them to out, or to its transpose.
+      const int64_t rows = end_row - row;
+      const float* const its_bias = bias == nullptr ? nullptr : bias + first_col;
       if (output.transposed) {
-        WriteTransposedSums(sums.data(), end_row - row, cols, out + first_col * lists.rows() + row, lists.rows());
+        WriteTransposedSums(sums.data(), rows, cols, static_cast<float*>(output.data) + first_col * lists.rows() + row,
+                            lists.rows());
+      } else if (output.is_weight) {
+        WriteSums(sums.data(), rows, cols, its_bias, static_cast<float*>(output.data) + row * n + first_col, n);
       } else {
-        WriteSums(sums.data(), end_row - row, cols, bias == nullptr ? nullptr : bias + first_col,
-                  out + row * n + first_col, n);
+        WriteSums(sums.data(), rows, cols, its_bias, static_cast<T*>(output.data) + row * n + first_col, n);
       }
     }
   });

@@ -9,11 +9,12 @@ namespace twofour::sparse {
 
 /// How a masked weight lies in memory for the kernels that multiply with it.
 enum class PackedLayout {
-  kInPlace,         ///< The dense weight as it lies, and its masks (MaskedWeight).
-  kMaskedCopy,      ///< A dense copy with zeros.
-  kKeptEntries,     ///< Each row's kept entries, with their columns.
-  kPairBucket,      ///< PairBucketStream, cut for one instruction set.
-  kBf16PairBucket,  ///< Bf16PairBucketStream.
+  kInPlace,            ///< The dense weight as it lies, and its masks (MaskedWeight).
+  kMaskedCopy,         ///< A dense copy with zeros.
+  kKeptEntries,        ///< Each row's kept entries, with their columns.
+  kPairBucket,         ///< PairBucketStream, cut for one instruction set.
+  kRoundedPairBucket,  ///< The same with weights rounded to bf16.
+  kBf16PairBucket,     ///< Bf16PairBucketStream.
 };
 
 /// A masked weight in the layout of some kernels.
@@ -35,11 +36,16 @@ class PackedWeight {
   Isa isa_;
 };
 
-/// The weight as a Packed. It must have been packed in the layout Packed::kLayout, for `isa`.
+/// The weight as a Packed. It must have been packed in `layout`, for `isa`.
 template <typename Packed>
-const Packed& PackedAs(const PackedWeight& weight, [[maybe_unused]] Isa isa) {
-  assert(weight.layout() == Packed::kLayout && weight.isa() == isa);
+const Packed& PackedAs(const PackedWeight& weight, [[maybe_unused]] Isa isa, [[maybe_unused]] PackedLayout layout) {
+  assert(weight.layout() == layout && weight.isa() == isa);
   return static_cast<const Packed&>(weight);
+}
+/// The same for a Packed that has one layout only.
+template <typename Packed>
+const Packed& PackedAs(const PackedWeight& weight, Isa isa) {
+  return PackedAs<Packed>(weight, isa, Packed::kLayout);
 }
 
 }  // namespace twofour::sparse

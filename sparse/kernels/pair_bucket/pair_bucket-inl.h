@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "twofour/core/ceil_div.h"
+#include "twofour/core/kernels/simd/simd_isa.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/panel-inl.h"
@@ -127,11 +128,12 @@ HWY_INLINE void WithVectors(int64_t rows, const Call& call) {
 /// max(v, 0). A NaN stays a NaN.
 HWY_INLINE V Positive(V v) { return hn::IfThenZeroElse(hn::Lt(v, hn::Zero(d)), v); }
 
-/// A sink for row-major results. It gathers kGroup rows of the matrix, then writes them back.
+/// A sink for row-major results, f32 or bf16. It gathers kGroup rows of the matrix, then writes them back.
+template <typename T>
 class RowMajorSink {
  public:
   /// out [batch rows of the panel, all rows of the matrix]. The strips to come are [first, last).
-  RowMajorSink(const Epilogue& epilogue, int64_t batch_rows, int64_t first, int64_t last, float* out, int64_t ld,
+  RowMajorSink(const Epilogue& epilogue, int64_t batch_rows, int64_t first, int64_t last, T* out, int64_t ld,
                bool stream)
       : epilogue_(epilogue), batch_rows_(batch_rows), first_(first), last_(last), out_(out), ld_(ld), stream_(stream) {}
 
@@ -154,17 +156,25 @@ class RowMajorSink {
   static constexpr int64_t kStrips = kGroup / 4;
   const Epilogue epilogue_;
   const int64_t batch_rows_, first_, last_;
-  float* const out_;
+  T* const out_;
   const int64_t ld_;
   const bool stream_;
   HWY_ALIGN float group_[kGroup * kPanel];
 };
 
 /// Whether results of this size should be written past the caches, because they would only push everything else out.
-inline bool ShouldStream(const float* out, int64_t rows, int64_t cols) {
+template <typename T>
+bool ShouldStream(const T* out, int64_t rows, int64_t cols) {
+  if (!std::is_same_v<T, float>) return false;  // A group is only half a cache line.
   constexpr int64_t kBytes = int64_t{4} << 20;
   return cols % kGroup == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0 &&
          rows * cols * static_cast<int64_t>(sizeof(float)) > kBytes;
+}
+
+/// A weight that was packed for activations of type T.
+template <typename T>
+const PairBucketStream& StreamFor(const PackedWeight& packed) {
+  return PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET), PairBucketStream::LayoutFor(DTypeOf<T>()));
 }
 
 /// The work of a product of `batch` rows.

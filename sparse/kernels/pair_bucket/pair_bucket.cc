@@ -24,9 +24,9 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float* in, const Epilogue& epilogue,
-              float* out) {
-  const auto& m = PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET));
+template <typename T>
+void Multiply(const PackedWeight& packed, Direction, int64_t batch, const T* in, const Epilogue& epilogue, T* out) {
+  const PairBucketStream& m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
@@ -36,7 +36,7 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
       const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
       const int64_t last = std::min(first + work.strips, m.strips());
-      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
+      RowMajorSink<T> sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
       const auto source = [&](int64_t col, int64_t cols) {
         PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
         return x;
@@ -48,8 +48,9 @@ void Multiply(const PackedWeight& packed, Direction, int64_t batch, const float*
   });
 }
 
+template <typename T>
 std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction direction) {
-  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, IsaOf(HWY_TARGET));
+  return std::make_unique<PairBucketStream>(weight, mask, direction, kTiling, IsaOf(HWY_TARGET), DTypeOf<T>());
 }
 
 }  // namespace
@@ -83,17 +84,21 @@ Verdict CheckProblem(const LinearProblem& problem) {
 
 }  // namespace
 
+template <typename T>
 LinearKernel PairBucketKernel() {
   constexpr Isa kIsa = IsaOf(HWY_TARGET);
-  return {.name = fmt::format("pair_bucket_{}", NameOf(kIsa)),
-          .family = "pair_bucket",
+  constexpr DType kActivation = DTypeOf<T>();
+  const std::string family = kActivation == DType::kBF16 ? "pair_bucket_bf16" : "pair_bucket";
+  return {.name = fmt::format("{}_{}", family, NameOf(kIsa)),
+          .family = family,
           .isa = kIsa,
           .tiling = fmt::format("4 rows x {} vectors of {}, {} columns", kVectors, kLanes, kBlockCols),
-          .layout = PackedLayout::kPairBucket,
+          .layout = PairBucketStream::LayoutFor(kActivation),
           .one_packing = false,
+          .activation = kActivation,
           .check = CheckProblem,
-          .pack = Pack,
-          .multiply = MultiplyAs<float, Multiply>};
+          .pack = Pack<T>,
+          .multiply = MultiplyAs<T, Multiply<T>>};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
@@ -104,9 +109,11 @@ LinearKernel PairBucketKernel() {
 namespace twofour::sparse {
 
 std::vector<LinearKernel> PairBucketKernels() {
-#define TWOFOUR_ROW(space, isa) space::PairBucketKernel(),
-  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
+#define TWOFOUR_ROW(space, isa) space::PairBucketKernel<float>(),
+#define TWOFOUR_BF16_ROW(space, isa) space::PairBucketKernel<BFloat16>(),
+  return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW) TWOFOUR_FOR_EACH_ISA(TWOFOUR_BF16_ROW)};
 #undef TWOFOUR_ROW
+#undef TWOFOUR_BF16_ROW
 }
 
 }  // namespace twofour::sparse

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cassert>
 
+#include "twofour/core/half.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.h"
 
 namespace twofour::sparse {
 
 PairBucketStream::PairBucketStream(const float* weight, const MaskView& mask, Direction direction,
-                                   const PairBucketTiling& tiling, Isa isa)
-    : PackedWeight(kLayout, isa),
+                                   const PairBucketTiling& tiling, Isa isa, DType activation)
+    : PackedWeight(LayoutFor(activation), isa),
       rows_(direction == Direction::kForward ? mask.rows : mask.cols),
       cols_(direction == Direction::kForward ? mask.cols : mask.rows),
       tiling_(tiling) {
@@ -39,7 +40,13 @@ PairBucketStream::PairBucketStream(const float* weight, const MaskView& mask, Di
   steps_.offsets = reinterpret_cast<uint16_t(*)[2]>(steps_.weights + steps);
   const StepWriter write = StepWriterFor(isa);
   ParallelFor(count, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) write(plan, tiles_of(i), counts[i], steps_ + buckets_[i].begin);
+    for (int64_t i = begin; i < end; ++i) {
+      write(plan, tiles_of(i), counts[i], steps_ + buckets_[i].begin);
+      if (activation != DType::kBF16) continue;
+      float* const first = steps_.weights[buckets_[i].begin];
+      std::transform(first, steps_.weights[buckets_[i + 1].begin], first,
+                     [](float x) { return static_cast<float>(BFloat16(x)); });
+    }
   });
 }
 

@@ -33,12 +33,16 @@ struct PairBucketSteps {
 /// bucket, the roles of the accumulators are fixed at compile time, without a branch or a shuffle.
 class PairBucketStream final : public PackedWeight {
  public:
-  static constexpr PackedLayout kLayout = PackedLayout::kPairBucket;
-
   /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, with the
   /// instructions of `isa`. Isa::kAny is the scalar reference, to which all others are equal bit for bit.
+  /// If `activation` is bf16, the weights are rounded to bf16, to nearest even.
   PairBucketStream(const float* weight, const MaskView& mask, Direction direction, const PairBucketTiling& tiling,
-                   Isa isa);
+                   Isa isa, DType activation = DType::kF32);
+
+  /// The layout for activations of a dtype.
+  static constexpr PackedLayout LayoutFor(DType activation) {
+    return activation == DType::kBF16 ? PackedLayout::kRoundedPairBucket : PackedLayout::kPairBucket;
+  }
 
   size_t bytes() const override;
   int64_t rows() const { return rows_; }

@@ -1,6 +1,6 @@
 // Panels: a few vectors of batch rows side by side, one feature after the other, [features][kPanel]. They are what the
-// sparse kernels multiply. Here they are made from row-major matrices and written back to them. Compiled once for each
-// instruction set (see hwy/foreach_target.h).
+// sparse kernels multiply. Here they are made from row-major matrices of f32 or bf16 and written back to such. Compiled
+// once for each instruction set (see hwy/foreach_target.h).
 #if defined(TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
 #undef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_PANEL_INL_H_
@@ -13,12 +13,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
+#include "twofour/core/kernels/simd/load_store-inl.h"
 #include "twofour/core/kernels/simd/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+using kernels::HWY_NAMESPACE::LoadAsF32;
+using kernels::HWY_NAMESPACE::StoreFromF32;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
@@ -97,41 +102,42 @@ HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
 
 /// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, which are `ld` elements apart. Lanes beyond
 /// `rows` in the last vector in use become 0. Vectors beyond it are not written.
-template <int64_t kPitch = kPanel>
-HWY_INLINE void PackPanel(const float* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols,
-                          float* HWY_RESTRICT panel) {
+template <int64_t kPitch = kPanel, typename T>
+HWY_INLINE void PackPanel(const T* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols, float* HWY_RESTRICT panel) {
   const int64_t whole = cols / kLanes * kLanes;
   for (int64_t first = 0; first < rows; first += kLanes) {
-    const float* from = x + first * ld;
+    const T* from = x + first * ld;
     const int64_t valid = std::min<int64_t>(kLanes, rows - first);
     for (int64_t c = 0; c < whole; c += kLanes) {
       V r[kLanes];
       if (valid == kLanes) {
         TWOFOUR_UNROLL
-        for (int i = 0; i < kLanes; ++i) r[i] = hn::LoadU(d, from + i * ld + c);
+        for (int i = 0; i < kLanes; ++i) r[i] = LoadAsF32(d, from + i * ld + c);
       } else {
-        for (int i = 0; i < kLanes; ++i) r[i] = i < valid ? hn::LoadU(d, from + i * ld + c) : hn::Zero(d);
+        for (int i = 0; i < kLanes; ++i) r[i] = i < valid ? LoadAsF32(d, from + i * ld + c) : hn::Zero(d);
       }
       TransposeSquare(r);
       TWOFOUR_UNROLL
       for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * kPitch + first);
     }
     for (int64_t c = whole; c < cols; ++c) {
-      for (int64_t i = 0; i < kLanes; ++i) panel[c * kPitch + first + i] = i < valid ? from[i * ld + c] : 0.0f;
+      for (int64_t i = 0; i < kLanes; ++i) {
+        panel[c * kPitch + first + i] = i < valid ? static_cast<float>(from[i * ld + c]) : 0.0f;
+      }
     }
   }
 }
 
 /// Writes panel [cols][kPitch], cols <= kGroup, to `rows` <= kPitch row-major rows of out, which are `ld` elements
-/// apart. With `stream`, it writes past the caches. That is for results that do not fit into the caches: memory then
-/// need not be read before it is written. out and ld must then be aligned to kGroup elements.
-template <int64_t kPitch = kPanel>
-HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64_t rows, float* HWY_RESTRICT out,
+/// apart. With `stream`, it writes past the caches. That is for results of f32 that do not fit into the caches: memory
+/// then need not be read before it is written. out and ld must then be aligned to kGroup elements.
+template <int64_t kPitch = kPanel, typename T>
+HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64_t rows, T* HWY_RESTRICT out,
                             int64_t ld, bool stream) {
   constexpr int kPerGroup = kGroup / kLanes;
   if (cols != kGroup) {
     for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t c = 0; c < cols; ++c) out[row * ld + c] = panel[c * kPitch + row];
+      for (int64_t c = 0; c < cols; ++c) out[row * ld + c] = static_cast<T>(panel[c * kPitch + row]);
     }
     return;
   }
@@ -147,14 +153,16 @@ HWY_INLINE void UnpackGroup(const float* HWY_RESTRICT panel, int64_t cols, int64
     TWOFOUR_UNROLL
     for (int i = 0; i < kLanes; ++i) {
       if (i >= valid) break;
-      float* const to = out + (first + i) * ld;
+      T* const to = out + (first + i) * ld;
       TWOFOUR_UNROLL
       for (int g = 0; g < kPerGroup; ++g) {
-        if (stream) {
-          hn::Stream(r[g][i], d, to + g * kLanes);
-        } else {
-          hn::StoreU(r[g][i], d, to + g * kLanes);
+        if constexpr (std::is_same_v<T, float>) {
+          if (stream) {
+            hn::Stream(r[g][i], d, to + g * kLanes);
+            continue;
+          }
         }
+        StoreFromF32(d, r[g][i], to + g * kLanes);
       }
     }
   }
