@@ -77,7 +77,12 @@ class Pass {
     if (!needs_x_ && !fc_.needs_weight && !fc_.needs_bias) return grads;
 
     Tensor bias_grad = Tensor::Empty({hidden});
-    kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.raw(), hidden_, bias_grad.mutable_data<float>());
+    if (density_ <= kernel_.sample_density) {
+      kernel_.sampled_hidden_grad(proj_.weight.Get().data<float>(), proj_.packed->mask().view(), dy.raw(), hidden_,
+                                  bias_grad.mutable_data<float>());
+    } else {
+      kernel_.hidden_grad(Packed(proj_, Direction::kInputGrad), dy.raw(), hidden_, bias_grad.mutable_data<float>());
+    }
     if (fc_.needs_bias) grads[2] = bias_grad;
     if (fc_.needs_weight) {
       by_feature = by_feature ? kernel_.other_values(hidden_, *by_feature)

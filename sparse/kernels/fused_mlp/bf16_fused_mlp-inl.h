@@ -7,6 +7,7 @@
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/fused_mlp/bf16_list_product-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/bf16_lists-inl.h"
+#include "twofour/sparse/kernels/fused_mlp/bf16_sampled_grad-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_pair_bucket-inl.h"
@@ -135,6 +136,15 @@ class HiddenGradSink {
   Floats sums_[4];
 };
 
+/// bias_grad [hidden] = the panels' sums, added up in order.
+void AddPanels(const PanelMatrix& hidden, const std::vector<float>& panel_sums, float* bias_grad) {
+  for (int64_t j = 0; j < hidden.features(); ++j) {
+    double sum = 0;
+    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
+    bias_grad[j] = static_cast<float>(sum);
+  }
+}
+
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
   const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
   const PanelWork work = WorkOf(m, hidden.batch());
@@ -148,12 +158,46 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
                                          sums.data(), sink);
     });
   });
-  // bias_grad [hidden] = the panels' sums, added up in order.
-  for (int64_t j = 0; j < hidden.features(); ++j) {
-    double sum = 0;
-    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
-    bias_grad[j] = static_cast<float>(sum);
-  }
+  AddPanels(hidden, panel_sums, bias_grad);
+}
+
+/// HiddenGrad where the activations are not zero.
+void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy_elements, PanelMatrix& hidden,
+                       float* bias_grad) {
+  const int64_t out = mask.rows, pitch = RoundUp(out, kSquare);
+  const auto* const dy = static_cast<const BFloat16*>(dy_elements);
+  AlignedBuffer<BFloat16> turned(mask.cols * pitch);
+  TurnMasked(weight, mask, pitch, turned.data());
+  const PanelWork work(mask.cols / kTileSize, out, hidden.batch(), kPanel, kSquare / 4);
+  std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    AlignedBuffer<BFloat16> padded(pitch == out ? 0 : kPanel * pitch);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t panel = item / work.ranges, first = item % work.ranges * work.strips;
+      const int64_t last = std::min(first + work.strips, hidden.features() / kTileSize);
+      const BFloat16* rows = dy + panel * kPanel * out;
+      if (pitch != out) {
+        for (int64_t r = 0; r < hidden.rows(panel); ++r) {
+          BFloat16* const to = padded.data() + r * pitch;
+          std::fill(std::copy_n(rows + r * out, out, to), to + pitch, BFloat16::FromBits(0));
+        }
+        rows = padded.data();
+      }
+      HiddenGradSink sink(hidden.values<BFloat16>(panel), panel_sums.data() + panel * hidden.features());
+      for (int64_t strip = first; strip < last; ++strip) {
+        for (int r = 0; r < kTileSize; ++r) {
+          const int64_t feature = strip * kTileSize + r;
+          alignas(64) float sums[kPanel];
+          SampleRow(rows, pitch, turned.data() + feature * pitch, pitch, hidden.nonzero(panel)[feature], sums);
+          for (int h = 0; h < 2; ++h) {
+            sink.Take(strip, r, h, LoadFloats(sums + h * kSquare), LoadFloats(sums + h * kSquare + kLanes));
+          }
+        }
+        sink.Done(strip);
+      }
+    }
+  });
+  AddPanels(hidden, panel_sums, bias_grad);
 }
 
 }  // namespace
@@ -168,9 +212,11 @@ FusedMlpKernel Bf16FusedMlpKernel() {
           .linear = FindLinearKernel(PackedLayout::kBf16PairBucket, kIsa),
           .panel = kPanel,
           .list_density = 0.3,
+          .sample_density = 0.17,
           .hidden = Hidden,
           .product = Product,
           .hidden_grad = HiddenGrad,
+          .sampled_hidden_grad = SampledHiddenGrad,
           .lists = MakeLists,
           .other_values = MakeListsAgain,
           .list_product = ListProduct};

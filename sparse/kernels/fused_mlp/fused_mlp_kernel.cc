@@ -254,9 +254,11 @@ FusedMlpKernel FusedMlpKernelFor() {
           .linear = FindLinearKernel(PairBucketStream::LayoutFor(kActivation), kIsa),
           .panel = kPanel,
           .list_density = 0.3,
+          .sample_density = -1,
           .hidden = Hidden<T>,
           .product = Product<T>,
           .hidden_grad = HiddenGrad<T>,
+          .sampled_hidden_grad = nullptr,
           .lists = Lists,
           .other_values = OtherValues,
           .list_product = ListProduct<T>};

@@ -8,6 +8,7 @@
 #include "twofour/sparse/kernels/fused_mlp/activation_lists.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/pair_bucket/panel_matrix.h"
+#include "twofour/sparse/mask_view.h"
 
 namespace twofour::sparse {
 
@@ -24,6 +25,9 @@ struct FusedMlpKernel {
   /// with a 2:4 weight. To measure it, set it to 0 and to 1 in fused_mlp_kernel.cc, and compare the times of the
   /// sparse step that `bench_mlp --activation-density P` prints for several P.
   double list_density;
+  /// Activations with at most this share of non-zeros: their gradient is computed faster by inner products, only where
+  /// they are not zero, than whole by a product with a 2:4 weight. Measured likewise.
+  double sample_density;
 
   /// hidden = relu(x W^T + bias)^2, for x [batch, in_features of c_fc] and bias [hidden] or null. `fc` is packed for
   /// kForward.
@@ -34,6 +38,9 @@ struct FusedMlpKernel {
   /// Replaces the hidden activations by the gradient before ReLU^2, 2 sqrt(hidden) (dy W), for dy [batch, out_features]
   /// and c_proj's W packed for kInputGrad. bias_grad [hidden] becomes the sum of that gradient over the batch.
   void (*hidden_grad)(const PackedWeight& proj, const void* dy, PanelMatrix& hidden, float* bias_grad);
+  /// The same with the dense `weight` of c_proj under its mask, [out_features, hidden].
+  void (*sampled_hidden_grad)(const float* weight, const MaskView& mask, const void* dy, PanelMatrix& hidden,
+                              float* bias_grad);
 
   /// Makes lists of the non-zeros of activations, as list_product takes them.
   std::unique_ptr<NonZeroLists> (*lists)(const PanelMatrix& matrix, NonZeroLists::Rows rows);
