@@ -134,82 +134,24 @@ inline ColumnOffsets OffsetsOfBatchRows() {
   return offsets;
 }
 
-/// Calls visit(block, group, GroupBlock) for every pair of batch rows of panel `p`. Columns are features.
-template <typename Visit>
-void ForEachBatchGroup(const PanelMatrix& matrix, int64_t p, const Visit& visit) {
-  constexpr int64_t kGroups = kPanel / Lists::kGroupRows;
-  for (int64_t first = 0; first < matrix.features(); first += Lists::kBlockCols) {
-    for (int h = 0; h < 2; ++h) {
-      Pairs turned[kBlockVectors][kLanes];
-      for (int v = 0; v < kBlockVectors; ++v) {
-        for (int64_t i = 0; i < kLanes; ++i) {
-          // Where a feature has no bit, its values may be anything: they are not looked at.
-          const int64_t feature = first + v * kLanes + i;
-          turned[v][i] = SetPairs(0);
-          if (feature >= matrix.features()) continue;
-          const auto bits = static_cast<uint32_t>(matrix.nonzero(p)[feature] >> (h * kSquare));
-          turned[v][i] = KeepElements(LoadPairs(matrix.values<BFloat16>(p) + feature * kPanel + h * kSquare), bits);
-        }
-        TransposePairs(turned[v]);
-      }
-      for (int64_t i = 0; i < kLanes; ++i) {
-        GroupBlock block;
-        for (int v = 0; v < kBlockVectors; ++v) {
-          block.values[v] = turned[v][i];
-          block.first[v] = NonZeroFirsts(turned[v][i]);
-          block.second[v] = NonZeroSeconds(turned[v][i]);
-        }
-        visit(first / Lists::kBlockCols, p * kGroups + h * kLanes + i, block);
-      }
-    }
-  }
-}
-
-/// The columns of a block whose columns are features.
-inline ColumnOffsets OffsetsOfFeatures() {
-  ColumnOffsets offsets;
-  for (int v = 0; v < kBlockVectors; ++v) {
-    for (int lane = 0; lane < kLanes; ++lane) {
-      offsets.of[v][lane] = static_cast<uint32_t>((v * kLanes + lane) * Lists::kColumnBytes);
-    }
-  }
-  return offsets;
-}
-
 inline std::unique_ptr<NonZeroLists> MakeLists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
   constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
   auto lists = std::make_unique<Lists>(matrix, rows);
-  if (rows == NonZeroLists::Rows::kFeatures) {
-    const int64_t groups = matrix.features() / Lists::kGroupRows;
-    const int64_t grain = 1 + kGrain / (matrix.batch() * Lists::kGroupRows + 1);
-    ParallelFor(groups, grain, [&](int64_t begin, int64_t end) { CountFeatureGroups(matrix, begin, end, *lists); });
-    lists->Allocate();
-    const ColumnOffsets offsets = OffsetsOfBatchRows();
-    ParallelFor(groups, grain,
-                [&](int64_t begin, int64_t end) { FillFeatureGroups(matrix, begin, end, offsets, *lists); });
+  if (rows == NonZeroLists::Rows::kBatch) {
+    lists->FillBatchGroups(matrix);
     return lists;
   }
-  const auto for_each_group = [&](const auto& visit) {
-    ParallelFor(matrix.panels(), 1 + kGrain / (matrix.features() * kPanel + 1), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) ForEachBatchGroup(matrix, p, visit);
-    });
-  };
-  for_each_group([&](int64_t block, int64_t group, const GroupBlock& values) {
-    for (int code = 1; code < kCodes; ++code) {
-      int entries = 0;
-      for (int v = 0; v < kBlockVectors; ++v) entries += std::popcount(values.BitsOf(v, code));
-      lists->ends(block, group)[code] = Joined(entries);
-    }
-  });
+  const int64_t groups = matrix.features() / Lists::kGroupRows;
+  const int64_t grain = 1 + kGrain / (matrix.batch() * Lists::kGroupRows + 1);
+  ParallelFor(groups, grain, [&](int64_t begin, int64_t end) { CountFeatureGroups(matrix, begin, end, *lists); });
   lists->Allocate();
-  const ColumnOffsets offsets = OffsetsOfFeatures();
-  for_each_group([&](int64_t block, int64_t group, const GroupBlock& values) {
-    FillGroup(values, offsets, lists->ends(block, group), *lists);
-  });
+  const ColumnOffsets offsets = OffsetsOfBatchRows();
+  ParallelFor(groups, grain,
+              [&](int64_t begin, int64_t end) { FillFeatureGroups(matrix, begin, end, offsets, *lists); });
   return lists;
 }
 
-/// Among other values there may be more zeros, so everything is done again.
+/// Only the values differ, but counting again takes little time.
 inline std::unique_ptr<NonZeroLists> MakeListsAgain(const PanelMatrix& matrix, const NonZeroLists& same_zeros) {
   return MakeLists(matrix, static_cast<const Lists&>(same_zeros).orientation());
 }

@@ -42,6 +42,9 @@ class Bf16ActivationLists final : public NonZeroLists {
 
   /// Turns counts of joined entries into ends, and makes room for the entries.
   void Allocate();
+  /// Makes the lists of pairs of batch rows. These are used if there are few non-zeros, so they are looked at one by
+  /// one.
+  void FillBatchGroups(const PanelMatrix& matrix);
 
   /// For each joined entry: both columns within the block, in bytes, and for each row of the group a pair of values.
   const uint16_t (*offsets() const)[2] { return offsets_; }
