@@ -37,6 +37,7 @@
 //
 #include "twofour/core/kernels/simd/simd_isa.h"
 #include "twofour/sparse/kernels/fused_mlp/list_product-inl.h"
+#include "twofour/sparse/kernels/fused_mlp/sampled_grad-inl.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -215,6 +216,15 @@ class HiddenGradSink {
   V sums_[4];
 };
 
+/// bias_grad [hidden] = the sums of the panels [panels, hidden], added up in order.
+void AddPanels(const PanelMatrix& hidden, const std::vector<float>& panel_sums, float* bias_grad) {
+  for (int64_t j = 0; j < hidden.features(); ++j) {
+    double sum = 0;
+    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
+    bias_grad[j] = static_cast<float>(sum);
+  }
+}
+
 template <typename T>
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
   const PairBucketStream& m = StreamFor<T>(packed);
@@ -231,12 +241,53 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
     });
   });
 
-  // 3. bias_grad [hidden] = the panels' sums, added up in order.
-  for (int64_t j = 0; j < hidden.features(); ++j) {
-    double sum = 0;
-    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
-    bias_grad[j] = static_cast<float>(sum);
-  }
+  // 3. bias_grad [hidden] = the panels' sums.
+  AddPanels(hidden, panel_sums, bias_grad);
+}
+
+/// HiddenGrad where the activations are not zero.
+template <typename T>
+void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy_elements, PanelMatrix& hidden,
+                       float* bias_grad) {
+  const int64_t out = mask.rows, pitch = RoundUp(out, kGroup);
+  const auto* const dy = static_cast<const T*>(dy_elements);
+  // 1. turned [hidden][pitch] = the masked weight, transposed.
+  AlignedBuffer<float> turned(mask.cols * pitch);
+  TurnMasked<T>(weight, mask, pitch, turned.data());
+
+  const PanelWork work(mask.cols / kTileSize, out, hidden.batch(), kPanel, kGroup / 4);
+  std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    AlignedBuffer<float> rows(kPanel * pitch);
+    int64_t widened = -1;
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t panel = item / work.ranges, first = item % work.ranges * work.strips;
+      const int64_t last = std::min(first + work.strips, hidden.features() / kTileSize);
+      // 2. The panel's rows of dy as floats, whole vectors each, unless the last item had the same.
+      for (int64_t r = 0; r < hidden.rows(panel) && panel != widened; ++r) {
+        const T* const from = dy + (panel * kPanel + r) * out;
+        float* const to = rows.data() + r * pitch;
+        std::fill(std::transform(from, from + out, to, [](T x) { return static_cast<float>(x); }), to + pitch, 0.0f);
+      }
+      widened = panel;
+      // 3. Inner products where h is not zero; the sink makes dh of them and of h, in its place.
+      HiddenGradSink<T> sink(hidden.values<T>(panel), panel_sums.data() + panel * hidden.features());
+      for (int64_t strip = first; strip < last; ++strip) {
+        float* const target = sink.Target(strip);
+        for (int r = 0; r < kTileSize; ++r) {
+          const int64_t feature = strip * kTileSize + r;
+          HWY_ALIGN float sums[kPanel];
+          SampleRow(rows.data(), pitch, turned.data() + feature * pitch, pitch, hidden.nonzero(panel)[feature], sums);
+          for (int t = 0; t < kVectors; ++t) {
+            const V grad = sink.Finish(strip, r, t, hn::Load(d, sums + t * kLanes));
+            hn::Store(grad, d, target + r * kPanel + t * kLanes);
+          }
+        }
+        sink.Done(strip);
+      }
+    }
+  });
+  AddPanels(hidden, panel_sums, bias_grad);
 }
 
 }  // namespace
@@ -254,11 +305,11 @@ FusedMlpKernel FusedMlpKernelFor() {
           .linear = FindLinearKernel(PairBucketStream::LayoutFor(kActivation), kIsa),
           .panel = kPanel,
           .list_density = 0.3,
-          .sample_density = -1,
+          .sample_density = 0.17,
           .hidden = Hidden<T>,
           .product = Product<T>,
           .hidden_grad = HiddenGrad<T>,
-          .sampled_hidden_grad = nullptr,
+          .sampled_hidden_grad = SampledHiddenGrad<T>,
           .lists = Lists,
           .other_values = OtherValues,
           .list_product = ListProduct<T>};

@@ -100,10 +100,11 @@ HWY_INLINE void TransposeSquare(V (&r)[kLanes]) {
 #endif  // HWY_SCALAR
 }
 
-/// panel [cols][kPitch] = the transpose of `rows` <= kPitch rows of x, which are `ld` elements apart. Lanes beyond
+/// panel [cols][pitch] = the transpose of `rows` <= pitch rows of x, which are `ld` elements apart. Lanes beyond
 /// `rows` in the last vector in use become 0. Vectors beyond it are not written.
 template <int64_t kPitch = kPanel, typename T>
-HWY_INLINE void PackPanel(const T* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols, float* HWY_RESTRICT panel) {
+HWY_INLINE void PackPanel(const T* HWY_RESTRICT x, int64_t ld, int64_t rows, int64_t cols, float* HWY_RESTRICT panel,
+                          int64_t pitch = kPitch) {
   const int64_t whole = cols / kLanes * kLanes;
   for (int64_t first = 0; first < rows; first += kLanes) {
     const T* from = x + first * ld;
@@ -118,11 +119,11 @@ HWY_INLINE void PackPanel(const T* HWY_RESTRICT x, int64_t ld, int64_t rows, int
       }
       TransposeSquare(r);
       TWOFOUR_UNROLL
-      for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * kPitch + first);
+      for (int i = 0; i < kLanes; ++i) hn::Store(r[i], d, panel + (c + i) * pitch + first);
     }
     for (int64_t c = whole; c < cols; ++c) {
       for (int64_t i = 0; i < kLanes; ++i) {
-        panel[c * kPitch + first + i] = i < valid ? static_cast<float>(from[i * ld + c]) : 0.0f;
+        panel[c * pitch + first + i] = i < valid ? static_cast<float>(from[i * ld + c]) : 0.0f;
       }
     }
   }
