@@ -18,6 +18,9 @@
 namespace twofour {
 namespace {
 
+// Up to kFewThreads threads get one range each.
+constexpr int64_t kFewThreads = 4, kRangesOfAThread = 4;
+
 std::atomic<int> num_threads{0};        // 0 until somebody asks for it.
 std::atomic<int> usable_processors{0};  // Likewise.
 std::atomic<int> always_share{0};       // How many AlwaysShare objects live.
@@ -58,14 +61,14 @@ bool Share(int64_t count, int64_t most, const std::function<void(int64_t, int64_
   thread_local HelpBalance balance;
   if (!always && !balance.ShouldAsk(Nanoseconds())) return false;
 
-  // One range for each thread, because with more, products spend too much on preparing each range.
-  const int64_t least = count / threads, larger = count % threads;  // The first `larger` ranges have one item more.
+  const int64_t ranges = threads <= kFewThreads ? threads : std::min(most, threads * kRangesOfAThread);
+  const int64_t least = count / ranges, larger = count % ranges;  // The first `larger` ranges have one item more.
   const auto run = [&](int64_t range) {
     const int64_t begin = range * least + std::min(range, larger);
     body(begin, begin + least + (range < larger ? 1 : 0));
   };
   const InsideBody inside;
-  return WorkerTeam::Get().Run(static_cast<int>(threads), static_cast<int>(threads), std::ref(run), balance);
+  return WorkerTeam::Get().Run(static_cast<int>(threads), static_cast<int>(ranges), std::ref(run), balance);
 }
 #endif
 
@@ -88,6 +91,11 @@ void ParallelFor(int64_t count, [[maybe_unused]] int64_t grain, const std::funct
   const OneOpenMpThread one_thread;
 #endif
   body(0, count);
+}
+
+int64_t ItemsForThreads() {
+  constexpr int64_t kItemsForFew = 16;
+  return std::max(kItemsForFew, kRangesOfAThread * NumThreads());
 }
 
 namespace internal {

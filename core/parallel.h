@@ -18,6 +18,10 @@ int NumThreads();
 /// not depend on where ranges begin; sums across items go through fixed-size blocks instead (see kernels::Sum). An
 /// exception thrown by a body reaches the caller, when the other ranges are done.
 ///
+/// Up to four threads get one range each, and of more threads each gets up to four: these threads take ranges as they
+/// become free, so that they wait less for a slow one. A range of a product costs something to prepare, so a few
+/// threads do not.
+///
 /// The calling thread works, too, and takes over every range that no other thread has begun, so it only waits for
 /// ranges that are being computed. It works alone for a while where waiting for others has cost more than their help
 /// was worth, as happens beside other busy processes. No more threads run than there are processors that the process
@@ -27,6 +31,9 @@ int NumThreads();
 /// work alone. Calls by a body run serially, as do calls from within an OpenMP region. While bodies run, OpenMP regions
 /// that they open have one thread. A process may fork(): the child starts threads of its own when it needs them.
 void ParallelFor(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
+
+/// Into how many items a product should be cut, if it is large enough: 16, or four for each of more than four threads.
+int64_t ItemsForThreads();
 
 namespace internal {
 

@@ -69,6 +69,17 @@ TEST(ParallelForTest, RangesCoverEachIndexOnceAndAreNoSmallerThanTheGrain) {
   }
 }
 
+TEST(ParallelForTest, ManyThreadsGetSeveralRangesEach) {
+  const internal::AlwaysShare always_share;
+  const auto ranges_with = [](int threads) {
+    const ScopedNumThreads scoped(threads);
+    return RangesOf(1000, 1).size();
+  };
+  if (ranges_with(2) == 1) GTEST_SKIP() << "built without threads";
+  EXPECT_EQ(ranges_with(4), 4u);
+  EXPECT_EQ(ranges_with(8), 32u);
+}
+
 TEST(ParallelForTest, NothingToDoCallsNothing) {
   EXPECT_TRUE(RangesOf(0, 1).empty());
   EXPECT_TRUE(RangesOf(-5, 1).empty());
