@@ -16,6 +16,7 @@
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.cc"
 #include <hwy/foreach_target.h>
 //
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -51,6 +52,8 @@ void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts,
   const int64_t ld = tiles.ld, weight_stride = tiles.weight_stride, mask_stride = tiles.mask_stride;
   // Both columns of a step move by the same offset, so it is added to both halves at once. Neither half overflows.
   const uint32_t tile_offsets = static_cast<uint32_t>(kTileSize * plan.column_bytes()) * 0x10001u;
+  // The next strip: below this one, or beside it if the matrix is transposed.
+  const int64_t ahead = weight_stride == kTileSize ? kTileSize * ld : 4 * kTileSize;
   StepCounts next = FirstSteps(counts);
   uint32_t base = 0;
   const float* weight = tiles.weight;
@@ -68,6 +71,7 @@ void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts,
       std::memcpy(offsets[step1], &offsets1, sizeof(offsets1));
       CopyWeights(*recipe, weight, ld, weights[step0], weights[step1]);
     }
+    for (int r = 0; r < kTileSize; ++r) hwy::Prefetch(weight + ahead + r * ld);
     weight += weight_stride;
     base += tile_offsets;
   }
