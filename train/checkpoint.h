@@ -33,9 +33,9 @@ struct TrainerState {
   BestEvaluation best_scheduled = {};
   /// The evaluation that is due after `step` failed: a run that goes on begins with it.
   bool evaluation_pending = false;
-  /// How long the steps took, hooks and searches for masks included; evaluations, records and checkpoints are not. A
-  /// resumed run goes on counting. Steps that a kill has lost do not count. Nothing where this is not known, because an
-  /// earlier version saved the checkpoint: then it stays unknown.
+  /// How long these steps took, with hooks and searches for masks, without evaluations, records and checkpoints. A
+  /// resumed run goes on counting, and steps that a kill has lost do not count. Nothing if an earlier version saved the
+  /// checkpoint.
   std::optional<double> training_seconds = 0.0;
 };
 
