@@ -60,6 +60,7 @@ RunSummary SummariseRun(const RunRecord& run) {
   }
   summary.units_per_s = MedianOf(run.units_per_s);
   summary.training_seconds = TrainingSeconds(run);
+  summary.recorded_seconds = LastOf(run.training_seconds);
   return summary;
 }
 
