@@ -78,7 +78,8 @@ std::string HowToRead(bool seconds) {
       "<ul class=\"notes\">\n<li>A group gets there where the mean of its seeds' evaluation losses first comes down to "
       "that loss, on a straight line between two evaluations. While a loss flattens out, the line lies above it, so "
       "the number is rather too large than too small. “≤” stands where the first evaluation was already as low. Below "
-      "it is where single seeds get there: a seed that ends above the baseline's mean never does.</li>\n";
+      "it is where single seeds get there. A seed whose losses all stay above the baseline's mean never "
+      "does. That happens to the baseline's own seeds, too.</li>\n";
   if (seconds) {
     html +=
         "<li>Seconds are those of training alone, without evaluations and saving. They depend on what else the machine "
