@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } catch (const twofour::Error&) {
     return 0;
   }
-  for (const Curve* curve : {&run.train_loss, &run.eval_loss, &run.units_per_s}) {
+  for (const Curve* curve : {&run.train_loss, &run.eval_loss, &run.units_per_s, &run.training_seconds}) {
     for (const auto& [step, value] : *curve) assert(step >= 0 && std::isfinite(value));
   }
   RunRecord other = run;

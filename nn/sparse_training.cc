@@ -52,4 +52,8 @@ void SparseTraining::AfterUpdate(const StepContext& step) {
   SetOptimizerStep(step.step + 1);
 }
 
+void SparseTraining::RefreshMasks() {
+  for (const auto& [name, layer] : layers_) layer->mask();
+}
+
 }  // namespace twofour::nn

@@ -31,6 +31,9 @@ class SparseTraining : public StepHook {
   /// step.
   void AfterUpdate(const StepContext& step) override;
 
+  /// Searches for the masks that are due and packs the weights, which the next forward pass would otherwise do.
+  void RefreshMasks();
+
   const std::vector<NamedSemiSparseLinear>& layers() const { return layers_; }
 
  private:

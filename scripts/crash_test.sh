@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Interrupts a training run at random moments, resumes it until it ends, and compares the result with that of an
-# uninterrupted run: the model bit for bit, and the metrics except for speeds. Before that, it compares runs with one
+# uninterrupted run: the model bit for bit, and the metrics except for speeds and times. Before that, it compares runs with one
 # and with two threads.
 # scripts/crash_test.sh [--with HOW] [ROUNDS] [SEED] [MODEL]
 #   HOW    KILL (the default)  SIGKILL
@@ -164,7 +164,7 @@ by_size_limit() {
   [ "$status" -eq 0 ] || fail "round $round: ended with $status"
 }
 
-metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu|mfu_rough)":[^,}]*//g' "$1/metrics.jsonl"; }
+metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu|mfu_rough|training_seconds)":[^,}]*//g' "$1/metrics.jsonl"; }
 
 began=$(date +%s%N)
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null

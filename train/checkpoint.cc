@@ -25,6 +25,7 @@ constexpr std::string_view kChecksumPrefix = "crc32:";
 constexpr uint64_t kMaxStateBytes = 1 << 16;
 constexpr const char* kBestEvaluation = "best_evaluation";
 constexpr const char* kBestScheduled = "best_scheduled";
+constexpr const char* kTrainingSeconds = "training_seconds";
 constexpr uint64_t kMaxNameBytes = 64;
 /// The state file's name while the rest of its checkpoint is removed: see RemoveInPlace.
 constexpr const char* kRemoved = ".tmp-removed";
@@ -98,6 +99,14 @@ BestEvaluation LoadBestScheduled(const JsonValue& state, const BestEvaluation& b
   return scheduled ? ParseBestEvaluation(*scheduled, kBestScheduled, path) : best;
 }
 
+/// A checkpoint of an earlier version does not have them.
+std::optional<double> LoadTrainingSeconds(const JsonValue& state, const fs::path& path) {
+  if (!state.Find(kTrainingSeconds)) return std::nullopt;
+  const std::optional<double> seconds = NumberAt(state, kTrainingSeconds);
+  if (!seconds) throw Error(fmt::format("{}: damaged: expected {} to be a number", path.string(), kTrainingSeconds));
+  return seconds;
+}
+
 JsonObject ToJson(const BestEvaluation& best) {
   return JsonObject().Set("step", best.step).Set("loss", best.loss).Set("evaluations_since", best.evaluations_since);
 }
@@ -119,7 +128,8 @@ TrainerState ReadState(FileSystem& files, const fs::path& path) {
           *best_loss,
           best,
           LoadBestScheduled(json, best, path),
-          pending && pending->is_boolean() && pending->boolean()};
+          pending && pending->is_boolean() && pending->boolean(),
+          LoadTrainingSeconds(json, path)};
 }
 
 std::string StateText(const TrainerState& state) {
@@ -128,6 +138,7 @@ std::string StateText(const TrainerState& state) {
   json.Set(kBestEvaluation, ToJson(state.best_evaluation));
   if (state.best_scheduled != state.best_evaluation) json.Set(kBestScheduled, ToJson(state.best_scheduled));
   if (state.evaluation_pending) json.Set("evaluation_pending", true);
+  if (state.training_seconds) json.Set(kTrainingSeconds, *state.training_seconds);
   return json.ToText() + "\n";
 }
 

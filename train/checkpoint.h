@@ -33,6 +33,10 @@ struct TrainerState {
   BestEvaluation best_scheduled = {};
   /// The evaluation that is due after `step` failed: a run that goes on begins with it.
   bool evaluation_pending = false;
+  /// How long these steps took, with hooks and searches for masks, without evaluations, records and checkpoints. A
+  /// resumed run goes on counting, and steps that a kill has lost do not count. Nothing if an earlier version saved the
+  /// checkpoint.
+  std::optional<double> training_seconds = 0.0;
 };
 
 /// All that a run needs to go on as if it had never stopped.

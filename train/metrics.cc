@@ -11,6 +11,10 @@ namespace {
 
 constexpr uint64_t kMaxMetricsBytes = uint64_t{1} << 32;
 
+void SetTrainingSeconds(const std::optional<double>& seconds, JsonObject& record) {
+  if (seconds) record.Set("training_seconds", *seconds);
+}
+
 }  // namespace
 
 void TeeSink::Add(MetricSink* sink) {
@@ -50,6 +54,7 @@ void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
   record.Set("step", metrics.step).Set("split", "train").Set("loss", metrics.loss).Set("lr", metrics.lr);
   record.Set("grad_norm", metrics.grad_norm).Set(fmt::format("{}_per_s", metrics.unit), metrics.units_per_s);
   if (metrics.mfu > 0) record.Set(metrics.mfu_is_rough ? "mfu_rough" : "mfu", metrics.mfu);
+  SetTrainingSeconds(metrics.training_seconds, record);
   file_->Append(record.ToText() + "\n");
 }
 
@@ -57,6 +62,7 @@ void JsonLinesSink::OnEval(const EvalMetrics& metrics) {
   JsonObject record;
   record.Set("step", metrics.step).Set("split", "eval").Set("loss", metrics.loss);
   for (const auto& [name, value] : metrics.details) record.Set(name, value);
+  SetTrainingSeconds(metrics.training_seconds, record);
   file_->Append(record.ToText() + "\n");
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@ struct TrainMetrics {
   /// (Chowdhery et al., "PaLM", 2022). 0: not known.
   double mfu = 0;
   bool mfu_is_rough = false;  ///< The processor's peak is not known well. Recorded as "mfu_rough" in place of "mfu".
+  std::optional<double> training_seconds = {};  ///< TrainerState::training_seconds after this step.
 };
 
 struct EvalMetrics {
@@ -32,6 +34,7 @@ struct EvalMetrics {
   double loss = 0;  ///< Mean over the evaluation data.
   /// Other results of the task, by name: "accuracy"; "perplexity" and "bits_per_byte".
   std::vector<std::pair<std::string, double>> details = {};
+  std::optional<double> training_seconds = {};  ///< TrainerState::training_seconds after this step.
 };
 
 /// The state of one SemiSparseLinear after a step.
@@ -105,13 +108,14 @@ class TeeSink : public MetricSink {
 };
 
 /// Appends one JSON object per line to a file. Each line is written at once, and whole or not at all (AppendFile):
-///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..}   (or tokens_per_s, and mfu or
-///   mfu_rough)
-///   {"step":..,"split":"eval","loss":..,"accuracy":..}   (or other details)
+///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..,"training_seconds":..}   (or
+///   tokens_per_s, and mfu or mfu_rough)
+///   {"step":..,"split":"eval","loss":..,"accuracy":..,"training_seconds":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}
 ///   {"step":..,"split":"activation","layer":"..","density":..}
 ///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}
+/// Where training_seconds are not known, they are left out.
 class JsonLinesSink : public MetricSink {
  public:
   /// Opens the file for appending. Throws Error (a runtime failure) when that fails. Failed writes throw the same.

@@ -39,6 +39,7 @@ void CheckState(const TrainerState& state, int64_t steps, const std::string& sou
   const int64_t last = std::max<int64_t>(state.step, 0);
   faults.InRange("best_step", state.best_step, 0, last);
   faults.Finite("best_loss", state.best_loss);
+  if (state.training_seconds) faults.AtLeast("training_seconds", *state.training_seconds, 0);
   for (const auto& [name, best] :
        {std::pair("best_evaluation", state.best_evaluation), std::pair("best_scheduled", state.best_scheduled)}) {
     const FieldPath at(name);
@@ -102,8 +103,8 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   state_ = data.state;
   first_evaluation_.reset();
   last_evaluation_loss_.reset();
-  training_seconds_ = 0;
-  training_units_ = 0;
+  seconds_since_record_ = 0;
+  units_since_record_ = 0;
   sparse_.SetOptimizerStep(state_.step);
   saved_step_ = state_.step;
   restored_from_ = source;
@@ -190,9 +191,24 @@ void Trainer::Step() {
   CallHooks(&nn::StepHook::AfterUpdate, step);
   RequireFinite(parameters_);
   ++state_.step;
-  training_seconds_ += services_.clock->Seconds() - start;
-  training_units_ += task_.units_per_batch() * options_.accumulate_steps;
+  stage_ = Stage::kRecording;
+  CallHooks(&nn::StepHook::AfterStep, step);
+  // What pauses training would otherwise search for the masks of the next step, and that time would not be counted.
+  if (PausesAfterStep()) sparse_.RefreshMasks();
+  CountTime(start);
   Record(step, loss, grad_norm);
+}
+
+void Trainer::CountTime(double start) {
+  const double seconds = services_.clock->Seconds() - start;
+  if (state_.training_seconds) *state_.training_seconds += seconds;
+  seconds_since_record_ += seconds;
+  units_since_record_ += task_.units_per_batch() * options_.accumulate_steps;
+}
+
+bool Trainer::PausesAfterStep() const {
+  const bool saves = services_.checkpoints != nullptr && IsDue(options_.checkpoint_every_steps);
+  return LogsStep() || IsDue(options_.eval_every_steps) || saves || Finished();
 }
 
 double Trainer::AccumulateGradients(const nn::StepContext& step) {
@@ -214,16 +230,16 @@ double Trainer::AccumulateGradients(const nn::StepContext& step) {
 }
 
 void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm) {
-  stage_ = Stage::kRecording;
-  CallHooks(&nn::StepHook::AfterStep, step);
   RecordFirstEvaluation();
-  if (services_.sink != nullptr && IsDue(options_.log_every_steps)) {
+  if (LogsStep()) {
     BeforeWriting();
-    const double rate = training_seconds_ > 0 ? static_cast<double>(training_units_) / training_seconds_ : 0.0;
+    const double rate =
+        seconds_since_record_ > 0 ? static_cast<double>(units_since_record_) / seconds_since_record_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
-    services_.sink->OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough});
-    training_seconds_ = 0;
-    training_units_ = 0;
+    services_.sink->OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough,
+                             state_.training_seconds});
+    seconds_since_record_ = 0;
+    units_since_record_ = 0;
     telemetry_.Record(state_.step, *services_.sink);
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
@@ -245,7 +261,10 @@ std::optional<EvalMetrics> Trainer::EvaluateUnless(const std::atomic<bool>* stop
   const NoGradGuard no_grad;
   const nn::TrainingModeScope evaluating(model_, false);
   std::optional<EvalMetrics> metrics = task_.EvaluateUnless(stop);
-  if (metrics) metrics->step = state_.step;
+  if (metrics) {
+    metrics->step = state_.step;
+    metrics->training_seconds = state_.training_seconds;
+  }
   return metrics;
 }
 

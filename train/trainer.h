@@ -126,6 +126,10 @@ class Trainer {
   };
 
   void Step();
+  /// Counts a step that began at this time of the clock.
+  void CountTime(double start);
+  /// Whether the step just made is recorded, evaluated or saved.
+  bool PausesAfterStep() const;
   /// Returns the mean loss of the micro-batches. The hooks' observers see their forward passes and nothing else.
   double AccumulateGradients(const nn::StepContext& step);
   void Record(const nn::StepContext& step, double loss, double grad_norm);
@@ -145,6 +149,7 @@ class Trainer {
   /// Whether weights, optimizer and records are all those after state_.step.
   bool IsWhole() const { return stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating; }
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool LogsStep() const { return services_.sink != nullptr && IsDue(options_.log_every_steps); }
   bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
 
   Task& task_;
@@ -165,8 +170,8 @@ class Trainer {
   std::string restored_from_;
   std::optional<EvalMetrics> first_evaluation_;  // The evaluation before the first step, until that step is done.
   std::optional<double> last_evaluation_loss_;
-  double training_seconds_ = 0;  // Since the last train record.
-  int64_t training_units_ = 0;   // Likewise.
+  double seconds_since_record_ = 0;  // Spent in steps since the last train record.
+  int64_t units_since_record_ = 0;   // Trained on since the last train record.
 };
 
 }  // namespace twofour::train

@@ -87,6 +87,22 @@ TEST(SparseTrainingTest, FindsTheLayersOfAModel) {
   EXPECT_EQ(training.layers()[1].name, "layers.1");
 }
 
+TEST(SparseTrainingTest, RefreshMasksFindsTheMaskOfTheNextPass) {
+  OneLayer one({});
+  one.Backward(0);
+  const Mask before = one.layer().mask_in_force();
+  Tensor weight = one.weight();
+  FillUniform(weight, -1, 1, {.seed = 7});
+  one.training().AfterUpdate(kFirstStep);
+  EXPECT_EQ(one.layer().mask_in_force(), before);
+  one.training().RefreshMasks();
+  const Mask found = one.layer().mask_in_force();
+  EXPECT_NE(found, before);
+  EXPECT_EQ(found, MaskPlan().Find(weight, 1, {}, "w"));
+  one.Backward(1);
+  EXPECT_EQ(one.layer().mask_in_force(), found);
+}
+
 TEST(MaskedDecayTest, IsPartOfTheGradientBeforeItIsClipped) {
   OneLayer one(Decay(Place::kGradient));
   one.Backward(0);

@@ -87,6 +87,28 @@ TEST_F(CheckpointTest, TheBestScheduledEvaluationIsWrittenWhereItIsAnother) {
   EXPECT_ERROR(read(), ErrorKind::kInvalidInput, HasSubstr("trainer.json: damaged: expected best_scheduled"));
 }
 
+TEST_F(CheckpointTest, TheSecondsOfTrainingComeBackAndAnOlderCheckpointHasNone) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  CheckpointData data = MakeData(7);
+  const auto read = [&] { return CheckpointStore::Load(files_, dir_ / "step-7").state.training_seconds; };
+  for (const double seconds : {0.0, 0.1, 12345678.0625}) {
+    data.state.training_seconds = seconds;
+    store.Save(data);
+    EXPECT_EQ(read(), seconds);
+  }
+  data.state.training_seconds.reset();
+  store.Save(data);
+  EXPECT_EQ(read(), std::nullopt);
+  WriteTextFile(dir_ / "step-7/trainer.json", "{\"step\":7,\"best_step\":3,\"best_loss\":0.5}");
+  EXPECT_EQ(read(), std::nullopt);
+  for (const char* damaged : {"null", "\"1\"", "[1]", "true"}) {
+    WriteTextFile(dir_ / "step-7/trainer.json",
+                  "{\"step\":7,\"best_step\":3,\"best_loss\":0.5,\"training_seconds\":" + std::string(damaged) + "}");
+    EXPECT_ERROR(read(), ErrorKind::kInvalidInput,
+                 HasSubstr("trainer.json: damaged: expected training_seconds to be a number"));
+  }
+}
+
 TEST_F(CheckpointTest, FilesThatWereNotFetchedAreCalledByTheirName) {
   CheckpointStore store(files_, dir_.path(), 3);
   store.Save(MakeData(7));

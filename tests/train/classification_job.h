@@ -65,6 +65,8 @@ class Job {
 
   train::Trainer& trainer() { return *trainer_; }
   nn::Module& model() { return *model_; }
+  optim::Optimizer& optimizer() { return *optimizer_; }
+  train::Task& task() { return *task_; }
 
   std::vector<std::vector<float>> Weights() {
     std::vector<std::vector<float>> weights;

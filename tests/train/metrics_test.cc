@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -50,6 +52,22 @@ TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {
   const auto record = nlohmann::json::parse(ReadTextFile(dir / "m"));
   EXPECT_EQ(record["tokens_per_s"], 10);
   EXPECT_EQ(record["mfu"], 0.5);
+}
+
+TEST(JsonLinesSinkTest, WritesTheSecondsOfTrainingWhereTheyAreKnown) {
+  const TempDir dir;
+  JsonLinesSink sink(FileSystem::Default(), dir / "m");
+  sink.OnTrain({.step = 1, .mfu = 0.5, .training_seconds = 0.75});
+  sink.OnEval({.step = 0, .loss = 2, .details = {{"accuracy", 0.5}}, .training_seconds = 0});
+  sink.OnTrain({.step = 2});
+  sink.OnEval({.step = 2});
+  std::istringstream lines(ReadTextFile(dir / "m"));
+  std::vector<nlohmann::json> records;
+  for (std::string line; std::getline(lines, line);) records.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_EQ(records[0]["training_seconds"], 0.75);
+  EXPECT_EQ(records[1]["training_seconds"], 0);
+  EXPECT_FALSE(records[2].contains("training_seconds") || records[3].contains("training_seconds"));
 }
 
 TEST(JsonLinesSinkTest, WritesHowARunEnded) {

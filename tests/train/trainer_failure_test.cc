@@ -24,6 +24,7 @@
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
+#include "tests/train/ticking_clock.h"
 
 namespace twofour::train {
 namespace {
@@ -111,8 +112,11 @@ class FragileRun {
                                  .evaluate_first = setup.evaluate_first};
     trainer_ = std::make_unique<Trainer>(
         *task_, *optimizer_, [setup](int64_t step) { return setup.change_lr(setup.lr, step); }, options,
-        TrainerServices{
-            .sink = &sink_, .checkpoints = setup.saves ? &store_ : nullptr, .hooks = setup.hooks, .stop = &stop_});
+        TrainerServices{.sink = &sink_,
+                        .checkpoints = setup.saves ? &store_ : nullptr,
+                        .clock = &clock_,
+                        .hooks = setup.hooks,
+                        .stop = &stop_});
     const auto newest = store_.Newest();
     if (!newest) return;
     trainer_->Restore(CheckpointStore::Load(FileSystem::Default(), *newest), "checkpoint");
@@ -127,6 +131,7 @@ class FragileRun {
 
  private:
   std::atomic<bool> stop_{false};
+  test::TickingClock clock_;  // So that a run in one piece and a resumed one record the same seconds.
   CheckpointStore store_;
   JsonLinesSink sink_;
   std::unique_ptr<nn::ResidualMlp> model_;

@@ -17,6 +17,8 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/report/run_record.h"
+#include "twofour/train/program/report/training_time.h"
 #include "twofour/train/run_files.h"
 
 namespace twofour::train {
@@ -185,6 +187,25 @@ void RequireNothingIsLost(const ResumePoint& resume, bool overwrite, bool trains
       "--resume {}: going on from here in the run's own folder would discard what came after it: {}; give --out NEW to "
       "branch off into a new folder, or --overwrite to discard them",
       resume.argument, WhatIsLost(resume)));
+}
+
+std::optional<double> EstimateTrainingSeconds(const ResumePoint& resume, std::string& note) {
+  const fs::path metrics = RunFiles{resume.path.folder}.metrics();
+  RunRecord record{.folder = resume.path.folder, .config = resume.stored};
+  std::optional<double> seconds;
+  try {
+    ReadMetrics(ReadMetricsUpTo(metrics, resume.step()).text, metrics.string(), record);
+    seconds = TrainingSecondsAt(record, resume.step());
+  } catch (const Error&) {
+    // If the run cannot go on with these metrics, that is reported elsewhere.
+  }
+  note = fmt::format(
+      "{}: does not say how long training took, because an earlier twofour saved it; {}",
+      resume.path.checkpoint->string(),
+      seconds ? fmt::format("training_seconds goes on from {:.2f}, by the speeds in {}", *seconds, metrics.string())
+              : fmt::format("{} holds no speeds to tell it by, so that training_seconds is not recorded",
+                            metrics.string()));
+  return seconds;
 }
 
 Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& config, bool accept_changed_data,

@@ -132,6 +132,9 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);
     resume->path.hold.reset();
     RequireUsable(resume->path.checkpoint->string(), *run.start, model.NamedParameters());
+    if (!run.start->state.training_seconds && run.trains()) {
+      run.start->state.training_seconds = EstimateTrainingSeconds(*resume, run.workload.notes.emplace_back());
+    }
   }
   TrainingStart start = StartTraining(config, model, run.start ? Beginning::kResumed : Beginning::kNew);
   WarnOfOtherData(TakenBy(run), run.workload.data_record, context.err);

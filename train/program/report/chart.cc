@@ -64,14 +64,14 @@ Axis YAxis(const LineChart& chart) {
 }
 
 Axis XAxis(const LineChart& chart) {
-  Range steps;
-  steps.Include(0);
+  Range range;
+  range.Include(0);
   for (const ChartSeries& series : chart.series) {
     for (const ChartPoint& point : series.points) {
-      if (IsDrawable(point)) steps.Include(point.x);
+      if (IsDrawable(point)) range.Include(point.x);
     }
   }
-  return Axis::Linear(steps.low, steps.high, kMaxTicksX, 1);
+  return Axis::Linear(range.low, range.high, kMaxTicksX, chart.whole_x ? 1 : 0);
 }
 
 Plot LayOut(const LineChart& chart) {

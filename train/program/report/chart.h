@@ -28,6 +28,7 @@ struct LineChart {
   std::string title = {};
   std::string y_label = {};  ///< With its unit.
   std::string x_label = "optimizer step";
+  bool whole_x = true;    ///< x counts something, so only whole numbers are written beside the axis.
   std::string note = {};  ///< Beneath the chart.
   ChartScale scale = ChartScale::kLinear;
   std::vector<ChartSeries> series = {};

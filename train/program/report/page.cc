@@ -10,6 +10,7 @@
 #include "twofour/train/program/report/report_charts.h"
 #include "twofour/train/program/report/result_table.h"
 #include "twofour/train/program/report/run_summary.h"
+#include "twofour/train/program/report/time_to_loss_table.h"
 
 namespace twofour::train {
 namespace {
@@ -81,7 +82,7 @@ std::string HowToRead(const std::vector<RunGroup>& groups, size_t baseline) {
   }
   html +=
       "<li>The best of several evaluations flatters every run a little: it was chosen on the data it is measured "
-      "on. Throughput also depends on what else the machine did.</li>\n";
+      "on. Throughput and training time also depend on what else the machine did.</li>\n";
   return html + "</ul>\n";
 }
 
@@ -91,9 +92,13 @@ std::string Warnings(const std::vector<std::string>& notes) {
   return html;
 }
 
+std::string Seeds(const std::vector<RunGroup>& groups) {
+  const DotChart seeds = BuildSeedChart(groups);
+  return seeds.rows.empty() ? "" : "<div class=\"charts\">\n" + ToFigure(seeds) + "</div>\n";
+}
+
 std::string Charts(const std::vector<RunGroup>& groups) {
   std::string figures;
-  if (const DotChart seeds = BuildSeedChart(groups); !seeds.rows.empty()) figures += ToFigure(seeds);
   for (const LineChart& chart : BuildLineCharts(groups)) figures += ToFigure(chart);
   if (figures.empty()) return "";
   std::string html =
@@ -173,8 +178,8 @@ std::string ReportPage(const std::vector<RunGroup>& groups, size_t baseline, con
                        const std::vector<std::string>& notes) {
   const std::string heading = title.empty() ? "Comparison of training runs" : title;
   std::string body = "<h1>" + EscapeHtml(heading) + "</h1>\n" + Lead(groups, baseline) + Warnings(notes);
-  body += "<h2>Results</h2>\n" + ResultTable(groups, baseline) + HowToRead(groups, baseline);
-  body += Charts(groups) + Differences(groups) + Runs(groups);
+  body += "<h2>Results</h2>\n" + ResultTable(groups, baseline) + HowToRead(groups, baseline) + Seeds(groups);
+  body += TimeToLossSection(groups, baseline) + Charts(groups) + Differences(groups) + Runs(groups);
   return HtmlPage(heading, body);
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -70,6 +72,11 @@ void NoteTornLines(const RunGroup& group, std::vector<std::string>& notes) {
   }
 }
 
+/// "runs/a", or "runs/a and 3 more".
+std::string FirstAndCount(const std::vector<std::string>& folders) {
+  return folders.size() == 1 ? folders[0] : fmt::format("{} and {} more", folders[0], folders.size() - 1);
+}
+
 void NoteEqualSeeds(const RunGroup& group, std::vector<std::string>& notes) {
   std::set<std::pair<uint64_t, std::string>> seeds;
   for (const RunRecord& run : group.runs) {
@@ -78,6 +85,48 @@ void NoteEqualSeeds(const RunGroup& group, std::vector<std::string>& notes) {
         fmt::format("{}: another run of group {} has seed {} as well: the same numbers, counted twice, make "
                     "deviations and intervals too small",
                     run.folder.string(), group.label, run.config.seed()));
+  }
+}
+
+/// The first step with a loss in the run's records.
+std::optional<int64_t> FirstStep(const RunRecord& run) {
+  std::optional<int64_t> first;
+  for (const Curve* curve : {&run.train_loss, &run.eval_loss}) {
+    if (!curve->empty()) first = std::min(first.value_or(curve->begin()->first), curve->begin()->first);
+  }
+  return first;
+}
+
+/// Says which runs are missing where something is shown against seconds.
+void NoteMissingSeconds(const std::vector<RunGroup>& groups, std::vector<std::string>& notes) {
+  size_t recorded = 0;
+  std::vector<std::string> without, late;
+  for (const RunGroup& group : groups) {
+    for (const RunRecord& run : group.runs) {
+      const std::optional<int64_t> first = FirstStep(run);
+      if (!first) continue;
+      ++recorded;
+      if (run.training_seconds.empty()) {
+        without.push_back(run.folder.string());
+      } else if (run.training_seconds.begin()->first > *first) {
+        late.push_back(run.folder.string());
+      }
+    }
+  }
+  if (!without.empty() && without.size() == recorded) {
+    notes.push_back(
+        "no training_seconds in the records of any run, made by an earlier twofour: nothing is shown against seconds");
+  } else if (!without.empty()) {
+    notes.push_back(
+        fmt::format("no training_seconds in the records of {}, made by an earlier twofour: left out where losses are "
+                    "shown against seconds",
+                    FirstAndCount(without)));
+  }
+  if (!late.empty()) {
+    notes.push_back(
+        fmt::format("no training_seconds in the first records of {}, made by an earlier twofour: what is shown against "
+                    "seconds begins later",
+                    FirstAndCount(late)));
   }
 }
 
@@ -94,6 +143,7 @@ Report BuildReport(FileSystem& files, const ReportOptions& options) {
     NoteTornLines(group, report.notes);
     NoteEqualSeeds(group, report.notes);
   }
+  NoteMissingSeconds(groups, report.notes);
   report.html = ReportPage(groups, baseline, options.title, report.notes);
   report.csv = RunsAsCsv(groups);
   return report;

@@ -61,14 +61,14 @@ void NoteSameLines(LineChart& chart) {
   }
 }
 
+using MeanOf = std::function<MeanCurve(const std::vector<const RunRecord*>&, size_t max_points)>;
+
 /// Fills a chart with one line for each group that has one.
-LineChart WithCurves(LineChart chart, const std::vector<RunGroup>& groups, const CurveOf& curve_of) {
+LineChart WithMeans(LineChart chart, const std::vector<RunGroup>& groups, const MeanOf& mean_of) {
   size_t records_per_point = 1;
   std::vector<std::string> missing;
   for (size_t i = 0; i < groups.size(); ++i) {
-    std::vector<const Curve*> curves;
-    for (const RunRecord* run : DrawnRuns(groups[i])) curves.push_back(curve_of(*run));
-    MeanCurve mean = MeanOverRuns(curves, MaxPoints(groups.size()));
+    MeanCurve mean = mean_of(DrawnRuns(groups[i]), MaxPoints(groups.size()));
     records_per_point = std::max(records_per_point, mean.records_per_point);
     if (mean.points.empty()) {
       missing.push_back(groups[i].label);
@@ -82,6 +82,25 @@ LineChart WithCurves(LineChart chart, const std::vector<RunGroup>& groups, const
   if (!missing.empty()) AddToNote(fmt::format("Nothing recorded: {}.", ListOf(missing)), chart.note);
   NoteSameLines(chart);
   return chart;
+}
+
+LineChart WithCurves(LineChart chart, const std::vector<RunGroup>& groups, const CurveOf& curve_of) {
+  return WithMeans(std::move(chart), groups, [&](const std::vector<const RunRecord*>& runs, size_t max_points) {
+    std::vector<const Curve*> curves;
+    for (const RunRecord* run : runs) curves.push_back(curve_of(*run));
+    return MeanOverRuns(curves, max_points);
+  });
+}
+
+LineChart OverTime(LineChart chart, const std::vector<RunGroup>& groups, const CurveOf& curve_of) {
+  chart.x_label = "seconds of training";
+  chart.whole_x = false;
+  chart.note = "A point lies at the mean of its seeds' seconds.";
+  return WithMeans(std::move(chart), groups, [&](const std::vector<const RunRecord*>& runs, size_t max_points) {
+    std::vector<TimedCurve> curves;
+    for (const RunRecord* run : runs) curves.push_back({curve_of(*run), &run->training_seconds});
+    return MeanOverTime(curves, max_points);
+  });
 }
 
 LineChart LayerChart(const std::string& name, LineChart chart, const std::vector<RunGroup>& groups) {
@@ -162,10 +181,15 @@ std::vector<LineChart> BuildLineCharts(const std::vector<RunGroup>& groups) {
   const auto add_telling = [&](LineChart chart) {
     if (HasOtherThan(0, chart)) charts.push_back(std::move(chart));
   };
-  add(WithCurves({.title = "Evaluation loss", .y_label = "loss (nats)", .scale = ChartScale::kWide}, groups,
-                 [](const RunRecord& run) { return &run.eval_loss; }));
-  add(WithCurves({.title = "Training loss", .y_label = "loss (nats)", .scale = ChartScale::kWide}, groups,
-                 [](const RunRecord& run) { return &run.train_loss; }));
+  // Where a page is wide enough, losses over steps and over time stand side by side.
+  const auto add_loss = [&](const std::string& name, const CurveOf& curve_of) {
+    LineChart chart{.title = name, .y_label = "loss (nats)", .scale = ChartScale::kWide};
+    add(WithCurves(chart, groups, curve_of));
+    chart.title += " over training time";
+    add(OverTime(std::move(chart), groups, curve_of));
+  };
+  add_loss("Evaluation loss", [](const RunRecord& run) { return &run.eval_loss; });
+  add_loss("Training loss", [](const RunRecord& run) { return &run.train_loss; });
   add(WithCurves({.title = "Evaluation accuracy", .y_label = "share of samples, 0 to 1"}, groups,
                  [](const RunRecord& run) { return FindCurve(run.eval_details, "accuracy"); }));
   add(LayerChart("sparsity",

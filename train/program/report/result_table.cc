@@ -132,6 +132,9 @@ std::vector<ResultColumn> ResultColumns(const std::vector<RunGroup>& groups) {
   AddColumn(
       {.title = "Throughput", .hint = unit + ", median", .compared = false}, summaries,
       [](const RunSummary& run) { return run.units_per_s; }, columns);
+  AddColumn(
+      {.title = "Training time", .hint = "s, steps alone"}, summaries,
+      [](const RunSummary& run) { return run.recorded_seconds; }, columns);
   return columns;
 }
 

@@ -19,8 +19,8 @@ struct ResultColumn {
   std::vector<std::vector<double>> values = {};  ///< For each group, the numbers of the finished runs that have one.
 };
 
-/// The columns for evaluation loss (last and best), the last evaluation's details, training loss and speed. Leaves out
-/// columns that no finished run has a number for.
+/// The columns for evaluation loss (last and best), the last evaluation's details, training loss, speed and training
+/// time. Leaves out columns that no finished run has a number for.
 std::vector<ResultColumn> ResultColumns(const std::vector<RunGroup>& groups);
 
 /// The HTML table, with a row for each group. A cell has the mean, the standard deviation, and the difference to the

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
 constexpr int64_t kMaxStep = int64_t{1} << 53;  // Charts compute with doubles, which are exact up to here.
 constexpr size_t kMaxDetails = 32;              // Each is a column of the report.
+constexpr const char* kTrainingSeconds = "training_seconds";
 
 proto::Config LoadRunConfig(FileSystem& files, const RunFiles& run) {
   const std::string path = run.config().string();
@@ -106,15 +107,24 @@ class MetricsReader {
       run_.unit = unit;
       Put(run_.units_per_s, step, unit + "_per_s", record);
     }
+    ReadSeconds(step, record);
   }
 
   void ReadEval(int64_t step, const JsonValue& record) {
     Put(run_.eval_loss, step, "loss", record);
     for (const auto& [name, value] : record.members()) {
-      if (name == "step" || name == "split" || name == "loss") continue;
+      if (name == "step" || name == "split" || name == "loss" || name == kTrainingSeconds) continue;
       Put(run_.eval_details[std::string(name)], step, name, record);
       if (run_.eval_details.size() > kMaxDetails) Fail(fmt::format("more than {} kinds of evaluation", kMaxDetails));
     }
+    ReadSeconds(step, record);
+  }
+
+  void ReadSeconds(int64_t step, const JsonValue& record) {
+    if (!record.Find(kTrainingSeconds)) return;
+    const double seconds = Number(kTrainingSeconds, record);
+    if (seconds < 0) Fail(fmt::format("{} {}, expected at least 0", kTrainingSeconds, seconds));
+    Put(run_.training_seconds, step, kTrainingSeconds, record);
   }
 
   void ReadFinal(int64_t at, const JsonValue& record) {

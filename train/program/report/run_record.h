@@ -31,6 +31,7 @@ struct RunRecord {
   std::map<std::string, Curve> layer_means = {};
   std::string unit = {};  ///< "samples" or "tokens"; empty if no speed is recorded.
   Curve units_per_s = {};
+  Curve training_seconds = {};  ///< From records of training and of evaluations. Earlier versions wrote none.
   std::optional<int64_t> model_step = {};  ///< The step of the final weights, if the run recorded it.
   bool stopped_early = false;              ///< Because of too many evaluations without gain.
   /// What became of a run that is not finished, and why, if a sweep knows it.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "twofour/train/program/config/options.h"
+#include "twofour/train/program/report/training_time.h"
 
 namespace twofour::train {
 namespace {
@@ -27,19 +27,13 @@ std::optional<double> MedianOf(const Curve& curve) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-/// A record holds the speed of the steps since the record before.
+/// Up to the last record of seconds or speeds.
 std::optional<double> TrainingSeconds(const RunRecord& run) {
-  const proto::Model& model = run.config.model();
-  const auto units = static_cast<double>(run.config.training().batch_size() * AccumulateSteps(run.config) *
-                                         (model.has_gpt() ? model.gpt().sequence_length() : 1));
-  double seconds = 0;
-  int64_t before = 0;
-  for (const auto& [step, rate] : run.units_per_s) {
-    if (rate <= 0) return std::nullopt;
-    seconds += static_cast<double>(step - before) * units / rate;
-    before = step;
+  int64_t last = 0;
+  for (const Curve* curve : {&run.training_seconds, &run.units_per_s}) {
+    if (!curve->empty()) last = std::max(last, curve->rbegin()->first);
   }
-  return seconds > 0 ? std::optional(seconds) : std::nullopt;
+  return last > 0 ? TrainingSecondsAt(run, last) : std::nullopt;
 }
 
 }  // namespace
@@ -66,6 +60,7 @@ RunSummary SummariseRun(const RunRecord& run) {
   }
   summary.units_per_s = MedianOf(run.units_per_s);
   summary.training_seconds = TrainingSeconds(run);
+  summary.recorded_seconds = LastOf(run.training_seconds);
   return summary;
 }
 

@@ -16,7 +16,8 @@ struct RunSummary {
   std::optional<double> final_sparsity;         ///< Mean over layers at the last record.
   std::optional<double> mean_flip_rate;         ///< Mean over layers and records.
   std::optional<double> units_per_s;            ///< The median of the records, so that a busy moment does not count.
-  std::optional<double> training_seconds;       ///< Without evaluations, up to the last record.
+  std::optional<double> training_seconds;       ///< Up to the last record; by the speeds if no seconds are recorded.
+  std::optional<double> recorded_seconds;       ///< The same, but nothing if no seconds are recorded.
 };
 
 RunSummary SummariseRun(const RunRecord& run);

@@ -64,6 +64,7 @@ void TensorBoardSink::OnTrain(const TrainMetrics& metrics) {
   AddScalar("train/grad_norm", metrics.grad_norm, summary);
   AddScalar(fmt::format("train/{}_per_s", metrics.unit), metrics.units_per_s, summary);
   if (metrics.mfu > 0) AddScalar(metrics.mfu_is_rough ? "train/mfu_rough" : "train/mfu", metrics.mfu, summary);
+  if (metrics.training_seconds) AddScalar("train/training_seconds", *metrics.training_seconds, summary);
   WriteSummary(metrics.step, std::move(summary));
 }
 
@@ -71,6 +72,7 @@ void TensorBoardSink::OnEval(const EvalMetrics& metrics) {
   proto::Summary summary;
   AddScalar("eval/loss", metrics.loss, summary);
   for (const auto& [name, value] : metrics.details) AddScalar("eval/" + name, value, summary);
+  if (metrics.training_seconds) AddScalar("eval/training_seconds", *metrics.training_seconds, summary);
   WriteSummary(metrics.step, std::move(summary));
 }
 

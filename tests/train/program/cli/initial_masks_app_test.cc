@@ -20,7 +20,7 @@ using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
-using test::RecordsOf;
+using test::RecordsWithoutTime;
 using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -55,7 +55,7 @@ class InitialMasksAppTest : public ConfigRunner {
     return Train(name, assignments);
   }
 
-  std::vector<nlohmann::json> Evaluations(const std::string& run) { return RecordsOf(dir_ / run, "eval"); }
+  std::vector<nlohmann::json> Evaluations(const std::string& run) { return RecordsWithoutTime(dir_ / run, "eval"); }
 
   SafetensorsFile Model(const std::string& run) {
     return LoadSafetensors(FileSystem::Default(), dir_ / run / "model.safetensors");

@@ -40,8 +40,10 @@ TEST_F(ReportAppTest, ReportsOnRunsThatItTrained) {
   EXPECT_EQ(outcome.err, "");
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("4 runs in 2 groups\n"), HasSubstr("r.html"), HasSubstr("r.csv")));
   const std::string page = ReadTextFile(dir_ / "r.html");
-  for (const char* part : {"Trained here", "Every group has 2 finished seeds.", "Flip rate", "Retained L1",
-                           "Measured sparsity", "Gradient on masked weights", "samples/s"}) {
+  for (const char* part :
+       {"Trained here", "Every group has 2 finished seeds.", "Flip rate", "Retained L1", "Measured sparsity",
+        "Gradient on masked weights", "samples/s", "Evaluation loss over training time", "Training time",
+        "Time to the baseline's final loss"}) {
     EXPECT_THAT(page, HasSubstr(part));
   }
 }

@@ -23,4 +23,18 @@ inline std::vector<nlohmann::json> RecordsOf(const std::filesystem::path& run, c
   return records;
 }
 
+/// The same without the time that training took, which differs from run to run.
+inline std::vector<nlohmann::json> RecordsWithoutTime(const std::filesystem::path& run, const std::string& split = "") {
+  std::vector<nlohmann::json> records = RecordsOf(run, split);
+  for (nlohmann::json& record : records) record.erase("training_seconds");
+  return records;
+}
+
+/// The state of a run's last checkpoint, without the time that training took.
+inline nlohmann::json StateWithoutTime(const std::filesystem::path& run) {
+  auto state = nlohmann::json::parse(ReadTextFile(run / "checkpoints/last/trainer.json"));
+  state.erase("training_seconds");
+  return state;
+}
+
 }  // namespace twofour::test

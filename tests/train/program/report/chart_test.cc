@@ -118,6 +118,24 @@ TEST(LineChartTest, HigherNumbersAreDrawnHigherAndLaterOnesFurtherRight) {
   EXPECT_GT(points[0].y, points[1].y);
 }
 
+TEST(LineChartTest, FractionsOfASecondFillTheAxisAndStepsDoNot) {
+  LineChart chart = ChartOf({{1, 2, 4}});
+  for (ChartPoint& point : chart.series[0].points) point.x /= 1000;  // Up to 0.2.
+  const auto reach = [&] {
+    const auto elements = XmlParser(ToSvg(chart)).Parse();
+    double right = 0;
+    for (const XmlElement& line : OfClass(elements, "axis"))
+      right = std::max(right, std::stod(line.attributes.at("x2")));
+    const auto points = PathPoints(OfClass(elements, "line").at(0).attributes.at("d"));
+    return (points[2].x - points[0].x) / (right - points[0].x);
+  };
+  EXPECT_NEAR(reach(), 0.2, 0.01);  // No axis of steps is shorter than a step.
+  chart.whole_x = false;
+  EXPECT_NEAR(reach(), 1, 0.01);
+  EXPECT_THAT(TextsOf(XmlParser(ToSvg(chart)).Parse(), "text"), ::testing::Contains("0.05"));
+  ExpectInside(chart);
+}
+
 TEST(LineChartTest, WidePositiveNumbersGetALogarithmicAxisAndSaySo) {
   EXPECT_THAT(ToSvg(ChartOf({{0.01, 1}}, ChartScale::kWide)), HasSubstr("loss (nats), logarithmic axis"));
   EXPECT_THAT(ToSvg(ChartOf({{0.9, 1}}, ChartScale::kWide)), Not(HasSubstr("logarithmic")));

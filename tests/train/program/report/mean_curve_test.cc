@@ -49,8 +49,36 @@ TEST(MeanOverRunsTest, NeverHasMorePointsThanAsked) {
   }
 }
 
+TEST(MeanOverTimeTest, LiesAtTheMeanSecondsOfStepsThatHaveBoth) {
+  const Curve a = {{10, 1}, {20, 2}, {30, 3}, {40, 4}}, b = {{10, 3}, {20, 6}, {40, 8}}, none;
+  const Curve seconds_a = {{10, 1}, {15, 9}, {20, 2}, {30, 3}, {40, 4}}, seconds_b = {{10, 3}, {40, 12}};
+  const MeanCurve mean = MeanOverTime({{&a, &seconds_a}, {&a, &none}, {&none, &seconds_a}, {&b, &seconds_b}}, 100);
+  ASSERT_EQ(mean.points.size(), 2u);
+  EXPECT_EQ(mean.points[0].x, 2);
+  EXPECT_EQ(mean.points[0].y, 2);
+  EXPECT_EQ(mean.points[0].low, 1);
+  EXPECT_EQ(mean.points[0].high, 3);
+  EXPECT_EQ(mean.points[1].x, 8);
+  EXPECT_EQ(mean.points[1].y, 6);
+}
+
+TEST(MeanOverTimeTest, LongCurvesBecomeMeansOfNeighbours) {
+  Curve values, seconds;
+  for (int64_t i = 0; i < 1000; ++i) {
+    values[i] = static_cast<double>(i);
+    seconds[i] = static_cast<double>(i) / 4;
+  }
+  const MeanCurve mean = MeanOverTime({{&values, &seconds}}, 100);
+  EXPECT_EQ(mean.records_per_point, 10u);
+  EXPECT_DOUBLE_EQ(mean.points[0].y, 4.5);
+  EXPECT_DOUBLE_EQ(mean.points[0].x, 4.5 / 4);
+}
+
 TEST(MeanOverRunsTest, OfNothingIsNothing) {
   const Curve none;
+  EXPECT_TRUE(CommonSteps({}).empty());
+  EXPECT_TRUE(MeanOverTime({}, 10).points.empty());
+  EXPECT_TRUE(MeanOverTime({{&none, &none}}, 10).points.empty());
   EXPECT_TRUE(MeanOverRuns({}, 10).points.empty());
   EXPECT_TRUE(MeanOverRuns({&none}, 10).points.empty());
 }

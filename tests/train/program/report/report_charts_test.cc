@@ -37,6 +37,33 @@ TEST(BuildLineChartsTest, DrawsWhatIsRecorded) {
   EXPECT_EQ(Find(charts, "Tiles that keep seven of eight"), nullptr);  // Always 0.
 }
 
+TEST(BuildLineChartsTest, DrawsLossesOverSecondsBesideLossesOverSteps) {
+  // The short run is as fast as the long one at each step, and both are drawn on the same axis.
+  RunRecord slow = Recorded("slow", 1, "training { steps: 100 batch_size: 10 }"),
+            fast = Recorded("fast", 1, "training { steps: 200 batch_size: 10 }"), old = Recorded("old", 1);
+  slow.eval_loss = slow.train_loss = old.eval_loss = {{50, 1}, {100, 0.5}};
+  slow.training_seconds = {{50, 30}, {100, 60}};
+  fast.eval_loss = {{50, 1}, {100, 0.6}, {200, 0.4}};
+  fast.training_seconds = {{50, 10}, {100, 20}, {200, 40}};
+  const auto charts = BuildLineCharts(GroupRuns({slow, fast, old}));
+  ASSERT_EQ(charts.size(), 4u);
+  EXPECT_EQ(charts[0].title, "Evaluation loss");
+  EXPECT_EQ(charts[0].x_label, "optimizer step");
+  EXPECT_EQ(charts[1].title, "Evaluation loss over training time");
+  EXPECT_EQ(charts[1].x_label, "seconds of training");
+  EXPECT_EQ(charts[2].title, "Training loss");
+  EXPECT_EQ(charts[3].title, "Training loss over training time");
+  ASSERT_EQ(charts[1].series.size(), 2u);
+  const std::vector<ChartPoint>& points = charts[1].series[1].points;
+  EXPECT_EQ(charts[1].series[1].label, "fast");
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_EQ(points[2].x, 40);
+  EXPECT_EQ(points[2].y, 0.4);
+  EXPECT_EQ(charts[1].series[0].points[1].x, 60);
+  EXPECT_THAT(charts[1].note, HasSubstr("Nothing recorded: old."));
+  ASSERT_EQ(charts[3].series.size(), 1u);
+}
+
 TEST(BuildLineChartsTest, DrawsSchedulesAsTheTrainerFollowsThem) {
   const auto groups = GroupRuns({Recorded("dense", 1), Recorded("linear", 1, R"(sparsity { enabled: true
       schedule { shape: LINEAR begin { fraction: 0.2 } end { fraction: 0.6 } to: 0.5 } dense_finish: 0.1 })"),

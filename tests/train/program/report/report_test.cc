@@ -110,6 +110,53 @@ TEST_F(ReportTest, ATornLineIsSkippedAndSaidSo) {
   EXPECT_THAT(report.html, HasSubstr("metrics.jsonl:5: skipped the last line"));
 }
 
+TEST_F(ReportTest, ShowsLossesAgainstSecondsAndWhenTheBaselinesLossIsReached) {
+  ReportOptions options{.html = dir_ / "report.html"};
+  for (const int seed : {1, 2}) {
+    options.runs.push_back(Make("slow", seed, Metrics(0.5, 80)));
+    options.runs.push_back(Make("fast", seed, Metrics(0.25, 40), "sparsity { enabled: true }"));
+  }
+  const Report report = BuildReport(files_, options);
+  ASSERT_NO_THROW(XmlParser(report.html).Parse());
+  EXPECT_THAT(report.notes, IsEmpty());
+  // From 1.5 after 20 s to 0.25 after 40 s: four fifths of the way are 36 s.
+  for (const char* part :
+       {"Evaluation loss over training time", "Training loss over training time", "seconds of training",
+        "<th>Training time<small>s, steps alone</small></th>", "Time to the baseline's final loss",
+        "<td>90<small>seeds: 90 to 90</small></td><td>36.00<small>seeds: 36.00 to 36.00</small></td><td>0.45</td>"}) {
+    EXPECT_THAT(report.html, HasSubstr(part));
+  }
+}
+
+TEST_F(ReportTest, RunsOfAnEarlierVersionAreLeftOutWhereSecondsAreShown) {
+  ReportOptions options{.html = dir_ / "report.html"};
+  options.runs.push_back(Make("old", 1, Metrics(0.5, 0)));
+  options.runs.push_back(Make("older", 1, Metrics(0.25, 0)));
+  const Report old = BuildReport(files_, options);
+  ASSERT_NO_THROW(XmlParser(old.html).Parse());
+  EXPECT_THAT(old.notes, testing::ElementsAre(HasSubstr("in the records of any run, made by an earlier twofour")));
+  EXPECT_THAT(old.html, AllOf(HasSubstr("nothing is shown against seconds"), HasSubstr("Time to the baseline's"),
+                              Not(HasSubstr("over training time")), Not(HasSubstr("<th>Training time")),
+                              Not(HasSubstr("<th>Seconds"))));
+  options.runs.push_back(Make("new", 1, Metrics(0.5)));
+  const Report mixed = BuildReport(files_, options);
+  EXPECT_THAT(mixed.notes, testing::ElementsAre(HasSubstr("in the records of " + options.runs[0].string() +
+                                                          " and 1 more, made by an earlier twofour: left out")));
+  EXPECT_THAT(mixed.html, AllOf(HasSubstr("over training time"), HasSubstr("Nothing recorded: old, older.")));
+}
+
+TEST_F(ReportTest, ARunThatAnEarlierVersionBeganIsShownFromWhereItsSecondsBegin) {
+  const std::string without = Metrics(0.5, 0), with = Metrics(0.5, 10);
+  const ReportOptions options{
+      .runs = {Make("a", 1,
+                    without.substr(0, without.find("{\"step\":100")) + with.substr(with.find("{\"step\":100")))},
+      .html = dir_ / "report.html"};
+  const Report report = BuildReport(files_, options);
+  EXPECT_THAT(report.notes,
+              testing::ElementsAre(HasSubstr("in the first records of " + options.runs[0].string() + ", made")));
+  EXPECT_THAT(report.html, HasSubstr("over training time"));
+}
+
 TEST_F(ReportTest, CopiesOfASeedAreSaidToFakeCertainty) {
   ReportOptions options = MakeRuns();
   EXPECT_THAT(BuildReport(files_, options).notes, IsEmpty());

@@ -46,6 +46,17 @@ TEST(ResultColumnsTest, HoldFinishedRunsAlone) {
   EXPECT_EQ(columns[2].better, Better::kLarger);
 }
 
+TEST(ResultColumnsTest, TrainingTimeIsNeitherBetterNorWorse) {
+  RunRecord a = Ending("a", 1, 1, 0.5), b = Ending("a", 2, 1, 0.5), c = Ending("c", 1, 1, 0.5);
+  a.training_seconds = {{50, 5}, {100, 10}};
+  b.training_seconds = {{50, 5}, {100, 12}};
+  c.units_per_s = {{100, 10}};  // By this speed its time could only be estimated.
+  const auto columns = ResultColumns(GroupRuns({a, b, c}));
+  EXPECT_EQ(columns.back().title, "Training time");
+  EXPECT_EQ(columns.back().better, Better::kNeither);
+  EXPECT_THAT(columns.back().values, ElementsAre(ElementsAre(10, 12), IsEmpty()));
+}
+
 TEST(ResultTableTest, ShowsMeanDeviationAndInterval) {
   const std::string table = ResultTable(Groups(), 0);
   EXPECT_NO_THROW(test::XmlParser(table).Parse());

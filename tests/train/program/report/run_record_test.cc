@@ -44,11 +44,11 @@ TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   MakeRun(dir_ / "run", RunConfig("a", 3), "");
   {
     JsonLinesSink sink(FileSystem::Default(), dir_ / "run/metrics.jsonl");
-    sink.OnTrain({.step = 10, .loss = 0.5, .unit = "tokens", .units_per_s = 100, .mfu = 0.25});
+    sink.OnTrain({.step = 10, .loss = 0.5, .unit = "tokens", .units_per_s = 100, .mfu = 0.25, .training_seconds = 7});
     sink.OnSparsity({.step = 10, .layer = "a", .retained_l1 = 0.75, .flip_rate = 0.25, .sparsity = 0.5});
     sink.OnSparsity({.step = 10, .layer = "b", .retained_l1 = 0.25, .flip_rate = 0.75, .tiles_keeping_seven = 3});
     sink.OnActivation({.step = 10, .layer = "a", .density = 0.125});
-    sink.OnEval({.step = 20, .loss = 0.25, .details = {{"perplexity", 1.5}}});
+    sink.OnEval({.step = 20, .loss = 0.25, .details = {{"perplexity", 1.5}}, .training_seconds = 13.5});
   }
   const RunRecord run = LoadRun(files_, dir_ / "run");
   EXPECT_EQ(run.config.seed(), 3u);
@@ -59,9 +59,10 @@ TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   EXPECT_EQ(run.steps, 20);
   EXPECT_THAT(run.train_loss, ElementsAre(Pair(10, 0.5)));
   EXPECT_THAT(run.eval_loss, ElementsAre(Pair(20, 0.25)));
-  EXPECT_THAT(run.eval_details.at("perplexity"), ElementsAre(Pair(20, 1.5)));
+  EXPECT_THAT(run.eval_details, ElementsAre(Pair("perplexity", ElementsAre(Pair(20, 1.5)))));
   EXPECT_EQ(run.unit, "tokens");
   EXPECT_THAT(run.units_per_s, ElementsAre(Pair(10, 100)));
+  EXPECT_THAT(run.training_seconds, ElementsAre(Pair(10, 7), Pair(20, 13.5)));
   EXPECT_THAT(run.layer_means.at("retained_l1"), ElementsAre(Pair(10, 0.5)));
   EXPECT_THAT(run.layer_means.at("flip_rate"), ElementsAre(Pair(10, 0.5)));
   EXPECT_THAT(run.layer_means.at("sparsity"), ElementsAre(Pair(10, 0.25)));
@@ -91,6 +92,10 @@ TEST_F(RunRecordTest, NamesADamagedLine) {
   ExpectDamage("{\"step\":1,\"split\":\"eval\",\"loss\":1,\"a\\nb\":[]}\n", "1: \"a\\nb\" is no number");
   ExpectDamage("{\"step\":1,\"split\":\"eval\",\"loss\":1e999}\n", "1: not a metrics record");
   ExpectDamage("{\"step\":1,\"split\":\"activation\",\"layer\":\"a\"}\n", "1: no density");
+  ExpectDamage("{\"step\":1,\"split\":\"train\",\"loss\":1,\"training_seconds\":-0.5}\n",
+               "1: training_seconds -0.5, expected at least 0");
+  ExpectDamage("{\"step\":1,\"split\":\"eval\",\"loss\":1,\"training_seconds\":\"1\"}\n",
+               "1: \"training_seconds\" is no number");
 }
 
 TEST_F(RunRecordTest, BoundsTheKindsOfNumbers) {

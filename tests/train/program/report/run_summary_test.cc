@@ -33,6 +33,11 @@ TEST(SummariseRunTest, SpeedIsAMedianAndSecondsAddUp) {
   EXPECT_DOUBLE_EQ(summary.training_seconds.value(), 50 * 20 / 500.0 + 50 * 20 / 1000.0 + 10 * 20 / 1.0);
   run.units_per_s = {{50, 500}, {100, 1000}};
   EXPECT_EQ(SummariseRun(run).units_per_s, 750);
+  EXPECT_FALSE(SummariseRun(run).recorded_seconds);
+  run.training_seconds = {{0, 0}, {50, 2}, {100, 5}};
+  EXPECT_EQ(SummariseRun(run).training_seconds, 5);
+  EXPECT_EQ(SummariseRun(run).recorded_seconds, 5);
+  run.training_seconds.clear();
   run.units_per_s = {{50, 0}};
   EXPECT_FALSE(SummariseRun(run).training_seconds);
 }

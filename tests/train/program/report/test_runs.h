@@ -36,14 +36,17 @@ inline void MakeRun(const std::filesystem::path& folder, const std::string& conf
   if (finished) WriteTextFile(folder / "model.safetensors", "");
 }
 
-/// The metrics of a run of 100 steps that ends at this evaluation loss.
-inline std::string Metrics(double loss) {
-  const std::string text = std::to_string(loss);
-  return "{\"step\":50,\"split\":\"train\",\"loss\":2.0,\"lr\":0.1,\"grad_norm\":1.0,\"samples_per_s\":500.0}\n"
-         "{\"step\":50,\"split\":\"eval\",\"loss\":1.5,\"accuracy\":0.5}\n"
-         "{\"step\":100,\"split\":\"train\",\"loss\":1.0,\"lr\":0.1,\"grad_norm\":1.0,\"samples_per_s\":1000.0}\n"
-         "{\"step\":100,\"split\":\"eval\",\"loss\":" +
-         text + ",\"accuracy\":0.75}\n";
+/// The metrics of a run of 100 steps that ends at this evaluation loss and takes these seconds; none are recorded if
+/// they are 0, as by an earlier version.
+inline std::string Metrics(double loss, double seconds = 1.5) {
+  const auto time = [seconds](double share) {
+    return seconds > 0 ? ",\"training_seconds\":" + std::to_string(share * seconds) : std::string();
+  };
+  return "{\"step\":50,\"split\":\"train\",\"loss\":2.0,\"lr\":0.1,\"grad_norm\":1.0,\"samples_per_s\":500.0" +
+         time(0.5) + "}\n{\"step\":50,\"split\":\"eval\",\"loss\":1.5,\"accuracy\":0.5" + time(0.5) +
+         "}\n{\"step\":100,\"split\":\"train\",\"loss\":1.0,\"lr\":0.1,\"grad_norm\":1.0,\"samples_per_s\":1000.0" +
+         time(1) + "}\n{\"step\":100,\"split\":\"eval\",\"loss\":" + std::to_string(loss) + ",\"accuracy\":0.75" +
+         time(1) + "}\n";
 }
 
 }  // namespace twofour::test

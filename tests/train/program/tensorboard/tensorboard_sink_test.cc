@@ -12,6 +12,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/text_file.h"
 #include "tests/train/program/tensorboard/event_reader.h"
+#include "tests/train/ticking_clock.h"
 
 namespace twofour::train {
 namespace {
@@ -21,13 +22,9 @@ using test::EventFileContent;
 using test::ReadEventFile;
 using test::ReadTextFile;
 using test::TempDir;
+using test::TickingClock;
 using test::WriteTextFile;
 using ::testing::HasSubstr;
-
-struct TickingClock final : Clock {
-  double Seconds() const override { return time += 0.5; }
-  mutable double time = 1700000000;
-};
 
 /// Reads what was written with a program that shares no code with the writer.
 class TensorBoardSinkTest : public ::testing::Test {
@@ -51,7 +48,7 @@ class TensorBoardSinkTest : public ::testing::Test {
 
   TempDir dir_;
   std::filesystem::path file_ = dir_ / "events.out.tfevents.1";
-  TickingClock clock_;
+  TickingClock clock_{1700000000};
 };
 
 TEST_F(TensorBoardSinkTest, BeginsWithTheVersionAndTheFirstStep) {
@@ -79,6 +76,11 @@ TEST_F(TensorBoardSinkTest, WritesTrainingScalarsAsTheyHappen) {
   sink.OnTrain({.step = 60, .units_per_s = 10, .mfu = 0.25, .mfu_is_rough = true});
   EXPECT_EQ(LastScalars().at("train/mfu_rough"), 0.25);
   EXPECT_FALSE(LastScalars().contains("train/mfu"));
+
+  sink.OnTrain({.step = 70, .training_seconds = 12.5});
+  EXPECT_EQ(LastScalars().at("train/training_seconds"), 12.5);
+  sink.OnEval({.step = 70, .training_seconds = 12.5});
+  EXPECT_EQ(LastScalars(), (std::map<std::string, double>{{"eval/loss", 0}, {"eval/training_seconds", 12.5}}));
 }
 
 TEST_F(TensorBoardSinkTest, RoundsToSinglePrecision) {
