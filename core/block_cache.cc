@@ -1,5 +1,6 @@
 #include "twofour/core/block_cache.h"
 
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -28,6 +29,11 @@ size_t Padded(size_t bytes) {
 bool IsCacheable(size_t padded) { return kEnabled && padded >= BlockCache::kMinBytes; }
 
 }  // namespace
+
+size_t RoundUpForReuse(size_t bytes) {
+  const size_t step = std::bit_floor(bytes) / 16;
+  return step == 0 ? bytes : (bytes + step - 1) / step * step;
+}
 
 BlockCache& BlockCache::Default() {
   static BlockCache* const cache = new BlockCache(kDefaultMaxBytes);

@@ -7,6 +7,10 @@
 
 namespace twofour {
 
+/// `bytes` rounded up by at most a sixteenth, so that memory whose size changes a little from step to step finds a
+/// block that was given back before.
+size_t RoundUpForReuse(size_t bytes);
+
 /// Memory for tensors. Large blocks that are given back are kept for the next tensor of their size. A training step
 /// allocates the same sizes over and over. The C library would return them to the system each time, which then zeroes
 /// every page again. May be used from any thread. Keeps nothing under AddressSanitizer, which would not see a use of

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,19 @@ TEST(BlockCacheTest, KeepsNothingUnderAddressSanitizer) {
 #else
   GTEST_SKIP() << "no AddressSanitizer here";
 #endif
+}
+
+TEST(BlockCacheTest, RoundedSizesAreAtMostASixteenthLargerAndFew) {
+  EXPECT_EQ(RoundUpForReuse(0), 0u);
+  std::set<size_t> sizes;
+  for (size_t bytes = 1 << 20; bytes < 2 << 20; bytes += 4099) {
+    const size_t rounded = RoundUpForReuse(bytes);
+    EXPECT_GE(rounded, bytes);
+    EXPECT_LE(rounded, bytes + bytes / 16);
+    EXPECT_EQ(RoundUpForReuse(rounded), rounded);
+    sizes.insert(rounded);
+  }
+  EXPECT_LE(sizes.size(), 17u);
 }
 
 TEST(BlockCacheTest, BlocksAreAlignedAndWritable) {

@@ -93,7 +93,7 @@ void ActivationLists::AddUp() {
 }
 
 void ActivationLists::Allocate() {
-  storage_ = std::make_unique<Storage>(entries_ * (sizeof(*values_) + sizeof(*offsets_)));
+  storage_ = std::make_unique<Storage>(RoundUpForReuse(entries_ * (sizeof(*values_) + sizeof(*offsets_))));
   values_ = reinterpret_cast<float(*)[kGroupRows]>(storage_->data());
   offsets_ = reinterpret_cast<uint16_t*>(values_ + entries_);
 }

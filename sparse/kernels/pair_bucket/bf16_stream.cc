@@ -53,7 +53,7 @@ Bf16PairBucketStream::Bf16PairBucketStream(const float* weight, const MaskView& 
     steps += Joined(counts[i], 0) + Joined(counts[i], 1) + Joined(counts[i], 2);
   }
   buckets_[count].begin = steps;
-  storage_ = std::make_unique<Storage>(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets)));
+  storage_ = std::make_unique<Storage>(RoundUpForReuse(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets))));
   steps_.weights = reinterpret_cast<uint32_t(*)[4]>(storage_->data());
   steps_.offsets = reinterpret_cast<uint16_t(*)[4]>(steps_.weights + steps);
   const StepWriter write = StepWriterFor(isa == Isa::kAvx512Bf16 ? Isa::kAvx512 : Isa::kAny);
