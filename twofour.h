@@ -16,6 +16,7 @@
 #include "twofour/nn/linear.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/model.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/sampling.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -23,16 +24,23 @@ CausalSelfAttentionOptions Resolved(CausalSelfAttentionOptions options) {
   return options;
 }
 
-/// Writes rows [batch, T, ...] into positions [at, at + T) of f32 [batch, capacity, ...].
+/// Writes rows [batch, T, ...] into positions [at, at + T) of [batch, capacity, ...], in the dtype of the latter.
 void WriteRows(const Tensor& any_rows, Tensor& cache, int64_t at) {
-  const Tensor rows = Cast(any_rows, DType::kF32);
+  const Tensor rows = Cast(any_rows, cache.dtype());
   const int64_t batch = rows.dim(0), length = rows.dim(1), capacity = cache.dim(1);
-  const int64_t width = rows.dim(2) * rows.dim(3);
-  const float* source = rows.data<float>();
-  float* target = cache.mutable_data<float>() + at * width;
+  const int64_t width = rows.dim(2) * rows.dim(3) * static_cast<int64_t>(SizeOf(rows.dtype()));  // In bytes.
+  const std::byte* source = rows.raw();
+  std::byte* target = cache.mutable_raw() + at * width;
   for (int64_t b = 0; b < batch; ++b) {
     std::copy_n(source + b * length * width, length * width, target + b * capacity * width);
   }
+}
+
+/// Throws Error unless keys and values are f32, or both of the dtype of x, which is of 16 bits.
+void RequireCacheDTypes(const Tensor& x, const Tensor& keys, const Tensor& values) {
+  const DType dtype = keys.defined() && keys.dtype() == x.dtype() ? x.dtype() : DType::kF32;
+  ops::RequireDType("CausalSelfAttention", "the cache's keys", keys, dtype);
+  ops::RequireDType("CausalSelfAttention", "the cache's values", values, dtype);
 }
 
 }  // namespace
@@ -119,9 +127,8 @@ Tensor CausalSelfAttention::Forward(const Tensor& x, KeyValueCache& cache, size_
   }
   const NoGradGuard no_grad;
   auto& [keys, values] = cache.layers[layer];
-  ops::RequireDType("CausalSelfAttention", "the cache's keys", keys, DType::kF32);
-  ops::RequireDType("CausalSelfAttention", "the cache's values", values, DType::kF32);
-  const Tensor q = Cast(WithPosition(Project(*c_q_, x, options_.heads), cache.length), DType::kF32);
+  RequireCacheDTypes(x, keys, values);
+  const Tensor q = Cast(WithPosition(Project(*c_q_, x, options_.heads), cache.length), keys.dtype());
   WriteRows(WithPosition(Project(*c_k_, x, options_.kv_heads), cache.length), keys, cache.rows());
   WriteRows(Project(*c_v_, x, options_.kv_heads), values, cache.rows());
   const Tensor y = CausalAttention(q, keys, values, {.window = options_.window, .keys = cache.rows() + x.dim(1)});

@@ -38,8 +38,8 @@ class CausalSelfAttention : public Module {
   /// Both x and the result are [batch, T, width].
   Tensor Forward(const Tensor& x) override;
   /// The same for the T positions that follow those in the cache. Their keys and values go into the cache's layer
-  /// number `layer`, which must be this module's. Does not change the cache's length. Records no graph. Throws Error if
-  /// they do not fit.
+  /// number `layer`, which must be this module's. The cache is f32, which attention then computes in, or has the dtype
+  /// of x. Does not change the cache's length. Records no graph. Throws Error if they do not fit.
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   int64_t kv_heads() const { return options_.kv_heads; }

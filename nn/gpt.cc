@@ -159,11 +159,11 @@ Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(CheckedAndR
 
 Tensor Gpt::Embed(const Tensor& tokens) {
   RequireTokens("tokens", tokens);
-  return ops::RmsNorm((*wte_)->Forward(tokens));
+  return ops::RmsNorm(FromInput((*wte_)->Forward(tokens)));
 }
 
 Tensor Gpt::Head(const Tensor& x) {
-  const Tensor logits = (*lm_head_)->Forward(ops::RmsNorm(x));
+  const Tensor logits = Logits(**lm_head_, ops::RmsNorm(x));
   return options_.soft_cap > 0 ? SoftCap(logits, options_.soft_cap) : logits;
 }
 
@@ -201,7 +201,7 @@ KeyValueCache Gpt::MakeCache(int64_t batch, int64_t capacity) {
   for (ModuleSlot* slot : blocks_) {
     const CausalSelfAttention& attention = BlockIn(*slot).attention();
     const Shape shape{batch, capacity, attention.kv_heads(), attention.head_size()};
-    cache.layers.push_back({Tensor::Zeros(shape), Tensor::Zeros(shape)});
+    cache.layers.push_back({Tensor::Zeros(shape, activation_dtype()), Tensor::Zeros(shape, activation_dtype())});
   }
   return cache;
 }

@@ -6,7 +6,7 @@
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
 #include "twofour/nn/key_value_cache.h"
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 
 namespace twofour::nn {
 
@@ -45,7 +45,7 @@ GptOptions Resolved(GptOptions options);
 /// `transformer.wte` and a norm, blocks `transformer.h.N` of `attn` and `mlp`, a norm and an untied head `lm_head`.
 /// There are no biases, and all norms are RMS norms without weights. The structure is that of Radford et al., "Language
 /// Models are Unsupervised Multitask Learners", 2019.
-class Gpt : public Module {
+class Gpt : public Model {
  public:
   /// Throws Error on a vocabulary without tokens, and on options that Check finds fault with.
   Gpt(const GptOptions& options, Generator& generator);
@@ -54,11 +54,11 @@ class Gpt : public Module {
   /// tokens i32 [batch, T], each in [0, vocab_size); result: logits [batch, T, vocab_size].
   Tensor Forward(const Tensor& tokens) override;
   /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], which are the tokens that follow. It is
-  /// CrossEntropyLoss of Forward, but never holds all logits at once. f32 also where activations are f16 or bf16.
+  /// CrossEntropyLoss of Forward, but never holds all logits at once. f32 whatever activations are.
   /// Throws Error if there are no tokens: the mean of nothing is undefined.
   Tensor Loss(const Tensor& tokens, const Tensor& targets);
 
-  /// A cache with room for `capacity` tokens of each of `batch` sequences.
+  /// A cache with room for `capacity` tokens of each of `batch` sequences, in the dtype of activations.
   KeyValueCache MakeCache(int64_t batch, int64_t capacity);
   /// Reads the next n tokens of each sequence, i32 [batch, n], into the cache, and returns the logits
   /// [batch, vocab_size] that follow the last of them. Records no graph. They equal, within rounding, the last logits

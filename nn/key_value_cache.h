@@ -11,7 +11,8 @@ namespace twofour::nn {
 /// Made by Gpt::MakeCache and filled by Gpt::Decode. Tokens that no later token sees make room for new ones.
 struct KeyValueCache {
   struct Layer {
-    Tensor keys, values;  ///< f32 [batch, capacity, kv_heads, head_size], after rotation and norm.
+    /// [batch, capacity, kv_heads, head_size], after rotation and norm. Both are f32, or of the model's activations.
+    Tensor keys, values;
   };
   std::vector<Layer> layers;
   int64_t capacity = 0;

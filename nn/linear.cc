@@ -36,8 +36,10 @@ Linear::Linear(Tensor weight, Tensor bias) {
   bias_ = RegisterParameter("bias", std::move(bias));
 }
 
-Tensor Linear::Forward(const Tensor& x) {
-  Tensor y = ops::Linear(x, weight_, bias_);
+Tensor Linear::Forward(const Tensor& x) { return Forward(x, std::nullopt); }
+
+Tensor Linear::Forward(const Tensor& x, std::optional<DType> result) {
+  Tensor y = ops::Linear(x, weight_, bias_, result);
   ObserveLinear(*this, x);
   return y;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/init.h"
@@ -29,6 +31,8 @@ class Linear : public Module {
 
   std::string_view type_name() const override { return "Linear"; }
   Tensor Forward(const Tensor& x) override;
+  /// The same with a result of another dtype: see twofour::Linear.
+  Tensor Forward(const Tensor& x, std::optional<DType> result);
 
   const Tensor& weight() const { return weight_; }
   const Tensor& bias() const { return bias_; }

@@ -42,13 +42,12 @@ MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activ
 }
 
 Tensor MlpStack::Forward(const Tensor& x) {
-  Tensor h = (*layers_[0])->Forward(x);
-  for (size_t i = 1; i < layers_.size(); ++i) {
-    h = Activate(activation_, h);
-    if (!dropouts_.empty()) h = (*dropouts_[i - 1])->Forward(h);
-    h = (*layers_[i])->Forward(h);
+  Tensor h = FromInput(x);
+  for (size_t i = 0; i + 1 < layers_.size(); ++i) {
+    h = Activate(activation_, (*layers_[i])->Forward(h));
+    if (!dropouts_.empty()) h = (*dropouts_[i])->Forward(h);
   }
-  return h;
+  return Logits(**layers_.back(), h);
 }
 
 }  // namespace twofour::nn

@@ -5,7 +5,7 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 
 namespace twofour::nn {
 
@@ -23,7 +23,7 @@ struct MlpStackOptions {
 void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults);
 
 /// A plain stack of linears, `layers.0` to `layers.N`, with an activation (and dropout) between each two.
-class MlpStack : public Module {
+class MlpStack : public Model {
  public:
   /// Throws Error on options that Check finds fault with, and as Linear does.
   MlpStack(const MlpStackOptions& options, Generator& generator);

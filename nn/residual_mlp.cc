@@ -68,9 +68,9 @@ ResidualMlp::ResidualMlp(const ResidualMlpOptions& options, Generator& generator
 }
 
 Tensor ResidualMlp::Forward(const Tensor& x) {
-  Tensor h = (*input_)->Forward(x);
+  Tensor h = (*input_)->Forward(FromInput(x));
   for (ModuleSlot* block : blocks_) h = (*block)->Forward(h);
-  return (*head_)->Forward((*norm_)->Forward(h));
+  return Logits(**head_, (*norm_)->Forward(h));
 }
 
 }  // namespace twofour::nn

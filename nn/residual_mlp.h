@@ -5,7 +5,7 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/activation.h"
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 
 namespace twofour::nn {
 
@@ -26,7 +26,7 @@ struct ResidualMlpOptions {
 void Check(const ResidualMlpOptions& options, const FieldPath& at, Faults& faults);
 
 /// A transformer without attention: `input` linear, `blocks.N` of x + mlp(norm(x)), `norm`, `head` linear.
-class ResidualMlp : public Module {
+class ResidualMlp : public Model {
  public:
   /// Throws Error on options that Check finds fault with, and as Linear does.
   ResidualMlp(const ResidualMlpOptions& options, Generator& generator);

@@ -152,9 +152,9 @@ const FusedMlpKernel* ForcedMlpKernel() {
 
 const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, DType activation,
                                            std::string* why_not) {
-  if (const FusedMlpKernel* const forced = ForcedMlpKernel();
-      forced != nullptr && GoesWith(activation, forced->linear->activation)) {
-    const DType taken = forced->linear->activation;
+  if (const FusedMlpKernel* const forced = ForcedMlpKernel()) {
+    // Activations of 16 bits are widened for a kernel that takes f32.
+    const DType own = forced->linear->activation, taken = GoesWith(activation, own) ? own : activation;
     for (const Shape* weight : {&fc, &proj}) {
       const LinearProblem problem = {
           .out_features = (*weight)[0], .in_features = (*weight)[1], .batch = batch, .input = taken, .output = taken};

@@ -24,11 +24,10 @@ struct FusedMlpReport {
 };
 
 /// The kernel that computes an MLP of two weights, [out_features, in_features] each, as one op on `batch` rows of dtype
-/// `activation`. If
-/// TWOFOUR_KERNEL names such a kernel, it is that one. Otherwise all four products with the weights must run on the
-/// pair-bucket kernel (see ChooseLinearKernel), and inputs and outputs must be wide enough for it to pay. If not,
-/// returns null and writes the reason to `why_not` (if that is not null). Throws Error as ChooseLinearKernel does, and
-/// if the named kernel cannot take the shapes.
+/// `activation`. If TWOFOUR_KERNEL names such a kernel, it is that one. Otherwise all four products with the weights
+/// must run on the pair-bucket kernel (see ChooseLinearKernel), and inputs and outputs must be wide enough for it to
+/// pay. If not, returns null and writes the reason to `why_not` (if that is not null). Throws Error as
+/// ChooseLinearKernel does, and if the named kernel cannot take the shapes or the dtype.
 const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch,
                                            DType activation = DType::kF32, std::string* why_not = nullptr);
 

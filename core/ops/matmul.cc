@@ -40,7 +40,7 @@ Tensor MatMul(const Tensor& a, const Tensor& b) {
   return out;
 }
 
-Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias, std::optional<DType> result) {
   ops::RequireFloating("Linear", "x", x);
   ops::RequireF32OrF64("Linear", "weight", weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.cols() != weight.dim(1) || !GoesWith(x.dtype(), weight.dtype())) {
@@ -49,19 +49,24 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                     "of one dtype, or x f16 or bf16 with weight f32",
                     Describe(x), Describe(weight)));
   }
+  const DType wanted = result.value_or(x.dtype());
+  if (wanted != x.dtype() && wanted != weight.dtype()) {
+    throw Error(fmt::format("Linear: a result of {}, expected {}{}", NameOf(wanted), NameOf(weight.dtype()),
+                            x.dtype() == weight.dtype() ? "" : fmt::format(" or {}", NameOf(x.dtype()))));
+  }
   const int64_t batch = x.rows(), in = weight.dim(1), out = weight.dim(0);
   if (bias.defined()) ops::RequireLike("Linear", "bias", bias, weight, {out});
   Shape shape = x.shape();
   shape.back() = out;
   // The bias belongs to the sums, which are rounded once.
-  const DType sums = bias.defined() ? weight.dtype() : x.dtype();
+  const DType sums = bias.defined() ? weight.dtype() : wanted;
   Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape), sums);
   if (bias.defined()) {
     DispatchF32OrF64(sums, "Linear", [&](auto zero) {
       using T = decltype(zero);
       kernels::AddRow<T>(batch, out, bias.data<T>(), y.mutable_data<T>());
     });
-    y = Cast(y, x.dtype());
+    y = Cast(y, wanted);
   }
   autograd::Record(
       "Linear", {x, weight, bias}, y,
@@ -69,8 +74,11 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
        sw = SavedTensor(weight), need_x = x.requires_grad(), need_w = weight.requires_grad(),
        need_b = bias.requires_grad()](const Tensor& dy) {
         std::vector<Tensor> grads(3);
-        if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, dy, sw.Get(), shape, narrow);
-        if (need_w) grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, dy, sx.Get(), {out, in}, wide);
+        const Tensor factor = Cast(dy, narrow);
+        if (need_x) grads[0] = Product(Transpose::kNo, Transpose::kNo, batch, in, out, factor, sw.Get(), shape, narrow);
+        if (need_w) {
+          grads[1] = Product(Transpose::kYes, Transpose::kNo, out, in, batch, factor, sx.Get(), {out, in}, wide);
+        }
         if (need_b) grads[2] = ops::BiasGrad(dy);
         return grads;
       });

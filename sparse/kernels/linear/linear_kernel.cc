@@ -15,24 +15,27 @@ namespace {
 
 /// Calls visit(kernel, verdict) for the kernels that may be taken, in their order, until it returns true. Of each
 /// family, only the best kernel that may run here is asked. Kernels for other machines are left out, because they can
-/// never be taken here. So are kernels for activations of 16 bits where those of the problem are f32: their rejections
+/// never be taken here. So are kernels for other activations, if those or the kernel's are of 16 bits: their rejections
 /// would tell nobody anything.
 template <typename Visit>
 void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   const std::string* asked = nullptr;  // The family of the last kernel that was asked. A family stands together.
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!IsAllowed(kernel.isa) || (asked != nullptr && kernel.family == *asked)) continue;
-    if (IsHalf(kernel.activation) && !IsHalf(problem.input)) continue;
+    const bool of_half = IsHalf(kernel.activation) || IsHalf(problem.input);
+    if (of_half && kernel.activation != problem.input) continue;
     asked = &kernel.family;
     if (visit(kernel, Check(kernel, problem))) return;
   }
 }
 
-/// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once.
+/// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Kernels that are
+/// there for tests are not worth a word.
 std::string RejectionsInWords(const LinearProblem& problem) {
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
   AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {
     if (verdict.is_best()) return true;
+    if (verdict.rejection == Rejection::kEmulated) return false;
     std::string why = InWords(verdict, kernel, problem);
     if (!rejected.empty() && rejected.back().second == why) {
       rejected.back().first += fmt::format(", {}", kernel.name);
@@ -133,7 +136,7 @@ LinearPlan ChooseLinearKernel(const LinearProblem& problem) {
   if (const LinearKernel* const forced = ForcedLinearKernel()) {
     const Verdict verdict = Check(*forced, problem);
     if (verdict.can()) return {.kernel = forced, .forced = true};
-    if (IsHalf(problem.input)) return WidenedPlan(problem);
+    if (IsHalf(problem.input) && forced->activation == DType::kF32) return WidenedPlan(problem);
     throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced, problem)));
   }
   LinearPlan plan;
@@ -149,6 +152,9 @@ LinearPlan ChooseLinearKernel(const LinearProblem& problem) {
 
 std::string ExplainLinearKernel(const LinearProblem& problem) {
   const LinearPlan plan = ChooseLinearKernel(problem);
+  if (plan.widened && plan.forced) {
+    return fmt::format("forced by TWOFOUR_KERNEL; it takes f32, to which {} is widened", NameOf(problem.input));
+  }
   if (plan.widened) {
     return fmt::format("no kernel takes {}, which is widened to f32: {}", NameOf(problem.input),
                        ExplainLinearKernel(InF32(problem)));

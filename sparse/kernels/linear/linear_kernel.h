@@ -79,7 +79,8 @@ struct LinearPlan {
 /// answers that it is slower than other kernels, the rest of its family is not asked, because on this processor they
 /// are slower still, even if their own bounds would let them in. The choice depends on the problem and the processor,
 /// and not on the number of threads. If no kernel can take an input of 16 bits, it is the kernel for the same problem
-/// in f32, `widened`. Throws Error if the named kernel cannot take the problem, with its reason, or if no kernel can.
+/// in f32, `widened`. So it is if the named kernel takes f32. Throws Error if the named kernel cannot take the problem,
+/// with its reason, or if no kernel can.
 LinearPlan ChooseLinearKernel(const LinearProblem& problem);
 /// Why ChooseLinearKernel takes the kernel that it takes: "the fastest at this size", or why those before it were not
 /// taken.

@@ -88,7 +88,8 @@ RunExtent ExtentOf(const Run& run) {
   return {.batch = task.units_per_batch(),
           .evaluation_batch = task.units_per_evaluation_batch(),
           .first_step = run.step(),
-          .last_step = run.config.training().steps()};
+          .last_step = run.config.training().steps(),
+          .activations = run.workload.model->activation_dtype()};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
@@ -70,8 +71,15 @@ struct Request {
   std::string run;
   std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
   std::optional<int> threads;
+  std::optional<DType> activations;  // Nothing: as in training.
   nn::GenerateOptions generate = {.tokens = 200, .sampling = {.temperature = 0.8}};
 };
+
+DType ParsePrecision(const std::string& text) {
+  if (text == "fp32") return DType::kF32;
+  if (text == "bf16") return DType::kBF16;
+  throw Error(fmt::format("--precision: '{}', expected fp32 or bf16", text));
+}
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
@@ -99,7 +107,11 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
+  std::string precision;
+  const Argument precision_option =
+      arguments.Add("--precision", precision, "What to compute in: fp32 or bf16 (default: as in training)").Type("P");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (precision_option.given()) request.activations = ParsePrecision(precision);
   if (prompt_option.given()) request.prompt = prompt;
   if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
   if (request.prompt && request.prompt->empty()) throw Error("the prompt is empty, expected at least one token");
@@ -114,7 +126,7 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   std::ostream& out = context.out;
   const StopRequest& stop = context.stop;
   StartComputing(request->threads);
-  const LoadedLanguageModel loaded = LoadLanguageModel(request->run);
+  const LoadedLanguageModel loaded = LoadLanguageModel(request->run, request->activations);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();
@@ -126,8 +138,10 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   out << std::endl;
   RequireWritten(out);
   const double seconds = Clock::Default().Seconds() - began;
-  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, weights from {}\n", drawn.size(), seconds,
-                             static_cast<double>(drawn.size()) / seconds, loaded.source.string());
+  const bool rounds = loaded.model->activation_dtype() == DType::kBF16;
+  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, {}weights from {}\n", drawn.size(), seconds,
+                             static_cast<double>(drawn.size()) / seconds, rounds ? "in bf16, " : "",
+                             loaded.source.string());
   return stop.stop ? 128 + stop.signal : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "twofour/core/isa.h"
+#include "twofour/core/kernels/gemm/bf16_gemm.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/class_notes.h"
@@ -46,6 +47,19 @@ void PrintRow(const char* key, const std::string& value, std::ostream& out) {
   out << fmt::format("  {:<12}{}\n", key, value);
 }
 
+std::string DescribePrecision(DType activations) {
+  if (activations == DType::kF32) return "fp32";
+  constexpr const char* kMixed = "bf16 (activations and what products multiply; weights, sums and losses are fp32)";
+  if (kernels::FastBf16Gemm() != nullptr) return kMixed;
+  return fmt::format("{}; this processor has no products of bf16, so they run in fp32", kMixed);
+}
+
+std::string DescribeDenseProducts(DType activations) {
+  const kernels::Bf16GemmKernel* const own = kernels::FastBf16Gemm();
+  if (activations == DType::kF32 || own == nullptr) return kernels::GemmName();
+  return fmt::format("twofour ({})", NameOf(own->isa));
+}
+
 std::string DescribePeak(const PeakFlops& peak) {
   if (peak.sure) {
     return fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9);
@@ -66,7 +80,7 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        const PeakFlops& peak, std::ostream& out) {
-  const nn::Module& model = *workload.model;
+  const nn::Model& model = *workload.model;
   const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
   out << "twofour " TWOFOUR_VERSION "\n";
   row("run", fmt::format("{} -> {}", config.name(), folder));
@@ -76,11 +90,12 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
     row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
   }
   row("training", DescribeTraining(config, workload));
+  row("precision", DescribePrecision(model.activation_dtype()));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
   row("processor", std::string(NameOf(BestIsa())));
   if (peak.flops > 0) row("peak", DescribePeak(peak));
   const bool sparse = config.sparsity().enabled();
-  row("kernels", fmt::format("dense products: {}{}", kernels::GemmName(),
+  row("kernels", fmt::format("dense products: {}{}", DescribeDenseProducts(model.activation_dtype()),
                              sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
   if (!sparse) PrintUnusedForcedKernels({}, out);
 }

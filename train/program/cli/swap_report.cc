@@ -90,8 +90,8 @@ class Products {
 
   void AddMlp(const std::string& name, nn::Mlp& mlp) {
     std::string why_not;
-    const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, DType::kF32, &why_not);
-    const sparse::FusedMlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch);
+    const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, run_.activations, &why_not);
+    const sparse::FusedMlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch, run_.activations);
     const std::string prefix = name.empty() ? "" : name + ".", fc = prefix + "c_fc", proj = prefix + "c_proj";
     if (!kinds_[fc].two_of_four || !kinds_[proj].two_of_four) {
       if (training != nullptr) why_not = "its masks are never 2:4 in every tile";
@@ -103,8 +103,14 @@ class Products {
       used_.insert(kernel->linear->name);  // It packs the weights, and naming it can be what chose the op.
     }
     for (const std::string& linear : {fc, proj}) parts_[linear] = {name, training != nullptr, evaluation != nullptr};
-    mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", training->name)
+    mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", Describe(*training))
                                                  : fmt::format("linear by linear: {}", why_not));
+  }
+
+  std::string Describe(const sparse::FusedMlpKernel& kernel) const {
+    if (kernel.linear->activation == run_.activations) return kernel.name;
+    return fmt::format("{} (it takes {}, to which {} is widened)", kernel.name, NameOf(kernel.linear->activation),
+                       NameOf(run_.activations));
   }
 
   void AddLinear(const nn::SwapEntry& entry) {
@@ -134,7 +140,13 @@ class Products {
   std::string Describe(const nn::SwapEntry& entry, int64_t batch, const sparse::MaskFormat& format,
                        Names* names = nullptr) {
     const auto choose = [&](sparse::Direction direction) {
-      const sparse::LinearProblem problem = {entry.out_features, entry.in_features, batch, direction, format};
+      const sparse::LinearProblem problem = {.out_features = entry.out_features,
+                                             .in_features = entry.in_features,
+                                             .batch = batch,
+                                             .direction = direction,
+                                             .format = format,
+                                             .input = run_.activations,
+                                             .output = run_.activations};
       const std::string& kernel = sparse::ChooseLinearKernel(problem).kernel->name;
       used_.insert(kernel);
       if (names != nullptr) names->insert(kernel);

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "twofour/core/dtype.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/swap.h"
 
@@ -16,12 +17,13 @@ std::string DescribeSearches(const nn::SwapOptions& options);
 /// Prints the names in TWOFOUR_KERNEL that are not in `used`: they may be meant for another run, or be a mistake.
 void PrintUnusedForcedKernels(const std::set<std::string>& used, std::ostream& out);
 
-/// The sizes and steps that decide which products a run computes.
+/// What decides which products a run computes: sizes, steps and the dtype of activations.
 struct RunExtent {
   int64_t batch = 0;             ///< Rows of a product in training.
   int64_t evaluation_batch = 0;  ///< Rows of a product in an evaluation.
   int64_t first_step = 0;        ///< Optimizer steps made before the run begins.
   int64_t last_step = 0;         ///< Optimizer steps made when it ends.
+  DType activations = DType::kF32;
 };
 
 /// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of

@@ -80,7 +80,7 @@ TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before) {
   return loaded;
 }
 
-std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed) {
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed) {
   Generator generator(seed);
   switch (model.kind_case()) {
     case proto::Model::kMlp: {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "twofour/nn/gpt.h"
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 #include "twofour/optim/lr_schedule.h"
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/data/token_data.h"
@@ -22,8 +22,10 @@ namespace twofour::train {
 DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullptr, bool earlier_rules = false);
 /// For text and tokens. The vocabulary of `as_before` replaces that of the data, likewise.
 TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = nullptr);
+// A model computes in f32 until its SetActivationDType is called.
+
 /// For every model except gpt.
-std::unique_ptr<nn::Module> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
 

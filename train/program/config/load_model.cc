@@ -112,7 +112,7 @@ void AddMasks(nn::Module& model, Weights& weights) {
 
 }  // namespace
 
-LoadedLanguageModel LoadLanguageModel(const std::string& path) {
+LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations) {
   FileSystem& files = FileSystem::Default();
   const RunPath run = FindRun("--run", path);
   const proto::Config config = WithDefaults(LoadTextConfig(RunFiles{run.folder}.config().string()));
@@ -130,6 +130,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path) {
   RequireNoneNeeded(weights.skipped, *loaded.model, weights.source.string());
   if (config.sparsity().enabled()) AddMasks(*loaded.model, weights);
   nn::LoadStateDict(*loaded.model, weights.tensors, weights.source.string());
+  loaded.model->SetActivationDType(activations.value_or(ToActivationDType(config.training().precision())));
   loaded.model->SetTraining(false);
   return loaded;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "twofour/core/dtype.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/train/data/vocabulary.h"
 
@@ -18,8 +19,8 @@ struct LoadedLanguageModel {
 };
 
 /// Loads a model from a run's folder (its final weights, or else those of its newest checkpoint) or from one
-/// checkpoint. Does not need the data. Throws Error if the run's model is not a language model, if the run has no
-/// weights yet, or if a file is damaged.
-LoadedLanguageModel LoadLanguageModel(const std::string& path);
+/// checkpoint. It computes in the precision of the run, unless `activations` is another. Does not need the data. Throws
+/// Error if the run's model is not a language model, if the run has no weights yet, or if a file is damaged.
+LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt);
 
 }  // namespace twofour::train

@@ -138,6 +138,16 @@ optim::ParameterGroup ToOptions(const proto::ParameterGroup& group, double weigh
           .lr_scale = group.lr_scale()};
 }
 
+DType ToActivationDType(proto::Training::Precision precision) {
+  switch (precision) {
+    case proto::Training::FP32:
+      return DType::kF32;
+    case proto::Training::BF16:
+      return DType::kBF16;
+  }
+  throw std::logic_error("unknown precision");
+}
+
 ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
   constexpr int64_t kEvalSamples = 500;
   const int64_t eval_batch_size = config.evaluation().batch_size();

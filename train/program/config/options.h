@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "twofour/core/dtype.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
@@ -43,6 +44,9 @@ optim::AdamWOptions ToOptions(const proto::AdamW& adamw);
 optim::MuonOptions ToOptions(const proto::Muon& muon);
 /// The result has no parameters yet. `weight_decay` is for a group that does not set its own.
 optim::ParameterGroup ToOptions(const proto::ParameterGroup& group, double weight_decay);
+
+/// The dtype of a model's activations (nn::Model::SetActivationDType).
+DType ToActivationDType(proto::Training::Precision precision);
 
 /// Micro-batches of one optimizer step.
 int64_t AccumulateSteps(const proto::Config& config);

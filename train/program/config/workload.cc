@@ -60,6 +60,7 @@ Workload BuildClassification(const proto::Config& config, std::vector<DataFile> 
   workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
   workload.model = BuildModel(config.model(), train, config.seed());
+  workload.model->SetActivationDType(ToActivationDType(config.training().precision()));
   workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval,
                                                        BuildClassificationOptions(config));
   return workload;
@@ -76,6 +77,7 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
   workload.data_record = DescribeData(data, std::move(files));
   workload.training_units = data.train.size();
   auto model = BuildGpt(config.model().gpt(), data.vocab_size, config.seed());
+  model->SetActivationDType(ToActivationDType(config.training().precision()));
   workload.task = std::make_unique<LanguageModelTask>(*model, data, BuildLanguageModelOptions(config));
   workload.model = std::move(model);
   return workload;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 #include "twofour/train/data/dataset.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/task.h"
@@ -21,7 +21,7 @@ struct Workload {
   std::vector<std::string> notes;  ///< Notes for the user, one line each, to be printed before training.
   int64_t training_units = 0;      ///< Samples or tokens to train on.
   DataSplit samples;               ///< Only for classifiers; empty otherwise.
-  std::unique_ptr<nn::Module> model;
+  std::unique_ptr<nn::Model> model;
   std::unique_ptr<Task> task;  ///< Refers to the model and the samples.
 };
 

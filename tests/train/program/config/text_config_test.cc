@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "twofour/core/error.h"
+#include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/validate.h"
 
 #include "tests/support/expect_error.h"
@@ -21,6 +22,7 @@ namespace {
 using test::TempDir;
 using test::WriteTextFile;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -99,6 +101,16 @@ TEST_P(ShippedConfigTest, ParsesAndIsValid) {
     config.mutable_training()->set_steps(steps);
     EXPECT_NO_THROW(ValidateConfig(config)) << steps;
   }
+}
+
+TEST(ShippedConfigsTest, TheOneInBf16DiffersInThePrecisionAlone) {
+  const auto load = [](const std::string& name) {
+    proto::Config config = WithDefaults(LoadTextConfig(TWOFOUR_SOURCE_DIR "/configs/" + name));
+    config.clear_name();
+    return config;
+  };
+  EXPECT_THAT(Differences(load("gpt_shakespeare.pbtxt"), load("gpt_shakespeare_bf16.pbtxt")),
+              ElementsAre("training.precision: FP32 -> BF16"));
 }
 
 std::vector<std::string> ShippedConfigs() {

@@ -49,6 +49,15 @@ TEST_F(PlanTest, ResolvesEveryConfig) {
   EXPECT_THAT(plan.runs[1].set, ElementsAre("training.steps=5", "learning_rate.lr=0.25", "name=\"lr=0.25\""));
 }
 
+TEST_F(PlanTest, VariesThePrecision) {
+  const SweepPlan plan = Plan("axis { field: 'training.precision' value: ['FP32', 'BF16'] }");
+  ASSERT_EQ(plan.runs.size(), 2u);
+  EXPECT_EQ(plan.runs[0].title(), "precision=FP32 seed 1");
+  EXPECT_EQ(plan.runs[0].config.training().precision(), proto::Training::FP32);
+  EXPECT_EQ(plan.runs[1].title(), "precision=BF16 seed 1");
+  EXPECT_EQ(plan.runs[1].config.training().precision(), proto::Training::BF16);
+}
+
 TEST_F(PlanTest, AFieldWithoutAnEffectIsRefusedUnlessTheSweepHasBegun) {
   const std::string sweep = "set: 'evaluation.max_batches=3' seed: [1, 2]";
   EXPECT_ERROR(Plan(sweep), ErrorKind::kInvalidInput,
