@@ -4,7 +4,6 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/check.h"
@@ -58,16 +57,7 @@ Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias, std::op
   if (bias.defined()) ops::RequireLike("Linear", "bias", bias, weight, {out});
   Shape shape = x.shape();
   shape.back() = out;
-  // The bias belongs to the sums, which are rounded once.
-  const DType sums = bias.defined() ? weight.dtype() : wanted;
-  Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape), sums);
-  if (bias.defined()) {
-    DispatchF32OrF64(sums, "Linear", [&](auto zero) {
-      using T = decltype(zero);
-      kernels::AddRow<T>(batch, out, bias.data<T>(), y.mutable_data<T>());
-    });
-    y = Cast(y, wanted);
-  }
+  Tensor y = Product(Transpose::kNo, Transpose::kYes, batch, out, in, x, weight, std::move(shape), wanted, bias);
   autograd::Record(
       "Linear", {x, weight, bias}, y,
       [batch, in, out, shape = x.shape(), narrow = x.dtype(), wide = weight.dtype(), sx = SavedTensor(x),

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include "twofour/core/ops/check.h"
+
 namespace twofour {
 inline namespace ops {
 namespace {
@@ -18,11 +20,12 @@ void DispatchF32OrHalf(DType dtype, F&& function) {
 }  // namespace
 
 Tensor Product(kernels::Transpose transpose_a, kernels::Transpose transpose_b, int64_t m, int64_t n, int64_t k,
-               const Tensor& a, const Tensor& b, Shape shape, DType dtype) {
+               const Tensor& a, const Tensor& b, Shape shape, DType dtype, const Tensor& bias) {
   Tensor out = Tensor::Empty(std::move(shape), dtype);
   const auto multiply = [&](auto a_zero, auto b_zero, auto out_zero) {
+    using C = decltype(out_zero);
     kernels::Gemm(transpose_a, transpose_b, m, n, k, a.data<decltype(a_zero)>(), b.data<decltype(b_zero)>(),
-                  out.mutable_data<decltype(out_zero)>());
+                  out.mutable_data<C>(), DataOrNull<kernels::GemmSum<C>>(bias));
   };
   if (dtype == DType::kF64) {
     multiply(double{}, double{}, double{});

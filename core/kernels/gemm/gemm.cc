@@ -8,6 +8,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/convert_element.h"
 #include "twofour/core/half.h"
+#include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/gemm/bf16_gemm.h"
 #include "twofour/core/kernels/gemm/convert_rows.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
@@ -162,6 +163,7 @@ void MultiplyFloats(const GemmProblem<A, B, float>& p) {
 template <typename C>
 void AddBias(int64_t rows, int64_t cols, const C* bias, C* c, int64_t ldc) {
   if (bias == nullptr) return;
+  if (ldc == cols) return AddRow(rows, cols, bias, c);
   ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       for (int64_t col = 0; col < cols; ++col) c[row * ldc + col] += bias[col];
@@ -206,7 +208,8 @@ void Gemm(const GemmProblem<A, B, C>& p) {
 }
 
 template <typename A, typename B, typename C>
-void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const A* a, const B* b, C* c) {
+void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const A* a, const B* b, C* c,
+          const GemmSum<C>* bias) {
   GemmProblem<A, B, C> problem;
   problem.m = m;
   problem.n = n;
@@ -219,6 +222,7 @@ void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, in
   problem.transpose_b = transpose_b;
   problem.c = c;
   problem.ldc = n;
+  problem.bias = bias;
   Gemm(problem);
 }
 
@@ -226,7 +230,7 @@ std::string GemmName() { return FastFloatGemm() != nullptr ? "twofour" : GemmLib
 
 #define TWOFOUR_GEMM(A, B, C)                      \
   template void Gemm(const GemmProblem<A, B, C>&); \
-  template void Gemm(Transpose, Transpose, int64_t, int64_t, int64_t, const A*, const B*, C*);
+  template void Gemm(Transpose, Transpose, int64_t, int64_t, int64_t, const A*, const B*, C*, const GemmSum<C>*);
 #define TWOFOUR_GEMM_TO_ANY(A, B) TWOFOUR_GEMM(A, B, float) TWOFOUR_GEMM(A, B, BFloat16) TWOFOUR_GEMM(A, B, Float16)
 #define TWOFOUR_GEMM_OF_ANY(A) \
   TWOFOUR_GEMM_TO_ANY(A, float) TWOFOUR_GEMM_TO_ANY(A, BFloat16) TWOFOUR_GEMM_TO_ANY(A, Float16)

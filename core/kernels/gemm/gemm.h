@@ -8,6 +8,10 @@ namespace twofour::kernels {
 
 enum class Transpose { kNo, kYes };
 
+/// The type in which the sums of a product are added up whose C has elements of type T.
+template <typename T>
+using GemmSum = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
 /// A dense product of row-major matrices, C = op(A) op(B) or C += op(A) op(B): op(A) is [m, k], op(B) is [k, n] and C
 /// is [m, n]. A matrix that is transposed is stored the other way round. The leading dimensions count elements from one
 /// stored row to the next. C must not overlap A or B.
@@ -27,7 +31,7 @@ struct GemmProblem {
   int64_t ldc = 0;
   bool accumulate = false;
   /// [n], added to each row of the product, or null.
-  const std::conditional_t<std::is_same_v<C, double>, double, float>* bias = nullptr;
+  const GemmSum<C>* bias = nullptr;
 };
 
 /// Computes a product. Products of floats use twofour's own kernel on AVX2 and AVX-512 (see float_gemm.h). All others
@@ -41,9 +45,10 @@ template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& problem);
 
 /// Contiguous C[m, n] = A[m, k] B[k, n] with the given transpositions: op(A) is [m, k], op(B) is
-/// [k, n].
+/// [k, n]. `bias` is [n] or null.
 template <typename A, typename B, typename C>
-void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const A* a, const B* b, C* c);
+void Gemm(Transpose transpose_a, Transpose transpose_b, int64_t m, int64_t n, int64_t k, const A* a, const B* b, C* c,
+          const GemmSum<C>* bias = nullptr);
 
 /// What computes products of floats here: "twofour", "oneDNN 2.6.3" or "Eigen 3.4.0".
 std::string GemmName();
