@@ -15,7 +15,7 @@ TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
 
-constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kPortable;
+constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
 
 /// Calls call(squares, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `squares` squares, times strips [first, last) of the matrix.
