@@ -42,14 +42,6 @@ double Norm(const Tensor& tensor) {
   return std::sqrt(squares);
 }
 
-void ExpectNear(const Tensor& actual, const Tensor& expected, double tolerance) {
-  ASSERT_TRUE(actual.defined());
-  ASSERT_EQ(actual.shape(), expected.shape());
-  Tensor difference = actual.To(DType::kF64).Clone();
-  for (int64_t i = 0; i < expected.numel(); ++i) difference.mutable_data<double>()[i] -= expected.data<double>()[i];
-  EXPECT_LE(Norm(difference), tolerance * Norm(expected));
-}
-
 /// What an op gives on activations of `dtype`, and on the same numbers in f32.
 struct TwoPasses {
   TwoPasses(DType dtype, const TensorFunction& op, const std::vector<Shape>& shapes,
@@ -96,6 +88,15 @@ void ExpectRounds(DType dtype, const TensorFunction& op, const std::vector<Shape
 
 }  // namespace
 
+void ExpectNearInNorm(const Tensor& actual, const Tensor& expected, double share) {
+  ASSERT_TRUE(actual.defined());
+  ASSERT_EQ(actual.shape(), expected.shape());
+  Tensor difference = actual.To(DType::kF64).Clone();
+  const Tensor right = expected.To(DType::kF64);
+  for (int64_t i = 0; i < right.numel(); ++i) difference.mutable_data<double>()[i] -= right.data<double>()[i];
+  EXPECT_LE(Norm(difference), share * Norm(right));
+}
+
 void ExpectRoundsWhatF32Gives(const TensorFunction& op, const std::vector<Shape>& shapes,
                               const std::vector<Tensor>& parameters) {
   for (const DType dtype : {DType::kF16, DType::kBF16}) ExpectRounds(dtype, op, shapes, parameters);
@@ -108,7 +109,7 @@ void ExpectMultipliesAsInF32(const TensorFunction& op, const std::vector<Shape>&
   const auto near = [](DType dtype, double share) {
     return [dtype, share](const Tensor& actual, const Tensor& expected) {
       EXPECT_EQ(actual.dtype(), dtype);
-      ExpectNear(actual, expected.To(DType::kF64), share);
+      ExpectNearInNorm(actual, expected, share);
     };
   };
   Compare(TwoPasses(DType::kBF16, op, shapes, parameters), near(DType::kBF16, tolerance.activations),
@@ -131,13 +132,13 @@ void ExpectNearF64(const TensorFunction& narrow, const TensorFunction& f64, cons
   const Pass actual = Run(of_narrow, {x}, parameters, dy);
   const Pass expected = Run(of_wide, {x.To(DType::kF64)}, wide_parameters, dy.To(DType::kF64));
   EXPECT_EQ(actual.y.dtype(), x.dtype());
-  ExpectNear(actual.y.Detach(), expected.y, tolerance);
+  ExpectNearInNorm(actual.y.Detach(), expected.y, tolerance);
   EXPECT_EQ(actual.activation_grads[0].dtype(), x.dtype());
-  ExpectNear(actual.activation_grads[0], expected.activation_grads[0], tolerance);
+  ExpectNearInNorm(actual.activation_grads[0], expected.activation_grads[0], tolerance);
   for (size_t i = 0; i < parameters.size(); ++i) {
     SCOPED_TRACE(::testing::Message() << "gradient of parameter " << i);
     EXPECT_EQ(actual.parameter_grads[i].dtype(), DType::kF32);
-    ExpectNear(actual.parameter_grads[i], expected.parameter_grads[i], tolerance);
+    ExpectNearInNorm(actual.parameter_grads[i], expected.parameter_grads[i], tolerance);
   }
 }
 

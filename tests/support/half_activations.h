@@ -8,6 +8,9 @@
 
 namespace twofour::test {
 
+/// Fails the test unless the norm of actual - expected is at most `share` of the norm of `expected`.
+void ExpectNearInNorm(const Tensor& actual, const Tensor& expected, double share);
+
 /// Runs an op on activations of f16 and of bf16, with these shapes, and again on the same numbers in f32. The result
 /// and the activations' gradients must be those of f32, rounded, and have the activations' dtype. The gradients of
 /// `parameters`, leaves in f32, must be the same to the bit. Numbers are drawn from [-1, 1).

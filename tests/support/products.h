@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "twofour/core/half.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/random.h"
+#include "twofour/core/tensor.h"
 
 namespace twofour::test {
 
@@ -29,6 +31,21 @@ struct InnerProduct {
 
 /// Element [i, j] of the product, added to `before`.
 InnerProduct InnerProductOf(const kernels::GemmProblem<double>& problem, int64_t i, int64_t j, double before);
+
+/// A number, and how far a result may be from it.
+struct Estimate {
+  double value = 0, error = 0;
+};
+
+/// What a kernel makes of the sum for element [i, j] before it rounds it.
+using Finish = std::function<Estimate(int64_t i, int64_t j, const Estimate& sum)>;
+/// max(x, 0)^2.
+Estimate ReluSquaredOf(const Estimate& x);
+
+/// Fails the test unless `actual`, f32 or bf16 [m, n], is near the product, plus its bias, after finish(i, j, sum) if
+/// that is not empty. What is allowed is the error of adding up floats, which grows with the sum of |a b|, and that of
+/// rounding the result once to the dtype of `actual`.
+void ExpectNearProduct(const Tensor& actual, const kernels::GemmProblem<double>& problem, const Finish& finish = {});
 
 /// A product whose matrices have `pad` elements between their rows. The padding of C must stay as it is. That of A and
 /// B is NaN, so that it cannot be used unnoticed. Where one operand is bf16, numbers of a float operand are rounded to

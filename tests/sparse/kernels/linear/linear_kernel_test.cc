@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
@@ -104,21 +105,22 @@ TEST_P(LinearKernelTest, TheEpilogueAddsTheBiasAndSquaresThePositivePart) {
 }
 
 TEST_P(LinearKernelTest, TheEpilogueComesBeforeTheOutputIsRounded) {
-  const LinearKernel& kernel = GetParam();
-  if (kernel.activation != DType::kF32) GTEST_SKIP() << "what it has before it rounds is not to be seen";
-  const Tensor weight = RandomF32({24, 20}, {.seed = 14});
-  const Mask mask = FindMask(weight, MaskMethod::kExact);
-  const Tensor x = RandomF32({70, 20}, {.seed = 15}), bias = RandomF32({24}, {.seed = 16});
-  const Tensor plain = Multiply(kernel, weight, mask, kForward, x);
-  Tensor with_bias = plain.Clone(), squared = plain.Clone();
-  for (int64_t i = 0; i < plain.numel(); ++i) {
-    const float pre = plain.data<float>()[i] + bias.data<float>()[i % 24];
-    with_bias.mutable_data<float>()[i] = pre;
-    squared.mutable_data<float>()[i] = pre > 0 ? pre * pre : 0.0f;
-  }
-  ExpectBitEqual(Multiply(kernel, weight, mask, kForward, x, {.bias = bias.data<float>()}), with_bias);
-  ExpectBitEqual(Multiply(kernel, weight, mask, kForward, x, {.bias = bias.data<float>(), .relu_squared = true}),
-                 squared);
+  // 1 + 2^-8 is a tie between two bf16, of which 1 is the even one. With the bias it is above the tie, and so is its
+  // square.
+  Tensor weight = Tensor::Zeros({4, 4});
+  weight.mutable_data<float>()[0] = 1;
+  weight.mutable_data<float>()[1] = 0x1p-8f;
+  Mask mask(4, 4);
+  mask.tiles()[0] = 0b1100'1100'0011'0011;
+  const std::vector<float> bias = {0x1p-20f, 0, 0, 0};
+  const auto first = [&](const Epilogue& epilogue) {
+    const Tensor y = Multiply(GetParam(), weight, mask, kForward, Tensor::Full({1, 4}, 1), epilogue);
+    return y.To(DType::kF32).data<float>()[0];
+  };
+  const auto rounded = [&](float x) { return Tensor::Full({1}, x).To(GetParam().activation).To(DType::kF32).item(); };
+  EXPECT_EQ(first({}), rounded(1 + 0x1p-8f));
+  EXPECT_EQ(first({.bias = bias.data()}), rounded(1 + 0x1p-8f + 0x1p-20f));
+  EXPECT_EQ(first({.relu_squared = true}), rounded(1 + 0x1p-7f + 0x1p-16f));
 }
 
 TEST_P(LinearKernelTest, TakesTilesThatKeepFewerThanEight) {
