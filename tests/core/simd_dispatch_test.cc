@@ -2,6 +2,7 @@
 //
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -28,7 +29,16 @@ namespace {
 
 HWY_EXPORT(CompiledFor);
 
-TEST(SimdDispatchTest, TakesTheFastestThatIsAllowed) { EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), BestIsa()); }
+/// AllowedIsas without those that Highway does not know.
+std::vector<Isa> AllowedIsasOfHighway() {
+  std::vector<Isa> isas = AllowedIsas();
+  isas.erase(std::remove_if(isas.begin(), isas.end(), [](Isa isa) { return SimdTargetOf(isa) == 0; }), isas.end());
+  return isas;
+}
+
+TEST(SimdDispatchTest, TakesTheFastestThatIsAllowed) {
+  EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), AllowedIsasOfHighway().front());
+}
 
 TEST(SimdDispatchTest, ForEachIsaBindsItToEachInTurn) {
   std::vector<Isa> seen;
@@ -36,7 +46,7 @@ TEST(SimdDispatchTest, ForEachIsaBindsItToEachInTurn) {
     seen.push_back(isa);
     EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), isa);
   });
-  EXPECT_EQ(seen, AllowedIsas());
+  EXPECT_EQ(seen, AllowedIsasOfHighway());
   EXPECT_EQ(TWOFOUR_DYNAMIC_DISPATCH(CompiledFor)(), seen.front());
 }
 

@@ -34,25 +34,33 @@ namespace twofour::nn {
 namespace {
 
 using test::ExpectBitEqual;
+using test::ExpectMultipliesAsInF32;
 using test::ExpectRoundsWhatF32Gives;
 using test::RandomF32;
 using test::ScopedEnv;
 
 using Tensors = std::vector<Tensor>;
 
-TEST(HalfActivationsTest, SingleLayersRoundWhatF32Gives) {
+TEST(HalfActivationsTest, LayersThatMultiplyDoItAsInF32) {
   const Tensor weight = RandomF32({16, 24}, {.seed = 1}), bias = RandomF32({16}, {.seed = 2});
   const std::unique_ptr<Module> layers[] = {
       std::make_unique<Linear>(weight.Clone(), bias.Clone()),
       std::make_unique<SemiSparseLinear>(weight.Clone(), bias.Clone()),
       std::make_unique<SemiSparseActivationLinear>(weight.Clone(), bias.Clone()),
-      std::make_unique<RmsNorm>(24),
   };
   for (const std::unique_ptr<Module>& layer : layers) {
     SCOPED_TRACE(std::string(layer->type_name()));
     for (const Shape& x : {Shape{24}, Shape{7, 24}, Shape{2, 33, 24}}) {
-      ExpectRoundsWhatF32Gives([&](const Tensors& in) { return layer->Forward(in[0]); }, {x}, layer->Parameters());
+      ExpectMultipliesAsInF32([&](const Tensors& in) { return layer->Forward(in[0]); }, {x}, layer->Parameters(),
+                              test::kOneBf16Product);
     }
+  }
+}
+
+TEST(HalfActivationsTest, ANormRoundsWhatF32Gives) {
+  RmsNorm norm(24);
+  for (const Shape& x : {Shape{24}, Shape{7, 24}, Shape{2, 33, 24}}) {
+    ExpectRoundsWhatF32Gives([&](const Tensors& in) { return norm.Forward(in[0]); }, {x}, norm.Parameters());
   }
 }
 
@@ -181,7 +189,8 @@ TEST(HalfActivationsTest, TheFusedMlpRunsAsOneOp) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   const std::unique_ptr<Module> mlp = MakeSparseMlp(true);
   ASSERT_NE(dynamic_cast<Mlp&>(*mlp).FusedKernel(200), nullptr);
-  ExpectRoundsWhatF32Gives([&](const Tensors& in) { return mlp->Forward(in[0]); }, {{200, 128}}, mlp->Parameters());
+  ExpectMultipliesAsInF32([&](const Tensors& in) { return mlp->Forward(in[0]); }, {{200, 128}}, mlp->Parameters(),
+                          test::kBf16Mlp);
 }
 
 TEST(HalfActivationsTest, DropoutZeroesTheSameElements) {

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <ostream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -16,17 +16,17 @@
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 
+#include "tests/sparse/kernels/fused_mlp/mlp_kernel_example.h"
+#include "tests/support/half_activations.h"
 #include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
-
-void PrintTo(const FusedMlpKernel& kernel, std::ostream* out) { *out << kernel.linear->name; }
-
 namespace {
 
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::ExpectNearInNorm;
 using test::RandomF32;
 using test::ScopedEnv;
 using test::ScopedNumThreads;
@@ -52,16 +52,16 @@ MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed, double mea
   return layer;
 }
 
-/// Random numbers for an MLP, and the results that they give.
+/// Random numbers for an MLP, and the results that they give. Activations are of `dtype`.
 struct Example {
-  explicit Example(const Sizes& sizes)
+  explicit Example(const Sizes& sizes, DType dtype = DType::kF32)
       : fc(MakeLayer(sizes.hidden, sizes.in, 1, sizes.fc_bias, sizes)),
         proj(MakeLayer(sizes.out, sizes.hidden, 2, 0, sizes)) {
     Shape x_shape = sizes.lead, dy_shape = sizes.lead;
     x_shape.push_back(sizes.in);
     dy_shape.push_back(sizes.out);
-    x = RandomF32(x_shape, {.seed = 3}).set_requires_grad();
-    dy = RandomF32(dy_shape, {.seed = 4});
+    x = RandomF32(x_shape, {.seed = 3}).To(dtype).set_requires_grad();
+    dy = RandomF32(dy_shape, {.seed = 4}).To(dtype);
   }
 
   /// Output, then gradients of x, c_fc's weight and bias, c_proj's weight and bias.
@@ -79,12 +79,17 @@ struct Example {
     return results;
   }
 
+  /// The masked weight, rounded to bf16 if products with activations like x round it.
+  Tensor Rounded(const MaskedLinearOperand& layer) const {
+    const Tensor masked = ApplyMask(layer.weight, layer.packed->mask());
+    return x.dtype() == DType::kBF16 ? masked.To(DType::kBF16).To(DType::kF32) : masked;
+  }
+
   /// The same in double, by dense ops on masked weights. The straight-through gradient of a weight is the gradient of
   /// its masked form.
   std::vector<Tensor> Expected() const {
     const auto leaf = [](const Tensor& t) { return t.To(DType::kF64).Clone().set_requires_grad(); };
-    const Tensor x64 = leaf(x), w1 = leaf(ApplyMask(fc.weight, fc.packed->mask())),
-                 w2 = leaf(ApplyMask(proj.weight, proj.packed->mask()));
+    const Tensor x64 = leaf(x), w1 = leaf(Rounded(fc)), w2 = leaf(Rounded(proj));
     Tensor b1, b2;
     if (fc.bias.defined()) {
       b1 = leaf(fc.bias);
@@ -118,15 +123,21 @@ class FusedMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, 
   void ExpectAgrees(const Sizes& sizes) {
     SCOPED_TRACE(::testing::Message() << "batch " << ToString(sizes.lead) << ", " << sizes.in << " -> " << sizes.hidden
                                       << " -> " << sizes.out << ", mean bias " << sizes.fc_bias);
-    Example example(sizes);
+    Example example(sizes, activation());
     const std::vector<Tensor> actual = example.Run(kernel_), expected = example.Expected();
     ASSERT_EQ(actual.size(), expected.size());
     for (size_t i = 0; i < actual.size(); ++i) {
       SCOPED_TRACE(::testing::Message() << "result " << i);
-      ExpectClose(actual[i], expected[i], 2e-5, 2e-5 * static_cast<double>(sizes.in));
+      if (activation() == DType::kF32) {
+        ExpectClose(actual[i], expected[i], 2e-5, 2e-5 * static_cast<double>(sizes.in));
+      } else {
+        ExpectNearInNorm(actual[i], expected[i], 0x1p-7);
+      }
     }
     EXPECT_EQ(example.report.uses_lists, std::get<1>(GetParam()));
   }
+
+  DType activation() const { return kernel_.linear->activation; }
 
   FusedMlpKernel kernel_;
 };
@@ -153,8 +164,10 @@ TEST_P(FusedMlpTest, TakesGreedyTilesAndNoBias) {
 TEST_P(FusedMlpTest, AnEmptyBatchHasGradientsOfZero) { ExpectAgrees({{0}, 16, 32, 8}); }
 
 TEST_P(FusedMlpTest, ThreadsDoNotMatter) {
-  for (const Sizes& sizes : {Sizes{{600}, 64, 256, 64}, Sizes{{40}, 300, 576, 132, -0.5}}) {
-    Example example(sizes);
+  const bool emulated = kernel_.linear->isa == Isa::kAny;  // These are slow.
+  for (const Sizes& sizes :
+       {Sizes{{emulated ? 130 : 600}, 64, emulated ? 144 : 256, 64}, Sizes{{40}, emulated ? 8 : 300, 576, 132, -0.5}}) {
+    Example example(sizes, activation());
     const ScopedNumThreads one(1);
     const std::vector<Tensor> expected = example.Run(kernel_);
     for (int threads : {2, 3}) {
@@ -166,17 +179,17 @@ TEST_P(FusedMlpTest, ThreadsDoNotMatter) {
 }
 
 TEST_P(FusedMlpTest, ReportsTheDensity) {
-  Example example({{90}, 32, 64, 24, -0.3});
+  Example example({{90}, 32, 64, 24, -0.3}, activation());
   example.Run(kernel_);
   const Tensor hidden =
-      ReluSquared(Linear(example.x.Detach(), ApplyMask(example.fc.weight, example.fc.packed->mask()), example.fc.bias));
+      ReluSquared(Linear(example.x.Detach().To(DType::kF32), example.Rounded(example.fc), example.fc.bias));
   int64_t nonzero = 0;
   for (int64_t i = 0; i < hidden.numel(); ++i) nonzero += hidden.data<float>()[i] != 0;
   EXPECT_NEAR(example.report.density, static_cast<double>(nonzero) / static_cast<double>(hidden.numel()), 1e-3);
 }
 
 TEST_P(FusedMlpTest, ComputesTheGradientsThatAreAskedFor) {
-  Example example({{30}, 16, 32, 8});
+  Example example({{30}, 16, 32, 8}, activation());
   const std::vector<Tensor> all = example.Run(kernel_);
   const std::vector<Tensor*> leaves{&example.x, &example.fc.weight, &example.proj.weight, &example.fc.bias,
                                     &example.proj.bias};
@@ -194,13 +207,14 @@ TEST_P(FusedMlpTest, ComputesTheGradientsThatAreAskedFor) {
 TEST_P(FusedMlpTest, ANaNInTheInputReachesTheOutput) {
   Example example({{30}, 16, 32, 8});
   example.x.mutable_data<float>()[5 * 16 + 3] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
+  const Tensor x = example.x.To(activation());
+  const Tensor y = FusedMlp(kernel_, x, example.fc, example.proj).To(DType::kF32);
   for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(std::isnan(y.data<float>()[i]), i / 8 == 5) << i;
 }
 
 TEST_P(FusedMlpTest, AWriteBeforeTheBackwardPassIsAnError) {
   for (int which = 0; which < 3; ++which) {
-    Example example({{30}, 16, 32, 8});
+    Example example({{30}, 16, 32, 8}, activation());
     const Tensor y = FusedMlp(kernel_, example.x, example.fc, example.proj);
     (which == 0 ? example.x : which == 1 ? example.fc.weight : example.proj.weight).Fill(1);
     EXPECT_THAT([&] { y.Backward(example.dy); }, ThrowsMessage<Error>(HasSubstr("written to in place"))) << which;
@@ -215,8 +229,46 @@ INSTANTIATE_TEST_SUITE_P(Table, FusedMlpTest,
                                   (std::get<1>(param_info.param) ? "_lists" : "_whole");
                          });
 
+TEST(FusedMlpBf16Test, TheEmulationGivesTheSameBits) {
+  std::vector<FusedMlpKernel> kernels;
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
+    if (kernel.linear->layout == PackedLayout::kBf16PairBucket && IsAllowed(kernel.linear->isa)) {
+      kernels.push_back(kernel);
+    }
+  }
+  if (kernels.size() < 2) GTEST_SKIP() << "the processor does not multiply pairs of bf16";
+  for (const double list_density : {-1.0, 1.0}) {
+    for (FusedMlpKernel& kernel : kernels) kernel.list_density = list_density;
+    for (const Sizes& sizes : {Sizes{{67}, 36, 132, 20, -0.5}, Sizes{{5}, 260, 8, 132}, Sizes{{130}, 4, 40, 8, 0.5}}) {
+      Example example(sizes, DType::kBF16);
+      const std::vector<Tensor> expected = example.Run(kernels[0]), actual = example.Run(kernels[1]);
+      for (size_t i = 0; i < actual.size(); ++i) ExpectBitEqual(actual[i], expected[i]);
+    }
+  }
+}
+
+/// A kernel that can run here and takes f32.
+const FusedMlpKernel& AnyF32Kernel() {
+  const auto kernels = FusedMlpKernels();
+  return *std::find_if(kernels.begin(), kernels.end(), [](const FusedMlpKernel& kernel) {
+    return kernel.linear->activation == DType::kF32 && IsAllowed(kernel.linear->isa);
+  });
+}
+
+TEST(FusedMlpErrorsTest, AKernelForBf16TakesNothingElse) {
+  Example example({{30}, 16, 32, 8});
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
+    if (kernel.linear->activation != DType::kBF16) continue;
+    for (const DType dtype : {DType::kF32, DType::kF16}) {
+      EXPECT_THAT([&] { FusedMlp(kernel, example.x.To(dtype), example.fc, example.proj); },
+                  ThrowsMessage<Error>(HasSubstr("x " + std::string(NameOf(dtype)) +
+                                                 " [30, 16], expected bf16, which " + kernel.name + " takes")));
+    }
+  }
+}
+
 TEST(FusedMlpErrorsTest, OtherShapesAreErrors) {
-  const FusedMlpKernel& kernel = FusedMlpKernels().back();
+  const FusedMlpKernel& kernel = AnyF32Kernel();
   Example example({{30}, 16, 32, 8});
   EXPECT_THROW(FusedMlp(kernel, RandomF32({3, 12}, {}), example.fc, example.proj), Error);
   EXPECT_THROW(FusedMlp(kernel, example.x, example.fc, example.fc), Error);
@@ -234,8 +286,9 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
   for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     if (!WhyNotHere(kernel.linear->isa).empty()) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30), &kernel);
-    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), nullptr) << "how wide it must be is another question";
+    const DType activation = kernel.linear->activation;
+    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, activation), &kernel);
+    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), nullptr) << "how wide is another question";
   }
   std::string why_not;
   {
@@ -252,7 +305,7 @@ TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
 }
 
 TEST(FusedMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
-  const FusedMlpKernel& kernel = FusedMlpKernels().back();
+  const FusedMlpKernel& kernel = AnyF32Kernel();
   Example example({{30}, 16, 32, 8});
   example.proj.packed = nullptr;
   EXPECT_THAT([&] { FusedMlp(kernel, example.x, example.fc, example.proj); },
@@ -262,12 +315,17 @@ TEST(FusedMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
 TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
   for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
     const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
+    const DType activation = kernel.linear->activation;
     if (!WhyNotHere(kernel.linear->isa).empty()) {
-      EXPECT_THROW(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), Error);
+      EXPECT_THROW(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), Error);
       continue;
     }
-    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30), &kernel);
-    EXPECT_THAT([] { ChooseFusedMlpKernel({32, 10}, {8, 32}, 30); }, ThrowsMessage<Error>(HasSubstr("[32, 10]")));
+    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), &kernel);
+    EXPECT_THAT(
+        [&] {
+          ChooseFusedMlpKernel({32, 10}, {8, 32}, 30, activation);
+        },
+        ThrowsMessage<Error>(HasSubstr("[32, 10]")));
     // The name does not force a kernel for single products, which have another table.
     EXPECT_FALSE(ChooseLinearKernel({32, 16, 30}).forced);
   }

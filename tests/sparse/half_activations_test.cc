@@ -23,6 +23,7 @@ namespace twofour::sparse {
 namespace {
 
 using test::ExpectBitEqual;
+using test::ExpectMultipliesAsInF32;
 using test::ExpectNearF64;
 using test::ExpectRoundsWhatF32Gives;
 using test::RandomF32;
@@ -40,42 +41,48 @@ MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed) {
   return layer;
 }
 
-TEST(HalfActivationsTest, SemiSparseLinearRoundsWhatF32Gives) {
+TEST(HalfActivationsTest, SemiSparseLinearMultipliesAsInF32) {
+  // Kernels that take f32: where one is named, activations of 16 bits are widened for it.
   for (const LinearKernel& kernel : LinearKernels()) {
-    if (!WhyNotHere(kernel.isa).empty()) continue;
+    if (!WhyNotHere(kernel.isa).empty() || kernel.activation != DType::kF32) continue;
     SCOPED_TRACE(kernel.name);
     const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);
     const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
     for (const Shape& x : {Shape{68}, Shape{3, 68}, Shape{2, 33, 68}, Shape{0, 68}}) {
-      ExpectRoundsWhatF32Gives(
+      ExpectMultipliesAsInF32(
           [&](const Tensors& in) { return MaskedLinear(in[0], layer.weight, layer.bias, layer.packed); }, {x},
-          {layer.weight, layer.bias});
-      ExpectRoundsWhatF32Gives(
+          {layer.weight, layer.bias}, test::kOneBf16Product);
+      ExpectMultipliesAsInF32(
           [&](const Tensors& in) { return MaskedLinear(in[0], layer.weight, Tensor(), layer.packed); }, {x},
-          {layer.weight});
+          {layer.weight}, test::kOneBf16Product);
     }
   }
 }
 
 TEST(HalfActivationsTest, SemiSparseLinearIsNearF64) {
-  const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
-  const auto narrow = [&](const Tensors& in) { return MaskedLinear(in[0], in[1], in[2], layer.packed); };
-  // The straight-through gradient of a weight is the gradient of its masked form.
-  Tensor masked = ApplyMask(layer.weight, layer.packed->mask()).To(DType::kF64);
-  const auto dense = [](const Tensors& in) { return Linear(in[0], in[1], in[2]); };
-  const auto f64 = [&](const Tensors& in) {
-    Tensor weight = in[1];
-    weight.CopyFrom(masked);
-    return dense({in[0], weight, in[2]});
-  };
-  const Tensor x = RandomF32({50, 68}, {.seed = 3});
-  ExpectNearF64(narrow, f64, x.To(DType::kBF16), {layer.weight, layer.bias}, 0x1p-9);
-  ExpectNearF64(narrow, f64, x.To(DType::kF16), {layer.weight, layer.bias}, 0x1p-12);
+  for (const LinearKernel& kernel : LinearKernels()) {
+    if (!WhyNotHere(kernel.isa).empty()) continue;
+    SCOPED_TRACE(kernel.name);
+    const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);
+    const MaskedLinearOperand layer = MakeLayer(32, 68, 1);
+    const auto narrow = [&](const Tensors& in) { return MaskedLinear(in[0], in[1], in[2], layer.packed); };
+    // The straight-through gradient of a weight is the gradient of its masked form.
+    Tensor masked = ApplyMask(layer.weight, layer.packed->mask()).To(DType::kF64);
+    const auto f64 = [&](const Tensors& in) {
+      Tensor weight = in[1];
+      weight.CopyFrom(masked);
+      return Linear(in[0], weight, in[2]);
+    };
+    const Tensor x = RandomF32({50, 68}, {.seed = 3});
+    ExpectNearF64(narrow, f64, x.To(DType::kBF16), {layer.weight, layer.bias}, 0x1p-8);
+    if (kernel.activation != DType::kF32) continue;
+    ExpectNearF64(narrow, f64, x.To(DType::kF16), {layer.weight, layer.bias}, 0x1p-12);
+  }
 }
 
 TEST(HalfActivationsTest, FusedMlpRoundsWhatF32Gives) {
   for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
-    if (!WhyNotHere(kernel.linear->isa).empty()) continue;
+    if (!WhyNotHere(kernel.linear->isa).empty() || kernel.linear->activation != DType::kF32) continue;
     SCOPED_TRACE(kernel.name);
     const MaskedLinearOperand fc = MakeLayer(36, 20, 1), proj = MakeLayer(12, 36, 3);
     for (const Shape& x : {Shape{20}, Shape{65, 20}, Shape{0, 20}}) {
@@ -91,26 +98,24 @@ TEST(HalfActivationsTest, PruneTilesKeepsTheNumbers) {
   }
 }
 
-TEST(HalfActivationsTest, ThePlanSaysThatTheyAreWidened) {
+TEST(HalfActivationsTest, ThePlanSaysThatF16IsWidened) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   LinearPlanner planner(256, 128);
   for (const Direction direction : {Direction::kForward, Direction::kInputGrad}) {
     for (const int64_t batch : {1, 40, 2048}) {
       for (int round = 0; round < 2; ++round) {  // The second round gets what the planner has kept.
-        const LinearPlan f32 = planner.For(direction, batch, MaskFormat::TwoOfFour());
-        EXPECT_FALSE(f32.widened);
-        for (const DType dtype : {DType::kF16, DType::kBF16}) {
-          const LinearPlan plan = planner.For(direction, batch, MaskFormat::TwoOfFour(), dtype);
-          EXPECT_TRUE(plan.widened);
-          EXPECT_EQ(plan.kernel, f32.kernel);
-        }
+        const auto plan = [&](DType dtype) { return planner.For(direction, batch, MaskFormat::TwoOfFour(), dtype); };
+        EXPECT_FALSE(plan(DType::kF32).widened);
+        EXPECT_TRUE(plan(DType::kF16).widened);
+        EXPECT_EQ(plan(DType::kF16).kernel, plan(DType::kF32).kernel);
+        EXPECT_FALSE(plan(DType::kBF16).widened);
+        EXPECT_EQ(plan(DType::kBF16).kernel->activation, DType::kBF16);
       }
     }
   }
   const LinearProblem problem{256, 128, 2048},
-      bf16{.out_features = 256, .in_features = 128, .batch = 2048, .input = DType::kBF16, .output = DType::kBF16};
-  EXPECT_EQ(ExplainLinearKernel(bf16),
-            "no kernel takes bf16, which is widened to f32: " + ExplainLinearKernel(problem));
+      f16{.out_features = 256, .in_features = 128, .batch = 2048, .input = DType::kF16, .output = DType::kF16};
+  EXPECT_EQ(ExplainLinearKernel(f16), "no kernel takes f16, which is widened to f32: " + ExplainLinearKernel(problem));
 }
 
 TEST(HalfActivationsTest, AForcedKernelIsTakenAndWidened) {

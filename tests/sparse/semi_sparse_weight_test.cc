@@ -82,11 +82,11 @@ TEST(SemiSparseWeightTest, PacksOnceForEachKernelAndDirection) {
 }
 
 TEST(SemiSparseWeightTest, AWriteBeforeAProductIsAnError) {
-  const Tensor x = RandomF32({2, 8}, {.seed = 7});
   // It must make no difference whether a kernel reads the weight itself or its packed form.
   for (const LinearKernel& kernel : LinearKernels()) {
     if (!IsAllowed(kernel.isa)) continue;
     const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);
+    const Tensor x = RandomF32({2, 8}, {.seed = 7}).To(kernel.activation);
     Tensor weight = RandomF32({8, 8}, {.seed = 6});
     const SemiSparseWeight unpacked(weight, FindMask(weight, MaskMethod::kExact));
     const SemiSparseWeight used(weight, FindMask(weight, MaskMethod::kExact));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "twofour/sparse/finite_weight.h"
@@ -35,7 +36,11 @@ void Mlp(const Tensor& x, const MaskedLinearOperand& fc) {
   const Tensor weight = Tensor::Full({8, 4}, 1);
   const MaskedLinearOperand proj = {
       weight, Tensor(), std::make_shared<const SemiSparseWeight>(weight, FindMask(weight, MaskMethod::kExact))};
-  FusedMlp(FusedMlpKernels().back(), x, fc, proj);
+  const auto kernels = FusedMlpKernels();
+  const auto of_f32 = std::find_if(kernels.begin(), kernels.end(), [](const FusedMlpKernel& kernel) {
+    return kernel.linear->activation == DType::kF32 && IsAllowed(kernel.linear->isa);
+  });
+  FusedMlp(*of_f32, x, fc, proj);
 }
 
 const Argument kArguments[] = {

@@ -4,12 +4,16 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "twofour/core/convert_element.h"
+#include "twofour/core/half.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/random.h"
+#include "twofour/core/tensor.h"
 
 namespace twofour::test {
 
@@ -28,7 +32,24 @@ struct InnerProduct {
 /// Element [i, j] of the product, added to `before`.
 InnerProduct InnerProductOf(const kernels::GemmProblem<double>& problem, int64_t i, int64_t j, double before);
 
-/// A product whose matrices have `pad` elements between their rows. The padding of C must stay as it is.
+/// A number, and how far a result may be from it.
+struct Estimate {
+  double value = 0, error = 0;
+};
+
+/// What a kernel makes of the sum for element [i, j] before it rounds it.
+using Finish = std::function<Estimate(int64_t i, int64_t j, const Estimate& sum)>;
+/// max(x, 0)^2.
+Estimate ReluSquaredOf(const Estimate& x);
+
+/// Fails the test unless `actual`, f32 or bf16 [m, n], is near the product, plus its bias, after finish(i, j, sum) if
+/// that is not empty. What is allowed is the error of adding up floats, which grows with the sum of |a b|, and that of
+/// rounding the result once to the dtype of `actual`.
+void ExpectNearProduct(const Tensor& actual, const kernels::GemmProblem<double>& problem, const Finish& finish = {});
+
+/// A product whose matrices have `pad` elements between their rows. The padding of C must stay as it is. That of A and
+/// B is NaN, so that it cannot be used unnoticed. Where one operand is bf16, numbers of a float operand are rounded to
+/// bf16 in all that products are compared with.
 template <typename A, typename B = A, typename C = A>
 class Product {
  public:
@@ -47,6 +68,8 @@ class Product {
     a_ = Random<A>((a_turned ? size.k : size.m) * problem_.lda, 1);
     b_ = Random<B>((b_turned ? size.n : size.k) * problem_.ldb, 2);
     c_ = Random<C>(size.m * problem_.ldc, 3);
+    PoisonPadding(problem_.lda, a_);
+    PoisonPadding(problem_.ldb, b_);
     if (!accumulate) {  // The old contents must not be read.
       for (C& c : c_) c = ConvertElement<C>(std::numeric_limits<double>::quiet_NaN());
     }
@@ -60,6 +83,12 @@ class Product {
 
   const kernels::GemmProblem<A, B, C>& problem() const { return problem_; }
 
+  /// From now on the product has a bias of random numbers.
+  void GiveBias() {
+    bias_ = Random<Bias>(problem_.n, 4);
+    problem_.bias = bias_.data();
+  }
+
   /// Computes C with multiply(problem).
   template <typename Multiply>
   const std::vector<C>& Compute(const Multiply& multiply) {
@@ -72,23 +101,28 @@ class Product {
   /// multiply(problem) and returns its C.
   template <typename T, typename Multiply>
   std::vector<T> ComputeAs(const Multiply& multiply) const {
-    const std::vector<T> a = As<T>(a_), b = As<T>(b_);
+    const std::vector<T> a = Operand<T, kRoundsA>(a_), b = Operand<T, kRoundsB>(b_), bias = As<T>(bias_);
     std::vector<T> c = As<T>(before_);
-    multiply(ProblemOf(a, b, c.data()));
+    kernels::GemmProblem<T> problem = ProblemOf(a, b, c.data());
+    if (problem_.bias != nullptr) problem.bias = bias.data();
+    multiply(problem);
     return c;
   }
 
   /// Compares with three loops in double. `rounding` is the rounding error of one operation, and `last_rounding` that
-  /// of storing the sum.
+  /// of storing the sum. So what is allowed grows with the sum of |a b|.
   void ExpectRight(double rounding, double last_rounding = 0) const {
-    const std::vector<double> a = As<double>(a_), b = As<double>(b_);
+    const std::vector<double> a = Operand<double, kRoundsA>(a_), b = Operand<double, kRoundsB>(b_);
     const kernels::GemmProblem<double> p = ProblemOf<double>(a, b, nullptr);
     for (int64_t i = 0; i < p.m; ++i) {
       for (int64_t j = 0; j < p.n; ++j) {
         const double before = p.accumulate ? ConvertElement<double>(before_[i * p.ldc + j]) : 0.0;
-        const InnerProduct right = InnerProductOf(p, i, j, before);
+        const double bias = problem_.bias != nullptr ? static_cast<double>(bias_[j]) : 0.0;
+        InnerProduct right = InnerProductOf(p, i, j, before);
+        right.sum += bias;
+        right.magnitude += std::abs(bias);
         const double actual = ConvertElement<double>(c_[i * p.ldc + j]), error = std::abs(actual - right.sum);
-        const double allowed = rounding * static_cast<double>(p.k + 2) * right.magnitude;
+        const double allowed = rounding * static_cast<double>(p.k + 3) * right.magnitude;
         if (error <= allowed + last_rounding * (std::abs(right.sum) + allowed)) continue;
         FAIL() << actual << " at " << i << ", " << j << ", expected " << right.sum;
       }
@@ -97,12 +131,34 @@ class Product {
   }
 
  private:
+  using Bias = std::conditional_t<std::is_same_v<C, double>, double, float>;
+  static constexpr bool kRoundsA = std::is_same_v<A, float> && std::is_same_v<B, BFloat16>;
+  static constexpr bool kRoundsB = std::is_same_v<B, float> && std::is_same_v<A, BFloat16>;
+
   template <typename T>
   static std::vector<T> Random(int64_t count, uint32_t stream) {
     RandomSequence sequence({.seed = 11, .stream = stream});
     std::vector<T> values(static_cast<size_t>(count));
     for (T& value : values) value = ConvertElement<T>(sequence.Uniform(-1, 1));
     return values;
+  }
+
+  template <typename T>
+  void PoisonPadding(int64_t ld, std::vector<T>& matrix) const {
+    for (size_t i = 0; i < matrix.size(); ++i) {
+      if (static_cast<int64_t>(i) % ld >= ld - pad_) {
+        matrix[i] = ConvertElement<T>(std::numeric_limits<double>::quiet_NaN());
+      }
+    }
+  }
+
+  template <typename T, bool kRounded, typename From>
+  static std::vector<T> Operand(const std::vector<From>& from) {
+    if constexpr (kRounded) {
+      return As<T>(As<BFloat16>(from));
+    } else {
+      return As<T>(from);
+    }
   }
 
   template <typename T, typename From>
@@ -142,6 +198,7 @@ class Product {
   std::vector<A> a_;
   std::vector<B> b_;
   std::vector<C> c_, before_;
+  std::vector<Bias> bias_;
 };
 
 /// Calls test(product) for all transpositions, with and without accumulation and padding.

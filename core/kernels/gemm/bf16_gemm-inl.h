@@ -219,7 +219,7 @@ TWOFOUR_BF16_AFTER
 namespace twofour::kernels::TWOFOUR_BF16 {
 
 Bf16GemmKernel Bf16Gemm() {
-  return {TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kPortable,
+  return {TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny,
           !TWOFOUR_BF16_NATIVE,
           {Run<BFloat16, BFloat16, float>, Run<BFloat16, BFloat16, BFloat16>, Run<BFloat16, float, float>,
            Run<BFloat16, float, BFloat16>, Run<float, BFloat16, float>, Run<float, BFloat16, BFloat16>}};

@@ -24,7 +24,9 @@
 
 #if TWOFOUR_BF16_NATIVE
 #if HWY_COMPILER_GCC && !HWY_COMPILER_CLANG
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 warns falsely of intrinsics (GCC bug 105593).
+// GCC 12 warns falsely of intrinsics (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 #endif
@@ -233,12 +235,20 @@ HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
 
 inline float WithoutDenormal(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 inline float AsOperand(uint16_t bits) { return WithoutDenormal(static_cast<float>(BFloat16::FromBits(bits))); }
+inline float MulAdd(float a, float b, float c) {
+  const float result = std::fma(a, b, c);
+  if (std::fabs(result) != 0x1p-126f) return WithoutDenormal(result);
+  // The instruction calls a result denormal if it would be one after it was rounded as if exponents had no limit. fma
+  // may have rounded such a result up to the smallest normal number. Near that number, the sum is exact in double.
+  const double sum = static_cast<double>(a) * static_cast<double>(b) + static_cast<double>(c);
+  return std::fabs(sum) < 0x1p-126 - 0x1p-151 ? std::copysign(0.0f, result) : result;
+}
 inline Floats DotPairs(const Floats& sum, const Pairs& a, const Pairs& b) {
   Floats result;
   for (int i = 0; i < kLanes; ++i) {
     float lane = WithoutDenormal(sum.lane[i]);
     for (int at = 2 * i + 1; at >= 2 * i; --at) {
-      lane = WithoutDenormal(std::fma(AsOperand(a.half[at]), AsOperand(b.half[at]), lane));
+      lane = MulAdd(AsOperand(a.half[at]), AsOperand(b.half[at]), lane);
     }
     result.lane[i] = lane;
   }

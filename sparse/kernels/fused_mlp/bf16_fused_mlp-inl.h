@@ -16,7 +16,7 @@ TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
 
-constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kPortable;
+constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
 
 /// Calls call(squares, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `squares` squares, times strips [first, last) of the matrix.
@@ -114,11 +114,14 @@ void Product(const PackedWeight& packed, const PanelMatrix& activations, const f
 /// Replaces a panel of h by dh = 2 sqrt(h) v, where v is dy W_proj, and sums dh over the panel's batch rows.
 class HiddenGradSink {
  public:
-  HiddenGradSink(BFloat16* values, float* row_sums) : values_(values), row_sums_(row_sums) {}
+  HiddenGradSink(PanelMatrix& hidden, int64_t panel, float* row_sums)
+      : values_(hidden.values<BFloat16>(panel)), valid_(hidden.valid_bits(panel)), row_sums_(row_sums) {}
 
   HWY_INLINE void Take(int64_t strip, int r, int h, Floats low, Floats high) {
     BFloat16* const at = values_ + (strip * 4 + r) * kPanel + h * kSquare;
-    const Pairs hidden = LoadPairs(at), zero = SetPairs(0);
+    // Beyond the batch there may be NaNs, which would spoil the sums.
+    const Pairs hidden = KeepElements(LoadPairs(at), static_cast<uint32_t>(valid_ >> (h * kSquare)));
+    const Pairs zero = SetPairs(0);
     low = TwiceRootTimes(AsFloats(InterleaveLower(zero, hidden)), low);
     high = TwiceRootTimes(AsFloats(InterleaveUpper(zero, hidden)), high);
     StorePairs(UndoInterleave(RoundToBf16(low, high)), at);
@@ -132,6 +135,7 @@ class HiddenGradSink {
 
  private:
   BFloat16* const values_;
+  const uint64_t valid_;
   float* const row_sums_;
   Floats sums_[4];
 };
@@ -153,7 +157,7 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
     AlignedBuffer<BFloat16> block(kBlockCols * kPanel);
     AlignedBuffer<float> sums(work.strips * 4 * kPanel);
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
-      HiddenGradSink sink(hidden.values<BFloat16>(panel), panel_sums.data() + panel * hidden.features());
+      HiddenGradSink sink(hidden, panel, panel_sums.data() + panel * hidden.features());
       RunPanel<decltype(squares)::value>(m, first, last, TransposedRows(m, dy, panel, hidden.rows(panel), block.data()),
                                          sums.data(), sink);
     });

@@ -15,7 +15,7 @@ TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
 
-constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kPortable;
+constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
 
 /// A JoinSteps, which joins eight steps at a time.
 void Join(const PairBucketSteps& from, int64_t steps, const Bf16Steps& to) {

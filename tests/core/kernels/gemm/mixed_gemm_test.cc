@@ -1,6 +1,7 @@
 // Products whose matrices have different element types.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -64,6 +65,32 @@ void ForAllKernels(F test) {
   }
 }
 
+/// Whether a product may be computed by pairs of bf16, which adds in another order than products of floats do.
+template <typename A, typename B>
+constexpr bool kMayMultiplyPairs = (std::is_same_v<A, BFloat16> ||
+                                    std::is_same_v<B, BFloat16>)&&!(std::is_same_v<A, Float16> ||
+                                                                    std::is_same_v<B, Float16>);
+
+/// What FloatGemmKernel takes beside a matrix of type `Other`.
+template <typename T, typename Other>
+using Taken = std::conditional_t<std::is_same_v<T, float> && std::is_same_v<Other, BFloat16>, FloatAsBf16, T>;
+
+template <typename A, typename B>
+void MultiplyBy(const FloatGemmKernel& kernel, const GemmProblem<A, B, float>& p) {
+  kernel.Multiply(GemmProblem<Taken<A, B>, Taken<B, A>, float>{.m = p.m,
+                                                               .n = p.n,
+                                                               .k = p.k,
+                                                               .a = reinterpret_cast<const Taken<A, B>*>(p.a),
+                                                               .lda = p.lda,
+                                                               .transpose_a = p.transpose_a,
+                                                               .b = reinterpret_cast<const Taken<B, A>*>(p.b),
+                                                               .ldb = p.ldb,
+                                                               .transpose_b = p.transpose_b,
+                                                               .c = p.c,
+                                                               .ldc = p.ldc,
+                                                               .accumulate = p.accumulate});
+}
+
 template <typename T>
 void ExpectSameBits(const std::vector<T>& actual, const std::vector<T>& expected) {
   ASSERT_EQ(actual.size(), expected.size());
@@ -83,7 +110,7 @@ TEST(MixedFloatGemmTest, MatchesThreeLoops) {
     ForAllOperands([&]<typename A, typename B>() {
       for (const Size& size : RaggedSizes()) {
         ForAllForms<A, B, float>(size, [&](Product<A, B, float>& product) {
-          product.Compute([&](const auto& problem) { kernel.Multiply(problem); });
+          product.Compute([&](const auto& problem) { MultiplyBy(kernel, problem); });
           product.ExpectRight(std::numeric_limits<float>::epsilon());
         });
       }
@@ -93,7 +120,7 @@ TEST(MixedFloatGemmTest, MatchesThreeLoops) {
 
 TEST(MixedFloatGemmTest, HasTheBitsOfAProductOfFloats) {
   const auto test = [](const FloatGemmKernel& kernel) {
-    const auto multiply = [&](const auto& problem) { kernel.Multiply(problem); };
+    const auto multiply = [&](const auto& problem) { MultiplyBy(kernel, problem); };
     ForAllOperands([&]<typename A, typename B>() {
       for (const Size& size : RaggedSizes()) {
         ForAllForms<A, B, float>(size, [&](Product<A, B, float>& product) {
@@ -147,15 +174,15 @@ TEST(MixedFloatGemmTest, EveryPatternIsWidenedRight) {
       const std::vector<T> all = Patterns<T>(false);
       for (const int64_t rows : {1, 30}) {
         std::vector<float> c(static_cast<size_t>(rows) << 16);
-        kernel.Multiply(GemmProblem<float, T, float>{.m = rows,
-                                                     .n = 1 << 16,
-                                                     .k = 1,
-                                                     .a = ones.data(),
-                                                     .lda = 1,
-                                                     .b = all.data(),
-                                                     .ldb = 1 << 16,
-                                                     .c = c.data(),
-                                                     .ldc = 1 << 16});
+        MultiplyBy(kernel, GemmProblem<float, T, float>{.m = rows,
+                                                        .n = 1 << 16,
+                                                        .k = 1,
+                                                        .a = ones.data(),
+                                                        .lda = 1,
+                                                        .b = all.data(),
+                                                        .ldb = 1 << 16,
+                                                        .c = c.data(),
+                                                        .ldc = 1 << 16});
         c.erase(c.begin(), c.end() - (1 << 16));
         ExpectEqualsOfPatterns(c, all);
       }
@@ -168,32 +195,71 @@ TEST(MixedFloatGemmTest, EveryPatternIsWidenedRight) {
       for (size_t i = 0; i < turned.size(); ++i) turned[i] = finite[i % 256 * 256 + i / 256];
       for (const Transpose transpose : kTransposes) {
         const T* const matrix = (transpose == Transpose::kNo ? finite : turned).data();
-        kernel.Multiply(GemmProblem<T, float, float>{.m = 256,
-                                                     .n = 256,
-                                                     .k = 256,
-                                                     .a = matrix,
-                                                     .lda = 256,
-                                                     .transpose_a = transpose,
-                                                     .b = identity.data(),
-                                                     .ldb = 256,
-                                                     .c = c.data(),
-                                                     .ldc = 256});
+        MultiplyBy(kernel, GemmProblem<T, float, float>{.m = 256,
+                                                        .n = 256,
+                                                        .k = 256,
+                                                        .a = matrix,
+                                                        .lda = 256,
+                                                        .transpose_a = transpose,
+                                                        .b = identity.data(),
+                                                        .ldb = 256,
+                                                        .c = c.data(),
+                                                        .ldc = 256});
         ExpectEqualsOfPatterns(c, finite);
-        kernel.Multiply(GemmProblem<float, T, float>{.m = 256,
-                                                     .n = 256,
-                                                     .k = 256,
-                                                     .a = identity.data(),
-                                                     .lda = 256,
-                                                     .b = matrix,
-                                                     .ldb = 256,
-                                                     .transpose_b = transpose,
-                                                     .c = c.data(),
-                                                     .ldc = 256});
+        MultiplyBy(kernel, GemmProblem<float, T, float>{.m = 256,
+                                                        .n = 256,
+                                                        .k = 256,
+                                                        .a = identity.data(),
+                                                        .lda = 256,
+                                                        .b = matrix,
+                                                        .ldb = 256,
+                                                        .transpose_b = transpose,
+                                                        .c = c.data(),
+                                                        .ldc = 256});
         ExpectEqualsOfPatterns(c, finite);
       }
     };
     test(BFloat16{});
     test(Float16{});
+  });
+}
+
+TEST(MixedFloatGemmTest, FloatsBesideBf16AreRounded) {
+  // Every upper half of a float, with lower halves that are cut off, lie halfway, and are rounded up.
+  std::vector<float> numbers;
+  for (uint32_t upper = 0; upper <= 0xffff; ++upper) {
+    for (const uint32_t lower : {0x7fffU, 0x8000U, 0x8001U})
+      numbers.push_back(std::bit_cast<float>(upper << 16 | lower));
+  }
+  const auto count = static_cast<int64_t>(numbers.size());
+  const BFloat16 one(1.0f);
+  const auto expect_rounded = [&](const std::vector<float>& actual) {
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      const double expected = test::FormatOf<BFloat16>().Nearest(static_cast<double>(numbers[i]));
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(actual[i])) << i;
+      } else {
+        ASSERT_EQ(static_cast<double>(actual[i]), expected) << i;
+      }
+    }
+  };
+  ForAllKernels([&](const FloatGemmKernel& kernel) {
+    std::vector<float> c(numbers.size());
+    MultiplyBy(kernel, GemmProblem<BFloat16, float, float>{.m = 1,
+                                                           .n = count,
+                                                           .k = 1,
+                                                           .a = &one,
+                                                           .lda = 1,
+                                                           .b = numbers.data(),
+                                                           .ldb = count,
+                                                           .c = c.data(),
+                                                           .ldc = count});
+    expect_rounded(c);
+    MultiplyBy(
+        kernel,
+        GemmProblem<float, BFloat16, float>{
+            .m = count, .n = 1, .k = 1, .a = numbers.data(), .lda = 1, .b = &one, .ldb = 1, .c = c.data(), .ldc = 1});
+    expect_rounded(c);
   });
 }
 
@@ -216,6 +282,9 @@ TEST(MixedGemmTest, MatchesThreeLoops) {
       ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
         product.Compute(kGemm);
         product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<C>);
+        product.GiveBias();
+        product.Compute(kGemm);
+        product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<C>);
       });
     }
   });
@@ -233,8 +302,10 @@ double Rounded(float sum) {
 
 TEST(MixedGemmTest, IsTheProductOfFloatsRoundedOnce) {
   ForAllMatrices([]<typename A, typename B, typename C>() {
+    if (kMayMultiplyPairs<A, B>) return;
     for (const Size& size : RaggedSizes()) {
       ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
+        product.GiveBias();
         const std::vector<float> sums = product.template ComputeAs<float>(kGemm);
         for (const int threads : {1, 2, 3}) {
           const ScopedNumThreads scoped(threads);
@@ -251,9 +322,34 @@ TEST(MixedGemmTest, IsTheProductOfFloatsRoundedOnce) {
   });
 }
 
+TEST(MixedGemmTest, SameBitsForAnyNumberOfThreads) {
+  ForAllMatrices([]<typename A, typename B, typename C>() {
+    if (!kMayMultiplyPairs<A, B>) return;  // The test above compares these.
+    for (const Size& size : std::vector<Size>{{20, 300, 70}, {300, 130, 37}}) {
+      ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
+        product.GiveBias();
+        const ScopedNumThreads one(1);
+        const std::vector<C> expected = product.Compute(kGemm);
+        for (const int threads : {2, 3}) {
+          const ScopedNumThreads more(threads);
+          ExpectSameBits(product.Compute(kGemm), expected);
+        }
+      });
+    }
+  });
+}
+
+TEST(MixedGemmTest, DeepProductsAreRoundedOnce) {
+  // Beyond some depth, kernels for pairs of bf16 keep sums in C, which must then be floats.
+  Product<BFloat16, float, BFloat16> product({30, 35, 9000}, Transpose::kNo, Transpose::kYes, 3, true);
+  product.GiveBias();
+  product.Compute(kGemm);
+  product.ExpectRight(0x1p-24 / 16, kLastRounding<BFloat16>);
+}
+
 TEST(MixedGemmTest, ManyColumnsAreRoundedPartByPart) {
   // C has more elements than the buffer of float sums holds at a time.
-  Product<BFloat16, BFloat16, BFloat16> product({8300, 1100, 2}, Transpose::kNo, Transpose::kYes, 3, true);
+  Product<BFloat16, Float16, BFloat16> product({8300, 1100, 2}, Transpose::kNo, Transpose::kYes, 3, true);
   const std::vector<float> sums = product.ComputeAs<float>(kGemm);
   const std::vector<BFloat16>& c = product.Compute(kGemm);
   product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<BFloat16>);
@@ -276,6 +372,20 @@ TEST(MixedGemmTest, EmptySizes) {
     std::vector<C> c(6, ConvertElement<C>(1.0f));
     Gemm<A, B, C>(Transpose::kNo, Transpose::kYes, 2, 3, 0, nullptr, nullptr, c.data());
     for (const C& element : c) EXPECT_EQ(ConvertElement<float>(element), 0.0f);
+  });
+}
+
+TEST(MixedGemmTest, WithoutDepthTheProductIsTheBias) {
+  ForAllMatrices([]<typename A, typename B, typename C>() {
+    const std::vector<float> bias = {1.5f, -2.0f, 0.25f};
+    for (const bool accumulate : {false, true}) {
+      std::vector<C> c(6, ConvertElement<C>(4.0f));
+      Gemm(
+          GemmProblem<A, B, C>{.m = 2, .n = 3, .c = c.data(), .ldc = 3, .accumulate = accumulate, .bias = bias.data()});
+      for (size_t i = 0; i < c.size(); ++i) {
+        EXPECT_EQ(ConvertElement<float>(c[i]), bias[i % 3] + (accumulate ? 4.0f : 0.0f)) << i;
+      }
+    }
   });
 }
 

@@ -1,0 +1,192 @@
+#include "twofour/sparse/kernels/fused_mlp/bf16_lists.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "twofour/core/half.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+namespace {
+
+using test::RandomF32;
+using test::ScopedNumThreads;
+using Lists = Bf16ActivationLists;
+using Rows = NonZeroLists::Rows;
+
+constexpr int64_t kPanelRows = 64;
+
+/// Calls test(kernel) for each kernel that makes such lists and can run here.
+template <typename Test>
+void ForAllMakers(const Test& test) {
+  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
+    if (kernel.linear->layout != PackedLayout::kBf16PairBucket || !IsAllowed(kernel.linear->isa)) continue;
+    SCOPED_TRACE(kernel.name);
+    ASSERT_EQ(kernel.panel, kPanelRows);
+    test(kernel);
+  }
+}
+
+/// A matrix of random numbers, of which the share `density` is not zero. Beyond the batch there are NaNs.
+std::unique_ptr<PanelMatrix> MakeMatrix(int64_t batch, int64_t features, double density, uint64_t seed = 1) {
+  auto matrix = std::make_unique<PanelMatrix>(batch, features, kPanelRows, DType::kBF16);
+  const Tensor numbers = RandomF32({batch, features}, {.seed = seed}, 0.5, 1);
+  const Tensor chances = RandomF32({batch, features}, {.seed = 7}, 0, 1);
+  for (int64_t p = 0; p < matrix->panels(); ++p) {
+    for (int64_t j = 0; j < features; ++j) {
+      uint64_t& bits = matrix->nonzero(p)[j] = 0;
+      for (int64_t r = 0; r < kPanelRows; ++r) {
+        const int64_t at = (p * kPanelRows + r) * features + j;
+        BFloat16& to = matrix->values<BFloat16>(p)[j * kPanelRows + r];
+        to = BFloat16(r < matrix->rows(p) ? 0.0f : std::numeric_limits<float>::quiet_NaN());
+        if (r >= matrix->rows(p) || chances.data<float>()[at] >= density) continue;
+        to = BFloat16(numbers.data<float>()[at]);
+        bits |= uint64_t{1} << r;
+      }
+    }
+  }
+  return matrix;
+}
+
+/// Element [batch row, feature].
+BFloat16 At(const PanelMatrix& matrix, int64_t row, int64_t feature) {
+  return matrix.values<BFloat16>(row / kPanelRows)[feature * kPanelRows + row % kPanelRows];
+}
+
+/// The matrix [rows, cols] of the lists, as bits. Checks that every entry is there once, under a code of its rows, and
+/// that what fills a pair is zero times a column of the pair.
+std::vector<uint16_t> Unpack(const Lists& lists) {
+  std::vector<uint16_t> dense(static_cast<size_t>(lists.groups() * Lists::kGroupRows * lists.cols()));
+  for (int64_t block = 0; block < lists.blocks(); ++block) {
+    for (int64_t group = 0; group < lists.groups(); ++group) {
+      const Lists::Ends& ends = lists.ends(block, group);
+      for (int code = 1; code < Lists::kCodes; ++code) {
+        EXPECT_LE(ends[code - 1], ends[code]);
+        std::vector<bool> seen(Lists::kBlockCols);
+        for (uint32_t entry = ends[code - 1]; entry < ends[code]; ++entry) {
+          for (int which = 0; which < 2; ++which) {
+            const uint16_t offset = lists.offsets()[entry][which];
+            EXPECT_EQ(offset % Lists::kColumnBytes, 0);
+            const int64_t col_in_block = offset / Lists::kColumnBytes, col = block * Lists::kBlockCols + col_in_block;
+            EXPECT_LT(col, lists.cols());
+            const auto bits_of = [&](int r) { return static_cast<uint16_t>(lists.values()[entry][r] >> (16 * which)); };
+            const bool fills = which == 1 && offset == lists.offsets()[entry][0];
+            EXPECT_TRUE(fills || !seen[col_in_block]) << "column " << col << " is there twice";
+            seen[col_in_block] = true;
+            for (int r = 0; r < Lists::kGroupRows; ++r) {
+              if ((code >> r & 1) == 0) continue;
+              if (fills) {
+                EXPECT_EQ(entry + 1, ends[code]);
+                EXPECT_EQ(bits_of(r), 0);
+                continue;
+              }
+              uint16_t& to = dense[static_cast<size_t>((group * Lists::kGroupRows + r) * lists.cols() + col)];
+              EXPECT_EQ(to, 0);
+              to = bits_of(r);
+            }
+          }
+        }
+      }
+    }
+  }
+  return dense;
+}
+
+void ExpectHolds(const NonZeroLists& nonzeros, const PanelMatrix& matrix, Rows rows) {
+  const auto& lists = dynamic_cast<const Lists&>(nonzeros);
+  ASSERT_EQ(lists.rows(), rows == Rows::kBatch ? matrix.batch() : matrix.features());
+  ASSERT_EQ(lists.cols(), rows == Rows::kBatch ? matrix.features() : matrix.batch());
+  std::vector<uint16_t> expected(static_cast<size_t>(lists.groups() * Lists::kGroupRows * lists.cols()));
+  for (int64_t b = 0; b < matrix.batch(); ++b) {
+    for (int64_t j = 0; j < matrix.features(); ++j) {
+      expected[static_cast<size_t>(rows == Rows::kBatch ? b * lists.cols() + j : j * lists.cols() + b)] =
+          At(matrix, b, j).bits();
+    }
+  }
+  const std::vector<uint16_t> actual = Unpack(lists);
+  for (size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(actual[i], expected[i]) << "element " << i;
+}
+
+TEST(Bf16ActivationListsTest, HoldTheNonZerosEitherWay) {
+  ForAllMakers([](const FusedMlpKernel& kernel) {
+    for (const int64_t batch : {1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200}) {
+      for (const double density : {0.0, 0.05, 0.5, 1.0}) {
+        const auto matrix = MakeMatrix(batch, 20, density);
+        for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+          SCOPED_TRACE(::testing::Message() << "batch " << batch << ", density " << density
+                                            << (rows == Rows::kBatch ? ", by batch row" : ", by feature"));
+          ExpectHolds(*kernel.lists(*matrix, rows), *matrix, rows);
+        }
+      }
+    }
+    for (const int64_t features : {4, 12, 16, 124, 128, 132, 260}) {
+      const auto matrix = MakeMatrix(70, features, 0.3);
+      for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+        ExpectHolds(*kernel.lists(*matrix, rows), *matrix, rows);
+      }
+    }
+  });
+}
+
+TEST(Bf16ActivationListsTest, OtherValuesMayHaveMoreZeros) {
+  const auto matrix = MakeMatrix(135, 36, 0.3), other = MakeMatrix(135, 36, 0.3, /*seed=*/2);
+  for (int64_t p = 0; p < other->panels(); ++p) {  // The words still say that these are not zero.
+    for (int64_t j = 0; j < 36; j += 5) std::fill_n(other->values<BFloat16>(p) + j * kPanelRows, 7, BFloat16(0.0f));
+  }
+  ForAllMakers([&](const FusedMlpKernel& kernel) {
+    for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+      const auto lists = kernel.lists(*matrix, rows);
+      ExpectHolds(*kernel.other_values(*other, *lists), *other, rows);
+      ExpectHolds(*lists, *matrix, rows);
+    }
+  });
+}
+
+TEST(Bf16ActivationListsTest, NeitherThreadsNorTheEmulationMatter) {
+  const auto matrix = MakeMatrix(300, 200, 0.3);
+  for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+    std::vector<uint16_t> expected;
+    ForAllMakers([&](const FusedMlpKernel& kernel) {
+      for (const int threads : {1, 2, 3}) {
+        const ScopedNumThreads scoped(threads);
+        const auto lists = kernel.lists(*matrix, rows);
+        const std::vector<uint16_t> actual = Unpack(dynamic_cast<const Lists&>(*lists));
+        if (expected.empty()) expected = actual;
+        EXPECT_EQ(actual, expected);
+      }
+    });
+  }
+}
+
+TEST(Bf16ActivationListsTest, NotANumberCountsAsNonZero) {
+  const auto matrix = MakeMatrix(70, 8, 0.2);
+  matrix->values<BFloat16>(1)[3 * kPanelRows + 5] = BFloat16(std::numeric_limits<float>::quiet_NaN());
+  matrix->nonzero(1)[3] |= uint64_t{1} << 5;
+  ForAllMakers([&](const FusedMlpKernel& kernel) {
+    for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+      ExpectHolds(*kernel.lists(*matrix, rows), *matrix, rows);
+    }
+  });
+}
+
+TEST(Bf16PanelMatrixTest, IsCopiedAsF32) {
+  const auto matrix = MakeMatrix(70, 12, 0.5);
+  std::vector<float> copy(70 * 12);
+  matrix->CopyTo(copy.data());
+  for (int64_t b = 0; b < 70; ++b) {
+    for (int64_t j = 0; j < 12; ++j) {
+      ASSERT_EQ(copy[static_cast<size_t>(b * 12 + j)], static_cast<float>(At(*matrix, b, j)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace twofour::sparse
