@@ -76,6 +76,33 @@ HWY_INLINE void MapVectors(int64_t n, BFloat16* out, Op op, const In*... in) {
   }
 }
 
+/// The same for an op with two results: op(in[i]...) has the vectors `first` and `second`.
+template <class Op, typename... In>
+HWY_INLINE void MapVectorsToTwo(int64_t n, float* first, float* second, Op op, const In*... in) {
+  int64_t i = 0;
+  for (; i + kF32Lanes <= n; i += kF32Lanes) {
+    const auto results = op(LoadAsF32(F32(), in + i)...);
+    hn::StoreU(results.first, F32(), first + i);
+    hn::StoreU(results.second, F32(), second + i);
+  }
+  if (i == n) return;
+  const auto results = op(LoadTail(in + i, n - i)...);
+  StoreTail(results.first, n - i, first + i);
+  StoreTail(results.second, n - i, second + i);
+}
+
+template <class Op, typename... In>
+HWY_INLINE void MapVectorsToTwo(int64_t n, BFloat16* first, BFloat16* second, Op op, const In*... in) {
+  HWY_ALIGN float first_results[kRoundedBlock];
+  HWY_ALIGN float second_results[kRoundedBlock];
+  for (int64_t begin = 0; begin < n; begin += kRoundedBlock) {
+    const int64_t count = std::min(kRoundedBlock, n - begin);
+    MapVectorsToTwo(count, first_results, second_results, op, in + begin...);
+    RoundVectors(count, first_results, first + begin);
+    RoundVectors(count, second_results, second + begin);
+  }
+}
+
 /// An operation for MapVectors.
 struct Scaled {
   VF32 factor;
