@@ -85,6 +85,12 @@ constexpr DType DTypeOf() {
   return static_cast<DType>(place);
 }
 
+/// The type in which kernels compute with elements of type T: float for those of 16 bits, and T for f32 and f64.
+template <typename T>
+using ComputeType = std::conditional_t<IsHalf(DTypeOf<T>()), float, T>;
+/// The same as a dtype.
+constexpr DType ComputeDType(DType dtype) { return IsHalf(dtype) ? DType::kF32 : dtype; }
+
 /// Calls `function` with a zero of the C++ type of `dtype`'s elements.
 template <size_t at = 0, typename F>
 void DispatchDType(DType dtype, F&& function) {
@@ -105,6 +111,13 @@ decltype(auto) DispatchF32OrF64(DType dtype, std::string_view op, F&& function) 
   if (dtype == DType::kF32) return function(float{});
   if (dtype == DType::kF64) return function(double{});
   ThrowUnsupportedDType(op, dtype);
+}
+
+/// The same for kernels that also take bf16, for which it calls `function(BFloat16{})`.
+template <typename F>
+decltype(auto) DispatchF32F64OrBF16(DType dtype, std::string_view op, F&& function) {
+  if (dtype == DType::kBF16) return function(BFloat16{});
+  return DispatchF32OrF64(dtype, op, function);
 }
 
 }  // namespace twofour

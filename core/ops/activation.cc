@@ -1,5 +1,7 @@
 #include "twofour/core/ops/activation.h"
 
+#include <type_traits>
+
 #include "twofour/core/autograd.h"
 #include "twofour/core/kernels/elements/activation.h"
 #include "twofour/core/kernels/elements/elementwise.h"
@@ -15,17 +17,17 @@ namespace {
 template <typename Forward, typename Backward>
 Tensor Activation(const char* op, const Tensor& x, Forward forward, Backward backward) {
   ops::RequireFloating(op, "x", x);
-  if (IsHalf(x.dtype())) {
+  if (x.dtype() == DType::kF16) {
     return ops::InF32([&](const Tensor& wide) { return Activation(op, wide, forward, backward); }, x);
   }
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchF32OrF64(x.dtype(), op, [&](auto zero) {
+  DispatchF32F64OrBF16(x.dtype(), op, [&](auto zero) {
     using T = decltype(zero);
     forward(x.numel(), x.data<T>(), y.mutable_data<T>());
   });
   autograd::Record(op, {x}, y, [op, backward, saved = autograd::SavedTensor(x)](const Tensor& dy) {
     Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchF32OrF64(dy.dtype(), op, [&](auto zero) {
+    DispatchF32F64OrBF16(dy.dtype(), op, [&](auto zero) {
       using T = decltype(zero);
       backward(dy.numel(), saved.Get().data<T>(), dy.data<T>(), dx.mutable_data<T>());
     });
@@ -55,18 +57,24 @@ Tensor Gelu(const Tensor& x) {
 Tensor SoftCap(const Tensor& x, double cap) {
   ops::RequireFloating("SoftCap", "x", x);
   ops::RequirePositive("SoftCap", "cap", cap, x.dtype());
-  if (IsHalf(x.dtype())) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);
+  if (x.dtype() == DType::kF16) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchF32OrF64(x.dtype(), "SoftCap", [&](auto zero) {
+  DispatchF32F64OrBF16(x.dtype(), "SoftCap", [&](auto zero) {
     using T = decltype(zero);
-    kernels::SoftCap<T>(x.numel(), static_cast<T>(cap), x.data<T>(), y.mutable_data<T>());
+    kernels::SoftCap<T>(x.numel(), static_cast<ComputeType<T>>(cap), x.data<T>(), y.mutable_data<T>());
   });
-  autograd::Record("SoftCap", {x}, y, [cap, saved = autograd::SavedTensor(y)](const Tensor& dy) {
+  // A y of 16 bits near the cap says too little about 1 - (y / cap)^2.
+  const Tensor& kept = IsHalf(x.dtype()) ? x : y;
+  autograd::Record("SoftCap", {x}, y, [cap, saved = autograd::SavedTensor(kept)](const Tensor& dy) {
     Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchF32OrF64(dy.dtype(), "SoftCap", [&](auto zero) {
+    DispatchF32F64OrBF16(dy.dtype(), "SoftCap", [&](auto zero) {
       using T = decltype(zero);
-      kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), saved.Get().data<T>(), dy.data<T>(),
-                              dx.mutable_data<T>());
+      const T* const from = saved.Get().data<T>();
+      if constexpr (std::is_same_v<T, BFloat16>) {
+        kernels::SoftCapGradOfInput(dy.numel(), static_cast<float>(cap), from, dy.data<T>(), dx.mutable_data<T>());
+      } else {
+        kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), from, dy.data<T>(), dx.mutable_data<T>());
+      }
     });
     return std::vector<Tensor>{dx};
   });
@@ -76,16 +84,16 @@ Tensor SoftCap(const Tensor& x, double cap) {
 Tensor SwiGlu(const Tensor& gate, const Tensor& up) {
   ops::RequireFloating("SwiGlu", "gate", gate);
   ops::RequireLike("SwiGlu", "up", up, gate, gate.shape());
-  if (IsHalf(gate.dtype())) return ops::InF32(SwiGlu, gate, up);
+  if (gate.dtype() == DType::kF16) return ops::InF32(SwiGlu, gate, up);
   Tensor y = Tensor::Empty(gate.shape(), gate.dtype());
-  DispatchF32OrF64(gate.dtype(), "SwiGlu", [&](auto zero) {
+  DispatchF32F64OrBF16(gate.dtype(), "SwiGlu", [&](auto zero) {
     using T = decltype(zero);
     kernels::SwiGlu<T>(gate.numel(), gate.data<T>(), up.data<T>(), y.mutable_data<T>());
   });
   autograd::Record("SwiGlu", {gate, up}, y,
                    [saved_gate = autograd::SavedTensor(gate), saved_up = autograd::SavedTensor(up)](const Tensor& dy) {
                      Tensor dgate = Tensor::Empty(dy.shape(), dy.dtype()), dup = Tensor::Empty(dy.shape(), dy.dtype());
-                     DispatchF32OrF64(dy.dtype(), "SwiGlu", [&](auto zero) {
+                     DispatchF32F64OrBF16(dy.dtype(), "SwiGlu", [&](auto zero) {
                        using T = decltype(zero);
                        kernels::SwiGluGrad<T>(dy.numel(), saved_gate.Get().data<T>(), saved_up.Get().data<T>(),
                                               dy.data<T>(), dgate.mutable_data<T>(), dup.mutable_data<T>());

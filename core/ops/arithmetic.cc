@@ -19,16 +19,16 @@ using autograd::SavedTensor;
 
 Tensor Scaled(const Tensor& x, double factor) {
   Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  DispatchF32OrF64(x.dtype(), "Scale", [&](auto zero) {
+  DispatchF32F64OrBF16(x.dtype(), "Scale", [&](auto zero) {
     using T = decltype(zero);
-    kernels::Scale<T>(x.numel(), static_cast<T>(factor), x.data<T>(), out.mutable_data<T>());
+    kernels::Scale<T>(x.numel(), static_cast<ComputeType<T>>(factor), x.data<T>(), out.mutable_data<T>());
   });
   return out;
 }
 
 Tensor Product(const Tensor& a, const Tensor& b) {
   Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchF32OrF64(a.dtype(), "Mul", [&](auto zero) {
+  DispatchF32F64OrBF16(a.dtype(), "Mul", [&](auto zero) {
     using T = decltype(zero);
     kernels::Mul<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
@@ -69,9 +69,9 @@ Shape InferSize(const Tensor& x, Shape shape) {
 Tensor Add(const Tensor& a, const Tensor& b) {
   ops::RequireFloating("Add", "a", a);
   ops::RequireLike("Add", "b", b, a, a.shape());
-  if (IsHalf(a.dtype())) return ops::InF32(Add, a, b);
+  if (a.dtype() == DType::kF16) return ops::InF32(Add, a, b);
   Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchF32OrF64(a.dtype(), "Add", [&](auto zero) {
+  DispatchF32F64OrBF16(a.dtype(), "Add", [&](auto zero) {
     using T = decltype(zero);
     kernels::Add<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
   });
@@ -82,7 +82,7 @@ Tensor Add(const Tensor& a, const Tensor& b) {
 Tensor Mul(const Tensor& a, const Tensor& b) {
   ops::RequireFloating("Mul", "a", a);
   ops::RequireLike("Mul", "b", b, a, a.shape());
-  if (IsHalf(a.dtype())) return ops::InF32(Mul, a, b);
+  if (a.dtype() == DType::kF16) return ops::InF32(Mul, a, b);
   Tensor out = Product(a, b);
   autograd::Record("Mul", {a, b}, out,
                    [sa = SavedTensor(a), sb = SavedTensor(b), need_a = a.requires_grad(),
@@ -95,7 +95,7 @@ Tensor Mul(const Tensor& a, const Tensor& b) {
 
 Tensor Scale(const Tensor& x, double factor) {
   ops::RequireFloating("Scale", "x", x);
-  if (IsHalf(x.dtype())) return ops::InF32([factor](const Tensor& wide) { return Scale(wide, factor); }, x);
+  if (x.dtype() == DType::kF16) return ops::InF32([factor](const Tensor& wide) { return Scale(wide, factor); }, x);
   Tensor out = Scaled(x, factor);
   autograd::Record("Scale", {x}, out, [factor](const Tensor& dy) { return std::vector<Tensor>{Scaled(dy, factor)}; });
   return out;

@@ -7,11 +7,11 @@ namespace twofour {
 inline namespace ops {
 
 Tensor BiasGrad(const Tensor& dy) {
-  const Tensor rows = IsHalf(dy.dtype()) ? dy.To(DType::kF32) : dy;
-  Tensor sums = Tensor::Empty({rows.cols()}, rows.dtype());
-  DispatchF32OrF64(rows.dtype(), "BiasGrad", [&](auto zero) {
+  const Tensor rows = dy.dtype() == DType::kF16 ? dy.To(DType::kF32) : dy;
+  Tensor sums = Tensor::Empty({rows.cols()}, ComputeDType(rows.dtype()));
+  DispatchF32F64OrBF16(rows.dtype(), "BiasGrad", [&](auto zero) {
     using T = decltype(zero);
-    kernels::ColumnSums<T>(rows.rows(), rows.cols(), rows.data<T>(), sums.mutable_data<T>());
+    kernels::ColumnSums<T>(rows.rows(), rows.cols(), rows.data<T>(), sums.mutable_data<ComputeType<T>>());
   });
   return sums;
 }

@@ -35,17 +35,15 @@ void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& t
   RequireOne(op, name, tensor, {DType::kF32, DType::kF64}, "f32 or f64");
 }
 
-void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
-                 const Shape& shape) {
+void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype, const Shape& shape) {
   if (!tensor.defined()) {
-    throw Error(fmt::format("{}: {} is undefined, expected {}", op, name, Describe(reference.dtype(), shape)));
+    throw Error(fmt::format("{}: {} is undefined, expected {}", op, name, Describe(dtype, shape)));
   }
   if (tensor.shape() != shape) {
     throw Error(fmt::format("{}: {} has shape {}, expected {}", op, name, ToString(tensor.shape()), ToString(shape)));
   }
-  if (tensor.dtype() != reference.dtype()) {
-    throw Error(
-        fmt::format("{}: {} has dtype {}, expected {}", op, name, NameOf(tensor.dtype()), NameOf(reference.dtype())));
+  if (tensor.dtype() != dtype) {
+    throw Error(fmt::format("{}: {} has dtype {}, expected {}", op, name, NameOf(tensor.dtype()), NameOf(dtype)));
   }
 }
 

@@ -15,9 +15,13 @@ void RequireDType(std::string_view op, std::string_view name, const Tensor& tens
 void RequireFloating(std::string_view op, std::string_view name, const Tensor& tensor);
 /// Defined and f32 or f64.
 void RequireF32OrF64(std::string_view op, std::string_view name, const Tensor& tensor);
+/// Of the given dtype and shape.
+void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype, const Shape& shape);
 /// The same dtype as `reference`, and the given shape.
-void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
-                 const Shape& shape);
+inline void RequireLike(std::string_view op, std::string_view name, const Tensor& tensor, const Tensor& reference,
+                        const Shape& shape) {
+  RequireLike(op, name, tensor, reference.dtype(), shape);
+}
 /// The number of `targets` (i32) other than `ignore_index`; each of those must be a class in [0, classes).
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 

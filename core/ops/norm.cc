@@ -21,24 +21,27 @@ Tensor EmptyIf(bool wanted, Shape shape, DType dtype) {
 
 Tensor RmsNorm(const Tensor& x, const Tensor& weight, double eps) {
   ops::RequireFloating("RmsNorm", "x", x);
-  if (IsHalf(x.dtype())) return ops::InF32([&](const Tensor& wide) { return RmsNorm(wide, weight, eps); }, x);
+  if (x.dtype() == DType::kF16) return ops::InF32([&](const Tensor& wide) { return RmsNorm(wide, weight, eps); }, x);
   const int64_t rows = x.rows(), cols = x.cols();
-  if (weight.defined()) ops::RequireLike("RmsNorm", "weight", weight, x, {cols});
-  Tensor y = Tensor::Empty(x.shape(), x.dtype()), inverse_rms = Tensor::Empty({rows}, x.dtype());
-  DispatchF32OrF64(x.dtype(), "RmsNorm", [&](auto zero) {
+  const DType wide = ComputeDType(x.dtype());
+  if (weight.defined()) ops::RequireLike("RmsNorm", "weight", weight, wide, {cols});
+  Tensor y = Tensor::Empty(x.shape(), x.dtype()), inverse_rms = Tensor::Empty({rows}, wide);
+  DispatchF32F64OrBF16(x.dtype(), "RmsNorm", [&](auto zero) {
     using T = decltype(zero);
-    kernels::RmsNorm<T>(rows, cols, eps, x.data<T>(), DataOrNull<T>(weight), y.mutable_data<T>(),
-                        inverse_rms.mutable_data<T>());
+    using W = ComputeType<T>;
+    kernels::RmsNorm<T>(rows, cols, eps, x.data<T>(), DataOrNull<W>(weight), y.mutable_data<T>(),
+                        inverse_rms.mutable_data<W>());
   });
   autograd::Record("RmsNorm", {x, weight}, y,
-                   [rows, cols, inverse_rms, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
-                    need_w = weight.requires_grad()](const Tensor& dy) {
-                     Tensor dx = EmptyIf(need_x, dy.shape(), dy.dtype()), dw = EmptyIf(need_w, {cols}, dy.dtype());
-                     DispatchF32OrF64(dy.dtype(), "RmsNorm", [&](auto zero) {
+                   [rows, cols, wide, inverse_rms, sx = SavedTensor(x), sw = SavedTensor(weight),
+                    need_x = x.requires_grad(), need_w = weight.requires_grad()](const Tensor& dy) {
+                     Tensor dx = EmptyIf(need_x, dy.shape(), dy.dtype()), dw = EmptyIf(need_w, {cols}, wide);
+                     DispatchF32F64OrBF16(dy.dtype(), "RmsNorm", [&](auto zero) {
                        using T = decltype(zero);
-                       kernels::RmsNormGrad<T>(rows, cols, sx.Get().data<T>(), DataOrNull<T>(sw.Get()),
-                                               inverse_rms.data<T>(), dy.data<T>(), MutableDataOrNull<T>(dx),
-                                               MutableDataOrNull<T>(dw));
+                       using W = ComputeType<T>;
+                       kernels::RmsNormGrad<T>(rows, cols, sx.Get().data<T>(), DataOrNull<W>(sw.Get()),
+                                               inverse_rms.data<W>(), dy.data<T>(), MutableDataOrNull<T>(dx),
+                                               MutableDataOrNull<W>(dw));
                      });
                      return std::vector<Tensor>{dx, dw};
                    });
@@ -47,28 +50,32 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, double eps) {
 
 Tensor LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   ops::RequireFloating("LayerNorm", "x", x);
-  if (IsHalf(x.dtype())) return ops::InF32([&](const Tensor& wide) { return LayerNorm(wide, weight, bias, eps); }, x);
+  if (x.dtype() == DType::kF16)
+    return ops::InF32([&](const Tensor& wide) { return LayerNorm(wide, weight, bias, eps); }, x);
   const int64_t rows = x.rows(), cols = x.cols();
-  if (weight.defined()) ops::RequireLike("LayerNorm", "weight", weight, x, {cols});
-  if (bias.defined()) ops::RequireLike("LayerNorm", "bias", bias, x, {cols});
+  const DType wide = ComputeDType(x.dtype());
+  if (weight.defined()) ops::RequireLike("LayerNorm", "weight", weight, wide, {cols});
+  if (bias.defined()) ops::RequireLike("LayerNorm", "bias", bias, wide, {cols});
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  Tensor mean = Tensor::Empty({rows}, x.dtype()), inverse_std = Tensor::Empty({rows}, x.dtype());
-  DispatchF32OrF64(x.dtype(), "LayerNorm", [&](auto zero) {
+  Tensor mean = Tensor::Empty({rows}, wide), inverse_std = Tensor::Empty({rows}, wide);
+  DispatchF32F64OrBF16(x.dtype(), "LayerNorm", [&](auto zero) {
     using T = decltype(zero);
-    kernels::LayerNorm<T>(rows, cols, eps, x.data<T>(), DataOrNull<T>(weight), DataOrNull<T>(bias), y.mutable_data<T>(),
-                          mean.mutable_data<T>(), inverse_std.mutable_data<T>());
+    using W = ComputeType<T>;
+    kernels::LayerNorm<T>(rows, cols, eps, x.data<T>(), DataOrNull<W>(weight), DataOrNull<W>(bias), y.mutable_data<T>(),
+                          mean.mutable_data<W>(), inverse_std.mutable_data<W>());
   });
   autograd::Record(
       "LayerNorm", {x, weight, bias}, y,
-      [rows, cols, mean, inverse_std, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
+      [rows, cols, wide, mean, inverse_std, sx = SavedTensor(x), sw = SavedTensor(weight), need_x = x.requires_grad(),
        need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
-        Tensor dx = EmptyIf(need_x, dy.shape(), dy.dtype()), dw = EmptyIf(need_w, {cols}, dy.dtype());
-        Tensor db = EmptyIf(need_b, {cols}, dy.dtype());
-        DispatchF32OrF64(dy.dtype(), "LayerNorm", [&](auto zero) {
+        Tensor dx = EmptyIf(need_x, dy.shape(), dy.dtype()), dw = EmptyIf(need_w, {cols}, wide);
+        Tensor db = EmptyIf(need_b, {cols}, wide);
+        DispatchF32F64OrBF16(dy.dtype(), "LayerNorm", [&](auto zero) {
           using T = decltype(zero);
-          kernels::LayerNormGrad<T>(rows, cols, sx.Get().data<T>(), DataOrNull<T>(sw.Get()), mean.data<T>(),
-                                    inverse_std.data<T>(), dy.data<T>(), MutableDataOrNull<T>(dx),
-                                    MutableDataOrNull<T>(dw), MutableDataOrNull<T>(db));
+          using W = ComputeType<T>;
+          kernels::LayerNormGrad<T>(rows, cols, sx.Get().data<T>(), DataOrNull<W>(sw.Get()), mean.data<W>(),
+                                    inverse_std.data<W>(), dy.data<T>(), MutableDataOrNull<T>(dx),
+                                    MutableDataOrNull<W>(dw), MutableDataOrNull<W>(db));
         });
         return std::vector<Tensor>{dx, dw, db};
       });

@@ -16,7 +16,7 @@ namespace {
 
 Tensor Turn(const Tensor& x, double base, int64_t first_position, bool back) {
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchF32OrF64(x.dtype(), "Rotary", [&](auto zero) {
+  DispatchF32F64OrBF16(x.dtype(), "Rotary", [&](auto zero) {
     using T = decltype(zero);
     kernels::Rotary<T>({.batch = x.dim(0),
                         .positions = x.dim(1),
@@ -42,7 +42,7 @@ Tensor Rotary(const Tensor& x, double base, int64_t first_position) {
     throw Error(fmt::format("Rotary: base {}, expected a finite number above 0", base));
   }
   if (first_position < 0) throw Error(fmt::format("Rotary: first position {}, expected at least 0", first_position));
-  if (IsHalf(x.dtype())) {
+  if (x.dtype() == DType::kF16) {
     return ops::InF32([=](const Tensor& wide) { return Rotary(wide, base, first_position); }, x);
   }
   Tensor y = Turn(x, base, first_position, false);

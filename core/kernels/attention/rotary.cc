@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/dtype.h"
 #include "twofour/core/kernels/attention/rotary_loops.h"
 #include "twofour/core/parallel.h"
 
@@ -31,12 +32,13 @@ void Rotary(const RotaryProblem& p, const T* x, T* y) {
   }
   // Threads divide the positions, so that the sines and cosines of a position are computed once for all sequences.
   ParallelFor(p.positions, RowGrain(p.batch * row), [&](int64_t begin, int64_t end) {
-    std::vector<T> cosines(static_cast<size_t>(half)), sines = cosines;
+    using C = ComputeType<T>;
+    std::vector<C> cosines(static_cast<size_t>(half)), sines = cosines;
     for (int64_t t = begin; t < end; ++t) {
       for (size_t i = 0; i < frequencies.size(); ++i) {
         const double angle = static_cast<double>(p.first_position + t) * frequencies[i];
-        cosines[i] = static_cast<T>(std::cos(angle));
-        sines[i] = static_cast<T>(p.back ? -std::sin(angle) : std::sin(angle));
+        cosines[i] = static_cast<C>(std::cos(angle));
+        sines[i] = static_cast<C>(p.back ? -std::sin(angle) : std::sin(angle));
       }
       for (int64_t item = 0; item < p.batch; ++item) {
         const int64_t at = (item * p.positions + t) * row;
@@ -51,5 +53,6 @@ void Rotary(const RotaryProblem& p, const T* x, T* y) {
 
 template void Rotary<float>(const RotaryProblem&, const float*, float*);
 template void Rotary<double>(const RotaryProblem&, const double*, double*);
+template void Rotary<BFloat16>(const RotaryProblem&, const BFloat16*, BFloat16*);
 
 }  // namespace twofour::kernels

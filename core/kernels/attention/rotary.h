@@ -11,8 +11,8 @@ struct RotaryProblem {
   bool back = false;  ///< Turns by the negative angles, which is the inverse and gives the gradient.
 };
 
-/// The rotation of ops/rotary.h from x to y, both [batch, positions, heads, head_size]. T is float or double. Angles,
-/// sines and cosines are computed in double.
+/// The rotation of ops/rotary.h from x to y, both [batch, positions, heads, head_size]. T is float, double or
+/// BFloat16, which is computed with as float and rounded once. Angles, sines and cosines are computed in double.
 template <typename T>
 void Rotary(const RotaryProblem& problem, const T* x, T* y);
 

@@ -14,22 +14,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
 
-struct TurnedFirst {
-  HWY_INLINE VF32 operator()(VF32 cosine, VF32 sine, VF32 first, VF32 second) const {
-    return hn::Add(hn::Mul(first, cosine), hn::Mul(second, sine));
+struct Pair {
+  VF32 first, second;
+};
+
+struct Turned {
+  HWY_INLINE Pair operator()(VF32 cosine, VF32 sine, VF32 first, VF32 second) const {
+    return {hn::Add(hn::Mul(first, cosine), hn::Mul(second, sine)),
+            hn::Sub(hn::Mul(second, cosine), hn::Mul(first, sine))};
   }
 };
 
-struct TurnedSecond {
-  HWY_INLINE VF32 operator()(VF32 cosine, VF32 sine, VF32 first, VF32 second) const {
-    return hn::Sub(hn::Mul(second, cosine), hn::Mul(first, sine));
-  }
-};
-
-void RotateLoop(int64_t half, const float* cosines, const float* sines, const float* x, float* y) {
-  MapVectors(half, y, TurnedFirst(), cosines, sines, x, x + half);
-  MapVectors(half, y + half, TurnedSecond(), cosines, sines, x, x + half);
+template <typename T>
+void RotateLoop(int64_t half, const float* cosines, const float* sines, const T* x, T* y) {
+  MapVectorsToTwo(half, y, y + half, Turned(), cosines, sines, x, x + half);
 }
+
+TWOFOUR_NAME_INSTANCES(RotateLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -37,12 +38,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
-HWY_EXPORT(RotateLoop);
+TWOFOUR_EXPORT_INSTANCES(RotateLoop);
 
 namespace loops {
 
 void Rotate(int64_t half, const float* cosines, const float* sines, const float* x, float* y) {
-  TWOFOUR_DYNAMIC_DISPATCH(RotateLoop)(half, cosines, sines, x, y);
+  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, float)(half, cosines, sines, x, y);
+}
+
+void Rotate(int64_t half, const float* cosines, const float* sines, const BFloat16* x, BFloat16* y) {
+  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, BFloat16)(half, cosines, sines, x, y);
 }
 
 }  // namespace loops

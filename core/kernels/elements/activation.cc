@@ -70,13 +70,18 @@ void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
 }
 
 template <typename T>
-void SoftCap(int64_t n, T cap, const T* x, T* y) {
+void SoftCap(int64_t n, ComputeType<T> cap, const T* x, T* y) {
   InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
 }
 
 template <typename T>
 void SoftCapGrad(int64_t n, T cap, const T* y, const T* dy, T* dx) {
   InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCapGrad(count, cap, y + at, dy + at, dx + at); });
+}
+
+void SoftCapGradOfInput(int64_t n, float cap, const BFloat16* x, const BFloat16* dy, BFloat16* dx) {
+  InRanges(n, kGrain,
+           [=](int64_t at, int64_t count) { loops::SoftCapGradOfInput(count, cap, x + at, dy + at, dx + at); });
 }
 
 template <typename T>
@@ -91,15 +96,17 @@ void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T*
   });
 }
 
-#define TWOFOUR_INSTANTIATE(T)                                      \
-  template void Gelu<T>(int64_t, const T*, T*);                     \
-  template void GeluGrad<T>(int64_t, const T*, const T*, T*);       \
-  template void SoftCap<T>(int64_t, T, const T*, T*);               \
-  template void SoftCapGrad<T>(int64_t, T, const T*, const T*, T*); \
-  template void SwiGlu<T>(int64_t, const T*, const T*, T*);         \
+#define TWOFOUR_INSTANTIATE(T)                                     \
+  template void Gelu<T>(int64_t, const T*, T*);                    \
+  template void GeluGrad<T>(int64_t, const T*, const T*, T*);      \
+  template void SoftCap<T>(int64_t, ComputeType<T>, const T*, T*); \
+  template void SwiGlu<T>(int64_t, const T*, const T*, T*);        \
   template void SwiGluGrad<T>(int64_t, const T*, const T*, const T*, T*, T*);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
+TWOFOUR_INSTANTIATE(BFloat16)
 #undef TWOFOUR_INSTANTIATE
+template void SoftCapGrad<float>(int64_t, float, const float*, const float*, float*);
+template void SoftCapGrad<double>(int64_t, double, const double*, const double*, double*);
 
 }  // namespace twofour::kernels

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 
+#include "twofour/core/dtype.h"
+
 namespace twofour::kernels {
 
-// Activations that use exponentials, over n contiguous elements, on all threads. T is float or double. An output may be
-// the same array as an input, but must not overlap one in any other way. A NaN stays a NaN. Relu and its square are in
-// elementwise.h.
+// Activations that use exponentials, over n contiguous elements, on all threads. T is float, double or BFloat16.
+// Elements of BFloat16 are computed with as floats, and each result is rounded once. An output may be the same array as
+// an input, but must not overlap one in any other way. A NaN stays a NaN. Relu and its square are in elementwise.h.
 
 /// out = x Phi(x), where Phi is the normal distribution function itself and not its tanh approximation
 template <typename T>
@@ -16,10 +18,13 @@ void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
 
 /// y = cap * tanh(x / cap)
 template <typename T>
-void SoftCap(int64_t n, T cap, const T* x, T* y);
-/// dx = (1 - (y / cap)^2) dy, where y is the output of SoftCap
+void SoftCap(int64_t n, ComputeType<T> cap, const T* x, T* y);
+/// dx = (1 - (y / cap)^2) dy, where y is the output of SoftCap. T is float or double. A rounded y would not do: if it
+/// is near the cap, the difference may consist of rounding errors alone.
 template <typename T>
 void SoftCapGrad(int64_t n, T cap, const T* y, const T* dy, T* dx);
+/// The same from the input x of SoftCap.
+void SoftCapGradOfInput(int64_t n, float cap, const BFloat16* x, const BFloat16* dy, BFloat16* dx);
 
 /// out = gate * sigmoid(gate) * up
 template <typename T>

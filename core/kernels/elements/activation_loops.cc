@@ -26,9 +26,13 @@ struct TimesNormalGrad {
   }
 };
 
-void GeluLoop(int64_t n, const float* x, float* out) { MapVectors(n, out, TimesNormal(), x); }
+template <typename T>
+void GeluLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, TimesNormal(), x);
+}
 
-void GeluGradLoop(int64_t n, const float* x, const float* dy, float* dx) {
+template <typename T>
+void GeluGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
   MapVectors(n, dx, TimesNormalGrad(), x, dy);
 }
 
@@ -45,40 +49,55 @@ struct CappedGrad {
   }
 };
 
-void SoftCapLoop(int64_t n, float cap, const float* x, float* y) { MapVectors(n, y, Capped{hn::Set(F32(), cap)}, x); }
+struct CappedGradOfInput {
+  VF32 cap;
+  HWY_INLINE VF32 operator()(VF32 x, VF32 dy) const { return CappedGrad{cap}(Capped{cap}(x), dy); }
+};
+
+template <typename T>
+void SoftCapLoop(int64_t n, float cap, const T* x, T* y) {
+  MapVectors(n, y, Capped{hn::Set(F32(), cap)}, x);
+}
 
 void SoftCapGradLoop(int64_t n, float cap, const float* y, const float* dy, float* dx) {
   MapVectors(n, dx, CappedGrad{hn::Set(F32(), cap)}, y, dy);
+}
+
+void SoftCapGradOfInputLoop(int64_t n, float cap, const BFloat16* x, const BFloat16* dy, BFloat16* dx) {
+  MapVectors(n, dx, CappedGradOfInput{hn::Set(F32(), cap)}, x, dy);
 }
 
 struct Gated {
   HWY_INLINE VF32 operator()(VF32 gate, VF32 up) const { return hn::Mul(hn::Mul(gate, Sigmoid(gate).value), up); }
 };
 
-void SwiGluLoop(int64_t n, const float* gate, const float* up, float* out) { MapVectors(n, out, Gated(), gate, up); }
+template <typename T>
+void SwiGluLoop(int64_t n, const T* gate, const T* up, T* out) {
+  MapVectors(n, out, Gated(), gate, up);
+}
 
-struct GatedGrads {
-  HWY_INLINE GatedGrads(VF32 gate, VF32 up, VF32 dy) {
-    const Sigmoid sigmoid(gate);
-    const VF32 slope = hn::Mul(sigmoid.value, hn::MulAdd(gate, sigmoid.complement, hn::Set(F32(), 1.0f)));
-    dgate = hn::Mul(hn::Mul(dy, up), slope);
-    dup = hn::Mul(dy, hn::Mul(gate, sigmoid.value));
-  }
-  VF32 dgate, dup;
+struct GateAndUp {
+  VF32 first, second;
 };
 
-void SwiGluGradLoop(int64_t n, const float* gate, const float* up, const float* dy, float* dgate, float* dup) {
-  int64_t i = 0;
-  for (; i + kF32Lanes <= n; i += kF32Lanes) {
-    const GatedGrads grads(hn::LoadU(F32(), gate + i), hn::LoadU(F32(), up + i), hn::LoadU(F32(), dy + i));
-    hn::StoreU(grads.dgate, F32(), dgate + i);
-    hn::StoreU(grads.dup, F32(), dup + i);
+struct GatedGrads {
+  HWY_INLINE GateAndUp operator()(VF32 gate, VF32 up, VF32 dy) const {
+    const Sigmoid sigmoid(gate);
+    const VF32 slope = hn::Mul(sigmoid.value, hn::MulAdd(gate, sigmoid.complement, hn::Set(F32(), 1.0f)));
+    return {hn::Mul(hn::Mul(dy, up), slope), hn::Mul(dy, hn::Mul(gate, sigmoid.value))};
   }
-  if (i == n) return;
-  const GatedGrads grads(LoadTail(gate + i, n - i), LoadTail(up + i, n - i), LoadTail(dy + i, n - i));
-  StoreTail(grads.dgate, n - i, dgate + i);
-  StoreTail(grads.dup, n - i, dup + i);
+};
+
+template <typename T>
+void SwiGluGradLoop(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T* dup) {
+  MapVectorsToTwo(n, dgate, dup, GatedGrads(), gate, up, dy);
 }
+
+TWOFOUR_NAME_INSTANCES(GeluLoop);
+TWOFOUR_NAME_INSTANCES(GeluGradLoop);
+TWOFOUR_NAME_INSTANCES(SoftCapLoop);
+TWOFOUR_NAME_INSTANCES(SwiGluLoop);
+TWOFOUR_NAME_INSTANCES(SwiGluGradLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -86,34 +105,39 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
-HWY_EXPORT(GeluLoop);
-HWY_EXPORT(GeluGradLoop);
-HWY_EXPORT(SoftCapLoop);
+TWOFOUR_EXPORT_INSTANCES(GeluLoop);
+TWOFOUR_EXPORT_INSTANCES(GeluGradLoop);
+TWOFOUR_EXPORT_INSTANCES(SoftCapLoop);
 HWY_EXPORT(SoftCapGradLoop);
-HWY_EXPORT(SwiGluLoop);
-HWY_EXPORT(SwiGluGradLoop);
+HWY_EXPORT(SoftCapGradOfInputLoop);
+TWOFOUR_EXPORT_INSTANCES(SwiGluLoop);
+TWOFOUR_EXPORT_INSTANCES(SwiGluGradLoop);
 
 namespace loops {
-
-void Gelu(int64_t n, const float* x, float* out) { TWOFOUR_DYNAMIC_DISPATCH(GeluLoop)(n, x, out); }
-
-void GeluGrad(int64_t n, const float* x, const float* dy, float* dx) {
-  TWOFOUR_DYNAMIC_DISPATCH(GeluGradLoop)(n, x, dy, dx);
-}
-
-void SoftCap(int64_t n, float cap, const float* x, float* y) { TWOFOUR_DYNAMIC_DISPATCH(SoftCapLoop)(n, cap, x, y); }
 
 void SoftCapGrad(int64_t n, float cap, const float* y, const float* dy, float* dx) {
   TWOFOUR_DYNAMIC_DISPATCH(SoftCapGradLoop)(n, cap, y, dy, dx);
 }
 
-void SwiGlu(int64_t n, const float* gate, const float* up, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(SwiGluLoop)(n, gate, up, out);
+void SoftCapGradOfInput(int64_t n, float cap, const BFloat16* x, const BFloat16* dy, BFloat16* dx) {
+  TWOFOUR_DYNAMIC_DISPATCH(SoftCapGradOfInputLoop)(n, cap, x, dy, dx);
 }
 
-void SwiGluGrad(int64_t n, const float* gate, const float* up, const float* dy, float* dgate, float* dup) {
-  TWOFOUR_DYNAMIC_DISPATCH(SwiGluGradLoop)(n, gate, up, dy, dgate, dup);
-}
+#define TWOFOUR_LOOPS(T)                                                                                            \
+  void Gelu(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(GeluLoop, T)(n, x, out); }                   \
+  void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                        \
+    TWOFOUR_DISPATCH_INSTANCE(GeluGradLoop, T)(n, x, dy, dx);                                                       \
+  }                                                                                                                 \
+  void SoftCap(int64_t n, float cap, const T* x, T* y) { TWOFOUR_DISPATCH_INSTANCE(SoftCapLoop, T)(n, cap, x, y); } \
+  void SwiGlu(int64_t n, const T* gate, const T* up, T* out) {                                                      \
+    TWOFOUR_DISPATCH_INSTANCE(SwiGluLoop, T)(n, gate, up, out);                                                     \
+  }                                                                                                                 \
+  void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T* dup) {                           \
+    TWOFOUR_DISPATCH_INSTANCE(SwiGluGradLoop, T)(n, gate, up, dy, dgate, dup);                                      \
+  }
+TWOFOUR_LOOPS(float)
+TWOFOUR_LOOPS(BFloat16)
+#undef TWOFOUR_LOOPS
 
 }  // namespace loops
 }  // namespace twofour::kernels

@@ -1,10 +1,23 @@
 #include "twofour/core/kernels/elements/convert.h"
 
 #include "twofour/core/convert_element.h"
+#include "twofour/core/kernels/elements/convert_loops.h"
 #include "twofour/core/kernels/elements/in_ranges.h"
 #include "twofour/core/parallel.h"
 
 namespace twofour::kernels {
+namespace {
+
+template <typename From, typename To>
+void ConvertRange(int64_t n, const From* x, To* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = ConvertElement<To>(x[i]);
+}
+
+void ConvertRange(int64_t n, const float* x, BFloat16* out) { loops::Convert(n, x, out); }
+
+void ConvertRange(int64_t n, const BFloat16* x, float* out) { loops::Convert(n, x, out); }
+
+}  // namespace
 
 void Convert(int64_t n, DType from, const std::byte* x, DType to, std::byte* out) {
   DispatchDType(from, [&](auto from_zero) {
@@ -13,9 +26,7 @@ void Convert(int64_t n, DType from, const std::byte* x, DType to, std::byte* out
       using To = decltype(to_zero);
       const auto* source = reinterpret_cast<const From*>(x);
       auto* target = reinterpret_cast<To*>(out);
-      InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) {
-        for (int64_t i = at; i < at + count; ++i) target[i] = ConvertElement<To>(source[i]);
-      });
+      InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { ConvertRange(count, source + at, target + at); });
     });
   });
 }

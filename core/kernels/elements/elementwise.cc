@@ -62,7 +62,7 @@ void Mul(int64_t n, const T* a, const T* b, T* out) {
 }
 
 template <typename T>
-void Scale(int64_t n, T factor, const T* a, T* out) {
+void Scale(int64_t n, ComputeType<T> factor, const T* a, T* out) {
   InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Scale(count, factor, a + at, out + at); });
 }
 
@@ -93,7 +93,7 @@ void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx) {
 }
 
 template <typename T>
-void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix) {
+void AddRow(int64_t rows, int64_t cols, const ComputeType<T>* row, T* matrix) {
   ParallelFor(rows, RowGrain(cols),
               [=](int64_t begin, int64_t end) { loops::AddRow(end - begin, cols, row, matrix + begin * cols); });
 }
@@ -101,15 +101,17 @@ void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix) {
 #define TWOFOUR_INSTANTIATE(T)                                       \
   template void Add<T>(int64_t, const T*, const T*, T*);             \
   template void Mul<T>(int64_t, const T*, const T*, T*);             \
-  template void Scale<T>(int64_t, T, const T*, T*);                  \
-  template void Axpy<T>(int64_t, T, const T*, T*);                   \
+  template void Scale<T>(int64_t, ComputeType<T>, const T*, T*);     \
   template void Relu<T>(int64_t, const T*, T*);                      \
   template void ReluGrad<T>(int64_t, const T*, const T*, T*);        \
   template void ReluSquared<T>(int64_t, const T*, T*);               \
   template void ReluSquaredGrad<T>(int64_t, const T*, const T*, T*); \
-  template void AddRow<T>(int64_t, int64_t, const T*, T*);
+  template void AddRow<T>(int64_t, int64_t, const ComputeType<T>*, T*);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
+TWOFOUR_INSTANTIATE(BFloat16)
 #undef TWOFOUR_INSTANTIATE
+template void Axpy<float>(int64_t, float, const float*, float*);
+template void Axpy<double>(int64_t, double, const double*, double*);
 
 }  // namespace twofour::kernels

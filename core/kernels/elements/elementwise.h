@@ -2,10 +2,13 @@
 
 #include <cstdint>
 
+#include "twofour/core/dtype.h"
+
 namespace twofour::kernels {
 
-// Elementwise loops over n contiguous elements, on all threads. T is float or double. An output may be the same array
-// as an input, but must not overlap one in any other way.
+// Elementwise loops over n contiguous elements, on all threads. T is float, double or BFloat16. Elements of BFloat16
+// are computed with as floats, and each result is rounded once. An output may be the same array as an input, but must
+// not overlap one in any other way.
 
 /// out = a + b
 template <typename T>
@@ -15,8 +18,8 @@ template <typename T>
 void Mul(int64_t n, const T* a, const T* b, T* out);
 /// out = factor * a
 template <typename T>
-void Scale(int64_t n, T factor, const T* a, T* out);
-/// y += factor * x
+void Scale(int64_t n, ComputeType<T> factor, const T* a, T* out);
+/// y += factor * x, for float and double
 template <typename T>
 void Axpy(int64_t n, T factor, const T* x, T* y);
 
@@ -35,6 +38,6 @@ void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx);
 
 /// matrix[r, c] += row[c] for a [rows, cols] matrix.
 template <typename T>
-void AddRow(int64_t rows, int64_t cols, const T* row, T* matrix);
+void AddRow(int64_t rows, int64_t cols, const ComputeType<T>* row, T* matrix);
 
 }  // namespace twofour::kernels

@@ -50,11 +50,18 @@ struct PositiveSquaredGrad {
   }
 };
 
-void AddLoop(int64_t n, const float* a, const float* b, float* out) { MapVectors(n, out, Sum2(), a, b); }
+template <typename T>
+void AddLoop(int64_t n, const T* a, const T* b, T* out) {
+  MapVectors(n, out, Sum2(), a, b);
+}
 
-void MulLoop(int64_t n, const float* a, const float* b, float* out) { MapVectors(n, out, Product2(), a, b); }
+template <typename T>
+void MulLoop(int64_t n, const T* a, const T* b, T* out) {
+  MapVectors(n, out, Product2(), a, b);
+}
 
-void ScaleLoop(int64_t n, float factor, const float* a, float* out) {
+template <typename T>
+void ScaleLoop(int64_t n, float factor, const T* a, T* out) {
   MapVectors(n, out, Scaled{hn::Set(F32(), factor)}, a);
 }
 
@@ -62,19 +69,45 @@ void AxpyLoop(int64_t n, float factor, const float* x, float* y) {
   MapVectors(n, y, ScaledSum{hn::Set(F32(), factor)}, y, x);
 }
 
-void ReluLoop(int64_t n, const float* x, float* out) { MapVectors(n, out, Positive(), x); }
+template <typename T>
+void ReluLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, Positive(), x);
+}
 
-void ReluGradLoop(int64_t n, const float* x, const float* dy, float* dx) { MapVectors(n, dx, PositiveGrad(), x, dy); }
+template <typename T>
+void ReluGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
+  MapVectors(n, dx, PositiveGrad(), x, dy);
+}
 
-void ReluSquaredLoop(int64_t n, const float* x, float* out) { MapVectors(n, out, PositiveSquared(), x); }
+template <typename T>
+void ReluSquaredLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, PositiveSquared(), x);
+}
 
-void ReluSquaredGradLoop(int64_t n, const float* x, const float* dy, float* dx) {
+template <typename T>
+void ReluSquaredGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
   MapVectors(n, dx, PositiveSquaredGrad(), x, dy);
 }
 
-void AddRowLoop(int64_t rows, int64_t cols, const float* row, float* matrix) {
+template <typename T>
+void AddRowLoop(int64_t rows, int64_t cols, const float* row, T* matrix) {
   for (int64_t r = 0; r < rows; ++r, matrix += cols) MapVectors(cols, matrix, Sum2(), matrix, row);
 }
+
+template <typename T>
+void AddToLoop(int64_t n, const T* x, float* sums) {
+  MapVectors(n, sums, Sum2(), sums, x);
+}
+
+TWOFOUR_NAME_INSTANCES(AddLoop);
+TWOFOUR_NAME_INSTANCES(MulLoop);
+TWOFOUR_NAME_INSTANCES(ScaleLoop);
+TWOFOUR_NAME_INSTANCES(ReluLoop);
+TWOFOUR_NAME_INSTANCES(ReluGradLoop);
+TWOFOUR_NAME_INSTANCES(ReluSquaredLoop);
+TWOFOUR_NAME_INSTANCES(ReluSquaredGradLoop);
+TWOFOUR_NAME_INSTANCES(AddRowLoop);
+TWOFOUR_NAME_INSTANCES(AddToLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -82,43 +115,42 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
-HWY_EXPORT(AddLoop);
-HWY_EXPORT(MulLoop);
-HWY_EXPORT(ScaleLoop);
+TWOFOUR_EXPORT_INSTANCES(AddLoop);
+TWOFOUR_EXPORT_INSTANCES(MulLoop);
+TWOFOUR_EXPORT_INSTANCES(ScaleLoop);
 HWY_EXPORT(AxpyLoop);
-HWY_EXPORT(ReluLoop);
-HWY_EXPORT(ReluGradLoop);
-HWY_EXPORT(ReluSquaredLoop);
-HWY_EXPORT(ReluSquaredGradLoop);
-HWY_EXPORT(AddRowLoop);
+TWOFOUR_EXPORT_INSTANCES(ReluLoop);
+TWOFOUR_EXPORT_INSTANCES(ReluGradLoop);
+TWOFOUR_EXPORT_INSTANCES(ReluSquaredLoop);
+TWOFOUR_EXPORT_INSTANCES(ReluSquaredGradLoop);
+TWOFOUR_EXPORT_INSTANCES(AddRowLoop);
+TWOFOUR_EXPORT_INSTANCES(AddToLoop);
 
 namespace loops {
 
-void Add(int64_t n, const float* a, const float* b, float* out) { TWOFOUR_DYNAMIC_DISPATCH(AddLoop)(n, a, b, out); }
-
-void Mul(int64_t n, const float* a, const float* b, float* out) { TWOFOUR_DYNAMIC_DISPATCH(MulLoop)(n, a, b, out); }
-
-void Scale(int64_t n, float factor, const float* a, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(ScaleLoop)(n, factor, a, out);
-}
-
 void Axpy(int64_t n, float factor, const float* x, float* y) { TWOFOUR_DYNAMIC_DISPATCH(AxpyLoop)(n, factor, x, y); }
 
-void Relu(int64_t n, const float* x, float* out) { TWOFOUR_DYNAMIC_DISPATCH(ReluLoop)(n, x, out); }
-
-void ReluGrad(int64_t n, const float* x, const float* dy, float* dx) {
-  TWOFOUR_DYNAMIC_DISPATCH(ReluGradLoop)(n, x, dy, dx);
-}
-
-void ReluSquared(int64_t n, const float* x, float* out) { TWOFOUR_DYNAMIC_DISPATCH(ReluSquaredLoop)(n, x, out); }
-
-void ReluSquaredGrad(int64_t n, const float* x, const float* dy, float* dx) {
-  TWOFOUR_DYNAMIC_DISPATCH(ReluSquaredGradLoop)(n, x, dy, dx);
-}
-
-void AddRow(int64_t rows, int64_t cols, const float* row, float* matrix) {
-  TWOFOUR_DYNAMIC_DISPATCH(AddRowLoop)(rows, cols, row, matrix);
-}
+#define TWOFOUR_LOOPS(T)                                                                                        \
+  void Add(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(AddLoop, T)(n, a, b, out); }  \
+  void Mul(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(MulLoop, T)(n, a, b, out); }  \
+  void Scale(int64_t n, float factor, const T* a, T* out) {                                                     \
+    TWOFOUR_DISPATCH_INSTANCE(ScaleLoop, T)(n, factor, a, out);                                                 \
+  }                                                                                                             \
+  void Relu(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(ReluLoop, T)(n, x, out); }               \
+  void ReluGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                    \
+    TWOFOUR_DISPATCH_INSTANCE(ReluGradLoop, T)(n, x, dy, dx);                                                   \
+  }                                                                                                             \
+  void ReluSquared(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(ReluSquaredLoop, T)(n, x, out); } \
+  void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx) {                                             \
+    TWOFOUR_DISPATCH_INSTANCE(ReluSquaredGradLoop, T)(n, x, dy, dx);                                            \
+  }                                                                                                             \
+  void AddRow(int64_t rows, int64_t cols, const float* row, T* matrix) {                                        \
+    TWOFOUR_DISPATCH_INSTANCE(AddRowLoop, T)(rows, cols, row, matrix);                                          \
+  }                                                                                                             \
+  void AddTo(int64_t n, const T* x, float* sums) { TWOFOUR_DISPATCH_INSTANCE(AddToLoop, T)(n, x, sums); }
+TWOFOUR_LOOPS(float)
+TWOFOUR_LOOPS(BFloat16)
+#undef TWOFOUR_LOOPS
 
 }  // namespace loops
 }  // namespace twofour::kernels

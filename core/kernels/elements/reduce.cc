@@ -64,7 +64,7 @@ int64_t FindNonFinite(int64_t n, const T* x) {
 }
 
 template <typename T>
-void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out) {
+void ColumnSums(int64_t rows, int64_t cols, const T* matrix, ComputeType<T>* out) {
   SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
     loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
   });
@@ -80,5 +80,6 @@ void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out) {
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
 #undef TWOFOUR_INSTANTIATE
+template void ColumnSums<BFloat16>(int64_t, int64_t, const BFloat16*, float*);
 
 }  // namespace twofour::kernels

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "twofour/core/dtype.h"
+
 namespace twofour::kernels {
 
 // Sums are taken in double, in an order that depends on the sizes alone: not on the number of threads, and not on the
@@ -24,8 +26,8 @@ int64_t CountNonZero(int64_t n, const T* x);
 template <typename T>
 int64_t FindNonFinite(int64_t n, const T* x);
 /// out[c] = the sum over r of matrix[r, c], for a matrix [rows, cols]. Any thread may sum a band of 256 rows. Then one
-/// thread adds up the sums of the bands in order.
+/// thread adds up the sums of the bands in order. T may also be BFloat16.
 template <typename T>
-void ColumnSums(int64_t rows, int64_t cols, const T* matrix, T* out);
+void ColumnSums(int64_t rows, int64_t cols, const T* matrix, ComputeType<T>* out);
 
 }  // namespace twofour::kernels

@@ -36,17 +36,27 @@ struct SquaredDeviation {
   HWY_INLINE VF64 operator()(VF64 x) const { return Square()(hn::Sub(x, center)); }
 };
 
-double SumLoop(int64_t n, const float* x) { return SumTerms(n, Value(), x); }
+template <typename T>
+double SumLoop(int64_t n, const T* x) {
+  return SumTerms(n, Value(), x);
+}
 
-double SumOfSquaresLoop(int64_t n, const float* x) { return SumTerms(n, Square(), x); }
+template <typename T>
+double SumOfSquaresLoop(int64_t n, const T* x) {
+  return SumTerms(n, Square(), x);
+}
 
 double SumOfSquaredDifferencesLoop(int64_t n, const float* a, const float* b) {
   return SumTerms(n, SquaredDifference(), a, b);
 }
 
-double DotLoop(int64_t n, const float* a, const float* b) { return SumTerms(n, Product(), a, b); }
+template <typename T>
+double DotLoop(int64_t n, const T* a, const float* b) {
+  return SumTerms(n, Product(), a, b);
+}
 
-double SumOfSquaredDeviationsLoop(int64_t n, double center, const float* x) {
+template <typename T>
+double SumOfSquaredDeviationsLoop(int64_t n, double center, const T* x) {
   return SumTerms(n, SquaredDeviation{hn::Set(F64(), center)}, x);
 }
 
@@ -75,10 +85,16 @@ bool AllFiniteLoop(int64_t n, const float* x) {
   return hn::AllTrue(F32(), hn::Eq(bits, hn::Zero(F32())));
 }
 
-void AddRowsToLoop(int64_t rows, int64_t cols, int64_t stride, const float* matrix, double* sums) {
+template <typename T>
+double AsDouble(T x) {
+  return static_cast<double>(static_cast<float>(x));
+}
+
+template <typename T>
+void AddRowsToLoop(int64_t rows, int64_t cols, int64_t stride, const T* matrix, double* sums) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
-    const float *x0 = matrix + r * stride, *x1 = x0 + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+    const T *x0 = matrix + r * stride, *x1 = x0 + stride, *x2 = x1 + stride, *x3 = x2 + stride;
     int64_t c = 0;
     for (; c + kF64Lanes <= cols; c += kF64Lanes) {
       const VF64 upper = hn::Add(LoadAsF64(x0 + c), LoadAsF64(x1 + c));
@@ -86,15 +102,19 @@ void AddRowsToLoop(int64_t rows, int64_t cols, int64_t stride, const float* matr
       hn::StoreU(hn::Add(hn::LoadU(F64(), sums + c), hn::Add(upper, lower)), F64(), sums + c);
     }
     for (; c < cols; ++c) {
-      const double upper = static_cast<double>(x0[c]) + static_cast<double>(x1[c]);
-      const double lower = static_cast<double>(x2[c]) + static_cast<double>(x3[c]);
-      sums[c] += upper + lower;
+      sums[c] += (AsDouble(x0[c]) + AsDouble(x1[c])) + (AsDouble(x2[c]) + AsDouble(x3[c]));
     }
   }
   for (; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) sums[c] += static_cast<double>(matrix[r * stride + c]);
+    for (int64_t c = 0; c < cols; ++c) sums[c] += AsDouble(matrix[r * stride + c]);
   }
 }
+
+TWOFOUR_NAME_INSTANCES(SumLoop);
+TWOFOUR_NAME_INSTANCES(SumOfSquaresLoop);
+TWOFOUR_NAME_INSTANCES(DotLoop);
+TWOFOUR_NAME_INSTANCES(SumOfSquaredDeviationsLoop);
+TWOFOUR_NAME_INSTANCES(AddRowsToLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -102,38 +122,38 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
-HWY_EXPORT(SumLoop);
-HWY_EXPORT(SumOfSquaresLoop);
+TWOFOUR_EXPORT_INSTANCES(SumLoop);
+TWOFOUR_EXPORT_INSTANCES(SumOfSquaresLoop);
 HWY_EXPORT(SumOfSquaredDifferencesLoop);
-HWY_EXPORT(DotLoop);
-HWY_EXPORT(SumOfSquaredDeviationsLoop);
+TWOFOUR_EXPORT_INSTANCES(DotLoop);
+TWOFOUR_EXPORT_INSTANCES(SumOfSquaredDeviationsLoop);
 HWY_EXPORT(CountNonZeroLoop);
 HWY_EXPORT(AllFiniteLoop);
-HWY_EXPORT(AddRowsToLoop);
+TWOFOUR_EXPORT_INSTANCES(AddRowsToLoop);
 
 namespace loops {
 
-double Sum(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(SumLoop)(n, x); }
-
-double SumOfSquares(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(SumOfSquaresLoop)(n, x); }
-
 double SumOfSquaredDifferences(int64_t n, const float* a, const float* b) {
   return TWOFOUR_DYNAMIC_DISPATCH(SumOfSquaredDifferencesLoop)(n, a, b);
-}
-
-double Dot(int64_t n, const float* a, const float* b) { return TWOFOUR_DYNAMIC_DISPATCH(DotLoop)(n, a, b); }
-
-double SumOfSquaredDeviations(int64_t n, double center, const float* x) {
-  return TWOFOUR_DYNAMIC_DISPATCH(SumOfSquaredDeviationsLoop)(n, center, x);
 }
 
 int64_t CountNonZero(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(CountNonZeroLoop)(n, x); }
 
 bool AllFinite(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(AllFiniteLoop)(n, x); }
 
-void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const float* matrix, double* sums) {
-  TWOFOUR_DYNAMIC_DISPATCH(AddRowsToLoop)(rows, cols, stride, matrix, sums);
-}
+#define TWOFOUR_LOOPS(T)                                                                                       \
+  double Sum(int64_t n, const T* x) { return TWOFOUR_DISPATCH_INSTANCE(SumLoop, T)(n, x); }                    \
+  double SumOfSquares(int64_t n, const T* x) { return TWOFOUR_DISPATCH_INSTANCE(SumOfSquaresLoop, T)(n, x); }  \
+  double Dot(int64_t n, const T* a, const float* b) { return TWOFOUR_DISPATCH_INSTANCE(DotLoop, T)(n, a, b); } \
+  double SumOfSquaredDeviations(int64_t n, double center, const T* x) {                                        \
+    return TWOFOUR_DISPATCH_INSTANCE(SumOfSquaredDeviationsLoop, T)(n, center, x);                             \
+  }                                                                                                            \
+  void AddRowsTo(int64_t rows, int64_t cols, int64_t stride, const T* matrix, double* sums) {                  \
+    TWOFOUR_DISPATCH_INSTANCE(AddRowsToLoop, T)(rows, cols, stride, matrix, sums);                             \
+  }
+TWOFOUR_LOOPS(float)
+TWOFOUR_LOOPS(BFloat16)
+#undef TWOFOUR_LOOPS
 
 }  // namespace loops
 }  // namespace twofour::kernels

@@ -55,17 +55,17 @@ void ForEachRow(int64_t rows, int64_t cols, F function) {
 }
 
 /// The sum over rows of dy times the normalised x. A null `center` stands for zeros.
-template <typename T>
-void WeightGrad(int64_t rows, int64_t cols, const T* x, const T* center, const T* scale, const T* dy, T* dweight) {
+template <typename T, typename W>
+void WeightGrad(int64_t rows, int64_t cols, const T* x, const W* center, const W* scale, const T* dy, W* dweight) {
   SumColumnTiles(rows, cols, dweight,
                  [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
                    constexpr int64_t kGroup = 4;  // Rows that AddRowsTo sums at once.
-                   T products[kGroup * kColumnSumCols];
+                   W products[kGroup * kColumnSumCols];
                    for (int64_t begin = 0; begin < tile_rows; begin += kGroup) {
                      const int64_t group = std::min(kGroup, tile_rows - begin);
                      for (int64_t i = 0; i < group; ++i) {
                        const int64_t r = row + begin + i, at = r * cols + col;
-                       loops::NormalizedProduct(tile_cols, center == nullptr ? T{0} : center[r], scale[r], x + at,
+                       loops::NormalizedProduct(tile_cols, center == nullptr ? W{0} : center[r], scale[r], x + at,
                                                 dy + at, products + i * tile_cols);
                      }
                      loops::AddRowsTo(group, tile_cols, tile_cols, products, sums);
@@ -75,46 +75,46 @@ void WeightGrad(int64_t rows, int64_t cols, const T* x, const T* center, const T
 
 }  // namespace
 
-template <typename T>
-void RmsNorm(int64_t rows, int64_t cols, double eps, const T* x, const T* weight, T* y, T* inverse_rms) {
+template <typename T, typename W>
+void RmsNorm(int64_t rows, int64_t cols, double eps, const T* x, const W* weight, T* y, W* inverse_rms) {
   ForEachRow(rows, cols, [=](int64_t r) {
     const T* in = x + r * cols;
-    inverse_rms[r] = static_cast<T>(1.0 / std::sqrt(loops::Dot(cols, in, in) / static_cast<double>(cols) + eps));
-    loops::Normalize(cols, T{0}, inverse_rms[r], in, weight, nullptr, y + r * cols);
+    inverse_rms[r] = static_cast<W>(1.0 / std::sqrt(loops::SumOfSquares(cols, in) / static_cast<double>(cols) + eps));
+    loops::Normalize(cols, W{0}, inverse_rms[r], in, weight, nullptr, y + r * cols);
   });
 }
 
-template <typename T>
-void RmsNormGrad(int64_t rows, int64_t cols, const T* x, const T* weight, const T* inverse_rms, const T* dy, T* dx,
-                 T* dweight) {
+template <typename T, typename W>
+void RmsNormGrad(int64_t rows, int64_t cols, const T* x, const W* weight, const W* inverse_rms, const T* dy, T* dx,
+                 W* dweight) {
   if (dx != nullptr) {
     // With n = x * s and g = dy * weight: dx = s * (g - n * mean(g * n)).
     ForEachRow(rows, cols, [=](int64_t r) {
       const int64_t at = r * cols;
       const double dot = loops::DotOfNormGrad(cols, 0.0, x + at, weight, dy + at) * static_cast<double>(inverse_rms[r]);
-      loops::NormGrad(cols, T{0}, inverse_rms[r], T{0}, static_cast<T>(dot / static_cast<double>(cols)), x + at, weight,
+      loops::NormGrad(cols, W{0}, inverse_rms[r], W{0}, static_cast<W>(dot / static_cast<double>(cols)), x + at, weight,
                       dy + at, dx + at);
     });
   }
-  if (dweight != nullptr) WeightGrad<T>(rows, cols, x, nullptr, inverse_rms, dy, dweight);
+  if (dweight != nullptr) WeightGrad<T, W>(rows, cols, x, nullptr, inverse_rms, dy, dweight);
 }
 
-template <typename T>
-void LayerNorm(int64_t rows, int64_t cols, double eps, const T* x, const T* weight, const T* bias, T* y, T* mean,
-               T* inverse_std) {
+template <typename T, typename W>
+void LayerNorm(int64_t rows, int64_t cols, double eps, const T* x, const W* weight, const W* bias, T* y, W* mean,
+               W* inverse_std) {
   ForEachRow(rows, cols, [=](int64_t r) {
     const T* in = x + r * cols;
     const double center = loops::Sum(cols, in) / static_cast<double>(cols);
     const double variance = loops::SumOfSquaredDeviations(cols, center, in) / static_cast<double>(cols);
-    mean[r] = static_cast<T>(center);
-    inverse_std[r] = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    mean[r] = static_cast<W>(center);
+    inverse_std[r] = static_cast<W>(1.0 / std::sqrt(variance + eps));
     loops::Normalize(cols, mean[r], inverse_std[r], in, weight, bias, y + r * cols);
   });
 }
 
-template <typename T>
-void LayerNormGrad(int64_t rows, int64_t cols, const T* x, const T* weight, const T* mean, const T* inverse_std,
-                   const T* dy, T* dx, T* dweight, T* dbias) {
+template <typename T, typename W>
+void LayerNormGrad(int64_t rows, int64_t cols, const T* x, const W* weight, const W* mean, const W* inverse_std,
+                   const T* dy, T* dx, W* dweight, W* dbias) {
   if (dx != nullptr) {
     // With n the normalised x and g = dy * weight: dx = (g - mean(g) - n * mean(g * n)) / std.
     ForEachRow(rows, cols, [=](int64_t r) {
@@ -122,21 +122,22 @@ void LayerNormGrad(int64_t rows, int64_t cols, const T* x, const T* weight, cons
       const double sum = weight == nullptr ? loops::Sum(cols, dy + at) : loops::Dot(cols, dy + at, weight);
       const double dot = loops::DotOfNormGrad(cols, static_cast<double>(mean[r]), x + at, weight, dy + at) *
                          static_cast<double>(inverse_std[r]);
-      loops::NormGrad(cols, mean[r], inverse_std[r], static_cast<T>(sum / static_cast<double>(cols)),
-                      static_cast<T>(dot / static_cast<double>(cols)), x + at, weight, dy + at, dx + at);
+      loops::NormGrad(cols, mean[r], inverse_std[r], static_cast<W>(sum / static_cast<double>(cols)),
+                      static_cast<W>(dot / static_cast<double>(cols)), x + at, weight, dy + at, dx + at);
     });
   }
   if (dweight != nullptr) WeightGrad(rows, cols, x, mean, inverse_std, dy, dweight);
   if (dbias != nullptr) ColumnSums(rows, cols, dy, dbias);
 }
 
-#define TWOFOUR_INSTANTIATE(T)                                                                    \
-  template void RmsNorm<T>(int64_t, int64_t, double, const T*, const T*, T*, T*);                 \
-  template void RmsNormGrad<T>(int64_t, int64_t, const T*, const T*, const T*, const T*, T*, T*); \
-  template void LayerNorm<T>(int64_t, int64_t, double, const T*, const T*, const T*, T*, T*, T*); \
-  template void LayerNormGrad<T>(int64_t, int64_t, const T*, const T*, const T*, const T*, const T*, T*, T*, T*);
-TWOFOUR_INSTANTIATE(float)
-TWOFOUR_INSTANTIATE(double)
+#define TWOFOUR_INSTANTIATE(T, W)                                                                 \
+  template void RmsNorm<T>(int64_t, int64_t, double, const T*, const W*, T*, W*);                 \
+  template void RmsNormGrad<T>(int64_t, int64_t, const T*, const W*, const W*, const T*, T*, W*); \
+  template void LayerNorm<T>(int64_t, int64_t, double, const T*, const W*, const W*, T*, W*, W*); \
+  template void LayerNormGrad<T>(int64_t, int64_t, const T*, const W*, const W*, const W*, const T*, T*, W*, W*);
+TWOFOUR_INSTANTIATE(float, float)
+TWOFOUR_INSTANTIATE(double, double)
+TWOFOUR_INSTANTIATE(BFloat16, float)
 #undef TWOFOUR_INSTANTIATE
 
 }  // namespace twofour::kernels

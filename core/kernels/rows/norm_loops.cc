@@ -23,7 +23,8 @@ struct CenteredProduct {
   }
 };
 
-double DotOfNormGradLoop(int64_t n, double center, const float* x, const float* weight, const float* dy) {
+template <typename T>
+double DotOfNormGradLoop(int64_t n, double center, const T* x, const float* weight, const T* dy) {
   const CenteredProduct product{hn::Set(F64(), center)};
   return weight == nullptr ? SumTerms(n, product, x, dy) : SumTerms(n, product, x, dy, weight);
 }
@@ -42,8 +43,8 @@ struct NormalizedPlus {
 
 Normalized MakeNormalized(float center, float scale) { return {hn::Set(F32(), center), hn::Set(F32(), scale)}; }
 
-void NormalizeLoop(int64_t n, float center, float scale, const float* x, const float* weight, const float* bias,
-                   float* y) {
+template <typename T>
+void NormalizeLoop(int64_t n, float center, float scale, const T* x, const float* weight, const float* bias, T* y) {
   const Normalized normalized = MakeNormalized(center, scale);
   if (weight != nullptr && bias != nullptr) {
     MapVectors(n, y, normalized, x, weight, bias);
@@ -66,8 +67,9 @@ struct InputGrad {
   HWY_INLINE VF32 operator()(VF32 x, VF32 dy, VF32 weight) const { return (*this)(x, hn::Mul(dy, weight)); }
 };
 
-void NormGradLoop(int64_t n, float center, float scale, float mean_g, float mean_gn, const float* x,
-                  const float* weight, const float* dy, float* dx) {
+template <typename T>
+void NormGradLoop(int64_t n, float center, float scale, float mean_g, float mean_gn, const T* x, const float* weight,
+                  const T* dy, T* dx) {
   const InputGrad grad{MakeNormalized(center, scale), hn::Set(F32(), mean_g), hn::Set(F32(), mean_gn)};
   if (weight == nullptr) {
     MapVectors(n, dx, grad, x, dy);
@@ -76,9 +78,15 @@ void NormGradLoop(int64_t n, float center, float scale, float mean_g, float mean
   }
 }
 
-void NormalizedProductLoop(int64_t n, float center, float scale, const float* x, const float* dy, float* out) {
+template <typename T>
+void NormalizedProductLoop(int64_t n, float center, float scale, const T* x, const T* dy, float* out) {
   MapVectors(n, out, MakeNormalized(center, scale), x, dy);
 }
+
+TWOFOUR_NAME_INSTANCES(DotOfNormGradLoop);
+TWOFOUR_NAME_INSTANCES(NormalizeLoop);
+TWOFOUR_NAME_INSTANCES(NormGradLoop);
+TWOFOUR_NAME_INSTANCES(NormalizedProductLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -86,29 +94,30 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
-HWY_EXPORT(DotOfNormGradLoop);
-HWY_EXPORT(NormalizeLoop);
-HWY_EXPORT(NormGradLoop);
-HWY_EXPORT(NormalizedProductLoop);
+TWOFOUR_EXPORT_INSTANCES(DotOfNormGradLoop);
+TWOFOUR_EXPORT_INSTANCES(NormalizeLoop);
+TWOFOUR_EXPORT_INSTANCES(NormGradLoop);
+TWOFOUR_EXPORT_INSTANCES(NormalizedProductLoop);
 
 namespace loops {
 
-double DotOfNormGrad(int64_t n, double center, const float* x, const float* weight, const float* dy) {
-  return TWOFOUR_DYNAMIC_DISPATCH(DotOfNormGradLoop)(n, center, x, weight, dy);
-}
-
-void Normalize(int64_t n, float center, float scale, const float* x, const float* weight, const float* bias, float* y) {
-  TWOFOUR_DYNAMIC_DISPATCH(NormalizeLoop)(n, center, scale, x, weight, bias, y);
-}
-
-void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const float* x, const float* weight,
-              const float* dy, float* dx) {
-  TWOFOUR_DYNAMIC_DISPATCH(NormGradLoop)(n, center, scale, mean_g, mean_gn, x, weight, dy, dx);
-}
-
-void NormalizedProduct(int64_t n, float center, float scale, const float* x, const float* dy, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(NormalizedProductLoop)(n, center, scale, x, dy, out);
-}
+#define TWOFOUR_LOOPS(T)                                                                                            \
+  double DotOfNormGrad(int64_t n, double center, const T* x, const float* weight, const T* dy) {                    \
+    return TWOFOUR_DISPATCH_INSTANCE(DotOfNormGradLoop, T)(n, center, x, weight, dy);                               \
+  }                                                                                                                 \
+  void Normalize(int64_t n, float center, float scale, const T* x, const float* weight, const float* bias, T* y) {  \
+    TWOFOUR_DISPATCH_INSTANCE(NormalizeLoop, T)(n, center, scale, x, weight, bias, y);                              \
+  }                                                                                                                 \
+  void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const T* x, const float* weight, \
+                const T* dy, T* dx) {                                                                               \
+    TWOFOUR_DISPATCH_INSTANCE(NormGradLoop, T)(n, center, scale, mean_g, mean_gn, x, weight, dy, dx);               \
+  }                                                                                                                 \
+  void NormalizedProduct(int64_t n, float center, float scale, const T* x, const T* dy, float* out) {               \
+    TWOFOUR_DISPATCH_INSTANCE(NormalizedProductLoop, T)(n, center, scale, x, dy, out);                              \
+  }
+TWOFOUR_LOOPS(float)
+TWOFOUR_LOOPS(BFloat16)
+#undef TWOFOUR_LOOPS
 
 }  // namespace loops
 }  // namespace twofour::kernels

@@ -1,4 +1,4 @@
-// Sums of f32 in double, for files that are compiled once for each instruction set (see vector_loop-inl.h).
+// Sums of f32 or bf16 in double, for files that are compiled once for each instruction set (see vector_loop-inl.h).
 #if defined(TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_
 #undef TWOFOUR_CORE_KERNELS_SIMD_DOUBLE_SUMS_INL_H_
@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "twofour/core/kernels/elements/reduce_loops.h"
+#include "twofour/core/kernels/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
@@ -22,16 +23,20 @@ using F64 = hn::ScalableTag<double>;
 using VF64 = hn::Vec<F64>;
 inline constexpr int64_t kF64Lanes = static_cast<int64_t>(hn::MaxLanes(F64()));
 
-/// Loads as many f32 as a vector of f64 holds, and converts them.
-HWY_INLINE VF64 LoadAsF64(const float* x) { return hn::PromoteTo(F64(), hn::LoadU(hn::Rebind<float, F64>(), x)); }
+/// Loads as many elements as a vector of f64 holds, and converts them.
+template <typename T>
+HWY_INLINE VF64 LoadAsF64(const T* x) {
+  return hn::PromoteTo(F64(), LoadAsF32(hn::Rebind<float, F64>(), x));
+}
 
 /// The last `count` < kPartialSums elements of an array, followed by zeros.
+template <typename T>
 struct PaddedTail {
-  HWY_INLINE PaddedTail(const float* x, int64_t count) {
-    std::fill_n(values, loops::kPartialSums, 0.0f);
+  HWY_INLINE PaddedTail(const T* x, int64_t count) {
+    std::fill_n(values, loops::kPartialSums, static_cast<T>(0.0f));
     std::copy_n(x, count, values);
   }
-  float values[loops::kPartialSums];
+  T values[loops::kPartialSums];
 };
 
 template <class Term, class... Tail>
@@ -55,7 +60,7 @@ HWY_INLINE double SumTerms(int64_t n, Term term, const In*... in) {
   }
   HWY_ALIGN double partial[loops::kPartialSums];
   for (int64_t v = 0; v < kVectors; ++v) hn::Store(sums[v], F64(), partial + v * kF64Lanes);
-  if (i < n) AddTailTerms(n - i, term, partial, PaddedTail(in + i, n - i)...);
+  if (i < n) AddTailTerms(n - i, term, partial, PaddedTail<In>(in + i, n - i)...);
   for (int64_t width = loops::kPartialSums / 2; width > 0; width /= 2) {
     for (int64_t j = 0; j < width; ++j) partial[j] += partial[j + width];
   }

@@ -40,19 +40,37 @@ HWY_INLINE void StoreFromF32(DF df, hn::Vec<DF> v, float* to) {
   hn::StoreU(v, df, to);
 }
 
-/// Rounds as BFloat16 does, to the bit.
+/// The bits of each float, rounded as BFloat16 does, in the upper half of its lane. The lower half is arbitrary.
 template <class DF>
-HWY_INLINE void StoreFromF32(DF /*df*/, hn::Vec<DF> v, BFloat16* to) {
-  const hn::Rebind<uint16_t, DF> d16;
-  const hn::Rebind<uint32_t, DF> d32;
-  const auto bits = hn::BitCast(d32, v), upper = hn::ShiftRight<16>(bits);
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<DF>> RoundedBits(DF /*df*/, hn::Vec<DF> v) {
+  const hn::RebindToUnsigned<DF> d32;
+  const auto bits = hn::BitCast(d32, v);
   // Adds half of what is cut off, less one where the last bit that stays is 0. A carry goes into the exponent.
-  const auto half = hn::Add(hn::And(upper, hn::Set(d32, 1)), hn::Set(d32, 0x7fff));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, half));
-  const auto quiet = hn::Or(upper, hn::Set(d32, 0x40));
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+  const auto rounded = hn::Add(hn::Add(bits, hn::Set(d32, 0x7fff)), odd);
+  const auto quiet = hn::Or(bits, hn::Set(d32, 0x00400000u));
   // Not Ne(v, v), which is false for a NaN.
-  const auto narrow = hn::IfThenElse(hn::RebindMask(d32, hn::Eq(v, v)), rounded, quiet);
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(hn::Rebind<int32_t, DF>(), narrow)), d16, reinterpret_cast<uint16_t*>(to));
+  return hn::IfThenElse(hn::RebindMask(d32, hn::Eq(v, v)), rounded, quiet);
+}
+
+template <class DF>
+HWY_INLINE void StoreFromF32(DF df, hn::Vec<DF> v, BFloat16* to) {
+  const hn::Rebind<uint16_t, DF> d16;
+  const auto bits = hn::BitCast(hn::RebindToSigned<DF>(), hn::ShiftRight<16>(RoundedBits(df, v)));
+  hn::StoreU(hn::DemoteTo(d16, bits), d16, reinterpret_cast<uint16_t*>(to));
+}
+
+/// Stores two vectors of floats, one after the other.
+template <class DF>
+HWY_INLINE void StorePair(DF df, hn::Vec<DF> first, hn::Vec<DF> second, BFloat16* to) {
+#if HWY_TARGET == HWY_SCALAR
+  StoreFromF32(df, first, to);
+  StoreFromF32(df, second, to + 1);
+#else
+  const hn::Repartition<uint16_t, DF> d16;
+  const auto low = hn::BitCast(d16, RoundedBits(df, first)), high = hn::BitCast(d16, RoundedBits(df, second));
+  hn::StoreU(hn::ConcatOdd(d16, high, low), d16, reinterpret_cast<uint16_t*>(to));
+#endif
 }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE

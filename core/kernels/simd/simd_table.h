@@ -10,12 +10,24 @@
 //
 // TWOFOUR_DYNAMIC_DISPATCH(FUNCTION)(...) calls the version of a function for the fastest set that TWOFOUR_MAX_ISA
 // allows.
+//
+// HWY_EXPORT takes no template. If FUNCTION is one, TWOFOUR_NAME_INSTANCES(FUNCTION), in the namespace of each set,
+// gives names to FUNCTION<float> and FUNCTION<BFloat16>. TWOFOUR_EXPORT_INSTANCES(FUNCTION) exports both, and
+// TWOFOUR_DISPATCH_INSTANCE(FUNCTION, T)(...) calls the one for T.
 
 #include <hwy/highway.h>
 
 #include "twofour/core/kernels/simd/simd_isa.h"
 
 #define TWOFOUR_DYNAMIC_DISPATCH(function) (twofour::ApplyIsaLimit(), HWY_DYNAMIC_DISPATCH(function))
+
+#define TWOFOUR_NAME_INSTANCES(function)              \
+  constexpr auto& function##_float = function<float>; \
+  constexpr auto& function##_BFloat16 = function<BFloat16>
+#define TWOFOUR_EXPORT_INSTANCES(function) \
+  HWY_EXPORT(function##_float);            \
+  HWY_EXPORT(function##_BFloat16)
+#define TWOFOUR_DISPATCH_INSTANCE(function, T) TWOFOUR_DYNAMIC_DISPATCH(function##_##T)
 
 #if HWY_TARGETS & HWY_AVX3
 #define TWOFOUR_IF_AVX3(M) M(N_AVX3, twofour::Isa::kAvx512)

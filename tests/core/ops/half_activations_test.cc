@@ -90,21 +90,24 @@ TEST(HalfActivationsTest, TheLossOfAHeadIsF32AndRoundsTheGradientOfItsInputOnce)
 }
 
 TEST(HalfActivationsTest, OpsBetweenLayersRoundWhatF32Gives) {
-  const Shape shape = {5, 24};
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Relu(in[0]); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return ReluSquared(in[0]); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Gelu(in[0]); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return SoftCap(in[0], 0.7); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return SwiGlu(in[0], in[1]); }, {shape, shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Add(in[0], in[1]); }, {shape, shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Mul(in[0], in[1]); }, {shape, shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Scale(in[0], 0.3); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Reshape(in[0], {-1, 10}); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return Dropout(in[0], 0.4, {.seed = 5}); }, {shape});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return RmsNorm(in[0]); }, {shape});
-  const Tensor weight = Parameter({24}, 1), bias = Parameter({24}, 2);
-  ExpectRoundsWhatF32Gives([&](const Tensors& in) { return RmsNorm(in[0], weight); }, {shape}, {weight});
-  ExpectRoundsWhatF32Gives([&](const Tensors& in) { return LayerNorm(in[0], weight, bias); }, {shape}, {weight, bias});
+  for (const Shape& shape : {Shape{5, 24}, Shape{3, 1055}, Shape{4, 1}, Shape{0, 8}}) {
+    SCOPED_TRACE(ToString(shape));
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Relu(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return ReluSquared(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Gelu(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return SoftCap(in[0], 0.7); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return SwiGlu(in[0], in[1]); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Add(in[0], in[1]); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Mul(in[0], in[1]); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Scale(in[0], 0.3); }, {shape});
+    ExpectRoundsWhatF32Gives([&](const Tensors& in) { return Reshape(in[0], {shape[1], shape[0]}); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Dropout(in[0], 0.4, {.seed = 5}); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return RmsNorm(in[0]); }, {shape});
+    const Tensor weight = Parameter({shape.back()}, 1), bias = Parameter({shape.back()}, 2);
+    ExpectRoundsWhatF32Gives([&](const Tensors& in) { return RmsNorm(in[0], weight); }, {shape}, {weight});
+    ExpectRoundsWhatF32Gives([&](const Tensors& in) { return LayerNorm(in[0], weight, bias); }, {shape},
+                             {weight, bias});
+  }
   ExpectRoundsWhatF32Gives([](const Tensors& in) { return Rotary(in[0]); }, {{2, 5, 3, 8}});
   ExpectRoundsWhatF32Gives([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2]); },
                            {{2, 5, 4, 8}, {2, 5, 2, 8}, {2, 5, 2, 8}});
