@@ -131,7 +131,7 @@ TEST(SparseMlpTest, SaysWhyItRunsLinearByLinear) {
   const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
   const auto reason = [](Mlp& mlp, int64_t batch) {
     std::string why_not;
-    EXPECT_EQ(mlp.FusedKernel(batch, &why_not), nullptr);
+    EXPECT_EQ(mlp.FusedKernel(batch, DType::kF32, &why_not), nullptr);
     return why_not;
   };
   EXPECT_EQ(reason(*SparseMlp(false), 200), "turned off");

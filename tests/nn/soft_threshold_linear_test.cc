@@ -136,7 +136,7 @@ TEST(SoftThresholdLinearTest, IsNotForTheFusedMlp) {
     Tensor bias = FindSemiSparseLinears(mlp)[0].layer->bias();
     bias.CopyFrom(Tensor::Full({256}, -12));
     std::string why_not;
-    EXPECT_EQ(mlp.FusedKernel(200, &why_not), nullptr);
+    EXPECT_EQ(mlp.FusedKernel(200, DType::kF32, &why_not), nullptr);
     EXPECT_EQ(why_not, fused ? "its masks are not 2:4 both ways, or not applied" : "turned off");
     Tensor x = RandomF32({200, 128}, {.seed = 6}, -4, 4);
     x.set_requires_grad();
