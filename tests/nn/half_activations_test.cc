@@ -69,6 +69,7 @@ struct Model {
   std::string name;
   std::function<std::unique_ptr<Module>()> make;
   Shape x;
+  double bf16_tolerance = 0x1p-5;
 };
 void PrintTo(const Model& model, std::ostream* out) { *out << model.name; }
 
@@ -102,7 +103,7 @@ TEST_P(ModelTest, ForwardAndBackwardAreNearThoseInF32) {
   const std::unique_ptr<Module> model = GetParam().make();
   for (const DType dtype : {DType::kF16, DType::kBF16}) {
     SCOPED_TRACE(std::string(NameOf(dtype)));
-    const double tolerance = dtype == DType::kF16 ? 0x1p-8 : 0x1p-5;
+    const double tolerance = dtype == DType::kF16 ? 0x1p-8 : GetParam().bf16_tolerance;
     const auto run = [&](DType activations, std::vector<Tensor>& results) {
       for (Tensor& parameter : model->Parameters()) parameter.ZeroGrad();
       Tensor x = RandomF32(GetParam().x, {.seed = 3}).To(dtype).To(activations).Clone();
@@ -153,7 +154,8 @@ INSTANTIATE_TEST_SUITE_P(
         Model{"SwiGluMlp", [] { return MakeMlp(Activation::kSwiGlu); }, {9, 128}},
         Model{"FusedSparseMlp", [] { return MakeSparseMlp(true); }, {200, 128}},
         Model{"SparseMlp", [] { return MakeSparseMlp(false); }, {200, 128}},
-        Model{"ActivationSparseMlp", [] { return MakeSparseMlp(false, SwapTarget::kActivation); }, {20, 128}},
+        // Where two activations are almost equal, rounding may change which of them is kept.
+        Model{"ActivationSparseMlp", [] { return MakeSparseMlp(false, SwapTarget::kActivation); }, {20, 128}, 0x1p-3},
         Model{"MlpStack",
               []() -> std::unique_ptr<Module> {
                 Generator generator(2);
