@@ -187,7 +187,7 @@ void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy
         }
         rows = padded.data();
       }
-      HiddenGradSink sink(hidden.values<BFloat16>(panel), panel_sums.data() + panel * hidden.features());
+      HiddenGradSink sink(hidden, panel, panel_sums.data() + panel * hidden.features());
       for (int64_t strip = first; strip < last; ++strip) {
         for (int r = 0; r < kTileSize; ++r) {
           const int64_t feature = strip * kTileSize + r;
