@@ -200,6 +200,35 @@ TEST_F(PrecisionAppTest, TheTableSaysThePrecisionAndTheKernels) {
               AllOf(HasSubstr("[256, 128]  "), HasSubstr(sparse::ChooseLinearKernel(problem).kernel->name + " (")));
 }
 
+TEST_F(PrecisionAppTest, EveryKindOfModelAndMaskRunsInBf16) {
+  const auto expect_runs = [this](const std::string& model, const std::vector<std::vector<std::string>>& cases) {
+    for (std::vector<std::string> settings : cases) {
+      settings.push_back("training.steps=2");
+      const Outcome outcome = Train(model, "run", "BF16", settings, {"--overwrite"});
+      EXPECT_EQ(outcome.code, 0) << model << " " << settings[0] << ": " << outcome.err;
+    }
+  };
+  expect_runs("mlp", {{"model.residual_mlp.activation=GELU"},
+                      {"model.residual_mlp.activation=SWIGLU", "model.residual_mlp.dropout=0.1"},
+                      {"model.residual_mlp.width=36", "sparsity.multiple_of=4"},
+                      {"model.mlp={hidden_features: [96, 64] activation: RELU}"},
+                      {"model.mlp={}", "sparsity.enabled=false"},
+                      {"training.batch_size=1", "evaluation.batch_size=1"},
+                      {"sparsity.target=ACTIVATION"},
+                      {"sparsity.algorithm=GREEDY"},
+                      {"sparsity.algorithm=ROWS"},
+                      {"sparsity.algorithm=ROWS", "sparsity.soft_threshold=true"},
+                      {"sparsity.apply=false"},
+                      {"sparsity.schedule={shape: LINEAR end { step: 2 }}"},
+                      {"sparsity.masked_decay={lambda: 1e-3 place: WEIGHT}", "sparsity.dense_finish=0.5"}});
+  expect_runs("gpt", {{"model.gpt.activation=SWIGLU"},
+                      {"model.gpt.heads=4", "model.gpt.kv_heads=2", "model.gpt.attention_window=16"},
+                      {"model.gpt.width=36", "model.gpt.heads=2", "sparsity.multiple_of=4"},
+                      {"model.gpt.depth=0", "sparsity.enabled=false"},
+                      {"model.gpt.soft_cap=0", "training.batch_size=1", "optimizer.adamw={}"},
+                      {"sparsity.include='.*'"}});
+}
+
 TEST_F(PrecisionAppTest, AWordThatIsNoPrecisionIsRefused) {
   EXPECT_THAT(Train("mlp", "run", "FP16"), FailsWith(2, AllOf(HasSubstr("precision"), HasSubstr("FP16"))));
   EXPECT_FALSE(fs::exists(dir_ / "run"));
