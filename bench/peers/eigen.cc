@@ -8,8 +8,8 @@ namespace {
 /// The copy for the instruction set that twofour uses here. So TWOFOUR_MAX_ISA limits both.
 EigenGemm* ChooseEigenGemm() {
 #ifdef __x86_64__
-  if (NameOf(BestIsa()) == "avx512") return EigenGemmAvx512;
-  if (NameOf(BestIsa()) == "avx2") return EigenGemmAvx2;
+  if (IsAllowed(Isa::kAvx512)) return EigenGemmAvx512;
+  if (IsAllowed(Isa::kAvx2)) return EigenGemmAvx2;
 #endif
   return EigenGemmBaseline;
 }
