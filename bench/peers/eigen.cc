@@ -17,7 +17,9 @@ EigenGemm* ChooseEigenGemm() {
 class EigenProduct final : public PeerProduct {
  public:
   explicit EigenProduct(const GemmShape& shape) : shape_(shape), gemm_(ChooseEigenGemm()) {}
-  void Multiply(const float* a, const float* b, float* c) override { gemm_(shape_, a, b, c); }
+  void Multiply(const void* a, const void* b, void* c) override {
+    gemm_(shape_, static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(c));
+  }
 
  private:
   GemmShape shape_;
