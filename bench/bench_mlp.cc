@@ -1,6 +1,7 @@
 // Times one training step of an MLP with ReLU^2: forward, backward to the input and to all parameters, with mask search
 // and all packing, without an optimizer. Three variants take turns: dense libraries, twofour dense, twofour sparse.
-// With --adamw the step ends with AdamW's update, and only twofour's two variants take part.
+// With --adamw the step ends with AdamW's update, and only twofour's two variants take part. With --only one of these
+// two runs alone, to be compared with another program.
 //
 // In bf16 every variant gets bf16 activations and f32 weights, and rounds the weights in each step, as training has to.
 //
@@ -43,6 +44,7 @@ struct Arguments {
   int threads = 1, rounds = 9;
   std::optional<double> activation_density;
   bool adamw = false, check = false;
+  std::string only;  ///< "dense" or "sparse"; empty: everything.
 };
 
 // Choosing the fastest peers needs fewer rounds than the comparison with them.
@@ -96,7 +98,7 @@ class MlpBench {
         sparse_(MakeMlp(shape_)),
         dense_step_(dense_, x_, dy_, arguments.adamw),
         sparse_step_(sparse_, x_, dy_, arguments.adamw) {
-    if (!arguments.adamw && !Peers(shape_.precision).empty()) {
+    if (!arguments.adamw && arguments.only.empty() && !Peers(shape_.precision).empty()) {
       peer_step_.emplace(shape_, std::min(arguments.rounds, kMaxChoosingRounds));
     }
     nn::SwapLinearWithSemiSparseLinear(sparse_, {.multiple_of = sparse::kTileSize});
@@ -138,18 +140,21 @@ class MlpBench {
 
   void Run() {
     const MlpParameters parameters = ParametersOf(dense_);
-    const bool library = !arguments_.adamw && peer_step_.has_value();
+    const bool library = peer_step_.has_value();
+    const std::string& only = arguments_.only;
     Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, {}, density {:.3f}{}", shape_.in, shape_.hidden,
                               shape_.in, shape_.tokens, arguments_.threads, NameOf(shape_.precision), density_,
                               arguments_.adamw ? ", AdamW" : ""),
                   arguments_.rounds);
     if (library) rounds.Add("library", [&] { peer_step_->Run(parameters, x_, dy_); });
-    rounds.Add("dense", [&] { dense_step_.Run(); });
-    rounds.Add("sparse", [&] { sparse_step_.Run(); });
-    rounds.Add("masks", [&] {
-      Mask(parameters.c_fc_weight);
-      Mask(parameters.c_proj_weight);
-    });
+    if (only != "sparse") rounds.Add("dense", [&] { dense_step_.Run(); });
+    if (only != "dense") rounds.Add("sparse", [&] { sparse_step_.Run(); });
+    if (only.empty()) {
+      rounds.Add("masks", [&] {
+        Mask(parameters.c_fc_weight);
+        Mask(parameters.c_proj_weight);
+      });
+    }
     rounds.Run();
 
     ordered_json line = {{"bench", "mlp_step"},
@@ -160,13 +165,15 @@ class MlpBench {
                          {"isa", NameOf(BestIsa())},
                          {"precision", NameOf(shape_.precision)},
                          {"density", density_},
-                         {"adamw", arguments_.adamw},
-                         {"twofour_dense_ms", rounds.Milliseconds("dense")},
-                         {"twofour_sparse_ms", rounds.Milliseconds("sparse")},
-                         {"mask_ms", rounds.Milliseconds("masks")},
-                         {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
-                         {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
-                         {"kernels", ChosenKernels()}};
+                         {"adamw", arguments_.adamw}};
+    if (only != "sparse") line["twofour_dense_ms"] = rounds.Milliseconds("dense");
+    if (only != "dense") line["twofour_sparse_ms"] = rounds.Milliseconds("sparse");
+    if (only.empty()) {
+      line.update({{"mask_ms", rounds.Milliseconds("masks")},
+                   {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
+                   {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
+                   {"kernels", ChosenKernels()}});
+    }
     if (library) {
       std::set<std::string> libraries;
       for (const auto& [product, peer] : peer_step_->peers()) libraries.insert(peer);
@@ -175,7 +182,7 @@ class MlpBench {
                    {"speedup_vs_dense_library", rounds.Ratio("library", "sparse")},
                    {"twofour_dense_vs_dense_library", rounds.Ratio("library", "dense")},
                    {"dense_products", peer_step_->peers()}});
-    } else if (!arguments_.adamw) {
+    } else if (only.empty() && !arguments_.adamw) {
       line["dense_library"] = nullptr;
     }
     PrintLine(line);
@@ -272,6 +279,8 @@ int main(int argc, char** argv) {
   AddPrecision(app, arguments.shape.precision);
   AddRounds(app, arguments.rounds);
   app.add_flag("--adamw", arguments.adamw, "Update the weights by AdamW in each step; without the dense libraries");
+  app.add_option("--only", arguments.only, "Measure this variant of twofour alone")
+      ->check(CLI::IsMember({"dense", "sparse"}));
   app.add_flag("--check", arguments.check, "First verify that all variants compute the same, within rounding");
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
