@@ -1,6 +1,9 @@
 // Times one training step of an MLP with ReLU^2: forward, backward to the input and to all parameters, with mask search
 // and all packing, without an optimizer. Three variants take turns: dense libraries, twofour dense, twofour sparse.
-// With --adamw the step ends with AdamW's update, and only twofour's two variants take part.
+// With --adamw the step ends with AdamW's update, and only twofour's two variants take part. With --only one of these
+// two runs alone, to be compared with another program.
+//
+// In bf16 every variant gets bf16 activations and f32 weights, and rounds the weights in each step, as training has to.
 //
 // To reach a given share of active hidden units, c_fc's bias shifts the pre-activations, by the same value in all
 // variants. So the zeros really come from ReLU^2.
@@ -19,14 +22,16 @@
 #include "twofour/core/isa.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
-#include "twofour/optim/adamw.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 #include "bench/peers/mlp_step.h"
+#include "bench/support/difference.h"
 #include "bench/support/gaussian.h"
+#include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
+#include "bench/support/twofour_mlp_step.h"
 
 namespace twofour::bench {
 namespace {
@@ -39,67 +44,29 @@ struct Arguments {
   int threads = 1, rounds = 9;
   std::optional<double> activation_density;
   bool adamw = false, check = false;
+  std::string only;  ///< "dense" or "sparse"; empty: everything.
 };
 
 // Choosing the fastest peers needs fewer rounds than the comparison with them.
 constexpr int kMaxChoosingRounds = 3;
-// The largest difference that --check allows, as a share of the largest element. Results differ because sums of up to
-// 65536 products are taken in different orders.
+// The largest difference that --check allows in fp32, as a share of the largest element. Results differ because sums of
+// up to 65536 products are taken in different orders.
 constexpr double kTolerance = 1e-4;
-// With 0 the weights never change, so every step of a variant is the same step. AdamW's work does not depend on it.
-constexpr double kLearningRate = 0;
+// The same in bf16, as a share of a row's norm. Results differ because up to four roundings, of at most 2^-8 each, lie
+// between the operands and a gradient, and terms may cancel in part.
+constexpr double kBf16Tolerance = 0x1p-6;
 
 nn::Mlp MakeMlp(const MlpShape& shape) {
   Generator generator(/*seed=*/24);
   return nn::Mlp({.in_features = shape.in, .hidden_features = shape.hidden, .out_features = shape.in}, generator);
 }
 
-MlpParameters ParametersOf(const nn::Module& mlp) {
-  const std::vector<Tensor> parameters = mlp.Parameters();
-  return {parameters.at(0), parameters.at(1), parameters.at(2), parameters.at(3)};
-}
-
-MlpParameters GradientsOf(const nn::Module& mlp) {
-  const MlpParameters p = ParametersOf(mlp);
-  return {p.c_fc_weight.grad(), p.c_fc_bias.grad(), p.c_proj_weight.grad(), p.c_proj_bias.grad()};
-}
-
-/// A step by twofour, through autograd.
-class TwofourMlpStep {
- public:
-  TwofourMlpStep(nn::Mlp& mlp, const Tensor& x, const Tensor& dy, bool adamw) : mlp_(mlp), x_(x.Clone()), dy_(dy) {
-    x_.set_requires_grad();
-    if (adamw) adamw_.emplace(mlp.Parameters(), optim::AdamWOptions{.lr = kLearningRate, .weight_decay = 0});
-  }
-
-  void Run() {
-    x_.ZeroGrad();
-    for (Tensor& parameter : mlp_.Parameters()) {
-      parameter.ZeroGrad();
-      // Like an optimizer's write: makes masks and packed weights out of date.
-      if (!adamw_) parameter.mutable_data<float>();
-    }
-    y_ = mlp_.Forward(x_);
-    y_.Backward(dy_);
-    if (adamw_) adamw_->Step();
-  }
-
-  const Tensor& y() const { return y_; }
-  const Tensor& dx() const { return x_.grad(); }
-  MlpParameters gradients() const { return GradientsOf(mlp_); }
-
- private:
-  nn::Mlp& mlp_;
-  Tensor x_, dy_, y_;
-  std::optional<optim::AdamW> adamw_;
-};
-
-/// The output of c_fc, which may be dense or sparse.
+/// The output of c_fc, which may be dense or sparse, as f32.
 Tensor PreActivation(nn::Mlp& mlp, const Tensor& x) {
   const NoGradGuard no_grad;
   Tensor result;
   mlp.VisitModules([&](const std::string& name, nn::Module& module) {
-    if (name == "c_fc") result = module.Forward(x);
+    if (name == "c_fc") result = module.Forward(x).To(DType::kF32);
   });
   return result;
 }
@@ -119,67 +86,75 @@ double ShareOfPositive(const Tensor& tensor) {
   return static_cast<double>(positive) / static_cast<double>(tensor.numel());
 }
 
-/// The largest difference, as a share of the largest element of `expected`.
-double Difference(const Tensor& actual, const Tensor& expected) {
-  double difference = 0, largest = 0;
-  const float *a = actual.data<float>(), *e = expected.data<float>();
-  for (int64_t i = 0; i < expected.numel(); ++i) {
-    difference = std::max<double>(difference, std::isnan(a[i]) ? INFINITY : std::abs(a[i] - e[i]));
-    largest = std::max<double>(largest, std::abs(e[i]));
-  }
-  return largest > 0 ? difference / largest : difference;
-}
-
 class MlpBench {
  public:
   explicit MlpBench(const Arguments& arguments)
       : arguments_(arguments),
         shape_(arguments.shape),
-        x_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 100})),
-        dy_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 101})),
+        dtype_(ActivationDType(shape_.precision)),
+        x_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 100}).To(dtype_)),
+        dy_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 101}).To(dtype_)),
         dense_(MakeMlp(shape_)),
         sparse_(MakeMlp(shape_)),
         dense_step_(dense_, x_, dy_, arguments.adamw),
         sparse_step_(sparse_, x_, dy_, arguments.adamw) {
-    if (!arguments.adamw || arguments.check) {
+    if (!arguments.adamw && arguments.only.empty() && !Peers(shape_.precision).empty()) {
       peer_step_.emplace(shape_, std::min(arguments.rounds, kMaxChoosingRounds));
     }
     nn::SwapLinearWithSemiSparseLinear(sparse_, {.multiple_of = sparse::kTileSize});
     SetBias(0);
     if (arguments.activation_density) {
-      SetBias(ShiftForDensity(PreActivation(sparse_, x_), *arguments.activation_density));
+      // In f32, because many bf16 have the same value.
+      SetBias(ShiftForDensity(PreActivation(sparse_, x_.To(DType::kF32)), *arguments.activation_density));
     }
     density_ = ShareOfPositive(PreActivation(sparse_, x_));
   }
 
-  /// Runs all variants once and compares them: the dense ones with each other, the sparse one with dense products of
-  /// masked weights. Throws Error if a result differs by more than rounding.
+  /// Runs all variants once and compares them with dense libraries that compute in fp32, from the same operands: the
+  /// sparse one with products of masked weights. Throws Error if a result differs by more than rounding.
   void Check() {
-    dense_step_.Run();
-    peer_step_->Run(ParametersOf(dense_), x_, dy_);
-    CheckStep("twofour dense", dense_step_);
+    MlpShape shape = shape_;
+    shape.precision = Precision::kFp32;
+    PeerMlpStep reference(shape, /*rounds=*/1);
+    const Tensor x = x_.To(DType::kF32), dy = dy_.To(DType::kF32);
 
+    MlpParameters parameters = ParametersOf(dense_);
+    for (Tensor* weight : {&parameters.c_fc_weight, &parameters.c_proj_weight}) {
+      *weight = weight->To(dtype_).To(DType::kF32);
+    }
+    reference.Run(parameters, x, dy);
+    dense_step_.Run();
+    CheckStep("twofour dense", dense_step_, reference);
+    if (peer_step_ && shape_.precision == Precision::kBf16) {
+      peer_step_->Run(ParametersOf(dense_), x_, dy_);
+      CheckStep("the library in bf16", *peer_step_, reference);
+    }
+
+    const MlpParameters masters = ParametersOf(sparse_);
+    parameters.c_fc_weight = sparse::ApplyMask(parameters.c_fc_weight, Mask(masters.c_fc_weight));
+    parameters.c_proj_weight = sparse::ApplyMask(parameters.c_proj_weight, Mask(masters.c_proj_weight));
+    reference.Run(parameters, x, dy);
     sparse_step_.Run();
-    MlpParameters masked = ParametersOf(sparse_);
-    masked.c_fc_weight = sparse::ApplyMask(masked.c_fc_weight, Mask(masked.c_fc_weight));
-    masked.c_proj_weight = sparse::ApplyMask(masked.c_proj_weight, Mask(masked.c_proj_weight));
-    peer_step_->Run(masked, x_, dy_);
-    CheckStep("twofour sparse", sparse_step_);
+    CheckStep("twofour sparse", sparse_step_, reference);
   }
 
   void Run() {
     const MlpParameters parameters = ParametersOf(dense_);
-    const bool library = !arguments_.adamw;
-    Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, density {:.3f}{}", shape_.in, shape_.hidden,
-                              shape_.in, shape_.tokens, arguments_.threads, density_, library ? "" : ", AdamW"),
+    const bool library = peer_step_.has_value();
+    const std::string& only = arguments_.only;
+    Rounds rounds(fmt::format("MLP {} - {} - {}, {} tokens, {} threads, {}, density {:.3f}{}", shape_.in, shape_.hidden,
+                              shape_.in, shape_.tokens, arguments_.threads, NameOf(shape_.precision), density_,
+                              arguments_.adamw ? ", AdamW" : ""),
                   arguments_.rounds);
     if (library) rounds.Add("library", [&] { peer_step_->Run(parameters, x_, dy_); });
-    rounds.Add("dense", [&] { dense_step_.Run(); });
-    rounds.Add("sparse", [&] { sparse_step_.Run(); });
-    rounds.Add("masks", [&] {
-      Mask(parameters.c_fc_weight);
-      Mask(parameters.c_proj_weight);
-    });
+    if (only != "sparse") rounds.Add("dense", [&] { dense_step_.Run(); });
+    if (only != "dense") rounds.Add("sparse", [&] { sparse_step_.Run(); });
+    if (only.empty()) {
+      rounds.Add("masks", [&] {
+        Mask(parameters.c_fc_weight);
+        Mask(parameters.c_proj_weight);
+      });
+    }
     rounds.Run();
 
     ordered_json line = {{"bench", "mlp_step"},
@@ -188,14 +163,17 @@ class MlpBench {
                          {"tokens", shape_.tokens},
                          {"threads", arguments_.threads},
                          {"isa", NameOf(BestIsa())},
+                         {"precision", NameOf(shape_.precision)},
                          {"density", density_},
-                         {"adamw", arguments_.adamw},
-                         {"twofour_dense_ms", rounds.Milliseconds("dense")},
-                         {"twofour_sparse_ms", rounds.Milliseconds("sparse")},
-                         {"mask_ms", rounds.Milliseconds("masks")},
-                         {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
-                         {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
-                         {"kernels", ChosenKernels()}};
+                         {"adamw", arguments_.adamw}};
+    if (only != "sparse") line["twofour_dense_ms"] = rounds.Milliseconds("dense");
+    if (only != "dense") line["twofour_sparse_ms"] = rounds.Milliseconds("sparse");
+    if (only.empty()) {
+      line.update({{"mask_ms", rounds.Milliseconds("masks")},
+                   {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
+                   {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
+                   {"kernels", ChosenKernels()}});
+    }
     if (library) {
       std::set<std::string> libraries;
       for (const auto& [product, peer] : peer_step_->peers()) libraries.insert(peer);
@@ -204,6 +182,8 @@ class MlpBench {
                    {"speedup_vs_dense_library", rounds.Ratio("library", "sparse")},
                    {"twofour_dense_vs_dense_library", rounds.Ratio("library", "dense")},
                    {"dense_products", peer_step_->peers()}});
+    } else if (only.empty() && !arguments_.adamw) {
+      line["dense_library"] = nullptr;
     }
     PrintLine(line);
   }
@@ -215,37 +195,40 @@ class MlpBench {
     for (nn::Mlp* mlp : {&dense_, &sparse_}) ParametersOf(*mlp).c_fc_bias.Fill(value);
   }
 
-  void CheckStep(std::string_view variant, const TwofourMlpStep& step) const {
-    const MlpParameters got = step.gradients(), expected = peer_step_->gradients();
+  template <typename Step>
+  void CheckStep(std::string_view variant, const Step& step, const PeerMlpStep& reference) const {
+    const MlpParameters got = step.gradients(), expected = reference.gradients();
     const std::tuple<const char*, Tensor, Tensor> results[] = {
-        {"y", step.y(), peer_step_->y()},
-        {"gradient of x", step.dx(), peer_step_->dx()},
+        {"y", step.y(), reference.y()},
+        {"gradient of x", step.dx(), reference.dx()},
         {"gradient of c_fc.weight", got.c_fc_weight, expected.c_fc_weight},
         {"gradient of c_fc.bias", got.c_fc_bias, expected.c_fc_bias},
         {"gradient of c_proj.weight", got.c_proj_weight, expected.c_proj_weight},
         {"gradient of c_proj.bias", got.c_proj_bias, expected.c_proj_bias},
     };
+    const bool bf16 = shape_.precision == Precision::kBf16;
+    const double tolerance = bf16 ? kBf16Tolerance : kTolerance;
     for (const auto& [what, actual, wanted] : results) {
-      const double difference = Difference(actual, wanted);
-      if (difference <= kTolerance) continue;
-      throw Error(fmt::format("check: {} of {} differs from the dense library's by {:.2g} of its largest element, "
-                              "allowed is {}",
-                              what, variant, difference, kTolerance),
+      const Tensor values = actual.To(DType::kF32);
+      const double difference = bf16 ? RowDifference(values, wanted) : ElementDifference(values, wanted);
+      if (difference <= tolerance) continue;
+      throw Error(fmt::format("check: {} of {} differs from the dense library's by {:.2g} of its {}, allowed is {}",
+                              what, variant, difference, bf16 ? "rows' norm" : "largest element", tolerance),
                   ErrorKind::kRuntimeFailure);
     }
     std::cerr << fmt::format("check: {} agrees with the dense library\n", variant);
   }
 
-  /// Counts both layers, packed for all products of the step.
+  /// Counts both layers, packed for all products of the step, beside dense weights of the step's precision.
   double PackedBytesPerDenseByte() const {
     double packed = 0, dense = 0;
     for (const auto& [weight, x, y] : {std::tuple(ParametersOf(sparse_).c_fc_weight, shape_.in, shape_.hidden),
                                        std::tuple(ParametersOf(sparse_).c_proj_weight, shape_.hidden, shape_.in)}) {
       const sparse::SemiSparseWeight packed_weight(weight, Mask(weight));
-      packed_weight.Forward(Tensor::Zeros({shape_.tokens, x}));
-      packed_weight.InputGrad(Tensor::Zeros({shape_.tokens, y}));
+      packed_weight.Forward(Tensor::Zeros({shape_.tokens, x}, dtype_));
+      packed_weight.InputGrad(Tensor::Zeros({shape_.tokens, y}, dtype_));
       packed += static_cast<double>(packed_weight.packed_bytes());
-      dense += static_cast<double>(weight.numel()) * sizeof(float);
+      dense += static_cast<double>(weight.numel()) * static_cast<double>(SizeOf(dtype_));
     }
     return packed / dense;
   }
@@ -254,7 +237,12 @@ class MlpBench {
     ordered_json kernels;
     const auto add = [&](const std::string& layer, int64_t out, int64_t in) {
       for (const sparse::Direction direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
-        const sparse::LinearPlan plan = sparse::ChooseLinearKernel({out, in, shape_.tokens, direction});
+        const sparse::LinearPlan plan = sparse::ChooseLinearKernel({.out_features = out,
+                                                                    .in_features = in,
+                                                                    .batch = shape_.tokens,
+                                                                    .direction = direction,
+                                                                    .input = dtype_,
+                                                                    .output = dtype_});
         kernels[fmt::format("{}.{}", layer, NameOf(direction))] = plan.kernel->name;
       }
     };
@@ -265,6 +253,7 @@ class MlpBench {
 
   Arguments arguments_;
   MlpShape shape_;
+  DType dtype_;
   Tensor x_, dy_;
   nn::Mlp dense_, sparse_;
   std::optional<PeerMlpStep> peer_step_;
@@ -287,8 +276,11 @@ int main(int argc, char** argv) {
                  "Share of hidden units that are not zero after ReLU^2; by default what it is without a shift")
       ->type_name("P")
       ->check(CLI::Range(0.0, 1.0));
+  AddPrecision(app, arguments.shape.precision);
   AddRounds(app, arguments.rounds);
   app.add_flag("--adamw", arguments.adamw, "Update the weights by AdamW in each step; without the dense libraries");
+  app.add_option("--only", arguments.only, "Measure this variant of twofour alone")
+      ->check(CLI::IsMember({"dense", "sparse"}));
   app.add_flag("--check", arguments.check, "First verify that all variants compute the same, within rounding");
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);

@@ -2,9 +2,11 @@
 //
 // A sparse time includes everything from a row-major input to a row-major output, and packing the weight for this
 // direction, because a training step changes the weight. It does not include the search for the mask, which bench_mask
-// times. The peers get an advantage: their weight is packed beforehand, outside of the time.
+// times. The peers get an advantage: their weight is packed beforehand, outside of the time. In bf16 their weight is
+// also rounded beforehand, while twofour rounds the f32 weight within the time, sparse and dense.
 #include <fmt/format.h>
 
+#include "twofour/core/error.h"
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
@@ -12,6 +14,7 @@
 
 #include "bench/peers/peer.h"
 #include "bench/support/gaussian.h"
+#include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
 
@@ -24,83 +27,108 @@ using sparse::Direction;
 struct Arguments {
   int64_t out = 3072, in = 768, tokens = 2048;
   int threads = 1, rounds = 9;
+  Precision precision = Precision::kFp32;
 };
 
 constexpr const char* kDense = "twofour dense";
 constexpr const char* kSparse = "twofour sparse";
 constexpr const char* kPacking = "packing";
 
-/// A, B and C of one product: see PeerProduct.
+/// What one product reads and writes: see PeerProduct.
 struct Operands {
-  const float *a, *b;
-  float* c;
+  Tensor a, b;    ///< Activations, and the f32 weight or activations again.
+  Tensor peer_b;  ///< b as peers get it, which is rounded in bf16.
+  Tensor c;
 };
 
-void TwofourDense(const GemmShape& shape, const Operands& operands) {
+template <typename A, typename B, typename C>
+void Multiply(const GemmShape& shape, const Operands& operands, Tensor& c) {
   const auto flag = [](bool transpose) { return transpose ? kernels::Transpose::kYes : kernels::Transpose::kNo; };
-  kernels::Gemm(flag(shape.transpose_a), flag(shape.transpose_b), shape.m, shape.n, shape.k, operands.a, operands.b,
-                operands.c);
+  kernels::Gemm(flag(shape.transpose_a), flag(shape.transpose_b), shape.m, shape.n, shape.k, operands.a.data<A>(),
+                operands.b.data<B>(), c.mutable_data<C>());
+}
+
+void TwofourDense(const LinearProduct& product, Operands& operands) {
+  const GemmShape shape(product);
+  if (product.precision == Precision::kFp32) {
+    Multiply<float, float, float>(shape, operands, operands.c);
+  } else if (product.op == Op::kWeightGrad) {
+    Multiply<BFloat16, BFloat16, float>(shape, operands, operands.c);
+  } else {
+    Multiply<BFloat16, float, BFloat16>(shape, operands, operands.c);
+  }
 }
 
 class SparseProduct {
  public:
-  SparseProduct(const LinearProduct& product, const Tensor& weight, const sparse::Mask& mask, const Operands& operands)
-      : direction_(product.op == Op::kForward ? Direction::kForward : Direction::kInputGrad),
-        tokens_(product.tokens),
-        weight_(weight),
-        mask_(mask),
+  SparseProduct(const LinearProduct& product, const sparse::Mask& mask, Operands& operands)
+      : mask_(mask),
         operands_(operands),
-        problem_{product.out, product.in, product.tokens, direction_},
-        kernel_(*sparse::ChooseLinearKernel(problem_).kernel) {}
+        problem_{.out_features = product.out,
+                 .in_features = product.in,
+                 .batch = product.tokens,
+                 .direction = product.op == Op::kForward ? Direction::kForward : Direction::kInputGrad,
+                 .input = operands.a.dtype(),
+                 .output = operands.c.dtype()},
+        plan_(sparse::ChooseLinearKernel(problem_)) {
+    if (plan_.widened) throw Error(fmt::format("{} multiplies no {}", kernel().name, NameOf(problem_.input)));
+  }
 
   const sparse::LinearProblem& problem() const { return problem_; }
-  const sparse::LinearKernel& kernel() const { return kernel_; }
+  const sparse::LinearKernel& kernel() const { return *plan_.kernel; }
   std::unique_ptr<sparse::PackedWeight> Pack() const {
-    return kernel_.pack(weight_.data<float>(), mask_.view(), direction_);
+    return kernel().pack(operands_.b.data<float>(), mask_.view(), problem_.direction);
   }
-  void PackAndMultiply() const { kernel_.multiply(*Pack(), direction_, tokens_, operands_.a, {}, operands_.c); }
+  void PackAndMultiply() {
+    kernel().multiply(*Pack(), problem_.direction, problem_.batch, operands_.a.raw(), {}, operands_.c.mutable_raw());
+  }
 
  private:
-  Direction direction_;
-  int64_t tokens_;
-  const Tensor& weight_;
   const sparse::Mask& mask_;
-  Operands operands_;
+  Operands& operands_;
   sparse::LinearProblem problem_;
-  const sparse::LinearKernel& kernel_;
+  sparse::LinearPlan plan_;
 };
 
 class LinearBench {
  public:
   explicit LinearBench(const Arguments& arguments)
       : arguments_(arguments),
+        dtype_(ActivationDType(arguments.precision)),
         weight_(Gaussian(arguments.out, arguments.in, {.seed = 24, .stream = 0})),
-        x_(Gaussian(arguments.tokens, arguments.in, {.seed = 24, .stream = 1})),
-        dy_(Gaussian(arguments.tokens, arguments.out, {.seed = 24, .stream = 2})),
+        x_(Gaussian(arguments.tokens, arguments.in, {.seed = 24, .stream = 1}).To(dtype_)),
+        dy_(Gaussian(arguments.tokens, arguments.out, {.seed = 24, .stream = 2}).To(dtype_)),
         mask_(sparse::FindMask(weight_, sparse::MaskMethod::kExact)) {}
 
   void Run(Op op) {
-    const LinearProduct product = {op, arguments_.out, arguments_.in, arguments_.tokens};
+    const LinearProduct product = {.op = op,
+                                   .out = arguments_.out,
+                                   .in = arguments_.in,
+                                   .tokens = arguments_.tokens,
+                                   .precision = arguments_.precision};
     const GemmShape shape(product);
-    Tensor result = Tensor::Empty({shape.m, shape.n});
-    const Operands operands = {(op == Op::kForward ? x_ : dy_).data<float>(),
-                               (op == Op::kWeightGrad ? x_ : weight_).data<float>(), result.mutable_data<float>()};
+    const bool weight_grad = op == Op::kWeightGrad;
+    Operands operands = {.a = op == Op::kForward ? x_ : dy_,
+                         .b = weight_grad ? x_ : weight_,
+                         .peer_b = weight_grad ? x_ : weight_.To(dtype_),
+                         .c = Tensor::Empty({shape.m, shape.n}, weight_grad ? DType::kF32 : dtype_)};
 
-    Rounds rounds(fmt::format("{} [{}, {}], {} tokens, {} threads", NameOf(op), product.out, product.in, product.tokens,
-                              arguments_.threads),
+    Rounds rounds(fmt::format("{} [{}, {}], {} tokens, {} threads, {}", NameOf(op), product.out, product.in,
+                              product.tokens, arguments_.threads, NameOf(product.precision)),
                   arguments_.rounds);
     std::vector<std::string> peer_names;
     std::vector<std::unique_ptr<PeerProduct>> peers;
-    for (const Peer& peer : Peers()) {
+    for (const Peer& peer : Peers(product.precision)) {
       PeerProduct& peer_product = *peers.emplace_back(peer.make(product));
-      if (op != Op::kWeightGrad) peer_product.PrepareWeight(operands.b);
+      if (!weight_grad) peer_product.PrepareWeight(operands.peer_b.raw());
       peer_names.emplace_back(peer.name);
-      rounds.Add(peer_names.back(), [&] { peer_product.Multiply(operands.a, operands.b, operands.c); });
+      rounds.Add(peer_names.back(),
+                 [&] { peer_product.Multiply(operands.a.raw(), operands.peer_b.raw(), operands.c.mutable_raw()); });
     }
-    rounds.Add(kDense, [&] { TwofourDense(shape, operands); });
+    rounds.Add(kDense, [&] { TwofourDense(product, operands); });
     std::unique_ptr<SparseProduct> sparse_product;  // The gradient of a weight is dense.
-    if (op != Op::kWeightGrad) {
-      sparse_product = std::make_unique<SparseProduct>(product, weight_, mask_, operands);
+    if (!weight_grad) {
+      sparse_product = std::make_unique<SparseProduct>(product, mask_, operands);
       rounds.Add(kSparse, [&] { sparse_product->PackAndMultiply(); });
       rounds.Add(kPacking, [&] { sparse_product->Pack(); });
     }
@@ -112,7 +140,6 @@ class LinearBench {
   void Print(const LinearProduct& product, const Rounds& rounds, const std::vector<std::string>& peers,
              const SparseProduct* sparse_product) const {
     const auto gflops = [](double flops, double milliseconds) { return flops / milliseconds * 1e-6; };
-    const std::string fastest = rounds.Fastest(peers);
     ordered_json line = {{"bench", "spmm"},
                          {"op", NameOf(product.op)},
                          {"out", product.out},
@@ -120,20 +147,29 @@ class LinearBench {
                          {"tokens", product.tokens},
                          {"threads", arguments_.threads},
                          {"isa", NameOf(BestIsa())},
+                         {"precision", NameOf(product.precision)},
                          {"kernel", nullptr},
                          {"reason", "the gradient of a weight is dense"},
-                         {"dense_library", fastest},
-                         {"dense_library_ms", rounds.Milliseconds(fastest)},
-                         {"dense_gflops", gflops(product.flops(), rounds.Milliseconds(fastest))},
+                         {"dense_library", nullptr},
+                         {"dense_library_ms", nullptr},
+                         {"dense_gflops", nullptr},
                          {"twofour_dense_ms", rounds.Milliseconds(kDense)},
                          {"twofour_dense_gflops", gflops(product.flops(), rounds.Milliseconds(kDense))},
-                         {"twofour_dense_speedup", rounds.Ratio(fastest, kDense)},
+                         {"twofour_dense_speedup", nullptr},
                          {"sparse_ms", nullptr},
                          {"sparse_gflops_kept", nullptr},
                          {"sparse_gflops_dense_equivalent", nullptr},
                          {"speedup", nullptr},
                          {"speedup_vs_twofour_dense", nullptr},
                          {"packing_ms", nullptr}};
+    if (!peers.empty()) {
+      const std::string fastest = rounds.Fastest(peers);
+      line["dense_library"] = fastest;
+      line["dense_library_ms"] = rounds.Milliseconds(fastest);
+      line["dense_gflops"] = gflops(product.flops(), rounds.Milliseconds(fastest));
+      line["twofour_dense_speedup"] = rounds.Ratio(fastest, kDense);
+      if (sparse_product != nullptr) line["speedup"] = rounds.Ratio(fastest, kSparse);
+    }
     if (sparse_product != nullptr) {
       const double kept = static_cast<double>(mask_.CountKept()) / static_cast<double>(product.out * product.in);
       const double milliseconds = rounds.Milliseconds(kSparse);
@@ -142,7 +178,6 @@ class LinearBench {
       line["sparse_ms"] = milliseconds;
       line["sparse_gflops_kept"] = gflops(kept * product.flops(), milliseconds);
       line["sparse_gflops_dense_equivalent"] = gflops(product.flops(), milliseconds);
-      line["speedup"] = rounds.Ratio(fastest, kSparse);
       line["speedup_vs_twofour_dense"] = rounds.Ratio(kDense, kSparse);
       line["packing_ms"] = rounds.Milliseconds(kPacking);
     }
@@ -151,6 +186,7 @@ class LinearBench {
   }
 
   Arguments arguments_;
+  DType dtype_;
   Tensor weight_, x_, dy_;
   sparse::Mask mask_;
 };
@@ -166,6 +202,7 @@ int main(int argc, char** argv) {
   AddSize(app, "--in", arguments.in, "Input features", /*tiled=*/true);
   AddSize(app, "--tokens", arguments.tokens, "Rows of the activations", /*tiled=*/false);
   AddThreads(app, arguments.threads);
+  AddPrecision(app, arguments.precision);
   AddRounds(app, arguments.rounds);
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/core/bf16_multiply_adds.h"
 #include "twofour/core/clock.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/peak_flops.h"
@@ -69,28 +70,36 @@ constexpr int64_t kRun = 95 * kMillisecond;
 /// How long threads wait for each other at the start.
 constexpr int64_t kStart = 5 * kMillisecond;
 
-PeakWindow Measure(int64_t rounds) {
+/// MultiplyAdds, for the operands that are measured.
+using Loop = double(int64_t rounds, float* result);
+
+Loop* LoopFor(DType operands) {
+  if (operands == DType::kBF16 && MultipliesPairs()) return &MultiplyAddPairs;
+  return TWOFOUR_DYNAMIC_DISPATCH(MultiplyAdds);
+}
+
+PeakWindow Measure(Loop* loop, int64_t rounds) {
   float result;
   PeakWindow window;
   window.begin = Nanoseconds();
   const int64_t ran = ThreadCpuNanoseconds();
-  window.operations = TWOFOUR_DYNAMIC_DISPATCH(MultiplyAdds)(rounds, &result);
+  window.operations = loop(rounds, &result);
   window.ran = ThreadCpuNanoseconds() - ran;
   window.end = Nanoseconds();
   return window;
 }
 
 /// Rounds that take about as long as a window should.
-int64_t RoundsOfAWindow() {
+int64_t RoundsOfAWindow(Loop* loop) {
   constexpr int64_t kTrial = 1 << 13;
   int64_t shortest = kWindow;
-  for (int i = 0; i < 8; ++i) shortest = std::min(shortest, Measure(kTrial).ran);
+  for (int i = 0; i < 8; ++i) shortest = std::min(shortest, Measure(loop, kTrial).ran);
   return std::max<int64_t>(kTrial * kWindow / std::max<int64_t>(shortest, 1), kTrial);
 }
 
 /// What each of `count` threads measures when they run at once. Nobody waits for a thread that has not come after
 /// kStart. If it never comes, another takes its turn.
-std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
+std::vector<std::vector<PeakWindow>> Run(Loop* loop, int count, int64_t rounds) {
   std::vector<std::vector<PeakWindow>> threads(static_cast<size_t>(count));
   std::atomic<int> begun{0};
   const int64_t start = Nanoseconds();
@@ -99,7 +108,7 @@ std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
     std::vector<PeakWindow> windows;
     windows.reserve(static_cast<size_t>(2 * kRun / kWindow));
     do {
-      windows.push_back(Measure(rounds));
+      windows.push_back(Measure(loop, rounds));
     } while (windows.back().end < start + kStart + kRun);
     threads[static_cast<size_t>(thread)] = std::move(windows);
   };
@@ -112,12 +121,13 @@ std::vector<std::vector<PeakWindow>> Run(int count, int64_t rounds) {
 
 }  // namespace
 
-PeakFlops MeasurePeakFlops() {
+PeakFlops MeasurePeakFlops(DType operands) {
+  Loop* const loop = LoopFor(operands);
   const int count = std::min(NumThreads(), UsableProcessors());
-  const int64_t rounds = RoundsOfAWindow();
-  const PeakFlops first = EstimatePeak(Run(count, rounds));
+  const int64_t rounds = RoundsOfAWindow(loop);
+  const PeakFlops first = EstimatePeak(Run(loop, count, rounds));
   if (first.sure) return first;
-  const PeakFlops second = EstimatePeak(Run(count, rounds));
+  const PeakFlops second = EstimatePeak(Run(loop, count, rounds));
   return second.sure || second.flops > first.flops ? second : first;
 }
 

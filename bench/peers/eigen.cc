@@ -8,8 +8,8 @@ namespace {
 /// The copy for the instruction set that twofour uses here. So TWOFOUR_MAX_ISA limits both.
 EigenGemm* ChooseEigenGemm() {
 #ifdef __x86_64__
-  if (BestIsa() >= Isa::kAvx512) return EigenGemmAvx512;
-  if (BestIsa() == Isa::kAvx2) return EigenGemmAvx2;
+  if (IsAllowed(Isa::kAvx512)) return EigenGemmAvx512;
+  if (IsAllowed(Isa::kAvx2)) return EigenGemmAvx2;
 #endif
   return EigenGemmBaseline;
 }
@@ -17,7 +17,9 @@ EigenGemm* ChooseEigenGemm() {
 class EigenProduct final : public PeerProduct {
  public:
   explicit EigenProduct(const GemmShape& shape) : shape_(shape), gemm_(ChooseEigenGemm()) {}
-  void Multiply(const float* a, const float* b, float* c) override { gemm_(shape_, a, b, c); }
+  void Multiply(const void* a, const void* b, void* c) override {
+    gemm_(shape_, static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(c));
+  }
 
  private:
   GemmShape shape_;

@@ -69,14 +69,10 @@ void BackwardRow(size_t cols, const float* in, const float* bias, float* grad, f
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <omp.h>
-
-#include <algorithm>
-#include <vector>
-
 #include "twofour/core/kernels/simd/simd_table.h"
 
 #include "bench/peers/mlp_passes.h"
+#include "bench/peers/mlp_rows.h"
 
 namespace twofour::bench {
 namespace {
@@ -84,28 +80,6 @@ namespace {
 HWY_EXPORT(AddRow);
 HWY_EXPORT(ForwardRow);
 HWY_EXPORT(BackwardRow);
-
-template <typename Body>
-void ForEachRow(int64_t rows, const Body& body) {
-#pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) body(row);
-}
-
-/// Calls body(row, sums), where each thread has its own row of sums, and then adds these rows up.
-template <typename Body>
-void SumOverRows(int64_t rows, int64_t cols, float* sums, const Body& body) {
-  const int64_t threads = omp_get_max_threads();
-  std::vector<float> partial_sums(static_cast<size_t>(threads * cols));
-#pragma omp parallel
-  {
-    float* partial = partial_sums.data() + omp_get_thread_num() * cols;
-#pragma omp for schedule(static)
-    for (int64_t row = 0; row < rows; ++row) body(row, partial);
-  }
-  std::fill_n(sums, cols, 0.0f);
-  const auto add_row = HWY_DYNAMIC_DISPATCH(AddRow);
-  for (int64_t thread = 0; thread < threads; ++thread) add_row(cols, partial_sums.data() + thread * cols, sums);
-}
 
 }  // namespace
 

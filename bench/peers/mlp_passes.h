@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "twofour/core/half.h"
+
 namespace twofour::bench {
 
 // What an MLP step does besides its products, written as fast as we can for a dense library: vectorised for this
@@ -16,5 +18,15 @@ void AddBiasReluSquared(int64_t rows, int64_t cols, const float* in, const float
 void ReluSquaredBackward(int64_t rows, int64_t cols, const float* in, const float* bias, float* grad, float* bias_grad);
 /// sums = the sums of the matrix's columns.
 void SumColumns(int64_t rows, int64_t cols, const float* matrix, float* sums);
+
+// In bf16 the library's products add the biases and apply ReLU^2 themselves. What is left computes in f32 and rounds to
+// nearest even, by the processor's own instruction if it has one.
+
+/// `count` elements of `from`, rounded.
+void RoundToBf16(int64_t count, const float* from, BFloat16* to);
+/// grad = 2 sqrt(activation) grad in place, and its column sums, before they are rounded, into bias_grad. `activation`
+/// is the result of ReLU^2, so the root is that of ReLU.
+void ReluSquaredBackward(int64_t rows, int64_t cols, const BFloat16* activation, BFloat16* grad, float* bias_grad);
+void SumColumns(int64_t rows, int64_t cols, const BFloat16* matrix, float* sums);
 
 }  // namespace twofour::bench

@@ -12,6 +12,7 @@ namespace twofour::bench {
 
 struct MlpShape {
   int64_t in = 0, hidden = 0, tokens = 0;
+  Precision precision = Precision::kFp32;
 };
 
 /// The parameters of c_proj(max(c_fc(x), 0)^2), from `in` to `hidden` and back, as in nn::Mlp.
@@ -22,13 +23,15 @@ struct MlpParameters {
 
 /// A training step of an MLP with dense libraries. The fastest peer computes each of the six products, and passes of
 /// our own run in between. Buffers are allocated once. If a library prepares a weight before it multiplies, it does so
-/// in each step, because weights change from step to step.
+/// in each step, because weights change from step to step. In bf16 each step also rounds the f32 weights, once for both
+/// directions.
 class PeerMlpStep {
  public:
-  /// Times all peers at all six products, in `rounds` rounds.
+  /// Times all peers at all six products, in `rounds` rounds. There must be peers for the precision.
   PeerMlpStep(const MlpShape& shape, int rounds);
 
-  /// Runs forward with `x` [tokens, in] and backward with `dy` [tokens, in]. The next step overwrites the results.
+  /// Runs forward with `x` [tokens, in] and backward with `dy` [tokens, in], which are activations of the precision.
+  /// The next step overwrites the results.
   void Run(const MlpParameters& parameters, const Tensor& x, const Tensor& dy);
   const Tensor& y() const { return y_; }
   const Tensor& dx() const { return dx_; }
@@ -39,12 +42,15 @@ class PeerMlpStep {
 
  private:
   std::unique_ptr<PeerProduct> Fastest(const std::string& layer, const LinearProduct& product, int rounds);
+  void RunFp32(const MlpParameters& parameters, const Tensor& x, const Tensor& dy);
+  void RunBf16(const MlpParameters& parameters, const Tensor& x, const Tensor& dy);
 
   MlpShape shape_;
   std::map<std::string, std::string> peers_;
   std::unique_ptr<PeerProduct> fc_forward_, fc_input_grad_, fc_weight_grad_;
   std::unique_ptr<PeerProduct> proj_forward_, proj_input_grad_, proj_weight_grad_;
-  Tensor before_bias_;  // c_fc(x) without its bias. The passes add the bias, which saves one write of this matrix.
+  Tensor before_bias_;  // fp32: c_fc(x) without its bias. The passes add the bias, which saves one write of it.
+  Tensor fc_weight_, proj_weight_;  // bf16: the rounded weights.
   Tensor activation_, hidden_grad_, y_, dx_;
   MlpParameters gradients_;
 };

@@ -12,9 +12,10 @@ class OneDnnSgemm final : public PeerProduct {
  public:
   explicit OneDnnSgemm(const GemmShape& shape) : shape_(shape) {}
 
-  void Multiply(const float* a, const float* b, float* c) override {
-    dnnl::sgemm(shape_.transpose_a ? 'T' : 'N', shape_.transpose_b ? 'T' : 'N', shape_.m, shape_.n, shape_.k, 1.0f, a,
-                shape_.lda(), b, shape_.ldb(), 0.0f, c, shape_.n);
+  void Multiply(const void* a, const void* b, void* c) override {
+    dnnl::sgemm(shape_.transpose_a ? 'T' : 'N', shape_.transpose_b ? 'T' : 'N', shape_.m, shape_.n, shape_.k, 1.0f,
+                static_cast<const float*>(a), shape_.lda(), static_cast<const float*>(b), shape_.ldb(), 0.0f,
+                static_cast<float*>(c), shape_.n);
   }
 
  private:
@@ -43,15 +44,15 @@ class OneDnnMatmul final : public PeerProduct {
     }
   }
 
-  void PrepareWeight(const float* weight) override {
-    weight_.set_data_handle(const_cast<float*>(weight));
+  void PrepareWeight(const void* weight) override {
+    weight_.set_data_handle(const_cast<void*>(weight));
     reorder_.execute(stream_, weight_, b_);
     stream_.wait();
   }
 
-  void Multiply(const float* a, const float* b, float* c) override {
-    a_.set_data_handle(const_cast<float*>(a));
-    if (weight_grad_) b_.set_data_handle(const_cast<float*>(b));
+  void Multiply(const void* a, const void* b, void* c) override {
+    a_.set_data_handle(const_cast<void*>(a));
+    if (weight_grad_) b_.set_data_handle(const_cast<void*>(b));
     c_.set_data_handle(c);
     matmul_.execute(stream_, {{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}});
     stream_.wait();

@@ -9,11 +9,12 @@ class OpenBlas final : public PeerProduct {
  public:
   explicit OpenBlas(const GemmShape& shape) : shape_(shape) {}
 
-  void Multiply(const float* a, const float* b, float* c) override {
+  void Multiply(const void* a, const void* b, void* c) override {
     const auto flag = [](bool transpose) { return transpose ? CblasTrans : CblasNoTrans; };
     const auto size = [](int64_t value) { return static_cast<blasint>(value); };
     cblas_sgemm(CblasRowMajor, flag(shape_.transpose_a), flag(shape_.transpose_b), size(shape_.m), size(shape_.n),
-                size(shape_.k), 1.0f, a, size(shape_.lda()), b, size(shape_.ldb()), 0.0f, c, size(shape_.n));
+                size(shape_.k), 1.0f, static_cast<const float*>(a), size(shape_.lda()), static_cast<const float*>(b),
+                size(shape_.ldb()), 0.0f, static_cast<float*>(c), size(shape_.n));
   }
 
  private:

@@ -4,6 +4,8 @@
 
 namespace twofour::bench {
 
+std::string_view NameOf(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
+
 std::string_view NameOf(Op op) {
   switch (op) {
     case Op::kForward:
@@ -17,7 +19,8 @@ std::string_view NameOf(Op op) {
 }
 
 GemmShape::GemmShape(const LinearProduct& product) {
-  const auto& [op, out, in, tokens] = product;
+  const Op op = product.op;
+  const int64_t out = product.out, in = product.in, tokens = product.tokens;
   m = op == Op::kWeightGrad ? out : tokens;
   n = op == Op::kForward ? out : in;
   k = op == Op::kForward ? in : (op == Op::kInputGrad ? out : tokens);
@@ -25,14 +28,21 @@ GemmShape::GemmShape(const LinearProduct& product) {
   transpose_b = op == Op::kForward;
 }
 
-const std::vector<Peer>& Peers() {
-  static const std::vector<Peer> peers = {
+const std::vector<Peer>& Peers(Precision precision) {
+  static const std::vector<Peer> fp32 = {
       {"openblas", MakeOpenBlas},
       {"onednn_sgemm", MakeOneDnnSgemm},
       {"onednn_matmul", MakeOneDnnMatmul},
       {"eigen", MakeEigen},
   };
-  return peers;
+  static const std::vector<Peer> bf16 = {
+      {"onednn_matmul", MakeOneDnnBf16Matmul},
+      {"onednn_matmul_plain", MakeOneDnnBf16PlainMatmul},
+      {"onednn_inner_product", MakeOneDnnBf16InnerProduct},
+  };
+  static const std::vector<Peer> none;
+  if (precision == Precision::kFp32) return fp32;
+  return OneDnnHasBf16() ? bf16 : none;
 }
 
 void SetPeerThreads(int threads) {

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""A training step of twofour's Gpt in PyTorch, eager and fp32: forward, loss, backward, AdamW. One JSON line.
+"""A training step of twofour's Gpt in PyTorch, in fp32 or under bf16 autocast: forward, loss, backward, AdamW. One JSON
+line.
 
 The model is nanochat's: RMS norm without weights, rotary embeddings and QK norm, causal attention, no biases, an untied
-head. `mlp_share` is the time of the MLPs alone, forward and backward, divided by the time of the step. `peak_mib` is
-the peak memory of the process, including the interpreter and its libraries (`libraries_mib`).
+head. Under autocast the stream between blocks is bf16, too, which is faster than a stream of fp32; parameters, the loss
+and the optimizer are fp32. `mlp_share` is the time of the MLPs alone, forward and backward, divided by the time of the step. `peak_mib` is
+the peak memory of the process, including the interpreter and its libraries (`libraries_mib`) and, unless --compile is
+no, torch.compile.
 """
 import argparse
 import json
@@ -13,12 +16,18 @@ import statistics
 import sys
 
 from torch_support import (
+    add_precision,
+    as_activation,
+    autocast,
+    choose_compiled,
+    describe,
     fastest_seconds,
     five_digits,
     import_torch,
     instruction_set,
     keep_freed_memory,
     positive,
+    require_precision,
     time_in_turn,
 )
 
@@ -34,6 +43,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--activation", choices=("relu_squared", "relu", "gelu", "swiglu"), default="relu_squared")
+    add_precision(parser)
     arguments = parser.parse_args()
     if arguments.width % arguments.head_size or arguments.head_size % 2:
         parser.error(f"--head-size: {arguments.head_size} is odd or does not divide --width {arguments.width}")
@@ -59,7 +69,8 @@ def rotary_tables(length, head_size):
     """Cosines and sines [length, 1, head_size] for `rotary`."""
     frequencies = 10000 ** (-torch.arange(0, head_size, 2) / head_size)
     angles = torch.outer(torch.arange(length).float(), frequencies)[:, None, :]
-    return torch.cat([angles.cos()] * 2, -1), torch.cat([angles.sin(), -angles.sin()], -1)
+    tables = torch.cat([angles.cos()] * 2, -1), torch.cat([angles.sin(), -angles.sin()], -1)
+    return tuple(as_activation(table, ARGUMENTS.precision) for table in tables)
 
 
 def rotary(x, tables):
@@ -101,12 +112,17 @@ def attention_candidates(length):
 
 def fastest_attention(batch_heads, length, head_size):
     """Name and function of the fastest candidate, forward and backward, for these sizes."""
-    q, k, v = (torch.randn(batch_heads, length, head_size, requires_grad=True) for _ in range(3))
+    precision = ARGUMENTS.precision
+    q, k, v = (
+        as_activation(torch.randn(batch_heads, length, head_size), precision).requires_grad_() for _ in range(3)
+    )
     upstream = torch.randn_like(q)
 
     def forward_backward(attention):
         q.grad = k.grad = v.grad = None
-        attention(q, k, v).backward(upstream)
+        with autocast(torch, precision):
+            y = attention(q, k, v)
+        y.backward(upstream.to(y.dtype))
 
     candidates = attention_candidates(length)
     seconds = {name: fastest_seconds(lambda: forward_backward(candidates[name])) for name in candidates}
@@ -183,7 +199,7 @@ class Gpt(torch.nn.Module):
         self.tables = rotary_tables(arguments.sequence_length, arguments.head_size)
 
     def forward(self, tokens, targets):
-        x = rms_norm(self.wte(tokens))
+        x = rms_norm(as_activation(self.wte(tokens), ARGUMENTS.precision))
         for block in self.h:
             x = block(x, self.tables)
         return F.cross_entropy(self.lm_head(rms_norm(x)).flatten(0, 1), targets.flatten())
@@ -199,6 +215,7 @@ def adamw(parameters):
 
 def main():
     arguments = ARGUMENTS
+    require_precision(torch, arguments.precision)
     torch.manual_seed(24)
     heads = arguments.width // arguments.head_size
     attention_name, attention = fastest_attention(
@@ -208,19 +225,29 @@ def main():
     optimizer = adamw(model.parameters())
     tokens, targets = torch.randint(arguments.vocab, (2, arguments.batch, arguments.sequence_length))
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        model(tokens, targets).backward()
-        optimizer.step()
+    def make_step(forward):
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(torch, arguments.precision):
+                loss = forward(tokens, targets)
+            loss.backward()
+            optimizer.step()
 
-    x = torch.randn(arguments.batch, arguments.sequence_length, arguments.width, requires_grad=True)
+        return step
+
+    step, compiled = choose_compiled(torch, arguments.compile, model, make_step)
+    x = as_activation(torch.randn(arguments.batch, arguments.sequence_length, arguments.width), arguments.precision)
+    x.requires_grad_()
     upstream = torch.randn_like(x)
+    mlps = [torch.compile(block.mlp) if compiled else block.mlp for block in model.h]
 
     def mlps_alone():
         optimizer.zero_grad(set_to_none=True)
-        for block in model.h:
+        for mlp in mlps:
             x.grad = None
-            block.mlp(x).backward(upstream)
+            with autocast(torch, arguments.precision):
+                y = mlp(x)
+            y.backward(upstream)
 
     milliseconds = time_in_turn({"step": step, "mlps": mlps_alone}, arguments.rounds)
     step_ms = statistics.median(milliseconds["step"])
@@ -235,7 +262,8 @@ def main():
         "activation": arguments.activation,
         "threads": arguments.threads,
         "isa": instruction_set(torch),
-        "library": f"PyTorch {torch.__version__} fp32",
+        "precision": arguments.precision,
+        "library": describe(torch, arguments.precision, compiled),
         "attention": attention_name,
         "ms": five_digits(step_ms),
         "fastest_ms": five_digits(min(milliseconds["step"])),

@@ -1,16 +1,27 @@
 #!/usr/bin/env python3
-"""The training step of bench_mlp in PyTorch, in fp32 and under bf16 autocast: one JSON line each.
+"""The training step of bench_mlp in PyTorch, in fp32 or under bf16 autocast, at PyTorch's best settings. One JSON line.
 
-The step is dense, with the biases of both layers and the gradient of the input, without an optimizer. bf16 computes
-with fewer bits, so it is no replacement for fp32. It is here because a processor with AMX runs it many times faster,
-which readers of the figures should know.
+The step is dense, with the biases of both layers and the gradient of the input, without an optimizer. Under autocast
+the input and the gradient of the output are bf16, as in bench_mlp; weights and their gradients are fp32.
 """
 import argparse
 import json
 import statistics
-import sys
 
-from torch_support import fastest_seconds, five_digits, import_torch, instruction_set, positive, time_in_turn
+from torch_support import (
+    add_precision,
+    as_activation,
+    autocast,
+    choose_compiled,
+    describe,
+    five_digits,
+    import_torch,
+    instruction_set,
+    keep_freed_memory,
+    positive,
+    require_precision,
+    time_in_turn,
+)
 
 
 def parse_arguments():
@@ -21,6 +32,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--activation-density", type=float)
     parser.add_argument("--rounds", type=positive, default=9)
+    add_precision(parser)
     arguments = parser.parse_args()
     if arguments.activation_density is not None and not 0 <= arguments.activation_density <= 1:
         parser.error(f"--activation-density: {arguments.activation_density} is not in [0, 1]")
@@ -29,12 +41,15 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    keep_freed_memory()
     torch = import_torch(arguments.threads)
+    precision = arguments.precision
+    require_precision(torch, precision)
     torch.manual_seed(24)
     c_fc = torch.nn.Linear(arguments.in_features, arguments.hidden)
     c_proj = torch.nn.Linear(arguments.hidden, arguments.in_features)
-    x = torch.randn(arguments.tokens, arguments.in_features, requires_grad=True)
-    dy = torch.randn(arguments.tokens, arguments.in_features)
+    x = torch.randn(arguments.tokens, arguments.in_features)
+    dy = as_activation(torch.randn(arguments.tokens, arguments.in_features), precision)
     with torch.no_grad():
         c_fc.bias.zero_()
         if arguments.activation_density is not None:
@@ -42,43 +57,37 @@ def main():
             rank = int((1 - arguments.activation_density) * values.numel())
             c_fc.bias.fill_(-values.kthvalue(max(1, min(rank, values.numel()))).values.item())
         density = (c_fc(x) > 0).float().mean().item()
+    x = as_activation(x, precision).requires_grad_()
 
-    def step(inputs, output_gradients, bf16):
-        for tensor in (inputs, *c_fc.parameters(), *c_proj.parameters()):
-            tensor.grad = None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            y = c_proj(torch.relu(c_fc(inputs)).square())
-        y.backward(output_gradients.to(y.dtype))
+    def forward(inputs):
+        hidden = torch.relu(c_fc(inputs))
+        return c_proj(hidden * hidden)  # Takes half the time of square(), whose gradient computes a power.
 
-    variants = {"fp32": lambda: step(x, dy, False), "bf16 autocast": lambda: step(x, dy, True)}
-    # If oneDNN has no bf16 products for the processor, PyTorch computes them element by element: minutes a step.
-    few_x, few_dy = x[:64].detach().requires_grad_(), dy[:64]
-    fp32_seconds, bf16_seconds = (fastest_seconds(lambda: step(few_x, few_dy, bf16)) for bf16 in (False, True))
-    if bf16_seconds > 4 * fp32_seconds:
-        print(f"bf16 is left out: {bf16_seconds / fp32_seconds:.0f} times slower than fp32 at 64 tokens; this processor "
-              "has no instructions for it", file=sys.stderr)
-        del variants["bf16 autocast"]
-    milliseconds = time_in_turn(variants, arguments.rounds)
-    for precision, times in milliseconds.items():
-        print(
-            json.dumps(
-                {
-                    "bench": "mlp_step",
-                    "in": arguments.in_features,
-                    "hidden": arguments.hidden,
-                    "tokens": arguments.tokens,
-                    "threads": arguments.threads,
-                    "isa": instruction_set(torch),
-                    "density": five_digits(density),
-                    "dense_library": f"PyTorch {torch.__version__} {precision}",
-                    "dense_library_ms": five_digits(statistics.median(times)),
-                    "speedup_vs_fp32": five_digits(
-                        statistics.median(a / b for a, b in zip(milliseconds["fp32"], times))
-                    ),
-                }
-            ),
-            flush=True,
-        )
+    def make_step(pass_forward):
+        def step():
+            for tensor in (x, *c_fc.parameters(), *c_proj.parameters()):
+                tensor.grad = None
+            with autocast(torch, precision):
+                y = pass_forward(x)
+            y.backward(dy)
+
+        return step
+
+    step, compiled = choose_compiled(torch, arguments.compile, forward, make_step)
+    milliseconds = time_in_turn({"step": step}, arguments.rounds)["step"]
+    line = {
+        "bench": "mlp_step",
+        "in": arguments.in_features,
+        "hidden": arguments.hidden,
+        "tokens": arguments.tokens,
+        "threads": arguments.threads,
+        "isa": instruction_set(torch),
+        "precision": precision,
+        "density": five_digits(density),
+        "dense_library": describe(torch, precision, compiled),
+        "dense_library_ms": five_digits(statistics.median(milliseconds)),
+    }
+    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ def positive(text):
     return value
 
 
+def fail(message):
+    sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {message}")
+
+
 def import_torch(threads):
     """PyTorch with this many threads, whichever library it multiplies matrices with."""
     # torch.set_num_threads has no effect on an OpenBLAS with threads of its own (Debian's).
@@ -28,10 +32,70 @@ def import_torch(threads):
     try:
         import torch
     except ImportError:
-        script = pathlib.Path(sys.argv[0]).name
-        sys.exit(f"{script}: PyTorch is not installed for this Python (Debian 12: python3-torch)")
+        fail("PyTorch is not installed for this Python (Debian 12: python3-torch)")
     torch.set_num_threads(threads)
     return torch
+
+
+def add_precision(parser):
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="bf16: under autocast")
+    parser.add_argument(
+        "--compile",
+        choices=("no", "yes", "fastest"),
+        default="fastest",
+        help="torch.compile (needs a C++ compiler); fastest: whichever is faster, and no before PyTorch 2",
+    )
+
+
+def require_precision(torch, precision):
+    """Ends the program if PyTorch's library has no bf16 products for the processor. PyTorch would then compute them
+    element by element, which takes minutes a step.
+    """
+    if precision != "bf16":
+        return
+    fp32 = torch.randn(256, 256)
+    bf16 = fp32.bfloat16()
+    try:
+        ratio = fastest_seconds(lambda: bf16 @ bf16) / fastest_seconds(lambda: fp32 @ fp32)
+    except RuntimeError as error:
+        fail(f"PyTorch cannot multiply in bf16 here: {error}")
+    if ratio > 4:
+        fail(f"bf16 is {ratio:.0f} times slower than fp32 at 256 x 256; this processor has no instructions for it")
+
+
+def autocast(torch, precision):
+    """The scope of a forward pass."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def as_activation(tensor, precision):
+    """A tensor that requires no gradient, in the dtype that activations have."""
+    return tensor.bfloat16() if precision == "bf16" else tensor
+
+
+def choose_compiled(torch, choice, forward, make_step):
+    """A step, and whether its forward pass is compiled. make_step(forward) makes a step of a forward pass."""
+    eager = make_step(forward)
+    if choice == "no" or not hasattr(torch, "compile"):
+        if choice == "yes":
+            fail(f"--compile: PyTorch {torch.__version__} has no torch.compile")
+        return eager, False
+    compiled = make_step(torch.compile(forward))
+    if choice == "yes":
+        return compiled, True
+    try:
+        compiled_seconds = fastest_seconds(compiled)
+    except Exception as error:  # Whatever a compiler can lack.
+        print(f"torch.compile fails: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        return eager, False
+    eager_seconds = fastest_seconds(eager)
+    print(f"eager {1e3 * eager_seconds:.1f} ms, compiled {1e3 * compiled_seconds:.1f} ms", file=sys.stderr)
+    return (compiled, True) if compiled_seconds < eager_seconds else (eager, False)
+
+
+def describe(torch, precision, compiled):
+    name = {"fp32": "fp32", "bf16": "bf16 autocast"}[precision]
+    return f"PyTorch {torch.__version__} {name}{', compiled' if compiled else ''}"
 
 
 def keep_freed_memory():

@@ -5,12 +5,11 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <map>
 
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/tile_mask.h"
-
-#include "bench/peers/peer.h"
 
 namespace twofour::bench {
 namespace {
@@ -64,6 +63,14 @@ void AddRounds(CLI::App& app, int& value) {
       ->type_name("N")
       ->check(CLI::Range(1, kMaxRounds))
       ->capture_default_str();
+}
+
+void AddPrecision(CLI::App& app, Precision& value) {
+  const std::map<std::string, Precision> precisions{{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}};
+  app.add_option("--precision", value, "Of activations, their gradients and operands of products")
+      ->type_name("fp32|bf16")
+      ->transform(CLI::CheckedTransformer(precisions).description(""))
+      ->default_str("fp32");
 }
 
 int RunProgram(CLI::App& app, int argc, char** argv, const std::function<void()>& run) {

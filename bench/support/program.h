@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/peers/peer.h"
+
 namespace twofour::bench {
 
 /// A size in elements; `tiled` ones must be multiples of 4.
@@ -16,6 +18,7 @@ void AddSize(CLI::App& app, const std::string& flag, int64_t& value, const std::
 void AddSizes(CLI::App& app, const std::string& flag, std::vector<int64_t>& values, const std::string& description);
 void AddThreads(CLI::App& app, int& value);
 void AddRounds(CLI::App& app, int& value);
+void AddPrecision(CLI::App& app, Precision& value);
 
 /// Parses the arguments and calls `run`. Returns the exit code: 0, 1 for a failure, 2 for a bad argument. In the last
 /// two cases it has printed one line to standard error.

@@ -15,10 +15,12 @@ TEST(PeakFlopsTest, IsPositiveAndFiniteForEveryInstructionSetAndNumberOfThreads)
   test::ForEachIsa([](Isa) {
     for (const int threads : {1, 3}) {
       const test::ScopedNumThreads scope(threads);
-      const PeakFlops peak = MeasurePeakFlops();
-      EXPECT_GT(peak.typical, 1e6);
-      EXPECT_GE(peak.flops, peak.typical);
-      EXPECT_TRUE(std::isfinite(peak.flops));
+      for (const DType operands : {DType::kF32, DType::kBF16}) {
+        const PeakFlops peak = MeasurePeakFlops(operands);
+        EXPECT_GT(peak.typical, 1e6);
+        EXPECT_GE(peak.flops, peak.typical);
+        EXPECT_TRUE(std::isfinite(peak.flops));
+      }
     }
   });
 }
