@@ -66,6 +66,13 @@ std::vector<Case> Cases() {
        },
        0,
        31},
+      {"SumOfGradients",
+       {big},
+       [](const auto& in) {
+         const Tensor x = Relu(in[0]);
+         return Add(Add(Scale(x, 2), Scale(x, 3)), Relu(x));
+       },
+       1},
   };
 }
 

@@ -47,6 +47,11 @@ std::vector<Case> Cases() {
        [](const auto& in) {
          return Rotary(Reshape(in[0], {2, kRows / 2, 4, kCols / 4}));
        }},
+      {"ThreeReaders", 1,
+       [](const auto& in) {
+         const Tensor x = Relu(in[0]);  // Three gradients are added up for it.
+         return Add(Add(Scale(x, 2), Scale(x, 3)), Relu(x));
+       }},
   };
 }
 
