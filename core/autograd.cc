@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/gradient_sum.h"
 
 namespace twofour {
 namespace {
@@ -37,39 +37,12 @@ std::vector<Node*> InputsFirst(Node* root) {
   return order;
 }
 
-void ConvertTo(DType dtype, Tensor& tensor) {
-  if (tensor.dtype() != dtype) tensor = tensor.To(dtype);
-}
-
-/// sum += addend, reusing memory that nobody else holds. Both are gradients of a tensor of `dtype`. A gradient that
-/// comes alone stays as it is; two are added in `dtype`, and those of a tensor of 16 bits in f32.
-void Accumulate(DType dtype, Tensor& sum, Tensor addend) {
-  if (!sum.defined()) {
-    sum = std::move(addend);
-    return;
-  }
-  const DType wide = IsHalf(dtype) ? DType::kF32 : dtype;
-  ConvertTo(wide, sum);
-  ConvertTo(wide, addend);
-  if (!sum.IsSoleOwner()) {
-    if (addend.IsSoleOwner()) {
-      std::swap(sum, addend);
-    } else {
-      sum = sum.Clone();
-    }
-  }
-  DispatchF32OrF64(sum.dtype(), "Backward", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Axpy<T>(sum.numel(), T{1}, addend.data<T>(), sum.mutable_data<T>());
-  });
-}
-
 void AccumulateLeaf(Tensor::Impl& leaf, Tensor grad) {
   // A buffer that somebody else holds (the user, another leaf) must not become a gradient that is
   // added to later. Nor must a tensor that has a graph of its own.
   if (grad.requires_grad() || (!leaf.grad.defined() && !grad.IsSoleOwner())) grad = grad.Clone();
-  Accumulate(leaf.dtype, leaf.grad, std::move(grad));
-  ConvertTo(leaf.dtype, leaf.grad);
+  AccumulateGradient(leaf.dtype, leaf.grad, std::move(grad));
+  if (leaf.grad.dtype() != leaf.dtype) leaf.grad = leaf.grad.To(leaf.dtype);
 }
 
 /// Throws Error unless `grad` fits what `edge` leads to.
@@ -223,26 +196,28 @@ void Tensor::Backward(const Tensor& output_grad) const {
   }
   const NoGradGuard no_grad;
   const ReleaseAtEnd release(inputs_first);
-  std::unordered_map<Node*, Tensor> pending;
+  std::unordered_map<const Node*, GradientSum> pending;
+  const auto pending_for = [&pending](const Node& node) -> GradientSum& {
+    return pending.try_emplace(&node, node.output_dtype()).first->second;
+  };
   std::unordered_map<Tensor::Impl*, Tensor> half_leaves;  // Sums in f32 for leaves of 16 bits, to be rounded once.
-  pending[root.get()] = output_grad;
+  pending_for(*root).Add(output_grad);
   for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
     Node* node = *it;
-    Tensor grad = std::move(pending[node]);
+    const Tensor grad = pending_for(*node).Take();
     pending.erase(node);
     if (!grad.defined()) {  // Reached only through inputs that got no gradient.
       node->Release();
       continue;
     }
-    ConvertTo(node->output_dtype(), grad);
     std::vector<Tensor> input_grads = node->Run(grad);
     for (size_t i = 0; i < input_grads.size(); ++i) {
       const Edge& edge = node->inputs()[i];
       if (!input_grads[i].defined()) continue;
       if (edge.node != nullptr) {
-        Accumulate(edge.node->output_dtype(), pending[edge.node.get()], std::move(input_grads[i]));
+        pending_for(*edge.node).Add(std::move(input_grads[i]));
       } else if (edge.leaf != nullptr && IsHalf(edge.leaf->dtype)) {
-        Accumulate(edge.leaf->dtype, half_leaves[edge.leaf.get()], std::move(input_grads[i]));
+        AccumulateGradient(edge.leaf->dtype, half_leaves[edge.leaf.get()], std::move(input_grads[i]));
       } else if (edge.leaf != nullptr) {
         AccumulateLeaf(*edge.leaf, std::move(input_grads[i]));
       }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "twofour/core/autograd.h"
@@ -53,12 +54,15 @@ int64_t ChunkRows(int64_t rows, int64_t classes, int64_t wanted) {
   return CeilDiv(rows, chunks);
 }
 
-/// The pass over x [rows, features], chunk by chunk.
-template <typename T>
+/// The pass over x [rows, features], chunk by chunk. x has elements of type X, as have its gradient and the gradient of
+/// the logits.
+template <typename X>
 class Pass {
+  using T = ComputeType<X>;
+
  public:
   Pass(const Tensor& x, const Tensor& weight, const Tensor& targets, const LinearCrossEntropyOptions& options)
-      : x_(x.data<T>()),
+      : x_(x.data<X>()),
         weight_(weight.data<T>()),
         target_(targets.data<int32_t>()),
         options_(options),
@@ -70,7 +74,10 @@ class Pass {
         losses_(static_cast<size_t>(chunk_rows_)) {}
 
   /// The sum of all rows' losses. Gradients of factor * sum go to `dx` and `dweight`, where they are not null.
-  double Run(double factor, T* dx, T* dweight) {
+  double Run(double factor, X* dx, T* dweight) {
+    if (dx != nullptr || dweight != nullptr) {
+      gradient_ = std::is_same_v<X, T> ? logits_ : Tensor::Empty(logits_.shape(), DTypeOf<X>());
+    }
     double sum = 0;
     for (int64_t row = 0; row < rows_; row += chunk_rows_) {
       const int64_t count = std::min(chunk_rows_, rows_ - row);
@@ -80,24 +87,24 @@ class Pass {
   }
 
  private:
-  double RunChunk(int64_t row, int64_t count, double factor, T* dx, T* dweight) {
-    const T* x = x_ + row * features_;
+  double RunChunk(int64_t row, int64_t count, double factor, X* dx, T* dweight) {
+    const X* x = x_ + row * features_;
     T* logits = logits_.mutable_data<T>();
-    kernels::Gemm<T>(Transpose::kNo, Transpose::kYes, count, classes_, features_, x, weight_, logits);
-    kernels::CappedCrossEntropy<T> problem;
+    kernels::Gemm(Transpose::kNo, Transpose::kYes, count, classes_, features_, x, weight_, logits);
+    kernels::CappedCrossEntropy<T, X> problem;
     problem.rows = count;
     problem.cols = classes_;
     problem.target = target_ + row;
     problem.ignore_index = options_.ignore_index;
     problem.soft_cap = static_cast<T>(options_.soft_cap);
-    problem.want_grad = dx != nullptr || dweight != nullptr;
     problem.factor = static_cast<T>(factor);
     problem.logits = logits;
+    problem.gradient = ops::MutableDataOrNull<X>(gradient_);
     problem.losses = losses_.data();
     kernels::ComputeCappedCrossEntropy(problem);
     if (dx != nullptr) {
-      kernels::Gemm<T>(Transpose::kNo, Transpose::kNo, count, features_, classes_, logits, weight_,
-                       dx + row * features_);
+      kernels::Gemm(Transpose::kNo, Transpose::kNo, count, features_, classes_, gradient_.data<X>(), weight_,
+                    dx + row * features_);
     }
     if (dweight != nullptr) AddWeightGrad(x, count, row > 0, dweight);
     double sum = 0;
@@ -105,12 +112,12 @@ class Pass {
     return sum;
   }
 
-  void AddWeightGrad(const T* x, int64_t count, bool accumulate, T* dweight) {
-    kernels::GemmProblem<T> problem;
+  void AddWeightGrad(const X* x, int64_t count, bool accumulate, T* dweight) {
+    kernels::GemmProblem<X, X, T> problem;
     problem.m = classes_;
     problem.n = features_;
     problem.k = count;
-    problem.a = logits_.data<T>();
+    problem.a = gradient_.data<X>();
     problem.lda = classes_;
     problem.transpose_a = Transpose::kYes;
     problem.b = x;
@@ -121,11 +128,13 @@ class Pass {
     kernels::Gemm(problem);
   }
 
-  const T *x_, *weight_;
+  const X* x_;
+  const T* weight_;
   const int32_t* target_;
   const LinearCrossEntropyOptions options_;
   const int64_t rows_, features_, classes_, chunk_rows_;
-  Tensor logits_;
+  Tensor logits_;    ///< Of a chunk.
+  Tensor gradient_;  ///< Of a chunk's logits. It takes their place unless x has 16 bits. Undefined if not wanted.
   std::vector<double> losses_;
 };
 
@@ -138,10 +147,10 @@ Tensor GradFor(const Tensor& input, int64_t rows) {
 /// grad *= factor, in place. This is safe because a graph is walked once, and nobody else has seen `grad`.
 void ScaleInPlace(double factor, Tensor& grad) {
   if (!grad.defined() || factor == 1.0) return;
-  DispatchF32OrF64(grad.dtype(), kOp, [&](auto zero) {
+  DispatchF32F64OrBF16(grad.dtype(), kOp, [&](auto zero) {
     using T = decltype(zero);
     T* values = grad.mutable_data<T>();
-    kernels::Scale<T>(grad.numel(), static_cast<T>(factor), values, values);
+    kernels::Scale<T>(grad.numel(), static_cast<ComputeType<T>>(factor), values, values);
   });
 }
 
@@ -150,17 +159,17 @@ void ScaleInPlace(double factor, Tensor& grad) {
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options) {
   Check(x, weight, targets, options);
-  if (IsHalf(x.dtype())) return LinearCrossEntropy(Cast(x, DType::kF32), weight, targets, options);
+  if (x.dtype() == DType::kF16) return LinearCrossEntropy(Cast(x, DType::kF32), weight, targets, options);
   const int64_t counted = ops::CountTargets(kOp, targets, weight.dim(0), options.ignore_index);
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
   Tensor dx = GradFor(x, x.rows()), dweight = GradFor(weight, x.rows());
   double sum = 0;
-  DispatchF32OrF64(x.dtype(), kOp, [&](auto zero) {
-    using T = decltype(zero);
-    sum = Pass<T>(x, weight, targets, options)
-              .Run(mean, ops::MutableDataOrNull<T>(dx), ops::MutableDataOrNull<T>(dweight));
+  DispatchF32F64OrBF16(x.dtype(), kOp, [&](auto zero) {
+    using X = decltype(zero);
+    sum = Pass<X>(x, weight, targets, options)
+              .Run(mean, ops::MutableDataOrNull<X>(dx), ops::MutableDataOrNull<ComputeType<X>>(dweight));
   });
-  Tensor loss = Tensor::Scalar(sum * mean, x.dtype());
+  Tensor loss = Tensor::Scalar(sum * mean, weight.dtype());
   autograd::Record(kOp, {x, weight}, loss, [dx, dweight](const Tensor& dy) {
     std::vector<Tensor> grads = {dx, dweight};
     for (Tensor& grad : grads) ScaleInPlace(dy.item(), grad);

@@ -15,10 +15,16 @@ struct LinearCrossEntropyOptions {
 };
 
 /// CrossEntropyLoss(SoftCap(Linear(x, weight)), targets), shape [], with never more than a chunk of the logits in
-/// memory: x [..., features], weight [classes, features], targets i32 with one element for each row of x. An x of f16
-/// or bf16 is widened, so the logits and the loss are f32, and only the gradient of x is rounded. Gradients are
-/// computed in the forward pass while a chunk's logits are there, so what is kept for the backward pass is as large as
-/// x and weight (Hsu et al., "Liger Kernel", 2024). Throws Error as CrossEntropyLoss does, and for options below 0.
+/// memory: x [..., features], weight [classes, features], targets i32 with one element for each row of x. Beside an x
+/// of f16 or bf16, the logits, the loss and the gradient of the weight are f32, and the gradient of x is rounded.
+/// Gradients are computed in the forward pass while a chunk's logits are there, so what is kept for the backward pass
+/// is as large as x and weight (Hsu et al., "Liger Kernel", 2024). Throws Error as CrossEntropyLoss does, and for
+/// options below 0.
+///
+/// An x of f16 is widened. With bf16 the gradient g of the logits is rounded to bf16 before it is multiplied. So beside
+/// what f32 gives, an element of weight's gradient, sum g x, is off by at most 2^-8 sum |g x|, and an element of x's,
+/// sum g w, by 2^-8 sum |g w|, before it is rounded. If the loss is scaled before Backward(), the scaled gradient of x
+/// is rounded again.
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 

@@ -59,6 +59,20 @@ std::vector<Case> Cases() {
          return Dropout(in[0], 0.4, {1, 2, 3});
        },
        1},
+      {"Embedding16",
+       {{31, 160}},
+       [](const auto& in) {
+         return Embedding(in[1], in[0], in[0].dtype() == DType::kF64 ? DType::kF64 : DType::kBF16);
+       },
+       0,
+       31},
+      {"SumOfGradients",
+       {big},
+       [](const auto& in) {
+         const Tensor x = Relu(in[0]);
+         return Add(Add(Scale(x, 2), Scale(x, 3)), Relu(x));
+       },
+       1},
   };
 }
 

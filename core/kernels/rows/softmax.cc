@@ -108,38 +108,43 @@ void CrossEntropyGrad(int64_t rows, int64_t cols, const T* log_probs, const int3
 namespace {
 
 /// Does for the row at `x`, whose target is `label`, what ComputeCappedCrossEntropy does for all rows. Returns its
-/// loss.
-template <typename T>
-double CappedCrossEntropyOfRow(const CappedCrossEntropy<T>& p, int32_t label, T* x) {
+/// loss. `gradient` is its row of the gradient, or null.
+template <typename T, typename G>
+double CappedCrossEntropyOfRow(const CappedCrossEntropy<T, G>& p, int32_t label, T* x, G* gradient) {
   if (p.soft_cap > 0) SoftCap(p.cols, p.soft_cap, x, x);
   const auto [highest, sum] = loops::SumExp(p.cols, x);
   const T chosen = x[label];
   const double loss = std::log(sum) + (static_cast<double>(highest) - static_cast<double>(chosen));
-  if (!p.want_grad) return loss;
+  if (gradient == nullptr) return loss;
   const T scale = static_cast<T>(static_cast<double>(p.factor) / sum);
+  T of_chosen;  // Computed by itself, because it must not be rounded to G before the difference is taken.
   if (p.soft_cap > 0) {
     const T tanh = chosen / p.soft_cap;
-    loops::ScaledExpOfCapped(p.cols, highest, scale, p.soft_cap, x, x);
-    x[label] -= p.factor * (T{1} - tanh * tanh);
+    loops::ScaledExpOfCapped(1, highest, scale, p.soft_cap, &chosen, &of_chosen);
+    of_chosen -= p.factor * (T{1} - tanh * tanh);
+    loops::ScaledExpOfCapped(p.cols, highest, scale, p.soft_cap, x, gradient);
   } else {
-    loops::ScaledExp(p.cols, highest, scale, x, x);
-    x[label] -= p.factor;
+    loops::ScaledExp(1, highest, scale, &chosen, &of_chosen);
+    of_chosen -= p.factor;
+    loops::ScaledExp(p.cols, highest, scale, x, gradient);
   }
+  gradient[label] = static_cast<G>(of_chosen);
   return loss;
 }
 
 }  // namespace
 
-template <typename T>
-void ComputeCappedCrossEntropy(const CappedCrossEntropy<T>& p) {
+template <typename T, typename G>
+void ComputeCappedCrossEntropy(const CappedCrossEntropy<T, G>& p) {
   ForEachRow(p.rows, p.cols, [&p](int64_t at) {
     const int64_t row = at / p.cols;
+    G* const gradient = p.gradient == nullptr ? nullptr : p.gradient + at;
     if (p.target[row] == p.ignore_index) {  // No product with 0: padding may hold a NaN.
       p.losses[row] = 0;
-      if (p.want_grad) std::fill_n(p.logits + at, p.cols, T{0});
+      if (gradient != nullptr) std::fill_n(gradient, p.cols, static_cast<G>(0.0f));
       return;
     }
-    p.losses[row] = CappedCrossEntropyOfRow(p, p.target[row], p.logits + at);
+    p.losses[row] = CappedCrossEntropyOfRow(p, p.target[row], p.logits + at, gradient);
   });
 }
 
@@ -149,9 +154,10 @@ void ComputeCappedCrossEntropy(const CappedCrossEntropy<T>& p) {
   template void LogSoftmax<T>(int64_t, int64_t, const T*, T*);                                   \
   template void LogSoftmaxGrad<T>(int64_t, int64_t, const T*, const T*, T*);                     \
   template void CrossEntropyGrad<T>(int64_t, int64_t, const T*, const int32_t*, int32_t, T, T*); \
-  template void ComputeCappedCrossEntropy<T>(const CappedCrossEntropy<T>&);
+  template void ComputeCappedCrossEntropy(const CappedCrossEntropy<T>&);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
 #undef TWOFOUR_INSTANTIATE
+template void ComputeCappedCrossEntropy(const CappedCrossEntropy<float, BFloat16>&);
 
 }  // namespace twofour::kernels

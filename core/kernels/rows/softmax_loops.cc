@@ -89,7 +89,8 @@ struct ScaledExponential {
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(exponential(x), factor); }
 };
 
-void ScaledExpLoop(int64_t n, float shift, float factor, const float* x, float* out) {
+template <typename T>
+void ScaledExpLoop(int64_t n, float shift, float factor, const float* x, T* out) {
   MapVectors(n, out, ScaledExponential{ShiftedExp{hn::Set(F32(), shift)}, hn::Set(F32(), factor)}, x);
 }
 
@@ -102,10 +103,14 @@ struct ScaledExponentialOfCapped {
   }
 };
 
-void ScaledExpOfCappedLoop(int64_t n, float shift, float factor, float cap, const float* x, float* out) {
+template <typename T>
+void ScaledExpOfCappedLoop(int64_t n, float shift, float factor, float cap, const float* x, T* out) {
   const ScaledExponential exponential{ShiftedExp{hn::Set(F32(), shift)}, hn::Set(F32(), factor)};
   MapVectors(n, out, ScaledExponentialOfCapped{exponential, hn::Set(F32(), cap)}, x);
 }
+
+TWOFOUR_NAME_INSTANCES(ScaledExpLoop);
+TWOFOUR_NAME_INSTANCES(ScaledExpOfCappedLoop);
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -118,8 +123,8 @@ HWY_EXPORT(SoftmaxGradLoop);
 HWY_EXPORT(LogSoftmaxLoop);
 HWY_EXPORT(LogSoftmaxGradLoop);
 HWY_EXPORT(SumExpLoop);
-HWY_EXPORT(ScaledExpLoop);
-HWY_EXPORT(ScaledExpOfCappedLoop);
+TWOFOUR_EXPORT_INSTANCES(ScaledExpLoop);
+TWOFOUR_EXPORT_INSTANCES(ScaledExpOfCappedLoop);
 
 namespace loops {
 
@@ -137,13 +142,16 @@ void LogSoftmaxGrad(int64_t n, const float* y, const float* dy, float* dx) {
 
 ExpSum<float> SumExp(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(SumExpLoop)(n, x); }
 
-void ScaledExp(int64_t n, float shift, float factor, const float* x, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpLoop)(n, shift, factor, x, out);
-}
-
-void ScaledExpOfCapped(int64_t n, float shift, float factor, float cap, const float* x, float* out) {
-  TWOFOUR_DYNAMIC_DISPATCH(ScaledExpOfCappedLoop)(n, shift, factor, cap, x, out);
-}
+#define TWOFOUR_LOOPS(T)                                                                            \
+  void ScaledExp(int64_t n, float shift, float factor, const float* x, T* out) {                    \
+    TWOFOUR_DISPATCH_INSTANCE(ScaledExpLoop, T)(n, shift, factor, x, out);                          \
+  }                                                                                                 \
+  void ScaledExpOfCapped(int64_t n, float shift, float factor, float cap, const float* x, T* out) { \
+    TWOFOUR_DISPATCH_INSTANCE(ScaledExpOfCappedLoop, T)(n, shift, factor, cap, x, out);             \
+  }
+TWOFOUR_LOOPS(float)
+TWOFOUR_LOOPS(BFloat16)
+#undef TWOFOUR_LOOPS
 
 }  // namespace loops
 }  // namespace twofour::kernels

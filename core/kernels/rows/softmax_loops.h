@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "twofour/core/half.h"
+
 namespace twofour::kernels::loops {
 
 // The loops of softmax.h over one row of f32, on the calling thread. Exponentials are within one or two ulp, and a NaN
@@ -22,7 +24,9 @@ struct ExpSum {
 ExpSum<float> SumExp(int64_t n, const float* x);
 /// out = exp(x - shift) * factor
 void ScaledExp(int64_t n, float shift, float factor, const float* x, float* out);
+void ScaledExp(int64_t n, float shift, float factor, const float* x, BFloat16* out);
 /// out = exp(x - shift) * factor * (1 - (x / cap)^2), for x that went through SoftCap with that cap
 void ScaledExpOfCapped(int64_t n, float shift, float factor, float cap, const float* x, float* out);
+void ScaledExpOfCapped(int64_t n, float shift, float factor, float cap, const float* x, BFloat16* out);
 
 }  // namespace twofour::kernels::loops

@@ -15,6 +15,7 @@
 #include "twofour/core/kernels/elements/elementwise_loops.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
 #include "twofour/core/kernels/rows/norm_loops.h"
+#include "twofour/core/kernels/rows/softmax_loops.h"
 
 #include "tests/support/awkward_floats.h"
 #include "tests/support/awkward_halves.h"
@@ -95,6 +96,9 @@ std::vector<Loop> Loops() {
              loops::NormGrad(n, kCenter, kScale, kMeanG, kMeanGn, in.a, in.row, in.b, out);
              loops::NormGrad(n, kCenter, kScale, kMeanG, kMeanGn, in.a, nullptr, in.b, second);
            }),
+      Make("ScaledExp", [](auto n, auto& in, auto* out, auto*) { loops::ScaledExp(n, 0.5f, kFactor, in.row, out); }),
+      Make("ScaledExpOfCapped",
+           [](auto n, auto& in, auto* out, auto*) { loops::ScaledExpOfCapped(n, 0.5f, kFactor, kCap, in.row, out); }),
   };
 }
 

@@ -40,11 +40,17 @@ std::vector<Case> Cases() {
       {"Add", 2, [](const auto& in) { return Add(in[0], in[1]); }},
       {"Mul", 2, [](const auto& in) { return Mul(in[0], in[1]); }},
       {"Scale", 1, [](const auto& in) { return Scale(in[0], 0.3); }},
+      {"Dropout", 1, [](const auto& in) { return Dropout(in[0], 0.4, {.seed = 5}); }},
       {"RmsNorm", 1, [](const auto& in) { return RmsNorm(in[0], Row(1)); }},
       {"LayerNorm", 1, [](const auto& in) { return LayerNorm(in[0], Row(1), Row(2)); }},
       {"Rotary", 1,
        [](const auto& in) {
          return Rotary(Reshape(in[0], {2, kRows / 2, 4, kCols / 4}));
+       }},
+      {"ThreeReaders", 1,
+       [](const auto& in) {
+         const Tensor x = Relu(in[0]);  // Three gradients are added up for it.
+         return Add(Add(Scale(x, 2), Scale(x, 3)), Relu(x));
        }},
   };
 }

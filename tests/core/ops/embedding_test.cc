@@ -16,6 +16,7 @@ using test::ExpectBitEqual;
 using test::F32;
 using test::I32;
 using test::Leaf;
+using test::RandomF32;
 using test::RandomF64;
 using test::RandomIndices;
 using ::testing::AllOf;
@@ -48,6 +49,25 @@ TEST(EmbeddingTest, Gradients) {
       CheckGradients(EmbeddingOf, {RandomIndices({997}, 13, {2}), Leaf(RandomF64({13, 101}, {1}))}, {.max_varied = 5}));
 }
 
+TEST(EmbeddingTest, RowsOf16BitsAreRoundedAndTheirGradientsAreAddedUpInF32) {
+  const Tensor indices = RandomIndices({5, 41}, 7, {1});
+  for (const DType dtype : {DType::kBF16, DType::kF16, DType::kF32}) {
+    for (const int64_t features : {0, 1, 15, 17, 67}) {
+      SCOPED_TRACE(::testing::Message() << NameOf(dtype) << ", " << features << " features");
+      const Tensor weight = RandomF32({7, features}, {2}).set_requires_grad();
+      const Tensor same = weight.Clone().set_requires_grad();
+      const Tensor rows = Embedding(indices, weight, dtype), expected = Embedding(indices, same);
+      ExpectBitEqual(rows.Detach(), expected.To(dtype));
+      const Tensor dy = RandomF32(rows.shape(), {3}).To(dtype);
+      rows.Backward(dy);
+      expected.Backward(dy.To(DType::kF32));
+      ExpectBitEqual(weight.grad(), same.grad());
+    }
+  }
+  ExpectBitEqual(Embedding(I32({1}, {1}), Tensor::Zeros({2, 3}, DType::kF64), DType::kF64),
+                 Tensor::Zeros({1, 3}, DType::kF64));
+}
+
 TEST(EmbeddingTest, Errors) {
   const Tensor weight = Tensor::Zeros({3, 2});
   EXPECT_THAT(
@@ -60,6 +80,13 @@ TEST(EmbeddingTest, Errors) {
               ThrowsMessage<Error>(HasSubstr("Embedding: weight has shape [3], expected [entries, features]")));
   EXPECT_THAT([&] { Embedding(F32({0}, {1}), weight); },
               ThrowsMessage<Error>(HasSubstr("Embedding: indices has dtype f32, expected i32")));
+  EXPECT_THAT([&] { Embedding(I32({0}, {1}), weight, DType::kF64); },
+              ThrowsMessage<Error>(HasSubstr("Embedding: dtype f64 for a weight of f32, expected f32, f16 or bf16")));
+  EXPECT_THAT(
+      [&] {
+        Embedding(I32({0}, {1}), Tensor::Zeros({3, 2}, DType::kF64), DType::kBF16);
+      },
+      ThrowsMessage<Error>(HasSubstr("Embedding: dtype bf16 for a weight of f64, expected f64")));
   EXPECT_THAT([&] { Embedding(I32({0}, {1}), Tensor()); },
               ThrowsMessage<Error>(AllOf(HasSubstr("Embedding: weight is undefined"))));
 }

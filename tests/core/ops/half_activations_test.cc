@@ -73,20 +73,18 @@ TEST(HalfActivationsTest, LinearNamesBothTensors) {
               ThrowsMessage<Error>(HasSubstr("Linear: bias has dtype bf16, expected f32")));
 }
 
-TEST(HalfActivationsTest, TheLossOfAHeadIsF32AndRoundsTheGradientOfItsInputOnce) {
+TEST(HalfActivationsTest, TheLossOfAHeadOnF16RoundsTheGradientOfItsInputOnce) {
   const Tensor targets = Tensor::FromVector(std::vector<int32_t>{0, 4, 2}, {3});
-  for (const DType dtype : {DType::kF16, DType::kBF16}) {
-    const Tensor weight = Parameter({5, 8}, 1), wide_weight = weight.Clone().set_requires_grad();
-    const Tensor x = RandomF32({3, 8}, {.seed = 2}).To(dtype).set_requires_grad();
-    const Tensor wide = x.To(DType::kF32).set_requires_grad();
-    const Tensor loss = LinearCrossEntropy(x, weight, targets, {.soft_cap = 2});
-    const Tensor expected = LinearCrossEntropy(wide, wide_weight, targets, {.soft_cap = 2});
-    ExpectBitEqual(loss.Detach(), expected.Detach());
-    loss.Backward();
-    expected.Backward();
-    ExpectBitEqual(x.grad(), wide.grad().To(dtype));
-    ExpectBitEqual(weight.grad(), wide_weight.grad());
-  }
+  const Tensor weight = Parameter({5, 8}, 1), wide_weight = weight.Clone().set_requires_grad();
+  const Tensor x = RandomF32({3, 8}, {.seed = 2}).To(DType::kF16).set_requires_grad();
+  const Tensor wide = x.To(DType::kF32).set_requires_grad();
+  const Tensor loss = LinearCrossEntropy(x, weight, targets, {.soft_cap = 2});
+  const Tensor expected = LinearCrossEntropy(wide, wide_weight, targets, {.soft_cap = 2});
+  ExpectBitEqual(loss.Detach(), expected.Detach());
+  loss.Backward();
+  expected.Backward();
+  ExpectBitEqual(x.grad(), wide.grad().To(DType::kF16));
+  ExpectBitEqual(weight.grad(), wide_weight.grad());
 }
 
 TEST(HalfActivationsTest, OpsBetweenLayersRoundWhatF32Gives) {
