@@ -21,10 +21,10 @@ struct LinearCrossEntropyOptions {
 /// is as large as x and weight (Hsu et al., "Liger Kernel", 2024). Throws Error as CrossEntropyLoss does, and for
 /// options below 0.
 ///
-/// An x of f16 is widened. With bf16 the gradient g of the logits is rounded to bf16 before it is multiplied. So beside
-/// what f32 gives, an element of weight's gradient, sum g x, is off by at most 2^-8 sum |g x|, and an element of x's,
-/// sum g w, by 2^-8 sum |g w|, before it is rounded. If the loss is scaled before Backward(), the scaled gradient of x
-/// is rounded again.
+/// An x of f16 is widened. With bf16, the weight w and the gradient g of the logits are rounded to bf16 before they are
+/// multiplied. So beside what f32 gives with the rounded weight, an element of weight's gradient, sum g x, is off by at
+/// most 2^-8 sum |g x|, and an element of x's, sum g w, by 2^-8 sum |g w|, before it is rounded. If the loss is scaled
+/// before Backward(), the scaled gradient of x is rounded again.
 Tensor LinearCrossEntropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 

@@ -204,10 +204,9 @@ void Clear(Rows<T> rows, int64_t begin, int64_t end, int64_t width) {
   for (int64_t r = begin; r < end; ++r) std::fill_n(rows.From(r).data, width, T{0});
 }
 
-/// Copies or rounds [count, width]. Both are null if there is nothing to copy.
+/// Copies or rounds [count, width].
 template <typename From, typename To>
 void Write(Rows<From> from, int64_t count, int64_t width, Rows<To> to) {
-  if (to.data == nullptr) return;
   for (int64_t r = 0; r < count; ++r) {
     const From* const row = from.From(r).data;
     std::transform(row, row + width, to.From(r).data, [](From x) { return To(x); });
@@ -291,8 +290,8 @@ void RunGradUnit(const Layout& p, const GradUnits& units, int64_t unit, const Gr
     }
 
     // 4. Write dk and dv.
-    Write(dk_sums, behind - key, p.head_size, dk.From(key));
-    Write(dv_sums, behind - key, p.head_size, dv.From(key));
+    if (dk.data != nullptr) Write(dk_sums, behind - key, p.head_size, dk.From(key));
+    if (dv.data != nullptr) Write(dv_sums, behind - key, p.head_size, dv.From(key));
   }
 }
 

@@ -192,12 +192,18 @@ void Product(const PackedWeight& packed, const PanelMatrix& activations, const f
 template <typename T>
 class HiddenGradSink {
  public:
-  HiddenGradSink(T* values, float* row_sums) : values_(values), target_(values), row_sums_(row_sums) {}
+  /// Of the panel, `rows` batch rows are in use.
+  HiddenGradSink(T* values, int64_t rows, float* row_sums)
+      : values_(values), rows_(rows), target_(values), row_sums_(row_sums) {}
 
   HWY_INLINE float* Target(int64_t strip) { return target_.At(strip); }
 
   HWY_INLINE V Finish(int64_t strip, int r, int t, V v) {
-    const V h = LoadAsF32(d, values_ + (strip * 4 + r) * kPanel + t * kLanes);
+    V h = LoadAsF32(d, values_ + (strip * 4 + r) * kPanel + t * kLanes);
+    // Beyond the batch there may be anything, and a NaN would spoil the sums.
+    if (const int64_t left = rows_ - t * kLanes; left < kLanes) {
+      h = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(left, 0))), h);
+    }
     const V root = hn::Sqrt(h);  // The number that was squared, to the bit, unless its square over- or underflowed.
     const V grad = hn::Mul(hn::Add(root, root), v);
     sums_[r] = t == 0 ? grad : hn::Add(sums_[r], grad);
@@ -211,6 +217,7 @@ class HiddenGradSink {
 
  private:
   T* const values_;
+  const int64_t rows_;
   PanelTarget<T> target_;
   float* const row_sums_;
   V sums_[4];
@@ -236,7 +243,8 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
       // 1. Where RunPanel asks for columns of dy, transpose them into a block.
       const auto source = TransposedRows<T>(m, dy, panel, hidden.rows(panel), block.data());
       // 2. Sum up dy W; the sink makes dh of the sums and of h, in its place.
-      HiddenGradSink<T> sink(hidden.values<T>(panel), panel_sums.data() + panel * hidden.features());
+      HiddenGradSink<T> sink(hidden.values<T>(panel), hidden.rows(panel),
+                             panel_sums.data() + panel * hidden.features());
       RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink);
     });
   });
@@ -271,14 +279,15 @@ void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy
       }
       widened = panel;
       // 3. Inner products where h is not zero; the sink makes dh of them and of h, in its place.
-      HiddenGradSink<T> sink(hidden.values<T>(panel), panel_sums.data() + panel * hidden.features());
+      HiddenGradSink<T> sink(hidden.values<T>(panel), hidden.rows(panel),
+                             panel_sums.data() + panel * hidden.features());
       for (int64_t strip = first; strip < last; ++strip) {
         float* const target = sink.Target(strip);
         for (int r = 0; r < kTileSize; ++r) {
           const int64_t feature = strip * kTileSize + r;
           HWY_ALIGN float sums[kPanel];
           SampleRow(rows.data(), pitch, turned.data() + feature * pitch, pitch, hidden.nonzero(panel)[feature], sums);
-          for (int t = 0; t < kVectors; ++t) {
+          for (int t = 0; t * kLanes < hidden.rows(panel); ++t) {  // Others hold anything, NaNs for example.
             const V grad = sink.Finish(strip, r, t, hn::Load(d, sums + t * kLanes));
             hn::Store(grad, d, target + r * kPanel + t * kLanes);
           }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
@@ -88,8 +89,8 @@ void PackColumns(const FusedMlpKernel::Dense& matrix, const T* data, int64_t row
       TWOFOUR_UNROLL
       for (int t = 0; t < kListVectors; ++t) hn::Store(LoadAsF32(d, from + t * kLanes), d, to + t * kLanes);
     } else {
-      std::fill(std::transform(from, from + cols, to, [](T x) { return static_cast<float>(x); }), to + kListPanel,
-                0.0f);
+      std::fill(std::transform(from, from + cols, to, [](const T& x) { return static_cast<float>(x); }),
+                to + kListPanel, 0.0f);
     }
   }
 }
@@ -154,7 +155,8 @@ void ListProduct(const NonZeroLists& nonzeros, const FusedMlpKernel::Dense& matr
         const auto pack = [&](const auto* data) {
           PackColumns(matrix, data, lists.cols(), n, first_col, columns.data());
         };
-        matrix.is_weight ? pack(static_cast<const float*>(matrix.data)) : pack(static_cast<const T*>(matrix.data));
+        using Weight = std::conditional_t<std::is_same_v<T, float>, float, kernels::FloatAsBf16>;
+        matrix.is_weight ? pack(static_cast<const Weight*>(matrix.data)) : pack(static_cast<const T*>(matrix.data));
       }
       packed = panel;
 

@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "twofour/core/kernels/gemm/float_gemm.h"
+#include "twofour/core/kernels/gemm/float_gemm_load-inl.h"
 #include "twofour/core/kernels/simd/load_store-inl.h"
 #include "twofour/core/kernels/simd/unroll.h"
 
@@ -45,6 +47,11 @@ static_assert(kPanel % 4 == 0 && kPanel <= 64);  // See PanelMatrix.
 /// Features that are written back together: they fill a cache line of the row-major matrix.
 inline constexpr int64_t kGroup = 16;
 static_assert(kGroup % kLanes == 0);
+
+/// Weights beside activations of bf16.
+HWY_INLINE V LoadAsF32(D, const kernels::FloatAsBf16* from) {
+  return kernels::HWY_NAMESPACE::float_gemm::LoadF32(d, from);
+}
 
 /// Keeps a loaded vector in a register. Without this, compilers fold the load into each multiply-add that uses the
 /// vector. Then it is loaded once for each of them, and loads are what limits the kernels. Portable vectors are arrays,

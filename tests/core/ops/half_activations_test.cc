@@ -107,8 +107,14 @@ TEST(HalfActivationsTest, OpsBetweenLayersRoundWhatF32Gives) {
                              {weight, bias});
   }
   ExpectRoundsWhatF32Gives([](const Tensors& in) { return Rotary(in[0]); }, {{2, 5, 3, 8}});
-  ExpectRoundsWhatF32Gives([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2]); },
-                           {{2, 5, 4, 8}, {2, 5, 2, 8}, {2, 5, 2, 8}});
+}
+
+TEST(HalfActivationsTest, AttentionMultipliesAsInF32) {
+  // Two products, one after the other.
+  ExpectMultipliesAsInF32([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2]); },
+                          {{2, 5, 4, 8}, {2, 5, 2, 8}, {2, 5, 2, 8}}, {}, {0x1p-7, 0});
+  ExpectMultipliesAsInF32([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2], {.window = 40}); },
+                          {{1, 150, 2, 16}, {1, 150, 2, 16}, {1, 150, 2, 16}}, {}, {0x1p-7, 0});
 }
 
 }  // namespace
