@@ -280,9 +280,8 @@ TEST(MixedGemmTest, MatchesThreeLoops) {
   ForAllMatrices([]<typename A, typename B, typename C>() {
     for (const Size& size : RaggedSizes()) {
       ForAllForms<A, B, C>(size, [&](Product<A, B, C>& product) {
-        product.Compute(kGemm);
-        product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<C>);
-        product.GiveBias();
+        // A bias with and without accumulation and padding, in half of all forms.
+        if (product.problem().accumulate == (product.problem().ldc == size.n)) product.GiveBias();
         product.Compute(kGemm);
         product.ExpectRight(std::numeric_limits<float>::epsilon(), kLastRounding<C>);
       });
