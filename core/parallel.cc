@@ -18,8 +18,8 @@
 namespace twofour {
 namespace {
 
-// Up to kFewThreads threads get one range each.
-constexpr int64_t kFewThreads = 4, kRangesOfAThread = 4;
+/// Where there are many threads.
+constexpr int64_t kRangesOfAThread = 4;
 
 std::atomic<int> num_threads{0};        // 0 until somebody asks for it.
 std::atomic<int> usable_processors{0};  // Likewise.
@@ -49,6 +49,9 @@ class InsideBody {
   // On the other threads a library is in an OpenMP region and uses one thread. It must do the same here.
   const OneOpenMpThread one_thread_;
 };
+
+/// Up to so many threads get one range each.
+constexpr int64_t kFewThreads = 4;
 
 /// Does the work on several threads, in at most `most` ranges. Returns false, and does nothing, where this thread
 /// should do it alone.
