@@ -71,8 +71,12 @@ void RunStreamPairs(const Bf16Vectors& in, Bf16Vectors& out) {
 void RunReluSquared(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(ReluSquared(FloatsAt(in, 0)), out); }
 void RunJoinQuads(const Bf16Vectors& in, Bf16Vectors& out) { Give(JoinQuads(PairsAt(in, 0)), out); }
 void RunSwapMiddles(const Bf16Vectors& in, Bf16Vectors& out) { Give(SwapMiddles(PairsAt(in, 0)), out); }
-void RunNonZeroFirsts(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = NonZeroFirsts(PairsAt(in, 0)); }
-void RunNonZeroSeconds(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = NonZeroSeconds(PairsAt(in, 0)); }
+void RunBitsOfLower(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = BitsOfLower(in.bits); }
+void RunBitsOfUpper(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = BitsOfUpper(in.bits); }
+void RunStoreFirstPairs(const Bf16Vectors& in, Bf16Vectors& out) {
+  std::copy_n(in.pairs[1], kLanes, out.pairs[0]);
+  StoreFirstPairs(PairsAt(in, 0), in.bits % 40, out.pairs[0]);
+}
 void RunNonZeros(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = NonZeros(PairsAt(in, 0)); }
 void RunKeepElements(const Bf16Vectors& in, Bf16Vectors& out) { Give(KeepElements(PairsAt(in, 0), in.bits), out); }
 void RunCompress(const Bf16Vectors& in, Bf16Vectors& out) {
@@ -118,11 +122,11 @@ Bf16WrapperTable Bf16Wrappers() {
            TWOFOUR_WRAPPER(SecondsOf),       TWOFOUR_WRAPPER(Loaded),
            TWOFOUR_WRAPPER(StreamPairs),     TWOFOUR_WRAPPER(ReluSquared),
            TWOFOUR_WRAPPER(JoinQuads),       TWOFOUR_WRAPPER(SwapMiddles),
-           TWOFOUR_WRAPPER(NonZeroFirsts),   TWOFOUR_WRAPPER(NonZeroSeconds),
-           TWOFOUR_WRAPPER(NonZeros),        TWOFOUR_WRAPPER(KeepElements),
-           TWOFOUR_WRAPPER(Compress),        TWOFOUR_WRAPPER(AsFloats),
-           TWOFOUR_WRAPPER(TwiceRootTimes),  TWOFOUR_WRAPPER(SumOf),
-           TWOFOUR_WRAPPER(TransposePairs)}};
+           TWOFOUR_WRAPPER(BitsOfLower),     TWOFOUR_WRAPPER(BitsOfUpper),
+           TWOFOUR_WRAPPER(StoreFirstPairs), TWOFOUR_WRAPPER(NonZeros),
+           TWOFOUR_WRAPPER(KeepElements),    TWOFOUR_WRAPPER(Compress),
+           TWOFOUR_WRAPPER(AsFloats),        TWOFOUR_WRAPPER(TwiceRootTimes),
+           TWOFOUR_WRAPPER(SumOf),           TWOFOUR_WRAPPER(TransposePairs)}};
 #undef TWOFOUR_WRAPPER
 }
 

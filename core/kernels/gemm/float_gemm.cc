@@ -1,7 +1,7 @@
 // Dense products in float. C is computed in tiles that fit into the registers. Each element of C is summed over k in an
-// order that depends on k and on kOneBlockRows alone, so C may be divided among threads anywhere. Operands of 16 bits
-// become floats when they are packed or loaded, and are treated as floats from then on. Compiled once for each
-// instruction set.
+// order that depends on k, and on whether there are more rows than kOneBlockRows, so C may be divided among threads
+// anywhere. Operands of 16 bits become floats when they are packed or loaded, and are treated as floats from then on.
+// Compiled once for each instruction set.
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
 #include <algorithm>

@@ -139,9 +139,6 @@ HWY_INLINE Pairs JoinQuads(Pairs x) {
 }
 
 HWY_INLINE Pairs SwapMiddles(Pairs x) { return _mm512_shufflehi_epi16(_mm512_shufflelo_epi16(x, 0xd8), 0xd8); }
-/// A bit for each pair whose first (second) element is not 0 or -0.
-HWY_INLINE uint32_t NonZeroFirsts(Pairs x) { return _mm512_test_epi32_mask(x, _mm512_set1_epi32(0x00007fff)); }
-HWY_INLINE uint32_t NonZeroSeconds(Pairs x) { return _mm512_test_epi32_mask(x, _mm512_set1_epi32(0x7fff0000)); }
 /// Of 32 elements, those that have a bit in `bits`, and zeros in place of the others.
 HWY_INLINE Pairs KeepElements(Pairs x, uint32_t bits) { return _mm512_maskz_mov_epi16(bits, x); }
 /// A bit for each of 32 elements that is not 0 or -0.
@@ -323,13 +320,6 @@ inline uint32_t NonZeros(const Pairs& x) {
   for (int i = 0; i < 2 * kLanes; ++i) bits |= uint32_t{(x.half[i] & 0x7fffU) != 0} << i;
   return bits;
 }
-inline uint32_t NonZeroHalves(const Pairs& x, int half) {
-  uint32_t bits = 0;
-  for (int i = 0; i < kLanes; ++i) bits |= uint32_t{(x.half[2 * i + half] & 0x7fffU) != 0} << i;
-  return bits;
-}
-inline uint32_t NonZeroFirsts(const Pairs& x) { return NonZeroHalves(x, 0); }
-inline uint32_t NonZeroSeconds(const Pairs& x) { return NonZeroHalves(x, 1); }
 inline uint32_t BitsOfLower(uint32_t bits) {
   uint32_t result = 0;
   for (int i = 0; i < kLanes; ++i) result |= (bits >> (i / 4 * 8 + i % 4) & 1) << i;

@@ -5,6 +5,7 @@
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/fused_mlp/add_panels.h"
 #include "twofour/sparse/kernels/fused_mlp/bf16_list_product-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/bf16_lists-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/bf16_sampled_grad-inl.h"
@@ -15,8 +16,6 @@
 TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
-
-constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
 
 /// Calls call(squares, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `squares` squares, times strips [first, last) of the matrix.
@@ -73,10 +72,6 @@ auto TransposedRows(const Matrix& m, const void* x, int64_t panel, int64_t rows,
     PackPanel(static_cast<const BFloat16*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
     return block;
   };
-}
-
-PanelWork WorkOf(const Bf16PairBucketStream& m, int64_t batch) {
-  return {m.strips(), m.cols(), batch, kPanel, kSquare / 4};
 }
 
 void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
@@ -140,15 +135,6 @@ class HiddenGradSink {
   Floats sums_[4];
 };
 
-/// bias_grad [hidden] = the panels' sums, added up in order.
-void AddPanels(const PanelMatrix& hidden, const std::vector<float>& panel_sums, float* bias_grad) {
-  for (int64_t j = 0; j < hidden.features(); ++j) {
-    double sum = 0;
-    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
-    bias_grad[j] = static_cast<float>(sum);
-  }
-}
-
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
   const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
   const PanelWork work = WorkOf(m, hidden.batch());
@@ -162,7 +148,7 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
                                          sums.data(), sink);
     });
   });
-  AddPanels(hidden, panel_sums, bias_grad);
+  AddPanels(hidden, panel_sums.data(), bias_grad);
 }
 
 /// HiddenGrad where the activations are not zero.
@@ -201,7 +187,7 @@ void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy
       }
     }
   });
-  AddPanels(hidden, panel_sums, bias_grad);
+  AddPanels(hidden, panel_sums.data(), bias_grad);
 }
 
 }  // namespace

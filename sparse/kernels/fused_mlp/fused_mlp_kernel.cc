@@ -28,6 +28,7 @@
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/fused_mlp/add_panels.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 
@@ -223,15 +224,6 @@ class HiddenGradSink {
   V sums_[4];
 };
 
-/// bias_grad [hidden] = the sums of the panels [panels, hidden], added up in order.
-void AddPanels(const PanelMatrix& hidden, const std::vector<float>& panel_sums, float* bias_grad) {
-  for (int64_t j = 0; j < hidden.features(); ++j) {
-    double sum = 0;
-    for (int64_t p = 0; p < hidden.panels(); ++p) sum += static_cast<double>(panel_sums[p * hidden.features() + j]);
-    bias_grad[j] = static_cast<float>(sum);
-  }
-}
-
 template <typename T>
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
   const PairBucketStream& m = StreamFor<T>(packed);
@@ -250,7 +242,7 @@ void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden,
   });
 
   // 3. bias_grad [hidden] = the panels' sums.
-  AddPanels(hidden, panel_sums, bias_grad);
+  AddPanels(hidden, panel_sums.data(), bias_grad);
 }
 
 /// HiddenGrad where the activations are not zero.
@@ -296,7 +288,7 @@ void SampledHiddenGrad(const float* weight, const MaskView& mask, const void* dy
       }
     }
   });
-  AddPanels(hidden, panel_sums, bias_grad);
+  AddPanels(hidden, panel_sums.data(), bias_grad);
 }
 
 }  // namespace

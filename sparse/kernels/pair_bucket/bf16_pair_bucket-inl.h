@@ -18,6 +18,13 @@ TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 
 inline constexpr int64_t kBlockCols = Bf16PairBucketStream::kTiling.block_cols;
+/// For which set the kernels' weights are packed.
+inline constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
+
+/// The work of a product of `batch` rows.
+inline PanelWork WorkOf(const Bf16PairBucketStream& m, int64_t batch) {
+  return {m.strips(), m.cols(), batch, kPanel, kSquare / 4};
+}
 
 /// The sums of four rows of the matrix, for H squares of batch rows. Sums 2 h and 2 h + 1 of a row are those of square
 /// h, in the order of InterleaveLower and InterleaveUpper.

@@ -15,8 +15,6 @@ TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
 
-constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
-
 /// A JoinSteps, which joins eight steps at a time.
 void Join(const PairBucketSteps& from, int64_t steps, const Bf16Steps& to) {
   if (steps % 2 != 0) {
@@ -49,7 +47,7 @@ void Join(const PairBucketSteps& from, int64_t steps, const Bf16Steps& to) {
 void Multiply(const PackedWeight& packed, Direction, int64_t batch, const BFloat16* in, const Epilogue& epilogue,
               BFloat16* out) {
   const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
-  const PanelWork work(m.strips(), m.cols(), batch, kPanel, kSquare / 4);
+  const PanelWork work = WorkOf(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<BFloat16> block(kBlockCols * kPanel);

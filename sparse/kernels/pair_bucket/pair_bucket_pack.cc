@@ -10,6 +10,7 @@
 #include <mutex>
 #include <utility>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -173,6 +174,35 @@ StepCounts PackPlan::Count(const TileRange& tiles) const {
     counts += recipe != nullptr ? recipe->counts : CountsOf(StepsOfTile(Oriented(mask, transposed_)));
   }
   return counts;
+}
+
+StripsOfBlocks::StripsOfBlocks(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
+                               int64_t column_bytes)
+    : weight_(weight),
+      mask_(mask),
+      direction_(direction),
+      block_cols_(block_cols),
+      strips_((direction == Direction::kForward ? mask.rows : mask.cols) / kTileSize),
+      size_(CeilDiv(direction == Direction::kForward ? mask.cols : mask.rows, block_cols) * strips_),
+      grain_(1 + 8 * 1024 / block_cols),
+      plan_(PackPlan::For(direction == Direction::kInputGrad, column_bytes)),
+      counts_(static_cast<size_t>(size_)) {
+  ForEach([&](int64_t i) { counts_[static_cast<size_t>(i)] = plan_.Count(tiles(i)); });
+}
+
+std::vector<PairBucketStream::Buckets> StripsOfBlocks::LayOut(int64_t together) const {
+  const auto joined = [together](StepCounts counts, int pairing) {
+    return static_cast<uint16_t>(CeilDiv(CountOf(counts, pairing), together));
+  };
+  std::vector<PairBucketStream::Buckets> buckets;
+  buckets.reserve(counts_.size() + 1);
+  uint32_t steps = 0;
+  for (const StepCounts counts : counts_) {
+    buckets.push_back({steps, {joined(counts, 0), joined(counts, 1)}});
+    for (int pairing = 0; pairing < kPairings; ++pairing) steps += joined(counts, pairing);
+  }
+  buckets.push_back({.begin = steps});
+  return buckets;
 }
 
 StepCounts PackPlan::WriteAnyTile(TileMask mask, const float* weight, int64_t ld, uint32_t tile_offset, StepCounts next,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/core/isa.h"
+#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/tile_steps.h"
@@ -78,6 +79,38 @@ class PackPlan {
   int64_t column_bytes_;
   const uint8_t* numbers_;  // The place of each mask in recipes_.
   std::vector<TileRecipe> recipes_;
+};
+
+/// What a stream is made of: the tiles of every strip within every block, block by block, and how many steps they make.
+class StripsOfBlocks {
+ public:
+  /// Counts the steps, on all threads. A column of a panel takes `column_bytes`.
+  StripsOfBlocks(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
+                 int64_t column_bytes);
+
+  const PackPlan& plan() const { return plan_; }
+  TileRange tiles(int64_t i) const {
+    return TilesOf(weight_, mask_, direction_, block_cols_, i / strips_, i % strips_);
+  }
+  StepCounts counts(int64_t i) const { return counts_[static_cast<size_t>(i)]; }
+  /// Where the steps of each strip begin in a stream that joins `together` steps of a bucket, and one entry more: the
+  /// number of steps in all.
+  std::vector<PairBucketStream::Buckets> LayOut(int64_t together) const;
+  /// Calls body(i) for each strip within each block, on all threads.
+  template <typename Body>
+  void ForEach(const Body& body) const {
+    ParallelFor(size_, grain_, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  }
+
+ private:
+  const float* weight_;
+  MaskView mask_;
+  Direction direction_;
+  int64_t block_cols_, strips_, size_, grain_;
+  const PackPlan& plan_;
+  std::vector<StepCounts> counts_;
 };
 
 /// Writes the steps of a range, from `steps` on. `counts` is what plan.Count(tiles) returned. All writers give the same

@@ -140,7 +140,9 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
   TrainingStart start = StartTraining(config, model, run.start ? Beginning::kResumed : Beginning::kNew);
   WarnOfOtherData(TakenBy(run), run.workload.data_record, context.err);
   run.optimizer = std::move(start.optimizer);
-  if (run.workload.task->flops_per_unit() > 0 && run.trains()) run.peak = MeasurePeakFlops();
+  if (run.workload.task->flops_per_unit() > 0 && run.trains()) {
+    run.peak = MeasurePeakFlops(run.workload.model->activation_dtype());
+  }
   // Printed only after everything is known, so that a failure prints an error alone and not half a table first.
   std::ostringstream swap_report;
   if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), swap_report);

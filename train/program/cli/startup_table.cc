@@ -60,12 +60,14 @@ std::string DescribeDenseProducts(DType activations) {
   return fmt::format("twofour ({})", NameOf(own->isa));
 }
 
-std::string DescribePeak(const PeakFlops& peak) {
+/// `operands` is what products multiply.
+std::string DescribePeak(const PeakFlops& peak, DType operands) {
   if (peak.sure) {
-    return fmt::format("{:.0f} GFLOP/s (f32 multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9);
+    return fmt::format("{:.0f} GFLOP/s ({} multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9,
+                       NameOf(operands));
   }
-  return fmt::format("about {:.0f} GFLOP/s (f32 multiply-adds; {:.0f} was typical while measuring): MFU is rough",
-                     peak.flops * 1e-9, peak.typical * 1e-9);
+  return fmt::format("about {:.0f} GFLOP/s ({} multiply-adds; {:.0f} was typical while measuring): MFU is rough",
+                     peak.flops * 1e-9, NameOf(operands), peak.typical * 1e-9);
 }
 
 }  // namespace
@@ -93,7 +95,7 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   row("precision", DescribePrecision(model.activation_dtype()));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
   row("processor", std::string(NameOf(BestIsa())));
-  if (peak.flops > 0) row("peak", DescribePeak(peak));
+  if (peak.flops > 0) row("peak", DescribePeak(peak, model.activation_dtype()));
   const bool sparse = config.sparsity().enabled();
   row("kernels", fmt::format("dense products: {}{}", DescribeDenseProducts(model.activation_dtype()),
                              sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));

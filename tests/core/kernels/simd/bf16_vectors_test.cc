@@ -143,8 +143,13 @@ const std::map<std::string, Definition>& Definitions() {
       {"SwapMiddles", Reordered([](int i) { return i % 4 == 1   ? i + 1
                                                    : i % 4 == 2 ? i - 1
                                                                 : i; })},
-      {"NonZeroFirsts", Bits(16, [](In in, int i) { return !IsZero(HalfOf(in.pairs[0], 2 * i)); })},
-      {"NonZeroSeconds", Bits(16, [](In in, int i) { return !IsZero(HalfOf(in.pairs[0], 2 * i + 1)); })},
+      // Lower pairs come from the first four of every eight elements, upper ones from the others.
+      {"BitsOfLower", Bits(16, [](In in, int i) { return (in.bits >> (i / 4 * 8 + i % 4) & 1) != 0; })},
+      {"BitsOfUpper", Bits(16, [](In in, int i) { return (in.bits >> (i / 4 * 8 + 4 + i % 4) & 1) != 0; })},
+      {"StoreFirstPairs",
+       [](In in, Bf16Vectors& out) {
+         for (uint32_t i = 0; i < 16; ++i) out.pairs[0][i] = in.pairs[i < in.bits % 40 ? 0 : 1][i];
+       }},
       {"NonZeros", Bits(32, [](In in, int i) { return !IsZero(HalfOf(in.pairs[0], i)); })},
       {"KeepElements",
        Halves([](In in, int i) { return (in.bits >> i & 1) != 0 ? HalfOf(in.pairs[0], i) : uint16_t{0}; })},

@@ -29,7 +29,8 @@ class MlpKernelExample {
   void CheckHidden();
   /// c_proj's forward product, whole and by lists, and its weight gradient. Call CheckHidden before.
   void CheckForward();
-  /// The gradient of the hidden activations, then c_fc's input gradient, whole and by lists, and its weight gradient.
+  /// The gradient of the hidden activations, sampled and whole, then c_fc's input gradient, whole and by lists, and its
+  /// weight gradient.
   void CheckBackward();
 
  private:
@@ -47,6 +48,8 @@ class MlpKernelExample {
   /// The activations, row-major [batch, hidden], in double.
   Tensor HiddenRows() const;
   void PoisonBeyondBatch();
+  /// Checks the gradient that takes the place of the hidden activations, and its sums. Returns it.
+  Tensor CheckHiddenGrad(bool sampled);
   /// `lists` times the masked weight, or its transpose, and the bias if it is not null.
   Tensor ListProduct(const NonZeroLists& lists, const Layer& layer, bool transposed, const float* bias) const;
 
