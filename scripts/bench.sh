@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the release preset and measures the tables of products, MLP steps and masks in docs/performance.md: first with
-# all that the processor can do, then with AVX2 forced for twofour and for all peers. Writes JSON lines to FILE.
+# Builds the release preset and measures the tables of products, MLP steps and masks in docs/performance.md, in fp32 and
+# bf16: first with all that the processor can do, then with AVX2 forced for twofour and for all peers. Writes JSON lines
+# to FILE.
 # scripts/bench.sh FILE [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,11 +24,15 @@ all_rows() {
   for threads in 1 2; do
     for shape in "3072 768" "768 3072" "4096 1024"; do
       read -r out in <<<"$shape"
-      measure "$bin/bench_spmm" --out "$out" --in "$in" --tokens 2048 --threads "$threads"
+      for precision in fp32 bf16; do
+        measure "$bin/bench_spmm" --out "$out" --in "$in" --tokens 2048 --threads "$threads" --precision "$precision"
+      done
     done
-    for density in "" "--activation-density 0.1"; do
-      # shellcheck disable=SC2086  # $density is two words or none.
-      measure "$bin/bench_mlp" --in 768 --hidden 3072 --tokens 2048 --threads "$threads" $density
+    for density in 0.5 0.1; do
+      for precision in fp32 bf16; do
+        measure "$bin/bench_mlp" --in 768 --hidden 3072 --tokens 2048 --threads "$threads" \
+          --activation-density "$density" --precision "$precision"
+      done
     done
   done
 }
