@@ -1,6 +1,6 @@
 // Times one training step of a Gpt: forward, loss, backward, clipping and AdamW, and for the sparse one also mask
 // search and packing. Dense and sparse take turns. The MLPs of each model also run alone, to find their share of a
-// step.
+// step. In bf16 activations are bf16 from the embedding to the head; weights, logits and the optimizer are f32.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -18,6 +18,7 @@
 #include "twofour/optim/clip.h"
 
 #include "bench/support/gaussian.h"
+#include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
 
@@ -27,6 +28,7 @@ namespace {
 struct Arguments {
   int64_t width = 768, depth = 4, head_size = 64, sequence_length = 512, batch = 4, vocab = 256;
   int threads = 2, rounds = 9;
+  Precision precision = Precision::kFp32;
   std::string only;  ///< "dense" or "sparse"; empty: both.
 };
 
@@ -52,6 +54,7 @@ class TrainingStep {
                                                     .heads = arguments.width / arguments.head_size,
                                                     .soft_cap = 15},
                                      generator);
+    gpt_->SetActivationDType(ActivationDType(arguments.precision));
     if (sparse) nn::SwapLinearWithSemiSparseLinear(*gpt_, {.include = ".*\\.mlp\\..*"});
     parameters_ = gpt_->Parameters();
     adamw_ = std::make_unique<optim::AdamW>(parameters_, optim::AdamWOptions{.lr = 1e-4});
@@ -79,6 +82,8 @@ class MlpPasses {
   MlpPasses(const Arguments& arguments, nn::Gpt& gpt)
       : x_(Gaussian(arguments.batch * arguments.sequence_length, arguments.width, {.seed = 24, .stream = 102})),
         dy_(Gaussian(x_.rows(), x_.cols(), {.seed = 24, .stream = 103})) {
+    x_ = x_.To(ActivationDType(arguments.precision));
+    dy_ = dy_.To(ActivationDType(arguments.precision));
     gpt.VisitModules([&](const std::string&, nn::Module& module) {
       if (auto* mlp = dynamic_cast<nn::Mlp*>(&module)) mlps_.push_back(mlp);
     });
@@ -108,8 +113,8 @@ double PeakMebibytes() {
 }
 
 void Run(const Arguments& arguments) {
-  Rounds rounds(fmt::format("Gpt width {} depth {}, {} x {} tokens, {} threads", arguments.width, arguments.depth,
-                            arguments.batch, arguments.sequence_length, arguments.threads),
+  Rounds rounds(fmt::format("Gpt width {} depth {}, {} x {} tokens, {} threads, {}", arguments.width, arguments.depth,
+                            arguments.batch, arguments.sequence_length, arguments.threads, NameOf(arguments.precision)),
                 arguments.rounds);
   std::vector<std::string> variants{"dense", "sparse"};
   if (!arguments.only.empty()) variants = {arguments.only};
@@ -133,8 +138,9 @@ void Run(const Arguments& arguments) {
                               {"batch", arguments.batch},
                               {"vocab", arguments.vocab},
                               {"threads", arguments.threads},
-                              {"isa", NameOf(BestIsa())}};
-  const double peak = MeasurePeakFlops().flops;
+                              {"isa", NameOf(BestIsa())},
+                              {"precision", NameOf(arguments.precision)}};
+  const double peak = MeasurePeakFlops(ActivationDType(arguments.precision)).flops;
   for (const std::string& variant : variants) {
     const double tokens_per_s = 1e3 * tokens / rounds.Milliseconds(variant);
     line[variant + "_ms"] = rounds.Milliseconds(variant);
@@ -164,6 +170,7 @@ int main(int argc, char** argv) {
   AddSize(app, "--batch", arguments.batch, "Sequences", /*tiled=*/false);
   AddSize(app, "--vocab", arguments.vocab, "Size of the vocabulary", /*tiled=*/false);
   AddThreads(app, arguments.threads);
+  AddPrecision(app, arguments.precision);
   AddRounds(app, arguments.rounds);
   app.add_option("--only", arguments.only, "Measure this variant alone, and its peak memory")
       ->check(CLI::IsMember({"dense", "sparse"}));

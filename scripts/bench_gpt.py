@@ -2,8 +2,8 @@
 """Training steps of one Gpt in PyTorch, twofour dense and twofour sparse, side by side: JSON lines to FILE.
 
 Each of the three is a process of its own, so that it has its best settings and its own peak memory. They take turns,
-and each turn gives the median of a few steps. Ratios are taken within a round, and then their median. Needs
-python3-torch and a build with benchmarks (cmake --preset release && cmake --build --preset release --target bench_gpt).
+and each turn gives the median of a few steps. Ratios are taken within a round, and then their median. Needs PyTorch
+(python3-torch, or --torch) and a build with benchmarks (cmake --build --preset release --target bench_gpt).
 """
 import argparse
 import json
@@ -22,6 +22,9 @@ def parse_arguments():
     parser.add_argument("file", help="written anew")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3, help="steps timed in each turn")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="a Python that has PyTorch")
+    parser.add_argument("--compile", choices=("no", "yes", "fastest"), default="fastest", help="of PyTorch")
     for name, default in zip(SIZES, (768, 4, 64, 512, 4, 256, 2)):
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=default)
     return parser.parse_args()
@@ -32,13 +35,15 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def measure(variant, sizes, steps):
+def measure(variant, sizes, arguments):
     """Tokens per second and peak memory of one variant."""
     flags = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), str(value))]
+    flags += ["--rounds", str(arguments.steps), "--precision", arguments.precision]
     if variant == "torch":
-        line = run([sys.executable, str(ROOT / "bench" / "peers" / "torch_gpt.py"), *flags, "--rounds", str(steps)])
+        script = str(ROOT / "bench" / "peers" / "torch_gpt.py")
+        line = run([arguments.torch, script, *flags, "--compile", arguments.compile])
         return line["tokens_per_s"], line["peak_mib"]
-    line = run([str(BENCH), *flags, "--rounds", str(steps), "--only", variant])
+    line = run([str(BENCH), *flags, "--only", variant])
     return line[variant + "_tokens_per_s"], line["peak_mib"]
 
 
@@ -51,15 +56,15 @@ def main():
         for index in range(arguments.rounds):
             turn = {}
             for variant in variants[index % 3:] + variants[:index % 3]:
-                turn[variant] = measure(variant, sizes, arguments.steps)
+                turn[variant] = measure(variant, sizes, arguments)
             rounds.append(turn)
             figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
-            print(json.dumps({"round": index + 1, **sizes, **figures}), file=file, flush=True)
+            print(json.dumps({"round": index + 1, "precision": arguments.precision, **sizes, **figures}), file=file, flush=True)
 
     def median(function):
         return float(f"{statistics.median(function(turn) for turn in rounds):.4g}")
 
-    summary = {"rounds": arguments.rounds, "steps": arguments.steps, **sizes}
+    summary = {"rounds": arguments.rounds, "steps": arguments.steps, "precision": arguments.precision, **sizes}
     for variant in variants:
         summary[variant + "_tokens_per_s"] = median(lambda turn: turn[variant][0])
         summary[variant + "_peak_mib"] = median(lambda turn: turn[variant][1])
