@@ -27,6 +27,9 @@ struct Bf16GemmKernel {
 
   /// The largest k for which results are rounded to bf16. Beyond it, what is summed up so far is kept in C.
   static constexpr int64_t kMostRoundedDepth = 4096;
+  int64_t most_rounded_depth = kMostRoundedDepth;
+  /// With fewer multiply-adds it is not worth choosing, because a call costs too much.
+  int64_t least_work = 0;
 
   /// No size of the problem may be zero.
   template <typename A, typename B, typename C>
