@@ -2,6 +2,8 @@
 
 #include <hwy/detect_compiler_arch.h>
 
+#include "twofour/core/kernels/gemm/library_bf16_gemm.h"
+
 namespace twofour::kernels {
 
 #if HWY_ARCH_X86_64
@@ -24,6 +26,8 @@ std::span<const Bf16GemmKernel> Bf16GemmKernels() {
 }
 
 const Bf16GemmKernel* FastBf16Gemm() {
+  if (IsAllowed(Isa::kAmxBf16)) return LibraryBf16GemmKernels().data();
+  if (!Bf16PairsPay()) return nullptr;
   for (const Bf16GemmKernel& kernel : Bf16GemmKernels()) {
     if (!kernel.emulated && IsAllowed(kernel.isa)) return &kernel;
   }

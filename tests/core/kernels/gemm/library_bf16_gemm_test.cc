@@ -10,7 +10,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "twofour/core/isa_choice.h"
 #include "twofour/core/kernels/gemm/bf16_block.h"
+#include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 
 #include "tests/support/products.h"
@@ -253,6 +255,51 @@ TEST_F(LibraryBf16GemmTest, MoreSizesThanAreKeptAreComputedRight) {
   Product<BFloat16, BFloat16, float> product({1, 64, 32}, Transpose::kNo, Transpose::kNo, 0, false);
   product.Compute(Multiply());
   product.ExpectRight(std::numeric_limits<float>::epsilon());
+}
+
+/// A machine with AMX. Here the library uses what it has instead.
+internal::IsaChoice WithAmx() {
+  internal::IsaChoice choice = {.allowed = AllowedIsas(), .bf16_pairs_pay = false};
+  if (!IsAllowed(Isa::kAmxBf16)) choice.allowed.insert(choice.allowed.begin(), Isa::kAmxBf16);
+  return choice;
+}
+
+/// The same machine if its processor was Intel's and had no AMX.
+internal::IsaChoice WithSlowPairs() {
+  internal::IsaChoice choice = {.allowed = AllowedIsas(), .bf16_pairs_pay = false};
+  if (IsAllowed(Isa::kAmxBf16)) choice.allowed.erase(choice.allowed.begin());
+  return choice;
+}
+
+template <typename A, typename B, typename C>
+std::vector<C> ComputeByGemm(Product<A, B, C>& product, const internal::IsaChoice& choice) {
+  const internal::ScopedIsaChoice scoped(choice);
+  return product.Compute([](const auto& problem) { Gemm(problem); });
+}
+
+TEST_F(LibraryBf16GemmTest, GemmTakesItOnAmxExceptForLittleWork) {
+  const internal::IsaChoice amx = WithAmx(), slow_pairs = WithSlowPairs();
+  const auto test = [&](const Size& size, bool by_library) {
+    SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
+    Product<BFloat16, BFloat16, BFloat16> product(size, Transpose::kNo, Transpose::kYes, 1, false);
+    const std::vector<BFloat16> expected =
+        by_library ? product.Compute(Multiply()) : ComputeByGemm(product, slow_pairs);
+    ExpectSameBits(ComputeByGemm(product, amx), expected);
+  };
+  test({25, 300, 300}, true);
+  test({130, 80, 5000}, true);  // Deeper than what twofour's own kernel rounds.
+  test({24, 300, 300}, false);  // Few rows.
+  test({63, 64, 64}, false);    // Little work.
+}
+
+TEST_F(LibraryBf16GemmTest, WherePairsAreSlowGemmComputesInFloats) {
+  const FloatGemmKernel* const floats = FastFloatGemm();
+  ASSERT_NE(floats, nullptr);
+  const internal::ScopedIsaChoice scoped(WithSlowPairs());
+  EXPECT_EQ(FastBf16Gemm(), nullptr);
+  Product<BFloat16, BFloat16, float> product({70, 80, 90}, Transpose::kNo, Transpose::kYes, 1, true);
+  const std::vector<float> expected = product.Compute([&](const auto& problem) { floats->Multiply(problem); });
+  ExpectSameBits(product.Compute([](const auto& problem) { Gemm(problem); }), expected);
 }
 
 }  // namespace
