@@ -1,7 +1,9 @@
 #include "twofour/core/kernels/gemm/bf16_gemm.h"
 
+#include <fmt/format.h>
 #include <hwy/detect_compiler_arch.h>
 
+#include "twofour/core/kernels/gemm/gemm_block.h"
 #include "twofour/core/kernels/gemm/library_bf16_gemm.h"
 
 namespace twofour::kernels {
@@ -32,6 +34,13 @@ const Bf16GemmKernel* FastBf16Gemm() {
     if (!kernel.emulated && IsAllowed(kernel.isa)) return &kernel;
   }
   return nullptr;
+}
+
+std::string Bf16GemmName() {
+  const Bf16GemmKernel* const kernel = FastBf16Gemm();
+  if (kernel == nullptr) return GemmName();
+  if (IsAllowed(Isa::kAmxBf16)) return fmt::format("{} ({})", GemmLibraryName(), NameOf(Isa::kAmxBf16));
+  return fmt::format("twofour ({})", NameOf(kernel->isa));
 }
 
 }  // namespace twofour::kernels

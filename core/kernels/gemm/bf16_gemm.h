@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <tuple>
 
 #include "twofour/core/half.h"
@@ -44,5 +45,9 @@ std::span<const Bf16GemmKernel> Bf16GemmKernels();
 /// The kernel for this processor: on AMX that of the library, elsewhere twofour's own where it pays (Bf16PairsPay), or
 /// else null.
 const Bf16GemmKernel* FastBf16Gemm();
+
+/// What computes larger products of bf16 here: "oneDNN 2.6.3 (amxbf16)", "twofour (avx512bf16)", or what computes those
+/// of floats (see GemmName).
+std::string Bf16GemmName();
 
 }  // namespace twofour::kernels

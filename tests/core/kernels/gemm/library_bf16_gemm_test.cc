@@ -14,6 +14,7 @@
 #include "twofour/core/kernels/gemm/bf16_block.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
 #include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/kernels/gemm/gemm_block.h"
 
 #include "tests/support/products.h"
 #include "tests/support/tensors.h"
@@ -279,6 +280,11 @@ std::vector<C> ComputeByGemm(Product<A, B, C>& product, const internal::IsaChoic
 
 TEST_F(LibraryBf16GemmTest, GemmTakesItOnAmxExceptForLittleWork) {
   const internal::IsaChoice amx = WithAmx(), slow_pairs = WithSlowPairs();
+  {
+    const internal::ScopedIsaChoice scoped(amx);
+    EXPECT_EQ(FastBf16Gemm(), kernel_);
+    EXPECT_EQ(Bf16GemmName(), GemmLibraryName() + " (amxbf16)");
+  }
   const auto test = [&](const Size& size, bool by_library) {
     SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
     Product<BFloat16, BFloat16, BFloat16> product(size, Transpose::kNo, Transpose::kYes, 1, false);
@@ -292,11 +298,22 @@ TEST_F(LibraryBf16GemmTest, GemmTakesItOnAmxExceptForLittleWork) {
   test({63, 64, 64}, false);    // Little work.
 }
 
+TEST_F(LibraryBf16GemmTest, WherePairsPayGemmTakesTwofoursOwn) {
+  internal::IsaChoice choice = WithSlowPairs();
+  choice.bf16_pairs_pay = true;
+  const internal::ScopedIsaChoice scoped(choice);
+  ASSERT_NE(FastBf16Gemm(), nullptr);
+  EXPECT_FALSE(FastBf16Gemm()->emulated);
+  EXPECT_NE(FastBf16Gemm(), kernel_);
+  EXPECT_EQ(Bf16GemmName(), "twofour (avx512bf16)");
+}
+
 TEST_F(LibraryBf16GemmTest, WherePairsAreSlowGemmComputesInFloats) {
   const FloatGemmKernel* const floats = FastFloatGemm();
   ASSERT_NE(floats, nullptr);
   const internal::ScopedIsaChoice scoped(WithSlowPairs());
   EXPECT_EQ(FastBf16Gemm(), nullptr);
+  EXPECT_EQ(Bf16GemmName(), GemmName());
   Product<BFloat16, BFloat16, float> product({70, 80, 90}, Transpose::kNo, Transpose::kYes, 1, true);
   const std::vector<float> expected = product.Compute([&](const auto& problem) { floats->Multiply(problem); });
   ExpectSameBits(product.Compute([](const auto& problem) { Gemm(problem); }), expected);
