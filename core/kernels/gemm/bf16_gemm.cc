@@ -28,7 +28,10 @@ std::span<const Bf16GemmKernel> Bf16GemmKernels() {
 }
 
 const Bf16GemmKernel* FastBf16Gemm() {
-  if (IsAllowed(Isa::kAmxBf16)) return LibraryBf16GemmKernels().data();
+  if (IsAllowed(Isa::kAmxBf16)) {
+    const std::span<const Bf16GemmKernel> of_library = LibraryBf16GemmKernels();
+    return of_library.empty() ? nullptr : &of_library[0];
+  }
   if (!Bf16PairsPay()) return nullptr;
   for (const Bf16GemmKernel& kernel : Bf16GemmKernels()) {
     if (!kernel.emulated && IsAllowed(kernel.isa)) return &kernel;
