@@ -33,8 +33,8 @@ class Bf16Block {
   Bf16Block(const Bf16Block&) = delete;
   Bf16Block& operator=(const Bf16Block&) = delete;
 
-  /// c [rows, cols] = a [rows, depth] times b, where b consists of panels, [depth / 2][kPanel][2] each. All are aligned
-  /// to cache lines and without padding. `scratch` has scratch_bytes(). Any number of threads may call this at once.
+  /// c [rows, cols] = a [rows, depth] times b, where b consists of panels, [depth / 2][kPanel][2] each. There is
+  /// nothing between rows and panels. `scratch` has scratch_bytes(). Any number of threads may call this at once.
   virtual void Multiply(const BFloat16* a, const uint32_t* b, float* c, std::byte* scratch) const = 0;
   virtual size_t scratch_bytes() const = 0;
 };

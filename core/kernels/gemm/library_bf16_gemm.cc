@@ -73,7 +73,7 @@ class Blocks {
 template <typename A, typename B, typename C>
 void RunColumns(const GemmProblem<A, B, C>& p, const Cut& cut, int64_t first_col, int64_t cols, uint32_t* b) {
   constexpr int64_t kPanel = Bf16Block::kPanel;
-  const int64_t depth = RoundUp(p.k, Bf16Block::kDepthStep), panel_pairs = kPanel * depth / 2;
+  const int64_t depth = PaddedDepth(p.k), panel_pairs = kPanel * depth / 2;
   ParallelFor(CeilDiv(cols, kPanel), CeilDiv(kLeastWork, p.m * kPanel * p.k), [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) PackPanel(p, first_col + panel * kPanel, b + panel * panel_pairs);
   });
@@ -98,7 +98,7 @@ void RunColumns(const GemmProblem<A, B, C>& p, const Cut& cut, int64_t first_col
 
 template <typename A, typename B, typename C>
 void Run(const GemmProblem<A, B, C>& p) {
-  const int64_t depth = RoundUp(p.k, Bf16Block::kDepthStep);
+  const int64_t depth = PaddedDepth(p.k);
   const int64_t most = std::max(kSharedElements / depth / kBlockCols, int64_t{1}) * kBlockCols;
   AlignedBuffer<uint32_t> packed(std::min(most, RoundUp(p.n, Bf16Block::kPanel)) * depth / 2);
   const Cut cut(p.m, p.n);

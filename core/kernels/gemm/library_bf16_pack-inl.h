@@ -21,6 +21,16 @@ namespace library_bf16 {
 
 using namespace twofour::TWOFOUR_BF16;
 
+/// Whether the library can read A where it lies.
+template <typename A, typename B, typename C>
+bool ReadsInPlace(const GemmProblem<A, B, C>& p) {
+  return std::is_same_v<A, BFloat16> && p.transpose_a == Transpose::kNo && p.lda == p.k &&
+         p.k % Bf16Block::kDepthStep == 0;
+}
+
+/// The depth with its zeros.
+inline int64_t PaddedDepth(int64_t k) { return RoundUp(k, Bf16Block::kDepthStep); }
+
 /// Packs the panel of op(B) that begins at column `col`.
 template <typename A, typename B, typename C>
 void PackPanel(const GemmProblem<A, B, C>& p, int64_t col, uint32_t* to) {
@@ -42,39 +52,44 @@ void PackPanel(const GemmProblem<A, B, C>& p, int64_t col, uint32_t* to) {
       }
     }
   }
-  const int64_t padded_pairs = RoundUp(p.k, Bf16Block::kDepthStep) / 2;
-  std::fill_n(to + pairs * kPanel, (padded_pairs - pairs) * kPanel, 0U);
+  std::fill_n(to + pairs * kPanel, (PaddedDepth(p.k) / 2 - pairs) * kPanel, 0U);
 }
 
-/// to [rows, depth] = rows [row, row + rows) of a row-major A, rounded to bf16.
+/// to [rows, depth] = rows of a row-major A, which are k long, rounded to bf16.
 template <typename A>
 void PackRows(int64_t k, const A* a, int64_t lda, int64_t rows, int64_t depth, BFloat16* to) {
   constexpr int64_t kStep = 2 * kLanes;
-  const int64_t whole = k / kStep * kStep;
   for (int64_t r = 0; r < rows; ++r) {
     const A* const from = a + r * lda;
     BFloat16* const target = to + r * depth;
-    for (int64_t l = 0; l < whole; l += kStep) StorePairs(LoadBf16(from + l), target + l);
-    if (whole == k) continue;
-    const bf16_gemm::Padded<A> last(from + whole, k - whole);
-    StorePairs(LoadBf16(last.elements), target + whole);
+    int64_t l = 0;
+    for (; l + kStep <= k; l += kStep) StorePairs(LoadBf16(from + l), target + l);
+    if (l < k) StorePairs(LoadBf16(bf16_gemm::Padded<A>(from + l, k - l).elements), target + l);
   }
 }
 
-/// The same for an A that is stored transposed, [k, rows]. Behind the last row, `to` has room up to a multiple of
-/// kLanes rows.
+/// The same for an A that is stored transposed, [k, rows]. Rows of `to` often lie a multiple of 4 KiB apart, where they
+/// share few sets of the caches. So they are first turned in parts in memory that does not, and then copied.
 template <typename A>
 void PackTurnedRows(int64_t k, const A* a, int64_t lda, int64_t rows, int64_t depth, BFloat16* to) {
-  for (int64_t first = 0; first < depth; first += 2 * kLanes) {
+  constexpr int64_t kStep = 2 * kLanes, kPart = 8 * kStep, kPitch = kPart + kStep;
+  alignas(64) BFloat16 turned[kLanes * kPitch];
+  for (int64_t part = 0; part < depth; part += kPart) {
+    const int64_t width = std::min(kPart, depth - part);
     for (int64_t row = 0; row < rows; row += kLanes) {
-      Pairs r[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        const int64_t l = first + 2 * i;
-        const A* const at = a + l * lda + row;
-        r[i] = l < k ? bf16_gemm::PairsOfRows(at, l + 1 < k ? at + lda : nullptr, rows - row) : SetPairs(0);
+      for (int64_t first = 0; first < width; first += kStep) {
+        Pairs r[kLanes];
+        for (int i = 0; i < kLanes; ++i) {
+          const int64_t l = part + first + 2 * i;
+          const auto at = [&](int64_t stored_row) { return stored_row < k ? a + stored_row * lda + row : nullptr; };
+          r[i] = l < k ? bf16_gemm::PairsOfRows(at(l), at(l + 1), rows - row) : SetPairs(0);
+        }
+        TransposePairs(r);
+        for (int i = 0; i < kLanes; ++i) StorePairs(r[i], turned + i * kPitch + first);
       }
-      TransposePairs(r);
-      for (int i = 0; i < kLanes; ++i) StorePairs(r[i], to + (row + i) * depth + first);
+      for (int64_t i = 0; i < std::min<int64_t>(kLanes, rows - row); ++i) {
+        std::copy_n(turned + i * kPitch, width, to + (row + i) * depth + part);
+      }
     }
   }
 }
@@ -87,14 +102,13 @@ class PackedRows {
 
   template <typename B, typename C>
   const BFloat16* Get(const GemmProblem<A, B, C>& p, int64_t row, int64_t rows) {
-    const bool turned = p.transpose_a == Transpose::kYes;
     if constexpr (std::is_same_v<A, BFloat16>) {
-      if (!turned && p.lda == p.k && p.k == depth_) return p.a + row * p.lda;
+      if (ReadsInPlace(p)) return p.a + row * p.lda;
     }
     if (row == row_) return space_->data();
-    if (!space_) space_.emplace(RoundUp(most_rows_, kLanes) * depth_);
+    if (!space_) space_.emplace(most_rows_ * depth_);
     row_ = row;
-    if (turned) {
+    if (p.transpose_a == Transpose::kYes) {
       PackTurnedRows(p.k, p.a + row, p.lda, rows, depth_, space_->data());
     } else {
       PackRows(p.k, p.a + row * p.lda, p.lda, rows, depth_, space_->data());
@@ -115,7 +129,7 @@ void StoreBlock(const GemmProblem<A, B, C>& p, int64_t row, int64_t rows, int64_
                 const float* sums) {
   constexpr int64_t kStep = 2 * kLanes;
   const int64_t pitch = RoundUp(width, Bf16Block::kPanel);
-  // Whoever adds to a C of bf16 rounds often, and loses more than time. So there are no vectors for that.
+  // Nothing adds to a C of bf16 where speed matters, so that goes without vectors.
   const int64_t whole = p.accumulate && std::is_same_v<C, BFloat16> ? 0 : width / kStep * kStep;
   for (int64_t r = 0; r < rows; ++r) {
     const float* const from = sums + r * pitch;

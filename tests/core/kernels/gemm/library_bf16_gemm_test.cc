@@ -56,8 +56,8 @@ class LibraryBf16GemmTest : public ::testing::Test {
 
 /// One block and several, with ragged edges.
 const std::vector<Size>& RaggedSizes() {
-  static const std::vector<Size> sizes = {{1, 1, 1},    {1, 64, 32},   {25, 70, 64}, {31, 33, 31},
-                                          {64, 64, 65}, {130, 300, 9}, {257, 65, 96}};
+  static const std::vector<Size> sizes = {{1, 1, 1},    {1, 64, 32},   {25, 70, 64},  {31, 33, 31},
+                                          {64, 64, 65}, {130, 300, 9}, {257, 65, 96}, {33, 70, 299}};
   return sizes;
 }
 
