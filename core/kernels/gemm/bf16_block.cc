@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 
 #include <mutex>
+#include <unordered_map>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/one_openmp_thread.h"
 #include "twofour/core/recently_used.h"
 #endif
@@ -49,6 +51,41 @@ auto Call(const Bf16Block::Size& size, const F& f) {
   }
 }
 
+class OneDnnWorker final : public Bf16Block::Worker {
+ public:
+  OneDnnWorker(const Bf16Block::Size& size, const dnnl::matmul& product, const memory::desc& a, const memory::desc& b,
+               const memory::desc& c, const memory::desc& scratch)
+      : size_(size),
+        product_(product),
+        scratch_(static_cast<int64_t>(scratch.get_size()) + 1),
+        a_(a, Engine(), DNNL_MEMORY_NONE),
+        b_(b, Engine(), DNNL_MEMORY_NONE),
+        c_(c, Engine(), DNNL_MEMORY_NONE),
+        arguments_({{DNNL_ARG_SRC, a_},
+                    {DNNL_ARG_WEIGHTS, b_},
+                    {DNNL_ARG_DST, c_},
+                    {DNNL_ARG_SCRATCHPAD, memory(scratch, Engine(), scratch_.data())}}) {}
+
+  void Multiply(const BFloat16* a, const uint32_t* b, float* c) override {
+    const OneOpenMpThread guard;
+    Call(size_, [&] {
+      a_.set_data_handle(const_cast<BFloat16*>(a));
+      b_.set_data_handle(const_cast<uint32_t*>(b));
+      c_.set_data_handle(c);
+      product_.execute(stream_, arguments_);
+      stream_.wait();
+    });
+  }
+
+ private:
+  Bf16Block::Size size_;
+  const dnnl::matmul& product_;
+  dnnl::stream stream_{Engine()};
+  AlignedBuffer<std::byte> scratch_;
+  memory a_, b_, c_;
+  std::unordered_map<int, memory> arguments_;
+};
+
 class OneDnnBlock final : public Bf16Block {
  public:
   explicit OneDnnBlock(const Size& size)
@@ -62,21 +99,9 @@ class OneDnnBlock final : public Bf16Block {
     product_ = dnnl::matmul(description);
   }
 
-  void Multiply(const BFloat16* a, const uint32_t* b, float* c, std::byte* scratch) const override {
-    const OneOpenMpThread guard;
-    Call(size_, [&] {
-      const auto at = [](const memory::desc& matrix, const void* data) {
-        return memory(matrix, Engine(), const_cast<void*>(data));
-      };
-      dnnl::stream stream(Engine());
-      product_.execute(stream, {{DNNL_ARG_SRC, at(a_, a)},
-                                {DNNL_ARG_WEIGHTS, at(b_, b)},
-                                {DNNL_ARG_DST, at(c_, c)},
-                                {DNNL_ARG_SCRATCHPAD, at(scratch_, scratch)}});
-      stream.wait();
-    });
+  std::unique_ptr<Worker> NewWorker() const override {
+    return Call(size_, [&] { return std::make_unique<OneDnnWorker>(size_, product_, a_, b_, c_, scratch_); });
   }
-  size_t scratch_bytes() const override { return scratch_.get_size(); }
 
  private:
   Size size_;

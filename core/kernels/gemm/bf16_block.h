@@ -33,10 +33,20 @@ class Bf16Block {
   Bf16Block(const Bf16Block&) = delete;
   Bf16Block& operator=(const Bf16Block&) = delete;
 
-  /// c [rows, cols] = a [rows, depth] times b, where b consists of panels, [depth / 2][kPanel][2] each. There is
-  /// nothing between rows and panels. `scratch` has scratch_bytes(). Any number of threads may call this at once.
-  virtual void Multiply(const BFloat16* a, const uint32_t* b, float* c, std::byte* scratch) const = 0;
-  virtual size_t scratch_bytes() const = 0;
+  /// What one thread needs to compute products of a size. It must not outlive the Bf16Block.
+  class Worker {
+   public:
+    virtual ~Worker() = default;
+    Worker() = default;
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// c [rows, cols] = a [rows, depth] times b, where b consists of panels, [depth / 2][kPanel][2] each. There is
+    /// nothing between rows and panels.
+    virtual void Multiply(const BFloat16* a, const uint32_t* b, float* c) = 0;
+  };
+  /// Takes about as long as three products of a small size. Any number of threads may call this at once.
+  virtual std::unique_ptr<Worker> NewWorker() const = 0;
 };
 
 /// Whether the build has a library for Bf16Block.

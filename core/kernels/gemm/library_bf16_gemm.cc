@@ -58,15 +58,26 @@ class Blocks {
     const int64_t last_rows = (m - 1) % rows + 1, last_cols = (cols - 1) % kBlockCols + 1;
     blocks_ = {find(rows, std::min(cols, kBlockCols)), find(rows, last_cols),
                find(last_rows, std::min(cols, kBlockCols)), find(last_rows, last_cols)};
-    for (const auto& block : blocks_) scratch_bytes_ = std::max(scratch_bytes_, block->scratch_bytes());
   }
 
-  const Bf16Block& At(bool last_row, bool last_col) const { return *blocks_[2 * last_row + last_col]; }
-  size_t scratch_bytes() const { return scratch_bytes_; }
+  /// What one thread needs to multiply blocks.
+  class Workers {
+   public:
+    explicit Workers(const Blocks& blocks) : blocks_(blocks) {}
+
+    Bf16Block::Worker& For(bool last_row, bool last_col) {
+      const size_t which = 2 * last_row + last_col;
+      if (!workers_[which]) workers_[which] = blocks_.blocks_[which]->NewWorker();
+      return *workers_[which];
+    }
+
+   private:
+    const Blocks& blocks_;
+    std::array<std::unique_ptr<Bf16Block::Worker>, 4> workers_;
+  };
 
  private:
   std::array<std::shared_ptr<const Bf16Block>, 4> blocks_;
-  size_t scratch_bytes_ = 0;
 };
 
 /// Columns [first_col, first_col + cols) of C. B is packed into `b` once for all blocks of rows.
@@ -84,13 +95,12 @@ void RunColumns(const GemmProblem<A, B, C>& p, const Cut& cut, int64_t first_col
   ParallelFor(count, grain, [&](int64_t begin, int64_t end) {
     PackedRows<A> packed_rows(cut.rows, depth);
     AlignedBuffer<float> sums(cut.rows * std::min(RoundUp(cols, kPanel), kBlockCols));
-    AlignedBuffer<std::byte> scratch(static_cast<int64_t>(blocks.scratch_bytes()) + 1);
+    Blocks::Workers workers(blocks);
     for (int64_t block = begin; block < end; ++block) {
       const int64_t row = block / col_blocks * cut.rows, col = block % col_blocks * kBlockCols;
       const int64_t rows = std::min(cut.rows, p.m - row), width = std::min(kBlockCols, cols - col);
       const BFloat16* const a = packed_rows.Get(p, row, rows);
-      blocks.At(row + rows == p.m, col + width == cols)
-          .Multiply(a, b + col / kPanel * panel_pairs, sums.data(), scratch.data());
+      workers.For(row + rows == p.m, col + width == cols).Multiply(a, b + col / kPanel * panel_pairs, sums.data());
       StoreBlock(p, row, rows, first_col + col, width, sums.data());
     }
   });
