@@ -1,99 +1,83 @@
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
-#include <iterator>
-#include <span>
+#include <utility>
 
-#include "twofour/core/error.h"
 #include "twofour/core/isa.h"
+#include "twofour/core/isa_choice.h"
+#include "twofour/core/kernels/gemm/bf16_block.h"
 #include "twofour/core/kernels/simd/simd_isa.h"
+#include "twofour/core/x86_features.h"
 
 namespace twofour {
 namespace {
 
-struct Row {
-  Isa isa;
-  std::string_view name;
-};
-
-// Fastest first.
-constexpr Row kRows[] = {{Isa::kAvx512Bf16, "avx512bf16"},
-                         {Isa::kAvx512, "avx512"},
-                         {Isa::kAvx2, "avx2"},
-                         {Isa::kSse4, "sse4"},
-                         {Isa::kNeon, "neon"},
-                         {Isa::kPortable, "portable"}};
+using internal::IsaChoice;
+using internal::Machine;
 
 /// Whether this build has kernels for an instruction set.
 bool IsBuilt(Isa isa) {
+  if (isa == Isa::kAmxBf16) return kernels::BuiltWithBf16Blocks();
   if (isa == Isa::kAvx512Bf16) return HWY_ARCH_X86_64;
   return (SimdTargetOf(isa) & HWY_TARGETS) != 0;
 }
 
 /// Whether the processor has an instruction set that Highway does not know.
-bool ProcessorHas([[maybe_unused]] Isa isa) {
-#if HWY_ARCH_X86_64
-  if (isa == Isa::kAvx512Bf16) {
-    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-  }
-#endif
-  return false;
+bool ProcessorHas(Isa isa) {
+  if (isa == Isa::kAmxBf16) return HasAvx512Bf16() && HasAmxBf16();
+  return isa == Isa::kAvx512Bf16 && HasAvx512Bf16();
 }
 
-/// The rows that TWOFOUR_MAX_ISA leaves.
-std::span<const Row> AllowedRows() {
-  const std::span<const Row> rows = kRows;
-  const char* value = std::getenv("TWOFOUR_MAX_ISA");
-  if (value == nullptr || *value == '\0') return rows;
-  std::vector<std::string_view> known;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (!IsBuilt(rows[i].isa)) continue;
-    if (rows[i].name == value) return rows.subspan(i);
-    known.push_back(rows[i].name);
+Machine ThisMachine() {
+  std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  // Nothing is reported where the processor has less than the build's own baseline. Then the baseline must do.
+  if (targets.empty()) targets.push_back(HWY_STATIC_TARGET);
+  Machine machine;
+  machine.intel = IsIntel();
+  machine.grants_amx = [] { return AskForAmx() && kernels::Bf16BlocksUseAmx(); };
+  for (const internal::IsaRow& row : internal::IsaRows()) {
+    if (!IsBuilt(row.isa)) continue;
+    machine.built.push_back(row.isa);
+    const bool found = std::find(targets.begin(), targets.end(), SimdTargetOf(row.isa)) != targets.end();
+    if (found || ProcessorHas(row.isa)) machine.supported.push_back(row.isa);
   }
-  throw Error(
-      fmt::format("TWOFOUR_MAX_ISA={}: no such instruction set, expected one of {}", value, fmt::join(known, ", ")));
+  return machine;
+}
+
+/// Tells Highway to take no better set than the best of those.
+void LimitHighway(const std::vector<Isa>& allowed) {
+  const auto best = std::find_if(allowed.begin(), allowed.end(), [](Isa isa) { return SimdTargetOf(isa) != 0; });
+  if (best != allowed.end()) hwy::DisableTargets(SimdTargetOf(*best) - 1);  // All smaller constants mean better sets.
+}
+
+IsaChoice ChoiceForThisMachine() {
+  const char* const value = std::getenv("TWOFOUR_MAX_ISA");
+  const std::string_view limit = value == nullptr ? "" : value;
+  IsaChoice choice = internal::ChooseIsas(ThisMachine(), limit);
+  if (!limit.empty()) LimitHighway(choice.allowed);
+  // Asking what is supported makes Highway 1.0.3 choose the best target that the processor has, even a disabled one.
+  // Forget that choice. No kernel runs meanwhile, because each waits here for the limit to be applied.
+  hwy::GetChosenTarget().DeInit();
+  return choice;
+}
+
+std::atomic<const IsaChoice*> choice_of_test{nullptr};
+
+const IsaChoice& Choice() {
+  static const IsaChoice choice = ChoiceForThisMachine();
+  const IsaChoice* const other = choice_of_test.load(std::memory_order_relaxed);
+  return other != nullptr ? *other : choice;
 }
 
 }  // namespace
 
-std::string_view NameOf(Isa isa) {
-  for (const Row& row : kRows) {
-    if (row.isa == isa) return row.name;
-  }
-  return "any";
-}
+void ApplyIsaLimit() { Choice(); }
 
-void ApplyIsaLimit() { AllowedIsas(); }
-
-const std::vector<Isa>& AllowedIsas() {
-  static const std::vector<Isa> allowed = [] {
-    const std::span<const Row> rows = AllowedRows();
-    const int64_t best = SimdTargetOf(rows.front().isa);  // 0 for a set that Highway does not know.
-    if (best != 0 && rows.size() < std::size(kRows)) {
-      hwy::DisableTargets(best - 1);  // All constants below `best`, which are all faster ones.
-    }
-    std::vector<int64_t> supported = hwy::SupportedAndGeneratedTargets();
-    // Asking what is supported makes Highway 1.0.3 choose the best target that the processor has, even a disabled one.
-    // Forget that choice. No kernel runs meanwhile, because each waits here for the limit to be applied.
-    hwy::GetChosenTarget().DeInit();
-    // Nothing is reported where the processor has less than the build's own baseline. Then the baseline must do.
-    if (supported.empty()) supported.push_back(HWY_STATIC_TARGET);
-    std::vector<Isa> isas;
-    for (const Row& row : rows) {
-      const bool found = std::find(supported.begin(), supported.end(), SimdTargetOf(row.isa)) != supported.end();
-      if (found || ProcessorHas(row.isa)) isas.push_back(row.isa);
-    }
-    return isas;
-  }();
-  return allowed;
-}
+const std::vector<Isa>& AllowedIsas() { return Choice().allowed; }
 
 bool IsAllowed(Isa isa) {
   const std::vector<Isa>& allowed = AllowedIsas();
@@ -102,4 +86,13 @@ bool IsAllowed(Isa isa) {
 
 Isa BestIsa() { return AllowedIsas().front(); }
 
+bool Bf16PairsPay() { return Choice().bf16_pairs_pay; }
+
+namespace internal {
+
+ScopedIsaChoice::ScopedIsaChoice(IsaChoice choice)
+    : choice_(std::move(choice)), previous_(choice_of_test.exchange(&choice_)) {}
+ScopedIsaChoice::~ScopedIsaChoice() { choice_of_test = previous_; }
+
+}  // namespace internal
 }  // namespace twofour

@@ -15,9 +15,10 @@ enum class Isa {
   kAvx2,
   kAvx512,
   kAvx512Bf16,  ///< Products of pairs of bf16. Highway does not know it: see bf16_vectors-inl.h.
+  kAmxBf16,     ///< Products of tiles of bf16 (AMX), by the dense library alone: see bf16_block.h.
 };
 
-/// "any", "portable", "sse4", "neon", "avx2", "avx512", "avx512bf16".
+/// "any", "portable", "sse4", "neon", "avx2", "avx512", "avx512bf16", "amxbf16".
 std::string_view NameOf(Isa isa);
 
 /// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first and without kAny;
@@ -28,6 +29,11 @@ const std::vector<Isa>& AllowedIsas();
 bool IsAllowed(Isa isa);
 /// The first of AllowedIsas().
 Isa BestIsa();
+
+/// Whether kernels for kAvx512Bf16 are worth choosing: false where the processor lacks the set, and on Intel's. On a
+/// Sapphire Rapids, products of pairs of bf16 were measured at half the rate of products of floats, so kernels that
+/// keep bf16 in memory and compute in f32 are faster there. On AMD's, pairs run at twice the rate of floats.
+bool Bf16PairsPay();
 
 /// Applies TWOFOUR_MAX_ISA to Highway's own dispatch. Costs nothing after the first call.
 void ApplyIsaLimit();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <tuple>
 
 #include "twofour/core/half.h"
@@ -13,9 +14,8 @@ namespace twofour::kernels {
 template <typename A, typename B, typename C>
 using Bf16GemmFunction = void (*)(const GemmProblem<A, B, C>& problem);
 
-/// twofour's own dense product of bf16 on processors that multiply pairs of bf16. Operands that are floats are rounded
-/// to bf16 when they are packed, to nearest even. Products of two bf16 are exact, and sums are floats: in each sum the
-/// terms are added in ascending order, but of each pair the second term comes first. Denormal numbers count as zero.
+/// A dense product of bf16. Operands that are floats are rounded to bf16 when they are packed, to nearest even.
+/// Products of two bf16 are exact, and sums are floats. Denormal numbers count as zero.
 struct Bf16GemmKernel {
   Isa isa;
   /// Whether the instruction is emulated, bit by bit. That runs on every processor, but slowly.
@@ -27,6 +27,9 @@ struct Bf16GemmKernel {
 
   /// The largest k for which results are rounded to bf16. Beyond it, what is summed up so far is kept in C.
   static constexpr int64_t kMostRoundedDepth = 4096;
+  int64_t most_rounded_depth = kMostRoundedDepth;
+  /// With fewer multiply-adds it is not worth choosing, because a call costs too much.
+  int64_t least_work = 0;
 
   /// No size of the problem may be zero.
   template <typename A, typename B, typename C>
@@ -35,10 +38,16 @@ struct Bf16GemmKernel {
   }
 };
 
-/// The kernel for AVX512_BF16, if this build has it, and its emulation.
+/// twofour's own kernel for processors that multiply pairs of bf16 (AVX512_BF16), if this build has it, and its
+/// emulation. In each sum the terms are added in ascending order, but of each pair the second term comes first.
 std::span<const Bf16GemmKernel> Bf16GemmKernels();
 
-/// The kernel for this processor, or null.
+/// The kernel for this processor: on AMX that of the library, elsewhere twofour's own where it pays (Bf16PairsPay), or
+/// else null.
 const Bf16GemmKernel* FastBf16Gemm();
+
+/// What computes larger products of bf16 here: "oneDNN 2.6.3 (amxbf16)", "twofour (avx512bf16)", or what computes those
+/// of floats (see GemmName).
+std::string Bf16GemmName();
 
 }  // namespace twofour::kernels

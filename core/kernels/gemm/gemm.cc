@@ -174,14 +174,14 @@ void AddBias(int64_t rows, int64_t cols, const C* bias, C* c, int64_t ldc) {
 /// Of so few rows, products of bf16 are left to the kernel for floats, which reads a weight of floats only once.
 constexpr int64_t kFewRows = 24;
 
-/// Lets the processor multiply pairs of bf16, if it can and this is faster.
+/// Lets the processor multiply pairs or tiles of bf16, if it can and this is faster.
 template <typename A, typename B, typename C>
-bool MultipliedPairs(const GemmProblem<A, B, C>& p) {
+bool MultipliedBf16(const GemmProblem<A, B, C>& p) {
   if constexpr (kHasBf16<A, B> && !kHasF16<A, B> && !std::is_same_v<C, Float16>) {
-    static const Bf16GemmKernel* const own = FastBf16Gemm();
-    if (own == nullptr || p.m <= kFewRows) return false;
-    if (std::is_same_v<C, BFloat16> && p.k > Bf16GemmKernel::kMostRoundedDepth) return false;
-    own->Multiply(p);
+    const Bf16GemmKernel* const kernel = FastBf16Gemm();
+    if (kernel == nullptr || p.m <= kFewRows || p.m * p.n * p.k < kernel->least_work) return false;
+    if (std::is_same_v<C, BFloat16> && p.k > kernel->most_rounded_depth) return false;
+    kernel->Multiply(p);
     return true;
   }
   return false;
@@ -192,7 +192,7 @@ bool MultipliedPairs(const GemmProblem<A, B, C>& p) {
 template <typename A, typename B, typename C>
 void Gemm(const GemmProblem<A, B, C>& p) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k > 0 && MultipliedPairs(p)) return;
+  if (p.k > 0 && MultipliedBf16(p)) return;
   if constexpr (internal::kIsHalf<C>) {
     MultiplyAndRound(p);
   } else {

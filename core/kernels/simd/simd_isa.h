@@ -24,6 +24,7 @@ constexpr int64_t SimdTargetOf(Isa isa) {
       return HWY_NEON;
     case Isa::kPortable:
       return HWY_TARGETS & (HWY_EMU128 | HWY_SCALAR);
+    case Isa::kAmxBf16:
     case Isa::kAvx512Bf16:
     case Isa::kAny:
       break;

@@ -49,6 +49,30 @@ std::string RejectionsInWords(const LinearProblem& problem) {
   return text;
 }
 
+/// Whether a layout leaves out the zeros of a 2:4 weight. A dense product multiplies as fast as if there were none.
+bool SkipsZeros(PackedLayout layout) {
+  switch (layout) {
+    case PackedLayout::kPairBucket:
+    case PackedLayout::kRoundedPairBucket:
+    case PackedLayout::kBf16PairBucket:
+      return true;
+    case PackedLayout::kInPlace:
+    case PackedLayout::kMaskedCopy:
+    case PackedLayout::kKeptEntries:
+      return false;
+  }
+  return false;
+}
+
+/// Whether this processor multiplies faster by other means than a kernel that has nothing against a problem.
+Verdict CheckProcessor(const LinearKernel& kernel) {
+  // AMX multiplies tiles of 16 rows by 32 columns. All of a 2:4 weight's tiles have kept entries, so none is left out.
+  const bool bf16 = kernel.activation == DType::kBF16;
+  if (bf16 && SkipsZeros(kernel.layout) && IsAllowed(Isa::kAmxBf16)) return {Rejection::kTiles};
+  if (kernel.isa == Isa::kAvx512Bf16 && !Bf16PairsPay()) return {Rejection::kSlowPairs};
+  return {};
+}
+
 /// The same product of f32, which any kernel can compute for whoever converts input and output.
 LinearProblem InF32(LinearProblem problem) {
   problem.input = problem.output = DType::kF32;
@@ -90,7 +114,8 @@ Verdict Check(const LinearKernel& kernel, const LinearProblem& problem) {
   if (problem.weight != DType::kF32 || problem.input != kernel.activation || problem.output != kernel.activation) {
     return {Rejection::kDType};
   }
-  return kernel.check(problem);
+  const Verdict verdict = kernel.check(problem);
+  return verdict.is_best() ? CheckProcessor(kernel) : verdict;
 }
 
 std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const LinearProblem& problem) {
@@ -113,6 +138,10 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
                          problem.batch);
     case Rejection::kTooManyRows:
       return fmt::format("pays up to {} batch rows, here {}", verdict.bound, problem.batch);
+    case Rejection::kTiles:
+      return "2:4 saves nothing on AMX, where dense tiles of bf16 are faster";
+    case Rejection::kSlowPairs:
+      return "on this processor pairs of bf16 are slower than floats";
   }
   return "?";
 }

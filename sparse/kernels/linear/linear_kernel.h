@@ -25,6 +25,8 @@ enum class Rejection {
   // It can, but a kernel further down the table is faster, as measured: docs/performance.md has the figures.
   kTooFewRows,   ///< Its packing does not pay for so few batch rows.
   kTooManyRows,  ///< It is made for fewer batch rows.
+  kTiles,        ///< Skipping zeros saves nothing where the processor multiplies dense tiles (AMX).
+  kSlowPairs,    ///< The processor multiplies pairs of bf16 more slowly than floats: see Bf16PairsPay.
 };
 
 /// What a kernel answers to a problem. It is cheap to make. InWords puts it into words for those who ask.
@@ -46,7 +48,8 @@ struct LinearKernel {
   PackedLayout layout;             ///< What `pack` makes and `multiply` takes, for `isa`.
   bool one_packing;                ///< True when one packed form serves both directions, whichever it was packed for.
   DType activation = DType::kF32;  ///< What `multiply` reads and writes. Another dtype needs a family of its own.
-  /// Looks at sizes, direction and format. The function Check looks at the isa and the dtypes before it calls this.
+  /// Looks at sizes, direction and format. The function Check looks at the isa and the dtypes before it calls this, and
+  /// afterwards at what the processor does best.
   Verdict (*check)(const LinearProblem& problem);
   /// Packs f32 `weight` [mask.rows, mask.cols], row-major, where the mask keeps. With kInPlace, each product reads the
   /// weight and the mask: they must outlive the packed weight, unchanged.

@@ -1,0 +1,59 @@
+#include "twofour/core/x86_features.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <cstdint>
+
+namespace twofour {
+namespace {
+
+/// The features that the system saves and restores when it switches threads (XCR0).
+__attribute__((target("xsave"))) uint64_t SavedFeatures() { return __builtin_ia32_xgetbv(0); }
+
+}  // namespace
+
+bool HasAvx512Bf16() {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+
+bool HasAmxBf16() {
+  constexpr unsigned kOsXsave = 1U << 27, kAmxBf16 = 1U << 22, kAmxTile = 1U << 24;
+  constexpr uint64_t kTileConfig = 1U << 17, kTileData = 1U << 18;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & kOsXsave) == 0) return false;
+  if ((SavedFeatures() & (kTileConfig | kTileData)) != (kTileConfig | kTileData)) return false;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  return (edx & kAmxBf16) != 0 && (edx & kAmxTile) != 0;
+}
+
+bool AskForAmx() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA.
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+bool IsIntel() { return __builtin_cpu_is("intel") != 0; }
+
+}  // namespace twofour
+
+#else
+
+namespace twofour {
+
+bool HasAvx512Bf16() { return false; }
+bool HasAmxBf16() { return false; }
+bool AskForAmx() { return false; }
+bool IsIntel() { return false; }
+
+}  // namespace twofour
+
+#endif

@@ -1,0 +1,16 @@
+#pragma once
+
+namespace twofour {
+
+// What Highway does not tell of an x86-64 processor. Everything is false on other processors.
+
+/// AVX512_BF16, and the sets beside it that twofour's kernels for it are compiled for.
+bool HasAvx512Bf16();
+/// AMX-TILE and AMX-BF16, switched on by the system.
+bool HasAmxBf16();
+/// Asks the system for this process's right to use AMX's tiles, as Linux demands since 5.16. Older systems and others
+/// grant nothing. It holds for all threads.
+bool AskForAmx();
+bool IsIntel();
+
+}  // namespace twofour
