@@ -42,7 +42,7 @@ namespace twofour {
 
 #if HWY_ARCH_X86_64
 
-bool MultipliesPairs() { return IsAllowed(Isa::kAvx512Bf16); }
+bool MultipliesPairs() { return Bf16PairsPay(); }
 
 double MultiplyAddPairs(int64_t rounds, float* result) {
   assert(MultipliesPairs());

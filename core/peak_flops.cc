@@ -122,6 +122,7 @@ std::vector<std::vector<PeakWindow>> Run(Loop* loop, int count, int64_t rounds) 
 }  // namespace
 
 PeakFlops MeasurePeakFlops(DType operands) {
+  if (operands == DType::kBF16 && IsAllowed(Isa::kAmxBf16)) return {};
   Loop* const loop = LoopFor(operands);
   const int count = std::min(NumThreads(), UsableProcessors());
   const int64_t rounds = RoundsOfAWindow(loop);

@@ -12,8 +12,9 @@ namespace twofour {
 /// result is the machine's. Takes 0.1 s, and 0.2 s where the first half leaves doubts.
 ///
 /// `operands` is the dtype that products multiply. With bf16 the loop adds products of pairs where the processor can do
-/// that at once (AVX512_BF16). Elsewhere operands of 16 bits are multiplied as f32, so the peak is that of f32. The
-/// matrix units of AMX, which no kernel of twofour uses, do not count.
+/// that at once and products use it (Bf16PairsPay). Elsewhere operands of 16 bits are multiplied as f32, so the peak is
+/// that of f32. Where the tiles of AMX multiply bf16, nothing is measured, and the rates are zero: no loop here uses
+/// tiles, and a share of less than what multiplies could exceed 1.
 PeakFlops MeasurePeakFlops(DType operands = DType::kF32);
 
 }  // namespace twofour

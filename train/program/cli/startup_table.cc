@@ -51,13 +51,10 @@ std::string DescribePrecision(DType activations) {
   if (activations == DType::kF32) return "fp32";
   constexpr const char* kMixed = "bf16 (activations and what products multiply; weights, sums and losses are fp32)";
   if (kernels::FastBf16Gemm() != nullptr) return kMixed;
+  if (IsAllowed(Isa::kAvx512Bf16)) {
+    return fmt::format("{}; products run in fp32, which is faster here than this processor's products of bf16", kMixed);
+  }
   return fmt::format("{}; this processor has no products of bf16, so they run in fp32", kMixed);
-}
-
-std::string DescribeDenseProducts(DType activations) {
-  const kernels::Bf16GemmKernel* const own = kernels::FastBf16Gemm();
-  if (activations == DType::kF32 || own == nullptr) return kernels::GemmName();
-  return fmt::format("twofour ({})", NameOf(own->isa));
 }
 
 /// `operands` is what products multiply.
@@ -83,6 +80,7 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
                        const PeakFlops& peak, std::ostream& out) {
   const nn::Model& model = *workload.model;
+  const DType operands = model.activation_dtype();
   const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
   out << "twofour " TWOFOUR_VERSION "\n";
   row("run", fmt::format("{} -> {}", config.name(), folder));
@@ -92,13 +90,14 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
     row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
   }
   row("training", DescribeTraining(config, workload));
-  row("precision", DescribePrecision(model.activation_dtype()));
+  row("precision", DescribePrecision(operands));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
   row("processor", std::string(NameOf(BestIsa())));
-  if (peak.flops > 0) row("peak", DescribePeak(peak, model.activation_dtype()));
+  if (peak.flops > 0) row("peak", DescribePeak(peak, operands));
   const bool sparse = config.sparsity().enabled();
-  row("kernels", fmt::format("dense products: {}{}", DescribeDenseProducts(model.activation_dtype()),
-                             sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
+  row("kernels",
+      fmt::format("dense products: {}{}", operands == DType::kBF16 ? kernels::Bf16GemmName() : kernels::GemmName(),
+                  sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
   if (!sparse) PrintUnusedForcedKernels({}, out);
 }
 
