@@ -13,10 +13,6 @@ namespace twofour::sparse {
 /// What lists of non-zeros have in common, whatever the dtype of their values.
 class NonZeroLists {
  public:
-  static constexpr int kGroupRows = 2;
-  static constexpr int kCodes = 4;  ///< Code 0 means no row and has no entries.
-  using Ends = std::array<uint32_t, kCodes>;
-
   /// Which dimension of a PanelMatrix [batch, features] becomes the rows.
   enum class Rows {
     kBatch,     ///< Columns are features: for c_proj's forward and c_fc's input gradient.
@@ -35,6 +31,10 @@ class NonZeroLists {
 /// groups of rows would load less. But they would need more loops, each of which ends in a mispredicted branch.
 class ActivationLists final : public NonZeroLists {
  public:
+  static constexpr int kGroupRows = 2;
+  static constexpr int kCodes = 4;  ///< Code 0 means no row and has no entries.
+  using Ends = std::array<uint32_t, kCodes>;
+
   /// Blocks have about `block_cols` columns (whole panels for kFeatures). Offsets count `column_bytes` for each column.
   /// The product of the two is at most 64 KiB.
   ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_bytes);
