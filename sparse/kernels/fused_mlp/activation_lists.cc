@@ -18,7 +18,7 @@ constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many
 
 }  // namespace
 
-ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_bytes)
+ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_units)
     : orientation_(rows),
       rows_(rows == Rows::kBatch ? matrix.batch() : matrix.features()),
       cols_(rows == Rows::kBatch ? matrix.features() : matrix.batch()),
@@ -27,10 +27,10 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t b
       block_cols_(rows == Rows::kBatch ? block_cols
                                        : std::max<int64_t>(block_cols / matrix.panel(), 1) * matrix.panel()),
       blocks_(CeilDiv(cols_, block_cols_)),
-      column_bytes_(column_bytes),
+      column_units_(column_units),
       ends_(std::make_shared<std::vector<Ends>>(static_cast<size_t>(blocks_ * groups_))) {
   assert(matrix.panel() % kGroupRows == 0 && (rows == Rows::kBatch || matrix.features() % kGroupRows == 0));
-  assert(block_cols_ * column_bytes <= 1 << 16);
+  assert(block_cols_ * column_units <= 1 << 16);
   rows == Rows::kBatch ? CountBatchGroups(matrix) : CountFeatureGroups(matrix);
   AddUp();
   Allocate();
@@ -44,7 +44,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationList
       groups_(same_zeros.groups_),
       block_cols_(same_zeros.block_cols_),
       blocks_(same_zeros.blocks_),
-      column_bytes_(same_zeros.column_bytes_),
+      column_units_(same_zeros.column_units_),
       ends_(same_zeros.ends_),
       entries_(same_zeros.entries_) {
   Allocate();
@@ -112,7 +112,7 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
         const int64_t first = block * block_cols_, last = std::min(first + block_cols_, cols_);
         for (int64_t j = first; j < last; ++j) {
           const T* const values = matrix.values<T>(p) + j * matrix.panel();
-          const auto offset = static_cast<uint16_t>((j - first) * column_bytes_);
+          const auto offset = static_cast<uint16_t>((j - first) * column_units_);
           const uint64_t word = nonzero[j];
           for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
             const int bit = std::countr_zero(pairs);
@@ -142,7 +142,7 @@ void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
           const auto append = [&](uint64_t bits, uint32_t& to) {
             for (; bits != 0; bits &= bits - 1, ++to) {
               const int row = std::countr_zero(bits);
-              offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
+              offsets_[to] = static_cast<uint16_t>((base + row) * column_units_);
               values_[to][0] = static_cast<float>(values[row]);
               values_[to][1] = static_cast<float>(values[panel + row]);
             }

@@ -18,15 +18,10 @@ class Bf16ActivationLists final : public NonZeroLists {
  public:
   /// Columns of the dense matrix that are multiplied together: so many bf16 of each of its rows lie side by side.
   static constexpr int64_t kPanel = 128;
-  /// Offsets count units of 8 bytes, by which processors scale an index for free.
-  static constexpr int64_t kUnit = 8;
   static constexpr int64_t kColumnUnits = kPanel * 2 / kUnit;
 
-  /// Columns of a block. The first-level cache holds the dense matrix's rows for a narrow block. With at most the share
-  /// kFew of non-zeros, blocks are wide: the ends of short lists, each of which is a mispredicted branch, would take
-  /// longer than the second-level cache does.
+  /// Columns of a block. The first-level cache holds the dense matrix's rows for a narrow block.
   static constexpr int64_t kNarrowBlock = 128, kWideBlock = 512;
-  static constexpr double kFew = 0.15;
   static_assert(kWideBlock * kColumnUnits <= 1 << 16);
 
   /// Lists of which no entry is known yet.
