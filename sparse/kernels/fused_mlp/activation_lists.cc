@@ -16,6 +16,15 @@ constexpr int kMaxPanelGroups = 64 / kGroupRows;
 constexpr uint64_t kEvenBits = 0x5555555555555555;
 constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
 
+/// Calls visit(group, bit of its first row) for each group of which a row has a bit in `word`.
+template <typename Visit>
+void ForEachGroup(uint64_t word, const Visit& visit) {
+  for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
+    const int bit = std::countr_zero(pairs);
+    visit(bit / kGroupRows, bit);
+  }
+}
+
 }  // namespace
 
 ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_units)
@@ -65,7 +74,7 @@ void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
       const uint64_t* const nonzero = matrix.nonzero(p);
       for (int64_t j = 0; j < cols_; ++j) {
         Ends* const counts = ends_->data() + j / block_cols_ * groups_ + p * per_panel;
-        for (int64_t g = 0; g < per_panel; ++g) ++counts[g][nonzero[j] >> (kGroupRows * g) & (kCodes - 1)];
+        ForEachGroup(nonzero[j], [&](int group, int bit) { ++counts[group][nonzero[j] >> bit & (kCodes - 1)]; });
       }
     }
   });
@@ -114,12 +123,11 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
           const T* const values = matrix.values<T>(p) + j * matrix.panel();
           const auto offset = static_cast<uint16_t>((j - first) * column_units_);
           const uint64_t word = nonzero[j];
-          for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
-            const int bit = std::countr_zero(pairs);
-            const uint32_t to = next[bit / kGroupRows][word >> bit & (kCodes - 1)]++;
+          ForEachGroup(word, [&](int group, int bit) {
+            const uint32_t to = next[group][word >> bit & (kCodes - 1)]++;
             offsets_[to] = offset;
             for (int r = 0; r < kGroupRows; ++r) values_[to][r] = static_cast<float>(values[bit + r]);
-          }
+          });
         }
       }
     }
