@@ -19,7 +19,8 @@ __attribute__((target("xsave"))) uint64_t SavedFeatures() { return __builtin_ia3
 
 bool HasAvx512Bf16() {
   return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+         __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 
 bool HasAmxBf16() {

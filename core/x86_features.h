@@ -4,7 +4,8 @@ namespace twofour {
 
 // What Highway does not tell of an x86-64 processor. Everything is false on other processors.
 
-/// AVX512_BF16, and the sets beside it that twofour's kernels for it are compiled for.
+/// AVX512_BF16, and the sets beside it that twofour's kernels for it are compiled for. AVX512_VBMI2 is one of them,
+/// which Cooper Lake lacks.
 bool HasAvx512Bf16();
 /// AMX-TILE and AMX-BF16, switched on by the system.
 bool HasAmxBf16();

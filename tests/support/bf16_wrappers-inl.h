@@ -70,23 +70,18 @@ void RunStreamPairs(const Bf16Vectors& in, Bf16Vectors& out) {
 }
 void RunReluSquared(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(ReluSquared(FloatsAt(in, 0)), out); }
 void RunJoinQuads(const Bf16Vectors& in, Bf16Vectors& out) { Give(JoinQuads(PairsAt(in, 0)), out); }
-void RunSwapMiddles(const Bf16Vectors& in, Bf16Vectors& out) { Give(SwapMiddles(PairsAt(in, 0)), out); }
-void RunBitsOfLower(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = BitsOfLower(in.bits); }
-void RunBitsOfUpper(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = BitsOfUpper(in.bits); }
-void RunStoreFirstPairs(const Bf16Vectors& in, Bf16Vectors& out) {
-  std::copy_n(in.pairs[1], kLanes, out.pairs[0]);
-  StoreFirstPairs(PairsAt(in, 0), in.bits % 40, out.pairs[0]);
-}
 void RunNonZeros(const Bf16Vectors& in, Bf16Vectors& out) { out.bits = NonZeros(PairsAt(in, 0)); }
 void RunKeepElements(const Bf16Vectors& in, Bf16Vectors& out) { Give(KeepElements(PairsAt(in, 0), in.bits), out); }
-void RunCompress(const Bf16Vectors& in, Bf16Vectors& out) {
-  // What comes after the pairs that have a bit is not defined.
-  const uint32_t bits = in.bits & 0xffff;
-  uint32_t all[2 * kLanes] = {};
-  std::copy_n(in.pairs[1], kLanes, all + kLanes);
-  Compress(PairsAt(in, 0), bits, all);
-  std::copy_n(all, std::popcount(bits), out.pairs[0]);
-  std::copy_n(all + kLanes, kLanes, out.pairs[1]);
+void RunCompressElements(const Bf16Vectors& in, Bf16Vectors& out) {
+  Give(CompressElements(PairsAt(in, 0), in.bits), out);
+}
+void RunStoreFirstElements(const Bf16Vectors& in, Bf16Vectors& out) {
+  std::copy_n(in.pairs[1], kLanes, out.pairs[0]);
+  StoreFirstElements(PairsAt(in, 0), static_cast<int>(in.bits % 33), out.pairs[0]);
+}
+void RunAddElements(const Bf16Vectors& in, Bf16Vectors& out) { Give(AddElements(PairsAt(in, 0), PairsAt(in, 1)), out); }
+void RunCountBits(const Bf16Vectors& in, Bf16Vectors& out) {
+  Give(CountBits(PairsAt(in, 0), uint64_t{in.bits} << 32 | in.pairs[1][0]), out);
 }
 void RunAsFloats(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(AsFloats(PairsAt(in, 0)), out); }
 void RunTwiceRootTimes(const Bf16Vectors& in, Bf16Vectors& out) {
@@ -121,12 +116,12 @@ Bf16WrapperTable Bf16Wrappers() {
            TWOFOUR_WRAPPER(UndoInterleave),  TWOFOUR_WRAPPER(FirstsOf),
            TWOFOUR_WRAPPER(SecondsOf),       TWOFOUR_WRAPPER(Loaded),
            TWOFOUR_WRAPPER(StreamPairs),     TWOFOUR_WRAPPER(ReluSquared),
-           TWOFOUR_WRAPPER(JoinQuads),       TWOFOUR_WRAPPER(SwapMiddles),
-           TWOFOUR_WRAPPER(BitsOfLower),     TWOFOUR_WRAPPER(BitsOfUpper),
-           TWOFOUR_WRAPPER(StoreFirstPairs), TWOFOUR_WRAPPER(NonZeros),
-           TWOFOUR_WRAPPER(KeepElements),    TWOFOUR_WRAPPER(Compress),
-           TWOFOUR_WRAPPER(AsFloats),        TWOFOUR_WRAPPER(TwiceRootTimes),
-           TWOFOUR_WRAPPER(SumOf),           TWOFOUR_WRAPPER(TransposePairs)}};
+           TWOFOUR_WRAPPER(JoinQuads),       TWOFOUR_WRAPPER(NonZeros),
+           TWOFOUR_WRAPPER(KeepElements),    TWOFOUR_WRAPPER(CompressElements),
+           TWOFOUR_WRAPPER(AddElements),     TWOFOUR_WRAPPER(StoreFirstElements),
+           TWOFOUR_WRAPPER(CountBits),       TWOFOUR_WRAPPER(AsFloats),
+           TWOFOUR_WRAPPER(TwiceRootTimes),  TWOFOUR_WRAPPER(SumOf),
+           TWOFOUR_WRAPPER(TransposePairs)}};
 #undef TWOFOUR_WRAPPER
 }
 

@@ -37,7 +37,7 @@
 #if TWOFOUR_BF16_NATIVE
 #define TWOFOUR_BF16 bf16_native
 #define TWOFOUR_BF16_BEFORE \
-  HWY_PUSH_ATTRIBUTES("avx2,bmi,bmi2,popcnt,lzcnt,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+  HWY_PUSH_ATTRIBUTES("avx2,bmi,bmi2,popcnt,lzcnt,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw,avx512vbmi2,avx512bf16")
 #define TWOFOUR_BF16_AFTER HWY_POP_ATTRIBUTES
 #else
 #define TWOFOUR_BF16 bf16_emulated
@@ -71,10 +71,6 @@ HWY_INLINE Floats Add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 HWY_INLINE Pairs SetPairs(uint32_t pair) { return _mm512_set1_epi32(static_cast<int>(pair)); }
 HWY_INLINE Pairs LoadPairs(const void* from) { return _mm512_loadu_si512(from); }
 HWY_INLINE void StorePairs(Pairs x, void* to) { _mm512_storeu_si512(to, x); }
-/// Writes only the first `count` pairs.
-HWY_INLINE void StoreFirstPairs(Pairs x, int64_t count, void* to) {
-  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(count))), x);
-}
 /// kLanes bf16 each: those at `low`, then those at `high`.
 HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
   const __m512i lower = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low)));
@@ -138,17 +134,21 @@ HWY_INLINE Pairs JoinQuads(Pairs x) {
   return _mm512_permutexvar_epi16(places, x);
 }
 
-HWY_INLINE Pairs SwapMiddles(Pairs x) { return _mm512_shufflehi_epi16(_mm512_shufflelo_epi16(x, 0xd8), 0xd8); }
 /// Of 32 elements, those that have a bit in `bits`, and zeros in place of the others.
 HWY_INLINE Pairs KeepElements(Pairs x, uint32_t bits) { return _mm512_maskz_mov_epi16(bits, x); }
 /// A bit for each of 32 elements that is not 0 or -0.
 HWY_INLINE uint32_t NonZeros(Pairs x) { return _mm512_test_epi16_mask(x, _mm512_set1_epi16(0x7fff)); }
-/// Of bits for 32 elements, those that go to the pairs of InterleaveLower (InterleaveUpper).
-HWY_INLINE uint32_t BitsOfLower(uint32_t bits) { return _pext_u32(bits, 0x0f0f0f0f); }
-HWY_INLINE uint32_t BitsOfUpper(uint32_t bits) { return _pext_u32(bits, 0xf0f0f0f0); }
-/// Writes the pairs that have a bit in `bits`, one after the other, and then others, kLanes in all.
-HWY_INLINE void Compress(Pairs x, uint32_t bits, uint32_t* to) {
-  StorePairs(_mm512_maskz_compress_epi32(static_cast<__mmask16>(bits), x), to);
+/// Of 32 elements, those that have a bit, one after the other, and then zeros.
+HWY_INLINE Pairs CompressElements(Pairs x, uint32_t bits) { return _mm512_maskz_compress_epi16(bits, x); }
+/// Writes only the first `count` <= 32 elements.
+HWY_INLINE void StoreFirstElements(Pairs x, int count, void* to) {
+  _mm512_mask_storeu_epi16(to, _bzhi_u32(~0U, static_cast<uint32_t>(count)), x);
+}
+/// Sums of 32 elements as integers.
+HWY_INLINE Pairs AddElements(Pairs a, Pairs b) { return _mm512_add_epi16(a, b); }
+/// Adds 1 to each of 64 bytes that has a bit.
+HWY_INLINE Pairs CountBits(Pairs bytes, uint64_t bits) {
+  return _mm512_mask_add_epi8(bytes, bits, bytes, _mm512_set1_epi8(1));
 }
 /// Lanes of bf16 as floats: the pairs must hold zeros in their first elements.
 HWY_INLINE Floats AsFloats(Pairs x) { return _mm512_castsi512_ps(x); }
@@ -215,9 +215,6 @@ HWY_INLINE Pairs LoadPairs(const void* from) {
   return result;
 }
 HWY_INLINE void StorePairs(const Pairs& x, void* to) { std::memcpy(to, x.half, sizeof(x)); }
-HWY_INLINE void StoreFirstPairs(const Pairs& x, int64_t count, void* to) {
-  std::memcpy(to, x.half, static_cast<size_t>(std::min<int64_t>(count, kLanes)) * sizeof(uint32_t));
-}
 HWY_INLINE Pairs SetPairs(uint32_t pair) {
   uint32_t pairs[kLanes];
   std::fill_n(pairs, kLanes, pair);
@@ -305,11 +302,6 @@ HWY_INLINE Pairs JoinQuads(const Pairs& x) {
   return result;
 }
 
-HWY_INLINE Pairs SwapMiddles(const Pairs& x) {
-  Pairs result;
-  for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = x.half[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
-  return result;
-}
 inline Pairs KeepElements(const Pairs& x, uint32_t bits) {
   Pairs result;
   for (int i = 0; i < 2 * kLanes; ++i) result.half[i] = (bits >> i & 1) != 0 ? x.half[i] : uint16_t{0};
@@ -320,20 +312,26 @@ inline uint32_t NonZeros(const Pairs& x) {
   for (int i = 0; i < 2 * kLanes; ++i) bits |= uint32_t{(x.half[i] & 0x7fffU) != 0} << i;
   return bits;
 }
-inline uint32_t BitsOfLower(uint32_t bits) {
-  uint32_t result = 0;
-  for (int i = 0; i < kLanes; ++i) result |= (bits >> (i / 4 * 8 + i % 4) & 1) << i;
+inline Pairs CompressElements(const Pairs& x, uint32_t bits) {
+  Pairs result = SetPairs(0);
+  int count = 0;
+  for (int i = 0; i < 2 * kLanes; ++i) {
+    if ((bits >> i & 1) != 0) result.half[count++] = x.half[i];
+  }
   return result;
 }
-inline uint32_t BitsOfUpper(uint32_t bits) { return BitsOfLower(bits >> 4); }
-inline void Compress(const Pairs& x, uint32_t bits, uint32_t* to) {
-  Pairs packed = SetPairs(0);
-  int count = 0;
-  for (int i = 0; i < kLanes; ++i) {
-    if ((bits >> i & 1) == 0) continue;
-    std::copy_n(x.half + 2 * i, 2, packed.half + 2 * count++);
-  }
-  StorePairs(packed, to);
+inline void StoreFirstElements(const Pairs& x, int count, void* to) {
+  std::memcpy(to, x.half, static_cast<size_t>(count) * sizeof(uint16_t));
+}
+inline Pairs AddElements(Pairs a, const Pairs& b) {
+  for (int i = 0; i < 2 * kLanes; ++i) a.half[i] = static_cast<uint16_t>(a.half[i] + b.half[i]);
+  return a;
+}
+inline Pairs CountBits(const Pairs& bytes, uint64_t bits) {
+  uint8_t counts[4 * kLanes];
+  StorePairs(bytes, counts);
+  for (int i = 0; i < 4 * kLanes; ++i) counts[i] = static_cast<uint8_t>(counts[i] + (bits >> i & 1));
+  return LoadPairs(counts);
 }
 inline Floats AsFloats(const Pairs& x) { return std::bit_cast<Floats>(x); }
 inline Floats TwiceRootTimes(const Floats& h, const Floats& v) {

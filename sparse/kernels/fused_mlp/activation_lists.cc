@@ -16,9 +16,18 @@ constexpr int kMaxPanelGroups = 64 / kGroupRows;
 constexpr uint64_t kEvenBits = 0x5555555555555555;
 constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
 
+/// Calls visit(group, bit of its first row) for each group of which a row has a bit in `word`.
+template <typename Visit>
+void ForEachGroup(uint64_t word, const Visit& visit) {
+  for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
+    const int bit = std::countr_zero(pairs);
+    visit(bit / kGroupRows, bit);
+  }
+}
+
 }  // namespace
 
-ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_bytes)
+ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_units)
     : orientation_(rows),
       rows_(rows == Rows::kBatch ? matrix.batch() : matrix.features()),
       cols_(rows == Rows::kBatch ? matrix.features() : matrix.batch()),
@@ -27,10 +36,10 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t b
       block_cols_(rows == Rows::kBatch ? block_cols
                                        : std::max<int64_t>(block_cols / matrix.panel(), 1) * matrix.panel()),
       blocks_(CeilDiv(cols_, block_cols_)),
-      column_bytes_(column_bytes),
+      column_units_(column_units),
       ends_(std::make_shared<std::vector<Ends>>(static_cast<size_t>(blocks_ * groups_))) {
   assert(matrix.panel() % kGroupRows == 0 && (rows == Rows::kBatch || matrix.features() % kGroupRows == 0));
-  assert(block_cols_ * column_bytes <= 1 << 16);
+  assert(block_cols_ * column_units <= 1 << 16);
   rows == Rows::kBatch ? CountBatchGroups(matrix) : CountFeatureGroups(matrix);
   AddUp();
   Allocate();
@@ -44,7 +53,7 @@ ActivationLists::ActivationLists(const PanelMatrix& matrix, const ActivationList
       groups_(same_zeros.groups_),
       block_cols_(same_zeros.block_cols_),
       blocks_(same_zeros.blocks_),
-      column_bytes_(same_zeros.column_bytes_),
+      column_units_(same_zeros.column_units_),
       ends_(same_zeros.ends_),
       entries_(same_zeros.entries_) {
   Allocate();
@@ -65,7 +74,7 @@ void ActivationLists::CountBatchGroups(const PanelMatrix& matrix) {
       const uint64_t* const nonzero = matrix.nonzero(p);
       for (int64_t j = 0; j < cols_; ++j) {
         Ends* const counts = ends_->data() + j / block_cols_ * groups_ + p * per_panel;
-        for (int64_t g = 0; g < per_panel; ++g) ++counts[g][nonzero[j] >> (kGroupRows * g) & (kCodes - 1)];
+        ForEachGroup(nonzero[j], [&](int group, int bit) { ++counts[group][nonzero[j] >> bit & (kCodes - 1)]; });
       }
     }
   });
@@ -112,14 +121,13 @@ void ActivationLists::FillBatchGroups(const PanelMatrix& matrix) {
         const int64_t first = block * block_cols_, last = std::min(first + block_cols_, cols_);
         for (int64_t j = first; j < last; ++j) {
           const T* const values = matrix.values<T>(p) + j * matrix.panel();
-          const auto offset = static_cast<uint16_t>((j - first) * column_bytes_);
+          const auto offset = static_cast<uint16_t>((j - first) * column_units_);
           const uint64_t word = nonzero[j];
-          for (uint64_t pairs = (word | word >> 1) & kEvenBits; pairs != 0; pairs &= pairs - 1) {
-            const int bit = std::countr_zero(pairs);
-            const uint32_t to = next[bit / kGroupRows][word >> bit & (kCodes - 1)]++;
+          ForEachGroup(word, [&](int group, int bit) {
+            const uint32_t to = next[group][word >> bit & (kCodes - 1)]++;
             offsets_[to] = offset;
             for (int r = 0; r < kGroupRows; ++r) values_[to][r] = static_cast<float>(values[bit + r]);
-          }
+          });
         }
       }
     }
@@ -142,7 +150,7 @@ void ActivationLists::FillFeatureGroups(const PanelMatrix& matrix) {
           const auto append = [&](uint64_t bits, uint32_t& to) {
             for (; bits != 0; bits &= bits - 1, ++to) {
               const int row = std::countr_zero(bits);
-              offsets_[to] = static_cast<uint16_t>((base + row) * column_bytes_);
+              offsets_[to] = static_cast<uint16_t>((base + row) * column_units_);
               values_[to][0] = static_cast<float>(values[row]);
               values_[to][1] = static_cast<float>(values[panel + row]);
             }

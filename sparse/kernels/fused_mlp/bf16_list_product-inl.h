@@ -19,53 +19,37 @@ namespace twofour::sparse::TWOFOUR_BF16 {
 inline constexpr int kListSquares = Lists::kPanel / kSquare;
 inline constexpr int kListVectors = 2 * kListSquares;
 
-using ListSums = Floats[2][kListVectors];
-
-/// Adds joined entries [entry, end), which all have the code kCode: that says at compile time which of the two rows are
-/// not zero.
-template <int kCode>
-HWY_INLINE void RunCode(const Lists& lists, int64_t entry, int64_t end, const char* dense, ListSums& sum) {
-  const uint16_t(*const offsets)[2] = lists.offsets();
-  const uint32_t(*const values)[2] = lists.values();
-  for (; entry != end; ++entry) {
-    const char *const x0 = dense + offsets[entry][0], *const x1 = dense + offsets[entry][1];
-    const Pairs w0 = SetPairs(values[entry][0]), w1 = SetPairs(values[entry][1]);
-    TWOFOUR_UNROLL
-    for (int h = 0; h < kListSquares; ++h) {
-      const Pairs a = Loaded(LoadPairs(x0 + h * sizeof(Pairs))), b = Loaded(LoadPairs(x1 + h * sizeof(Pairs)));
-      const Pairs lower = InterleaveLower(a, b), upper = InterleaveUpper(a, b);
-      if constexpr ((kCode & 1) != 0) {
-        sum[0][2 * h] = DotPairs(sum[0][2 * h], w0, lower);
-        sum[0][2 * h + 1] = DotPairs(sum[0][2 * h + 1], w0, upper);
-      }
-      if constexpr ((kCode & 2) != 0) {
-        sum[1][2 * h] = DotPairs(sum[1][2 * h], w1, lower);
-        sum[1][2 * h + 1] = DotPairs(sum[1][2 * h + 1], w1, upper);
-      }
-    }
+/// Adds a joined entry of a list to `sum`.
+HWY_INLINE void AddEntry(const Lists::List& list, int64_t entry, const char* dense, Floats (&sum)[kListVectors]) {
+  const uint16_t* const offsets = list.offsets[entry];
+  const char *const x0 = dense + Lists::kUnit * offsets[0], *const x1 = dense + Lists::kUnit * offsets[1];
+  const Pairs w = SetPairs(list.values[entry]);
+  TWOFOUR_UNROLL
+  for (int h = 0; h < kListSquares; ++h) {
+    const Pairs a = Loaded(LoadPairs(x0 + h * sizeof(Pairs))), b = Loaded(LoadPairs(x1 + h * sizeof(Pairs)));
+    sum[2 * h] = DotPairs(sum[2 * h], w, InterleaveLower(a, b));
+    sum[2 * h + 1] = DotPairs(sum[2 * h + 1], w, InterleaveUpper(a, b));
   }
 }
 
-/// sums [2][kPanel] += one pair of rows within one block times the block's rows of the dense matrix.
-HWY_INLINE void RunPair(const Lists& lists, int64_t block, int64_t group, const BFloat16* dense, float* sums) {
-  ListSums sum;
+/// sums [kPanel] = a list times its block's rows of the dense matrix, plus the sums if `add` says so.
+HWY_INLINE void RunList(const Lists::List& list, bool add, const BFloat16* dense, float* sums) {
+  // Every other entry has sums of its own, because additions to one sum wait for each other.
+  Floats even[kListVectors], odd[kListVectors];
   TWOFOUR_UNROLL
-  for (int r = 0; r < 2; ++r) {
-    TWOFOUR_UNROLL
-    for (int v = 0; v < kListVectors; ++v) {
-      sum[r][v] = block == 0 ? ZeroFloats() : LoadFloats(sums + r * Lists::kPanel + v * kLanes);
-    }
+  for (int v = 0; v < kListVectors; ++v) {
+    even[v] = add ? LoadFloats(sums + v * kLanes) : ZeroFloats();
+    odd[v] = ZeroFloats();
   }
-  const Lists::Ends& ends = lists.ends(block, group);
   const char* const bytes = reinterpret_cast<const char*>(dense);
-  RunCode<1>(lists, ends[0], ends[1], bytes, sum);
-  RunCode<2>(lists, ends[1], ends[2], bytes, sum);
-  RunCode<3>(lists, ends[2], ends[3], bytes, sum);
-  TWOFOUR_UNROLL
-  for (int r = 0; r < 2; ++r) {
-    TWOFOUR_UNROLL
-    for (int v = 0; v < kListVectors; ++v) StoreFloats(sum[r][v], sums + r * Lists::kPanel + v * kLanes);
+  int64_t entry = 0;
+  for (; entry + 1 < list.count; entry += 2) {
+    AddEntry(list, entry, bytes, even);
+    AddEntry(list, entry + 1, bytes, odd);
   }
+  if (entry < list.count) AddEntry(list, entry, bytes, even);
+  TWOFOUR_UNROLL
+  for (int v = 0; v < kListVectors; ++v) StoreFloats(Add(even[v], odd[v]), sums + v * kLanes);
 }
 
 /// out [rows][kPanel] = `cols` <= kPanel columns of a row-major matrix whose rows are `ld` elements apart, in an order
@@ -127,9 +111,9 @@ inline void PackColumns(const FusedMlpKernel::Dense& matrix, int64_t rows, int64
 inline void SumLists(const Lists& lists, int64_t begin, int64_t end, const BFloat16* columns, float* sums) {
   if (lists.blocks() == 0) std::fill_n(sums, (end - begin) * Lists::kPanel, 0.0f);
   for (int64_t block = 0; block < lists.blocks(); ++block) {
-    const BFloat16* const dense = columns + block * Lists::kBlockCols * Lists::kPanel;
-    for (int64_t row = begin; row < end; row += 2) {
-      RunPair(lists, block, row / 2, dense, sums + (row - begin) * Lists::kPanel);
+    const BFloat16* const dense = columns + block * lists.block_cols() * Lists::kPanel;
+    for (int64_t row = begin; row < end; ++row) {
+      RunList(lists.list(block, row), block > 0, dense, sums + (row - begin) * Lists::kPanel);
     }
   }
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 
 #include "twofour/core/kernels/simd/bf16_vectors-inl.h"
@@ -18,136 +17,158 @@ namespace twofour::sparse::TWOFOUR_BF16 {
 
 using Lists = Bf16ActivationLists;
 
-/// Vectors of columns in a block.
-inline constexpr int kBlockVectors = Lists::kBlockCols / kLanes;
-inline constexpr int kCodes = Lists::kCodes;
+/// The offsets of the first kSquare columns of a block.
+inline Pairs FirstOffsets() {
+  alignas(64) uint16_t offsets[kSquare];
+  for (int i = 0; i < kSquare; ++i) offsets[i] = static_cast<uint16_t>(i * Lists::kColumnUnits);
+  return LoadPairs(offsets);
+}
+/// The offsets of the kSquare columns that follow.
+HWY_INLINE Pairs NextOffsets(Pairs offsets) {
+  constexpr uint32_t kStep = kSquare * Lists::kColumnUnits;
+  return AddElements(offsets, SetPairs(kStep << 16 | kStep));
+}
 
-/// Of one pair of rows within one block: lane i of vector v holds the values of both rows in some column. Bit i of
-/// first[v] (second[v]) says that the value of the first (second) row is not zero and counts.
-struct GroupBlock {
-  Pairs values[kBlockVectors];
-  uint32_t first[kBlockVectors], second[kBlockVectors];
+/// Writes the entries of a row within a block, in ascending order of columns.
+class RowWriter {
+ public:
+  RowWriter() = default;
+  explicit RowWriter(const Lists::Target& target) : values_(target.values), offsets_(target.offsets) {}
 
-  /// The lanes of vector v that have a code.
-  HWY_INLINE uint32_t BitsOf(int v, int code) const {
-    return (code & 1 ? first[v] : ~first[v]) & (code & 2 ? second[v] : ~second[v]);
-  }
-};
-
-/// The offset in bytes of each lane's column, in the order of a GroupBlock.
-struct ColumnOffsets {
-  alignas(64) uint32_t of[kBlockVectors][kLanes];
-};
-
-HWY_INLINE uint32_t Joined(int entries) { return static_cast<uint32_t>(entries + 1) / 2; }
-
-/// Writes the entries of a group within a block.
-inline void FillGroup(const GroupBlock& block, const ColumnOffsets& offsets, const Lists::Ends& ends, Lists& lists) {
-  // 1. Gather the entries of each code: both rows' values, and the offset.
-  constexpr int kRoom = Lists::kBlockCols + 2 * kLanes;
-  alignas(64) uint32_t values[kCodes][kRoom], columns[kCodes][kRoom];
-  uint32_t count[kCodes] = {};
-  for (int v = 0; v < kBlockVectors; ++v) {
-    const Pairs column = LoadPairs(offsets.of[v]);
-    for (int code = 1; code < kCodes; ++code) {
-      const uint32_t bits = block.BitsOf(v, code);
-      Compress(block.values[v], bits, values[code] + count[code]);
-      Compress(column, bits, columns[code] + count[code]);
-      count[code] += static_cast<uint32_t>(std::popcount(bits));
-    }
+  /// Takes those of kSquare elements that have a bit. Their columns have these offsets.
+  HWY_INLINE void Take(Pairs elements, Pairs offsets, uint32_t bits) {
+    const int count = std::popcount(bits);
+    StoreFirstElements(CompressElements(elements, bits), count, values_);
+    StoreFirstElements(CompressElements(offsets, bits), count, offsets_);
+    values_ += count;
+    offsets_ += count;
+    odd_ ^= count & 1;
   }
 
-  // 2. Join them.
-  for (int code = 1; code < kCodes; ++code) {
-    if (count[code] % 2 != 0) {
-      // Zeros times a column that counts anyway: another might hold an infinity.
-      values[code][count[code]] = 0;
-      columns[code][count[code]] = columns[code][count[code] - 1];
-    }
-    int64_t to = ends[code - 1], left = ends[code] - to;
-    for (uint32_t at = 0; left > 0; at += 2 * kLanes, to += kLanes, left -= kLanes) {
-      const uint32_t *const v = values[code] + at, *const c = columns[code] + at;
-      StoreFirstPairs(SwapMiddles(LoadPairs(v)), 2 * left, lists.values() + to);
-      StoreFirstPairs(SwapMiddles(LoadPairs(v + kLanes)), std::max<int64_t>(2 * left - kLanes, 0),
-                      lists.values() + to + kLanes / 2);
-      StoreFirstPairs(FirstsOf(LoadPairs(c), LoadPairs(c + kLanes)), left, lists.offsets() + to);
+  /// Joins what is left over.
+  HWY_INLINE void Finish() {
+    if (odd_ == 0) return;
+    // Zero times a column that counts anyway: another might hold an infinity.
+    *values_ = 0;
+    *offsets_ = offsets_[-1];
+  }
+
+ private:
+  uint16_t* values_ = nullptr;
+  uint16_t* offsets_ = nullptr;
+  int odd_ = 0;
+};
+
+/// Counts the entries of features [begin, end). Columns are batch rows.
+inline void CountFeatures(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
+  const int64_t block_panels = lists.block_cols() / kPanel;
+  for (int64_t block = 0; block < lists.blocks(); ++block) {
+    const int64_t first = block * block_panels, behind = std::min(first + block_panels, matrix.panels());
+    for (int64_t feature = begin; feature < end; ++feature) {
+      int64_t count = 0;
+      for (int64_t p = first; p < behind; ++p) count += std::popcount(matrix.nonzero(p)[feature]);
+      lists.SetCount(block, feature, count);
     }
   }
 }
 
-/// Panels of a block whose columns are batch rows.
-inline constexpr int64_t kBlockPanels = Lists::kBlockCols / kPanel;
-
-/// Counts the joined entries of pairs of features [begin, end).
-inline void CountFeatureGroups(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
-  for (int64_t first = 0; first < matrix.panels(); first += kBlockPanels) {
-    const int64_t behind = std::min(first + kBlockPanels, matrix.panels());
-    for (int64_t group = begin; group < end; ++group) {
-      int only_first = 0, only_second = 0, both = 0;
+/// Writes the entries of features [begin, end).
+inline void FillFeatures(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
+  const int64_t block_panels = lists.block_cols() / kPanel;
+  for (int64_t block = 0; block < lists.blocks(); ++block) {
+    const int64_t first = block * block_panels, behind = std::min(first + block_panels, matrix.panels());
+    for (int64_t feature = begin; feature < end; ++feature) {
+      RowWriter writer(lists.target(block, feature));
+      Pairs offsets = FirstOffsets();
       for (int64_t p = first; p < behind; ++p) {
-        const uint64_t a = matrix.nonzero(p)[2 * group], b = matrix.nonzero(p)[2 * group + 1];
-        only_first += std::popcount(a & ~b);
-        only_second += std::popcount(b & ~a);
-        both += std::popcount(a & b);
-      }
-      lists.ends(first / kBlockPanels, group) = {0, Joined(only_first), Joined(only_second), Joined(both)};
-    }
-  }
-}
-
-/// Writes the entries of pairs of features [begin, end). Columns are batch rows.
-inline void FillFeatureGroups(const PanelMatrix& matrix, int64_t begin, int64_t end, const ColumnOffsets& offsets,
-                              Lists& lists) {
-  for (int64_t first = 0; first < matrix.panels(); first += kBlockPanels) {
-    for (int64_t group = begin; group < end; ++group) {
-      GroupBlock block;
-      for (int v = 0; v < kBlockVectors; v += 2) {
-        const int64_t p = first + v / 4, h = v / 2 % 2;
-        if (p >= matrix.panels()) {
-          block.values[v] = block.values[v + 1] = SetPairs(0);
-          block.first[v] = block.first[v + 1] = block.second[v] = block.second[v + 1] = 0;
-          continue;
+        const BFloat16* const from = matrix.values<BFloat16>(p) + feature * kPanel;
+        const uint64_t bits = matrix.nonzero(p)[feature];
+        for (int h = 0; h < 2; ++h) {
+          writer.Take(LoadPairs(from + h * kSquare), offsets, static_cast<uint32_t>(bits >> (h * kSquare)));
+          offsets = NextOffsets(offsets);
         }
-        const BFloat16* const from = matrix.values<BFloat16>(p) + 2 * group * kPanel + h * kSquare;
-        const Pairs a = LoadPairs(from), b = LoadPairs(from + kPanel);
-        const auto bits_a = static_cast<uint32_t>(matrix.nonzero(p)[2 * group] >> (h * kSquare));
-        const auto bits_b = static_cast<uint32_t>(matrix.nonzero(p)[2 * group + 1] >> (h * kSquare));
-        block.values[v] = InterleaveLower(a, b);
-        block.values[v + 1] = InterleaveUpper(a, b);
-        block.first[v] = BitsOfLower(bits_a), block.first[v + 1] = BitsOfUpper(bits_a);
-        block.second[v] = BitsOfLower(bits_b), block.second[v + 1] = BitsOfUpper(bits_b);
       }
-      FillGroup(block, offsets, lists.ends(first / kBlockPanels, group), lists);
+      writer.Finish();
     }
   }
 }
 
-/// The columns of a block whose columns are batch rows.
-inline ColumnOffsets OffsetsOfBatchRows() {
-  ColumnOffsets offsets;
-  for (int v = 0; v < kBlockVectors; ++v) {
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const int row = v / 2 * static_cast<int>(kSquare) + lane / 4 * 8 + v % 2 * 4 + lane % 4;
-      offsets.of[v][lane] = static_cast<uint32_t>(row * Lists::kColumnBytes);
+/// Counts the entries of the batch rows of panels [begin, end). Columns are features. A gradient may be zero where the
+/// words say that it is not, so this looks at the values, as FillBatchRows does.
+inline void CountBatchRows(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
+  constexpr int64_t kMost = 255;  // What a byte counts.
+  for (int64_t p = begin; p < end; ++p) {
+    for (int64_t block = 0; block < lists.blocks(); ++block) {
+      const int64_t last = std::min((block + 1) * lists.block_cols(), lists.cols());
+      int64_t counts[kPanel] = {};
+      for (int64_t first = block * lists.block_cols(); first < last; first += kMost) {
+        Pairs bytes = SetPairs(0);
+        for (int64_t feature = first; feature < std::min(first + kMost, last); ++feature) {
+          const BFloat16* const from = matrix.values<BFloat16>(p) + feature * kPanel;
+          bytes =
+              CountBits(bytes, NonZeros(LoadPairs(from)) | uint64_t{NonZeros(LoadPairs(from + kSquare))} << kSquare);
+        }
+        alignas(64) uint8_t part[kPanel];
+        StorePairs(bytes, part);
+        for (int r = 0; r < kPanel; ++r) counts[r] += part[r];
+      }
+      for (int64_t r = 0; r < matrix.rows(p); ++r) lists.SetCount(block, p * kPanel + r, counts[r]);
     }
   }
-  return offsets;
+}
+
+/// Writes the entries of `rows` <= kSquare batch rows, which have a writer each, in `features` features of a block.
+inline void FillSquares(const BFloat16* values, int64_t rows, int64_t features, RowWriter* writers) {
+  Pairs offsets = FirstOffsets();
+  for (int64_t feature = 0; feature < features; feature += kSquare) {
+    alignas(64) BFloat16 beside[kSquare * kSquare];
+    const BFloat16* from = values + feature * kPanel;
+    int64_t step = kPanel;
+    if (const int64_t width = features - feature; width < kSquare) {
+      std::fill_n(beside, kSquare * kSquare, BFloat16::FromBits(0));
+      for (int64_t f = 0; f < width; ++f) std::copy_n(from + f * kPanel, kSquare, beside + f * kSquare);
+      from = beside;
+      step = kSquare;
+    }
+    Square square;
+    LoadSquare(from, step, square);
+    for (int r = 0; r < rows; ++r) {
+      const Pairs elements = r % 2 == 0 ? square.Even(r / 2) : square.Odd(r / 2);
+      writers[r].Take(elements, offsets, NonZeros(elements));
+    }
+    offsets = NextOffsets(offsets);
+  }
+}
+
+/// Writes the entries of the batch rows of panels [begin, end).
+inline void FillBatchRows(const PanelMatrix& matrix, int64_t begin, int64_t end, Lists& lists) {
+  for (int64_t p = begin; p < end; ++p) {
+    for (int64_t block = 0; block < lists.blocks(); ++block) {
+      const int64_t first = block * lists.block_cols(), last = std::min(first + lists.block_cols(), lists.cols());
+      for (int64_t top = 0; top < matrix.rows(p); top += kSquare) {
+        const int64_t rows = std::min(kSquare, matrix.rows(p) - top);
+        RowWriter writers[kSquare];
+        for (int64_t r = 0; r < rows; ++r) writers[r] = RowWriter(lists.target(block, p * kPanel + top + r));
+        FillSquares(matrix.values<BFloat16>(p) + first * kPanel + top, rows, last - first, writers);
+        for (int64_t r = 0; r < rows; ++r) writers[r].Finish();
+      }
+    }
+  }
 }
 
 inline std::unique_ptr<NonZeroLists> MakeLists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
   constexpr int64_t kGrain = 64 * 1024;  // A thread should get at least this many elements.
   auto lists = std::make_unique<Lists>(matrix, rows);
-  if (rows == NonZeroLists::Rows::kBatch) {
-    lists->FillBatchGroups(matrix);
-    return lists;
-  }
-  const int64_t groups = matrix.features() / Lists::kGroupRows;
-  const int64_t grain = 1 + kGrain / (matrix.batch() * Lists::kGroupRows + 1);
-  ParallelFor(groups, grain, [&](int64_t begin, int64_t end) { CountFeatureGroups(matrix, begin, end, *lists); });
+  const bool by_batch = rows == NonZeroLists::Rows::kBatch;
+  const int64_t count = by_batch ? matrix.panels() : matrix.features();
+  const int64_t elements = by_batch ? kPanel * matrix.features() : matrix.batch();  // Of each.
+  const auto run = [&](auto* part) {
+    ParallelFor(count, 1 + kGrain / (elements + 1),
+                [&](int64_t begin, int64_t end) { part(matrix, begin, end, *lists); });
+  };
+  run(by_batch ? &CountBatchRows : &CountFeatures);
   lists->Allocate();
-  const ColumnOffsets offsets = OffsetsOfBatchRows();
-  ParallelFor(groups, grain,
-              [&](int64_t begin, int64_t end) { FillFeatureGroups(matrix, begin, end, offsets, *lists); });
+  run(by_batch ? &FillBatchRows : &FillFeatures);
   return lists;
 }
 

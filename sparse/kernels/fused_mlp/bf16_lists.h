@@ -11,54 +11,64 @@
 
 namespace twofour::sparse {
 
-/// ActivationLists for processors that multiply pairs of bf16. The entries of a code are joined, two at a time: their
-/// values in one row make a pair. If their number is odd, the last is joined with zeros.
+/// The non-zeros of a matrix for processors that multiply pairs of bf16. Columns are cut into blocks. Each row has a
+/// list of entries within each block, in ascending order of columns. Entries are joined, two at a time: their values
+/// make a pair. If their number is odd, the last is joined with zero.
 class Bf16ActivationLists final : public NonZeroLists {
  public:
-  static constexpr int64_t kBlockCols = 128;
   /// Columns of the dense matrix that are multiplied together: so many bf16 of each of its rows lie side by side.
   static constexpr int64_t kPanel = 128;
-  static constexpr int64_t kColumnBytes = kPanel * 2;
+  static constexpr int64_t kColumnUnits = kPanel * 2 / kUnit;
 
-  /// Room for lists, whose `ends` hold counts first.
-  Bf16ActivationLists(const PanelMatrix& matrix, Rows orientation)
-      : orientation_(orientation),
-        rows_(orientation == Rows::kBatch ? matrix.batch() : matrix.features()),
-        cols_(orientation == Rows::kBatch ? matrix.features() : matrix.batch()),
-        // All rows of the panels count, so that no group spans two panels.
-        groups_((orientation == Rows::kBatch ? matrix.panels() * matrix.panel() : matrix.features()) / kGroupRows),
-        blocks_(CeilDiv(cols_, kBlockCols)),
-        ends_(static_cast<size_t>(blocks_ * groups_)) {}
+  /// Columns of a block. The first-level cache holds the dense matrix's rows for a narrow block.
+  static constexpr int64_t kNarrowBlock = 128, kWideBlock = 512;
+  static_assert(kWideBlock * kColumnUnits <= 1 << 16);
+
+  /// Lists of which no entry is known yet.
+  Bf16ActivationLists(const PanelMatrix& matrix, Rows orientation);
 
   Rows orientation() const { return orientation_; }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
-  int64_t groups() const { return groups_; }
+  int64_t block_cols() const { return block_cols_; }
   int64_t blocks() const { return blocks_; }
 
-  /// The joined entries of a group within a block begin where code 0 ends. Those of each code end where this says.
-  const Ends& ends(int64_t block, int64_t group) const { return ends_[static_cast<size_t>(block * groups_ + group)]; }
-  Ends& ends(int64_t block, int64_t group) { return ends_[static_cast<size_t>(block * groups_ + group)]; }
+  /// The joined entries of a row within a block.
+  struct List {
+    int64_t count;
+    const uint16_t (*offsets)[2];  ///< Both columns within the block, times kColumnUnits.
+    const uint32_t* values;        ///< A pair of values.
+  };
+  List list(int64_t block, int64_t row) const {
+    const uint32_t* const begin = &begins_[Index(block, row)];
+    return {begin[1] - begin[0], offsets_ + begin[0], values_ + begin[0]};
+  }
 
-  /// Turns counts of joined entries into ends, and makes room for the entries.
+  /// Sets how many entries, before they are joined, a row has within a block.
+  void SetCount(int64_t block, int64_t row, int64_t entries) {
+    begins_[Index(block, row)] = static_cast<uint32_t>(CeilDiv(entries, 2));
+  }
+  /// Makes room for the entries that were counted.
   void Allocate();
-  /// Makes the lists of pairs of batch rows. These are used if there are few non-zeros, so they are looked at one by
-  /// one.
-  void FillBatchGroups(const PanelMatrix& matrix);
-
-  /// For each joined entry: both columns within the block, in bytes, and for each row of the group a pair of values.
-  const uint16_t (*offsets() const)[2] { return offsets_; }
-  uint16_t (*offsets())[2] { return offsets_; }
-  const uint32_t (*values() const)[kGroupRows] { return values_; }
-  uint32_t (*values())[kGroupRows] { return values_; }
+  /// Where the entries of a row within a block go.
+  struct Target {
+    uint16_t* offsets;
+    uint16_t* values;
+  };
+  Target target(int64_t block, int64_t row) {
+    const uint32_t begin = begins_[Index(block, row)];
+    return {offsets_[begin], reinterpret_cast<uint16_t*>(values_ + begin)};
+  }
 
  private:
+  size_t Index(int64_t block, int64_t row) const { return static_cast<size_t>(block * rows_ + row); }
+
   Rows orientation_;
-  int64_t rows_, cols_, groups_, blocks_;
-  std::vector<Ends> ends_;  // [blocks, groups]
+  int64_t rows_, cols_, block_cols_, blocks_;
+  std::vector<uint32_t> begins_;  // [blocks, rows], and one more.
   std::unique_ptr<Storage> storage_;
-  uint32_t (*values_)[kGroupRows] = nullptr;  // In the storage.
-  uint16_t (*offsets_)[2] = nullptr;          // In the storage.
+  uint32_t* values_ = nullptr;        // In the storage.
+  uint16_t (*offsets_)[2] = nullptr;  // In the storage.
 };
 
 }  // namespace twofour::sparse

@@ -22,11 +22,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
-// Two rows of sums take as many vectors as the registers allow, and a block as many rows of the dense matrix as the
-// first-level cache holds beside them.
+// Two rows of sums take as many vectors as the registers allow, and a narrow block as many rows of the dense matrix as
+// the first-level cache holds beside them.
 inline constexpr int kListVectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
 inline constexpr int64_t kListPanel = int64_t{kListVectors} * kLanes;
-inline constexpr int64_t kListBlock = HWY_TARGET == HWY_AVX3 ? 64 : 120;
+inline constexpr int64_t kNarrowListBlock = HWY_TARGET == HWY_AVX3 ? 64 : 120;
+inline constexpr int64_t kWideListBlock = HWY_TARGET == HWY_AVX3 ? 128 : 360;
 
 /// Adds entries [entry, end), which all have the code kCode: that says at compile time which of the two rows are not
 /// zero.
@@ -36,7 +37,7 @@ HWY_INLINE void RunCode(const ActivationLists& lists, int64_t entry, int64_t end
   const uint16_t* const HWY_RESTRICT offsets = lists.offsets();
   const float(*const HWY_RESTRICT values)[2] = lists.values();
   for (; entry != end; ++entry) {
-    const float* const row = reinterpret_cast<const float*>(dense + offsets[entry]);
+    const float* const row = reinterpret_cast<const float*>(dense + ActivationLists::kUnit * offsets[entry]);
     const V w0 = hn::Set(d, values[entry][0]), w1 = hn::Set(d, values[entry][1]);
     TWOFOUR_UNROLL
     for (int t = 0; t < kListVectors; ++t) {
@@ -96,7 +97,9 @@ void PackColumns(const FusedMlpKernel::Dense& matrix, const T* data, int64_t row
 }
 
 inline std::unique_ptr<NonZeroLists> Lists(const PanelMatrix& matrix, NonZeroLists::Rows rows) {
-  return std::make_unique<ActivationLists>(matrix, rows, kListBlock, kListPanel * static_cast<int64_t>(sizeof(float)));
+  const int64_t block = matrix.Density() <= ActivationLists::kFew ? kWideListBlock : kNarrowListBlock;
+  return std::make_unique<ActivationLists>(matrix, rows, block,
+                                           kListPanel * static_cast<int64_t>(sizeof(float)) / ActivationLists::kUnit);
 }
 
 inline std::unique_ptr<NonZeroLists> OtherValues(const PanelMatrix& matrix, const NonZeroLists& same_zeros) {

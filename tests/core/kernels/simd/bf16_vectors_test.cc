@@ -140,25 +140,32 @@ const std::map<std::string, Definition>& Definitions() {
          return std::isnan(x) || x > 0 ? x * x : 0.0f;
        })},
       {"JoinQuads", Reordered([](int i) { return i / 8 * 8 + i % 8 / 2 + i % 2 * 4; })},
-      {"SwapMiddles", Reordered([](int i) { return i % 4 == 1   ? i + 1
-                                                   : i % 4 == 2 ? i - 1
-                                                                : i; })},
-      // Lower pairs come from the first four of every eight elements, upper ones from the others.
-      {"BitsOfLower", Bits(16, [](In in, int i) { return (in.bits >> (i / 4 * 8 + i % 4) & 1) != 0; })},
-      {"BitsOfUpper", Bits(16, [](In in, int i) { return (in.bits >> (i / 4 * 8 + 4 + i % 4) & 1) != 0; })},
-      {"StoreFirstPairs",
-       [](In in, Bf16Vectors& out) {
-         for (uint32_t i = 0; i < 16; ++i) out.pairs[0][i] = in.pairs[i < in.bits % 40 ? 0 : 1][i];
-       }},
       {"NonZeros", Bits(32, [](In in, int i) { return !IsZero(HalfOf(in.pairs[0], i)); })},
       {"KeepElements",
        Halves([](In in, int i) { return (in.bits >> i & 1) != 0 ? HalfOf(in.pairs[0], i) : uint16_t{0}; })},
-      {"Compress",
+      {"CompressElements",
        [](In in, Bf16Vectors& out) {
-         std::copy_n(in.pairs[1], 16, out.pairs[1]);  // Nothing is written beyond the first vector.
-         uint32_t* to = out.pairs[0];
-         for (int i = 0; i < 16; ++i) {
-           if ((in.bits >> i & 1) != 0) *to++ = in.pairs[0][i];
+         int count = 0;
+         for (int i = 0; i < 32; ++i) {
+           if ((in.bits >> i & 1) != 0) SetHalf(out.pairs[0], count++, HalfOf(in.pairs[0], i));
+         }
+         while (count < 32) SetHalf(out.pairs[0], count++, 0);
+       }},
+      {"StoreFirstElements",
+       [](In in, Bf16Vectors& out) {
+         for (int i = 0; i < 32; ++i) {
+           SetHalf(out.pairs[0], i, HalfOf(in.pairs[i < static_cast<int>(in.bits % 33) ? 0 : 1], i));
+         }
+       }},
+      {"AddElements",
+       Halves([](In in, int i) { return static_cast<uint16_t>(HalfOf(in.pairs[0], i) + HalfOf(in.pairs[1], i)); })},
+      {"CountBits",
+       [](In in, Bf16Vectors& out) {
+         std::memcpy(out.pairs[0], in.pairs[0], sizeof(out.pairs[0]));
+         auto* const bytes = reinterpret_cast<uint8_t*>(out.pairs[0]);
+         for (int i = 0; i < 32; ++i) {
+           if ((in.pairs[1][0] >> i & 1) != 0) ++bytes[i];
+           if ((in.bits >> i & 1) != 0) ++bytes[32 + i];
          }
        }},
       {"AsFloats", [](In in, Bf16Vectors& out) { std::memcpy(out.floats[0], in.pairs[0], sizeof(out.floats[0])); }},

@@ -39,7 +39,7 @@ std::unique_ptr<PanelMatrix> MakeMatrix(int64_t batch, int64_t features, int64_t
 
 /// The row-major matrix [rows, cols] of the lists. Checks that each entry is there once, under the code of its
 /// non-zeros, in order.
-std::vector<float> Unpack(const ActivationLists& lists, int64_t column_bytes) {
+std::vector<float> Unpack(const ActivationLists& lists, int64_t column_units) {
   std::vector<float> dense(static_cast<size_t>(lists.groups() * ActivationLists::kGroupRows * lists.cols()));
   for (int64_t block = 0; block < lists.blocks(); ++block) {
     for (int64_t group = 0; group < lists.groups(); ++group) {
@@ -47,8 +47,8 @@ std::vector<float> Unpack(const ActivationLists& lists, int64_t column_bytes) {
       for (int code = 1; code < ActivationLists::kCodes; ++code) {
         int64_t before = -1;
         for (uint32_t entry = ends[code - 1]; entry < ends[code]; ++entry) {
-          EXPECT_EQ(lists.offsets()[entry] % column_bytes, 0);
-          const int64_t col = block * lists.block_cols() + lists.offsets()[entry] / column_bytes;
+          EXPECT_EQ(lists.offsets()[entry] % column_units, 0);
+          const int64_t col = block * lists.block_cols() + lists.offsets()[entry] / column_units;
           EXPECT_GT(col, before);
           before = col;
           for (int r = 0; r < ActivationLists::kGroupRows; ++r) {
@@ -64,8 +64,8 @@ std::vector<float> Unpack(const ActivationLists& lists, int64_t column_bytes) {
   return dense;
 }
 
-void ExpectHolds(const ActivationLists& lists, const PanelMatrix& matrix, Rows rows, int64_t column_bytes) {
-  const std::vector<float> dense = Unpack(lists, column_bytes);
+void ExpectHolds(const ActivationLists& lists, const PanelMatrix& matrix, Rows rows, int64_t column_units) {
+  const std::vector<float> dense = Unpack(lists, column_units);
   ASSERT_EQ(lists.rows(), rows == Rows::kBatch ? matrix.batch() : matrix.features());
   for (int64_t b = 0; b < matrix.batch(); ++b) {
     for (int64_t j = 0; j < matrix.features(); ++j) {
