@@ -29,13 +29,13 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   }
 }
 
-/// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Kernels that are
-/// there for tests are not worth a word.
+/// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
+/// are not worth a word.
 std::string RejectionsInWords(const LinearProblem& problem) {
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
   AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {
     if (verdict.is_best()) return true;
-    if (verdict.rejection == Rejection::kEmulated) return false;
+    if (kernel.emulated) return false;
     std::string why = InWords(verdict, kernel, problem);
     if (!rejected.empty() && rejected.back().second == why) {
       rejected.back().first += fmt::format(", {}", kernel.name);

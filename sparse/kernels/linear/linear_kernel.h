@@ -48,6 +48,7 @@ struct LinearKernel {
   PackedLayout layout;             ///< What `pack` makes and `multiply` takes, for `isa`.
   bool one_packing;                ///< True when one packed form serves both directions, whichever it was packed for.
   DType activation = DType::kF32;  ///< What `multiply` reads and writes. Another dtype needs a family of its own.
+  bool emulated = false;           ///< It emulates instructions that the processor may lack, so that tests can run it.
   /// Looks at sizes, direction and format. The function Check looks at the isa and the dtypes before it calls this, and
   /// afterwards at what the processor does best.
   Verdict (*check)(const LinearProblem& problem);

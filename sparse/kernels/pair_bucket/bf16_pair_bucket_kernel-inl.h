@@ -101,6 +101,7 @@ LinearKernel Bf16PairBucketKernel() {
           .layout = PackedLayout::kBf16PairBucket,
           .one_packing = false,
           .activation = DType::kBF16,
+          .emulated = !TWOFOUR_BF16_NATIVE,
           .check = CheckProblem,
           .pack = Pack,
           .multiply = MultiplyAs<BFloat16, Multiply>};
