@@ -54,7 +54,7 @@ std::string DescribePrecision(DType activations) {
   if (IsAllowed(Isa::kAvx512Bf16)) {
     return fmt::format("{}; products run in fp32, which is faster here than this processor's products of bf16", kMixed);
   }
-  return fmt::format("{}; this processor has no products of bf16, so they run in fp32", kMixed);
+  return fmt::format("{}; there are no fast products of bf16 here, so they run in fp32", kMixed);
 }
 
 /// `operands` is what products multiply.
