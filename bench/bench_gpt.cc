@@ -145,7 +145,7 @@ void Run(const Arguments& arguments) {
     const double tokens_per_s = 1e3 * tokens / rounds.Milliseconds(variant);
     line[variant + "_ms"] = rounds.Milliseconds(variant);
     line[variant + "_tokens_per_s"] = tokens_per_s;
-    line[variant + "_mfu"] = tokens_per_s * steps[0]->gpt().TrainingFlopsPerToken() / peak;
+    if (peak > 0) line[variant + "_mfu"] = tokens_per_s * steps[0]->gpt().TrainingFlopsPerToken() / peak;
     if (arguments.only.empty()) line[variant + "_mlp_share"] = rounds.Ratio(variant + " MLPs", variant);
   }
   if (arguments.only.empty()) {

@@ -5,7 +5,7 @@
 
 namespace twofour {
 
-// The two 16-bit floating types that a Tensor can hold. They are for storage: convert to float to compute.
+// The two 16-bit floating types that a Tensor can hold. To compute with single values, convert them to float.
 //
 // A conversion from float rounds to the nearest value and, halfway between two, to the one whose last bit is 0. A value
 // that is too large becomes an infinity. A NaN stays a NaN: it keeps its sign and the upper bits of its payload, and

@@ -30,7 +30,10 @@ bool HasAmxBf16() {
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & kOsXsave) == 0) return false;
   if ((SavedFeatures() & (kTileConfig | kTileData)) != (kTileConfig | kTileData)) return false;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  return (edx & kAmxBf16) != 0 && (edx & kAmxTile) != 0;
+  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0) return false;
+  // Some virtual machines tell of AMX but have no palette of tiles, so that configuring tiles fails.
+  constexpr unsigned kTileInformation = 0x1d;
+  return __get_cpuid_count(kTileInformation, 0, &eax, &ebx, &ecx, &edx) != 0 && eax >= 1;
 }
 
 bool AskForAmx() {

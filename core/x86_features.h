@@ -7,7 +7,7 @@ namespace twofour {
 /// AVX512_BF16, and the sets beside it that twofour's kernels for it are compiled for. AVX512_VBMI2 is one of them,
 /// which Cooper Lake lacks.
 bool HasAvx512Bf16();
-/// AMX-TILE and AMX-BF16, switched on by the system.
+/// AMX-TILE and AMX-BF16, with a palette of tiles, switched on by the system.
 bool HasAmxBf16();
 /// Asks the system for this process's right to use AMX's tiles, as Linux demands since 5.16. Older systems and others
 /// grant nothing. It holds for all threads.

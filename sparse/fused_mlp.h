@@ -35,7 +35,8 @@ const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, i
 /// rounding, it equals MaskedLinear, ReluSquared, MaskedLinear, but makes fewer passes over memory. The hidden
 /// activations stay in the sparse kernels' own layout, and their exact zeros are skipped: always in both weight
 /// gradients, and, if there are enough of them, in c_proj's forward and c_fc's input gradient too (these then multiply
-/// with the masked weights in dense form). Weight gradients are dense (straight-through estimator), as in MaskedLinear.
+/// with the masked weights in dense form). A gradient of y that is not finite therefore does not reach weights through
+/// hidden activations that are zero. Weight gradients are dense (straight-through estimator), as in MaskedLinear.
 /// x is f32, f16 or bf16. If the kernel takes bf16, x must be bf16, and the hidden activations and their gradients are,
 /// too. A kernel that takes f32 gets an x of 16 bits widened: only the result and the gradient of x are then rounded.
 ///

@@ -54,7 +54,9 @@ std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
 void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters) {
   std::string where = FirstNonFinite(parameters);
   if (where.empty()) where = LargestParameter(parameters);
-  throw Error(fmt::format("{} is {}; {}", what, value, where), ErrorKind::kRuntimeFailure);
+  // The sign of a NaN means nothing.
+  throw Error(fmt::format("{} is {}; {}", what, std::isnan(value) ? std::fabs(value) : value, where),
+              ErrorKind::kRuntimeFailure);
 }
 
 void RequireFinite(const std::vector<NamedTensor>& parameters) {

@@ -167,13 +167,17 @@ TEST_P(FusedMlpTest, ThreadsDoNotMatter) {
   const bool emulated = kernel_.linear->isa == Isa::kAny;  // These are slow.
   for (const Sizes& sizes :
        {Sizes{{emulated ? 130 : 600}, 64, emulated ? 144 : 256, 64}, Sizes{{40}, emulated ? 8 : 300, 576, 132, -0.5}}) {
-    Example example(sizes, activation());
-    const ScopedNumThreads one(1);
-    const std::vector<Tensor> expected = example.Run(kernel_);
-    for (int threads : {2, 3}) {
-      const ScopedNumThreads more(threads);
-      const std::vector<Tensor> actual = example.Run(kernel_);
-      for (size_t i = 0; i < actual.size(); ++i) ExpectBitEqual(actual[i], expected[i]);
+    for (const double sample_density : {0.0, 1.0}) {
+      FusedMlpKernel kernel = kernel_;
+      kernel.sample_density = sample_density;
+      Example example(sizes, activation());
+      const ScopedNumThreads one(1);
+      const std::vector<Tensor> expected = example.Run(kernel);
+      for (int threads : {2, 3}) {
+        const ScopedNumThreads more(threads);
+        const std::vector<Tensor> actual = example.Run(kernel);
+        for (size_t i = 0; i < actual.size(); ++i) ExpectBitEqual(actual[i], expected[i]);
+      }
     }
   }
 }

@@ -51,7 +51,7 @@ namespace twofour::TWOFOUR_BF16 {
 /// Floats, and pairs of bf16, that one vector holds.
 inline constexpr int kLanes = 16;
 
-/// An element as the bits of a bf16. Denormal numbers become zero.
+/// An element as the bits of a bf16. Denormal floats become zero.
 HWY_INLINE uint16_t BitsOf(BFloat16 x) { return x.bits(); }
 HWY_INLINE uint16_t BitsOf(float x) { return BFloat16(std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x).bits(); }
 

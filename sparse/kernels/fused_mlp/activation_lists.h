@@ -23,7 +23,7 @@ class NonZeroLists {
   /// Which dimension of a PanelMatrix [batch, features] becomes the rows.
   enum class Rows {
     kBatch,     ///< Columns are features: for c_proj's forward and c_fc's input gradient.
-    kFeatures,  ///< Columns are batch rows: for the weight gradients. features must be even.
+    kFeatures,  ///< Columns are batch rows: for the weight gradients.
   };
 
   virtual ~NonZeroLists() = default;
@@ -42,8 +42,8 @@ class ActivationLists final : public NonZeroLists {
   static constexpr int kCodes = 4;  ///< Code 0 means no row and has no entries.
   using Ends = std::array<uint32_t, kCodes>;
 
-  /// Blocks have about `block_cols` columns (whole panels for kFeatures). Offsets count `column_units` for each column.
-  /// The product of the two is at most 2^16.
+  /// With kFeatures, the number of features is even. Blocks have about `block_cols` columns (whole panels for
+  /// kFeatures). Offsets count `column_units` for each column. The product of the two is at most 2^16.
   ActivationLists(const PanelMatrix& matrix, Rows rows, int64_t block_cols, int64_t column_units);
   /// Lists of other values with the same zeros: nothing is counted again.
   ActivationLists(const PanelMatrix& matrix, const ActivationLists& same_zeros);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "twofour/core/kernels/simd/bf16_vectors-inl.h"
@@ -48,9 +49,10 @@ class RowWriter {
   /// Joins what is left over.
   HWY_INLINE void Finish() {
     if (odd_ == 0) return;
-    // Zero times a column that counts anyway: another might hold an infinity.
-    *values_ = 0;
-    *offsets_ = offsets_[-1];
+    // Zero times a column that counts anyway: another might hold an infinity. (If this one does, the sum is a NaN
+    // instead of an infinity.)
+    std::memset(values_, 0, sizeof(*values_));
+    std::memcpy(offsets_, offsets_ - 1, sizeof(*offsets_));
   }
 
  private:

@@ -22,7 +22,7 @@ struct FusedMlpKernel {
   const LinearKernel* linear;  ///< The pair-bucket kernel of the same instruction set.
   int64_t panel;               ///< Batch rows of a panel.
   /// Activations with at most this share of non-zeros are multiplied faster as lists with a dense weight than whole
-  /// with a 2:4 weight. To measure it, set it to 0 and to 1 in fused_mlp_kernel.cc, and compare the times of the
+  /// with a 2:4 weight. To measure it, set it to 0 and to 1 where the kernel is defined, and compare the times of the
   /// sparse step that `bench_mlp --activation-density P` prints for several P.
   double list_density;
   /// Activations with at most this share of non-zeros: their gradient is computed faster by inner products, only where
@@ -44,7 +44,7 @@ struct FusedMlpKernel {
 
   /// Makes lists of the non-zeros of activations, as list_product takes them.
   std::unique_ptr<NonZeroLists> (*lists)(const PanelMatrix& matrix, NonZeroLists::Rows rows);
-  /// Lists of other values with the same zeros: nothing is counted again.
+  /// Lists of other values, which are zero where those of `same_zeros` are, so that counts may be used again.
   std::unique_ptr<NonZeroLists> (*other_values)(const PanelMatrix& matrix, const NonZeroLists& same_zeros);
   /// A dense matrix, row-major or transposed. Its elements are those of x, or f32 with `is_weight`.
   struct Dense {
@@ -64,7 +64,8 @@ struct FusedMlpKernel {
   void (*list_product)(const NonZeroLists& lists, const Dense& matrix, int64_t n, const float* bias, const Output& out);
 };
 
-/// One for each instruction set, fastest first.
+/// Kernels for floats and then those that widen bf16, each for every instruction set, fastest first, and then those for
+/// pairs of bf16. ChooseFusedMlpKernel takes the one whose linear kernel is the choice for all products.
 std::span<const FusedMlpKernel> FusedMlpKernels();
 
 }  // namespace twofour::sparse

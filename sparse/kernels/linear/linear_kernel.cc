@@ -70,6 +70,9 @@ Verdict CheckProcessor(const LinearKernel& kernel) {
   const bool bf16 = kernel.activation == DType::kBF16;
   if (bf16 && SkipsZeros(kernel.layout) && IsAllowed(Isa::kAmxBf16)) return {Rejection::kTiles};
   if (kernel.isa == Isa::kAvx512Bf16 && !Bf16PairsPay()) return {Rejection::kSlowPairs};
+  // With too few rows for a kernel of pairs, the dense product, which has pairs too, is faster than half of one of
+  // floats.
+  if (kernel.layout == PackedLayout::kRoundedPairBucket && Bf16PairsPay()) return {Rejection::kFastPairs};
   return {};
 }
 
@@ -142,6 +145,8 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
       return "2:4 saves nothing on AMX, where dense tiles of bf16 are faster";
     case Rejection::kSlowPairs:
       return "on this processor pairs of bf16 are slower than floats";
+    case Rejection::kFastPairs:
+      return "on this processor pairs of bf16 are faster than floats";
   }
   return "?";
 }

@@ -27,6 +27,7 @@ enum class Rejection {
   kTooManyRows,  ///< It is made for fewer batch rows.
   kTiles,        ///< Skipping zeros saves nothing where the processor multiplies dense tiles (AMX).
   kSlowPairs,    ///< The processor multiplies pairs of bf16 more slowly than floats: see Bf16PairsPay.
+  kFastPairs,    ///< It multiplies floats where the processor multiplies pairs of bf16 faster.
 };
 
 /// What a kernel answers to a problem. It is cheap to make. InWords puts it into words for those who ask.

@@ -76,8 +76,8 @@ struct Request {
 };
 
 DType ParsePrecision(const std::string& text) {
-  if (text == "fp32") return DType::kF32;
-  if (text == "bf16") return DType::kBF16;
+  if (text == "fp32" || text == "FP32") return DType::kF32;
+  if (text == "bf16" || text == "BF16") return DType::kBF16;
   throw Error(fmt::format("--precision: '{}', expected fp32 or bf16", text));
 }
 

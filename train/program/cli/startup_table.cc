@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <ostream>
 #include <string>
 
+#include "twofour/core/bf16_multiply_adds.h"
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm/bf16_gemm.h"
 #include "twofour/core/kernels/gemm/gemm.h"
@@ -54,11 +56,13 @@ std::string DescribePrecision(DType activations) {
   if (IsAllowed(Isa::kAvx512Bf16)) {
     return fmt::format("{}; products run in fp32, which is faster here than this processor's products of bf16", kMixed);
   }
-  return fmt::format("{}; this processor has no products of bf16, so they run in fp32", kMixed);
+  return fmt::format("{}; no products of bf16 here{}, so they run in fp32", kMixed,
+                     std::getenv("TWOFOUR_MAX_ISA") == nullptr ? "" : " (see TWOFOUR_MAX_ISA)");
 }
 
-/// `operands` is what products multiply.
+/// `operands` is what products of activations multiply. Where no instruction does that, the peak is that of f32.
 std::string DescribePeak(const PeakFlops& peak, DType operands) {
+  if (!MultipliesPairs()) operands = DType::kF32;
   if (peak.sure) {
     return fmt::format("{:.0f} GFLOP/s ({} multiply-adds, measured): MFU is the share of it", peak.flops * 1e-9,
                        NameOf(operands));

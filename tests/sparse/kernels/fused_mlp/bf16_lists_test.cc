@@ -124,6 +124,24 @@ TEST(Bf16ActivationListsTest, HoldTheNonZerosEitherWay) {
   });
 }
 
+TEST(Bf16ActivationListsTest, WideBlocksHoldFewAndManyNonZeros) {
+  // Several wide blocks either way. One batch row and one feature have no zeros, more than a byte counts.
+  const auto matrix = MakeMatrix(1100, 1100, 0.05);
+  ASSERT_LE(matrix->Density(), Lists::kFew);
+  const auto set = [&](int64_t row, int64_t feature) {
+    matrix->values<BFloat16>(row / kPanelRows)[feature * kPanelRows + row % kPanelRows] = BFloat16(1.5f);
+    matrix->nonzero(row / kPanelRows)[feature] |= uint64_t{1} << row % kPanelRows;
+  };
+  for (int64_t i = 0; i < 1100; ++i) set(67, i), set(i, 513);
+  ForAllMakers([&](const FusedMlpKernel& kernel) {
+    for (const Rows rows : {Rows::kBatch, Rows::kFeatures}) {
+      const auto lists = kernel.lists(*matrix, rows);
+      EXPECT_EQ(dynamic_cast<const Lists&>(*lists).blocks(), 3);
+      ExpectHolds(*lists, *matrix, rows);
+    }
+  });
+}
+
 TEST(Bf16ActivationListsTest, OtherValuesMayHaveMoreZeros) {
   const auto matrix = MakeMatrix(135, 36, 0.3), other = MakeMatrix(135, 36, 0.3, /*seed=*/2);
   for (int64_t p = 0; p < other->panels(); ++p) {  // The words still say that these are not zero.

@@ -54,6 +54,13 @@ TEST_P(FusedMlpKernelTest, IsRightAtEveryDensity) {
   for (const float bias : {-6.0f, -1.5f, -0.5f, 0.5f, 6.0f}) ExpectRight({150, 32, 64, 24, bias});
 }
 
+TEST_P(FusedMlpKernelTest, IsRightWhereBlocksOfListsAreWide) {
+  for (const float bias : {-6.0f, -3.0f}) {
+    ExpectRight({1100, 8, 12, 8, bias});
+    ExpectRight({5, 8, 1060, 8, bias});
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, FusedMlpKernelTest,
                          ::testing::ValuesIn(FusedMlpKernels().begin(), FusedMlpKernels().end()), test::ByName());
 

@@ -157,8 +157,7 @@ void MlpKernelExample::CheckForward() {
 
 Tensor MlpKernelExample::CheckHiddenGrad(bool sampled) {
   const Tensor h = HiddenRows(), proj = Rounded(proj_), dy = dy_.To(DType::kF64);
-  // Kernels for f32 multiply by zero what `hidden` has just left beyond the batch, and add that up.
-  if (activation_ == DType::kBF16) PoisonBeyondBatch();
+  PoisonBeyondBatch();
   GuardedOutput bias_grad({sizes_.hidden}, DType::kF32);
   auto* const bias_grad_data = static_cast<float*>(bias_grad.data());
   const std::vector<std::byte> dy_bytes = ExactCopy(dy_);

@@ -107,6 +107,16 @@ TEST_F(ProcessorChoiceTest, FewRowsAreTheReasonThatCountsFirst) {
   }
 }
 
+TEST_F(ProcessorChoiceTest, WherePairsPayNoKernelOfFloatsIsChosen) {
+  const ScopedIsaChoice scoped(kAmd);
+  for (const int64_t batch : {96, 100, 128, 175}) {
+    LinearProblem problem = Problem(DType::kBF16, batch);
+    problem.out_features = problem.in_features = 128;  // So small that few rows pay for packing.
+    EXPECT_EQ(ChooseLinearKernel(problem).kernel->name, "masked_dense_bf16") << batch;
+  }
+  EXPECT_EQ(ChooseLinearKernel(Problem(DType::kBF16, 176)).kernel->name, "pair_bucket_avx512bf16");
+}
+
 TEST_F(ProcessorChoiceTest, KernelsThatAreNotChosenCanBeForced) {
   for (const IsaChoice& choice : {kIntel, kIntelWithAmx}) {
     const ScopedIsaChoice scoped(choice);

@@ -299,12 +299,12 @@ TEST_F(PrecisionAppTest, SamplesInThePrecisionOfTrainingOrTheOneAskedFor) {
   EXPECT_THAT(narrow.err, HasSubstr(" tokens/s, in bf16, weights from "));
   EXPECT_THAT(wide.err, AllOf(HasSubstr(" tokens/s, weights from "), Not(HasSubstr("bf16"))));
   EXPECT_EQ(sample("BF16", {"--precision", "bf16"}).out, narrow.out);
-  EXPECT_EQ(sample("FP32", {"--precision", "bf16"}).out, narrow.out);
+  EXPECT_EQ(sample("FP32", {"--precision", "BF16"}).out, narrow.out);
   EXPECT_EQ(sample("BF16", {"--precision", "fp32"}).out, wide.out);
   EXPECT_THAT(sample("FP32", {"--precision", "bf16"}).err, HasSubstr("in bf16, "));
   EXPECT_THAT(sample("BF16", {"--precision", "fp32"}).err, Not(HasSubstr("in bf16")));
   EXPECT_EQ(sample("BF16", {"--threads", "3"}).out, sample("BF16", {"--threads", "1"}).out);
-  for (const char* word : {"fp16", "BF16", ""}) {
+  for (const char* word : {"fp16", "Bf16", ""}) {
     EXPECT_THAT(Run({"sample", "--run", Path("BF16"), "--precision", word}),
                 FailsWith(2, HasSubstr(std::string("--precision: '") + word + "', expected fp32 or bf16")));
   }
