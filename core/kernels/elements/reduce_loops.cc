@@ -19,10 +19,6 @@ struct Value {
   HWY_INLINE VF64 operator()(VF64 x) const { return x; }
 };
 
-struct Square {
-  HWY_INLINE VF64 operator()(VF64 x) const { return hn::Mul(x, x); }
-};
-
 struct SquaredDifference {
   HWY_INLINE VF64 operator()(VF64 a, VF64 b) const { return Square()(hn::Sub(a, b)); }
 };
