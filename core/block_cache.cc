@@ -31,7 +31,7 @@ bool IsCacheable(size_t padded) { return kEnabled && padded >= BlockCache::kMinB
 }  // namespace
 
 size_t RoundUpForReuse(size_t bytes) {
-  const size_t step = std::bit_floor(bytes) / 16;
+  const size_t step = std::bit_floor(bytes) / 8;
   return step == 0 ? bytes : (bytes + step - 1) / step * step;
 }
 

@@ -8,7 +8,7 @@
 
 namespace twofour {
 
-/// `bytes` rounded up by at most a sixteenth, so that memory whose size changes a little from step to step finds a
+/// `bytes` rounded up by at most an eighth, so that memory whose size changes a little from step to step finds a
 /// block that was given back before.
 size_t RoundUpForReuse(size_t bytes);
 

@@ -32,17 +32,17 @@ TEST(BlockCacheTest, KeepsNothingUnderAddressSanitizer) {
 #endif
 }
 
-TEST(BlockCacheTest, RoundedSizesAreAtMostASixteenthLargerAndFew) {
+TEST(BlockCacheTest, RoundedSizesAreAtMostAnEighthLargerAndFew) {
   EXPECT_EQ(RoundUpForReuse(0), 0u);
   std::set<size_t> sizes;
   for (size_t bytes = 1 << 20; bytes < 2 << 20; bytes += 4099) {
     const size_t rounded = RoundUpForReuse(bytes);
     EXPECT_GE(rounded, bytes);
-    EXPECT_LE(rounded, bytes + bytes / 16);
+    EXPECT_LE(rounded, bytes + bytes / 8);
     EXPECT_EQ(RoundUpForReuse(rounded), rounded);
     sizes.insert(rounded);
   }
-  EXPECT_LE(sizes.size(), 17u);
+  EXPECT_LE(sizes.size(), 9u);
 }
 
 TEST(BlockCacheTest, BlocksAreAlignedAndWritable) {
