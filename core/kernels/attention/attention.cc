@@ -61,12 +61,10 @@ void Multiply(int64_t m, int64_t n, int64_t k, Rows<A> a, Transpose transpose_a,
 /// Copies or rounds [count, width].
 template <typename From, typename To>
 void Write(Rows<From> from, int64_t count, int64_t width, Rows<To> to) {
-  for (int64_t r = 0; r < count; ++r) {
-    if constexpr (std::is_same_v<std::remove_const_t<From>, To>) {
-      std::copy_n(from.From(r).data, width, to.From(r).data);
-    } else {
-      loops::Convert(width, from.From(r).data, to.From(r).data);
-    }
+  if constexpr (std::is_same_v<std::remove_const_t<From>, To>) {
+    for (int64_t r = 0; r < count; ++r) std::copy_n(from.From(r).data, width, to.From(r).data);
+  } else {
+    loops::ConvertRows(count, width, from.data, from.stride, to.data, to.stride);
   }
 }
 
@@ -222,24 +220,11 @@ void Clear(Rows<T> rows, int64_t begin, int64_t end, int64_t width) {
 /// the gradients of the row's probabilities, weighted with the probabilities.
 template <typename T>
 void MeanGrads(const Layout& p, const T* out, const T* dout, SumType<T>* mean_grads) {
-  using S = SumType<T>;
   ParallelFor(p.batch * p.queries, RowGrain(p.heads * p.head_size), [&](int64_t begin, int64_t end) {
-    AlignedBuffer<S> wide(std::is_same_v<T, S> ? 0 : p.head_size);
-    const auto as_sums = [&](const T* from) -> const S* {
-      if constexpr (std::is_same_v<T, S>) {
-        return from;
-      } else {
-        loops::Convert(p.head_size, from, wide.data());
-        return wide.data();
-      }
-    };
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t item = row / p.queries, query = row % p.queries;
-      for (int64_t head = 0; head < p.heads; ++head) {
-        const int64_t at = (row * p.heads + head) * p.head_size;
-        mean_grads[(item * p.heads + head) * p.queries + query] =
-            static_cast<S>(loops::Dot(p.head_size, out + at, as_sums(dout + at)));
-      }
+      const int64_t item = row / p.queries, query = row % p.queries, at = row * p.heads * p.head_size;
+      loops::RowDots(p.heads, p.head_size, out + at, dout + at, mean_grads + item * p.heads * p.queries + query,
+                     p.queries);
     }
   });
 }
