@@ -31,7 +31,7 @@ bool IsCacheable(size_t padded) { return kEnabled && padded >= BlockCache::kMinB
 }  // namespace
 
 size_t RoundUpForReuse(size_t bytes) {
-  const size_t step = std::bit_floor(bytes) / 16;
+  const size_t step = std::bit_floor(bytes) / 8;
   return step == 0 ? bytes : (bytes + step - 1) / step * step;
 }
 
@@ -40,11 +40,11 @@ BlockCache& BlockCache::Default() {
   return *cache;
 }
 
-std::byte* BlockCache::Allocate(size_t bytes) {
+std::byte* BlockCache::Allocate(size_t bytes, Fit fit) {
   const size_t padded = Padded(bytes);
   if (padded == 0) return nullptr;
   if (IsCacheable(padded)) {
-    if (std::byte* block = Take(padded)) return block;
+    if (std::byte* block = Take(padded, fit)) return block;
   }
   void* data = std::aligned_alloc(kAlignment, padded);
   if (data == nullptr && cached_bytes() > 0) {
@@ -54,26 +54,36 @@ std::byte* BlockCache::Allocate(size_t bytes) {
   return static_cast<std::byte*>(data);
 }
 
-std::byte* BlockCache::Take(size_t bytes) {
+std::byte* BlockCache::Take(size_t bytes, Fit fit) {
+  const size_t most = fit == Fit::kExact ? bytes : bytes + bytes / 3;
   const std::lock_guard lock(mutex_);
   // The newest first: its elements may still be in the processor's caches.
+  auto best = blocks_.rend();
   for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {
-    if (block->bytes != bytes) continue;
-    std::byte* data = block->data;
-    blocks_.erase(std::next(block).base());
-    cached_bytes_ -= bytes;
-    return data;
+    if (block->bytes < bytes || block->bytes > most || (best != blocks_.rend() && block->bytes >= best->bytes))
+      continue;
+    best = block;
+    if (block->bytes == bytes) break;
   }
-  return nullptr;
+  if (best == blocks_.rend()) return nullptr;
+  const Block taken = *best;
+  if (taken.bytes > bytes) roomy_.emplace(taken.data, taken.bytes);
+  blocks_.erase(std::next(best).base());
+  cached_bytes_ -= taken.bytes;
+  return taken.data;
 }
 
 void BlockCache::Free(std::byte* data, size_t bytes) noexcept {
-  const size_t padded = Padded(bytes);
+  size_t padded = Padded(bytes);
   if (data == nullptr || !IsCacheable(padded) || padded > max_bytes_) {
     std::free(data);
     return;
   }
   const std::lock_guard lock(mutex_);
+  if (const auto roomy = roomy_.find(data); roomy != roomy_.end()) {
+    padded = roomy->second;
+    roomy_.erase(roomy);
+  }
   try {
     blocks_.push_back({data, padded});
   } catch (const std::bad_alloc&) {

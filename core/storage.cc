@@ -6,7 +6,7 @@
 
 namespace twofour {
 
-Storage::Storage(size_t bytes) : data_(BlockCache::Default().Allocate(bytes)), bytes_(bytes) {
+Storage::Storage(size_t bytes, BlockCache::Fit fit) : data_(BlockCache::Default().Allocate(bytes, fit)), bytes_(bytes) {
   if (data_ == nullptr && bytes > 0) {
     throw Error(fmt::format("out of memory: {} bytes for a tensor", bytes), ErrorKind::kRuntimeFailure);
   }

@@ -15,7 +15,7 @@ class Storage {
   static constexpr size_t kAlignment = BlockCache::kAlignment;
 
   /// Uninitialised bytes. Throws Error when there is not enough memory.
-  explicit Storage(size_t bytes);
+  explicit Storage(size_t bytes, BlockCache::Fit fit = BlockCache::Fit::kRoomy);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;

@@ -46,7 +46,9 @@ Tensor Tensor::Empty(Shape shape, DType dtype) {
 }
 
 Tensor Tensor::Zeros(Shape shape, DType dtype) {
-  Tensor tensor = Empty(std::move(shape), dtype);
+  // Tensors that begin as zeros are mostly kept, as the slots of an optimizer are.
+  const size_t bytes = static_cast<size_t>(NumElements(shape)) * SizeOf(dtype);
+  Tensor tensor(MakeImpl(std::make_shared<Storage>(bytes, BlockCache::Fit::kExact), std::move(shape), dtype));
   if (tensor.numel() > 0) std::memset(tensor.impl_->storage->data(), 0, tensor.impl_->storage->bytes());
   return tensor;
 }

@@ -25,10 +25,11 @@
 #include "twofour/core/kernels/attention/attention_layout.h"
 #include "twofour/core/kernels/attention/attention_loops.h"
 #include "twofour/core/kernels/attention/attention_loops_f64.h"
+#include "twofour/core/kernels/elements/convert_loops.h"
 #include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/kernels/elements/in_ranges.h"
 #include "twofour/core/kernels/elements/reduce_loops.h"
 #include "twofour/core/kernels/elements/reduce_loops_f64.h"
-#include "twofour/core/kernels/gemm/convert_rows.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 
@@ -55,6 +56,16 @@ void Multiply(int64_t m, int64_t n, int64_t k, Rows<A> a, Transpose transpose_a,
   p.b = b.data, p.ldb = b.stride, p.transpose_b = transpose_b;
   p.c = c.data, p.ldc = c.stride, p.accumulate = accumulate;
   Gemm(p);
+}
+
+/// Copies or rounds [count, width].
+template <typename From, typename To>
+void Write(Rows<From> from, int64_t count, int64_t width, Rows<To> to) {
+  if constexpr (std::is_same_v<std::remove_const_t<From>, To>) {
+    for (int64_t r = 0; r < count; ++r) std::copy_n(from.From(r).data, width, to.From(r).data);
+  } else {
+    loops::ConvertRows(count, width, from.data, from.stride, to.data, to.stride);
+  }
 }
 
 /// The memory that one thread needs to attend from a block of queries. T is a SumType.
@@ -115,10 +126,11 @@ void AttendFrom(const Layout& p, int64_t query, int64_t rows, Rows<const T> q, R
   // 5. out = result / sum, and the logarithm of the sum for the backward pass.
   for (int64_t r = 0; r < rows; ++r) {
     const S share = S{1} / buffers.sum[r];
-    const S* const from = result + r * p.head_size;
-    std::transform(from, from + p.head_size, out.From(query + r).data, [share](S x) { return T(x * share); });
+    S* const row = result + r * p.head_size;
+    std::transform(row, row + p.head_size, row, [share](S x) { return x * share; });
     log_sums[r] = buffers.highest[r] + std::log(buffers.sum[r]);
   }
+  Write(Rows<const S>{result, p.head_size}, rows, p.head_size, out.From(query));
 }
 
 /// What the backward pass reads and writes. Gradients are null if they are not wanted.
@@ -204,37 +216,15 @@ void Clear(Rows<T> rows, int64_t begin, int64_t end, int64_t width) {
   for (int64_t r = begin; r < end; ++r) std::fill_n(rows.From(r).data, width, T{0});
 }
 
-/// Copies or rounds [count, width].
-template <typename From, typename To>
-void Write(Rows<From> from, int64_t count, int64_t width, Rows<To> to) {
-  for (int64_t r = 0; r < count; ++r) {
-    const From* const row = from.From(r).data;
-    std::transform(row, row + width, to.From(r).data, [](From x) { return To(x); });
-  }
-}
-
 /// mean_grads [batch, heads, queries]: the product of each row of out with the same row of dout. It equals the mean of
 /// the gradients of the row's probabilities, weighted with the probabilities.
 template <typename T>
 void MeanGrads(const Layout& p, const T* out, const T* dout, SumType<T>* mean_grads) {
-  using S = SumType<T>;
   ParallelFor(p.batch * p.queries, RowGrain(p.heads * p.head_size), [&](int64_t begin, int64_t end) {
-    AlignedBuffer<S> wide(std::is_same_v<T, S> ? 0 : 2 * p.head_size);
-    const auto as_sums = [&](const T* from, S* to) -> const S* {
-      if constexpr (std::is_same_v<T, S>) {
-        return from;
-      } else {
-        std::transform(from, from + p.head_size, to, [](T x) { return static_cast<S>(x); });
-        return to;
-      }
-    };
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t item = row / p.queries, query = row % p.queries;
-      for (int64_t head = 0; head < p.heads; ++head) {
-        const int64_t at = (row * p.heads + head) * p.head_size;
-        mean_grads[(item * p.heads + head) * p.queries + query] = static_cast<S>(
-            loops::Dot(p.head_size, as_sums(out + at, wide.data()), as_sums(dout + at, wide.data() + p.head_size)));
-      }
+      const int64_t item = row / p.queries, query = row % p.queries, at = row * p.heads * p.head_size;
+      loops::RowDots(p.heads, p.head_size, out + at, dout + at, mean_grads + item * p.heads * p.queries + query,
+                     p.queries);
     }
   });
 }
@@ -367,8 +357,10 @@ void CausalAttentionGrad(const AttentionProblem& problem, const T* q, const T* k
   // 3. dq = the sum of the parts' dq, in order.
   if (dq == nullptr) return;
   for (int64_t part = 1; part < units.parts; ++part) Axpy(q_size, S{1}, other_dq + (part - 1) * q_size, first_dq);
-  if constexpr (kRounds)
-    ConvertRows(p.batch * p.queries, p.heads * p.head_size, first_dq, p.heads * p.head_size, dq, p.heads * p.head_size);
+  if constexpr (kRounds) {
+    InRanges(q_size, kElementwiseGrain,
+             [=](int64_t at, int64_t count) { loops::Convert(count, first_dq + at, dq + at); });
+  }
 }
 
 #define TWOFOUR_INSTANTIATE(T)                                                                                   \

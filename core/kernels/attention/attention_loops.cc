@@ -37,7 +37,8 @@ struct Seen {
   /// v, with `other` in the lanes whose columns are not seen. Lane 0 is column i.
   HWY_INLINE VF32 Select(int64_t i, VF32 v, VF32 other) const {
     const hn::RebindToSigned<F32> d;
-    const auto column = hn::Iota(d, static_cast<int32_t>(i));
+    // Iota(d, i) would go through memory, element by element.
+    const auto column = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<int32_t>(i)));
     const auto seen = hn::AndNot(hn::Lt(column, hn::Set(d, static_cast<int32_t>(begin))),
                                  hn::Lt(column, hn::Set(d, static_cast<int32_t>(end))));
     return hn::IfThenElse(hn::RebindMask(F32(), seen), v, other);
@@ -79,27 +80,42 @@ float Exponentials(Seen seen, VF32 scale, float shift, float* row) {
 void OnlineSoftmaxLoop(const loops::ScoreBlock& block, float scale, float* scores, float* highest, float* sum,
                        int64_t width, float* result) {
   const VF32 scales = hn::Set(F32(), scale);
-  for (int64_t r = 0; r < block.rows; ++r) {
-    float* const row = scores + r * block.stride;
-    const Seen seen{block.Begin(r), block.End(r)};
-    if (seen.begin == seen.end) {
-      std::fill_n(row, block.cols, 0.0f);
-      continue;
+  // A few rows take each step together: the processor works on the next row while one waits for its sum.
+  constexpr int64_t kRows = 8;
+  for (int64_t first = 0; first < block.rows; first += kRows) {
+    const int64_t rows = std::min(kRows, block.rows - first);
+    float top[kRows], shift[kRows], added[kRows];
+    for (int64_t i = 0; i < rows; ++i) {
+      const Seen seen{block.Begin(first + i), block.End(first + i)};
+      const float* const row = scores + (first + i) * block.stride;
+      top[i] = highest[first + i];
+      if (seen.begin == seen.end) continue;
+      top[i] = seen.CutsVectors() ? HighestScore<true>(seen, scales, top[i], row)
+                                  : HighestScore<false>(seen, scales, top[i], row);
     }
-    const bool cuts = seen.CutsVectors();
-    const float top =
-        cuts ? HighestScore<true>(seen, scales, highest[r], row) : HighestScore<false>(seen, scales, highest[r], row);
-    const float shift = top == kNothing ? 0.0f : top;  // -inf - -inf would be NaN where weights are 0.
-    const float added =
-        cuts ? Exponentials<true>(seen, scales, shift, row) : Exponentials<false>(seen, scales, shift, row);
-    seen.ClearTheRest(block.cols, row);
-    if (highest[r] != shift) {
-      const float shrink = std::exp(highest[r] - shift);
-      sum[r] *= shrink;
-      MapVectors(width, result + r * width, Scaled{hn::Set(F32(), shrink)}, result + r * width);
+    for (int64_t i = 0; i < rows; ++i) {
+      const Seen seen{block.Begin(first + i), block.End(first + i)};
+      float* const row = scores + (first + i) * block.stride;
+      shift[i] = top[i] == kNothing ? 0.0f : top[i];  // -inf - -inf would be NaN where weights are 0.
+      if (seen.begin == seen.end) {
+        std::fill_n(row, block.cols, 0.0f);
+        continue;
+      }
+      added[i] = seen.CutsVectors() ? Exponentials<true>(seen, scales, shift[i], row)
+                                    : Exponentials<false>(seen, scales, shift[i], row);
+      seen.ClearTheRest(block.cols, row);
     }
-    sum[r] += added;
-    highest[r] = top;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t r = first + i;
+      if (block.Begin(r) == block.End(r)) continue;
+      if (highest[r] != shift[i]) {
+        const float shrink = std::exp(highest[r] - shift[i]);
+        sum[r] *= shrink;
+        MapVectors(width, result + r * width, Scaled{hn::Set(F32(), shrink)}, result + r * width);
+      }
+      sum[r] += added[i];
+      highest[r] = top[i];
+    }
   }
 }
 

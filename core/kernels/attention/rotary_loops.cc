@@ -26,8 +26,10 @@ struct Turned {
 };
 
 template <typename T>
-void RotateLoop(int64_t half, const float* cosines, const float* sines, const T* x, T* y) {
-  MapVectorsToTwo(half, y, y + half, Turned(), cosines, sines, x, x + half);
+void RotateLoop(int64_t rows, int64_t half, const float* cosines, const float* sines, const T* x, T* y) {
+  for (int64_t row = 0; row < rows; ++row, x += 2 * half, y += 2 * half) {
+    MapVectorsToTwo(half, y, y + half, Turned(), cosines, sines, x, x + half);
+  }
 }
 
 TWOFOUR_NAME_INSTANCES(RotateLoop);
@@ -42,12 +44,12 @@ TWOFOUR_EXPORT_INSTANCES(RotateLoop);
 
 namespace loops {
 
-void Rotate(int64_t half, const float* cosines, const float* sines, const float* x, float* y) {
-  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, float)(half, cosines, sines, x, y);
+void Rotate(int64_t rows, int64_t half, const float* cosines, const float* sines, const float* x, float* y) {
+  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, float)(rows, half, cosines, sines, x, y);
 }
 
-void Rotate(int64_t half, const float* cosines, const float* sines, const BFloat16* x, BFloat16* y) {
-  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, BFloat16)(half, cosines, sines, x, y);
+void Rotate(int64_t rows, int64_t half, const float* cosines, const float* sines, const BFloat16* x, BFloat16* y) {
+  TWOFOUR_DISPATCH_INSTANCE(RotateLoop, BFloat16)(rows, half, cosines, sines, x, y);
 }
 
 }  // namespace loops

@@ -28,6 +28,10 @@ struct Quiet {
 
 void NarrowLoop(int64_t n, const float* x, BFloat16* out) { RoundVectors(n, x, out); }
 
+void NarrowRowsLoop(int64_t rows, int64_t cols, const float* x, int64_t x_stride, BFloat16* out, int64_t out_stride) {
+  for (int64_t row = 0; row < rows; ++row) RoundVectors(cols, x + row * x_stride, out + row * out_stride);
+}
+
 void WidenLoop(int64_t n, const BFloat16* x, float* out) { MapVectors(n, out, Quiet(), x); }
 
 }  // namespace twofour::kernels::HWY_NAMESPACE
@@ -37,6 +41,7 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::kernels {
 
 HWY_EXPORT(NarrowLoop);
+HWY_EXPORT(NarrowRowsLoop);
 HWY_EXPORT(WidenLoop);
 
 namespace loops {
@@ -44,6 +49,10 @@ namespace loops {
 void Convert(int64_t n, const float* x, BFloat16* out) { TWOFOUR_DYNAMIC_DISPATCH(NarrowLoop)(n, x, out); }
 
 void Convert(int64_t n, const BFloat16* x, float* out) { TWOFOUR_DYNAMIC_DISPATCH(WidenLoop)(n, x, out); }
+
+void ConvertRows(int64_t rows, int64_t cols, const float* x, int64_t x_stride, BFloat16* out, int64_t out_stride) {
+  TWOFOUR_DYNAMIC_DISPATCH(NarrowRowsLoop)(rows, cols, x, x_stride, out, out_stride);
+}
 
 }  // namespace loops
 }  // namespace twofour::kernels

@@ -10,5 +10,7 @@ namespace twofour::kernels::loops {
 
 void Convert(int64_t n, const float* x, BFloat16* out);
 void Convert(int64_t n, const BFloat16* x, float* out);
+/// The same for rows of `cols` elements that lie x_stride and out_stride elements apart.
+void ConvertRows(int64_t rows, int64_t cols, const float* x, int64_t x_stride, BFloat16* out, int64_t out_stride);
 
 }  // namespace twofour::kernels::loops

@@ -19,10 +19,6 @@ struct Value {
   HWY_INLINE VF64 operator()(VF64 x) const { return x; }
 };
 
-struct Square {
-  HWY_INLINE VF64 operator()(VF64 x) const { return hn::Mul(x, x); }
-};
-
 struct SquaredDifference {
   HWY_INLINE VF64 operator()(VF64 a, VF64 b) const { return Square()(hn::Sub(a, b)); }
 };
@@ -53,6 +49,13 @@ double SumOfSquaredDifferencesLoop(int64_t n, const float* a, const float* b) {
 template <typename T>
 double DotLoop(int64_t n, const T* a, const float* b) {
   return SumTerms(n, Product(), a, b);
+}
+
+template <typename T>
+void RowDotsLoop(int64_t rows, int64_t cols, const T* a, const T* b, float* dots, int64_t stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    dots[r * stride] = static_cast<float>(SumTerms(cols, Product(), a + r * cols, b + r * cols));
+  }
 }
 
 template <typename T>
@@ -113,6 +116,7 @@ void AddRowsToLoop(int64_t rows, int64_t cols, int64_t stride, const T* matrix, 
 TWOFOUR_NAME_INSTANCES(SumLoop);
 TWOFOUR_NAME_INSTANCES(SumOfSquaresLoop);
 TWOFOUR_NAME_INSTANCES(DotLoop);
+TWOFOUR_NAME_INSTANCES(RowDotsLoop);
 TWOFOUR_NAME_INSTANCES(SumOfSquaredDeviationsLoop);
 TWOFOUR_NAME_INSTANCES(AddRowsToLoop);
 
@@ -126,6 +130,7 @@ TWOFOUR_EXPORT_INSTANCES(SumLoop);
 TWOFOUR_EXPORT_INSTANCES(SumOfSquaresLoop);
 HWY_EXPORT(SumOfSquaredDifferencesLoop);
 TWOFOUR_EXPORT_INSTANCES(DotLoop);
+TWOFOUR_EXPORT_INSTANCES(RowDotsLoop);
 TWOFOUR_EXPORT_INSTANCES(SumOfSquaredDeviationsLoop);
 HWY_EXPORT(CountNonZeroLoop);
 HWY_EXPORT(AllFiniteLoop);
@@ -145,6 +150,9 @@ bool AllFinite(int64_t n, const float* x) { return TWOFOUR_DYNAMIC_DISPATCH(AllF
   double Sum(int64_t n, const T* x) { return TWOFOUR_DISPATCH_INSTANCE(SumLoop, T)(n, x); }                    \
   double SumOfSquares(int64_t n, const T* x) { return TWOFOUR_DISPATCH_INSTANCE(SumOfSquaresLoop, T)(n, x); }  \
   double Dot(int64_t n, const T* a, const float* b) { return TWOFOUR_DISPATCH_INSTANCE(DotLoop, T)(n, a, b); } \
+  void RowDots(int64_t rows, int64_t cols, const T* a, const T* b, float* dots, int64_t stride) {              \
+    TWOFOUR_DISPATCH_INSTANCE(RowDotsLoop, T)(rows, cols, a, b, dots, stride);                                 \
+  }                                                                                                            \
   double SumOfSquaredDeviations(int64_t n, double center, const T* x) {                                        \
     return TWOFOUR_DISPATCH_INSTANCE(SumOfSquaredDeviationsLoop, T)(n, center, x);                             \
   }                                                                                                            \

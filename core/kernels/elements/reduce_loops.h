@@ -20,6 +20,9 @@ double SumOfSquaredDifferences(int64_t n, const float* a, const float* b);
 /// The sum of a * b, each product taken in double.
 double Dot(int64_t n, const float* a, const float* b);
 double Dot(int64_t n, const BFloat16* a, const float* b);
+/// dots[r * stride] = the sum of a * b over row r of a and b [rows, cols], rounded from double.
+void RowDots(int64_t rows, int64_t cols, const float* a, const float* b, float* dots, int64_t stride);
+void RowDots(int64_t rows, int64_t cols, const BFloat16* a, const BFloat16* b, float* dots, int64_t stride);
 /// The sum of (x - center)^2, each difference taken in double.
 double SumOfSquaredDeviations(int64_t n, double center, const float* x);
 double SumOfSquaredDeviations(int64_t n, double center, const BFloat16* x);

@@ -32,6 +32,10 @@ inline double Dot(int64_t n, const double* a, const double* b) {
   return sum;
 }
 
+inline void RowDots(int64_t rows, int64_t cols, const double* a, const double* b, double* dots, int64_t stride) {
+  for (int64_t r = 0; r < rows; ++r) dots[r * stride] = Dot(cols, a + r * cols, b + r * cols);
+}
+
 inline double SumOfSquaredDeviations(int64_t n, double center, const double* x) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += (x[i] - center) * (x[i] - center);

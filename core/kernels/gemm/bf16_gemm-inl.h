@@ -159,9 +159,12 @@ void MultiplyPacked(int64_t rows, int64_t panels, int64_t cols, int64_t pairs, c
   }
 }
 
-/// Each thread keeps this memory, because asking the system for fresh pages takes longer than a small product.
-uint32_t* SpaceForA() {
-  thread_local AlignedBuffer<uint32_t> space(kBlockRows / kTileRows * kMostPairs * kLanes);
+constexpr int64_t kSpace = kBlockRows / kTileRows * kMostPairs * kLanes;
+
+/// Pairs [kSpace], for a block of A. Each thread keeps this memory, because asking the system for fresh pages takes
+/// longer than a small product.
+uint32_t* Space() {
+  thread_local AlignedBuffer<uint32_t> space(kSpace);
   return space.data();
 }
 
@@ -183,15 +186,12 @@ void RunPanels(const GemmProblem<A, B, C>& p, int64_t first_panel, int64_t last_
   // A unit of work is one panel for one block of rows.
   const Target target = TargetOf(p);
   ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
-    uint32_t* const a = SpaceForA();
+    uint32_t* const a = Space();
     for (int64_t block = begin / panels; block * panels < end; ++block) {
       const int64_t top = block * kBlockRows, bottom = std::min(top + kBlockRows, p.m);
       const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
       ForEachPart(depth_pairs, kMostPairs, [&](int64_t first, int64_t last) {
-        for (int64_t row = top; row < bottom; row += kTileRows) {
-          PackA(p, row, std::min<int64_t>(kTileRows, bottom - row), 2 * first, std::min(2 * last, p.k) - 2 * first,
-                a + (row - top) / kTileRows * (last - first) * kLanes);
-        }
+        PackA(p, top, bottom - top, 2 * first, std::min(2 * last, p.k) - 2 * first, a);
         const int64_t col = (first_panel + from) * kPanel;
         Target c = target.At(top, col);
         c.accumulate = c.accumulate || first > 0;
@@ -203,8 +203,24 @@ void RunPanels(const GemmProblem<A, B, C>& p, int64_t first_panel, int64_t last_
   });
 }
 
+/// Multiplies on the calling thread, if both operands fit into its own memory and there is too little work for two
+/// threads. Attention consists of such products, for which memory from the heap and calls for threads would take long.
+template <typename A, typename B, typename C>
+bool RanAlone(const GemmProblem<A, B, C>& p) {
+  const int64_t panels = CeilDiv(p.n, kPanel), pairs = CeilDiv(p.k, 2);
+  if (pairs > kMostPairs || p.m * p.n * p.k >= 2 * kLeastWork) return false;
+  const int64_t size_of_a = CeilDiv(p.m, kTileRows) * pairs * kLanes;
+  if (size_of_a + panels * pairs * kPanel > kSpace) return false;
+  uint32_t *const a = Space(), *const b = a + size_of_a;
+  PackB(p, 0, p.n, 0, p.k, b);
+  PackA(p, 0, p.m, 0, p.k, a);
+  MultiplyPacked(p.m, panels, p.n, pairs, a, b, TargetOf(p));
+  return true;
+}
+
 template <typename A, typename B, typename C>
 void Run(const GemmProblem<A, B, C>& p) {
+  if (RanAlone(p)) return;
   const int64_t panels = CeilDiv(p.n, kPanel), depth_pairs = CeilDiv(p.k, 2);
   const int64_t most = std::min(std::max(kSharedPairs / (depth_pairs * kPanel), kPanelsOfAGroup), panels);
   AlignedBuffer<uint32_t> packed(most * kPanel * depth_pairs);

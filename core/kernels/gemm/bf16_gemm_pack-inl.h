@@ -3,6 +3,8 @@
 #ifndef TWOFOUR_CORE_KERNELS_GEMM_BF16_GEMM_PACK_INL_H_
 #define TWOFOUR_CORE_KERNELS_GEMM_BF16_GEMM_PACK_INL_H_
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -21,7 +23,11 @@ inline constexpr int kTileRows = 14;
 inline constexpr int64_t kPanel = 2 * kLanes;
 
 // A thread packs [depth pairs][kLanes] of A for each tile of rows: two of the lanes are not used. So each step of depth
-// is one cache line. Panels of B are [depth pairs][kPanel]. Beyond the matrix there are zeros.
+// is one cache line. Panels of B are [depth pairs][kPanel]. Beyond the depth there are zeros. Beyond the rows of A and
+// the columns of B there is anything, because it takes part in no sum that is kept.
+
+/// Rows of depth by which the next elements of a matrix are fetched ahead, where they lie far apart.
+inline constexpr int64_t kRowsAhead = 12;
 
 /// Copies `count` < kLanes elements, followed by zeros.
 template <typename T>
@@ -33,20 +39,24 @@ struct Padded {
 };
 
 /// to [pairs][pitch] = `rows` <= kLanes stored rows, which are `ld` elements apart and `depth` long, turned: pair l of
-/// row r goes to to[l * pitch + r]. Zeros take the place of missing rows.
+/// row r goes to to[l * pitch + r]. The last row takes the place of missing ones.
 template <typename T>
 void PackTurned(int64_t rows, int64_t depth, const T* from, int64_t ld, uint32_t* to, int64_t pitch) {
+  const int64_t last_row = std::max<int64_t>(rows - 1, 0);
   for (int64_t first = 0; first < depth; first += 2 * kLanes) {
     const int64_t count = std::min<int64_t>(2 * kLanes, depth - first);
     Pairs r[kLanes];
-    if (rows == kLanes && count == 2 * kLanes) {
+    if (count == 2 * kLanes) {
+      if constexpr (sizeof(T) == 2) {  // Such rows are too short for the processor to foresee the reads by itself.
+        for (int i = 0; i < kLanes; ++i) hwy::Prefetch(from + (i + rows) * ld + first);
+      }
       TWOFOUR_UNROLL
       for (int i = 0; i < kLanes; ++i) {
-        r[i] = LoadBf16(from + i * ld + first);
+        r[i] = LoadBf16(from + std::min<int64_t>(i, last_row) * ld + first);
       }
     } else {
       for (int i = 0; i < kLanes; ++i) {
-        const Padded<T> row(from + (i < rows ? i * ld + first : 0), i < rows ? count : 0);
+        const Padded<T> row(from + std::min<int64_t>(i, last_row) * ld + first, count);
         r[i] = LoadBf16(row.elements);
       }
     }
@@ -65,15 +75,35 @@ HWY_INLINE Pairs PairsOfRows(const T* first, const T* second, int64_t cols) {
   return PairHalves(LoadBf16(upper.elements, lower.elements));
 }
 
-/// Packs the tile of rows [row, row + rows) and depth [first, first + depth) of op(A).
+template <typename T>
+HWY_INLINE void PrefetchTwoRows(const T* first, int64_t ld, int64_t count) {
+  for (int64_t i = 0; i < count; i += 64 / static_cast<int64_t>(sizeof(T))) {
+    hwy::Prefetch(first + i);
+    hwy::Prefetch(first + ld + i);
+  }
+}
+
+/// Packs the tiles of rows [row, row + rows) and depth [first, first + depth) of op(A), one after the other.
 template <typename A, typename B, typename C>
 void PackA(const GemmProblem<A, B, C>& p, int64_t row, int64_t rows, int64_t first, int64_t depth, uint32_t* to) {
+  const int64_t tile_pairs = CeilDiv(depth, 2) * kLanes;
   if (p.transpose_a == Transpose::kNo) {
-    return PackTurned(rows, depth, p.a + row * p.lda + first, p.lda, to, kLanes);
+    for (int64_t i = 0; i < rows; i += kTileRows) {
+      PackTurned(std::min<int64_t>(kTileRows, rows - i), depth, p.a + (row + i) * p.lda + first, p.lda,
+                 to + i / kTileRows * tile_pairs, kLanes);
+    }
+    return;
   }
+  // All tiles at once, because their elements of one step of depth are neighbours and the next step may lie pages
+  // apart.
   for (int64_t l = 0; l < depth; l += 2) {
     const A* const at = p.a + (first + l) * p.lda + row;
-    StorePairs(PairsOfRows(at, l + 1 < depth ? at + p.lda : nullptr, p.m - row), to + l / 2 * kLanes);
+    if (l + kRowsAhead + 1 < depth) PrefetchTwoRows(at + kRowsAhead * p.lda, p.lda, rows);
+    uint32_t* const step = to + l / 2 * kLanes;
+    for (int64_t i = 0; i < rows; i += kTileRows) {
+      StorePairs(PairsOfRows(at + i, l + 1 < depth ? at + p.lda + i : nullptr, p.m - row - i),
+                 step + i / kTileRows * tile_pairs);
+    }
   }
 }
 
@@ -91,6 +121,7 @@ void PackB(const GemmProblem<A, B, C>& p, int64_t col, int64_t width, int64_t fi
   }
   for (int64_t l = 0; l < depth; l += 2) {
     const B* const at = p.b + (first + l) * p.ldb + col;
+    if (l + kRowsAhead + 1 < depth) PrefetchTwoRows(at + kRowsAhead * p.ldb, p.ldb, width);
     uint32_t* const row = to + l / 2 * kPanel;
     for (int64_t j = 0; j < RoundUp(width, kPanel); j += kLanes) {
       const int64_t cols = std::max<int64_t>(width - j, 0), from = cols > 0 ? j : 0;

@@ -42,6 +42,22 @@ static void NormalizedProduct(int64_t n, double center, double scale, const doub
   for (int64_t i = 0; i < n; ++i) out[i] = dy[i] * (x[i] - center) * scale;
 }
 
+static void RmsNorm(int64_t rows, int64_t cols, double eps, const double* x, const double* weight, double* y,
+                    double* inverse_rms) {
+  for (int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
+    inverse_rms[r] = 1.0 / std::sqrt(SumOfSquares(cols, x) / static_cast<double>(cols) + eps);
+    Normalize(cols, 0.0, inverse_rms[r], x, weight, nullptr, y);
+  }
+}
+
+static void RmsNormGrad(int64_t rows, int64_t cols, const double* x, const double* weight, const double* inverse_rms,
+                        const double* dy, double* dx) {
+  for (int64_t r = 0; r < rows; ++r, x += cols, dy += cols, dx += cols) {
+    const double dot = DotOfNormGrad(cols, 0.0, x, weight, dy) * inverse_rms[r];
+    NormGrad(cols, 0.0, inverse_rms[r], 0.0, dot / static_cast<double>(cols), x, weight, dy, dx);
+  }
+}
+
 }  // namespace loops
 
 namespace {
@@ -77,10 +93,9 @@ void WeightGrad(int64_t rows, int64_t cols, const T* x, const W* center, const W
 
 template <typename T, typename W>
 void RmsNorm(int64_t rows, int64_t cols, double eps, const T* x, const W* weight, T* y, W* inverse_rms) {
-  ForEachRow(rows, cols, [=](int64_t r) {
-    const T* in = x + r * cols;
-    inverse_rms[r] = static_cast<W>(1.0 / std::sqrt(loops::SumOfSquares(cols, in) / static_cast<double>(cols) + eps));
-    loops::Normalize(cols, W{0}, inverse_rms[r], in, weight, nullptr, y + r * cols);
+  ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * cols;
+    loops::RmsNorm(end - begin, cols, eps, x + at, weight, y + at, inverse_rms + begin);
   });
 }
 
@@ -88,12 +103,9 @@ template <typename T, typename W>
 void RmsNormGrad(int64_t rows, int64_t cols, const T* x, const W* weight, const W* inverse_rms, const T* dy, T* dx,
                  W* dweight) {
   if (dx != nullptr) {
-    // With n = x * s and g = dy * weight: dx = s * (g - n * mean(g * n)).
-    ForEachRow(rows, cols, [=](int64_t r) {
-      const int64_t at = r * cols;
-      const double dot = loops::DotOfNormGrad(cols, 0.0, x + at, weight, dy + at) * static_cast<double>(inverse_rms[r]);
-      loops::NormGrad(cols, W{0}, inverse_rms[r], W{0}, static_cast<W>(dot / static_cast<double>(cols)), x + at, weight,
-                      dy + at, dx + at);
+    ParallelFor(rows, RowGrain(cols), [=](int64_t begin, int64_t end) {
+      const int64_t at = begin * cols;
+      loops::RmsNormGrad(end - begin, cols, x + at, weight, inverse_rms + begin, dy + at, dx + at);
     });
   }
   if (dweight != nullptr) WeightGrad<T, W>(rows, cols, x, nullptr, inverse_rms, dy, dweight);

@@ -1,5 +1,7 @@
 #include "twofour/core/kernels/simd/simd_targets.h"
 //
+#include <cmath>
+
 #include "twofour/core/kernels/rows/norm_loops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -79,10 +81,32 @@ void NormGradLoop(int64_t n, float center, float scale, float mean_g, float mean
 }
 
 template <typename T>
+void RmsNormLoop(int64_t rows, int64_t cols, double eps, const T* x, const float* weight, T* y, float* inverse_rms) {
+  for (int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
+    const double mean = SumTerms(cols, Square(), x) / static_cast<double>(cols);
+    inverse_rms[r] = static_cast<float>(1.0 / std::sqrt(mean + eps));
+    NormalizeLoop(cols, 0.0f, inverse_rms[r], x, weight, nullptr, y);
+  }
+}
+
+template <typename T>
+void RmsNormGradLoop(int64_t rows, int64_t cols, const T* x, const float* weight, const float* inverse_rms, const T* dy,
+                     T* dx) {
+  // With n = x * s and g = dy * weight: dx = s * (g - n * mean(g * n)).
+  for (int64_t r = 0; r < rows; ++r, x += cols, dy += cols, dx += cols) {
+    const double dot = DotOfNormGradLoop(cols, 0.0, x, weight, dy) * static_cast<double>(inverse_rms[r]);
+    NormGradLoop(cols, 0.0f, inverse_rms[r], 0.0f, static_cast<float>(dot / static_cast<double>(cols)), x, weight, dy,
+                 dx);
+  }
+}
+
+template <typename T>
 void NormalizedProductLoop(int64_t n, float center, float scale, const T* x, const T* dy, float* out) {
   MapVectors(n, out, MakeNormalized(center, scale), x, dy);
 }
 
+TWOFOUR_NAME_INSTANCES(RmsNormLoop);
+TWOFOUR_NAME_INSTANCES(RmsNormGradLoop);
 TWOFOUR_NAME_INSTANCES(DotOfNormGradLoop);
 TWOFOUR_NAME_INSTANCES(NormalizeLoop);
 TWOFOUR_NAME_INSTANCES(NormGradLoop);
@@ -94,6 +118,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
+TWOFOUR_EXPORT_INSTANCES(RmsNormLoop);
+TWOFOUR_EXPORT_INSTANCES(RmsNormGradLoop);
 TWOFOUR_EXPORT_INSTANCES(DotOfNormGradLoop);
 TWOFOUR_EXPORT_INSTANCES(NormalizeLoop);
 TWOFOUR_EXPORT_INSTANCES(NormGradLoop);
@@ -101,19 +127,26 @@ TWOFOUR_EXPORT_INSTANCES(NormalizedProductLoop);
 
 namespace loops {
 
-#define TWOFOUR_LOOPS(T)                                                                                            \
-  double DotOfNormGrad(int64_t n, double center, const T* x, const float* weight, const T* dy) {                    \
-    return TWOFOUR_DISPATCH_INSTANCE(DotOfNormGradLoop, T)(n, center, x, weight, dy);                               \
-  }                                                                                                                 \
-  void Normalize(int64_t n, float center, float scale, const T* x, const float* weight, const float* bias, T* y) {  \
-    TWOFOUR_DISPATCH_INSTANCE(NormalizeLoop, T)(n, center, scale, x, weight, bias, y);                              \
-  }                                                                                                                 \
-  void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const T* x, const float* weight, \
-                const T* dy, T* dx) {                                                                               \
-    TWOFOUR_DISPATCH_INSTANCE(NormGradLoop, T)(n, center, scale, mean_g, mean_gn, x, weight, dy, dx);               \
-  }                                                                                                                 \
-  void NormalizedProduct(int64_t n, float center, float scale, const T* x, const T* dy, float* out) {               \
-    TWOFOUR_DISPATCH_INSTANCE(NormalizedProductLoop, T)(n, center, scale, x, dy, out);                              \
+#define TWOFOUR_LOOPS(T)                                                                                               \
+  void RmsNorm(int64_t rows, int64_t cols, double eps, const T* x, const float* weight, T* y, float* inverse_rms) {    \
+    TWOFOUR_DISPATCH_INSTANCE(RmsNormLoop, T)(rows, cols, eps, x, weight, y, inverse_rms);                             \
+  }                                                                                                                    \
+  void RmsNormGrad(int64_t rows, int64_t cols, const T* x, const float* weight, const float* inverse_rms, const T* dy, \
+                   T* dx) {                                                                                            \
+    TWOFOUR_DISPATCH_INSTANCE(RmsNormGradLoop, T)(rows, cols, x, weight, inverse_rms, dy, dx);                         \
+  }                                                                                                                    \
+  double DotOfNormGrad(int64_t n, double center, const T* x, const float* weight, const T* dy) {                       \
+    return TWOFOUR_DISPATCH_INSTANCE(DotOfNormGradLoop, T)(n, center, x, weight, dy);                                  \
+  }                                                                                                                    \
+  void Normalize(int64_t n, float center, float scale, const T* x, const float* weight, const float* bias, T* y) {     \
+    TWOFOUR_DISPATCH_INSTANCE(NormalizeLoop, T)(n, center, scale, x, weight, bias, y);                                 \
+  }                                                                                                                    \
+  void NormGrad(int64_t n, float center, float scale, float mean_g, float mean_gn, const T* x, const float* weight,    \
+                const T* dy, T* dx) {                                                                                  \
+    TWOFOUR_DISPATCH_INSTANCE(NormGradLoop, T)(n, center, scale, mean_g, mean_gn, x, weight, dy, dx);                  \
+  }                                                                                                                    \
+  void NormalizedProduct(int64_t n, float center, float scale, const T* x, const T* dy, float* out) {                  \
+    TWOFOUR_DISPATCH_INSTANCE(NormalizedProductLoop, T)(n, center, scale, x, dy, out);                                 \
   }
 TWOFOUR_LOOPS(float)
 TWOFOUR_LOOPS(BFloat16)

@@ -6,9 +6,20 @@
 
 namespace twofour::kernels::loops {
 
-// The loops of norm.h over one row of f32 or bf16, on the calling thread. `weight` and `bias` may be null, which stands
-// for ones and zeros. All instruction sets give the same bits. Sums are taken in double, in the order of
-// reduce_loops.h.
+// The loops of norm.h over f32 or bf16, on the calling thread. `weight` and `bias` may be null, which stands for ones
+// and zeros. All instruction sets give the same bits. Sums are taken in double, in the order of reduce_loops.h.
+
+// RmsNorm and the gradient of its input, over rows that may be as short as the head of an attention.
+
+void RmsNorm(int64_t rows, int64_t cols, double eps, const float* x, const float* weight, float* y, float* inverse_rms);
+void RmsNorm(int64_t rows, int64_t cols, double eps, const BFloat16* x, const float* weight, BFloat16* y,
+             float* inverse_rms);
+void RmsNormGrad(int64_t rows, int64_t cols, const float* x, const float* weight, const float* inverse_rms,
+                 const float* dy, float* dx);
+void RmsNormGrad(int64_t rows, int64_t cols, const BFloat16* x, const float* weight, const float* inverse_rms,
+                 const BFloat16* dy, BFloat16* dx);
+
+// Parts of norms, over one row.
 
 /// The sum of dy * weight * (x - center).
 double DotOfNormGrad(int64_t n, double center, const float* x, const float* weight, const float* dy);

@@ -67,6 +67,11 @@ HWY_INLINE double SumTerms(int64_t n, Term term, const In*... in) {
   return partial[0];
 }
 
+/// A term for SumTerms.
+struct Square {
+  HWY_INLINE VF64 operator()(VF64 x) const { return hn::Mul(x, x); }
+};
+
 }  // namespace twofour::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

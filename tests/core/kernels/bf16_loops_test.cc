@@ -181,9 +181,9 @@ TEST(Bf16LoopsTest, RotateTurnsWhatFloatsAreTurnedTo) {
       const Numbers numbers(2 * half, true);
       const float *cosines = numbers.row.data() + 1, *sines = numbers.other_row.data();
       std::vector<float> y(static_cast<size_t>(2 * half));
-      loops::Rotate(half, cosines, sines, numbers.wide_a.data() + 1, y.data());
+      loops::Rotate(1, half, cosines, sines, numbers.wide_a.data() + 1, y.data());
       std::vector<BFloat16> narrow(y.size() + 1, BFloat16(77));
-      loops::Rotate(half, cosines, sines, numbers.a.data() + 1, narrow.data());
+      loops::Rotate(1, half, cosines, sines, numbers.a.data() + 1, narrow.data());
       ExpectRounded(2 * half, narrow.data(), y);
       ASSERT_EQ(static_cast<float>(narrow.back()), 77);
     }

@@ -174,6 +174,40 @@ TEST(CausalAttentionTest, AgreesWithTheDefinitionForLengthsAroundBlocks) {
   }
 }
 
+/// |actual - expected| / |expected|, in the Euclidean norm.
+double RelativeError(const Tensor& actual, const Tensor& expected) {
+  const std::vector<float> a = actual.ToVector(), e = expected.ToVector();
+  double error = 0, size = 0;
+  for (size_t i = 0; i < e.size(); ++i) {
+    error += std::pow(static_cast<double>(a[i]) - static_cast<double>(e[i]), 2);
+    size += std::pow(static_cast<double>(e[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
+TEST(CausalAttentionTest, Bf16AgreesWithTheDefinitionForLengthsAroundBlocks) {
+  for (const int64_t window : {0, 50, 115}) {
+    for (const int64_t length : LengthsAroundBlocks()) {
+      const Sizes s{.queries = length, .keys = length, .heads = 2, .kv_heads = 1, .head_size = 16, .window = window};
+      SCOPED_TRACE(::testing::PrintToString(s));
+      Inputs in = RandomInputs(s, 1);
+      Tensor dout = RandomF64(in.q.shape(), {4});
+      for (Tensor* tensor : {&in.q, &in.k, &in.v, &dout}) *tensor = tensor->To(DType::kBF16).To(DType::kF64);
+      const Plain expected = PlainAttention(s, in, dout, 0.25);
+      Tensor q = in.q.To(DType::kBF16), k = in.k.To(DType::kBF16), v = in.v.To(DType::kBF16);
+      for (Tensor* tensor : {&q, &k, &v}) tensor->set_requires_grad();
+      const Tensor out = CausalAttention(q, k, v, {.window = window});
+      out.Backward(dout.To(DType::kBF16));
+      // A few roundings to bf16. One row of these that is wrong would be an error of 0.04 or more.
+      EXPECT_LT(RelativeError(out, expected.out), 0.01);
+      EXPECT_LT(RelativeError(v.grad(), expected.dv), 0.01);
+      if (length == 1) continue;  // A softmax over one key has no gradient.
+      EXPECT_LT(RelativeError(q.grad(), expected.dq), 0.02);
+      EXPECT_LT(RelativeError(k.grad(), expected.dk), 0.02);
+    }
+  }
+}
+
 TEST(CausalAttentionTest, AgreesWithTheDefinitionForWindows) {
   for (const int64_t length : {5, 130, 300}) {
     for (const int64_t window :

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -76,6 +77,36 @@ TEST(RotaryTest, Gradients) {
                              Shape{2, 0, 2, 4}, Shape{2, 3, 0, 4}, Shape{2, 3, 2, 0}}) {
     SCOPED_TRACE(ToString(shape));
     EXPECT_TRUE(CheckGradients([](const auto& in) { return Rotary(in[0], 100, 3); }, {Leaf(RandomF64(shape, {1}))}));
+  }
+}
+
+TEST(RotaryTest, TurnsThatAreKeptAreThoseOfTheProblem) {
+  constexpr int64_t kLength = 80, kHeads = 2,
+                    kSize = 16;  // Enough turns that they are kept, unlike those of one token.
+  for (const DType dtype : {DType::kF32, DType::kF64}) {
+    const Tensor x = RandomF64({1, kLength, kHeads, kSize}, {1}).To(dtype), dy = RandomF64(x.shape(), {2}).To(dtype);
+    for (int round = 0; round < 2; ++round) {
+      for (const auto& [base, first] : {std::pair(10000.0, 0), {10000.0, 7}, {500.0, 0}, {500.0, 7}}) {
+        Tensor leaf = x.Clone();
+        leaf.set_requires_grad();
+        const Tensor y = Rotary(leaf, base, first);
+        y.Backward(dy);
+        const auto row_of = [](const Tensor& all, int64_t t) {
+          constexpr int64_t kRow = kHeads * kSize;
+          const std::vector<float> values = all.ToVector();
+          return Tensor::FromVector(std::vector<float>(values.begin() + t * kRow, values.begin() + (t + 1) * kRow),
+                                    {1, 1, kHeads, kSize});
+        };
+        for (int64_t t = 0; t < kLength; ++t) {
+          Tensor row = row_of(x, t).To(dtype);
+          row.set_requires_grad();
+          const Tensor expected = Rotary(row, base, first + t);
+          expected.Backward(row_of(dy, t).To(dtype));
+          ExpectClose(row_of(y, t), expected.To(DType::kF32), 1e-6, 1e-6);
+          ExpectClose(row_of(leaf.grad(), t), row.grad().To(DType::kF32), 1e-6, 1e-6);
+        }
+      }
+    }
   }
 }
 

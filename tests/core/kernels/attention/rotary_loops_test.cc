@@ -22,14 +22,18 @@ std::vector<float> Numbers(int64_t n, uint32_t stream) {
 TEST(RotaryLoopsTest, SameBitsAsPlainFloatsForEveryLength) {
   test::ForEachIsa([](Isa) {
     for (int64_t half = 1; half <= 70; ++half) {
-      const auto cosines = Numbers(half, 1), sines = Numbers(half, 2), x = Numbers(2 * half, 3);
+      constexpr int64_t kRows = 3;
+      const auto cosines = Numbers(half, 1), sines = Numbers(half, 2), x = Numbers(kRows * 2 * half, 3);
       std::vector<float> y(x.size() + 1, 7);
-      loops::Rotate(half, cosines.data(), sines.data(), x.data(), y.data());
+      loops::Rotate(kRows, half, cosines.data(), sines.data(), x.data(), y.data());
       const auto n = static_cast<size_t>(half);
-      for (size_t i = 0; i < n; ++i) {
-        const float a = x[i] * cosines[i], b = x[n + i] * sines[i], c = x[n + i] * cosines[i], d = x[i] * sines[i];
-        ASSERT_EQ(y[i], a + b);
-        ASSERT_EQ(y[n + i], c - d);
+      for (size_t at = 0; at < x.size(); at += 2 * n) {
+        for (size_t i = 0; i < n; ++i) {
+          const float first = x[at + i], second = x[at + n + i];
+          const float a = first * cosines[i], b = second * sines[i], c = second * cosines[i], d = first * sines[i];
+          ASSERT_EQ(y[at + i], a + b);
+          ASSERT_EQ(y[at + n + i], c - d);
+        }
       }
       ASSERT_EQ(y.back(), 7);
     }

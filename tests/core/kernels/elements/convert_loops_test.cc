@@ -32,6 +32,24 @@ TEST(ConvertLoopsTest, EveryNumberOfSixteenBitsBecomesTheSameFloat) {
   });
 }
 
+TEST(ConvertLoopsTest, RowsAreConvertedAndWhatLiesBetweenThemStays) {
+  test::ForEachIsa([](Isa) {
+    for (const int64_t cols : {1, 15, 16, 31, 32, 33, 70}) {
+      constexpr int64_t kRows = 3;
+      const int64_t x_stride = cols + 2, out_stride = cols + 5;
+      const auto x = test::AwkwardFloats(kRows * x_stride, {.seed = 5, .stream = static_cast<uint32_t>(cols)}, false);
+      std::vector<BFloat16> out(static_cast<size_t>(kRows * out_stride), BFloat16(77));
+      loops::ConvertRows(kRows, cols, x.data(), x_stride, out.data(), out_stride);
+      for (int64_t row = 0; row < kRows; ++row) {
+        for (int64_t col = 0; col < out_stride; ++col) {
+          const BFloat16 expected(col < cols ? x[static_cast<size_t>(row * x_stride + col)] : 77.0f);
+          ASSERT_EQ(out[static_cast<size_t>(row * out_stride + col)].bits(), expected.bits()) << row << ", " << col;
+        }
+      }
+    }
+  });
+}
+
 TEST(ConvertLoopsTest, FloatsOnEachSideOfEveryTieAreRounded) {
   // All upper halves, with lower halves around zero and around the tie.
   std::vector<float> x;

@@ -69,6 +69,29 @@ TEST(ReduceLoopsTest, SumsPassOnNanAndInfinity) {
   });
 }
 
+TEST(ReduceLoopsTest, RowDotsAreTheDotsOfTheRows) {
+  test::ForEachIsa([](Isa) {
+    for (int64_t cols = 0; cols <= 70; ++cols) {
+      constexpr int64_t kRows = 3, kStride = 2;
+      const auto stream = static_cast<uint32_t>(cols);
+      const auto a = AwkwardFloats(kRows * cols + 1, {.seed = 6, .stream = stream}, false);
+      const auto b = AwkwardFloats(kRows * cols + 1, {.seed = 7, .stream = stream}, false);
+      const std::vector<BFloat16> half_a(a.begin(), a.end()), half_b(b.begin(), b.end());
+      const std::vector<float> wide_b(half_b.begin(), half_b.end());
+      std::vector<float> dots(kRows * kStride, 7), half_dots = dots;
+      loops::RowDots(kRows, cols, a.data() + 1, b.data() + 1, dots.data(), kStride);
+      loops::RowDots(kRows, cols, half_a.data() + 1, half_b.data() + 1, half_dots.data(), kStride);
+      for (int64_t r = 0; r < kRows; ++r) {
+        const int64_t at = 1 + r * cols;
+        const auto i = static_cast<size_t>(r * kStride);
+        EXPECT_EQ(dots[i], static_cast<float>(loops::Dot(cols, a.data() + at, b.data() + at)));
+        EXPECT_EQ(half_dots[i], static_cast<float>(loops::Dot(cols, half_a.data() + at, wide_b.data() + at)));
+        EXPECT_EQ(dots[i + 1], 7);
+      }
+    }
+  });
+}
+
 TEST(ReduceLoopsTest, CountNonZeroCountsAllButZerosOfBothSigns) {
   test::ForEachIsa([](Isa) {
     for (int64_t n = 0; n <= 70; ++n) {
