@@ -26,15 +26,25 @@ BIN = ROOT / "build" / "release" / "bin"
 PEERS = ROOT / "bench" / "peers"
 SHAPES = ((3072, 768), (768, 3072), (4096, 1024))  # Of a weight: (out, in).
 AVX2 = {"TWOFOUR_MAX_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-# What `perf report` calls the functions of products and attention, packing of a product's own operands included. Masks,
-# packing of 2:4 weights and lists of non-zeros are none of them.
-PRODUCTS_AND_ATTENTION = re.compile(
-    r"gemm|Gemm|::Tile<|RunPanels|MultiplyPacked|MultiplyFewRows|SumLists|ListProduct|SampleRow|WriteWeightGrad"
-    r"|bf16_(native|emulated).*::(Product|Hidden|HiddenGrad|Multiply)\(|pair_bucket|PairBucket|Attention|attention"
-    r"|OnlineSoftmax|SoftmaxFromLogSum|MeanGrads"
-)
+# Functions of products, with the packing of a product's own operands, and of attention. The search for masks, packing of
+# 2:4 weights, and lists of non-zeros are none of them.
+PRODUCTS_AND_ATTENTION = {
+    *("Tile RunTile MultiplyPacked RunPanels RunBlocks RunOneBlock PackA PackB PackTurned TransposeInto CopyAsF32").split(),
+    *("RunDots DotsOfRows RunRow AddRows Gemm GemmBlock").split(),
+    *("Hidden Product HiddenGrad SampledHiddenGrad Multiply PackPanel UnpackSquare SampleRow InnerProducts").split(),
+    *("ListProduct SumLists PackColumns PackTransposedColumns WriteWeightGrad WriteRounded WriteSums").split(),
+    *("WriteTransposedSums CausalAttention CausalAttentionGrad AttendFrom RunGradUnit ProbabilitiesAndGrads").split(),
+    *("MeanGrads AddGrads OnlineSoftmaxLoop SoftmaxFromLogSumLoop").split(),
+}
 # What runs before and after the steps.
 SETUP = re.compile(r"MultiplyAdd|Philox|FillUniform|FillNormal|RandomSequence|sincos|__cos|__logf?_|__ieee754_log")
+
+
+def function_name(symbol):
+    """The function of a symbol of perf's, without namespaces, arguments and what is inside it: RunPanels, for example."""
+    symbol = symbol.replace("(anonymous namespace)::", "")
+    symbol = re.sub(r"^\[.\] (std::_Function_handler<void \(long, long\), )?", "", symbol)
+    return re.split(r"[(<]", symbol, maxsplit=1)[0].split("::")[-1].split(" ")[-1]
 
 
 class Missing(Exception):
@@ -221,7 +231,7 @@ def outside_share(runs, threads, variant):
     for percent, symbol in re.findall(r"^\s+([\d.]+)%\s+(\[[.k]\] .*?)\s*$", text, re.M):
         if SETUP.search(symbol):
             continue
-        if PRODUCTS_AND_ATTENTION.search(symbol):
+        if function_name(symbol) in PRODUCTS_AND_ATTENTION:
             inside += float(percent)
             continue
         outside += float(percent)
