@@ -26,11 +26,13 @@ bool IsBuilt(Isa isa) {
   return (SimdTargetOf(isa) & HWY_TARGETS) != 0;
 }
 
-/// Whether the processor, which may have AVX-512, has an instruction set that Highway does not know. Kernels for
-/// such a set also use what Highway's AVX-512 stands for (BMI2 and F16C, for example), so that must be there.
-bool ProcessorHas(Isa isa, bool avx512) {
-  if (isa == Isa::kAmxBf16) return avx512 && HasAvx512Bf16() && HasAmxBf16();
-  return isa == Isa::kAvx512Bf16 && avx512 && HasAvx512Bf16();
+/// Whether the processor has an instruction set that Highway does not know. Kernels for such a set also use what
+/// Highway's AVX-512 stands for (BMI2 and F16C, for example), so the processor must have that, whether or not this
+/// build has kernels for it.
+bool ProcessorHas(Isa isa) {
+  const bool pairs = HasAvx512Bf16() && (hwy::SupportedTargets() & HWY_AVX3) != 0;
+  if (isa == Isa::kAmxBf16) return pairs && HasAmxBf16();
+  return isa == Isa::kAvx512Bf16 && pairs;
 }
 
 Machine ThisMachine() {
@@ -43,10 +45,8 @@ Machine ThisMachine() {
   for (const internal::IsaRow& row : internal::IsaRows()) {
     if (!IsBuilt(row.isa)) continue;
     machine.built.push_back(row.isa);
-    const auto has = [&](Isa isa) {
-      return std::find(targets.begin(), targets.end(), SimdTargetOf(isa)) != targets.end();
-    };
-    if (has(row.isa) || ProcessorHas(row.isa, has(Isa::kAvx512))) machine.supported.push_back(row.isa);
+    const bool found = std::find(targets.begin(), targets.end(), SimdTargetOf(row.isa)) != targets.end();
+    if (found || ProcessorHas(row.isa)) machine.supported.push_back(row.isa);
   }
   return machine;
 }

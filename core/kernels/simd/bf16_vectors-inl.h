@@ -321,6 +321,7 @@ inline Pairs CompressElements(const Pairs& x, uint32_t bits) {
   return result;
 }
 inline void StoreFirstElements(const Pairs& x, int count, void* to) {
+  if (count == 0) return;  // `to` may be null then.
   std::memcpy(to, x.half, static_cast<size_t>(count) * sizeof(uint16_t));
 }
 inline Pairs AddElements(Pairs a, const Pairs& b) {
