@@ -29,7 +29,7 @@ inline constexpr int64_t kPanel = 2 * kLanes;
 /// Rows of depth by which the next elements of a matrix are fetched ahead, where they lie far apart.
 inline constexpr int64_t kRowsAhead = 12;
 
-/// Copies `count` < kLanes elements, followed by zeros.
+/// Copies `count` <= 2 kLanes elements, followed by zeros.
 template <typename T>
 struct Padded {
   Padded(const T* from, int64_t count) {

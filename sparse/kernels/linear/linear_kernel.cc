@@ -70,8 +70,8 @@ Verdict CheckProcessor(const LinearKernel& kernel) {
   const bool bf16 = kernel.activation == DType::kBF16;
   if (bf16 && SkipsZeros(kernel.layout) && IsAllowed(Isa::kAmxBf16)) return {Rejection::kTiles};
   if (kernel.isa == Isa::kAvx512Bf16 && !Bf16PairsPay()) return {Rejection::kSlowPairs};
-  // With too few rows for a kernel of pairs, the dense product, which has pairs too, is faster than half of one of
-  // floats.
+  // Where there are too few rows for the 2:4 kernel of pairs, a dense product of pairs takes half the time of a 2:4
+  // product of floats.
   if (kernel.layout == PackedLayout::kRoundedPairBucket && Bf16PairsPay()) return {Rejection::kFastPairs};
   return {};
 }
