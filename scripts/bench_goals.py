@@ -4,7 +4,8 @@
 Each row is a ratio of speeds, as the median over rounds in which both sides took turns, or a share. Rows that need an
 instruction set, PyTorch or perf are left out where it is missing, with the reason. Needs a release build of the
 benchmarks (cmake --build --preset bench). Programs of one thread are bound to the last processor, those of more threads
-to the last ones. For figures worth keeping, leave the machine alone meanwhile.
+to the last ones. Where a program fails, the table says so, and the other rows are measured. For figures worth keeping,
+leave the machine alone meanwhile.
 
     scripts/bench_goals.py FILE --torch VENV/bin/python
 """
@@ -12,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import os
-import pathlib
 import re
 import shutil
 import statistics
@@ -21,9 +21,9 @@ import sys
 import tempfile
 import typing
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = ROOT / "build" / "release" / "bin"
-PEERS = ROOT / "bench" / "peers"
+import bench_programs
+from bench_programs import BIN, PEERS
+
 SHAPES = ((3072, 768), (768, 3072), (4096, 1024))  # Of a weight: (out, in).
 AVX2 = {"TWOFOUR_MAX_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
 # Functions of products, with the packing of a product's own operands, and of attention. The search for masks, packing of
@@ -72,7 +72,11 @@ class Runs:
         self.known = {}  # Lines of commands that several rows need.
         with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
             self.flags = set(re.search(r"flags\s*:(.*)", cpuinfo.read()).group(1).split())
-        self.has_torch = subprocess.run([arguments.torch, "-c", "import torch"], capture_output=True).returncode == 0
+        try:
+            bench_programs.lines([arguments.torch, "-c", "import torch"])
+            self.no_torch = None
+        except bench_programs.Failed as reason:
+            self.no_torch = reason
 
     def need(self, *flags):
         missing = [flag for flag in flags if flag not in self.flags]
@@ -80,23 +84,17 @@ class Runs:
             raise Missing(f"the processor has no {', '.join(missing)}")
 
     def need_torch(self):
-        if not self.has_torch:
-            raise Missing(f"{self.arguments.torch} has no PyTorch")
+        if self.no_torch:
+            raise Missing(f"no PyTorch: {self.no_torch}")
 
     def lines(self, command, threads, environment=None):
         processors = sorted(os.sched_getaffinity(0))[-threads:]
-        print("==", *(f"{key}={value}" for key, value in (environment or {}).items()), *command, file=sys.stderr)
-        output = subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **(environment or {})},
-            preexec_fn=lambda: os.sched_setaffinity(0, processors),
-        ).stdout
-        print(output, end="", file=self.file, flush=True)
-        return [json.loads(line) for line in output.splitlines()]
+        if len(processors) < threads:
+            raise Missing(f"processors: {len(processors)}")
+        lines = bench_programs.lines(command, environment, preexec_fn=lambda: os.sched_setaffinity(0, processors))
+        for line in lines:
+            print(json.dumps(line), file=self.file, flush=True)
+        return lines
 
     def bench(self, program, threads, *flags, environment=None, rounds=None):
         command = [str(BIN / program), "--threads", str(threads), "--rounds", str(rounds or self.arguments.rounds)]
@@ -259,6 +257,8 @@ class Row:
             figures = self.measure(runs, threads)
         except Missing as reason:
             return f"not measured: {reason}"
+        except bench_programs.Failed as reason:
+            return f"failed: {reason}"
         low, high = min(figures), max(figures)
         text = self.figure(low) if len(figures) == 1 else f"{self.figure(low)} to {self.figure(high)}"
         reached = high <= self.goal if self.most else low >= self.goal
@@ -296,6 +296,7 @@ ROWS = (
 
 def main():
     arguments = parse_arguments()
+    bench_programs.require("bench_spmm", "bench_mlp", "bench_gpt")
     rows = [row for row in ROWS if not arguments.only or row.name in arguments.only]
     with open(arguments.file, "w", encoding="utf-8") as file:
         runs = Runs(arguments, file)
@@ -309,4 +310,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    bench_programs.run(main)

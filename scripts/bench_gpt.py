@@ -7,13 +7,12 @@ and each turn gives the median of a few steps. Ratios are taken within a round, 
 """
 import argparse
 import json
-import pathlib
 import statistics
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCH = ROOT / "build" / "release" / "bin" / "bench_gpt"
+import bench_programs
+from bench_programs import BIN, PEERS
+
 SIZES = ("width", "depth", "head_size", "sequence_length", "batch", "vocab", "threads")
 
 
@@ -30,25 +29,21 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def run(command):
-    print("==", *command, file=sys.stderr)
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-
 def measure(variant, sizes, arguments):
     """Tokens per second and peak memory of one variant."""
     flags = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), str(value))]
     flags += ["--rounds", str(arguments.steps), "--precision", arguments.precision]
     if variant == "torch":
-        script = str(ROOT / "bench" / "peers" / "torch_gpt.py")
-        line = run([arguments.torch, script, *flags, "--compile", arguments.compile])
+        script = str(PEERS / "torch_gpt.py")
+        (line,) = bench_programs.lines([arguments.torch, script, *flags, "--compile", arguments.compile])
         return line["tokens_per_s"], line["peak_mib"]
-    line = run([str(BENCH), *flags, "--only", variant])
+    (line,) = bench_programs.lines([str(BIN / "bench_gpt"), *flags, "--only", variant])
     return line[variant + "_tokens_per_s"], line["peak_mib"]
 
 
 def main():
     arguments = parse_arguments()
+    bench_programs.require("bench_gpt")
     sizes = {name: getattr(arguments, name) for name in SIZES}
     variants = ["torch", "dense", "sparse"]
     rounds = []
@@ -76,4 +71,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    bench_programs.run(main)

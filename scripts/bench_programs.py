@@ -1,0 +1,47 @@
+"""Runs programs of the release build and PyTorch peers, and reads the JSON lines that they print."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = ROOT / "build" / "release" / "bin"
+PEERS = ROOT / "bench" / "peers"
+BUILD = "cmake --preset release && cmake --build --preset bench"
+
+
+class Failed(Exception):
+    """A program did not start or did not succeed; says which, and what it said last."""
+
+
+def require(*names):
+    """Ends this script if one of the build's programs is missing."""
+    missing = [name for name in names if not (BIN / name).is_file()]
+    if missing:
+        sys.exit(f"error: no {', '.join(missing)} in {BIN}; build with: {BUILD}")
+
+
+def lines(command, environment=None, **options):
+    """What the command prints, a dictionary for each line. `environment` adds to this process's own variables; the
+    options are those of subprocess.run."""
+    added = environment or {}
+    print("==", *(f"{key}={value}" for key, value in added.items()), *command, file=sys.stderr)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    try:
+        done = subprocess.run(command, env={**os.environ, **added}, **pipes, **options)
+    except OSError as error:
+        raise Failed(f"{command[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+        raise Failed(f"{os.path.basename(str(command[0]))}: {ended}: {said[-1]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run(main):
+    """Runs a script's main(); what went wrong becomes one line."""
+    try:
+        main()
+    except (Failed, OSError) as failure:
+        sys.exit(f"error: {failure}")
