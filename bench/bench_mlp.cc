@@ -168,11 +168,11 @@ class MlpBench {
                          {"adamw", arguments_.adamw}};
     if (only != "sparse") line["twofour_dense_ms"] = rounds.Milliseconds("dense");
     if (only != "dense") line["twofour_sparse_ms"] = rounds.Milliseconds("sparse");
+    if (only != "dense") line["kernels"] = ChosenKernels();
     if (only.empty()) {
       line.update({{"mask_ms", rounds.Milliseconds("masks")},
                    {"speedup_vs_twofour_dense", rounds.Ratio("dense", "sparse")},
-                   {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()},
-                   {"kernels", ChosenKernels()}});
+                   {"packed_bytes_per_dense_byte", PackedBytesPerDenseByte()}});
     }
     if (library) {
       std::set<std::string> libraries;
@@ -233,7 +233,7 @@ class MlpBench {
     return packed / dense;
   }
 
-  ordered_json ChosenKernels() const {
+  ordered_json ChosenKernels() {
     ordered_json kernels;
     const auto add = [&](const std::string& layer, int64_t out, int64_t in) {
       for (const sparse::Direction direction : {sparse::Direction::kForward, sparse::Direction::kInputGrad}) {
@@ -248,6 +248,7 @@ class MlpBench {
     };
     add("c_fc", shape_.hidden, shape_.in);
     add("c_proj", shape_.in, shape_.hidden);
+    if (const auto* fused = sparse_.FusedKernel(shape_.tokens, dtype_)) kernels = {{"mlp", fused->name}};
     return kernels;
   }
 
@@ -284,6 +285,7 @@ int main(int argc, char** argv) {
   app.add_flag("--check", arguments.check, "First verify that all variants compute the same, within rounding");
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
+    if (arguments.only.empty() && !arguments.adamw) SayIfNoLibrary(arguments.shape.precision);
     for (const int64_t tokens : arguments.tokens) {
       arguments.shape.tokens = tokens;
       MlpBench bench(arguments);

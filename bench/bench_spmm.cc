@@ -206,6 +206,7 @@ int main(int argc, char** argv) {
   AddRounds(app, arguments.rounds);
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
+    SayIfNoLibrary(arguments.precision);
     LinearBench bench(arguments);
     for (const Op op : {Op::kForward, Op::kInputGrad, Op::kWeightGrad}) bench.Run(op);
   });

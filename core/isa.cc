@@ -87,6 +87,11 @@ bool IsAllowed(Isa isa) {
   return isa == Isa::kAny || std::find(allowed.begin(), allowed.end(), isa) != allowed.end();
 }
 
+bool IsForbidden(Isa isa) {
+  const std::vector<Isa>& forbidden = Choice().forbidden;
+  return std::find(forbidden.begin(), forbidden.end(), isa) != forbidden.end();
+}
+
 Isa BestIsa() { return AllowedIsas().front(); }
 
 bool Bf16PairsPay() { return Choice().bf16_pairs_pay; }

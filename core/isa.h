@@ -27,6 +27,8 @@ std::string_view NameOf(Isa isa);
 const std::vector<Isa>& AllowedIsas();
 /// Whether a kernel compiled for `isa` may run here. kAny always may.
 bool IsAllowed(Isa isa);
+/// Whether this build and this processor have a set, and only TWOFOUR_MAX_ISA leaves it out.
+bool IsForbidden(Isa isa);
 /// The first of AllowedIsas().
 Isa BestIsa();
 

@@ -38,10 +38,14 @@ std::span<const IsaRow> IsaRows() { return kRows; }
 
 IsaChoice ChooseIsas(const Machine& machine, std::string_view limit) {
   IsaChoice choice;
-  for (const IsaRow& row : RowsWithin(limit, machine.built)) {
+  const std::span<const IsaRow> within = RowsWithin(limit, machine.built);
+  for (const IsaRow& row : IsaRows()) {
     if (!Contains(machine.supported, row.isa)) continue;
-    if (row.isa == Isa::kAmxBf16 && !machine.grants_amx()) continue;
-    choice.allowed.push_back(row.isa);
+    if (&row < within.data()) {
+      choice.forbidden.push_back(row.isa);
+    } else if (row.isa != Isa::kAmxBf16 || machine.grants_amx()) {
+      choice.allowed.push_back(row.isa);
+    }
   }
   choice.bf16_pairs_pay = Contains(choice.allowed, Isa::kAvx512Bf16) && !machine.intel;
   return choice;

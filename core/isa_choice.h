@@ -20,8 +20,9 @@ struct Machine {
 
 /// Which instruction sets kernels use.
 struct IsaChoice {
-  std::vector<Isa> allowed;     ///< See AllowedIsas.
-  bool bf16_pairs_pay = false;  ///< See Bf16PairsPay.
+  std::vector<Isa> allowed;         ///< See AllowedIsas.
+  std::vector<Isa> forbidden = {};  ///< See IsForbidden.
+  bool bf16_pairs_pay = false;      ///< See Bf16PairsPay.
 };
 
 /// The choice for a machine. `limit` is the value of TWOFOUR_MAX_ISA, or empty. AMX is asked for only if the processor

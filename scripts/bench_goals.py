@@ -53,7 +53,7 @@ class Missing(Exception):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", help="written anew")
+    parser.add_argument("file", help="JSON lines of all runs; what it holds is replaced once there are new ones")
     parser.add_argument("--rounds", type=int, default=9, help="rounds within a program")
     parser.add_argument("--turns", type=int, default=5, help="turns of two programs, for PyTorch")
     parser.add_argument("--steps", type=int, default=3, help="steps timed in each turn")
@@ -69,6 +69,7 @@ class Runs:
     def __init__(self, arguments, file):
         self.arguments = arguments
         self.file = file
+        self.written = False
         self.known = {}  # Lines of commands that several rows need.
         with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
             self.flags = set(re.search(r"flags\s*:(.*)", cpuinfo.read()).group(1).split())
@@ -92,6 +93,9 @@ class Runs:
         if len(processors) < threads:
             raise Missing(f"processors: {len(processors)}")
         lines = bench_programs.lines(command, environment, preexec_fn=lambda: os.sched_setaffinity(0, processors))
+        if not self.written:
+            self.file.truncate(0)
+        self.written = True
         for line in lines:
             print(json.dumps(line), file=self.file, flush=True)
         return lines
@@ -270,10 +274,10 @@ ROWS = (
     Row("bf16_products", "bf16, 2:4 forward and input gradient against the fastest library", BF16, 1.4, 1.65,
         bf16_products),
     Row("bf16_mlp_0.5", "bf16, MLP step at density 0.5 against the fastest dense step", BF16, 1.3, 1.5, bf16_mlp(0.5)),
-    Row("bf16_mlp_0.1", "the same at density 0.1", BF16, 1.8, 2.5, bf16_mlp(0.1)),
+    Row("bf16_mlp_0.1", "bf16, MLP step at density 0.1 against the fastest dense step", BF16, 1.8, 2.5, bf16_mlp(0.1)),
     Row("bf16_mlp_torch_0.5", "bf16, MLP step at density 0.5 against PyTorch", BF16, 1.6, 2.0,
         mlp_against_torch("sparse", 0.5, "avx512_bf16")),
-    Row("bf16_mlp_torch_0.1", "the same at density 0.1", BF16, 2.4, 3.5,
+    Row("bf16_mlp_torch_0.1", "bf16, MLP step at density 0.1 against PyTorch", BF16, 2.4, 3.5,
         mlp_against_torch("sparse", 0.1, "avx512_bf16")),
     Row("bf16_gpt_torch_dense", "bf16, dense GPT step against PyTorch", "any", 1.15, 1.4, gpt_against_torch("dense")),
     Row("bf16_gpt_torch_sparse", "bf16, 2:4 GPT step against PyTorch", "any", 1.4, 1.8, gpt_against_torch("sparse")),
@@ -283,10 +287,10 @@ ROWS = (
         fp32_products),
     Row("fp32_dense_avx512", "fp32, dense products against the fastest library", AVX512, 0.97, 1.0,
         fp32_dense({}, "avx512f")),
-    Row("fp32_dense_avx2", "the same", AVX2_TOO, 0.97, 1.0, fp32_dense(AVX2, "avx2")),
+    Row("fp32_dense_avx2", "fp32, dense products against the fastest library", AVX2_TOO, 0.97, 1.0, fp32_dense(AVX2, "avx2")),
     Row("fp32_mlp_avx512", "fp32, MLP step at density 0.1 against the fastest libraries", AVX512, 2.6, 3.5,
         fp32_mlp({}, "avx512f")),
-    Row("fp32_mlp_avx2", "the same", AVX2_TOO, 2.6, 3.5, fp32_mlp(AVX2, "avx2")),
+    Row("fp32_mlp_avx2", "fp32, MLP step at density 0.1 against the fastest libraries", AVX2_TOO, 2.6, 3.5, fp32_mlp(AVX2, "avx2")),
     Row("gpt_memory", "GPT, peak memory in bf16 as a share of fp32, dense and 2:4", "any", 0.65, 0.55, gpt_memory,
         most=True, share=True),
     Row("gpt_outside", "bf16 GPT step, share outside products and attention, dense and 2:4", "any", 0.2, 0.12,
@@ -298,7 +302,11 @@ def main():
     arguments = parse_arguments()
     bench_programs.require("bench_spmm", "bench_mlp", "bench_gpt")
     rows = [row for row in ROWS if not arguments.only or row.name in arguments.only]
-    with open(arguments.file, "w", encoding="utf-8") as file:
+    if min(arguments.threads) < 1:
+        raise bench_programs.Failed(f"--threads {min(arguments.threads)}, expected at least 1")
+    # Opened for appending first, so that a name that cannot be written to is an error now, and old figures stay until
+    # there are new ones.
+    with open(arguments.file, "a", encoding="utf-8") as file:
         runs = Runs(arguments, file)
         heads = [f"{threads} thread{'s' if threads > 1 else ''}" for threads in arguments.threads]
         print(f"| what | processor | goal | aim | {' | '.join(heads)} |")

@@ -12,13 +12,19 @@
 namespace twofour::train {
 namespace {
 
+/// The value; a NaN without its sign, which means nothing.
+template <typename T>
+T Unsigned(T value) {
+  return std::isnan(value) ? std::fabs(value) : value;
+}
+
 /// "parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
 std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
   const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
     ops::RequireDType("finite check", fmt::format("{} '{}'", what, name), tensor, DType::kF32);
     const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
     return at < 0 ? std::string()
-                  : fmt::format("{} '{}' holds {} at element {}", what, name, tensor.data<float>()[at], at);
+                  : fmt::format("{} '{}' holds {} at element {}", what, name, Unsigned(tensor.data<float>()[at]), at);
   };
   for (const NamedTensor& parameter : parameters) {
     std::string found = describe("parameter", parameter.name, parameter.tensor);
@@ -55,8 +61,7 @@ void ThrowNotFinite(const std::string& what, double value, const std::vector<Nam
   std::string where = FirstNonFinite(parameters);
   if (where.empty()) where = LargestParameter(parameters);
   // The sign of a NaN means nothing.
-  throw Error(fmt::format("{} is {}; {}", what, std::isnan(value) ? std::fabs(value) : value, where),
-              ErrorKind::kRuntimeFailure);
+  throw Error(fmt::format("{} is {}; {}", what, Unsigned(value), where), ErrorKind::kRuntimeFailure);
 }
 
 void RequireFinite(const std::vector<NamedTensor>& parameters) {

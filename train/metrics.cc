@@ -92,6 +92,12 @@ void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
   file_->Append(record.ToText() + "\n");
 }
 
+void JsonLinesSink::OnResumed(int64_t step, const std::vector<std::string>& changes) {
+  JsonObject record;
+  record.Set("step", step).Set("split", "resumed").Set("changes", changes);
+  file_->Append(record.ToTextReplacing() + "\n");  // A path may be any bytes.
+}
+
 MetricsUpTo ReadMetricsUpTo(const std::filesystem::path& path, int64_t step, bool evaluation_pending) {
   FileSystem& files = FileSystem::Default();
   MetricsUpTo read;

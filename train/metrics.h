@@ -114,6 +114,7 @@ class TeeSink : public MetricSink {
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}
 ///   {"step":..,"split":"activation","layer":"..","density":..}
+///   {"step":..,"split":"resumed","changes":["training.precision: FP32 -> BF16"]}   (only if there are any)
 ///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}
 /// Where training_seconds are not known, they are left out.
 class JsonLinesSink : public MetricSink {
@@ -125,6 +126,8 @@ class JsonLinesSink : public MetricSink {
   void OnSparsity(const SparsityMetrics& metrics) override;
   void OnActivation(const ActivationMetrics& metrics) override;
   void OnFinal(const FinalMetrics& metrics) override;
+  /// The run goes on after `step` with another config than before.
+  void OnResumed(int64_t step, const std::vector<std::string>& changes);
 
  private:
   std::unique_ptr<AppendFile> file_;

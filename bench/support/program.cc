@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <map>
 
 #include "twofour/core/error.h"
 #include "twofour/core/parallel.h"
@@ -66,11 +65,24 @@ void AddRounds(CLI::App& app, int& value) {
 }
 
 void AddPrecision(CLI::App& app, Precision& value) {
-  const std::map<std::string, Precision> precisions{{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}};
-  app.add_option("--precision", value, "Of activations, their gradients and operands of products")
+  const auto parse = [&value](const std::string& text) {
+    const std::string name = CLI::detail::to_lower(text);
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      if (name != NameOf(precision)) continue;
+      value = precision;
+      return;
+    }
+    throw CLI::ValidationError("--precision", fmt::format("'{}', expected fp32 or bf16", text));
+  };
+  app.add_option_function<std::string>("--precision", parse, "Of activations, their gradients and operands of products")
       ->type_name("fp32|bf16")
-      ->transform(CLI::CheckedTransformer(precisions).description(""))
       ->default_str("fp32");
+}
+
+void SayIfNoLibrary(Precision precision) {
+  if (!Peers(precision).empty()) return;
+  std::cerr << fmt::format("no dense library is fast in {} on this processor, so none is measured\n",
+                           NameOf(precision));
 }
 
 int RunProgram(CLI::App& app, int argc, char** argv, const std::function<void()>& run) {

@@ -20,6 +20,9 @@ void AddThreads(CLI::App& app, int& value);
 void AddRounds(CLI::App& app, int& value);
 void AddPrecision(CLI::App& app, Precision& value);
 
+/// Says on standard error if there is no library to compare with in this precision.
+void SayIfNoLibrary(Precision precision);
+
 /// Parses the arguments and calls `run`. Returns the exit code: 0, 1 for a failure, 2 for a bad argument. In the last
 /// two cases it has printed one line to standard error.
 int RunProgram(CLI::App& app, int argc, char** argv, const std::function<void()>& run);

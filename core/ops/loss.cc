@@ -7,6 +7,7 @@
 #include "twofour/core/kernels/elements/elementwise.h"
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/rows/softmax.h"
+#include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/check.h"
 
 namespace twofour {
@@ -15,8 +16,9 @@ inline namespace ops {
 using autograd::SavedTensor;
 
 Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
-  ops::RequireF32OrF64("CrossEntropyLoss", "logits", logits);
+  ops::RequireFloating("CrossEntropyLoss", "logits", logits);
   ops::RequireDType("CrossEntropyLoss", "targets", targets, DType::kI32);
+  if (IsHalf(logits.dtype())) return CrossEntropyLoss(Cast(logits, DType::kF32), targets, ignore_index);
   if (logits.rank() != 2 || targets.shape() != Shape{logits.dim(0)}) {
     throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
                             ToString(logits.shape()), ToString(targets.shape())));
@@ -52,7 +54,11 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
 }
 
 Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
-  ops::RequireF32OrF64("MseLoss", "prediction", prediction);
+  ops::RequireFloating("MseLoss", "prediction", prediction);
+  if (IsHalf(prediction.dtype())) {
+    const bool both = target.defined() && target.dtype() == prediction.dtype();
+    return MseLoss(Cast(prediction, DType::kF32), both ? Cast(target, DType::kF32) : target);
+  }
   ops::RequireLike("MseLoss", "target", target, prediction, prediction.shape());
   const int64_t n = prediction.numel();
   const double mean = n == 0 ? 0.0 : 1.0 / static_cast<double>(n);

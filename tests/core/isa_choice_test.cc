@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
 using Isas = std::vector<Isa>;
@@ -65,6 +66,17 @@ TEST(ChooseIsasTest, PairsOfBf16PayExceptOnIntel) {
     EXPECT_FALSE(machine.Choose("avx512").bf16_pairs_pay);
     EXPECT_THAT(machine.Choose("avx512").allowed, ElementsAre(Isa::kAvx512, Isa::kAvx2, Isa::kSse4, Isa::kPortable));
   }
+}
+
+TEST(ChooseIsasTest, OnlyWhatTheProcessorHasCanBeForbidden) {
+  const MadeUpMachine machine(kUpToPairs, false);
+  EXPECT_THAT(machine.Choose().forbidden, IsEmpty());
+  EXPECT_THAT(machine.Choose("amxbf16").forbidden, IsEmpty());
+  EXPECT_THAT(machine.Choose("avx512bf16").forbidden, IsEmpty());
+  EXPECT_THAT(machine.Choose("avx2").forbidden, ElementsAre(Isa::kAvx512Bf16, Isa::kAvx512));
+  const MadeUpMachine lesser({Isa::kPortable, Isa::kAvx2, Isa::kSse4}, false);
+  EXPECT_THAT(lesser.Choose("avx512bf16").forbidden, IsEmpty());
+  EXPECT_THAT(lesser.Choose("sse4").forbidden, ElementsAre(Isa::kAvx2));
 }
 
 TEST(ChooseIsasTest, AmxIsTheBestWhereTheSystemGrantsIt) {

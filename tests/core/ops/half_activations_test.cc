@@ -109,6 +109,26 @@ TEST(HalfActivationsTest, OpsBetweenLayersRoundWhatF32Gives) {
   ExpectRoundsWhatF32Gives([](const Tensors& in) { return Rotary(in[0]); }, {{2, 5, 3, 8}});
 }
 
+TEST(HalfActivationsTest, LossesAreF32AndRoundTheGradientOnce) {
+  const Tensor targets = Tensor::FromVector(std::vector<int32_t>{0, 4, 2}, {3}),
+               target = RandomF32({3, 5}, {.seed = 1});
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    for (const bool mse : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << NameOf(dtype) << (mse ? " mse" : " cross entropy"));
+      const Tensor x = RandomF32({3, 5}, {.seed = 2}).To(dtype).set_requires_grad();
+      const Tensor wide = x.To(DType::kF32).set_requires_grad();
+      const auto loss_of = [&](const Tensor& t) { return mse ? MseLoss(t, target) : CrossEntropyLoss(t, targets); };
+      const Tensor loss = loss_of(x), expected = loss_of(wide);
+      ExpectBitEqual(loss.Detach(), expected.Detach());
+      loss.Backward();
+      expected.Backward();
+      ExpectBitEqual(x.grad(), wide.grad().To(dtype));
+    }
+    const Tensor x = RandomF32({3, 5}, {.seed = 2}).To(dtype), y = target.To(dtype);
+    ExpectBitEqual(MseLoss(x, y), MseLoss(x.To(DType::kF32), y.To(DType::kF32)));
+  }
+}
+
 TEST(HalfActivationsTest, AttentionMultipliesAsInF32) {
   // Two products, one after the other.
   ExpectMultipliesAsInF32([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2]); },

@@ -6,6 +6,7 @@
 #include <optional>
 #include <ostream>
 #include <sstream>
+#include <utility>
 
 #include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
@@ -130,8 +131,12 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();
-  for (const int32_t id : prompt) out << transcript.Write(id);
+  // The prompt is printed with the first token, so that nothing is printed if the model cannot compute.
+  bool begun = false;
   const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, request->generate, [&](int32_t id) {
+    if (!std::exchange(begun, true)) {
+      for (const int32_t given : prompt) out << transcript.Write(given);
+    }
     out << transcript.Write(id) << std::flush;
     return out.good() && !stop.stop;
   });

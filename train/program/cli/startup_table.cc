@@ -57,7 +57,7 @@ std::string DescribePrecision(DType activations) {
     return fmt::format("{}; products run in fp32, which is faster here than this processor's products of bf16", kMixed);
   }
   return fmt::format("{}; no products of bf16 here{}, so they run in fp32", kMixed,
-                     std::getenv("TWOFOUR_MAX_ISA") == nullptr ? "" : " (see TWOFOUR_MAX_ISA)");
+                     IsForbidden(Isa::kAvx512Bf16) ? " (TWOFOUR_MAX_ISA forbids them)" : "");
 }
 
 /// `operands` is what products of activations multiply. Where no instruction does that, the peak is that of f32.

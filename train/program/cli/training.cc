@@ -97,18 +97,27 @@ void RewriteFolder(const Run& run, RunFolder& folder, CheckpointStore& checkpoin
   WriteTextAtomically(files, paths.config(), ToText(run.config));
 }
 
+/// What a resumed run does from here on in another way than before; nothing for a new run.
+std::vector<std::string> Changes(const Run& run) {
+  if (!run.resume) return {};
+  const proto::Config& stored = run.resume->stored;
+  proto::Config config = run.config;
+  if (!run.in_place()) *config.mutable_branched_from() = stored.branched_from();
+  if (!stored.has_branched_from()) config.clear_branched_from();
+  return Differences(stored, config);
+}
+
+void PrintChanges(const Run& run, std::ostream& out) {
+  for (const std::string& change : Changes(run)) out << fmt::format("  from here on {}\n", change);
+}
+
 void PrintBeginning(const Run& run, std::ostream& out) {
   if (!run.resume) return;
   const ResumePoint& resume = *run.resume;
   const std::string verb = run.in_place() ? "resuming" : "branching off";
   out << (run.start ? fmt::format("{} after step {} from {}\n", verb, run.step(), resume.path.checkpoint->string())
                     : fmt::format("{}: no checkpoint yet, starting at the first step\n", verb));
-  proto::Config config = run.config;
-  if (!run.in_place()) *config.mutable_branched_from() = resume.stored.branched_from();
-  if (!resume.stored.has_branched_from()) config.clear_branched_from();
-  for (const std::string& difference : Differences(resume.stored, config)) {
-    out << fmt::format("  from here on {}\n", difference);
-  }
+  PrintChanges(run, out);
 }
 
 /// Writes the final model of a run that came to its end but was killed after its last checkpoint and before it wrote
@@ -196,6 +205,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   const auto open_sinks = [&] {
     const RunFiles paths{run.folder};
     sinks.Add(&metrics.emplace(files, paths.metrics()));
+    if (const auto changes = Changes(run); !changes.empty()) metrics->OnResumed(run.step(), changes);
     if (config.logging().tensorboard()) {
       sinks.Add(&tensorboard.emplace(files, NextEventFile(files, paths.event_files()), run.step() + 1));
     }
@@ -220,6 +230,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   if (run.resume && trainer.Finished() && !trainer.state().evaluation_pending)
     return TrainNothing(run, resumed, trainer, context);
   if (run.line.dry_run) {
+    PrintChanges(run, out);
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }

@@ -72,6 +72,18 @@ void NoteTornLines(const RunGroup& group, std::vector<std::string>& notes) {
   }
 }
 
+/// Says which runs were not trained by their configs from the beginning. A run that was only made longer was.
+void NoteChanges(const RunGroup& group, std::vector<std::string>& notes) {
+  for (const RunRecord& run : group.runs) {
+    for (const auto& [step, changes] : run.changes) {
+      for (const std::string& change : changes) {
+        if (change.starts_with("training.steps:")) continue;
+        notes.push_back(fmt::format("{}: its config holds only after step {}: {}", run.folder.string(), step, change));
+      }
+    }
+  }
+}
+
 /// "runs/a", or "runs/a and 3 more".
 std::string FirstAndCount(const std::vector<std::string>& folders) {
   return folders.size() == 1 ? folders[0] : fmt::format("{} and {} more", folders[0], folders.size() - 1);
@@ -142,6 +154,7 @@ Report BuildReport(FileSystem& files, const ReportOptions& options) {
   for (const RunGroup& group : groups) {
     NoteTornLines(group, report.notes);
     NoteEqualSeeds(group, report.notes);
+    NoteChanges(group, report.notes);
   }
   NoteMissingSeconds(groups, report.notes);
   report.html = ReportPage(groups, baseline, options.title, report.notes);

@@ -92,6 +92,8 @@ class MetricsReader {
       }
     } else if (split == "activation") {
       AddToMean("hidden_density", step, "density", record);
+    } else if (split == "resumed") {
+      ReadChanges(step, record);
     } else if (split == "final") {
       ReadFinal(step, record);
     } else {
@@ -125,6 +127,15 @@ class MetricsReader {
     const double seconds = Number(kTrainingSeconds, record);
     if (seconds < 0) Fail(fmt::format("{} {}, expected at least 0", kTrainingSeconds, seconds));
     Put(run_.training_seconds, step, kTrainingSeconds, record);
+  }
+
+  void ReadChanges(int64_t step, const JsonValue& record) {
+    const std::optional<JsonValue> changes = record.Find("changes");
+    if (!changes || !changes->is_array()) Fail("no changes, expected an array of texts");
+    for (const JsonValue& change : changes->elements()) {
+      if (!change.is_string()) Fail("a change that is no text");
+      run_.changes[step].push_back(change.string());
+    }
   }
 
   void ReadFinal(int64_t at, const JsonValue& record) {

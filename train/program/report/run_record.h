@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/program/report/run_outcome.h"
@@ -33,7 +34,9 @@ struct RunRecord {
   Curve units_per_s = {};
   Curve training_seconds = {};  ///< From records of training and of evaluations. Earlier versions wrote none.
   std::optional<int64_t> model_step = {};  ///< The step of the final weights, if the run recorded it.
-  bool stopped_early = false;              ///< Because of too many evaluations without gain.
+  /// What changed where the run was resumed, by step: "training.precision: FP32 -> BF16".
+  std::map<int64_t, std::vector<std::string>> changes = {};
+  bool stopped_early = false;  ///< Because of too many evaluations without gain.
   /// What became of a run that is not finished, and why, if a sweep knows it.
   RunOutcome outcome = RunOutcome::kUnfinished;
   std::string reason = {};

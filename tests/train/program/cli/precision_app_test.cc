@@ -140,6 +140,9 @@ TEST_P(BothModelsTest, ARunMayGoOnInTheOtherPrecision) {
     SCOPED_TRACE(first);
     ASSERT_EQ(Train(GetParam(), first, first).code, 0);
     const std::string branch = std::string(first) + "-" + second;
+    const Outcome dry = Run({"--resume", Path(first), "--set", std::string("training.precision=") + second, "--set",
+                             "training.steps=9", "--dry-run"});
+    EXPECT_THAT(dry.out, HasSubstr("  from here on training.precision: "));
     const Outcome outcome = Run({"--resume", Path(std::string(first) + "/checkpoints/step-4"), "--out", Path(branch),
                                  "--set", std::string("training.precision=") + second});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -151,6 +154,12 @@ TEST_P(BothModelsTest, ARunMayGoOnInTheOtherPrecision) {
     }
     EXPECT_NE(File(branch + "/model.safetensors"), File(std::string(first) + "/model.safetensors"));
     EXPECT_THAT(File(branch + "/config.pbtxt"), HasSubstr(std::string("precision: ") + second));
+    EXPECT_THAT(File(branch + "/metrics.jsonl"),
+                HasSubstr(std::string(R"({"step":4,"split":"resumed","changes":["training.precision: )") + first +
+                          " -> " + second + "\""));
+    const Outcome report = Run({"report", Path(branch), "--out", Path("report.html")});
+    ASSERT_EQ(report.code, 0) << report.err;
+    EXPECT_THAT(report.err, HasSubstr("its config holds only after step 4: training.precision: "));
   }
 }
 
