@@ -55,12 +55,12 @@ void RequireFits(const Node& node, size_t input, const Edge& edge, const Tensor&
                           node.op(), input, Describe(grad), Describe(dtype, shape)));
 }
 
-void RequireRecordable(std::string_view op, std::initializer_list<Tensor> inputs, const Tensor& output,
+void RequireRecordable(std::string_view op, std::span<const Tensor> inputs, const Tensor& output,
                        const autograd::BackwardFunction& backward) {
   if (!output.defined()) throw Error(fmt::format("Record: the output of {} is undefined", op));
   if (backward == nullptr) throw Error(fmt::format("Record: {} has no backward function", op));
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs.begin()[i].impl() != output.impl()) continue;
+    if (inputs[i].impl() != output.impl()) continue;
     throw Error(
         fmt::format("Record: the output of {} is its input {} (counted from 0), expected a tensor of its own", op, i));
   }
@@ -142,7 +142,7 @@ std::vector<Tensor> Node::Run(const Tensor& output_grad) {
   return grads;
 }
 
-void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward) {
+void Record(std::string_view op, std::span<const Tensor> inputs, Tensor& output, BackwardFunction backward) {
   RequireRecordable(op, inputs, output, backward);
   if (!grad_enabled) return;
   if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); })) return;

@@ -3,8 +3,10 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/tensor.h"
@@ -85,7 +87,11 @@ class Node {
 /// calls this once, at its end. An op of your own does so, too; `op` is its name in messages. Throws Error unless
 /// `output` is a tensor of its own and not an input. To get a node, it must also be floating, and no leaf that requires
 /// a gradient. So an op that overwrites its input cannot be recorded.
-void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output, BackwardFunction backward);
+void Record(std::string_view op, std::span<const Tensor> inputs, Tensor& output, BackwardFunction backward);
+inline void Record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor& output,
+                   BackwardFunction backward) {
+  Record(op, std::span<const Tensor>(inputs.begin(), inputs.size()), output, std::move(backward));
+}
 
 }  // namespace autograd
 }  // namespace twofour

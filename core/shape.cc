@@ -23,6 +23,11 @@ int64_t NumElements(const Shape& shape) {
   return empty ? 0 : count;
 }
 
+AroundAxis::AroundAxis(const Shape& shape, size_t axis) : size(shape[axis]) {
+  for (size_t i = 0; i < axis; ++i) outer *= shape[i];
+  for (size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+}
+
 std::string ToString(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 }  // namespace twofour

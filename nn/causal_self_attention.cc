@@ -7,10 +7,10 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/attention.h"
 #include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/layout.h"
 #include "twofour/core/ops/norm.h"
 #include "twofour/core/ops/rotary.h"
 #include "twofour/nn/linear.h"

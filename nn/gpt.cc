@@ -11,6 +11,7 @@
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
 #include "twofour/core/ops/cast.h"
+#include "twofour/core/ops/layout.h"
 #include "twofour/core/ops/linear_cross_entropy.h"
 #include "twofour/core/ops/loss.h"
 #include "twofour/core/ops/norm.h"

@@ -36,6 +36,32 @@ Tensor Activation(const char* op, const Tensor& x, Forward forward, Backward bac
   return y;
 }
 
+/// cap * tanh(x / cap), for a cap that has been checked.
+Tensor Capped(const char* op, const Tensor& x, double cap) {
+  if (x.dtype() == DType::kF16) return ops::InF32([=](const Tensor& wide) { return Capped(op, wide, cap); }, x);
+  Tensor y = Tensor::Empty(x.shape(), x.dtype());
+  DispatchF32F64OrBF16(x.dtype(), op, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SoftCap<T>(x.numel(), static_cast<ComputeType<T>>(cap), x.data<T>(), y.mutable_data<T>());
+  });
+  // A y of 16 bits near the cap says too little about 1 - (y / cap)^2.
+  const Tensor& kept = IsHalf(x.dtype()) ? x : y;
+  autograd::Record(op, {x}, y, [op, cap, saved = autograd::SavedTensor(kept)](const Tensor& dy) {
+    Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
+    DispatchF32F64OrBF16(dy.dtype(), op, [&](auto zero) {
+      using T = decltype(zero);
+      const T* const from = saved.Get().data<T>();
+      if constexpr (std::is_same_v<T, BFloat16>) {
+        kernels::SoftCapGradOfInput(dy.numel(), static_cast<float>(cap), from, dy.data<T>(), dx.mutable_data<T>());
+      } else {
+        kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), from, dy.data<T>(), dx.mutable_data<T>());
+      }
+    });
+    return std::vector<Tensor>{dx};
+  });
+  return y;
+}
+
 }  // namespace
 
 Tensor Relu(const Tensor& x) {
@@ -54,31 +80,21 @@ Tensor Gelu(const Tensor& x) {
       "Gelu", x, [](auto... args) { kernels::Gelu(args...); }, [](auto... args) { kernels::GeluGrad(args...); });
 }
 
+Tensor Tanh(const Tensor& x) {
+  ops::RequireFloating("Tanh", "x", x);
+  return Capped("Tanh", x, 1.0);
+}
+
+Tensor Sigmoid(const Tensor& x) {
+  return Activation(
+      "Sigmoid", x, [](auto... args) { kernels::Sigmoid(args...); },
+      [](auto... args) { kernels::SigmoidGrad(args...); });
+}
+
 Tensor SoftCap(const Tensor& x, double cap) {
   ops::RequireFloating("SoftCap", "x", x);
   ops::RequirePositive("SoftCap", "cap", cap, x.dtype());
-  if (x.dtype() == DType::kF16) return ops::InF32([cap](const Tensor& wide) { return SoftCap(wide, cap); }, x);
-  Tensor y = Tensor::Empty(x.shape(), x.dtype());
-  DispatchF32F64OrBF16(x.dtype(), "SoftCap", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::SoftCap<T>(x.numel(), static_cast<ComputeType<T>>(cap), x.data<T>(), y.mutable_data<T>());
-  });
-  // A y of 16 bits near the cap says too little about 1 - (y / cap)^2.
-  const Tensor& kept = IsHalf(x.dtype()) ? x : y;
-  autograd::Record("SoftCap", {x}, y, [cap, saved = autograd::SavedTensor(kept)](const Tensor& dy) {
-    Tensor dx = Tensor::Empty(dy.shape(), dy.dtype());
-    DispatchF32F64OrBF16(dy.dtype(), "SoftCap", [&](auto zero) {
-      using T = decltype(zero);
-      const T* const from = saved.Get().data<T>();
-      if constexpr (std::is_same_v<T, BFloat16>) {
-        kernels::SoftCapGradOfInput(dy.numel(), static_cast<float>(cap), from, dy.data<T>(), dx.mutable_data<T>());
-      } else {
-        kernels::SoftCapGrad<T>(dy.numel(), static_cast<T>(cap), from, dy.data<T>(), dx.mutable_data<T>());
-      }
-    });
-    return std::vector<Tensor>{dx};
-  });
-  return y;
+  return Capped("SoftCap", x, cap);
 }
 
 Tensor SwiGlu(const Tensor& gate, const Tensor& up) {

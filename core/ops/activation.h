@@ -12,6 +12,10 @@ Tensor Relu(const Tensor& x);
 Tensor ReluSquared(const Tensor& x);
 /// x Phi(x), exact (erf). Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 Tensor Gelu(const Tensor& x);
+/// tanh(x).
+Tensor Tanh(const Tensor& x);
+/// 1 / (1 + exp(-x)).
+Tensor Sigmoid(const Tensor& x);
 /// cap * tanh(x / cap): nearly x where |x| is well below `cap`, and never beyond it. Gemma Team, "Gemma 2", 2024.
 /// Throws Error unless `cap` is finite and positive, for all dtypes but f64 also as a float.
 Tensor SoftCap(const Tensor& x, double cap);

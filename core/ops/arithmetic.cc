@@ -1,13 +1,8 @@
 #include "twofour/core/ops/arithmetic.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "twofour/core/autograd.h"
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
-#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/ops/broadcast.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/in_f32.h"
 
@@ -16,6 +11,35 @@ inline namespace ops {
 namespace {
 
 using autograd::SavedTensor;
+
+// Calls of kernels, for elements of equal shapes and for stretched ones.
+constexpr auto kAdd = [](auto... args) { kernels::Add(args...); };
+constexpr auto kSub = [](auto... args) { kernels::Sub(args...); };
+constexpr auto kMul = [](auto... args) { kernels::Mul(args...); };
+constexpr auto kDiv = [](auto... args) { kernels::Div(args...); };
+
+void CheckOperands(const char* op, const Tensor& a, const Tensor& b) {
+  ops::RequireFloating(op, "a", a);
+  ops::RequireDType(op, "b", b, a.dtype());
+}
+
+/// kernel(a, b), not recorded. Of f32, f64 or bf16.
+template <typename Kernel>
+Tensor Elementwise(const char* op, const Tensor& a, const Tensor& b, Kernel kernel) {
+  const bool equal = a.shape() == b.shape();
+  Tensor out = Tensor::Empty(equal ? a.shape() : BroadcastShape(op, a, b), a.dtype());
+  DispatchF32F64OrBF16(a.dtype(), op, [&](auto zero) {
+    using T = decltype(zero);
+    const T *const from_a = a.data<T>(), *const from_b = b.data<T>();
+    T* const to = out.mutable_data<T>();
+    if (equal) {
+      kernel(a.numel(), from_a, from_b, to);
+    } else {
+      kernel(PlanBroadcast(out.shape(), a.shape(), b.shape()), from_a, from_b, to);
+    }
+  });
+  return out;
+}
 
 Tensor Scaled(const Tensor& x, double factor) {
   Tensor out = Tensor::Empty(x.shape(), x.dtype());
@@ -26,69 +50,60 @@ Tensor Scaled(const Tensor& x, double factor) {
   return out;
 }
 
-Tensor Product(const Tensor& a, const Tensor& b) {
-  Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchF32F64OrBF16(a.dtype(), "Mul", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Mul<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
-  });
-  return out;
-}
-
-/// factor * sum(x), with gradient factor for every element.
-Tensor ScaledSum(const char* op, const Tensor& x, double factor) {
-  ops::RequireF32OrF64(op, "x", x);
-  double sum = 0;
-  DispatchF32OrF64(x.dtype(), op, [&](auto zero) { sum = kernels::Sum(x.numel(), x.data<decltype(zero)>()); });
-  Tensor out = Tensor::Scalar(factor * sum, x.dtype());
-  autograd::Record(op, {x}, out, [shape = x.shape(), factor](const Tensor& dy) {
-    return std::vector<Tensor>{Tensor::Full(shape, dy.item() * factor, dy.dtype())};
-  });
-  return out;
-}
-
-/// `shape` with the true size in place of a -1.
-Shape InferSize(const Tensor& x, Shape shape) {
-  const Shape asked = shape;
-  const auto inferred = std::find(shape.begin(), shape.end(), -1);
-  const bool infer = inferred != shape.end();
-  if (infer) *inferred = 1;
-  const bool valid = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size >= 0; });
-  const int64_t rest = valid ? NumElements(shape) : 0;
-  if (infer && rest > 0) *inferred = x.numel() / rest;
-  if (!valid || (infer && rest == 0) || NumElements(shape) != x.numel()) {
-    throw Error(
-        fmt::format("Reshape: x has shape {}, which cannot become {}: expected {} elements, at most one size -1",
-                    ToString(x.shape()), ToString(asked), x.numel()));
-  }
-  return shape;
-}
-
 }  // namespace
 
 Tensor Add(const Tensor& a, const Tensor& b) {
-  ops::RequireFloating("Add", "a", a);
-  ops::RequireLike("Add", "b", b, a, a.shape());
+  CheckOperands("Add", a, b);
   if (a.dtype() == DType::kF16) return ops::InF32(Add, a, b);
-  Tensor out = Tensor::Empty(a.shape(), a.dtype());
-  DispatchF32F64OrBF16(a.dtype(), "Add", [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Add<T>(a.numel(), a.data<T>(), b.data<T>(), out.mutable_data<T>());
+  Tensor out = Elementwise("Add", a, b, kAdd);
+  autograd::Record("Add", {a, b}, out, [shape_a = a.shape(), shape_b = b.shape()](const Tensor& dy) {
+    return std::vector<Tensor>{SumTo(dy, shape_a), SumTo(dy, shape_b)};
   });
-  autograd::Record("Add", {a, b}, out, [](const Tensor& dy) { return std::vector<Tensor>{dy, dy}; });
+  return out;
+}
+
+Tensor Sub(const Tensor& a, const Tensor& b) {
+  CheckOperands("Sub", a, b);
+  if (a.dtype() == DType::kF16) return ops::InF32(Sub, a, b);
+  Tensor out = Elementwise("Sub", a, b, kSub);
+  autograd::Record(
+      "Sub", {a, b}, out, [shape_a = a.shape(), shape_b = b.shape(), need_b = b.requires_grad()](const Tensor& dy) {
+        return std::vector<Tensor>{SumTo(dy, shape_a), need_b ? Scaled(SumTo(dy, shape_b), -1.0) : Tensor()};
+      });
   return out;
 }
 
 Tensor Mul(const Tensor& a, const Tensor& b) {
-  ops::RequireFloating("Mul", "a", a);
-  ops::RequireLike("Mul", "b", b, a, a.shape());
-  if (a.dtype() == DType::kF16) return ops::InF32(Mul, a, b);
-  Tensor out = Product(a, b);
+  CheckOperands("Mul", a, b);
+  // A gradient that is summed over what was stretched must not be rounded before.
+  const bool widen = a.dtype() == DType::kF16 || (IsHalf(a.dtype()) && a.shape() != b.shape());
+  if (widen) return ops::InF32(Mul, a, b);
+  Tensor out = Elementwise("Mul", a, b, kMul);
   autograd::Record("Mul", {a, b}, out,
                    [sa = SavedTensor(a), sb = SavedTensor(b), need_a = a.requires_grad(),
                     need_b = b.requires_grad()](const Tensor& dy) {
-                     return std::vector<Tensor>{need_a ? Product(dy, sb.Get()) : Tensor(),
-                                                need_b ? Product(dy, sa.Get()) : Tensor()};
+                     const Tensor &x = sa.Get(), &y = sb.Get();
+                     return std::vector<Tensor>{need_a ? SumTo(Elementwise("Mul", dy, y, kMul), x.shape()) : Tensor(),
+                                                need_b ? SumTo(Elementwise("Mul", dy, x, kMul), y.shape()) : Tensor()};
+                   });
+  return out;
+}
+
+Tensor Div(const Tensor& a, const Tensor& b) {
+  CheckOperands("Div", a, b);
+  if (IsHalf(a.dtype())) return ops::InF32(Div, a, b);  // The gradient of b takes three steps.
+  Tensor out = Elementwise("Div", a, b, kDiv);
+  autograd::Record("Div", {a, b}, out,
+                   [shape_a = a.shape(), need_b = b.requires_grad(), sa = SavedTensor(b.requires_grad() ? a : Tensor()),
+                    sb = SavedTensor(b)](const Tensor& dy) {
+                     // d(a/b)/db = -(a/b)/b.
+                     const Tensor &y = sb.Get(), by_a = Elementwise("Div", dy, y, kDiv);
+                     Tensor by_b;
+                     if (need_b) {
+                       const Tensor quotient = Elementwise("Div", sa.Get(), y, kDiv);
+                       by_b = Scaled(SumTo(Elementwise("Mul", by_a, quotient, kMul), y.shape()), -1.0);
+                     }
+                     return std::vector<Tensor>{SumTo(by_a, shape_a), by_b};
                    });
   return out;
 }
@@ -98,21 +113,6 @@ Tensor Scale(const Tensor& x, double factor) {
   if (x.dtype() == DType::kF16) return ops::InF32([factor](const Tensor& wide) { return Scale(wide, factor); }, x);
   Tensor out = Scaled(x, factor);
   autograd::Record("Scale", {x}, out, [factor](const Tensor& dy) { return std::vector<Tensor>{Scaled(dy, factor)}; });
-  return out;
-}
-
-Tensor Sum(const Tensor& x) { return ScaledSum("Sum", x, 1.0); }
-
-Tensor Mean(const Tensor& x) {
-  ops::RequireF32OrF64("Mean", "x", x);
-  return ScaledSum("Mean", x, x.numel() == 0 ? 0.0 : 1.0 / static_cast<double>(x.numel()));
-}
-
-Tensor Reshape(const Tensor& x, Shape shape) {
-  if (!x.defined()) throw Error("Reshape: x is undefined");
-  Tensor out = x.View(InferSize(x, std::move(shape)));
-  autograd::Record("Reshape", {x}, out,
-                   [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{dy.View(from)}; });
   return out;
 }
 

@@ -23,6 +23,10 @@ void RequireOne(std::string_view op, std::string_view name, const Tensor& tensor
 
 }  // namespace
 
+void RequireDefined(std::string_view op, std::string_view name, const Tensor& tensor) {
+  if (!tensor.defined()) throw Error(fmt::format("{}: {} is undefined", op, name));
+}
+
 void RequireDType(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype) {
   RequireOne(op, name, tensor, {dtype}, NameOf(dtype));
 }
@@ -45,6 +49,16 @@ void RequireLike(std::string_view op, std::string_view name, const Tensor& tenso
   if (tensor.dtype() != dtype) {
     throw Error(fmt::format("{}: {} has dtype {}, expected {}", op, name, NameOf(tensor.dtype()), NameOf(dtype)));
   }
+}
+
+size_t RequireAxis(std::string_view op, std::string_view name, const Tensor& tensor, int axis) {
+  const int rank = tensor.rank(), index = axis < 0 ? axis + rank : axis;
+  if (index < 0 || index >= rank) {
+    throw Error(fmt::format("{}: axis {} of {}, which has shape {}: expected {}", op, axis, name,
+                            ToString(tensor.shape()),
+                            rank == 0 ? "a tensor with dimensions" : fmt::format("{} to {}", -rank, rank - 1)));
+  }
+  return static_cast<size_t>(index);
 }
 
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "twofour/core/tensor.h"
@@ -9,6 +10,7 @@ inline namespace ops {
 
 // Checks at the beginning of every op. Each throws Error naming the op, what it got and what it expected.
 
+void RequireDefined(std::string_view op, std::string_view name, const Tensor& tensor);
 /// Defined and of this dtype.
 void RequireDType(std::string_view op, std::string_view name, const Tensor& tensor, DType dtype);
 /// Defined and f64, f32, f16 or bf16.
@@ -22,6 +24,8 @@ inline void RequireLike(std::string_view op, std::string_view name, const Tensor
                         const Shape& shape) {
   RequireLike(op, name, tensor, reference.dtype(), shape);
 }
+/// The index of a dimension of the tensor; a negative axis counts from the end.
+size_t RequireAxis(std::string_view op, std::string_view name, const Tensor& tensor, int axis);
 /// The number of `targets` (i32) other than `ignore_index`; each of those must be a class in [0, classes).
 int64_t CountTargets(std::string_view op, const Tensor& targets, int64_t classes, int32_t ignore_index);
 

@@ -12,7 +12,6 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/ops/arithmetic.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"

@@ -12,6 +12,14 @@ namespace loops {
 // The overloads for double, as plain loops. They are static and not in an unnamed namespace, because they overload the
 // f32 loops.
 
+static void Exp(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::exp(x[i]);
+}
+
+static void Log(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::log(x[i]);
+}
+
 static double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 
 static void Gelu(int64_t n, const double* x, double* out) {
@@ -36,16 +44,24 @@ static void SoftCapGrad(int64_t n, double cap, const double* y, const double* dy
   }
 }
 
-static double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+static double SigmoidOf(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+
+static void Sigmoid(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = SigmoidOf(x[i]);
+}
+
+static void SigmoidGrad(int64_t n, const double* x, const double* dy, double* dx) {
+  for (int64_t i = 0; i < n; ++i) dx[i] = SigmoidOf(x[i]) * SigmoidOf(-x[i]) * dy[i];
+}
 
 static void SwiGlu(int64_t n, const double* gate, const double* up, double* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = gate[i] * Sigmoid(gate[i]) * up[i];
+  for (int64_t i = 0; i < n; ++i) out[i] = gate[i] * SigmoidOf(gate[i]) * up[i];
 }
 
 static void SwiGluGrad(int64_t n, const double* gate, const double* up, const double* dy, double* dgate, double* dup) {
   for (int64_t i = 0; i < n; ++i) {
-    const double g = gate[i], u = up[i], d = dy[i], sigmoid = Sigmoid(g);
-    dgate[i] = sigmoid * (1.0 + g * Sigmoid(-g)) * u * d;
+    const double g = gate[i], u = up[i], d = dy[i], sigmoid = SigmoidOf(g);
+    dgate[i] = sigmoid * (1.0 + g * SigmoidOf(-g)) * u * d;
     dup[i] = g * sigmoid * d;
   }
 }
@@ -58,6 +74,26 @@ namespace {
 constexpr int64_t kGrain = kElementwiseGrain / 4;
 
 }  // namespace
+
+template <typename T>
+void Exp(int64_t n, const T* x, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::Exp(count, x + at, out + at); });
+}
+
+template <typename T>
+void Log(int64_t n, const T* x, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::Log(count, x + at, out + at); });
+}
+
+template <typename T>
+void Sigmoid(int64_t n, const T* x, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::Sigmoid(count, x + at, out + at); });
+}
+
+template <typename T>
+void SigmoidGrad(int64_t n, const T* x, const T* dy, T* dx) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SigmoidGrad(count, x + at, dy + at, dx + at); });
+}
 
 template <typename T>
 void Gelu(int64_t n, const T* x, T* out) {
@@ -97,6 +133,10 @@ void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T*
 }
 
 #define TWOFOUR_INSTANTIATE(T)                                     \
+  template void Exp<T>(int64_t, const T*, T*);                     \
+  template void Log<T>(int64_t, const T*, T*);                     \
+  template void Sigmoid<T>(int64_t, const T*, T*);                 \
+  template void SigmoidGrad<T>(int64_t, const T*, const T*, T*);   \
   template void Gelu<T>(int64_t, const T*, T*);                    \
   template void GeluGrad<T>(int64_t, const T*, const T*, T*);      \
   template void SoftCap<T>(int64_t, ComputeType<T>, const T*, T*); \

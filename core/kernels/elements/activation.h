@@ -6,9 +6,23 @@
 
 namespace twofour::kernels {
 
-// Activations that use exponentials, over n contiguous elements, on all threads. T is float, double or BFloat16.
-// Elements of BFloat16 are computed with as floats, and each result is rounded once. An output may be the same array as
-// an input, but must not overlap one in any other way. A NaN stays a NaN. Relu and its square are in elementwise.h.
+// Activations and functions with exponentials or logarithms, over n contiguous elements, on all threads. T is float,
+// double or BFloat16. Elements of BFloat16 are computed with as floats, and each result is rounded once. An output may
+// be the same array as an input, but must not overlap one in any other way. A NaN stays a NaN. Relu and its square are
+// in elementwise.h.
+
+/// out = exp(x)
+template <typename T>
+void Exp(int64_t n, const T* x, T* out);
+/// out = the natural logarithm of x: -infinity for 0, and a NaN for a negative x
+template <typename T>
+void Log(int64_t n, const T* x, T* out);
+/// out = 1 / (1 + exp(-x))
+template <typename T>
+void Sigmoid(int64_t n, const T* x, T* out);
+/// dx = sigmoid(x) (1 - sigmoid(x)) dy
+template <typename T>
+void SigmoidGrad(int64_t n, const T* x, const T* dy, T* dx);
 
 /// out = x Phi(x), where Phi is the normal distribution function itself and not its tanh approximation
 template <typename T>

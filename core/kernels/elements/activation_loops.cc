@@ -15,6 +15,45 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::kernels::HWY_NAMESPACE {
 
+struct Exponential {
+  HWY_INLINE VF32 operator()(VF32 x) const { return ExpOf(x); }
+};
+
+struct Logarithm {
+  HWY_INLINE VF32 operator()(VF32 x) const { return LogOf(x); }
+};
+
+struct Logistic {
+  HWY_INLINE VF32 operator()(VF32 x) const { return Sigmoid(x).value; }
+};
+
+struct LogisticGrad {
+  HWY_INLINE VF32 operator()(VF32 x, VF32 dy) const {
+    const Sigmoid sigmoid(x);
+    return hn::Mul(hn::Mul(sigmoid.value, sigmoid.complement), dy);
+  }
+};
+
+template <typename T>
+void ExpLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, Exponential(), x);
+}
+
+template <typename T>
+void LogLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, Logarithm(), x);
+}
+
+template <typename T>
+void SigmoidLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, Logistic(), x);
+}
+
+template <typename T>
+void SigmoidGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
+  MapVectors(n, dx, LogisticGrad(), x, dy);
+}
+
 struct TimesNormal {
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, Normal(x).cdf); }
 };
@@ -93,6 +132,10 @@ void SwiGluGradLoop(int64_t n, const T* gate, const T* up, const T* dy, T* dgate
   MapVectorsToTwo(n, dgate, dup, GatedGrads(), gate, up, dy);
 }
 
+TWOFOUR_NAME_INSTANCES(ExpLoop);
+TWOFOUR_NAME_INSTANCES(LogLoop);
+TWOFOUR_NAME_INSTANCES(SigmoidLoop);
+TWOFOUR_NAME_INSTANCES(SigmoidGradLoop);
 TWOFOUR_NAME_INSTANCES(GeluLoop);
 TWOFOUR_NAME_INSTANCES(GeluGradLoop);
 TWOFOUR_NAME_INSTANCES(SoftCapLoop);
@@ -105,6 +148,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace twofour::kernels {
 
+TWOFOUR_EXPORT_INSTANCES(ExpLoop);
+TWOFOUR_EXPORT_INSTANCES(LogLoop);
+TWOFOUR_EXPORT_INSTANCES(SigmoidLoop);
+TWOFOUR_EXPORT_INSTANCES(SigmoidGradLoop);
 TWOFOUR_EXPORT_INSTANCES(GeluLoop);
 TWOFOUR_EXPORT_INSTANCES(GeluGradLoop);
 TWOFOUR_EXPORT_INSTANCES(SoftCapLoop);
@@ -124,6 +171,12 @@ void SoftCapGradOfInput(int64_t n, float cap, const BFloat16* x, const BFloat16*
 }
 
 #define TWOFOUR_LOOPS(T)                                                                                            \
+  void Exp(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(ExpLoop, T)(n, x, out); }                     \
+  void Log(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(LogLoop, T)(n, x, out); }                     \
+  void Sigmoid(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(SigmoidLoop, T)(n, x, out); }             \
+  void SigmoidGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                     \
+    TWOFOUR_DISPATCH_INSTANCE(SigmoidGradLoop, T)(n, x, dy, dx);                                                    \
+  }                                                                                                                 \
   void Gelu(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(GeluLoop, T)(n, x, out); }                   \
   void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                        \
     TWOFOUR_DISPATCH_INSTANCE(GeluGradLoop, T)(n, x, dy, dx);                                                       \

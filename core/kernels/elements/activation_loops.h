@@ -11,6 +11,14 @@ namespace twofour::kernels::loops {
 // multiply-adds where there are any. A loop over bf16 gives what the loop over the same numbers as floats gives,
 // rounded.
 
+void Exp(int64_t n, const float* x, float* out);
+void Exp(int64_t n, const BFloat16* x, BFloat16* out);
+void Log(int64_t n, const float* x, float* out);
+void Log(int64_t n, const BFloat16* x, BFloat16* out);
+void Sigmoid(int64_t n, const float* x, float* out);
+void Sigmoid(int64_t n, const BFloat16* x, BFloat16* out);
+void SigmoidGrad(int64_t n, const float* x, const float* dy, float* dx);
+void SigmoidGrad(int64_t n, const BFloat16* x, const BFloat16* dy, BFloat16* dx);
 void Gelu(int64_t n, const float* x, float* out);
 void Gelu(int64_t n, const BFloat16* x, BFloat16* out);
 void GeluGrad(int64_t n, const float* x, const float* dy, float* dx);

@@ -17,8 +17,16 @@ static void Add(int64_t n, const double* a, const double* b, double* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
 }
 
+static void Sub(int64_t n, const double* a, const double* b, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = a[i] - b[i];
+}
+
 static void Mul(int64_t n, const double* a, const double* b, double* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = a[i] * b[i];
+}
+
+static void Div(int64_t n, const double* a, const double* b, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = a[i] / b[i];
 }
 
 static void Scale(int64_t n, double factor, const double* a, double* out) {
@@ -57,8 +65,18 @@ void Add(int64_t n, const T* a, const T* b, T* out) {
 }
 
 template <typename T>
+void Sub(int64_t n, const T* a, const T* b, T* out) {
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Sub(count, a + at, b + at, out + at); });
+}
+
+template <typename T>
 void Mul(int64_t n, const T* a, const T* b, T* out) {
   InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Mul(count, a + at, b + at, out + at); });
+}
+
+template <typename T>
+void Div(int64_t n, const T* a, const T* b, T* out) {
+  InRanges(n, kElementwiseGrain, [=](int64_t at, int64_t count) { loops::Div(count, a + at, b + at, out + at); });
 }
 
 template <typename T>
@@ -98,9 +116,41 @@ void AddRow(int64_t rows, int64_t cols, const ComputeType<T>* row, T* matrix) {
               [=](int64_t begin, int64_t end) { loops::AddRow(end - begin, cols, row, matrix + begin * cols); });
 }
 
+template <typename T>
+void Add(const Broadcast& plan, const T* a, const T* b, T* out) {
+  ForBroadcastPieces(plan, a, b, out, [](auto... args) { loops::Add(args...); });
+}
+
+template <typename T>
+void Sub(const Broadcast& plan, const T* a, const T* b, T* out) {
+  ForBroadcastPieces(plan, a, b, out, [](auto... args) { loops::Sub(args...); });
+}
+
+template <typename T>
+void Mul(const Broadcast& plan, const T* a, const T* b, T* out) {
+  ForBroadcastPieces(plan, a, b, out, [](auto... args) { loops::Mul(args...); });
+}
+
+template <typename T>
+void Div(const Broadcast& plan, const T* a, const T* b, T* out) {
+  ForBroadcastPieces(plan, a, b, out, [](auto... args) { loops::Div(args...); });
+}
+
+template <typename T>
+void Expand(const Broadcast& plan, const T* x, T* out) {
+  ForBroadcastPieces(plan, x, x, out, [](int64_t n, const T* from, const T*, T* to) { std::copy_n(from, n, to); });
+}
+
 #define TWOFOUR_INSTANTIATE(T)                                       \
   template void Add<T>(int64_t, const T*, const T*, T*);             \
+  template void Sub<T>(int64_t, const T*, const T*, T*);             \
   template void Mul<T>(int64_t, const T*, const T*, T*);             \
+  template void Div<T>(int64_t, const T*, const T*, T*);             \
+  template void Add<T>(const Broadcast&, const T*, const T*, T*);    \
+  template void Sub<T>(const Broadcast&, const T*, const T*, T*);    \
+  template void Mul<T>(const Broadcast&, const T*, const T*, T*);    \
+  template void Div<T>(const Broadcast&, const T*, const T*, T*);    \
+  template void Expand<T>(const Broadcast&, const T*, T*);           \
   template void Scale<T>(int64_t, ComputeType<T>, const T*, T*);     \
   template void Relu<T>(int64_t, const T*, T*);                      \
   template void ReluGrad<T>(int64_t, const T*, const T*, T*);        \

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "twofour/core/dtype.h"
+#include "twofour/core/kernels/elements/broadcast.h"
 
 namespace twofour::kernels {
 
@@ -13,9 +14,15 @@ namespace twofour::kernels {
 /// out = a + b
 template <typename T>
 void Add(int64_t n, const T* a, const T* b, T* out);
+/// out = a - b
+template <typename T>
+void Sub(int64_t n, const T* a, const T* b, T* out);
 /// out = a * b
 template <typename T>
 void Mul(int64_t n, const T* a, const T* b, T* out);
+/// out = a / b, as IEEE 754 rounds it; x / 0 is an infinity, and 0 / 0 a NaN
+template <typename T>
+void Div(int64_t n, const T* a, const T* b, T* out);
 /// out = factor * a
 template <typename T>
 void Scale(int64_t n, ComputeType<T> factor, const T* a, T* out);
@@ -39,5 +46,19 @@ void ReluSquaredGrad(int64_t n, const T* x, const T* dy, T* dx);
 /// matrix[r, c] += row[c] for a [rows, cols] matrix.
 template <typename T>
 void AddRow(int64_t rows, int64_t cols, const ComputeType<T>* row, T* matrix);
+
+// The same where an operand is stretched. `out` must not overlap `a` or `b`.
+
+template <typename T>
+void Add(const Broadcast& plan, const T* a, const T* b, T* out);
+template <typename T>
+void Sub(const Broadcast& plan, const T* a, const T* b, T* out);
+template <typename T>
+void Mul(const Broadcast& plan, const T* a, const T* b, T* out);
+template <typename T>
+void Div(const Broadcast& plan, const T* a, const T* b, T* out);
+/// out = x, stretched as the plan's `a`
+template <typename T>
+void Expand(const Broadcast& plan, const T* x, T* out);
 
 }  // namespace twofour::kernels

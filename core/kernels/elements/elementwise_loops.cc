@@ -18,8 +18,16 @@ struct Sum2 {
   HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Add(a, b); }
 };
 
+struct Difference2 {
+  HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Sub(a, b); }
+};
+
 struct Product2 {
   HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Mul(a, b); }
+};
+
+struct Quotient2 {
+  HWY_INLINE VF32 operator()(VF32 a, VF32 b) const { return hn::Div(a, b); }
 };
 
 /// y + factor * x, rounded after the product and again after the sum.
@@ -56,8 +64,18 @@ void AddLoop(int64_t n, const T* a, const T* b, T* out) {
 }
 
 template <typename T>
+void SubLoop(int64_t n, const T* a, const T* b, T* out) {
+  MapVectors(n, out, Difference2(), a, b);
+}
+
+template <typename T>
 void MulLoop(int64_t n, const T* a, const T* b, T* out) {
   MapVectors(n, out, Product2(), a, b);
+}
+
+template <typename T>
+void DivLoop(int64_t n, const T* a, const T* b, T* out) {
+  MapVectors(n, out, Quotient2(), a, b);
 }
 
 template <typename T>
@@ -100,7 +118,9 @@ void AddToLoop(int64_t n, const T* x, float* sums) {
 }
 
 TWOFOUR_NAME_INSTANCES(AddLoop);
+TWOFOUR_NAME_INSTANCES(SubLoop);
 TWOFOUR_NAME_INSTANCES(MulLoop);
+TWOFOUR_NAME_INSTANCES(DivLoop);
 TWOFOUR_NAME_INSTANCES(ScaleLoop);
 TWOFOUR_NAME_INSTANCES(ReluLoop);
 TWOFOUR_NAME_INSTANCES(ReluGradLoop);
@@ -116,7 +136,9 @@ HWY_AFTER_NAMESPACE();
 namespace twofour::kernels {
 
 TWOFOUR_EXPORT_INSTANCES(AddLoop);
+TWOFOUR_EXPORT_INSTANCES(SubLoop);
 TWOFOUR_EXPORT_INSTANCES(MulLoop);
+TWOFOUR_EXPORT_INSTANCES(DivLoop);
 TWOFOUR_EXPORT_INSTANCES(ScaleLoop);
 HWY_EXPORT(AxpyLoop);
 TWOFOUR_EXPORT_INSTANCES(ReluLoop);
@@ -132,7 +154,9 @@ void Axpy(int64_t n, float factor, const float* x, float* y) { TWOFOUR_DYNAMIC_D
 
 #define TWOFOUR_LOOPS(T)                                                                                        \
   void Add(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(AddLoop, T)(n, a, b, out); }  \
+  void Sub(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(SubLoop, T)(n, a, b, out); }  \
   void Mul(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(MulLoop, T)(n, a, b, out); }  \
+  void Div(int64_t n, const T* a, const T* b, T* out) { TWOFOUR_DISPATCH_INSTANCE(DivLoop, T)(n, a, b, out); }  \
   void Scale(int64_t n, float factor, const T* a, T* out) {                                                     \
     TWOFOUR_DISPATCH_INSTANCE(ScaleLoop, T)(n, factor, a, out);                                                 \
   }                                                                                                             \

@@ -12,8 +12,12 @@ namespace twofour::kernels::loops {
 
 void Add(int64_t n, const float* a, const float* b, float* out);
 void Add(int64_t n, const BFloat16* a, const BFloat16* b, BFloat16* out);
+void Sub(int64_t n, const float* a, const float* b, float* out);
+void Sub(int64_t n, const BFloat16* a, const BFloat16* b, BFloat16* out);
 void Mul(int64_t n, const float* a, const float* b, float* out);
 void Mul(int64_t n, const BFloat16* a, const BFloat16* b, BFloat16* out);
+void Div(int64_t n, const float* a, const float* b, float* out);
+void Div(int64_t n, const BFloat16* a, const BFloat16* b, BFloat16* out);
 void Scale(int64_t n, float factor, const float* a, float* out);
 void Scale(int64_t n, float factor, const BFloat16* a, BFloat16* out);
 void Axpy(int64_t n, float factor, const float* x, float* y);

@@ -31,6 +31,14 @@ auto BlockedSum(int64_t n, F sum) {
   return total;
 }
 
+/// out[c] = the sum of column c of a matrix [rows, cols], as a number of type R.
+template <typename T, typename R>
+void RoundedColumnSums(int64_t rows, int64_t cols, const T* matrix, R* out) {
+  SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
+    loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
+  });
+}
+
 }  // namespace
 
 template <typename T>
@@ -65,9 +73,29 @@ int64_t FindNonFinite(int64_t n, const T* x) {
 
 template <typename T>
 void ColumnSums(int64_t rows, int64_t cols, const T* matrix, ComputeType<T>* out) {
-  SumColumnTiles(rows, cols, out, [=](int64_t row, int64_t tile_rows, int64_t col, int64_t tile_cols, double* sums) {
-    loops::AddRowsTo(tile_rows, tile_cols, cols, matrix + row * cols + col, sums);
-  });
+  RoundedColumnSums(rows, cols, matrix, out);
+}
+
+template <typename T>
+void SumAxis(int64_t outer, int64_t n, int64_t inner, double factor, const T* x, ComputeType<T>* out) {
+  const auto sum_block = [=](int64_t o) {
+    if (inner == 1) {
+      out[o] = static_cast<ComputeType<T>>(factor * Sum(n, x + o * n));
+      return;
+    }
+    std::vector<double> sums(static_cast<size_t>(inner));
+    RoundedColumnSums(n, inner, x + o * n * inner, sums.data());
+    for (int64_t i = 0; i < inner; ++i) out[o * inner + i] = static_cast<ComputeType<T>>(factor * sums[i]);
+  };
+  // Few blocks are worked on one after another, each on all threads, and many blocks each on one thread.
+  constexpr int64_t kFew = 16;
+  if (outer < kFew) {
+    for (int64_t o = 0; o < outer; ++o) sum_block(o);
+  } else {
+    ParallelFor(outer, RowGrain(n * inner), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) sum_block(o);
+    });
+  }
 }
 
 #define TWOFOUR_INSTANTIATE(T)                                             \
@@ -76,10 +104,13 @@ void ColumnSums(int64_t rows, int64_t cols, const T* matrix, ComputeType<T>* out
   template double SumOfSquaredDifferences<T>(int64_t, const T*, const T*); \
   template int64_t CountNonZero<T>(int64_t, const T*);                     \
   template int64_t FindNonFinite<T>(int64_t, const T*);                    \
-  template void ColumnSums<T>(int64_t, int64_t, const T*, T*);
+  template void ColumnSums<T>(int64_t, int64_t, const T*, T*);             \
+  template void SumAxis<T>(int64_t, int64_t, int64_t, double, const T*, T*);
 TWOFOUR_INSTANTIATE(float)
 TWOFOUR_INSTANTIATE(double)
 #undef TWOFOUR_INSTANTIATE
+template double Sum<BFloat16>(int64_t, const BFloat16*);
 template void ColumnSums<BFloat16>(int64_t, int64_t, const BFloat16*, float*);
+template void SumAxis<BFloat16>(int64_t, int64_t, int64_t, double, const BFloat16*, float*);
 
 }  // namespace twofour::kernels

@@ -30,4 +30,9 @@ int64_t FindNonFinite(int64_t n, const T* x);
 template <typename T>
 void ColumnSums(int64_t rows, int64_t cols, const T* matrix, ComputeType<T>* out);
 
+/// out[o, i] = factor * the sum over k of x[o, k, i], for x [outer, n, inner] and out [outer, inner]. The product is
+/// taken in double, too. T may also be BFloat16.
+template <typename T>
+void SumAxis(int64_t outer, int64_t n, int64_t inner, double factor, const T* x, ComputeType<T>* out);
+
 }  // namespace twofour::kernels

@@ -28,6 +28,21 @@ struct ShiftedExp {
   }
 };
 
+/// exp(x): 0 where it is too small for a float, and infinity where it is too large.
+HWY_INLINE VF32 ExpOf(VF32 x) {
+  // Far outside, Highway would convert an exponent to an integer that cannot hold it.
+  const VF32 lowest = hn::Set(F32(), -104.0f), highest = hn::Set(F32(), 89.0f);
+  return UnlessNan(x, hn::Exp(F32(), hn::Max(lowest, hn::Min(x, highest))));
+}
+
+/// The natural logarithm: -infinity for 0, infinity for infinity, and a NaN for a negative x.
+HWY_INLINE VF32 LogOf(VF32 x) {
+  const VF32 zero = hn::Zero(F32()), infinity = hn::Inf(F32());
+  const VF32 of_positive = hn::IfThenElse(hn::Eq(x, infinity), infinity, hn::Log(F32(), x));
+  const VF32 of_others = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), hn::NaN(F32()));
+  return UnlessNan(x, hn::IfThenElse(hn::Gt(x, zero), of_positive, of_others));
+}
+
 HWY_INLINE VF32 TanhOf(VF32 x) {
   // Beyond 10, tanh is 1 to the last bit. For very large x, Highway would convert an exponent to an integer that cannot
   // hold it.

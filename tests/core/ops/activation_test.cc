@@ -61,6 +61,7 @@ TEST_P(ActivationTest, Errors) {
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
                          ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu},
+                                           Case{"Tanh", Tanh}, Case{"Sigmoid", Sigmoid},
                                            Case{"SoftCap", [](const Tensor& x) { return SoftCap(x, 1.5); }}),
                          test::ByName());
 

@@ -11,7 +11,6 @@
 #include "twofour/core/block_cache.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/attention/attention.h"
-#include "twofour/core/ops/arithmetic.h"
 
 #include "tests/support/gradient_checker.h"
 #include "tests/support/tensors.h"

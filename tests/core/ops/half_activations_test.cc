@@ -129,6 +129,32 @@ TEST(HalfActivationsTest, LossesAreF32AndRoundTheGradientOnce) {
   }
 }
 
+TEST(HalfActivationsTest, ElementaryOpsRoundWhatF32Gives) {
+  for (const Shape& shape : {Shape{5, 24}, Shape{3, 1055}, Shape{4, 1}, Shape{0, 8}}) {
+    SCOPED_TRACE(ToString(shape));
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Tanh(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Sigmoid(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Exp(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Log(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Sub(in[0], in[1]); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Div(in[0], in[1]); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Transpose(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Concat({in[0], in[1]}); }, {shape, shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return Slice(in[0], 0, 0, -1); }, {{shape[0] + 1, shape[1]}});
+    for (const int axis : {0, 1}) {
+      ExpectRoundsWhatF32Gives([=](const Tensors& in) { return Sum(in[0], axis); }, {shape});
+      ExpectRoundsWhatF32Gives([=](const Tensors& in) { return Mean(in[0], axis); }, {shape});
+    }
+    for (const Shape& other : {Shape{shape[1]}, Shape{shape[0], 1}, Shape{}}) {
+      ExpectRoundsWhatF32Gives([](const Tensors& in) { return Add(in[0], in[1]); }, {shape, other});
+      ExpectRoundsWhatF32Gives([](const Tensors& in) { return Sub(in[0], in[1]); }, {shape, other});
+      ExpectRoundsWhatF32Gives([](const Tensors& in) { return Mul(in[0], in[1]); }, {shape, other});
+      ExpectRoundsWhatF32Gives([](const Tensors& in) { return Div(in[0], in[1]); }, {shape, other});
+      ExpectRoundsWhatF32Gives([&](const Tensors& in) { return Expand(in[0], shape); }, {other});
+    }
+  }
+}
+
 TEST(HalfActivationsTest, AttentionMultipliesAsInF32) {
   // Two products, one after the other.
   ExpectMultipliesAsInF32([](const Tensors& in) { return CausalAttention(in[0], in[1], in[2]); },

@@ -11,6 +11,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/activation.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/layout.h"
 #include "twofour/core/ops/matmul.h"
 
 #include "tests/support/for_each_isa.h"

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "twofour/core/error.h"
-#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/reduction.h"
 
 #include "tests/support/gradient_checker.h"
 #include "tests/support/tensors.h"

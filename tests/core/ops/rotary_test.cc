@@ -11,6 +11,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/reduction.h"
 
 #include "tests/support/gradient_checker.h"
 #include "tests/support/tensors.h"

@@ -49,6 +49,12 @@ void OneGrad(bool of_gate, int64_t n, const float* a, const float* b, const floa
   swiglu_grad(n, a, b, c, of_gate ? out : other.data(), of_gate ? other.data() : out);
 }
 
+/// Negative numbers have no logarithm.
+void LogOfSize(void (*log)(int64_t, const float*, float*), int64_t n, const float* a, float* out) {
+  std::transform(a, a + n, out, [](float x) { return std::fabs(x); });
+  log(n, out, out);
+}
+
 constexpr auto kSwiGluGradLoop = [](auto... args) { loops::SwiGluGrad(args...); };
 constexpr auto kSwiGluGrad = [](auto... args) { SwiGluGrad<float>(args...); };
 
@@ -65,6 +71,18 @@ std::vector<Loop> Loops() {
          return Expected{b * (NormalCdf(a) + a * density),
                          6 * kUlp * std::fabs(b) * (NormalCdf(a) + std::fabs(a) * density) + kTiny};
        }},
+      {"Exp", [](auto n, auto a, auto, auto, auto out) { loops::Exp(n, a, out); },
+       [](auto n, auto a, auto, auto, auto out) { Exp<float>(n, a, out); },
+       [](double a, double, double) { return WithinUlps(2, std::exp(a)); }},
+      {"Log of the size", [](auto n, auto a, auto, auto, auto out) { LogOfSize(loops::Log, n, a, out); },
+       [](auto n, auto a, auto, auto, auto out) { LogOfSize(Log<float>, n, a, out); },
+       [](double a, double, double) { return WithinUlps(4, std::log(std::fabs(a))); }},
+      {"Sigmoid", [](auto n, auto a, auto, auto, auto out) { loops::Sigmoid(n, a, out); },
+       [](auto n, auto a, auto, auto, auto out) { kernels::Sigmoid<float>(n, a, out); },
+       [](double a, double, double) { return WithinUlps(6, Sigmoid(a)); }},
+      {"SigmoidGrad", [](auto n, auto a, auto b, auto, auto out) { loops::SigmoidGrad(n, a, b, out); },
+       [](auto n, auto a, auto b, auto, auto out) { SigmoidGrad<float>(n, a, b, out); },
+       [](double a, double b, double) { return WithinUlps(8, Sigmoid(a) * Sigmoid(-a) * b); }},
       {"SoftCap", [](auto n, auto a, auto, auto, auto out) { loops::SoftCap(n, kCap, a, out); },
        [](auto n, auto a, auto, auto, auto out) { SoftCap<float>(n, kCap, a, out); },
        [](double a, double, double) { return WithinUlps(6, double{kCap} * std::tanh(a / double{kCap})); }},

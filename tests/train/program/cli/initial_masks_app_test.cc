@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/io/safetensors.h"
-#include "twofour/core/ops/arithmetic.h"
+#include "twofour/core/ops/layout.h"
 
 #include "tests/support/text_file.h"
 #include "tests/train/program/cli/config_runner.h"

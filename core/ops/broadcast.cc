@@ -1,0 +1,138 @@
+#include "twofour/core/ops/broadcast.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elements/elementwise.h"
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/core/ops/in_f32.h"
+#include "twofour/core/ops/layout.h"
+
+namespace twofour {
+inline namespace ops {
+namespace {
+
+/// The shape with ones in front, so that it has `rank` dimensions.
+Shape Padded(const Shape& shape, size_t rank) {
+  Shape padded(rank - shape.size(), 1);
+  padded.insert(padded.end(), shape.begin(), shape.end());
+  return padded;
+}
+
+/// The elements from one index of each dimension to the next; 0 for those of size 1, which are stretched or have no
+/// next index.
+std::vector<int64_t> Strides(const Shape& shape) {
+  std::vector<int64_t> strides(shape.size(), 0);
+  int64_t stride = 1;
+  for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+    if (shape[axis] != 1) strides[axis] = stride;
+  }
+  return strides;
+}
+
+/// `x` [outer, n, inner] summed over the middle, as [outer, inner] in the dtype that sums are computed in.
+Tensor SummedOver(const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
+  Tensor sums = Tensor::Empty({outer, inner}, ComputeDType(x.dtype()));
+  DispatchF32F64OrBF16(x.dtype(), "SumTo", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SumAxis<T>(outer, n, inner, 1.0, x.data<T>(), sums.mutable_data<ComputeType<T>>());
+  });
+  return sums;
+}
+
+}  // namespace
+
+Shape BroadcastShape(std::string_view op, const Tensor& a, const Tensor& b) {
+  const size_t rank = std::max(a.shape().size(), b.shape().size());
+  const Shape sizes_a = Padded(a.shape(), rank), sizes_b = Padded(b.shape(), rank);
+  Shape shape(rank);
+  for (size_t axis = 0; axis < rank; ++axis) {
+    shape[axis] = sizes_a[axis] == 1 ? sizes_b[axis] : sizes_a[axis];
+    if (sizes_b[axis] != 1 && sizes_b[axis] != shape[axis]) {
+      throw Error(
+          fmt::format("{}: a has shape {} and b has shape {}, which do not go together: aligned at their last "
+                      "dimensions, sizes must be equal or 1, and here are {} and {}",
+                      op, ToString(a.shape()), ToString(b.shape()), sizes_a[axis], sizes_b[axis]));
+    }
+  }
+  return shape;
+}
+
+kernels::Broadcast PlanBroadcast(const Shape& result, const Shape& a, const Shape& b) {
+  const auto a_strides = Strides(Padded(a, result.size())), b_strides = Strides(Padded(b, result.size()));
+  kernels::Broadcast plan;
+  // From the innermost: a dimension joins the one inside it if both operands walk on from one to the other.
+  for (size_t axis = result.size(); axis-- > 0;) {
+    if (result[axis] == 1) continue;
+    if (!plan.sizes.empty()) {
+      const auto joins = [&](int64_t stride, int64_t inside) { return stride == inside * plan.sizes.back(); };
+      if (joins(a_strides[axis], plan.a_strides.back()) && joins(b_strides[axis], plan.b_strides.back())) {
+        plan.sizes.back() *= result[axis];
+        continue;
+      }
+    }
+    plan.sizes.push_back(result[axis]);
+    plan.a_strides.push_back(a_strides[axis]);
+    plan.b_strides.push_back(b_strides[axis]);
+  }
+  if (plan.sizes.empty()) plan = {{1}, {1}, {1}};
+  for (auto* list : {&plan.sizes, &plan.a_strides, &plan.b_strides}) std::reverse(list->begin(), list->end());
+  return plan;
+}
+
+Tensor Expand(const Tensor& x, const Shape& shape) {
+  ops::RequireFloating("Expand", "x", x);
+  if (x.shape() == shape) return Reshape(x, shape);
+  if (x.dtype() == DType::kF16) return ops::InF32([&](const Tensor& wide) { return Expand(wide, shape); }, x);
+  Tensor out = Tensor::Empty(shape, x.dtype());
+  bool fits = x.shape().size() <= shape.size();
+  if (fits) {
+    const Shape sizes = Padded(x.shape(), shape.size());
+    for (size_t axis = 0; axis < shape.size(); ++axis) fits &= sizes[axis] == 1 || sizes[axis] == shape[axis];
+  }
+  if (!fits) {
+    throw Error(
+        fmt::format("Expand: x has shape {}, which does not stretch to {}: aligned at their last dimensions, sizes "
+                    "must be equal or 1",
+                    ToString(x.shape()), ToString(shape)));
+  }
+  DispatchF32F64OrBF16(x.dtype(), "Expand", [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Expand<T>(PlanBroadcast(shape, x.shape(), x.shape()), x.data<T>(), out.mutable_data<T>());
+  });
+  autograd::Record("Expand", {x}, out,
+                   [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{SumTo(dy, from)}; });
+  return out;
+}
+
+Tensor SumTo(const Tensor& grad, const Shape& shape) {
+  if (grad.shape() == shape) return grad;
+  const Shape sizes = Padded(shape, grad.shape().size());
+  Shape left = grad.shape();
+  Tensor sum = grad.dtype() == DType::kF16 ? grad.To(DType::kF32) : grad;
+  for (size_t end = left.size(); end > 0;) {
+    // The dimensions [begin, end) are next to each other and all of them grew, or none did.
+    const auto grew = [&](size_t axis) { return sizes[axis] != left[axis]; };
+    size_t begin = end - 1;
+    if (!grew(begin)) {
+      end = begin;
+      continue;
+    }
+    while (begin > 0 && grew(begin - 1)) --begin;
+    const auto elements = [&](size_t from, size_t to) {
+      return NumElements(Shape(left.begin() + from, left.begin() + to));
+    };
+    sum = SummedOver(sum, elements(0, begin), elements(begin, end), elements(end, left.size()));
+    std::fill(left.begin() + begin, left.begin() + end, 1);
+    end = begin;
+  }
+  return sum.View(shape).To(grad.dtype());
+}
+
+}  // namespace ops
+}  // namespace twofour
