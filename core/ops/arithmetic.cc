@@ -35,7 +35,7 @@ Tensor Elementwise(const char* op, const Tensor& a, const Tensor& b, Kernel kern
     if (equal) {
       kernel(a.numel(), from_a, from_b, to);
     } else {
-      kernel(PlanBroadcast(out.shape(), a.shape(), b.shape()), from_a, from_b, to);
+      kernel(kernels::PlanBroadcast(out.shape(), a.shape(), b.shape()), from_a, from_b, to);
     }
   });
   return out;

@@ -24,17 +24,6 @@ Shape Padded(const Shape& shape, size_t rank) {
   return padded;
 }
 
-/// The elements from one index of each dimension to the next; 0 for those of size 1, which are stretched or have no
-/// next index.
-std::vector<int64_t> Strides(const Shape& shape) {
-  std::vector<int64_t> strides(shape.size(), 0);
-  int64_t stride = 1;
-  for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
-    if (shape[axis] != 1) strides[axis] = stride;
-  }
-  return strides;
-}
-
 /// `x` [outer, n, inner] summed over the middle, as [outer, inner] in the dtype that sums are computed in.
 Tensor SummedOver(const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
   Tensor sums = Tensor::Empty({outer, inner}, ComputeDType(x.dtype()));
@@ -63,28 +52,6 @@ Shape BroadcastShape(std::string_view op, const Tensor& a, const Tensor& b) {
   return shape;
 }
 
-kernels::Broadcast PlanBroadcast(const Shape& result, const Shape& a, const Shape& b) {
-  const auto a_strides = Strides(Padded(a, result.size())), b_strides = Strides(Padded(b, result.size()));
-  kernels::Broadcast plan;
-  // From the innermost: a dimension joins the one inside it if both operands walk on from one to the other.
-  for (size_t axis = result.size(); axis-- > 0;) {
-    if (result[axis] == 1) continue;
-    if (!plan.sizes.empty()) {
-      const auto joins = [&](int64_t stride, int64_t inside) { return stride == inside * plan.sizes.back(); };
-      if (joins(a_strides[axis], plan.a_strides.back()) && joins(b_strides[axis], plan.b_strides.back())) {
-        plan.sizes.back() *= result[axis];
-        continue;
-      }
-    }
-    plan.sizes.push_back(result[axis]);
-    plan.a_strides.push_back(a_strides[axis]);
-    plan.b_strides.push_back(b_strides[axis]);
-  }
-  if (plan.sizes.empty()) plan = {{1}, {1}, {1}};
-  for (auto* list : {&plan.sizes, &plan.a_strides, &plan.b_strides}) std::reverse(list->begin(), list->end());
-  return plan;
-}
-
 Tensor Expand(const Tensor& x, const Shape& shape) {
   ops::RequireFloating("Expand", "x", x);
   if (x.shape() == shape) return Reshape(x, shape);
@@ -103,7 +70,7 @@ Tensor Expand(const Tensor& x, const Shape& shape) {
   }
   DispatchF32F64OrBF16(x.dtype(), "Expand", [&](auto zero) {
     using T = decltype(zero);
-    kernels::Expand<T>(PlanBroadcast(shape, x.shape(), x.shape()), x.data<T>(), out.mutable_data<T>());
+    kernels::Expand<T>(kernels::PlanBroadcast(shape, x.shape(), x.shape()), x.data<T>(), out.mutable_data<T>());
   });
   autograd::Record("Expand", {x}, out,
                    [from = x.shape()](const Tensor& dy) { return std::vector<Tensor>{SumTo(dy, from)}; });

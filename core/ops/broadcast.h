@@ -2,7 +2,6 @@
 
 #include <string_view>
 
-#include "twofour/core/kernels/elements/broadcast.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour {
@@ -12,9 +11,6 @@ inline namespace ops {
 /// dimensions, a missing dimension counts as 1, and a size of 1 stretches to the other one's. Throws Error, naming the
 /// op, where two sizes differ and neither is 1.
 Shape BroadcastShape(std::string_view op, const Tensor& a, const Tensor& b);
-
-/// How operands of these shapes are stretched to `result`. Both must be stretchable to it.
-kernels::Broadcast PlanBroadcast(const Shape& result, const Shape& a, const Shape& b);
 
 /// x stretched to `shape`: each element is repeated along the dimensions that grow. PyTorch's expand(), but a copy.
 /// Throws Error where x cannot be stretched to it.

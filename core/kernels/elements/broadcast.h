@@ -9,6 +9,7 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/parallel.h"
+#include "twofour/core/shape.h"
 
 namespace twofour::kernels {
 
@@ -18,6 +19,10 @@ namespace twofour::kernels {
 struct Broadcast {
   std::vector<int64_t> sizes, a_strides, b_strides;
 };
+
+/// How contiguous operands of these shapes are stretched to `result`, in as few dimensions as possible. Shapes are
+/// aligned at their last dimensions; a size must be that of the result, or 1.
+Broadcast PlanBroadcast(const Shape& result, const Shape& a, const Shape& b);
 
 /// Elements of a result that are computed at once, so that stretched operands fit the first-level cache.
 inline constexpr int64_t kBroadcastPiece = 1024;
