@@ -11,7 +11,6 @@ leave the machine alone meanwhile.
 """
 import argparse
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -69,7 +68,6 @@ class Runs:
     def __init__(self, arguments, file):
         self.arguments = arguments
         self.file = file
-        self.written = False
         self.known = {}  # Lines of commands that several rows need.
         with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
             self.flags = set(re.search(r"flags\s*:(.*)", cpuinfo.read()).group(1).split())
@@ -93,11 +91,8 @@ class Runs:
         if len(processors) < threads:
             raise Missing(f"processors: {len(processors)}")
         lines = bench_programs.lines(command, environment, preexec_fn=lambda: os.sched_setaffinity(0, processors))
-        if not self.written:
-            self.file.truncate(0)
-        self.written = True
         for line in lines:
-            print(json.dumps(line), file=self.file, flush=True)
+            self.file.write(line)
         return lines
 
     def bench(self, program, threads, *flags, environment=None, rounds=None):
@@ -304,17 +299,14 @@ def main():
     rows = [row for row in ROWS if not arguments.only or row.name in arguments.only]
     if min(arguments.threads) < 1:
         raise bench_programs.Failed(f"--threads {min(arguments.threads)}, expected at least 1")
-    # Opened for appending first, so that a name that cannot be written to is an error now, and old figures stay until
-    # there are new ones.
-    with open(arguments.file, "a", encoding="utf-8") as file:
-        runs = Runs(arguments, file)
-        heads = [f"{threads} thread{'s' if threads > 1 else ''}" for threads in arguments.threads]
-        print(f"| what | processor | goal | aim | {' | '.join(heads)} |")
-        print("| --- | --- | --- | --- |" + " --- |" * len(heads), flush=True)
-        for row in rows:
-            bound = ("at most " if row.most else "") + row.figure(row.goal)
-            cells = [row.cell(runs, threads) for threads in arguments.threads]
-            print(f"| {row.what} | {row.processor} | {bound} | {row.figure(row.aim)} | {' | '.join(cells)} |", flush=True)
+    runs = Runs(arguments, bench_programs.LinesFile(arguments.file))
+    heads = [f"{threads} thread{'s' if threads > 1 else ''}" for threads in arguments.threads]
+    print(f"| what | processor | goal | aim | {' | '.join(heads)} |")
+    print("| --- | --- | --- | --- |" + " --- |" * len(heads), flush=True)
+    for row in rows:
+        bound = ("at most " if row.most else "") + row.figure(row.goal)
+        cells = [row.cell(runs, threads) for threads in arguments.threads]
+        print(f"| {row.what} | {row.processor} | {bound} | {row.figure(row.aim)} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ SIZES = ("width", "depth", "head_size", "sequence_length", "batch", "vocab", "th
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", help="written anew")
+    parser.add_argument("file", help="JSON lines; what it holds is replaced once there are new ones")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3, help="steps timed in each turn")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
@@ -47,14 +47,14 @@ def main():
     sizes = {name: getattr(arguments, name) for name in SIZES}
     variants = ["torch", "dense", "sparse"]
     rounds = []
-    with open(arguments.file, "w", encoding="utf-8") as file:
-        for index in range(arguments.rounds):
-            turn = {}
-            for variant in variants[index % 3:] + variants[:index % 3]:
-                turn[variant] = measure(variant, sizes, arguments)
-            rounds.append(turn)
-            figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
-            print(json.dumps({"round": index + 1, "precision": arguments.precision, **sizes, **figures}), file=file, flush=True)
+    file = bench_programs.LinesFile(arguments.file)
+    for index in range(arguments.rounds):
+        turn = {}
+        for variant in variants[index % 3:] + variants[:index % 3]:
+            turn[variant] = measure(variant, sizes, arguments)
+        rounds.append(turn)
+        figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
+        file.write({"round": index + 1, "precision": arguments.precision, **sizes, **figures})
 
     def median(function):
         return float(f"{statistics.median(function(turn) for turn in rounds):.4g}")
@@ -65,8 +65,7 @@ def main():
         summary[variant + "_peak_mib"] = median(lambda turn: turn[variant][1])
     for fast, slow in (("dense", "torch"), ("sparse", "torch"), ("sparse", "dense")):
         summary[f"{fast}_vs_{slow}"] = median(lambda turn: turn[fast][0] / turn[slow][0])
-    with open(arguments.file, "a", encoding="utf-8") as file:
-        print(json.dumps(summary), file=file)
+    file.write(summary)
     print(json.dumps(summary))
 
 

@@ -15,6 +15,21 @@ class Failed(Exception):
     """A program did not start or did not succeed; says which, and what it said last."""
 
 
+class LinesFile:
+    """A file of JSON lines. A name that cannot be written to is an error at once, and what the file held stays until
+    there is a first line."""
+
+    def __init__(self, path):
+        self.file = open(path, "a", encoding="utf-8")
+        self.written = False
+
+    def write(self, line):
+        if not self.written:
+            self.file.truncate(0)
+        self.written = True
+        print(json.dumps(line), file=self.file, flush=True)
+
+
 def require(*names):
     """Ends this script if one of the build's programs is missing."""
     missing = [name for name in names if not (BIN / name).is_file()]
