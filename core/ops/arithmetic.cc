@@ -56,9 +56,12 @@ Tensor Add(const Tensor& a, const Tensor& b) {
   CheckOperands("Add", a, b);
   if (a.dtype() == DType::kF16) return ops::InF32(Add, a, b);
   Tensor out = Elementwise("Add", a, b, kAdd);
-  autograd::Record("Add", {a, b}, out, [shape_a = a.shape(), shape_b = b.shape()](const Tensor& dy) {
-    return std::vector<Tensor>{SumTo(dy, shape_a), SumTo(dy, shape_b)};
-  });
+  autograd::Record(
+      "Add", {a, b}, out,
+      [shape_a = a.shape(), shape_b = b.shape(), need_a = a.requires_grad(),
+       need_b = b.requires_grad()](const Tensor& dy) {
+        return std::vector<Tensor>{need_a ? SumTo(dy, shape_a) : Tensor(), need_b ? SumTo(dy, shape_b) : Tensor()};
+      });
   return out;
 }
 
@@ -66,10 +69,12 @@ Tensor Sub(const Tensor& a, const Tensor& b) {
   CheckOperands("Sub", a, b);
   if (a.dtype() == DType::kF16) return ops::InF32(Sub, a, b);
   Tensor out = Elementwise("Sub", a, b, kSub);
-  autograd::Record(
-      "Sub", {a, b}, out, [shape_a = a.shape(), shape_b = b.shape(), need_b = b.requires_grad()](const Tensor& dy) {
-        return std::vector<Tensor>{SumTo(dy, shape_a), need_b ? Scaled(SumTo(dy, shape_b), -1.0) : Tensor()};
-      });
+  autograd::Record("Sub", {a, b}, out,
+                   [shape_a = a.shape(), shape_b = b.shape(), need_a = a.requires_grad(),
+                    need_b = b.requires_grad()](const Tensor& dy) {
+                     return std::vector<Tensor>{need_a ? SumTo(dy, shape_a) : Tensor(),
+                                                need_b ? Scaled(SumTo(dy, shape_b), -1.0) : Tensor()};
+                   });
   return out;
 }
 
@@ -94,8 +99,8 @@ Tensor Div(const Tensor& a, const Tensor& b) {
   if (IsHalf(a.dtype())) return ops::InF32(Div, a, b);  // The gradient of b takes three steps.
   Tensor out = Elementwise("Div", a, b, kDiv);
   autograd::Record("Div", {a, b}, out,
-                   [shape_a = a.shape(), need_b = b.requires_grad(), sa = SavedTensor(b.requires_grad() ? a : Tensor()),
-                    sb = SavedTensor(b)](const Tensor& dy) {
+                   [shape_a = a.shape(), need_a = a.requires_grad(), need_b = b.requires_grad(),
+                    sa = SavedTensor(b.requires_grad() ? a : Tensor()), sb = SavedTensor(b)](const Tensor& dy) {
                      // d(a/b)/db = -(a/b)/b.
                      const Tensor &y = sb.Get(), by_a = Elementwise("Div", dy, y, kDiv);
                      Tensor by_b;
@@ -103,7 +108,7 @@ Tensor Div(const Tensor& a, const Tensor& b) {
                        const Tensor quotient = Elementwise("Div", sa.Get(), y, kDiv);
                        by_b = Scaled(SumTo(Elementwise("Mul", by_a, quotient, kMul), y.shape()), -1.0);
                      }
-                     return std::vector<Tensor>{SumTo(by_a, shape_a), by_b};
+                     return std::vector<Tensor>{need_a ? SumTo(by_a, shape_a) : Tensor(), by_b};
                    });
   return out;
 }

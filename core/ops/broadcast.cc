@@ -56,7 +56,6 @@ Tensor Expand(const Tensor& x, const Shape& shape) {
   ops::RequireFloating("Expand", "x", x);
   if (x.shape() == shape) return Reshape(x, shape);
   if (x.dtype() == DType::kF16) return ops::InF32([&](const Tensor& wide) { return Expand(wide, shape); }, x);
-  Tensor out = Tensor::Empty(shape, x.dtype());
   bool fits = x.shape().size() <= shape.size();
   if (fits) {
     const Shape sizes = Padded(x.shape(), shape.size());
@@ -68,6 +67,7 @@ Tensor Expand(const Tensor& x, const Shape& shape) {
                     "must be equal or 1",
                     ToString(x.shape()), ToString(shape)));
   }
+  Tensor out = Tensor::Empty(shape, x.dtype());
   DispatchF32F64OrBF16(x.dtype(), "Expand", [&](auto zero) {
     using T = decltype(zero);
     kernels::Expand<T>(kernels::PlanBroadcast(shape, x.shape(), x.shape()), x.data<T>(), out.mutable_data<T>());
@@ -83,7 +83,7 @@ Tensor SumTo(const Tensor& grad, const Shape& shape) {
   Shape left = grad.shape();
   Tensor sum = grad.dtype() == DType::kF16 ? grad.To(DType::kF32) : grad;
   for (size_t end = left.size(); end > 0;) {
-    // The dimensions [begin, end) are next to each other and all of them grew, or none did.
+    // Neighbouring dimensions [begin, end) that all grew are summed over at once.
     const auto grew = [&](size_t axis) { return sizes[axis] != left[axis]; };
     size_t begin = end - 1;
     if (!grew(begin)) {

@@ -205,7 +205,8 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   const auto open_sinks = [&] {
     const RunFiles paths{run.folder};
     sinks.Add(&metrics.emplace(files, paths.metrics()));
-    if (const auto changes = Changes(run); !changes.empty()) metrics->OnResumed(run.step(), changes);
+    // Without a checkpoint the run begins anew, and its config holds for all of it.
+    if (const auto changes = Changes(run); run.start && !changes.empty()) metrics->OnResumed(run.step(), changes);
     if (config.logging().tensorboard()) {
       sinks.Add(&tensorboard.emplace(files, NextEventFile(files, paths.event_files()), run.step() + 1));
     }
