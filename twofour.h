@@ -3,6 +3,7 @@
 // What a program that trains with twofour needs, in one include. The train layer (data sets, Trainer, checkpoints) is
 // apart: include "twofour/train/trainer.h" and link twofour::train.
 #include "twofour/core/autograd.h"
+#include "twofour/core/check_gradients.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/ops.h"
@@ -31,6 +32,7 @@
 #include "twofour/optim/muon.h"
 #include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
+#include "twofour/optim/weight_average.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mask_statistics.h"

@@ -20,3 +20,4 @@
 #include "twofour/core/ops/reduction.h"
 #include "twofour/core/ops/rotary.h"
 #include "twofour/core/ops/softmax.h"
+#include "twofour/core/ops/windows.h"

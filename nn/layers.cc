@@ -10,15 +10,31 @@
 
 namespace twofour::nn {
 
-RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
-  if (features < 1) throw Error(fmt::format("RmsNorm: features is {}, must be positive", features));
-  Faults faults("RmsNorm: ");
+namespace {
+
+void CheckNorm(std::string_view type, int64_t features, double eps) {
+  if (features < 1) throw Error(fmt::format("{}: features is {}, must be positive", type, features));
+  Faults faults(fmt::format("{}: ", type));
   faults.FloatAtLeast("eps", eps, 0);
   faults.Throw();
+}
+
+}  // namespace
+
+RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
+  CheckNorm(type_name(), features, eps);
   weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
 }
 
 Tensor RmsNorm::Forward(const Tensor& x) { return ops::RmsNorm(x, weight_, eps_); }
+
+LayerNorm::LayerNorm(int64_t features, double eps, bool bias) : eps_(eps) {
+  CheckNorm(type_name(), features, eps);
+  weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
+  if (bias) bias_ = RegisterParameter("bias", Tensor::Zeros({features}));
+}
+
+Tensor LayerNorm::Forward(const Tensor& x) { return ops::LayerNorm(x, weight_, bias_, eps_); }
 
 Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, double std) {
   if (entries < 1 || features < 1) {

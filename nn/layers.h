@@ -20,6 +20,19 @@ class RmsNorm : public Module {
   double eps_;
 };
 
+/// Layer normalisation over the last dimension, with a learned `weight` [features] that starts at one and, unless
+/// `bias` is false, a learned `bias` [features] that starts at zero.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(int64_t features, double eps = 1e-5, bool bias = true);
+  std::string_view type_name() const override { return "LayerNorm"; }
+  Tensor Forward(const Tensor& x) override;
+
+ private:
+  Tensor weight_, bias_;
+  double eps_;
+};
+
 /// Looks up rows of `weight` [entries, features] by i32 index. The weight starts normal, by default standard normal as
 /// in PyTorch.
 class Embedding : public Module {

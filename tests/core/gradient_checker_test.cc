@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "twofour/core/autograd.h"
 
@@ -14,6 +16,7 @@ namespace twofour::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 /// y = x^2 with the gradient `factor` * x. The right factor is 2.
 template <typename T>
@@ -122,7 +125,24 @@ TEST(GradientCheckerTest, ReportsNan) {
 TEST(GradientCheckerTest, RefusesF32Inputs) {
   Tensor x = F32({1.0f}, {1});
   x.set_requires_grad();
-  EXPECT_FALSE(CheckGradients([](const auto& in) { return Square(in[0], 2.0, 2.0); }, {x}));
+  const auto result = CheckGradients([](const auto& in) { return Square(in[0], 2.0, 2.0); }, {Input(), x});
+  EXPECT_FALSE(result);
+  EXPECT_STREQ(result.message(), "CheckGradients: input 1 is f32, expected f64");
+}
+
+TEST(GradientCheckerTest, RefusesWhatIsNotThere) {
+  EXPECT_THAT(CheckGradients(nullptr, {Input()}).message(), HasSubstr("no function"));
+  const auto result = CheckGradients([](const auto&) { return Tensor(); }, {Input()});
+  EXPECT_FALSE(result);
+  EXPECT_STREQ(result.message(), "CheckGradients: 1 fault in the gradients:\n  the output is undefined");
+}
+
+TEST(GradientCheckerTest, ShowsTenOfManyFaults) {
+  const auto result =
+      CheckGradients([](const auto& in) { return Square(in[0], 3.0, 3.0); }, {Leaf(RandomF64({12}, {1}, 1, 2))});
+  const std::string message = result.message();
+  EXPECT_THAT(message, StartsWith("CheckGradients: 12 faults in the gradients; the first:\n"));
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 10);
 }
 
 TEST(GradientCheckerTest, TakesEmptyTensors) {

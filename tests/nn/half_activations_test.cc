@@ -58,9 +58,12 @@ TEST(HalfActivationsTest, LayersThatMultiplyDoItAsInF32) {
 }
 
 TEST(HalfActivationsTest, ANormRoundsWhatF32Gives) {
-  RmsNorm norm(24);
-  for (const Shape& x : {Shape{24}, Shape{7, 24}, Shape{2, 33, 24}}) {
-    ExpectRoundsWhatF32Gives([&](const Tensors& in) { return norm.Forward(in[0]); }, {x}, norm.Parameters());
+  RmsNorm rms_norm(24);
+  LayerNorm layer_norm(24);
+  for (Module* const norm : {static_cast<Module*>(&rms_norm), static_cast<Module*>(&layer_norm)}) {
+    for (const Shape& x : {Shape{24}, Shape{7, 24}, Shape{2, 33, 24}}) {
+      ExpectRoundsWhatF32Gives([&](const Tensors& in) { return norm->Forward(in[0]); }, {x}, norm->Parameters());
+    }
   }
 }
 

@@ -35,6 +35,27 @@ TEST(RmsNormTest, StartsWithOnesAndNormalises) {
   EXPECT_THAT([] { RmsNorm(0); }, ThrowsMessage<Error>(HasSubstr("features is 0")));
 }
 
+TEST(LayerNormTest, StartsAsPlainNormalisation) {
+  LayerNorm norm(6, 1e-3);
+  ASSERT_EQ(norm.NamedParameters().size(), 2u);
+  EXPECT_EQ(norm.NamedParameters()[0].name, "weight");
+  EXPECT_EQ(norm.NamedParameters()[1].name, "bias");
+  Tensor weight = norm.Parameters()[0], bias = norm.Parameters()[1];
+  ExpectBitEqual(weight, Tensor::Full({6}, 1.0));
+  ExpectBitEqual(bias, Tensor::Zeros({6}));
+  weight.CopyFrom(RandomF32({6}, {.seed = 1}, 0.5, 2.0));
+  bias.CopyFrom(RandomF32({6}, {.seed = 2}));
+  ExpectComputes(norm, RandomF32({3, 6}, {.seed = 3}),
+                 [](const auto& in) { return ops::LayerNorm(in[0], in[1], in[2], 1e-3); });
+
+  LayerNorm without_bias(6, 1e-5, false);
+  ASSERT_EQ(without_bias.NamedParameters().size(), 1u);
+  ExpectComputes(without_bias, RandomF32({3, 6}, {.seed = 3}),
+                 [](const auto& in) { return ops::LayerNorm(in[0], in[1], Tensor(), 1e-5); });
+  EXPECT_THAT([] { LayerNorm(-1); }, ThrowsMessage<Error>(HasSubstr("LayerNorm: features is -1, must be positive")));
+  EXPECT_THROW(LayerNorm(8, -1e-5), Error);
+}
+
 TEST(EmbeddingTest, LooksUpStandardNormalRows) {
   Generator generator(1);
   Embedding embedding(1000, 8, generator);

@@ -95,6 +95,7 @@ const Argument kArguments[] = {
      kF32AndHalf,
      [](const Tensor& t) { SemiSparseActivationLinear(Ones(), Tensor()).Forward(t); }},
     {"RmsNorm", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { RmsNorm(8).Forward(t); }},
+    {"LayerNorm", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { LayerNorm(8).Forward(t); }},
     {"Embedding", "indices", {3}, kOnlyI32, [](const Tensor& t) { Embedding(4, 8, Random()).Forward(t); }},
     {"Dropout", "x", {3, 8}, kAllFloating, [](const Tensor& t) { Dropout(0.5, Random()).Forward(t); }},
     {"Linear", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { DenseMlp()->Forward(t); }},

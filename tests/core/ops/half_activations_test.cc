@@ -129,6 +129,13 @@ TEST(HalfActivationsTest, LossesAreF32AndRoundTheGradientOnce) {
   }
 }
 
+TEST(HalfActivationsTest, WindowsRoundWhatF32Gives) {
+  const WindowOptions windows = {.kernel_size = 3, .padding = 1};
+  const Shape images = {2, 4, 5, 6};
+  ExpectRoundsWhatF32Gives([&](const Tensors& in) { return Unfold(in[0], windows); }, {images});
+  ExpectRoundsWhatF32Gives([&](const Tensors& in) { return MaxPool2d(in[0], windows); }, {images});
+}
+
 TEST(HalfActivationsTest, ElementaryOpsRoundWhatF32Gives) {
   for (const Shape& shape : {Shape{5, 24}, Shape{3, 1055}, Shape{4, 1}, Shape{0, 8}}) {
     SCOPED_TRACE(ToString(shape));

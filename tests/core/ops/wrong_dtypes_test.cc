@@ -76,6 +76,7 @@ const Argument kArguments[] = {
     {"RmsNorm", "x", {2, 4}, kAllFloating, [](const Tensor& t) { RmsNorm(t); }},
     {"RmsNorm", "weight", {4}, kOnlyF32, [](const Tensor& t) { RmsNorm(Ones(), t); }, true},
     {"LayerNorm", "x", {2, 4}, kAllFloating, [](const Tensor& t) { LayerNorm(t); }},
+    {"MaxPool2d", "x", {1, 2, 2, 3}, kAllFloating, [](const Tensor& t) { MaxPool2d(t, {.kernel_size = 2}); }},
     {"LayerNorm", "weight", {4}, kOnlyF32, [](const Tensor& t) { LayerNorm(Ones(), t); }, true},
     {"LayerNorm", "bias", {4}, kOnlyF32, [](const Tensor& t) { LayerNorm(Ones(), Tensor(), t); }, true},
     {"Rotary", "x", {1, 3, 2, 4}, kAllFloating, [](const Tensor& t) { Rotary(t); }},
