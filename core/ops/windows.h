@@ -9,7 +9,7 @@ namespace twofour {
 /// A size along the two dimensions of an image. A single number counts for both.
 struct Size2d {
   constexpr Size2d(int64_t both) : height(both), width(both) {}  // NOLINT: meant to convert.
-  constexpr Size2d(int64_t height, int64_t width) : height(height), width(width) {}
+  constexpr Size2d(int64_t down, int64_t across) : height(down), width(across) {}
   bool operator==(const Size2d&) const = default;
 
   int64_t height, width;
