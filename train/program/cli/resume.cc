@@ -5,16 +5,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <ostream>
 #include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
-#include "twofour/train/data_difference.h"
 #include "twofour/train/metrics.h"
-#include "twofour/train/program/cli/output.h"
-#include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/report/run_record.h"
@@ -35,58 +31,6 @@ proto::Config WhatACheckpointFits(const proto::Config& config) {
   *part.mutable_sparsity() = config.sparsity();
   *part.mutable_optimizer() = config.optimizer();
   return part;
-}
-
-/// The part of a config that decides which samples are drawn or held out. Everything else about the data shows in the
-/// record of the loaded data.
-proto::Config WhichSamples(const proto::Config& config) {
-  proto::Config part;
-  proto::Data& data = *part.mutable_data();
-  data = config.data();
-  if (data.has_csv()) {
-    proto::Csv kept;
-    kept.set_eval_fraction(data.csv().eval_fraction());
-    kept.set_split_seed(data.csv().split_seed());
-    *data.mutable_csv() = kept;
-  } else if (data.has_idx()) {
-    proto::Idx kept;
-    kept.set_eval_fraction(data.idx().eval_fraction());
-    kept.set_split_seed(data.idx().split_seed());
-    *data.mutable_idx() = kept;
-  } else if (data.has_text()) {
-    proto::Text kept;
-    kept.set_eval_fraction(data.text().eval_fraction());
-    *data.mutable_text() = kept;
-  } else if (data.has_tokens()) {
-    proto::Tokens kept;
-    kept.set_eval_fraction(data.tokens().eval_fraction());
-    *data.mutable_tokens() = kept;
-  }
-  return part;
-}
-
-/// All differences between the data that a run began with, known from its record and config, and data that was loaded.
-std::vector<DataDifference> DataDifferences(const ResumePoint& resume, const proto::Config& config,
-                                            const DataRecord& then, const DataRecord& now) {
-  std::vector<DataDifference> differences = CompareData(then, now);
-  for (const std::string& text : Differences(WhichSamples(resume.stored), WhichSamples(config))) {
-    differences.push_back({text});
-  }
-  return differences;
-}
-
-/// Loads the data by the rules by which an earlier twofour read headers and measured scales. Returns nothing if the
-/// data is not what the run began with by these rules either.
-std::optional<Workload> LoadByEarlierRules(const ResumePoint& resume, const proto::Config& config,
-                                           const std::vector<DataFile>& files, const DataRecord& then) {
-  if (!config.data().has_csv()) return std::nullopt;
-  try {
-    Workload workload = BuildWorkloadByEarlierRules(config, files);
-    if (DataDifferences(resume, config, then, workload.data_record).empty()) return workload;
-  } catch (const Error&) {
-    // The caller says what is wrong by the rules of today.
-  }
-  return std::nullopt;
 }
 
 /// "checkpoint step-300", or "checkpoints step-300 to step-900 (4 of them)".
@@ -206,54 +150,6 @@ std::optional<double> EstimateTrainingSeconds(const ResumePoint& resume, std::st
               : fmt::format("{} holds no speeds to tell it by, so that training_seconds is not recorded",
                             metrics.string()));
   return seconds;
-}
-
-Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& config, bool accept_changed_data,
-                             std::ostream& err) {
-  const RunFiles run{resume.path.folder};
-  const std::optional<DataRecord> then = LoadDataRecord(FileSystem::Default(), run);
-  const std::vector<DataFile> files = DataFingerprints().Of(config.data());
-  if (!then || (then->class_names.empty() && !then->OfTokens())) {
-    PrintNotes({fmt::format("{}: says nothing of the data that the run began with, so that it cannot be checked",
-                            run.data().string())},
-               err);
-    return BuildWorkload(config, files);
-  }
-  if (then->made_with_earlier_data) {
-    try {
-      Workload workload = BuildWorkload(config, files, &*then);
-      if (DataDifferences(resume, config, *then, workload.data_record).empty()) return workload;
-    } catch (const Error&) {
-      // The code below says how the data differs.
-    }
-  }
-  std::optional<Workload> workload;
-  try {
-    workload = BuildWorkload(config, files);
-    const std::vector<DataDifference> differences = DataDifferences(resume, config, *then, workload->data_record);
-    if (differences.empty()) return std::move(*workload);
-    throw Error(
-        fmt::format("{}: the data is not what the run began with: {}; --accept-changed-data goes on all the same, with "
-                    "the run's own classes, columns, scaling and vocabulary",
-                    run.data().string(), Describe(differences)));
-  } catch (const Error&) {
-    workload.reset();  // Frees memory before the data is loaded again.
-    if (std::optional<Workload> same = LoadByEarlierRules(resume, config, files, *then)) {
-      same->notes.push_back(
-          "the data is read as when the run began, by rules of an earlier twofour: a new run would read it in another "
-          "way, or refuse it");
-      return std::move(*same);
-    }
-    if (!accept_changed_data) throw;
-  }
-  workload = BuildWorkload(config, files, &*then);
-  const std::vector<DataDifference> differences = DataDifferences(resume, config, *then, workload->data_record);
-  if (const std::vector<DataDifference> fatal = OfMeaning(differences); !fatal.empty()) {
-    throw Error(fmt::format("{}: the run's model was made with other data and is wrong on this: {}",
-                            run.data().string(), Describe(fatal)));
-  }
-  if (!differences.empty()) PrintNotes({fmt::format("going on with changed data: {}", Describe(differences))}, err);
-  return std::move(*workload);
 }
 
 }  // namespace twofour::train

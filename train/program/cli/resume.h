@@ -2,13 +2,11 @@
 
 #include <exception>
 #include <filesystem>
-#include <iosfwd>
 #include <optional>
 #include <string>
 
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/program/cli/command_line.h"
-#include "twofour/train/program/config/workload.h"
 #include "twofour/train/run_folder.h"
 #include "twofour/train/run_path.h"
 
@@ -65,11 +63,5 @@ void RequireNothingIsLost(const ResumePoint& resume, bool overwrite, bool trains
 /// For a checkpoint of an earlier version, which does not say how long training took: an estimate from the speeds in
 /// metrics.jsonl, or nothing if it has none. `note` becomes a line for the user that says which.
 std::optional<double> EstimateTrainingSeconds(const ResumePoint& resume, std::string& note);
-
-/// Loads the data of a resumed run and checks that it is what the run began with. Changed data is an Error that names
-/// the differences. With `accept_changed_data` it is only a note on `err`, and the classes, columns, scaling and
-/// vocabulary that the run's model was made with stay in force; data that these cannot describe is still an Error.
-Workload LoadResumedWorkload(const ResumePoint& resume, const proto::Config& config, bool accept_changed_data,
-                             std::ostream& err);
 
 }  // namespace twofour::train

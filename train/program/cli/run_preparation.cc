@@ -24,6 +24,7 @@
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/start/config_changes.h"
 #include "twofour/train/program/start/other_data.h"
+#include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
 #include "twofour/train/program/start/training_start.h"
 #include "twofour/train/run_files.h"
@@ -70,8 +71,10 @@ void CheckFolder(const Run& run, std::ostream& err) {
 }
 
 Workload LoadWorkload(const Run& run, std::ostream& err) {
-  if (run.resume) return LoadResumedWorkload(*run.resume, run.config, run.line.accept_changed_data, err);
-  return BuildWorkload(run.config);
+  if (!run.resume) return BuildWorkload(run.config);
+  RunData data = LoadRunData({run.resume->path.folder, run.resume->stored}, run.config, run.line.accept_changed_data);
+  PrintNotes(data.notes, err);
+  return std::move(data.workload);
 }
 
 TakenFromRuns TakenBy(const Run& run) {
