@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <numeric>
+#include <vector>
+
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/elementwise.h"
@@ -15,14 +19,40 @@ inline namespace ops {
 
 using autograd::SavedTensor;
 
+namespace {
+
+void RequireRows(const Tensor& logits, const Tensor& targets) {
+  if (logits.rank() == 2 && targets.shape() == Shape{logits.dim(0)}) return;
+  throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
+                          ToString(logits.shape()), ToString(targets.shape())));
+}
+
+/// The weights of the classes; 1 for each where none are given.
+std::vector<double> WeightsOf(const Tensor& given, int64_t classes) {
+  std::vector<double> weights(static_cast<size_t>(classes), 1.0);
+  if (!given.defined()) return weights;
+  ops::RequireF32OrF64("CrossEntropyLoss", "class_weights", given);
+  if (given.shape() != Shape{classes}) {
+    throw Error(fmt::format("CrossEntropyLoss: class_weights {}, expected [{}]", ToString(given.shape()), classes));
+  }
+  DispatchF32OrF64(given.dtype(), "CrossEntropyLoss", [&](auto zero) {
+    const auto* values = given.data<decltype(zero)>();
+    weights.assign(values, values + classes);
+  });
+  for (const double weight : weights) {
+    if (std::isfinite(weight) && weight >= 0) continue;
+    throw Error(fmt::format("CrossEntropyLoss: a class weight of {}, expected a number of at least 0", weight));
+  }
+  return weights;
+}
+
+}  // namespace
+
 Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ignore_index) {
   ops::RequireFloating("CrossEntropyLoss", "logits", logits);
   ops::RequireDType("CrossEntropyLoss", "targets", targets, DType::kI32);
   if (IsHalf(logits.dtype())) return CrossEntropyLoss(Cast(logits, DType::kF32), targets, ignore_index);
-  if (logits.rank() != 2 || targets.shape() != Shape{logits.dim(0)}) {
-    throw Error(fmt::format("CrossEntropyLoss: logits {} and targets {}, expected [batch, classes] and [batch]",
-                            ToString(logits.shape()), ToString(targets.shape())));
-  }
+  RequireRows(logits, targets);
   const int64_t rows = logits.dim(0), classes = logits.dim(1);
   const int64_t counted = ops::CountTargets("CrossEntropyLoss", targets, classes, ignore_index);
   const double mean = counted == 0 ? 0.0 : 1.0 / static_cast<double>(counted);
@@ -47,6 +77,67 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, int32_t ign
                        kernels::CrossEntropyGrad<T>(rows, classes, saved.Get().data<T>(), labels.Get().data<int32_t>(),
                                                     ignore_index, static_cast<T>(dy.item() * mean),
                                                     dx.mutable_data<T>());
+                     });
+                     return std::vector<Tensor>{dx};
+                   });
+  return loss;
+}
+
+Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options) {
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1)) {
+    throw Error(
+        fmt::format("CrossEntropyLoss: label_smoothing {}, expected 0 to 1, 1 excluded", options.label_smoothing));
+  }
+  if (options.label_smoothing == 0 && !options.class_weights.defined()) {
+    return CrossEntropyLoss(logits, targets, options.ignore_index);
+  }
+  ops::RequireFloating("CrossEntropyLoss", "logits", logits);
+  ops::RequireDType("CrossEntropyLoss", "targets", targets, DType::kI32);
+  if (IsHalf(logits.dtype())) return CrossEntropyLoss(Cast(logits, DType::kF32), targets, options);
+  RequireRows(logits, targets);
+  const int64_t rows = logits.dim(0), classes = logits.dim(1);
+  ops::CountTargets("CrossEntropyLoss", targets, classes, options.ignore_index);
+  const std::vector<double> weights = WeightsOf(options.class_weights, classes);
+  const double all_weights = std::accumulate(weights.begin(), weights.end(), 0.0);
+  const double spread = options.label_smoothing / static_cast<double>(classes), kept = 1 - options.label_smoothing;
+  Tensor log_probs = Tensor::Empty(logits.shape(), logits.dtype());
+  double sum = 0, weight = 0;
+  DispatchF32OrF64(logits.dtype(), "CrossEntropyLoss", [&](auto zero) {
+    using T = decltype(zero);
+    T* out = log_probs.mutable_data<T>();
+    kernels::LogSoftmax<T>(rows, classes, logits.data<T>(), out);
+    const int32_t* target = targets.data<int32_t>();
+    for (int64_t r = 0; r < rows; ++r, out += classes) {
+      if (target[r] == options.ignore_index) continue;
+      weight += weights[target[r]];
+      sum -= kept * weights[target[r]] * static_cast<double>(out[target[r]]);
+      if (spread == 0) continue;
+      for (int64_t c = 0; c < classes; ++c) sum -= spread * weights[c] * static_cast<double>(out[c]);
+    }
+  });
+  const double mean = weight == 0 ? 0.0 : 1.0 / weight;
+  Tensor loss = Tensor::Scalar(sum * mean, logits.dtype());
+  autograd::Record("CrossEntropyLoss", {logits}, loss,
+                   [saved = SavedTensor(log_probs), labels = SavedTensor(targets), weights, all_weights, spread, kept,
+                    ignore_index = options.ignore_index, mean](const Tensor& dy) {
+                     const Tensor& log_p = saved.Get();
+                     Tensor dx = Tensor::Zeros(log_p.shape(), dy.dtype());
+                     const int64_t columns = log_p.cols();
+                     const double factor = dy.item() * mean;
+                     DispatchF32OrF64(dy.dtype(), "CrossEntropyLoss", [&](auto zero) {
+                       using T = decltype(zero);
+                       const T* from = log_p.data<T>();
+                       T* to = dx.mutable_data<T>();
+                       const int32_t* target = labels.Get().data<int32_t>();
+                       // With a_c the factor of -log p_c in the loss, the gradient of logit j is (sum a) p_j - a_j.
+                       for (int64_t r = 0; r < log_p.rows(); ++r, from += columns, to += columns) {
+                         if (target[r] == ignore_index) continue;
+                         const double own = kept * weights[target[r]], total = own + spread * all_weights;
+                         for (int64_t c = 0; c < columns; ++c) {
+                           const double a = spread * weights[c] + (c == target[r] ? own : 0.0);
+                           to[c] = static_cast<T>(factor * (total * std::exp(static_cast<double>(from[c])) - a));
+                         }
+                       }
                      });
                      return std::vector<Tensor>{dx};
                    });

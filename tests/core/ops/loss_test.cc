@@ -69,6 +69,79 @@ TEST(CrossEntropyLossTest, IgnoredRowsDoNotCount) {
   EXPECT_DOUBLE_EQ(CrossEntropyLoss(all, I32({2, 3, 3}, {3}), 3).item(), expected);
 }
 
+/// The definition in plain loops.
+double WeightedLoss(const Tensor& logits, const std::vector<int32_t>& targets, const std::vector<double>& weights,
+                    double smoothing) {
+  double sum = 0, weight = 0;
+  const int64_t classes = logits.cols();
+  for (int64_t r = 0; r < logits.rows(); ++r) {
+    const double* row = logits.data<double>() + r * classes;
+    double total = 0;
+    for (int64_t c = 0; c < classes; ++c) total += std::exp(row[c]);
+    const auto minus_log = [&](int64_t c) { return std::log(total) - row[c]; };
+    const int32_t target = targets[static_cast<size_t>(r)];
+    if (target == kIgnoreIndex) continue;
+    weight += weights[static_cast<size_t>(target)];
+    sum += (1 - smoothing) * weights[static_cast<size_t>(target)] * minus_log(target);
+    for (int64_t c = 0; c < classes; ++c) {
+      sum += smoothing / static_cast<double>(classes) * weights[static_cast<size_t>(c)] * minus_log(c);
+    }
+  }
+  return sum / weight;
+}
+
+TEST(CrossEntropyLossTest, SmoothedAndWeighted) {
+  const Tensor logits = Leaf(RandomF64({6, 4}, {1}, -3, 3));
+  const std::vector<int32_t> targets = {0, 3, kIgnoreIndex, 1, 1, 2};
+  for (const double smoothing : {0.0, 0.1, 0.9}) {
+    for (const std::vector<double>& weights :
+         {std::vector<double>{1, 1, 1, 1}, std::vector<double>{0.5, 2, 0, 7}, std::vector<double>{3, 3, 3, 3}}) {
+      const CrossEntropyOptions options{.label_smoothing = smoothing, .class_weights = F64(weights, {4})};
+      const auto loss = [&](const std::vector<Tensor>& in) { return CrossEntropyLoss(in[0], in[1], options); };
+      EXPECT_NEAR(loss({logits, I32(targets, {6})}).item(), WeightedLoss(logits, targets, weights, smoothing), 1e-12);
+      EXPECT_TRUE(CheckGradients(loss, {logits, I32(targets, {6})}));
+    }
+  }
+}
+
+TEST(CrossEntropyLossTest, PlainOptionsGiveThePlainBits) {
+  const Tensor logits = RandomF32({50, 10}, {1});
+  const Tensor targets = RandomIndices({50}, 10, {2});
+  EXPECT_EQ(CrossEntropyLoss(logits, targets, CrossEntropyOptions{}).item(), CrossEntropyLoss(logits, targets).item());
+  const CrossEntropyOptions ones{.class_weights = F32(std::vector<float>(10, 1.0F), {10})};
+  EXPECT_NEAR(CrossEntropyLoss(logits, targets, ones).item(), CrossEntropyLoss(logits, targets).item(), 1e-6);
+}
+
+/// Values of PyTorch 1.13: F.cross_entropy(x, y, weight=w, label_smoothing=0.1).
+TEST(CrossEntropyLossTest, EqualsPyTorch) {
+  const Tensor logits = F64({0.5, -1, 2, 1, 1, -0.5}, {2, 3});
+  const CrossEntropyOptions options{.label_smoothing = 0.1, .class_weights = F64({1, 2, 0.5}, {3})};
+  EXPECT_NEAR(CrossEntropyLoss(logits, I32({2, 1}, {2}), options).item(), 0.7771996356209453, 1e-12);
+}
+
+TEST(CrossEntropyLossTest, RowsOfNoWeightGiveZero) {
+  Tensor logits = RandomF32({2, 3}, {1});
+  logits.set_requires_grad();
+  const Tensor loss = CrossEntropyLoss(logits, I32({1, 1}, {2}), {.class_weights = F32({1, 0, 1}, {3})});
+  EXPECT_EQ(loss.item(), 0.0);
+  loss.Backward();
+  ExpectBitEqual(logits.grad(), Tensor::Zeros({2, 3}));
+}
+
+TEST(CrossEntropyLossTest, RefusesWeightsThatDoNotFit) {
+  const auto loss = [](const CrossEntropyOptions& options) {
+    return [options] { CrossEntropyLoss(Tensor::Zeros({2, 3}), I32({0, 1}, {2}), options); };
+  };
+  for (const double smoothing : {-0.1, 1.0, std::nan("")}) {
+    EXPECT_THAT(loss({.label_smoothing = smoothing}), ThrowsMessage<Error>(HasSubstr("expected 0 to 1, 1 excluded")));
+  }
+  EXPECT_THAT(loss({.class_weights = F32({1, 1}, {2})}),
+              ThrowsMessage<Error>(HasSubstr("class_weights [2], expected [3]")));
+  EXPECT_THAT(loss({.class_weights = F32({1, -1, 1}, {3})}), ThrowsMessage<Error>(HasSubstr("a class weight of -1")));
+  EXPECT_THAT(loss({.class_weights = I32({1, 1, 1}, {3})}),
+              ThrowsMessage<Error>(HasSubstr("class_weights has dtype i32, expected")));
+}
+
 TEST(CrossEntropyLossTest, AllIgnoredIsZero) {
   Tensor logits = RandomF32({2, 3}, {1});
   logits.set_requires_grad();
