@@ -34,4 +34,4 @@ configure_package_config_file(cmake/twofourConfig.cmake.in ${PROJECT_BINARY_DIR}
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/twofourConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/twofourConfig.cmake ${PROJECT_BINARY_DIR}/twofourConfigVersion.cmake
-              cmake/FindOneDNN.cmake DESTINATION ${package_dir})
+              cmake/FindOneDNN.cmake cmake/FindPCRE2.cmake DESTINATION ${package_dir})

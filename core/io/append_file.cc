@@ -57,6 +57,10 @@ class PosixAppendFile final : public AppendFile {
     Throw("write to " + path_.string(), error);
   }
 
+  void Sync() override {
+    if (::fsync(descriptor_) != 0) Throw("write to " + path_.string(), errno);
+  }
+
  private:
   std::filesystem::path path_;
   int descriptor_;

@@ -19,6 +19,8 @@ class AppendFile {
   /// Hands a record to the operating system at once, so that no later kill of this process loses it. Throws Error (a
   /// runtime failure) when it cannot be written.
   virtual void Append(std::string_view record) = 0;
+  /// Waits until all that was appended is on the disk. Throws Error (a runtime failure) when that fails.
+  virtual void Sync() {}
 };
 
 namespace internal {

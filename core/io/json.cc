@@ -121,6 +121,17 @@ JsonObject& JsonObject::Set(std::string_view name, const std::vector<double>& va
   members_->json[std::string(name)] = values;
   return *this;
 }
+JsonObject& JsonObject::Set(std::string_view name, const std::vector<int64_t>& values) {
+  members_->json[std::string(name)] = values;
+  return *this;
+}
+JsonObject& JsonObject::Append(const std::vector<std::pair<std::string, int64_t>>& members) {
+  auto& object = members_->json.get_ref<nlohmann::ordered_json::object_t&>();
+  for (const auto& [name, value] : members) {
+    static_cast<std::vector<nlohmann::ordered_json::object_t::value_type>&>(object).emplace_back(name, value);
+  }
+  return *this;
+}
 JsonObject& JsonObject::Set(std::string_view name, const JsonObject& value) {
   members_->json[std::string(name)] = value.members_->json;
   return *this;

@@ -94,7 +94,10 @@ class JsonObject {
   JsonObject& Set(std::string_view name, const std::string& value) { return Set(name, std::string_view(value)); }
   JsonObject& Set(std::string_view name, const std::vector<std::string>& values);
   JsonObject& Set(std::string_view name, const std::vector<double>& values);
+  JsonObject& Set(std::string_view name, const std::vector<int64_t>& values);
   JsonObject& Set(std::string_view name, const JsonObject& value);
+  /// Adds members that are not there yet. Set would look for each of them among all others.
+  JsonObject& Append(const std::vector<std::pair<std::string, int64_t>>& members);
   JsonObject& Set(std::string_view name, const std::vector<JsonObject>& values);
   JsonObject& Set(std::string_view name, std::same_as<bool> auto value) { return SetBoolean(name, value); }
   JsonObject& Set(std::string_view name, std::integral auto value) requires(!std::same_as<decltype(value), bool>) {

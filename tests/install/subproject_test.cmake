@@ -11,7 +11,7 @@ run(${configure} -S ${source} -B ${WORK}/all -DEXPECTED=core,sparse,nn,optim,tra
 run(${configure} -S ${source} -B ${WORK}/fetched -DFETCH=ON -DEXPECTED=core,sparse,nn,optim,train)
 # A parent without train does not need train's dependency, and a parent without a build type gets none.
 run(${configure} -S ${source} -B ${WORK}/parts -DPARTS=nn,optim -DEXPECTED=core,sparse,nn,optim
-    -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -UCMAKE_BUILD_TYPE)
+    -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON -UCMAKE_BUILD_TYPE)
 run_to_fail("TWOFOUR_COMPONENTS: no component 'nm', expected some of: core;sparse;nn;optim;train"
             ${configure} -S ${source} -B ${WORK}/unknown -DPARTS=nm)
 

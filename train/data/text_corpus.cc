@@ -13,7 +13,10 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_format.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/random_access_file.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
 #include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
@@ -133,16 +136,9 @@ std::string_view FormatOf(const std::string& path) {
   return format;
 }
 
-double BytesPerToken(const TokenSpan& span, const std::vector<char32_t>& characters) {
-  constexpr int64_t kBlock = 1 << 16;
-  std::vector<int32_t> ids(static_cast<size_t>(std::min(kBlock, span.size())));
-  int64_t bytes = 0;
-  for (int64_t at = span.begin; at < span.end; at += kBlock) {
-    const std::span<int32_t> block(ids.data(), static_cast<size_t>(std::min(kBlock, span.end - at)));
-    span.source->Read(at, block);
-    for (const int32_t id : block) bytes += Utf8Length(characters[static_cast<size_t>(id)]);
-  }
-  return static_cast<double>(bytes) / static_cast<double>(span.size());
+/// The vocabulary that a model was made with, if it is of the kind.
+std::optional<Vocabulary> AsBefore(const TextOptions& options, Vocabulary::Kind kind) {
+  return options.as_before && options.as_before->kind() == kind ? options.as_before : std::nullopt;
 }
 
 TokenData LoadBytes(const TextOptions& options) {
@@ -157,8 +153,7 @@ TokenData LoadBytes(const TextOptions& options) {
 }
 
 TokenData LoadCharacters(const TextOptions& options) {
-  const bool as_before = options.as_before && options.as_before->kind() == Vocabulary::Kind::kCharacters;
-  CharacterNumbers numbers(as_before ? options.as_before : std::nullopt);
+  CharacterNumbers numbers(AsBefore(options, Vocabulary::Kind::kCharacters));
   std::vector<uint16_t> train = EncodeFile(options.path, numbers);
   const bool has_eval = !options.eval_path.empty();
   std::vector<uint16_t> eval;
@@ -169,8 +164,40 @@ TokenData LoadCharacters(const TextOptions& options) {
   SetParts(std::make_shared<const InMemoryTokens>(std::move(train)),
            has_eval ? std::make_shared<const InMemoryTokens>(std::move(eval)) : nullptr, options.eval_fraction, data);
   data.vocabulary = Vocabulary::Characters(numbers.Sorted());
-  data.eval_bytes_per_token = BytesPerToken(data.eval, numbers.Sorted());
+  data.eval_bytes_per_token = BytesPerToken(data.eval, *data.vocabulary);
   return data;
+}
+
+/// The tokens of a file's text; null where there is no path.
+std::shared_ptr<const TokenSource> Tokenize(const std::string& path, const Vocabulary& vocabulary) {
+  constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
+  if (path.empty()) return nullptr;
+  const std::string text = ReadText(FileSystem::Default(), path, kMaxBytes);
+  const std::vector<int32_t> ids = vocabulary.Encode(text);
+  return std::make_shared<const InMemoryTokens>(std::vector<uint16_t>(ids.begin(), ids.end()));
+}
+
+TokenData LoadTokenized(const TextOptions& options) {
+  TokenData data;
+  data.vocabulary = AsBefore(options, Vocabulary::Kind::kBpe);
+  if (!data.vocabulary) data.vocabulary = Vocabulary::Bpe(LoadTokenizer(FileSystem::Default(), options.tokenizer));
+  SetParts(Tokenize(options.path, *data.vocabulary), Tokenize(options.eval_path, *data.vocabulary),
+           options.eval_fraction, data);
+  data.eval_bytes_per_token = BytesPerToken(data.eval, *data.vocabulary);
+  return data;
+}
+
+/// What tokens are, in words. `format`: that of a file of bytes.
+std::string DescribeTokens(const TokenData& data, const TextOptions& options, std::string_view format) {
+  switch (data.vocabulary->kind()) {
+    case Vocabulary::Kind::kBytes:
+      return fmt::format("bytes{}{}", format.empty() ? "" : " of ", format);
+    case Vocabulary::Kind::kCharacters:
+      return fmt::format("characters, {} different", data.vocab_size);
+    case Vocabulary::Kind::kBpe:
+      return fmt::format("{} of {}, {:.2f} bytes each", data.vocab_size, options.tokenizer, data.eval_bytes_per_token);
+  }
+  return "";
 }
 
 }  // namespace
@@ -184,13 +211,12 @@ TokenData LoadText(const TextOptions& options) {
   Checked(options, "text: ", ": got ");
   const std::string_view format = FormatOf(options.path);
   if (!options.eval_path.empty()) FormatOf(options.eval_path);
-  const bool is_bytes = options.vocabulary == Vocabulary::Kind::kBytes;
-  TokenData data = is_bytes ? LoadBytes(options) : LoadCharacters(options);
+  TokenData data = !options.tokenizer.empty()                            ? LoadTokenized(options)
+                   : options.vocabulary == Vocabulary::Kind::kCharacters ? LoadCharacters(options)
+                                                                         : LoadBytes(options);
   data.vocab_size = data.vocabulary->size();
   data.description = fmt::format("text {}: {} training and {} evaluation tokens: {}", options.path, data.train.size(),
-                                 data.eval.size(),
-                                 is_bytes ? fmt::format("bytes{}{}", format.empty() ? "" : " of ", format)
-                                          : fmt::format("characters, {} different", data.vocab_size));
+                                 data.eval.size(), DescribeTokens(data, options, format));
   return data;
 }
 

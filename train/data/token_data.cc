@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <span>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -20,6 +23,20 @@ void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const To
   if (eval == nullptr) return SplitEnd(std::move(train), eval_fraction, data);
   data.train = WholeOf(std::move(train));
   data.eval = WholeOf(std::move(eval));
+}
+
+double BytesPerToken(const TokenSpan& span, const Vocabulary& vocabulary) {
+  constexpr int64_t kBlock = 1 << 16;
+  std::vector<int64_t> lengths;
+  for (int32_t id = 0; id < vocabulary.size(); ++id) lengths.push_back(std::ssize(vocabulary.Decode({&id, 1})));
+  std::vector<int32_t> ids(static_cast<size_t>(std::min(kBlock, span.size())));
+  int64_t bytes = 0;
+  for (int64_t at = span.begin; at < span.end; at += kBlock) {
+    const std::span<int32_t> block(ids.data(), static_cast<size_t>(std::min(kBlock, span.end - at)));
+    span.source->Read(at, block);
+    for (const int32_t id : block) bytes += lengths[static_cast<size_t>(id)];
+  }
+  return static_cast<double>(bytes) / static_cast<double>(span.size());
 }
 
 void SplitEnd(std::shared_ptr<const TokenSource> source, double eval_fraction, TokenData& data) {

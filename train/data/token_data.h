@@ -29,6 +29,9 @@ TokenSpan WholeOf(std::shared_ptr<const TokenSource> source);
 void SetParts(std::shared_ptr<const TokenSource> train, std::shared_ptr<const TokenSource> eval, double eval_fraction,
               TokenData& data);
 
+/// Mean bytes of text for a token of the span, whose ids must be those of the vocabulary.
+double BytesPerToken(const TokenSpan& span, const Vocabulary& vocabulary);
+
 /// Divides a source into data.train and data.eval. The latter is its last round(size * eval_fraction) tokens, in one
 /// piece, because windows held out here and there would share tokens with windows that are trained on. Throws Error
 /// when the fraction lies outside (0, 1) or a part would be empty.

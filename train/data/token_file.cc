@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/random_access_file.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
+#include "twofour/train/data/path_pattern.h"
 #include "twofour/train/data/token_header.h"
 
 namespace twofour::train {
@@ -24,12 +27,35 @@ struct TokenFile {
   std::shared_ptr<const TokenSource> ids;
 };
 
-TokenFile Open(const std::string& path) {
+TokenFile OpenOne(const std::string& path) {
   auto file = std::make_shared<const RandomAccessFile>(path);
   std::vector<std::byte> beginning(static_cast<size_t>(std::min(file->size(), kTokenFileBeginning)));
   file->Read(0, beginning);
   const int64_t header_bytes = TokenFileHeaderBytes(beginning, file->size(), path);
   return {path, header_bytes, std::make_shared<const U16Source>(std::move(file), header_bytes)};
+}
+
+/// Opens all files that the path means. Throws Error where some have a header and others have none: one of the kinds
+/// would be read wrongly.
+std::vector<TokenFile> Open(const std::string& path) {
+  std::vector<TokenFile> files;
+  for (const std::string& shard : FilesOf(path)) {
+    const TokenFile& file = files.emplace_back(OpenOne(shard));
+    if (file.header_bytes == files[0].header_bytes) continue;
+    throw Error(fmt::format("{}: {} header, but {} {}, expected shards of one kind", file.path,
+                            file.header_bytes == 0 ? "has no" : "has a", files[0].path,
+                            file.header_bytes == 0 ? "has one" : "has none"));
+  }
+  return files;
+}
+
+/// All tokens of the files.
+std::shared_ptr<const TokenSource> Joined(const std::vector<TokenFile>& files) {
+  if (files.empty()) return nullptr;
+  if (files.size() == 1) return files[0].ids;
+  std::vector<std::shared_ptr<const TokenSource>> shards;
+  for (const TokenFile& file : files) shards.push_back(file.ids);
+  return std::make_shared<const ShardedSource>(std::move(shards));
 }
 
 /// The largest id. Throws Error on the first id that is not below `vocab_size`, unless that is 0.
@@ -50,6 +76,13 @@ int64_t CheckIds(const TokenFile& file, int64_t vocab_size) {
                             file.header_bytes + kIdBytes * index, *wrong, vocab_size - 1, vocab_size));
   }
   file.ids->CheckUnchanged();
+  return largest;
+}
+
+/// The same for several files.
+int64_t CheckIds(const std::vector<TokenFile>& files, int64_t vocab_size) {
+  int64_t largest = 0;
+  for (const TokenFile& file : files) largest = std::max(largest, CheckIds(file, vocab_size));
   return largest;
 }
 
@@ -74,6 +107,12 @@ std::optional<std::string> WidthNote(const TokenFile& file) {
                      file.path, is_64 ? "three of four" : "every second", largest_upper, is_64 ? 64 : 32);
 }
 
+std::optional<Vocabulary> VocabularyOf(const TokensOptions& options) {
+  if (options.tokenizer.empty()) return std::nullopt;
+  if (options.as_before && options.as_before->kind() == Vocabulary::Kind::kBpe) return options.as_before;
+  return Vocabulary::Bpe(LoadTokenizer(FileSystem::Default(), options.tokenizer));
+}
+
 }  // namespace
 
 void Check(const TokensOptions& options, const FieldPath& at, Faults& faults) {
@@ -87,22 +126,32 @@ void Check(const TokensOptions& options, const FieldPath& at, Faults& faults) {
 
 TokenData LoadTokens(const TokensOptions& options) {
   Checked(options, "tokens: ", ": got ");
-  const TokenFile file = Open(options.path);
-  int64_t largest = CheckIds(file, options.vocab_size);
   TokenData data;
-  if (std::optional<std::string> note = WidthNote(file)) data.notes.push_back(std::move(*note));
-  TokenFile eval;
+  data.vocabulary = VocabularyOf(options);
+  const int64_t vocab_size = options.vocab_size == 0 && data.vocabulary ? data.vocabulary->size() : options.vocab_size;
+  if (data.vocabulary && data.vocabulary->size() > vocab_size) {
+    throw Error(fmt::format("tokens: vocab_size: {}, expected at least {}, the tokens of {}", vocab_size,
+                            data.vocabulary->size(), options.tokenizer));
+  }
+  const std::vector<TokenFile> files = Open(options.path);
+  int64_t largest = CheckIds(files, vocab_size);
+  if (std::optional<std::string> note = WidthNote(files[0])) data.notes.push_back(std::move(*note));
+  std::vector<TokenFile> eval;
   if (!options.eval_path.empty()) {
     eval = Open(options.eval_path);
-    largest = std::max(largest, CheckIds(eval, options.vocab_size));
+    largest = std::max(largest, CheckIds(eval, vocab_size));
   }
-  SetParts(file.ids, eval.ids, options.eval_fraction, data);
-  if (options.vocab_size == 0 && largest == 0) {
+  SetParts(Joined(files), Joined(eval), options.eval_fraction, data);
+  if (vocab_size == 0 && largest == 0) {
     throw Error(fmt::format("{}: every token is 0, expected at least 2 different ones", options.path));
   }
-  data.vocab_size = options.vocab_size == 0 ? largest + 1 : options.vocab_size;
-  data.description = fmt::format("tokens {}: {} training and {} evaluation tokens, vocabulary of {}", options.path,
-                                 data.train.size(), data.eval.size(), data.vocab_size);
+  data.vocab_size = vocab_size == 0 ? largest + 1 : vocab_size;
+  if (data.vocabulary && largest < data.vocabulary->size()) {
+    data.eval_bytes_per_token = BytesPerToken(data.eval, *data.vocabulary);
+  }
+  data.description = fmt::format("tokens {}{}: {} training and {} evaluation tokens, vocabulary of {}", options.path,
+                                 files.size() > 1 ? fmt::format(" ({} files)", files.size()) : "", data.train.size(),
+                                 data.eval.size(), data.vocab_size);
   return data;
 }
 

@@ -106,4 +106,12 @@ int64_t TokenFileHeaderBytes(std::span<const std::byte> beginning, int64_t size,
   return kHeaderBytes;
 }
 
+std::array<int32_t, 256> TokenFileHeader(int32_t count) {
+  std::array<int32_t, 256> header{};
+  header[0] = kMagic;
+  header[1] = kVersion;
+  header[2] = count;
+  return header;
+}
+
 }  // namespace twofour::train

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,5 +20,8 @@ inline constexpr int64_t kTokenFileBeginning = 1 << 17;
 /// header in big-endian order; when another number of bytes follows than the header announces; on files of a
 /// WellKnownFormat; and on text.
 int64_t TokenFileHeaderBytes(std::span<const std::byte> beginning, int64_t size, const std::string& source);
+
+/// llm.c's header of a file of `count` 16-bit ids.
+std::array<int32_t, 256> TokenFileHeader(int32_t count);
 
 }  // namespace twofour::train

@@ -62,6 +62,29 @@ void U16Source::Read(int64_t offset, std::span<int32_t> out) const {
   ReadAndWiden<uint16_t>(*file_, header_bytes_ + offset * int64_t{sizeof(uint16_t)}, out);
 }
 
+ShardedSource::ShardedSource(std::vector<std::shared_ptr<const TokenSource>> shards) : shards_(std::move(shards)) {
+  if (shards_.empty()) throw Error("no shards of tokens, expected at least one");
+  int64_t end = 0;
+  for (const auto& shard : shards_) ends_.push_back(end += shard->size());
+}
+
+void ShardedSource::Read(int64_t offset, std::span<int32_t> out) const {
+  CheckRange(*this, offset, out.size());
+  size_t shard = static_cast<size_t>(std::ranges::upper_bound(ends_, offset) - ends_.begin());
+  while (!out.empty()) {
+    const int64_t begin = shard == 0 ? 0 : ends_[shard - 1];
+    const auto count = std::min<size_t>(out.size(), static_cast<size_t>(ends_[shard] - offset));
+    shards_[shard]->Read(offset - begin, out.first(count));
+    out = out.subspan(count);
+    offset += static_cast<int64_t>(count);
+    ++shard;
+  }
+}
+
+void ShardedSource::CheckUnchanged() const {
+  for (const auto& shard : shards_) shard->CheckUnchanged();
+}
+
 void InMemoryTokens::Read(int64_t offset, std::span<int32_t> out) const {
   CheckRange(*this, offset, out.size());
   std::copy_n(ids_.begin() + offset, out.size(), out.begin());

@@ -66,6 +66,21 @@ class U16Source : public TokenSource {
   int64_t size_ = 0;
 };
 
+/// Several sources, one after the other.
+class ShardedSource : public TokenSource {
+ public:
+  /// Throws Error where there is none.
+  explicit ShardedSource(std::vector<std::shared_ptr<const TokenSource>> shards);
+
+  int64_t size() const override { return ends_.back(); }
+  void Read(int64_t offset, std::span<int32_t> out) const override;
+  void CheckUnchanged() const override;
+
+ private:
+  std::vector<std::shared_ptr<const TokenSource>> shards_;
+  std::vector<int64_t> ends_;  // Of each shard among all tokens.
+};
+
 /// Ids in memory, two bytes each.
 class InMemoryTokens : public TokenSource {
  public:

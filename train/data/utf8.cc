@@ -45,6 +45,23 @@ void Utf8Reader::Fail(const std::string& what) const {
   throw Error(fmt::format("{}: byte {}: not UTF-8: {}", source_, position(), what));
 }
 
+size_t FirstCharacterLength(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  if (length == 0 || text.size() < length) return 0;
+  // What follows some leads is narrower: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+  const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < low || byte(1) > high) return 0;
+  for (size_t i = 2; i < length; ++i) {
+    if (byte(i) < 0x80 || byte(i) > 0xBF) return 0;
+  }
+  return length;
+}
+
 void AppendUtf8(char32_t scalar, std::string& text) {
   const int length = Utf8Length(scalar);
   if (length == 1) {

@@ -40,6 +40,9 @@ class Utf8Reader {
   size_t position_ = 0;  // Within text_.
 };
 
+/// Bytes of the character with which `text` begins; 0 where it is empty or does not begin with valid UTF-8.
+size_t FirstCharacterLength(std::string_view text);
+
 /// True for what UTF-8 can encode: at most U+10FFFF and no surrogate.
 constexpr bool IsUnicodeScalar(char32_t code_point) {
   return code_point < 0xD800 || (code_point > 0xDFFF && code_point <= 0x10FFFF);

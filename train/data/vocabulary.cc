@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 
@@ -16,12 +17,13 @@ namespace twofour::train {
 namespace {
 
 constexpr int64_t kNumBytes = 256;
-constexpr size_t kMaxJsonBytes = size_t{1} << 20;  // kMaxVocabSize characters, as two surrogates each, take 768 KiB.
+constexpr size_t kMaxCharactersBytes = size_t{1}
+                                       << 20;  // kMaxVocabSize characters, as two surrogates each, take 768 KiB.
 
 /// Parses an object of strings. Throws Error that begins with `source`.
 std::map<std::string, std::string> ParseStrings(std::string_view text, const std::string& source) {
-  if (text.size() > kMaxJsonBytes) {
-    throw Error(fmt::format("{}: {} bytes, expected at most {}", source, text.size(), kMaxJsonBytes));
+  if (text.size() > kMaxCharactersBytes) {
+    throw Error(fmt::format("{}: {} bytes, expected at most {}", source, text.size(), kMaxCharactersBytes));
   }
   std::set<std::string> keys;
   const JsonChecks checks{
@@ -68,11 +70,19 @@ Vocabulary Vocabulary::Characters(std::vector<char32_t> code_points) {
   return Vocabulary(Kind::kCharacters, std::move(code_points));
 }
 
+Vocabulary Vocabulary::Bpe(BpeTokenizer tokenizer) {
+  Vocabulary vocabulary(Kind::kBpe, {});
+  vocabulary.tokenizer_ = std::make_shared<const BpeTokenizer>(std::move(tokenizer));
+  return vocabulary;
+}
+
 int64_t Vocabulary::size() const {
+  if (kind_ == Kind::kBpe) return tokenizer_->size();
   return kind_ == Kind::kBytes ? kNumBytes : static_cast<int64_t>(characters_.size());
 }
 
 std::vector<int32_t> Vocabulary::Encode(std::string_view text) const {
+  if (kind_ == Kind::kBpe) return tokenizer_->Encode(text);
   std::vector<int32_t> ids;
   if (kind_ == Kind::kBytes) {
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
@@ -97,7 +107,9 @@ std::string Vocabulary::Decode(std::span<const int32_t> ids) const {
     if (ids[i] < 0 || ids[i] >= size()) {
       throw Error(fmt::format("token {} is {}, expected 0 to {}, the vocabulary's last", i, ids[i], size() - 1));
     }
-    if (kind_ == Kind::kBytes) {
+    if (kind_ == Kind::kBpe) {
+      text += tokenizer_->Decode(ids.subspan(i, 1));
+    } else if (kind_ == Kind::kBytes) {
       text += static_cast<char>(ids[i]);
     } else {
       AppendUtf8(characters_[static_cast<size_t>(ids[i])], text);
@@ -106,7 +118,13 @@ std::string Vocabulary::Decode(std::span<const int32_t> ids) const {
   return text;
 }
 
+bool Vocabulary::operator==(const Vocabulary& other) const {
+  if (kind_ != other.kind_ || characters_ != other.characters_) return false;
+  return kind_ != Kind::kBpe || ToJson() == other.ToJson();
+}
+
 std::string Vocabulary::ToJson() const {
+  if (kind_ == Kind::kBpe) return ToTokenizerJson(*tokenizer_);
   JsonObject json;
   json.Set("kind", kind_ == Kind::kBytes ? "bytes" : "characters");
   if (kind_ == Kind::kCharacters) {
@@ -118,6 +136,10 @@ std::string Vocabulary::ToJson() const {
 }
 
 Vocabulary Vocabulary::FromJson(std::string_view json, const std::string& source) {
+  if (json.size() > kMaxJsonBytes) {
+    throw Error(fmt::format("{}: {} bytes, expected at most {}", source, json.size(), kMaxJsonBytes));
+  }
+  if (json.find("\"model\"") != std::string_view::npos) return Bpe(ParseTokenizer(json, source));
   const std::map<std::string, std::string> fields = ParseStrings(json, source);
   if (!fields.contains("kind")) throw Error(fmt::format("{}: \"kind\" is missing", source));
   const std::string& kind = fields.at("kind");

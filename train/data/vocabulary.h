@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "twofour/train/data/bpe/tokenizer.h"
 #include "twofour/train/data/token_source.h"
 
 namespace twofour::train {
@@ -17,12 +19,15 @@ class Vocabulary {
   enum class Kind {
     kBytes,       ///< Id 0 to 255 is the byte of that value.
     kCharacters,  ///< Id i is the i-th of the vocabulary's Unicode code points in ascending order.
+    kBpe,         ///< Ids are those of a byte-level BPE tokenizer.
   };
 
   static Vocabulary Bytes() { return Vocabulary(Kind::kBytes, {}); }
   /// Throws Error when there is no character or more than kMaxVocabSize, when they are not in ascending order, and on
   /// one that occurs twice or cannot be written in UTF-8.
   static Vocabulary Characters(std::vector<char32_t> code_points);
+
+  static Vocabulary Bpe(BpeTokenizer tokenizer);
 
   Kind kind() const { return kind_; }
   int64_t size() const;
@@ -34,19 +39,24 @@ class Vocabulary {
   /// size()).
   std::string Decode(std::span<const int32_t> ids) const;
 
-  /// {"kind": "bytes"} or {"kind": "characters", "characters": "..."}, the characters in the order of their ids.
+  /// {"kind": "bytes"} or {"kind": "characters", "characters": "..."}, the characters in the order of their ids. For
+  /// BPE, a tokenizer.json.
   std::string ToJson() const;
-  /// Reads what ToJson wrote. The text need not be trustworthy: throws Error, beginning with `source`, on more than 1
-  /// MiB, on other keys and types, and on what Characters() refuses.
+  /// The largest text that FromJson reads.
+  static constexpr uint64_t kMaxJsonBytes = uint64_t{64} << 20;
+  /// Reads what ToJson wrote. The text need not be trustworthy: throws Error, beginning with `source`, on more than
+  /// kMaxJsonBytes (1 MiB but for BPE), on other keys and types, and on what Characters() or ParseTokenizer refuses.
   static Vocabulary FromJson(std::string_view json, const std::string& source);
 
-  bool operator==(const Vocabulary&) const = default;
+  /// Whether both give the same ids for each text.
+  bool operator==(const Vocabulary& other) const;
 
  private:
   Vocabulary(Kind kind, std::vector<char32_t> characters) : kind_(kind), characters_(std::move(characters)) {}
 
   Kind kind_;
-  std::vector<char32_t> characters_;  // In ascending order; empty for bytes.
+  std::vector<char32_t> characters_;               // In ascending order; empty but for characters.
+  std::shared_ptr<const BpeTokenizer> tokenizer_;  // Only for BPE.
 };
 
 }  // namespace twofour::train

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
 #include "twofour/train/data/utf8.h"
 
 #include "tests/support/temp_dir.h"
+#include "tests/train/data/bpe/small_tokenizer.h"
 #include "tests/train/data/test_files.h"
 #include "tests/train/data/token_test_data.h"
 
@@ -49,6 +51,23 @@ TEST_F(LoadTextTest, BytesHoldOutTheEnd) {
   EXPECT_EQ(*data.vocabulary, Vocabulary::Bytes());
   EXPECT_EQ(data.eval_bytes_per_token, 1);
   EXPECT_EQ(data.description, "text " + (dir_ / "text").string() + ": 6 training and 2 evaluation tokens: bytes");
+}
+
+TEST_F(LoadTextTest, ATokenizersTokens) {
+  TextOptions options = Bytes("the the th the");
+  options.tokenizer = WriteTestFile(dir_ / "t.json", ToTokenizerJson(BpeTokenizer(test::SmallParts(), "t")));
+  const TokenData data = LoadText(options);
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(257, ' ', 257, ' ', 256));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(' ', 257));
+  EXPECT_EQ(data.vocab_size, 259);
+  EXPECT_EQ(data.eval_bytes_per_token, 2);
+  EXPECT_THAT(data.description, HasSubstr("259 of " + options.tokenizer + ", 2.00 bytes each"));
+  // The vocabulary that a model was made with takes the place of the file.
+  options.as_before = data.vocabulary;
+  options.tokenizer = (dir_ / "none.json").string();
+  EXPECT_EQ(TokensOf(LoadText(options).train), TokensOf(data.train));
+  options.as_before = Vocabulary::Bytes();
+  ExpectError(options, "cannot read " + options.tokenizer + ": No such file or directory");
 }
 
 TEST_F(LoadTextTest, WhatIsNoPlainTextIsTakenAndNamedButForWhatStandsInPlaceOfAFile) {

@@ -180,5 +180,45 @@ TEST_F(LoadTokensTest, Errors) {
   ExpectError(options, "tokens: path: expected the path of a file");
 }
 
+TEST_F(LoadTokensTest, ShardsFollowEachOther) {
+  WriteTestFile(dir_ / "shard_01.bin", WithHeader({3, 4}));
+  WriteTestFile(dir_ / "shard_00.bin", WithHeader({0, 1, 2}));
+  WriteTestFile(dir_ / "shard_10.bin", WithHeader({5, 6, 7}));
+  WriteTestFile(dir_ / "other.bin", WithHeader({9}));
+  TokensOptions options;
+  options.path = (dir_ / "shard_*.bin").string();
+  options.eval_fraction = 0.25;
+  const TokenData data = LoadTokens(options);
+  EXPECT_THAT(TokensOf(data.train), ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(TokensOf(data.eval), ElementsAre(6, 7));
+  EXPECT_EQ(data.vocab_size, 8);
+  EXPECT_THAT(data.description, HasSubstr("(3 files)"));
+  // Every part of it, across borders.
+  for (int64_t begin = 0; begin < 6; ++begin) {
+    for (int64_t end = begin; end <= 6; ++end) {
+      std::vector<int32_t> tokens(static_cast<size_t>(end - begin)), expected;
+      for (int64_t token = begin; token < end; ++token) expected.push_back(static_cast<int32_t>(token));
+      data.train.source->Read(begin, tokens);
+      EXPECT_EQ(tokens, expected);
+    }
+  }
+  std::vector<int32_t> beyond(9);
+  EXPECT_THROW(data.train.source->Read(0, beyond), Error);
+}
+
+TEST_F(LoadTokensTest, ShardsMustBeOfOneKind) {
+  WriteTestFile(dir_ / "a0.bin", WithHeader({0, 1, 2}));
+  WriteTestFile(dir_ / "a1.bin", Ids({3, 4}));
+  TokensOptions options;
+  options.path = (dir_ / "a?.bin").string();
+  ExpectError(options, (dir_ / "a1.bin").string() + ": has no header, but " + (dir_ / "a0.bin").string() +
+                           " has one, expected shards of one kind");
+  WriteTestFile(dir_ / "a1.bin", WithHeader({3, 70, 1}));
+  options.vocab_size = 60;
+  ExpectError(options, (dir_ / "a1.bin").string() + ": token 1 (byte 1026) is 70, expected 0 to 59 (vocab_size is 60)");
+  options.path = (dir_ / "b?.bin").string();
+  ExpectError(options, options.path + ": no file matches");
+}
+
 }  // namespace
 }  // namespace twofour::train

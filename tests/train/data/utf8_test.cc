@@ -145,5 +145,28 @@ TEST(Utf8Test, DescribesCharactersOnOneLine) {
   }
 }
 
+TEST(Utf8Test, FirstCharacterLengthAgreesWithTheReader) {
+  const auto by_reader = [](const std::string& text) -> size_t {
+    try {
+      Utf8Reader reader(text, "t");
+      reader.Next();
+      return reader.position();
+    } catch (const Error&) {
+      return 0;
+    }
+  };
+  // All texts of two bytes, and of three and four bytes near the limits of the standard's table.
+  for (int a = 0; a < 256; ++a) {
+    for (int b = 0; b < 256; ++b) {
+      const std::string two{static_cast<char>(a), static_cast<char>(b)};
+      for (const char* rest : {"", "\x7F", "\x80", "\xBF", "\xC0", "\x80\x80", "\xBF\xBF", "\x80\xC0", "\x80\x7F"}) {
+        const std::string text = two + rest;
+        ASSERT_EQ(FirstCharacterLength(text), by_reader(text)) << ::testing::PrintToString(text);
+      }
+    }
+  }
+  EXPECT_EQ(FirstCharacterLength(""), 0U);
+}
+
 }  // namespace
 }  // namespace twofour::train

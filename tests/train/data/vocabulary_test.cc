@@ -12,6 +12,8 @@
 
 #include "twofour/core/error.h"
 
+#include "tests/train/data/bpe/small_tokenizer.h"
+
 namespace twofour::train {
 namespace {
 
@@ -79,10 +81,22 @@ TEST(VocabularyTest, RefusesCharactersOutOfOrder) {
 
 TEST(VocabularyJsonTest, ComesBack) {
   for (const Vocabulary& vocabulary :
-       {Vocabulary::Bytes(), Vocabulary::Characters({U'a'}),
+       {Vocabulary::Bytes(), Vocabulary::Characters({U'a'}), Vocabulary::Bpe(BpeTokenizer(test::SmallParts(), "t")),
         Vocabulary::Characters({0, U'\n', U'"', U'\\', 0x7F, U'\u00E9', 0x2028, 0xFFFF, 0x10FFFF})}) {
     EXPECT_EQ(Vocabulary::FromJson(vocabulary.ToJson(), "v.json"), vocabulary);
   }
+}
+
+TEST(VocabularyTest, BpeIsThatOfItsTokenizer) {
+  const Vocabulary vocabulary = Vocabulary::Bpe(BpeTokenizer(test::SmallParts(), "t"));
+  EXPECT_EQ(vocabulary.kind(), Vocabulary::Kind::kBpe);
+  EXPECT_EQ(vocabulary.size(), 259);
+  EXPECT_EQ(vocabulary.Encode("the"), (Ids{257}));
+  EXPECT_EQ(vocabulary.Decode(Ids{256, 'e'}), "the");
+  TokenizerParts other = test::SmallParts();
+  other.special.clear();
+  EXPECT_NE(vocabulary, Vocabulary::Bpe(BpeTokenizer(other, "t")));
+  EXPECT_NE(vocabulary, Vocabulary::Bytes());
 }
 
 TEST(VocabularyJsonTest, IsWhatItsReadersExpect) {

@@ -1,8 +1,13 @@
 #include "twofour/train/program/config/data_files.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <system_error>
 
+#include "twofour/core/io/crc32c.h"
+#include "twofour/core/io/file_checksum.h"
+#include "twofour/train/data/path_pattern.h"
 #include "twofour/train/program/config/in_field.h"
 
 namespace twofour::train {
@@ -26,10 +31,12 @@ std::vector<DataPath> DataPaths(const proto::Data& data) {
     case proto::Data::kText:
       add("text.path", data.text().path());
       add("text.eval_path", data.text().eval_path());
+      add("text.tokenizer", data.text().tokenizer());
       break;
     case proto::Data::kTokens:
       add("tokens.path", data.tokens().path());
       add("tokens.eval_path", data.tokens().eval_path());
+      add("tokens.tokenizer", data.tokens().tokenizer());
       break;
     case proto::Data::kGlyphs:
     case proto::Data::KIND_NOT_SET:
@@ -37,6 +44,25 @@ std::vector<DataPath> DataPaths(const proto::Data& data) {
   }
   return paths;
 }
+
+namespace {
+
+/// The checksum of a file or, for a pattern, one of the checksums of all files in their order.
+FileChecksum ChecksumOfAll(const std::string& path) {
+  FileSystem& files = FileSystem::Default();
+  const std::vector<std::string> paths = FilesOf(path);
+  if (paths.size() == 1) return ChecksumOf(files, paths[0]);
+  FileChecksum all;
+  for (const std::string& shard : paths) {
+    const FileChecksum one = ChecksumOf(files, shard);
+    all.bytes += one.bytes;
+    const uint64_t numbers[] = {one.bytes, one.crc32c};
+    all.crc32c = Crc32c(std::as_bytes(std::span(numbers)), all.crc32c);
+  }
+  return all;
+}
+
+}  // namespace
 
 std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
   std::vector<DataFile> files;
@@ -46,8 +72,7 @@ std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
     const std::string key = ignored ? file.path : resolved.string();
     auto known = known_.find(key);
     if (known == known_.end()) {
-      const auto checksum =
-          InField(std::string("data.") + file.field, [&file] { return ChecksumOf(FileSystem::Default(), file.path); });
+      const auto checksum = InField(std::string("data.") + file.field, [&file] { return ChecksumOfAll(file.path); });
       known = known_.emplace(key, checksum).first;
     }
     files.push_back({file.field, file.path, known->second});

@@ -1,0 +1,108 @@
+#include "twofour/train/program/cli/tokenize.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/data/bpe/bpe_training.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
+#include "twofour/train/data/token_header.h"
+#include "twofour/train/data/token_source.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/output.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
+
+struct Request {
+  std::string input, output;
+  std::optional<int64_t> vocab;  // Find a vocabulary of this size, ...
+  std::string tokenizer;         // ... or write the ids of this one.
+};
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments(
+      "Finds a byte-level BPE vocabulary for a text (--vocab), or writes the text's token ids (--tokenizer).",
+      "trainer tokenize");
+  arguments.Add("--input", request.input, "The text, up to 1 GiB").Type("FILE").Required();
+  arguments.Add("--output", request.output, "With --vocab a tokenizer.json, with --tokenizer a file of token ids")
+      .Type("FILE")
+      .Required();
+  const Argument vocab =
+      arguments.Add("--vocab", request.vocab, "How many tokens to find").Type("N").Range(int64_t{257}, kMaxVocabSize);
+  const Argument tokenizer =
+      arguments
+          .Add("--tokenizer", request.tokenizer, "A tokenizer.json, or GPT-2's vocab.json with merges.txt beside it")
+          .Type("FILE")
+          .Excludes(vocab);
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (!vocab.given() && !tokenizer.given()) {
+    throw Error("expected --vocab, to find a vocabulary, or --tokenizer, to write token ids");
+  }
+  std::error_code ignored;
+  for (const std::string& needed : {request.input, request.tokenizer}) {
+    if (!std::filesystem::equivalent(needed, request.output, ignored)) continue;
+    throw Error(fmt::format("--output {}: is also what is read, which would be lost", request.output));
+  }
+  return request;
+}
+
+/// llm.c's file of 16-bit ids, which data.tokens.path reads.
+void WriteIds(const std::string& path, const std::vector<int32_t>& ids) {
+  static_assert(std::endian::native == std::endian::little);
+  const std::array<int32_t, 256> header = TokenFileHeader(static_cast<int32_t>(ids.size()));
+  const std::vector<uint16_t> narrow(ids.begin(), ids.end());
+  const std::array<std::span<const std::byte>, 2> pieces = {std::as_bytes(std::span(header)),
+                                                            std::as_bytes(std::span(narrow))};
+  WriteFileAtomically(FileSystem::Default(), path, pieces);
+}
+
+/// "1115394 bytes, 338025 tokens, 3.30 bytes each"
+std::string DescribeLengths(size_t bytes, size_t tokens) {
+  return fmt::format("{} bytes, {} tokens, {:.2f} bytes each", bytes, tokens,
+                     static_cast<double>(bytes) / static_cast<double>(tokens));
+}
+
+}  // namespace
+
+int RunTokenize(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  FileSystem& files = FileSystem::Default();
+  std::optional<BpeTokenizer> tokenizer;
+  if (!request->vocab) tokenizer.emplace(LoadTokenizer(files, request->tokenizer));
+  const std::string text = ReadText(files, request->input, kMaxTextBytes);
+  if (text.empty()) throw Error(fmt::format("{}: is empty, expected a text", request->input));
+  if (request->vocab) tokenizer.emplace(TrainBpe(text, {.vocab_size = *request->vocab}));
+  const std::vector<int32_t> ids = tokenizer->Encode(text);
+  if (request->vocab) {
+    WriteTextAtomically(files, request->output, ToTokenizerJson(*tokenizer));
+    if (tokenizer->size() < *request->vocab) {
+      PrintNotes({fmt::format("only {} tokens were found: no other pair occurs twice", tokenizer->size())},
+                 context.err);
+    }
+  } else {
+    WriteIds(request->output, ids);
+  }
+  context.out << fmt::format("{}: {}; vocabulary of {}\n", request->output, DescribeLengths(text.size(), ids.size()),
+                             tokenizer->size());
+  RequireWritten(context.out);
+  return 0;
+}
+
+}  // namespace twofour::train
