@@ -1,31 +1,50 @@
 #include "twofour/train/classification.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <utility>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
-#include "twofour/core/ops/loss.h"
 
 namespace twofour::train {
+
 namespace {
 
 int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {
   ops::RequireDType("ClassificationTask", "logits", logits, DType::kF32);
   const float* row = logits.data<float>();
-  const int32_t* target = targets.data<int32_t>();
+  const int32_t* const target = targets.data<int32_t>();
   int64_t correct = 0;
   for (int64_t i = 0; i < logits.rows(); ++i, row += logits.cols()) {
-    correct += std::max_element(row, row + logits.cols()) - row == target[i];
+    correct += LargestLogit({row, static_cast<size_t>(logits.cols())}) == target[i];
   }
   return correct;
 }
 
 }  // namespace
 
+std::vector<double> BalancedClassWeights(const Dataset& data) {
+  const std::vector<int64_t> counts = data.ClassCounts();
+  const auto occur = static_cast<double>(std::ranges::count_if(counts, [](int64_t count) { return count > 0; }));
+  std::vector<double> weights;
+  for (const int64_t count : counts) {
+    weights.push_back(count > 0 ? static_cast<double>(data.size()) / (occur * static_cast<double>(count)) : 1.0);
+  }
+  return weights;
+}
+
 void Check(const ClassificationOptions& options, const FieldPath& at, Faults& faults) {
   faults.InRange(at("batch_size"), options.batch_size, 1, kMaxCount);
   faults.InRange(at("eval_batch_size"), options.eval_batch_size, 1, kMaxCount);
+  faults.Probability(at("label_smoothing"), options.label_smoothing);
+  for (size_t i = 0; i < options.class_weights.size(); ++i) {
+    faults.AtLeast(fmt::format("{}[{}]", at("class_weights"), i), options.class_weights[i], 0);
+  }
 }
 
 ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
@@ -34,28 +53,49 @@ ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_d
       train_data_(train_data),
       eval_data_(eval_data),
       eval_batch_size_(Checked(options, "").eval_batch_size),
-      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle) {}
+      sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
+      loss_{.label_smoothing = options.label_smoothing} {
+  const int64_t classes = train_data.num_classes();
+  if (options.class_weights.empty()) return;
+  if (std::ssize(options.class_weights) != classes) {
+    throw Error(fmt::format("ClassificationTask: {} class_weights, expected {}, one for each class",
+                            options.class_weights.size(), classes));
+  }
+  loss_.class_weights = Tensor::FromVector(options.class_weights, {classes});
+}
 
 Tensor ClassificationTask::Loss(uint64_t number) {
   const Batch batch = train_data_.Get(sampler_.BatchIndices(number));
-  return CrossEntropyLoss(model_.Forward(batch.inputs), batch.targets);
+  const Tensor logits = model_.Forward(batch.inputs);
+  step_samples_ += batch.targets.dim(0);
+  step_correct_ += CountCorrect(logits, batch.targets);
+  return CrossEntropyLoss(logits, batch.targets, loss_);
+}
+
+MetricDetails ClassificationTask::TakeStepDetails() {
+  const auto samples = static_cast<double>(std::exchange(step_samples_, 0));
+  const auto correct = static_cast<double>(std::exchange(step_correct_, 0));
+  if (samples == 0) return {};
+  return {{"accuracy", correct / samples}};
 }
 
 EvalMetrics ClassificationTask::Evaluate() {
   const int64_t size = eval_data_.size();
   double loss_sum = 0;
-  int64_t correct = 0;
+  ConfusionMatrix confusion(eval_data_.num_classes());
   for (int64_t begin = 0; begin < size; begin += eval_batch_size_) {
     BeforeEvaluationBatch();
     std::vector<int64_t> indices(static_cast<size_t>(std::min(eval_batch_size_, size - begin)));
     std::iota(indices.begin(), indices.end(), begin);
     const Batch batch = eval_data_.Get(indices);
     const Tensor logits = model_.Forward(batch.inputs);
+    ops::RequireDType("ClassificationTask", "logits", logits, DType::kF32);
     loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());
-    correct += CountCorrect(logits, batch.targets);
+    confusion.Add(logits, batch.targets);
   }
-  const auto count = static_cast<double>(size);
-  return {.loss = loss_sum / count, .details = {{"accuracy", static_cast<double>(correct) / count}}};
+  const double accuracy = confusion.accuracy();
+  confusion_ = std::move(confusion);
+  return {.loss = loss_sum / static_cast<double>(size), .details = {{"accuracy", accuracy}}, .count = size};
 }
 
 }  // namespace twofour::train

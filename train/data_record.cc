@@ -21,7 +21,6 @@ namespace {
 
 // Enough for 65536 classes and 100000 columns: at most 1 KiB for each name, and two numbers for each column.
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
-constexpr uint64_t kMaxVocabularyBytes = uint64_t{1} << 20;
 constexpr size_t kMaxFiles = 64;
 constexpr int kMaxDepth = 3;  // An object that holds an array of objects.
 
@@ -205,6 +204,14 @@ DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files) {
   return record;
 }
 
+TableSchema SchemaOf(const DataRecord& record) {
+  return {.features = record.features.value_or(0),
+          .feature_names = record.feature_names,
+          .label_name = record.label_name,
+          .label_column = record.label_column,
+          .scaling = {record.feature_mean, record.feature_std}};
+}
+
 std::string ToJson(const DataRecord& record) {
   JsonObject json;
   json.Set("version", record.version).Set("description", record.description).Set("inputs", record.inputs);
@@ -272,7 +279,7 @@ std::optional<DataRecord> LoadDataRecord(FileSystem& files, const RunFiles& run)
   DataRecord record = ParseDataRecord(ReadOwnText(files, run.data(), kMaxBytes), run.data().string());
   const std::string path = run.vocabulary().string();
   if (files.Exists(run.vocabulary())) {
-    record.vocabulary = ReadOwnText(files, run.vocabulary(), kMaxVocabularyBytes);
+    record.vocabulary = ReadOwnText(files, run.vocabulary(), Vocabulary::kMaxJsonBytes);
     Vocabulary::FromJson(*record.vocabulary, path);  // Throws where it is no vocabulary.
   }
   if (!record.vocabulary_checksum) return record;

@@ -9,6 +9,7 @@
 #include "twofour/core/io/file_checksum.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/data/dataset.h"
+#include "twofour/train/data/table_schema.h"
 #include "twofour/train/data/token_data.h"
 #include "twofour/train/run_files.h"
 
@@ -58,6 +59,9 @@ struct DataRecord {
 
 DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files);
 DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files);
+
+/// How other tables are read for the model. The record must be that of a table.
+TableSchema SchemaOf(const DataRecord& record);
 
 /// The text of data.json. Throws Error when a text is not UTF-8 (DescribeData converts all of them), and when the names
 /// make it too long to be read back.

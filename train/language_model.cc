@@ -21,10 +21,10 @@ LanguageModelTask::LanguageModelTask(nn::Gpt& model, const TokenData& data, cons
       batch_size_(Checked(options, "").batch_size),
       eval_batch_size_(options.eval_batch_size),
       eval_max_batches_(options.eval_max_batches),
-      train_(data.train, options.batch_size, model.options().sequence_length, options.seed),
       eval_(data.eval, options.eval_batch_size, model.options().sequence_length),
       eval_bytes_per_token_(data.eval_bytes_per_token),
       flops_per_token_(model.TrainingFlopsPerToken()) {
+  if (data.train.size() > 0) train_.emplace(data.train, batch_size_, model.options().sequence_length, options.seed);
   if (data.vocab_size > model.options().vocab_size) {
     throw Error(
         fmt::format("the data has {} tokens, the model's vocabulary {}", data.vocab_size, model.options().vocab_size));
@@ -32,7 +32,8 @@ LanguageModelTask::LanguageModelTask(nn::Gpt& model, const TokenData& data, cons
 }
 
 Tensor LanguageModelTask::Loss(uint64_t number) {
-  const TokenBatch batch = train_.Get(number);
+  if (!train_) throw Error("LanguageModelTask: the data has no tokens to train on");
+  const TokenBatch batch = train_->Get(number);
   return model_.Loss(batch.inputs, batch.targets);
 }
 
@@ -47,7 +48,7 @@ EvalMetrics LanguageModelTask::Evaluate() {
     loss_sum += model_.Loss(batch.inputs, batch.targets).item() * count;
     tokens += count;
   }
-  EvalMetrics metrics{.loss = loss_sum / tokens};
+  EvalMetrics metrics{.loss = loss_sum / tokens, .count = static_cast<int64_t>(tokens)};
   if (const double perplexity = std::exp(metrics.loss); std::isfinite(perplexity)) {
     metrics.details.emplace_back("perplexity", perplexity);
   }

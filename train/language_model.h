@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "twofour/core/faults.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/train/data/token_data.h"
@@ -22,8 +24,8 @@ void Check(const LanguageModelOptions& options, const FieldPath& at, Faults& fau
 /// report the `perplexity` and, where the mean number of bytes per token is known, `bits_per_byte`.
 class LanguageModelTask : public Task {
  public:
-  /// The model is not owned. Throws Error on options that Check finds fault with, and when a part of the data is
-  /// shorter than a window.
+  /// The model is not owned. Without tokens to train on, the task can only evaluate. Throws Error on options that Check
+  /// finds fault with, and when the data to train on is shorter than a window or that to evaluate on than two tokens.
   LanguageModelTask(nn::Gpt& model, const TokenData& data, const LanguageModelOptions& options);
 
   nn::Module& model() override { return model_; }
@@ -37,7 +39,7 @@ class LanguageModelTask : public Task {
  private:
   nn::Gpt& model_;
   int64_t batch_size_, eval_batch_size_, eval_max_batches_;
-  RandomWindows train_;
+  std::optional<RandomWindows> train_;
   SequentialWindows eval_;
   double eval_bytes_per_token_, flops_per_token_;
 };

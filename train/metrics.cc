@@ -51,7 +51,9 @@ JsonLinesSink::JsonLinesSink(FileSystem& files, const std::filesystem::path& pat
 
 void JsonLinesSink::OnTrain(const TrainMetrics& metrics) {
   JsonObject record;
-  record.Set("step", metrics.step).Set("split", "train").Set("loss", metrics.loss).Set("lr", metrics.lr);
+  record.Set("step", metrics.step).Set("split", "train").Set("loss", metrics.loss);
+  for (const auto& [name, value] : metrics.details) record.Set(name, value);
+  record.Set("lr", metrics.lr);
   record.Set("grad_norm", metrics.grad_norm).Set(fmt::format("{}_per_s", metrics.unit), metrics.units_per_s);
   if (metrics.mfu > 0) record.Set(metrics.mfu_is_rough ? "mfu_rough" : "mfu", metrics.mfu);
   SetTrainingSeconds(metrics.training_seconds, record);

@@ -14,6 +14,9 @@
 
 namespace twofour::train {
 
+/// Results of a task beside its loss, by name: "accuracy"; "perplexity" and "bits_per_byte".
+using MetricDetails = std::vector<std::pair<std::string, double>>;
+
 /// What is recorded after a training step. `step` counts finished optimizer steps, from 1.
 struct TrainMetrics {
   int64_t step = 0;
@@ -27,14 +30,15 @@ struct TrainMetrics {
   double mfu = 0;
   bool mfu_is_rough = false;  ///< The processor's peak is not known well. Recorded as "mfu_rough" in place of "mfu".
   std::optional<double> training_seconds = {};  ///< TrainerState::training_seconds after this step.
+  MetricDetails details = {};                   ///< Of the batches of this step.
 };
 
 struct EvalMetrics {
   int64_t step = 0;
   double loss = 0;  ///< Mean over the evaluation data.
-  /// Other results of the task, by name: "accuracy"; "perplexity" and "bits_per_byte".
-  std::vector<std::pair<std::string, double>> details = {};
+  MetricDetails details = {};
   std::optional<double> training_seconds = {};  ///< TrainerState::training_seconds after this step.
+  int64_t count = 0;  ///< Samples or tokens that it was measured on; 0: not known. Sinks do not record it.
 };
 
 /// The state of one SemiSparseLinear after a step.
@@ -108,8 +112,8 @@ class TeeSink : public MetricSink {
 };
 
 /// Appends one JSON object per line to a file. Each line is written at once, and whole or not at all (AppendFile):
-///   {"step":..,"split":"train","loss":..,"lr":..,"grad_norm":..,"samples_per_s":..,"training_seconds":..}   (or
-///   tokens_per_s, and mfu or mfu_rough)
+///   {"step":..,"split":"train","loss":..,"accuracy":..,"lr":..,"grad_norm":..,"samples_per_s":..,
+///    "training_seconds":..}   (or tokens_per_s, mfu or mfu_rough, and no accuracy)
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..,"training_seconds":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}

@@ -20,6 +20,9 @@ class Task {
   /// The mean loss over micro-batch `number`, counted from 0 over the whole run, shape []. It must depend on the model
   /// and the number only, so that a resumed run sees what the uninterrupted run would have seen.
   virtual Tensor Loss(uint64_t number) = 0;
+  /// Other results of the micro-batches whose Loss() was asked for since the last call. The trainer calls this after
+  /// each step.
+  virtual MetricDetails TakeStepDetails() { return {}; }
   /// Evaluates the model on all evaluation data. The caller turns training mode and gradients off.
   virtual EvalMetrics Evaluate() = 0;
   /// Like Evaluate(), but returns nothing where `stop` is true before one of its batches. A null `stop` never stops it.

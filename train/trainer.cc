@@ -175,6 +175,7 @@ void Trainer::Step() {
   const nn::StepContext step = {.step = state_.step, .lr = lr_schedule_(state_.step)};
   // The optimizer would refuse it only in the middle of the step.
   optim::RequireLr(step.lr, "the schedule's ");
+  task_.TakeStepDetails();  // Those of a step that failed.
   CallHooks(&nn::StepHook::BeforeStep, step);
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
@@ -196,7 +197,7 @@ void Trainer::Step() {
   // What pauses training would otherwise search for the masks of the next step, and that time would not be counted.
   if (PausesAfterStep()) sparse_.RefreshMasks();
   CountTime(start);
-  Record(step, loss, grad_norm);
+  Record(step, loss, grad_norm, task_.TakeStepDetails());
 }
 
 void Trainer::CountTime(double start) {
@@ -229,7 +230,7 @@ double Trainer::AccumulateGradients(const nn::StepContext& step) {
   return loss_sum / static_cast<double>(options_.accumulate_steps);
 }
 
-void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm) {
+void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm, MetricDetails details) {
   RecordFirstEvaluation();
   if (LogsStep()) {
     BeforeWriting();
@@ -237,7 +238,7 @@ void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm)
         seconds_since_record_ > 0 ? static_cast<double>(units_since_record_) / seconds_since_record_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
     services_.sink->OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough,
-                             state_.training_seconds});
+                             state_.training_seconds, std::move(details)});
     seconds_since_record_ = 0;
     units_since_record_ = 0;
     telemetry_.Record(state_.step, *services_.sink);

@@ -132,7 +132,7 @@ class Trainer {
   bool PausesAfterStep() const;
   /// Returns the mean loss of the micro-batches. The hooks' observers see their forward passes and nothing else.
   double AccumulateGradients(const nn::StepContext& step);
-  void Record(const nn::StepContext& step, double loss, double grad_norm);
+  void Record(const nn::StepContext& step, double loss, double grad_norm, MetricDetails details);
   /// Calls this function of all hooks.
   void CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step);
   void RecordTensors();

@@ -76,6 +76,59 @@ TEST(ClassificationTaskTest, AnEpochTakesEverySampleOnce) {
   EXPECT_EQ(task.units_per_batch(), 1);
 }
 
+TEST(ClassificationTaskTest, AStepTellsTheAccuracyOfItsBatches) {
+  Identity model;
+  const InMemoryDataset data = Samples();
+  ClassificationTask task(model, data, data, {.batch_size = 2, .shuffle = false});
+  EXPECT_TRUE(task.TakeStepDetails().empty());
+  task.Loss(0);  // Both are right.
+  EXPECT_EQ(task.TakeStepDetails(), (MetricDetails{{"accuracy", 1.0}}));
+  task.Loss(0);
+  task.Loss(1);  // One of two is right.
+  EXPECT_EQ(task.TakeStepDetails(), (MetricDetails{{"accuracy", 0.75}}));
+  EXPECT_TRUE(task.TakeStepDetails().empty());
+}
+
+TEST(ClassificationTaskTest, WeightsAndSmoothingChangeTrainingAlone) {
+  Identity model;
+  const InMemoryDataset data = Samples();
+  ClassificationTask plain(model, data, data, {.batch_size = 5});
+  ClassificationTask weighted(model, data, data, {.batch_size = 5, .label_smoothing = 0.2, .class_weights = {1, 0, 3}});
+  EXPECT_EQ(plain.Evaluate().loss, weighted.Evaluate().loss);
+  // By hand: -log p of class c in each row, weighed.
+  double sum = 0, weight = 0;
+  const std::vector<double> weights = {1, 0, 3};
+  const Batch batch = data.Get(std::vector<int64_t>{0, 1, 2, 3, 4});
+  for (int64_t i = 0; i < 5; ++i) {
+    const float* const row = batch.inputs.data<float>() + 3 * i;
+    const double total = std::exp(row[0]) + std::exp(row[1]) + std::exp(row[2]);
+    const auto target = static_cast<size_t>(batch.targets.data<int32_t>()[i]);
+    weight += weights[target];
+    sum += 0.8 * weights[target] * (std::log(total) - row[target]);
+    for (size_t c = 0; c < 3; ++c) sum += 0.2 / 3 * weights[c] * (std::log(total) - row[c]);
+  }
+  EXPECT_NEAR(weighted.Loss(0).item(), sum / weight, 1e-6);
+}
+
+TEST(ClassificationTaskTest, BalancedWeightsGiveEachClassTheSameShare) {
+  const InMemoryDataset data = Samples();  // Classes occur once, twice and twice.
+  EXPECT_EQ(BalancedClassWeights(data), (std::vector<double>{5.0 / 3, 5.0 / 6, 5.0 / 6}));
+  const InMemoryDataset lacking(Tensor::Zeros({3, 1}), Tensor::FromVector(std::vector<int32_t>{0, 0, 2}, {3}), 3);
+  EXPECT_EQ(BalancedClassWeights(lacking), (std::vector<double>{0.75, 1, 1.5}));
+}
+
+TEST(ClassificationTaskTest, KeepsWhatTheLastEvaluationTookForWhat) {
+  Identity model;
+  const InMemoryDataset data = Samples();
+  ClassificationTask task(model, data, data, {.batch_size = 1, .eval_batch_size = 2});
+  EXPECT_FALSE(task.confusion().has_value());
+  task.Evaluate();
+  EXPECT_EQ(task.Evaluate().count, 5);
+  ASSERT_TRUE(task.confusion().has_value());
+  EXPECT_EQ(task.confusion()->total(), 5);
+  EXPECT_EQ(task.confusion()->correct(), 3);
+}
+
 TEST(ClassificationTaskTest, RejectsOptionsOutOfRange) {
   Identity model;
   const InMemoryDataset data = Samples();

@@ -19,6 +19,7 @@
 #include "twofour/train/data/csv_evaluation.h"
 #include "twofour/train/data/csv_scaling.h"
 #include "twofour/train/data/csv_table.h"
+#include "twofour/train/data/gzip.h"
 #include "twofour/train/data/label_text.h"
 #include "twofour/train/data/shuffle.h"
 #include "twofour/train/data/split.h"
@@ -31,7 +32,8 @@ namespace {
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 
 CsvTable ReadTable(const CsvOptions& options, const std::string& path, const CsvTable* like = nullptr) {
-  const std::vector<std::byte> bytes = FileSystem::Default().ReadFile(path, kMaxFileBytes);
+  std::vector<std::byte> bytes = FileSystem::Default().ReadFile(path, kMaxFileBytes);
+  if (IsGzip(bytes)) bytes = Decompress(bytes, kMaxFileBytes, path);
   return ParseCsv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options, path, like);
 }
 
@@ -43,16 +45,6 @@ std::vector<std::string> SortedClasses(std::vector<std::string> names) {
                      [](const std::string& a, const std::string& b) { return *ParseInteger(a) < *ParseInteger(b); });
   }
   return names;
-}
-
-/// ", which has "yes"", where "yes" is the name in another spelling; otherwise empty.
-std::string SimilarClass(const std::string& name, const std::vector<std::string>& classes) {
-  const std::string form = NormalForm(AsUtf8(name));
-  const auto found =
-      std::ranges::find_if(classes, [&](const std::string& other) { return NormalForm(AsUtf8(other)) == form; });
-  if (found == classes.end()) return "";
-  return fmt::format(", which has {}{}", Quoted(*found),
-                     *found != name && AsUtf8(*found) == AsUtf8(name) ? " in another encoding" : "");
 }
 
 /// The class of each of the table's label names. Throws Error on a name that is no class.
@@ -83,14 +75,13 @@ std::shared_ptr<const Dataset> MakeDataset(const CsvTable& table, std::span<cons
   const int64_t cols = table.features;
   Tensor inputs = Tensor::Empty({count, cols});
   Tensor labels = Tensor::Empty({count}, DType::kI32);
-  const bool is_scaled = !scaling.mean.empty();
   float* input = inputs.mutable_data<float>();
   int32_t* label = labels.mutable_data<int32_t>();
   ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double* values = table.values.data() + rows[i] * cols;
       for (int64_t j = 0; j < cols; ++j) {
-        const double scaled = is_scaled ? (values[j] - scaling.mean[j]) / scaling.stddev[j] : values[j];
+        const double scaled = ScaledFeature(scaling, static_cast<size_t>(j), values[j]);
         if (!(std::abs(scaled) <= std::numeric_limits<float>::max())) {
           throw Error(fmt::format("{}: line {}: {} is too far from the training mean {} (standard deviation {})", path,
                                   table.lines[rows[i]], values[j], scaling.mean[j], scaling.stddev[j]));

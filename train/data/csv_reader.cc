@@ -17,27 +17,30 @@ bool IsLineBreak(char c) { return c == '\n' || c == '\r'; }
 
 }  // namespace
 
-CsvReader::CsvReader(std::string_view text, char delimiter, std::string source)
-    : text_(text), delimiter_(delimiter), source_(std::move(source)) {
+CsvReader::CsvReader(std::string_view text, char delimiter, std::string source, Part part, int64_t line)
+    : text_(text), delimiter_(delimiter), source_(std::move(source)), line_(line) {
   if (delimiter == '"' || delimiter == '\0' || IsLineBreak(delimiter)) {
     throw Error("csv: delimiter: expected a character other than a quote, a line break and NUL");
   }
-  if (const std::string_view encoding = WideEncoding(text_); !encoding.empty()) {
-    throw Error(fmt::format("{}: text in {}, expected UTF-8: save it anew in that encoding", source_, encoding));
-  }
-  if (const std::string_view format = WellKnownFormat(std::as_bytes(std::span(text.data(), text.size())));
-      !format.empty()) {
-    throw Error(fmt::format("{}: {}, expected a table in text (CSV)", source_, format));
+  if (part == Part::kWhole) {
+    if (const std::string_view encoding = WideEncoding(text_); !encoding.empty()) {
+      throw Error(fmt::format("{}: text in {}, expected UTF-8: save it anew in that encoding", source_, encoding));
+    }
+    if (const std::string_view format = WellKnownFormat(std::as_bytes(std::span(text.data(), text.size())));
+        !format.empty()) {
+      throw Error(fmt::format("{}: {}, expected a table in text (CSV)", source_, format));
+    }
   }
   if (const size_t nul = text_.find('\0'); nul != std::string_view::npos) {
-    const auto line = 1 + std::count(text_.begin(), text_.begin() + nul, '\n');
-    Fail(line, fmt::format("NUL byte (byte {} of the file), expected UTF-8 text", nul));
+    const auto at = line_ + std::count(text_.begin(), text_.begin() + nul, '\n');
+    Fail(at, part == Part::kWhole ? fmt::format("NUL byte (byte {} of the file), expected UTF-8 text", nul)
+                                  : "NUL byte, expected UTF-8 text");
   }
-  text_ = WithoutByteOrderMark(text_);
-  while (!text_.empty() && IsLineBreak(text_.back())) text_.remove_suffix(1);
+  if (part == Part::kWhole) text_ = WithoutByteOrderMark(text_);
 }
 
 bool CsvReader::Next(CsvRow& row) {
+  SkipEmptyLines();
   if (AtEnd()) return false;
   row.line = line_;
   size_t count = 0;
@@ -110,6 +113,19 @@ void CsvReader::ReadUnquoted(std::string& cell) {
 
 void CsvReader::SkipBlanks() {
   while (!AtEnd() && text_[at_] != delimiter_ && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+}
+
+/// Lines that hold nothing, or nothing but blanks.
+void CsvReader::SkipEmptyLines() {
+  while (!AtEnd()) {
+    const size_t begin = at_;
+    SkipBlanks();
+    if (!AtEnd() && !IsLineBreak(text_[at_])) {
+      at_ = begin;
+      return;
+    }
+    if (!AtEnd()) SkipLineBreak();
+  }
 }
 
 void CsvReader::SkipLineBreak() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -9,6 +10,11 @@
 #include "twofour/train/data/dataset.h"
 
 namespace twofour::train {
+
+/// Input j of a row whose feature j has this value.
+inline double ScaledFeature(const FeatureScaling& scaling, size_t j, double value) {
+  return scaling.mean.empty() ? value : (value - scaling.mean[j]) / scaling.stddev[j];
+}
 
 /// Mean and population standard deviation of each feature over `rows`, summed in their order. Works for numbers of any
 /// size: where sums or squares would leave the range of a double, the values are first scaled by a power of two. A

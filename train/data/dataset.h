@@ -56,8 +56,8 @@ class InMemoryDataset : public Dataset {
 /// How the columns of a table become inputs: input j is (column j - mean[j]) / stddev[j]. [features] each; both empty
 /// where columns are taken as they are.
 struct FeatureScaling {
-  std::vector<double> mean;
-  std::vector<double> stddev;
+  std::vector<double> mean = {};
+  std::vector<double> stddev = {};
 };
 
 /// What a model was made with. Samples that are loaded for that model must use it, whatever their data.

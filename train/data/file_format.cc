@@ -10,7 +10,6 @@ using namespace std::string_view_literals;
 
 constexpr size_t kTextBytes = 1 << 16;  // As many are checked to tell text from numbers.
 constexpr size_t kFewestTextBytes = 16;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool IsBlankOrPrints(char32_t character) {
   return (character >= ' ' && character != 0x7f) || (character >= '\t' && character <= '\r');

@@ -17,6 +17,8 @@ bool LooksLikeText(std::span<const std::byte> bytes);
 /// "UTF-16" or "UTF-32" where the text begins with such a byte-order mark; empty otherwise.
 std::string_view WideEncoding(std::string_view text);
 
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 /// `text` without the UTF-8 byte-order mark that editors on Windows put before it.
 std::string_view WithoutByteOrderMark(std::string_view text);
 

@@ -90,4 +90,13 @@ void GzipReader::ReadUpTo(uint64_t total, std::vector<std::byte>& data) {
   }
 }
 
+std::vector<std::byte> Decompress(std::span<const std::byte> bytes, uint64_t max_bytes, const std::string& source) {
+  std::vector<std::byte> data;
+  GzipReader(bytes, source).ReadUpTo(max_bytes + 1, data);
+  if (data.size() > max_bytes) {
+    throw Error(fmt::format("{}: more than {} bytes when decompressed, which is the limit", source, max_bytes));
+  }
+  return data;
+}
+
 }  // namespace twofour::train

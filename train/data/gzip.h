@@ -32,4 +32,8 @@ class GzipReader {
   std::unique_ptr<Stream> stream_;
 };
 
+/// All that a gzip file holds. Throws Error, naming the file, as GzipReader does, and where it is more than
+/// `max_bytes`.
+std::vector<std::byte> Decompress(std::span<const std::byte> bytes, uint64_t max_bytes, const std::string& source);
+
 }  // namespace twofour::train

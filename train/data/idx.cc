@@ -122,6 +122,15 @@ void CheckLabels(const IdxArray& labels, int64_t num_classes, const std::string&
                           kLabelsBegin + (wrong - labels.bytes.begin()), *wrong, num_classes - 1, num_classes));
 }
 
+void RequireFeatures(const IdxArray& images, int64_t features, const std::string& path) {
+  const int64_t count = images.dims[0], bytes = std::ssize(images.bytes);
+  if (images.dims.size() > 1 && bytes % count == 0 && bytes / count == features) return;
+  throw Error(fmt::format("{}: byte 4: an array of {}, expected images of {} pixels, which the model was made with",
+                          path, fmt::join(images.dims, " x "), features));
+}
+
+float AsInput(uint8_t pixel) { return static_cast<float>(pixel) / 255.0F; }
+
 /// The images at `indices` as rows of floats.
 std::shared_ptr<const Dataset> MakeDataset(const LabelledImages& pair, std::span<const int64_t> indices,
                                            int64_t num_classes) {
@@ -134,8 +143,7 @@ std::shared_ptr<const Dataset> MakeDataset(const LabelledImages& pair, std::span
   ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const uint8_t* source = pair.images.bytes.data() + indices[i] * cols;
-      std::transform(source, source + cols, pixel + i * cols,
-                     [](uint8_t value) { return static_cast<float>(value) / 255.0F; });
+      std::transform(source, source + cols, pixel + i * cols, AsInput);
       label[i] = pair.labels.bytes[indices[i]];
     }
   });
@@ -187,6 +195,22 @@ void Check(const IdxOptions& options, const FieldPath& at, Faults& faults) {
                 at("num_classes"), options.num_classes, fmt::format("0 or 2 to {}", kMaxClasses),
                 fmt::format("num_classes: got {}, expected 2 to {}, or 0 for the largest label plus one",
                             options.num_classes, kMaxClasses));
+}
+
+Tensor ReadImages(std::span<const std::byte> bytes, int64_t features, const std::string& source) {
+  const IdxArray images = ParseIdx(bytes, source);
+  RequireFeatures(images, features, source);
+  Tensor inputs = Tensor::Empty({images.dims[0], features});
+  std::ranges::transform(images.bytes, inputs.mutable_data<float>(), AsInput);
+  return inputs;
+}
+
+std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, int64_t features,
+                                              int64_t num_classes) {
+  const LabelledImages pair = ReadPair(images, labels);
+  RequireFeatures(pair.images, features, images);
+  CheckLabels(pair.labels, num_classes, labels);
+  return MakeDataset(pair, AllIndices(pair.size()), num_classes);
 }
 
 DataSplit LoadIdx(const IdxOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,15 @@ struct IdxArray {
 /// `source` names the file in messages. Throws Error, naming the byte, on anything else, on elements other than
 /// unsigned bytes (type 0x08), on a size of zero or above 1 GiB, and when more or fewer bytes follow than announced.
 IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source);
+
+/// The images of a file in this format, gzip'd or not, as inputs: f32 [images, features]. Throws Error, naming the
+/// byte, as ParseIdx does, and on images that do not have `features` pixels.
+Tensor ReadImages(std::span<const std::byte> bytes, int64_t features, const std::string& source);
+
+/// Loads images and labels as samples of a model that was made with `features` pixels and `num_classes` classes. Throws
+/// Error on files that do not fit it or each other.
+std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, int64_t features,
+                                              int64_t num_classes);
 
 /// Loads MNIST or a set in its format: images u8 [samples, ...] and labels u8 [samples]. Pixels become floats in
 /// [0, 1], each image one row. Throws Error on files that ParseIdx refuses or that do not fit together, when all labels

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "twofour/train/data/text.h"
+#include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
 namespace {
@@ -97,6 +98,15 @@ std::string NormalForm(std::string_view label) {
   constexpr double kExact = int64_t{1} << 53;
   if (number && std::abs(*number) < kExact) return fmt::format("{}", *number == 0 ? 0.0 : *number);
   return folded;
+}
+
+std::string SimilarClass(const std::string& name, std::span<const std::string> classes) {
+  const std::string form = NormalForm(AsUtf8(name));
+  const auto found =
+      std::ranges::find_if(classes, [&](const std::string& other) { return NormalForm(AsUtf8(other)) == form; });
+  if (found == classes.end()) return "";
+  return fmt::format(", which has {}{}", Quoted(*found),
+                     *found != name && AsUtf8(*found) == AsUtf8(name) ? " in another encoding" : "");
 }
 
 std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names) {

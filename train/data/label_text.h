@@ -18,6 +18,9 @@ std::string NormalForm(std::string_view label);
 /// in ascending order.
 std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names);
 
+/// ", which has "yes"", where one of `classes` is `name` in another spelling or encoding; otherwise empty.
+std::string SimilarClass(const std::string& name, std::span<const std::string> classes);
+
 /// The number that people mean by "1,234", "$5" or "12 %", or by a plain number; nullopt where the label is no number.
 std::optional<double> LooseNumber(std::string_view label);
 

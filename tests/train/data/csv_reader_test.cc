@@ -36,7 +36,16 @@ TEST(CsvReaderTest, TakesAllLineEndings) {
   for (const char* text : {"a,b\nc,d\n", "a,b\r\nc,d\r\n", "a,b\rc,d\r", "a,b\nc,d\n\n\r\n"}) {
     EXPECT_EQ(Read(text), (Rows{{"a", "b"}, {"c", "d"}})) << text;
   }
-  EXPECT_EQ(Read("a\n\nb"), (Rows{{"a"}, {""}, {"b"}}));
+}
+
+TEST(CsvReaderTest, SkipsEmptyLinesAndCountsThem) {
+  EXPECT_EQ(Read("\n\na,b\n  \t\n\r\nc,d\n \n"), (Rows{{"a", "b"}, {"c", "d"}}));
+  EXPECT_EQ(Read("a\n\"\"\nb"), (Rows{{"a"}, {""}, {"b"}}));
+  EXPECT_EQ(Read("a\tb\n\t\n", '\t'), (Rows{{"a", "b"}, {"", ""}}));
+  CsvReader reader("a\n\n\r\n\rb", ',', "t.csv");
+  CsvRow row;
+  EXPECT_TRUE(reader.Next(row) && reader.Next(row));
+  EXPECT_EQ(row.line, 5);
 }
 
 TEST(CsvReaderTest, SkipsAByteOrderMark) { EXPECT_EQ(Read("\xEF\xBB\xBFx,y"), (Rows{{"x", "y"}})); }

@@ -66,7 +66,7 @@ TEST(ParseCsvTest, TakesAWordOnTheHeader) {
 
 TEST(ParseCsvTest, RefusesRaggedRows) {
   ExpectError("1,2,3,4,a\n1,2,3,b\n", "t.csv: line 2 has 4 columns, line 1 has 5");
-  ExpectError("x,y\n1,a\n\n2,b\n", "t.csv: line 3 has 1 column, line 1 has 2");
+  ExpectError("x,y\n1,a\n\n2\n", "t.csv: line 4 has 1 column, line 1 has 2");
   ExpectError("x,y\n1,a,\n", "t.csv: line 2 has 3 columns, the last of them empty, since it ends in ',', line 1 has 2");
 }
 

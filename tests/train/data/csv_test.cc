@@ -12,6 +12,7 @@
 #include "twofour/train/data/shuffle.h"
 
 #include "tests/support/temp_dir.h"
+#include "tests/train/data/idx_test_data.h"
 #include "tests/train/data/test_files.h"
 
 namespace twofour::train {
@@ -43,6 +44,16 @@ class LoadCsvTest : public ::testing::Test {
 
   test::TempDir dir_;
 };
+
+TEST_F(LoadCsvTest, ReadsGzippedTables) {
+  const std::string text = "a,k\n1,x\n3,y\n\n5,x\n";
+  const DataSplit plain = LoadCsv(Options(text, text)), zipped = LoadCsv(Options(Gzip(text), Gzip(text)));
+  EXPECT_EQ(zipped.train->size(), 3);
+  EXPECT_EQ(zipped.class_names, plain.class_names);
+  EXPECT_EQ(zipped.scaling.mean, plain.scaling.mean);
+  ExpectError(Options(Gzip(text).substr(0, 30)),
+              Path("train.csv") + ": byte 30: corrupt gzip data: the file ends early");
+}
 
 TEST_F(LoadCsvTest, StandardisesWithTheTrainingSamplesStatistics) {
   const DataSplit split = LoadCsv(Options("a,b,k\n1,7,x\n3,7,y\n5,7,x\n", "a,b,k\n9,8,y\n"));

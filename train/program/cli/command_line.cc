@@ -16,12 +16,15 @@ Examples:
   trainer --config configs/dense_mlp.pbtxt --sparse --set training.steps=2000 --out runs/longer
   trainer --resume runs/longer
   trainer --resume runs/longer/checkpoints/step-500 --out runs/branch --set learning_rate.lr=1e-4
+  trainer evaluate --run runs/sparse_mlp --checkpoint best
+  trainer predict --run runs/sparse_mlp --input new.csv --output predictions.csv
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer sweep --config configs/experiments/schedules.pbtxt
   trainer report runs/* --baseline dense_mlp
   trainer suggest-decay --config configs/sparse_mlp.pbtxt
-sample, retrain, sweep, report and suggest-decay are commands of their own: trainer COMMAND --help.
+  trainer tokenize --input text.txt --vocab 4096 --output tokenizer.json
+Words after trainer, such as evaluate, are commands of their own: trainer COMMAND --help.
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
 tensorboard --logdir runs shows.

@@ -15,6 +15,13 @@ std::string WithSpaces(std::string name) {
   return name;
 }
 
+/// "  accuracy 0.7500"
+std::string Details(const MetricDetails& details) {
+  std::string text;
+  for (const auto& [name, value] : details) text += fmt::format("  {} {:.4f}", WithSpaces(name), value);
+  return text;
+}
+
 }  // namespace
 
 std::string FormatDuration(double seconds) {
@@ -32,9 +39,10 @@ void ProgressSink::OnTrain(const TrainMetrics& metrics) {
   const std::string mfu = metrics.mfu <= 0       ? ""
                           : metrics.mfu_is_rough ? fmt::format("  MFU about {:.0f} %", 100 * metrics.mfu)
                                                  : fmt::format("  MFU {:.1f} %", 100 * metrics.mfu);
-  const std::string line = fmt::format("step {:>{}}/{}  loss {:.4f}  lr {:.2e}  {:.0f} {}/s{}  ETA {}", metrics.step,
-                                       std::to_string(total_steps_).size(), total_steps_, metrics.loss, metrics.lr,
-                                       metrics.units_per_s, metrics.unit, mfu, eta);
+  const std::string line =
+      fmt::format("step {:>{}}/{}  loss {:.4f}{}  lr {:.2e}  {:.0f} {}/s{}  ETA {}", metrics.step,
+                  std::to_string(total_steps_).size(), total_steps_, metrics.loss, Details(metrics.details), metrics.lr,
+                  metrics.units_per_s, metrics.unit, mfu, eta);
   if (terminal_) {
     out_ << "\r\033[K" << line << std::flush;
     line_open_ = true;
@@ -48,8 +56,7 @@ void ProgressSink::OnEval(const EvalMetrics& metrics) {
   line_open_ = false;
   out_ << fmt::format("step {:>{}}/{}  evaluation loss {:.4f}", metrics.step, std::to_string(total_steps_).size(),
                       total_steps_, metrics.loss);
-  for (const auto& [name, value] : metrics.details) out_ << fmt::format("  {} {:.4f}", WithSpaces(name), value);
-  out_ << std::endl;
+  out_ << Details(metrics.details) << std::endl;
 }
 
 void ProgressSink::Finish() {

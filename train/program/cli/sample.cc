@@ -17,6 +17,7 @@
 #include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/precision_argument.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/start/start_computing.h"
 
@@ -36,7 +37,9 @@ class Transcript {
   }
 
   std::string Write(int32_t id) const {
-    return loaded_.vocabulary ? loaded_.vocabulary->Decode({&id, 1}) : fmt::format("{} ", id);
+    if (!loaded_.vocabulary) return fmt::format("{} ", id);
+    // An embedding may have more rows than the tokenizer has tokens. Nothing was trained on those.
+    return id < loaded_.vocabulary->size() ? loaded_.vocabulary->Decode({&id, 1}) : fmt::format("<{}>", id);
   }
 
   /// What the model continues if there is no prompt: a new line, or the first token if the vocabulary has no new line.
@@ -76,12 +79,6 @@ struct Request {
   nn::GenerateOptions generate = {.tokens = 200, .sampling = {.temperature = 0.8}};
 };
 
-DType ParsePrecision(const std::string& text) {
-  if (text == "fp32" || text == "FP32") return DType::kF32;
-  if (text == "bf16" || text == "BF16") return DType::kBF16;
-  throw Error(fmt::format("--precision: '{}', expected fp32 or bf16", text));
-}
-
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
   Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
@@ -108,11 +105,9 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
-  std::string precision;
-  const Argument precision_option =
-      arguments.Add("--precision", precision, "What to compute in: fp32 or bf16 (default: as in training)").Type("P");
+  const PrecisionArgument precision(arguments);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  if (precision_option.given()) request.activations = ParsePrecision(precision);
+  request.activations = precision.Value();
   if (prompt_option.given()) request.prompt = prompt;
   if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
   if (request.prompt && request.prompt->empty()) throw Error("the prompt is empty, expected at least one token");

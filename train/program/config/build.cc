@@ -75,24 +75,25 @@ TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before) {
   if (!data.has_tokens()) throw std::logic_error("data of no kind that has tokens: validate the config first");
   TokensOptions tokens = ToOptions(data.tokens());
   if (as_before != nullptr) tokens.vocab_size = *as_before->vocab_size;
+  tokens.as_before = VocabularyLike(as_before);
   TokenData loaded = LoadTokens(tokens);
-  loaded.eval_bytes_per_token = data.tokens().bytes_per_token();
+  if (data.tokens().bytes_per_token() > 0) loaded.eval_bytes_per_token = data.tokens().bytes_per_token();
   return loaded;
 }
 
-std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed) {
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, int64_t features, int64_t outputs, uint64_t seed) {
   Generator generator(seed);
   switch (model.kind_case()) {
     case proto::Model::kMlp: {
       nn::MlpStackOptions options = ToOptions(model.mlp());
-      options.in_features = data.features();
-      options.out_features = data.num_classes();
+      options.in_features = features;
+      options.out_features = outputs;
       return std::make_unique<nn::MlpStack>(options, generator);
     }
     case proto::Model::kResidualMlp: {
       nn::ResidualMlpOptions options = ToOptions(model.residual_mlp());
-      options.in_features = data.features();
-      options.out_features = data.num_classes();
+      options.in_features = features;
+      options.out_features = outputs;
       return std::make_unique<nn::ResidualMlp>(options, generator);
     }
     case proto::Model::kGpt:

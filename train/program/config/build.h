@@ -25,7 +25,7 @@ TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = 
 // A model computes in f32 until its SetActivationDType is called.
 
 /// For every model except gpt.
-std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const Dataset& data, uint64_t seed);
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, int64_t features, int64_t outputs, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
 

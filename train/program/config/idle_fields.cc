@@ -31,6 +31,7 @@ struct Condition {
 };
 
 bool IsGpt(const Config& config) { return config.model().has_gpt(); }
+bool IsClassifier(const Config& config) { return !IsGpt(config); }
 bool OfWeights(const Config& config) { return config.sparsity().target() == proto::Sparsity::WEIGHT; }
 bool RateChanges(const Config& config) { return config.learning_rate().schedule() != LearningRate::CONSTANT; }
 bool RateDecays(const Config& config) { return config.learning_rate().schedule() == LearningRate::WARMUP_STABLE_DECAY; }
@@ -53,6 +54,7 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kConstant = "with CONSTANT";
   constexpr const char* kNoDecay = "unless the schedule is WARMUP_STABLE_DECAY";
   constexpr const char* kNoTokens = "for a model that reads no tokens";
+  constexpr const char* kNoClasses = "for a language model";
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
@@ -64,6 +66,11 @@ std::vector<Condition> MakeConditions() {
        [](const Config& config) { return config.evaluation().every_steps() != 0; },
        "where evaluation.every_steps is 0: nothing is evaluated before the last step"},
       {"evaluation.max_batches", "model", IsGpt, kNoTokens},
+      {"training.label_smoothing", "model", IsClassifier, kNoClasses},
+      {"training.class_weights", "model", IsClassifier, kNoClasses},
+      {"data.text.vocabulary", "data.text.tokenizer",
+       [](const Config& config) { return config.data().text().tokenizer().empty(); },
+       "beside a tokenizer, whose tokens are taken"},
       {"learning_rate.warmup_steps", kSchedule, RateChanges, kConstant},
       {"learning_rate.warmup_fraction", kSchedule, RateChanges, kConstant},
       {"learning_rate.min_lr", kSchedule, RateChanges, kConstant},

@@ -7,7 +7,10 @@
 
 #include "twofour/core/dtype.h"
 #include "twofour/nn/gpt.h"
+#include "twofour/nn/model.h"
 #include "twofour/train/data/vocabulary.h"
+#include "twofour/train/data_record.h"
+#include "twofour/train/program/config/trained_run.h"
 
 namespace twofour::train {
 
@@ -22,5 +25,16 @@ struct LoadedLanguageModel {
 /// checkpoint. It computes in the precision of the run, unless `activations` is another. Does not need the data. Throws
 /// Error if the run's model is not a language model, if the run has no weights yet, or if a file is damaged.
 LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt);
+
+/// A trained classifier that is ready to use, and the data that it was made with.
+struct LoadedClassifier {
+  std::unique_ptr<nn::Model> model;
+  DataRecord data;
+};
+
+/// Makes the model of a run whose data has classes, from its config and its data.json. Does not need the data. It
+/// computes in the precision of the run, unless `activations` is another. Throws Error if the run's model is a language
+/// model, or if a file is damaged.
+LoadedClassifier LoadClassifier(TrainedRun& run, std::optional<DType> activations = std::nullopt);
 
 }  // namespace twofour::train

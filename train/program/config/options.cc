@@ -73,14 +73,16 @@ TextOptions ToOptions(const proto::Text& text) {
           .eval_path = text.eval_path(),
           .eval_fraction = text.eval_fraction(),
           .vocabulary =
-              text.vocabulary() == proto::Text::CHARACTERS ? Vocabulary::Kind::kCharacters : Vocabulary::Kind::kBytes};
+              text.vocabulary() == proto::Text::CHARACTERS ? Vocabulary::Kind::kCharacters : Vocabulary::Kind::kBytes,
+          .tokenizer = text.tokenizer()};
 }
 
 TokensOptions ToOptions(const proto::Tokens& tokens) {
   return {.path = tokens.path(),
           .eval_path = tokens.eval_path(),
           .eval_fraction = tokens.eval_fraction(),
-          .vocab_size = tokens.vocab_size()};
+          .vocab_size = tokens.vocab_size(),
+          .tokenizer = tokens.tokenizer()};
 }
 
 nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp) {
@@ -154,7 +156,8 @@ ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
   return {.batch_size = config.training().batch_size(),
           .eval_batch_size = eval_batch_size == 0 ? kEvalSamples : eval_batch_size,
           .shuffle = config.training().shuffle(),
-          .seed = config.seed()};
+          .seed = config.seed(),
+          .label_smoothing = config.training().label_smoothing()};
 }
 
 LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config) {

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/train/classification.h"
+#include "twofour/train/data/idx.h"
+#include "twofour/train/data/table_samples.h"
 #include "twofour/train/language_model.h"
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/config_notes.h"
@@ -59,10 +62,12 @@ Workload BuildClassification(const proto::Config& config, std::vector<DataFile> 
   AddNotes(workload.samples.notes, workload);
   workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
-  workload.model = BuildModel(config.model(), train, config.seed());
+  workload.model = BuildModel(config.model(), train.features(), train.num_classes(), config.seed());
   workload.model->SetActivationDType(ToActivationDType(config.training().precision()));
-  workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval,
-                                                       BuildClassificationOptions(config));
+  ClassificationOptions options = BuildClassificationOptions(config);
+  if (config.training().class_weights() == proto::Training::BALANCED)
+    options.class_weights = BalancedClassWeights(train);
+  workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval, options);
   return workload;
 }
 
@@ -83,7 +88,76 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
   return workload;
 }
 
+/// All samples of other files, as the data to evaluate on.
+DataSplit LoadOtherSamples(const proto::Data& data, const DataRecord& record, const OtherFiles& files) {
+  if (!record.features || record.class_names.size() < 2) {
+    throw Error("data.json: names no features and classes, so that no other data can be read for the model");
+  }
+  const auto num_classes = std::ssize(record.class_names);
+  DataSplit split;
+  split.class_names = record.class_names;
+  if (data.has_csv()) {
+    TableSamples table = LoadTableSamples(files.data, SchemaOf(record), record.class_names, ToOptions(data.csv()),
+                                          {.ignore_extra = files.ignore_extra});
+    split.eval = table.samples;
+    split.notes = std::move(table.notes);
+  } else if (data.has_idx()) {
+    if (files.labels.empty()) throw Error("--data: images need --labels, the file of their labels");
+    split.eval = LoadIdxSamples(files.data, files.labels, *record.features, num_classes);
+  } else {
+    throw Error("--data: the run's data is made up by the program, so that no file can take its place");
+  }
+  split.train = split.eval;
+  split.description = fmt::format("{}: {} samples of {} features, {} classes", files.data, split.eval->size(),
+                                  split.eval->features(), num_classes);
+  return split;
+}
+
+Workload EvaluateSamples(const proto::Config& config, const DataRecord& record, const OtherFiles& files) {
+  RequireKind(&record, false);
+  Workload workload;
+  workload.samples = LoadOtherSamples(config.data(), record, files);
+  const Dataset& samples = *workload.samples.eval;
+  workload.data_description = workload.samples.description;
+  workload.notes = workload.samples.notes;
+  workload.model = BuildModel(config.model(), samples.features(), samples.num_classes(), config.seed());
+  ClassificationOptions options = BuildClassificationOptions(config);
+  options.batch_size = 1;  // Nobody trains with it, and there may be few samples.
+  workload.task = std::make_unique<ClassificationTask>(*workload.model, samples, samples, options);
+  return workload;
+}
+
+Workload EvaluateTokens(const proto::Config& config, const DataRecord& record, const OtherFiles& files) {
+  RequireKind(&record, true);
+  proto::Data data = config.data();
+  if (data.has_text()) {
+    data.mutable_text()->set_path(files.data);
+    data.mutable_text()->set_eval_path(files.data);
+  } else {
+    data.mutable_tokens()->set_path(files.data);
+    data.mutable_tokens()->set_eval_path(files.data);
+  }
+  TokenData tokens = BuildTokenData(data, &record);
+  tokens.train = {};
+  Workload workload;
+  workload.data_description = fmt::format("{}: {} tokens", files.data, tokens.eval.size());
+  workload.notes = tokens.notes;
+  auto model = BuildGpt(config.model().gpt(), tokens.vocab_size, config.seed());
+  LanguageModelOptions options = BuildLanguageModelOptions(config);
+  options.eval_max_batches = 0;
+  workload.task = std::make_unique<LanguageModelTask>(*model, tokens, options);
+  workload.model = std::move(model);
+  return workload;
+}
+
 }  // namespace
+
+Workload BuildEvaluation(const proto::Config& config, const DataRecord& record, const OtherFiles& files) {
+  if (!files.labels.empty() && !config.data().has_idx()) {
+    throw Error("--labels: only goes with images (data.idx); the labels of a table are one of its columns");
+  }
+  return config.model().has_gpt() ? EvaluateTokens(config, record, files) : EvaluateSamples(config, record, files);
+}
 
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
   Workload workload = config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)

@@ -34,4 +34,16 @@ Workload BuildWorkloadByEarlierRules(const proto::Config& config, std::vector<Da
 /// The same, but computes the checksums of the files itself.
 Workload BuildWorkload(const proto::Config& config);
 
+/// Files to evaluate a trained model on, in the place of its run's data.
+struct OtherFiles {
+  std::string data = {};      ///< A table, images, a text or tokens, as the run's config has them.
+  std::string labels = {};    ///< Only with images.
+  bool ignore_extra = false;  ///< See TableWishes.
+};
+
+/// The task to evaluate on all of these files, and the model, whose weights are random. `config` is that of a run whose
+/// data has this record: its classes, columns, scaling and vocabulary are in force. The task cannot train. Throws Error
+/// if the files do not fit the run.
+Workload BuildEvaluation(const proto::Config& config, const DataRecord& record, const OtherFiles& files);
+
 }  // namespace twofour::train

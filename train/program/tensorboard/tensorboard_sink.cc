@@ -60,6 +60,7 @@ void TensorBoardSink::WriteSummary(int64_t step, proto::Summary summary) {
 void TensorBoardSink::OnTrain(const TrainMetrics& metrics) {
   proto::Summary summary;
   AddScalar("train/loss", metrics.loss, summary);
+  for (const auto& [name, value] : metrics.details) AddScalar("train/" + name, value, summary);
   AddScalar("train/lr", metrics.lr, summary);
   AddScalar("train/grad_norm", metrics.grad_norm, summary);
   AddScalar(fmt::format("train/{}_per_s", metrics.unit), metrics.units_per_s, summary);

@@ -15,8 +15,8 @@ class Summary;
 }  // namespace proto
 
 /// Writes an event file for TensorBoard: scalars
-///   train/loss, train/lr, train/grad_norm, train/samples_per_s (or tokens_per_s); train/mfu (or mfu_rough) and
-///   train/training_seconds if they are known
+///   train/loss, train/accuracy (or other details), train/lr, train/grad_norm, train/samples_per_s (or tokens_per_s);
+///   train/mfu (or mfu_rough) and train/training_seconds if they are known
 ///   eval/loss, eval/accuracy (or other details), eval/training_seconds if they are known
 ///   sparsity/LAYER/retained_l1 and all other members of SparsityMetrics, activation/LAYER/density
 /// and histograms weights/PARAMETER and gradients/PARAMETER. Scalars are in single precision, as the format requires.

@@ -7,7 +7,7 @@
 namespace twofour::train {
 namespace {
 
-constexpr TrainMetrics kTrain = {.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 1, .units_per_s = 100};
+const TrainMetrics kTrain = {.step = 50, .loss = 0.25, .lr = 0.001, .grad_norm = 1, .units_per_s = 100};
 
 TEST(FormatDurationTest, ShowsHoursOnlyWhenThereAreSome) {
   EXPECT_EQ(FormatDuration(0.4), "0:00");

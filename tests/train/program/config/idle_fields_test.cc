@@ -50,6 +50,12 @@ INSTANTIATE_TEST_SUITE_P(
     All, IdleFieldTest,
     ::testing::Values(
         Case{"evaluation.max_batches=3", "evaluation.max_batches: 3, expected 0 for a model that reads no tokens"},
+        Case{"model={gpt{}} data={text{path:'x'}} training.label_smoothing=0.1",
+             "training.label_smoothing: 0.1, expected 0 for a language model"},
+        Case{"model={gpt{}} data={text{path:'x'}} training.class_weights=BALANCED",
+             "training.class_weights: BALANCED, expected EQUAL for a language model"},
+        Case{"model={gpt{}} data={text{path:'x',tokenizer:'t.json'}} data.text.vocabulary=CHARACTERS",
+             "data.text.vocabulary: CHARACTERS, expected BYTES beside a tokenizer, whose tokens are taken"},
         Case{"learning_rate.min_lr=1e-5", "learning_rate.min_lr: 1e-05, expected 0 with CONSTANT"},
         Case{"learning_rate.schedule=WARMUP_STABLE_DECAY learning_rate.min_lr=1e-5",
              "learning_rate.min_lr: 1e-05, expected 0 without decay_steps or decay_fraction: the rate never falls"},

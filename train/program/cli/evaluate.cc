@@ -1,0 +1,119 @@
+#include "twofour/train/program/cli/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/train/classification.h"
+#include "twofour/train/finite_check.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/evaluation_report.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/precision_argument.h"
+#include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/config/workload.h"
+#include "twofour/train/program/start/run_data.h"
+#include "twofour/train/program/start/start_computing.h"
+
+namespace twofour::train {
+namespace {
+
+struct Request {
+  std::string run;
+  std::optional<std::string> checkpoint;
+  OtherFiles other;  // Not used if it names no file.
+  bool accept_changed_data = false;
+  bool json = false;
+  std::optional<int> threads;
+  std::optional<DType> activations;  // Nothing: as in training.
+};
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments("Measures a run's weights on its evaluation data, or on another file.", "trainer evaluate");
+  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
+  std::string checkpoint;
+  const Argument checkpoint_option =
+      arguments
+          .Add("--checkpoint", checkpoint,
+               "Which of the run's checkpoints: best, last or a step (default: the final weights)")
+          .Type("NAME");
+  const Argument data =
+      arguments.Add("--data", request.other.data, "All of this file, in place of the run's evaluation data")
+          .Type("FILE");
+  const Argument labels =
+      arguments.Add("--labels", request.other.labels, "The labels that go with images").Type("FILE");
+  arguments.AddFlag("--ignore-extra", request.other.ignore_extra,
+                    "Leave out columns of the file that the model was not made with");
+  arguments
+      .AddFlag("--accept-changed-data", request.accept_changed_data,
+               "Evaluate on the run's data although it is not what the run began with")
+      .Excludes(data);
+  arguments.AddFlag("--json", request.json, "Print one JSON object");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
+  const PrecisionArgument precision(arguments);
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  request.activations = precision.Value();
+  if (checkpoint_option.given()) request.checkpoint = checkpoint;
+  if (labels.given() && !data.given()) throw Error("--labels: goes with --data, the file of the images");
+  if (request.other.ignore_extra && !data.given()) throw Error("--ignore-extra: goes with --data, the table");
+  return request;
+}
+
+DataRecord RecordOf(const TrainedRun& run) {
+  const RunFiles paths{run.path.folder};
+  std::optional<DataRecord> record = LoadDataRecord(FileSystem::Default(), paths);
+  if (!record) throw Error(fmt::format("{}: is missing, expected what the model was made with", paths.data().string()));
+  return std::move(*record);
+}
+
+Workload LoadData(const TrainedRun& run, const Request& request, std::ostream& err) {
+  if (!request.other.data.empty()) {
+    Workload workload = BuildEvaluation(run.config, RecordOf(run), request.other);
+    PrintNotes(workload.notes, err);
+    return workload;
+  }
+  RunData data = LoadRunData({run.path.folder, run.config}, run.config, request.accept_changed_data);
+  PrintNotes(data.notes, err);
+  return std::move(data.workload);
+}
+
+}  // namespace
+
+int RunEvaluate(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  TrainedRun run = LoadTrainedRun(request->run, request->checkpoint);
+  StartComputing(request->threads ? request->threads : run.config.threads());
+  const Workload workload = LoadData(run, *request, context.err);
+  GiveWeights(run, *workload.model, request->activations);
+  const NoGradGuard no_grad;
+  std::optional<EvalMetrics> metrics = workload.task->EvaluateUnless(&context.stop.stop);
+  if (!metrics) return 128 + context.stop.signal;
+  if (!std::isfinite(metrics->loss)) {
+    ThrowNotFinite("the evaluation loss", metrics->loss, workload.model->NamedParameters());
+  }
+  EvaluationReport report{.weights = run.source.string(),
+                          .step = run.step,
+                          .data = workload.data_description,
+                          .unit = std::string(workload.task->unit()),
+                          .metrics = std::move(*metrics)};
+  if (const auto* const task = dynamic_cast<const ClassificationTask*>(workload.task.get())) {
+    report.confusion = task->confusion();
+    report.class_names = workload.samples.class_names;
+  }
+  context.out << (request->json ? ToJson(report) : ToLines(report));
+  RequireWritten(context.out);
+  return 0;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,263 @@
+#include "twofour/train/program/cli/predict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/parallel.h"
+#include "twofour/train/confusion_matrix.h"
+#include "twofour/train/data/csv_cell.h"
+#include "twofour/train/data/csv_stream.h"
+#include "twofour/train/data/idx.h"
+#include "twofour/train/data/table_inputs.h"
+#include "twofour/train/data/text.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/precision_argument.h"
+#include "twofour/train/program/cli/result_output.h"
+#include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/start/start_computing.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr int64_t kBatch = 512;
+constexpr uint64_t kMaxImageBytes = (uint64_t{1} << 30) + 64;
+constexpr const char* kStandard = "-";
+
+struct Request {
+  std::string run;
+  std::optional<std::string> checkpoint;
+  std::string input, output = kStandard;
+  bool probabilities = false;
+  TableWishes wishes;
+  std::optional<int> threads;
+  std::optional<DType> activations;  // Nothing: as in training.
+};
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments("Gives the rows of a table, or images, the classes that a trained model takes them for.",
+                      "trainer predict");
+  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
+  std::string checkpoint;
+  const Argument checkpoint_option =
+      arguments
+          .Add("--checkpoint", checkpoint,
+               "Which of the run's checkpoints: best, last or a step (default: the final weights)")
+          .Type("NAME");
+  arguments
+      .Add("--input", request.input,
+           "A table (CSV) or images (IDX), as the run's data was, with or without labels; - for the standard input")
+      .Type("FILE")
+      .Required();
+  arguments.Add("--output", request.output, "The table of predictions (CSV); - for the standard output")
+      .Type("FILE")
+      .ShowDefault();
+  arguments.AddFlag("--probabilities", request.probabilities, "Add a column for each class, with its probability");
+  arguments.Add("--keep", request.wishes.keep, "Copy a column of the input to the output, such as an id; may repeat")
+      .Type("COLUMN")
+      .Repeatable();
+  arguments.AddFlag("--ignore-extra", request.wishes.ignore_extra,
+                    "Leave out columns that the model was not made with");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
+  const PrecisionArgument precision(arguments);
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  request.activations = precision.Value();
+  if (checkpoint_option.given()) request.checkpoint = checkpoint;
+  std::error_code ignored;
+  if (request.output != kStandard && std::filesystem::equivalent(request.input, request.output, ignored)) {
+    throw Error(fmt::format("--output {}: is the input, which would be lost", request.output));
+  }
+  return request;
+}
+
+/// Turns batches of inputs into rows of the result.
+class Predictor {
+ public:
+  Predictor(LoadedClassifier& loaded, const CsvOptions& csv, bool probabilities, ResultOutput& output)
+      : loaded_(loaded), csv_(csv), probabilities_(probabilities), output_(output) {}
+
+  void WriteHeader(const std::vector<std::string>& kept_names) {
+    std::vector<std::string> names = kept_names;
+    names.emplace_back("prediction");
+    if (probabilities_) {
+      for (const std::string& name : loaded_.data.class_names) names.push_back("probability_" + name);
+    }
+    std::string row;
+    for (const std::string& name : names) AppendCell(name, row);
+    output_.Write(row + "\n");
+  }
+
+  /// `kept`: the kept cells of each row, in order.
+  void Write(const Tensor& inputs, const std::vector<std::vector<std::string>>& kept) {
+    const Tensor logits = loaded_.model->Forward(inputs);
+    const auto classes = static_cast<size_t>(logits.dim(1));
+    std::string rows;
+    for (int64_t i = 0; i < logits.dim(0); ++i) {
+      const std::span<const float> row(logits.data<float>() + i * logits.dim(1), classes);
+      if (!std::ranges::all_of(row, [](float logit) { return std::isfinite(logit); })) {
+        throw Error(
+            fmt::format("sample {}: the model's logits are not finite: are its inputs far from those of training?",
+                        rows_ + i + 1),
+            ErrorKind::kRuntimeFailure);
+      }
+      std::string line;
+      if (!kept.empty()) {
+        for (const std::string& cell : kept[static_cast<size_t>(i)]) AppendCell(cell, line);
+      }
+      AppendCell(loaded_.data.class_names[static_cast<size_t>(LargestLogit(row))], line);
+      if (probabilities_) AppendProbabilities(row, line);
+      rows += line + "\n";
+    }
+    output_.Write(rows);
+    rows_ += logits.dim(0);
+  }
+
+  int64_t rows() const { return rows_; }
+
+ private:
+  void AppendCell(std::string_view text, std::string& line) const {
+    if (!line.empty()) line += csv_.delimiter;
+    line += AsCsvCell(text, csv_.delimiter);
+  }
+
+  /// The softmax of the logits, computed in float64 and written as float32.
+  void AppendProbabilities(std::span<const float> logits, std::string& line) const {
+    const double largest = std::ranges::max(logits);
+    std::vector<double> terms;
+    double sum = 0;
+    for (const float logit : logits) sum += terms.emplace_back(std::exp(logit - largest));
+    for (const double term : terms) {
+      std::string number = fmt::format("{}", static_cast<float>(term / sum));
+      if (csv_.decimal != '.') std::ranges::replace(number, '.', csv_.decimal);
+      AppendCell(number, line);
+    }
+  }
+
+  LoadedClassifier& loaded_;
+  const CsvOptions& csv_;
+  bool probabilities_;
+  ResultOutput& output_;
+  int64_t rows_ = 0;
+};
+
+/// The inputs as a batch.
+Tensor AsBatch(const std::vector<float>& inputs, int64_t features) {
+  Tensor batch = Tensor::Empty({std::ssize(inputs) / features, features});
+  std::ranges::copy(inputs, batch.mutable_data<float>());
+  return batch;
+}
+
+void PredictTable(const Request& request, const DataRecord& data, const CsvOptions& csv, Predictor& predictor,
+                  const CommandContext& context) {
+  const std::string source = request.input == kStandard ? "standard input" : request.input;
+  const std::unique_ptr<std::istream> file = request.input == kStandard ? nullptr : OpenTable(request.input);
+  CsvStream rows(file ? *file : std::cin, csv.delimiter, source);
+  CsvRow row;
+  if (!rows.Next(row)) {
+    if (context.stop.stop) return;
+    throw Error(fmt::format("{}: is empty, expected a table", source));
+  }
+  const TableInputs table(row, SchemaOf(data), csv, request.wishes, source);
+  PrintNotes(table.notes(), context.err);
+  predictor.WriteHeader(table.kept_names());
+  const auto features = static_cast<size_t>(*data.features);
+  std::vector<float> inputs;
+  std::vector<std::vector<std::string>> kept;
+  const auto flush = [&] {
+    if (!inputs.empty()) predictor.Write(AsBatch(inputs, *data.features), kept);
+    inputs.clear();
+    kept.clear();
+  };
+  for (bool more = !table.has_header() || rows.Next(row); more && !context.stop.stop; more = rows.Next(row)) {
+    inputs.resize(inputs.size() + features);
+    table.Encode(row, std::span(inputs).last(features));
+    if (!table.kept_names().empty()) kept.push_back(table.Kept(row));
+    if (std::ssize(inputs) == kBatch * *data.features) flush();
+  }
+  flush();
+}
+
+void PredictImages(const Request& request, const DataRecord& data, Predictor& predictor, const StopRequest& stop) {
+  std::vector<std::byte> bytes;
+  const bool standard = request.input == kStandard;
+  if (standard) {
+    std::vector<char> block(1 << 20);
+    while (std::cin && bytes.size() <= kMaxImageBytes) {
+      std::cin.read(block.data(), std::ssize(block));
+      const auto read = std::as_bytes(std::span(block).first(static_cast<size_t>(std::cin.gcount())));
+      bytes.insert(bytes.end(), read.begin(), read.end());
+    }
+  } else {
+    bytes = FileSystem::Default().ReadFile(request.input, kMaxImageBytes);
+  }
+  if (stop.stop) return;
+  const Tensor images = ReadImages(bytes, *data.features, standard ? "standard input" : request.input);
+  predictor.WriteHeader({});
+  const float* const pixels = images.data<float>();
+  for (int64_t begin = 0; begin < images.dim(0) && !stop.stop; begin += kBatch) {
+    const int64_t count = std::min(kBatch, images.dim(0) - begin);
+    Tensor batch = Tensor::Empty({count, *data.features});
+    std::copy_n(pixels + begin * *data.features, count * *data.features, batch.mutable_data<float>());
+    predictor.Write(batch, {});
+  }
+}
+
+}  // namespace
+
+int RunPredict(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  TrainedRun run = LoadTrainedRun(request->run, request->checkpoint);
+  const proto::Data& kind = run.config.data();
+  if (run.config.model().has_gpt()) {
+    throw Error(
+        fmt::format("--run {}: the run's model is a language model; trainer sample lets it write", request->run));
+  }
+  if (!kind.has_csv() && !kind.has_idx()) {
+    throw Error(fmt::format(
+        "--run {}: the run's data is made up by the program, expected a run on data.csv or data.idx", request->run));
+  }
+  if (!kind.has_csv() && !(request->wishes.keep.empty() && !request->wishes.ignore_extra)) {
+    throw Error("--keep, --ignore-extra: are for the columns of a table, but the run's data is images");
+  }
+  StartComputing(request->threads ? request->threads : run.config.threads());
+  LoadedClassifier loaded = LoadClassifier(run, request->activations);
+  const CsvOptions csv = kind.has_csv() ? ToOptions(kind.csv()) : CsvOptions{};
+  ResultOutput output(FileSystem::Default(), request->output, context.out);
+  Predictor predictor(loaded, csv, request->probabilities, output);
+  const NoGradGuard no_grad;
+  if (kind.has_csv()) {
+    PredictTable(*request, loaded.data, csv, predictor, context);
+  } else {
+    PredictImages(*request, loaded.data, predictor, context.stop);
+  }
+  if (context.stop.stop) return 128 + context.stop.signal;
+  output.Finish();
+  if (request->output != kStandard) {
+    context.out << fmt::format("{}: {} predictions, weights from {}\n", request->output, predictor.rows(),
+                               run.source.string());
+    RequireWritten(context.out);
+  }
+  return 0;
+}
+
+}  // namespace twofour::train

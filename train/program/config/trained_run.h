@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/core/dtype.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/tensor.h"
+#include "twofour/nn/model.h"
+#include "twofour/train/run_path.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// A run whose weights are to be used.
+struct TrainedRun {
+  RunPath path;
+  proto::Config config = {};          ///< The run's, valid, with all defaults.
+  std::filesystem::path source = {};  ///< What the weights are from: a file, or a checkpoint's file.
+  std::vector<NamedTensor> tensors = {};
+  std::vector<SkippedTensor> skipped = {};  ///< See SafetensorsFile.
+  std::optional<int64_t> step = {};         ///< Optimizer steps that the weights have had, where known.
+};
+
+/// Reads the weights of `run`, a run's folder or one of its checkpoints: the final weights, or else those of the newest
+/// checkpoint. With `checkpoint` ("best", "last", "step-300", "300") those of that checkpoint of the run. Throws Error
+/// if the run has no such weights, or if a file is damaged.
+TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint = std::nullopt);
+
+/// Puts the run's weights into the model that its config describes. Swaps the linears of a sparse run first. The model
+/// computes in the precision of the run, unless `activations` is another, and is no longer in training mode. Throws
+/// Error if the weights are not those of such a model. Takes the tensors out of `run`.
+void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activations = std::nullopt);
+
+}  // namespace twofour::train
