@@ -30,7 +30,7 @@ class ConfusionMatrix {
   int64_t correct() const { return all_correct_; }
   double accuracy() const { return static_cast<double>(all_correct_) / static_cast<double>(total_); }
   /// Samples of a class.
-  int64_t SamplesOf(int64_t c) const { return samples_[c]; }
+  int64_t SamplesOf(int64_t c) const { return samples_[static_cast<size_t>(c)]; }
   /// The share of samples taken for class c that are of it; nothing if there are none.
   std::optional<double> Precision(int64_t c) const;
   /// The share of the samples of class c that were taken for it; nothing if there are none.

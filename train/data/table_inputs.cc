@@ -14,6 +14,7 @@
 #include "twofour/core/error.h"
 #include "twofour/train/data/csv_header.h"
 #include "twofour/train/data/csv_scaling.h"
+#include "twofour/train/data/csv_separator.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 
@@ -109,8 +110,8 @@ void TableInputs::FindByName(const CsvRow& first, const TableWishes& wishes) {
       place ? places_.push_back(*place) : missing.push_back(name);
     }
     if (places_.empty()) {
-      Fail(first,
-           fmt::format("names none of the model's columns, expected a header with {}", List(schema_.feature_names)));
+      Fail(first, fmt::format("names none of the model's columns, expected a header with {}, separated by {}",
+                              List(schema_.feature_names), NameOfSeparator(csv_.delimiter)));
     }
     if (!missing.empty()) {
       Fail(first, fmt::format("no column{} {}, which the model was made with", Plural(missing.size()), List(missing)));

@@ -68,7 +68,8 @@ TEST(TableInputsTest, WithoutNamesPositionsCount) {
 
 TEST(TableInputsTest, RefusesHeadersThatDoNotFit) {
   ExpectFault({"x", "k"}, Named(), "no column \"y\", which the model was made with");
-  ExpectFault({"1", "2"}, Named(), "names none of the model's columns, expected a header with \"x\", \"y\"");
+  ExpectFault({"1", "2"}, Named(),
+              "names none of the model's columns, expected a header with \"x\", \"y\", separated by ','");
   ExpectFault({"x", "y", "z", "w"}, Named(),
               "columns \"z\", \"w\", which the model was not made with; --ignore-extra leaves them out");
   ExpectFault({"x", "x", "y"}, Named(), "2 columns are named \"x\": which is which cannot be known");
