@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <span>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -94,20 +97,30 @@ bool CsvStream::ReadBlock() {
   return true;
 }
 
-std::unique_ptr<std::istream> OpenTable(const std::filesystem::path& path) {
-  FileSystem& files = FileSystem::Default();
-  constexpr uint64_t kMaxBytes = uint64_t{1} << 50;
-  const std::unique_ptr<ReadableFile> opened = files.OpenFile(path, kMaxBytes);
-  std::vector<std::byte> start(static_cast<size_t>(std::min<uint64_t>(opened->size(), 2)));
-  opened->Read(0, start);
-  if (IsGzip(start)) {
-    const std::vector<std::byte> bytes = files.ReadFile(path, kMaxGzipBytes);
-    const std::vector<std::byte> data = Decompress(bytes, kMaxGzipBytes, path.string());
-    return std::make_unique<std::istringstream>(std::string(reinterpret_cast<const char*>(data.data()), data.size()));
+std::unique_ptr<std::istream> OpenTable(std::istream& in, const std::string& source) {
+  constexpr int kFirstOfGzip = 0x1f;  // No text begins with it.
+  if (in.peek() != kFirstOfGzip) return nullptr;
+  std::vector<char> bytes;
+  std::vector<char> block(CsvStream::kBlockBytes);
+  while (in && bytes.size() <= kMaxGzipBytes) {
+    in.read(block.data(), std::ssize(block));
+    bytes.insert(bytes.end(), block.begin(), block.begin() + in.gcount());
   }
-  auto file = std::make_unique<std::ifstream>(path, std::ios::binary);
+  const auto packed = std::as_bytes(std::span(bytes));
+  if (!IsGzip(packed)) return std::make_unique<std::istringstream>(std::string(bytes.begin(), bytes.end()));
+  const std::vector<std::byte> data = Decompress(packed, kMaxGzipBytes, source);
+  return std::make_unique<std::istringstream>(std::string(reinterpret_cast<const char*>(data.data()), data.size()));
+}
+
+std::unique_ptr<std::istream> OpenTable(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool is_stream = std::filesystem::is_fifo(path, ignored) || std::filesystem::is_character_file(path, ignored);
+  auto file = std::make_unique<std::ifstream>();
+  if (!is_stream) FileSystem::Default().OpenFile(path, uint64_t{1} << 50);  // Throws Error that says why it cannot.
+  file->open(path, std::ios::binary);
   if (!*file) throw Error(fmt::format("{}: cannot be opened", path.string()));
-  return file;
+  std::unique_ptr<std::istream> unpacked = OpenTable(*file, path.string());
+  return unpacked ? std::move(unpacked) : std::move(file);
 }
 
 }  // namespace twofour::train

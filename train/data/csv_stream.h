@@ -54,5 +54,7 @@ class CsvStream {
 /// Opens a table for CsvStream. A gzip'd one is decompressed into memory, up to 1 GiB. Throws Error on a file that
 /// cannot be read.
 std::unique_ptr<std::istream> OpenTable(const std::filesystem::path& path);
+/// The same for a stream. Null if the stream holds plain text, and is to be read itself.
+std::unique_ptr<std::istream> OpenTable(std::istream& in, const std::string& source);
 
 }  // namespace twofour::train

@@ -190,8 +190,12 @@ void TableInputs::Encode(const CsvRow& row, std::span<float> inputs) const {
     const std::string& cell = row.cells[places_[j]];
     const std::optional<double> value = ParseCell(cell, csv_);
     if (!value || !std::isfinite(*value)) {
-      Fail(row, fmt::format("{}: {} is not a finite number{}", NameOf(j), Quoted(cell),
-                            csv_.decimal == '.' ? "" : " with a decimal comma"));
+      const bool may_be_names = row.line == first_line_ && !has_header();
+      Fail(row, fmt::format("{}: {} {}{}", NameOf(j), Quoted(cell),
+                            IsOutOfRange(cell)    ? "is beyond the range of a 64-bit float"
+                            : csv_.decimal == '.' ? "is not a finite number"
+                                                  : "is not a finite number with a decimal comma",
+                            may_be_names ? "; the model was made with a table that names no columns" : ""));
     }
     const double input = ScaledFeature(schema_.scaling, j, *value);
     if (!(std::abs(input) <= std::numeric_limits<float>::max())) {
@@ -210,7 +214,7 @@ const std::string& TableInputs::Label(const CsvRow& row) const {
 
 std::vector<std::string> TableInputs::Kept(const CsvRow& row) const {
   std::vector<std::string> cells;
-  for (const size_t column : kept_) cells.push_back(row.cells[column]);
+  for (const size_t column : kept_) cells.push_back(AsUtf8(row.cells[column]));
   return cells;
 }
 

@@ -35,7 +35,9 @@ class TableInputs {
   void Encode(const CsvRow& row, std::span<float> inputs) const;
   /// The row's label. Only if the wishes ask for it. Throws Error if it is empty.
   const std::string& Label(const CsvRow& row) const;
-  /// The names of the kept columns, and their cells in a row.
+  /// The cell of the label; null if the table has no such column.
+  const std::string* LabelIfThere(const CsvRow& row) const { return label_ ? &row.cells[*label_] : nullptr; }
+  /// The names of the kept columns, and their cells in a row, in UTF-8.
   const std::vector<std::string>& kept_names() const { return kept_names_; }
   std::vector<std::string> Kept(const CsvRow& row) const;
 

@@ -15,8 +15,8 @@
 #include "twofour/core/io/file_format.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/random_access_file.h"
-#include "twofour/core/io/text.h"
 #include "twofour/train/data/bpe/tokenizer_file.h"
+#include "twofour/train/data/plain_text.h"
 #include "twofour/train/data/utf8.h"
 
 namespace twofour::train {
@@ -172,7 +172,7 @@ TokenData LoadCharacters(const TextOptions& options) {
 std::shared_ptr<const TokenSource> Tokenize(const std::string& path, const Vocabulary& vocabulary) {
   constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
   if (path.empty()) return nullptr;
-  const std::string text = ReadText(FileSystem::Default(), path, kMaxBytes);
+  const std::string text = ReadPlainText(FileSystem::Default(), path, kMaxBytes);
   const std::vector<int32_t> ids = vocabulary.Encode(text);
   return std::make_shared<const InMemoryTokens>(std::vector<uint16_t>(ids.begin(), ids.end()));
 }

@@ -140,6 +140,13 @@ TokenData LoadTokens(const TokensOptions& options) {
   if (!options.eval_path.empty()) {
     eval = Open(options.eval_path);
     largest = std::max(largest, CheckIds(eval, vocab_size));
+    const auto both = std::ranges::find_if(eval, [&](const TokenFile& file) {
+      return std::ranges::find(files, file.path, &TokenFile::path) != files.end();
+    });
+    if (both != eval.end() && options.path != options.eval_path) {
+      data.notes.push_back(
+          fmt::format("{}: is trained on, too: the evaluation says little about other data", both->path));
+    }
   }
   SetParts(Joined(files), Joined(eval), options.eval_fraction, data);
   if (vocab_size == 0 && largest == 0) {

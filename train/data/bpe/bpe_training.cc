@@ -19,7 +19,7 @@ namespace {
 
 using Pair = std::pair<int32_t, int32_t>;
 
-// Each merge visits all of a piece. Long ones are no text, but data without blanks.
+// Each merge visits all of a piece, so long ones are counted in parts.
 constexpr size_t kMaxCountedBytes = size_t{64} << 10;
 
 /// A piece of the text, as tokens, and how often it occurs.
@@ -42,7 +42,7 @@ class Words {
     std::map<std::string_view, int64_t> counts;
     const TextSplitter splitter(TextSplitter::kGpt2, "GPT-2's pattern");
     splitter.Split(text, [&](std::string_view piece) {
-      if (piece.size() <= kMaxCountedBytes) ++counts[piece];
+      for (size_t at = 0; at < piece.size(); at += kMaxCountedBytes) ++counts[piece.substr(at, kMaxCountedBytes)];
     });
     for (const auto& [piece, count] : counts) {
       Word& word = words_.emplace_back(Word{{}, count});
@@ -130,7 +130,8 @@ BpeTokenizer TrainBpe(std::string_view text, const BpeTrainingOptions& options) 
   }
   std::map<std::string, int32_t> ids;  // Of merged tokens.
   Words words(text);
-  while (std::ssize(parts.tokens) + 1 < options.vocab_size) {
+  const auto stopped = [&options] { return options.stop != nullptr && *options.stop; };
+  while (std::ssize(parts.tokens) + 1 < options.vocab_size && !stopped()) {
     const auto [pair, count] = words.MostFrequent();
     if (count < options.min_count) break;
     const std::string merged =

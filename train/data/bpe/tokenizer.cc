@@ -93,7 +93,7 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts, const std::string& source)
   if (!special_.empty()) special_splitter_.emplace(PatternOf(special_), source);
 }
 
-void BpeTokenizer::EncodePlain(std::string_view text, std::vector<int32_t>& ids) const {
+void BpeTokenizer::EncodePlain(std::string_view text, const std::atomic<bool>* stop, std::vector<int32_t>& ids) const {
   std::string with_blank;
   if (parts_.add_blank && !text.empty() && text.front() != ' ') {
     with_blank = fmt::format(" {}", text);
@@ -102,6 +102,7 @@ void BpeTokenizer::EncodePlain(std::string_view text, std::vector<int32_t>& ids)
   // Most pieces of a text are words that came before.
   std::unordered_map<std::string_view, std::pair<size_t, size_t>> known;  // A piece's place and length in `ids`.
   splitter_.Split(text, [&](std::string_view piece) {
+    if (stop != nullptr && *stop) return;
     const auto found = known.find(piece);
     const size_t begin = ids.size();
     if (found == known.end()) {
@@ -115,10 +116,10 @@ void BpeTokenizer::EncodePlain(std::string_view text, std::vector<int32_t>& ids)
   });
 }
 
-std::vector<int32_t> BpeTokenizer::Encode(std::string_view text) const {
+std::vector<int32_t> BpeTokenizer::Encode(std::string_view text, const std::atomic<bool>* stop) const {
   std::vector<int32_t> ids;
   if (!special_splitter_) {
-    EncodePlain(text, ids);
+    EncodePlain(text, stop, ids);
     return ids;
   }
   special_splitter_->Split(text, [&](std::string_view part) {
@@ -127,7 +128,7 @@ std::vector<int32_t> BpeTokenizer::Encode(std::string_view text) const {
     if (found != special_.end() && found->first == part) {
       ids.push_back(found->second);
     } else {
-      EncodePlain(part, ids);
+      EncodePlain(part, stop, ids);
     }
   });
   return ids;

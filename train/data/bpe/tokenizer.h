@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,13 +42,14 @@ class BpeTokenizer {
   int64_t size() const { return static_cast<int64_t>(parts_.tokens.size()); }
   const TokenizerParts& parts() const { return parts_; }
 
-  std::vector<int32_t> Encode(std::string_view text) const;
+  /// The ids of a text; where `stop` becomes true meanwhile, only of its beginning. Null never stops it.
+  std::vector<int32_t> Encode(std::string_view text, const std::atomic<bool>* stop = nullptr) const;
   /// The bytes of ids, which may begin or end within a character. An id that no token has gives nothing. Throws Error
   /// on an id outside of [0, size()).
   std::string Decode(std::span<const int32_t> ids) const;
 
  private:
-  void EncodePlain(std::string_view text, std::vector<int32_t>& ids) const;
+  void EncodePlain(std::string_view text, const std::atomic<bool>* stop, std::vector<int32_t>& ids) const;
 
   TokenizerParts parts_;
   PairMerges merges_;

@@ -205,6 +205,24 @@ void ReadMerges(const JsonValue& model, const Ids& ids, TokenizerParts& parts, c
   }
 }
 
+/// Throws Error if many tokens are neither bytes nor made by a merge: some merges are missing. A few may be special.
+void RequireReachable(const TokenizerParts& parts, const Source& source) {
+  std::vector<bool> made(parts.tokens.size());
+  for (const int32_t id : parts.byte_tokens) made[static_cast<size_t>(id)] = true;
+  for (const PairMerge& merge : parts.merges) made[static_cast<size_t>(merge.result)] = true;
+  size_t lost = 0;
+  const std::string* example = nullptr;
+  for (size_t id = 0; id < made.size(); ++id) {
+    if (made[id] || parts.tokens[id].empty()) continue;
+    ++lost;
+    example = &parts.tokens[id];
+  }
+  constexpr size_t kMostSpecial = 64;
+  if (lost <= kMostSpecial) return;
+  source.Fail(fmt::format("{} tokens of the vocabulary, such as {}, are made by no merge: is the file cut short?", lost,
+                          Quoted(*example)));
+}
+
 }  // namespace
 
 BpeTokenizer ParseTokenizer(std::string_view json, const std::string& source_name) {
@@ -256,7 +274,14 @@ BpeTokenizer ParseGpt2Tokenizer(std::string_view vocab, const std::string& vocab
     if (text.empty() || (line == 1 && text.starts_with("#version"))) continue;
     AddMerge(text, fmt::format("line {}", line), ids, parts, merge_source);
   }
+  RequireReachable(parts, merge_source);
   return {std::move(parts), source.name};
+}
+
+std::filesystem::path MergesBeside(const std::filesystem::path& vocab) {
+  const std::string name = vocab.filename().string();
+  const size_t at = name.rfind("vocab.json");
+  return vocab.parent_path() / (at == std::string::npos ? kMergesFile : name.substr(0, at) + kMergesFile);
 }
 
 BpeTokenizer LoadTokenizer(FileSystem& files, const std::filesystem::path& path) {
@@ -266,11 +291,7 @@ BpeTokenizer LoadTokenizer(FileSystem& files, const std::filesystem::path& path)
   const JsonDocument json = ParseJson(text, source);
   const std::optional<JsonValue> model = json.root().Find("model");
   if (model && model->is_object()) return ParseTokenizer(text, source.name);
-  // GPT-2's two files are also known as gpt2-vocab.json and gpt2-merges.txt.
-  std::string name = path.filename().string();
-  const size_t vocab = name.rfind("vocab.json");
-  name = vocab == std::string::npos ? kMergesFile : name.substr(0, vocab) + kMergesFile;
-  const std::filesystem::path merges = path.parent_path() / name;
+  const std::filesystem::path merges = MergesBeside(path);
   if (!files.Exists(merges)) {
     source.Fail(fmt::format("holds no \"model\" as a tokenizer.json does, and for GPT-2's vocab.json {} is missing",
                             merges.string()));

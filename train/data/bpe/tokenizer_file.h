@@ -18,6 +18,9 @@ namespace twofour::train {
 /// Throws Error, which names the file, on anything else: it says which part is not supported.
 BpeTokenizer LoadTokenizer(FileSystem& files, const std::filesystem::path& path);
 
+/// Where merges.txt is for GPT-2's vocab.json: beside it, under the same prefix ("gpt2-vocab.json").
+std::filesystem::path MergesBeside(const std::filesystem::path& vocab);
+
 /// The same for the text of a tokenizer.json.
 BpeTokenizer ParseTokenizer(std::string_view json, const std::string& source);
 /// The same for the texts of GPT-2's two files.

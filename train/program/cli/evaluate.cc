@@ -87,6 +87,12 @@ Workload LoadData(const TrainedRun& run, const Request& request, std::ostream& e
   return std::move(data.workload);
 }
 
+std::string DescribeData(const proto::Config& config, const Workload& workload, const Request& request) {
+  const int64_t batches = config.evaluation().max_batches();
+  if (batches == 0 || !request.other.data.empty()) return workload.data_description;
+  return fmt::format("{} (evaluation.max_batches: {})", workload.data_description, batches);
+}
+
 }  // namespace
 
 int RunEvaluate(int argc, const char* const* argv, const CommandContext& context) {
@@ -104,7 +110,7 @@ int RunEvaluate(int argc, const char* const* argv, const CommandContext& context
   }
   EvaluationReport report{.weights = run.source.string(),
                           .step = run.step,
-                          .data = workload.data_description,
+                          .data = DescribeData(run.config, workload, *request),
                           .unit = std::string(workload.task->unit()),
                           .metrics = std::move(*metrics)};
   if (const auto* const task = dynamic_cast<const ClassificationTask*>(workload.task.get())) {

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
-#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/autograd.h"
@@ -24,10 +24,12 @@
 #include "twofour/train/data/idx.h"
 #include "twofour/train/data/table_inputs.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/data/utf8.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/precision_argument.h"
 #include "twofour/train/program/cli/result_output.h"
+#include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/trained_run.h"
@@ -82,10 +84,6 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.activations = precision.Value();
   if (checkpoint_option.given()) request.checkpoint = checkpoint;
-  std::error_code ignored;
-  if (request.output != kStandard && std::filesystem::equivalent(request.input, request.output, ignored)) {
-    throw Error(fmt::format("--output {}: is the input, which would be lost", request.output));
-  }
   return request;
 }
 
@@ -95,22 +93,29 @@ class Predictor {
   Predictor(LoadedClassifier& loaded, const CsvOptions& csv, bool probabilities, ResultOutput& output)
       : loaded_(loaded), csv_(csv), probabilities_(probabilities), output_(output) {}
 
-  void WriteHeader(const std::vector<std::string>& kept_names) {
+  /// Prepares the header. It is written with the first rows, or by Finish(), so that an early failure prints nothing.
+  /// Throws Error if two columns would have one name.
+  void SetHeader(const std::vector<std::string>& kept_names) {
     std::vector<std::string> names = kept_names;
     names.emplace_back("prediction");
     if (probabilities_) {
       for (const std::string& name : loaded_.data.class_names) names.push_back("probability_" + name);
     }
-    std::string row;
-    for (const std::string& name : names) AppendCell(name, row);
-    output_.Write(row + "\n");
+    std::set<std::string> known;
+    for (const std::string& name : names) {
+      if (known.insert(name).second) continue;
+      throw Error(fmt::format("--keep: the output would have two columns named {}", Quoted(name)));
+    }
+    for (const std::string& name : names) AppendCell(name, header_);
+    header_ += "\n";
   }
+  void Finish() { output_.Write(std::exchange(header_, "")); }
 
   /// `kept`: the kept cells of each row, in order.
   void Write(const Tensor& inputs, const std::vector<std::vector<std::string>>& kept) {
     const Tensor logits = loaded_.model->Forward(inputs);
     const auto classes = static_cast<size_t>(logits.dim(1));
-    std::string rows;
+    std::string rows = std::exchange(header_, "");
     for (int64_t i = 0; i < logits.dim(0); ++i) {
       const std::span<const float> row(logits.data<float>() + i * logits.dim(1), classes);
       if (!std::ranges::all_of(row, [](float logit) { return std::isfinite(logit); })) {
@@ -156,6 +161,7 @@ class Predictor {
   const CsvOptions& csv_;
   bool probabilities_;
   ResultOutput& output_;
+  std::string header_;  // Not yet written.
   int64_t rows_ = 0;
 };
 
@@ -166,10 +172,22 @@ Tensor AsBatch(const std::vector<float>& inputs, int64_t features) {
   return batch;
 }
 
+/// Without names, a column more than the model's is taken for the label. Throws Error if it holds something else.
+void RequireLabel(const TableInputs& table, const CsvRow& row, const std::set<std::string>& classes,
+                  const std::string& source) {
+  const std::string* const label = table.LabelIfThere(row);
+  if (table.has_header() || label == nullptr || label->empty() || classes.contains(AsUtf8(*label))) return;
+  throw Error(
+      fmt::format("{}: line {}: {} is in the place of the label, but is none of the model's classes: does the "
+                  "table have another column more, or another order?",
+                  source, row.line, Quoted(*label)));
+}
+
 void PredictTable(const Request& request, const DataRecord& data, const CsvOptions& csv, Predictor& predictor,
                   const CommandContext& context) {
   const std::string source = request.input == kStandard ? "standard input" : request.input;
-  const std::unique_ptr<std::istream> file = request.input == kStandard ? nullptr : OpenTable(request.input);
+  const std::unique_ptr<std::istream> file =
+      request.input == kStandard ? OpenTable(std::cin, source) : OpenTable(request.input);
   CsvStream rows(file ? *file : std::cin, csv.delimiter, source);
   CsvRow row;
   if (!rows.Next(row)) {
@@ -178,7 +196,8 @@ void PredictTable(const Request& request, const DataRecord& data, const CsvOptio
   }
   const TableInputs table(row, SchemaOf(data), csv, request.wishes, source);
   PrintNotes(table.notes(), context.err);
-  predictor.WriteHeader(table.kept_names());
+  predictor.SetHeader(table.kept_names());
+  const std::set<std::string> classes(data.class_names.begin(), data.class_names.end());
   const auto features = static_cast<size_t>(*data.features);
   std::vector<float> inputs;
   std::vector<std::vector<std::string>> kept;
@@ -190,6 +209,7 @@ void PredictTable(const Request& request, const DataRecord& data, const CsvOptio
   for (bool more = !table.has_header() || rows.Next(row); more && !context.stop.stop; more = rows.Next(row)) {
     inputs.resize(inputs.size() + features);
     table.Encode(row, std::span(inputs).last(features));
+    RequireLabel(table, row, classes, source);
     if (!table.kept_names().empty()) kept.push_back(table.Kept(row));
     if (std::ssize(inputs) == kBatch * *data.features) flush();
   }
@@ -211,7 +231,7 @@ void PredictImages(const Request& request, const DataRecord& data, Predictor& pr
   }
   if (stop.stop) return;
   const Tensor images = ReadImages(bytes, *data.features, standard ? "standard input" : request.input);
-  predictor.WriteHeader({});
+  predictor.SetHeader({});
   const float* const pixels = images.data<float>();
   for (int64_t begin = 0; begin < images.dim(0) && !stop.stop; begin += kBatch) {
     const int64_t count = std::min(kBatch, images.dim(0) - begin);
@@ -242,7 +262,9 @@ int RunPredict(int argc, const char* const* argv, const CommandContext& context)
   StartComputing(request->threads ? request->threads : run.config.threads());
   LoadedClassifier loaded = LoadClassifier(run, request->activations);
   const CsvOptions csv = kind.has_csv() ? ToOptions(kind.csv()) : CsvOptions{};
-  ResultOutput output(FileSystem::Default(), request->output, context.out);
+  std::vector<std::string> needed = {request->input};
+  for (const DataPath& file : DataPaths(kind)) needed.push_back(file.path);
+  ResultOutput output(FileSystem::Default(), request->output, needed, context.out);
   Predictor predictor(loaded, csv, request->probabilities, output);
   const NoGradGuard no_grad;
   if (kind.has_csv()) {
@@ -251,6 +273,7 @@ int RunPredict(int argc, const char* const* argv, const CommandContext& context)
     PredictImages(*request, loaded.data, predictor, context.stop);
   }
   if (context.stop.stop) return 128 + context.stop.signal;
+  predictor.Finish();
   output.Finish();
   if (request->output != kStandard) {
     context.out << fmt::format("{}: {} predictions, weights from {}\n", request->output, predictor.rows(),

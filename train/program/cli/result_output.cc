@@ -6,27 +6,67 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/run_files.h"
 
 namespace twofour::train {
 
 namespace fs = std::filesystem;
 
-ResultOutput::ResultOutput(FileSystem& files, const std::string& path, std::ostream& out) : files_(files), out_(out) {
+namespace {
+
+/// Where the file will be: links are followed, also one whose file does not exist yet.
+fs::path Target(const std::string& path) {
+  std::error_code ignored;
+  const fs::path target =
+      fs::is_symlink(path, ignored) ? fs::path(path).parent_path() / fs::read_symlink(path, ignored) : fs::path(path);
+  std::error_code failed;
+  const fs::path resolved = fs::weakly_canonical(target, failed);
+  return failed ? target : resolved;
+}
+
+/// Throws Error if the path is one of a run's own files, such as its weights.
+void RequireNoFileOfARun(const std::string& argument, const fs::path& path) {
+  std::error_code ignored;
+  fs::path below = path.filename();
+  for (fs::path folder = path.parent_path(); folder.has_filename(); folder = folder.parent_path()) {
+    const RunFiles run{folder};
+    if (fs::exists(run.config(), ignored) && (fs::exists(run.data(), ignored) || fs::exists(run.metrics(), ignored)) &&
+        RunFiles::IsOwn(below.string())) {
+      throw Error(
+          fmt::format("--output {}: is a file of the run in {}, which would be lost", argument, folder.string()));
+    }
+    below = folder.filename();
+  }
+}
+
+}  // namespace
+
+ResultOutput::ResultOutput(FileSystem& files, const std::string& path, const std::vector<std::string>& needed,
+                           std::ostream& out)
+    : files_(files), out_(out) {
   if (path == "-") return;
   std::error_code ignored;
+  path_ = Target(path);
   // A device or a pipe would be replaced by a file.
-  if (!fs::path(path).has_filename() || (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))) {
+  const bool is_other = fs::exists(path, ignored) && !fs::is_regular_file(path, ignored);
+  if (!path_.has_filename() || is_other || fs::is_symlink(path_, ignored)) {
     throw Error(
         fmt::format("--output {}: no regular file, expected one, a free name, or - for the standard output", path));
   }
-  // A link stays one, also where its file does not exist yet.
-  const fs::path target =
-      fs::is_symlink(path, ignored) ? fs::path(path).parent_path() / fs::read_symlink(path, ignored) : fs::path(path);
-  const fs::path resolved = fs::weakly_canonical(target, ignored);
-  path_ = ignored ? fs::path(path) : resolved;
+  for (const std::string& file : needed) {
+    if (!fs::equivalent(file, path_, ignored)) continue;
+    throw Error(fmt::format("--output {}: is {}, which is needed and would be lost", path, file));
+  }
+  RequireNoFileOfARun(path, path_);
+  const fs::path folder = path_.parent_path();
+  if (!folder.empty() && !fs::is_directory(folder, ignored)) {
+    throw Error(fmt::format("--output {}: there is no folder {}", path, folder.string()));
+  }
   temporary_ = TemporaryPathFor(path_);
   files_.RemoveAll(temporary_);
   file_ = files_.OpenForAppending(temporary_);
+  const fs::file_status before = fs::status(path_, ignored);
+  if (fs::is_regular_file(before)) fs::permissions(temporary_, before.permissions(), ignored);
 }
 
 ResultOutput::~ResultOutput() {

@@ -3,25 +3,24 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <ostream>
-#include <span>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
-#include "twofour/core/io/text.h"
 #include "twofour/train/data/bpe/bpe_training.h"
 #include "twofour/train/data/bpe/tokenizer_file.h"
+#include "twofour/train/data/plain_text.h"
 #include "twofour/train/data/token_header.h"
 #include "twofour/train/data/token_source.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/result_output.h"
 
 namespace twofour::train {
 namespace {
@@ -40,11 +39,15 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       "Finds a byte-level BPE vocabulary for a text (--vocab), or writes the text's token ids (--tokenizer).",
       "trainer tokenize");
   arguments.Add("--input", request.input, "The text, up to 1 GiB").Type("FILE").Required();
-  arguments.Add("--output", request.output, "With --vocab a tokenizer.json, with --tokenizer a file of token ids")
+  arguments
+      .Add("--output", request.output,
+           "With --vocab a tokenizer.json, with --tokenizer 16-bit token ids behind llm.c's header; - for the standard "
+           "output")
       .Type("FILE")
       .Required();
-  const Argument vocab =
-      arguments.Add("--vocab", request.vocab, "How many tokens to find").Type("N").Range(int64_t{257}, kMaxVocabSize);
+  const Argument vocab = arguments.Add("--vocab", request.vocab, "How many tokens to find, <|endoftext|> among them")
+                             .Type("N")
+                             .Range(int64_t{257}, kMaxVocabSize);
   const Argument tokenizer =
       arguments
           .Add("--tokenizer", request.tokenizer, "A tokenizer.json, or GPT-2's vocab.json with merges.txt beside it")
@@ -54,22 +57,25 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   if (!vocab.given() && !tokenizer.given()) {
     throw Error("expected --vocab, to find a vocabulary, or --tokenizer, to write token ids");
   }
-  std::error_code ignored;
-  for (const std::string& needed : {request.input, request.tokenizer}) {
-    if (!std::filesystem::equivalent(needed, request.output, ignored)) continue;
-    throw Error(fmt::format("--output {}: is also what is read, which would be lost", request.output));
-  }
   return request;
 }
 
 /// llm.c's file of 16-bit ids, which data.tokens.path reads.
-void WriteIds(const std::string& path, const std::vector<int32_t>& ids) {
+std::string TokenFile(const std::vector<int32_t>& ids) {
   static_assert(std::endian::native == std::endian::little);
   const std::array<int32_t, 256> header = TokenFileHeader(static_cast<int32_t>(ids.size()));
   const std::vector<uint16_t> narrow(ids.begin(), ids.end());
-  const std::array<std::span<const std::byte>, 2> pieces = {std::as_bytes(std::span(header)),
-                                                            std::as_bytes(std::span(narrow))};
-  WriteFileAtomically(FileSystem::Default(), path, pieces);
+  std::string file(reinterpret_cast<const char*>(header.data()), sizeof(header));
+  return file.append(reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(uint16_t));
+}
+
+/// What is read besides the text.
+std::vector<std::string> FilesNeededBy(const Request& request) {
+  std::vector<std::string> files = {request.input};
+  if (request.tokenizer.empty()) return files;
+  files.push_back(request.tokenizer);
+  files.push_back(MergesBeside(request.tokenizer).string());
+  return files;
 }
 
 /// "1115394 bytes, 338025 tokens, 3.30 bytes each"
@@ -84,24 +90,24 @@ int RunTokenize(int argc, const char* const* argv, const CommandContext& context
   const std::optional<Request> request = Parse(argc, argv, context.out);
   if (!request) return 0;
   FileSystem& files = FileSystem::Default();
+  const std::atomic<bool>* const stop = &context.stop.stop;
   std::optional<BpeTokenizer> tokenizer;
   if (!request->vocab) tokenizer.emplace(LoadTokenizer(files, request->tokenizer));
-  const std::string text = ReadText(files, request->input, kMaxTextBytes);
+  const std::string text = ReadPlainText(files, request->input, kMaxTextBytes);
   if (text.empty()) throw Error(fmt::format("{}: is empty, expected a text", request->input));
-  if (request->vocab) tokenizer.emplace(TrainBpe(text, {.vocab_size = *request->vocab}));
-  const std::vector<int32_t> ids = tokenizer->Encode(text);
-  if (request->vocab) {
-    WriteTextAtomically(files, request->output, ToTokenizerJson(*tokenizer));
-    if (tokenizer->size() < *request->vocab) {
-      PrintNotes({fmt::format("only {} tokens were found: no other pair occurs twice", tokenizer->size())},
-                 context.err);
-    }
-  } else {
-    WriteIds(request->output, ids);
+  ResultOutput output(files, request->output, FilesNeededBy(*request), context.out);
+  if (request->vocab) tokenizer.emplace(TrainBpe(text, {.vocab_size = *request->vocab, .stop = stop}));
+  const std::vector<int32_t> ids = tokenizer->Encode(text, stop);
+  if (*stop) return 128 + context.stop.signal;
+  output.Write(request->vocab ? ToTokenizerJson(*tokenizer) : TokenFile(ids));
+  output.Finish();
+  if (request->vocab && tokenizer->size() < *request->vocab) {
+    PrintNotes({fmt::format("only {} tokens were found: no other pair occurs twice", tokenizer->size())}, context.err);
   }
-  context.out << fmt::format("{}: {}; vocabulary of {}\n", request->output, DescribeLengths(text.size(), ids.size()),
-                             tokenizer->size());
-  RequireWritten(context.out);
+  std::ostream& said = request->output == "-" ? context.err : context.out;
+  said << fmt::format("{}: {}; vocabulary of {}\n", request->output, DescribeLengths(text.size(), ids.size()),
+                      tokenizer->size());
+  RequireWritten(said);
   return 0;
 }
 

@@ -31,7 +31,7 @@ constexpr const char* kOption = "--run";
 /// "step-300", also for "300"; other names stay as they are.
 std::string CheckpointName(const std::string& given) { return ParseInteger(given) ? "step-" + given : given; }
 
-/// "best, last, step-100, step-200"; "none" where the run has none.
+/// ", expected one of: best, last, step-100"; empty where the run has none.
 std::string CheckpointNames(FileSystem& files, const fs::path& folder) {
   std::vector<std::string> names;
   const fs::path checkpoints = RunFiles{folder}.checkpoints();
@@ -40,7 +40,7 @@ std::string CheckpointNames(FileSystem& files, const fs::path& folder) {
   }
   for (const int64_t step : CheckpointStore(files, checkpoints, 1).Steps())
     names.push_back(fmt::format("step-{}", step));
-  return names.empty() ? "none: it has no checkpoints" : fmt::format("{}", fmt::join(names, ", "));
+  return names.empty() ? "" : fmt::format(", expected one of: {}", fmt::join(names, ", "));
 }
 
 RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std::optional<std::string>& checkpoint) {
@@ -53,8 +53,8 @@ RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std
   const fs::path named = RunFiles{run.folder}.checkpoints() / CheckpointName(*checkpoint);
   const bool is_name = named.filename() == CheckpointName(*checkpoint) && !checkpoint->starts_with('.');
   if (!is_name || !files.Exists(named)) {
-    throw Error(fmt::format("--checkpoint {}: {} has no such checkpoint, expected one of: {}", *checkpoint,
-                            run.folder.string(), CheckpointNames(files, run.folder)));
+    throw Error(fmt::format("--checkpoint '{}': {} has no such checkpoint{}", *checkpoint, run.folder.string(),
+                            CheckpointNames(files, run.folder)));
   }
   return FindRun("--checkpoint", named.string());
 }

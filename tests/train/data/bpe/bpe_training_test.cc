@@ -113,7 +113,7 @@ TEST(BpeTrainingTest, NoTwoTokensHaveTheSameText) {
   }
 }
 
-TEST(BpeTrainingTest, LongTokensAndPiecesAreLeftOut) {
+TEST(BpeTrainingTest, LongTokensAreLeftOutAndLongPiecesCounted) {
   // A run of dashes becomes tokens of up to 4096 bytes, and the words after it are still found.
   std::string text;
   for (int i = 0; i < 50; ++i) text += std::string(20'000, '-') + "\nword word\n";
@@ -122,7 +122,7 @@ TEST(BpeTrainingTest, LongTokensAndPiecesAreLeftOut) {
   const std::vector<std::string>& tokens = tokenizer.parts().tokens;
   EXPECT_NE(std::ranges::find(tokens, "word"), tokens.end());
   EXPECT_NE(std::ranges::find(tokens, std::string(4096, '-')), tokens.end());
-  EXPECT_EQ(std::ranges::find(tokens, "xx"), tokens.end());
+  EXPECT_NE(std::ranges::find(tokens, "xx"), tokens.end());
 }
 
 TEST(BpeTrainingTest, RefusesSizesOutOfRange) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -161,6 +162,24 @@ TEST_F(Gpt2FilesTest, NamesTheLineOfAFault) {
               ThrowsMessage<Error>(HasSubstr("merges.txt: line 3: \"the\", expected two tokens")));
   EXPECT_THAT(parse("q q\n"),
               ThrowsMessage<Error>(HasSubstr("merges.txt: line 1: token \"qq\" is not in the vocabulary")));
+}
+
+TEST_F(Gpt2FilesTest, ACutListOfMergesIsRefused) {
+  json vocab = json::parse(Vocab());
+  std::string merges = "t h\nth e\n";
+  for (char c = '0'; c <= 'z'; ++c) {
+    if (std::isalnum(c) == 0) continue;
+    vocab[std::string(2, c)] = vocab.size();
+    merges += std::string(1, c) + " " + c + "\n";
+  }
+  for (char c = '0'; c <= 'z'; ++c) {
+    if (std::isalnum(c) == 0) continue;
+    vocab[std::string(4, c)] = vocab.size();
+    merges += std::string(2, c) + " " + std::string(2, c) + "\n";
+  }
+  EXPECT_NO_THROW(ParseGpt2Tokenizer(vocab.dump(), "vocab.json", merges, "merges.txt"));
+  EXPECT_THAT([&] { ParseGpt2Tokenizer(vocab.dump(), "vocab.json", merges.substr(0, 17), "merges.txt"); },
+              ThrowsMessage<Error>(HasSubstr("are made by no merge: is the file cut short?")));
 }
 
 /// GPT-2's own files. Its ids of these texts are widely known.

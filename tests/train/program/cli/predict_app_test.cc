@@ -165,6 +165,38 @@ TEST_F(PredictAppTest, ReadsTheStandardInput) {
   std::cin.clear();
   EXPECT_EQ(outcome.out, Predict("run", "t.csv").out);
   EXPECT_THAT(outcome.out, StartsWith("prediction\n"));
+  std::istringstream zipped(Gzip(Table()));
+  std::cin.rdbuf(zipped.rdbuf());
+  EXPECT_EQ(Predict("run", "-").out, outcome.out);
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  WriteTextFile(dir_ / "t.csv.gz", Gzip(Table()));
+  EXPECT_EQ(Predict("run", "t.csv.gz").out, outcome.out);
+}
+
+TEST_F(PredictAppTest, WithoutNamesTheLabelMustBeOne) {
+  std::string table = Table(), features;
+  table.erase(0, table.find('\n') + 1);
+  WriteTextFile(dir_ / "t.csv", table);
+  ASSERT_EQ(Train("run", {"data.csv.label=8", "data.csv.header=NO"}).code, 0);
+  EXPECT_EQ(Parse(Predict("run", "t.csv").out).size(), 201U);
+  // An id in front and no label: as many columns.
+  for (int column = 0; column < 17; ++column) features += column == 0 ? "1" : ",0.5";
+  WriteTextFile(dir_ / "id.csv", features + "\n");
+  const Outcome outcome = Predict("run", "id.csv");
+  EXPECT_THAT(outcome, FailsWith(2, HasSubstr("id.csv: line 1: \"0.5\" is in the place of the label")));
+  EXPECT_EQ(outcome.out, "");
+  WriteTextFile(dir_ / "names.csv", Table());
+  EXPECT_THAT(Predict("run", "names.csv"),
+              FailsWith(2, HasSubstr("the model was made with a table that names no columns")));
+}
+
+TEST_F(PredictAppTest, TheOutputHasEachNameOnce) {
+  ASSERT_EQ(Train("run").code, 0);
+  EXPECT_THAT(Predict("run", "t.csv", {"--keep", "f0", "--keep", "f0"}),
+              FailsWith(2, HasSubstr("two columns named \"f0\"")));
+  EXPECT_THAT(Predict("run", "t.csv", {"--output", Path("run/model.safetensors")}),
+              FailsWith(2, HasSubstr("is a file of the run in")));
 }
 
 TEST_F(PredictAppTest, SaysWhatIsWrong) {
@@ -177,7 +209,8 @@ TEST_F(PredictAppTest, SaysWhatIsWrong) {
   EXPECT_THAT(Predict("run", "none.csv"), FailsWith(2, HasSubstr("none.csv")));
   WriteTextFile(dir_ / "empty.csv", "");
   EXPECT_THAT(Predict("run", "empty.csv"), FailsWith(2, HasSubstr("is empty, expected a table")));
-  EXPECT_THAT(Predict("run", "t.csv", {"--output", Path("t.csv")}), FailsWith(2, HasSubstr("is the input")));
+  EXPECT_THAT(Predict("run", "t.csv", {"--output", Path("t.csv")}),
+              FailsWith(2, HasSubstr("which is needed and would be lost")));
   EXPECT_THAT(Predict("run", "t.csv", {"--output", "/dev/null"}), FailsWith(2, HasSubstr("no regular file")));
   EXPECT_THAT(Predict("run", "t.csv", {"--keep", "id"}), FailsWith(2, HasSubstr("no column \"id\"")));
   fs::remove(dir_ / "run/data.json");

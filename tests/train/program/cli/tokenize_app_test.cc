@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/text_file.h"
+#include "tests/train/data/idx_test_data.h"
 #include "tests/train/program/cli/app_runner.h"
 
 namespace twofour::train {
@@ -91,11 +92,30 @@ TEST_F(TokenizeAppTest, SaysWhatIsWrong) {
   WriteTextFile(dir_ / "vocab.json", "{\"a\": 0}");
   EXPECT_THAT(Tokenize({"--output", Path("x"), "--tokenizer", Path("vocab.json")}),
               FailsWith(2, HasSubstr("merges.txt is missing")));
+  EXPECT_THAT(Tokenize({"--output", "/dev/null", "--vocab", "300"}), FailsWith(2, HasSubstr("no regular file")));
+  EXPECT_THAT(Tokenize({"--output", Path("text"), "--vocab", "300"}),
+              FailsWith(2, HasSubstr("is needed and would be lost")));
+  WriteTextFile(dir_ / "text", Gzip(text_));
+  EXPECT_THAT(Tokenize({"--output", Path("x"), "--vocab", "300"}),
+              FailsWith(2, HasSubstr("a gzip file, expected a text")));
   WriteTextFile(dir_ / "text", "");
   EXPECT_THAT(Tokenize({"--output", Path("x"), "--vocab", "300"}), FailsWith(2, HasSubstr("is empty")));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "x"));
   EXPECT_THAT(Train("run", "text={ path: '" + Path("gpt.pbtxt") + "' tokenizer: 't.json' vocabulary: CHARACTERS }"),
               FailsWith(2, HasSubstr("data.text.vocabulary")));
+}
+
+TEST_F(TokenizeAppTest, AStopLeavesNothing) {
+  stop_.signal = 2;
+  stop_.stop = true;
+  EXPECT_EQ(Tokenize({"--output", Path("x"), "--vocab", "300"}).code, 130);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "x"));
+}
+
+TEST_F(TokenizeAppTest, TheStandardOutputTakesTheResultAlone) {
+  const Outcome outcome = Tokenize({"--output", "-", "--vocab", "270"});
+  EXPECT_TRUE(nlohmann::json::parse(outcome.out).contains("model"));
+  EXPECT_THAT(outcome.err, HasSubstr("vocabulary of 270"));
 }
 
 TEST_F(TokenizeAppTest, IdsOfAnotherTokenizerAreRefused) {
