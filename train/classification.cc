@@ -12,7 +12,6 @@
 #include "twofour/core/ops/check.h"
 
 namespace twofour::train {
-
 namespace {
 
 int64_t CountCorrect(const Tensor& logits, const Tensor& targets) {

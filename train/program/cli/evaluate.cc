@@ -15,8 +15,8 @@
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/evaluation_report.h"
+#include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
-#include "twofour/train/program/cli/precision_argument.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/config/workload.h"
 #include "twofour/train/program/start/run_data.h"
@@ -38,13 +38,8 @@ struct Request {
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
   Arguments arguments("Measures a run's weights on its evaluation data, or on another file.", "trainer evaluate");
-  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
-  std::string checkpoint;
-  const Argument checkpoint_option =
-      arguments
-          .Add("--checkpoint", checkpoint,
-               "Which of the run's checkpoints: best, last or a step (default: the final weights)")
-          .Type("NAME");
+  ModelArguments model(arguments);
+  model.AddCheckpoint(arguments);
   const Argument data =
       arguments.Add("--data", request.other.data, "All of this file, in place of the run's evaluation data")
           .Type("FILE");
@@ -57,13 +52,11 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
                "Evaluate on the run's data although it is not what the run began with")
       .Excludes(data);
   arguments.AddFlag("--json", request.json, "Print one JSON object");
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
-      .Type("N")
-      .Range(int64_t{0}, kMaxThreads);
-  const PrecisionArgument precision(arguments);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  request.activations = precision.Value();
-  if (checkpoint_option.given()) request.checkpoint = checkpoint;
+  request.run = model.run();
+  request.checkpoint = model.checkpoint();
+  request.threads = model.threads();
+  request.activations = model.activations();
   if (labels.given() && !data.given()) throw Error("--labels: goes with --data, the file of the images");
   if (request.other.ignore_extra && !data.given()) throw Error("--ignore-extra: goes with --data, the table");
   return request;

@@ -26,8 +26,8 @@
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
-#include "twofour/train/program/cli/precision_argument.h"
 #include "twofour/train/program/cli/result_output.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
@@ -56,13 +56,8 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   Request request;
   Arguments arguments("Gives the rows of a table, or images, the classes that a trained model takes them for.",
                       "trainer predict");
-  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
-  std::string checkpoint;
-  const Argument checkpoint_option =
-      arguments
-          .Add("--checkpoint", checkpoint,
-               "Which of the run's checkpoints: best, last or a step (default: the final weights)")
-          .Type("NAME");
+  ModelArguments model(arguments);
+  model.AddCheckpoint(arguments);
   arguments
       .Add("--input", request.input,
            "A table (CSV) or images (IDX), as the run's data was, with or without labels; - for the standard input")
@@ -77,13 +72,11 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Repeatable();
   arguments.AddFlag("--ignore-extra", request.wishes.ignore_extra,
                     "Leave out columns that the model was not made with");
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
-      .Type("N")
-      .Range(int64_t{0}, kMaxThreads);
-  const PrecisionArgument precision(arguments);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  request.activations = precision.Value();
-  if (checkpoint_option.given()) request.checkpoint = checkpoint;
+  request.run = model.run();
+  request.checkpoint = model.checkpoint();
+  request.threads = model.threads();
+  request.activations = model.activations();
   return request;
 }
 

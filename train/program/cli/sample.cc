@@ -16,8 +16,8 @@
 #include "twofour/train/clock.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
-#include "twofour/train/program/cli/precision_argument.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/start/start_computing.h"
 
@@ -82,7 +82,7 @@ struct Request {
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
   Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
-  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
+  const ModelArguments model(arguments);
   std::string prompt, prompt_file;
   const Argument prompt_option =
       arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
@@ -102,12 +102,10 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Type("P")
       .Range(1e-9, 1.0);
   arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
-  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
-      .Type("N")
-      .Range(int64_t{0}, kMaxThreads);
-  const PrecisionArgument precision(arguments);
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  request.activations = precision.Value();
+  request.run = model.run();
+  request.threads = model.threads();
+  request.activations = model.activations();
   if (prompt_option.given()) request.prompt = prompt;
   if (file_option.given()) request.prompt = ReadText(FileSystem::Default(), prompt_file, kMaxPromptBytes);
   if (request.prompt && request.prompt->empty()) throw Error("the prompt is empty, expected at least one token");

@@ -69,7 +69,7 @@ std::string TokenFile(const std::vector<int32_t>& ids) {
   return file.append(reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(uint16_t));
 }
 
-/// What is read besides the text.
+/// What is read: the result may take the place of none of these.
 std::vector<std::string> FilesNeededBy(const Request& request) {
   std::vector<std::string> files = {request.input};
   if (request.tokenizer.empty()) return files;

@@ -11,6 +11,24 @@
 #include "twofour/train/program/config/in_field.h"
 
 namespace twofour::train {
+namespace {
+
+/// The checksum of a file or, for a pattern, one of the checksums of all files in their order.
+FileChecksum ChecksumOfAll(const std::string& path) {
+  FileSystem& files = FileSystem::Default();
+  const std::vector<std::string> paths = FilesOf(path);
+  if (paths.size() == 1) return ChecksumOf(files, paths[0]);
+  FileChecksum all;
+  for (const std::string& shard : paths) {
+    const FileChecksum one = ChecksumOf(files, shard);
+    all.bytes += one.bytes;
+    const uint64_t numbers[] = {one.bytes, one.crc32c};
+    all.crc32c = Crc32c(std::as_bytes(std::span(numbers)), all.crc32c);
+  }
+  return all;
+}
+
+}  // namespace
 
 std::vector<DataPath> DataPaths(const proto::Data& data) {
   std::vector<DataPath> paths;
@@ -44,25 +62,6 @@ std::vector<DataPath> DataPaths(const proto::Data& data) {
   }
   return paths;
 }
-
-namespace {
-
-/// The checksum of a file or, for a pattern, one of the checksums of all files in their order.
-FileChecksum ChecksumOfAll(const std::string& path) {
-  FileSystem& files = FileSystem::Default();
-  const std::vector<std::string> paths = FilesOf(path);
-  if (paths.size() == 1) return ChecksumOf(files, paths[0]);
-  FileChecksum all;
-  for (const std::string& shard : paths) {
-    const FileChecksum one = ChecksumOf(files, shard);
-    all.bytes += one.bytes;
-    const uint64_t numbers[] = {one.bytes, one.crc32c};
-    all.crc32c = Crc32c(std::as_bytes(std::span(numbers)), all.crc32c);
-  }
-  return all;
-}
-
-}  // namespace
 
 std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
   std::vector<DataFile> files;
