@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -40,20 +41,36 @@ void CheckCells(const CsvRow& row, char delimiter) {
   assert(reader.Next(again) && again.cells == row.cells && !reader.Next(again));
 }
 
-void Use(const std::vector<CsvRow>& rows, const CsvOptions& csv, uint8_t choice) {
-  TableSchema schema{.features = 2, .label_column = choice % 5, .scaling = {{1, 1e300}, {2, 1e-300}}};
-  if (choice % 2 == 0) {
-    schema.feature_names = {"x", choice % 4 == 0 ? "y" : "x"};
-    schema.label_name = "k";
-  }
-  const TableWishes wishes{.label = choice % 8 < 4, .ignore_extra = choice % 16 < 8};
+void Use(const std::vector<CsvRow>& rows, CsvOptions csv, uint8_t choice) {
+  using Use = TableColumn::Use;
+  const bool missing = choice / 16 % 2 == 1;
+  TableSchema schema;
+  schema.columns = {{.name = "x", .fill = missing ? std::optional(3.0) : std::nullopt, .missing_input = missing},
+                    {.name = choice % 4 == 0 ? "y" : "x", .categories = {}},
+                    {.name = "c", .categories = {"a", "b"}, .missing_input = missing},
+                    {.name = "id", .use = Use::kDropped}};
+  schema.columns.insert(schema.columns.begin() + choice % 5, {.name = "k", .use = Use::kTarget});
+  schema.has_names = choice % 2 == 0;
+  schema.has_classes = choice / 32 % 2 == 0;
+  const auto features = static_cast<size_t>(schema.inputs());
+  schema.scaling = {std::vector<double>(features, 1e300), std::vector<double>(features, 1e-300)};
+  schema.scaling.mean[0] = 1;
+  if (!schema.has_classes) schema.target_scaling = {{5}, {1e-10}};
+  if (missing) csv.missing = CsvOptions::Missing::kCategory;
+  const TableWishes wishes{.targets = choice % 8 < 4, .ignore_extra = choice % 16 < 8};
   const TableInputs table(rows[0], schema, csv, wishes, "fuzz");
   for (size_t i = table.has_header() ? 1 : 0; i < rows.size(); ++i) {
     const CsvRow& row = rows[i];
-    std::vector<float> inputs(2);
+    std::vector<float> inputs(features), targets(1);
     table.Encode(row, inputs);
     for (const float input : inputs) assert(std::isfinite(input));
-    if (wishes.label) assert(!table.Label(row).empty());
+    if (!wishes.targets) continue;
+    if (schema.has_classes) {
+      assert(!table.Label(row).empty());
+    } else {
+      table.Targets(row, targets);
+      assert(std::isfinite(targets[0]));
+    }
   }
 }
 

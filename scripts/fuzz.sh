@@ -16,7 +16,6 @@ for name in "${names[@]}"; do
   seeds=("fuzz/corpus/$name")
   case $name in
     safetensors_fuzz) seeds+=(tests/fixtures) ;;
-    csv_fuzz) seeds+=(configs/data) ;;
     config_fuzz) seeds+=(configs) ;;
     sweep_fuzz) seeds+=(configs/experiments) ;;
   esac

@@ -19,7 +19,7 @@ class Comparison {
   Comparison(const DataRecord& then, const DataRecord& now) : then_(then), now_(now) {}
 
   std::vector<DataDifference> Run() {
-    if (then_.OfTokens() != now_.OfTokens() && Tells(then_) && Tells(now_)) {
+    if (std::string_view(KindOf(then_)) != KindOf(now_) && then_.Tells() && now_.Tells()) {
       Meaning(fmt::format("it holds {}, held {}", KindOf(now_), KindOf(then_)));
       return std::move(found_);
     }
@@ -36,8 +36,9 @@ class Comparison {
   }
 
  private:
-  static bool Tells(const DataRecord& record) { return record.OfTokens() || !record.class_names.empty(); }
-  static const char* KindOf(const DataRecord& record) { return record.OfTokens() ? "tokens" : "samples with classes"; }
+  static const char* KindOf(const DataRecord& record) {
+    return record.OfTokens() ? "tokens" : record.OfNumbers() ? "samples with numbers" : "samples with classes";
+  }
 
   void Add(std::string_view text, bool of_meaning) {
     DataDifference& difference = found_.emplace_back();
@@ -53,7 +54,7 @@ class Comparison {
 
   /// Whether the true name is unknown: an earlier twofour wrote U+FFFD for bytes that are not UTF-8.
   bool IsUnreadable(const std::string& name) const {
-    return then_.version < DataRecord::kVersion && name.find("\xef\xbf\xbd") != std::string::npos;
+    return then_.version < DataRecord::kExactVersion && name.find("\xef\xbf\xbd") != std::string::npos;
   }
 
   /// Compares names in their order. Reports the first one that differs, is new or is gone, and the counts where they
@@ -67,7 +68,7 @@ class Comparison {
     const auto mismatch = std::mismatch(then.begin(), then.end(), now.begin(), now.end(), same);
     const auto at = static_cast<size_t>(mismatch.first - then.begin());
     if (at == then.size() && at == now.size()) return;
-    const std::string plural = noun == "class" ? "classes" : noun + "s";
+    const std::string plural = noun == "class" ? "classes" : noun == "category" ? "categories" : noun + "s";
     std::string text =
         then.size() == now.size() ? "" : fmt::format("{} {}, were {}; ", now.size(), plural, then.size());
     if (at == then.size()) {
@@ -85,11 +86,38 @@ class Comparison {
     CompareNames("column", then_.feature_names, now_.feature_names);
     if (found_.size() > before) return;
     Count("features", then_.features, now_.features, true);
+    CompareTables();
+    if (found_.size() > before) return;
     // Columns without names are told apart by their positions only.
     const bool named = !then_.feature_names.empty() && !now_.feature_names.empty();
     if (!named && then_.label_column && now_.label_column && *then_.label_column != *now_.label_column) {
       Meaning(fmt::format("the label is column {}, was column {}, so that the features are others", *now_.label_column,
                           *then_.label_column));
+    }
+  }
+
+  /// Compares what is written of the columns of tables: how the cells become inputs, and which columns are targets.
+  void CompareTables() {
+    if (then_.columns.empty() && now_.columns.empty()) return;
+    const TableSchema then = SchemaOf(then_), now = SchemaOf(now_);
+    using Use = TableColumn::Use;
+    if (!then.has_classes) CompareNames("target", then.TargetNames(), now.TargetNames());
+    const std::vector<size_t> before = then.Places(Use::kInput), after = now.Places(Use::kInput);
+    if (!now.has_names && (before != after || then.Places(Use::kTarget) != now.Places(Use::kTarget))) {
+      return Meaning("the features and targets are other columns");
+    }
+    for (size_t j = 0; j < std::min(before.size(), after.size()); ++j) {
+      const TableColumn &a = then.columns[before[j]], &b = now.columns[after[j]];
+      const std::string name = now.has_names ? Quoted(b.name) : std::to_string(after[j]);
+      CompareNames("category", a.categories, b.categories);
+      if (a.fill == b.fill && a.missing_input == b.missing_input) continue;
+      const auto fill = [](const TableColumn& column) {
+        return column.fill ? fmt::format("{}", *column.fill) : std::string("nothing");
+      };
+      return Meaning(
+          a.fill == b.fill
+              ? fmt::format("column {} has {} input for missing values", name, b.missing_input ? "an" : "no")
+              : fmt::format("{} takes the place of a missing value of column {}, was {}", fill(b), name, fill(a)));
     }
   }
 
@@ -101,7 +129,7 @@ class Comparison {
       CompareNames("token", then, now);
       if (then != now) return;
       Meaning("the vocabulary is another");
-    } else if (then_.version >= DataRecord::kVersion || then_.vocabulary) {
+    } else if (then_.version >= DataRecord::kExactVersion || then_.vocabulary) {
       Meaning(now_.vocabulary ? "its tokens have a text, had none" : "its tokens have no text, had one");
     }
   }
@@ -114,7 +142,7 @@ class Comparison {
   }
 
   void CompareFiles() {
-    if (then_.version < DataRecord::kVersion || now_.version < DataRecord::kVersion) return;
+    if (then_.version < DataRecord::kExactVersion || now_.version < DataRecord::kExactVersion) return;
     const auto find = [](const std::vector<DataFile>& files, const DataFile& wanted) {
       return std::ranges::find(files, wanted.field, &DataFile::field);
     };
@@ -138,16 +166,21 @@ class Comparison {
   }
 
   void CompareScaling() {
-    if (!Tells(then_) || then_.OfTokens()) return;
+    if (!then_.Tells() || then_.OfTokens()) return;
     if (then_.feature_mean.empty() != now_.feature_mean.empty()) {
       return Meaning(now_.feature_mean.empty() ? "features are not scaled, were" : "features are scaled, were not");
     }
     CompareNumbers("mean", then_.feature_mean, now_.feature_mean);
     CompareNumbers("standard deviation", then_.feature_std, now_.feature_std);
+    if (then_.target_mean.empty() != now_.target_mean.empty()) {
+      return Meaning(now_.target_mean.empty() ? "targets are not scaled, were" : "targets are scaled, were not");
+    }
+    if (then_.target_mean != now_.target_mean) Meaning("the mean of a target is another");
+    if (then_.target_std != now_.target_std) Meaning("the standard deviation of a target is another");
   }
 
   void CompareNumbers(const char* noun, const std::vector<double>& then, const std::vector<double>& now) {
-    const bool as_floats = then_.version < DataRecord::kVersion || now_.version < DataRecord::kVersion;
+    const bool as_floats = then_.version < DataRecord::kExactVersion || now_.version < DataRecord::kExactVersion;
     const auto equal = [as_floats](double a, double b) {
       return as_floats ? static_cast<float>(a) == static_cast<float>(b) : a == b;
     };

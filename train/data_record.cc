@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <set>
 #include <span>
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 #include "twofour/core/io/crc32c.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/data/csv_reader.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/utf8.h"
 
@@ -22,7 +26,7 @@ namespace {
 // Enough for 65536 classes and 100000 columns: at most 1 KiB for each name, and two numbers for each column.
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
 constexpr size_t kMaxFiles = 64;
-constexpr int kMaxDepth = 3;  // An object that holds an array of objects.
+constexpr int kMaxDepth = 4;  // An object that holds an array of objects that hold arrays.
 
 std::string ChecksumText(uint32_t crc) { return fmt::format("{:08x}", crc); }
 
@@ -48,6 +52,34 @@ void Put(JsonObject& json, const char* key, const std::optional<T>& value) {
 template <typename T>
 void Put(JsonObject& json, const char* key, const std::vector<T>& values) {
   if (!values.empty()) json.Set(key, values);
+}
+
+struct NamedUse {
+  std::string_view name;
+  TableColumn::Use use;
+};
+constexpr NamedUse kUses[] = {{"INPUT", TableColumn::Use::kInput},
+                              {"TARGET", TableColumn::Use::kTarget},
+                              {"DROPPED", TableColumn::Use::kDropped}};
+
+std::vector<JsonObject> ColumnsAsJson(const std::vector<TableColumn>& columns, bool has_names) {
+  std::vector<JsonObject> objects;
+  for (const TableColumn& column : columns) {
+    JsonObject& object = objects.emplace_back();
+    if (has_names) object.Set("name", column.name);
+    object.Set("use", std::string(std::ranges::find(kUses, column.use, &NamedUse::use)->name));
+    Put(object, "categories", column.categories);
+    Put(object, "fill", column.fill);
+    if (column.missing_input) object.Set("missing_input", true);
+  }
+  return objects;
+}
+
+/// Whether a record can do without the columns: all but the one of the class are numbers that are never missing.
+bool IsPlain(const TableSchema& table) {
+  return table.has_classes && std::ranges::all_of(table.columns, [](const TableColumn& column) {
+           return column.is_plain() && column.use != TableColumn::Use::kDropped;
+         });
 }
 
 /// Reads values of known types from a JSON object.
@@ -112,6 +144,38 @@ class Fields {
     return files;
   }
 
+  std::vector<TableColumn> Columns(const char* key) const {
+    const std::vector<JsonValue> array = Array(key, "a list of columns");
+    if (array.size() > CsvReader::kMaxColumns) {
+      Fail(key, fmt::format("at most {} columns", CsvReader::kMaxColumns).c_str());
+    }
+    std::vector<TableColumn> columns;
+    for (const JsonValue& element : array) {
+      if (!element.is_object()) Fail(key, "a list of columns");
+      const Fields fields(element, source_ + ": columns");
+      TableColumn& column = columns.emplace_back();
+      column.name = fields.Text("name").value_or("");
+      const std::optional<std::string> use = fields.Text("use");
+      const auto known = std::ranges::find(kUses, use.value_or(""), &NamedUse::name);
+      if (known == std::end(kUses)) fields.Fail("use", "INPUT, TARGET or DROPPED");
+      column.use = known->use;
+      column.categories = fields.Texts("categories");
+      column.fill = fields.Number("fill");
+      column.missing_input = fields.Flag("missing_input");
+      const std::set<std::string> different(column.categories.begin(), column.categories.end());
+      if (different.size() != column.categories.size()) fields.Fail("categories", "each category once");
+      if (column.use != TableColumn::Use::kInput && !column.is_plain()) fields.Fail("use", "INPUT beside other fields");
+    }
+    return columns;
+  }
+
+  std::optional<double> Number(const char* key) const {
+    const std::optional<JsonValue> value = object_.Find(key);
+    if (!value) return std::nullopt;
+    if (!value->is_number() || !std::isfinite(value->number())) Fail(key, "a number");
+    return value->number();
+  }
+
   std::optional<uint32_t> Checksum(const char* key) const {
     constexpr size_t kDigits = 8;
     constexpr int kHexadecimal = 16;
@@ -157,6 +221,9 @@ JsonDocument ParseObject(std::string_view text, const std::string& source) {
 /// Throws Error where a list with an entry for each feature has the wrong length, or a standard deviation is not
 /// positive.
 void CheckFeatures(const DataRecord& record, const Fields& fields) {
+  if (record.features.value_or(0) > kMaxFeatures) {
+    fields.Fail("features", fmt::format("at most {}", kMaxFeatures).c_str());
+  }
   const auto count = static_cast<size_t>(record.features.value_or(0));
   if (record.feature_mean.size() != record.feature_std.size() ||
       (!record.feature_mean.empty() && record.feature_mean.size() != count)) {
@@ -167,6 +234,32 @@ void CheckFeatures(const DataRecord& record, const Fields& fields) {
   }
   for (const double deviation : record.feature_std) {
     if (!(deviation > 0)) fields.Fail("feature_std", "numbers above 0");
+  }
+}
+
+/// Throws Error where the columns of a table do not fit the rest of the record.
+void CheckColumns(const DataRecord& record, const Fields& fields) {
+  if (record.target_mean.size() != record.target_std.size()) {
+    fields.Fail("target_mean", "as many numbers as in target_std");
+  }
+  for (const double deviation : record.target_std) {
+    if (!(deviation > 0)) fields.Fail("target_std", "numbers above 0");
+  }
+  if (record.columns.empty()) {
+    if (!record.target_mean.empty()) fields.Fail("target_mean", "none without columns");
+    return;
+  }
+  const TableSchema table = SchemaOf(record);
+  if (table.inputs() < 1 || table.inputs() != record.features.value_or(0)) {
+    fields.Fail("columns", "inputs as many as there are features");
+  }
+  if (table.has_names && table.InputNames() != record.feature_names) {
+    fields.Fail("columns", "inputs of the names in feature_names");
+  }
+  const size_t targets = table.Places(TableColumn::Use::kTarget).size();
+  if (record.class_names.empty() ? targets < 1 : targets != 1) fields.Fail("columns", "one TARGET, or several numbers");
+  if (!record.target_mean.empty() && (record.target_mean.size() != targets || !record.class_names.empty())) {
+    fields.Fail("target_mean", "a number for each target that is no class");
   }
 }
 
@@ -181,8 +274,13 @@ DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files) {
   record.features = data.train->features();
   if (!data.label_name.empty()) record.label_name = AsUtf8(data.label_name);
   record.label_column = data.label_column;
-  record.feature_mean = data.scaling.mean;
-  record.feature_std = data.scaling.stddev;
+  if (data.table) {
+    record.feature_mean = data.table->scaling.mean;
+    record.feature_std = data.table->scaling.stddev;
+    record.target_mean = data.table->target_scaling.mean;
+    record.target_std = data.table->target_scaling.stddev;
+    if (!IsPlain(*data.table)) record.columns = data.table->columns;
+  }
   record.train_samples = data.train->size();
   record.eval_samples = data.eval->size();
   record.files = WithReadablePaths(std::move(files));
@@ -205,11 +303,24 @@ DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files) {
 }
 
 TableSchema SchemaOf(const DataRecord& record) {
-  return {.features = record.features.value_or(0),
-          .feature_names = record.feature_names,
-          .label_name = record.label_name,
-          .label_column = record.label_column,
-          .scaling = {record.feature_mean, record.feature_std}};
+  TableSchema schema;
+  schema.has_names = !record.feature_names.empty();
+  schema.has_classes = !record.OfNumbers();
+  schema.scaling = {record.feature_mean, record.feature_std};
+  schema.target_scaling = {record.target_mean, record.target_std};
+  schema.columns = record.columns;
+  if (!schema.columns.empty()) return schema;
+  const int64_t features = record.features.value_or(0);
+  for (int64_t j = 0; j < features; ++j) {
+    schema.columns.push_back({.name = schema.has_names ? record.feature_names[static_cast<size_t>(j)] : ""});
+  }
+  const TableColumn label{.name = record.label_name.value_or(""), .use = TableColumn::Use::kTarget};
+  if (record.label_column && *record.label_column <= features) {
+    schema.columns.insert(schema.columns.begin() + *record.label_column, label);
+  } else if (record.label_name) {
+    schema.columns.push_back(label);  // An old record does not say where it stood. Only its name is looked for.
+  }
+  return schema;
 }
 
 std::string ToJson(const DataRecord& record) {
@@ -220,8 +331,11 @@ std::string ToJson(const DataRecord& record) {
   Put(json, "label_column", record.label_column);
   Put(json, "features", record.features);
   Put(json, "feature_names", record.feature_names);
+  if (!record.columns.empty()) json.Set("columns", ColumnsAsJson(record.columns, !record.feature_names.empty()));
   Put(json, "feature_mean", record.feature_mean);
   Put(json, "feature_std", record.feature_std);
+  Put(json, "target_mean", record.target_mean);
+  Put(json, "target_std", record.target_std);
   Put(json, "train_samples", record.train_samples);
   Put(json, "eval_samples", record.eval_samples);
   Put(json, "vocab_size", record.vocab_size);
@@ -261,6 +375,9 @@ DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
   record.feature_names = fields.Texts("feature_names");
   record.feature_mean = fields.Numbers("feature_mean");
   record.feature_std = fields.Numbers("feature_std");
+  record.columns = fields.Columns("columns");
+  record.target_mean = fields.Numbers("target_mean");
+  record.target_std = fields.Numbers("target_std");
   if (!record.features && !record.feature_mean.empty()) record.features = std::ssize(record.feature_mean);
   record.train_samples = fields.Count("train_samples");
   record.eval_samples = fields.Count("eval_samples");
@@ -271,6 +388,7 @@ DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
   record.files = fields.Files("files");
   record.made_with_earlier_data = fields.Flag("made_with_earlier_data");
   CheckFeatures(record, fields);
+  CheckColumns(record, fields);
   return record;
 }
 

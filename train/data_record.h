@@ -27,21 +27,27 @@ struct DataFile {
 /// their order, scaling and vocabulary. A model must never be used with others. The rest says which samples or tokens
 /// they were.
 struct DataRecord {
-  /// The version that is written now: with names, files and scaling as float64. Version 0 is a data.json of an earlier
-  /// twofour, which holds a part of this, and scaling as float32.
-  static constexpr int64_t kVersion = 2;
+  /// The version that is written now. Version 2 knows tables of numbers and one class alone. Version 0 holds a part of
+  /// that, and scaling as float32.
+  static constexpr int64_t kVersion = 3;
+  /// From this version on, a record holds names, files and scaling as float64.
+  static constexpr int64_t kExactVersion = 2;
 
   int64_t version = kVersion;
   std::string description;  ///< One line.
   std::string inputs;       ///< How a sample becomes a model's inputs, in words.
 
-  // Only for samples with classes; otherwise empty or nothing.
-  std::vector<std::string> class_names;
+  // Only for samples; otherwise empty or nothing.
+  std::vector<std::string> class_names;    ///< Empty where targets are numbers.
   std::vector<std::string> feature_names;  ///< In the order of the inputs; empty where columns have no names.
   std::optional<int64_t> features;
   std::optional<std::string> label_name;
-  std::optional<int64_t> label_column;  ///< Counted from 0. All other columns are features.
+  std::optional<int64_t> label_column;  ///< Counted from 0.
+  /// The table's columns in their order. Empty where all but the label are numbers that are never missing, and where
+  /// samples are not from a table.
+  std::vector<TableColumn> columns;
   std::vector<double> feature_mean, feature_std;
+  std::vector<double> target_mean, target_std;  ///< [targets], where targets are scaled numbers.
   std::optional<int64_t> train_samples, eval_samples;
 
   // Only for tokens.
@@ -55,12 +61,15 @@ struct DataRecord {
   bool made_with_earlier_data = false;
 
   bool OfTokens() const { return vocab_size.has_value(); }
+  bool OfNumbers() const { return !OfTokens() && class_names.empty() && !columns.empty(); }
+  /// Whether it says what the model was made with. (An old one may not.)
+  bool Tells() const { return OfTokens() || OfNumbers() || !class_names.empty(); }
 };
 
 DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files);
 DataRecord DescribeData(const TokenData& data, std::vector<DataFile> files);
 
-/// How other tables are read for the model. The record must be that of a table.
+/// How other tables are read for the model. The record must be that of samples.
 TableSchema SchemaOf(const DataRecord& record);
 
 /// The text of data.json. Throws Error when a text is not UTF-8 (DescribeData converts all of them), and when the names

@@ -179,5 +179,50 @@ Tensor MseLoss(const Tensor& prediction, const Tensor& target) {
   return loss;
 }
 
+Tensor HuberLoss(const Tensor& prediction, const Tensor& target, double delta) {
+  if (!(delta > 0 && std::isfinite(delta))) {
+    throw Error(fmt::format("HuberLoss: delta {}, expected a finite number above 0", delta));
+  }
+  ops::RequireFloating("HuberLoss", "prediction", prediction);
+  if (IsHalf(prediction.dtype())) {
+    const bool both = target.defined() && target.dtype() == prediction.dtype();
+    return HuberLoss(Cast(prediction, DType::kF32), both ? Cast(target, DType::kF32) : target, delta);
+  }
+  ops::RequireLike("HuberLoss", "target", target, prediction, prediction.shape());
+  const int64_t n = prediction.numel();
+  const double mean = n == 0 ? 0.0 : 1.0 / static_cast<double>(n);
+  double sum = 0;
+  DispatchF32OrF64(prediction.dtype(), "HuberLoss", [&](auto zero) {
+    using T = decltype(zero);
+    const T *p = prediction.data<T>(), *t = target.data<T>();
+    for (int64_t i = 0; i < n; ++i) {
+      const double error = std::abs(static_cast<double>(p[i]) - static_cast<double>(t[i]));
+      sum += error <= delta ? error * error / 2 : delta * (error - delta / 2);
+    }
+  });
+  Tensor loss = Tensor::Scalar(sum * mean, prediction.dtype());
+  autograd::Record("HuberLoss", {prediction, target}, loss,
+                   [saved_prediction = SavedTensor(prediction), saved_target = SavedTensor(target), mean, delta,
+                    need_target = target.requires_grad()](const Tensor& dy) {
+                     const Tensor &p = saved_prediction.Get(), &t = saved_target.Get();
+                     Tensor dp = Tensor::Empty(p.shape(), p.dtype()), dt;
+                     if (need_target) dt = Tensor::Empty(p.shape(), p.dtype());
+                     DispatchF32OrF64(p.dtype(), "HuberLoss", [&](auto zero) {
+                       using T = decltype(zero);
+                       const double factor = mean * dy.item();
+                       const T *from = p.data<T>(), *to = t.data<T>();
+                       T* out = dp.mutable_data<T>();
+                       for (int64_t i = 0; i < p.numel(); ++i) {
+                         const double error = static_cast<double>(from[i]) - static_cast<double>(to[i]);
+                         out[i] =
+                             static_cast<T>(factor * (std::abs(error) > delta ? std::copysign(delta, error) : error));
+                       }
+                       if (need_target) kernels::Scale<T>(p.numel(), T{-1}, out, dt.mutable_data<T>());
+                     });
+                     return std::vector<Tensor>{dp, dt};
+                   });
+  return loss;
+}
+
 }  // namespace ops
 }  // namespace twofour

@@ -35,5 +35,11 @@ Tensor CrossEntropyLoss(const Tensor& logits, const Tensor& targets, const Cross
 /// prediction of f16 or bf16, which is widened, the target may also be f32, and the loss is f32.
 Tensor MseLoss(const Tensor& prediction, const Tensor& target);
 
+/// Mean over all elements of the Huber loss of e = prediction - target, shape []: e^2 / 2 where |e| is at most `delta`,
+/// and delta (|e| - delta / 2) beyond (Huber, "Robust Estimation of a Location Parameter", 1964), as PyTorch's
+/// huber_loss. 0 where there are no elements. Dtypes are as for MseLoss. Throws Error unless delta is finite and above
+/// 0.
+Tensor HuberLoss(const Tensor& prediction, const Tensor& target, double delta = 1);
+
 }  // namespace ops
 }  // namespace twofour

@@ -48,6 +48,7 @@ std::vector<Case> Cases() {
       {"LogSoftmax", {big}, [](const auto& in) { return LogSoftmax(in[0]); }},
       {"CrossEntropyLoss", {big}, [](const auto& in) { return CrossEntropyLoss(in[0], in[1].View({160})); }, 0, 401},
       {"MseLoss", {big, big}, [](const auto& in) { return MseLoss(in[0], in[1]); }},
+      {"HuberLoss", {big, big}, [](const auto& in) { return HuberLoss(in[0], in[1]); }},
       {"Embedding", {{31, 160}}, [](const auto& in) { return Embedding(in[1], in[0]); }, 0, 31},
       {"Rotary", {{2, 401, 2, 62}}, [](const auto& in) { return Rotary(in[0]); }, 1},
       {"CausalAttention",

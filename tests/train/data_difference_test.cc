@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "twofour/train/data/vocabulary.h"
 
 namespace twofour::train {
@@ -54,6 +59,50 @@ TEST(CompareDataTest, TheSameContentsUnderAnotherPathAreTheSameData) {
                     }),
               IsEmpty());
   EXPECT_THAT(After(Tokens(), [](DataRecord&) {}), IsEmpty());
+}
+
+DataRecord Numbers() {
+  DataRecord record;
+  record.columns = {{.name = "color", .categories = {"blue", "red"}, .missing_input = true},
+                    {.name = "age", .fill = 30},
+                    {.name = "y", .use = TableColumn::Use::kTarget}};
+  record.features = 4;
+  record.feature_names = {"color=blue", "color=red", "color (missing)", "age"};
+  record.target_mean = {5};
+  record.target_std = {2};
+  return record;
+}
+
+TEST(CompareDataTest, ComparesHowColumnsBecomeInputs) {
+  const auto one = [](const std::function<void(DataRecord&)>& change) {
+    const std::vector<DataDifference> differences = After(Numbers(), change);
+    EXPECT_EQ(differences.size(), 1U);
+    if (differences.size() != 1) return std::string();
+    EXPECT_TRUE(differences[0].of_meaning);
+    return differences[0].text;
+  };
+  EXPECT_THAT(After(Numbers(), [](DataRecord&) {}), IsEmpty());
+  EXPECT_EQ(one([](DataRecord& now) { now.columns[1].fill = 31; }),
+            "31 takes the place of a missing value of column \"age\", was 30");
+  EXPECT_EQ(one([](DataRecord& now) { now.columns[1].fill = {}; }),
+            "nothing takes the place of a missing value of column \"age\", was 30");
+  EXPECT_EQ(one([](DataRecord& now) { now.columns[2].name = "z"; }), "target 0 is \"z\", was \"y\"");
+  EXPECT_EQ(one([](DataRecord& now) {
+              now.columns[0].categories[0] = "green";
+              now.feature_names[0] = "color=green";
+            }),
+            "column 0 is \"color=green\", was \"color=blue\"");
+  EXPECT_EQ(one([](DataRecord& now) { now.target_mean[0] = 6; }), "the mean of a target is another");
+  EXPECT_EQ(one([](DataRecord& now) { now.target_mean = now.target_std = {}; }), "targets are not scaled, were");
+  EXPECT_EQ(Describe(CompareData(Numbers(), Samples())), "it holds samples with classes, held samples with numbers");
+  // Without names, positions tell columns apart.
+  DataRecord unnamed = Numbers();
+  unnamed.feature_names = {};
+  for (TableColumn& column : unnamed.columns) column.name = "";
+  EXPECT_THAT(Describe(After(unnamed, [](DataRecord& now) { std::swap(now.columns[1], now.columns[2]); })),
+              HasSubstr("the features and targets are other columns"));
+  EXPECT_THAT(Describe(After(unnamed, [](DataRecord& now) { now.columns[0].categories[1] = "x"; })),
+              HasSubstr("category 1 is \"x\", was \"red\""));
 }
 
 TEST(CompareDataTest, NamesWhatAModelWasMadeWithAsPartOfItsMeaning) {

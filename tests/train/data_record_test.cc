@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+using Use = TableColumn::Use;
+
 DataSplit Split() {
   DataSplit data;
   data.train = std::make_shared<InMemoryDataset>(Tensor::Empty({3, 2}), Tensor::Zeros({3}, DType::kI32), 2);
@@ -36,7 +39,9 @@ DataSplit Split() {
   data.feature_names = {"time", "load"};
   data.label_name = "kind";
   data.label_column = 2;
-  data.scaling = {{1700000000.123456, -0.1}, {5e-324, 1.0 / 3}};
+  data.table = TableSchema{.columns = {{.name = "time"}, {.name = "load"}, {.name = "kind", .use = Use::kTarget}},
+                           .has_names = true,
+                           .scaling = {{1700000000.123456, -0.1}, {5e-324, 1.0 / 3}}};
   return data;
 }
 
@@ -59,6 +64,76 @@ TEST(DataRecordTest, ComesBackAsItWasWrittenToTheLastBit) {
     EXPECT_EQ(std::bit_cast<uint64_t>(read.feature_mean[i]), std::bit_cast<uint64_t>(record.feature_mean[i]));
     EXPECT_EQ(std::bit_cast<uint64_t>(read.feature_std[i]), std::bit_cast<uint64_t>(record.feature_std[i]));
   }
+}
+
+/// A record of words, missing numbers and two targets.
+DataRecord Numbers() {
+  DataSplit data;
+  data.train = data.eval = std::make_shared<InMemoryDataset>(Tensor::Zeros({3, 5}), Tensor::Zeros({3, 2}));
+  data.table = TableSchema{.columns = {{.name = "y", .use = Use::kTarget},
+                                       {.name = "color", .categories = {"blue", "r\"ed"}, .missing_input = true},
+                                       {.name = "id", .use = Use::kDropped},
+                                       {.name = "age", .fill = 1.0 / 3, .missing_input = true},
+                                       {.name = "z", .use = Use::kTarget}},
+                           .has_names = true,
+                           .has_classes = false,
+                           .scaling = {{0, 0, 0, 5, 0}, {1, 1, 1, 7, 1}},
+                           .target_scaling = {{0.1, -3}, {5e-324, 4}}};
+  data.feature_names = data.table->InputNames();
+  return DescribeData(data, {});
+}
+
+TEST(DataRecordTest, HoldsTheColumnsOfATable) {
+  const DataRecord record = Numbers(), read = ParseDataRecord(ToJson(record), "data.json");
+  EXPECT_EQ(read.columns, record.columns);
+  EXPECT_EQ(read.target_mean, record.target_mean);
+  EXPECT_EQ(read.target_std, record.target_std);
+  EXPECT_TRUE(read.OfNumbers());
+  EXPECT_TRUE(read.Tells());
+  EXPECT_EQ(ToJson(read), ToJson(record));
+  const TableSchema schema = SchemaOf(read);
+  EXPECT_FALSE(schema.has_classes);
+  EXPECT_TRUE(schema.has_names);
+  EXPECT_EQ(schema.inputs(), 5);
+  const auto json = nlohmann::json::parse(ToJson(record));
+  EXPECT_EQ(json["version"], 3);
+  EXPECT_EQ(json["columns"][1]["categories"][1], "r\"ed");
+  EXPECT_EQ(json["columns"][2]["use"], "DROPPED");
+  EXPECT_EQ(json["columns"][3]["fill"], 1.0 / 3);
+}
+
+TEST(DataRecordTest, TablesOfNumbersAndOneClassNeedNoColumns) {
+  EXPECT_THAT(DescribeData(Split(), {}).columns, ::testing::IsEmpty());
+  const TableSchema schema = SchemaOf(ParseDataRecord(ToJson(DescribeData(Split(), {})), "data.json"));
+  EXPECT_EQ(schema.columns, Split().table->columns);
+  EXPECT_TRUE(schema.has_classes);
+  // An early record, of version 0, does not say where the label stood.
+  const TableSchema early = SchemaOf(ParseDataRecord(
+      R"({"class_names": ["a", "b"], "label_name": "k", "feature_names": ["x"], "features": 1})", "data.json"));
+  EXPECT_THAT(early.columns, ElementsAre(TableColumn{.name = "x"}, TableColumn{.name = "k", .use = Use::kTarget}));
+}
+
+TEST(DataRecordTest, ColumnsMustFitTheRest) {
+  const auto text = nlohmann::json::parse(ToJson(Numbers()));
+  const auto expect = [&](const std::function<void(nlohmann::json&)>& change, const std::string& fault) {
+    nlohmann::json changed = text;
+    change(changed);
+    EXPECT_ERROR(ParseDataRecord(changed.dump(), "data.json"), ErrorKind::kInvalidInput, HasSubstr(fault));
+  };
+  expect([](auto& json) { json["features"] = 4; }, "as many");
+  expect([](auto& json) { json["features"] = int64_t{1} << 40; }, "at most 1048576");
+  expect([](auto& json) { json["columns"][0]["use"] = "X"; }, "\"use\": expected INPUT, TARGET or DROPPED");
+  expect([](auto& json) { json["columns"][1]["categories"] = {"a", "a"}; }, "each category once");
+  expect([](auto& json) { json["columns"][1]["categories"] = {"a", "b"}; }, "names in feature_names");
+  expect([](auto& json) { json["columns"][0]["fill"] = 1; }, "INPUT beside other fields");
+  expect([](auto& json) { json["columns"][3]["fill"] = "x"; }, "\"fill\": expected a number");
+  expect([](auto& json) { json["columns"] = {1}; }, "\"columns\": expected a list of columns");
+  expect([](auto& json) { json["columns"].erase(3); }, "\"columns\": expected inputs as many");
+  expect([](auto& json) { json["columns"].erase(4); }, "\"target_mean\"");
+  expect([](auto& json) { json["target_std"] = {1, 0}; }, "\"target_std\": expected numbers above 0");
+  expect([](auto& json) { json["target_mean"] = {1}; }, "\"target_mean\"");
+  expect([](auto& json) { json["class_names"] = {"a", "b"}; }, "one TARGET");
+  expect([](auto& json) { json.erase("columns"); }, "none without columns");
 }
 
 TEST(DataRecordTest, IsPlainJsonForOthers) {
@@ -105,13 +180,13 @@ TEST(DataRecordTest, WhatIsNoRecordIsAnErrorThatNamesTheKey) {
            {"{\"features\": 2, \"feature_names\": [\"a\"]}", "\"feature_names\""},
            {"{\"feature_mean\": [1], \"feature_std\": [0]}", "numbers above 0"},
            {"{\"feature_mean\": [null], \"feature_std\": [1]}", "\"feature_mean\""},
-           {"{\"version\": 3}", "a later twofour"},
+           {"{\"version\": 4}", "a later twofour"},
            {"{\"files\": [1]}", "\"files\""},
            {"{\"files\": [{\"field\": \"a\"}]}", "field, path, bytes and crc32c"},
            {"{\"files\": [{\"field\": \"a\", \"path\": \"b\", \"bytes\": 1, \"crc32c\": \"xyz\"}]}", "8 hexadecimal"},
            {"{\"files\": [{\"field\": \"a\", \"path\": \"b\", \"bytes\": 1, \"crc32c\": \"-1234567\"}]}",
             "8 hexadecimal"},
-           {"{\"x\": [[[[]]]]}", "nested deeper"},
+           {"{\"x\": [[[[[]]]]]}", "nested deeper"},
        }) {
     EXPECT_ERROR(ParseDataRecord(text, "data.json"), ErrorKind::kInvalidInput,
                  AllOf(StartsWith("data.json"), HasSubstr(fault)));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -30,20 +31,15 @@ std::vector<int64_t> RowsOfLabels(const CsvTable& table) {
   return counts;
 }
 
-double Value(const CsvTable& table, int64_t row, int64_t feature) {
-  return table.values[static_cast<size_t>(row * table.features + feature)];
-}
-
 /// "column "price"", or its index where the file has no header.
 std::string LabelColumn(const CsvTable& table) {
-  return table.feature_names.empty() ? fmt::format("column {} (counted from 0)", table.label_column)
-                                     : fmt::format("column {}", Quoted(table.label_name));
+  return NameOfColumn(table.label_name, static_cast<size_t>(table.label_column), table.has_header());
 }
 
 /// The value of data.csv.label that would select a feature: its name or, without a header, its column index.
 std::string AsLabel(const CsvTable& table, int64_t feature) {
-  return table.feature_names.empty() ? fmt::format("{}", feature < table.label_column ? feature : feature + 1)
-                                     : Quoted(table.feature_names[static_cast<size_t>(feature)]);
+  const auto i = static_cast<size_t>(feature);
+  return table.feature_names.empty() ? fmt::format("{}", table.feature_columns[i]) : Quoted(table.feature_names[i]);
 }
 
 /// "; columns of few values: "species" (3), "sex" (2)", or nothing.
@@ -53,7 +49,7 @@ std::string OtherColumns(const CsvTable& table) {
   for (int64_t feature = 0; feature < table.features; ++feature) {
     std::set<double> values;
     for (int64_t row = 0; row < table.rows() && values.size() <= kMostValues; ++row) {
-      values.insert(Value(table, row, feature));
+      if (const double value = table.value(row, feature); !std::isnan(value)) values.insert(value);
     }
     if (values.size() < 2 || values.size() > kMostValues) continue;
     found.push_back(fmt::format("{} ({})", AsLabel(table, feature), values.size()));
@@ -66,8 +62,12 @@ std::optional<std::string> ConstantFeatures(const CsvTable& table, std::span<con
   std::vector<std::string> names;
   size_t count = 0;
   for (int64_t feature = 0; feature < table.features; ++feature) {
-    const double first = Value(table, rows[0], feature);
-    const bool constant = std::ranges::all_of(rows, [&](int64_t row) { return Value(table, row, feature) == first; });
+    double known = std::numeric_limits<double>::quiet_NaN();  // The first that is not missing.
+    const bool constant = std::ranges::all_of(rows, [&](int64_t row) {
+      const double value = table.value(row, feature);
+      if (std::isnan(known)) known = value;
+      return std::isnan(value) || value == known;
+    });
     if (constant && ++count <= kMostNamed) names.push_back(FeatureName(table, feature));
   }
   if (count == 0 || rows.size() < 2) return std::nullopt;
@@ -76,12 +76,13 @@ std::optional<std::string> ConstantFeatures(const CsvTable& table, std::span<con
                      fmt::join(names, ", "), more);
 }
 
-/// A note on names that several columns share. The label's column counts, too.
+/// A note on names that several columns share, unless they are dropped.
 std::optional<std::string> DoubleNames(const CsvTable& table) {
   if (!table.has_header()) return std::nullopt;
   std::map<std::string, int64_t> counts;
-  ++counts[AsUtf8(table.label_name)];
-  for (const std::string& name : table.feature_names) ++counts[AsUtf8(name)];
+  for (const TableColumn& column : table.columns) {
+    if (column.use != TableColumn::Use::kDropped) ++counts[AsUtf8(column.name)];
+  }
   std::vector<std::string> shown;
   size_t found = 0;
   for (const auto& [name, count] : counts) {
@@ -94,10 +95,10 @@ std::optional<std::string> DoubleNames(const CsvTable& table) {
 
 /// Whether the feature is 0, 1, 2 and so on from row to row, or 1, 2, 3.
 bool CountsRows(const CsvTable& table, int64_t feature) {
-  const double first = Value(table, 0, feature);
+  const double first = table.value(0, feature);
   if (first != 0 && first != 1) return false;
   for (int64_t row = 1; row < table.rows(); ++row) {
-    if (Value(table, row, feature) != first + static_cast<double>(row)) return false;
+    if (table.value(row, feature) != first + static_cast<double>(row)) return false;
   }
   return true;
 }
@@ -106,7 +107,7 @@ bool CountsRows(const CsvTable& table, int64_t feature) {
 bool NumbersRows(const CsvTable& table, int64_t feature) {
   std::unordered_set<double> values;
   for (int64_t row = 0; row < table.rows(); ++row) {
-    const double value = Value(table, row, feature);
+    const double value = table.value(row, feature);
     if (value < 0 || value != std::floor(value) || !values.insert(value).second) return false;
   }
   return true;
@@ -120,6 +121,7 @@ std::optional<std::string> RowNumbers(const CsvTable& table) {
   constexpr std::array<std::string_view, 8> kNames = {"index", "id", "idx", "row", "rowid", "row_id", "nr", "no"};
   if (table.rows() < kEnoughRows) return std::nullopt;
   for (int64_t feature = 0; feature < table.features; ++feature) {
+    if (table.IsCategorical(feature)) continue;
     const std::string name = table.has_header() ? NormalForm(table.feature_names[static_cast<size_t>(feature)]) : "";
     const bool unnamed = table.has_header() && (name.empty() || name.starts_with("unnamed:"));
     const bool may_count =
@@ -127,25 +129,47 @@ std::optional<std::string> RowNumbers(const CsvTable& table) {
     if (!(unnamed && NumbersRows(table, feature)) && !(may_count && CountsRows(table, feature))) continue;
     return fmt::format(
         "feature {} numbers the rows, {} to {}: it is no measurement, and the order of rows may give "
-        "the classes away; leave the column out of the file",
-        FeatureName(table, feature), Value(table, 0, feature), Value(table, table.rows() - 1, feature));
+        "the {} away; data.csv.drop leaves a column out",
+        FeatureName(table, feature), table.value(0, feature), table.value(table.rows() - 1, feature),
+        table.has_labels() ? "classes" : "targets");
   }
   return std::nullopt;
 }
 
-/// A note on a feature that is the label itself, as a number.
-std::optional<std::string> LeakedLabel(const CsvTable& table) {
+/// A note on a feature that is the label itself, as a number, or one of the targets.
+std::optional<std::string> LeakedTarget(const CsvTable& table) {
   std::vector<double> numbers;
   for (const std::string& name : table.label_names) {
     const std::optional<double> number = ParseNumber(name);
     if (!number) return std::nullopt;
     numbers.push_back(*number);
   }
+  const auto target_of = [&](int64_t row, int64_t target) {
+    return table.has_labels() ? numbers[static_cast<size_t>(table.labels[static_cast<size_t>(row)])]
+                              : table.targets[static_cast<size_t>(row * table.num_targets + target)];
+  };
   for (int64_t feature = 0; feature < table.features; ++feature) {
-    int64_t row = 0;
-    while (row < table.rows() && Value(table, row, feature) == numbers[static_cast<size_t>(table.labels[row])]) ++row;
-    if (row == table.rows())
-      return fmt::format("feature {} equals the label in every row", FeatureName(table, feature));
+    if (table.IsCategorical(feature)) continue;
+    for (int64_t target = 0; target < std::max(table.num_targets, int64_t{1}); ++target) {
+      int64_t row = 0;
+      while (row < table.rows() && table.value(row, feature) == target_of(row, target)) ++row;
+      if (row < table.rows()) continue;
+      return fmt::format("feature {} equals {} in every row", FeatureName(table, feature),
+                         table.has_labels() ? "the label" : "a target");
+    }
+  }
+  return std::nullopt;
+}
+
+/// A note on words that many tables write where a value is missing, but that are categories here.
+std::optional<std::string> MissingAsCategory(const CsvTable& table) {
+  for (int64_t feature = 0; feature < table.features; ++feature) {
+    if (!table.IsCategorical(feature)) continue;
+    const auto& categories = table.columns[table.feature_columns[static_cast<size_t>(feature)]].categories;
+    const auto found = std::ranges::find_if(categories, [](const std::string& word) { return LooksMissing(word); });
+    if (found == categories.end()) continue;
+    return fmt::format("feature {}: {} is a category like others; data.csv.missing takes it for a missing value",
+                       FeatureName(table, feature), Quoted(*found));
   }
   return std::nullopt;
 }
@@ -160,10 +184,29 @@ void RequireClasses(const CsvTable& table, const CsvOptions& options, const std:
   if (options.numeric_classes) return;
   if (const auto found = WhyMeasured(table.label_names, RowsOfLabels(table))) {
     throw Error(
-        fmt::format("{}: {}, the label, holds {}: a measured quantity and not classes; regression is not "
-                    "supported yet. Expected the column of the class (data.csv.label){}; or, where each "
-                    "number is a class, data.csv.numeric_classes: true",
-                    source, LabelColumn(table), *found, OtherColumns(table)));
+        fmt::format("{}: {}, the label, holds {}: a measured quantity and not classes. To predict it, "
+                    "data.csv.target: {}. Otherwise expected the column of the class (data.csv.label){}; or, where "
+                    "each number is a class, data.csv.numeric_classes: true",
+                    source, LabelColumn(table), *found,
+                    table.has_header() ? Quoted(table.label_name) : fmt::format("\"{}\"", table.label_column),
+                    OtherColumns(table)));
+  }
+}
+
+void RequireTargetsVary(const CsvTable& table, std::span<const int64_t> rows, const CsvOptions& options,
+                        const std::string& source) {
+  const std::vector<size_t> places = PlacesOf(table.columns, TableColumn::Use::kTarget);
+  for (int64_t target = 0; target < table.num_targets; ++target) {
+    const auto same = [&](int64_t row, int64_t other) {
+      const auto value = [&](int64_t r) { return table.targets[static_cast<size_t>(r * table.num_targets + target)]; };
+      return options.standardize_targets ? value(row) == value(other)
+                                         : static_cast<float>(value(row)) == static_cast<float>(value(other));
+    };
+    if (!std::ranges::all_of(rows, [&](int64_t row) { return same(row, rows[0]); })) continue;
+    const size_t place = places[static_cast<size_t>(target)];
+    throw Error(fmt::format("{}: {}, a target, is {} in all {} rows to train on, expected numbers that differ", source,
+                            NameOfColumn(table.columns[place].name, place, table.has_header()),
+                            table.targets[static_cast<size_t>(rows[0] * table.num_targets + target)], rows.size()));
   }
 }
 
@@ -180,8 +223,8 @@ void RequireDistinctInUtf8(const CsvTable& table, const std::string& source) {
 }
 
 std::vector<std::string> NoteEncoding(const CsvTable& table) {
-  std::vector<std::string> texts = table.feature_names, shown;
-  texts.push_back(table.label_name);
+  std::vector<std::string> texts, shown;
+  for (const TableColumn& column : table.columns) texts.push_back(column.name);
   texts.insert(texts.end(), table.label_names.begin(), table.label_names.end());
   size_t found = 0;
   for (const std::string& text : texts) {
@@ -203,7 +246,8 @@ std::vector<std::string> NoteColumns(const CsvTable& table, std::span<const int6
   if (auto note = DoubleNames(table)) notes.push_back(std::move(*note));
   if (auto note = RowNumbers(table)) notes.push_back(std::move(*note));
   if (auto note = ConstantFeatures(table, rows)) notes.push_back(std::move(*note));
-  if (auto note = LeakedLabel(table)) notes.push_back(std::move(*note));
+  if (auto note = LeakedTarget(table)) notes.push_back(std::move(*note));
+  if (auto note = MissingAsCategory(table)) notes.push_back(std::move(*note));
   return notes;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -40,15 +41,21 @@ void Reorder(const std::vector<size_t>& place_of, CsvTable& table) {
   }
 }
 
-/// A hash of a row's features and label; equal for equal rows.
+/// A hash of a row's features and label or targets; equal for equal rows.
 uint64_t HashOfRow(const CsvTable& table, int64_t row) {
-  uint64_t hash =
-      std::hash<std::string_view>()(table.label_names[static_cast<size_t>(table.labels[static_cast<size_t>(row)])]);
-  for (int64_t feature = 0; feature < table.features; ++feature) {
-    const double value = table.values[static_cast<size_t>(row * table.features + feature)];
+  uint64_t hash = 0;
+  const auto add = [&hash](double value) {
     constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
     hash = (std::rotl(hash, 27) ^ std::bit_cast<uint64_t>(value == 0 ? 0.0 : value)) * kOdd;
+  };
+  if (table.has_labels()) {
+    hash =
+        std::hash<std::string_view>()(table.label_names[static_cast<size_t>(table.labels[static_cast<size_t>(row)])]);
   }
+  for (int64_t target = 0; target < table.num_targets; ++target) {
+    add(table.targets[static_cast<size_t>(row * table.num_targets + target)]);
+  }
+  for (int64_t feature = 0; feature < table.features; ++feature) add(table.value(row, feature));
   return hash;
 }
 
@@ -73,15 +80,17 @@ void MatchColumns(const CsvTable& train, CsvTable& eval, const CsvOptions& optio
   for (size_t j = 0; j < train.feature_names.size(); ++j) {
     const auto found = places.find(train.feature_names[j]);
     if (found == places.end()) {
-      throw Error(fmt::format(
-          "{}: no column {}, which {} has; feature {} (counted from 0, without the label) is named "
-          "{}",
-          options.eval_path, Quoted(train.feature_names[j]), options.path, j, Quoted(eval.feature_names[j])));
+      throw Error(fmt::format("{}: no column {}, which {} has; column {} (counted from 0) is named {}",
+                              options.eval_path, Quoted(train.feature_names[j]), options.path, eval.feature_columns[j],
+                              Quoted(eval.feature_names[j])));
     }
     place_of.push_back(found->second);
     places.erase(found);  // So a second column of that name in `train` finds none.
   }
   Reorder(place_of, eval);
+  std::vector<size_t> columns;
+  for (const size_t place : place_of) columns.push_back(eval.feature_columns[place]);
+  eval.feature_columns = std::move(columns);
   eval.feature_names = train.feature_names;
   eval.notes.push_back(fmt::format("{}: its columns are in another order than those of {}; they were found by name",
                                    options.eval_path, options.path));

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "twofour/train/data/csv_cell.h"
 #include "twofour/train/data/label_text.h"
 #include "twofour/train/data/text.h"
 
@@ -95,6 +96,9 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
   const bool rise =
       features.size() > 2 && std::ranges::adjacent_find(features, std::greater_equal<>()) == features.end();
   const bool follow = rise || (features.size() > 1 && FollowEachOther(features));
+  if (!label && all.size() > 2 && FollowEachOther(all)) {
+    return {false, Taken(first, source, false, fmt::format("its cells count from {} to {}", all.front(), all.back()))};
+  }
   if (!label || (!counts && !follow)) return {};
   const Below below = LookBelow(first, label, text, options, source);
   if (below.rows == 0) return {};
@@ -114,14 +118,6 @@ HeaderGuess GuessNumbers(const CsvRow& first, std::optional<size_t> label, std::
 }
 
 }  // namespace
-
-std::optional<double> ParseCell(std::string_view cell, const CsvOptions& options) {
-  if (options.decimal == '.') return ParseNumber(cell);
-  if (cell.find('.') != std::string_view::npos) return std::nullopt;
-  std::string with_point(cell);
-  std::ranges::replace(with_point, options.decimal, '.');
-  return ParseNumber(with_point);
-}
 
 HeaderGuess GuessHeader(const CsvRow& first, std::optional<size_t> label, std::string_view text,
                         const CsvOptions& options, const std::string& source) {

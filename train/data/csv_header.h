@@ -16,14 +16,11 @@ struct HeaderGuess {
   std::string note;
 };
 
-/// The number in a feature's cell, written as the options say; nullopt where the cell is no number.
-std::optional<double> ParseCell(std::string_view cell, const CsvOptions& options);
-
 /// Guesses from the cells of features in the first row. Names are words, data is numbers, and "?" or "1,234" is either.
 ///  - Only words: a header.
 ///  - Only numbers: data. A note says so where the numbers count the columns, or rise (two: by 1) beside a label
 ///    that no other row has. Such numbers are a header where the label is a number and all labels below are words, or
-///    the reverse.
+///    the reverse. Without a label, a note says so where the numbers count.
 ///  - Numbers, "?" and the like, but no words: data, so that such a cell is an error, as it is in any other row.
 ///  - Other mixtures: data where the row's label occurs again below, and otherwise a header, with a note.
 /// `label` is the label's column. The rows below are read from `text` where they are needed.

@@ -15,9 +15,13 @@ constexpr int kSmallExponent = -400, kLargeExponent = 400;
 // Limit of the exponent by which other values are scaled, because 2^-exponent must still be a double.
 constexpr int kMostExponent = 1000;
 
-double At(const CsvTable& table, int64_t row, size_t feature) {
-  return table.values[static_cast<size_t>(row * table.features) + feature];
-}
+/// Some of the columns of numbers in memory.
+struct Numbers {
+  const std::vector<double>& values;  // [rows, columns]
+  size_t columns;
+
+  double At(int64_t row, size_t column) const { return values[static_cast<size_t>(row) * columns + column]; }
+};
 
 /// The exponent of a power of two near `size`, or 0 where nothing has to be scaled.
 int UnitExponent(double size) {
@@ -26,66 +30,77 @@ int UnitExponent(double size) {
   return std::clamp(exponent, -kMostExponent, kMostExponent);
 }
 
-/// Measures one feature whose numbers are so large or so small that their sum or squares may leave the range of a
+/// Measures one column whose numbers are so large or so small that their sum or squares may leave the range of a
 /// double.
-void MeasureExtreme(const CsvTable& table, std::span<const int64_t> rows, size_t feature, double min, double max,
+void MeasureExtreme(const Numbers& numbers, std::span<const int64_t> rows, size_t column, double min, double max,
                     FeatureScaling& scaling) {
-  const auto count = static_cast<double>(rows.size());
+  double count = 0;
   const int large = std::max(UnitExponent(std::max(std::abs(min), std::abs(max))), 0);
   double mean = 0;
-  for (const int64_t row : rows) mean += std::ldexp(At(table, row, feature), -large);
+  for (const int64_t row : rows) {
+    const double value = numbers.At(row, column);
+    if (std::isnan(value)) continue;
+    mean += std::ldexp(value, -large);
+    ++count;
+  }
   mean /= count;
   // Halved first, because max - min may overflow.
   const int unit = UnitExponent(max / 2 - min / 2);
   double squares = 0;
   for (const int64_t row : rows) {
-    const double offset = std::ldexp(At(table, row, feature), -large) - mean;
+    const double value = numbers.At(row, column);
+    if (std::isnan(value)) continue;
+    const double offset = std::ldexp(value, -large) - mean;
     const double scaled = std::ldexp(offset, large - unit);
     squares += scaled * scaled;
   }
-  scaling.mean[feature] = std::ldexp(mean, large);
+  scaling.mean[column] = std::ldexp(mean, large);
   // Not below the smallest double, because a scale of 0 is useless.
-  scaling.stddev[feature] =
+  scaling.stddev[column] =
       std::max(std::ldexp(std::sqrt(squares / count), unit), std::numeric_limits<double>::denorm_min());
 }
 
-FeatureScaling Measure(const CsvTable& table, std::span<const int64_t> rows, bool extremes) {
-  const auto features = static_cast<size_t>(table.features);
-  const auto count = static_cast<double>(rows.size());
-  const double* first = table.values.data() + rows[0] * table.features;
-  std::vector<double> min(first, first + features), max(min);
-  FeatureScaling scaling{std::vector<double>(features), std::vector<double>(features)};
-  for (int64_t row : rows) {
-    const double* values = table.values.data() + row * table.features;
-    for (size_t i = 0; i < features; ++i) {
-      scaling.mean[i] += values[i];
-      min[i] = std::min(min[i], values[i]);
-      max[i] = std::max(max[i], values[i]);
+FeatureScaling Measure(const Numbers& numbers, std::span<const int64_t> rows, bool extremes) {
+  const size_t columns = numbers.columns;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> min(columns, kInfinity), max(columns, -kInfinity), counts(columns);
+  FeatureScaling scaling{std::vector<double>(columns), std::vector<double>(columns)};
+  for (const int64_t row : rows) {
+    for (size_t i = 0; i < columns; ++i) {
+      const double value = numbers.At(row, i);
+      if (std::isnan(value)) continue;
+      ++counts[i];
+      scaling.mean[i] += value;
+      min[i] = std::min(min[i], value);
+      max[i] = std::max(max[i], value);
     }
   }
-  for (double& mean : scaling.mean) mean /= count;
-  for (int64_t row : rows) {
-    const double* values = table.values.data() + row * table.features;
-    for (size_t i = 0; i < features; ++i) {
-      const double offset = values[i] - scaling.mean[i];
-      scaling.stddev[i] += offset * offset;
+  for (size_t i = 0; i < columns; ++i) scaling.mean[i] /= std::max(counts[i], 1.0);
+  for (const int64_t row : rows) {
+    for (size_t i = 0; i < columns; ++i) {
+      const double offset = numbers.At(row, i) - scaling.mean[i];
+      if (!std::isnan(offset)) scaling.stddev[i] += offset * offset;
     }
   }
-  for (size_t i = 0; i < features; ++i) {
-    scaling.stddev[i] = std::sqrt(scaling.stddev[i] / count);
-    if (min[i] == max[i]) {
+  for (size_t i = 0; i < columns; ++i) {
+    scaling.stddev[i] = std::sqrt(scaling.stddev[i] / std::max(counts[i], 1.0));
+    if (counts[i] == 0) {
+      scaling.stddev[i] = 1;
+    } else if (min[i] == max[i]) {
       // Rounding can give a constant column a tiny deviation, which would blow its noise up to the size of 1.
       scaling.mean[i] = min[i];
       scaling.stddev[i] = 1;
     } else if (extremes && (UnitExponent(max[i] / 2 - min[i] / 2) != 0 ||
                             UnitExponent(std::max(std::abs(min[i]), std::abs(max[i]))) > 0)) {
-      MeasureExtreme(table, rows, i, min[i], max[i], scaling);
+      MeasureExtreme(numbers, rows, i, min[i], max[i], scaling);
     } else if (scaling.stddev[i] == 0) {
       scaling.stddev[i] = 1;  // Happens only without `extremes`.
     }
   }
   return scaling;
 }
+
+Numbers FeaturesOf(const CsvTable& table) { return {table.values, static_cast<size_t>(table.features)}; }
 
 std::string ListFeatures(const CsvTable& table, const std::vector<size_t>& features) {
   constexpr size_t kMostNamed = 5;
@@ -100,11 +115,21 @@ std::string ListFeatures(const CsvTable& table, const std::vector<size_t>& featu
 }  // namespace
 
 FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows) {
-  return Measure(table, rows, true);
+  FeatureScaling scaling = Measure(FeaturesOf(table), rows, true);
+  for (int64_t j = 0; j < table.features; ++j) {
+    if (!table.IsCategorical(j)) continue;
+    scaling.mean[static_cast<size_t>(j)] = 0;
+    scaling.stddev[static_cast<size_t>(j)] = 1;
+  }
+  return scaling;
+}
+
+FeatureScaling MeasureTargetScaling(const CsvTable& table, std::span<const int64_t> rows) {
+  return Measure({table.targets, static_cast<size_t>(table.num_targets)}, rows, true);
 }
 
 FeatureScaling MeasureScalingAsEarlier(const CsvTable& table, std::span<const int64_t> rows) {
-  return Measure(table, rows, false);
+  return Measure(FeaturesOf(table), rows, false);
 }
 
 std::vector<std::string> NoteRounding(const CsvTable& table, std::span<const int64_t> rows,
@@ -116,10 +141,13 @@ std::vector<std::string> NoteRounding(const CsvTable& table, std::span<const int
       if (scaling.stddev[feature] < std::numeric_limits<double>::min()) coarse.push_back(feature);
       continue;
     }
-    const double first = At(table, rows[0], feature);
+    if (table.IsCategorical(static_cast<int64_t>(feature))) continue;
+    double first = std::numeric_limits<double>::quiet_NaN();  // That is not missing.
     bool vanishes = false, differs = false, differs_as_float = false;
     for (const int64_t row : rows) {
-      const double value = At(table, row, feature);
+      const double value = table.value(row, static_cast<int64_t>(feature));
+      if (std::isnan(value)) continue;
+      if (std::isnan(first)) first = value;
       vanishes |= value != 0 && static_cast<float>(value) == 0;
       differs |= value != first;
       differs_as_float |= static_cast<float>(value) != static_cast<float>(first);

@@ -11,15 +11,14 @@
 
 namespace twofour::train {
 
-/// Input j of a row whose feature j has this value.
-inline double ScaledFeature(const FeatureScaling& scaling, size_t j, double value) {
-  return scaling.mean.empty() ? value : (value - scaling.mean[j]) / scaling.stddev[j];
-}
-
-/// Mean and population standard deviation of each feature over `rows`, summed in their order. Works for numbers of any
-/// size: where sums or squares would leave the range of a double, the values are first scaled by a power of two. A
-/// feature that is constant in `rows` keeps the scale 1.
+/// Mean and population standard deviation of each feature over the `rows` where it is not missing, summed in their
+/// order. Works for numbers of any size: where sums or squares would leave the range of a double, the values are first
+/// scaled by a power of two. A feature that is constant in `rows` keeps the scale 1; one of categories, or always
+/// missing, has mean 0 and scale 1.
 FeatureScaling MeasureScaling(const CsvTable& table, std::span<const int64_t> rows);
+
+/// The same for the targets. [targets]
+FeatureScaling MeasureTargetScaling(const CsvTable& table, std::span<const int64_t> rows);
 
 /// The same, but without care for very small or large numbers. An earlier twofour measured like this, so its runs still
 /// need it.

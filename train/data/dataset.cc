@@ -19,6 +19,29 @@ void CountInto(const Tensor& labels, std::vector<int64_t>& counts) {
   for (int64_t i = 0; i < labels.numel(); ++i) ++counts[static_cast<size_t>(label[i])];
 }
 
+void RequireInputs(const Tensor& inputs) {
+  if (inputs.defined() && inputs.dtype() == DType::kF32 && inputs.rank() == 2) return;
+  throw Error(fmt::format("dataset: inputs are {}, expected f32 [samples, features]", Describe(inputs)));
+}
+
+/// The rows at `indices`. A tensor of rank 1 has rows of one element.
+template <typename T>
+Tensor TakeRows(const Tensor& from, std::span<const int64_t> indices) {
+  const auto count = static_cast<int64_t>(indices.size());
+  Shape shape = from.shape();
+  shape[0] = count;
+  Tensor taken = Tensor::Empty(shape, from.dtype());
+  const int64_t cols = from.rank() == 1 ? 1 : from.dim(1);
+  const T* const source = from.data<T>();
+  T* const to = taken.mutable_data<T>();
+  ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(source + indices[static_cast<size_t>(i)] * cols, cols, to + i * cols);
+    }
+  });
+  return taken;
+}
+
 }  // namespace
 
 std::vector<int64_t> Dataset::ClassCounts() const {
@@ -33,18 +56,25 @@ std::vector<int64_t> Dataset::ClassCounts() const {
 }
 
 InMemoryDataset::InMemoryDataset(Tensor inputs, Tensor labels, int64_t num_classes)
-    : inputs_(std::move(inputs)), labels_(std::move(labels)), num_classes_(num_classes) {
-  if (!inputs_.defined() || inputs_.dtype() != DType::kF32 || inputs_.rank() != 2) {
-    throw Error(fmt::format("dataset: inputs are {}, expected f32 [samples, features]", Describe(inputs_)));
+    : inputs_(std::move(inputs)), targets_(std::move(labels)), num_classes_(num_classes) {
+  RequireInputs(inputs_);
+  if (!targets_.defined() || targets_.dtype() != DType::kI32 || targets_.shape() != Shape{inputs_.dim(0)}) {
+    throw Error(fmt::format("dataset: labels are {}, expected i32 [{}]", Describe(targets_), inputs_.dim(0)));
   }
-  if (!labels_.defined() || labels_.dtype() != DType::kI32 || labels_.shape() != Shape{inputs_.dim(0)}) {
-    throw Error(fmt::format("dataset: labels are {}, expected i32 [{}]", Describe(labels_), inputs_.dim(0)));
-  }
-  const int32_t* label = labels_.data<int32_t>();
-  for (int64_t i = 0; i < labels_.numel(); ++i) {
+  const int32_t* label = targets_.data<int32_t>();
+  for (int64_t i = 0; i < targets_.numel(); ++i) {
     if (label[i] < 0 || label[i] >= num_classes) {
       throw Error(fmt::format("dataset: sample {} has label {}, expected 0 to {}", i, label[i], num_classes - 1));
     }
+  }
+}
+
+InMemoryDataset::InMemoryDataset(Tensor inputs, Tensor targets)
+    : inputs_(std::move(inputs)), targets_(std::move(targets)) {
+  RequireInputs(inputs_);
+  if (!targets_.defined() || targets_.dtype() != DType::kF32 || targets_.rank() != 2 ||
+      targets_.dim(0) != inputs_.dim(0)) {
+    throw Error(fmt::format("dataset: targets are {}, expected f32 [{}, outputs]", Describe(targets_), inputs_.dim(0)));
   }
 }
 
@@ -54,25 +84,13 @@ Batch InMemoryDataset::Get(std::span<const int64_t> indices) const {
       throw Error(fmt::format("dataset: no sample {}, there are {}", index, size()));
     }
   }
-  const auto count = static_cast<int64_t>(indices.size());
-  const int64_t cols = features();
-  Batch batch{Tensor::Empty({count, cols}), Tensor::Empty({count}, DType::kI32)};
-  const float* source = inputs_.data<float>();
-  const int32_t* label = labels_.data<int32_t>();
-  float* row = batch.inputs.mutable_data<float>();
-  int32_t* target = batch.targets.mutable_data<int32_t>();
-  ParallelFor(count, RowGrain(cols), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      std::copy_n(source + indices[i] * cols, cols, row + i * cols);
-      target[i] = label[indices[i]];
-    }
-  });
-  return batch;
+  return {TakeRows<float>(inputs_, indices),
+          num_classes_ > 0 ? TakeRows<int32_t>(targets_, indices) : TakeRows<float>(targets_, indices)};
 }
 
 std::vector<int64_t> InMemoryDataset::ClassCounts() const {
   std::vector<int64_t> counts(static_cast<size_t>(num_classes_));
-  CountInto(labels_, counts);
+  CountInto(targets_, counts);
   return counts;
 }
 

@@ -8,29 +8,33 @@
 #include <vector>
 
 #include "twofour/core/tensor.h"
+#include "twofour/train/data/table_schema.h"
 
 namespace twofour::train {
 
 /// Samples that are trained on, or evaluated, together.
 struct Batch {
   Tensor inputs;   ///< f32 [batch, features]
-  Tensor targets;  ///< i32 [batch], in [0, num_classes)
+  Tensor targets;  ///< Classes: i32 [batch], in [0, num_classes). Numbers: f32 [batch, outputs].
 };
 
-/// A set of labelled samples with random access. Const functions may be called from several threads at once.
+/// A set of samples with random access; each has a class, or numbers as targets. Const functions may be called from
+/// several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
 
   virtual int64_t size() const = 0;
   virtual int64_t features() const = 0;
-  virtual int64_t num_classes() const = 0;
+  virtual int64_t num_classes() const = 0;  ///< 0 where the targets are numbers.
+  /// Outputs of a model for one sample: a logit for each class, or a number for each target.
+  virtual int64_t outputs() const { return num_classes(); }
 
   /// The samples at `indices`, in that order; an index may occur more than once. Throws Error on an index outside [0,
   /// size()).
   virtual Batch Get(std::span<const int64_t> indices) const = 0;
 
-  /// How many samples each class has. [num_classes]
+  /// How many samples each class has. [num_classes] Throws Error where the targets are numbers.
   virtual std::vector<int64_t> ClassCounts() const;
 };
 
@@ -40,30 +44,20 @@ class InMemoryDataset : public Dataset {
   /// `inputs` is f32 [samples, features], `labels` i32 [samples]. Throws Error on other types or shapes, and on a
   /// label outside [0, num_classes).
   InMemoryDataset(Tensor inputs, Tensor labels, int64_t num_classes);
+  /// `targets` is f32 [samples, outputs]. Throws Error on other types or shapes.
+  InMemoryDataset(Tensor inputs, Tensor targets);
 
   int64_t size() const override { return inputs_.dim(0); }
   int64_t features() const override { return inputs_.dim(1); }
   int64_t num_classes() const override { return num_classes_; }
+  int64_t outputs() const override { return num_classes_ > 0 ? num_classes_ : targets_.dim(1); }
   Batch Get(std::span<const int64_t> indices) const override;
   std::vector<int64_t> ClassCounts() const override;
 
  private:
   Tensor inputs_;
-  Tensor labels_;
-  int64_t num_classes_;
-};
-
-/// How the columns of a table become inputs: input j is (column j - mean[j]) / stddev[j]. [features] each; both empty
-/// where columns are taken as they are.
-struct FeatureScaling {
-  std::vector<double> mean = {};
-  std::vector<double> stddev = {};
-};
-
-/// What a model was made with. Samples that are loaded for that model must use it, whatever their data.
-struct SamplesAsBefore {
-  std::vector<std::string> class_names;  ///< As AsUtf8 returns them.
-  FeatureScaling scaling;
+  Tensor targets_;
+  int64_t num_classes_ = 0;
 };
 
 /// What a loader returns: the samples to train on and those held out.
@@ -75,9 +69,9 @@ struct DataSplit {
   std::vector<std::string> class_names;    ///< [num_classes]
   std::vector<std::string> feature_names;  ///< [features]; empty where features have no names.
   std::string label_name;                  ///< Name of the class's column; empty where it has none.
-  std::optional<int64_t> label_column;     ///< Only for tables: counted from 0. All other columns are features.
-  FeatureScaling scaling;
-  std::vector<std::string> notes;  ///< What the user should look at, one line each.
+  std::optional<int64_t> label_column;     ///< Only for tables with classes: counted from 0.
+  std::optional<TableSchema> table;        ///< Only for tables: how they became samples.
+  std::vector<std::string> notes;          ///< What the user should look at, one line each.
 };
 
 }  // namespace twofour::train

@@ -100,6 +100,14 @@ std::string NormalForm(std::string_view label) {
   return folded;
 }
 
+std::vector<std::string> SortedNames(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  if (std::ranges::all_of(names, [](const std::string& name) { return ParseInteger(name).has_value(); })) {
+    std::ranges::stable_sort(names, {}, [](const std::string& name) { return *ParseInteger(name); });
+  }
+  return names;
+}
+
 std::string SimilarClass(const std::string& name, std::span<const std::string> classes) {
   const std::string form = NormalForm(AsUtf8(name));
   const auto found =

@@ -14,6 +14,10 @@ namespace twofour::train {
 /// invisible characters.
 std::string NormalForm(std::string_view label);
 
+/// Names in the order in which data.json keeps them: by value where all are integers, so that 2 comes before 10, and
+/// bytewise otherwise.
+std::vector<std::string> SortedNames(std::vector<std::string> names);
+
 /// Groups of names, by index, that have the same normal form. Each group has two or more. Groups and their members are
 /// in ascending order.
 std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names);

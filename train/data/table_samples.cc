@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -19,7 +19,7 @@ namespace twofour::train {
 
 TableSamples LoadTableSamples(const std::string& path, const TableSchema& schema,
                               const std::vector<std::string>& class_names, const CsvOptions& csv, TableWishes wishes) {
-  wishes.label = true;
+  wishes.targets = true;
   const std::unique_ptr<std::istream> file = OpenTable(path);
   CsvStream rows(*file, csv.delimiter, path);
   CsvRow row;
@@ -27,12 +27,20 @@ TableSamples LoadTableSamples(const std::string& path, const TableSchema& schema
   const TableInputs table(row, schema, csv, wishes, path);
   std::unordered_map<std::string_view, int32_t> numbers;
   for (size_t i = 0; i < class_names.size(); ++i) numbers.emplace(class_names[i], static_cast<int32_t>(i));
-  const auto features = static_cast<size_t>(schema.features);
-  std::vector<float> inputs;
+  const auto features = static_cast<size_t>(schema.inputs());
+  const size_t num_targets = class_names.empty() ? schema.Places(TableColumn::Use::kTarget).size() : 0;
+  std::vector<float> inputs, targets;
   std::vector<int32_t> labels;
+  int64_t count = 0;
   for (bool more = !table.has_header() || rows.Next(row); more; more = rows.Next(row)) {
     inputs.resize(inputs.size() + features);
     table.Encode(row, std::span(inputs).last(features));
+    ++count;
+    if (class_names.empty()) {
+      targets.resize(targets.size() + num_targets);
+      table.Targets(row, std::span(targets).last(num_targets));
+      continue;
+    }
     const std::string& label = table.Label(row);
     const auto found = numbers.find(AsUtf8(label));
     if (found == numbers.end()) {
@@ -41,12 +49,14 @@ TableSamples LoadTableSamples(const std::string& path, const TableSchema& schema
     }
     labels.push_back(found->second);
   }
-  if (labels.empty()) throw Error(fmt::format("{}: no rows after the header", path));
-  const auto count = static_cast<int64_t>(labels.size());
-  Tensor samples = Tensor::Empty({count, schema.features}), classes = Tensor::Empty({count}, DType::kI32);
-  std::ranges::copy(inputs, samples.mutable_data<float>());
-  std::ranges::copy(labels, classes.mutable_data<int32_t>());
-  return {std::make_shared<InMemoryDataset>(samples, classes, static_cast<int64_t>(class_names.size())), table.notes()};
+  if (count == 0) throw Error(fmt::format("{}: no rows after the header", path));
+  const Tensor samples = Tensor::FromVector(inputs, {count, schema.inputs()});
+  if (class_names.empty()) {
+    const Tensor numbers_to_predict = Tensor::FromVector(targets, {count, static_cast<int64_t>(num_targets)});
+    return {std::make_shared<InMemoryDataset>(samples, numbers_to_predict), table.notes()};
+  }
+  const Tensor classes = Tensor::FromVector(labels, {count});
+  return {std::make_shared<InMemoryDataset>(samples, classes, std::ssize(class_names)), table.notes()};
 }
 
 }  // namespace twofour::train

@@ -63,4 +63,11 @@ std::string Quoted(std::string_view text) {
   return '"' + shown + (text.size() > kMaxShown ? "...\"" : "\"");
 }
 
+std::string QuotedList(const std::vector<std::string>& names, size_t most) {
+  std::string list;
+  for (size_t i = 0; i < std::min(names.size(), most); ++i) list += (i == 0 ? "" : ", ") + Quoted(names[i]);
+  if (names.size() > most) list += " and " + std::to_string(names.size() - most) + " more";
+  return list;
+}
+
 }  // namespace twofour::train

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace twofour::train {
 
@@ -34,5 +36,8 @@ inline constexpr UnseenCharacter kUnseenCharacters[] = {
 /// Text from a file for a message: in double quotes, on one line, of bounded length, in UTF-8 (see AsUtf8). Invisible
 /// characters are shown by their codes.
 std::string Quoted(std::string_view text);
+
+/// The first names in quotes: "a", "b", "c" and 7 more
+std::string QuotedList(const std::vector<std::string>& names, size_t most = 8);
 
 }  // namespace twofour::train

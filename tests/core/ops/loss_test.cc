@@ -234,5 +234,37 @@ TEST(MseLossTest, Errors) {
   EXPECT_THAT([&] { MseLoss(Tensor(), x); }, ThrowsMessage<Error>(HasSubstr("MseLoss: prediction is undefined")));
 }
 
+TEST(HuberLossTest, KnownValues) {
+  // PyTorch's huber_loss: errors 0.5, -1, 3 and -4, with deltas of 1 and 2.
+  const Tensor prediction = F32({0.5, 1, 5, 0}, {4}), target = F32({0, 2, 2, 4}, {4});
+  EXPECT_NEAR(HuberLoss(prediction, target).item(), (0.125 + 0.5 + 2.5 + 3.5) / 4, 1e-7);
+  EXPECT_NEAR(HuberLoss(prediction, target, 2).item(), (0.125 + 0.5 + 4 + 6) / 4, 1e-7);
+  EXPECT_EQ(HuberLoss(Tensor::Empty({0, 2}), Tensor::Empty({0, 2})).item(), 0.0);
+  // Far beyond all errors it is half of the squared error.
+  EXPECT_NEAR(HuberLoss(prediction, target, 100).item(), MseLoss(prediction, target).item() / 2, 1e-6);
+}
+
+TEST(HuberLossTest, Gradients) {
+  // Errors lie on both sides of delta, and none is so near that finite differences would cross it.
+  const auto huber = [](const std::vector<Tensor>& in) { return HuberLoss(in[0], in[1], 0.75); };
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{7}, Shape{3, 5}, Shape{2, 3, 4}, Shape{0, 3}}) {
+    SCOPED_TRACE(ToString(shape));
+    const Tensor prediction = RandomF64(shape, {1}, -2, 2), target = RandomF64(shape, {2}, -2, 2);
+    EXPECT_TRUE(CheckGradients(huber, {Leaf(prediction), Leaf(target)}));
+    EXPECT_TRUE(CheckGradients(huber, {Leaf(prediction), target}));
+    EXPECT_TRUE(CheckGradients(huber, {prediction, Leaf(target)}));
+  }
+}
+
+TEST(HuberLossTest, Errors) {
+  const Tensor x = Tensor::Zeros({2, 3});
+  EXPECT_THAT([&] { HuberLoss(x, x, 0); },
+              ThrowsMessage<Error>(HasSubstr("HuberLoss: delta 0, expected a finite number above 0")));
+  EXPECT_THAT([&] { HuberLoss(x, x, std::nan("")); }, ThrowsMessage<Error>(HasSubstr("delta nan")));
+  EXPECT_THAT([&] { HuberLoss(x, Tensor::Zeros({2})); },
+              ThrowsMessage<Error>(HasSubstr("HuberLoss: target has shape [2], expected [2, 3]")));
+  EXPECT_THAT([&] { HuberLoss(Tensor(), x); }, ThrowsMessage<Error>(HasSubstr("HuberLoss: prediction is undefined")));
+}
+
 }  // namespace
 }  // namespace twofour

@@ -67,6 +67,8 @@ const Argument kArguments[] = {
      true},
     {"MseLoss", "prediction", {2, 4}, kAllFloating, [](const Tensor& t) { MseLoss(t, t); }},
     {"MseLoss", "target", {2, 4}, kOnlyF32, [](const Tensor& t) { MseLoss(Ones(), t); }},
+    {"HuberLoss", "prediction", {2, 4}, kAllFloating, [](const Tensor& t) { HuberLoss(t, t); }},
+    {"HuberLoss", "target", {2, 4}, kOnlyF32, [](const Tensor& t) { HuberLoss(Ones(), t); }},
     {"LinearCrossEntropy", "x", {2, 4}, kF32AndHalf, [](const Tensor& t) { LinearCrossEntropy(t, Ones(), Targets()); }},
     {"LinearCrossEntropy",
      "weight",

@@ -19,9 +19,11 @@ using ::testing::IsEmpty;
 CsvTable TableOf(const std::vector<std::vector<double>>& columns) {
   CsvTable table;
   table.features = std::ssize(columns);
+  table.columns.resize(columns.size());
+  for (size_t j = 0; j < columns.size(); ++j) table.feature_columns.push_back(j);
   for (size_t row = 0; row < columns[0].size(); ++row) {
     for (const std::vector<double>& column : columns) table.values.push_back(column[row]);
-    table.labels.push_back(0);
+    table.lines.push_back(static_cast<int64_t>(row) + 1);
   }
   return table;
 }
@@ -93,12 +95,11 @@ TEST(MeasureScalingTest, HoldsForTheLeastDoublesAndForConstants) {
 
 TEST(NoteRoundingTest, TellsWhatInputsLose) {
   EXPECT_THAT(Note({Column(1), Column(1e-170), Column(1e300)}, true), IsEmpty());
-  EXPECT_THAT(
-      Note({Column(1), Column(1e-320)}, true),
-      ElementsAre(HasSubstr("feature 1 (counted from 0, without the label): a standard deviation below 2.2e-308")));
+  EXPECT_THAT(Note({Column(1), Column(1e-320)}, true),
+              ElementsAre(HasSubstr("feature in column 1 (counted from 0): a standard deviation below 2.2e-308")));
   EXPECT_THAT(Note({Column(1), Column(1e-30), std::vector<double>(37, 0.0)}, false), IsEmpty());
   EXPECT_THAT(Note({{1700000000, 1700000001}, {1e-170, 2e-170}}, false),
-              ElementsAre(HasSubstr("features 0 (counted from 0, without the label), 1")));
+              ElementsAre(HasSubstr("features in column 0 (counted from 0), in column 1")));
   EXPECT_THAT(Note({{1, 1e-50}}, false), ElementsAre(HasSubstr("too small for a 32-bit float, which become 0")));
 }
 

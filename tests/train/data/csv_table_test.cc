@@ -71,7 +71,9 @@ TEST(ParseCsvTest, RefusesRaggedRows) {
 }
 
 TEST(ParseCsvTest, RefusesWhatIsNoNumber) {
-  ExpectError("w,h,k\n1,2,a\n1,tall,b\n", "t.csv: line 3, column \"h\": \"tall\" is not a finite number");
+  ExpectError("w,h,k\n1,2,a\n1,tall,b\n",
+              "t.csv: line 3, column \"h\": \"tall\" is not a finite number; "
+              "data.csv.words: CATEGORIES takes words, data.csv.drop leaves a column out");
   for (const char* cell : {"nan", "inf", "-inf", "1e999", "1 2", "1,", "0x10", "1.5f", "+-1", "++1", "--1", "-", "."}) {
     EXPECT_THAT([&] { Parse("w,h,k\n1," + std::string(cell) + ",a\n"); }, ThrowsMessage<Error>(HasSubstr("line 2")))
         << cell;
@@ -93,7 +95,9 @@ TEST(ParseCsvTest, TakesLargeNumbersWhereTheyAreScaled) {
 
 TEST(ParseCsvTest, MessagesStayShortAndOnOneLine) {
   ExpectError("w,k\n\"a\nb" + std::string(100, 'x') + "\",c\n",
-              "t.csv: line 2, column \"w\": \"a?b" + std::string(37, 'x') + "...\" is not a finite number");
+              "t.csv: line 2, column \"w\": \"a?b" + std::string(37, 'x') +
+                  "...\" is not a finite number; "
+                  "data.csv.words: CATEGORIES takes words, data.csv.drop leaves a column out");
 }
 
 TEST(ParseCsvTest, RefusesMissingLabels) {
@@ -130,7 +134,7 @@ TEST(ParseCsvTest, RefusesMeasurementsAsLabels) {
   EXPECT_EQ(Parse(text).label_names.size(), 65536u);
   ExpectError(text + "1,more\n",
               "t.csv: line 65538, column \"price\": more than 65536 distinct labels; is this the column of the class "
-              "(data.csv.label)? Regression is not supported yet");
+              "(data.csv.label)? To predict a number, name it in data.csv.target");
 }
 
 TEST(ParseCsvTest, NoTruncationCrashes) {

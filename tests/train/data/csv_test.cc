@@ -50,7 +50,7 @@ TEST_F(LoadCsvTest, ReadsGzippedTables) {
   const DataSplit plain = LoadCsv(Options(text, text)), zipped = LoadCsv(Options(Gzip(text), Gzip(text)));
   EXPECT_EQ(zipped.train->size(), 3);
   EXPECT_EQ(zipped.class_names, plain.class_names);
-  EXPECT_EQ(zipped.scaling.mean, plain.scaling.mean);
+  EXPECT_EQ(zipped.table->scaling.mean, plain.table->scaling.mean);
   ExpectError(Options(Gzip(text).substr(0, 30)),
               Path("train.csv") + ": byte 30: corrupt gzip data: the file ends early");
 }
@@ -59,8 +59,8 @@ TEST_F(LoadCsvTest, StandardisesWithTheTrainingSamplesStatistics) {
   const DataSplit split = LoadCsv(Options("a,b,k\n1,7,x\n3,7,y\n5,7,x\n", "a,b,k\n9,8,y\n"));
   // Mean 3, variance (4 + 0 + 4) / 3; column b is constant.
   const float stddev = std::sqrt(8.0F / 3.0F);
-  EXPECT_THAT(split.scaling.mean, ElementsAre(3, 7));
-  EXPECT_THAT(split.scaling.stddev, ElementsAre(std::sqrt(8.0 / 3.0), 1));
+  EXPECT_THAT(split.table->scaling.mean, ElementsAre(3, 7));
+  EXPECT_THAT(split.table->scaling.stddev, ElementsAre(std::sqrt(8.0 / 3.0), 1));
   EXPECT_THAT(All(*split.train).inputs.ToVector(),
               ElementsAre(::testing::FloatEq(-2 / stddev), 0, 0, 0, ::testing::FloatEq(2 / stddev), 0));
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(::testing::FloatEq(6 / stddev), 1));
@@ -87,7 +87,8 @@ TEST_F(LoadCsvTest, HoldsOutAPartWhoseStatisticsDoNotCount) {
   for (const Dataset* part : {split.train.get(), split.eval.get()}) {
     const Batch batch = All(*part);
     for (int64_t i = 0; i < part->size(); ++i) {
-      const double value = batch.inputs.data<float>()[i] * split.scaling.stddev[0] + split.scaling.mean[0];
+      const double value =
+          batch.inputs.data<float>()[i] * split.table->scaling.stddev[0] + split.table->scaling.mean[0];
       const auto root = std::lround(std::sqrt(std::max(value, 0.0)));
       EXPECT_NEAR(value, static_cast<double>(root * root), 0.01);
       EXPECT_EQ(batch.targets.data<int32_t>()[i], root % 3 == 0 ? 0 : 1);
@@ -114,8 +115,8 @@ TEST_F(LoadCsvTest, LeavesFeaturesAloneWhenToldTo) {
   const DataSplit split = LoadCsv(options);
   EXPECT_THAT(All(*split.train).inputs.ToVector(), ElementsAre(1, 3));
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(5));
-  EXPECT_TRUE(split.scaling.mean.empty());
-  EXPECT_TRUE(split.scaling.stddev.empty());
+  EXPECT_TRUE(split.table->scaling.mean.empty());
+  EXPECT_TRUE(split.table->scaling.stddev.empty());
 }
 
 TEST_F(LoadCsvTest, SortsClasses) {
@@ -154,7 +155,8 @@ TEST_F(LoadCsvTest, RefusesAMeasuredLabel) {
   ExpectError(options,
               Path("train.csv") +
                   ": column \"price\", the label, holds 50 different numbers in 50 rows, from 100 to 118.13: a "
-                  "measured quantity and not classes; regression is not supported yet. Expected the column of "
+                  "measured quantity and not classes. To predict it, data.csv.target: \"price\". Otherwise expected "
+                  "the column of "
                   "the class (data.csv.label); columns of few values: \"sex\" (2); or, where each number is a "
                   "class, data.csv.numeric_classes: true");
   options.label = "sex";
@@ -225,9 +227,9 @@ TEST_F(LoadCsvTest, RefusesASingleClass) {
 TEST_F(LoadCsvTest, RefusesOtherEvaluationColumns) {
   ExpectError(Options("1,2,x\n3,4,y\n", "5,y\n"),
               Path("eval.csv") + ": 1 features, but " + Path("train.csv") + " has 2");
-  ExpectError(Options("a,b,k\n1,2,x\n3,4,y\n", "c,a,k\n1,2,x\n"),
-              Path("eval.csv") + ": no column \"b\", which " + Path("train.csv") +
-                  " has; feature 1 (counted from 0, without the label) is named \"a\"");
+  ExpectError(Options("a,b,k\n1,2,x\n3,4,y\n", "c,a,k\n1,2,x\n"), Path("eval.csv") + ": no column \"b\", which " +
+                                                                      Path("train.csv") +
+                                                                      " has; column 1 (counted from 0) is named \"a\"");
 }
 
 TEST_F(LoadCsvTest, FindsEvaluationColumnsByName) {
@@ -323,8 +325,10 @@ TEST_F(LoadCsvTest, NotesAnEvaluationOnTheTrainingSamples) {
 }
 
 TEST_F(LoadCsvTest, RefusesNumbersThatOverflowWhenScaled) {
-  EXPECT_THAT([&] { LoadCsv(Options("0,x\n1e-20,y\n", "1,x\n1e30,x\n")); },
-              ThrowsMessage<Error>(HasSubstr("eval.csv: line 2: 1e+30 is too far from the training mean")));
+  EXPECT_THAT(
+      [&] { LoadCsv(Options("0,x\n1e-20,y\n", "1,x\n1e30,x\n")); },
+      ThrowsMessage<Error>(HasSubstr(
+          "eval.csv: line 2: feature in column 0 (counted from 0): 1e+30 is too far from the training samples")));
 }
 
 TEST_F(LoadCsvTest, RefusesMissingFilesAndEmptyParts) {

@@ -88,7 +88,7 @@ TEST(GlyphsTest, LooksLikeMnist) {
   EXPECT_EQ(split.train->num_classes(), 10);
   EXPECT_EQ(split.class_names.size(), 10u);
   EXPECT_EQ(split.class_names[7], "7");
-  EXPECT_TRUE(split.scaling.mean.empty());
+  EXPECT_FALSE(split.table);
 }
 
 TEST(GlyphsTest, PixelsLieBetweenPaperAndInk) {

@@ -50,7 +50,7 @@ TEST_F(LoadIdxTest, HoldsOutAPart) {
   EXPECT_EQ(split.train->features(), 2);
   EXPECT_EQ(split.train->num_classes(), 3);
   EXPECT_THAT(split.class_names, ElementsAre("0", "1", "2"));
-  EXPECT_TRUE(split.scaling.mean.empty());
+  EXPECT_FALSE(split.table);
   // Each image went to one part, with its own label and pixels between 0 and 1.
   std::vector<int> seen;
   for (const Dataset* part : {split.train.get(), split.eval.get()}) {

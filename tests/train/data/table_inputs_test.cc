@@ -16,14 +16,16 @@ using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
 using Cells = std::vector<std::string>;
+using Use = TableColumn::Use;
 
 /// A model that was made with the columns x, k, y, of which k is the label.
 TableSchema Named() {
-  return {
-      .features = 2, .feature_names = {"x", "y"}, .label_name = "k", .label_column = 1, .scaling = {{1, 10}, {2, 5}}};
+  return {.columns = {{.name = "x"}, {.name = "k", .use = Use::kTarget}, {.name = "y"}},
+          .has_names = true,
+          .scaling = {{1, 10}, {2, 5}}};
 }
 
-TableSchema Unnamed() { return {.features = 2, .label_column = 1, .scaling = {{1, 10}, {2, 5}}}; }
+TableSchema Unnamed() { return {.columns = {{}, {.use = Use::kTarget}, {}}, .scaling = {{1, 10}, {2, 5}}}; }
 
 TableInputs Begin(const Cells& first, const TableSchema& schema, const TableWishes& wishes = {},
                   const CsvOptions& csv = {}) {
@@ -63,7 +65,7 @@ TEST(TableInputsTest, WithoutNamesPositionsCount) {
   ExpectFault({"5"}, Unnamed(), "1 column, expected 2, or 3 with the label: the model's columns have no names");
   ExpectFault({"5", "6", "7", "8"}, Unnamed(),
               "4 columns, expected 2, or 3 with the label: the model's columns have no names");
-  ExpectFault({"5", "20"}, Unnamed(), "2 columns, expected 3: features and a label", {.label = true});
+  ExpectFault({"5", "20"}, Unnamed(), "2 columns, expected 3: features and the label", {.targets = true});
 }
 
 TEST(TableInputsTest, RefusesHeadersThatDoNotFit) {
@@ -73,7 +75,7 @@ TEST(TableInputsTest, RefusesHeadersThatDoNotFit) {
   ExpectFault({"x", "y", "z", "w"}, Named(),
               "columns \"z\", \"w\", which the model was not made with; --ignore-extra leaves them out");
   ExpectFault({"x", "x", "y"}, Named(), "2 columns are named \"x\": which is which cannot be known");
-  ExpectFault({"x", "y"}, Named(), "no column \"k\", the label", {.label = true});
+  ExpectFault({"x", "y"}, Named(), "no column \"k\", the label", {.targets = true});
 }
 
 TEST(TableInputsTest, LeavesExtraColumnsOutOnRequest) {
@@ -84,7 +86,7 @@ TEST(TableInputsTest, LeavesExtraColumnsOutOnRequest) {
 
 TEST(TableInputsTest, ColumnsOfOneNameNeedTheSameHeader) {
   TableSchema schema = Named();
-  schema.feature_names = {"x", "x"};
+  schema.columns[2].name = "x";
   EXPECT_THAT(Encode(Begin({"x", "k", "x"}, schema), {"5", "a", "20"}), ElementsAre(2, 2));
   EXPECT_THAT(Encode(Begin({"x", "x"}, schema), {"5", "20"}), ElementsAre(2, 2));
   ExpectFault({"k", "x", "x"}, schema, "2 columns are named \"x\": which is which cannot be known");
@@ -107,7 +109,7 @@ TEST(TableInputsTest, HandsColumnsOn) {
 }
 
 TEST(TableInputsTest, RefusesRowsThatDoNotFit) {
-  const TableInputs table = Begin({"x", "k", "y"}, Named(), {.label = true});
+  const TableInputs table = Begin({"x", "k", "y"}, Named(), {.targets = true});
   const auto encode = [&](const Cells& cells) { return [&table, cells] { Encode(table, cells); }; };
   EXPECT_THAT(encode({"5", "a"}), ThrowsMessage<Error>("t.csv: line 7: 2 columns, line 1 has 3"));
   EXPECT_THAT(encode({"5", "a", "high"}),

@@ -39,12 +39,7 @@ TEST_F(TableSamplesTest, GivesTheBitsThatTrainingGot) {
   }
   const DataSplit trained =
       LoadCsv({.path = Write("t.csv", text), .eval_path = Write("e.csv", text), .label = "class"});
-  const TableSchema schema{.features = 3,
-                           .feature_names = trained.feature_names,
-                           .label_name = trained.label_name,
-                           .label_column = trained.label_column,
-                           .scaling = trained.scaling};
-  const TableSamples loaded = Load(text, schema, trained.class_names);
+  const TableSamples loaded = Load(text, *trained.table, trained.class_names);
   ASSERT_EQ(loaded.samples->size(), 40);
   const std::vector<int64_t> all = AllIndices(40);
   const Batch now = loaded.samples->Get(all), then = trained.eval->Get(all);
@@ -53,7 +48,8 @@ TEST_F(TableSamplesTest, GivesTheBitsThatTrainingGot) {
 }
 
 TEST_F(TableSamplesTest, RefusesOtherClassesAndEmptyTables) {
-  const TableSchema schema{.features = 1, .feature_names = {"x"}, .label_name = "k", .label_column = 1};
+  const TableSchema schema{.columns = {{.name = "x"}, {.name = "k", .use = TableColumn::Use::kTarget}},
+                           .has_names = true};
   EXPECT_THAT(
       [&] {
         Load("x,k\n1,no\n2,Yes\n", schema, {"no", "yes"});
@@ -70,7 +66,7 @@ TEST_F(TableSamplesTest, RefusesOtherClassesAndEmptyTables) {
 }
 
 TEST_F(TableSamplesTest, WithoutNamesTheFirstRowIsASample) {
-  const TableSchema schema{.features = 1, .label_column = 0};
+  const TableSchema schema{.columns = {{.use = TableColumn::Use::kTarget}, {}}};
   const TableSamples loaded = Load("yes,1\nno,2\n", schema, {"no", "yes"});
   EXPECT_EQ(loaded.samples->size(), 2);
   EXPECT_EQ(loaded.samples->ClassCounts(), (std::vector<int64_t>{1, 1}));

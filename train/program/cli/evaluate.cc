@@ -21,6 +21,7 @@
 #include "twofour/train/program/config/workload.h"
 #include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
+#include "twofour/train/regression.h"
 
 namespace twofour::train {
 namespace {
@@ -109,6 +110,10 @@ int RunEvaluate(int argc, const char* const* argv, const CommandContext& context
   if (const auto* const task = dynamic_cast<const ClassificationTask*>(workload.task.get())) {
     report.confusion = task->confusion();
     report.class_names = workload.samples.class_names;
+  }
+  if (const auto* const task = dynamic_cast<const RegressionTask*>(workload.task.get())) {
+    report.errors = task->errors();
+    report.target_names = workload.samples.table->TargetNames();
   }
   context.out << (request->json ? ToJson(report) : ToLines(report));
   RequireWritten(context.out);

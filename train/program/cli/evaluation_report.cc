@@ -77,6 +77,24 @@ std::string ClassLines(const EvaluationReport& report) {
   return lines + MatrixLines(confusion, names);
 }
 
+/// A line for each of several targets. What one target would say is among the metrics.
+std::string TargetLines(const EvaluationReport& report) {
+  const RegressionErrors& errors = *report.errors;
+  if (errors.targets() == 1) return "";
+  std::vector<std::string> names;
+  size_t width = std::string_view("target").size();
+  for (const std::string& name : report.target_names) {
+    names.push_back(Quoted(name));
+    width = std::max(width, names.back().size());
+  }
+  std::string lines = fmt::format("\n{:{}}  {:>12}  {:>12}  {:>8}\n", "target", width, "RMSE", "MAE", "R2");
+  for (int64_t t = 0; t < errors.targets(); ++t) {
+    lines += fmt::format("{:{}}  {:>12.6g}  {:>12.6g}  {:>8}\n", names[static_cast<size_t>(t)], width, errors.Rmse(t),
+                         errors.Mae(t), Share(errors.R2(t)));
+  }
+  return lines;
+}
+
 JsonObject& SetShare(JsonObject& json, const char* name, const std::optional<double>& share) {
   return json.Set(name, share.value_or(std::numeric_limits<double>::quiet_NaN()));
 }
@@ -89,6 +107,7 @@ std::string ToLines(const EvaluationReport& report) {
   lines +=
       fmt::format("data: {}\n{}: {}\nloss: {}\n", report.data, report.unit, report.metrics.count, report.metrics.loss);
   for (const auto& [name, value] : report.metrics.details) lines += fmt::format("{}: {}\n", name, value);
+  if (report.errors) lines += TargetLines(report);
   return report.confusion ? lines + ClassLines(report) : lines;
 }
 
@@ -110,6 +129,16 @@ std::string ToJson(const EvaluationReport& report) {
       if (!predicted.empty()) entry.Set("predicted", std::vector<int64_t>(predicted.begin(), predicted.end()));
     }
     json.Set("classes", classes);
+  }
+  if (report.errors) {
+    std::vector<JsonObject> targets;
+    for (int64_t t = 0; t < report.errors->targets(); ++t) {
+      JsonObject& entry = targets.emplace_back();
+      entry.Set("name", report.target_names[static_cast<size_t>(t)]);
+      entry.Set("rmse", report.errors->Rmse(t)).Set("mae", report.errors->Mae(t));
+      SetShare(entry, "r2", report.errors->R2(t));
+    }
+    json.Set("targets", targets);
   }
   return json.ToTextReplacing(2) + "\n";
 }

@@ -7,6 +7,7 @@
 
 #include "twofour/train/confusion_matrix.h"
 #include "twofour/train/metrics.h"
+#include "twofour/train/regression_errors.h"
 
 namespace twofour::train {
 
@@ -19,6 +20,8 @@ struct EvaluationReport {
   EvalMetrics metrics;
   std::optional<ConfusionMatrix> confusion = {};  ///< Only for classes.
   std::vector<std::string> class_names = {};      ///< Likewise. [num_classes]
+  std::optional<RegressionErrors> errors = {};    ///< Only for targets that are numbers.
+  std::vector<std::string> target_names = {};     ///< Likewise. [targets]
 };
 
 /// The report for people. Numbers are exact (as few digits as give the same double again), but for shares of a class,
@@ -28,7 +31,9 @@ std::string ToLines(const EvaluationReport& report);
 /// The report as one JSON object:
 ///   {"weights":..,"step":..,"data":..,"samples":..,"loss":..,"accuracy":..,"classes":[{"name":..,"samples":..,
 ///    "precision":..,"recall":..,"f1":..,"predicted":[..]}]}
-/// `predicted` counts for what class the samples of this class were taken. A share of nothing is null.
+/// `predicted` counts for what class the samples of this class were taken. A share of nothing is null. Where targets
+/// are numbers, in place of accuracy and classes:
+///   "rmse":..,"mae":..,"r2":..,"targets":[{"name":..,"rmse":..,"mae":..,"r2":..}]
 std::string ToJson(const EvaluationReport& report);
 
 }  // namespace twofour::train

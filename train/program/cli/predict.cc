@@ -54,7 +54,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Gives the rows of a table, or images, the classes that a trained model takes them for.",
+  Arguments arguments("Predicts the classes, or the targets, of the rows of a table or of images with a trained model.",
                       "trainer predict");
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
@@ -83,14 +83,21 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
 /// Turns batches of inputs into rows of the result.
 class Predictor {
  public:
-  Predictor(LoadedClassifier& loaded, const CsvOptions& csv, bool probabilities, ResultOutput& output)
-      : loaded_(loaded), csv_(csv), probabilities_(probabilities), output_(output) {}
+  Predictor(LoadedSampleModel& loaded, const CsvOptions& csv, bool probabilities, ResultOutput& output)
+      : loaded_(loaded), schema_(SchemaOf(loaded.data)), csv_(csv), probabilities_(probabilities), output_(output) {}
 
   /// Prepares the header. It is written with the first rows, or by Finish(), so that an early failure prints nothing.
   /// Throws Error if two columns would have one name.
   void SetHeader(const std::vector<std::string>& kept_names) {
     std::vector<std::string> names = kept_names;
-    names.emplace_back("prediction");
+    if (loaded_.data.OfNumbers()) {
+      const std::vector<std::string> targets = schema_.TargetNames();
+      for (const std::string& target : targets) {
+        names.push_back(targets.size() == 1 ? "prediction" : "prediction_" + target);
+      }
+    } else {
+      names.emplace_back("prediction");
+    }
     if (probabilities_) {
       for (const std::string& name : loaded_.data.class_names) names.push_back("probability_" + name);
     }
@@ -113,7 +120,7 @@ class Predictor {
       const std::span<const float> row(logits.data<float>() + i * logits.dim(1), classes);
       if (!std::ranges::all_of(row, [](float logit) { return std::isfinite(logit); })) {
         throw Error(
-            fmt::format("sample {}: the model's logits are not finite: are its inputs far from those of training?",
+            fmt::format("sample {}: the model's outputs are not finite: are its inputs far from those of training?",
                         rows_ + i + 1),
             ErrorKind::kRuntimeFailure);
       }
@@ -121,7 +128,11 @@ class Predictor {
       if (!kept.empty()) {
         for (const std::string& cell : kept[static_cast<size_t>(i)]) AppendCell(cell, line);
       }
-      AppendCell(loaded_.data.class_names[static_cast<size_t>(LargestLogit(row))], line);
+      if (loaded_.data.OfNumbers()) {
+        AppendTargets(row, line);
+      } else {
+        AppendCell(loaded_.data.class_names[static_cast<size_t>(LargestLogit(row))], line);
+      }
       if (probabilities_) AppendProbabilities(row, line);
       rows += line + "\n";
     }
@@ -137,20 +148,34 @@ class Predictor {
     line += AsCsvCell(text, csv_.delimiter);
   }
 
+  void AppendNumber(std::string number, std::string& line) const {
+    if (csv_.decimal != '.') std::ranges::replace(number, '.', csv_.decimal);
+    AppendCell(number, line);
+  }
+
+  /// The targets in their own units, computed and written as float64.
+  void AppendTargets(std::span<const float> outputs, std::string& line) const {
+    for (size_t t = 0; t < outputs.size(); ++t) {
+      const double value = schema_.target_scaling.Unscale(t, outputs[t]);
+      if (!std::isfinite(value)) {
+        throw Error(fmt::format("sample {}: the prediction is too large for a 64-bit float", rows_ + 1),
+                    ErrorKind::kRuntimeFailure);
+      }
+      AppendNumber(fmt::format("{}", value), line);
+    }
+  }
+
   /// The softmax of the logits, computed in float64 and written as float32.
   void AppendProbabilities(std::span<const float> logits, std::string& line) const {
     const double largest = std::ranges::max(logits);
     std::vector<double> terms;
     double sum = 0;
     for (const float logit : logits) sum += terms.emplace_back(std::exp(logit - largest));
-    for (const double term : terms) {
-      std::string number = fmt::format("{}", static_cast<float>(term / sum));
-      if (csv_.decimal != '.') std::ranges::replace(number, '.', csv_.decimal);
-      AppendCell(number, line);
-    }
+    for (const double term : terms) AppendNumber(fmt::format("{}", static_cast<float>(term / sum)), line);
   }
 
-  LoadedClassifier& loaded_;
+  LoadedSampleModel& loaded_;
+  TableSchema schema_;
   const CsvOptions& csv_;
   bool probabilities_;
   ResultOutput& output_;
@@ -165,11 +190,14 @@ Tensor AsBatch(const std::vector<float>& inputs, int64_t features) {
   return batch;
 }
 
-/// Without names, a column more than the model's is taken for the label. Throws Error if it holds something else.
+/// Without names, a column more than the features is taken for the label or target. Throws Error if it holds something
+/// else.
 void RequireLabel(const TableInputs& table, const CsvRow& row, const std::set<std::string>& classes,
                   const std::string& source) {
-  const std::string* const label = table.LabelIfThere(row);
-  if (table.has_header() || label == nullptr || label->empty() || classes.contains(AsUtf8(*label))) return;
+  if (table.has_header()) return;
+  if (classes.empty()) return table.CheckTargets(row);
+  const std::string* const label = table.TargetIfThere(row);
+  if (label == nullptr || label->empty() || classes.contains(AsUtf8(*label))) return;
   throw Error(
       fmt::format("{}: line {}: {} is in the place of the label, but is none of the model's classes: does the "
                   "table have another column more, or another order?",
@@ -253,7 +281,10 @@ int RunPredict(int argc, const char* const* argv, const CommandContext& context)
     throw Error("--keep, --ignore-extra: are for the columns of a table, but the run's data is images");
   }
   StartComputing(request->threads ? request->threads : run.config.threads());
-  LoadedClassifier loaded = LoadClassifier(run, request->activations);
+  LoadedSampleModel loaded = LoadSampleModel(run, request->activations);
+  if (request->probabilities && loaded.data.OfNumbers()) {
+    throw Error("--probabilities: are of classes, but the run's model predicts numbers (data.csv.target)");
+  }
   const CsvOptions csv = kind.has_csv() ? ToOptions(kind.csv()) : CsvOptions{};
   std::vector<std::string> needed = {request->input};
   for (const DataPath& file : DataPaths(kind)) needed.push_back(file.path);

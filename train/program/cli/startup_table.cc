@@ -12,6 +12,7 @@
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/data/class_notes.h"
+#include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/swap_report.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
@@ -90,9 +91,10 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   row("run", fmt::format("{} -> {}", config.name(), folder));
   row("model", fmt::format("{}, {} parameters", model.type_name(), Grouped(model.NumParameters())));
   row("data", workload.data_description);
-  if (workload.samples.train != nullptr) {
+  if (!workload.samples.class_names.empty()) {
     row("classes", fmt::format("{} (to train on/to evaluate)", DescribeClassCounts(workload.samples)));
   }
+  if (workload.data_record.OfNumbers()) row("targets", QuotedList(workload.samples.table->TargetNames()));
   row("training", DescribeTraining(config, workload));
   row("precision", DescribePrecision(operands));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));

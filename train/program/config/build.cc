@@ -16,7 +16,7 @@ namespace {
 
 std::optional<SamplesAsBefore> SamplesLike(const DataRecord* record) {
   if (record == nullptr) return std::nullopt;
-  return SamplesAsBefore{record->class_names, {record->feature_mean, record->feature_std}};
+  return SamplesAsBefore{record->class_names, SchemaOf(*record)};
 }
 
 std::optional<Vocabulary> VocabularyLike(const DataRecord* record) {

@@ -31,7 +31,9 @@ struct Condition {
 };
 
 bool IsGpt(const Config& config) { return config.model().has_gpt(); }
-bool IsClassifier(const Config& config) { return !IsGpt(config); }
+bool IsRegression(const Config& config) { return config.data().csv().target_size() > 0; }
+bool IsNoRegression(const Config& config) { return !IsRegression(config); }
+bool IsClassifier(const Config& config) { return !IsGpt(config) && !IsRegression(config); }
 bool OfWeights(const Config& config) { return config.sparsity().target() == proto::Sparsity::WEIGHT; }
 bool RateChanges(const Config& config) { return config.learning_rate().schedule() != LearningRate::CONSTANT; }
 bool RateDecays(const Config& config) { return config.learning_rate().schedule() == LearningRate::WARMUP_STABLE_DECAY; }
@@ -54,7 +56,9 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kConstant = "with CONSTANT";
   constexpr const char* kNoDecay = "unless the schedule is WARMUP_STABLE_DECAY";
   constexpr const char* kNoTokens = "for a model that reads no tokens";
-  constexpr const char* kNoClasses = "for a language model";
+  constexpr const char* kNoClasses = "for a model that predicts no classes";
+  constexpr const char* kNoTargets = "without data.csv.target";
+  constexpr const char* kTargets = "beside data.csv.target, which says what is predicted";
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
@@ -68,6 +72,13 @@ std::vector<Condition> MakeConditions() {
       {"evaluation.max_batches", "model", IsGpt, kNoTokens},
       {"training.label_smoothing", "model", IsClassifier, kNoClasses},
       {"training.class_weights", "model", IsClassifier, kNoClasses},
+      {"training.regression_loss", "data", IsRegression, kNoTargets},
+      {"training.huber_delta", "training.regression_loss",
+       [](const Config& config) { return config.training().regression_loss() == proto::Training::HUBER; },
+       "unless regression_loss is HUBER"},
+      {"data.csv.label", "data.csv.target", IsNoRegression, kTargets},
+      {"data.csv.numeric_classes", "data.csv.target", IsNoRegression, kTargets},
+      {"data.csv.standardize_targets", "data.csv.target", IsRegression, kNoTargets},
       {"data.text.vocabulary", "data.text.tokenizer",
        [](const Config& config) { return config.data().text().tokenizer().empty(); },
        "beside a tokenizer, whose tokens are taken"},

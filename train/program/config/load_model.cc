@@ -75,23 +75,21 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DTy
   return loaded;
 }
 
-LoadedClassifier LoadClassifier(TrainedRun& run, std::optional<DType> activations) {
+LoadedSampleModel LoadSampleModel(TrainedRun& run, std::optional<DType> activations) {
   const RunFiles paths{run.path.folder};
   if (run.config.model().has_gpt()) {
-    throw Error(fmt::format("{}: describes a language model, expected a classifier", paths.config().string()));
+    throw Error(fmt::format("{}: describes a language model, expected one of samples", paths.config().string()));
   }
   const std::optional<DataRecord> data = LoadDataRecord(FileSystem::Default(), paths);
-  if (!data || data->OfTokens() || !data->features || data->class_names.size() < 2 || *data->features < 1) {
-    throw Error(fmt::format("{}: {}, expected the features and classes of the run's model", paths.data().string(),
-                            data ? "names none" : "is missing"));
+  const bool tells = data && !data->OfTokens() && (data->class_names.size() >= 2 || data->OfNumbers());
+  if (!tells || data->features.value_or(0) < 1) {
+    throw Error(fmt::format("{}: {}, expected the features and the classes or targets of the run's model",
+                            paths.data().string(), data ? "names none" : "is missing"));
   }
-  // The model is made in this size, and the file need not be trustworthy.
-  if (*data->features > kMaxFeatures) {
-    throw Error(
-        fmt::format("{}: {} features, expected at most {}", paths.data().string(), *data->features, kMaxFeatures));
-  }
-  LoadedClassifier loaded{nullptr, *data};
-  loaded.model = BuildModel(run.config.model(), *data->features, std::ssize(data->class_names), run.config.seed());
+  LoadedSampleModel loaded{nullptr, *data};
+  const int64_t outputs =
+      data->OfNumbers() ? std::ssize(SchemaOf(*data).Places(TableColumn::Use::kTarget)) : std::ssize(data->class_names);
+  loaded.model = BuildModel(run.config.model(), *data->features, outputs, run.config.seed());
   GiveWeights(run, *loaded.model, activations);
   return loaded;
 }

@@ -26,15 +26,15 @@ struct LoadedLanguageModel {
 /// Error if the run's model is not a language model, if the run has no weights yet, or if a file is damaged.
 LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt);
 
-/// A trained classifier that is ready to use, and the data that it was made with.
-struct LoadedClassifier {
+/// A trained model of samples that is ready to use, and the data that it was made with.
+struct LoadedSampleModel {
   std::unique_ptr<nn::Model> model;
   DataRecord data;
 };
 
-/// Makes the model of a run whose data has classes, from its config and its data.json. Does not need the data. It
-/// computes in the precision of the run, unless `activations` is another. Throws Error if the run's model is a language
-/// model, or if a file is damaged.
-LoadedClassifier LoadClassifier(TrainedRun& run, std::optional<DType> activations = std::nullopt);
+/// Makes the model of a run whose data has classes or targets, from its config and its data.json. Does not need the
+/// data. It computes in the precision of the run, unless `activations` is another. Throws Error if the run's model is a
+/// language model, or if a file is damaged.
+LoadedSampleModel LoadSampleModel(TrainedRun& run, std::optional<DType> activations = std::nullopt);
 
 }  // namespace twofour::train

@@ -33,6 +33,22 @@ CsvOptions::Header ToHeader(proto::Csv::Header header) {
   throw std::logic_error("unknown header");
 }
 
+CsvOptions::Missing ToMissing(proto::Csv::Missing missing) {
+  switch (missing) {
+    case proto::Csv::FORBID:
+      return CsvOptions::Missing::kRefuse;
+    case proto::Csv::MEAN:
+      return CsvOptions::Missing::kMean;
+    case proto::Csv::CATEGORY:
+      return CsvOptions::Missing::kCategory;
+  }
+  throw std::logic_error("unknown treatment of missing values");
+}
+
+std::vector<std::string> AsVector(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
+
 }  // namespace
 
 GlyphsOptions ToOptions(const proto::Glyphs& glyphs) {
@@ -59,10 +75,17 @@ CsvOptions ToOptions(const proto::Csv& csv) {
   return {.path = csv.path(),
           .eval_path = csv.eval_path(),
           .label = csv.label(),
+          .targets = AsVector(csv.target()),
+          .drop = AsVector(csv.drop()),
+          .categorical = AsVector(csv.categorical()),
+          .words = csv.words() == proto::Csv::CATEGORIES ? CsvOptions::Words::kCategories : CsvOptions::Words::kRefuse,
+          .missing = ToMissing(csv.missing()),
           .delimiter = ParseDelimiter(csv.delimiter()).value_or(','),
           .decimal = csv.decimal().empty() ? '.' : csv.decimal()[0],
+          .thousands = csv.thousands().size() == 1 ? csv.thousands()[0] : '\0',
           .header = ToHeader(csv.header()),
           .standardize = csv.standardize(),
+          .standardize_targets = csv.standardize_targets(),
           .eval_fraction = csv.eval_fraction(),
           .split_seed = csv.split_seed(),
           .numeric_classes = csv.numeric_classes()};
@@ -158,6 +181,17 @@ ClassificationOptions BuildClassificationOptions(const proto::Config& config) {
           .shuffle = config.training().shuffle(),
           .seed = config.seed(),
           .label_smoothing = config.training().label_smoothing()};
+}
+
+RegressionOptions BuildRegressionOptions(const proto::Config& config) {
+  const ClassificationOptions samples = BuildClassificationOptions(config);
+  const bool huber = config.training().regression_loss() == proto::Training::HUBER;
+  return {.batch_size = samples.batch_size,
+          .eval_batch_size = samples.eval_batch_size,
+          .shuffle = samples.shuffle,
+          .seed = samples.seed,
+          .loss = huber ? RegressionOptions::Loss::kHuber : RegressionOptions::Loss::kMeanSquaredError,
+          .huber_delta = config.training().huber_delta()};
 }
 
 LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config) {

@@ -17,6 +17,7 @@
 #include "twofour/train/data/text_corpus.h"
 #include "twofour/train/data/token_file.h"
 #include "twofour/train/language_model.h"
+#include "twofour/train/regression.h"
 #include "twofour/train/trainer.h"
 
 #include "config.pb.h"
@@ -51,6 +52,8 @@ DType ToActivationDType(proto::Training::Precision precision);
 /// Micro-batches of one optimizer step.
 int64_t AccumulateSteps(const proto::Config& config);
 ClassificationOptions BuildClassificationOptions(const proto::Config& config);
+/// The targets' scales are not set here.
+RegressionOptions BuildRegressionOptions(const proto::Config& config);
 LanguageModelOptions BuildLanguageModelOptions(const proto::Config& config);
 TrainerOptions BuildTrainerOptions(const proto::Config& config);
 

@@ -5,6 +5,8 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -68,9 +70,44 @@ std::string InQuotes(const std::string& value) {
   std::string escaped;
   for (const char c : value) {
     if (c == '"' || c == '\\') escaped += '\\';
-    escaped += c;
+    escaped += c == '\n' ? "\\n" : std::string(1, c);
   }
   return '"' + escaped + '"';
+}
+
+bool IsQuoted(std::string_view value) {
+  return value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+}
+
+/// Texts as the parser wants them: in quotes, which a command line need not give. A list has brackets, but for one
+/// text alone.
+std::string WithQuotes(const std::string& assignment, const std::string& value, bool is_list) {
+  if (!is_list || !value.starts_with('[')) return IsQuoted(value) ? value : InQuotes(value);
+  if (!value.ends_with(']')) throw Error(fmt::format("--set {}: expected ] at the end of the list", assignment));
+  std::string list = "[", element;
+  char quote = '\0';  // The one that is open.
+  const auto add = [&](char after) {
+    const size_t begin = element.find_first_not_of(' '), end = element.find_last_not_of(' ');
+    const std::string text = begin == std::string::npos ? "" : element.substr(begin, end - begin + 1);
+    const bool as_it_is = text.empty() || text.front() == '"' || text.front() == '\'';
+    list += (as_it_is ? text : InQuotes(text)) + after;
+    element.clear();
+  };
+  for (size_t i = 1; i + 1 < value.size(); ++i) {
+    const char c = value[i];
+    if (c == ',' && quote == '\0') {
+      add(',');
+      continue;
+    }
+    element += c;
+    if (c == '\\' && quote != '\0' && i + 2 < value.size()) {
+      element += value[++i];
+    } else if (quote == '\0' ? c == '"' || c == '\'' : c == quote) {
+      quote = quote == '\0' ? c : '\0';
+    }
+  }
+  add(']');
+  return list;
 }
 
 std::string Expected(const FieldDescriptor& field) {
@@ -97,10 +134,7 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
   proto::Config changed = config;
   const auto [message, field] = Walk(changed, path, assignment);
   std::string value = assignment.substr(equals + 1);
-  const bool is_string = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
-  const bool quoted =
-      value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
-  if (is_string && !field->is_repeated() && !quoted) value = InQuotes(value);
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) value = WithQuotes(assignment, value, field->is_repeated());
   if (const auto misread = MisreadValue(*field, value)) throw Error(fmt::format("--set {}: {}", assignment, *misread));
   message->GetReflection()->ClearField(message, field);
   const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "twofour/train/data/csv_separator.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
@@ -13,6 +15,10 @@ void CheckCharacters(const proto::Csv& csv, Faults& faults) {
                 "one character that is no quote and no line break, or tab");
   faults.Expect(csv.decimal() == "." || csv.decimal() == ",", "data.csv.decimal", fmt::format("'{}'", csv.decimal()),
                 "a point or a comma");
+  const std::string& thousands = csv.thousands();
+  faults.Expect(thousands.empty() ||
+                    (thousands.size() == 1 && std::string_view(",.'_ ").find(thousands[0]) != std::string_view::npos),
+                "data.csv.thousands", fmt::format("'{}'", thousands), "one of the characters , . ' _ or a blank");
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   faults.InRange("evaluation.batch_size", config.evaluation().batch_size(), 0, kMaxCount);
   faults.Close("evaluation.batch_size");
   Check(BuildClassificationOptions(config), at, faults);
+  Check(BuildRegressionOptions(config), at, faults);
   Check(BuildLanguageModelOptions(config), at, faults);
   CheckTokensPerStep(config, faults);
   TrainerOptions options = BuildTrainerOptions(config);

@@ -15,6 +15,7 @@
 #include "twofour/train/program/config/config_notes.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/regression.h"
 
 namespace twofour::train {
 namespace {
@@ -26,9 +27,8 @@ void AddNotes(const std::vector<std::string>& notes, Workload& workload) {
 /// Throws Error if the data is of another kind than that of `as_before`, whose values would then make no sense.
 void RequireKind(const DataRecord* as_before, bool of_tokens) {
   if (as_before == nullptr || as_before->OfTokens() == of_tokens) return;
-  throw Error(fmt::format("config: data: holds {}, but the model was made with {}",
-                          of_tokens ? "tokens" : "samples with classes",
-                          of_tokens ? "samples with classes" : "tokens"));
+  throw Error(fmt::format("config: data: holds {}, but the model was made with {}", of_tokens ? "tokens" : "samples",
+                          of_tokens ? "samples" : "tokens"));
 }
 
 /// Adds a note if the files to train on and to evaluate on have the same contents. Tables are not compared here: their
@@ -45,8 +45,26 @@ void NoteSameFiles(const std::vector<DataFile>& files, std::vector<std::string>&
   }
 }
 
-Workload BuildClassification(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before,
-                             bool earlier_rules) {
+/// The task of a model that takes samples. With `evaluate_alone` it cannot train, and there may be few samples.
+std::unique_ptr<Task> BuildSampleTask(const proto::Config& config, nn::Model& model, const DataSplit& samples,
+                                      bool evaluate_alone) {
+  const int64_t batch_size = evaluate_alone ? 1 : config.training().batch_size();
+  if (samples.train->num_classes() == 0) {
+    RegressionOptions options = BuildRegressionOptions(config);
+    options.batch_size = batch_size;
+    if (samples.table) options.target_scales = samples.table->target_scaling.stddev;
+    return std::make_unique<RegressionTask>(model, *samples.train, *samples.eval, options);
+  }
+  ClassificationOptions options = BuildClassificationOptions(config);
+  options.batch_size = batch_size;
+  if (!evaluate_alone && config.training().class_weights() == proto::Training::BALANCED) {
+    options.class_weights = BalancedClassWeights(*samples.train);
+  }
+  return std::make_unique<ClassificationTask>(model, *samples.train, *samples.eval, options);
+}
+
+Workload BuildSamples(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before,
+                      bool earlier_rules) {
   RequireKind(as_before, false);
   Workload workload;
   workload.notes = NoteConfig(config);
@@ -62,12 +80,9 @@ Workload BuildClassification(const proto::Config& config, std::vector<DataFile> 
   AddNotes(workload.samples.notes, workload);
   workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
-  workload.model = BuildModel(config.model(), train.features(), train.num_classes(), config.seed());
+  workload.model = BuildModel(config.model(), train.features(), train.outputs(), config.seed());
   workload.model->SetActivationDType(ToActivationDType(config.training().precision()));
-  ClassificationOptions options = BuildClassificationOptions(config);
-  if (config.training().class_weights() == proto::Training::BALANCED)
-    options.class_weights = BalancedClassWeights(train);
-  workload.task = std::make_unique<ClassificationTask>(*workload.model, train, *workload.samples.eval, options);
+  workload.task = BuildSampleTask(config, *workload.model, workload.samples, false);
   return workload;
 }
 
@@ -90,26 +105,29 @@ Workload BuildLanguageModel(const proto::Config& config, std::vector<DataFile> f
 
 /// All samples of other files, as the data to evaluate on.
 DataSplit LoadOtherSamples(const proto::Data& data, const DataRecord& record, const OtherFiles& files) {
-  if (!record.features || record.class_names.size() < 2) {
-    throw Error("data.json: names no features and classes, so that no other data can be read for the model");
+  if (!record.features || (record.class_names.size() < 2 && !record.OfNumbers())) {
+    throw Error("data.json: names no features and classes or targets, so that no other data can be read for the model");
   }
-  const auto num_classes = std::ssize(record.class_names);
   DataSplit split;
   split.class_names = record.class_names;
   if (data.has_csv()) {
-    TableSamples table = LoadTableSamples(files.data, SchemaOf(record), record.class_names, ToOptions(data.csv()),
+    split.table = SchemaOf(record);
+    TableSamples table = LoadTableSamples(files.data, *split.table, record.class_names, ToOptions(data.csv()),
                                           {.ignore_extra = files.ignore_extra});
     split.eval = table.samples;
     split.notes = std::move(table.notes);
   } else if (data.has_idx()) {
     if (files.labels.empty()) throw Error("--data: images need --labels, the file of their labels");
-    split.eval = LoadIdxSamples(files.data, files.labels, *record.features, num_classes);
+    split.eval = LoadIdxSamples(files.data, files.labels, *record.features, std::ssize(record.class_names));
   } else {
     throw Error("--data: the run's data is made up by the program, so that no file can take its place");
   }
   split.train = split.eval;
-  split.description = fmt::format("{}: {} samples of {} features, {} classes", files.data, split.eval->size(),
-                                  split.eval->features(), num_classes);
+  split.description = fmt::format("{}: {} samples of {} features, {} {}", files.data, split.eval->size(),
+                                  split.eval->features(), split.eval->outputs(),
+                                  !record.OfNumbers()          ? "classes"
+                                  : split.eval->outputs() == 1 ? "target"
+                                                               : "targets");
   return split;
 }
 
@@ -120,10 +138,8 @@ Workload EvaluateSamples(const proto::Config& config, const DataRecord& record, 
   const Dataset& samples = *workload.samples.eval;
   workload.data_description = workload.samples.description;
   workload.notes = workload.samples.notes;
-  workload.model = BuildModel(config.model(), samples.features(), samples.num_classes(), config.seed());
-  ClassificationOptions options = BuildClassificationOptions(config);
-  options.batch_size = 1;  // Nobody trains with it, and there may be few samples.
-  workload.task = std::make_unique<ClassificationTask>(*workload.model, samples, samples, options);
+  workload.model = BuildModel(config.model(), samples.features(), samples.outputs(), config.seed());
+  workload.task = BuildSampleTask(config, *workload.model, workload.samples, true);
   return workload;
 }
 
@@ -161,14 +177,14 @@ Workload BuildEvaluation(const proto::Config& config, const DataRecord& record, 
 
 Workload BuildWorkload(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before) {
   Workload workload = config.model().has_gpt() ? BuildLanguageModel(config, std::move(files), as_before)
-                                               : BuildClassification(config, std::move(files), as_before, false);
+                                               : BuildSamples(config, std::move(files), as_before, false);
   workload.data_record.made_with_earlier_data = as_before != nullptr;
   return workload;
 }
 
 Workload BuildWorkloadByEarlierRules(const proto::Config& config, std::vector<DataFile> files) {
   if (config.model().has_gpt()) return BuildLanguageModel(config, std::move(files), nullptr);
-  return BuildClassification(config, std::move(files), nullptr, true);
+  return BuildSamples(config, std::move(files), nullptr, true);
 }
 
 Workload BuildWorkload(const proto::Config& config) {

@@ -20,7 +20,7 @@ struct Workload {
   DataRecord data_record;          ///< What is needed to use the model, and which data it was trained on.
   std::vector<std::string> notes;  ///< Notes for the user, one line each, to be printed before training.
   int64_t training_units = 0;      ///< Samples or tokens to train on.
-  DataSplit samples;               ///< Only for classifiers; empty otherwise.
+  DataSplit samples;               ///< Empty for language models.
   std::unique_ptr<nn::Model> model;
   std::unique_ptr<Task> task;  ///< Refers to the model and the samples.
 };

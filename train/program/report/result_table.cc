@@ -21,6 +21,10 @@ using Summaries = std::vector<std::vector<RunSummary>>;
 /// The column for a detail of an evaluation. A detail that is not known here gets its name alone.
 ResultColumn DetailColumn(const std::string& name) {
   if (name == "accuracy") return {.title = "Accuracy", .hint = "share, larger is better", .better = Better::kLarger};
+  if (name == "rmse" || name == "mae") {
+    return {.title = name == "rmse" ? "RMSE" : "MAE", .hint = "smaller is better", .better = Better::kSmaller};
+  }
+  if (name == "r2") return {.title = "R\u00b2", .hint = "at most 1, larger is better", .better = Better::kLarger};
   if (name == "perplexity") return {.title = "Perplexity", .hint = "smaller is better", .better = Better::kSmaller};
   if (name == "bits_per_byte")
     return {.title = "Bits per byte", .hint = "smaller is better", .better = Better::kSmaller};

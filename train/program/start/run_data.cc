@@ -73,7 +73,7 @@ RunData LoadRunData(const EarlierRun& run, const proto::Config& config, bool acc
   const RunFiles paths{run.folder};
   const std::optional<DataRecord> then = LoadDataRecord(FileSystem::Default(), paths);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
-  if (!then || (then->class_names.empty() && !then->OfTokens())) {
+  if (!then || !then->Tells()) {
     return {BuildWorkload(config, files),
             {fmt::format("{}: says nothing of the data that the run began with, so that it cannot be checked",
                          paths.data().string())}};

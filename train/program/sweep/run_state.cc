@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 void RequireSameData(FileSystem& files, const PlannedRun& run, DataFingerprints& fingerprints) {
   const std::optional<DataRecord> then = LoadDataRecord(files, {run.folder});
   const auto is_there = [&files](const DataPath& file) { return files.Exists(file.path); };
-  if (!then || then->version < DataRecord::kVersion || !std::ranges::all_of(DataPaths(run.config.data()), is_there)) {
+  if (!then || then->version < DataRecord::kExactVersion ||
+      !std::ranges::all_of(DataPaths(run.config.data()), is_there)) {
     return;
   }
   DataRecord now = *then;

@@ -70,7 +70,7 @@ TEST_F(StartupNotesTest, RefusesAContinuousLabelBeforeAnythingIsWritten) {
   for (int i = 0; i < 1000; ++i) table += fmt::format("{},{}\n", i, 0.001 * i * i);
   EXPECT_THAT(TrainTable(table, {}),
               FailsWith(2, AllOf(HasSubstr("column \"y\", the label, holds 1000 different numbers in 1000 rows"),
-                                 HasSubstr("regression is not supported yet"), HasSubstr("data.csv.label"))));
+                                 HasSubstr("data.csv.target: \"y\""), HasSubstr("data.csv.label"))));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "run"));
 }
 

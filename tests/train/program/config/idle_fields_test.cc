@@ -51,11 +51,23 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"evaluation.max_batches=3", "evaluation.max_batches: 3, expected 0 for a model that reads no tokens"},
         Case{"model={gpt{}} data={text{path:'x'}} training.label_smoothing=0.1",
-             "training.label_smoothing: 0.1, expected 0 for a language model"},
+             "training.label_smoothing: 0.1, expected 0 for a model that predicts no classes"},
         Case{"model={gpt{}} data={text{path:'x'}} training.class_weights=BALANCED",
-             "training.class_weights: BALANCED, expected EQUAL for a language model"},
+             "training.class_weights: BALANCED, expected EQUAL for a model that predicts no classes"},
         Case{"model={gpt{}} data={text{path:'x',tokenizer:'t.json'}} data.text.vocabulary=CHARACTERS",
              "data.text.vocabulary: CHARACTERS, expected BYTES beside a tokenizer, whose tokens are taken"},
+        Case{"data={csv{path:'x',target:'y'}} training.class_weights=BALANCED",
+             "training.class_weights: BALANCED, expected EQUAL for a model that predicts no classes"},
+        Case{"data={csv{path:'x',target:'y',label:'z'}}",
+             "data.csv.label: \"z\", expected \"-1\" beside data.csv.target, which says what is predicted"},
+        Case{"data={csv{path:'x',target:'y',numeric_classes:true}}",
+             "data.csv.numeric_classes: true, expected false beside data.csv.target, which says what is predicted"},
+        Case{"data={csv{path:'x',standardize_targets:false}}",
+             "data.csv.standardize_targets: false, expected true without data.csv.target"},
+        Case{"training.regression_loss=HUBER",
+             "training.regression_loss: HUBER, expected MEAN_SQUARED_ERROR without data.csv.target"},
+        Case{"data={csv{path:'x',target:'y'}} training.huber_delta=2",
+             "training.huber_delta: 2, expected 1 unless regression_loss is HUBER"},
         Case{"learning_rate.min_lr=1e-5", "learning_rate.min_lr: 1e-05, expected 0 with CONSTANT"},
         Case{"learning_rate.schedule=WARMUP_STABLE_DECAY learning_rate.min_lr=1e-5",
              "learning_rate.min_lr: 1e-05, expected 0 without decay_steps or decay_fraction: the rate never falls"},
@@ -91,6 +103,8 @@ TEST(IdleFieldsTest, TheSameFieldsAreWelcomeWhereTheyHaveAnEffect) {
   EXPECT_NO_THROW(ValidateConfig(With({"sparsity.schedule={shape:LINEAR end{step:9} from:1 to:0}"})));
   EXPECT_NO_THROW(ValidateConfig(With({"learning_rate.schedule=WARMUP_STABLE_DECAY", "learning_rate.min_lr=1e-5",
                                        "learning_rate.decay_fraction=0.5", "learning_rate.warmup_steps=3"})));
+  EXPECT_NO_THROW(ValidateConfig(With({"data={csv{path:'x' target:'y' standardize_targets:false}}",
+                                       "training.regression_loss=HUBER", "training.huber_delta=2"})));
   EXPECT_NO_THROW(ValidateConfig(With({"learning_rate.schedule=WARMUP_COSINE", "learning_rate.min_lr=1e-5"})));
   EXPECT_NO_THROW(
       ValidateConfig(With({"evaluation.max_batches=3", "training.tokens_per_step=65536", "training.batch_size=32"},

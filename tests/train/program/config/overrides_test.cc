@@ -54,6 +54,20 @@ TEST_F(OverridesTest, TakesStringsWithAndWithoutQuotes) {
   EXPECT_EQ(config_.name(), "");
 }
 
+TEST_F(OverridesTest, TakesListsOfStringsWithAndWithoutQuotes) {
+  ApplyOverride(config_, "data.csv.drop=id");
+  EXPECT_THAT(config_.data().csv().drop(), ElementsAre("id"));
+  ApplyOverride(config_, "data.csv.drop=[id, a b ,\"c, d\",'e\"f',\"g\\\"h, i\"]");
+  EXPECT_THAT(config_.data().csv().drop(), ElementsAre("id", "a b", "c, d", "e\"f", "g\"h, i"));
+  ApplyOverride(config_, "data.csv.drop='x, y'");
+  EXPECT_THAT(config_.data().csv().drop(), ElementsAre("x, y"));
+  ApplyOverride(config_, "data.csv.drop=[]");
+  EXPECT_THAT(config_.data().csv().drop(), IsEmpty());
+  EXPECT_ERROR(ApplyOverride(config_, "data.csv.drop=[a"), ErrorKind::kInvalidInput,
+               HasSubstr("--set data.csv.drop=[a: expected ] at the end of the list"));
+  EXPECT_ERROR(ApplyOverride(config_, "data.csv.drop=[a,,b]"), ErrorKind::kInvalidInput, HasSubstr("data.csv.drop"));
+}
+
 TEST_F(OverridesTest, ChoosesAMemberOfAOneof) {
   ApplyOverride(config_, "data.csv.path=x.csv");
   EXPECT_EQ(config_.data().kind_case(), proto::Data::kCsv);
