@@ -199,8 +199,8 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (table.has_labels()) NoteClasses(split);
   const int64_t inputs = schema.inputs();
   split.description =
-      fmt::format("csv {}: {} training and {} evaluation samples of {} features{}, {}, header: {}", options.path,
-                  split.train->size(), split.eval->size(), table.features,
+      fmt::format("csv {}{}: {} training and {} evaluation samples of {} features{}, {}, header: {}", options.path,
+                  has_eval ? ", " + options.eval_path : "", split.train->size(), split.eval->size(), table.features,
                   inputs == table.features ? "" : fmt::format(" ({} inputs)", inputs),
                   table.has_labels() ? fmt::format("{} classes", split.class_names.size())
                                      : fmt::format("{} target{}", table.num_targets, table.num_targets == 1 ? "" : "s"),

@@ -113,11 +113,11 @@ bool NumbersRows(const CsvTable& table, int64_t feature) {
   return true;
 }
 
-/// A note on a column that numbers the rows and measures nothing. Such a column counts the rows, and has a name like
-/// "index" or comes first in a file without a header. Or it has no name of its own (pandas writes its index so) and
-/// holds different whole numbers.
+/// A note on a column that numbers the rows and measures nothing. Such a column counts the rows, and there are
+/// many, or it has a name like "index" or comes first in a file without a header. Or it has no name of its own (pandas
+/// writes its index so) and holds different whole numbers.
 std::optional<std::string> RowNumbers(const CsvTable& table) {
-  constexpr int64_t kEnoughRows = 10;
+  constexpr int64_t kEnoughRows = 10, kManyRows = 100;
   constexpr std::array<std::string_view, 8> kNames = {"index", "id", "idx", "row", "rowid", "row_id", "nr", "no"};
   if (table.rows() < kEnoughRows) return std::nullopt;
   for (int64_t feature = 0; feature < table.features; ++feature) {
@@ -125,7 +125,8 @@ std::optional<std::string> RowNumbers(const CsvTable& table) {
     const std::string name = table.has_header() ? NormalForm(table.feature_names[static_cast<size_t>(feature)]) : "";
     const bool unnamed = table.has_header() && (name.empty() || name.starts_with("unnamed:"));
     const bool may_count =
-        table.has_header() ? std::ranges::find(kNames, name) != kNames.end() : feature == 0 && table.features > 1;
+        table.rows() >= kManyRows ||
+        (table.has_header() ? std::ranges::find(kNames, name) != kNames.end() : feature == 0 && table.features > 1);
     if (!(unnamed && NumbersRows(table, feature)) && !(may_count && CountsRows(table, feature))) continue;
     return fmt::format(
         "feature {} numbers the rows, {} to {}: it is no measurement, and the order of rows may give "

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "twofour/core/error.h"
 #include "twofour/train/data/csv_cell.h"
@@ -142,7 +143,11 @@ std::string CsvFeatures::WhyNoNumber(const std::string& cell, bool scaled) const
       continue;
     if (!ParseCell(cell, other)) continue;
     why += fmt::format("; if {} parts thousands, --set 'data.csv.thousands={}'", NameOfSeparator(separator), separator);
-    break;
+    return why;
+  }
+  for (const std::string_view sign : {"$", "%", "€", "£", "¥"}) {
+    if (!LooseNumber(cell) || cell.find(sign) == std::string::npos) continue;
+    return why + "; numbers stand alone, without $, % and the like";
   }
   return why;
 }

@@ -130,7 +130,8 @@ std::vector<std::vector<size_t>> SpelledAlike(std::span<const std::string> names
 }
 
 bool LooksMissing(std::string_view label) {
-  constexpr std::array<std::string_view, 9> kMissing = {"na", "n/a", "#n/a", "nan", "null", "nil", "?", "-", "missing"};
+  constexpr std::array<std::string_view, 10> kMissing = {"na",   "n/a", "n.a.", "#n/a", "nan",
+                                                         "null", "nil", "?",    "-",    "missing"};
   const std::string folded = Folded(label);
   return folded.empty() || std::ranges::find(kMissing, folded) != kMissing.end();
 }

@@ -55,7 +55,8 @@ TableInputs::TableInputs(const CsvRow& first, TableSchema schema, const CsvOptio
       columns_(first.cells.size()),
       read_(columns_),
       first_line_(first.line),
-      encoder_(schema_) {
+      encoder_(schema_),
+      unknown_as_missing_(wishes.unknown_as_missing) {
   for (const TableColumn& column : encoder_.columns()) {
     auto& words = words_.emplace_back();
     for (const std::string& word : column.categories) words.emplace(word, words.size());
@@ -238,8 +239,10 @@ double TableInputs::ValueOf(const CsvRow& row, size_t feature) const {
   const std::string word = AsUtf8(cell);
   const auto found = words_[feature].find(word);
   if (found != words_[feature].end()) return static_cast<double>(found->second);
+  if (unknown_as_missing_) return std::numeric_limits<double>::quiet_NaN();
   const bool missing = LooksMissing(cell);
-  Fail(row, fmt::format("{}: {} is none of the categories that the model was made with{}; expected {}{}",
+  Fail(row, fmt::format("{}: {} is none of the categories that the model was made with{}; expected {}{}; "
+                        "--unknown-as-missing takes it for a missing one",
                         NameOf(places_[feature]), Quoted(cell), SimilarClass(word, column.categories),
                         QuotedList(column.categories), missing ? " (data.csv.missing was FORBID)" : ""));
 }

@@ -18,6 +18,7 @@ namespace twofour::train {
 struct TableWishes {
   bool targets = false;       ///< The column of the class, or those of the targets, must be there. Otherwise they may.
   bool ignore_extra = false;  ///< Columns that the model does not know are left out. Otherwise they are an Error.
+  bool unknown_as_missing = false;     ///< Words that the model does not know are missing words. Otherwise an Error.
   std::vector<std::string> keep = {};  ///< Columns that are handed on as they are, by name or (without names) by index.
 };
 
@@ -79,6 +80,7 @@ class TableInputs {
   std::vector<size_t> targets_;  // The columns of the label or of all targets; empty if the table has them not.
   std::vector<size_t> kept_;
   std::vector<std::string> kept_names_;
+  bool unknown_as_missing_ = false;
   std::vector<std::string> notes_;
 };
 

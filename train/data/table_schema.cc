@@ -53,7 +53,7 @@ std::vector<size_t> PlacesOf(const std::vector<TableColumn>& columns, TableColum
 std::vector<std::string> TableSchema::TargetNames() const {
   std::vector<std::string> names;
   for (const size_t place : Places(TableColumn::Use::kTarget)) {
-    names.push_back(has_names ? columns[place].name : std::to_string(names.size()));
+    names.push_back(has_names ? columns[place].name : std::to_string(place));
   }
   return names;
 }

@@ -68,7 +68,7 @@ struct TableSchema {
   /// names.
   std::vector<std::string> InputNames() const;
   std::vector<size_t> Places(TableColumn::Use use) const { return PlacesOf(columns, use); }
-  /// The names of the targets. Without names, "0" for the first of several.
+  /// The names of the targets or, without names, their columns: "0" for the first.
   std::vector<std::string> TargetNames() const;
 };
 

@@ -173,6 +173,7 @@ TEST(CsvFeaturesTest, MessagesSayWhatWouldTakeTheCell) {
   ExpectError("w,k\n\"1,234\",a\n", plain,
               AllOf(HasSubstr("--set data.csv.decimal=,"), HasSubstr("--set 'data.csv.thousands=,'")));
   ExpectError("w,k\n\"1'234\",a\n", plain, HasSubstr("--set 'data.csv.thousands=''"));
+  ExpectError("w,k\n75%,a\n", plain, HasSubstr("numbers stand alone, without $, % and the like"));
   ExpectError("w,k\nNA,a\n", plain, HasSubstr("data.csv.missing says what takes the place of a missing one"));
   ExpectError("w,k\ntall,a\n", plain, HasSubstr("data.csv.words: CATEGORIES takes words"));
 }

@@ -131,7 +131,8 @@ TEST_F(LoadCsvTest, SortsClasses) {
 TEST_F(LoadCsvTest, DescribesItself) {
   const CsvOptions options = Options("1,x\n2,y\n3,x\n", "5,y\n");
   EXPECT_EQ(LoadCsv(options).description,
-            "csv " + options.path + ": 3 training and 1 evaluation samples of 1 features, 2 classes, header: no");
+            "csv " + options.path + ", " + options.eval_path +
+                ": 3 training and 1 evaluation samples of 1 features, 2 classes, header: no");
   EXPECT_THAT(LoadCsv(Options("a,k\n1,x\n2,y\n3,x\n", "a,k\n5,y\n")).description, HasSubstr(", header: yes"));
 }
 

@@ -115,6 +115,11 @@ TEST_F(MessyTableTest, TheSchemaSaysTheSameOfSingleCells) {
       [&] { load("age,color,size,k\n1,Red,2,u\n"); },
       ThrowsMessage<Error>(HasSubstr("line 2: column \"color\": \"Red\" is none of the categories that the model "
                                      "was made with, which has \"red\"; expected \"blue\", \"red\"")));
+  const TableSamples known = LoadTableSamples(WriteTestFile(dir_ / "o.csv", "age,color,size,k\n1,,2,u\n"), *split.table,
+                                              split.class_names, csv, {});
+  const TableSamples unknown = LoadTableSamples(WriteTestFile(dir_ / "o.csv", "age,color,size,k\n1,mauve,2,u\n"),
+                                                *split.table, split.class_names, csv, {.unknown_as_missing = true});
+  test::ExpectBitEqual(All(*unknown.samples).inputs, All(*known.samples).inputs);
   csv.missing = Missing::kRefuse;
   EXPECT_THAT([&] { load("age,color,size,k\nNA,red,1,u\n"); },
               ThrowsMessage<Error>(HasSubstr("column \"age\": \"NA\" is not a finite number")));

@@ -48,6 +48,8 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       arguments.Add("--labels", request.other.labels, "The labels that go with images").Type("FILE");
   arguments.AddFlag("--ignore-extra", request.other.ignore_extra,
                     "Leave out columns of the file that the model was not made with");
+  arguments.AddFlag("--unknown-as-missing", request.other.unknown_as_missing,
+                    "Take words that the model was not made with for missing ones");
   arguments
       .AddFlag("--accept-changed-data", request.accept_changed_data,
                "Evaluate on the run's data although it is not what the run began with")
@@ -60,6 +62,9 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   request.activations = model.activations();
   if (labels.given() && !data.given()) throw Error("--labels: goes with --data, the file of the images");
   if (request.other.ignore_extra && !data.given()) throw Error("--ignore-extra: goes with --data, the table");
+  if (request.other.unknown_as_missing && !data.given()) {
+    throw Error("--unknown-as-missing: goes with --data, the table");
+  }
   return request;
 }
 

@@ -72,6 +72,8 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Repeatable();
   arguments.AddFlag("--ignore-extra", request.wishes.ignore_extra,
                     "Leave out columns that the model was not made with");
+  arguments.AddFlag("--unknown-as-missing", request.wishes.unknown_as_missing,
+                    "Take words that the model was not made with for missing ones");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.run = model.run();
   request.checkpoint = model.checkpoint();
@@ -277,8 +279,10 @@ int RunPredict(int argc, const char* const* argv, const CommandContext& context)
     throw Error(fmt::format(
         "--run {}: the run's data is made up by the program, expected a run on data.csv or data.idx", request->run));
   }
-  if (!kind.has_csv() && !(request->wishes.keep.empty() && !request->wishes.ignore_extra)) {
-    throw Error("--keep, --ignore-extra: are for the columns of a table, but the run's data is images");
+  const TableWishes& wishes = request->wishes;
+  if (!kind.has_csv() && (!wishes.keep.empty() || wishes.ignore_extra || wishes.unknown_as_missing)) {
+    throw Error(
+        "--keep, --ignore-extra, --unknown-as-missing: are for the columns of a table, but the run's data is images");
   }
   StartComputing(request->threads ? request->threads : run.config.threads());
   LoadedSampleModel loaded = LoadSampleModel(run, request->activations);

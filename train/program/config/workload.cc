@@ -112,8 +112,9 @@ DataSplit LoadOtherSamples(const proto::Data& data, const DataRecord& record, co
   split.class_names = record.class_names;
   if (data.has_csv()) {
     split.table = SchemaOf(record);
-    TableSamples table = LoadTableSamples(files.data, *split.table, record.class_names, ToOptions(data.csv()),
-                                          {.ignore_extra = files.ignore_extra});
+    TableSamples table =
+        LoadTableSamples(files.data, *split.table, record.class_names, ToOptions(data.csv()),
+                         {.ignore_extra = files.ignore_extra, .unknown_as_missing = files.unknown_as_missing});
     split.eval = table.samples;
     split.notes = std::move(table.notes);
   } else if (data.has_idx()) {

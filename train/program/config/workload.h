@@ -36,9 +36,10 @@ Workload BuildWorkload(const proto::Config& config);
 
 /// Files to evaluate a trained model on, in the place of its run's data.
 struct OtherFiles {
-  std::string data = {};      ///< A table, images, a text or tokens, as the run's config has them.
-  std::string labels = {};    ///< Only with images.
-  bool ignore_extra = false;  ///< See TableWishes.
+  std::string data = {};            ///< A table, images, a text or tokens, as the run's config has them.
+  std::string labels = {};          ///< Only with images.
+  bool ignore_extra = false;        ///< See TableWishes.
+  bool unknown_as_missing = false;  ///< Likewise.
 };
 
 /// The task to evaluate on all of these files, and the model, whose weights are random. `config` is that of a run whose
