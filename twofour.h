@@ -22,6 +22,7 @@
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/sampling.h"
 #include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/nn/sparse_linear.h"
 #include "twofour/nn/sparse_training.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"

@@ -5,6 +5,7 @@
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/name_pattern.h"
+#include "twofour/nn/sparse_linear.h"
 #include "twofour/sparse/finite_weight.h"
 
 namespace twofour::nn {
@@ -125,6 +126,35 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
     }
     report.converted.push_back({name, weight.dim(0), weight.dim(1), {}});
     ReplaceLinear(slot, weight, bias, [](const Tensor& w, const Tensor& b) { return std::make_unique<Linear>(w, b); });
+  });
+  return report;
+}
+
+SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
+  for (const auto& [name, layer] : FindSemiSparseLinears(root)) {
+    sparse::RequireFinite(layer->weight(), name.empty() ? "weight" : name + ".weight");
+    layer->mask();
+  }
+  SwapReport report;
+  root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
+    auto* const layer = dynamic_cast<SemiSparseLinear*>(slot.get());
+    if (layer == nullptr) return;
+    SwapEntry entry{name, layer->out_features(), layer->in_features(), {}};
+    const sparse::MaskFormat kept = layer->options().plan.PatternAt(0);
+    const bool by_rows = kept.kind == sparse::MaskFormat::Kind::kRows;
+    const sparse::MaskFormat pattern = by_rows ? kept : sparse::MaskFormat::Rows(2, 4);
+    if (layer->runs_dense() || !sparse::FitsRows(layer->mask(), pattern)) {
+      entry.reason = layer->runs_dense() ? "is dense" : fmt::format("its mask is not {}", pattern.ToString());
+      report.kept_dense.push_back(std::move(entry));
+      return;
+    }
+    auto packed =
+        std::make_shared<const sparse::RowPackedWeight>(layer->EffectiveWeight(), layer->mask(), pattern, values);
+    const Tensor bias = layer->bias().defined() ? layer->bias().Clone() : Tensor();
+    const bool training = slot->training();
+    slot.Replace(std::make_unique<SparseLinear>(std::move(packed), bias));
+    slot->SetTraining(training);
+    report.converted.push_back(std::move(entry));
   });
   return report;
 }

@@ -13,6 +13,7 @@
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
 #include "twofour/nn/generate.h"
+#include "twofour/nn/swap.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/arguments.h"
@@ -121,6 +122,8 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   const StopRequest& stop = context.stop;
   StartComputing(request->threads);
   const LoadedLanguageModel loaded = LoadLanguageModel(request->run, request->activations);
+  const nn::SwapReport packed =
+      nn::SwapSemiSparseLinearWithSparseLinear(*loaded.model, loaded.model->activation_dtype());
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
   const double began = Clock::Default().Seconds();
@@ -137,9 +140,9 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   RequireWritten(out);
   const double seconds = Clock::Default().Seconds() - began;
   const bool rounds = loaded.model->activation_dtype() == DType::kBF16;
-  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, {}weights from {}\n", drawn.size(), seconds,
+  context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, {}{}weights from {}\n", drawn.size(), seconds,
                              static_cast<double>(drawn.size()) / seconds, rounds ? "in bf16, " : "",
-                             loaded.source.string());
+                             packed.converted.empty() ? "" : "packed, ", loaded.source.string());
   return stop.stop ? 128 + stop.signal : 0;
 }
 

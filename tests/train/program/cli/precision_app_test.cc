@@ -305,8 +305,8 @@ TEST_F(PrecisionAppTest, SamplesInThePrecisionOfTrainingOrTheOneAskedFor) {
     return outcome;
   };
   const Outcome narrow = sample("BF16"), wide = sample("FP32");
-  EXPECT_THAT(narrow.err, HasSubstr(" tokens/s, in bf16, weights from "));
-  EXPECT_THAT(wide.err, AllOf(HasSubstr(" tokens/s, weights from "), Not(HasSubstr("bf16"))));
+  EXPECT_THAT(narrow.err, HasSubstr(" tokens/s, in bf16, packed, weights from "));
+  EXPECT_THAT(wide.err, AllOf(HasSubstr(" tokens/s, packed, weights from "), Not(HasSubstr("bf16"))));
   EXPECT_EQ(sample("BF16", {"--precision", "bf16"}).out, narrow.out);
   EXPECT_EQ(sample("FP32", {"--precision", "BF16"}).out, narrow.out);
   EXPECT_EQ(sample("BF16", {"--precision", "fp32"}).out, wide.out);
