@@ -33,6 +33,10 @@ struct DataRecord {
   /// From this version on, a record holds names, files and scaling as float64.
   static constexpr int64_t kExactVersion = 2;
 
+  /// The largest data.json. Enough for 65536 classes and 100000 columns: at most 1 KiB for each name, and two numbers
+  /// for each column.
+  static constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
+
   int64_t version = kVersion;
   std::string description;  ///< One line.
   std::string inputs;       ///< How a sample becomes a model's inputs, in words.

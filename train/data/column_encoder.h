@@ -25,7 +25,6 @@ class ColumnEncoder {
 
   explicit ColumnEncoder(const TableSchema& schema);
 
-  int64_t features() const { return static_cast<int64_t>(columns_.size()); }
   int64_t inputs() const { return inputs_; }
   /// The column of each feature. [features]
   const std::vector<TableColumn>& columns() const { return columns_; }

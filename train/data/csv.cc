@@ -160,11 +160,11 @@ DataSplit LoadCsv(const CsvOptions& options) {
   }
   const bool has_eval = !options.eval_path.empty();
   CsvTable own_eval_table = has_eval ? ReadTable(options, options.eval_path, &table) : CsvTable{};
-  if (has_eval) {
-    MatchColumns(table, own_eval_table, options);
-  }
+  if (has_eval) MatchColumns(table, own_eval_table, options);
+  std::optional<TableSchema> as_before;
   if (options.as_before) {
-    const ColumnEncoder before(SchemaAsBefore(table, options));
+    as_before = SchemaAsBefore(table, options);
+    const ColumnEncoder before(*as_before);
     UseCategories(before.columns(), table, options.path, "the model");
     if (has_eval) UseCategories(before.columns(), own_eval_table, options.eval_path, "the model");
   } else if (has_eval) {
@@ -178,8 +178,7 @@ DataSplit LoadCsv(const CsvOptions& options) {
   if (!options.as_before) RequireTargetsVary(table, rows.train, options, options.path);
   const FeatureScaling scaling =
       options.earlier_rules ? MeasureScalingAsEarlier(table, rows.train) : MeasureScaling(table, rows.train);
-  const TableSchema schema =
-      options.as_before ? SchemaAsBefore(table, options) : LearnSchema(table, rows.train, scaling, options);
+  const TableSchema schema = as_before ? *as_before : LearnSchema(table, rows.train, scaling, options);
   split.inputs =
       options.standardize ? "float32((column - feature_mean) / feature_std), computed in float64" : "float32(column)";
   if (!std::ranges::all_of(schema.columns, &TableColumn::is_plain)) split.inputs += "; columns says which and how";
