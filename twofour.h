@@ -11,6 +11,8 @@
 #include "twofour/core/random.h"
 #include "twofour/core/tensor.h"
 #include "twofour/nn/causal_self_attention.h"
+#include "twofour/nn/conv2d.h"
+#include "twofour/nn/conv_net.h"
 #include "twofour/nn/generate.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/layers.h"

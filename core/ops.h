@@ -8,6 +8,7 @@
 #include "twofour/core/ops/attention.h"
 #include "twofour/core/ops/broadcast.h"
 #include "twofour/core/ops/cast.h"
+#include "twofour/core/ops/convolution.h"
 #include "twofour/core/ops/dropout.h"
 #include "twofour/core/ops/embedding.h"
 #include "twofour/core/ops/exp_log.h"

@@ -1,5 +1,7 @@
 #include "twofour/nn/activation.h"
 
+#include <fmt/format.h>
+
 #include "twofour/core/error.h"
 #include "twofour/core/ops/activation.h"
 
@@ -17,6 +19,13 @@ std::string_view NameOf(Activation activation) {
       return "swiglu";
   }
   return "?";
+}
+
+void CheckUngated(Activation activation, const std::string& path, Faults& faults) {
+  const auto word = [&](Activation one) { return faults.Word(NameOf(one)); };
+  faults.Expect(activation != Activation::kSwiGlu, path, word(activation),
+                fmt::format("one that needs no gate: {}, {} or {}", word(Activation::kReluSquared),
+                            word(Activation::kRelu), word(Activation::kGelu)));
 }
 
 Tensor Activate(Activation activation, const Tensor& x) {

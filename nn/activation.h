@@ -1,7 +1,9 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
+#include "twofour/core/faults.h"
 #include "twofour/core/tensor.h"
 
 namespace twofour::nn {
@@ -11,6 +13,9 @@ enum class Activation { kReluSquared, kRelu, kGelu, kSwiGlu };
 
 /// "relu_squared", "relu", "gelu", "swiglu".
 std::string_view NameOf(Activation activation);
+
+/// The rule for models whose activations are functions of one tensor: not kSwiGlu.
+void CheckUngated(Activation activation, const std::string& path, Faults& faults);
 
 /// Throws Error for kSwiGlu, which is no function of one tensor.
 Tensor Activate(Activation activation, const Tensor& x);

@@ -4,7 +4,12 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/convolution.h"
+#include "twofour/nn/density.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/sparse/ops.h"
 
 namespace twofour::nn {
 namespace {
@@ -19,6 +24,19 @@ int64_t Columns(const Conv2dOptions& options) {
   const Size2d& kernel = options.windows.kernel_size;
   return kernel.height * kernel.width * options.in_channels;
 }
+
+/// What the windows of a convolution cover, which an op on images never holds at once.
+class WindowsInput final : public LinearInput {
+ public:
+  WindowsInput(const Tensor& x, const WindowOptions& windows) : x_(x.Detach()), windows_(windows) {}
+
+  Tensor Values() const override { return Unfold(x_, windows_).To(DType::kF32); }
+  double Density() const override { return NonZeroShare(Unfold(x_, windows_)); }
+
+ private:
+  Tensor x_;
+  WindowOptions windows_;
+};
 
 }  // namespace
 
@@ -52,7 +70,16 @@ Tensor Conv2d::Forward(const Tensor& x) {
     throw Error(
         fmt::format("Conv2d: x has shape {}, expected [batch, height, width, {}]", ToString(x.shape()), in_channels_));
   }
-  return (*linear_)->Forward(Unfold(x, windows_));
+  Module& linear = **linear_;
+  auto* const dense = dynamic_cast<Linear*>(&linear);
+  auto* const sparse = dynamic_cast<SemiSparseLinear*>(&linear);
+  if (dense == nullptr && sparse == nullptr) return linear.Forward(Unfold(x, windows_));
+  const sparse::MaskedLinearOperand layer =
+      dense != nullptr ? sparse::MaskedLinearOperand{dense->weight(), dense->bias(), nullptr} : sparse->Layer();
+  Tensor y = layer.packed == nullptr ? ops::Conv2d(x, layer.weight, layer.bias, windows_)
+                                     : sparse::MaskedConv2d(x, layer.weight, layer.bias, layer.packed, windows_);
+  if (IsForwardObserved()) ObserveLinear(linear, WindowsInput(x, windows_));
+  return y;
 }
 
 }  // namespace twofour::nn

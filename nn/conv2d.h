@@ -27,8 +27,8 @@ void Check(const Conv2dOptions& options, const FieldPath& at, Faults& faults);
 /// linears, with groups of four neighbouring channels where in_channels is a multiple of 4 (Mishra et al.,
 /// "Accelerating Sparse Deep Neural Networks", 2021).
 ///
-/// Memory: for the backward pass, what all windows cover is kept, which for a kernel of 3 x 3 and a stride of 1 is nine
-/// times the input.
+/// Memory: a linear and a semi-sparse linear take the images in parts (see ops::Conv2d). Any other module in the place
+/// of `linear` gets what all windows cover, which for a kernel of 3 x 3 and a stride of 1 is nine times the input.
 class Conv2d : public Module {
  public:
   /// Throws Error on options that Check finds fault with.

@@ -17,10 +17,7 @@ void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults) 
     faults.InRange(fmt::format("{}[{}]", hidden, i), options.hidden_features[i], 1, kMaxFeatures);
   }
   faults.Probability(at("dropout"), options.dropout);
-  const auto word = [&](Activation activation) { return faults.Word(NameOf(activation)); };
-  faults.Expect(options.activation != Activation::kSwiGlu, at("activation"), word(options.activation),
-                fmt::format("one that needs no gate: {}, {} or {}", word(Activation::kReluSquared),
-                            word(Activation::kRelu), word(Activation::kGelu)));
+  CheckUngated(options.activation, at("activation"), faults);
 }
 
 MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activation_(options.activation) {

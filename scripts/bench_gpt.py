@@ -7,7 +7,6 @@ and each turn gives the median of a few steps. Ratios are taken within a round, 
 """
 import argparse
 import json
-import statistics
 import sys
 
 import bench_programs
@@ -36,36 +35,19 @@ def measure(variant, sizes, arguments):
     if variant == "torch":
         script = str(PEERS / "torch_gpt.py")
         (line,) = bench_programs.lines([arguments.torch, script, *flags, "--compile", arguments.compile])
-        return line["tokens_per_s"], line["peak_mib"]
+        return {"tokens_per_s": line["tokens_per_s"], "peak_mib": line["peak_mib"]}
     (line,) = bench_programs.lines([str(BIN / "bench_gpt"), *flags, "--only", variant])
-    return line[variant + "_tokens_per_s"], line["peak_mib"]
+    return {"tokens_per_s": line[variant + "_tokens_per_s"], "peak_mib": line["peak_mib"]}
 
 
 def main():
     arguments = parse_arguments()
     bench_programs.require("bench_gpt")
     sizes = {name: getattr(arguments, name) for name in SIZES}
-    variants = ["torch", "dense", "sparse"]
-    rounds = []
-    file = bench_programs.LinesFile(arguments.file)
-    for index in range(arguments.rounds):
-        turn = {}
-        for variant in variants[index % 3:] + variants[:index % 3]:
-            turn[variant] = measure(variant, sizes, arguments)
-        rounds.append(turn)
-        figures = {name: {"tokens_per_s": value[0], "peak_mib": value[1]} for name, value in turn.items()}
-        file.write({"round": index + 1, "precision": arguments.precision, **sizes, **figures})
-
-    def median(function):
-        return float(f"{statistics.median(function(turn) for turn in rounds):.4g}")
-
-    summary = {"rounds": arguments.rounds, "steps": arguments.steps, "precision": arguments.precision, **sizes}
-    for variant in variants:
-        summary[variant + "_tokens_per_s"] = median(lambda turn: turn[variant][0])
-        summary[variant + "_peak_mib"] = median(lambda turn: turn[variant][1])
-    for fast, slow in (("dense", "torch"), ("sparse", "torch"), ("sparse", "dense")):
-        summary[f"{fast}_vs_{slow}"] = median(lambda turn: turn[fast][0] / turn[slow][0])
-    file.write(summary)
+    about = {"steps": arguments.steps, "precision": arguments.precision, **sizes}
+    summary = bench_programs.take_turns(
+        arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about
+    )
     print(json.dumps(summary))
 
 

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -52,6 +53,35 @@ def lines(command, environment=None, **options):
         ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
         raise Failed(f"{os.path.basename(str(command[0]))}: {ended}: {said[-1]}")
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def take_turns(file, rounds, measure, about):
+    """Measures PyTorch and twofour, dense and sparse, in turns. `measure` maps the name of a variant to its figures, a
+    dictionary whose first entry is what ratios are taken of: a time in ms, or else a rate. The file gets a line for
+    each round and, as the last one, medians, which are returned."""
+    variants = ["torch", "dense", "sparse"]
+    lines_file = LinesFile(file)
+    turns = []
+    for index in range(rounds):
+        start = index % len(variants)
+        turn = {variant: measure(variant) for variant in variants[start:] + variants[:start]}
+        turns.append(turn)
+        lines_file.write({"round": index + 1, **about, **turn})
+
+    def median(values):
+        return float(f"{statistics.median(values):.4g}")
+
+    figures = list(turns[0]["torch"])
+    summary = {"rounds": rounds, **about}
+    for variant in variants:
+        for figure in figures:
+            summary[f"{variant}_{figure}"] = median(turn[variant][figure] for turn in turns)
+    figure = figures[0]
+    for fast, slow in (("dense", "torch"), ("sparse", "torch"), ("sparse", "dense")):
+        above, below = (slow, fast) if figure == "ms" else (fast, slow)
+        summary[f"{fast}_vs_{slow}"] = median(turn[above][figure] / turn[below][figure] for turn in turns)
+    lines_file.write(summary)
+    return summary
 
 
 def run(main):

@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/ops/bias_grad.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/convolution.h"
 #include "twofour/core/ops/in_f32.h"
 #include "twofour/core/ops/product.h"
 
@@ -52,6 +53,17 @@ Tensor MaskedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                      return grads;
                    });
   return y;
+}
+
+Tensor MaskedConv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    std::shared_ptr<const SemiSparseWeight> packed, const WindowOptions& options) {
+  if (packed == nullptr) throw Error("MaskedConv2d: packed is null, expected a 2:4 weight");
+  ops::RequireLike("MaskedConv2d", "weight", weight, DType::kF32, {packed->out_features(), packed->in_features()});
+  const auto forward = [packed, bias](const Tensor& windows) {
+    return packed->Forward(windows, {.bias = ops::DataOrNull<float>(bias)});
+  };
+  const auto input_grad = [packed](const Tensor& dy) { return packed->InputGrad(dy); };
+  return ops::ConvolveBy("MaskedConv2d", x, weight, bias, options, {forward, input_grad});
 }
 
 Tensor PruneTiles(const Tensor& x, MaskMethod method, std::string_view name) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 
+#include "twofour/core/ops/windows.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/semi_sparse_weight.h"
@@ -17,6 +18,11 @@ namespace twofour::sparse {
 /// the straight-through estimator (Bengio et al., 2013). So pruned weights keep learning and may come back.
 Tensor MaskedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                     std::shared_ptr<const SemiSparseWeight> packed);
+
+/// The convolution Conv2d whose products are those of MaskedLinear: weight [out_channels, kernel height * kernel width
+/// * in_channels].
+Tensor MaskedConv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    std::shared_ptr<const SemiSparseWeight> packed, const WindowOptions& options);
 
 /// Prunes each 4x4 tile of x, seen as [rows, features], to a mask that `method` (kExact or kGreedy) finds. Rows beyond
 /// a multiple of 4 are tiled together with rows of zeros. The gradient passes straight through. x is f32, f16 or bf16

@@ -1,6 +1,7 @@
 #include "twofour/train/data_difference.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -86,6 +87,11 @@ class Comparison {
     CompareNames("column", then_.feature_names, now_.feature_names);
     if (found_.size() > before) return;
     Count("features", then_.features, now_.features, true);
+    if (found_.size() == before && then_.sample_shape.size() > 1 && now_.sample_shape.size() > 1 &&
+        then_.sample_shape != now_.sample_shape) {
+      Meaning(fmt::format("images are {}, were {}", fmt::join(now_.sample_shape, " x "),
+                          fmt::join(then_.sample_shape, " x ")));
+    }
     CompareTables();
     if (found_.size() > before) return;
     // Columns without names are told apart by their positions only.

@@ -44,6 +44,7 @@ DataRecord DescribeData(const DataSplit& data, std::vector<DataFile> files) {
   record.class_names = AllAsUtf8(data.class_names);
   record.feature_names = AllAsUtf8(data.feature_names);
   record.features = data.train->features();
+  record.sample_shape = data.sample_shape;
   if (!data.label_name.empty()) record.label_name = AsUtf8(data.label_name);
   record.label_column = data.label_column;
   if (data.table) {

@@ -45,6 +45,7 @@ struct DataRecord {
   std::vector<std::string> class_names;    ///< Empty where targets are numbers.
   std::vector<std::string> feature_names;  ///< In the order of the inputs; empty where columns have no names.
   std::optional<int64_t> features;
+  Shape sample_shape;  ///< See DataSplit. Empty in older records.
   std::optional<std::string> label_name;
   std::optional<int64_t> label_column;  ///< Counted from 0.
   /// The table's columns in their order. Empty where all but the label are numbers that are never missing, and where
@@ -64,6 +65,8 @@ struct DataRecord {
   /// vocabulary are those of the earlier data.
   bool made_with_earlier_data = false;
 
+  /// sample_shape or, where that is empty, [features].
+  Shape ShapeOfSamples() const { return sample_shape.empty() ? Shape{features.value_or(0)} : sample_shape; }
   bool OfTokens() const { return vocab_size.has_value(); }
   bool OfNumbers() const { return !OfTokens() && class_names.empty() && !columns.empty(); }
   /// Whether it says what the model was made with. (An old one may not.)

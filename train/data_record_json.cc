@@ -90,6 +90,17 @@ class Fields {
     return texts;
   }
 
+  Shape Sizes(const char* key) const {
+    Shape sizes;
+    for (const JsonValue& element : Array(key, "a list of sizes")) {
+      if (!element.is_unsigned() || element.unsigned_integer() < 1 || element.unsigned_integer() > kMaxFeatures) {
+        Fail(key, fmt::format("a list of sizes, 1 to {}", kMaxFeatures).c_str());
+      }
+      sizes.push_back(element.integer());
+    }
+    return sizes;
+  }
+
   std::vector<double> Numbers(const char* key) const {
     std::vector<double> numbers;
     for (const JsonValue& element : Array(key, "a list of numbers")) {
@@ -196,6 +207,11 @@ void CheckFeatures(const DataRecord& record, const Fields& fields) {
   if (record.features.value_or(0) > kMaxFeatures) {
     fields.Fail("features", fmt::format("at most {}", kMaxFeatures).c_str());
   }
+  int64_t product = 1;
+  for (const int64_t size : record.sample_shape) product = std::min(product * size, kMaxFeatures + 1);
+  if (!record.sample_shape.empty() && product != record.features.value_or(0)) {
+    fields.Fail("sample_shape", "sizes whose product is the number of features");
+  }
   const auto count = static_cast<size_t>(record.features.value_or(0));
   if (record.feature_mean.size() != record.feature_std.size() ||
       (!record.feature_mean.empty() && record.feature_mean.size() != count)) {
@@ -244,6 +260,7 @@ std::string ToJson(const DataRecord& record) {
   Put(json, "label_name", record.label_name);
   Put(json, "label_column", record.label_column);
   Put(json, "features", record.features);
+  Put(json, "sample_shape", record.sample_shape);
   Put(json, "feature_names", record.feature_names);
   if (!record.columns.empty()) json.Set("columns", ColumnsAsJson(record.columns, !record.feature_names.empty()));
   Put(json, "feature_mean", record.feature_mean);
@@ -286,6 +303,7 @@ DataRecord ParseDataRecord(std::string_view text, const std::string& source) {
   record.label_name = fields.Text("label_name");
   record.label_column = fields.Count("label_column");
   record.features = fields.Count("features");
+  record.sample_shape = fields.Sizes("sample_shape");
   record.feature_names = fields.Texts("feature_names");
   record.feature_mean = fields.Numbers("feature_mean");
   record.feature_std = fields.Numbers("feature_std");

@@ -9,53 +9,13 @@
 #include "twofour/core/kernels/windows/max_pool.h"
 #include "twofour/core/kernels/windows/unfold.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/core/ops/window_options.h"
 
 namespace twofour {
 inline namespace ops {
 namespace {
 
-using kernels::WindowAxis;
 using kernels::WindowGrid;
-
-// Keeps every sum and product below in range.
-constexpr int64_t kMaxSize = int64_t{1} << 30;
-
-void RequireSize(std::string_view op, std::string_view name, const Size2d& size, int64_t least) {
-  for (const int64_t value : {size.height, size.width}) {
-    if (value < least || value > kMaxSize) {
-      throw Error(
-          fmt::format("{}: {} is {} x {}, expected sizes of {} to 2^30", op, name, size.height, size.width, least));
-    }
-  }
-}
-
-WindowAxis Axis(std::string_view op, std::string_view name, int64_t size, int64_t kernel, int64_t stride,
-                int64_t padding, int64_t dilation) {
-  // Below 2^60 + 1, because no size is above 2^30.
-  const int64_t reach = dilation * (kernel - 1) + 1, padded = size + 2 * padding;
-  if (reach > padded) {
-    throw Error(fmt::format("{}: the {} of x is {}, with padding {}, expected at least {} for one window", op, name,
-                            size, padded, reach));
-  }
-  return {size, (padded - reach) / stride + 1, kernel, stride, padding, dilation};
-}
-
-WindowGrid MakeGrid(std::string_view op, const Tensor& x, const WindowOptions& options) {
-  ops::RequireDefined(op, "x", x);
-  if (x.rank() != 4) {
-    throw Error(fmt::format("{}: x has shape {}, expected [batch, height, width, channels]", op, ToString(x.shape())));
-  }
-  RequireSize(op, "the image", {x.dim(1), x.dim(2)}, 0);
-  RequireSize(op, "kernel_size", options.kernel_size, 1);
-  RequireSize(op, "stride", options.stride, 1);
-  RequireSize(op, "padding", options.padding, 0);
-  RequireSize(op, "dilation", options.dilation, 1);
-  const Size2d &kernel = options.kernel_size, &stride = options.stride, &padding = options.padding;
-  return {.images = x.dim(0),
-          .channels = x.dim(3),
-          .height = Axis(op, "height", x.dim(1), kernel.height, stride.height, padding.height, options.dilation.height),
-          .width = Axis(op, "width", x.dim(2), kernel.width, stride.width, padding.width, options.dilation.width)};
-}
 
 template <typename F>
 void DispatchFloating(DType dtype, std::string_view op, F&& function) {
@@ -66,7 +26,7 @@ void DispatchFloating(DType dtype, std::string_view op, F&& function) {
 }  // namespace
 
 Tensor Unfold(const Tensor& x, const WindowOptions& options) {
-  const WindowGrid grid = MakeGrid("Unfold", x, options);
+  const WindowGrid grid = MakeWindowGrid("Unfold", x, options);
   const int64_t columns = NumElements({grid.kernel(), grid.channels});  // Throws where window_size() would overflow.
   Tensor y = Tensor::Empty({grid.images, grid.height.out, grid.width.out, columns}, x.dtype());
   if (y.numel() > 0) kernels::Unfold(grid, static_cast<int64_t>(SizeOf(x.dtype())), x.raw(), y.mutable_raw());
@@ -85,7 +45,7 @@ Tensor Unfold(const Tensor& x, const WindowOptions& options) {
 
 Tensor MaxPool2d(const Tensor& x, const WindowOptions& options) {
   ops::RequireFloating("MaxPool2d", "x", x);
-  const WindowGrid grid = MakeGrid("MaxPool2d", x, options);
+  const WindowGrid grid = MakeWindowGrid("MaxPool2d", x, options);
   const Size2d &kernel = options.kernel_size, &padding = options.padding;
   if (padding.height > kernel.height / 2 || padding.width > kernel.width / 2) {
     throw Error(fmt::format("MaxPool2d: padding is {} x {}, expected half the kernel_size {} x {} at most",

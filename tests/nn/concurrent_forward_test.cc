@@ -15,6 +15,7 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/conv_net.h"
 #include "twofour/nn/generate.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/layers.h"
@@ -101,6 +102,14 @@ std::vector<Case> Cases() {
        [](Generator& generator) {
          return std::make_unique<ResidualMlp>(
              ResidualMlpOptions{.in_features = 128, .width = 32, .num_blocks = 2, .out_features = 8}, generator);
+       },
+       Rows},
+      {"conv_net",
+       [](Generator& generator) {
+         return std::make_unique<ConvNet>(
+             ConvNetOptions{
+                 .image = {8, 8, 2}, .convolutions = {{.out_channels = 16}, {.out_channels = 32}}, .out_features = 8},
+             generator);
        },
        Rows},
       {"gpt",

@@ -8,6 +8,7 @@
 #include "twofour/core/check_gradients.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
 #include "twofour/optim/sgd.h"
@@ -131,6 +132,43 @@ TEST(Conv2dTest, TakesActivationsOf16Bits) {
   ExpectClose(y.To(DType::kF32), conv.Forward(x), 0x1p-7, 0x1p-7);
 }
 
+TEST(Conv2dTest, ObserversSeeWhatTheWindowsCover) {
+  class Recorder : public ForwardObserver {
+   public:
+    void OnLinear(const Module& linear, const LinearInput& input) override {
+      linear_ = &linear;
+      values_ = input.Values();
+      density_ = input.Density();
+    }
+    const Module* linear_ = nullptr;
+    Tensor values_;
+    double density_ = 0;
+  } recorder;
+  Generator generator(1);
+  const WindowOptions windows = {.kernel_size = 3, .padding = 1};
+  Conv2d conv({.in_channels = 16, .out_channels = 16, .windows = windows}, generator);
+  const Tensor x = RandomF32({2, 4, 4, 16}, {.seed = 1});
+  for (const bool is_sparse : {false, true}) {
+    if (is_sparse) SwapLinearWithSemiSparseLinear(conv);
+    const Tensor unobserved = conv.Forward(x);
+    const ForwardObserverScope scope(recorder);
+    ExpectBitEqual(conv.Forward(x).Detach(), unobserved.Detach());
+    EXPECT_EQ(recorder.linear_->type_name(), is_sparse ? "SemiSparseLinear" : "Linear");
+    ExpectBitEqual(recorder.values_, Unfold(x, windows));
+    EXPECT_LT(recorder.density_, 1);  // Because of the padding.
+  }
+}
+
+TEST(Conv2dTest, AnyModuleMayTakeThePlaceOfTheLinear) {
+  Generator generator(1);
+  Conv2d conv({.in_channels = 16, .out_channels = 16, .windows = {.kernel_size = 3}}, generator);
+  const Tensor x = RandomF32({2, 4, 4, 16}, {.seed = 1});
+  SwapLinearWithSemiSparseLinear(conv);
+  const Tensor y = conv.Forward(x).Detach();
+  ASSERT_EQ(SwapSemiSparseLinearWithSparseLinear(conv).converted.size(), 1u);
+  ExpectClose(conv.Forward(x).Detach(), y, 1e-5);
+}
+
 TEST(Conv2dTest, Errors) {
   Generator generator(1);
   EXPECT_THAT(
@@ -151,7 +189,7 @@ TEST(Conv2dTest, Errors) {
       [&] {
         conv.Forward(Tensor::Zeros({1, 2, 3, 2}));
       },
-      ThrowsMessage<Error>(HasSubstr("Unfold: the height of x is 2")));
+      ThrowsMessage<Error>(HasSubstr("Conv2d: the height of x is 2")));
 }
 
 TEST(MaxPool2dModuleTest, PoolsWithItsWindows) {

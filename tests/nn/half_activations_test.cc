@@ -13,6 +13,7 @@
 
 #include "twofour/core/ops.h"
 #include "twofour/nn/causal_self_attention.h"
+#include "twofour/nn/conv_net.h"
 #include "twofour/nn/forward_observer.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/gpt_block.h"
@@ -180,6 +181,18 @@ INSTANTIATE_TEST_SUITE_P(
                                                      generator);
               },
               {30, 24}},
+        Model{"ConvNet",
+              []() -> std::unique_ptr<Module> {
+                Generator generator(5);
+                return std::make_unique<ConvNet>(
+                    ConvNetOptions{.image = {6, 6, 3},
+                                   .convolutions = {{.out_channels = 8}, {.out_channels = 16, .stride = 2}},
+                                   .hidden_features = {32},
+                                   .out_features = 8,
+                                   .activation = Activation::kGelu},
+                    generator);
+              },
+              {30, 108}},
         Model{"GptBlock",
               []() -> std::unique_ptr<Module> {
                 Generator generator(4);

@@ -48,6 +48,34 @@ struct Layer {
   std::shared_ptr<const SemiSparseWeight> packed;
 };
 
+TEST(MaskedConv2dTest, IsAMaskedLinearOnWhatWindowsCover) {
+  const WindowOptions windows = {.kernel_size = 3, .padding = 1};
+  const Layer layer({70, 12, 12}, 12, 72), same({70, 12, 12}, 12, 72);
+  Tensor x = RandomF32({70, 12, 12, 8}, {.seed = 5}).set_requires_grad(), x_again = x.Clone().set_requires_grad();
+  const Tensor y = MaskedConv2d(x, layer.weight, layer.bias, layer.packed, windows);
+  const Tensor expected = MaskedLinear(Unfold(x_again, windows), same.weight, same.bias, same.packed);
+  ExpectClose(y.Detach(), expected.Detach(), 1e-5);
+  y.Backward(layer.dy);
+  expected.Backward(layer.dy);
+  ExpectClose(x.grad(), x_again.grad(), 1e-5);
+  ExpectBitEqual(layer.bias.grad(), same.bias.grad());
+  ExpectClose(layer.weight.grad(), same.weight.grad(), 1e-5, 1e-3);
+}
+
+TEST(MaskedConv2dTest, Errors) {
+  const Layer layer({1}, 12, 72);
+  const Tensor x = Tensor::Zeros({1, 4, 4, 8});
+  EXPECT_THAT([&] { MaskedConv2d(x, layer.weight, layer.bias, nullptr, {.kernel_size = 3}); },
+              ThrowsMessage<Error>(HasSubstr("MaskedConv2d: packed is null")));
+  EXPECT_THAT(
+      [&] {
+        MaskedConv2d(x, Tensor::Zeros({12, 36}), layer.bias, layer.packed, {.kernel_size = 3});
+      },
+      ThrowsMessage<Error>(HasSubstr("MaskedConv2d: weight")));
+  EXPECT_THAT([&] { MaskedConv2d(x, layer.weight, layer.bias, layer.packed, {.kernel_size = 2}); },
+              ThrowsMessage<Error>(HasSubstr("expected a weight [out_channels, 32]")));
+}
+
 TEST(MaskedLinearTest, IsALinearWithTheMaskedWeight) {
   for (MaskMethod algorithm : {MaskMethod::kExact, MaskMethod::kGreedy}) {
     for (const Shape& lead : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0}}) {

@@ -128,6 +128,10 @@ TEST(CompareDataTest, NamesWhatAModelWasMadeWithAsPartOfItsMeaning) {
                         now.feature_std.clear();
                       })),
             "features are not scaled, were");
+  DataRecord images = Samples();
+  images.sample_shape = {1, 2};
+  EXPECT_EQ(one(After(images, [](DataRecord& now) { now.sample_shape = {2, 1}; })), "images are 2 x 1, were 1 x 2");
+  EXPECT_THAT(After(images, [](DataRecord& now) { now.sample_shape.clear(); }), IsEmpty());  // An older record.
   EXPECT_THAT(one(CompareData(Samples(), Tokens())), HasSubstr("it holds tokens, held samples"));
   EXPECT_EQ(one(After(Tokens(), [](DataRecord& now) { now.vocab_size = 3; })), "3 different tokens, were 2");
   EXPECT_EQ(one(After(Tokens(),

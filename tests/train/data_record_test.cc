@@ -66,6 +66,15 @@ TEST(DataRecordTest, ComesBackAsItWasWrittenToTheLastBit) {
   }
 }
 
+TEST(DataRecordTest, KnowsTheShapeOfImages) {
+  DataSplit data = Split();
+  EXPECT_EQ(DescribeData(data, {}).ShapeOfSamples(), Shape{2});
+  data.sample_shape = {1, 2};
+  const DataRecord read = ParseDataRecord(ToJson(DescribeData(data, {})), "data.json");
+  EXPECT_EQ(read.sample_shape, (Shape{1, 2}));
+  EXPECT_EQ(read.ShapeOfSamples(), (Shape{1, 2}));
+}
+
 /// A record of words, missing numbers and two targets.
 DataRecord Numbers() {
   DataSplit data;
@@ -181,6 +190,11 @@ TEST(DataRecordTest, WhatIsNoRecordIsAnErrorThatNamesTheKey) {
            {"{\"feature_mean\": [1], \"feature_std\": [0]}", "numbers above 0"},
            {"{\"feature_mean\": [null], \"feature_std\": [1]}", "\"feature_mean\""},
            {"{\"version\": 4}", "a later twofour"},
+           {"{\"features\": 6, \"sample_shape\": [2, 4]}", "sizes whose product is the number of features"},
+           {"{\"features\": 6, \"sample_shape\": [1048576, 1048576, 1048576, 1048576]}", "\"sample_shape\""},
+           {"{\"features\": 6, \"sample_shape\": [6, 0]}", "a list of sizes, 1 to 1048576"},
+           {"{\"features\": 6, \"sample_shape\": [-2, -3]}", "a list of sizes"},
+           {"{\"sample_shape\": [1]}", "\"sample_shape\""},
            {"{\"files\": [1]}", "\"files\""},
            {"{\"files\": [{\"field\": \"a\"}]}", "field, path, bytes and crc32c"},
            {"{\"files\": [{\"field\": \"a\", \"path\": \"b\", \"bytes\": 1, \"crc32c\": \"xyz\"}]}", "8 hexadecimal"},

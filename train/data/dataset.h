@@ -68,6 +68,7 @@ struct DataSplit {
   std::string inputs;                      ///< How a sample becomes inputs, in words.
   std::vector<std::string> class_names;    ///< [num_classes]
   std::vector<std::string> feature_names;  ///< [features]; empty where features have no names.
+  Shape sample_shape;                      ///< [height, width] or [height, width, channels] of images; empty elsewhere.
   std::string label_name;                  ///< Name of the class's column; empty where it has none.
   std::optional<int64_t> label_column;     ///< Only for tables with classes: counted from 0.
   std::optional<TableSchema> table;        ///< Only for tables: how they became samples.

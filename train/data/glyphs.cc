@@ -126,6 +126,7 @@ DataSplit LoadGlyphs(const GlyphsOptions& options) {
   DataSplit split;
   split.train = DrawDataset(options, options.train_size, random_streams::kGlyphsToTrainOn);
   split.eval = DrawDataset(options, options.eval_size, random_streams::kGlyphsToEvaluateOn);
+  split.sample_shape = {kSide, kSide};
   split.inputs = "float32 pixels, 0 to 1, row by row";
   split.description = fmt::format("glyphs (seed {}): {} training and {} evaluation samples of 28x28 pixels, 10 classes",
                                   options.seed, options.train_size, options.eval_size);

@@ -122,11 +122,20 @@ void CheckLabels(const IdxArray& labels, int64_t num_classes, const std::string&
                           kLabelsBegin + (wrong - labels.bytes.begin()), *wrong, num_classes - 1, num_classes));
 }
 
-void RequireFeatures(const IdxArray& images, int64_t features, const std::string& path) {
-  const int64_t count = images.dims[0], bytes = std::ssize(images.bytes);
-  if (images.dims.size() > 1 && bytes % count == 0 && bytes / count == features) return;
+/// The shape of one image. Channels are left out where there is one.
+Shape ShapeOfImages(const IdxArray& images) {
+  Shape shape(images.dims.begin() + 1, images.dims.end());
+  while (shape.size() > 2 && shape.back() == 1) shape.pop_back();
+  return shape;
+}
+
+void RequireShape(const IdxArray& images, const Shape& shape, const std::string& path) {
+  const Shape own = ShapeOfImages(images);
+  const bool fits =
+      own.size() > 1 && shape.size() > 1 ? own == shape : !own.empty() && NumElements(own) == NumElements(shape);
+  if (fits) return;
   throw Error(fmt::format("{}: byte 4: an array of {}, expected images of {} pixels, which the model was made with",
-                          path, fmt::join(images.dims, " x "), features));
+                          path, fmt::join(images.dims, " x "), fmt::join(shape, " x ")));
 }
 
 float AsInput(uint8_t pixel) { return static_cast<float>(pixel) / 255.0F; }
@@ -197,18 +206,18 @@ void Check(const IdxOptions& options, const FieldPath& at, Faults& faults) {
                             options.num_classes, kMaxClasses));
 }
 
-Tensor ReadImages(std::span<const std::byte> bytes, int64_t features, const std::string& source) {
+Tensor ReadImages(std::span<const std::byte> bytes, const Shape& shape, const std::string& source) {
   const IdxArray images = ParseIdx(bytes, source);
-  RequireFeatures(images, features, source);
-  Tensor inputs = Tensor::Empty({images.dims[0], features});
+  RequireShape(images, shape, source);
+  Tensor inputs = Tensor::Empty({images.dims[0], NumElements(shape)});
   std::ranges::transform(images.bytes, inputs.mutable_data<float>(), AsInput);
   return inputs;
 }
 
-std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, int64_t features,
+std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, const Shape& shape,
                                               int64_t num_classes) {
   const LabelledImages pair = ReadPair(images, labels);
-  RequireFeatures(pair.images, features, images);
+  RequireShape(pair.images, shape, images);
   CheckLabels(pair.labels, num_classes, labels);
   return MakeDataset(pair, AllIndices(pair.size()), num_classes);
 }
@@ -244,6 +253,7 @@ DataSplit LoadIdx(const IdxOptions& options) {
     split.train = MakeDataset(pair, parts.train, num_classes);
     split.eval = MakeDataset(pair, parts.eval, num_classes);
   }
+  split.sample_shape = ShapeOfImages(pair.images);
   split.inputs = "float32(pixel) / 255, row by row";
   split.description =
       fmt::format("idx {}: {} training and {} evaluation samples of {} features, {} classes", options.images,

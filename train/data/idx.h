@@ -41,12 +41,13 @@ struct IdxArray {
 IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source);
 
 /// The images of a file in this format, gzip'd or not, as inputs: f32 [images, features]. Throws Error, naming the
-/// byte, as ParseIdx does, and on images that do not have `features` pixels.
-Tensor ReadImages(std::span<const std::byte> bytes, int64_t features, const std::string& source);
+/// byte, as ParseIdx does, and on images of another shape than `shape`. If either shape is a single number, only the
+/// numbers of pixels must agree.
+Tensor ReadImages(std::span<const std::byte> bytes, const Shape& shape, const std::string& source);
 
-/// Loads images and labels as samples of a model that was made with `features` pixels and `num_classes` classes. Throws
-/// Error on files that do not fit it or each other.
-std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, int64_t features,
+/// Loads images and labels as samples of a model that was made with images of this shape (see ReadImages) and
+/// `num_classes` classes. Throws Error on files that do not fit it or each other.
+std::shared_ptr<const Dataset> LoadIdxSamples(const std::string& images, const std::string& labels, const Shape& shape,
                                               int64_t num_classes);
 
 /// Loads MNIST or a set in its format: images u8 [samples, ...] and labels u8 [samples]. Pixels become floats in

@@ -84,6 +84,26 @@ const Argument kArguments[] = {
     {"RmsNorm", "x", {2, 4}, kAllFloating, [](const Tensor& t) { RmsNorm(t); }},
     {"RmsNorm", "weight", {4}, kOnlyF32, [](const Tensor& t) { RmsNorm(Ones(), t); }, true},
     {"LayerNorm", "x", {2, 4}, kAllFloating, [](const Tensor& t) { LayerNorm(t); }},
+    {"Conv2d",
+     "x",
+     {1, 2, 2, 1},
+     kF32AndHalf,
+     [](const Tensor& t) { Conv2d(t, Ones(), Tensor(), {.kernel_size = 2}); }},
+    {"Conv2d",
+     "weight",
+     {2, 4},
+     kOnlyF32,
+     [](const Tensor& t) {
+       Conv2d(Tensor::Zeros({1, 2, 2, 1}), t, Tensor(), {.kernel_size = 2});
+     }},
+    {"Conv2d",
+     "bias",
+     {2},
+     kOnlyF32,
+     [](const Tensor& t) {
+       Conv2d(Tensor::Zeros({1, 2, 2, 1}), Ones(), t, {.kernel_size = 2});
+     },
+     true},
     {"MaxPool2d", "x", {1, 2, 2, 3}, kAllFloating, [](const Tensor& t) { MaxPool2d(t, {.kernel_size = 2}); }},
     {"LayerNorm", "weight", {4}, kOnlyF32, [](const Tensor& t) { LayerNorm(Ones(), t); }, true},
     {"LayerNorm", "bias", {4}, kOnlyF32, [](const Tensor& t) { LayerNorm(Ones(), Tensor(), t); }, true},

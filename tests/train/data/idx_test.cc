@@ -79,6 +79,18 @@ TEST_F(LoadIdxTest, TakesASecondPairToEvaluateOn) {
   EXPECT_EQ(split.train->num_classes(), 5);
 }
 
+TEST_F(LoadIdxTest, KeepsTheShapeOfImages) {
+  const auto shape_of = [this](const std::vector<uint32_t>& dims) {
+    IdxOptions options = FourImages();
+    options.images = Write("shaped", MakeIdx(dims, std::string(24, '\1')));
+    return LoadIdx(options).sample_shape;
+  };
+  EXPECT_EQ(shape_of({4, 2, 3}), (Shape{2, 3}));
+  EXPECT_EQ(shape_of({4, 2, 1, 3}), (Shape{2, 1, 3}));
+  EXPECT_EQ(shape_of({4, 2, 3, 1}), (Shape{2, 3}));  // One channel.
+  EXPECT_EQ(shape_of({4, 6}), (Shape{6}));
+}
+
 TEST_F(LoadIdxTest, TakesMoreClassesThanOccur) {
   IdxOptions options = FourImages();
   options.num_classes = 10;

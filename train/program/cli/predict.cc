@@ -253,7 +253,7 @@ void PredictImages(const Request& request, const DataRecord& data, Predictor& pr
     bytes = FileSystem::Default().ReadFile(request.input, kMaxImageBytes);
   }
   if (stop.stop) return;
-  const Tensor images = ReadImages(bytes, *data.features, standard ? "standard input" : request.input);
+  const Tensor images = ReadImages(bytes, data.ShapeOfSamples(), standard ? "standard input" : request.input);
   predictor.SetHeader({});
   const float* const pixels = images.data<float>();
   for (int64_t begin = 0; begin < images.dim(0) && !stop.stop; begin += kBatch) {

@@ -41,6 +41,39 @@ void RequireFitsMemory(const nn::GptOptions& gpt) {
                   gpt.depth, columns, weights, weights * sizeof(float) / kGibibyte, memory / kGibibyte));
 }
 
+/// The options of a net for samples of these sizes. Throws Error if they are not the images that the net takes.
+nn::ConvNetOptions ConvNetFor(const proto::ConvNet& net, const SampleSizes& sizes) {
+  nn::ConvNetOptions options = ToOptions(net);
+  options.out_features = sizes.outputs;
+  const Shape& shape = sizes.shape;
+  const bool is_image = shape.size() == 2 || shape.size() == 3;
+  const nn::ImageSize of_data =
+      is_image ? nn::ImageSize{shape[0], shape[1], shape.size() == 3 ? shape[2] : 1} : nn::ImageSize{};
+  nn::ImageSize& image = options.image;
+  if (image == nn::ImageSize{}) {
+    if (!is_image) {
+      throw Error(
+          fmt::format("config: model.conv_net.image: missing, expected image {{ height: ... width: ... }}: the "
+                      "data has samples of {} features, which do not say how they lie in an image",
+                      sizes.features));
+    }
+    image = of_data;
+  } else if (is_image ? image != of_data : image.height * image.width * image.channels != sizes.features) {
+    const auto text = [](const nn::ImageSize& size) {
+      return fmt::format("{} x {} x {}", size.height, size.width, size.channels);
+    };
+    throw Error(fmt::format("config: model.conv_net.image: {}, expected {}, as the data has", text(image),
+                            is_image ? text(of_data) : fmt::format("{} numbers", sizes.features)));
+  }
+  Faults faults = Faults::OfConfig();
+  const FieldPath at = ConvNetFields();
+  Check(image, at.In("image"), faults);
+  faults.Throw();
+  CheckSizes(options, at, faults);
+  faults.Throw();
+  return options;
+}
+
 }  // namespace
 
 DataSplit BuildData(const proto::Data& data, const DataRecord* as_before, bool earlier_rules) {
@@ -81,21 +114,23 @@ TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before) {
   return loaded;
 }
 
-std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, int64_t features, int64_t outputs, uint64_t seed) {
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const SampleSizes& sizes, uint64_t seed) {
   Generator generator(seed);
   switch (model.kind_case()) {
     case proto::Model::kMlp: {
       nn::MlpStackOptions options = ToOptions(model.mlp());
-      options.in_features = features;
-      options.out_features = outputs;
+      options.in_features = sizes.features;
+      options.out_features = sizes.outputs;
       return std::make_unique<nn::MlpStack>(options, generator);
     }
     case proto::Model::kResidualMlp: {
       nn::ResidualMlpOptions options = ToOptions(model.residual_mlp());
-      options.in_features = features;
-      options.out_features = outputs;
+      options.in_features = sizes.features;
+      options.out_features = sizes.outputs;
       return std::make_unique<nn::ResidualMlp>(options, generator);
     }
+    case proto::Model::kConvNet:
+      return std::make_unique<nn::ConvNet>(ConvNetFor(model.conv_net(), sizes), generator);
     case proto::Model::kGpt:
     case proto::Model::KIND_NOT_SET:
       break;

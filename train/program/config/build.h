@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/model.h"
@@ -24,8 +26,15 @@ DataSplit BuildData(const proto::Data& data, const DataRecord* as_before = nullp
 TokenData BuildTokenData(const proto::Data& data, const DataRecord* as_before = nullptr);
 // A model computes in f32 until its SetActivationDType is called.
 
-/// For every model except gpt.
-std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, int64_t features, int64_t outputs, uint64_t seed);
+/// What a model has to know of its samples.
+struct SampleSizes {
+  int64_t features = 0;
+  Shape shape = {};  ///< See DataSplit::sample_shape.
+  int64_t outputs = 0;
+};
+
+/// For every model except gpt. Throws Error if the model cannot take such samples.
+std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const SampleSizes& sizes, uint64_t seed);
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed);
 optim::LrSchedule BuildLrSchedule(const proto::LearningRate& rate, int64_t total_steps);
 

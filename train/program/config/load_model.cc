@@ -89,7 +89,7 @@ LoadedSampleModel LoadSampleModel(TrainedRun& run, std::optional<DType> activati
   LoadedSampleModel loaded{nullptr, *data};
   const int64_t outputs =
       data->OfNumbers() ? std::ssize(SchemaOf(*data).Places(TableColumn::Use::kTarget)) : std::ssize(data->class_names);
-  loaded.model = BuildModel(run.config.model(), *data->features, outputs, run.config.seed());
+  loaded.model = BuildModel(run.config.model(), {*data->features, data->sample_shape, outputs}, run.config.seed());
   GiveWeights(run, *loaded.model, activations);
   return loaded;
 }

@@ -125,6 +125,24 @@ nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp) {
           .zero_init_projection = mlp.zero_init_projection()};
 }
 
+nn::ConvNetOptions ToOptions(const proto::ConvNet& net) {
+  nn::ConvNetOptions options{.hidden_features = {net.hidden_features().begin(), net.hidden_features().end()},
+                             .bias = net.bias(),
+                             .activation = ToActivation(net.activation()),
+                             .dropout = net.dropout()};
+  options.image = {net.image().height(), net.image().width(), net.image().channels()};
+  for (const proto::Convolution& convolution : net.convolutions()) {
+    options.convolutions.push_back({.out_channels = convolution.channels(),
+                                    .kernel_size = convolution.kernel_size(),
+                                    .stride = convolution.stride(),
+                                    .padding = convolution.padding(),
+                                    .pool = convolution.pool()});
+  }
+  return options;
+}
+
+FieldPath ConvNetFields() { return {"model.conv_net", {{"out_channels", "channels"}}}; }
+
 nn::GptOptions ToOptions(const proto::Gpt& gpt) {
   return {.sequence_length = gpt.sequence_length(),
           .depth = gpt.depth(),

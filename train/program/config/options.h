@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "twofour/core/dtype.h"
+#include "twofour/nn/conv_net.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
@@ -37,6 +38,9 @@ TokensOptions ToOptions(const proto::Tokens& tokens);
 // Sizes that come from the data are not set here.
 nn::MlpStackOptions ToOptions(const proto::MlpStack& mlp);
 nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp);
+nn::ConvNetOptions ToOptions(const proto::ConvNet& net);
+/// The config's names for the fields of ConvNetOptions.
+FieldPath ConvNetFields();
 nn::GptOptions ToOptions(const proto::Gpt& gpt);
 
 // The learning rate is not set here: it belongs to the schedule.

@@ -16,7 +16,7 @@ void CheckKinds(const proto::Config& config, Faults& faults) {
   const proto::Data& data = config.data();
   const bool no_model = model.kind_case() == proto::Model::KIND_NOT_SET;
   const bool no_data = data.kind_case() == proto::Data::KIND_NOT_SET;
-  if (no_model) faults.Missing("model", "mlp { ... }, residual_mlp { ... } or gpt { ... }");
+  if (no_model) faults.Missing("model", "mlp { ... }, residual_mlp { ... }, conv_net { ... } or gpt { ... }");
   if (no_data) faults.Missing("data", "glyphs { ... }, idx { ... }, csv { ... }, text { ... } or tokens { ... }");
   if (model.has_gpt() && config.sparsity().enabled() && config.sparsity().target() == proto::Sparsity::ACTIVATION) {
     faults.Expect(

@@ -3,12 +3,27 @@
 
 namespace twofour::train {
 
+namespace {
+
+void CheckConvNet(const proto::ConvNet& net, Faults& faults) {
+  const FieldPath at = ConvNetFields();
+  const nn::ConvNetOptions options = ToOptions(net);
+  Check(options, at, faults);
+  if (options.image == nn::ImageSize{}) return;  // The size is that of the data.
+  Check(options.image, at.In("image"), faults);
+  if (faults.IsSound(at("convolutions")) && faults.IsSound(at("image"))) CheckSizes(options, at, faults);
+}
+
+}  // namespace
+
 void CheckModel(const proto::Model& model, Faults& faults) {
   switch (model.kind_case()) {
     case proto::Model::kMlp:
       return Check(ToOptions(model.mlp()), "model.mlp", faults);
     case proto::Model::kResidualMlp:
       return Check(ToOptions(model.residual_mlp()), "model.residual_mlp", faults);
+    case proto::Model::kConvNet:
+      return CheckConvNet(model.conv_net(), faults);
     case proto::Model::kGpt:
       return Check(ToOptions(model.gpt()), "model.gpt", faults);
     case proto::Model::KIND_NOT_SET:

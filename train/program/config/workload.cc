@@ -63,6 +63,10 @@ std::unique_ptr<Task> BuildSampleTask(const proto::Config& config, nn::Model& mo
   return std::make_unique<ClassificationTask>(model, *samples.train, *samples.eval, options);
 }
 
+SampleSizes SizesOf(const DataSplit& data) {
+  return {data.train->features(), data.sample_shape, data.train->outputs()};
+}
+
 Workload BuildSamples(const proto::Config& config, std::vector<DataFile> files, const DataRecord* as_before,
                       bool earlier_rules) {
   RequireKind(as_before, false);
@@ -80,7 +84,7 @@ Workload BuildSamples(const proto::Config& config, std::vector<DataFile> files, 
   AddNotes(workload.samples.notes, workload);
   workload.data_record = DescribeData(workload.samples, std::move(files));
   workload.training_units = train.size();
-  workload.model = BuildModel(config.model(), train.features(), train.outputs(), config.seed());
+  workload.model = BuildModel(config.model(), SizesOf(workload.samples), config.seed());
   workload.model->SetActivationDType(ToActivationDType(config.training().precision()));
   workload.task = BuildSampleTask(config, *workload.model, workload.samples, false);
   return workload;
@@ -119,7 +123,8 @@ DataSplit LoadOtherSamples(const proto::Data& data, const DataRecord& record, co
     split.notes = std::move(table.notes);
   } else if (data.has_idx()) {
     if (files.labels.empty()) throw Error("--data: images need --labels, the file of their labels");
-    split.eval = LoadIdxSamples(files.data, files.labels, *record.features, std::ssize(record.class_names));
+    split.sample_shape = record.sample_shape;
+    split.eval = LoadIdxSamples(files.data, files.labels, record.ShapeOfSamples(), std::ssize(record.class_names));
   } else {
     throw Error("--data: the run's data is made up by the program, so that no file can take its place");
   }
@@ -136,10 +141,9 @@ Workload EvaluateSamples(const proto::Config& config, const DataRecord& record, 
   RequireKind(&record, false);
   Workload workload;
   workload.samples = LoadOtherSamples(config.data(), record, files);
-  const Dataset& samples = *workload.samples.eval;
   workload.data_description = workload.samples.description;
   workload.notes = workload.samples.notes;
-  workload.model = BuildModel(config.model(), samples.features(), samples.outputs(), config.seed());
+  workload.model = BuildModel(config.model(), SizesOf(workload.samples), config.seed());
   workload.task = BuildSampleTask(config, *workload.model, workload.samples, true);
   return workload;
 }

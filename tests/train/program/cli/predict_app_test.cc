@@ -254,7 +254,7 @@ TEST_F(PredictImagesTest, GivesImagesTheirClasses) {
   EXPECT_EQ(nlohmann::json::parse(evaluated.out)["accuracy"], 1);
   EXPECT_THAT(Run({"evaluate", "--run", Path("idx"), "--data", Path("images")}),
               FailsWith(2, HasSubstr("images need --labels")));
-  EXPECT_THAT(Predict("idx", "labels"), FailsWith(2, HasSubstr("expected images of 16 pixels")));
+  EXPECT_THAT(Predict("idx", "labels"), FailsWith(2, HasSubstr("expected images of 4 x 4 pixels")));
   EXPECT_THAT(Predict("idx", "t.csv"), FailsWith(2, HasSubstr("t.csv")));
   EXPECT_THAT(Predict("idx", "images", {"--keep", "x"}), FailsWith(2, HasSubstr("the run's data is images")));
 }

@@ -1,0 +1,158 @@
+#include "twofour/nn/conv_net.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/core/ops/layout.h"
+#include "twofour/nn/conv2d.h"
+#include "twofour/nn/layers.h"
+#include "twofour/nn/linear.h"
+
+namespace twofour::nn {
+namespace {
+
+constexpr int64_t kMaxLayers = 1000;
+
+int64_t Padding(const ConvLayerOptions& options) {
+  return options.padding < 0 ? options.kernel_size / 2 : options.padding;
+}
+
+/// What the convolution of a layer makes of an image. Sizes below 1 mean that no window fits.
+ImageSize Convolved(const ImageSize& image, const ConvLayerOptions& options) {
+  const auto along = [&](int64_t size) {
+    const int64_t room = size + 2 * Padding(options) - options.kernel_size;
+    return room < 0 ? 0 : room / options.stride + 1;
+  };
+  return {along(image.height), along(image.width), options.out_channels};
+}
+
+ImageSize Pooled(const ImageSize& image, const ConvLayerOptions& options) {
+  return {image.height / options.pool, image.width / options.pool, image.channels};
+}
+
+int64_t Numbers(const ImageSize& image) { return image.height * image.width * image.channels; }
+
+bool IsEmpty(const ImageSize& image) { return image.height < 1 || image.width < 1; }
+
+/// Whether an image that is not empty has at most `limit` numbers.
+bool IsWithin(const ImageSize& image, int64_t limit) {
+  return image.width <= limit / image.height && image.channels <= limit / (image.height * image.width);
+}
+
+}  // namespace
+
+void Check(const ImageSize& size, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("height"), size.height, 1, kMaxFeatures);
+  faults.InRange(at("width"), size.width, 1, kMaxFeatures);
+  faults.InRange(at("channels"), size.channels, 1, kMaxFeatures);
+  if (!faults.IsSound(at("height")) || !faults.IsSound(at("width")) || !faults.IsSound(at("channels"))) return;
+  faults.Expect(IsWithin(size, kMaxFeatures), at("channels"), size.channels,
+                fmt::format("at most {} numbers in an image, which is {} x {}", kMaxFeatures, size.height, size.width));
+}
+
+void Check(const ConvLayerOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("out_channels"), options.out_channels, 1, kMaxFeatures);
+  faults.InRange(at("kernel_size"), options.kernel_size, 1, kMaxFeatures);
+  faults.InRange(at("stride"), options.stride, 1, kMaxFeatures);
+  faults.InRange(at("padding"), options.padding, -1, kMaxFeatures);
+  faults.InRange(at("pool"), options.pool, 1, kMaxFeatures);
+}
+
+void Check(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("convolutions") + " (how many)", std::ssize(options.convolutions), 1, kMaxLayers);
+  for (size_t i = 0; i < options.convolutions.size(); ++i) {
+    Check(options.convolutions[i], at.In("convolutions", i), faults);
+  }
+  const std::string hidden = at("hidden_features");
+  faults.InRange(hidden + " (how many)", std::ssize(options.hidden_features), 0, kMaxLayers);
+  for (size_t i = 0; i < options.hidden_features.size(); ++i) {
+    faults.InRange(fmt::format("{}[{}]", hidden, i), options.hidden_features[i], 1, kMaxFeatures);
+  }
+  faults.Probability(at("dropout"), options.dropout);
+  CheckUngated(options.activation, at("activation"), faults);
+}
+
+void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
+  ImageSize image = options.image;
+  for (size_t i = 0; i < options.convolutions.size(); ++i) {
+    const ConvLayerOptions& layer = options.convolutions[i];
+    const FieldPath path = at.In("convolutions", i);
+    const ImageSize convolved = Convolved(image, layer);
+    faults.Expect(!IsEmpty(convolved), path("kernel_size"), layer.kernel_size,
+                  fmt::format("a window that fits: the images before it are {} x {}, with a padding of {}",
+                              image.height, image.width, Padding(layer)));
+    if (IsEmpty(convolved)) return;
+    image = Pooled(convolved, layer);
+    faults.Expect(
+        !IsEmpty(image), path("pool"), layer.pool,
+        fmt::format("a window that fits: the images before it are {} x {}", convolved.height, convolved.width));
+    if (IsEmpty(image)) return;
+    const bool is_last = i + 1 == options.convolutions.size();
+    const int64_t most = is_last ? kMaxFeatures : kMaxCount;  // A linear follows the last one.
+    faults.Expect(
+        IsWithin(convolved, kMaxCount) && IsWithin(image, most), path("out_channels"), layer.out_channels,
+        fmt::format("at most {} numbers after this layer, where images are {} x {}", most, image.height, image.width));
+    if (!faults.IsSound(path("out_channels"))) return;
+  }
+}
+
+ConvNet::ConvNet(const ConvNetOptions& options, Generator& generator)
+    : image_(options.image), activation_(options.activation) {
+  Faults faults = FaultsOf(options, "ConvNet: ");
+  Check(options.image, FieldPath("image"), faults);
+  faults.Throw();
+  CheckSizes(options, FieldPath(), faults);
+  faults.Throw();
+
+  int64_t layers = 0;
+  const auto next_name = [&layers] { return fmt::format("layers.{}", layers++); };
+  ImageSize image = options.image;
+  for (const ConvLayerOptions& layer : options.convolutions) {
+    const Conv2dOptions convolution{
+        .in_channels = image.channels,
+        .out_channels = layer.out_channels,
+        .windows = {.kernel_size = layer.kernel_size, .stride = layer.stride, .padding = Padding(layer)},
+        .bias = options.bias};
+    convolutions_.push_back(
+        {&RegisterModule(next_name(), std::make_unique<Conv2d>(convolution, generator)), layer.pool});
+    image = Pooled(Convolved(image, layer), layer);
+  }
+  int64_t features = Numbers(image);
+  const auto add_linear = [&](const std::string& name, int64_t out) {
+    const LinearOptions linear{.in_features = features, .out_features = out, .bias = options.bias};
+    linears_.push_back(&RegisterModule(name, std::make_unique<Linear>(linear, generator)));
+    features = out;
+  };
+  for (const int64_t hidden : options.hidden_features) add_linear(next_name(), hidden);
+  add_linear("head", options.out_features);
+  if (options.dropout == 0.0) return;
+  for (size_t i = 0; i < linears_.size(); ++i) {
+    dropouts_.push_back(
+        &RegisterModule(fmt::format("dropouts.{}", i), std::make_unique<Dropout>(options.dropout, generator)));
+  }
+}
+
+Tensor ConvNet::Forward(const Tensor& x) {
+  ops::RequireFloating("ConvNet", "x", x);
+  if (x.rank() != 2 || x.dim(1) != Numbers(image_)) {
+    throw Error(fmt::format("ConvNet: x has shape {}, expected [batch, {} * {} * {}]", ToString(x.shape()),
+                            image_.height, image_.width, image_.channels));
+  }
+  Tensor h = Reshape(FromInput(x), {x.dim(0), image_.height, image_.width, image_.channels});
+  for (const Convolution& convolution : convolutions_) {
+    h = Activate(activation_, (*convolution.layer)->Forward(h));
+    if (convolution.pool > 1) h = ops::MaxPool2d(h, {.kernel_size = convolution.pool, .stride = convolution.pool});
+  }
+  h = Reshape(h, {h.dim(0), h.dim(1) * h.dim(2) * h.dim(3)});
+  for (size_t i = 0; i < linears_.size(); ++i) {
+    if (!dropouts_.empty()) h = (*dropouts_[i])->Forward(h);
+    if (i + 1 < linears_.size()) h = Activate(activation_, (*linears_[i])->Forward(h));
+  }
+  return Logits(**linears_.back(), h);
+}
+
+}  // namespace twofour::nn
