@@ -4,10 +4,12 @@
 // product is a plain loop over the rows.
 #include <fmt/format.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "twofour/core/huge_pages.h"
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/sparse/mask.h"
@@ -42,12 +44,21 @@ void MultiplyDense(const Tensor& x, const Tensor& weight, Tensor& y) {
                 weight.data<T>(), y.mutable_data<T>());
 }
 
+/// A copy with the advantage that a packed weight has, too.
+Tensor InHugePages(const Tensor& tensor) {
+  Tensor copy = Tensor::Empty(tensor.shape(), tensor.dtype());
+  const size_t bytes = copy.numel() * SizeOf(copy.dtype());
+  PreferHugePages(copy.mutable_raw(), bytes);
+  std::memcpy(copy.mutable_raw(), tensor.raw(), bytes);
+  return copy;
+}
+
 void Run(const Arguments& arguments, int64_t tokens, const Tensor& weight, const sparse::RowPackedWeight& packed) {
   const LinearProduct product = {
       .op = Op::kForward, .out = arguments.out, .in = arguments.in, .tokens = tokens, .precision = arguments.precision};
   const DType dtype = ActivationDType(arguments.precision);
   const bool half = dtype == DType::kBF16;
-  const Tensor dense = weight.To(dtype), x32 = Gaussian(tokens, arguments.in, {.seed = 24, .stream = 1}),
+  const Tensor dense = InHugePages(weight.To(dtype)), x32 = Gaussian(tokens, arguments.in, {.seed = 24, .stream = 1}),
                x = x32.To(dtype);
   Tensor y = Tensor::Empty({tokens, arguments.out}, dtype), y32 = Tensor::Empty({arguments.out});
   Rounds rounds(fmt::format("[{}, {}], {} rows, {} threads, {}", arguments.out, arguments.in, tokens, arguments.threads,

@@ -6,14 +6,25 @@
 #include "twofour/core/error.h"
 #include "twofour/train/data/idx.h"
 
-/// Any bytes must be an array of the size that its dimensions announce, or give an Error.
+/// Any bytes must be an array of the size that its dimensions announce, or give an Error; and its images must have the
+/// shape that a model was made with, or give an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace twofour;
+  const auto bytes = std::as_bytes(std::span(data, size));
   try {
-    const twofour::train::IdxArray array = twofour::train::ParseIdx(std::as_bytes(std::span(data, size)), "fuzz");
+    const train::IdxArray array = train::ParseIdx(bytes, "fuzz");
     int64_t elements = 1;
     for (int64_t dim : array.dims) elements *= dim;
     assert(elements == static_cast<int64_t>(array.bytes.size()));
-  } catch (const twofour::Error&) {
+    for (const Shape& shape : {Shape{6}, Shape{2, 3}, Shape{array.dims.begin() + 1, array.dims.end()}}) {
+      try {
+        const Tensor images = train::ReadImages(bytes, shape, "fuzz");
+        assert(images.dim(0) == array.dims[0] && images.dim(1) == NumElements(shape));
+        assert(images.numel() == elements);
+      } catch (const Error&) {
+      }
+    }
+  } catch (const Error&) {
   }
   return 0;
 }

@@ -16,6 +16,8 @@ namespace twofour::nn {
 namespace {
 
 constexpr int64_t kMaxLayers = 1000;
+// Numbers of an image between layers: 4 GiB of floats.
+constexpr int64_t kMaxImage = int64_t{1} << 30;
 
 int64_t Padding(const ConvLayerOptions& options) {
   return options.padding < 0 ? options.kernel_size / 2 : options.padding;
@@ -38,11 +40,6 @@ int64_t Numbers(const ImageSize& image) { return image.height * image.width * im
 
 bool IsEmpty(const ImageSize& image) { return image.height < 1 || image.width < 1; }
 
-/// Whether an image that is not empty has at most `limit` numbers.
-bool IsWithin(const ImageSize& image, int64_t limit) {
-  return image.width <= limit / image.height && image.channels <= limit / (image.height * image.width);
-}
-
 }  // namespace
 
 void Check(const ImageSize& size, const FieldPath& at, Faults& faults) {
@@ -50,7 +47,8 @@ void Check(const ImageSize& size, const FieldPath& at, Faults& faults) {
   faults.InRange(at("width"), size.width, 1, kMaxFeatures);
   faults.InRange(at("channels"), size.channels, 1, kMaxFeatures);
   if (!faults.IsSound(at("height")) || !faults.IsSound(at("width")) || !faults.IsSound(at("channels"))) return;
-  faults.Expect(IsWithin(size, kMaxFeatures), at("channels"), size.channels,
+  const int64_t most = kMaxFeatures / size.width / size.height;
+  faults.Expect(size.channels <= most, at("channels"), size.channels,
                 fmt::format("at most {} numbers in an image, which is {} x {}", kMaxFeatures, size.height, size.width));
 }
 
@@ -58,7 +56,9 @@ void Check(const ConvLayerOptions& options, const FieldPath& at, Faults& faults)
   faults.InRange(at("out_channels"), options.out_channels, 1, kMaxFeatures);
   faults.InRange(at("kernel_size"), options.kernel_size, 1, kMaxFeatures);
   faults.InRange(at("stride"), options.stride, 1, kMaxFeatures);
-  faults.InRange(at("padding"), options.padding, -1, kMaxFeatures);
+  if (faults.IsSound(at("kernel_size"))) {
+    faults.InRange(at("padding"), options.padding, -1, options.kernel_size - 1);
+  }
   faults.InRange(at("pool"), options.pool, 1, kMaxFeatures);
 }
 
@@ -78,6 +78,7 @@ void Check(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
 
 void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
   ImageSize image = options.image;
+  int64_t channels = image.channels;
   for (size_t i = 0; i < options.convolutions.size(); ++i) {
     const ConvLayerOptions& layer = options.convolutions[i];
     const FieldPath path = at.In("convolutions", i);
@@ -91,11 +92,20 @@ void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faul
         !IsEmpty(image), path("pool"), layer.pool,
         fmt::format("a window that fits: the images before it are {} x {}", convolved.height, convolved.width));
     if (IsEmpty(image)) return;
-    const bool is_last = i + 1 == options.convolutions.size();
-    const int64_t most = is_last ? kMaxFeatures : kMaxCount;  // A linear follows the last one.
+    const int64_t window = kMaxFeatures / layer.kernel_size / layer.kernel_size;
     faults.Expect(
-        IsWithin(convolved, kMaxCount) && IsWithin(image, most), path("out_channels"), layer.out_channels,
-        fmt::format("at most {} numbers after this layer, where images are {} x {}", most, image.height, image.width));
+        channels <= window, path("kernel_size"), layer.kernel_size,
+        fmt::format("windows of at most {} numbers: the images before it have {} channels", kMaxFeatures, channels));
+    const auto expect_channels = [&](const ImageSize& size, int64_t limit, const char* where) {
+      const int64_t most = limit / size.width / size.height;
+      faults.Expect(
+          layer.out_channels <= most, path("out_channels"), layer.out_channels,
+          fmt::format("at most {}: {} {} x {} and may have {} numbers", most, where, size.height, size.width, limit));
+    };
+    expect_channels(convolved, kMaxImage, "images are");
+    const bool is_last = i + 1 == options.convolutions.size();
+    if (is_last) expect_channels(image, kMaxFeatures, "before the linear, images are");
+    channels = layer.out_channels;
     if (!faults.IsSound(path("out_channels"))) return;
   }
 }

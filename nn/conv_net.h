@@ -24,11 +24,13 @@ struct ConvLayerOptions {
   int64_t out_channels = 0;
   int64_t kernel_size = 3;
   int64_t stride = 1;
-  int64_t padding = -1;  ///< -1: kernel_size / 2, which keeps the size where the stride is 1 and the kernel odd.
-  int64_t pool = 1;      ///< Rows and columns that no window of the pool covers are left out.
+  /// At most kernel_size - 1. -1: kernel_size / 2, which keeps the size where the stride is 1 and the kernel odd.
+  int64_t padding = -1;
+  int64_t pool = 1;  ///< Rows and columns that no window of the pool covers are left out.
 };
 
-/// Rules: sizes are positive, except for the padding.
+/// Rules: sizes are positive, except for the padding, which is below the kernel's size, so that no window holds nothing
+/// else.
 void Check(const ConvLayerOptions& options, const FieldPath& at, Faults& faults);
 
 struct ConvNetOptions {
@@ -45,7 +47,8 @@ struct ConvNetOptions {
 /// positive, dropout is below 1, and the activation needs no gate.
 void Check(const ConvNetOptions& options, const FieldPath& at, Faults& faults);
 
-/// The rules that the size of the images adds: the windows fit into what the layers before them leave.
+/// The rules that the size of the images adds: the windows fit into what the layers before them leave, a window has at
+/// most kMaxFeatures numbers, and an image at most 2^30, or kMaxFeatures where a linear follows.
 void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faults);
 
 /// A plain convolutional network: convolutions and then linears, `layers.0` to `layers.N`, with an activation after

@@ -12,6 +12,7 @@
 #include "twofour/core/convert_element.h"
 #include "twofour/core/error.h"
 #include "twofour/core/half.h"
+#include "twofour/core/huge_pages.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
@@ -116,6 +117,8 @@ RowPackedWeight::RowPackedWeight(const Tensor& weight, const Mask& mask, const M
   const int64_t value_bytes = values == DType::kF32 ? 4 : 2;
   values_ = std::make_shared<AlignedBuffer<std::byte>>(places * value_bytes);
   positions_ = std::make_shared<AlignedBuffer<std::byte>>(is_two_of_four() ? places / 4 : places);
+  PreferHugePages(values_->data(), values_->bytes());
+  PreferHugePages(positions_->data(), positions_->bytes());
   std::memset(values_->data(), 0, static_cast<size_t>(places * value_bytes));
   std::memset(positions_->data(), 0, positions_->bytes());
   const float* const from = weight.data<float>();

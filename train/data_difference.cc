@@ -176,16 +176,22 @@ class Comparison {
     if (then_.feature_mean.empty() != now_.feature_mean.empty()) {
       return Meaning(now_.feature_mean.empty() ? "features are not scaled, were" : "features are scaled, were not");
     }
-    CompareNumbers("mean", then_.feature_mean, now_.feature_mean);
-    CompareNumbers("standard deviation", then_.feature_std, now_.feature_std);
+    CompareNumbers("mean", "feature", now_.feature_names, then_.feature_mean, now_.feature_mean);
+    CompareNumbers("standard deviation", "feature", now_.feature_names, then_.feature_std, now_.feature_std);
     if (then_.target_mean.empty() != now_.target_mean.empty()) {
       return Meaning(now_.target_mean.empty() ? "targets are not scaled, were" : "targets are scaled, were not");
     }
-    if (then_.target_mean != now_.target_mean) Meaning("the mean of a target is another");
-    if (then_.target_std != now_.target_std) Meaning("the standard deviation of a target is another");
+    CompareNumbers("mean", "target", TargetNames(), then_.target_mean, now_.target_mean);
+    CompareNumbers("standard deviation", "target", TargetNames(), then_.target_std, now_.target_std);
   }
 
-  void CompareNumbers(const char* noun, const std::vector<double>& then, const std::vector<double>& now) {
+  std::vector<std::string> TargetNames() const {
+    return now_.columns.empty() ? std::vector<std::string>{} : SchemaOf(now_).TargetNames();
+  }
+
+  /// Compares a number of each feature or target. Where there are no names, they are counted from 0.
+  void CompareNumbers(const char* noun, const char* of, const std::vector<std::string>& names,
+                      const std::vector<double>& then, const std::vector<double>& now) {
     const bool as_floats = then_.version < DataRecord::kExactVersion || now_.version < DataRecord::kExactVersion;
     const auto equal = [as_floats](double a, double b) {
       return as_floats ? static_cast<float>(a) == static_cast<float>(b) : a == b;
@@ -193,8 +199,8 @@ class Comparison {
     if (then.size() != now.size()) return;  // Already reported: the number of features differs.
     for (size_t i = 0; i < then.size(); ++i) {
       if (equal(then[i], now[i])) continue;
-      const std::string feature = i < now_.feature_names.size() ? Quoted(now_.feature_names[i]) : std::to_string(i);
-      return Meaning(fmt::format("the {} of feature {} is {}, was {}", noun, feature, now[i], then[i]));
+      const std::string name = i < names.size() ? Quoted(names[i]) : std::to_string(i);
+      return Meaning(fmt::format("the {} of {} {} is {}, was {}", noun, of, name, now[i], then[i]));
     }
   }
 

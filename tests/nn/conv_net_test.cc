@@ -90,6 +90,7 @@ TEST(ConvNetTest, BadOptionsAreErrors) {
   expect([](auto& o) { o.convolutions.clear(); }, "convolutions (how many) is 0, expected 1 to 1000");
   expect([](auto& o) { o.convolutions[1].out_channels = 0; }, "convolutions[1].out_channels is 0");
   expect([](auto& o) { o.convolutions[1].padding = -2; }, "convolutions[1].padding is -2");
+  expect([](auto& o) { o.convolutions[1].padding = 2; }, "convolutions[1].padding is 2, expected -1 to 1");
   expect([](auto& o) { o.convolutions[0].stride = 0; }, "convolutions[0].stride is 0");
   for (const auto member : {&ConvLayerOptions::out_channels, &ConvLayerOptions::kernel_size, &ConvLayerOptions::stride,
                             &ConvLayerOptions::padding, &ConvLayerOptions::pool}) {
@@ -101,12 +102,17 @@ TEST(ConvNetTest, BadOptionsAreErrors) {
   expect([](auto& o) { o.convolutions[1].pool = 5; },
          "convolutions[1].pool is 5, expected a window that fits: the "
          "images before it are 4 x 5");
-  // After each of these layers, an image has more numbers than can be.
+  // Too many numbers in an image before the linear, between two layers, and in a window.
   expect([](auto& o) { o.convolutions[1].out_channels = 1 << 20; },
-         "convolutions[1].out_channels is 1048576, expected "
-         "at most 1048576 numbers after this layer");
-  expect([](auto& o) { o.convolutions[0] = {.out_channels = 1 << 20, .kernel_size = 1, .padding = 1 << 20}; },
-         "convolutions[0].out_channels is 1048576, expected at most 1099511627776 numbers");
+         "convolutions[1].out_channels is 1048576, expected at most 262144: before the linear, images are 2 x 2");
+  expect(
+      [](auto& o) {
+        o.image = {1024, 1024, 1};
+        o.convolutions[0] = {.out_channels = 1025, .pool = 1024};
+      },
+      "convolutions[0].out_channels is 1025, expected at most 1024: images are 1024 x 1024 and may have 1073741824");
+  expect([](auto& o) { o.convolutions[0] = {.out_channels = 1, .kernel_size = 1 << 20, .stride = 1 << 20}; },
+         "convolutions[0].kernel_size is 1048576, expected windows of at most 1048576 numbers");
   expect([](auto& o) { o.hidden_features = {4, -1}; }, "hidden_features[1] is -1");
   expect([](auto& o) { o.dropout = 1; }, "dropout is 1");
   expect([](auto& o) { o.activation = Activation::kSwiGlu; }, "activation is swiglu");

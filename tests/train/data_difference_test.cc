@@ -92,7 +92,7 @@ TEST(CompareDataTest, ComparesHowColumnsBecomeInputs) {
               now.feature_names[0] = "color=green";
             }),
             "column 0 is \"color=green\", was \"color=blue\"");
-  EXPECT_EQ(one([](DataRecord& now) { now.target_mean[0] = 6; }), "the mean of a target is another");
+  EXPECT_EQ(one([](DataRecord& now) { now.target_mean[0] = 6; }), "the mean of target \"y\" is 6, was 5");
   EXPECT_EQ(one([](DataRecord& now) { now.target_mean = now.target_std = {}; }), "targets are not scaled, were");
   EXPECT_EQ(Describe(CompareData(Numbers(), Samples())), "it holds samples with classes, held samples with numbers");
   // Without names, positions tell columns apart.

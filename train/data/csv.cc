@@ -143,6 +143,7 @@ void AddNotes(std::vector<std::string> added, std::vector<std::string>& notes) {
 void Check(const CsvOptions& options, const FieldPath& at, Faults& faults) {
   faults.NotEmpty(at("path"), options.path);
   faults.OpenFraction(at("eval_fraction"), options.eval_fraction);
+  faults.Positive(at("divide_by"), options.divide_by);
   const bool one_use = options.thousands == '\0' || options.thousands != options.decimal;
   faults.Expect(one_use, at("thousands"), fmt::format("'{}'", options.thousands), "another character than decimal");
 }
@@ -179,8 +180,8 @@ DataSplit LoadCsv(const CsvOptions& options) {
   const FeatureScaling scaling =
       options.earlier_rules ? MeasureScalingAsEarlier(table, rows.train) : MeasureScaling(table, rows.train);
   const TableSchema schema = as_before ? *as_before : LearnSchema(table, rows.train, scaling, options);
-  split.inputs =
-      options.standardize ? "float32((column - feature_mean) / feature_std), computed in float64" : "float32(column)";
+  split.inputs = !schema.scaling.mean.empty() ? "float32((column - feature_mean) / feature_std), computed in float64"
+                                              : "float32(column)";
   if (!std::ranges::all_of(schema.columns, &TableColumn::is_plain)) split.inputs += "; columns says which and how";
   RequireFewInputs(schema, table.rows() + own_eval_table.rows(), options.path);
   split.train = MakeDataset(table, rows.train, schema, split.class_names, options, options.path);

@@ -52,6 +52,7 @@ struct CsvOptions {
   /// Subtract the mean of each feature and divide by its standard deviation. Both are those of the training samples.
   bool standardize = true;
   bool standardize_targets = true;  ///< The same for each target.
+  double divide_by = 1;             ///< Divide features that are numbers by this. Not beside standardize.
   double eval_fraction = 0.2;       ///< The part that is held out.
   uint64_t split_seed = 1;
   /// Classes, categories and scaling that a model was made with. They replace those of this data.

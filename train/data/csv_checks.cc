@@ -76,6 +76,30 @@ std::optional<std::string> ConstantFeatures(const CsvTable& table, std::span<con
                      fmt::join(names, ", "), more);
 }
 
+/// A note on categories that occur in rows that are held out, and in no others.
+std::optional<std::string> UnseenCategories(const CsvTable& table, std::span<const int64_t> rows) {
+  std::vector<std::string> found;
+  size_t count = 0;
+  for (int64_t feature = 0; feature < table.features; ++feature) {
+    if (!table.IsCategorical(feature)) continue;
+    const TableColumn& column = table.columns[table.feature_columns[static_cast<size_t>(feature)]];
+    std::vector<bool> seen(column.categories.size());
+    for (const int64_t row : rows) {
+      const double value = table.value(row, feature);
+      if (!std::isnan(value)) seen[static_cast<size_t>(value)] = true;
+    }
+    for (size_t i = 0; i < seen.size(); ++i) {
+      if (seen[i] || ++count > kMostNamed) continue;
+      found.push_back(fmt::format("{} of {}", Quoted(AsUtf8(column.categories[i])), FeatureName(table, feature)));
+    }
+  }
+  if (count == 0) return std::nullopt;
+  return fmt::format("categor{} {}{}: in no row to train on, so that the weights for {} stay random",
+                     count == 1 ? "y" : "ies", fmt::join(found, ", "),
+                     count > kMostNamed ? fmt::format(" and {} more", count - kMostNamed) : "",
+                     count == 1 ? "it" : "them");
+}
+
 /// A note on names that several columns share, unless they are dropped.
 std::optional<std::string> DoubleNames(const CsvTable& table) {
   if (!table.has_header()) return std::nullopt;
@@ -247,6 +271,7 @@ std::vector<std::string> NoteColumns(const CsvTable& table, std::span<const int6
   if (auto note = DoubleNames(table)) notes.push_back(std::move(*note));
   if (auto note = RowNumbers(table)) notes.push_back(std::move(*note));
   if (auto note = ConstantFeatures(table, rows)) notes.push_back(std::move(*note));
+  if (auto note = UnseenCategories(table, rows)) notes.push_back(std::move(*note));
   if (auto note = LeakedTarget(table)) notes.push_back(std::move(*note));
   if (auto note = MissingAsCategory(table)) notes.push_back(std::move(*note));
   return notes;

@@ -70,16 +70,23 @@ TableSchema LearnSchema(const CsvTable& table, std::span<const int64_t> rows, co
                         const CsvOptions& options) {
   TableSchema schema = ColumnsOf(table);
   ChooseFills(table, rows, scaling.mean, options, schema);
-  if (options.standardize) schema.scaling = ScalingOfInputs(schema, scaling);
+  if (options.standardize) {
+    schema.scaling = ScalingOfInputs(schema, scaling);
+  } else if (options.divide_by != 1) {
+    const auto features = static_cast<size_t>(table.features);
+    schema.scaling =
+        ScalingOfInputs(schema, {std::vector<double>(features, 0.0), std::vector<double>(features, options.divide_by)});
+  }
   if (options.standardize_targets && !table.has_labels()) schema.target_scaling = MeasureTargetScaling(table, rows);
   return schema;
 }
 
 TableSchema SchemaAsBefore(const CsvTable& table, const CsvOptions& options) {
   const TableSchema& before = options.as_before->table;
-  if (options.standardize == before.scaling.mean.empty()) {
+  const bool scales = options.standardize || options.divide_by != 1;
+  if (scales == before.scaling.mean.empty()) {
     throw Error(fmt::format("csv: standardize: {}, but the model was made with features that are {}scaled",
-                            options.standardize, options.standardize ? "not " : ""));
+                            options.standardize, scales ? "not " : ""));
   }
   const std::vector<size_t> features = before.Places(TableColumn::Use::kInput);
   if (std::ssize(features) != table.features) {

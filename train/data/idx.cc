@@ -175,6 +175,16 @@ void NoteLabels(const IdxArray& labels, const std::string& path, DataSplit& spli
   NoteClasses(split);
 }
 
+/// Adds a note if images seem to have their channels first. They would make samples, but no sense as images.
+void NoteChannelsFirst(const Shape& shape, const std::string& path, std::vector<std::string>& notes) {
+  constexpr int64_t kMostChannels = 4;
+  if (shape.size() != 3 || shape[0] > kMostChannels || shape[2] <= kMostChannels) return;
+  notes.push_back(
+      fmt::format("{}: images of {} x {} pixels with {} channels: are the channels first? They are taken for "
+                  "[samples, rows, cols, channels]",
+                  path, shape[0], shape[1], shape[2]));
+}
+
 }  // namespace
 
 IdxArray ParseIdx(std::span<const std::byte> bytes, const std::string& source) {
@@ -256,10 +266,11 @@ DataSplit LoadIdx(const IdxOptions& options) {
   split.sample_shape = ShapeOfImages(pair.images);
   split.inputs = "float32(pixel) / 255, row by row";
   split.description =
-      fmt::format("idx {}: {} training and {} evaluation samples of {} features, {} classes", options.images,
-                  split.train->size(), split.eval->size(), pair.features(), num_classes);
+      fmt::format("idx {}: {} training and {} evaluation samples of {} pixels, {} classes", options.images,
+                  split.train->size(), split.eval->size(), fmt::join(split.sample_shape, "x"), num_classes);
   for (int64_t i = 0; i < num_classes; ++i) split.class_names.push_back(fmt::to_string(i));
   RequireCommonClass(split, options.labels);
+  NoteChannelsFirst(split.sample_shape, options.images, split.notes);
   NoteLabels(pair.labels, options.labels, split);
   return split;
 }

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 
 #include "twofour/core/error.h"
@@ -75,6 +77,18 @@ void RefuseOtherHeaders(int32_t magic, int32_t version, int64_t size, const std:
   if (is_new && size >= kHeaderBytes) refuse("a kind of file that is not known");
 }
 
+/// Throws Error on what is built like llm.c's header, with a number that is none of its own: two numbers, how many ids
+/// follow in the file, and nothing but zeros.
+void RefuseUnknownHeader(std::span<const std::byte> bytes, int64_t size, const std::string& source) {
+  if (size < kHeaderBytes || std::ssize(bytes) < kHeaderBytes) return;
+  const auto rest = bytes.subspan(3 * sizeof(int32_t), kHeaderBytes - 3 * sizeof(int32_t));
+  if (std::ranges::any_of(rest, [](std::byte byte) { return byte != std::byte{0}; })) return;
+  const int64_t count = HeaderNumber(bytes, 2), held = size - kHeaderBytes;
+  if (count <= 0 || (held != count * kIdBytes && held != 2 * count * kIdBytes)) return;
+  throw Error(fmt::format("{}: a header of 256 numbers that begins with {} and announces {} tokens; {}", source,
+                          HeaderNumber(bytes, 0), count, kExpected));
+}
+
 /// Throws Error on a file that certainly holds no ids.
 void RefuseOtherFormats(std::span<const std::byte> bytes, const std::string& source) {
   if (const std::string_view format = WellKnownFormat(bytes); !format.empty()) {
@@ -93,6 +107,7 @@ int64_t TokenFileHeaderBytes(std::span<const std::byte> beginning, int64_t size,
   RefuseOtherHeaders(magic, version, size, source);
   if (magic != kMagic) {
     RefuseOtherFormats(beginning, source);
+    RefuseUnknownHeader(beginning, size, source);
     return 0;
   }
   if (size < kHeaderBytes) {

@@ -56,6 +56,47 @@ TEST_F(MessyTableTest, MeansTakeThePlaceOfMissingNumbersAndWordsHaveACategoryOfT
   EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(40, 1, 0, 0, 5, 20, 0, 0, 1, 6));
 }
 
+TEST_F(MessyTableTest, CategoriesThatTrainingNeverSeesAreNoted) {
+  std::string table = "c,x,k\n";
+  for (int i = 0; i < 40; ++i) {
+    table += std::string(i == 7 ? "z" : "u") + (i % 2 == 0 ? ",1,a\n" : ",2,b\n");
+  }
+  CsvOptions options = Options(Missing::kRefuse, table);
+  options.eval_path.clear();
+  options.drop.clear();
+  int noted = 0;
+  for (options.split_seed = 1; options.split_seed <= 20; ++options.split_seed) {
+    const DataSplit split = LoadCsv(options);
+    const auto note = std::ranges::find_if(
+        split.notes, [](const std::string& text) { return text.find("in no row to train on") != std::string::npos; });
+    double seen = 0;
+    const Tensor inputs = All(*split.train).inputs;  // c=u, c=z, x
+    for (int64_t row = 0; row < inputs.dim(0); ++row) seen += inputs.data<float>()[3 * row + 1] > 0 ? 1 : 0;
+    EXPECT_EQ(note == split.notes.end(), seen == 1) << options.split_seed;
+    if (note == split.notes.end()) continue;
+    EXPECT_THAT(*note, HasSubstr("category \"z\" of"));
+    ++noted;
+  }
+  EXPECT_GT(noted, 0);
+  EXPECT_LT(noted, 20);
+}
+
+TEST_F(MessyTableTest, DividesPixelsByTheirLargestValue) {
+  CsvOptions options = Options(Missing::kMean, "p,color,k\n255,red,u\n51,blue,v\n0,red,u\n", "p,color,k\n102,red,u\n");
+  options.drop.clear();
+  options.standardize = false;
+  options.divide_by = 255;
+  const DataSplit split = LoadCsv(options);
+  EXPECT_THAT(All(*split.train).inputs.ToVector(), ElementsAre(1, 0, 1, 0.2F, 1, 0, 0, 0, 1));
+  EXPECT_THAT(All(*split.eval).inputs.ToVector(), ElementsAre(0.4F, 0, 1));
+  const DataRecord record = ParseDataRecord(ToJson(DescribeData(split, {})), "data.json");
+  EXPECT_THAT(record.feature_std, ElementsAre(255, 1, 1));
+  options.as_before = SamplesAsBefore{split.class_names, SchemaOf(record)};
+  EXPECT_THAT(All(*LoadCsv(options).eval).inputs.ToVector(), ElementsAre(0.4F, 0, 1));
+  options.divide_by = 0;
+  ExpectError(options, "divide_by: got 0");
+}
+
 TEST_F(MessyTableTest, ACategoryAddsAnInputAndScalingLeavesWordsAlone) {
   const DataSplit split = LoadCsv(Options(Missing::kCategory));
   EXPECT_THAT(split.feature_names,

@@ -135,6 +135,18 @@ TEST(TokenHeaderTest, RefusesText) {
             refused);
 }
 
+TEST(TokenHeaderTest, RefusesWhatIsBuiltLikeAHeader) {
+  for (const size_t bytes : {10, 20}) {  // Ids of 16 and of 32 bits.
+    EXPECT_EQ(ErrorOf(File(5, 1, 5, bytes)),
+              "ids.bin: a header of 256 numbers that begins with 5 and announces 5 tokens" + kExpected);
+  }
+  EXPECT_EQ(HeaderBytes(File(5, 1, 6, 10)), 0);
+  EXPECT_EQ(HeaderBytes(File(0, 0, 0, 0)), 0);
+  std::string ids = File(5, 1, 5, 10);
+  ids[1000] = 1;
+  EXPECT_EQ(HeaderBytes(ids), 0);
+}
+
 TEST(TokenHeaderTest, TakesEverythingElseForIds) {
   EXPECT_EQ(HeaderBytes(""), 0);
   EXPECT_EQ(HeaderBytes("x"), 0);

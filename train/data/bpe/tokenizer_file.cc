@@ -205,6 +205,17 @@ void ReadMerges(const JsonValue& model, const Ids& ids, TokenizerParts& parts, c
   }
 }
 
+/// Throws Error if a merge occurs twice: programs differ in which of the two counts.
+void RequireDifferentMerges(const TokenizerParts& parts, const Source& source) {
+  std::set<std::pair<int32_t, int32_t>> pairs;
+  for (const PairMerge& merge : parts.merges) {
+    if (pairs.emplace(merge.left, merge.right).second) continue;
+    source.Fail(fmt::format("the merge of {} and {} occurs twice",
+                            Quoted(WriteBytes(parts.tokens[static_cast<size_t>(merge.left)])),
+                            Quoted(WriteBytes(parts.tokens[static_cast<size_t>(merge.right)]))));
+  }
+}
+
 /// Throws Error if many tokens are neither bytes nor made by a merge: some merges are missing. A few may be special.
 void RequireReachable(const TokenizerParts& parts, const Source& source) {
   std::vector<bool> made(parts.tokens.size());
@@ -256,6 +267,7 @@ BpeTokenizer ParseTokenizer(std::string_view json, const std::string& source_nam
     parts.special.push_back(id);
   }
   ReadMerges(*model, ids, parts, source);
+  RequireDifferentMerges(parts, source);
   return {std::move(parts), source.name};
 }
 
@@ -274,6 +286,7 @@ BpeTokenizer ParseGpt2Tokenizer(std::string_view vocab, const std::string& vocab
     if (text.empty() || (line == 1 && text.starts_with("#version"))) continue;
     AddMerge(text, fmt::format("line {}", line), ids, parts, merge_source);
   }
+  RequireDifferentMerges(parts, merge_source);
   RequireReachable(parts, merge_source);
   return {std::move(parts), source.name};
 }

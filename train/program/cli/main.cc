@@ -12,9 +12,10 @@ namespace {
 twofour::train::StopRequest stop_request;
 
 /// Opens the standard descriptors that are closed on /dev/null, so that no file opened later becomes standard output.
+/// Writing to such an output fails: results that nobody can get are no success.
 void OpenStandardDescriptors() {
-  for (int descriptor = open("/dev/null", O_RDWR); descriptor >= 0 && descriptor <= STDERR_FILENO;) {
-    descriptor = open("/dev/null", O_RDWR);
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) < 0) open("/dev/null", O_RDONLY);  // Gets the lowest free number.
   }
 }
 

@@ -1,6 +1,7 @@
 #include "twofour/train/program/cli/result_output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <system_error>
 
@@ -56,6 +57,9 @@ ResultOutput::ResultOutput(FileSystem& files, const std::string& path, const std
   for (const std::string& file : needed) {
     if (!fs::equivalent(file, path_, ignored)) continue;
     throw Error(fmt::format("--output {}: is {}, which is needed and would be lost", path, file));
+  }
+  if (fs::exists(path_, ignored) && access(path_.c_str(), W_OK) != 0) {
+    throw Error(fmt::format("--output {}: may not be written to", path));
   }
   RequireNoFileOfARun(path, path_);
   const fs::path folder = path_.parent_path();

@@ -33,6 +33,32 @@ proto::Config WhatACheckpointFits(const proto::Config& config) {
   return part;
 }
 
+/// The model, without what only matters while training or before.
+proto::Config WhatAModelComputes(const proto::Config& config) {
+  proto::Config part;
+  proto::Model& model = *part.mutable_model();
+  model = config.model();
+  if (model.has_mlp()) model.mutable_mlp()->clear_dropout();
+  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_dropout();
+  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_zero_init_projection();
+  if (model.has_conv_net()) model.mutable_conv_net()->clear_dropout();
+  if (model.has_gpt()) model.mutable_gpt()->clear_init();
+  return part;
+}
+
+/// Throws Error if the config's model is another function of its weights. The run's records, and which of its
+/// checkpoints is the best, would then be those of a model that is no more.
+void RequireSameModel(const ResumePoint& resume, const proto::Config& config) {
+  const std::vector<std::string> differences =
+      Differences(WhatAModelComputes(resume.stored), WhatAModelComputes(config));
+  if (differences.empty()) return;
+  throw Error(
+      fmt::format("--resume {}: {}: a run keeps its model; leave that out to go on, or begin a new run with "
+                  "--config {} and, if they fit, these weights: --set initial_weights={}",
+                  resume.argument, fmt::join(differences, ", "), RunFiles{resume.path.folder}.config().string(),
+                  (*resume.path.checkpoint / CheckpointStore::kModelFile).string()));
+}
+
 /// "checkpoint step-300", or "checkpoints step-300 to step-900 (4 of them)".
 std::string DescribeSteps(const std::vector<int64_t>& steps) {
   if (steps.size() == 1) return fmt::format("checkpoint step-{}", steps[0]);
@@ -97,6 +123,7 @@ void RequireApplicable(const ResumePoint& resume, const proto::Config& config) {
         resume.argument, config.initial_weights().empty() ? "none" : config.initial_weights(),
         resume.stored.initial_weights().empty() ? "random ones" : resume.stored.initial_weights()));
   }
+  RequireSameModel(resume, config);
   if (!resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
   const std::string folder = resume.path.folder.string();
   throw Error(fmt::format(

@@ -86,6 +86,7 @@ CsvOptions ToOptions(const proto::Csv& csv) {
           .header = ToHeader(csv.header()),
           .standardize = csv.standardize(),
           .standardize_targets = csv.standardize_targets(),
+          .divide_by = csv.divide_by(),
           .eval_fraction = csv.eval_fraction(),
           .split_seed = csv.split_seed(),
           .numeric_classes = csv.numeric_classes()};

@@ -9,7 +9,11 @@ void CheckConvNet(const proto::ConvNet& net, Faults& faults) {
   const FieldPath at = ConvNetFields();
   const nn::ConvNetOptions options = ToOptions(net);
   Check(options, at, faults);
-  if (options.image == nn::ImageSize{}) return;  // The size is that of the data.
+  if (options.image.height == 0 && options.image.width == 0) {  // The size is that of the data.
+    faults.Expect(options.image.channels == 1, at.In("image")("channels"), options.image.channels,
+                  "height and width beside it; without them, all three are those of the data");
+    return;
+  }
   Check(options.image, at.In("image"), faults);
   if (faults.IsSound(at("convolutions")) && faults.IsSound(at("image"))) CheckSizes(options, at, faults);
 }

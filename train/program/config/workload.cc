@@ -74,6 +74,10 @@ Workload BuildSamples(const proto::Config& config, std::vector<DataFile> files, 
   workload.notes = NoteConfig(config);
   NoteSameFiles(files, workload.notes);
   workload.samples = BuildData(config.data(), as_before, earlier_rules);
+  // Images may also be written as plain rows of pixels.
+  if (as_before != nullptr && workload.samples.sample_shape.size() == 1) {
+    workload.samples.sample_shape = as_before->ShapeOfSamples();
+  }
   const Dataset& train = *workload.samples.train;
   const int64_t batch_size = config.training().batch_size();
   if (batch_size > train.size()) {

@@ -160,6 +160,8 @@ TEST_F(Gpt2FilesTest, NamesTheLineOfAFault) {
   };
   EXPECT_THAT(parse("#version: 0.2\nt h\nthe\n"),
               ThrowsMessage<Error>(HasSubstr("merges.txt: line 3: \"the\", expected two tokens")));
+  EXPECT_THAT(parse("t h\nth e\nt h\n"),
+              ThrowsMessage<Error>(HasSubstr("merges.txt: the merge of \"t\" and \"h\" occurs twice")));
   EXPECT_THAT(parse("q q\n"),
               ThrowsMessage<Error>(HasSubstr("merges.txt: line 1: token \"qq\" is not in the vocabulary")));
 }

@@ -28,6 +28,7 @@ using test::ReadTextFile;
 using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int kImages = 120, kHeight = 6, kWidth = 8, kClasses = 3, kFirst = 16, kSecond = 16;
 
@@ -232,12 +233,30 @@ TEST_F(ConvNetAppTest, RefusesImagesOfAnotherShape) {
               FailsWith(2, HasSubstr("expected images of 6 x 8 pixels")));
 }
 
+TEST_F(ConvNetAppTest, GoesOnWithTheSameImagesAsRowsOfPixels) {
+  ASSERT_EQ(Train("run", Images()).code, 0);
+  const Outcome resumed =
+      Resume("run", Joined(Set({"data.idx.images=" + Path("flat"), "training.steps=44"}), {"--accept-changed-data"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(ReadTextFile(dir_ / "run/data.json"), HasSubstr("\"sample_shape\""));
+}
+
+TEST_F(ConvNetAppTest, AsksWhetherChannelsAreFirst) {
+  WriteTextFile(dir_ / "first", MakeIdx({kImages, 1, kHeight, kWidth}, ReadTextFile(dir_ / "images").substr(16)));
+  const std::vector<std::string> one = Set({"model.conv_net.convolutions=[{ channels: 4 }]"});
+  const Outcome first = Train("run", Joined(Images("first"), one)), last = Train("last", Joined(Images(), one));
+  EXPECT_THAT(first.out + first.err, HasSubstr("images of 1 x 6 pixels with 8 channels: are the channels first?"));
+  EXPECT_THAT(last.out + last.err, Not(HasSubstr("are the channels first")));
+}
+
 TEST_F(ConvNetAppTest, SaysWhichWindowDoesNotFit) {
   EXPECT_THAT(
       Train("no",
             Joined(Images(), Set({"model.conv_net.convolutions=[{ channels: 4 pool: 4 }, { channels: 4 pool: 4 }]"}))),
       FailsWith(2, HasSubstr("config: model.conv_net.convolutions[1].pool: 4, expected a window that fits: the "
                              "images before it are 1 x 2")));
+  EXPECT_THAT(Train("no", Joined(Images(), Set({"model.conv_net.image.channels=4"}))),
+              FailsWith(2, HasSubstr("config: model.conv_net.image.channels: 4, expected height and width beside it")));
   EXPECT_THAT(Train("no", Joined(Images(), Set({"model.conv_net={}"}))),
               FailsWith(2, HasSubstr("config: model.conv_net.convolutions (how many): 0, expected 1 to 1000")));
 }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <sstream>
@@ -95,6 +96,15 @@ TEST_F(ResultOutputTest, WhoMayReadTheFileStaysTheSame) {
   output.Write("a\n");
   output.Finish();
   EXPECT_EQ(fs::status(dir_ / "r.csv").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(ResultOutputTest, AFileThatMayNotBeWrittenToIsNotReplaced) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write to any file";
+  test::WriteTextFile(dir_ / "r.csv", "before");
+  fs::permissions(dir_ / "r.csv", fs::perms::owner_read);
+  EXPECT_THAT([&] { ResultOutput(FileSystem::Default(), (dir_ / "r.csv").string(), {}, out_); },
+              ThrowsMessage<Error>(HasSubstr("r.csv: may not be written to")));
+  EXPECT_EQ(test::ReadTextFile(dir_ / "r.csv"), "before");
 }
 
 TEST_F(ResultOutputTest, ALinkToItselfIsRefused) {

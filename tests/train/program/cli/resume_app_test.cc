@@ -323,6 +323,17 @@ TEST_F(ResumeAppTest, ADenseRunCanGoOnSparse) {
   EXPECT_THAT(outcome.out, HasSubstr("from here on sparsity.enabled: false -> true"));
 }
 
+TEST_F(ResumeAppTest, ARunKeepsItsModel) {
+  ASSERT_EQ(Train("run").code, 0);
+  const auto before = SnapshotOf(dir_ / "run");
+  EXPECT_THAT(
+      Resume("run", {"--set", "training.steps=8", "--set", "model.residual_mlp.activation=GELU"}),
+      FailsWith(2, AllOf(HasSubstr("model.residual_mlp.activation: RELU_SQUARED -> GELU: a run keeps its model"),
+                         HasSubstr("--set initial_weights="))));
+  EXPECT_EQ(SnapshotOf(dir_ / "run"), before);
+  EXPECT_EQ(Resume("run", {"--set", "training.steps=8", "--set", "model.residual_mlp.dropout=0.1"}).code, 0);
+}
+
 TEST_F(ResumeAppTest, WhatDoesNotFitTheCheckpointIsNamedOnOneLine) {
   ASSERT_EQ(Train("run").code, 0);
   const auto before = SnapshotOf(dir_ / "run");

@@ -213,8 +213,11 @@ TEST_F(SignalledRunTest, AVanishedReaderLosesNothing) {
 }
 
 TEST_F(SignalledRunTest, AFullDiskBehindTheOutputLosesNothingButTheOutput) {
-  EXPECT_EQ(End(*Shell("exec \"$trainer\" --config tiny.pbtxt --out run >/dev/full")), 0) << Log();
-  EXPECT_TRUE(fs::exists(dir_ / "run/model.safetensors"));
+  for (const std::string streams : {">/dev/full", ">&-", "<&- >&- 2>&-"}) {
+    fs::remove_all(dir_ / "run");
+    EXPECT_EQ(End(*Shell("exec \"$trainer\" --config tiny.pbtxt --out run " + streams)), 0) << streams << Log();
+    EXPECT_TRUE(fs::exists(dir_ / "run/model.safetensors"));
+  }
 }
 
 TEST_F(SignalledRunTest, ASweepOutlivesItsReader) {
@@ -236,6 +239,8 @@ TEST_F(SignalledRunTest, WhereTheOutputIsTheResultAVanishedReaderEndsTheProgram)
     EXPECT_EQ(ReadTextFile(dir_ / "code"), std::to_string(128 + SIGPIPE) + "\n") << arguments;
     EXPECT_EQ(End(*Shell("exec \"$trainer\" " + arguments + " >/dev/full")), 1);
     EXPECT_EQ(Log(), "trainer: cannot write to standard output: No space left on device\n") << arguments;
+    EXPECT_EQ(End(*Shell("exec \"$trainer\" " + arguments + " >&-")), 1);
+    EXPECT_EQ(Log(), "trainer: cannot write to standard output: Bad file descriptor\n") << arguments;
   }
 }
 
