@@ -16,10 +16,12 @@ ModelArguments::ModelArguments(Arguments& arguments) {
 }
 
 void ModelArguments::AddCheckpoint(Arguments& arguments) {
-  checkpoint_option_ = arguments
-                           .Add("--checkpoint", checkpoint_,
-                                "Which of the run's checkpoints: best, last or a step (default: the final weights)")
-                           .Type("NAME");
+  checkpoint_option_ =
+      arguments
+          .Add("--checkpoint", checkpoint_,
+               "Which of the run's checkpoints: best, last or a step (default: the final weights or, before a run has "
+               "any, its newest checkpoint)")
+          .Type("NAME");
 }
 
 std::optional<std::string> ModelArguments::checkpoint() const {
