@@ -51,6 +51,22 @@ TEST(Conv2dOpTest, TakesImagesInParts) {
   ExpectClose(weight.grad(), weight_again.grad(), 1e-5, 1e-3);
 }
 
+/// Whether each thread takes parts of its own, or all share the work of each part.
+TEST(Conv2dOpTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const WindowOptions windows = {.kernel_size = 3, .padding = 1};
+  std::vector<Tensor> expected;
+  for (const int threads : {1, 2, 3, 16}) {
+    const test::ScopedNumThreads scope(threads);
+    const Tensor x = RandomF32({5, 32, 32, 16}, {.seed = 1}).set_requires_grad();
+    const Tensor weight = RandomF32({6, 144}, {.seed = 2}).set_requires_grad();
+    const Tensor y = Conv2d(x, weight, Tensor(), windows);
+    y.Backward(RandomF32(y.shape(), {.seed = 3}));
+    const std::vector<Tensor> results = {y.Detach(), x.grad(), weight.grad()};
+    if (expected.empty()) expected = results;
+    for (size_t i = 0; i < results.size(); ++i) ExpectBitEqual(results[i], expected[i]);
+  }
+}
+
 TEST(Conv2dOpTest, LeavesOutGradientsThatNobodyNeeds) {
   const Tensor x = RandomF32({2, 4, 4, 2}, {.seed = 1});
   Tensor weight = RandomF32({3, 18}, {.seed = 2}).set_requires_grad();
