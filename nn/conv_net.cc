@@ -78,14 +78,13 @@ void Check(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
 
 void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
   ImageSize image = options.image;
-  int64_t channels = image.channels;
   for (size_t i = 0; i < options.convolutions.size(); ++i) {
     const ConvLayerOptions& layer = options.convolutions[i];
     const FieldPath path = at.In("convolutions", i);
-    const ImageSize convolved = Convolved(image, layer);
+    const ImageSize before = image, convolved = Convolved(before, layer);
     faults.Expect(!IsEmpty(convolved), path("kernel_size"), layer.kernel_size,
                   fmt::format("a window that fits: the images before it are {} x {}, with a padding of {}",
-                              image.height, image.width, Padding(layer)));
+                              before.height, before.width, Padding(layer)));
     if (IsEmpty(convolved)) return;
     image = Pooled(convolved, layer);
     faults.Expect(
@@ -93,9 +92,9 @@ void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faul
         fmt::format("a window that fits: the images before it are {} x {}", convolved.height, convolved.width));
     if (IsEmpty(image)) return;
     const int64_t window = kMaxFeatures / layer.kernel_size / layer.kernel_size;
-    faults.Expect(
-        channels <= window, path("kernel_size"), layer.kernel_size,
-        fmt::format("windows of at most {} numbers: the images before it have {} channels", kMaxFeatures, channels));
+    faults.Expect(before.channels <= window, path("kernel_size"), layer.kernel_size,
+                  fmt::format("windows of at most {} numbers: the images before it have {} channels", kMaxFeatures,
+                              before.channels));
     const auto expect_channels = [&](const ImageSize& size, int64_t limit, const char* where) {
       const int64_t most = limit / size.width / size.height;
       faults.Expect(
@@ -105,7 +104,6 @@ void CheckSizes(const ConvNetOptions& options, const FieldPath& at, Faults& faul
     expect_channels(convolved, kMaxImage, "images are");
     const bool is_last = i + 1 == options.convolutions.size();
     if (is_last) expect_channels(image, kMaxFeatures, "before the linear, images are");
-    channels = layer.out_channels;
     if (!faults.IsSound(path("out_channels"))) return;
   }
 }

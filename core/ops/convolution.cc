@@ -33,16 +33,17 @@ constexpr int64_t kMaxLanes = 16;
 /// The images, divided into parts. All of this follows from shapes alone, so that the weight's gradient does not depend
 /// on threads.
 struct Parts {
-  Parts(const WindowGrid& grid, int64_t weight_size) : images(grid.images) {
+  Parts(const WindowGrid& grid, int64_t weight_size) {
     const int64_t of_image = std::max<int64_t>(grid.height.out * grid.width.out * grid.window_size(), 1);
     step = std::max<int64_t>(kPartSize / of_image, 1);
-    count = CeilDiv(images, step);
+    count = CeilDiv(grid.images, step);
     // The lanes' gradients of the weight take at most as much memory as the images.
     const int64_t most = grid.pixels() * grid.channels / std::max<int64_t>(weight_size, 1);
     lanes = std::clamp<int64_t>(std::min(most, count), 1, kMaxLanes);
   }
 
-  int64_t images, step = 1, count = 0;
+  int64_t step = 1;  ///< Images of a part; the last one may have fewer.
+  int64_t count = 0;
   /// Part i belongs to lane i % lanes. A lane adds up its parts' gradients one after another.
   int64_t lanes = 1;
 };
@@ -124,8 +125,7 @@ Tensor ConvolveBy(std::string_view op, const Tensor& x, const Tensor& weight, co
        need_x = x.requires_grad(), need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
         std::vector<Tensor> grads(3);
         const Tensor& images = sx.Get();
-        sw.Get();  // Throws if the weight was written to since: products may hold another form of it.
-        const DType wide = sw.Get().dtype();
+        const DType wide = sw.Get().dtype();  // Throws if the weight, of which products may hold another form, is new.
         if (need_x) grads[0] = Tensor::Empty(images.shape(), images.dtype());
         std::byte* const dx = need_x ? grads[0].mutable_raw() : nullptr;
         std::vector<Tensor> weight_grads(static_cast<size_t>(parts.lanes));
