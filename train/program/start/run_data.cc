@@ -91,10 +91,13 @@ RunData LoadRunData(const EarlierRun& run, const proto::Config& config, bool acc
     workload = BuildWorkload(config, files);
     const std::vector<DataDifference> differences = DataDifferences(run, config, *then, workload->data_record);
     if (differences.empty()) return {std::move(*workload), {}};
-    throw Error(
-        fmt::format("{}: the data is not what the run began with: {}; --accept-changed-data goes on all the same, with "
-                    "the run's own classes, columns, scaling and vocabulary",
-                    paths.data().string(), Describe(differences)));
+    // With another number of features, the model cannot take it.
+    const bool may_go_on = then->features == workload->data_record.features;
+    throw Error(fmt::format("{}: the data is not what the run began with: {}{}", paths.data().string(),
+                            Describe(differences),
+                            may_go_on ? "; --accept-changed-data goes on all the same, with the run's own classes, "
+                                        "columns, scaling and vocabulary"
+                                      : ""));
   } catch (const Error&) {
     workload.reset();  // Frees memory before the data is loaded again.
     if (std::optional<Workload> same = LoadByEarlierRules(run, config, files, *then)) {

@@ -241,6 +241,13 @@ TEST_F(ConvNetAppTest, GoesOnWithTheSameImagesAsRowsOfPixels) {
   EXPECT_THAT(ReadTextFile(dir_ / "run/data.json"), HasSubstr("\"sample_shape\""));
 }
 
+TEST_F(ConvNetAppTest, OffersToGoOnWithOtherImagesOnlyWhereThatIsPossible) {
+  ASSERT_EQ(Train("run", Images()).code, 0);
+  WriteTextFile(dir_ / "small", MakeIdx({kImages, 4, 4}, std::string(kImages * 16, '\1')));
+  EXPECT_THAT(Resume("run", Set({"data.idx.images=" + Path("small"), "training.steps=44"})),
+              FailsWith(2, AllOf(HasSubstr("16 features, were 48"), Not(HasSubstr("--accept-changed-data")))));
+}
+
 TEST_F(ConvNetAppTest, AsksWhetherChannelsAreFirst) {
   WriteTextFile(dir_ / "first", MakeIdx({kImages, 1, kHeight, kWidth}, ReadTextFile(dir_ / "images").substr(16)));
   const std::vector<std::string> one = Set({"model.conv_net.convolutions=[{ channels: 4 }]"});
