@@ -155,7 +155,8 @@ void MultiplyBatch(const PackedRowsView<T>& w, int64_t begin, int64_t end, const
   int64_t row = begin * kPackedRowsQuad;
   if constexpr (kBatch == 1) {
     // More streams of memory at once are read faster.
-    constexpr int kTwoQuads = 2 * kPackedRowsQuad;
+    constexpr int kThreeQuads = 3 * kPackedRowsQuad, kTwoQuads = 2 * kPackedRowsQuad;
+    for (; row + kThreeQuads <= last; row += kThreeQuads) WriteRows<T, kThreeQuads, 1>(w, row, x, bias, y);
     for (; row + kTwoQuads <= last; row += kTwoQuads) WriteRows<T, kTwoQuads, 1>(w, row, x, bias, y);
   }
   for (; row < last; row += kRows) WriteRows<T, kRows, kBatch>(w, row, x, bias, y);
