@@ -48,8 +48,8 @@ class TrainingStep {
       : images_(Gaussian(arguments.batch, arguments.image * arguments.image * arguments.channels,
                          {.seed = 24, .stream = 100})),
         labels_(Tensor::Empty({arguments.batch}, DType::kI32)) {
-    for (int64_t i = 0; i < arguments.batch; ++i)
-      labels_.mutable_data<int32_t>()[i] = static_cast<int32_t>(i % kClasses);
+    int32_t* const labels = labels_.mutable_data<int32_t>();
+    for (int64_t i = 0; i < arguments.batch; ++i) labels[i] = static_cast<int32_t>(i % kClasses);
     Generator generator(/*seed=*/24);
     net_ = std::make_unique<nn::ConvNet>(NetOptions(arguments), generator);
     net_->SetActivationDType(ActivationDType(arguments.precision));

@@ -120,4 +120,11 @@ decltype(auto) DispatchF32F64OrBF16(DType dtype, std::string_view op, F&& functi
   return DispatchF32OrF64(dtype, op, function);
 }
 
+/// The same for kernels that take every floating dtype.
+template <typename F>
+decltype(auto) DispatchFloating(DType dtype, std::string_view op, F&& function) {
+  if (dtype == DType::kF16) return function(Float16{});
+  return DispatchF32F64OrBF16(dtype, op, function);
+}
+
 }  // namespace twofour

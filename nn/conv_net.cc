@@ -11,6 +11,7 @@
 #include "twofour/nn/conv2d.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/mlp_stack.h"
 
 namespace twofour::nn {
 namespace {
@@ -67,11 +68,7 @@ void Check(const ConvNetOptions& options, const FieldPath& at, Faults& faults) {
   for (size_t i = 0; i < options.convolutions.size(); ++i) {
     Check(options.convolutions[i], at.In("convolutions", i), faults);
   }
-  const std::string hidden = at("hidden_features");
-  faults.InRange(hidden + " (how many)", std::ssize(options.hidden_features), 0, kMaxLayers);
-  for (size_t i = 0; i < options.hidden_features.size(); ++i) {
-    faults.InRange(fmt::format("{}[{}]", hidden, i), options.hidden_features[i], 1, kMaxFeatures);
-  }
+  CheckHiddenFeatures(options.hidden_features, at("hidden_features"), faults);
   faults.Probability(at("dropout"), options.dropout);
   CheckUngated(options.activation, at("activation"), faults);
 }

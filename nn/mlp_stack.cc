@@ -10,12 +10,15 @@
 
 namespace twofour::nn {
 
-void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults) {
-  const std::string hidden = at("hidden_features");
-  faults.InRange(hidden + " (how many)", std::ssize(options.hidden_features), 0, 1000);
-  for (size_t i = 0; i < options.hidden_features.size(); ++i) {
-    faults.InRange(fmt::format("{}[{}]", hidden, i), options.hidden_features[i], 1, kMaxFeatures);
+void CheckHiddenFeatures(const std::vector<int64_t>& features, const std::string& path, Faults& faults) {
+  faults.InRange(path + " (how many)", std::ssize(features), 0, 1000);
+  for (size_t i = 0; i < features.size(); ++i) {
+    faults.InRange(fmt::format("{}[{}]", path, i), features[i], 1, kMaxFeatures);
   }
+}
+
+void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults) {
+  CheckHiddenFeatures(options.hidden_features, at("hidden_features"), faults);
   faults.Probability(at("dropout"), options.dropout);
   CheckUngated(options.activation, at("activation"), faults);
 }

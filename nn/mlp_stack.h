@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "twofour/core/faults.h"
@@ -21,6 +22,9 @@ struct MlpStackOptions {
 /// Rules: hidden sizes are positive, there are at most 1000 hidden layers, dropout is below 1, and the activation needs
 /// no gate. Linear checks the sizes of the input and the output.
 void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults);
+
+/// The rule for a list of hidden layers at `path`: at most 1000, each of a positive size.
+void CheckHiddenFeatures(const std::vector<int64_t>& features, const std::string& path, Faults& faults);
 
 /// A plain stack of linears, `layers.0` to `layers.N`, with an activation (and dropout) between each two.
 class MlpStack : public Model {

@@ -7,7 +7,6 @@ Needs PyTorch (python3-torch, or --torch) and a build with benchmarks (cmake --b
 bench_conv).
 """
 import argparse
-import json
 import sys
 
 import bench_programs
@@ -39,16 +38,5 @@ def measure(variant, sizes, arguments):
     return {"ms": line[variant + "_ms"]}
 
 
-def main():
-    arguments = parse_arguments()
-    bench_programs.require("bench_conv")
-    sizes = {name: getattr(arguments, name) for name in SIZES}
-    about = {"steps": arguments.steps, "precision": arguments.precision, **sizes}
-    summary = bench_programs.take_turns(
-        arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about
-    )
-    print(json.dumps(summary))
-
-
 if __name__ == "__main__":
-    bench_programs.run(main)
+    bench_programs.run(lambda: bench_programs.compare("bench_conv", SIZES, measure, parse_arguments()))

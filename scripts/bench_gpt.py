@@ -6,7 +6,6 @@ and each turn gives the median of a few steps. Ratios are taken within a round, 
 (python3-torch, or --torch) and a build with benchmarks (cmake --build --preset release --target bench_gpt).
 """
 import argparse
-import json
 import sys
 
 import bench_programs
@@ -40,16 +39,5 @@ def measure(variant, sizes, arguments):
     return {"tokens_per_s": line[variant + "_tokens_per_s"], "peak_mib": line["peak_mib"]}
 
 
-def main():
-    arguments = parse_arguments()
-    bench_programs.require("bench_gpt")
-    sizes = {name: getattr(arguments, name) for name in SIZES}
-    about = {"steps": arguments.steps, "precision": arguments.precision, **sizes}
-    summary = bench_programs.take_turns(
-        arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about
-    )
-    print(json.dumps(summary))
-
-
 if __name__ == "__main__":
-    bench_programs.run(main)
+    bench_programs.run(lambda: bench_programs.compare("bench_gpt", SIZES, measure, parse_arguments()))

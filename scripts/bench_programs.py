@@ -84,6 +84,19 @@ def take_turns(file, rounds, measure, about):
     return summary
 
 
+def compare(program, names, measure, arguments):
+    """Measures three variants in turns, writes the lines to arguments.file, and prints the last one. `names` are the
+    arguments that are sizes; measure(variant, sizes, arguments) returns figures as take_turns wants them."""
+    require(program)
+    sizes = {name: getattr(arguments, name) for name in names}
+    about = {"steps": arguments.steps, "precision": arguments.precision, **sizes}
+    print(
+        json.dumps(
+            take_turns(arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about)
+        )
+    )
+
+
 def run(main):
     """Runs a script's main(); what went wrong becomes one line."""
     try:

@@ -87,12 +87,10 @@ void CopyElements(const Tensor& part, const std::byte* from, std::byte* to) {
 
 /// Adds what windows hold up to `count` images, which begin at `images`.
 void FoldPart(const WindowGrid& grid, const Tensor& windows, int64_t count, std::byte* images) {
-  const auto fold = [&](auto zero) {
+  DispatchFloating(windows.dtype(), "Conv2d", [&](auto zero) {
     using T = decltype(zero);
     kernels::Fold<T>(PartOf(grid, count), windows.data<T>(), reinterpret_cast<T*>(images));
-  };
-  if (windows.dtype() == DType::kF16) return fold(Float16{});
-  DispatchF32F64OrBF16(windows.dtype(), "Conv2d", fold);
+  });
 }
 
 }  // namespace
@@ -125,7 +123,8 @@ Tensor ConvolveBy(std::string_view op, const Tensor& x, const Tensor& weight, co
        need_x = x.requires_grad(), need_w = weight.requires_grad(), need_b = bias.requires_grad()](const Tensor& dy) {
         std::vector<Tensor> grads(3);
         const Tensor& images = sx.Get();
-        const DType wide = sw.Get().dtype();  // Throws if the weight, of which products may hold another form, is new.
+        // Throws if the weight was written to since: products may hold another form of it.
+        const DType wide = sw.Get().dtype();
         if (need_x) grads[0] = Tensor::Empty(images.shape(), images.dtype());
         std::byte* const dx = need_x ? grads[0].mutable_raw() : nullptr;
         std::vector<Tensor> weight_grads(static_cast<size_t>(parts.lanes));

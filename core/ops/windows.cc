@@ -13,17 +13,8 @@
 
 namespace twofour {
 inline namespace ops {
-namespace {
 
 using kernels::WindowGrid;
-
-template <typename F>
-void DispatchFloating(DType dtype, std::string_view op, F&& function) {
-  if (dtype == DType::kF16) return function(Float16{});
-  DispatchF32F64OrBF16(dtype, op, function);
-}
-
-}  // namespace
 
 Tensor Unfold(const Tensor& x, const WindowOptions& options) {
   const WindowGrid grid = MakeWindowGrid("Unfold", x, options);

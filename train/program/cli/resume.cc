@@ -24,10 +24,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOption = "--resume";
 
-/// The part of a config that a checkpoint has to fit.
+/// The part of a config that a checkpoint has to fit, beside the model (RequireSameModel).
 proto::Config WhatACheckpointFits(const proto::Config& config) {
   proto::Config part;
-  *part.mutable_model() = config.model();
   *part.mutable_sparsity() = config.sparsity();
   *part.mutable_optimizer() = config.optimizer();
   return part;
