@@ -11,6 +11,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/bf16_gemm.h"
 #include "twofour/core/kernels/gemm/bf16_gemm_pack-inl.h"
+#include "twofour/core/kernels/gemm/row_blocks.h"
 #include "twofour/core/kernels/simd/bf16_vectors-inl.h"
 #include "twofour/core/parallel.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 using namespace bf16_gemm;
 
-/// Rows of A that are packed together.
+/// Most rows of A that are packed together.
 constexpr int64_t kBlockRows = 8 * kTileRows;
 /// Pairs of depth that are summed up in registers, so that a packed block of A stays in the second-level cache.
 constexpr int64_t kMostPairs = Bf16GemmKernel::kMostRoundedDepth / 2;
@@ -171,8 +172,9 @@ uint32_t* Space() {
 /// Panels [first_panel, last_panel) of B are packed into `b` once for all blocks of rows.
 template <typename A, typename B, typename C>
 void RunPanels(const GemmProblem<A, B, C>& p, int64_t first_panel, int64_t last_panel, uint32_t* b) {
-  const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows), depth_pairs = CeilDiv(p.k, 2);
-  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
+  const RowBlocks blocks(p.m, kTileRows, kBlockRows);
+  const int64_t panels = last_panel - first_panel, depth_pairs = CeilDiv(p.k, 2);
+  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, blocks.count) * kPanel * p.k);
   ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
     ForEachPart(depth_pairs, kMostPairs, [&](int64_t first, int64_t last) {
       for (int64_t group = begin; group < end; ++group) {
@@ -185,10 +187,10 @@ void RunPanels(const GemmProblem<A, B, C>& p, int64_t first_panel, int64_t last_
   });
   // A unit of work is one panel for one block of rows.
   const Target target = TargetOf(p);
-  ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
+  ParallelFor(blocks.count * panels, grain, [&](int64_t begin, int64_t end) {
     uint32_t* const a = Space();
     for (int64_t block = begin / panels; block * panels < end; ++block) {
-      const int64_t top = block * kBlockRows, bottom = std::min(top + kBlockRows, p.m);
+      const int64_t top = blocks.Begin(block), bottom = blocks.End(block);
       const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
       ForEachPart(depth_pairs, kMostPairs, [&](int64_t first, int64_t last) {
         PackA(p, top, bottom - top, 2 * first, std::min(2 * last, p.k) - 2 * first, a);

@@ -12,6 +12,7 @@
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/kernels/gemm/float_gemm.h"
+#include "twofour/core/kernels/gemm/row_blocks.h"
 #include "twofour/core/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -30,7 +31,7 @@ using namespace float_gemm;
 
 /// Products of at most so many rows are one block.
 constexpr int64_t kOneBlockRows = 256;
-/// Rows of a block where there are several: whole tiles. The packed block stays in the second-level cache.
+/// Most rows of a block where there are several. The packed block stays in the second-level cache.
 constexpr int64_t kBlockRows = (HWY_TARGET == HWY_AVX3 ? 112 : 252) / kTileRows * kTileRows;
 /// Floats of packed B that stay in the second-level cache beside the block of A, while tiles of rows of A pass through
 /// the first-level cache. They are several panels, so that rows of C are written as long runs.
@@ -117,8 +118,9 @@ void RunOneBlock(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t
 /// packed for all of k at once, so that threads wait for each other only twice.
 template <typename A, typename B>
 void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t last_panel, float* b) {
-  const int64_t panels = last_panel - first_panel, row_blocks = CeilDiv(p.m, kBlockRows);
-  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, row_blocks) * kPanel * p.k);
+  const RowBlocks blocks(p.m, kTileRows, kBlockRows);
+  const int64_t panels = last_panel - first_panel;
+  const int64_t grain = CeilDiv(kLeastWork, CeilDiv(p.m, blocks.count) * kPanel * p.k);
   ParallelFor(CeilDiv(panels, kPanelsOfAGroup), grain, [&](int64_t begin, int64_t end) {
     ForEachPart(p.k, kLongDepth, [&](int64_t first, int64_t last) {
       for (int64_t group = begin; group < end; ++group) {
@@ -130,10 +132,10 @@ void RunBlocks(const GemmProblem<A, B, float>& p, int64_t first_panel, int64_t l
     });
   });
   // A unit of work is one panel for one block of rows.
-  ParallelFor(row_blocks * panels, grain, [&](int64_t begin, int64_t end) {
+  ParallelFor(blocks.count * panels, grain, [&](int64_t begin, int64_t end) {
     float* const a = SpaceForA();
     for (int64_t block = begin / panels; block * panels < end; ++block) {
-      const int64_t top = block * kBlockRows, bottom = std::min(top + kBlockRows, p.m);
+      const int64_t top = blocks.Begin(block), bottom = blocks.End(block);
       const int64_t from = std::max<int64_t>(begin - block * panels, 0), to = std::min(end - block * panels, panels);
       ForEachPart(p.k, kLongDepth, [&](int64_t first, int64_t last) {
         PackA(p, top, bottom - top, first, last - first, a);

@@ -35,6 +35,8 @@ inline constexpr int kTileRows = 14;
 inline constexpr int kTileRows = 6;
 #endif
 inline constexpr int64_t kPanel = 2 * kLanes;
+/// Vectors in a cache line.
+inline constexpr int kVectorsOfALine = std::max(1, 64 / (kLanes * static_cast<int>(sizeof(float))));
 
 /// Depth of the packed blocks: a panel of B stays in the first-level cache.
 inline constexpr int64_t kDepth = 256;
@@ -68,7 +70,7 @@ void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT 
   }
   TWOFOUR_UNROLL_BY_4 for (int64_t l = 0; l < depth; ++l) {
     V x[kVectors];
-    TWOFOUR_UNROLL for (int v = 0; v < kVectors; ++v) hwy::Prefetch(b + ahead + v * kLanes);
+    TWOFOUR_UNROLL for (int v = 0; v < kVectors; v += kVectorsOfALine) hwy::Prefetch(b + ahead + v * kLanes);
     TWOFOUR_UNROLL for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, b + v * kLanes);
     b += ldb;
     if constexpr (kPacks) {
