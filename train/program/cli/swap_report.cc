@@ -190,6 +190,7 @@ void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& option
                      by_weight ? DescribePattern(options.sparsity) : "2:4 sparsity enabled", report.converted.size(),
                      by_weight ? "SemiSparseLinear" : "SemiSparseActivationLinear");
   if (by_weight) out << fmt::format("  {}\n", DescribeRecipe(options.sparsity));
+  if (!by_weight && run.activations == DType::kBF16) out << "  inputs are widened to fp32 to be pruned\n";
   if (by_weight && !products->Elsewhere().empty()) out << fmt::format("  {}\n", products->Elsewhere());
   const size_t width = std::max(LongestName(report.converted), LongestName(report.kept_dense));
   for (const nn::SwapEntry& entry : report.converted) {

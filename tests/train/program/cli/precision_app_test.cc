@@ -209,6 +209,13 @@ TEST_F(PrecisionAppTest, TheTableSaysThePrecisionAndTheKernels) {
               AllOf(HasSubstr("[256, 128]  "), HasSubstr(sparse::ChooseLinearKernel(problem).kernel->name + " (")));
 }
 
+TEST_F(PrecisionAppTest, TheTableSaysThatPruningActivationsWidensThem) {
+  const std::string activations = "sparsity.target=ACTIVATION", widened = "inputs are widened to fp32 to be pruned";
+  EXPECT_THAT(Train("mlp", "run", "BF16", {activations}, {"--dry-run"}).out, HasSubstr(widened));
+  EXPECT_THAT(Train("mlp", "run", "FP32", {activations}, {"--dry-run"}).out, Not(HasSubstr(widened)));
+  EXPECT_THAT(Train("mlp", "run", "BF16", {}, {"--dry-run"}).out, Not(HasSubstr(widened)));
+}
+
 TEST_F(PrecisionAppTest, EveryKindOfModelAndMaskRunsInBf16) {
   const auto expect_runs = [this](const std::string& model, const std::vector<std::vector<std::string>>& cases) {
     for (std::vector<std::string> settings : cases) {
