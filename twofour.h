@@ -36,6 +36,7 @@
 #include "twofour/optim/optimizer_list.h"
 #include "twofour/optim/sgd.h"
 #include "twofour/optim/weight_average.h"
+#include "twofour/sparse/group_pattern.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/mask_statistics.h"

@@ -18,6 +18,7 @@ Examples:
   trainer --resume runs/longer/checkpoints/step-500 --out runs/branch --set learning_rate.lr=1e-4
   trainer evaluate --run runs/sparse_mlp --checkpoint best
   trainer predict --run runs/sparse_mlp --input new.csv --output predictions.csv
+  trainer inspect runs/sparse_mlp
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer sweep --config configs/experiments/schedules.pbtxt

@@ -1,0 +1,88 @@
+// `trainer inspect` on runs and on files of others.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+
+#include "tests/support/text_file.h"
+#include "tests/train/program/cli/app_runner.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::FailsWith;
+using test::Outcome;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class InspectAppTest : public test::AppRunner {
+ protected:
+  void Train() {
+    WriteTextFile(dir_ / "c.pbtxt", R"(
+      model { residual_mlp { width: 16 hidden_features: 32 num_blocks: 1 } }
+      data { glyphs { train_size: 64 eval_size: 32 } }
+      training { steps: 4 batch_size: 16 }
+      sparsity { enabled: true }
+      checkpoint { every_steps: 2 }
+      logging { tensorboard: false }
+    )");
+    const Outcome outcome = Run({"--config", Path("c.pbtxt"), "--out", Path("run")});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+};
+
+TEST_F(InspectAppTest, ARunAndItsCheckpoint) {
+  Train();
+  const auto is_sparse =
+      ContainsRegex("\"blocks.0.mlp.c_fc.weight\" +F32 +\\[32, 16\\] +sparsity 0.5000 .* 2:4 along rows and columns\n");
+  const auto is_dense = ContainsRegex("\"head.weight\" +F32 +\\[10, 16\\] +sparsity 0.0000\n");
+  const Outcome final_model = Run({"inspect", Path("run")});
+  EXPECT_EQ(final_model.code, 0) << final_model.err;
+  EXPECT_THAT(final_model.out, AllOf(StartsWith(Path("run/model.safetensors") + ": "), is_sparse, is_dense));
+  EXPECT_EQ(Run({"inspect", Path("run/model.safetensors")}).out, final_model.out);
+
+  fs::remove(dir_ / "run/model.safetensors");
+  const Outcome newest = Run({"inspect", Path("run") + "/"});
+  EXPECT_EQ(newest.code, 0) << newest.err;
+  EXPECT_THAT(newest.out, AllOf(StartsWith(Path("run/checkpoints/step-4/model.safetensors")), is_sparse));
+}
+
+TEST_F(InspectAppTest, JsonHasTheFirstViolation) {
+  Tensor weight = Tensor::Zeros({2, 8});
+  for (const int64_t i : {0, 9, 10, 11}) weight.mutable_data<float>()[i] = 1;
+  SaveSafetensors(FileSystem::Default(), dir_ / "w", {{"w", weight}, {"ids", Tensor::Zeros({3}, DType::kI64)}});
+  const Outcome outcome = Run({"inspect", Path("w"), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::string first, second;
+  ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second));
+  const auto json = nlohmann::json::parse(first);
+  EXPECT_EQ(json["sparsity"], 0.75);
+  EXPECT_EQ(json["along_rows"], nlohmann::json({"3:4", "3:8"}));
+  EXPECT_EQ(json["not_2_4_along_rows"], "3 non-zero entries in row 1, columns 0 to 3; at most 2 are allowed");
+  EXPECT_FALSE(json.contains("not_2_4_along_columns"));
+  EXPECT_EQ(nlohmann::json::parse(second), nlohmann::json({{"name", "ids"}, {"dtype", "I64"}, {"shape", {3}}}));
+  EXPECT_THAT(Run({"inspect", Path("w")}).out, HasSubstr("not 2:4 along rows: 3 non-zero entries in row 1"));
+}
+
+TEST_F(InspectAppTest, WhatHoldsNoWeightsIsRefused) {
+  EXPECT_THAT(Run({"inspect", Path("none")}), FailsWith(2, HasSubstr(Path("none"))));
+  EXPECT_THAT(Run({"inspect", dir_.path().string()}), FailsWith(2, HasSubstr("holds no model.safetensors")));
+  WriteTextFile(dir_ / "text", "no weights");
+  EXPECT_THAT(Run({"inspect", Path("text")}), FailsWith(2, HasSubstr(Path("text") + ": ")));
+  EXPECT_THAT(Run({"inspect"}), FailsWith(2, HasSubstr("PATH")));
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,68 @@
+#include "twofour/train/weight_inspection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace twofour::train {
+namespace {
+
+using sparse::GroupPattern;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+template <typename T>
+Tensor Of(const Shape& shape, const std::vector<T>& values) {
+  Tensor tensor = Tensor::Empty(shape, DTypeOf<T>());
+  std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
+  return tensor;
+}
+
+TEST(WeightInspection, AMaskBelongsToItsWeight) {
+  const Tensor weight = Of<float>({1, 4}, {1, 2, 3, 4});
+  SafetensorsFile file{.tensors = {{"a.weight", weight}, {"b.weight", weight}}, .metadata = {}};
+  file.tensors.push_back({"a.weight_mask", Tensor::Zeros({1, 4}, DType::kBool)});
+  file.tensors.back().tensor.mutable_data<bool>()[2] = true;
+  file.tensors.push_back({"b.weight_mask", Tensor::Zeros({4, 1}, DType::kBool)});  // Of another shape.
+  const std::vector<TensorInspection> found = InspectTensors(file);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].name, "a.weight");
+  EXPECT_TRUE(found[0].masked);
+  EXPECT_EQ(found[0].sparsity, 0.75);
+  EXPECT_THAT(found[0].along_rows, ElementsAre(GroupPattern{1, 4}));
+  EXPECT_FALSE(found[0].first_in_rows.has_value());
+  EXPECT_FALSE(found[1].masked);
+  EXPECT_EQ(found[1].sparsity, 0.0);
+  ASSERT_TRUE(found[1].first_in_rows.has_value());
+  EXPECT_EQ(found[1].first_in_rows->nonzeros, 4);
+  EXPECT_EQ(found[2].name, "b.weight_mask");
+  EXPECT_EQ(found[2].dtype, "BOOL");
+  EXPECT_FALSE(found[2].sparsity.has_value());
+}
+
+TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {
+  constexpr double kTiny = 1e-300;  // Zero as a float.
+  const SafetensorsFile file{.tensors = {{"f64", Of<double>({1, 4}, {kTiny, 0, kTiny, kTiny})},
+                                         {"bf16", Of<BFloat16>({2}, {BFloat16(0.0f), BFloat16(1.0f)})},
+                                         {"f32", Of<float>({3}, {0, std::numeric_limits<float>::infinity(),
+                                                                 std::numeric_limits<float>::quiet_NaN()})},
+                                         {"empty", Tensor::Zeros({0, 4})}},
+                             .metadata = {},
+                             .skipped = {{"fp8", "F8_E4M3", {2, 3}}}};
+  const std::vector<TensorInspection> found = InspectTensors(file);
+  ASSERT_EQ(found.size(), 5u);
+  EXPECT_EQ(found[0].sparsity, 0.25);
+  EXPECT_EQ(found[0].first_in_rows->nonzeros, 3);
+  EXPECT_EQ(found[1].dtype, "BF16");
+  EXPECT_EQ(found[1].sparsity, 0.5);
+  EXPECT_THAT(found[1].along_rows, IsEmpty());
+  EXPECT_EQ(found[2].not_finite, 2);
+  EXPECT_EQ(found[3].sparsity, 0.0);
+  EXPECT_EQ(found[4].dtype, "F8_E4M3");
+  EXPECT_THAT(found[4].shape, ElementsAre(2u, 3u));
+  EXPECT_FALSE(found[4].sparsity.has_value());
+}
+
+}  // namespace
+}  // namespace twofour::train

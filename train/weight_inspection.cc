@@ -1,0 +1,70 @@
+#include "twofour/train/weight_inspection.h"
+
+#include <cmath>
+#include <set>
+
+#include "twofour/core/dtype.h"
+
+namespace twofour::train {
+namespace {
+
+/// The mask of a weight among the file's tensors, or null.
+const Tensor* MaskOf(const SafetensorsFile& file, const NamedTensor& weight) {
+  const Tensor* const mask = file.Find(weight.name + "_mask");
+  if (mask == nullptr || mask->dtype() != DType::kBool || mask->shape() != weight.tensor.shape()) return nullptr;
+  return IsFloating(weight.tensor.dtype()) ? mask : nullptr;
+}
+
+/// Fills in what the elements say. `mask` may be null.
+void LookAtElements(const Tensor& tensor, const Tensor* mask, TensorInspection& found) {
+  const int64_t elements = tensor.numel();
+  // 1 where the element counts as non-zero, because a tiny double must not become zero by a conversion.
+  Tensor nonzero = Tensor::Zeros(tensor.shape(), DType::kF32);
+  int64_t zeros = 0;
+  DispatchFloating(tensor.dtype(), "inspect", [&](auto zero) {
+    using T = decltype(zero);
+    const T* const x = tensor.data<T>();
+    const bool* const keep = mask == nullptr ? nullptr : mask->data<bool>();
+    float* const flags = nonzero.mutable_data<float>();
+    for (int64_t i = 0; i < elements; ++i) {
+      const double value = static_cast<ComputeType<T>>(x[i]);
+      found.not_finite += !std::isfinite(value);
+      const bool counts = value != 0 && (keep == nullptr || keep[i]);
+      flags[i] = counts ? 1.0f : 0.0f;
+      zeros += !counts;
+    }
+  });
+  found.sparsity = elements == 0 ? 0.0 : static_cast<double>(zeros) / static_cast<double>(elements);
+  if (tensor.rank() != 2) return;
+  using sparse::PatternAxis;
+  found.along_rows = sparse::FindGroupPatterns(nonzero, PatternAxis::kRows);
+  found.along_columns = sparse::FindGroupPatterns(nonzero, PatternAxis::kColumns);
+  found.first_in_rows = sparse::FindPatternViolation(nonzero, PatternAxis::kRows);
+  found.first_in_columns = sparse::FindPatternViolation(nonzero, PatternAxis::kColumns);
+}
+
+}  // namespace
+
+std::vector<TensorInspection> InspectTensors(const SafetensorsFile& file) {
+  std::set<std::string> masks;
+  for (const NamedTensor& entry : file.tensors) {
+    if (MaskOf(file, entry) != nullptr) masks.insert(entry.name + "_mask");
+  }
+  std::vector<TensorInspection> inspections;
+  for (const NamedTensor& entry : file.tensors) {
+    if (masks.contains(entry.name)) continue;
+    TensorInspection found{.name = entry.name,
+                           .dtype = std::string(InfoOf(entry.tensor.dtype()).safetensors_name),
+                           .shape = {entry.tensor.shape().begin(), entry.tensor.shape().end()}};
+    const Tensor* const mask = MaskOf(file, entry);
+    found.masked = mask != nullptr;
+    if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, found);
+    inspections.push_back(std::move(found));
+  }
+  for (const SkippedTensor& skipped : file.skipped) {
+    inspections.push_back({.name = skipped.name, .dtype = skipped.dtype, .shape = skipped.shape});
+  }
+  return inspections;
+}
+
+}  // namespace twofour::train
