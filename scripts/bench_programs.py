@@ -90,11 +90,8 @@ def compare(program, names, measure, arguments):
     require(program)
     sizes = {name: getattr(arguments, name) for name in names}
     about = {"steps": arguments.steps, "precision": arguments.precision, **sizes}
-    print(
-        json.dumps(
-            take_turns(arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about)
-        )
-    )
+    summary = take_turns(arguments.file, arguments.rounds, lambda variant: measure(variant, sizes, arguments), about)
+    print(json.dumps(summary))
 
 
 def run(main):

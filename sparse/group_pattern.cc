@@ -16,6 +16,7 @@ int64_t MostNonZerosOfAGroup(const Tensor& matrix, PatternAxis axis, int64_t m) 
   if (matrix.rank() != 2) {
     throw Error(fmt::format("N:M pattern: shape {}, expected a matrix", twofour::ToString(matrix.shape())));
   }
+  if (m < 1) throw Error(fmt::format("N:M pattern: groups of {}, expected at least 1", m));
   const int64_t rows = matrix.dim(0), cols = matrix.dim(1);
   const float* const x = matrix.data<float>();
   int64_t most = 0;

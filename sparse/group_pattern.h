@@ -19,7 +19,7 @@ struct GroupPattern {
 
 /// The most non-zeros in any group of `m` neighbours along `axis` (kRows or kColumns), which is the n of the n:m that
 /// holds. -0 is zero, a NaN is not. A shorter group at the edge counts like the others. Throws Error for a tensor that
-/// is no f32 matrix.
+/// is no f32 matrix, and for m < 1.
 int64_t MostNonZerosOfAGroup(const Tensor& matrix, PatternAxis axis, int64_t m);
 
 /// The n:m with m of 4, 8, 16 and 32 that hold along `axis` and say something: n < m, and no pattern with a smaller m

@@ -12,22 +12,18 @@
 namespace twofour::sparse {
 namespace {
 
+using test::F32;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr auto kRows = PatternAxis::kRows, kColumns = PatternAxis::kColumns;
 
-Tensor Matrix(int64_t rows, int64_t cols, const std::vector<float>& values) {
-  Tensor matrix = Tensor::Empty({rows, cols}, DType::kF32);
-  std::copy(values.begin(), values.end(), matrix.mutable_data<float>());
-  return matrix;
-}
-
 TEST(GroupPattern, CountsGroupsInEitherDirection) {
-  const Tensor matrix = Matrix(4, 5, {1, 0,     0, 0, 7,  //
-                                      1, 2,     0, 0, 0,  //
-                                      1, 0,     0, 3, 0,  //
-                                      0, -0.0f, 0, 0, 0});
+  const Tensor matrix = F32({1, 0,     0, 0, 7,  //
+                             1, 2,     0, 0, 0,  //
+                             1, 0,     0, 3, 0,  //
+                             0, -0.0f, 0, 0, 0},
+                            {4, 5});
   EXPECT_EQ(MostNonZerosOfAGroup(matrix, kRows, 4), 2);
   EXPECT_EQ(MostNonZerosOfAGroup(matrix, kRows, 5), 2);
   EXPECT_EQ(MostNonZerosOfAGroup(matrix, kColumns, 4), 3);
@@ -39,20 +35,21 @@ TEST(GroupPattern, CountsGroupsInEitherDirection) {
 TEST(GroupPattern, ASmallerGroupImpliesLargerOnes) {
   std::vector<float> row(32, 0.0f);
   for (size_t group = 0; group < 8; ++group) row[4 * group] = row[4 * group + 3] = 1.0f;
-  EXPECT_THAT(FindGroupPatterns(Matrix(1, 32, row), kRows), ElementsAre(GroupPattern{2, 4}));
+  EXPECT_THAT(FindGroupPatterns(F32(row, {1, 32}), kRows), ElementsAre(GroupPattern{2, 4}));
   row[0] = 0;  // Seven of the first 16 and eight of the others: still only 2:4.
-  EXPECT_THAT(FindGroupPatterns(Matrix(1, 32, row), kRows), ElementsAre(GroupPattern{2, 4}, GroupPattern{15, 32}));
+  EXPECT_THAT(FindGroupPatterns(F32(row, {1, 32}), kRows), ElementsAre(GroupPattern{2, 4}, GroupPattern{15, 32}));
   for (size_t group = 1; group < 8; group += 2) row[4 * group] = row[4 * group + 3] = 0.0f;
-  EXPECT_THAT(FindGroupPatterns(Matrix(1, 32, row), kRows),
+  EXPECT_THAT(FindGroupPatterns(F32(row, {1, 32}), kRows),
               ElementsAre(GroupPattern{2, 4}, GroupPattern{2, 8}, GroupPattern{7, 32}));
 }
 
 TEST(GroupPattern, SaysNothingOfADenseOrTinyMatrix) {
-  EXPECT_THAT(FindGroupPatterns(Matrix(2, 4, {1, 2, 3, 4, 5, 6, 7, 8}), kRows), IsEmpty());
-  EXPECT_THAT(FindGroupPatterns(Matrix(2, 3, {0, 0, 0, 0, 0, 0}), kRows), IsEmpty());
-  EXPECT_THAT(FindGroupPatterns(Matrix(0, 4, {}), kRows), ElementsAre(GroupPattern{0, 4}));
-  EXPECT_EQ(MostNonZerosOfAGroup(Matrix(1, 1, {std::numeric_limits<float>::quiet_NaN()}), kRows, 4), 1);
+  EXPECT_THAT(FindGroupPatterns(F32({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4}), kRows), IsEmpty());
+  EXPECT_THAT(FindGroupPatterns(F32({0, 0, 0, 0, 0, 0}, {2, 3}), kRows), IsEmpty());
+  EXPECT_THAT(FindGroupPatterns(F32({}, {0, 4}), kRows), ElementsAre(GroupPattern{0, 4}));
+  EXPECT_EQ(MostNonZerosOfAGroup(F32({std::numeric_limits<float>::quiet_NaN()}, {1, 1}), kRows, 4), 1);
   EXPECT_THROW(MostNonZerosOfAGroup(Tensor::Zeros({4}), kRows, 4), Error);
+  EXPECT_THROW(MostNonZerosOfAGroup(Tensor::Zeros({4, 4}), kRows, 0), Error);
 }
 
 }  // namespace

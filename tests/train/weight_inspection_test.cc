@@ -12,15 +12,8 @@ using sparse::GroupPattern;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-template <typename T>
-Tensor Of(const Shape& shape, const std::vector<T>& values) {
-  Tensor tensor = Tensor::Empty(shape, DTypeOf<T>());
-  std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
-  return tensor;
-}
-
 TEST(WeightInspection, AMaskBelongsToItsWeight) {
-  const Tensor weight = Of<float>({1, 4}, {1, 2, 3, 4});
+  const Tensor weight = Tensor::FromVector<float>({1, 2, 3, 4}, {1, 4});
   SafetensorsFile file{.tensors = {{"a.weight", weight}, {"b.weight", weight}}, .metadata = {}};
   file.tensors.push_back({"a.weight_mask", Tensor::Zeros({1, 4}, DType::kBool)});
   file.tensors.back().tensor.mutable_data<bool>()[2] = true;
@@ -43,10 +36,11 @@ TEST(WeightInspection, AMaskBelongsToItsWeight) {
 
 TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {
   constexpr double kTiny = 1e-300;  // Zero as a float.
-  const SafetensorsFile file{.tensors = {{"f64", Of<double>({1, 4}, {kTiny, 0, kTiny, kTiny})},
-                                         {"bf16", Of<BFloat16>({2}, {BFloat16(0.0f), BFloat16(1.0f)})},
-                                         {"f32", Of<float>({3}, {0, std::numeric_limits<float>::infinity(),
-                                                                 std::numeric_limits<float>::quiet_NaN()})},
+  const SafetensorsFile file{.tensors = {{"f64", Tensor::FromVector<double>({kTiny, 0, kTiny, kTiny}, {1, 4})},
+                                         {"bf16", Tensor::FromVector<BFloat16>({BFloat16(0.0f), BFloat16(1.0f)}, {2})},
+                                         {"f32", Tensor::FromVector<float>({0, std::numeric_limits<float>::infinity(),
+                                                                            std::numeric_limits<float>::quiet_NaN()},
+                                                                           {3})},
                                          {"empty", Tensor::Zeros({0, 4})}},
                              .metadata = {},
                              .skipped = {{"fp8", "F8_E4M3", {2, 3}}}};

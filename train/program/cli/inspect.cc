@@ -18,6 +18,7 @@
 #include "twofour/train/data/text.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 #include "twofour/train/weight_inspection.h"
 
@@ -34,22 +35,23 @@ struct Request {
   bool json = false;
 };
 
-/// The file itself, or the one in a folder: model.safetensors, or that of a run's newest checkpoint. `hold` keeps the
-/// checkpoint while it is read.
-fs::path FileOf(FileSystem& files, const std::string& argument, RunPath& hold) {
-  if (!fs::is_directory(argument)) return argument;
-  const fs::path folder = FolderPath(argument);
-  if (const fs::path model = folder / CheckpointStore::kModelFile; files.Exists(model)) return model;
-  if (!fs::is_directory(folder / "checkpoints")) {
-    throw Error(
-        fmt::format("{}: holds no {}, expected a file, a run or a checkpoint", argument, CheckpointStore::kModelFile));
-  }
-  hold = FindRun("inspect", argument);
-  if (!hold.checkpoint) {
+/// The argument itself if it is a file. In a run: its final weights, or else those of its newest checkpoint; or those
+/// of the checkpoint that was named, which `run` holds while they are read. In any other folder: model.safetensors.
+fs::path FileOf(FileSystem& files, const std::string& argument, RunPath& run) {
+  const fs::path path = FolderPath(argument);
+  const fs::path folder = CheckpointStore::FollowNamingFile(files, path).value_or(path);
+  if (!fs::is_directory(folder)) return path;
+  const bool in_run = files.Exists(folder / CheckpointStore::kStateFile) && RunOfCheckpoint(files, folder);
+  if (in_run || files.Exists(RunFiles{folder}.config())) {
+    run = FindRun("inspect", argument);
+    if (const fs::path model = RunFiles{run.folder}.model(); !run.names_checkpoint && files.Exists(model)) return model;
+    if (run.checkpoint) return *run.checkpoint / CheckpointStore::kModelFile;
     throw Error(fmt::format("{}: the run has no weights yet, expected {} or a checkpoint", argument,
                             CheckpointStore::kModelFile));
   }
-  return *hold.checkpoint / CheckpointStore::kModelFile;
+  if (const fs::path model = folder / CheckpointStore::kModelFile; files.Exists(model)) return model;
+  throw Error(
+      fmt::format("{}: holds no {}, expected a file, a run or a checkpoint", argument, CheckpointStore::kModelFile));
 }
 
 /// "2:4 and 3:8 along rows; 2:4 along columns", or why a sparse matrix is not 2:4.
@@ -131,8 +133,8 @@ int RunInspect(int argc, const char* const* argv, const CommandContext& context)
   arguments.AddFlag("--json", request.json, "Print a JSON object for each tensor, one in a line");
   if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
   FileSystem& files = FileSystem::Default();
-  RunPath hold;
-  const fs::path path = FileOf(files, request.path, hold);
+  RunPath run;
+  const fs::path path = FileOf(files, request.path, run);
   const std::vector<TensorInspection> tensors = InspectTensors(LoadSafetensors(files, path));
   if (request.json) {
     for (const TensorInspection& tensor : tensors) context.out << ToJson(tensor).ToTextReplacing() << "\n";

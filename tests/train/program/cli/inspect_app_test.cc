@@ -58,6 +58,18 @@ TEST_F(InspectAppTest, ARunAndItsCheckpoint) {
   EXPECT_THAT(newest.out, AllOf(StartsWith(Path("run/checkpoints/step-4/model.safetensors")), is_sparse));
 }
 
+TEST_F(InspectAppTest, ACheckpointByAnyName) {
+  Train();
+  WriteTextFile(dir_ / "run/checkpoints/named", "step-2\n");  // How checkpoints are named where there are no links.
+  for (const std::string name : {"step-2", "step-4", "last", "best", "named"}) {
+    const Outcome outcome = Run({"inspect", Path("run/checkpoints/" + name)});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, StartsWith(Path("run/checkpoints/step-"))) << name;
+  }
+  fs::copy(dir_ / "run/checkpoints/step-2", dir_ / "copy");  // Belongs to no run.
+  EXPECT_THAT(Run({"inspect", Path("copy")}).out, StartsWith(Path("copy/model.safetensors") + ": "));
+}
+
 TEST_F(InspectAppTest, JsonHasTheFirstViolation) {
   Tensor weight = Tensor::Zeros({2, 8});
   for (const int64_t i : {0, 9, 10, 11}) weight.mutable_data<float>()[i] = 1;
