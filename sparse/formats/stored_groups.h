@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/group_pattern.h"
+
+// What the packed forms of a weight in files have in common: they go through the groups of neighbours along its rows,
+// and store n entries of each.
+
+namespace twofour::sparse {
+
+/// Throws Error, beginning with `name`, unless 1 <= n <= m <= 32.
+void RequireStorable(const GroupPattern& pattern, const std::string& name);
+/// Throws Error, beginning with `name`, unless `weight` is a matrix of a floating dtype.
+void RequireStorable(const Tensor& weight, const std::string& name);
+
+/// Calls `visit(row, group, nonzeros)` for each group of m neighbours along the rows of `weight` [rows, cols], a matrix
+/// of any floating dtype, in its order. Bit i of `nonzeros` tells that entry i of the group is not zero (-0 is zero, a
+/// NaN is not). The last group of a row may have fewer than m entries. Throws Error, beginning with `name`, where
+/// RequireStorable does and, naming row and columns, where a group has more than n non-zeros.
+void ForEachGroupWithinPattern(const Tensor& weight, const GroupPattern& pattern, const std::string& name,
+                               const std::function<void(int64_t row, int64_t group, uint32_t nonzeros)>& visit);
+
+/// `places` with the lowest bits that are 0 set until n are.
+uint32_t FilledUp(uint32_t places, int64_t n);
+
+}  // namespace twofour::sparse
