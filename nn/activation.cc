@@ -17,6 +17,8 @@ std::string_view NameOf(Activation activation) {
       return "gelu";
     case Activation::kSwiGlu:
       return "swiglu";
+    case Activation::kGeluTanh:
+      return "gelu_tanh";
   }
   return "?";
 }
@@ -24,8 +26,8 @@ std::string_view NameOf(Activation activation) {
 void CheckUngated(Activation activation, const std::string& path, Faults& faults) {
   const auto word = [&](Activation one) { return faults.Word(NameOf(one)); };
   faults.Expect(activation != Activation::kSwiGlu, path, word(activation),
-                fmt::format("one that needs no gate: {}, {} or {}", word(Activation::kReluSquared),
-                            word(Activation::kRelu), word(Activation::kGelu)));
+                fmt::format("one that needs no gate: {}, {}, {} or {}", word(Activation::kReluSquared),
+                            word(Activation::kRelu), word(Activation::kGelu), word(Activation::kGeluTanh)));
 }
 
 Tensor Activate(Activation activation, const Tensor& x) {
@@ -36,6 +38,8 @@ Tensor Activate(Activation activation, const Tensor& x) {
       return Relu(x);
     case Activation::kGelu:
       return Gelu(x);
+    case Activation::kGeluTanh:
+      return GeluTanh(x);
     case Activation::kSwiGlu:
       throw Error("Activate: swiglu needs a gate beside its input; nn::Mlp has one");
   }

@@ -9,9 +9,9 @@
 namespace twofour::nn {
 
 /// The function between the linears of an MLP. kSwiGlu takes a second linear as a gate (see Mlp).
-enum class Activation { kReluSquared, kRelu, kGelu, kSwiGlu };
+enum class Activation { kReluSquared, kRelu, kGelu, kSwiGlu, kGeluTanh };
 
-/// "relu_squared", "relu", "gelu", "swiglu".
+/// "relu_squared", "relu", "gelu", "swiglu", "gelu_tanh".
 std::string_view NameOf(Activation activation);
 
 /// The rule for models whose activations are functions of one tensor: not kSwiGlu.

@@ -69,16 +69,17 @@ void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Fault
     CheckKeyHeads(options.heads, options.kv_heads == 0 ? options.heads : options.kv_heads, at, faults);
   }
   faults.Expect(options.window >= 0, at("window"), options.window, "at least 0");
+  Check(options.rotary_options, at.In("rotary_options"), faults);
 }
 
 CausalSelfAttention::CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator)
     : options_(Resolved(options)) {
   const auto linear = [&](const char* name, int64_t out_features, LinearInit init) {
     return &RegisterModule(
-        name,
-        std::make_unique<Linear>(
-            LinearOptions{.in_features = options_.width, .out_features = out_features, .bias = false, .init = init},
-            generator));
+        name, std::make_unique<Linear>(
+                  LinearOptions{
+                      .in_features = options_.width, .out_features = out_features, .bias = options_.bias, .init = init},
+                  generator));
   };
   c_q_ = linear("c_q", options_.width, options_.init);
   c_k_ = linear("c_k", options_.kv_heads * head_size(), options_.init);
@@ -91,7 +92,8 @@ Tensor CausalSelfAttention::Project(ModuleSlot& c, const Tensor& x, int64_t head
 }
 
 Tensor CausalSelfAttention::WithPosition(const Tensor& x, int64_t first_position) {
-  return ops::RmsNorm(Rotary(x, options_.rotary_base, first_position));
+  const Tensor turned = options_.rotary ? Rotary(x, options_.rotary_options, first_position) : x;
+  return options_.query_key_norm ? ops::RmsNorm(turned) : turned;
 }
 
 Tensor CausalSelfAttention::Merge(const Tensor& y) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "twofour/core/faults.h"
+#include "twofour/core/ops/rotary.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/key_value_cache.h"
@@ -13,7 +14,10 @@ struct CausalSelfAttentionOptions {
   int64_t heads = 1;
   int64_t kv_heads = 0;  ///< Key and value heads, each shared by heads / kv_heads query heads; 0: as many as heads.
   int64_t window = 0;    ///< A token sees this many tokens, itself included; 0: itself and all before it.
-  double rotary_base = 10000;
+  bool bias = false;     ///< Of all four linears.
+  bool rotary = true;    ///< False: the caller has put positions into x.
+  RotaryOptions rotary_options = {};
+  bool query_key_norm = true;
   LinearInit init = LinearInit::PyTorchDefault();
   LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
@@ -23,13 +27,14 @@ struct CausalSelfAttentionOptions {
 void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults);
 void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults);
 
-/// Rules: a positive width, positive heads, CheckHeads, CheckKeyHeads, and a window that is not negative.
+/// Rules: a positive width, positive heads, CheckHeads, CheckKeyHeads, a window that is not negative, and those of
+/// RotaryOptions.
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults);
 
-/// Multi-head causal self-attention without biases, with linears c_q, c_k, c_v and c_proj. It has rotary position
-/// embeddings (Su et al., "RoFormer", 2021), then an RMS norm of each query and key ("QK norm": Henry et al., 2020),
-/// grouped-query heads (Ainslie et al., "GQA", 2023) and an optional sliding window (Beltagy et al., "Longformer",
-/// 2020).
+/// Multi-head causal self-attention with linears c_q, c_k, c_v and c_proj. Unless they are turned off, it has rotary
+/// position embeddings (Su et al., "RoFormer", 2021), then an RMS norm of each query and key ("QK norm": Henry et al.,
+/// 2020). It has grouped-query heads (Ainslie et al., "GQA", 2023) and an optional sliding window (Beltagy et al.,
+/// "Longformer", 2020).
 class CausalSelfAttention : public Module {
  public:
   /// Throws Error on options that Check finds fault with.
@@ -49,7 +54,7 @@ class CausalSelfAttention : public Module {
   void RequireSequences(const Tensor& x) const;
   /// The output of `c` as [batch, T, heads, head_size].
   Tensor Project(ModuleSlot& c, const Tensor& x, int64_t heads);
-  /// `x`, rotated and normalised.
+  /// `x`, rotated and normalised as far as the options say.
   Tensor WithPosition(const Tensor& x, int64_t first_position);
   Tensor Merge(const Tensor& y);
 

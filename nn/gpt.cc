@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
@@ -106,8 +107,10 @@ void Check(const GptOptions& options, const FieldPath& at, Faults& faults) {
   constexpr double kLeastCap = GptOptions::kLeastSoftCap, kMostCap = GptOptions::kMostSoftCap;
   faults.Expect(options.soft_cap == 0 || (options.soft_cap >= kLeastCap && options.soft_cap <= kMostCap),
                 at("soft_cap"), options.soft_cap, fmt::format("0 or {} to {}", kLeastCap, kMostCap));
-  faults.Expect(options.rotary_base > 1 && options.rotary_base <= 1e12, at("rotary_base"), options.rotary_base,
+  faults.Expect(options.rotary.base > 1 && options.rotary.base <= 1e12, at.In("rotary")("base"), options.rotary.base,
                 "a number above 1, at most 1e12");
+  Check(options.rotary, at.In("rotary"), faults);
+  faults.FloatAtLeast(at("norm_eps"), options.norm_eps, 0);
   Check(options.init, at.In("init"), faults);
   faults.Expect(options.heads >= 0, at("heads"), options.heads, "at least 0");
   faults.Expect(options.kv_heads >= 0, at("kv_heads"), options.kv_heads, "at least 0");
@@ -132,44 +135,70 @@ Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(CheckedAndR
   auto transformer = std::make_unique<Namespace>();
   wte_ = transformer->Add(
       "wte", std::make_unique<Embedding>(options_.vocab_size, options_.width, generator, init.embedding_std));
+  if (options_.positions == Positions::kLearned) {
+    wpe_ = transformer->Add(
+        "wpe", std::make_unique<Embedding>(options_.sequence_length, options_.width, generator, init.embedding_std));
+  }
   const CausalSelfAttentionOptions attention{.width = options_.width,
                                              .heads = options_.heads,
                                              .kv_heads = options_.kv_heads,
                                              .window = options_.attention_window,
-                                             .rotary_base = options_.rotary_base,
+                                             .bias = options_.bias,
+                                             .rotary = options_.positions == Positions::kRotary,
+                                             .rotary_options = options_.rotary,
+                                             .query_key_norm = options_.query_key_norm,
                                              .init = LinearInit::Uniform(init.matrix_std),
                                              .c_proj_init = LinearInit::Uniform(init.projection_std)};
   const MlpOptions mlp{.in_features = options_.width,
                        .hidden_features = options_.hidden_features,
                        .out_features = options_.width,
-                       .bias = false,
+                       .bias = options_.bias,
                        .activation = options_.activation,
                        .c_fc_init = LinearInit::Uniform(init.matrix_std),
                        .c_proj_init = LinearInit::Uniform(init.projection_std)};
+  const GptBlockOptions block{.attention = attention, .mlp = mlp, .norm = options_.norm, .norm_eps = options_.norm_eps};
   for (int64_t i = 0; i < options_.depth; ++i) {
-    blocks_.push_back(transformer->Add(fmt::format("h.{}", i), std::make_unique<GptBlock>(attention, mlp, generator)));
+    blocks_.push_back(transformer->Add(fmt::format("h.{}", i), std::make_unique<GptBlock>(block, generator)));
   }
+  ln_f_ = transformer->Add("ln_f", MakeNorm(options_.norm, options_.width, options_.norm_eps));
   RegisterModule("transformer", std::move(transformer));
-  lm_head_ =
-      &RegisterModule("lm_head", std::make_unique<Linear>(LinearOptions{.in_features = options_.width,
-                                                                        .out_features = options_.vocab_size,
-                                                                        .bias = false,
-                                                                        .init = LinearInit::Normal(init.head_std)},
-                                                          generator));
+  lm_head_ = &RegisterModule("lm_head", MakeHead(generator));
 }
 
-Tensor Gpt::Embed(const Tensor& tokens) {
+std::unique_ptr<Module> Gpt::MakeHead(Generator& generator) {
+  if (options_.tied_head) return std::make_unique<Linear>((*wte_)->Parameters().front(), Tensor());
+  const LinearOptions head{.in_features = options_.width,
+                           .out_features = options_.vocab_size,
+                           .bias = false,
+                           .init = LinearInit::Normal(options_.init.head_std)};
+  return std::make_unique<Linear>(head, generator);
+}
+
+Tensor Gpt::Embed(const Tensor& tokens, int64_t first_position) {
   RequireTokens("tokens", tokens);
-  return ops::RmsNorm(FromInput((*wte_)->Forward(tokens)));
+  Tensor x = (*wte_)->Forward(tokens);
+  if (wpe_ != nullptr) {
+    const int64_t length = tokens.dim(1);
+    if (length > options_.sequence_length - first_position) {
+      throw Error(fmt::format("Gpt: {} tokens after {}, but its learned positions end at {}", length, first_position,
+                              options_.sequence_length));
+    }
+    Tensor positions = Tensor::Empty({length}, DType::kI32);
+    std::iota(positions.mutable_data<int32_t>(), positions.mutable_data<int32_t>() + length,
+              static_cast<int32_t>(first_position));
+    x = Add(x, (*wpe_)->Forward(positions));
+  }
+  x = FromInput(x);
+  return options_.embedding_norm ? ops::RmsNorm(x) : x;
 }
 
 Tensor Gpt::Head(const Tensor& x) {
-  const Tensor logits = Logits(**lm_head_, ops::RmsNorm(x));
+  const Tensor logits = Logits(**lm_head_, (*ln_f_)->Forward(x));
   return options_.soft_cap > 0 ? SoftCap(logits, options_.soft_cap) : logits;
 }
 
 Tensor Gpt::Forward(const Tensor& tokens) {
-  Tensor x = Embed(tokens);
+  Tensor x = Embed(tokens, 0);
   for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
   return Head(x);
 }
@@ -181,10 +210,10 @@ Tensor Gpt::Loss(const Tensor& tokens, const Tensor& targets) {
     throw Error(fmt::format("Gpt: targets {} for tokens {}, expected equal shapes and at least one token",
                             ToString(targets.shape()), ToString(tokens.shape())));
   }
-  Tensor x = Embed(tokens);
+  Tensor x = Embed(tokens, 0);
   for (ModuleSlot* block : blocks_) x = (*block)->Forward(x);
   if (const auto* head = dynamic_cast<const Linear*>(lm_head_->get())) {
-    const Tensor input = ops::RmsNorm(x);
+    const Tensor input = (*ln_f_)->Forward(x);
     ObserveLinear(*head, input);
     return LinearCrossEntropy(input, head->weight(), targets, {.soft_cap = options_.soft_cap});
   }
@@ -216,7 +245,7 @@ Tensor Gpt::Decode(const Tensor& tokens, KeyValueCache& cache) {
                             ToString(tokens.shape()), cache.length, cache.layers.size(), cache.capacity));
   }
   const NoGradGuard no_grad;
-  Tensor x = Embed(tokens);
+  Tensor x = Embed(tokens, cache.length);
   for (size_t i = 0; i < blocks_.size(); ++i) x = BlockIn(*blocks_[i]).Forward(x, cache, i);
   cache.length += count;
   return Head(LastRows(x)).View({tokens.dim(0), options_.vocab_size});
@@ -225,7 +254,8 @@ Tensor Gpt::Decode(const Tensor& tokens, KeyValueCache& cache) {
 double Gpt::TrainingFlopsPerToken() {
   double weights = 0;
   for (const NamedTensor& parameter : NamedParameters()) {
-    if (parameter.name != "transformer.wte.weight") weights += static_cast<double>(parameter.tensor.numel());
+    const bool looked_up = parameter.name == "transformer.wte.weight" || parameter.name == "transformer.wpe.weight";
+    if (!looked_up && parameter.tensor.rank() == 2) weights += static_cast<double>(parameter.tensor.numel());
   }
   // The token at position t sees min(t + 1, window) tokens.
   const auto length = static_cast<double>(options_.sequence_length);

@@ -4,25 +4,28 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
-#include "twofour/core/ops/norm.h"
 
 namespace twofour::nn {
 
-GptBlock::GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator)
-    : attn_(&RegisterModule("attn", std::make_unique<CausalSelfAttention>(attention, generator))),
-      mlp_(&RegisterModule("mlp", std::make_unique<Mlp>(mlp, generator))) {}
+GptBlock::GptBlock(const GptBlockOptions& options, Generator& generator) {
+  const auto norm = [&] { return MakeNorm(options.norm, options.attention.width, options.norm_eps); };
+  ln_1_ = &RegisterModule("ln_1", norm());
+  attn_ = &RegisterModule("attn", std::make_unique<CausalSelfAttention>(options.attention, generator));
+  ln_2_ = &RegisterModule("ln_2", norm());
+  mlp_ = &RegisterModule("mlp", std::make_unique<Mlp>(options.mlp, generator));
+}
 
 CausalSelfAttention& GptBlock::attention() {
   if (auto* const attention = dynamic_cast<CausalSelfAttention*>(attn_->get())) return *attention;
   throw Error(fmt::format("GptBlock: attn is a {}, expected CausalSelfAttention", (*attn_)->type_name()));
 }
 
-Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward(ops::RmsNorm(x))); }
+Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward((*ln_2_)->Forward(x))); }
 
-Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward(ops::RmsNorm(x)))); }
+Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward((*ln_1_)->Forward(x)))); }
 
 Tensor GptBlock::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
-  return AddMlp(Add(x, attention().Forward(ops::RmsNorm(x), cache, layer)));
+  return AddMlp(Add(x, attention().Forward((*ln_1_)->Forward(x), cache, layer)));
 }
 
 }  // namespace twofour::nn

@@ -1,16 +1,23 @@
 #pragma once
 
 #include "twofour/nn/causal_self_attention.h"
+#include "twofour/nn/layers.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/module.h"
 
 namespace twofour::nn {
 
-/// One transformer block with pre-norm: x + attn(norm(x)), then x + mlp(norm(x)). Both norms are RMS norms without
-/// weights.
+struct GptBlockOptions {
+  CausalSelfAttentionOptions attention;
+  MlpOptions mlp;
+  NormKind norm = NormKind::kRms;
+  double norm_eps = 1e-6;
+};
+
+/// One transformer block with pre-norm: x + attn(ln_1(x)), then x + mlp(ln_2(x)).
 class GptBlock : public Module {
  public:
-  GptBlock(const CausalSelfAttentionOptions& attention, const MlpOptions& mlp, Generator& generator);
+  GptBlock(const GptBlockOptions& options, Generator& generator);
   std::string_view type_name() const override { return "GptBlock"; }
   /// Both x and the result are [batch, T, width].
   Tensor Forward(const Tensor& x) override;
@@ -23,7 +30,7 @@ class GptBlock : public Module {
  private:
   Tensor AddMlp(const Tensor& x);
 
-  ModuleSlot *attn_, *mlp_;
+  ModuleSlot *ln_1_, *attn_, *ln_2_, *mlp_;
 };
 
 }  // namespace twofour::nn

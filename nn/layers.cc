@@ -21,9 +21,9 @@ void CheckNorm(std::string_view type, int64_t features, double eps) {
 
 }  // namespace
 
-RmsNorm::RmsNorm(int64_t features, double eps) : eps_(eps) {
+RmsNorm::RmsNorm(int64_t features, double eps, bool weight) : eps_(eps) {
   CheckNorm(type_name(), features, eps);
-  weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
+  if (weight) weight_ = RegisterParameter("weight", Tensor::Full({features}, 1.0));
 }
 
 Tensor RmsNorm::Forward(const Tensor& x) { return ops::RmsNorm(x, weight_, eps_); }
@@ -35,6 +35,11 @@ LayerNorm::LayerNorm(int64_t features, double eps, bool bias) : eps_(eps) {
 }
 
 Tensor LayerNorm::Forward(const Tensor& x) { return ops::LayerNorm(x, weight_, bias_, eps_); }
+
+std::unique_ptr<Module> MakeNorm(NormKind kind, int64_t features, double eps) {
+  if (kind == NormKind::kLayer) return std::make_unique<LayerNorm>(features, eps);
+  return std::make_unique<RmsNorm>(features, eps, kind == NormKind::kWeightedRms);
+}
 
 Embedding::Embedding(int64_t entries, int64_t features, Generator& generator, double std) {
   if (entries < 1 || features < 1) {

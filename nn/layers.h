@@ -2,16 +2,18 @@
 
 // Small layers that no swap pass touches.
 #include <atomic>
+#include <memory>
 
 #include "twofour/core/random.h"
 #include "twofour/nn/module.h"
 
 namespace twofour::nn {
 
-/// Root-mean-square normalisation over the last dimension, with a learned `weight` [features] that starts at one.
+/// Root-mean-square normalisation over the last dimension, with a learned `weight` [features] that starts at one,
+/// unless `weight` is false.
 class RmsNorm : public Module {
  public:
-  explicit RmsNorm(int64_t features, double eps = 1e-6);
+  explicit RmsNorm(int64_t features, double eps = 1e-6, bool weight = true);
   std::string_view type_name() const override { return "RmsNorm"; }
   Tensor Forward(const Tensor& x) override;
 
@@ -32,6 +34,15 @@ class LayerNorm : public Module {
   Tensor weight_, bias_;
   double eps_;
 };
+
+/// The norms that a transformer can have.
+enum class NormKind {
+  kRms,          ///< RmsNorm without a weight.
+  kWeightedRms,  ///< RmsNorm.
+  kLayer,        ///< LayerNorm with a bias.
+};
+
+std::unique_ptr<Module> MakeNorm(NormKind kind, int64_t features, double eps);
 
 /// Looks up rows of `weight` [entries, features] by i32 index. The weight starts normal, by default standard normal as
 /// in PyTorch.

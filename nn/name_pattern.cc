@@ -28,6 +28,12 @@ NamePattern::~NamePattern() = default;
 
 bool NamePattern::Matches(const std::string& name) const { return std::regex_match(name, compiled_->regex); }
 
+std::optional<std::string> NamePattern::Replace(const std::string& name, const std::string& format) const {
+  std::smatch match;
+  if (!std::regex_match(name, match, compiled_->regex)) return std::nullopt;
+  return match.format(format);
+}
+
 void CheckPattern(const std::string& path, const std::string& pattern, Faults& faults) {
   try {
     const NamePattern compiled(faults.Where(path), pattern);

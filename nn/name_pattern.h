@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "twofour/core/faults.h"
@@ -17,6 +18,9 @@ class NamePattern {
   ~NamePattern();
 
   bool Matches(const std::string& name) const;
+  /// `format` with $1 to $9 replaced by what the brackets of the pattern matched, and $$ by $; nothing if the name does
+  /// not match.
+  std::optional<std::string> Replace(const std::string& name, const std::string& format) const;
 
  private:
   struct Compiled;

@@ -80,6 +80,12 @@ Tensor Gelu(const Tensor& x) {
       "Gelu", x, [](auto... args) { kernels::Gelu(args...); }, [](auto... args) { kernels::GeluGrad(args...); });
 }
 
+Tensor GeluTanh(const Tensor& x) {
+  return Activation(
+      "GeluTanh", x, [](auto... args) { kernels::GeluTanh(args...); },
+      [](auto... args) { kernels::GeluTanhGrad(args...); });
+}
+
 Tensor Tanh(const Tensor& x) {
   ops::RequireFloating("Tanh", "x", x);
   return Capped("Tanh", x, 1.0);

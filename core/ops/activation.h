@@ -12,6 +12,9 @@ Tensor Relu(const Tensor& x);
 Tensor ReluSquared(const Tensor& x);
 /// x Phi(x), exact (erf). Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 Tensor Gelu(const Tensor& x);
+/// Its approximation x sigmoid(2u) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh(u)): what GPT-2
+/// was trained with ("gelu_new").
+Tensor GeluTanh(const Tensor& x);
 /// tanh(x).
 Tensor Tanh(const Tensor& x);
 /// 1 / (1 + exp(-x)).

@@ -40,6 +40,7 @@ std::vector<Case> Cases() {
       {"Relu", {big}, [](const auto& in) { return Relu(in[0]); }, 1},
       {"ReluSquared", {big}, [](const auto& in) { return ReluSquared(in[0]); }, 1},
       {"Gelu", {big}, [](const auto& in) { return Gelu(in[0]); }, 1},
+      {"GeluTanh", {big}, [](const auto& in) { return GeluTanh(in[0]); }, 1},
       {"SoftCap", {big}, [](const auto& in) { return SoftCap(in[0], 0.7); }, 1},
       {"SwiGlu", {big, big}, [](const auto& in) { return SwiGlu(in[0], in[1]); }, 2},
       {"RmsNorm", {{401, 401}, {401}}, [](const auto& in) { return RmsNorm(in[0], in[1]); }, 1},

@@ -117,10 +117,13 @@ TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {
 
 TEST(GptBlockTest, ZeroProjectionsLetEverythingPass) {
   Generator generator(1);
-  GptBlock block(
-      {.width = 16, .heads = 2, .c_proj_init = LinearInit::Zero()},
-      {.in_features = 16, .hidden_features = 32, .out_features = 16, .bias = false, .c_proj_init = LinearInit::Zero()},
-      generator);
+  GptBlock block({.attention = {.width = 16, .heads = 2, .c_proj_init = LinearInit::Zero()},
+                  .mlp = {.in_features = 16,
+                          .hidden_features = 32,
+                          .out_features = 16,
+                          .bias = false,
+                          .c_proj_init = LinearInit::Zero()}},
+                 generator);
   const NoGradGuard no_grad;
   const Tensor x = RandomInput({2, 5, 16});
   ExpectBitEqual(block.Forward(x), x);

@@ -197,8 +197,9 @@ INSTANTIATE_TEST_SUITE_P(
               []() -> std::unique_ptr<Module> {
                 Generator generator(4);
                 return std::make_unique<GptBlock>(
-                    CausalSelfAttentionOptions{.width = 32, .heads = 4, .kv_heads = 2},
-                    MlpOptions{.in_features = 32, .hidden_features = 64, .out_features = 32}, generator);
+                    GptBlockOptions{.attention = {.width = 32, .heads = 4, .kv_heads = 2},
+                                    .mlp = {.in_features = 32, .hidden_features = 64, .out_features = 32}},
+                    generator);
               },
               {2, 9, 32}}),
     test::ByName());

@@ -66,7 +66,7 @@ TEST(MlpStackTest, BadOptionsAreErrors) {
       MlpStack({.in_features = 4, .hidden_features = {8}, .out_features = 3, .activation = Activation::kSwiGlu},
                generator),
       ErrorKind::kInvalidInput,
-      "MlpStack: activation is swiglu, expected one that needs no gate: relu_squared, relu or gelu");
+      "MlpStack: activation is swiglu, expected one that needs no gate: relu_squared, relu, gelu or gelu_tanh");
 }
 
 }  // namespace

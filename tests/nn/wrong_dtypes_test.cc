@@ -137,7 +137,9 @@ const Argument kArguments[] = {
      {1, 3, 8},
      kF32AndHalf,
      [](const Tensor& t) {
-       GptBlock({.width = 8, .heads = 2}, {.in_features = 8, .hidden_features = 4, .out_features = 8}, Random())
+       GptBlock(
+           {.attention = {.width = 8, .heads = 2}, .mlp = {.in_features = 8, .hidden_features = 4, .out_features = 8}},
+           Random())
            .Forward(t);
      }},
     {"Gpt", "tokens", {1, 3}, kOnlyI32, [](const Tensor& t) { TinyGpt()->Forward(t); }},

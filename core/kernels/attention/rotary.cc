@@ -39,16 +39,11 @@ struct Turns {
 template <typename C>
 Turns<C> TurnsOf(const RotaryProblem& p, int64_t begin, int64_t end) {
   const int64_t half = p.head_size / 2;
-  std::vector<double> frequencies(static_cast<size_t>(half));
-  for (int64_t i = 0; i < half; ++i) {
-    frequencies[static_cast<size_t>(i)] =
-        std::pow(p.base, -2.0 * static_cast<double>(i) / static_cast<double>(p.head_size));
-  }
   Turns<C> turns;
   turns.cosines.reserve(static_cast<size_t>((end - begin) * half));
   turns.sines.reserve(static_cast<size_t>((end - begin) * half));
   for (int64_t t = begin; t < end; ++t) {
-    for (const double frequency : frequencies) {
+    for (const double frequency : p.frequencies) {
       const double angle = static_cast<double>(p.first_position + t) * frequency;
       turns.cosines.push_back(static_cast<C>(std::cos(angle)));
       turns.sines.push_back(static_cast<C>(p.back ? -std::sin(angle) : std::sin(angle)));
@@ -65,13 +60,13 @@ constexpr size_t kKeptProblems = 4;
 /// For all positions of the problem, or null where they are not kept.
 template <typename C>
 std::shared_ptr<const Turns<C>> KeptTurns(const RotaryProblem& p) {
-  using Key = std::tuple<int64_t, int64_t, double, int64_t, bool>;
+  using Key = std::tuple<int64_t, std::vector<double>, int64_t, bool>;
   static std::mutex mutex;
   static auto& kept = *new RecentlyUsed<Key, std::shared_ptr<const Turns<C>>>(kKeptProblems);
   const int64_t size = p.positions * (p.head_size / 2);
   if (size < kFewestKept || size > kMostKept) return nullptr;
   const std::lock_guard lock(mutex);
-  return kept.Get({p.positions, p.head_size, p.base, p.first_position, p.back},
+  return kept.Get({p.positions, p.frequencies, p.first_position, p.back},
                   [&](const Key&) { return std::make_shared<const Turns<C>>(TurnsOf<C>(p, 0, p.positions)); });
 }
 

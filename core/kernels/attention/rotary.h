@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace twofour::kernels {
 
 struct RotaryProblem {
   int64_t batch = 0, positions = 0, heads = 0, head_size = 0;
-  double base = 0;
+  std::vector<double> frequencies = {};  ///< [head_size / 2]: by what angle each pair turns from position to position.
   int64_t first_position = 0;
   bool back = false;  ///< Turns by the negative angles, which is the inverse and gives the gradient.
 };

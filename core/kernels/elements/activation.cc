@@ -1,5 +1,6 @@
 #include "twofour/core/kernels/elements/activation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -18,6 +19,15 @@ static void Exp(int64_t n, const double* x, double* out) {
 
 static void Log(int64_t n, const double* x, double* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = std::log(x[i]);
+}
+
+constexpr double kTanhFactor = std::numbers::sqrt2 * std::numbers::inv_sqrtpi, kTanhCubic = 0.044715;
+// Beyond it, the sigmoid in GeluTanh is 0 or 1. Its argument would overflow far from 0.
+constexpr double kTanhEnd = 30;
+
+static double TwiceTanhArgument(double x) {
+  const double bounded = std::clamp(x, -kTanhEnd, kTanhEnd);
+  return 2 * kTanhFactor * bounded * (1 + kTanhCubic * bounded * bounded);
 }
 
 static double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
@@ -52,6 +62,18 @@ static void Sigmoid(int64_t n, const double* x, double* out) {
 
 static void SigmoidGrad(int64_t n, const double* x, const double* dy, double* dx) {
   for (int64_t i = 0; i < n; ++i) dx[i] = SigmoidOf(x[i]) * SigmoidOf(-x[i]) * dy[i];
+}
+
+static void GeluTanh(int64_t n, const double* x, double* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * SigmoidOf(TwiceTanhArgument(x[i]));
+}
+
+static void GeluTanhGrad(int64_t n, const double* x, const double* dy, double* dx) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double u = TwiceTanhArgument(x[i]), sigmoid = SigmoidOf(u), bounded = std::clamp(x[i], -kTanhEnd, kTanhEnd);
+    const double slope = 2 * kTanhFactor * (1 + 3 * kTanhCubic * bounded * bounded);
+    dx[i] = dy[i] * sigmoid * (1 + bounded * SigmoidOf(-u) * slope);
+  }
 }
 
 static void SwiGlu(int64_t n, const double* gate, const double* up, double* out) {
@@ -106,6 +128,16 @@ void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {
 }
 
 template <typename T>
+void GeluTanh(int64_t n, const T* x, T* out) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::GeluTanh(count, x + at, out + at); });
+}
+
+template <typename T>
+void GeluTanhGrad(int64_t n, const T* x, const T* dy, T* dx) {
+  InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::GeluTanhGrad(count, x + at, dy + at, dx + at); });
+}
+
+template <typename T>
 void SoftCap(int64_t n, ComputeType<T> cap, const T* x, T* y) {
   InRanges(n, kGrain, [=](int64_t at, int64_t count) { loops::SoftCap(count, cap, x + at, y + at); });
 }
@@ -139,6 +171,8 @@ void SwiGluGrad(int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T*
   template void SigmoidGrad<T>(int64_t, const T*, const T*, T*);   \
   template void Gelu<T>(int64_t, const T*, T*);                    \
   template void GeluGrad<T>(int64_t, const T*, const T*, T*);      \
+  template void GeluTanh<T>(int64_t, const T*, T*);                \
+  template void GeluTanhGrad<T>(int64_t, const T*, const T*, T*);  \
   template void SoftCap<T>(int64_t, ComputeType<T>, const T*, T*); \
   template void SwiGlu<T>(int64_t, const T*, const T*, T*);        \
   template void SwiGluGrad<T>(int64_t, const T*, const T*, const T*, T*, T*);

@@ -30,6 +30,12 @@ void Gelu(int64_t n, const T* x, T* out);
 template <typename T>
 void GeluGrad(int64_t n, const T* x, const T* dy, T* dx);
 
+/// out = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3): that approximation
+template <typename T>
+void GeluTanh(int64_t n, const T* x, T* out);
+template <typename T>
+void GeluTanhGrad(int64_t n, const T* x, const T* dy, T* dx);
+
 /// y = cap * tanh(x / cap)
 template <typename T>
 void SoftCap(int64_t n, ComputeType<T> cap, const T* x, T* y);

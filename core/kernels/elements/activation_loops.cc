@@ -75,6 +75,43 @@ void GeluGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
   MapVectors(n, dx, TimesNormalGrad(), x, dy);
 }
 
+/// The argument of the sigmoid in GeluTanh, and its derivative.
+struct TanhArgument {
+  HWY_INLINE explicit TanhArgument(VF32 x) {
+    constexpr float kTwiceFactor = 1.5957691216f, kCubic = 0.044715f;  // 2 sqrt(2 / pi)
+    // Beyond 15, the sigmoid is 0 or 1. Far from 0, the cube would overflow.
+    const VF32 limit = hn::Set(F32(), 15.0f), factor = hn::Set(F32(), kTwiceFactor);
+    bounded = UnlessNan(x, hn::Max(hn::Neg(limit), hn::Min(x, limit)));
+    const VF32 square = hn::Mul(bounded, bounded), one = hn::Set(F32(), 1.0f);
+    value = hn::Mul(hn::Mul(factor, bounded), hn::MulAdd(square, hn::Set(F32(), kCubic), one));
+    slope = hn::Mul(factor, hn::MulAdd(square, hn::Set(F32(), 3 * kCubic), one));
+  }
+  VF32 bounded, value, slope;
+};
+
+struct TimesSigmoid {
+  HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(x, Sigmoid(TanhArgument(x).value).value); }
+};
+
+struct TimesSigmoidGrad {
+  HWY_INLINE VF32 operator()(VF32 x, VF32 dy) const {
+    const TanhArgument argument(x);
+    const Sigmoid sigmoid(argument.value);
+    const VF32 growth = hn::MulAdd(hn::Mul(argument.bounded, sigmoid.complement), argument.slope, hn::Set(F32(), 1.0f));
+    return hn::Mul(dy, hn::Mul(sigmoid.value, growth));
+  }
+};
+
+template <typename T>
+void GeluTanhLoop(int64_t n, const T* x, T* out) {
+  MapVectors(n, out, TimesSigmoid(), x);
+}
+
+template <typename T>
+void GeluTanhGradLoop(int64_t n, const T* x, const T* dy, T* dx) {
+  MapVectors(n, dx, TimesSigmoidGrad(), x, dy);
+}
+
 struct Capped {
   VF32 cap;
   HWY_INLINE VF32 operator()(VF32 x) const { return hn::Mul(cap, TanhOf(hn::Div(x, cap))); }
@@ -138,6 +175,8 @@ TWOFOUR_NAME_INSTANCES(SigmoidLoop);
 TWOFOUR_NAME_INSTANCES(SigmoidGradLoop);
 TWOFOUR_NAME_INSTANCES(GeluLoop);
 TWOFOUR_NAME_INSTANCES(GeluGradLoop);
+TWOFOUR_NAME_INSTANCES(GeluTanhLoop);
+TWOFOUR_NAME_INSTANCES(GeluTanhGradLoop);
 TWOFOUR_NAME_INSTANCES(SoftCapLoop);
 TWOFOUR_NAME_INSTANCES(SwiGluLoop);
 TWOFOUR_NAME_INSTANCES(SwiGluGradLoop);
@@ -154,6 +193,8 @@ TWOFOUR_EXPORT_INSTANCES(SigmoidLoop);
 TWOFOUR_EXPORT_INSTANCES(SigmoidGradLoop);
 TWOFOUR_EXPORT_INSTANCES(GeluLoop);
 TWOFOUR_EXPORT_INSTANCES(GeluGradLoop);
+TWOFOUR_EXPORT_INSTANCES(GeluTanhLoop);
+TWOFOUR_EXPORT_INSTANCES(GeluTanhGradLoop);
 TWOFOUR_EXPORT_INSTANCES(SoftCapLoop);
 HWY_EXPORT(SoftCapGradLoop);
 HWY_EXPORT(SoftCapGradOfInputLoop);
@@ -180,6 +221,10 @@ void SoftCapGradOfInput(int64_t n, float cap, const BFloat16* x, const BFloat16*
   void Gelu(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(GeluLoop, T)(n, x, out); }                   \
   void GeluGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                        \
     TWOFOUR_DISPATCH_INSTANCE(GeluGradLoop, T)(n, x, dy, dx);                                                       \
+  }                                                                                                                 \
+  void GeluTanh(int64_t n, const T* x, T* out) { TWOFOUR_DISPATCH_INSTANCE(GeluTanhLoop, T)(n, x, out); }           \
+  void GeluTanhGrad(int64_t n, const T* x, const T* dy, T* dx) {                                                    \
+    TWOFOUR_DISPATCH_INSTANCE(GeluTanhGradLoop, T)(n, x, dy, dx);                                                   \
   }                                                                                                                 \
   void SoftCap(int64_t n, float cap, const T* x, T* y) { TWOFOUR_DISPATCH_INSTANCE(SoftCapLoop, T)(n, cap, x, y); } \
   void SwiGlu(int64_t n, const T* gate, const T* up, T* out) {                                                      \

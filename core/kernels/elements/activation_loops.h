@@ -23,6 +23,10 @@ void Gelu(int64_t n, const float* x, float* out);
 void Gelu(int64_t n, const BFloat16* x, BFloat16* out);
 void GeluGrad(int64_t n, const float* x, const float* dy, float* dx);
 void GeluGrad(int64_t n, const BFloat16* x, const BFloat16* dy, BFloat16* dx);
+void GeluTanh(int64_t n, const float* x, float* out);
+void GeluTanh(int64_t n, const BFloat16* x, BFloat16* out);
+void GeluTanhGrad(int64_t n, const float* x, const float* dy, float* dx);
+void GeluTanhGrad(int64_t n, const BFloat16* x, const BFloat16* dy, BFloat16* dx);
 void SoftCap(int64_t n, float cap, const float* x, float* y);
 void SoftCap(int64_t n, float cap, const BFloat16* x, BFloat16* y);
 /// From the output of SoftCap.

@@ -67,6 +67,8 @@ std::vector<Loop> Loops() {
            }),
       Make("Gelu", [](auto n, auto& in, auto* out, auto*) { loops::Gelu(n, in.a, out); }),
       Make("GeluGrad", [](auto n, auto& in, auto* out, auto*) { loops::GeluGrad(n, in.a, in.b, out); }),
+      Make("GeluTanh", [](auto n, auto& in, auto* out, auto*) { loops::GeluTanh(n, in.a, out); }),
+      Make("GeluTanhGrad", [](auto n, auto& in, auto* out, auto*) { loops::GeluTanhGrad(n, in.a, in.b, out); }),
       Make("SoftCap", [](auto n, auto& in, auto* out, auto*) { loops::SoftCap(n, kCap, in.a, out); }),
       Make("SoftCapGrad",
            [](auto n, auto& in, auto* out, auto*) {

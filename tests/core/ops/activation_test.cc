@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops/cast.h"
 
 #include "tests/support/case_tables.h"
 #include "tests/support/gradient_checker.h"
@@ -61,7 +63,7 @@ TEST_P(ActivationTest, Errors) {
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
                          ::testing::Values(Case{"Relu", Relu}, Case{"ReluSquared", ReluSquared}, Case{"Gelu", Gelu},
-                                           Case{"Tanh", Tanh}, Case{"Sigmoid", Sigmoid},
+                                           Case{"GeluTanh", GeluTanh}, Case{"Tanh", Tanh}, Case{"Sigmoid", Sigmoid},
                                            Case{"SoftCap", [](const Tensor& x) { return SoftCap(x, 1.5); }}),
                          test::ByName());
 
@@ -97,6 +99,27 @@ TEST(GeluTest, DiffersFromItsReflectionByX) {
     const double v = x.data<double>()[i];
     const double difference = Gelu(F64({v}, {1})).item() - Gelu(F64({-v}, {1})).item();
     EXPECT_NEAR(difference, v, 1e-14);
+  }
+}
+
+TEST(GeluTanhTest, IsTheFormulaWithTanhAndStaysFiniteFarOut) {
+  for (const double x : {-9.0, -3.0, -0.7, 0.0, 0.1, 1.0, 2.5, 9.0}) {
+    const double u = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+    EXPECT_NEAR(GeluTanh(F64({x}, {1})).item(), 0.5 * x * (1 + std::tanh(u)), 1e-14) << x;
+    // Hendrycks and Gimpel give it as an approximation of the exact form.
+    EXPECT_NEAR(GeluTanh(F64({x}, {1})).item(), Gelu(F64({x}, {1})).item(), 5e-4) << x;
+  }
+  for (const Tensor& x : {F32({-3e38f, -1e13f, -20, 20, 1e13f, 3e38f}, {6}), F64({-1e300, -40, 40, 1e300}, {4})}) {
+    Tensor leaf = x;
+    leaf.set_requires_grad();
+    const Tensor y = GeluTanh(leaf);
+    y.Backward(Tensor::Full(x.shape(), 1.0, x.dtype()));
+    const Tensor value = Cast(y, DType::kF64), given = Cast(x, DType::kF64), slope = Cast(leaf.grad(), DType::kF64);
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      const double at = given.data<double>()[i];
+      EXPECT_EQ(value.data<double>()[i], at < 0 ? 0 : at) << at;
+      EXPECT_EQ(slope.data<double>()[i], at < 0 ? 0 : 1) << at;
+    }
   }
 }
 

@@ -35,6 +35,7 @@ std::vector<Case> Cases() {
       {"Relu", 1, [](const auto& in) { return Relu(in[0]); }},
       {"ReluSquared", 1, [](const auto& in) { return ReluSquared(in[0]); }},
       {"Gelu", 1, [](const auto& in) { return Gelu(in[0]); }},
+      {"GeluTanh", 1, [](const auto& in) { return GeluTanh(in[0]); }},
       {"SoftCap", 1, [](const auto& in) { return SoftCap(in[0], 0.7); }},
       {"SwiGlu", 2, [](const auto& in) { return SwiGlu(in[0], in[1]); }},
       {"Add", 2, [](const auto& in) { return Add(in[0], in[1]); }},

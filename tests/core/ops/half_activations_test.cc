@@ -93,6 +93,7 @@ TEST(HalfActivationsTest, OpsBetweenLayersRoundWhatF32Gives) {
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return Relu(in[0]); }, {shape});
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return ReluSquared(in[0]); }, {shape});
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return Gelu(in[0]); }, {shape});
+    ExpectRoundsWhatF32Gives([](const Tensors& in) { return GeluTanh(in[0]); }, {shape});
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return SoftCap(in[0], 0.7); }, {shape});
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return SwiGlu(in[0], in[1]); }, {shape, shape});
     ExpectRoundsWhatF32Gives([](const Tensors& in) { return Add(in[0], in[1]); }, {shape, shape});

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -53,6 +54,52 @@ TEST(RotaryTest, IsAProductOfComplexNumbers) {
       ASSERT_NEAR(static_cast<double>(y32.data<float>()[at + kHalf]), turned.imag(), 3e-7);
     }
   }
+}
+
+TEST(RotaryTest, CounterclockwiseTurnsTheOtherWay) {
+  const Tensor x = RandomF64({2, 5, 3, 6}, {1});
+  const RotaryOptions other{.base = 300, .counterclockwise = true};
+  EXPECT_TRUE(CheckGradients([&](const auto& in) { return Rotary(in[0], other, 2); }, {Leaf(x)}));
+  const Tensor y = Rotary(x, other, 2);
+  for (int64_t row = 0; row < 2 * 5 * 3; ++row) {
+    for (int64_t i = 0; i < 3; ++i) {
+      const double angle = static_cast<double>(2 + row / 3 % 5) * std::pow(300.0, -static_cast<double>(i) / 3);
+      const std::complex<double> turned =
+          std::complex(x.data<double>()[row * 6 + i], x.data<double>()[row * 6 + i + 3]) * std::polar(1.0, angle);
+      ASSERT_NEAR(y.data<double>()[row * 6 + i], turned.real(), 1e-12);
+      ASSERT_NEAR(y.data<double>()[row * 6 + i + 3], turned.imag(), 1e-12);
+    }
+  }
+}
+
+TEST(RotaryTest, ScalingMakesSlowPairsSlower) {
+  // At position 1, cos of the first half of a head of ones and zeros gives each pair's angle.
+  const auto angles = [](const RotaryScaling& scaling) {
+    const Tensor x = F64({1, 1, 1, 0, 0, 0}, {1, 1, 1, 6});
+    const Tensor y = Rotary(x, RotaryOptions{.base = 1e6, .scaling = scaling}, 1);
+    std::vector<double> found;
+    for (int i = 0; i < 3; ++i) found.push_back(std::atan2(-y.data<double>()[i + 3], y.data<double>()[i]));
+    return found;
+  };
+  const std::vector<double> plain = angles({}), linear = angles({.factor = 4});
+  // Pairs turn by 1, 0.01 and 0.0001. Within 1000 tokens that is 159 times, 1.59 times and 0.016 times.
+  const std::vector<double> scaled =
+      angles({.factor = 4, .low_frequency_factor = 1, .high_frequency_factor = 4, .original_length = 1000});
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(linear[i], plain[i] / 4, 1e-15);
+  EXPECT_NEAR(scaled[0], 1, 1e-15);
+  const double kept = (1000 * 0.01 / (2 * std::numbers::pi) - 1) / 3;
+  EXPECT_NEAR(scaled[1], 0.01 * (kept + (1 - kept) / 4), 1e-15);
+  EXPECT_NEAR(scaled[2], 0.0001 / 4, 1e-15);
+  EXPECT_THAT(
+      [] {
+        Rotary(F64({1, 1}, {1, 1, 1, 2}), RotaryOptions{.scaling = {.factor = 0.5}});
+      },
+      ThrowsMessage<Error>(HasSubstr("Rotary: scaling.factor 0.5, expected a finite number of at least 1")));
+  EXPECT_THAT(
+      [] {
+        Rotary(F64({1, 1}, {1, 1, 1, 2}), RotaryOptions{.scaling = {.factor = 2, .high_frequency_factor = 1}});
+      },
+      ThrowsMessage<Error>(HasSubstr("scaling.high_frequency_factor 1, expected")));
 }
 
 TEST(RotaryTest, ProductsDependOnDistanceAlone) {

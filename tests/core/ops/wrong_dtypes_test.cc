@@ -24,6 +24,7 @@ const Argument kArguments[] = {
     {"Relu", "x", {2, 4}, kAllFloating, [](const Tensor& t) { Relu(t); }},
     {"ReluSquared", "x", {2, 4}, kAllFloating, [](const Tensor& t) { ReluSquared(t); }},
     {"Gelu", "x", {2, 4}, kAllFloating, [](const Tensor& t) { Gelu(t); }},
+    {"GeluTanh", "x", {2, 4}, kAllFloating, [](const Tensor& t) { GeluTanh(t); }},
     {"SoftCap", "x", {2, 4}, kAllFloating, [](const Tensor& t) { SoftCap(t, 2); }},
     {"Tanh", "x", {2, 4}, kAllFloating, [](const Tensor& t) { Tanh(t); }},
     {"Sigmoid", "x", {2, 4}, kAllFloating, [](const Tensor& t) { Sigmoid(t); }},

@@ -140,7 +140,11 @@ std::unique_ptr<nn::Model> BuildModel(const proto::Model& model, const SampleSiz
 
 std::unique_ptr<nn::Gpt> BuildGpt(const proto::Gpt& gpt, int64_t vocab_size, uint64_t seed) {
   nn::GptOptions options = ToOptions(gpt);
-  options.vocab_size = vocab_size;
+  if (options.vocab_size == 0) options.vocab_size = vocab_size;
+  if (options.vocab_size < vocab_size) {
+    throw Error(fmt::format("config: model.gpt.vocab_size: {}, expected 0 or at least {}, the data's tokens",
+                            options.vocab_size, vocab_size));
+  }
   RequireFitsMemory(options);
   Generator generator(seed);
   return std::make_unique<nn::Gpt>(options, generator);

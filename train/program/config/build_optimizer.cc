@@ -28,7 +28,9 @@ ParametersByRole SortByRole(nn::Module& model) {
     for (const Tensor& parameter : module.Parameters()) embeddings.insert(parameter.impl().get());
   });
   ParametersByRole roles;
+  std::set<const Tensor::Impl*> seen;
   for (const NamedTensor& parameter : model.NamedParameters()) {
+    if (!seen.insert(parameter.tensor.impl().get()).second) continue;  // A tied head.
     if (parameter.tensor.rank() < 2) {
       roles.vectors.push_back(parameter);
     } else if (embeddings.contains(parameter.tensor.impl().get())) {

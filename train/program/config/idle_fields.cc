@@ -31,6 +31,11 @@ struct Condition {
 };
 
 bool IsGpt(const Config& config) { return config.model().has_gpt(); }
+bool IsRotary(const Config& config) { return config.model().gpt().positions() == proto::Gpt::ROTARY; }
+bool IsScaled(const Config& config) { return config.model().gpt().rotary_scaling().factor() != 1; }
+bool IsScaledByTurns(const Config& config) {
+  return IsScaled(config) && config.model().gpt().rotary_scaling().original_length() != 0;
+}
 bool IsRegression(const Config& config) { return config.data().csv().target_size() > 0; }
 bool IsNoRegression(const Config& config) { return !IsRegression(config); }
 bool IsClassifier(const Config& config) { return !IsGpt(config) && !IsRegression(config); }
@@ -53,6 +58,10 @@ bool HasOtherShape(const Config& config) {
 std::vector<Condition> MakeConditions() {
   constexpr const char* kSchedule = "learning_rate.schedule";
   constexpr const char* kShape = "sparsity.schedule.shape";
+  constexpr const char* kPositions = "model.gpt.positions";
+  constexpr const char* kLearned = "for LEARNED positions, which do not turn";
+  constexpr const char* kFactor = "model.gpt.rotary_scaling.factor";
+  constexpr const char* kUnscaled = "without a factor above 1 and original_length";
   constexpr const char* kConstant = "with CONSTANT";
   constexpr const char* kNoDecay = "unless the schedule is WARMUP_STABLE_DECAY";
   constexpr const char* kNoTokens = "for a model that reads no tokens";
@@ -62,6 +71,15 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
+      {"model.gpt.rotary_base", kPositions, IsRotary, kLearned},
+      {"model.gpt.rotary_counterclockwise", kPositions, IsRotary, kLearned},
+      {"model.gpt.rotary_scaling.factor", kPositions, IsRotary, kLearned},
+      {"model.gpt.rotary_scaling.low_frequency_factor", kFactor, IsScaledByTurns, kUnscaled},
+      {"model.gpt.rotary_scaling.high_frequency_factor", kFactor, IsScaledByTurns, kUnscaled},
+      {"model.gpt.rotary_scaling.original_length", kFactor, IsScaled, "where the factor is 1, which scales nothing"},
+      {"model.gpt.init.head_std", "model.gpt.tied_head",
+       [](const Config& config) { return !config.model().gpt().tied_head(); },
+       "for a tied head, whose weight is that of the embedding"},
       {"training.tokens_per_step", "model", IsGpt, kNoTokens},
       {"training.accumulate_steps", "training.tokens_per_step",
        [](const Config& config) { return config.training().tokens_per_step() <= 0; },

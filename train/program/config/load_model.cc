@@ -24,25 +24,28 @@ int64_t VocabularySize(const TrainedRun& run, int64_t width) {
     const Tensor& embedding = named.tensor;
     // Checked before a model of this size is made.
     if (embedding.dtype() == DType::kF32 && embedding.rank() == 2 && embedding.dim(0) >= 1 &&
-        embedding.dim(0) <= kMaxVocabSize && embedding.dim(1) == width) {
+        embedding.dim(0) <= nn::GptOptions::kMostVocabSize && embedding.dim(1) == width) {
       return embedding.dim(0);
     }
     throw Error(fmt::format("{}: tensor '{}' is {} {}, expected f32 [1 to {}, {}]", run.source.string(), kEmbedding,
-                            NameOf(embedding.dtype()), ToString(embedding.shape()), kMaxVocabSize, width));
+                            NameOf(embedding.dtype()), ToString(embedding.shape()), nn::GptOptions::kMostVocabSize,
+                            width));
   }
   for (const SkippedTensor& skipped : run.skipped) {
     if (skipped.name != kEmbedding) continue;
     throw Error(fmt::format("{}: tensor '{}': {}, expected f32 [1 to {}, {}]", run.source.string(), kEmbedding,
-                            Describe(skipped), kMaxVocabSize, width));
+                            Describe(skipped), nn::GptOptions::kMostVocabSize, width));
   }
   throw Error(fmt::format("{}: holds no '{}', expected a gpt's weights", run.source.string(), kEmbedding));
 }
 
 /// The vocabulary of a run, if it has one. Throws Error if the run's data had another number of tokens than
-/// `vocab_size`, the rows of the model's embedding.
-std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run, int64_t vocab_size) {
+/// `vocab_size`, the rows of the model's embedding. With `may_be_larger` the embedding may have rows for more tokens.
+std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run, int64_t vocab_size,
+                                         bool may_be_larger) {
   const std::optional<DataRecord> data = LoadDataRecord(files, run);
-  if (data && data->vocab_size && *data->vocab_size != vocab_size) {
+  const auto fits_data = [&](int64_t size) { return may_be_larger ? size <= vocab_size : size == vocab_size; };
+  if (data && data->vocab_size && !fits_data(*data->vocab_size)) {
     throw Error(fmt::format("{}: tells of {} different tokens, the model's embedding has {}", run.data().string(),
                             *data->vocab_size, vocab_size));
   }
@@ -51,7 +54,7 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
   Vocabulary vocabulary = Vocabulary::FromJson(ReadOwnText(files, path, Vocabulary::kMaxJsonBytes), path);
   // The ids of token files may lie in a rounded-up range, which their tokenizer does not fill.
   const bool fits =
-      vocabulary.kind() == Vocabulary::Kind::kBpe ? vocabulary.size() <= vocab_size : vocabulary.size() == vocab_size;
+      vocabulary.kind() == Vocabulary::Kind::kBpe ? vocabulary.size() <= vocab_size : fits_data(vocabulary.size());
   if (!fits) {
     throw Error(fmt::format("{}: has {} tokens, the model's embedding {}", path, vocabulary.size(), vocab_size));
   }
@@ -59,6 +62,15 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
 }
 
 }  // namespace
+
+std::unique_ptr<nn::Model> LoadModel(TrainedRun& run) {
+  const proto::Config& config = run.config;
+  if (!config.model().has_gpt()) return LoadSampleModel(run).model;
+  const int64_t vocab_size = VocabularySize(run, nn::Resolved(ToOptions(config.model().gpt())).width);
+  std::unique_ptr<nn::Gpt> model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
+  GiveWeights(run, *model);
+  return model;
+}
 
 LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations) {
   TrainedRun run = LoadTrainedRun(path);
@@ -69,8 +81,15 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DTy
   LoadedLanguageModel loaded;
   loaded.source = run.source;
   const int64_t vocab_size = VocabularySize(run, nn::Resolved(ToOptions(config.model().gpt())).width);
-  loaded.vocabulary = LoadVocabulary(FileSystem::Default(), {run.path.folder}, vocab_size);
+  loaded.vocabulary =
+      LoadVocabulary(FileSystem::Default(), {run.path.folder}, vocab_size, config.model().gpt().vocab_size() != 0);
   loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
+  if (const int64_t token = config.model().gpt().bos_token(); token >= vocab_size) {
+    throw Error(fmt::format("{}: model.gpt.bos_token: {}, expected below {}, the rows of the embedding",
+                            RunFiles{run.path.folder}.config().string(), token, vocab_size));
+  } else if (token >= 0) {
+    loaded.bos_token = static_cast<int32_t>(token);
+  }
   GiveWeights(run, *loaded.model, activations);
   return loaded;
 }

@@ -17,14 +17,18 @@ namespace twofour::train {
 /// A trained language model that is ready to use. Its linears are swapped for sparse ones if the run was sparse.
 struct LoadedLanguageModel {
   std::unique_ptr<nn::Gpt> model;
-  std::optional<Vocabulary> vocabulary;  ///< Only if the model was trained on text.
-  std::filesystem::path source;          ///< The file that the weights are from.
+  std::optional<Vocabulary> vocabulary;   ///< Only if the model was trained on text.
+  std::filesystem::path source;           ///< The file that the weights are from.
+  std::optional<int32_t> bos_token = {};  ///< The token that every text begins with.
 };
 
 /// Loads a model from a run's folder (its final weights, or else those of its newest checkpoint) or from one
 /// checkpoint. It computes in the precision of the run, unless `activations` is another. Does not need the data. Throws
 /// Error if the run's model is not a language model, if the run has no weights yet, or if a file is damaged.
 LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt);
+
+/// Makes a run's model of any kind, with its weights. Does not need the data. Throws Error if a file is damaged.
+std::unique_ptr<nn::Model> LoadModel(TrainedRun& run);
 
 /// A trained model of samples that is ready to use, and the data that it was made with.
 struct LoadedSampleModel {

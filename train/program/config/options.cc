@@ -17,8 +17,50 @@ nn::Activation ToActivation(proto::Activation activation) {
       return nn::Activation::kGelu;
     case proto::SWIGLU:
       return nn::Activation::kSwiGlu;
+    case proto::GELU_TANH:
+      return nn::Activation::kGeluTanh;
   }
   throw std::logic_error("unknown activation");
+}
+
+proto::Activation ToProto(nn::Activation activation) {
+  switch (activation) {
+    case nn::Activation::kReluSquared:
+      return proto::RELU_SQUARED;
+    case nn::Activation::kRelu:
+      return proto::RELU;
+    case nn::Activation::kGelu:
+      return proto::GELU;
+    case nn::Activation::kSwiGlu:
+      return proto::SWIGLU;
+    case nn::Activation::kGeluTanh:
+      return proto::GELU_TANH;
+  }
+  throw std::logic_error("unknown activation");
+}
+
+proto::Gpt::Norm ToProto(nn::NormKind norm) {
+  switch (norm) {
+    case nn::NormKind::kRms:
+      return proto::Gpt::RMS;
+    case nn::NormKind::kWeightedRms:
+      return proto::Gpt::WEIGHTED_RMS;
+    case nn::NormKind::kLayer:
+      return proto::Gpt::LAYER;
+  }
+  throw std::logic_error("unknown norm");
+}
+
+nn::NormKind ToNorm(proto::Gpt::Norm norm) {
+  switch (norm) {
+    case proto::Gpt::RMS:
+      return nn::NormKind::kRms;
+    case proto::Gpt::WEIGHTED_RMS:
+      return nn::NormKind::kWeightedRms;
+    case proto::Gpt::LAYER:
+      return nn::NormKind::kLayer;
+  }
+  throw std::logic_error("unknown norm");
 }
 
 CsvOptions::Header ToHeader(proto::Csv::Header header) {
@@ -144,8 +186,17 @@ nn::ConvNetOptions ToOptions(const proto::ConvNet& net) {
 
 FieldPath ConvNetFields() { return {"model.conv_net", {{"out_channels", "channels"}}}; }
 
+FieldPath GptFields() {
+  return {"model.gpt",
+          {{"rotary", ""},
+           {"base", "rotary_base"},
+           {"counterclockwise", "rotary_counterclockwise"},
+           {"scaling", "rotary_scaling"}}};
+}
+
 nn::GptOptions ToOptions(const proto::Gpt& gpt) {
-  return {.sequence_length = gpt.sequence_length(),
+  return {.vocab_size = gpt.vocab_size(),
+          .sequence_length = gpt.sequence_length(),
           .depth = gpt.depth(),
           .width = gpt.width(),
           .heads = gpt.heads(),
@@ -154,11 +205,58 @@ nn::GptOptions ToOptions(const proto::Gpt& gpt) {
           .attention_window = gpt.attention_window(),
           .activation = ToActivation(gpt.activation()),
           .soft_cap = gpt.soft_cap(),
-          .rotary_base = gpt.rotary_base(),
+          .positions = gpt.positions() == proto::Gpt::LEARNED ? nn::Positions::kLearned : nn::Positions::kRotary,
+          .rotary = {.base = gpt.rotary_base(),
+                     .counterclockwise = gpt.rotary_counterclockwise(),
+                     .scaling = {.factor = gpt.rotary_scaling().factor(),
+                                 .low_frequency_factor = gpt.rotary_scaling().low_frequency_factor(),
+                                 .high_frequency_factor = gpt.rotary_scaling().high_frequency_factor(),
+                                 .original_length = gpt.rotary_scaling().original_length()}},
+          .norm = ToNorm(gpt.norm()),
+          .norm_eps = gpt.norm_eps(),
+          .embedding_norm = gpt.embedding_norm(),
+          .query_key_norm = gpt.query_key_norm(),
+          .bias = gpt.bias(),
+          .tied_head = gpt.tied_head(),
           .init = {.embedding_std = gpt.init().embedding_std(),
                    .head_std = gpt.init().head_std(),
                    .matrix_std = gpt.init().matrix_std(),
                    .projection_std = gpt.init().projection_std()}};
+}
+
+proto::Gpt ToProto(const nn::GptOptions& options) {
+  proto::Gpt gpt;
+  gpt.set_vocab_size(options.vocab_size);
+  gpt.set_sequence_length(options.sequence_length);
+  gpt.set_depth(options.depth);
+  gpt.set_width(options.width);
+  gpt.set_heads(options.heads);
+  gpt.set_kv_heads(options.kv_heads);
+  gpt.set_hidden_features(options.hidden_features);
+  // What sees all of a sequence goes on to do so when its length is changed.
+  gpt.set_attention_window(options.attention_window == options.sequence_length ? 0 : options.attention_window);
+  gpt.set_activation(ToProto(options.activation));
+  gpt.set_soft_cap(options.soft_cap);
+  gpt.set_norm(ToProto(options.norm));
+  gpt.set_norm_eps(options.norm_eps);
+  gpt.set_embedding_norm(options.embedding_norm);
+  gpt.set_query_key_norm(options.query_key_norm);
+  gpt.set_bias(options.bias);
+  gpt.set_tied_head(options.tied_head);
+  if (options.positions == nn::Positions::kLearned) {
+    gpt.set_positions(proto::Gpt::LEARNED);
+    return gpt;
+  }
+  gpt.set_rotary_base(options.rotary.base);
+  gpt.set_rotary_counterclockwise(options.rotary.counterclockwise);
+  const RotaryScaling& scaling = options.rotary.scaling;
+  if (scaling.factor == 1) return gpt;
+  gpt.mutable_rotary_scaling()->set_factor(scaling.factor);
+  if (scaling.original_length == 0) return gpt;
+  gpt.mutable_rotary_scaling()->set_low_frequency_factor(scaling.low_frequency_factor);
+  gpt.mutable_rotary_scaling()->set_high_frequency_factor(scaling.high_frequency_factor);
+  gpt.mutable_rotary_scaling()->set_original_length(scaling.original_length);
+  return gpt;
 }
 
 optim::SgdOptions ToOptions(const proto::Sgd& sgd) {

@@ -41,7 +41,11 @@ nn::ResidualMlpOptions ToOptions(const proto::ResidualMlp& mlp);
 nn::ConvNetOptions ToOptions(const proto::ConvNet& net);
 /// The config's names for the fields of ConvNetOptions.
 FieldPath ConvNetFields();
+/// How the fields of a Gpt's options are called in the config.
+FieldPath GptFields();
 nn::GptOptions ToOptions(const proto::Gpt& gpt);
+/// The reverse. Says nothing of initial weights.
+proto::Gpt ToProto(const nn::GptOptions& options);
 
 // The learning rate is not set here: it belongs to the schedule.
 optim::SgdOptions ToOptions(const proto::Sgd& sgd);

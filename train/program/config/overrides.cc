@@ -127,9 +127,9 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
     throw Error(fmt::format("--set {}: expected path=value, as in training.steps=100", assignment));
   }
   const std::string path = assignment.substr(0, equals);
-  if (path == "branched_from" || path.starts_with("branched_from.")) {
-    throw Error(
-        fmt::format("--set {}: branched_from is a record of where a run came from and cannot be set", assignment));
+  for (const std::string record : {"branched_from", "imported_from"}) {
+    if (path != record && !path.starts_with(record + ".")) continue;
+    throw Error(fmt::format("--set {}: {} is a record of where a run came from and cannot be set", assignment, record));
   }
   proto::Config changed = config;
   const auto [message, field] = Walk(changed, path, assignment);

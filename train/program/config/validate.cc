@@ -32,6 +32,16 @@ void CheckKinds(const proto::Config& config, Faults& faults) {
   }
 }
 
+/// The data, with a path for an imported run that has none. It needs one only to train or evaluate.
+proto::Data DataToCheck(const proto::Config& config) {
+  constexpr const char* kAnyPath = "data";
+  proto::Data data = config.data();
+  if (!config.has_imported_from()) return data;
+  if (data.has_text() && data.text().path().empty()) data.mutable_text()->set_path(kAnyPath);
+  if (data.has_tokens() && data.tokens().path().empty()) data.mutable_tokens()->set_path(kAnyPath);
+  return data;
+}
+
 /// Checks that there may be masks to take over, and that the run uses them.
 void CheckInitialMasks(const proto::Config& config, Faults& faults) {
   if (!config.initial_masks()) return;
@@ -60,7 +70,7 @@ void ValidateConfig(const proto::Config& config, const proto::Config& stored) {
   // Before the rules about values: a field that has no effect is not worth correcting.
   CheckIdleFields(config, stored, faults);
   CheckModel(config.model(), faults);
-  CheckData(config.data(), faults);
+  CheckData(DataToCheck(config), faults);
   CheckInitialMasks(config, faults);
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);

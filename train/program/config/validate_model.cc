@@ -1,3 +1,4 @@
+#include "twofour/train/data/vocabulary.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
 
@@ -18,6 +19,15 @@ void CheckConvNet(const proto::ConvNet& net, Faults& faults) {
   if (faults.IsSound(at("convolutions")) && faults.IsSound(at("image"))) CheckSizes(options, at, faults);
 }
 
+void CheckGpt(const proto::Gpt& gpt, Faults& faults) {
+  const FieldPath at = GptFields();
+  Check(ToOptions(gpt), at, faults);
+  faults.InRange(at("vocab_size"), gpt.vocab_size(), 0, nn::GptOptions::kMostVocabSize);
+  if (!faults.IsSound(at("vocab_size"))) return;
+  faults.InRange(at("bos_token"), gpt.bos_token(), -1,
+                 gpt.vocab_size() == 0 ? kMaxVocabSize - 1 : gpt.vocab_size() - 1);
+}
+
 }  // namespace
 
 void CheckModel(const proto::Model& model, Faults& faults) {
@@ -29,7 +39,7 @@ void CheckModel(const proto::Model& model, Faults& faults) {
     case proto::Model::kConvNet:
       return CheckConvNet(model.conv_net(), faults);
     case proto::Model::kGpt:
-      return Check(ToOptions(model.gpt()), "model.gpt", faults);
+      return CheckGpt(model.gpt(), faults);
     case proto::Model::KIND_NOT_SET:
       break;  // Noted by ValidateConfig.
   }

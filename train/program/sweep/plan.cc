@@ -201,7 +201,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
   std::optional<SweepVariants> variants;
   NoteFault(faults, [&] {
     plan.base_config = LoadTextConfig(plan.base.string());
-    plan.base_config.clear_branched_from();  // The file may come from a branched run. The sweep's runs begin anew.
+    plan.base_config.clear_origin();  // The file may come from a branched run. The sweep's runs begin anew.
     variants.emplace(sweep, source, plan.base_config.name());
   });
   if (!variants) ThrowFaults(faults);

@@ -42,6 +42,9 @@ struct Loop {
   std::function<Expected(double a, double b, double c)> element;
 };
 
+/// The argument of the sigmoid in GeluTanh.
+double TwiceU(double x) { return 2 * std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); }
+
 /// Calls swiglu_grad and keeps one of its results.
 template <typename F>
 void OneGrad(bool of_gate, int64_t n, const float* a, const float* b, const float* c, float* out, F swiglu_grad) {
@@ -70,6 +73,20 @@ std::vector<Loop> Loops() {
          const double density = std::exp(-a * a / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
          return Expected{b * (NormalCdf(a) + a * density),
                          6 * kUlp * std::fabs(b) * (NormalCdf(a) + std::fabs(a) * density) + kTiny};
+       }},
+      {"GeluTanh", [](auto n, auto a, auto, auto, auto out) { loops::GeluTanh(n, a, out); },
+       [](auto n, auto a, auto, auto, auto out) { GeluTanh<float>(n, a, out); },
+       // An error in the sigmoid's argument 2u is one of 2u ulp in its exponential.
+       [](double a, double, double) { return WithinUlps(8 + 2 * std::fabs(TwiceU(a)), a * Sigmoid(TwiceU(a))); }},
+      {"GeluTanhGrad", [](auto n, auto a, auto b, auto, auto out) { loops::GeluTanhGrad(n, a, b, out); },
+       [](auto n, auto a, auto b, auto, auto out) { GeluTanhGrad<float>(n, a, b, out); },
+       [](double a, double b, double) {
+         // The sum crosses zero near -0.75, so the tolerance is absolute there.
+         const double u = TwiceU(a), slope = 2 * std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * a * a);
+         const double term = a * Sigmoid(-u) * slope;
+         // Where the sigmoid is denormal, its error is as large as the smallest float.
+         return Expected{b * Sigmoid(u) * (1 + term),
+                         ((8 + 2 * std::fabs(u)) * kUlp * std::fabs(b) * Sigmoid(u) + kTiny) * (1 + std::fabs(term))};
        }},
       {"Exp", [](auto n, auto a, auto, auto, auto out) { loops::Exp(n, a, out); },
        [](auto n, auto a, auto, auto, auto out) { Exp<float>(n, a, out); },
