@@ -15,7 +15,7 @@ for name in "${names[@]}"; do
   mkdir -p "$corpus"
   seeds=("fuzz/corpus/$name")
   case $name in
-    safetensors_fuzz) seeds+=(tests/fixtures) ;;
+    safetensors_fuzz | packed_tensors_fuzz) seeds+=(tests/fixtures) ;;
     config_fuzz) seeds+=(configs) ;;
     sweep_fuzz) seeds+=(configs/experiments) ;;
   esac

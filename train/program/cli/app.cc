@@ -14,6 +14,8 @@
 #include "twofour/train/program/cli/command.h"
 #include "twofour/train/program/cli/command_names.h"
 #include "twofour/train/program/cli/evaluate.h"
+#include "twofour/train/program/cli/export.h"
+#include "twofour/train/program/cli/import.h"
 #include "twofour/train/program/cli/inspect.h"
 #include "twofour/train/program/cli/predict.h"
 #include "twofour/train/program/cli/report.h"
@@ -29,15 +31,11 @@ namespace {
 
 /// Finds a command of kCommandNames. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
-  static const std::map<std::string_view, Command> commands = {{"evaluate", RunEvaluate},
-                                                               {"inspect", RunInspect},
-                                                               {"predict", RunPredict},
-                                                               {"report", RunReport},
-                                                               {"retrain", RunTraining},
-                                                               {"sample", RunSample},
-                                                               {"suggest-decay", RunSuggestDecay},
-                                                               {"sweep", RunSweepCommand},
-                                                               {"tokenize", RunTokenize}};
+  static const std::map<std::string_view, Command> commands = {
+      {"evaluate", RunEvaluate},  {"export", RunExport},    {"import", RunImport},
+      {"inspect", RunInspect},    {"predict", RunPredict},  {"report", RunReport},
+      {"retrain", RunTraining},   {"sample", RunSample},    {"suggest-decay", RunSuggestDecay},
+      {"sweep", RunSweepCommand}, {"tokenize", RunTokenize}};
   const auto found = commands.find(name);
   if (found != commands.end()) return found->second;
   if (name.empty() || name.starts_with('-')) return RunTraining;

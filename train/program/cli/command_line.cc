@@ -19,6 +19,8 @@ Examples:
   trainer evaluate --run runs/sparse_mlp --checkpoint best
   trainer predict --run runs/sparse_mlp --input new.csv --output predictions.csv
   trainer inspect runs/sparse_mlp
+  trainer export --run runs/sparse_mlp --format packed --dtype BF16 --output sparse_mlp.safetensors
+  trainer import --from gpt2 --out runs/gpt2
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer sweep --config configs/experiments/schedules.pbtxt

@@ -108,6 +108,12 @@ ResumePoint FindResumePoint(const std::string& argument) {
   const CheckpointStore store(FileSystem::Default(), RunFiles{resume.path.folder}.checkpoints(), 1);
   resume.newest = store.Newest();
   resume.stored = WithDefaults(LoadTextConfig(RunFiles{resume.path.folder}.config().string()));
+  if (resume.stored.has_imported_from() && !resume.path.checkpoint) {
+    throw Error(fmt::format(
+        "--resume {}: the run was imported and has never trained, expected a run with training to go on with; to train "
+        "from its weights: trainer --config {} --set initial_weights={} --out NEW, with data and training set",
+        argument, RunFiles{resume.path.folder}.config().string(), RunFiles{resume.path.folder}.model().string()));
+  }
   if (resume.path.checkpoint) {
     resume.state = CheckpointStore::LoadState(FileSystem::Default(), *resume.path.checkpoint);
   }

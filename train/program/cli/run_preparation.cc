@@ -37,8 +37,8 @@ namespace fs = std::filesystem;
 
 /// A config file given along with --resume must be the one that the run was made with.
 void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
-  given.clear_branched_from();  // The file that a branch was made with does not have it.
-  stored.clear_branched_from();
+  given.clear_origin();  // The file that a branch was made with does not have it.
+  stored.clear_origin();
   const std::optional<std::string> difference = FirstDifference(stored, given);
   if (!difference) return;
   throw Error(fmt::format("--resume {}: the run belongs to another config; first difference: {}",
@@ -105,7 +105,7 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   proto::Config base = resume              ? resume->stored
                        : line.from.empty() ? LoadTextConfig(line.config)
                                            : RetrainConfig(line.from);
-  if (!resume) base.clear_branched_from();  // The file may come from a branched run. The new run begins anew.
+  if (!resume) base.clear_origin();  // The file may come from a branched run. The new run begins anew.
   proto::Config config = Changed(base, line.changes);
   if (resume && !line.config.empty()) {
     RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -43,8 +45,10 @@ class Transcript {
     return id < loaded_.vocabulary->size() ? loaded_.vocabulary->Decode({&id, 1}) : fmt::format("<{}>", id);
   }
 
-  /// What the model continues if there is no prompt: a new line, or the first token if the vocabulary has no new line.
+  /// What the model continues if there is no prompt: nothing but the token that texts begin with, or else a new line,
+  /// or the first token if the vocabulary has no new line.
   std::vector<int32_t> DefaultPrompt() const {
+    if (loaded_.bos_token) return {};
     if (!loaded_.vocabulary) return {0};
     try {
       return loaded_.vocabulary->Encode("\n");
@@ -113,6 +117,18 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   return request;
 }
 
+/// Throws Error if the model's learned positions end before the text does.
+void RequirePositionsFor(const nn::Gpt& model, const std::vector<int32_t>& prompt,
+                         const nn::GenerateOptions& generate) {
+  // The last token is drawn, but not read.
+  const int64_t positions = model.options().sequence_length, read = std::ssize(prompt) + generate.tokens - 1;
+  if (model.options().positions != nn::Positions::kLearned || read <= positions) return;
+  throw Error(
+      fmt::format("--tokens {}: after a prompt of {} tokens, expected at most {}: the model has learned {} "
+                  "positions and no more",
+                  generate.tokens, prompt.size(), std::max<int64_t>(positions + 1 - std::ssize(prompt), 0), positions));
+}
+
 }  // namespace
 
 int RunSample(int argc, const char* const* argv, const CommandContext& context) {
@@ -126,10 +142,13 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
       nn::SwapSemiSparseLinearWithSparseLinear(*loaded.model, loaded.model->activation_dtype());
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
+  std::vector<int32_t> context_tokens = prompt;
+  if (loaded.bos_token) context_tokens.insert(context_tokens.begin(), *loaded.bos_token);
+  RequirePositionsFor(*loaded.model, context_tokens, request->generate);
   const double began = Clock::Default().Seconds();
   // The prompt is printed with the first token, so that nothing is printed if the model cannot compute.
   bool begun = false;
-  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, prompt, request->generate, [&](int32_t id) {
+  const std::vector<int32_t> drawn = nn::Generate(*loaded.model, context_tokens, request->generate, [&](int32_t id) {
     if (!std::exchange(begun, true)) {
       for (const int32_t given : prompt) out << transcript.Write(given);
     }

@@ -71,6 +71,11 @@ std::optional<Workload> LoadByEarlierRules(const EarlierRun& run, const proto::C
 
 RunData LoadRunData(const EarlierRun& run, const proto::Config& config, bool accept_changed_data) {
   const RunFiles paths{run.folder};
+  const bool of_tokens = config.data().has_text() || config.data().has_tokens();
+  if (config.has_imported_from() && of_tokens && DataPaths(config.data()).empty()) {
+    throw Error(
+        fmt::format("{}: the run was imported and has no data of its own, expected --data FILE", run.folder.string()));
+  }
   const std::optional<DataRecord> then = LoadDataRecord(FileSystem::Default(), paths);
   const std::vector<DataFile> files = DataFingerprints().Of(config.data());
   if (!then || !then->Tells()) {

@@ -1,0 +1,25 @@
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/train/exchange/packed_tensors.h"
+
+/// Any bytes must be a file whose packed weights can be unpacked, or give an Error. The weights take at most 32 times
+/// the memory of the file.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace twofour;
+  try {
+    SafetensorsFile file = ParseSafetensors(std::as_bytes(std::span(data, size)), "input");
+    train::UnpackTensors(file, "input");
+    size_t bytes = 0;
+    for (const NamedTensor& named : file.tensors) {
+      bytes += static_cast<size_t>(named.tensor.numel()) * SizeOf(named.tensor.dtype());
+    }
+    assert(bytes <= 32 * size);
+  } catch (const Error&) {
+  }
+  return 0;
+}

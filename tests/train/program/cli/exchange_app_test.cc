@@ -1,0 +1,341 @@
+// `trainer export` and `trainer import`.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/text.h"
+#include "twofour/train/exchange/packed_tensors.h"
+
+#include "tests/support/folder_snapshot.h"
+#include "tests/support/tensors.h"
+#include "tests/support/text_file.h"
+#include "tests/train/program/cli/app_runner.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ExpectBitEqual;
+using test::FailsWith;
+using test::Outcome;
+using test::ReadTextFile;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class ExchangeAppTest : public test::AppRunner {
+ protected:
+  /// Trains a classifier with a 2:4 weight [64, 64] and others.
+  void Train(const std::string& name, std::vector<std::string> more = {}) {
+    WriteTextFile(dir_ / "c.pbtxt", R"(
+      model { residual_mlp { width: 64 hidden_features: 64 num_blocks: 1 } }
+      data { glyphs { train_size: 64 eval_size: 32 } }
+      training { steps: 4 batch_size: 16 }
+      sparsity { enabled: true }
+      checkpoint { every_steps: 2 }
+      logging { tensorboard: false }
+    )");
+    std::vector<std::string> arguments = {"--config", Path("c.pbtxt"), "--out", Path(name)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = Run(arguments);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+
+  Outcome Export(const std::string& run, const std::string& output, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"export", "--run", Path(run), "-o", Path(output)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+
+  Outcome Import(const std::string& from, const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"import", "--from", from, "--out", Path(out)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+
+  SafetensorsFile Read(const std::string& name) { return LoadSafetensors(FileSystem::Default(), dir_ / name); }
+
+  static std::string Checkpoint(const std::string& name) {
+    return (fs::path(TWOFOUR_SOURCE_DIR) / "tests" / "fixtures" / "checkpoints" / name).string();
+  }
+};
+
+TEST_F(ExchangeAppTest, EachFormatComesBackAsTheSameMaskedWeights) {
+  Train("run");
+  ASSERT_EQ(Export("run", "masked").code, 0);
+  const SafetensorsFile masked = Read("masked");
+  EXPECT_EQ(masked.metadata.at("format"), "pt");
+  EXPECT_EQ(masked.metadata.at("step"), "4");
+  EXPECT_EQ(masked.Find("blocks.0.mlp.c_fc.weight_mask"), nullptr);
+  for (const std::string format : {"masked", "packed", "sparse24-bitmask", "semi-structured"}) {
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+      if (format == "semi-structured" && dtype == DType::kF32) continue;
+      SCOPED_TRACE(format + " " + std::string(NameOf(dtype)));
+      const std::string name = format + std::string(NameOf(dtype));
+      const Outcome outcome =
+          Export("run", name, {"--format", format, "--dtype", std::string(InfoOf(dtype).safetensors_name)});
+      ASSERT_EQ(outcome.code, 0) << outcome.err;
+      SafetensorsFile file = Read(name);
+      EXPECT_EQ(file.Find("blocks.0.mlp.c_fc.weight") != nullptr, format == "masked");
+      UnpackTensors(file, name);
+      for (const NamedTensor& named : masked.tensors) {
+        SCOPED_TRACE(named.name);
+        ASSERT_NE(file.Find(named.name), nullptr);
+        ExpectBitEqual(*file.Find(named.name), named.tensor.To(dtype));
+      }
+      EXPECT_EQ(file.tensors.size(), masked.tensors.size());
+    }
+  }
+  // Every zero is +0.
+  const Tensor weight = *masked.Find("blocks.0.mlp.c_fc.weight");
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    zeros += weight.data<float>()[i] == 0;
+    EXPECT_FALSE(weight.data<float>()[i] == 0 && std::signbit(weight.data<float>()[i]));
+  }
+  EXPECT_EQ(zeros, weight.numel() / 2);
+}
+
+TEST_F(ExchangeAppTest, DenseIsTheFinalModel) {
+  Train("run");
+  const Outcome outcome = Export("run", "dense", {"--format", "dense"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("2 masked weights beside their masks, weights from " + Path("run/model.safetensors")));
+  EXPECT_EQ(ReadTextFile(dir_ / "dense"), ReadTextFile(dir_ / "run/model.safetensors"));
+}
+
+TEST_F(ExchangeAppTest, ACheckpointCanBeExported) {
+  Train("run");
+  ASSERT_EQ(Export("run", "two", {"--checkpoint", "2"}).code, 0);
+  EXPECT_EQ(Read("two").metadata.at("step"), "2");
+}
+
+TEST_F(ExchangeAppTest, ImportedWeightsEvaluateAsBefore) {
+  Train("run");
+  const std::string before = Run({"evaluate", "--run", Path("run"), "--json"}).out;
+  const std::string metrics = before.substr(before.find("\"loss\""));
+  for (const std::string format : {"dense", "masked", "packed", "sparse24-bitmask"}) {
+    SCOPED_TRACE(format);
+    ASSERT_EQ(Export("run", format, {"--format", format}).code, 0);
+    const Outcome outcome = Import(Path(format), "imported_" + format, {"--config", Path("c.pbtxt")});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Outcome evaluated = Run({"evaluate", "--run", Path("imported_" + format), "--json"});
+    EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+    EXPECT_THAT(evaluated.out, HasSubstr(metrics));
+  }
+}
+
+TEST_F(ExchangeAppTest, ShardsComeBack) {
+  Train("run");
+  // At least a megabyte goes into each file, so that one is enough.
+  ASSERT_EQ(Export("run", "folder", {"--shard-size", "1"}).code, 0);
+  EXPECT_TRUE(fs::exists(dir_ / "folder/model.safetensors"));
+  EXPECT_EQ(Import(Path("folder"), "again", {"--config", Path("c.pbtxt")}).code, 0);
+  EXPECT_THAT(Export("run", "folder", {"--shard-size", "1"}),
+              FailsWith(2, HasSubstr("--output " + Path("folder") + ": is there already")));
+}
+
+TEST_F(ExchangeAppTest, RefusesWhatCannotBeExported) {
+  Train("run");
+  Train("dense_run", {"--dense"});
+  Train("wide", {"--set", "model.residual_mlp.hidden_features=80"});
+  const auto before = test::SnapshotOf(dir_.path());
+  EXPECT_THAT(
+      Export("run", "x", {"--format", "zip"}),
+      FailsWith(2, HasSubstr("--format 'zip': expected dense, masked, packed, sparse24-bitmask, semi-structured")));
+  EXPECT_THAT(Export("run", "x", {"--dtype", "F8"}), FailsWith(2, HasSubstr("--dtype 'F8': expected F32, F16, BF16")));
+  EXPECT_THAT(
+      Export("run", "x", {"--format", "semi-structured"}),
+      FailsWith(2, HasSubstr("--dtype F32: semi-structured takes F16 or BF16: for 32-bit numbers, the pattern of "
+                             "GPUs is 1:2 and not 2:4")));
+  EXPECT_THAT(
+      Export("wide", "x", {"--format", "semi-structured", "--dtype", "F16"}),
+      FailsWith(2, HasSubstr("tensor 'blocks.0.mlp.c_fc.weight': shape [80, 64], semi-structured takes multiples "
+                             "of [32, 64]")));
+  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "1:4"}),
+              FailsWith(2, HasSubstr("tensor 'blocks.0.mlp.c_fc.weight': row 0 has 2 non-zeros in columns 0 to 3, 1:4 "
+                                     "allows 1")));
+  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "2:"}),
+              FailsWith(2, HasSubstr("--pattern '2:': expected N:M")));
+  EXPECT_THAT(Export("run", "x", {"--pattern", "2:4"}), FailsWith(2, HasSubstr("--pattern: is for --format packed")));
+  EXPECT_THAT(Export("dense_run", "x", {"--format", "packed"}),
+              FailsWith(2, HasSubstr("no weight is masked, so that none can be packed")));
+  EXPECT_THAT(Export("run", "x", {"--names", "huggingface"}),
+              FailsWith(2, HasSubstr("the run's model is no language model")));
+  EXPECT_THAT(Export("run", "run/model.safetensors"), FailsWith(2, HasSubstr("is a file of the run")));
+  EXPECT_THAT(Export("run", "no/x"), FailsWith(2, HasSubstr("there is no folder")));
+  EXPECT_THAT(Export("nothing", "x"), FailsWith(2, HasSubstr("nothing")));
+  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
+}
+
+TEST_F(ExchangeAppTest, TooLargeForHalfPrecision) {
+  Train("run");
+  SafetensorsFile model = Read("run/model.safetensors");
+  for (NamedTensor& named : model.tensors) {
+    if (named.name == "head.bias") named.tensor.mutable_data<float>()[3] = 1e5f;
+  }
+  SaveSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors", model.tensors, model.metadata);
+  EXPECT_THAT(Export("run", "x", {"--dtype", "F16"}),
+              FailsWith(2, HasSubstr("tensor 'head.bias': element 3 is 100000, which is too large for F16")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+  EXPECT_EQ(Export("run", "x", {"--dtype", "BF16"}).code, 0);
+}
+
+class CheckpointAppTest : public ExchangeAppTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
+  const std::string name = GetParam();
+  const Outcome imported = Import(Checkpoint(name), "run");
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  EXPECT_THAT(imported.out, HasSubstr("Gpt with "));
+  const Outcome sampled = Run({"sample", "--run", Path("run"), "--prompt", "3 4", "--tokens", "5"});
+  EXPECT_EQ(sampled.code, 0) << sampled.err;
+  EXPECT_THAT(sampled.out, StartsWith("3 4 "));  // The BOS token of a Llama is not shown.
+
+  ASSERT_EQ(Export("run", "back", {"--names", "huggingface"}).code, 0);
+  ASSERT_EQ(Import(Path("back"), "again").code, 0);
+  EXPECT_EQ(ReadTextFile(dir_ / "again/model.safetensors"), ReadTextFile(dir_ / "run/model.safetensors"));
+
+  std::string ids(2 * 600, '\0');
+  for (size_t i = 0; i < 600; ++i) ids[2 * i] = static_cast<char>(i * i % 61);
+  WriteTextFile(dir_ / "ids", ids);
+  const Outcome trained = Run({"--config", Path("run/config.pbtxt"), "--sparse", "--out", Path("trained"), "--set",
+                               "initial_weights=" + Path("run/model.safetensors"), "--set",
+                               "data.tokens.path=" + Path("ids"), "--set", "training={ steps: 2 batch_size: 2 }",
+                               "--set", "model.gpt.sequence_length=16", "--set", "logging.tensorboard=false"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(ReadTextFile(dir_ / "trained/config.pbtxt"), Not(HasSubstr("imported_from")));
+  const Outcome sparse = Export("trained", "sparse", {"--names", "huggingface", "--dtype", "BF16"});
+  ASSERT_EQ(sparse.code, 0) << sparse.err;
+  EXPECT_THAT(ReadTextFile(dir_ / "sparse/config.json"), HasSubstr("bfloat16"));
+  ASSERT_EQ(Import(Path("sparse"), "sparse_again").code, 0);
+  EXPECT_THAT(Run({"inspect", Path("sparse_again")}).out, HasSubstr("sparsity 0.5000"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CheckpointAppTest, ::testing::Values("gpt2", "llama"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_F(ExchangeAppTest, AnImportedRunHasNothingToResumeAndNoData) {
+  ASSERT_EQ(Import(Checkpoint("gpt2"), "run").code, 0);
+  EXPECT_THAT(Run({"--resume", Path("run")}), FailsWith(2, HasSubstr("the run was imported and has never trained")));
+  EXPECT_THAT(Run({"evaluate", "--run", Path("run")}),
+              FailsWith(2, HasSubstr("the run was imported and has no data of its own, expected --data FILE")));
+  EXPECT_THAT(Run({"--config", Path("run/config.pbtxt"), "--out", Path("x")}),
+              FailsWith(2, HasSubstr("data.tokens.path: missing")));
+  EXPECT_THAT(Run({"sample", "--run", Path("run"), "--prompt", "1 2 3", "--tokens", "40"}),
+              FailsWith(2, HasSubstr("--tokens 40: after a prompt of 3 tokens, expected at most 14")));
+  EXPECT_EQ(Run({"sample", "--run", Path("run"), "--prompt", "1 2 3", "--tokens", "14"}).code, 0);
+  EXPECT_THAT(Import(Checkpoint("gpt2"), "run"), FailsWith(2, HasSubstr(Path("run"))));
+  EXPECT_EQ(Import(Checkpoint("gpt2"), "run", {"--overwrite"}).code, 0);
+}
+
+TEST_F(ExchangeAppTest, AMapRenamesDividesAndTransposes) {
+  Train("run", {"--dense"});
+  ASSERT_EQ(Export("run", "own").code, 0);
+  std::vector<NamedTensor> theirs;
+  Tensor head;
+  for (const NamedTensor& named : Read("own").tensors) {
+    if (named.name == "input.weight" || named.name == "input.bias") {
+      theirs.push_back({"model.0.stem." + named.name.substr(6), named.tensor.To(DType::kF64)});
+    } else if (named.name == "blocks.0.mlp.c_fc.weight") {  // Transposed, [64, 64].
+      Tensor turned = Tensor::Empty(named.tensor.shape());
+      for (int64_t i = 0; i < 64; ++i) {
+        for (int64_t j = 0; j < 64; ++j) {
+          turned.mutable_data<float>()[j * 64 + i] = named.tensor.data<float>()[i * 64 + j];
+        }
+      }
+      theirs.push_back({"conv1d", turned});
+    } else {
+      theirs.push_back(named);
+    }
+  }
+  theirs.push_back({"extra.position_ids", Tensor::Zeros({4}, DType::kI64)});
+  SaveSafetensors(FileSystem::Default(), dir_ / "theirs.safetensors", theirs);
+  WriteTextFile(dir_ / "map", R"map(
+    rule { from: "model\\.(\\d+)\\.stem\\.(.*)" to: "input.$2"
+}
+    rule { from: "conv1d" to: "blocks.0.mlp.c_fc.weight" transpose: true }
+    skip: "extra\\..*"
+  )map");
+  const std::vector<std::string> with_map = {"--config", Path("c.pbtxt"), "--set", "sparsity.enabled=false",
+                                             "--map",    Path("map")};
+  const Outcome outcome = Import(Path("theirs.safetensors"), "imported", with_map);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const NamedTensor& named : Read("own").tensors) {
+    ExpectBitEqual(*Read("imported/model.safetensors").Find(named.name), named.tensor);
+  }
+  WriteTextFile(dir_ / "map", R"map(rule { from: "model.*" to: "input.weight" })map");
+  EXPECT_THAT(Import(Path("theirs.safetensors"), "x", with_map),
+              FailsWith(2, HasSubstr("map: 'model.0.stem.weight' and 'model.0.stem.bias' both become 'input.weight'")));
+  WriteTextFile(dir_ / "map", R"map(rule { from: "(" to: "input.weight" })map");
+  EXPECT_THAT(Import(Path("theirs.safetensors"), "x", with_map),
+              FailsWith(2, HasSubstr("map: rule 1: from: '(', expected a regular expression")));
+  WriteTextFile(dir_ / "map", R"map(rule { from: "a" })map");
+  EXPECT_THAT(Import(Path("theirs.safetensors"), "x", with_map), FailsWith(2, HasSubstr("map: rule 1: to is missing")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(ExchangeAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
+  Train("run", {"--dense"});
+  ASSERT_EQ(Export("run", "own").code, 0);
+  const std::vector<std::string> config = {"--config", Path("c.pbtxt"), "--set", "sparsity.enabled=false"};
+  const auto import = [&](auto change, std::vector<std::string> more = {}) {
+    std::vector<NamedTensor> tensors = Read("own").tensors;
+    change(tensors);
+    SaveSafetensors(FileSystem::Default(), dir_ / "f", tensors);
+    more.insert(more.end(), config.begin(), config.end());
+    return Import(Path("f"), "x", more);
+  };
+  const auto set = [](std::vector<NamedTensor>& tensors, const std::string& name, const Tensor& tensor) {
+    for (NamedTensor& named : tensors) {
+      if (named.name == name) named.tensor = tensor;
+    }
+  };
+  const auto one_less_one_more = [](auto& tensors) { tensors.front().name = "other"; };
+  EXPECT_THAT(
+      import(one_less_one_more),
+      FailsWith(2, HasSubstr("f: 1 of the model's tensors missing: 'input.weight'; 1 tensors that the model does "
+                             "not have: 'other'; --partial loads what fits")));
+  EXPECT_THAT(import([&](auto& t) { set(t, "head.bias", Tensor::Zeros({11})); }),
+              FailsWith(2, HasSubstr("f: tensor 'head.bias': shape [11], expected [10]")));
+  EXPECT_THAT(import([&](auto& t) { set(t, "head.bias", Tensor::Zeros({10}, DType::kI64)); }),
+              FailsWith(2, HasSubstr("f: tensor 'head.bias': I64, expected F32, F16, BF16 or F64")));
+  EXPECT_THAT(import([&](auto& t) { set(t, "head.bias", Tensor::Full({10}, 1e300, DType::kF64)); }),
+              FailsWith(2, HasSubstr("element 0 is 1e+300, which no 32-bit float can hold")));
+  EXPECT_THAT(import([&](auto& t) { set(t, "head.bias", Tensor::Full({10}, NAN)); }),
+              FailsWith(2, HasSubstr("head.bias")));
+  EXPECT_THAT(import([](auto& t) { t.clear(); }, {"--partial"}),
+              FailsWith(2, HasSubstr("f: holds none of the model's tensors")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+  const Outcome partial = import(one_less_one_more, {"--partial"});
+  EXPECT_EQ(partial.code, 0) << partial.err;
+  EXPECT_THAT(partial.err, AllOf(HasSubstr("note: 1 tensors are missing and stay random: 'input.weight'"),
+                                 HasSubstr("note: 1 tensors are left out: 'other'")));
+}
+
+TEST_F(ExchangeAppTest, SaysWhatIsWrongWithASource) {
+  fs::create_directory(dir_ / "empty");
+  EXPECT_THAT(Import(Path("empty"), "x"), FailsWith(2, HasSubstr("holds neither model.safetensors nor")));
+  EXPECT_THAT(Import(Path("none"), "x"), FailsWith(2, HasSubstr("none")));
+  SaveSafetensors(FileSystem::Default(), dir_ / "empty/model.safetensors", {{"a", Tensor::Zeros({1})}});
+  EXPECT_THAT(
+      Import(Path("empty"), "x"),
+      FailsWith(2, HasSubstr("there is no config.json that describes the model, expected one or --config FILE")));
+  WriteTextFile(dir_ / "empty/config.json", R"({"model_type": "bert"})");
+  EXPECT_THAT(Import(Path("empty"), "x"),
+              FailsWith(2, HasSubstr("config.json: model_type is 'bert', expected gpt2 or llama")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,91 @@
+#include "twofour/train/exchange/export_tensors.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops/cast.h"
+#include "twofour/nn/swap.h"
+#include "twofour/train/export.h"
+
+namespace twofour::train {
+namespace {
+
+/// The names of the weights that a mask applies to.
+std::set<std::string> MaskedWeights(nn::Module& model) {
+  std::set<std::string> names;
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
+    layer->mask();  // Decides whether the layer is dense.
+    if (!layer->runs_dense()) names.insert(name + ".weight");
+  }
+  return names;
+}
+
+/// Makes -0 to +0: "zeros are zeros" then holds bit for bit.
+Tensor WithPositiveZeros(const Tensor& weight) {
+  Tensor copy = weight.Clone();
+  float* const values = copy.mutable_data<float>();
+  for (int64_t i = 0; i < copy.numel(); ++i) {
+    if (values[i] == 0) values[i] = 0;
+  }
+  return copy;
+}
+
+Tensor Rounded(const NamedTensor& named, DType dtype) {
+  if (named.tensor.dtype() != DType::kF32) return named.tensor;  // Masks, and the scale of a soft threshold.
+  Tensor rounded = Cast(named.tensor, dtype);
+  if (!IsHalf(dtype)) return rounded;
+  const Tensor again = Cast(rounded, DType::kF32);
+  for (int64_t i = 0; i < again.numel(); ++i) {
+    const float before = named.tensor.data<float>()[i];
+    if (std::isfinite(again.data<float>()[i]) || !std::isfinite(before)) continue;
+    throw Error(fmt::format("tensor '{}': element {} is {}, which is too large for {}", named.name, i, before,
+                            InfoOf(dtype).safetensors_name));
+  }
+  return rounded;
+}
+
+}  // namespace
+
+ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
+  const NoGradGuard no_grad;
+  const std::set<std::string> masked = MaskedWeights(model);
+  if (options.form != WeightForm::kDense && masked.empty()) {
+    throw Error(fmt::format("no weight is masked, so that none can be {}; dense weights can be exported as dense",
+                            NameOf(options.form)));
+  }
+  ExportedTensors exported{.tensors = {}, .masked_weights = std::ssize(masked)};
+  std::vector<NamedTensor> tensors =
+      ExportModel(model, options.masked ? ExportWeights::kPruned : ExportWeights::kDenseWithMasks);
+  for (NamedTensor& named : tensors) {
+    if (!options.masked || !masked.contains(named.name)) continue;
+    named.tensor = WithPositiveZeros(named.tensor);
+  }
+  std::set<std::string> packed = masked;
+  if (!options.names.empty()) {
+    packed.clear();
+    for (const TensorMatch& match : options.names) {
+      if (match.ours.size() != 1 || !masked.contains(match.ours.front())) continue;
+      if (match.transposed && options.form != WeightForm::kDense) {
+        throw Error(fmt::format("tensor '{}': is the transposed weight in that file, which {} does not hold",
+                                match.theirs, NameOf(options.form)));
+      }
+      packed.insert(match.theirs);
+    }
+    tensors = MakeMatched(tensors, options.names);
+  }
+  for (NamedTensor& named : tensors) {
+    named.tensor = Rounded(named, options.dtype);
+    const bool in_form = options.masked && packed.contains(named.name);
+    AppendWeight(named, in_form ? options.form : WeightForm::kDense, options.pattern, exported.tensors);
+    named.tensor = {};  // Large models should not be in memory twice.
+  }
+  return exported;
+}
+
+}  // namespace twofour::train

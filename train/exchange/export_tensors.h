@@ -1,0 +1,36 @@
+#pragma once
+
+#include <vector>
+
+#include "twofour/core/dtype.h"
+#include "twofour/core/tensor.h"
+#include "twofour/nn/module.h"
+#include "twofour/sparse/group_pattern.h"
+#include "twofour/train/exchange/packed_tensors.h"
+#include "twofour/train/exchange/tensor_match.h"
+
+namespace twofour::train {
+
+struct ExportOptions {
+  /// Whether masked weights are exported as the layers multiply with them, with +0 where the mask drops an entry.
+  /// False: the dense master weights with their masks, as model.safetensors has them.
+  bool masked = true;
+  /// The form of masked weights. All forms but kDense need `masked`.
+  WeightForm form = WeightForm::kDense;
+  sparse::GroupPattern pattern = {2, 4};  ///< Of WeightForm::kPacked.
+  DType dtype = DType::kF32;              ///< Of floating tensors: f32, f16 or bf16, rounded to nearest even.
+  std::vector<TensorMatch> names = {};    ///< What parameters are called in the file; empty: their own names.
+};
+
+/// The tensors of a file of a trained model.
+struct ExportedTensors {
+  std::vector<NamedTensor> tensors;
+  int64_t masked_weights = 0;  ///< How many weights have a mask in force.
+};
+
+/// Throws Error that names the tensor if a weight does not have the pattern of its form (with row and columns), if an
+/// element is too large for the dtype, if a transposed weight is to be packed, and if no weight is masked although a
+/// form for masked weights is asked for.
+ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options);
+
+}  // namespace twofour::train

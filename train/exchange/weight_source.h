@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+
+namespace twofour::train {
+
+/// Weights that somebody else wrote.
+struct WeightSource {
+  std::filesystem::path path;                              ///< The file, or the index of the shards.
+  SafetensorsFile file;                                    ///< Weights that were in a packed form are dense.
+  std::optional<std::filesystem::path> config, tokenizer;  ///< config.json and tokenizer.json beside it, if there.
+};
+
+/// Where the weights at `path` are: a file itself; in a folder model.safetensors, or else
+/// model.safetensors.index.json. Throws Error if a folder has neither.
+std::filesystem::path WeightFileOf(FileSystem& files, const std::filesystem::path& path);
+
+/// Reads a safetensors file, an index of shards (a name that ends in .json), or a folder that holds either. Throws
+/// Error, beginning with a file's name, as LoadSafetensors, LoadShards and UnpackTensors do.
+WeightSource LoadWeightSource(FileSystem& files, const std::filesystem::path& path);
+
+}  // namespace twofour::train

@@ -1,0 +1,210 @@
+#include "twofour/train/program/cli/export.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/replace_directory.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/safetensors_shards.h"
+#include "twofour/core/io/text.h"
+#include "twofour/nn/gpt.h"
+#include "twofour/train/data/text.h"
+#include "twofour/train/data/vocabulary.h"
+#include "twofour/train/exchange/export_tensors.h"
+#include "twofour/train/exchange/hugging_face.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/output_path.h"
+#include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/run_files.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What --format can be.
+struct Format {
+  std::string_view name;
+  bool masked;
+  WeightForm form;
+};
+constexpr Format kFormats[] = {{"dense", false, WeightForm::kDense},
+                               {"masked", true, WeightForm::kDense},
+                               {"packed", true, WeightForm::kPacked},
+                               {"sparse24-bitmask", true, WeightForm::kBitmask24},
+                               {"semi-structured", true, WeightForm::kSemiStructured}};
+constexpr std::pair<std::string_view, DType> kDTypeNames[] = {
+    {"F32", DType::kF32}, {"F16", DType::kF16}, {"BF16", DType::kBF16}};
+
+struct Request {
+  std::string run, checkpoint, format = "masked", dtype = "F32", pattern, output, names = "own";
+  int64_t shard_megabytes = 0;
+};
+
+/// The element of `known` of this name. Throws Error that lists the names.
+template <typename Known, typename Name>
+const auto& Choose(const std::string& option, const std::string& given, const Known& known, const Name& name) {
+  const auto found = std::ranges::find(known, given, name);
+  if (found != std::end(known)) return *found;
+  std::vector<std::string_view> names;
+  for (const auto& one : known) names.push_back(std::invoke(name, one));
+  throw Error(fmt::format("{} '{}': expected {}", option, given, fmt::join(names, ", ")));
+}
+
+/// "2:4". Throws Error on anything else than N:M with 1 <= N <= M <= 32.
+sparse::GroupPattern ParsePattern(const std::string& text) {
+  const size_t colon = std::min(text.find(':'), text.size());
+  const std::optional<int64_t> n = ParseInteger(text.substr(0, colon));
+  const std::optional<int64_t> m = colon < text.size() ? ParseInteger(text.substr(colon + 1)) : std::nullopt;
+  if (!n || !m || *n < 1 || *n > *m || *m > 32) {
+    throw Error(fmt::format("--pattern '{}': expected N:M with 1 <= N <= M <= 32, such as 2:4", text));
+  }
+  return {*n, *m};
+}
+
+/// The pattern of the run's masks along rows.
+sparse::GroupPattern PatternOf(const proto::Sparsity& sparsity) {
+  if (sparsity.algorithm() != proto::Sparsity::ROWS) return {2, 4};
+  return {sparsity.rows().keep(), sparsity.rows().of()};
+}
+
+ExportOptions OptionsOf(const Request& request, const proto::Config& config) {
+  const Format& format = Choose("--format", request.format, kFormats, &Format::name);
+  ExportOptions options{.masked = format.masked, .form = format.form};
+  options.dtype = Choose("--dtype", request.dtype, kDTypeNames, &std::pair<std::string_view, DType>::first).second;
+  if (options.form == WeightForm::kSemiStructured && options.dtype == DType::kF32) {
+    throw Error(
+        "--dtype F32: semi-structured takes F16 or BF16: for 32-bit numbers, the pattern of GPUs is 1:2 and not 2:4");
+  }
+  options.pattern = PatternOf(config.sparsity());
+  if (!request.pattern.empty()) {
+    if (options.form != WeightForm::kPacked) throw Error("--pattern: is for --format packed");
+    options.pattern = ParsePattern(request.pattern);
+  }
+  return options;
+}
+
+/// What makes a folder one of Hugging Face's, beside the weights.
+struct FolderFiles {
+  std::map<std::string, std::string> texts;  ///< By file name.
+};
+
+void WriteFolder(FileSystem& files, const fs::path& folder, const std::vector<NamedTensor>& tensors,
+                 const std::map<std::string, std::string>& metadata, const FolderFiles& others, uint64_t max_bytes) {
+  const fs::path temporary = TemporaryPathFor(folder);
+  files.RemoveAll(temporary);
+  try {
+    files.CreateDirectories(temporary);
+    for (const auto& [name, text] : others.texts) WriteText(files, temporary / name, text);
+    SaveShards(files, temporary, tensors, metadata, max_bytes);
+    files.SyncDirectory(temporary);
+    MoveDirectory(files, temporary, folder);
+  } catch (...) {
+    RemoveAfterFailure(files, temporary);
+    throw;
+  }
+}
+
+uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
+  uint64_t bytes = 0;
+  for (const NamedTensor& named : tensors) {
+    bytes += static_cast<uint64_t>(named.tensor.numel()) * SizeOf(named.tensor.dtype());
+  }
+  return bytes;
+}
+
+std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Request request;
+  Arguments arguments("Writes the weights of a run for other programs.", "trainer export");
+  arguments.Add("--run", request.run, "A run's folder, or one of its checkpoints").Type("DIR").Required();
+  arguments.Add("--checkpoint", request.checkpoint, "Take this checkpoint of the run: best, last, step-300 or 300")
+      .Type("NAME");
+  arguments
+      .Add("--format", request.format,
+           "dense (with masks beside), masked (zeros in place), packed (twofour's own), sparse24-bitmask "
+           "(compressed-tensors), semi-structured (PyTorch with CUTLASS)")
+      .Type("FORMAT")
+      .ShowDefault();
+  arguments.Add("--dtype", request.dtype, "F32, F16 or BF16").Type("DTYPE").ShowDefault();
+  arguments.Add("--pattern", request.pattern, "For packed: the pattern along rows (default: that of the run)")
+      .Type("N:M");
+  arguments
+      .Add("--names", request.names,
+           "own, or huggingface: a folder that transformers loads, if the model is a GPT-2 or a Llama")
+      .Type("NAMES")
+      .ShowDefault();
+  arguments
+      .Add("--shard-size", request.shard_megabytes,
+           "Write a folder, with files of at most so many megabytes and an index of them")
+      .Type("MB")
+      .Range(int64_t{1}, int64_t{1} << 30);
+  arguments.Add("-o,--output", request.output, "The file or folder to write").Type("PATH").Required();
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (request.names != "own" && request.names != "huggingface") {
+    throw Error(fmt::format("--names '{}': expected own, huggingface", request.names));
+  }
+  return request;
+}
+
+}  // namespace
+
+int RunExport(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Request> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  FileSystem& files = FileSystem::Default();
+  const bool hugging_face = request->names == "huggingface", is_folder = hugging_face || request->shard_megabytes > 0;
+  const fs::path output = is_folder ? OutputFolder(request->output) : OutputFile(request->output, {});
+  TrainedRun run =
+      LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
+  ExportOptions options = OptionsOf(*request, run.config);
+  const std::unique_ptr<nn::Model> model = LoadModel(run);
+  FolderFiles others;
+  if (hugging_face) {
+    const auto* const gpt = dynamic_cast<const nn::Gpt*>(model.get());
+    if (gpt == nullptr) throw Error("--names huggingface: the run's model is no language model");
+    const HuggingFaceModel theirs{.architecture = ArchitectureOf(gpt->options()),
+                                  .options = gpt->options(),
+                                  .bos_token = run.config.model().gpt().bos_token()};
+    options.names = MatchesOf(theirs);
+    others.texts["config.json"] = ToHuggingFaceConfig(theirs, options.dtype);
+    const fs::path vocabulary = RunFiles{run.path.folder}.vocabulary();
+    if (files.Exists(vocabulary)) {
+      const std::string text = ReadText(files, vocabulary, Vocabulary::kMaxJsonBytes);
+      const bool is_bpe = Vocabulary::FromJson(text, vocabulary.string()).kind() == Vocabulary::Kind::kBpe;
+      if (is_bpe) others.texts["tokenizer.json"] = text;
+    }
+  }
+  const ExportedTensors exported = ExportTensors(*model, options);
+  std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  if (run.step) metadata["step"] = fmt::format("{}", *run.step);
+  if (is_folder) {
+    constexpr uint64_t kMegabyte = 1'000'000, kUnlimited = uint64_t{1} << 62;
+    const uint64_t shard =
+        request->shard_megabytes == 0 ? kUnlimited : static_cast<uint64_t>(request->shard_megabytes) * kMegabyte;
+    WriteFolder(files, output, exported.tensors, metadata, others, shard);
+  } else {
+    SaveSafetensors(files, output, exported.tensors, metadata);
+  }
+  context.out << fmt::format("{}: {} tensors, {} bytes, {} masked weights {}, weights from {}\n", request->output,
+                             exported.tensors.size(), BytesOf(exported.tensors), exported.masked_weights,
+                             options.masked ? NameOf(options.form) : "beside their masks", run.source.string());
+  RequireWritten(context.out);
+  return 0;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace twofour::train {
+
+/// The file that `--output PATH` names: links are followed, also one whose file does not exist yet. `needed`: files
+/// that somebody reads. Throws Error if the path is something other than a regular file or a free name, if it is one of
+/// the needed files, if it may not be written to or its folder is not there, and if it is a file that a run has
+/// written.
+std::filesystem::path OutputFile(const std::string& path, const std::vector<std::string>& needed);
+
+/// The folder that `--output PATH` names. Throws Error if something is there, or if the folder around it is not.
+std::filesystem::path OutputFolder(const std::string& path);
+
+}  // namespace twofour::train

@@ -1,0 +1,256 @@
+#include "twofour/train/program/exchange/imported_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/text.h"
+#include "twofour/nn/gpt.h"
+#include "twofour/nn/state_dict.h"
+#include "twofour/train/data/bpe/tokenizer_file.h"
+#include "twofour/train/data_record.h"
+#include "twofour/train/exchange/hugging_face.h"
+#include "twofour/train/exchange/tensor_match.h"
+#include "twofour/train/exchange/weight_source.h"
+#include "twofour/train/finite_check.h"
+#include "twofour/train/program/config/build.h"
+#include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
+#include "twofour/train/program/config/workload.h"
+#include "twofour/train/program/exchange/name_map.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxConfigBytes = 1 << 20;
+constexpr std::string_view kMask = "_mask";
+
+std::optional<HuggingFaceModel> ReadHuggingFaceConfig(FileSystem& files, const WeightSource& source) {
+  if (!source.config) return std::nullopt;
+  return ParseHuggingFaceConfig(ReadText(files, *source.config, kMaxConfigBytes), source.config->string());
+}
+
+/// The run's config: that of the request, completed by what the source tells.
+proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
+                       const std::optional<HuggingFaceModel>& theirs) {
+  proto::Config config;
+  if (!request.config.empty()) config = LoadTextConfig(request.config);
+  config.clear_origin();
+  if (config.name().empty()) config.set_name(FolderPath(request.out).filename().string());
+  if (config.model().kind_case() == proto::Model::KIND_NOT_SET && theirs) {
+    *config.mutable_model()->mutable_gpt() = ToProto(theirs->options);
+    config.mutable_model()->mutable_gpt()->set_bos_token(theirs->bos_token);
+  }
+  config = Changed(config, request.changes);
+  if (config.model().kind_case() == proto::Model::KIND_NOT_SET) {
+    throw Error(
+        fmt::format("{}: there is no config.json that describes the model, expected one or --config FILE with "
+                    "a model",
+                    source.path.parent_path().empty() ? "." : source.path.parent_path().string()));
+  }
+  config.mutable_imported_from()->set_path(request.from);
+  return config;
+}
+
+/// Lets an imported language model without data know its tokenizer, or else how many tokens there are.
+DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, proto::Config& config,
+                             std::vector<std::string>& notes) {
+  const int64_t vocab_size = config.model().gpt().vocab_size();
+  TokenData tokens;
+  tokens.description = fmt::format("imported from {}, without data", config.imported_from().path());
+  tokens.vocab_size = vocab_size;
+  if (source.tokenizer) {
+    try {
+      tokens.vocabulary = Vocabulary::Bpe(LoadTokenizer(files, *source.tokenizer));
+      config.mutable_data()->mutable_text()->set_tokenizer(source.tokenizer->string());
+      tokens.vocab_size = tokens.vocabulary->size();
+    } catch (const Error& error) {
+      notes.push_back(fmt::format("the tokenizer cannot be used, so that tokens are ids: {}", error.what()));
+    }
+  }
+  if (!tokens.vocabulary) config.mutable_data()->mutable_tokens();
+  config = WithDefaults(config);
+  return DescribeData(tokens, {});
+}
+
+/// How tensors of the source become parameters.
+std::vector<TensorMatch> FindMatches(const ImportRequest& request, const std::optional<HuggingFaceModel>& theirs,
+                                     SafetensorsFile& file) {
+  std::vector<std::string> names;
+  for (const NamedTensor& named : file.tensors) names.push_back(named.name);
+  for (const SkippedTensor& skipped : file.skipped) names.push_back(skipped.name);
+  std::set<std::string> left_out;
+  std::vector<TensorMatch> matches;
+  if (!request.name_map.empty()) {
+    MappedNames mapped = ApplyNameMapFile(request.name_map, names);
+    matches = std::move(mapped.matches);
+    left_out.insert(mapped.skipped.begin(), mapped.skipped.end());
+  } else if (theirs) {
+    matches = MatchesOf(*theirs, names);
+    std::ranges::copy_if(names, std::inserter(left_out, left_out.end()), IsConstant);
+  } else {
+    for (const std::string& name : names) matches.push_back({.theirs = name, .ours = {name}});
+  }
+  std::erase_if(file.tensors, [&](const NamedTensor& named) { return left_out.contains(named.name); });
+  std::erase_if(file.skipped, [&](const SkippedTensor& skipped) { return left_out.contains(skipped.name); });
+  return matches;
+}
+
+/// The names of tensors, as many as fit on a line.
+std::string Names(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 5;
+  std::vector<std::string> shown(names.begin(), names.begin() + std::ptrdiff_t(std::min(names.size(), kMost)));
+  for (std::string& name : shown) name = fmt::format("'{}'", name);
+  return fmt::format("{}{}", fmt::join(shown, ", "),
+                     names.size() > kMost ? fmt::format(" and {} more", names.size() - kMost) : "");
+}
+
+/// A model's parameters by their names.
+using Parameters = std::map<std::string, Tensor>;
+
+/// Throws Error if one of several parameters that a tensor is divided among is none of the model's. Leaves out other
+/// matches that name none.
+void KeepKnown(const std::string& path, const Parameters& parameters, std::vector<TensorMatch>& matches) {
+  const auto is_unknown = [&](const std::string& ours) { return !parameters.contains(ours); };
+  std::erase_if(matches, [&](const TensorMatch& match) {
+    if (match.ours.size() == 1 || std::ranges::none_of(match.ours, is_unknown)) return is_unknown(match.ours.front());
+    throw Error(fmt::format("{}: tensor '{}' becomes {}, which the model does not have", path, match.theirs,
+                            Names(match.ours)));
+  });
+}
+
+/// Completes a state by what it lacks: a tied head gets the embedding's weight, and other parameters their own
+/// elements. Returns the names of the latter.
+std::vector<std::string> Complete(const Parameters& parameters, std::vector<NamedTensor>& state) {
+  std::map<const Tensor::Impl*, Tensor> given;  // By the parameter's elements.
+  std::set<std::string> names;
+  for (const NamedTensor& named : state) {
+    given.emplace(parameters.at(named.name).impl().get(), named.tensor);
+    names.insert(named.name);
+  }
+  std::vector<std::string> missing;
+  for (const auto& [name, parameter] : parameters) {
+    if (names.contains(name)) continue;
+    const auto twin = given.find(parameter.impl().get());
+    if (twin == given.end()) missing.push_back(name);
+    state.push_back({name, twin == given.end() ? parameter : twin->second});
+  }
+  return missing;
+}
+
+/// Takes the masks of the model's weights out of a file.
+std::vector<NamedTensor> TakeMasks(const Parameters& parameters, SafetensorsFile& file) {
+  std::vector<NamedTensor> masks;
+  std::erase_if(file.tensors, [&](const NamedTensor& named) {
+    if (!named.name.ends_with(kMask) || named.tensor.dtype() != DType::kBool) return false;
+    const auto weight = parameters.find(named.name.substr(0, named.name.size() - kMask.size()));
+    if (weight == parameters.end() || weight->second.shape() != named.tensor.shape()) return false;
+    masks.push_back(named);
+    return true;
+  });
+  return masks;
+}
+
+/// Throws Error if tensors are missing or surplus. With --partial there are notes instead, unless all are missing.
+void Report(const ImportRequest& request, const std::string& path, const Parameters& parameters,
+            const std::vector<std::string>& missing, const std::vector<std::string>& surplus,
+            std::vector<std::string>& notes) {
+  if (request.partial) {
+    if (missing.size() == parameters.size()) throw Error(fmt::format("{}: holds none of the model's tensors", path));
+    if (!missing.empty()) {
+      notes.push_back(fmt::format("{} tensors are missing and stay random: {}", missing.size(), Names(missing)));
+    }
+    if (!surplus.empty()) {
+      notes.push_back(fmt::format("{} tensors are left out: {}", surplus.size(), Names(surplus)));
+    }
+    return;
+  }
+  std::vector<std::string> faults;
+  if (!missing.empty()) {
+    faults.push_back(fmt::format("{} of the model's tensors missing: {}", missing.size(), Names(missing)));
+  }
+  if (!surplus.empty()) {
+    faults.push_back(fmt::format("{} tensors that the model does not have: {}", surplus.size(), Names(surplus)));
+  }
+  if (!faults.empty()) throw Error(fmt::format("{}: {}; --partial loads what fits", path, fmt::join(faults, "; ")));
+}
+
+/// Puts the source's tensors into the model. Returns the masks among them, which go with weights of the same names.
+std::vector<NamedTensor> GiveTensors(const ImportRequest& request, const std::optional<HuggingFaceModel>& theirs,
+                                     WeightSource& source, nn::Module& model, std::vector<std::string>& notes) {
+  const std::string path = source.path.string();
+  Parameters parameters;
+  std::map<std::string, Shape> shapes;
+  for (const NamedTensor& parameter : model.NamedParameters()) {
+    parameters.emplace(parameter.name, parameter.tensor);
+    shapes.emplace(parameter.name, parameter.tensor.shape());
+  }
+  std::vector<TensorMatch> matches = FindMatches(request, theirs, source.file);
+  KeepKnown(path, parameters, matches);
+  std::vector<NamedTensor> state = TakeMatched(source.file, matches, shapes, path);
+  const std::vector<std::string> missing = Complete(parameters, state);
+  std::vector<NamedTensor> masks = TakeMasks(parameters, source.file);
+  std::vector<std::string> surplus;
+  for (const NamedTensor& named : source.file.tensors) surplus.push_back(named.name);
+  for (const SkippedTensor& skipped : source.file.skipped) surplus.push_back(skipped.name);
+  Report(request, path, parameters, missing, surplus, notes);
+  nn::LoadStateDict(model, state, path);
+  RequireFiniteTensors(path, model.NamedParameters());
+  return masks;
+}
+
+}  // namespace
+
+ImportedRun ImportRun(const ImportRequest& request) {
+  FileSystem& files = FileSystem::Default();
+  const fs::path folder = FolderPath(request.out);
+  RunFolder::CheckFree(files, folder, request.if_exists);
+  WeightSource source = LoadWeightSource(files, request.from);
+  const std::optional<HuggingFaceModel> theirs = ReadHuggingFaceConfig(files, source);
+  proto::Config config = ConfigOf(request, source, theirs);
+  ImportedRun imported;
+  DataRecord record;
+  std::unique_ptr<nn::Model> model;
+  const bool has_data = config.data().kind_case() != proto::Data::KIND_NOT_SET;
+  if (has_data || !config.model().has_gpt()) {
+    ValidateConfig(config);
+    Workload workload = BuildWorkload(config);
+    std::ranges::copy(workload.notes, std::back_inserter(imported.notes));
+    record = std::move(workload.data_record);
+    model = std::move(workload.model);
+  } else {
+    record = TokensWithoutData(files, source, config, imported.notes);
+    ValidateConfig(config);
+    if (config.model().gpt().vocab_size() == 0) {
+      throw Error("config: model.gpt.vocab_size: 0, expected the number of tokens, because there are no data");
+    }
+    model = BuildGpt(config.model().gpt(), *record.vocab_size, config.seed());
+  }
+  const std::vector<NamedTensor> masks = GiveTensors(request, theirs, source, *model, imported.notes);
+  std::vector<NamedTensor> tensors = model->NamedParameters();
+  std::ranges::copy(masks, std::back_inserter(tensors));
+  RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
+    SaveDataRecord(files, paths, record);
+    SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
+  });
+  imported.model = fmt::format("{} with {} parameters{}", model->type_name(), model->NumParameters(),
+                               masks.empty() ? "" : fmt::format(", {} masks", masks.size()));
+  return imported;
+}
+
+}  // namespace twofour::train
