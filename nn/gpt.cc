@@ -111,6 +111,11 @@ void Check(const GptOptions& options, const FieldPath& at, Faults& faults) {
                 "a number above 1, at most 1e12");
   Check(options.rotary, at.In("rotary"), faults);
   faults.FloatAtLeast(at("norm_eps"), options.norm_eps, 0);
+  const int64_t length = options.positions == Positions::kLearned ? options.sequence_length : 0;
+  faults.Expect(options.learned_positions == 0 ||
+                    (options.learned_positions >= length && options.learned_positions <= kMaxFeatures),
+                at("learned_positions"), options.learned_positions,
+                fmt::format("0, or {} (sequence_length) to {}", length, kMaxFeatures));
   Check(options.init, at.In("init"), faults);
   faults.Expect(options.heads >= 0, at("heads"), options.heads, "at least 0");
   faults.Expect(options.kv_heads >= 0, at("kv_heads"), options.kv_heads, "at least 0");
@@ -120,6 +125,7 @@ void Check(const GptOptions& options, const FieldPath& at, Faults& faults) {
 GptOptions Resolved(GptOptions options) {
   options.heads = HeadsOf(options);
   options.width = WidthOf(options);
+  if (options.learned_positions == 0) options.learned_positions = options.sequence_length;
   if (options.attention_window == 0) options.attention_window = options.sequence_length;
   options.attention_window = std::min(options.attention_window, options.sequence_length);
   if (options.hidden_features == 0) {
@@ -137,7 +143,7 @@ Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(CheckedAndR
       "wte", std::make_unique<Embedding>(options_.vocab_size, options_.width, generator, init.embedding_std));
   if (options_.positions == Positions::kLearned) {
     wpe_ = transformer->Add(
-        "wpe", std::make_unique<Embedding>(options_.sequence_length, options_.width, generator, init.embedding_std));
+        "wpe", std::make_unique<Embedding>(options_.learned_positions, options_.width, generator, init.embedding_std));
   }
   const CausalSelfAttentionOptions attention{.width = options_.width,
                                              .heads = options_.heads,
@@ -179,9 +185,9 @@ Tensor Gpt::Embed(const Tensor& tokens, int64_t first_position) {
   Tensor x = (*wte_)->Forward(tokens);
   if (wpe_ != nullptr) {
     const int64_t length = tokens.dim(1);
-    if (length > options_.sequence_length - first_position) {
+    if (length > options_.learned_positions - first_position) {
       throw Error(fmt::format("Gpt: {} tokens after {}, but its learned positions end at {}", length, first_position,
-                              options_.sequence_length));
+                              options_.learned_positions));
     }
     Tensor positions = Tensor::Empty({length}, DType::kI32);
     std::iota(positions.mutable_data<int32_t>(), positions.mutable_data<int32_t>() + length,

@@ -24,7 +24,7 @@ struct GptInit {
 /// How a Gpt knows the positions of tokens.
 enum class Positions {
   kRotary,   ///< Queries and keys turn: see Rotary.
-  kLearned,  ///< An embedding `transformer.wpe` [sequence_length, width] is added to that of the tokens.
+  kLearned,  ///< An embedding `transformer.wpe` [learned_positions, width] is added to that of the tokens.
 };
 
 struct GptOptions {
@@ -41,6 +41,7 @@ struct GptOptions {
   double soft_cap = 0;  ///< logits = soft_cap * tanh(logits / soft_cap). 0: no cap. Otherwise within these bounds:
   static constexpr double kLeastSoftCap = 1e-3, kMostSoftCap = 1e6;
   Positions positions = Positions::kRotary;
+  int64_t learned_positions = 0;  ///< Only for kLearned: at least sequence_length; 0: sequence_length.
   RotaryOptions rotary = {};
   NormKind norm = NormKind::kRms;  ///< Of both norms of each block (`ln_1`, `ln_2`) and that before the head (`ln_f`).
   double norm_eps = 1e-6;
@@ -70,7 +71,7 @@ class Gpt : public Model {
   std::string_view type_name() const override { return "Gpt"; }
 
   /// tokens i32 [batch, T], each in [0, vocab_size); result: logits [batch, T, vocab_size]. With learned positions,
-  /// throws Error if T is more than sequence_length.
+  /// throws Error if T is more than learned_positions.
   Tensor Forward(const Tensor& tokens) override;
   /// The mean cross-entropy, in nats, of `targets` i32 [batch, T], which are the tokens that follow. It is
   /// CrossEntropyLoss of Forward, but never holds all logits at once. f32 whatever activations are.

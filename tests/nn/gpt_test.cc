@@ -431,6 +431,11 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(with([](auto& o) { o.rotary.base = 1; }), ErrorKind::kInvalidInput, HasSubstr("rotary.base is 1"));
   EXPECT_ERROR(with([](auto& o) { o.rotary.scaling.factor = 0; }), ErrorKind::kInvalidInput,
                HasSubstr("rotary.scaling.factor is 0"));
+  EXPECT_ERROR(with([](auto& o) {
+                 o.positions = Positions::kLearned;
+                 o.learned_positions = 15;
+               }),
+               ErrorKind::kInvalidInput, HasSubstr("learned_positions is 15, expected 0, or 16 (sequence_length) to"));
   EXPECT_ERROR(with([](auto& o) { o.norm_eps = -1; }), ErrorKind::kInvalidInput, HasSubstr("norm_eps is -1"));
   EXPECT_ERROR(with([](auto& o) { o.soft_cap = 1e-300; }), ErrorKind::kInvalidInput, HasSubstr("soft_cap is 1e-300"));
   EXPECT_ERROR(with([](auto& o) { o.attention_window = -2; }), ErrorKind::kInvalidInput, HasSubstr("window is -2"));

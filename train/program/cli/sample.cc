@@ -121,7 +121,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
 void RequirePositionsFor(const nn::Gpt& model, const std::vector<int32_t>& prompt,
                          const nn::GenerateOptions& generate) {
   // The last token is drawn, but not read.
-  const int64_t positions = model.options().sequence_length, read = std::ssize(prompt) + generate.tokens - 1;
+  const int64_t positions = model.options().learned_positions, read = std::ssize(prompt) + generate.tokens - 1;
   if (model.options().positions != nn::Positions::kLearned || read <= positions) return;
   throw Error(
       fmt::format("--tokens {}: after a prompt of {} tokens, expected at most {}: the model has learned {} "

@@ -71,6 +71,8 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
+      {"model.gpt.learned_positions", kPositions, [](const Config& config) { return !IsRotary(config); },
+       "for ROTARY positions, which are not learned"},
       {"model.gpt.rotary_base", kPositions, IsRotary, kLearned},
       {"model.gpt.rotary_counterclockwise", kPositions, IsRotary, kLearned},
       {"model.gpt.rotary_scaling.factor", kPositions, IsRotary, kLearned},

@@ -206,6 +206,7 @@ nn::GptOptions ToOptions(const proto::Gpt& gpt) {
           .activation = ToActivation(gpt.activation()),
           .soft_cap = gpt.soft_cap(),
           .positions = gpt.positions() == proto::Gpt::LEARNED ? nn::Positions::kLearned : nn::Positions::kRotary,
+          .learned_positions = gpt.learned_positions(),
           .rotary = {.base = gpt.rotary_base(),
                      .counterclockwise = gpt.rotary_counterclockwise(),
                      .scaling = {.factor = gpt.rotary_scaling().factor(),
@@ -245,6 +246,7 @@ proto::Gpt ToProto(const nn::GptOptions& options) {
   gpt.set_tied_head(options.tied_head);
   if (options.positions == nn::Positions::kLearned) {
     gpt.set_positions(proto::Gpt::LEARNED);
+    gpt.set_learned_positions(options.learned_positions);
     return gpt;
   }
   gpt.set_rotary_base(options.rotary.base);

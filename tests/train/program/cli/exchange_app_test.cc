@@ -212,7 +212,7 @@ TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
   const Outcome trained = Run({"--config", Path("run/config.pbtxt"), "--sparse", "--out", Path("trained"), "--set",
                                "initial_weights=" + Path("run/model.safetensors"), "--set",
                                "data.tokens.path=" + Path("ids"), "--set", "training={ steps: 2 batch_size: 2 }",
-                               "--set", "model.gpt.sequence_length=16", "--set", "logging.tensorboard=false"});
+                               "--set", "model.gpt.sequence_length=8", "--set", "logging.tensorboard=false"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(ReadTextFile(dir_ / "trained/config.pbtxt"), Not(HasSubstr("imported_from")));
   const Outcome sparse = Export("trained", "sparse", {"--names", "huggingface", "--dtype", "BF16"});
