@@ -2,10 +2,11 @@
 """Checks with other programs what `trainer export` writes and `trainer import` reads.
 
 Each format is decoded by PyTorch, by compressed-tensors, and by functions that were written from docs/formats.md alone.
+ONNX models pass ONNX's checker with shape inference, and onnxruntime computes what trainer computes.
 A GPT-2 and a Llama are made with Hugging Face's transformers; their losses are compared before import, after pruning and
 after export. Prints a line for each check, and fails with the first that does not hold. Run by hand:
 
-    python3 -m venv venv && venv/bin/pip install torch transformers compressed-tensors==0.9.4
+    python3 -m venv venv && venv/bin/pip install torch transformers compressed-tensors==0.9.4 onnx onnxruntime
     venv/bin/python scripts/check_exchange.py build/release/bin/trainer
 """
 import json
@@ -15,6 +16,8 @@ import sys
 import tempfile
 
 import numpy
+import onnx
+import onnxruntime
 import torch
 from compressed_tensors.compressors.sparse_compressors.sparse_24_bitmask import Sparse24BitMaskTensor
 from safetensors import safe_open
@@ -130,14 +133,68 @@ def check_form(what, form, tensors, masked):
     check(f"{what}: has weights in that form", count > 0)
 
 
-def loss_of(model, ids):
-    """The mean over all windows of LENGTH tokens, of which each predicts the next, as `trainer evaluate` has it."""
-    starts = range(0, len(ids) - LENGTH, LENGTH)
-    inputs = torch.stack([ids[start:start + LENGTH] for start in starts])
-    targets = torch.stack([ids[start + 1:start + LENGTH + 1] for start in starts])
+def loss_of(logits_of, ids, length=LENGTH):
+    """The mean over all windows of tokens, of which each predicts the next, as `trainer evaluate` has it."""
+    starts = range(0, len(ids) - length, length)
+    inputs = torch.stack([ids[start:start + length] for start in starts])
+    targets = torch.stack([ids[start + 1:start + length + 1] for start in starts])
     with torch.no_grad():
-        logits = model(inputs).logits.float()
+        logits = logits_of(inputs).float()
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
+
+
+def close(one, other):
+    return abs(one - other) < 1e-5 * abs(other)
+
+
+def onnx_session(trainer, run, file, sparse=True):
+    trainer("export", "--run", run, "--format", "onnx", "-o", file)
+    model = onnx.load(file)
+    onnx.checker.check_model(model, full_check=True)
+    for initializer in model.graph.initializer:
+        if sparse and ".mlp." in initializer.name and initializer.name.endswith(".weight"):
+            weight = onnx.numpy_helper.to_array(initializer)
+            check(f"{file.name}: {initializer.name} is 2:4 along rows",
+                  (numpy.count_nonzero(weight.reshape(len(weight), -1, 4), axis=2) <= 2).all())
+    return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+
+def check_onnx_mlp(trainer, folder, name, model):
+    """Predictions of a table's rows are those that onnxruntime computes."""
+    table = folder / "table.csv"
+    rows = torch.rand(60, 16)
+    table.write_text("".join(",".join(f"{x:.6f}" for x in row) + f",{'abc'[i % 3]}\n"
+                             for i, row in enumerate(rows.tolist())))
+    (folder / f"{name}.pbtxt").write_text(f"""{model} data {{ csv {{ path: "{table}" standardize: false }} }}
+        training {{ steps: 30 batch_size: 16 }} logging {{ tensorboard: false }} {TWO_OF_FOUR}""")
+    run = folder / name
+    trainer("--config", folder / f"{name}.pbtxt", "--out", run)
+    predicted = trainer("predict", "--run", run, "--input", table, "--probabilities").splitlines()[1:]
+    theirs = numpy.array([[float(cell) for cell in line.split(",")[1:]] for line in predicted])
+    inputs = numpy.loadtxt(table, delimiter=",", usecols=range(16), dtype=numpy.float32)
+    logits = onnx_session(trainer, run, folder / f"{name}.onnx").run(None, {"input": inputs})[0]
+    probabilities = torch.softmax(torch.from_numpy(logits), 1).numpy()
+    check(f"{name}: onnxruntime's probabilities are within {abs(probabilities - theirs).max():.1e} of trainer predict's",
+          abs(probabilities - theirs).max() < 1e-5)
+
+
+def check_onnx_gpt(trainer, folder, name, fields):
+    """A GPT of twofour's own kind."""
+    ids = torch.randint(0, VOCAB_SIZE, (2000,))
+    (folder / "gpt.ids").write_bytes(ids.numpy().astype("<u2").tobytes())
+    (folder / f"{name}.pbtxt").write_text(f"""model {{ gpt {{ width: 64 heads: 4 sequence_length: 24 depth: 2
+        init {{ projection_std: 0.2 head_std: 0.5 }} {fields} }} }}
+        data {{ tokens {{ path: "{folder / 'gpt.ids'}" }} }} training {{ steps: 3 batch_size: 4 }}
+        logging {{ tensorboard: false }} {TWO_OF_FOUR}""")
+    run = folder / name
+    trainer("--config", folder / f"{name}.pbtxt", "--out", run)
+    session = onnx_session(trainer, run, folder / f"{name}.onnx")
+    other = torch.randint(0, VOCAB_SIZE, (1 + 8 * 24,))
+    (folder / "other.ids").write_bytes(other.numpy().astype("<u2").tobytes())
+    loss = json.loads(trainer("evaluate", "--run", run, "--data", folder / "other.ids", "--json"))["loss"]
+    logits_of = lambda tokens: torch.from_numpy(session.run(None, {"tokens": tokens.numpy()})[0])
+    check(f"{name}: onnxruntime's loss {loss_of(logits_of, other, 24):.6f} is trainer's {loss:.6f}",
+          close(loss_of(logits_of, other, 24), loss))
 
 
 def check_language_model(trainer, folder, name, model, **save_options):
@@ -156,11 +213,14 @@ def check_language_model(trainer, folder, name, model, **save_options):
     def evaluate(path):
         return json.loads(trainer("evaluate", "--run", path, "--data", ids_file, "--json"))["loss"]
 
-    def close(one, other):
-        return abs(one - other) < 1e-5 * other
-
     trainer("import", "--from", theirs, "--out", run)
-    check(f"{name}: imported, loss {evaluate(run):.6f} is transformers'", close(evaluate(run), loss_of(model, ids)))
+    check(f"{name}: imported, loss {evaluate(run):.6f} is transformers'", close(evaluate(run), loss_of(lambda x: model(x).logits, ids)))
+    session = onnx_session(trainer, run, folder / f"{name}.onnx", sparse=False)
+    with torch.no_grad():
+        difference = torch.from_numpy(session.run(None, {"tokens": ids[:20].view(2, 10).numpy()})[0])
+        difference -= model(ids[:20].view(2, 10)).logits
+    check(f"{name}: onnxruntime's logits are within {difference.abs().max():.1e} of transformers'",
+          difference.abs().max() < 2e-5)
     back = folder / f"{name}.back"
     trainer("export", "--run", run, "--names", "huggingface", "--shard-size", 1, "-o", back)
     loaded = AutoModelForCausalLM.from_pretrained(back).eval()
@@ -176,7 +236,7 @@ def check_language_model(trainer, folder, name, model, **save_options):
     trainer("export", "--run", tuned, "--names", "huggingface", "-o", exported)
     loaded = AutoModelForCausalLM.from_pretrained(exported).eval()
     check(f"{name}: fine-tuned with 2:4 MLPs and exported, loss {evaluate(tuned):.6f} is transformers'",
-          close(evaluate(tuned), loss_of(loaded, ids)))
+          close(evaluate(tuned), loss_of(lambda x: loaded(x).logits, ids)))
     zeros = [parameter for key, parameter in loaded.named_parameters()
              if ".mlp." in key and (parameter == 0).float().mean() == 0.5]
     check(f"{name}: half of {len(zeros)} MLP matrices is zero", len(zeros) >= 4)
@@ -193,6 +253,10 @@ def main(path):
         rows = "sparsity {{ enabled: true algorithm: ROWS multiple_of: {1} rows {{ keep: {0} of: {1} }} }}"
         check_formats(trainer, folder, "one_of_four", rows.format(1, 4), ("packed", "sparse24-bitmask"))
         check_formats(trainer, folder, "three_of_sixteen", rows.format(3, 16), ("packed",))
+        check_onnx_mlp(trainer, folder, "onnx_mlp", "model { mlp { hidden_features: [32, 48] activation: GELU } }")
+        check_onnx_mlp(trainer, folder, "onnx_residual", "model { residual_mlp { width: 32 activation: SWIGLU } }")
+        check_onnx_gpt(trainer, folder, "onnx_gpt", "kv_heads: 2 attention_window: 7")
+        check_onnx_gpt(trainer, folder, "onnx_gpt_gelu", "activation: GELU_TANH soft_cap: 0 bias: true norm: LAYER")
         gpt2 = {"vocab_size": VOCAB_SIZE, "n_positions": LENGTH, "n_embd": 64, "n_layer": 2, "n_head": 4,
                 "bos_token_id": 0, "eos_token_id": 0}
         check_language_model(trainer, folder, "gpt2", GPT2LMHeadModel(GPT2Config(**gpt2)))

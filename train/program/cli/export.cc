@@ -30,6 +30,7 @@
 #include "twofour/train/program/cli/output_path.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/exchange/onnx_model.h"
 #include "twofour/train/run_files.h"
 
 namespace twofour::train {
@@ -42,12 +43,14 @@ struct Format {
   std::string_view name;
   bool masked;
   WeightForm form;
+  bool onnx = false;
 };
 constexpr Format kFormats[] = {{"dense", false, WeightForm::kDense},
                                {"masked", true, WeightForm::kDense},
                                {"packed", true, WeightForm::kPacked},
                                {"sparse24-bitmask", true, WeightForm::kBitmask24},
-                               {"semi-structured", true, WeightForm::kSemiStructured}};
+                               {"semi-structured", true, WeightForm::kSemiStructured},
+                               {"onnx", true, WeightForm::kDense, true}};
 constexpr std::pair<std::string_view, DType> kDTypeNames[] = {
     {"F32", DType::kF32}, {"F16", DType::kF16}, {"BF16", DType::kBF16}};
 
@@ -83,13 +86,18 @@ sparse::GroupPattern PatternOf(const proto::Sparsity& sparsity) {
   return {sparsity.rows().keep(), sparsity.rows().of()};
 }
 
-ExportOptions OptionsOf(const Request& request, const proto::Config& config) {
-  const Format& format = Choose("--format", request.format, kFormats, &Format::name);
+ExportOptions OptionsOf(const Request& request, const Format& format, const proto::Config& config) {
   ExportOptions options{.masked = format.masked, .form = format.form};
   options.dtype = Choose("--dtype", request.dtype, kDTypeNames, &std::pair<std::string_view, DType>::first).second;
   if (options.form == WeightForm::kSemiStructured && options.dtype == DType::kF32) {
     throw Error(
         "--dtype F32: semi-structured takes F16 or BF16: for 32-bit numbers, the pattern of GPUs is 1:2 and not 2:4");
+  }
+  if (format.onnx && options.dtype != DType::kF32) {
+    throw Error(fmt::format("--dtype {}: onnx takes F32; runtimes round the weights themselves", request.dtype));
+  }
+  if (format.onnx && (request.names != "own" || request.shard_megabytes > 0)) {
+    throw Error("--format onnx: is one file, without --names and --shard-size");
   }
   options.pattern = PatternOf(config.sparsity());
   if (!request.pattern.empty()) {
@@ -137,7 +145,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   arguments
       .Add("--format", request.format,
            "dense (with masks beside), masked (zeros in place), packed (twofour's own), sparse24-bitmask "
-           "(compressed-tensors), semi-structured (PyTorch with CUTLASS)")
+           "(compressed-tensors), semi-structured (PyTorch with CUTLASS), onnx (zeros in place)")
       .Type("FORMAT")
       .ShowDefault();
   arguments.Add("--dtype", request.dtype, "F32, F16 or BF16").Type("DTYPE").ShowDefault();
@@ -167,11 +175,12 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   const std::optional<Request> request = Parse(argc, argv, context.out);
   if (!request) return 0;
   FileSystem& files = FileSystem::Default();
+  const Format& format = Choose("--format", request->format, kFormats, &Format::name);
   const bool hugging_face = request->names == "huggingface", is_folder = hugging_face || request->shard_megabytes > 0;
   const fs::path output = is_folder ? OutputFolder(request->output) : OutputFile(request->output, {});
   TrainedRun run =
       LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
-  ExportOptions options = OptionsOf(*request, run.config);
+  ExportOptions options = OptionsOf(*request, format, run.config);
   const std::unique_ptr<nn::Model> model = LoadModel(run);
   FolderFiles others;
   if (hugging_face) {
@@ -190,13 +199,16 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
     }
   }
   const ExportedTensors exported = ExportTensors(*model, options);
-  std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  std::map<std::string, std::string> metadata;
+  if (!format.onnx) metadata["format"] = "pt";
   if (run.step) metadata["step"] = fmt::format("{}", *run.step);
   if (is_folder) {
     constexpr uint64_t kMegabyte = 1'000'000, kUnlimited = uint64_t{1} << 62;
     const uint64_t shard =
         request->shard_megabytes == 0 ? kUnlimited : static_cast<uint64_t>(request->shard_megabytes) * kMegabyte;
     WriteFolder(files, output, exported.tensors, metadata, others, shard);
+  } else if (format.onnx) {
+    WriteTextAtomically(files, output, ToOnnx(run.config, exported.tensors, metadata));
   } else {
     SaveSafetensors(files, output, exported.tensors, metadata);
   }

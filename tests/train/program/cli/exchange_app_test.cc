@@ -114,6 +114,29 @@ TEST_F(ExchangeAppTest, DenseIsTheFinalModel) {
   EXPECT_EQ(ReadTextFile(dir_ / "dense"), ReadTextFile(dir_ / "run/model.safetensors"));
 }
 
+TEST_F(ExchangeAppTest, OnnxHoldsTheMaskedWeights) {
+  Train("run");  // ONNX's checker is a part of the export.
+  ASSERT_EQ(Export("run", "masked").code, 0);
+  const Outcome outcome = Export("run", "model.onnx", {"--format", "onnx"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string bytes = ReadTextFile(dir_ / "model.onnx");
+  for (const NamedTensor& named : Read("masked").tensors) {
+    const std::string elements(reinterpret_cast<const char*>(named.tensor.raw()),
+                               static_cast<size_t>(named.tensor.numel()) * sizeof(float));
+    EXPECT_NE(bytes.find(elements), std::string::npos) << named.name;
+  }
+  EXPECT_THAT(Export("run", "x", {"--format", "onnx", "--dtype", "F16"}),
+              FailsWith(2, HasSubstr("--dtype F16: onnx takes F32; runtimes round the weights themselves")));
+  EXPECT_THAT(Export("run", "x", {"--format", "onnx", "--shard-size", "1"}),
+              FailsWith(2, HasSubstr("--format onnx: is one file, without --names and --shard-size")));
+}
+
+TEST_F(ExchangeAppTest, OnnxOfAConvNetCannotBeWritten) {
+  Train("run", {"--set", "model={ conv_net { convolutions { channels: 16 stride: 4 } } }", "--dense"});
+  EXPECT_THAT(Export("run", "x", {"--format", "onnx"}), FailsWith(2, HasSubstr("the run's model is a conv_net")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
 TEST_F(ExchangeAppTest, ACheckpointCanBeExported) {
   Train("run");
   ASSERT_EQ(Export("run", "two", {"--checkpoint", "2"}).code, 0);
@@ -202,6 +225,7 @@ TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
   EXPECT_EQ(sampled.code, 0) << sampled.err;
   EXPECT_THAT(sampled.out, StartsWith("3 4 "));  // The BOS token of a Llama is not shown.
 
+  EXPECT_EQ(Export("run", "model.onnx", {"--format", "onnx"}).code, 0);
   ASSERT_EQ(Export("run", "back", {"--names", "huggingface"}).code, 0);
   ASSERT_EQ(Import(Path("back"), "again").code, 0);
   EXPECT_EQ(ReadTextFile(dir_ / "again/model.safetensors"), ReadTextFile(dir_ / "run/model.safetensors"));
