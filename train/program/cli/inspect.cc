@@ -14,8 +14,10 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/safetensors_shards.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/exchange/weight_source.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/run_files.h"
@@ -36,7 +38,7 @@ struct Request {
 };
 
 /// The argument itself if it is a file. In a run: its final weights, or else those of its newest checkpoint; or those
-/// of the checkpoint that was named, which `run` holds while they are read. In any other folder: model.safetensors.
+/// of the checkpoint that was named, which `run` holds while they are read. In any other folder: see WeightFileOf.
 fs::path FileOf(FileSystem& files, const std::string& argument, RunPath& run) {
   const fs::path path = FolderPath(argument);
   const fs::path folder = CheckpointStore::FollowNamingFile(files, path).value_or(path);
@@ -49,9 +51,7 @@ fs::path FileOf(FileSystem& files, const std::string& argument, RunPath& run) {
     throw Error(fmt::format("{}: the run has no weights yet, expected {} or a checkpoint", argument,
                             CheckpointStore::kModelFile));
   }
-  if (const fs::path model = folder / CheckpointStore::kModelFile; files.Exists(model)) return model;
-  throw Error(
-      fmt::format("{}: holds no {}, expected a file, a run or a checkpoint", argument, CheckpointStore::kModelFile));
+  return WeightFileOf(files, folder);
 }
 
 /// "2:4 and 3:8 along rows; 2:4 along columns", or why a sparse matrix is not 2:4.
@@ -128,14 +128,17 @@ int RunInspect(int argc, const char* const* argv, const CommandContext& context)
   Arguments arguments("Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold.",
                       "trainer inspect");
   arguments
-      .Add("PATH", request.path, "A safetensors file; or a run's folder or a checkpoint, of which it takes the weights")
+      .Add("PATH", request.path,
+           "A safetensors file or an index of shards; or a run's folder, a checkpoint or another folder with weights")
       .Required();
   arguments.AddFlag("--json", request.json, "Print a JSON object for each tensor, one in a line");
   if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
   FileSystem& files = FileSystem::Default();
   RunPath run;
   const fs::path path = FileOf(files, request.path, run);
-  const std::vector<TensorInspection> tensors = InspectTensors(LoadSafetensors(files, path));
+  const bool is_index = path.extension() == ".json";
+  const std::vector<TensorInspection> tensors =
+      InspectTensors(is_index ? LoadShards(files, path) : LoadSafetensors(files, path));
   if (request.json) {
     for (const TensorInspection& tensor : tensors) context.out << ToJson(tensor).ToTextReplacing() << "\n";
   } else {

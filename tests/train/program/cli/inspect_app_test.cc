@@ -88,9 +88,18 @@ TEST_F(InspectAppTest, JsonHasTheFirstViolation) {
   EXPECT_THAT(Run({"inspect", Path("w")}).out, HasSubstr("not 2:4 along rows: 3 non-zero entries in row 1"));
 }
 
+TEST_F(InspectAppTest, ShardsAreOneList) {
+  const std::string folder = (fs::path(TWOFOUR_SOURCE_DIR) / "tests/fixtures/checkpoints/llama").string();
+  const Outcome outcome = Run({"inspect", folder});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(StartsWith(folder + "/model.safetensors.index.json: 21 tensors\n"),
+                                 HasSubstr("\"model.embed_tokens.weight\""), HasSubstr("\"lm_head.weight\"")));
+  EXPECT_EQ(Run({"inspect", folder + "/model.safetensors.index.json"}).out, outcome.out);
+}
+
 TEST_F(InspectAppTest, WhatHoldsNoWeightsIsRefused) {
   EXPECT_THAT(Run({"inspect", Path("none")}), FailsWith(2, HasSubstr(Path("none"))));
-  EXPECT_THAT(Run({"inspect", dir_.path().string()}), FailsWith(2, HasSubstr("holds no model.safetensors")));
+  EXPECT_THAT(Run({"inspect", dir_.path().string()}), FailsWith(2, HasSubstr("holds neither model.safetensors nor")));
   WriteTextFile(dir_ / "text", "no weights");
   EXPECT_THAT(Run({"inspect", Path("text")}), FailsWith(2, HasSubstr(Path("text") + ": ")));
   EXPECT_THAT(Run({"inspect"}), FailsWith(2, HasSubstr("PATH")));
