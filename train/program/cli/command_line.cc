@@ -1,10 +1,17 @@
 #include "twofour/train/program/cli/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/stubs/common.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "twofour/core/build_libraries.h"
 #include "twofour/core/error.h"
+#include "twofour/core/isa.h"
+#include "twofour/core/parallel.h"
 #include "twofour/train/program/cli/arguments.h"
 
 namespace twofour::train {
@@ -35,6 +42,17 @@ Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N 
 HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end a run after the step or evaluation batch under way, with a checkpoint;
 the same again, half a second later or more, at once (but not XCPU, which the kernel repeats).)";
 
+/// The version, and what decides how fast the program is and which bits it computes. Throws Error if TWOFOUR_MAX_ISA is
+/// no instruction set.
+std::string DescribeVersion() {
+  std::vector<std::string_view> isas;
+  for (const Isa isa : AllowedIsas()) isas.push_back(NameOf(isa));
+  std::vector<std::string> libraries = BuildLibraries();
+  libraries.push_back("protobuf " + google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION));
+  return fmt::format("twofour {}\ninstruction sets: {}\nlibraries: {}\nthreads: {}", TWOFOUR_VERSION,
+                     fmt::join(isas, ", "), fmt::join(libraries, ", "), NumThreads());
+}
+
 }  // namespace
 
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out) {
@@ -48,7 +66,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
     arguments.Add("--from", line.from, "The dense run's folder").Type("DIR").Required();
   } else {
     arguments.SetFooter(kFooter);
-    arguments.SetVersion("twofour " TWOFOUR_VERSION);
+    arguments.SetVersion(DescribeVersion());
     arguments.Add("--config", line.config, "Config file (protobuf text)").Type("FILE");
     arguments
         .Add("--resume", line.resume,
