@@ -99,6 +99,9 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
   if (format.onnx && (request.names != "own" || request.shard_megabytes > 0)) {
     throw Error("--format onnx: is one file, without --names and --shard-size");
   }
+  if (format.onnx && config.sparsity().enabled() && config.sparsity().target() == proto::Sparsity::ACTIVATION) {
+    throw Error("--format onnx: the run's model prunes its activations, for which ONNX has no operator");
+  }
   options.pattern = PatternOf(config.sparsity());
   if (!request.pattern.empty()) {
     if (options.form != WeightForm::kPacked) throw Error("--pattern: is for --format packed");
@@ -177,6 +180,7 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   FileSystem& files = FileSystem::Default();
   const Format& format = Choose("--format", request->format, kFormats, &Format::name);
   const bool hugging_face = request->names == "huggingface", is_folder = hugging_face || request->shard_megabytes > 0;
+  if (request->output == "-") throw Error("--output -: expected a file or folder: weights are not printed");
   const fs::path output = is_folder ? OutputFolder(request->output) : OutputFile(request->output, {});
   TrainedRun run =
       LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
@@ -212,9 +216,12 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   } else {
     SaveSafetensors(files, output, exported.tensors, metadata);
   }
-  context.out << fmt::format("{}: {} tensors, {} bytes, {} masked weights {}, weights from {}\n", request->output,
-                             exported.tensors.size(), BytesOf(exported.tensors), exported.masked_weights,
-                             options.masked ? NameOf(options.form) : "beside their masks", run.source.string());
+  const std::string masks = exported.masked_weights == 0
+                                ? "none of them masked"
+                                : fmt::format("{} masked weights {}", exported.masked_weights,
+                                              options.masked ? NameOf(options.form) : "beside their masks");
+  context.out << fmt::format("{}: {} tensors, {} bytes, {}, weights from {}\n", request->output,
+                             exported.tensors.size(), BytesOf(exported.tensors), masks, run.source.string());
   RequireWritten(context.out);
   return 0;
 }

@@ -48,8 +48,7 @@ fs::path OutputFile(const std::string& path, const std::vector<std::string>& nee
   // A device or a pipe would be replaced by a file.
   const bool is_other = fs::exists(path, ignored) && !fs::is_regular_file(path, ignored);
   if (!target.has_filename() || is_other || fs::is_symlink(target, ignored)) {
-    throw Error(
-        fmt::format("--output {}: no regular file, expected one, a free name, or - for the standard output", path));
+    throw Error(fmt::format("--output {}: no regular file, expected one or a free name", path));
   }
   for (const std::string& file : needed) {
     if (!fs::equivalent(file, target, ignored)) continue;

@@ -27,6 +27,7 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/config/workload.h"
 #include "twofour/train/program/exchange/name_map.h"
@@ -123,13 +124,13 @@ std::string Names(const std::vector<std::string>& names) {
 /// A model's parameters by their names.
 using Parameters = std::map<std::string, Tensor>;
 
-/// Throws Error if one of several parameters that a tensor is divided among is none of the model's. Leaves out other
-/// matches that name none.
+/// Leaves out matches whose parameters the model lacks. Throws Error if it has some of them.
 void KeepKnown(const std::string& path, const Parameters& parameters, std::vector<TensorMatch>& matches) {
   const auto is_unknown = [&](const std::string& ours) { return !parameters.contains(ours); };
   std::erase_if(matches, [&](const TensorMatch& match) {
-    if (match.ours.size() == 1 || std::ranges::none_of(match.ours, is_unknown)) return is_unknown(match.ours.front());
-    throw Error(fmt::format("{}: tensor '{}' becomes {}, which the model does not have", path, match.theirs,
+    const auto unknown = std::ranges::count_if(match.ours, is_unknown);
+    if (unknown == 0 || unknown == std::ssize(match.ours)) return unknown != 0;
+    throw Error(fmt::format("{}: tensor '{}' becomes {}, of which the model has not all", path, match.theirs,
                             Names(match.ours)));
   });
 }
@@ -153,17 +154,27 @@ std::vector<std::string> Complete(const Parameters& parameters, std::vector<Name
   return missing;
 }
 
-/// Takes the masks of the model's weights out of a file.
+/// Takes the masks of the model's weights, and what belongs to them, out of a file.
 std::vector<NamedTensor> TakeMasks(const Parameters& parameters, SafetensorsFile& file) {
   std::vector<NamedTensor> masks;
   std::erase_if(file.tensors, [&](const NamedTensor& named) {
-    if (!named.name.ends_with(kMask) || named.tensor.dtype() != DType::kBool) return false;
-    const auto weight = parameters.find(named.name.substr(0, named.name.size() - kMask.size()));
-    if (weight == parameters.end() || weight->second.shape() != named.tensor.shape()) return false;
+    const size_t end = named.name.rfind(kMask);
+    if (end == std::string::npos || !parameters.contains(named.name.substr(0, end))) return false;
     masks.push_back(named);
     return true;
   });
   return masks;
+}
+
+/// Throws Error if the run's model would not take these tensors. Swaps the linears of a sparse run's model.
+void RequireUsable(const proto::Config& config, const WeightSource& source, const std::vector<NamedTensor>& tensors,
+                   nn::Model& model) {
+  TrainedRun run{.path = {}};
+  run.config = config;
+  run.source = source.path;
+  run.tensors = tensors;
+  run.step = 0;
+  GiveWeights(run, model);
 }
 
 /// Throws Error if tensors are missing or surplus. With --partial there are notes instead, unless all are missing.
@@ -191,8 +202,9 @@ void Report(const ImportRequest& request, const std::string& path, const Paramet
 }
 
 /// Puts the source's tensors into the model. Returns the masks among them, which go with weights of the same names.
-std::vector<NamedTensor> GiveTensors(const ImportRequest& request, const std::optional<HuggingFaceModel>& theirs,
-                                     WeightSource& source, nn::Module& model, std::vector<std::string>& notes) {
+std::vector<NamedTensor> GiveTensors(const ImportRequest& request, const proto::Config& config,
+                                     const std::optional<HuggingFaceModel>& theirs, WeightSource& source,
+                                     nn::Module& model, std::vector<std::string>& notes) {
   const std::string path = source.path.string();
   Parameters parameters;
   std::map<std::string, Shape> shapes;
@@ -204,7 +216,8 @@ std::vector<NamedTensor> GiveTensors(const ImportRequest& request, const std::op
   KeepKnown(path, parameters, matches);
   std::vector<NamedTensor> state = TakeMatched(source.file, matches, shapes, path);
   const std::vector<std::string> missing = Complete(parameters, state);
-  std::vector<NamedTensor> masks = TakeMasks(parameters, source.file);
+  std::vector<NamedTensor> masks;
+  if (config.sparsity().enabled()) masks = TakeMasks(parameters, source.file);
   std::vector<std::string> surplus;
   for (const NamedTensor& named : source.file.tensors) surplus.push_back(named.name);
   for (const SkippedTensor& skipped : source.file.skipped) surplus.push_back(skipped.name);
@@ -241,14 +254,16 @@ ImportedRun ImportRun(const ImportRequest& request) {
     }
     model = BuildGpt(config.model().gpt(), *record.vocab_size, config.seed());
   }
-  const std::vector<NamedTensor> masks = GiveTensors(request, theirs, source, *model, imported.notes);
+  const std::vector<NamedTensor> masks = GiveTensors(request, config, theirs, source, *model, imported.notes);
   std::vector<NamedTensor> tensors = model->NamedParameters();
   std::ranges::copy(masks, std::back_inserter(tensors));
+  const int64_t parameters = model->NumParameters();
+  RequireUsable(config, source, tensors, *model);
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     SaveDataRecord(files, paths, record);
     SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
   });
-  imported.model = fmt::format("{} with {} parameters{}", model->type_name(), model->NumParameters(),
+  imported.model = fmt::format("{} with {} parameters{}", model->type_name(), parameters,
                                masks.empty() ? "" : fmt::format(", {} masks", masks.size()));
   return imported;
 }

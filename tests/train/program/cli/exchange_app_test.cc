@@ -131,6 +131,28 @@ TEST_F(ExchangeAppTest, OnnxHoldsTheMaskedWeights) {
               FailsWith(2, HasSubstr("--format onnx: is one file, without --names and --shard-size")));
 }
 
+TEST_F(ExchangeAppTest, MasksTravelWithASparseRunOnly) {
+  Train("run", {"--set", "sparsity={ enabled: true algorithm: ROWS soft_threshold: true }"});
+  ASSERT_EQ(Export("run", "dense", {"--format", "dense"}).code, 0);
+  const std::string before = Run({"evaluate", "--run", Path("run"), "--json"}).out;
+  const std::vector<std::string> soft = {"--config", Path("c.pbtxt"), "--set",
+                                         "sparsity={ enabled: true algorithm: ROWS soft_threshold: true }"};
+  ASSERT_EQ(Import(Path("dense"), "again", soft).code, 0);
+  EXPECT_THAT(Run({"evaluate", "--run", Path("again"), "--json"}).out,
+              HasSubstr(before.substr(before.find("\"loss\""))));
+  EXPECT_THAT(Import(Path("dense"), "x", {"--config", Path("c.pbtxt"), "--set", "sparsity.enabled=false"}),
+              FailsWith(2, HasSubstr("4 tensors that the model does not have: 'blocks.0.mlp.c_fc.weight_mask'")));
+  EXPECT_THAT(Import(Path("dense"), "x", {"--config", Path("c.pbtxt")}),
+              FailsWith(2, HasSubstr("blocks.0.mlp.c_fc.weight_mask_scale")));
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+TEST_F(ExchangeAppTest, OnnxOfPrunedActivationsCannotBeWritten) {
+  Train("run", {"--set", "sparsity.target=ACTIVATION"});
+  EXPECT_THAT(Export("run", "x", {"--format", "onnx"}),
+              FailsWith(2, HasSubstr("prunes its activations, for which ONNX has no operator")));
+}
+
 TEST_F(ExchangeAppTest, OnnxOfAConvNetCannotBeWritten) {
   Train("run", {"--set", "model={ conv_net { convolutions { channels: 16 stride: 4 } } }", "--dense"});
   EXPECT_THAT(Export("run", "x", {"--format", "onnx"}), FailsWith(2, HasSubstr("the run's model is a conv_net")));
@@ -196,6 +218,7 @@ TEST_F(ExchangeAppTest, RefusesWhatCannotBeExported) {
   EXPECT_THAT(Export("run", "x", {"--names", "huggingface"}),
               FailsWith(2, HasSubstr("the run's model is no language model")));
   EXPECT_THAT(Export("run", "run/model.safetensors"), FailsWith(2, HasSubstr("is a file of the run")));
+  EXPECT_THAT(Run({"export", "--run", Path("run"), "-o", "-"}), FailsWith(2, HasSubstr("weights are not printed")));
   EXPECT_THAT(Export("run", "no/x"), FailsWith(2, HasSubstr("there is no folder")));
   EXPECT_THAT(Export("nothing", "x"), FailsWith(2, HasSubstr("nothing")));
   EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
@@ -345,6 +368,14 @@ TEST_F(ExchangeAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
   EXPECT_EQ(partial.code, 0) << partial.err;
   EXPECT_THAT(partial.err, AllOf(HasSubstr("note: 1 tensors are missing and stay random: 'input.weight'"),
                                  HasSubstr("note: 1 tensors are left out: 'other'")));
+}
+
+TEST_F(ExchangeAppTest, PartOfACheckpointCanBeTaken) {
+  EXPECT_THAT(Import(Checkpoint("gpt2"), "run", {"--set", "model.gpt.depth=1"}),
+              FailsWith(2, HasSubstr("12 tensors that the model does not have: 'transformer.h.1.attn.c_attn.bias'")));
+  const Outcome partial = Import(Checkpoint("gpt2"), "run", {"--set", "model.gpt.depth=1", "--partial"});
+  EXPECT_EQ(partial.code, 0) << partial.err;
+  EXPECT_THAT(partial.err, HasSubstr("note: 12 tensors are left out"));
 }
 
 TEST_F(ExchangeAppTest, SaysWhatIsWrongWithASource) {
