@@ -110,18 +110,16 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
   return options;
 }
 
-/// What makes a folder one of Hugging Face's, beside the weights.
-struct FolderFiles {
-  std::map<std::string, std::string> texts;  ///< By file name.
-};
+/// Texts by the names of their files.
+using TextFiles = std::map<std::string, std::string>;
 
 void WriteFolder(FileSystem& files, const fs::path& folder, const std::vector<NamedTensor>& tensors,
-                 const std::map<std::string, std::string>& metadata, const FolderFiles& others, uint64_t max_bytes) {
+                 const std::map<std::string, std::string>& metadata, const TextFiles& others, uint64_t max_bytes) {
   const fs::path temporary = TemporaryPathFor(folder);
   files.RemoveAll(temporary);
   try {
     files.CreateDirectories(temporary);
-    for (const auto& [name, text] : others.texts) WriteText(files, temporary / name, text);
+    for (const auto& [name, text] : others) WriteText(files, temporary / name, text);
     SaveShards(files, temporary, tensors, metadata, max_bytes);
     files.SyncDirectory(temporary);
     MoveDirectory(files, temporary, folder);
@@ -186,7 +184,7 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
       LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
   ExportOptions options = OptionsOf(*request, format, run.config);
   const std::unique_ptr<nn::Model> model = LoadModel(run);
-  FolderFiles others;
+  TextFiles others;
   if (hugging_face) {
     const auto* const gpt = dynamic_cast<const nn::Gpt*>(model.get());
     if (gpt == nullptr) throw Error("--names huggingface: the run's model is no language model");
@@ -194,12 +192,12 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
                                   .options = gpt->options(),
                                   .bos_token = run.config.model().gpt().bos_token()};
     options.names = MatchesOf(theirs);
-    others.texts["config.json"] = ToHuggingFaceConfig(theirs, options.dtype);
+    others["config.json"] = ToHuggingFaceConfig(theirs, options.dtype);
     const fs::path vocabulary = RunFiles{run.path.folder}.vocabulary();
     if (files.Exists(vocabulary)) {
       const std::string text = ReadText(files, vocabulary, Vocabulary::kMaxJsonBytes);
       const bool is_bpe = Vocabulary::FromJson(text, vocabulary.string()).kind() == Vocabulary::Kind::kBpe;
-      if (is_bpe) others.texts["tokenizer.json"] = text;
+      if (is_bpe) others["tokenizer.json"] = text;
     }
   }
   const ExportedTensors exported = ExportTensors(*model, options);
