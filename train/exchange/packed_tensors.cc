@@ -11,12 +11,15 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/safetensors_header.h"
 #include "twofour/sparse/formats/bitmask24.h"
 #include "twofour/sparse/formats/packed_groups.h"
 #include "twofour/sparse/formats/semi_structured.h"
 
 namespace twofour::train {
 namespace {
+
+using internal::QuoteForMessage;
 
 constexpr std::string_view kWeight = ".weight";
 
@@ -112,7 +115,7 @@ void UnpackTensors(SafetensorsFile& file, const std::string& source) {
       continue;
     }
     const auto fail = [&](const std::string& what) {
-      throw Error(fmt::format("{}: tensor '{}{}': {}", source, stem, kWeight, what));
+      throw Error(fmt::format("{}: tensor {}: {}", source, QuoteForMessage(stem + std::string(kWeight)), what));
     };
     auto& [form_before, parts] = found[stem];
     if (parts.empty()) {  // The first part stands for the weight's place in the file.
@@ -132,13 +135,14 @@ void UnpackTensors(SafetensorsFile& file, const std::string& source) {
     for (const std::string_view ending : form->endings) {
       const auto part = parts.find(named.name + std::string(ending));
       if (part == parts.end()) {
-        throw Error(fmt::format("{}: tensor '{}{}' is {}, but '{}{}' is missing", source, named.name, kWeight,
-                                NameOf(form->form), named.name, ending));
+        throw Error(fmt::format("{}: tensor {} is {}, but {} is missing", source,
+                                QuoteForMessage(named.name + std::string(kWeight)), NameOf(form->form),
+                                QuoteForMessage(named.name + std::string(ending))));
       }
       in_order.push_back(part->second);
     }
     const std::string name = named.name + std::string(kWeight);
-    named = {name, form->unpack(in_order, fmt::format("{}: tensor '{}'", source, name))};
+    named = {name, form->unpack(in_order, fmt::format("{}: tensor {}", source, QuoteForMessage(name)))};
   }
   file.tensors = std::move(tensors);
 }

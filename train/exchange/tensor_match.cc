@@ -10,11 +10,14 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
+#include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/layout.h"
 
 namespace twofour::train {
 namespace {
+
+using internal::QuoteForMessage;
 
 /// Throws Error where an infinity has come of a finite number.
 void RequireNoOverflow(const Tensor& wide, const Tensor& narrow, const std::string& name) {
@@ -35,10 +38,19 @@ Tensor AsF32(const Tensor& tensor, const std::string& name) {
   return converted;
 }
 
-/// The shape that a file's tensor must have.
-Shape ShapeOf(const TensorMatch& match, const std::map<std::string, Shape>& shapes) {
+/// The shape that a file's tensor must have. `name` is for messages.
+Shape ShapeOf(const TensorMatch& match, const std::map<std::string, Shape>& shapes, const std::string& name) {
   Shape shape = shapes.at(match.ours.front());
-  for (size_t i = 1; i < match.ours.size(); ++i) shape[0] += shapes.at(match.ours[i])[0];
+  if (match.transposed && shape.size() != 2) {
+    throw Error(fmt::format("{}: is to be transposed, but '{}' is no matrix", name, match.ours.front()));
+  }
+  for (size_t i = 1; i < match.ours.size(); ++i) {
+    const Shape& more = shapes.at(match.ours[i]);
+    if (shape.empty() || more.size() != shape.size() || !std::equal(shape.begin() + 1, shape.end(), more.begin() + 1)) {
+      throw Error(fmt::format("{}: is to be divided among {}, whose rows differ", name, fmt::join(match.ours, ", ")));
+    }
+    shape[0] += more[0];
+  }
   if (match.transposed) std::swap(shape[0], shape[1]);
   return shape;
 }
@@ -52,8 +64,8 @@ std::vector<NamedTensor> TakeMatched(SafetensorsFile& file, const std::vector<Te
   for (const TensorMatch& match : matches) match_of.emplace(match.theirs, &match);
   for (const SkippedTensor& skipped : file.skipped) {
     if (!match_of.contains(skipped.name)) continue;
-    throw Error(
-        fmt::format("{}: tensor '{}': {}, expected F32, F16, BF16 or F64", source, skipped.name, Describe(skipped)));
+    throw Error(fmt::format("{}: tensor {}: {}, expected F32, F16, BF16 or F64", source, QuoteForMessage(skipped.name),
+                            Describe(skipped)));
   }
   std::vector<NamedTensor> taken, rest;
   for (NamedTensor& named : file.tensors) {
@@ -63,8 +75,8 @@ std::vector<NamedTensor> TakeMatched(SafetensorsFile& file, const std::vector<Te
       continue;
     }
     const TensorMatch& match = *found->second;
-    const std::string name = fmt::format("{}: tensor '{}'", source, named.name);
-    if (const Shape expected = ShapeOf(match, shapes); named.tensor.shape() != expected) {
+    const std::string name = fmt::format("{}: tensor {}", source, QuoteForMessage(named.name));
+    if (const Shape expected = ShapeOf(match, shapes, name); named.tensor.shape() != expected) {
       throw Error(fmt::format("{}: shape {}, expected {}, of which {} is made", name, ToString(named.tensor.shape()),
                               ToString(expected), fmt::join(match.ours, ", ")));
     }

@@ -28,6 +28,7 @@
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/output_path.h"
+#include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/exchange/onnx_model.h"
@@ -93,6 +94,10 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
     throw Error(
         "--dtype F32: semi-structured takes F16 or BF16: for 32-bit numbers, the pattern of GPUs is 1:2 and not 2:4");
   }
+  if (request.names == "huggingface" && (options.form != WeightForm::kDense || !options.masked)) {
+    throw Error(fmt::format(
+        "--format {}: transformers reads neither packed weights nor masks beside them, expected masked", format.name));
+  }
   if (format.onnx && options.dtype != DType::kF32) {
     throw Error(fmt::format("--dtype {}: onnx takes F32; runtimes round the weights themselves", request.dtype));
   }
@@ -108,6 +113,14 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
     options.pattern = ParsePattern(request.pattern);
   }
   return options;
+}
+
+/// The files that the run was made of.
+std::vector<std::string> FilesNeededBy(const proto::Config& config) {
+  std::vector<std::string> paths;
+  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
+  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
+  return paths;
 }
 
 /// Texts by the names of their files.
@@ -179,9 +192,11 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   const Format& format = Choose("--format", request->format, kFormats, &Format::name);
   const bool hugging_face = request->names == "huggingface", is_folder = hugging_face || request->shard_megabytes > 0;
   if (request->output == "-") throw Error("--output -: expected a file or folder: weights are not printed");
-  const fs::path output = is_folder ? OutputFolder(request->output) : OutputFile(request->output, {});
+  if (is_folder) OutputFolder(request->output);  // Before the run is read.
   TrainedRun run =
       LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
+  const fs::path output =
+      is_folder ? OutputFolder(request->output) : OutputFile(request->output, FilesNeededBy(run.config));
   ExportOptions options = OptionsOf(*request, format, run.config);
   const std::unique_ptr<nn::Model> model = LoadModel(run);
   TextFiles others;

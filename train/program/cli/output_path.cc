@@ -74,6 +74,7 @@ fs::path OutputFolder(const std::string& path) {
   if (!parent.empty() && !fs::is_directory(parent, ignored)) {
     throw Error(fmt::format("--output {}: there is no folder {}", path, parent.string()));
   }
+  RequireNoFileOfARun(path, fs::weakly_canonical(fs::absolute(folder, ignored), ignored));
   return folder;
 }
 

@@ -12,7 +12,8 @@ namespace twofour::train {
 /// written.
 std::filesystem::path OutputFile(const std::string& path, const std::vector<std::string>& needed);
 
-/// The folder that `--output PATH` names. Throws Error if something is there, or if the folder around it is not.
+/// The folder that `--output PATH` names. Throws Error if something is there, if the folder around it is not, and if it
+/// has the place of a file that runs write.
 std::filesystem::path OutputFolder(const std::string& path);
 
 }  // namespace twofour::train

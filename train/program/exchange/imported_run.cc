@@ -11,12 +11,16 @@
 #include <set>
 #include <utility>
 
+#include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/text.h"
+#include "twofour/core/ops/layout.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/state_dict.h"
+#include "twofour/nn/swap.h"
 #include "twofour/train/data/bpe/tokenizer_file.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/exchange/hugging_face.h"
@@ -31,6 +35,7 @@
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/config/workload.h"
 #include "twofour/train/program/exchange/name_map.h"
+#include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
@@ -69,7 +74,7 @@ proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
 }
 
 /// Lets an imported language model without data know its tokenizer, or else how many tokens there are.
-DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, proto::Config& config,
+DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, const RunFiles& run, proto::Config& config,
                              std::vector<std::string>& notes) {
   const int64_t vocab_size = config.model().gpt().vocab_size();
   TokenData tokens;
@@ -77,9 +82,14 @@ DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, prot
   tokens.vocab_size = vocab_size;
   if (source.tokenizer) {
     try {
-      tokens.vocabulary = Vocabulary::Bpe(LoadTokenizer(files, *source.tokenizer));
-      config.mutable_data()->mutable_text()->set_tokenizer(source.tokenizer->string());
-      tokens.vocab_size = tokens.vocabulary->size();
+      Vocabulary vocabulary = Vocabulary::Bpe(LoadTokenizer(files, *source.tokenizer));
+      if (vocab_size != 0 && vocabulary.size() > vocab_size) {
+        throw Error(
+            fmt::format("{}: has {} tokens, the model {}", source.tokenizer->string(), vocabulary.size(), vocab_size));
+      }
+      tokens.vocab_size = vocabulary.size();
+      tokens.vocabulary = std::move(vocabulary);
+      config.mutable_data()->mutable_text()->set_tokenizer(run.vocabulary().string());  // The run's own copy.
     } catch (const Error& error) {
       notes.push_back(fmt::format("the tokenizer cannot be used, so that tokens are ids: {}", error.what()));
     }
@@ -116,7 +126,7 @@ std::vector<TensorMatch> FindMatches(const ImportRequest& request, const std::op
 std::string Names(const std::vector<std::string>& names) {
   constexpr size_t kMost = 5;
   std::vector<std::string> shown(names.begin(), names.begin() + std::ptrdiff_t(std::min(names.size(), kMost)));
-  for (std::string& name : shown) name = fmt::format("'{}'", name);
+  for (std::string& name : shown) name = internal::QuoteForMessage(name);
   return fmt::format("{}{}", fmt::join(shown, ", "),
                      names.size() > kMost ? fmt::format(" and {} more", names.size() - kMost) : "");
 }
@@ -130,8 +140,8 @@ void KeepKnown(const std::string& path, const Parameters& parameters, std::vecto
   std::erase_if(matches, [&](const TensorMatch& match) {
     const auto unknown = std::ranges::count_if(match.ours, is_unknown);
     if (unknown == 0 || unknown == std::ssize(match.ours)) return unknown != 0;
-    throw Error(fmt::format("{}: tensor '{}' becomes {}, of which the model has not all", path, match.theirs,
-                            Names(match.ours)));
+    throw Error(fmt::format("{}: tensor {} becomes {}, of which the model has not all", path,
+                            internal::QuoteForMessage(match.theirs), Names(match.ours)));
   });
 }
 
@@ -154,6 +164,24 @@ std::vector<std::string> Complete(const Parameters& parameters, std::vector<Name
   return missing;
 }
 
+/// Gives the masks of the model's weights, and what belongs to them, our names.
+void RenameMasks(const Parameters& parameters, const std::vector<TensorMatch>& matches, SafetensorsFile& file) {
+  const NoGradGuard no_grad;
+  std::map<std::string, const TensorMatch*> match_of;
+  for (const TensorMatch& match : matches) {
+    const std::string& ours = match.ours.front();
+    const size_t end = ours.rfind(kMask);
+    const bool is_mask = end != std::string::npos && parameters.contains(ours.substr(0, end));
+    if (is_mask && match.ours.size() == 1) match_of.emplace(match.theirs, &match);
+  }
+  for (NamedTensor& named : file.tensors) {
+    const auto found = match_of.find(named.name);
+    if (found == match_of.end()) continue;
+    named.name = found->second->ours.front();
+    if (found->second->transposed && named.tensor.rank() == 2) named.tensor = Transpose(named.tensor);
+  }
+}
+
 /// Takes the masks of the model's weights, and what belongs to them, out of a file.
 std::vector<NamedTensor> TakeMasks(const Parameters& parameters, SafetensorsFile& file) {
   std::vector<NamedTensor> masks;
@@ -166,15 +194,29 @@ std::vector<NamedTensor> TakeMasks(const Parameters& parameters, SafetensorsFile
   return masks;
 }
 
-/// Throws Error if the run's model would not take these tensors. Swaps the linears of a sparse run's model.
+/// Throws Error if the run's model would not take these tensors. Swaps the linears of a sparse run's model. Notes which
+/// weights that came without masks the run's recipe changes.
 void RequireUsable(const proto::Config& config, const WeightSource& source, const std::vector<NamedTensor>& tensors,
-                   nn::Model& model) {
+                   nn::Model& model, std::vector<std::string>& notes) {
   TrainedRun run{.path = {}};
   run.config = config;
   run.source = source.path;
   run.tensors = tensors;
   run.step = 0;
   GiveWeights(run, model);
+  std::vector<std::string> pruned;
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
+    const bool has_mask = std::ranges::find(tensors, name + ".weight_mask", &NamedTensor::name) != tensors.end();
+    if (has_mask || !layer->options().apply) continue;
+    const Tensor effective = layer->EffectiveWeight();
+    const float *const before = layer->weight().data<float>(), *const after = effective.data<float>();
+    if (!std::equal(before, before + effective.numel(), after)) pruned.push_back(name);
+  }
+  if (pruned.empty()) return;
+  notes.push_back(
+      fmt::format("sparsity prunes {} weights that came without masks, so that the run's model computes "
+                  "something else than the source's: {}",
+                  pruned.size(), Names(pruned)));
 }
 
 /// Throws Error if tensors are missing or surplus. With --partial there are notes instead, unless all are missing.
@@ -213,6 +255,7 @@ std::vector<NamedTensor> GiveTensors(const ImportRequest& request, const proto::
     shapes.emplace(parameter.name, parameter.tensor.shape());
   }
   std::vector<TensorMatch> matches = FindMatches(request, theirs, source.file);
+  RenameMasks(parameters, matches, source.file);
   KeepKnown(path, parameters, matches);
   std::vector<NamedTensor> state = TakeMatched(source.file, matches, shapes, path);
   const std::vector<std::string> missing = Complete(parameters, state);
@@ -247,7 +290,7 @@ ImportedRun ImportRun(const ImportRequest& request) {
     record = std::move(workload.data_record);
     model = std::move(workload.model);
   } else {
-    record = TokensWithoutData(files, source, config, imported.notes);
+    record = TokensWithoutData(files, source, {fs::absolute(folder)}, config, imported.notes);
     ValidateConfig(config);
     if (config.model().gpt().vocab_size() == 0) {
       throw Error("config: model.gpt.vocab_size: 0, expected the number of tokens, because there are no data");
@@ -258,7 +301,7 @@ ImportedRun ImportRun(const ImportRequest& request) {
   std::vector<NamedTensor> tensors = model->NamedParameters();
   std::ranges::copy(masks, std::back_inserter(tensors));
   const int64_t parameters = model->NumParameters();
-  RequireUsable(config, source, tensors, *model);
+  RequireUsable(config, source, tensors, *model, imported.notes);
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     SaveDataRecord(files, paths, record);
     SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});

@@ -8,11 +8,14 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/safetensors_header.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/train/program/config/text_message.h"
 
 namespace twofour::train {
 namespace {
+
+using internal::QuoteForMessage;
 
 // std::regex recurses, so that long names would overflow the stack.
 constexpr size_t kMostCharacters = 1000;
@@ -67,7 +70,8 @@ MappedNames ApplyNameMap(const proto::NameMap& map, const std::vector<std::strin
     for (const std::string& ours : match.ours) {
       const auto [before, is_new] = made_of.emplace(ours, name);
       if (is_new) continue;
-      throw Error(fmt::format("{}: '{}' and '{}' both become '{}'", source, before->second, name, ours));
+      throw Error(fmt::format("{}: {} and {} both become {}", source, QuoteForMessage(before->second),
+                              QuoteForMessage(name), QuoteForMessage(ours)));
     }
     mapped.matches.push_back(std::move(match));
   }

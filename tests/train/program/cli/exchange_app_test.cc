@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -368,6 +369,83 @@ TEST_F(ExchangeAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
   EXPECT_EQ(partial.code, 0) << partial.err;
   EXPECT_THAT(partial.err, AllOf(HasSubstr("note: 1 tensors are missing and stay random: 'input.weight'"),
                                  HasSubstr("note: 1 tensors are left out: 'other'")));
+}
+
+TEST_F(ExchangeAppTest, TellsOfWeightsThatTheRecipePrunes) {
+  Train("run");
+  Train("dense_run", {"--dense"});
+  ASSERT_EQ(Export("dense_run", "dense").code, 0);
+  ASSERT_EQ(Export("run", "masked").code, 0);
+  const Outcome pruned = Import(Path("dense"), "pruned", {"--config", Path("c.pbtxt")});
+  EXPECT_EQ(pruned.code, 0) << pruned.err;
+  EXPECT_THAT(pruned.err,
+              HasSubstr("sparsity prunes 2 weights that came without masks, so that the run's model computes "
+                        "something else than the source's: 'blocks.0.mlp.c_fc', 'blocks.0.mlp.c_proj'"));
+  EXPECT_THAT(Import(Path("masked"), "same", {"--config", Path("c.pbtxt")}).err, Not(HasSubstr("prunes")));
+}
+
+TEST_F(ExchangeAppTest, MasksGoWithTheirWeightsThroughAMap) {
+  Train("run");
+  ASSERT_EQ(Export("run", "dense", {"--format", "dense"}).code, 0);
+  std::vector<NamedTensor> theirs;
+  for (const NamedTensor& named : Read("dense").tensors) {
+    if (!named.name.starts_with("blocks.0.mlp.c_fc.weight")) {
+      theirs.push_back({"enc." + named.name, named.tensor});
+      continue;
+    }
+    Tensor turned = Tensor::Empty({64, 64}, named.tensor.dtype());
+    const size_t size = SizeOf(named.tensor.dtype());
+    for (size_t i = 0; i < 64; ++i) {
+      for (size_t j = 0; j < 64; ++j) {
+        std::copy_n(named.tensor.raw() + (i * 64 + j) * size, size, turned.mutable_raw() + (j * 64 + i) * size);
+      }
+    }
+    theirs.push_back({"enc." + named.name, turned});
+  }
+  SaveSafetensors(FileSystem::Default(), dir_ / "theirs", theirs);
+  WriteTextFile(dir_ / "map", R"map(
+    rule { from: "enc\\.(.*c_fc\\.weight.*)" to: "$1" transpose: true }
+    rule { from: "enc\\.(.*)" to: "$1" }
+  )map");
+  const Outcome outcome = Import(Path("theirs"), "again", {"--config", Path("c.pbtxt"), "--map", Path("map")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const NamedTensor& named : Read("dense").tensors) {
+    SCOPED_TRACE(named.name);
+    ExpectBitEqual(*Read("again/model.safetensors").Find(named.name), named.tensor);
+  }
+  WriteTextFile(dir_ / "map", R"map(rule { from: "enc\\.(input\\.bias)" to: "$1" transpose: true })map");
+  EXPECT_THAT(Import(Path("theirs"), "x", {"--config", Path("c.pbtxt"), "--map", Path("map")}),
+              FailsWith(2, HasSubstr("is to be transposed, but 'input.bias' is no matrix")));
+}
+
+TEST_F(ExchangeAppTest, NamesFromOutsideStayOnOneLine) {
+  SaveSafetensors(FileSystem::Default(), dir_ / "f", {{"a\nb\x1b[31m", Tensor::Zeros({1})}});
+  Train("run");  // Writes the config.
+  EXPECT_THAT(Import(Path("f"), "x", {"--config", Path("c.pbtxt")}),
+              FailsWith(2, AllOf(HasSubstr("'a\\x0ab\\x1b[31m'"), Not(HasSubstr("\x1b")))));
+}
+
+TEST_F(ExchangeAppTest, WhatARunNeedsOrWritesIsNotReplaced) {
+  Train("run");
+  EXPECT_THAT(Export("run", "run/checkpoints/step-99", {"--shard-size", "1"}),
+              FailsWith(2, HasSubstr("is a file of the run")));
+  WriteTextFile(dir_ / "table.csv", "a,b,label\n1,2,x\n2,1,y\n3,4,x\n4,3,y\n5,6,x\n6,5,y\n");
+  ASSERT_EQ(
+      Run({"--config", Path("c.pbtxt"), "--out", Path("of_table"), "--dense", "--set",
+           "data={ csv { path: \"" + Path("table.csv") + "\" label: \"label\" } }", "--set", "training.batch_size=2"})
+          .code,
+      0);
+  EXPECT_THAT(Export("of_table", "table.csv"), FailsWith(2, HasSubstr("which is needed and would be lost")));
+  EXPECT_THAT(ReadTextFile(dir_ / "table.csv"), StartsWith("a,b,label"));
+}
+
+TEST_F(ExchangeAppTest, TransformersReadsNoPackedWeights) {
+  ASSERT_EQ(Import(Checkpoint("llama"), "run").code, 0);
+  for (const std::string format : {"packed", "sparse24-bitmask", "dense"}) {
+    EXPECT_THAT(
+        Export("run", "x", {"--names", "huggingface", "--format", format}),
+        FailsWith(2, HasSubstr("--format " + format + ": transformers reads neither packed weights nor masks")));
+  }
 }
 
 TEST_F(ExchangeAppTest, PartOfACheckpointCanBeTaken) {
