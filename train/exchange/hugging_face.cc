@@ -155,10 +155,17 @@ HuggingFaceModel ParseLlama(const Fields& fields) {
              .embedding_norm = false,
              .query_key_norm = false,
              .tied_head = fields.Boolean("tie_word_embeddings", false)};
-  if (const std::optional<Fields> rope = fields.Object("rope_scaling")) options.rotary.scaling = ParseScaling(*rope);
-  if (const std::optional<Fields> rope = fields.Object("rope_parameters")) {  // transformers 5
+  // transformers 5 has rope_parameters. Where a file has both, rope_scaling counts there, too.
+  for (const char* const name : {"rope_parameters", "rope_scaling"}) {
+    const std::optional<Fields> rope = fields.Object(name);
+    if (!rope) continue;
     options.rotary.base = rope->Number("rope_theta", options.rotary.base);
     options.rotary.scaling = ParseScaling(*rope);
+  }
+  RotaryScaling& scaling = options.rotary.scaling;
+  if (scaling.original_length != 0) {
+    scaling.original_length = fields.Integer("original_max_position_embeddings", scaling.original_length);
+    if (scaling.original_length < 1) fields.Fail("original_max_position_embeddings", "is below 1");
   }
   if (const std::string activation = fields.Text("hidden_act", "silu"); activation != "silu") {
     fields.Fail("hidden_act", fmt::format("is {}, expected silu", QuoteForMessage(activation)));

@@ -114,6 +114,20 @@ TEST(HuggingFaceTest, OlderConfigsHaveRopeScaling) {
   EXPECT_EQ(linear.options.rotary.base, 7);
   EXPECT_EQ(linear.options.rotary.scaling.factor, 2);
   EXPECT_EQ(linear.options.rotary.scaling.original_length, 0);
+  // Files between versions 4 and 5, as transformers 5.24 reads them.
+  const std::string llama3 = R"("rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
+                                "original_max_position_embeddings": 16)";
+  const auto rotary = [&](const std::string& fields) {
+    return ParseHuggingFaceConfig(begin + ", " + fields + "}", "c").options.rotary;
+  };
+  EXPECT_EQ(rotary(R"("rope_scaling": {"rope_theta": 500, )" + llama3 + "}").base, 500);
+  const RotaryOptions both =
+      rotary(R"("rope_parameters": {"rope_type": "default", "rope_theta": 500}, "rope_scaling": {)" + llama3 + "}");
+  EXPECT_EQ(both.base, 500);
+  EXPECT_EQ(both.scaling.factor, 8);
+  EXPECT_EQ(
+      rotary(R"("original_max_position_embeddings": 32, "rope_scaling": {)" + llama3 + "}").scaling.original_length,
+      32);
   EXPECT_EQ(ParseHuggingFaceConfig(begin + R"(, "rope_scaling": null})", "c").options.rotary.scaling.factor, 1);
   EXPECT_EQ(ParseHuggingFaceConfig(begin + "}", "c").bos_token, -1);
 }
