@@ -13,11 +13,10 @@
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/safetensors_types.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour {
 namespace {
-
-using internal::QuoteForMessage;
 
 static_assert(std::endian::native == std::endian::little, "safetensors files hold little-endian elements");
 

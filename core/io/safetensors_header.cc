@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "twofour/core/error.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour::internal {
 namespace {
@@ -202,20 +203,6 @@ SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::strin
   HeaderReader reader(source_name);
   nlohmann::json::sax_parse(json, &reader);
   return reader.Take();
-}
-
-std::string QuoteForMessage(std::string_view text) {
-  constexpr size_t kMaxShown = 200;
-  std::string quoted = "'";
-  for (const char character : text.substr(0, kMaxShown)) {
-    const auto code = static_cast<unsigned char>(character);
-    if (code < 0x20 || code == 0x7f) {
-      quoted += fmt::format("\\x{:02x}", code);
-    } else {
-      quoted += character;
-    }
-  }
-  return quoted + (text.size() > kMaxShown ? "...'" : "'");
 }
 
 }  // namespace twofour::internal

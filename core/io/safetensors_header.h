@@ -31,7 +31,4 @@ struct SafetensorsHeader {
 /// Nesting elsewhere is refused where it opens.
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::string& source_name);
 
-/// "'a.weight'", fit for a one-line message: control characters escaped, long names cut.
-std::string QuoteForMessage(std::string_view text);
-
 }  // namespace twofour::internal

@@ -15,11 +15,11 @@
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/safetensors_types.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour {
 namespace {
 
-using internal::QuoteForMessage;
 using internal::SafetensorsEntry;
 
 constexpr uint64_t kLengthBytes = sizeof(uint64_t);

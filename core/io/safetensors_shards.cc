@@ -10,15 +10,13 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
-#include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/text.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour {
 namespace {
 
 namespace fs = std::filesystem;
-using internal::QuoteForMessage;
-
 constexpr uint64_t kMaxIndexBytes = uint64_t{100} << 20;
 constexpr int kMostDepth = 32;
 constexpr std::string_view kFileEnding = ".safetensors";

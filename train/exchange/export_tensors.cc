@@ -59,6 +59,9 @@ ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
     throw Error(fmt::format("no weight is masked, so that none can be {}; dense weights can be exported as dense",
                             NameOf(options.form)));
   }
+  if (options.form != WeightForm::kDense && !options.names.empty()) {
+    throw Error(fmt::format("weights that are {} go by the model's own names", NameOf(options.form)));
+  }
   ExportedTensors exported{.tensors = {}, .masked_weights = std::ssize(masked)};
   std::vector<NamedTensor> tensors =
       ExportModel(model, options.masked ? ExportWeights::kPruned : ExportWeights::kDenseWithMasks);
@@ -66,22 +69,10 @@ ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
     if (!options.masked || !masked.contains(named.name)) continue;
     named.tensor = WithPositiveZeros(named.tensor);
   }
-  std::set<std::string> packed = masked;
-  if (!options.names.empty()) {
-    packed.clear();
-    for (const TensorMatch& match : options.names) {
-      if (match.ours.size() != 1 || !masked.contains(match.ours.front())) continue;
-      if (match.transposed && options.form != WeightForm::kDense) {
-        throw Error(fmt::format("tensor '{}': is the transposed weight in that file, which {} does not hold",
-                                match.theirs, NameOf(options.form)));
-      }
-      packed.insert(match.theirs);
-    }
-    tensors = MakeMatched(tensors, options.names);
-  }
+  if (!options.names.empty()) tensors = MakeMatched(tensors, options.names);
   for (NamedTensor& named : tensors) {
     named.tensor = Rounded(named, options.dtype);
-    const bool in_form = options.masked && packed.contains(named.name);
+    const bool in_form = options.masked && masked.contains(named.name);
     AppendWeight(named, in_form ? options.form : WeightForm::kDense, options.pattern, exported.tensors);
     named.tensor = {};  // Large models should not be in memory twice.
   }

@@ -19,7 +19,8 @@ struct ExportOptions {
   WeightForm form = WeightForm::kDense;
   sparse::GroupPattern pattern = {2, 4};  ///< Of WeightForm::kPacked.
   DType dtype = DType::kF32;              ///< Of floating tensors: f32, f16 or bf16, rounded to nearest even.
-  std::vector<TensorMatch> names = {};    ///< What parameters are called in the file; empty: their own names.
+  /// What parameters are called in the file; empty: their own names. Only for kDense.
+  std::vector<TensorMatch> names = {};
 };
 
 /// The tensors of a file of a trained model.
@@ -29,8 +30,8 @@ struct ExportedTensors {
 };
 
 /// Throws Error that names the tensor if a weight does not have the pattern of its form (with row and columns), if an
-/// element is too large for the dtype, if a transposed weight is to be packed, and if no weight is masked although a
-/// form for masked weights is asked for.
+/// element is too large for the dtype, if a packed weight is to have another name, and if no weight is masked although
+/// a form for masked weights is asked for.
 ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options);
 
 }  // namespace twofour::train

@@ -13,12 +13,10 @@
 #include "twofour/core/error.h"
 #include "twofour/core/faults.h"
 #include "twofour/core/io/json.h"
-#include "twofour/core/io/safetensors_header.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour::train {
 namespace {
-
-using internal::QuoteForMessage;
 
 constexpr int kMostDepth = 64;
 

@@ -11,15 +11,13 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/io/safetensors_header.h"
+#include "twofour/core/quote_for_message.h"
 #include "twofour/sparse/formats/bitmask24.h"
 #include "twofour/sparse/formats/packed_groups.h"
 #include "twofour/sparse/formats/semi_structured.h"
 
 namespace twofour::train {
 namespace {
-
-using internal::QuoteForMessage;
 
 constexpr std::string_view kWeight = ".weight";
 

@@ -10,14 +10,12 @@
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/ops/cast.h"
 #include "twofour/core/ops/layout.h"
+#include "twofour/core/quote_for_message.h"
 
 namespace twofour::train {
 namespace {
-
-using internal::QuoteForMessage;
 
 /// Throws Error where an infinity has come of a finite number.
 void RequireNoOverflow(const Tensor& wide, const Tensor& narrow, const std::string& name) {

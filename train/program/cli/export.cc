@@ -115,14 +115,6 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
   return options;
 }
 
-/// The files that the run was made of.
-std::vector<std::string> FilesNeededBy(const proto::Config& config) {
-  std::vector<std::string> paths;
-  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
-  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
-  return paths;
-}
-
 /// Texts by the names of their files.
 using TextFiles = std::map<std::string, std::string>;
 

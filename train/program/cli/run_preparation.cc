@@ -45,14 +45,6 @@ void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePo
                           resume.path.folder.string(), *difference));
 }
 
-/// The files named in a config that the run, or a resume of it, reads.
-std::vector<std::string> FilesNeededBy(const proto::Config& config) {
-  std::vector<std::string> paths;
-  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
-  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
-  return paths;
-}
-
 /// Throws Error if resuming in the run's own folder would discard something without --overwrite, or if the folder of a
 /// new run cannot be used. A dry run, which writes nothing, only prints a note.
 void CheckFolder(const Run& run, std::ostream& err) {

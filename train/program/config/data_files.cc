@@ -63,6 +63,13 @@ std::vector<DataPath> DataPaths(const proto::Data& data) {
   return paths;
 }
 
+std::vector<std::string> FilesNeededBy(const proto::Config& config) {
+  std::vector<std::string> paths;
+  for (const DataPath& file : DataPaths(config.data())) paths.push_back(file.path);
+  if (!config.initial_weights().empty()) paths.push_back(config.initial_weights());
+  return paths;
+}
+
 std::vector<DataFile> DataFingerprints::Of(const proto::Data& data) {
   std::vector<DataFile> files;
   for (const DataPath& file : DataPaths(data)) {

@@ -19,6 +19,9 @@ struct DataPath {
 /// All files of the data, in the order of the fields. Empty for glyphs.
 std::vector<DataPath> DataPaths(const proto::Data& data);
 
+/// The files named in a config that the run, or a resume of it, reads: those of the data, and the initial weights.
+std::vector<std::string> FilesNeededBy(const proto::Config& config);
+
 /// Computes the checksums of data files. Reads each file only once, even if it is asked for many times and under
 /// several names, as in a sweep. Assumes that files do not change in the meantime.
 class DataFingerprints {

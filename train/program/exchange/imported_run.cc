@@ -15,9 +15,9 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
-#include "twofour/core/io/safetensors_header.h"
 #include "twofour/core/io/text.h"
 #include "twofour/core/ops/layout.h"
+#include "twofour/core/quote_for_message.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
@@ -126,7 +126,7 @@ std::vector<TensorMatch> FindMatches(const ImportRequest& request, const std::op
 std::string Names(const std::vector<std::string>& names) {
   constexpr size_t kMost = 5;
   std::vector<std::string> shown(names.begin(), names.begin() + std::ptrdiff_t(std::min(names.size(), kMost)));
-  for (std::string& name : shown) name = internal::QuoteForMessage(name);
+  for (std::string& name : shown) name = QuoteForMessage(name);
   return fmt::format("{}{}", fmt::join(shown, ", "),
                      names.size() > kMost ? fmt::format(" and {} more", names.size() - kMost) : "");
 }
@@ -141,7 +141,7 @@ void KeepKnown(const std::string& path, const Parameters& parameters, std::vecto
     const auto unknown = std::ranges::count_if(match.ours, is_unknown);
     if (unknown == 0 || unknown == std::ssize(match.ours)) return unknown != 0;
     throw Error(fmt::format("{}: tensor {} becomes {}, of which the model has not all", path,
-                            internal::QuoteForMessage(match.theirs), Names(match.ours)));
+                            QuoteForMessage(match.theirs), Names(match.ours)));
   });
 }
 

@@ -8,14 +8,12 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/io/safetensors_header.h"
+#include "twofour/core/quote_for_message.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/train/program/config/text_message.h"
 
 namespace twofour::train {
 namespace {
-
-using internal::QuoteForMessage;
 
 // std::regex recurses, so that long names would overflow the stack.
 constexpr size_t kMostCharacters = 1000;
