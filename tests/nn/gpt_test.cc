@@ -17,6 +17,7 @@
 #include "twofour/nn/swap.h"
 #include "twofour/optim/adamw.h"
 
+#include "tests/nn/small_gpt.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/tensors.h"
@@ -30,16 +31,6 @@ using test::Fixture;
 using test::I32;
 using test::RandomIndices;
 using ::testing::HasSubstr;
-
-const GptOptions kSmall{.vocab_size = 19, .sequence_length = 16, .depth = 2, .width = 32, .heads = 4};
-
-/// A model in which no branch is zero.
-std::unique_ptr<Gpt> MakeGpt(GptOptions options, uint64_t seed = 1) {
-  options.init.projection_std = 0.3;
-  options.init.head_std = 0.2;
-  Generator generator(seed);
-  return std::make_unique<Gpt>(options, generator);
-}
 
 /// The model that a fixture's metadata describes, with its weights.
 std::unique_ptr<Gpt> FromFixture(const Fixture& fixture, Activation activation) {
@@ -118,100 +109,6 @@ TEST(GptTest, NamesAreThoseOfPyTorch) {
                                             "transformer.h.0.attn.c_k.weight", "transformer.h.0.attn.c_v.weight",
                                             "transformer.h.0.attn.c_proj.weight", "transformer.h.0.mlp.c_fc.weight",
                                             "transformer.h.0.mlp.c_proj.weight", "lm_head.weight"));
-}
-
-/// A GPT-2 and a Llama, by their options.
-GptOptions Gpt2Options() {
-  GptOptions options = kSmall;
-  options.activation = Activation::kGeluTanh;
-  options.positions = Positions::kLearned;
-  options.norm = NormKind::kLayer;
-  options.norm_eps = 1e-5;
-  options.embedding_norm = options.query_key_norm = false;
-  options.bias = options.tied_head = true;
-  return options;
-}
-
-GptOptions LlamaOptions() {
-  GptOptions options = kSmall;
-  options.kv_heads = 2;
-  options.activation = Activation::kSwiGlu;
-  options.rotary = {.counterclockwise = true};
-  options.norm = NormKind::kWeightedRms;
-  options.embedding_norm = options.query_key_norm = false;
-  return options;
-}
-
-TEST(GptTest, OptionsDecideWhichParametersThereAre) {
-  const auto names = [](GptOptions options) {
-    options.depth = 1;
-    std::vector<std::string> found;
-    for (const NamedTensor& parameter : MakeGpt(options)->NamedParameters()) found.push_back(parameter.name);
-    return found;
-  };
-  EXPECT_THAT(
-      names(LlamaOptions()),
-      ::testing::ElementsAre("transformer.wte.weight", "transformer.h.0.ln_1.weight", "transformer.h.0.attn.c_q.weight",
-                             "transformer.h.0.attn.c_k.weight", "transformer.h.0.attn.c_v.weight",
-                             "transformer.h.0.attn.c_proj.weight", "transformer.h.0.ln_2.weight",
-                             "transformer.h.0.mlp.c_gate.weight", "transformer.h.0.mlp.c_fc.weight",
-                             "transformer.h.0.mlp.c_proj.weight", "transformer.ln_f.weight", "lm_head.weight"));
-  EXPECT_THAT(names(Gpt2Options()),
-              ::testing::IsSupersetOf({"transformer.wpe.weight", "transformer.h.0.ln_1.bias",
-                                       "transformer.h.0.attn.c_q.bias", "transformer.h.0.attn.c_proj.bias",
-                                       "transformer.h.0.mlp.c_fc.bias", "transformer.ln_f.bias", "lm_head.weight"}));
-}
-
-TEST(GptTest, ATiedHeadIsTheEmbedding) {
-  const auto gpt = MakeGpt(Gpt2Options());
-  Tensor embedding, head;
-  for (const NamedTensor& parameter : gpt->NamedParameters()) {
-    if (parameter.name == "transformer.wte.weight") embedding = parameter.tensor;
-    if (parameter.name == "lm_head.weight") head = parameter.tensor;
-  }
-  EXPECT_EQ(embedding.impl(), head.impl());
-  // The gradient has both parts: from the embedding's rows of the tokens, and from the head's rows of all tokens.
-  gpt->Loss(I32({3, 3}, {1, 2}), I32({3, 3}, {1, 2})).Backward();
-  const Tensor untied_gradient = embedding.grad();
-  for (int64_t token = 0; token < 19; ++token) {
-    double sum = 0;
-    for (int64_t i = 0; i < 32; ++i)
-      sum += std::fabs(static_cast<double>(untied_gradient.data<float>()[token * 32 + i]));
-    EXPECT_GT(sum, 0) << token;
-  }
-}
-
-TEST(GptTest, DecodesWhatForwardComputesWhateverTheOptions) {
-  for (const GptOptions& options : {Gpt2Options(), LlamaOptions()}) {
-    const auto gpt = MakeGpt(options);
-    const Tensor tokens = RandomIndices({2, 11}, 19, {1, 1, 0});
-    const Tensor all = gpt->Forward(tokens);
-    KeyValueCache cache = gpt->MakeCache(2, 16);
-    for (const auto& [begin, end] : {std::pair(0, 4), {4, 5}, {5, 11}}) {
-      Tensor part = Tensor::Empty({2, end - begin}, DType::kI32);
-      for (int64_t b = 0; b < 2; ++b) {
-        for (int64_t t = begin; t < end; ++t) {
-          part.mutable_data<int32_t>()[b * (end - begin) + t - begin] = tokens.data<int32_t>()[b * 11 + t];
-        }
-      }
-      const Tensor logits = gpt->Decode(part, cache);
-      for (int64_t b = 0; b < 2; ++b) {
-        for (int64_t v = 0; v < 19; ++v) {
-          EXPECT_NEAR(logits.data<float>()[b * 19 + v], all.data<float>()[(b * 11 + end - 1) * 19 + v], 2e-5f);
-        }
-      }
-    }
-  }
-}
-
-TEST(GptTest, LearnedPositionsEnd) {
-  const auto gpt = MakeGpt(Gpt2Options());
-  EXPECT_ERROR(gpt->Forward(RandomIndices({1, 17}, 19, {1, 1, 0})), ErrorKind::kInvalidInput,
-               "Gpt: 17 tokens after 0, but its learned positions end at 16");
-  KeyValueCache cache = gpt->MakeCache(1, 40);
-  gpt->Decode(RandomIndices({1, 16}, 19, {1, 1, 0}), cache);
-  EXPECT_ERROR(gpt->Decode(I32({1}, {1, 1}), cache), ErrorKind::kInvalidInput,
-               "Gpt: 1 tokens after 16, but its learned positions end at 16");
 }
 
 TEST(GptTest, StartsWithTheStandardDeviationsAskedFor) {

@@ -1,23 +1,19 @@
-// `trainer export` and `trainer import`.
+// `trainer import`, and what becomes of imported runs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
-#include "twofour/core/io/text.h"
-#include "twofour/train/exchange/packed_tensors.h"
 
-#include "tests/support/folder_snapshot.h"
 #include "tests/support/tensors.h"
 #include "tests/support/text_file.h"
-#include "tests/train/program/cli/app_runner.h"
+#include "tests/train/program/cli/exchange_runner.h"
 
 namespace twofour::train {
 namespace {
@@ -33,106 +29,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class ExchangeAppTest : public test::AppRunner {
- protected:
-  /// Trains a classifier with a 2:4 weight [64, 64] and others.
-  void Train(const std::string& name, std::vector<std::string> more = {}) {
-    WriteTextFile(dir_ / "c.pbtxt", R"(
-      model { residual_mlp { width: 64 hidden_features: 64 num_blocks: 1 } }
-      data { glyphs { train_size: 64 eval_size: 32 } }
-      training { steps: 4 batch_size: 16 }
-      sparsity { enabled: true }
-      checkpoint { every_steps: 2 }
-      logging { tensorboard: false }
-    )");
-    std::vector<std::string> arguments = {"--config", Path("c.pbtxt"), "--out", Path(name)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = Run(arguments);
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-  }
+class ImportAppTest : public test::ExchangeRunner {};
 
-  Outcome Export(const std::string& run, const std::string& output, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"export", "--run", Path(run), "-o", Path(output)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
-
-  Outcome Import(const std::string& from, const std::string& out, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"import", "--from", from, "--out", Path(out)};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
-
-  SafetensorsFile Read(const std::string& name) { return LoadSafetensors(FileSystem::Default(), dir_ / name); }
-
-  static std::string Checkpoint(const std::string& name) {
-    return (fs::path(TWOFOUR_SOURCE_DIR) / "tests" / "fixtures" / "checkpoints" / name).string();
-  }
-};
-
-TEST_F(ExchangeAppTest, EachFormatComesBackAsTheSameMaskedWeights) {
-  Train("run");
-  ASSERT_EQ(Export("run", "masked").code, 0);
-  const SafetensorsFile masked = Read("masked");
-  EXPECT_EQ(masked.metadata.at("format"), "pt");
-  EXPECT_EQ(masked.metadata.at("step"), "4");
-  EXPECT_EQ(masked.Find("blocks.0.mlp.c_fc.weight_mask"), nullptr);
-  for (const std::string format : {"masked", "packed", "sparse24-bitmask", "semi-structured"}) {
-    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-      if (format == "semi-structured" && dtype == DType::kF32) continue;
-      SCOPED_TRACE(format + " " + std::string(NameOf(dtype)));
-      const std::string name = format + std::string(NameOf(dtype));
-      const Outcome outcome =
-          Export("run", name, {"--format", format, "--dtype", std::string(InfoOf(dtype).safetensors_name)});
-      ASSERT_EQ(outcome.code, 0) << outcome.err;
-      SafetensorsFile file = Read(name);
-      EXPECT_EQ(file.Find("blocks.0.mlp.c_fc.weight") != nullptr, format == "masked");
-      UnpackTensors(file, name);
-      for (const NamedTensor& named : masked.tensors) {
-        SCOPED_TRACE(named.name);
-        ASSERT_NE(file.Find(named.name), nullptr);
-        ExpectBitEqual(*file.Find(named.name), named.tensor.To(dtype));
-      }
-      EXPECT_EQ(file.tensors.size(), masked.tensors.size());
-    }
-  }
-  // Every zero is +0.
-  const Tensor weight = *masked.Find("blocks.0.mlp.c_fc.weight");
-  int64_t zeros = 0;
-  for (int64_t i = 0; i < weight.numel(); ++i) {
-    zeros += weight.data<float>()[i] == 0;
-    EXPECT_FALSE(weight.data<float>()[i] == 0 && std::signbit(weight.data<float>()[i]));
-  }
-  EXPECT_EQ(zeros, weight.numel() / 2);
-}
-
-TEST_F(ExchangeAppTest, DenseIsTheFinalModel) {
-  Train("run");
-  const Outcome outcome = Export("run", "dense", {"--format", "dense"});
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out,
-              HasSubstr("2 masked weights beside their masks, weights from " + Path("run/model.safetensors")));
-  EXPECT_EQ(ReadTextFile(dir_ / "dense"), ReadTextFile(dir_ / "run/model.safetensors"));
-}
-
-TEST_F(ExchangeAppTest, OnnxHoldsTheMaskedWeights) {
-  Train("run");  // ONNX's checker is a part of the export.
-  ASSERT_EQ(Export("run", "masked").code, 0);
-  const Outcome outcome = Export("run", "model.onnx", {"--format", "onnx"});
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const std::string bytes = ReadTextFile(dir_ / "model.onnx");
-  for (const NamedTensor& named : Read("masked").tensors) {
-    const std::string elements(reinterpret_cast<const char*>(named.tensor.raw()),
-                               static_cast<size_t>(named.tensor.numel()) * sizeof(float));
-    EXPECT_NE(bytes.find(elements), std::string::npos) << named.name;
-  }
-  EXPECT_THAT(Export("run", "x", {"--format", "onnx", "--dtype", "F16"}),
-              FailsWith(2, HasSubstr("--dtype F16: onnx takes F32; runtimes round the weights themselves")));
-  EXPECT_THAT(Export("run", "x", {"--format", "onnx", "--shard-size", "1"}),
-              FailsWith(2, HasSubstr("--format onnx: is one file, without --names and --shard-size")));
-}
-
-TEST_F(ExchangeAppTest, MasksTravelWithASparseRunOnly) {
+TEST_F(ImportAppTest, MasksTravelWithASparseRunOnly) {
   Train("run", {"--set", "sparsity={ enabled: true algorithm: ROWS soft_threshold: true }"});
   ASSERT_EQ(Export("run", "dense", {"--format", "dense"}).code, 0);
   const std::string before = Run({"evaluate", "--run", Path("run"), "--json"}).out;
@@ -148,25 +47,7 @@ TEST_F(ExchangeAppTest, MasksTravelWithASparseRunOnly) {
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 
-TEST_F(ExchangeAppTest, OnnxOfPrunedActivationsCannotBeWritten) {
-  Train("run", {"--set", "sparsity.target=ACTIVATION"});
-  EXPECT_THAT(Export("run", "x", {"--format", "onnx"}),
-              FailsWith(2, HasSubstr("prunes its activations, for which ONNX has no operator")));
-}
-
-TEST_F(ExchangeAppTest, OnnxOfAConvNetCannotBeWritten) {
-  Train("run", {"--set", "model={ conv_net { convolutions { channels: 16 stride: 4 } } }", "--dense"});
-  EXPECT_THAT(Export("run", "x", {"--format", "onnx"}), FailsWith(2, HasSubstr("the run's model is a conv_net")));
-  EXPECT_FALSE(fs::exists(dir_ / "x"));
-}
-
-TEST_F(ExchangeAppTest, ACheckpointCanBeExported) {
-  Train("run");
-  ASSERT_EQ(Export("run", "two", {"--checkpoint", "2"}).code, 0);
-  EXPECT_EQ(Read("two").metadata.at("step"), "2");
-}
-
-TEST_F(ExchangeAppTest, ImportedWeightsEvaluateAsBefore) {
+TEST_F(ImportAppTest, ImportedWeightsEvaluateAsBefore) {
   Train("run");
   const std::string before = Run({"evaluate", "--run", Path("run"), "--json"}).out;
   const std::string metrics = before.substr(before.find("\"loss\""));
@@ -181,64 +62,7 @@ TEST_F(ExchangeAppTest, ImportedWeightsEvaluateAsBefore) {
   }
 }
 
-TEST_F(ExchangeAppTest, ShardsComeBack) {
-  Train("run");
-  // At least a megabyte goes into each file, so that one is enough.
-  ASSERT_EQ(Export("run", "folder", {"--shard-size", "1"}).code, 0);
-  EXPECT_TRUE(fs::exists(dir_ / "folder/model.safetensors"));
-  EXPECT_EQ(Import(Path("folder"), "again", {"--config", Path("c.pbtxt")}).code, 0);
-  EXPECT_THAT(Export("run", "folder", {"--shard-size", "1"}),
-              FailsWith(2, HasSubstr("--output " + Path("folder") + ": is there already")));
-}
-
-TEST_F(ExchangeAppTest, RefusesWhatCannotBeExported) {
-  Train("run");
-  Train("dense_run", {"--dense"});
-  Train("wide", {"--set", "model.residual_mlp.hidden_features=80"});
-  const auto before = test::SnapshotOf(dir_.path());
-  EXPECT_THAT(
-      Export("run", "x", {"--format", "zip"}),
-      FailsWith(2, HasSubstr("--format 'zip': expected dense, masked, packed, sparse24-bitmask, semi-structured")));
-  EXPECT_THAT(Export("run", "x", {"--dtype", "F8"}), FailsWith(2, HasSubstr("--dtype 'F8': expected F32, F16, BF16")));
-  EXPECT_THAT(
-      Export("run", "x", {"--format", "semi-structured"}),
-      FailsWith(2, HasSubstr("--dtype F32: semi-structured takes F16 or BF16: for 32-bit numbers, the pattern of "
-                             "GPUs is 1:2 and not 2:4")));
-  EXPECT_THAT(
-      Export("wide", "x", {"--format", "semi-structured", "--dtype", "F16"}),
-      FailsWith(2, HasSubstr("tensor 'blocks.0.mlp.c_fc.weight': shape [80, 64], semi-structured takes multiples "
-                             "of [32, 64]")));
-  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "1:4"}),
-              FailsWith(2, HasSubstr("tensor 'blocks.0.mlp.c_fc.weight': row 0 has 2 non-zeros in columns 0 to 3, 1:4 "
-                                     "allows 1")));
-  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "2:"}),
-              FailsWith(2, HasSubstr("--pattern '2:': expected N:M")));
-  EXPECT_THAT(Export("run", "x", {"--pattern", "2:4"}), FailsWith(2, HasSubstr("--pattern: is for --format packed")));
-  EXPECT_THAT(Export("dense_run", "x", {"--format", "packed"}),
-              FailsWith(2, HasSubstr("no weight is masked, so that none can be packed")));
-  EXPECT_THAT(Export("run", "x", {"--names", "huggingface"}),
-              FailsWith(2, HasSubstr("the run's model is no language model")));
-  EXPECT_THAT(Export("run", "run/model.safetensors"), FailsWith(2, HasSubstr("is a file of the run")));
-  EXPECT_THAT(Run({"export", "--run", Path("run"), "-o", "-"}), FailsWith(2, HasSubstr("weights are not printed")));
-  EXPECT_THAT(Export("run", "no/x"), FailsWith(2, HasSubstr("there is no folder")));
-  EXPECT_THAT(Export("nothing", "x"), FailsWith(2, HasSubstr("nothing")));
-  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
-}
-
-TEST_F(ExchangeAppTest, TooLargeForHalfPrecision) {
-  Train("run");
-  SafetensorsFile model = Read("run/model.safetensors");
-  for (NamedTensor& named : model.tensors) {
-    if (named.name == "head.bias") named.tensor.mutable_data<float>()[3] = 1e5f;
-  }
-  SaveSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors", model.tensors, model.metadata);
-  EXPECT_THAT(Export("run", "x", {"--dtype", "F16"}),
-              FailsWith(2, HasSubstr("tensor 'head.bias': element 3 is 100000, which is too large for F16")));
-  EXPECT_FALSE(fs::exists(dir_ / "x"));
-  EXPECT_EQ(Export("run", "x", {"--dtype", "BF16"}).code, 0);
-}
-
-class CheckpointAppTest : public ExchangeAppTest, public ::testing::WithParamInterface<const char*> {};
+class CheckpointAppTest : public ImportAppTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
   const std::string name = GetParam();
@@ -273,7 +97,7 @@ TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
 INSTANTIATE_TEST_SUITE_P(All, CheckpointAppTest, ::testing::Values("gpt2", "llama"),
                          [](const auto& test) { return std::string(test.param); });
 
-TEST_F(ExchangeAppTest, AnImportedRunHasNothingToResumeAndNoData) {
+TEST_F(ImportAppTest, AnImportedRunHasNothingToResumeAndNoData) {
   ASSERT_EQ(Import(Checkpoint("gpt2"), "run").code, 0);
   EXPECT_THAT(Run({"--resume", Path("run")}), FailsWith(2, HasSubstr("the run was imported and has never trained")));
   EXPECT_THAT(Run({"evaluate", "--run", Path("run")}),
@@ -287,7 +111,7 @@ TEST_F(ExchangeAppTest, AnImportedRunHasNothingToResumeAndNoData) {
   EXPECT_EQ(Import(Checkpoint("gpt2"), "run", {"--overwrite"}).code, 0);
 }
 
-TEST_F(ExchangeAppTest, AMapRenamesDividesAndTransposes) {
+TEST_F(ImportAppTest, AMapRenamesDividesAndTransposes) {
   Train("run", {"--dense"});
   ASSERT_EQ(Export("run", "own").code, 0);
   std::vector<NamedTensor> theirs;
@@ -333,7 +157,7 @@ TEST_F(ExchangeAppTest, AMapRenamesDividesAndTransposes) {
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 
-TEST_F(ExchangeAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
+TEST_F(ImportAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
   Train("run", {"--dense"});
   ASSERT_EQ(Export("run", "own").code, 0);
   const std::vector<std::string> config = {"--config", Path("c.pbtxt"), "--set", "sparsity.enabled=false"};
@@ -371,7 +195,7 @@ TEST_F(ExchangeAppTest, RefusesTensorsThatDoNotFitUnlessPartial) {
                                  HasSubstr("note: 1 tensors are left out: 'other'")));
 }
 
-TEST_F(ExchangeAppTest, TellsOfWeightsThatTheRecipePrunes) {
+TEST_F(ImportAppTest, TellsOfWeightsThatTheRecipePrunes) {
   Train("run");
   Train("dense_run", {"--dense"});
   ASSERT_EQ(Export("dense_run", "dense").code, 0);
@@ -384,7 +208,7 @@ TEST_F(ExchangeAppTest, TellsOfWeightsThatTheRecipePrunes) {
   EXPECT_THAT(Import(Path("masked"), "same", {"--config", Path("c.pbtxt")}).err, Not(HasSubstr("prunes")));
 }
 
-TEST_F(ExchangeAppTest, MasksGoWithTheirWeightsThroughAMap) {
+TEST_F(ImportAppTest, MasksGoWithTheirWeightsThroughAMap) {
   Train("run");
   ASSERT_EQ(Export("run", "dense", {"--format", "dense"}).code, 0);
   std::vector<NamedTensor> theirs;
@@ -418,37 +242,14 @@ TEST_F(ExchangeAppTest, MasksGoWithTheirWeightsThroughAMap) {
               FailsWith(2, HasSubstr("is to be transposed, but 'input.bias' is no matrix")));
 }
 
-TEST_F(ExchangeAppTest, NamesFromOutsideStayOnOneLine) {
+TEST_F(ImportAppTest, NamesFromOutsideStayOnOneLine) {
   SaveSafetensors(FileSystem::Default(), dir_ / "f", {{"a\nb\x1b[31m", Tensor::Zeros({1})}});
   Train("run");  // Writes the config.
   EXPECT_THAT(Import(Path("f"), "x", {"--config", Path("c.pbtxt")}),
               FailsWith(2, AllOf(HasSubstr("'a\\x0ab\\x1b[31m'"), Not(HasSubstr("\x1b")))));
 }
 
-TEST_F(ExchangeAppTest, WhatARunNeedsOrWritesIsNotReplaced) {
-  Train("run");
-  EXPECT_THAT(Export("run", "run/checkpoints/step-99", {"--shard-size", "1"}),
-              FailsWith(2, HasSubstr("is a file of the run")));
-  WriteTextFile(dir_ / "table.csv", "a,b,label\n1,2,x\n2,1,y\n3,4,x\n4,3,y\n5,6,x\n6,5,y\n");
-  ASSERT_EQ(
-      Run({"--config", Path("c.pbtxt"), "--out", Path("of_table"), "--dense", "--set",
-           "data={ csv { path: \"" + Path("table.csv") + "\" label: \"label\" } }", "--set", "training.batch_size=2"})
-          .code,
-      0);
-  EXPECT_THAT(Export("of_table", "table.csv"), FailsWith(2, HasSubstr("which is needed and would be lost")));
-  EXPECT_THAT(ReadTextFile(dir_ / "table.csv"), StartsWith("a,b,label"));
-}
-
-TEST_F(ExchangeAppTest, TransformersReadsNoPackedWeights) {
-  ASSERT_EQ(Import(Checkpoint("llama"), "run").code, 0);
-  for (const std::string format : {"packed", "sparse24-bitmask", "dense"}) {
-    EXPECT_THAT(
-        Export("run", "x", {"--names", "huggingface", "--format", format}),
-        FailsWith(2, HasSubstr("--format " + format + ": transformers reads neither packed weights nor masks")));
-  }
-}
-
-TEST_F(ExchangeAppTest, PartOfACheckpointCanBeTaken) {
+TEST_F(ImportAppTest, PartOfACheckpointCanBeTaken) {
   EXPECT_THAT(Import(Checkpoint("gpt2"), "run", {"--set", "model.gpt.depth=1"}),
               FailsWith(2, HasSubstr("12 tensors that the model does not have: 'transformer.h.1.attn.c_attn.bias'")));
   const Outcome partial = Import(Checkpoint("gpt2"), "run", {"--set", "model.gpt.depth=1", "--partial"});
@@ -456,7 +257,7 @@ TEST_F(ExchangeAppTest, PartOfACheckpointCanBeTaken) {
   EXPECT_THAT(partial.err, HasSubstr("note: 12 tensors are left out"));
 }
 
-TEST_F(ExchangeAppTest, SaysWhatIsWrongWithASource) {
+TEST_F(ImportAppTest, SaysWhatIsWrongWithASource) {
   fs::create_directory(dir_ / "empty");
   EXPECT_THAT(Import(Path("empty"), "x"), FailsWith(2, HasSubstr("holds neither model.safetensors nor")));
   EXPECT_THAT(Import(Path("none"), "x"), FailsWith(2, HasSubstr("none")));
