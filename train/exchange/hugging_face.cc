@@ -55,6 +55,18 @@ class Fields {
       return value.is_string() ? std::optional(value.string()) : std::nullopt;
     });
   }
+  /// An integer or several; none if the field is missing or null.
+  std::vector<int64_t> Integers(std::string_view name) const {
+    const std::optional<JsonValue> value = Find(name);
+    if (!value) return {};
+    if (!value->is_array()) return {Integer(name)};
+    std::vector<int64_t> integers;
+    for (const JsonValue& element : value->elements()) {
+      if (!element.is_integer()) Fail(name, "has an element that is no integer");
+      integers.push_back(element.integer());
+    }
+    return integers;
+  }
   /// The fields of an object within; nothing if it is missing or null.
   std::optional<Fields> Object(std::string_view name) const {
     const std::optional<JsonValue> value = Find(name);
@@ -90,6 +102,13 @@ constexpr std::pair<std::string_view, nn::Activation> kActivations[] = {
     {"gelu", nn::Activation::kGelu},         {"relu", nn::Activation::kRelu},
     {"relu2", nn::Activation::kReluSquared},
 };
+
+/// The tokens that are in the vocabulary. A model never draws others, such as transformers' defaults beside a small
+/// one.
+std::vector<int64_t> Known(std::vector<int64_t> tokens, const HuggingFaceModel& model) {
+  std::erase_if(tokens, [&](int64_t token) { return token < 0 || token >= model.options.vocab_size; });
+  return tokens;
+}
 
 HuggingFaceModel ParseGpt2(const Fields& fields) {
   HuggingFaceModel model{.architecture = Architecture::kGpt2};
@@ -222,18 +241,29 @@ std::string InBlock(const char* name, int64_t block) { return fmt::format(fmt::r
 
 }  // namespace
 
-HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string& source) {
+namespace {
+
+JsonDocument ParseObject(std::string_view json, const std::string& source) {
   const JsonChecks checks{.on_begin = [&](int depth, bool /*is_array*/) {
     if (depth > kMostDepth) throw Error(fmt::format("{}: nested deeper than {}", source, kMostDepth));
   }};
   const JsonDocument document = JsonDocument::Parse(json, source, checks);
   if (!document.root().is_object()) throw Error(fmt::format("{}: is no JSON object", source));
+  return document;
+}
+
+}  // namespace
+
+HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string& source) {
+  const JsonDocument document = ParseObject(json, source);
   const Fields fields(document.root(), source);
   const std::string type = fields.Text("model_type");
   if (type != "gpt2" && type != "llama") {
     fields.Fail("model_type", fmt::format("is {}, expected gpt2 or llama", QuoteForMessage(type)));
   }
   HuggingFaceModel model = type == "gpt2" ? ParseGpt2(fields) : ParseLlama(fields);
+  model.eos_tokens = Known(fields.Integers("eos_token_id"), model);
+  if (!Known({fields.Integer("pad_token_id", -1)}, model).empty()) model.pad_token = fields.Integer("pad_token_id");
   Faults faults(source + ": ");
   faults.InRange("vocab_size", model.options.vocab_size, 1, nn::GptOptions::kMostVocabSize);
   if (faults.IsSound("vocab_size")) faults.InRange("bos_token_id", model.bos_token, -1, model.options.vocab_size - 1);
@@ -258,6 +288,12 @@ HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string
   faults.Throw();
   model.options = nn::Resolved(model.options);
   return model;
+}
+
+void TakeGenerationConfig(std::string_view json, const std::string& source, HuggingFaceModel& model) {
+  const JsonDocument document = ParseObject(json, source);
+  const std::vector<int64_t> eos_tokens = Known(Fields(document.root(), source).Integers("eos_token_id"), model);
+  if (!eos_tokens.empty()) model.eos_tokens = eos_tokens;
 }
 
 Architecture ArchitectureOf(const nn::GptOptions& given) {
@@ -306,10 +342,11 @@ std::string ToHuggingFaceConfig(const HuggingFaceModel& model, DType dtype) {
         .Set("n_head", options.heads)
         .Set("n_inner", options.hidden_features)
         .Set("activation_function", activation->first)
-        .Set("layer_norm_epsilon", options.norm_eps)
-        // transformers assumes tokens of GPT-2's vocabulary where these are missing.
-        .Set("bos_token_id", options.vocab_size - 1)
-        .Set("eos_token_id", options.vocab_size - 1);
+        .Set("layer_norm_epsilon", options.norm_eps);
+    // transformers assumes tokens of GPT-2's vocabulary where these are missing. There, the last one is both.
+    const int64_t end = model.eos_tokens.empty() ? options.vocab_size - 1 : model.eos_tokens.front();
+    config.Set("bos_token_id", end);
+    if (model.eos_tokens.empty()) config.Set("eos_token_id", end);
   } else {
     config.Set("architectures", std::vector<std::string>{"LlamaForCausalLM"})
         .Set("model_type", "llama")
@@ -338,6 +375,9 @@ std::string ToHuggingFaceConfig(const HuggingFaceModel& model, DType dtype) {
     }
     if (model.bos_token >= 0) config.Set("bos_token_id", model.bos_token);
   }
+  if (model.eos_tokens.size() == 1) config.Set("eos_token_id", model.eos_tokens.front());
+  if (model.eos_tokens.size() > 1) config.Set("eos_token_id", model.eos_tokens);
+  if (model.pad_token >= 0) config.Set("pad_token_id", model.pad_token);
   config.Set("tie_word_embeddings", options.tied_head).Set("torch_dtype", torch_dtype);
   return config.ToText(2) + "\n";
 }

@@ -22,12 +22,18 @@ enum class Architecture {
 struct HuggingFaceModel {
   Architecture architecture = Architecture::kGpt2;
   nn::GptOptions options = {};
-  int64_t bos_token = -1;  ///< The token that a text begins with; -1: none. Llama only.
+  int64_t bos_token = -1;                ///< The token that a text begins with; -1: none. Llama only.
+  std::vector<int64_t> eos_tokens = {};  ///< Tokens that end a text.
+  int64_t pad_token = -1;                ///< The token that fills up batches; -1: none.
 };
 
 /// Reads a config.json, which need not be trustworthy. Throws Error, beginning with `source`, on another architecture,
 /// on a field that is missing, of another type or out of range, and, naming the field, on what no Gpt can compute.
 HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string& source);
+
+/// Reads what a generation_config.json tells of the tokens that end a text, which wins over config.json. Throws Error
+/// as ParseHuggingFaceConfig does.
+void TakeGenerationConfig(std::string_view json, const std::string& source, HuggingFaceModel& model);
 
 /// The architecture that computes what a Gpt of these options does. Throws Error that says which options neither has.
 Architecture ArchitectureOf(const nn::GptOptions& options);

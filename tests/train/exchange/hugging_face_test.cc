@@ -27,7 +27,9 @@ namespace {
 namespace fs = std::filesystem;
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 fs::path Checkpoint(const std::string& name) {
   return fs::path(TWOFOUR_SOURCE_DIR) / "tests" / "fixtures" / "checkpoints" / name;
@@ -86,6 +88,8 @@ TEST_P(CheckpointTest, ItsConfigComesBack) {
   const HuggingFaceModel again = ParseHuggingFaceConfig(ToHuggingFaceConfig(model, DType::kF32), "again");
   EXPECT_EQ(again.architecture, model.architecture);
   EXPECT_EQ(again.bos_token, model.bos_token);
+  EXPECT_EQ(again.eos_tokens, model.eos_tokens);
+  EXPECT_THAT(model.eos_tokens, Not(IsEmpty()));
   EXPECT_EQ(ToHuggingFaceConfig(again, DType::kBF16), ToHuggingFaceConfig(model, DType::kBF16));
   EXPECT_EQ(again.options.kv_heads, model.options.kv_heads);
   EXPECT_EQ(again.options.rotary.base, model.options.rotary.base);
@@ -104,6 +108,29 @@ TEST(HuggingFaceTest, OldGpt2FilesLackThePrefix) {
   EXPECT_TRUE(IsConstant("h.0.attn.bias"));
   EXPECT_TRUE(IsConstant("transformer.h.11.attn.masked_bias"));
   EXPECT_FALSE(IsConstant("transformer.h.11.attn.c_attn.bias"));
+}
+
+TEST(HuggingFaceTest, TokensThatEndATextAreOneOrSeveral) {
+  const auto parse = [](const std::string& fields) {
+    return ParseHuggingFaceConfig(
+        R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8, "n_layer": 1, "n_head": 2)" + fields + "}", "c");
+  };
+  HuggingFaceModel model = parse(R"(, "eos_token_id": [7, 5], "pad_token_id": 3)");
+  EXPECT_THAT(model.eos_tokens, ElementsAre(7, 5));
+  EXPECT_EQ(model.pad_token, 3);
+  const HuggingFaceModel again = ParseHuggingFaceConfig(ToHuggingFaceConfig(model, DType::kF32), "again");
+  EXPECT_THAT(again.eos_tokens, ElementsAre(7, 5));
+  EXPECT_EQ(again.pad_token, 3);
+  TakeGenerationConfig(R"({"temperature": 0.6})", "g", model);
+  EXPECT_THAT(model.eos_tokens, ElementsAre(7, 5));
+  TakeGenerationConfig(R"({"eos_token_id": [8, 5, 900]})", "g", model);
+  EXPECT_THAT(model.eos_tokens, ElementsAre(8, 5));
+  EXPECT_ERROR(TakeGenerationConfig(R"({"eos_token_id": ["a"]})", "g", model), ErrorKind::kInvalidInput,
+               "g: eos_token_id has an element that is no integer");
+  // The defaults of GPT-2 beside a small vocabulary, and what Llama 1 has for no padding.
+  model = parse(R"(, "eos_token_id": 50256, "pad_token_id": -1)");
+  EXPECT_THAT(model.eos_tokens, IsEmpty());
+  EXPECT_EQ(model.pad_token, -1);
 }
 
 TEST(HuggingFaceTest, OlderConfigsHaveRopeScaling) {

@@ -195,9 +195,12 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   if (hugging_face) {
     const auto* const gpt = dynamic_cast<const nn::Gpt*>(model.get());
     if (gpt == nullptr) throw Error("--names huggingface: the run's model is no language model");
+    const proto::Gpt& config = run.config.model().gpt();
     const HuggingFaceModel theirs{.architecture = ArchitectureOf(gpt->options()),
                                   .options = gpt->options(),
-                                  .bos_token = run.config.model().gpt().bos_token()};
+                                  .bos_token = config.bos_token(),
+                                  .eos_tokens = {config.eos_tokens().begin(), config.eos_tokens().end()},
+                                  .pad_token = config.pad_token()};
     options.names = MatchesOf(theirs);
     others["config.json"] = ToHuggingFaceConfig(theirs, options.dtype);
     const fs::path vocabulary = RunFiles{run.path.folder}.vocabulary();

@@ -81,6 +81,7 @@ struct Request {
   std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
   std::optional<int> threads;
   std::optional<DType> activations;  // Nothing: as in training.
+  bool ignore_eos = false;
   nn::GenerateOptions generate = {.tokens = 200, .sampling = {.temperature = 0.8}};
 };
 
@@ -107,6 +108,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Type("P")
       .Range(1e-9, 1.0);
   arguments.Add("--seed", generate.seed, "Decides the draws").Type("S").NotNegative().ShowDefault();
+  arguments.AddFlag("--ignore-eos", request.ignore_eos, "Go on where the model ends its text");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.run = model.run();
   request.threads = model.threads();
@@ -152,6 +154,7 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
     if (!std::exchange(begun, true)) {
       for (const int32_t given : prompt) out << transcript.Write(given);
     }
+    if (!request->ignore_eos && loaded.eos_tokens.contains(id)) return false;
     out << transcript.Write(id) << std::flush;
     return out.good() && !stop.stop;
   });

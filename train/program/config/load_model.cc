@@ -90,6 +90,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DTy
   } else if (token >= 0) {
     loaded.bos_token = static_cast<int32_t>(token);
   }
+  for (const int64_t token : config.model().gpt().eos_tokens()) loaded.eos_tokens.insert(static_cast<int32_t>(token));
   GiveWeights(run, *loaded.model, activations);
   return loaded;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "twofour/core/dtype.h"
@@ -20,6 +21,7 @@ struct LoadedLanguageModel {
   std::optional<Vocabulary> vocabulary;   ///< Only if the model was trained on text.
   std::filesystem::path source;           ///< The file that the weights are from.
   std::optional<int32_t> bos_token = {};  ///< The token that every text begins with.
+  std::set<int32_t> eos_tokens = {};      ///< The tokens that end a text.
 };
 
 /// Loads a model from a run's folder (its final weights, or else those of its newest checkpoint) or from one

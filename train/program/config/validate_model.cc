@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "twofour/train/data/vocabulary.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
@@ -24,8 +26,13 @@ void CheckGpt(const proto::Gpt& gpt, Faults& faults) {
   Check(ToOptions(gpt), at, faults);
   faults.InRange(at("vocab_size"), gpt.vocab_size(), 0, nn::GptOptions::kMostVocabSize);
   if (!faults.IsSound(at("vocab_size"))) return;
-  faults.InRange(at("bos_token"), gpt.bos_token(), -1,
-                 gpt.vocab_size() == 0 ? kMaxVocabSize - 1 : gpt.vocab_size() - 1);
+  const int64_t last = gpt.vocab_size() == 0 ? kMaxVocabSize - 1 : gpt.vocab_size() - 1;
+  faults.InRange(at("bos_token"), gpt.bos_token(), -1, last);
+  faults.InRange(at("pad_token"), gpt.pad_token(), -1, last);
+  constexpr int kMostEosTokens = 100;
+  faults.Expect(gpt.eos_tokens_size() <= kMostEosTokens, at("eos_tokens"),
+                fmt::format("{} tokens", gpt.eos_tokens_size()), fmt::format("at most {}", kMostEosTokens));
+  for (const int64_t token : gpt.eos_tokens()) faults.InRange(at("eos_tokens"), token, 0, last);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "twofour/core/io/text.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/pattern.h"
 #include "twofour/train/data/bpe/tokenizer_file.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/exchange/hugging_face.h"
@@ -38,7 +39,13 @@ constexpr uint64_t kMaxConfigBytes = 1 << 20;
 
 std::optional<HuggingFaceModel> ReadHuggingFaceConfig(FileSystem& files, const WeightSource& source) {
   if (!source.config) return std::nullopt;
-  return ParseHuggingFaceConfig(ReadText(files, *source.config, kMaxConfigBytes), source.config->string());
+  HuggingFaceModel model =
+      ParseHuggingFaceConfig(ReadText(files, *source.config, kMaxConfigBytes), source.config->string());
+  const fs::path generation = source.config->parent_path() / "generation_config.json";
+  if (files.Exists(generation)) {
+    TakeGenerationConfig(ReadText(files, generation, kMaxConfigBytes), generation.string(), model);
+  }
+  return model;
 }
 
 /// The run's config: that of the request, completed by what the source tells.
@@ -49,8 +56,11 @@ proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
   config.clear_origin();
   if (config.name().empty()) config.set_name(FolderPath(request.out).filename().string());
   if (config.model().kind_case() == proto::Model::KIND_NOT_SET && theirs) {
-    *config.mutable_model()->mutable_gpt() = ToProto(theirs->options);
-    config.mutable_model()->mutable_gpt()->set_bos_token(theirs->bos_token);
+    proto::Gpt& gpt = *config.mutable_model()->mutable_gpt();
+    gpt = ToProto(theirs->options);
+    gpt.set_bos_token(theirs->bos_token);
+    gpt.set_pad_token(theirs->pad_token);
+    gpt.mutable_eos_tokens()->Assign(theirs->eos_tokens.begin(), theirs->eos_tokens.end());
   }
   config = Changed(config, request.changes);
   if (config.model().kind_case() == proto::Model::KIND_NOT_SET) {
@@ -89,6 +99,15 @@ DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, cons
   return DescribeData(tokens, {});
 }
 
+/// Says what keeps weights that came without masks, but with zeros in one direction only, as one-shot methods leave
+/// them.
+std::string HowToKeep(const std::vector<const Tensor*>& pruned) {
+  const bool rows = std::ranges::none_of(pruned, [](const Tensor* weight) {
+    return sparse::FindPatternViolation(*weight, sparse::PatternAxis::kRows).has_value();
+  });
+  return rows ? ". They are 2:4 along rows: --set sparsity.algorithm=ROWS keeps them as they are" : "";
+}
+
 /// Throws Error if the run's model would not take these tensors. Swaps the linears of a sparse run's model. Notes which
 /// weights that came without masks the run's recipe changes.
 void RequireUsable(const proto::Config& config, const WeightSource& source, const std::vector<NamedTensor>& tensors,
@@ -100,18 +119,21 @@ void RequireUsable(const proto::Config& config, const WeightSource& source, cons
   run.step = 0;
   GiveWeights(run, model);
   std::vector<std::string> pruned;
+  std::vector<const Tensor*> weights;
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
     const bool has_mask = std::ranges::find(tensors, name + ".weight_mask", &NamedTensor::name) != tensors.end();
     if (has_mask || !layer->options().apply) continue;
     const Tensor effective = layer->EffectiveWeight();
     const float *const before = layer->weight().data<float>(), *const after = effective.data<float>();
-    if (!std::equal(before, before + effective.numel(), after)) pruned.push_back(name);
+    if (std::equal(before, before + effective.numel(), after)) continue;
+    pruned.push_back(name);
+    weights.push_back(&layer->weight());
   }
   if (pruned.empty()) return;
   notes.push_back(
       fmt::format("sparsity prunes {} weights that came without masks, so that the run's model computes "
-                  "something else than the source's: {}",
-                  pruned.size(), TensorNames(pruned)));
+                  "something else than the source's: {}{}",
+                  pruned.size(), TensorNames(pruned), HowToKeep(weights)));
 }
 
 }  // namespace

@@ -72,6 +72,14 @@ TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
   const Outcome sampled = Run({"sample", "--run", Path("run"), "--prompt", "3 4", "--tokens", "5"});
   EXPECT_EQ(sampled.code, 0) << sampled.err;
   EXPECT_THAT(sampled.out, StartsWith("3 4 "));  // The BOS token of a Llama is not shown.
+  // Whatever is drawn first ends this model's texts.
+  std::vector<std::string> all = {"--set", "model.gpt.eos_tokens=[0"};
+  for (int token = 1; token < 61; ++token) all.back() += ", " + std::to_string(token);
+  all.back() += "]";
+  ASSERT_EQ(Import(Checkpoint(GetParam()), "ends", all).code, 0);
+  EXPECT_EQ(Run({"sample", "--run", Path("ends"), "--prompt", "3 4", "--tokens", "5"}).out, "3 4 \n");
+  EXPECT_EQ(Run({"sample", "--run", Path("ends"), "--prompt", "3 4", "--tokens", "5", "--ignore-eos"}).out,
+            Run({"sample", "--run", Path("run"), "--prompt", "3 4", "--tokens", "5", "--ignore-eos"}).out);
 
   EXPECT_EQ(Export("run", "model.onnx", {"--format", "onnx"}).code, 0);
   ASSERT_EQ(Export("run", "back", {"--names", "huggingface"}).code, 0);
@@ -206,6 +214,15 @@ TEST_F(ImportAppTest, TellsOfWeightsThatTheRecipePrunes) {
               HasSubstr("sparsity prunes 2 weights that came without masks, so that the run's model computes "
                         "something else than the source's: 'blocks.0.mlp.c_fc', 'blocks.0.mlp.c_proj'"));
   EXPECT_THAT(Import(Path("masked"), "same", {"--config", Path("c.pbtxt")}).err, Not(HasSubstr("prunes")));
+}
+
+TEST_F(ImportAppTest, TellsHowToKeepWeightsThatAreSparseAlongRowsAlone) {
+  Train("rows", {"--set", "sparsity.algorithm=ROWS"});
+  ASSERT_EQ(Export("rows", "masked").code, 0);
+  const std::string advice = "They are 2:4 along rows: --set sparsity.algorithm=ROWS keeps them as they are";
+  EXPECT_THAT(Import(Path("masked"), "pruned", {"--config", Path("c.pbtxt")}).err, HasSubstr(advice));
+  const std::vector<std::string> kept = {"--config", Path("c.pbtxt"), "--set", "sparsity.algorithm=ROWS"};
+  EXPECT_THAT(Import(Path("masked"), "kept", kept).err, Not(HasSubstr("prunes")));
 }
 
 TEST_F(ImportAppTest, MasksGoWithTheirWeightsThroughAMap) {
