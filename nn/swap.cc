@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/name_pattern.h"
@@ -11,19 +16,33 @@
 namespace twofour::nn {
 namespace {
 
+/// Which linears the options name.
+class NameChoice {
+ public:
+  NameChoice(const std::string& include, const std::string& exclude)
+      : include_text_(include), exclude_text_(exclude), include_("include", include), exclude_("exclude", exclude) {}
+
+  /// The reason to leave a linear as it is, or nothing.
+  std::string ReasonAgainst(const std::string& name) const {
+    if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", include_text_);
+    if (!exclude_text_.empty() && exclude_.Matches(name))
+      return fmt::format("name matches exclude '{}'", exclude_text_);
+    return {};
+  }
+
+ private:
+  std::string include_text_, exclude_text_;
+  NamePattern include_, exclude_;
+};
+
 /// Decides about one linear: the reason to keep it dense, or nothing.
 class Eligibility {
  public:
   explicit Eligibility(const SwapOptions& options)
-      : options_(Checked(options, "", ": got ")),
-        include_("include", options.include),
-        exclude_("exclude", options.exclude) {}
+      : options_(Checked(options, "", ": got ")), names_(options.include, options.exclude) {}
 
   std::string ReasonToKeepDense(const std::string& name, const Linear& linear) const {
-    if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", options_.include);
-    if (!options_.exclude.empty() && exclude_.Matches(name)) {
-      return fmt::format("name matches exclude '{}'", options_.exclude);
-    }
+    if (std::string reason = names_.ReasonAgainst(name); !reason.empty()) return reason;
     if (linear.weight().dtype() != DType::kF32) {
       return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight().dtype()));
     }
@@ -38,8 +57,35 @@ class Eligibility {
 
  private:
   SwapOptions options_;
-  NamePattern include_, exclude_;
+  NameChoice names_;
 };
+
+/// Why a linear's weight cannot be packed in this pattern, or nothing.
+std::string ReasonNotToPack(const Linear& linear, const sparse::GroupPattern& pattern) {
+  const Tensor& weight = linear.weight();
+  if (weight.dtype() != DType::kF32) return fmt::format("weight is {}, only f32 is packed", NameOf(weight.dtype()));
+  const int64_t most = sparse::MostNonZerosOfAGroup(weight, sparse::PatternAxis::kRows, pattern.m);
+  if (most <= pattern.n) return {};
+  return fmt::format("up to {} of {} neighbours along its rows are not zero, expected {}", most, pattern.m,
+                     pattern.ToString());
+}
+
+/// Which entries of an f32 matrix are not zero.
+sparse::Mask MaskOfNonZeros(const Tensor& weight) {
+  Tensor kept = Tensor::Empty(weight.shape(), DType::kBool);
+  std::transform(weight.data<float>(), weight.data<float>() + weight.numel(), kept.mutable_data<bool>(),
+                 [](float value) { return value != 0; });
+  return sparse::Mask::FromTensor(kept);
+}
+
+/// Puts a packed weight in the place of a linear, in the same training mode.
+void PutSparseLinear(ModuleSlot& slot, const Tensor& weight, const sparse::Mask& mask,
+                     const sparse::MaskFormat& pattern, DType values, const Tensor& bias) {
+  auto packed = std::make_shared<const sparse::RowPackedWeight>(weight, mask, pattern, values);
+  auto linear = std::make_unique<SparseLinear>(std::move(packed), bias.defined() ? bias.Clone() : Tensor());
+  linear->SetTraining(slot->training());
+  slot.Replace(std::move(linear));
+}
 
 /// Replaces the module in `slot` by `make(weight, bias)`, in the same training mode. The new module makes the
 /// parameters that it takes over require a gradient, so those that were frozen are frozen again.
@@ -148,14 +194,48 @@ SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
       report.kept_dense.push_back(std::move(entry));
       return;
     }
-    auto packed =
-        std::make_shared<const sparse::RowPackedWeight>(layer->EffectiveWeight(), layer->mask(), pattern, values);
-    const Tensor bias = layer->bias().defined() ? layer->bias().Clone() : Tensor();
-    const bool training = slot->training();
-    slot.Replace(std::make_unique<SparseLinear>(std::move(packed), bias));
-    slot->SetTraining(training);
+    PutSparseLinear(slot, layer->EffectiveWeight(), layer->mask(), pattern, values, layer->bias());
     report.converted.push_back(std::move(entry));
   });
+  return report;
+}
+
+void Check(const PackOptions& options, const FieldPath& at, Faults& faults) {
+  CheckPattern(at("include"), options.include, faults);
+  CheckPattern(at("exclude"), options.exclude, faults);
+  const auto& [n, m] = options.pattern;
+  faults.Expect(n >= 1 && n < m && m <= sparse::RowPackedWeight::kMostNeighbours, at("pattern"),
+                options.pattern.ToString(),
+                fmt::format("n:m with 1 <= n < m <= {}", sparse::RowPackedWeight::kMostNeighbours));
+  faults.Expect(options.values == DType::kF32 || options.values == DType::kBF16, at("values"),
+                std::string(NameOf(options.values)), "f32 or bf16");
+}
+
+SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options) {
+  Checked(options, "", ": got ");
+  const NameChoice names(options.include, options.exclude);
+  SwapReport report;
+  std::vector<ModuleSlot*> slots;  // Of what is converted.
+  root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
+    const auto* linear = dynamic_cast<const Linear*>(slot.get());
+    if (linear == nullptr) return;
+    SwapEntry entry{name, linear->out_features(), linear->in_features(), names.ReasonAgainst(name)};
+    if (entry.reason.empty()) entry.reason = ReasonNotToPack(*linear, options.pattern);
+    if (!entry.reason.empty()) {
+      report.kept_dense.push_back(std::move(entry));
+      return;
+    }
+    sparse::RequireFinite(linear->weight(), name + ".weight");
+    slots.push_back(&slot);
+    report.converted.push_back(std::move(entry));
+  });
+  const auto pattern =
+      sparse::MaskFormat::Rows(static_cast<int>(options.pattern.n), static_cast<int>(options.pattern.m));
+  for (ModuleSlot* const slot : slots) {
+    const auto& linear = dynamic_cast<const Linear&>(**slot);
+    const Tensor weight = linear.weight();
+    PutSparseLinear(*slot, weight, MaskOfNonZeros(weight), pattern, options.values, linear.bias());
+  }
   return report;
 }
 

@@ -6,6 +6,7 @@
 
 #include "twofour/nn/module.h"
 #include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/sparse/group_pattern.h"
 
 namespace twofour::nn {
 
@@ -64,6 +65,21 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false)
 /// The tree can no longer be trained, and those layers have no parameters any more. If a weight is not finite, this
 /// throws Error before anything is changed.
 SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values = DType::kF32);
+
+struct PackOptions {
+  std::string include = ".*", exclude = {};  ///< As in SwapOptions.
+  sparse::GroupPattern pattern = {2, 4};     ///< m is at most sparse::RowPackedWeight::kMostNeighbours.
+  DType values = DType::kF32;                ///< Or bf16.
+};
+
+/// Rules: the regular expressions parse, 1 <= n < m <= kMostNeighbours, and values are f32 or bf16.
+void Check(const PackOptions& options, const FieldPath& at, Faults& faults);
+
+/// Replaces each matching nn::Linear below `root` by a SparseLinear, for inference, if its f32 weight has zeros in
+/// place: at most n of m neighbours along its rows are not zero. That is how weights come from a file that holds them
+/// masked or packed. Others are reported as `kept_dense`. The tree can no longer be trained. Throws Error on options
+/// that Check finds fault with, and where a weight that would be packed is not finite, before anything is changed.
+SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options = {});
 
 /// A semi-sparse layer of a tree and its full name.
 struct NamedSemiSparseLinear {

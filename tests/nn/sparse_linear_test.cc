@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/swap.h"
 
@@ -86,6 +89,54 @@ TEST(SparseLinearTest, RefusesGradientsAndWeightsThatAreNotFinite) {
   EXPECT_THAT([&] { linear.Forward(x); }, ThrowsMessage<Error>(HasSubstr("is for inference alone")));
   EXPECT_THAT([&] { SparseLinear(packed, RandomF32({3}, {1})); }, ThrowsMessage<Error>(HasSubstr("expected f32 [4]")));
   EXPECT_THAT([] { SparseLinear(nullptr); }, ThrowsMessage<Error>(HasSubstr("the weight is null")));
+}
+
+TEST(SparseLinearTest, LinearsWithZerosInPlaceArePacked) {
+  const NoGradGuard no_grad;
+  const std::unique_ptr<MlpStack> stack = Swapped();
+  SwapSemiSparseLinearWithLinear(*stack, /*apply_mask=*/true);
+  const Tensor x = RandomF32({7, 32}, {1});
+  const Tensor before = stack->Forward(x);
+  const SwapReport report = SwapLinearWithSparseLinear(*stack);
+  EXPECT_THAT(report.converted, SizeIs(2));
+  ASSERT_THAT(report.kept_dense, SizeIs(1));  // The last layer, which was never pruned.
+  EXPECT_EQ(report.kept_dense[0].name, "layers.2");
+  EXPECT_EQ(report.kept_dense[0].reason, "up to 4 of 4 neighbours along its rows are not zero, expected 2:4");
+  ExpectClose(stack->Forward(x), before, 1e-5);
+  EXPECT_FALSE(stack->training());
+}
+
+TEST(SparseLinearTest, OneOfEightIsPackedWhereItHolds) {
+  const NoGradGuard no_grad;
+  Generator generator(1);
+  Mlp mlp({.in_features = 20, .hidden_features = 24, .out_features = 8}, generator);
+  Tensor weight = mlp.NamedParameters()[0].tensor;  // [24, 20]: groups of 8, 8 and 4.
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    if (i % 20 % 8 != i / 20 % 8) weight.mutable_data<float>()[i] = 0;
+  }
+  const Tensor x = RandomF32({2, 20}, {1});
+  const Tensor before = mlp.Forward(x);
+  const SwapReport report = SwapLinearWithSparseLinear(mlp, {.exclude = ".*c_proj", .pattern = {1, 8}});
+  ASSERT_THAT(report.converted, SizeIs(1));
+  EXPECT_EQ(report.converted[0].name, "c_fc");
+  EXPECT_EQ(report.kept_dense[0].reason, "name matches exclude '.*c_proj'");
+  ExpectClose(mlp.Forward(x), before, 1e-5);
+}
+
+TEST(SparseLinearTest, WhatCannotBePackedIsRefusedBeforeAnythingChanges) {
+  const std::unique_ptr<MlpStack> stack = Swapped();
+  SwapSemiSparseLinearWithLinear(*stack, /*apply_mask=*/true);
+  const auto pack = [&](const PackOptions& options) {
+    return [&, options] { SwapLinearWithSparseLinear(*stack, options); };
+  };
+  EXPECT_THAT(pack({.pattern = {4, 4}}), ThrowsMessage<Error>("pattern: got 4:4, expected n:m with 1 <= n < m <= 32"));
+  EXPECT_THAT(pack({.values = DType::kF16}), ThrowsMessage<Error>("values: got f16, expected f32 or bf16"));
+  EXPECT_THAT(pack({.include = "("}), ThrowsMessage<Error>(HasSubstr("include")));
+  Tensor second = stack->NamedParameters()[2].tensor;
+  float* const values = second.mutable_data<float>();
+  *std::find_if(values, values + second.numel(), [](float value) { return value != 0; }) = std::nanf("");
+  EXPECT_THAT(pack({}), ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
+  EXPECT_THAT(stack->NamedParameters(), SizeIs(6));
 }
 
 }  // namespace
