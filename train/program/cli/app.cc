@@ -29,7 +29,7 @@
 namespace twofour::train {
 namespace {
 
-/// Finds a command of kCommandNames. Without a name, the program trains. Throws Error on an unknown name.
+/// Finds a command of kCommands. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
   static const std::map<std::string_view, Command> commands = {
       {"evaluate", RunEvaluate},  {"export", RunExport},    {"import", RunImport},
@@ -39,7 +39,8 @@ Command FindCommand(std::string_view name) {
   const auto found = commands.find(name);
   if (found != commands.end()) return found->second;
   if (name.empty() || name.starts_with('-')) return RunTraining;
-  const std::vector<std::string> names(kCommandNames.begin(), kCommandNames.end());
+  std::vector<std::string> names;
+  for (const CommandName& command : kCommands) names.emplace_back(command.name);
   throw Error(
       fmt::format("'{}' is no command{}, expected {}, or options to train: trainer --config FILE (see trainer --help)",
                   name, name == "train" ? "" : DidYouMean(name, names), fmt::join(names, ", ")));

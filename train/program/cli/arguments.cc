@@ -94,8 +94,13 @@ Argument& Argument::Excludes(const Argument& other) {
 
 bool Argument::given() const { return option_->count() > 0; }
 
-Arguments::Arguments(const std::string& description, const std::string& name)
-    : app_(std::make_unique<CLI::App>(description, name)) {}
+Arguments::Arguments(std::string_view command) {
+  const auto found = std::ranges::find(kCommands, command, &CommandName::name);
+  const bool named = found != kCommands.end();
+  app_ = std::make_unique<CLI::App>(
+      std::string(named ? found->description : "Trains models with 2:4 semi-structured sparsity."),
+      named ? fmt::format("trainer {}", command) : "trainer");
+}
 
 Arguments::~Arguments() = default;
 
@@ -169,7 +174,7 @@ void Arguments::FailUnknown(const std::string& argument) const {
     throw Error(fmt::format("{} is no option of {}{} (see {} --help)", given, name, DidYouMean(given, options), name));
   }
   // The user gave options before the command's name.
-  if (std::ranges::find(kCommandNames, argument) != kCommandNames.end()) {
+  if (std::ranges::find(kCommands, argument, &CommandName::name) != kCommands.end()) {
     throw Error(fmt::format("the command {0} must come first: trainer {0} ... (see trainer {0} --help)", argument));
   }
   throw Error(fmt::format("'{}' is no argument of {}, expected options alone (see {} --help)", argument, name, name));

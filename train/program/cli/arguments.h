@@ -4,6 +4,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "twofour/train/program/cli/argument_bounds.h"
@@ -50,8 +51,8 @@ class Argument {
 /// includes it, and so that all commands treat help and errors alike.
 class Arguments {
  public:
-  /// `name`: the command as the user types it, such as "trainer sample".
-  Arguments(const std::string& description, const std::string& name);
+  /// `command`: one of kCommands, or nothing for the program without a command.
+  explicit Arguments(std::string_view command);
   ~Arguments();
 
   /// Adds an option ("--config") or a positional argument ("RUN") that sets `value`: a string, a number, a

@@ -13,6 +13,7 @@
 #include "twofour/core/isa.h"
 #include "twofour/core/parallel.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/command_names.h"
 
 namespace twofour::train {
 namespace {
@@ -34,13 +35,19 @@ Examples:
   trainer report runs/* --baseline dense_mlp
   trainer suggest-decay --config configs/sparse_mlp.pbtxt
   trainer tokenize --input text.txt --vocab 4096 --output tokenizer.json
-Words after trainer, such as evaluate, are commands of their own: trainer COMMAND --help.
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that
 tensorboard --logdir runs shows.
 Exit codes: 0 done; 1 failed at run time; 2 bad argument, config or file; 128+N ended by signal N.
 HUP, INT, TERM, USR1, USR2, XCPU, ALRM and PWR end a run after the step or evaluation batch under way, with a checkpoint;
 the same again, half a second later or more, at once (but not XCPU, which the kernel repeats).)";
+
+/// A line for each command.
+std::string ListCommands() {
+  std::string lines;
+  for (const CommandName& command : kCommands) lines += fmt::format("  {:<14} {}\n", command.name, command.description);
+  return lines;
+}
 
 /// The version, and what decides how fast the program is and which bits it computes. Throws Error if TWOFOUR_MAX_ISA is
 /// no instruction set.
@@ -58,14 +65,12 @@ std::string DescribeVersion() {
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out) {
   CommandLine line;
   const bool retrain = argc > 1 && std::string_view(argv[1]) == "retrain";
-  Arguments arguments(retrain ? "Prunes a finished dense run once and trains it again, as before, with the masks fixed."
-                              : "Trains models with 2:4 semi-structured sparsity.",
-                      retrain ? "trainer retrain" : "trainer");
+  Arguments arguments(retrain ? "retrain" : "");
   bool sparse = false, dense = false;
   if (retrain) {
     arguments.Add("--from", line.from, "The dense run's folder").Type("DIR").Required();
   } else {
-    arguments.SetFooter(kFooter);
+    arguments.SetFooter("\nCommands (trainer COMMAND --help):\n" + ListCommands() + kFooter);
     arguments.SetVersion(DescribeVersion());
     arguments.Add("--config", line.config, "Config file (protobuf text)").Type("FILE");
     arguments

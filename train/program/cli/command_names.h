@@ -1,11 +1,28 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 namespace twofour::train {
 
+struct CommandName {
+  std::string_view name, description;
+};
+
 /// The commands that have a name. Without one, the program trains.
-inline constexpr std::array kCommandNames = {"evaluate", "export", "import",        "inspect", "predict", "report",
-                                             "retrain",  "sample", "suggest-decay", "sweep",   "tokenize"};
+inline constexpr std::array kCommands = std::to_array<CommandName>({
+    {"evaluate", "Measures a run's weights on its evaluation data, or on another file."},
+    {"export", "Writes the weights of a run for other programs."},
+    {"import", "Makes a run of weights from elsewhere, to sample, evaluate, train further or export."},
+    {"inspect", "Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold."},
+    {"predict", "Predicts the classes, or the targets, of the rows of a table or of images with a trained model."},
+    {"report", "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it."},
+    {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},
+    {"sample", "Prints text that a trained language model makes up."},
+    {"suggest-decay", "Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings."},
+    {"sweep", "Makes many runs of one config that differ in a few fields, and a report that compares them."},
+    {"tokenize",
+     "Finds a byte-level BPE vocabulary for a text (--vocab), or writes the text's token ids (--tokenizer)."},
+});
 
 }  // namespace twofour::train

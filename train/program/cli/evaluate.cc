@@ -38,7 +38,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Measures a run's weights on its evaluation data, or on another file.", "trainer evaluate");
+  Arguments arguments("evaluate");
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
   const Argument data =

@@ -144,7 +144,7 @@ uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Writes the weights of a run for other programs.", "trainer export");
+  Arguments arguments("export");
   arguments.Add("--run", request.run, "A run's folder, or one of its checkpoints").Type("DIR").Required();
   arguments.Add("--checkpoint", request.checkpoint, "Take this checkpoint of the run: best, last, step-300 or 300")
       .Type("NAME");

@@ -12,8 +12,7 @@ namespace twofour::train {
 
 int RunImport(int argc, const char* const* argv, const CommandContext& context) {
   ImportRequest request;
-  Arguments arguments("Makes a run of weights from elsewhere, to sample, evaluate, train further or export.",
-                      "trainer import");
+  Arguments arguments("import");
   arguments
       .Add(
           "--from", request.from,

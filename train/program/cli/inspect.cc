@@ -125,8 +125,7 @@ JsonObject ToJson(const TensorInspection& tensor) {
 
 int RunInspect(int argc, const char* const* argv, const CommandContext& context) {
   Request request;
-  Arguments arguments("Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold.",
-                      "trainer inspect");
+  Arguments arguments("inspect");
   arguments
       .Add("PATH", request.path,
            "A safetensors file or an index of shards; or a run's folder, a checkpoint or another folder with weights")

@@ -54,8 +54,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Predicts the classes, or the targets, of the rows of a table or of images with a trained model.",
-                      "trainer predict");
+  Arguments arguments("predict");
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
   arguments

@@ -21,9 +21,7 @@ namespace {
 
 std::optional<ReportOptions> Parse(int argc, const char* const* argv, const CommandContext& context) {
   ReportOptions options;
-  Arguments arguments(
-      "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it.",
-      "trainer report");
+  Arguments arguments("report");
   std::vector<std::string> runs;
   std::string html = "report.html";
   arguments

@@ -87,7 +87,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Prints text that a trained language model makes up.", "trainer sample");
+  Arguments arguments("sample");
   const ModelArguments model(arguments);
   std::string prompt, prompt_file;
   const Argument prompt_option =

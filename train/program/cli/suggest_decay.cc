@@ -43,8 +43,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments("Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings.",
-                      "trainer suggest-decay");
+  Arguments arguments("suggest-decay");
   arguments.Add("--config", request.config, "Config file (protobuf text)").Type("FILE").Required();
   arguments.Add("--set", request.changes.set, "Set a config field; may repeat").Type("PATH=VALUE").Repeatable();
   arguments.Add("--lambda", request.lambdas, "What to try, separated by commas")

@@ -110,8 +110,7 @@ std::optional<SweepRecord> EarlierRecord(FileSystem& files, const fs::path& fold
 
 int RunSweepCommand(int argc, const char* const* argv, const CommandContext& context) {
   SweepCommandLine line;
-  Arguments arguments("Makes many runs of one config that differ in a few fields, and a report that compares them.",
-                      "trainer sweep");
+  Arguments arguments("sweep");
   arguments.SetFooter(kFooter);
   arguments.Add("--config", line.config, "Sweep file (protobuf text)").Type("FILE").Required();
   arguments.Add("--set", line.set, "Set a config field in every run, after the sweep file's own; may repeat")

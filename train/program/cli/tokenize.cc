@@ -35,9 +35,7 @@ struct Request {
 
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
-  Arguments arguments(
-      "Finds a byte-level BPE vocabulary for a text (--vocab), or writes the text's token ids (--tokenizer).",
-      "trainer tokenize");
+  Arguments arguments("tokenize");
   arguments.Add("--input", request.input, "The text, up to 1 GiB").Type("FILE").Required();
   arguments
       .Add("--output", request.output,

@@ -276,7 +276,8 @@ TEST_F(AppTest, ASuggestionThatIsStoppedSaysSo) {
 }
 
 TEST_F(AppTest, HelpAndVersionAreNotErrors) {
-  EXPECT_THAT(Run({"--help"}).out, AllOf(HasSubstr("--resume"), HasSubstr("Exit codes")));
+  EXPECT_THAT(Run({"--help"}).out,
+              AllOf(HasSubstr("--resume"), HasSubstr("  sample         Prints text"), HasSubstr("Exit codes")));
   EXPECT_THAT(Run({"--version"}).out,
               AllOf(StartsWith("twofour "), HasSubstr("\ninstruction sets: "), HasSubstr("\nlibraries: "),
                     HasSubstr("Eigen 3."), HasSubstr("protobuf "), HasSubstr("\nthreads: ")));
