@@ -1,4 +1,5 @@
-# `cmake --install` installs the libraries, their headers, the trainer and a package for find_package(twofour).
+# `cmake --install` installs the libraries, their headers, packages for find_package(twofour) and pkg-config, the trainer
+# with its configs, manual pages and completion, and the documents.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -12,12 +13,18 @@ foreach(layer IN LISTS TWOFOUR_LAYERS)
   install(EXPORT twofour_${layer} FILE twofour-${layer}.cmake NAMESPACE twofour:: DESTINATION ${package_dir})
 endforeach()
 if(TWOFOUR_BUILD_TRAINER)
-  if(BUILD_SHARED_LIBS)
+  if(BUILD_SHARED_LIBS AND TWOFOUR_IS_RELOCATABLE)
     file(RELATIVE_PATH from_bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
     set_target_properties(trainer PROPERTIES INSTALL_RPATH "$ORIGIN/${from_bin_to_lib}")
   endif()
   install(TARGETS trainer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/twofour)
+  install(FILES train/program/config.proto train/program/name_map.proto train/program/sweep.proto
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/twofour/proto)
+  include(TwofourManPages)
 endif()
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/twofour)
+install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/twofour)
 
 # Leaves out the program's headers, which are internal, and those that only a file with Highway's vectors can include.
 install(DIRECTORY ${TWOFOUR_LAYERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/twofour FILES_MATCHING PATTERN "*.h"

@@ -12,6 +12,13 @@ foreach(entry IN LISTS TWOFOUR_LAYERS ITEMS twofour.h)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${entry} ${TWOFOUR_INCLUDE_ROOT}/twofour/${entry} SYMBOLIC)
 endforeach()
 
+# Whether the installed folder may be moved, so that programs and libraries find each other by relative paths. Debian
+# wants no such paths in its packages.
+set(TWOFOUR_IS_RELOCATABLE ON)
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  set(TWOFOUR_IS_RELOCATABLE OFF)
+endif()
+
 add_library(twofour_compile_options INTERFACE)
 target_compile_options(twofour_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                                          -Woverloaded-virtual $<$<BOOL:${TWOFOUR_WERROR}>:-Werror>)
@@ -68,7 +75,15 @@ function(twofour_add_layer name)
   # look for one another in their own folder.
   set_target_properties(twofour_${name} PROPERTIES
     EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
-    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    DEFINE_SYMBOL "")  # So that compiler caches serve static and shared builds alike.
+  if(TWOFOUR_IS_RELOCATABLE)
+    set_target_properties(twofour_${name} PROPERTIES INSTALL_RPATH "$ORIGIN")
+  endif()
+  if(BUILD_SHARED_LIBS)
+    target_link_options(twofour_${name} PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exported_symbols.map)
+    set_target_properties(twofour_${name} PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exported_symbols.map)
+  endif()
   target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}>)
   target_compile_features(twofour_${name} PUBLIC cxx_std_20)
   target_link_libraries(twofour_${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})

@@ -8,8 +8,8 @@
 
 namespace twofour::nn {
 
-/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". It has its own file because <regex> is
-/// slow to compile.
+/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". It has its own file because `<regex>`
+/// is slow to compile.
 class NamePattern {
  public:
   /// Throws Error that begins with `what` if `pattern` is no regular expression or is longer than 1000 characters. The

@@ -31,7 +31,7 @@ class Optimizer {
   /// The parameters that it updates.
   virtual std::vector<NamedTensor> Parameters() const = 0;
 
-  /// Holds `step` (i32 []) and each parameter's state as <parameter>.<what>. Tensors are shared, not copied: the next
+  /// Holds `step` (i32 []) and each parameter's state as PARAMETER.WHAT. Tensors are shared, not copied: the next
   /// step writes to them.
   std::vector<NamedTensor> StateDict() const;
   /// Restores a StateDict(). If anything is wrong, changes nothing and throws Error that lists every fault, each

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the missing packages that twofour needs to build and test on Debian 12. Needs root or sudo only if some are
-# missing. With --clang, also those that scripts/test_clang.sh and scripts/fuzz.sh need.
+# missing. With --clang, also those that scripts/test_clang.sh and scripts/fuzz.sh need; with --package, those of
+# scripts/package.sh.
 set -euo pipefail
 
 packages=(
@@ -12,8 +13,9 @@ packages=(
 )
 case ${1:-} in
   "") ;;
-  --clang) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
-  *) echo "install_dependencies: got '$1', expected --clang or nothing" >&2; exit 2 ;;
+  --package) packages+=(dpkg-dev file gzip help2man lintian) ;;
+  --clang) packages+=(clang libclang-rt-14-dev libomp-dev doxygen) ;;
+  *) echo "install_dependencies: got '$1', expected --clang, --package or nothing" >&2; exit 2 ;;
 esac
 
 missing=()

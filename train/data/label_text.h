@@ -28,7 +28,7 @@ std::string SimilarClass(const std::string& name, std::span<const std::string> c
 /// The number that people mean by "1,234", "$5" or "12 %", or by a plain number; nullopt where the label is no number.
 std::optional<double> LooseNumber(std::string_view label);
 
-/// True for an empty text, NA, N/A, N.A., #N/A, NaN, null, nil, ?, - and missing, in upper or lower case.
+/// True for an empty text, NA, N.A., N/A, N/A after a #, NaN, null, nil, ?, - and missing, in upper or lower case.
 bool LooksMissing(std::string_view label);
 
 /// Why labels look like a measured quantity and not like classes, in words such as "997 different numbers in 1000 rows,

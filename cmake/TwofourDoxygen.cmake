@@ -1,0 +1,22 @@
+# The target `reference` makes a reference of the public headers, build/<preset>/reference/html, where Doxygen is
+# installed. A warning is an error.
+find_package(Doxygen QUIET)
+if(NOT DOXYGEN_FOUND)
+  return()
+endif()
+set(DOXYGEN_PROJECT_NAME twofour)
+set(DOXYGEN_PROJECT_BRIEF "Training with 2:4 semi-structured sparsity on CPUs")
+set(DOXYGEN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/reference)
+set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR})
+set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR})
+set(DOXYGEN_FILE_PATTERNS *.h)
+set(DOXYGEN_EXCLUDE_PATTERNS */program/* *-inl.h */simd_table.h */simd_targets.h)  # As TwofourInstall.cmake.
+set(DOXYGEN_EXTRACT_ALL YES)
+set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
+set(DOXYGEN_QUIET YES)
+set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
+set(DOXYGEN_HAVE_DOT NO)
+set(DOXYGEN_GENERATE_LATEX NO)
+set(DOXYGEN_PREDEFINED "__attribute__(x)=" "DOXYGEN")
+list(TRANSFORM TWOFOUR_LAYERS PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE folders)
+doxygen_add_docs(reference ${folders} twofour.h WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
