@@ -1,9 +1,11 @@
 #include "twofour/train/weight_inspection.h"
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "twofour/core/dtype.h"
+#include "twofour/core/error.h"
 
 namespace twofour::train {
 namespace {
@@ -45,17 +47,25 @@ void LookAtElements(const Tensor& tensor, const Tensor* mask, TensorInspection& 
 
 }  // namespace
 
-std::vector<TensorInspection> InspectTensors(const SafetensorsFile& file) {
+FileInspection InspectTensors(SafetensorsFile file, const std::string& source) {
+  FileInspection inspection;
+  std::map<std::string, WeightForm> forms;
+  try {
+    forms = UnpackTensors(file, source);
+  } catch (const Error& error) {  // Other programs have parts of such names that mean something else.
+    inspection.not_unpacked = error.what();
+  }
   std::set<std::string> masks;
   for (const NamedTensor& entry : file.tensors) {
     if (MaskOf(file, entry) != nullptr) masks.insert(entry.name + "_mask");
   }
-  std::vector<TensorInspection> inspections;
+  std::vector<TensorInspection>& inspections = inspection.tensors;
   for (const NamedTensor& entry : file.tensors) {
     if (masks.contains(entry.name)) continue;
     TensorInspection found{.name = entry.name,
                            .dtype = std::string(InfoOf(entry.tensor.dtype()).safetensors_name),
                            .shape = {entry.tensor.shape().begin(), entry.tensor.shape().end()}};
+    if (const auto form = forms.find(entry.name); form != forms.end()) found.form = form->second;
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;
     if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, found);
@@ -64,7 +74,7 @@ std::vector<TensorInspection> InspectTensors(const SafetensorsFile& file) {
   for (const SkippedTensor& skipped : file.skipped) {
     inspections.push_back({.name = skipped.name, .dtype = skipped.dtype, .shape = skipped.shape});
   }
-  return inspections;
+  return inspection;
 }
 
 }  // namespace twofour::train

@@ -7,6 +7,7 @@
 
 #include "twofour/core/io/safetensors.h"
 #include "twofour/sparse/group_pattern.h"
+#include "twofour/train/exchange/packed_tensors.h"
 
 namespace twofour::train {
 
@@ -15,6 +16,7 @@ struct TensorInspection {
   std::string name;
   std::string dtype;  ///< As the file names it.
   std::vector<uint64_t> shape;
+  WeightForm form = WeightForm::kDense;  ///< Of a weight that the file holds in parts: the shape is the weight's.
   /// Below: nothing for tensors of integers and bools, and of dtypes that twofour lacks.
   std::optional<double> sparsity = {};  ///< The share of zeros.
   /// Whether NAME_mask, bools of the same shape, lies beside it. Where it is false, the weight counts as zero.
@@ -26,7 +28,14 @@ struct TensorInspection {
   std::optional<sparse::PatternViolation> first_in_rows = {}, first_in_columns = {};
 };
 
-/// Looks at the tensors of a file, in its order. Masks are read with their weights and not listed themselves.
-std::vector<TensorInspection> InspectTensors(const SafetensorsFile& file);
+struct FileInspection {
+  std::vector<TensorInspection> tensors;
+  /// Why parts of packed weights are listed as they are; empty if they became weights, or if there are none.
+  std::string not_unpacked;
+};
+
+/// Looks at the tensors of a file, in its order. Masks are read with their weights, and the parts of packed weights
+/// (packed_tensors.h) as the weights that they make, and neither are listed themselves.
+FileInspection InspectTensors(SafetensorsFile file, const std::string& source);
 
 }  // namespace twofour::train

@@ -18,7 +18,7 @@ TEST(WeightInspection, AMaskBelongsToItsWeight) {
   file.tensors.push_back({"a.weight_mask", Tensor::Zeros({1, 4}, DType::kBool)});
   file.tensors.back().tensor.mutable_data<bool>()[2] = true;
   file.tensors.push_back({"b.weight_mask", Tensor::Zeros({4, 1}, DType::kBool)});  // Of another shape.
-  const std::vector<TensorInspection> found = InspectTensors(file);
+  const std::vector<TensorInspection> found = InspectTensors(file, "f").tensors;
   ASSERT_EQ(found.size(), 3u);
   EXPECT_EQ(found[0].name, "a.weight");
   EXPECT_TRUE(found[0].masked);
@@ -44,7 +44,7 @@ TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {
                                          {"empty", Tensor::Zeros({0, 4})}},
                              .metadata = {},
                              .skipped = {{"fp8", "F8_E4M3", {2, 3}}}};
-  const std::vector<TensorInspection> found = InspectTensors(file);
+  const std::vector<TensorInspection> found = InspectTensors(file, "f").tensors;
   ASSERT_EQ(found.size(), 5u);
   EXPECT_EQ(found[0].sparsity, 0.25);
   EXPECT_EQ(found[0].first_in_rows->nonzeros, 3);

@@ -98,18 +98,18 @@ void AppendWeight(const NamedTensor& weight, WeightForm form, const sparse::Grou
   for (size_t i = 0; i < parts.size(); ++i) out.push_back({stem + std::string(PartsOf(form).endings[i]), parts[i]});
 }
 
-void UnpackTensors(SafetensorsFile& file, const std::string& source) {
+std::map<std::string, WeightForm> UnpackTensors(SafetensorsFile& file, const std::string& source) {
   std::map<std::string, std::pair<const PartedForm*, std::map<std::string, Tensor>>> found;  // By X.
   std::set<std::string> names;
   for (const NamedTensor& named : file.tensors) names.insert(named.name);
   for (const SkippedTensor& skipped : file.skipped) names.insert(skipped.name);
   std::vector<NamedTensor> tensors;
-  for (NamedTensor& named : file.tensors) {
+  for (const NamedTensor& named : file.tensors) {
     const PartedForm* form = nullptr;
     std::string stem;
     std::tie(form, stem) = FormAndStem(named.name);
     if (form == nullptr) {
-      tensors.push_back(std::move(named));
+      tensors.push_back(named);
       continue;
     }
     const auto fail = [&](const std::string& what) {
@@ -124,8 +124,9 @@ void UnpackTensors(SafetensorsFile& file, const std::string& source) {
     }
     if (form_before != form)
       fail(fmt::format("is there both {} and {}", NameOf(form_before->form), NameOf(form->form)));
-    parts.emplace(named.name, std::move(named.tensor));
+    parts.emplace(named.name, named.tensor);
   }
+  std::map<std::string, WeightForm> forms;
   for (NamedTensor& named : tensors) {
     if (named.tensor.defined()) continue;
     const auto& [form, parts] = found.at(named.name);
@@ -140,9 +141,11 @@ void UnpackTensors(SafetensorsFile& file, const std::string& source) {
       in_order.push_back(part->second);
     }
     const std::string name = named.name + std::string(kWeight);
+    forms.emplace(name, form->form);
     named = {name, form->unpack(in_order, fmt::format("{}: tensor {}", source, QuoteForMessage(name)))};
   }
   file.tensors = std::move(tensors);
+  return forms;
 }
 
 }  // namespace twofour::train

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "twofour/core/io/safetensors.h"
@@ -29,7 +31,7 @@ void AppendWeight(const NamedTensor& weight, WeightForm form, const sparse::Grou
 
 /// Puts dense weights X.weight in the place of the parts in a file, which need not be trustworthy. Throws Error,
 /// beginning with `source` and naming the tensor, where a part is missing or the parts do not fit together, and where
-/// X.weight is there, too.
-void UnpackTensors(SafetensorsFile& file, const std::string& source);
+/// X.weight is there, too; nothing is changed then. Returns the forms of those weights, by their names.
+std::map<std::string, WeightForm> UnpackTensors(SafetensorsFile& file, const std::string& source);
 
 }  // namespace twofour::train

@@ -94,8 +94,10 @@ std::string ToLines(const fs::path& path, const std::vector<TensorInspection>& t
     std::string line =
         fmt::format("  {:{}}  {:{}}  {:{}}", names[i], name_width, tensor.dtype, dtype_width, shapes[i], shape_width);
     if (tensor.sparsity) {
-      line += fmt::format("  sparsity {:.4f}{}  {}", *tensor.sparsity, tensor.masked ? " (mask)" : "",
-                          DescribePatterns(tensor));
+      const std::string kept_as = tensor.masked                       ? " (mask)"
+                                  : tensor.form != WeightForm::kDense ? fmt::format(" ({})", NameOf(tensor.form))
+                                                                      : "";
+      line += fmt::format("  sparsity {:.4f}{}  {}", *tensor.sparsity, kept_as, DescribePatterns(tensor));
     }
     lines += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
@@ -107,6 +109,7 @@ JsonObject ToJson(const TensorInspection& tensor) {
   line.Set("name", tensor.name).Set("dtype", tensor.dtype);
   line.Set("shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end()));
   if (!tensor.sparsity) return line;
+  if (tensor.form != WeightForm::kDense) line.Set("form", NameOf(tensor.form));
   line.Set("sparsity", *tensor.sparsity).Set("masked", tensor.masked).Set("not_finite", tensor.not_finite);
   if (tensor.shape.size() != 2) return line;
   const auto add = [&line](const std::string& axis, const std::vector<sparse::GroupPattern>& patterns,
@@ -136,8 +139,9 @@ int RunInspect(int argc, const char* const* argv, const CommandContext& context)
   RunPath run;
   const fs::path path = FileOf(files, request.path, run);
   const bool is_index = path.extension() == ".json";
-  const std::vector<TensorInspection> tensors =
-      InspectTensors(is_index ? LoadShards(files, path) : LoadSafetensors(files, path));
+  const auto [tensors, not_unpacked] =
+      InspectTensors(is_index ? LoadShards(files, path) : LoadSafetensors(files, path), path.string());
+  if (!not_unpacked.empty()) context.err << fmt::format("note: packed weights are listed in parts: {}\n", not_unpacked);
   if (request.json) {
     for (const TensorInspection& tensor : tensors) context.out << ToJson(tensor).ToTextReplacing() << "\n";
   } else {

@@ -97,6 +97,33 @@ TEST_F(InspectAppTest, ShardsAreOneList) {
   EXPECT_EQ(Run({"inspect", folder + "/model.safetensors.index.json"}).out, outcome.out);
 }
 
+TEST_F(InspectAppTest, PackedWeightsAreListedAsTheWeightsThatTheyMake) {
+  Train();
+  const std::string unpacked = Run({"inspect", Path("run"), "--json"}).out;
+  const std::string weight = R"("name":"blocks.0.mlp.c_fc.weight")";
+  ASSERT_THAT(unpacked, HasSubstr(weight));
+  for (const std::string format : {"packed", "sparse24-bitmask"}) {
+    SCOPED_TRACE(format);
+    ASSERT_EQ(Run({"export", "--run", Path("run"), "--format", format, "-o", Path(format)}).code, 0);
+    const Outcome lines = Run({"inspect", Path(format)});
+    EXPECT_EQ(lines.err, "");
+    EXPECT_THAT(lines.out, ContainsRegex("\"blocks.0.mlp.c_fc.weight\" +F32 +\\[32, 16\\] +sparsity 0.5000 \\(" +
+                                         format + "\\)  2:4 along rows and columns\n"));
+    EXPECT_THAT(Run({"inspect", Path(format), "--json"}).out, HasSubstr("\"form\":\"" + format + "\""));
+  }
+}
+
+TEST_F(InspectAppTest, PartsThatMakeNoWeightAreListedAsTheyAre) {
+  // As compressed-tensors' packed integers are called.
+  SaveSafetensors(FileSystem::Default(), dir_ / "f",
+                  {{"a.weight_packed", Tensor::Zeros({4, 2}, DType::kI32)}, {"a.weight_scale", Tensor::Zeros({4})}});
+  const Outcome outcome = Run({"inspect", Path("f")});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("\"a.weight_packed\""), HasSubstr("\"a.weight_scale\"")));
+  EXPECT_EQ(outcome.err, "note: packed weights are listed in parts: " + Path("f") +
+                             ": tensor 'a.weight' is semi-structured, but 'a.weight_meta' is missing\n");
+}
+
 TEST_F(InspectAppTest, WhatHoldsNoWeightsIsRefused) {
   EXPECT_THAT(Run({"inspect", Path("none")}), FailsWith(2, HasSubstr(Path("none"))));
   EXPECT_THAT(Run({"inspect", dir_.path().string()}), FailsWith(2, HasSubstr("holds neither model.safetensors nor")));
