@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,88 +13,10 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/quote_for_message.h"
+#include "twofour/train/exchange/config_fields.h"
 
 namespace twofour::train {
 namespace {
-
-constexpr int kMostDepth = 64;
-
-/// The fields of a JSON object, with the file and the path for messages.
-class Fields {
- public:
-  Fields(const JsonValue& object, std::string source, std::string path = "")
-      : object_(object), source_(std::move(source)), path_(std::move(path)) {}
-
-  /// The field; nothing if it is missing or null.
-  std::optional<JsonValue> Find(std::string_view name) const {
-    const std::optional<JsonValue> value = object_.Find(name);
-    return value && !value->is_null() ? value : std::nullopt;
-  }
-
-  int64_t Integer(std::string_view name, std::optional<int64_t> if_missing = std::nullopt) const {
-    return Get<int64_t>(name, if_missing, "an integer", [](const JsonValue& value) -> std::optional<int64_t> {
-      if (!value.is_integer()) return std::nullopt;
-      return value.is_unsigned() && value.unsigned_integer() > uint64_t{std::numeric_limits<int64_t>::max()}
-                 ? std::nullopt
-                 : std::optional(value.integer());
-    });
-  }
-  double Number(std::string_view name, std::optional<double> if_missing = std::nullopt) const {
-    return Get<double>(name, if_missing, "a number", [](const JsonValue& value) {
-      return value.is_number() ? std::optional(value.number()) : std::nullopt;
-    });
-  }
-  bool Boolean(std::string_view name, bool if_missing) const {
-    return Get<bool>(name, if_missing, "true or false", [](const JsonValue& value) {
-      return value.is_boolean() ? std::optional(value.boolean()) : std::nullopt;
-    });
-  }
-  std::string Text(std::string_view name, std::optional<std::string> if_missing = std::nullopt) const {
-    return Get<std::string>(name, if_missing, "a string", [](const JsonValue& value) {
-      return value.is_string() ? std::optional(value.string()) : std::nullopt;
-    });
-  }
-  /// An integer or several; none if the field is missing or null.
-  std::vector<int64_t> Integers(std::string_view name) const {
-    const std::optional<JsonValue> value = Find(name);
-    if (!value) return {};
-    if (!value->is_array()) return {Integer(name)};
-    std::vector<int64_t> integers;
-    for (const JsonValue& element : value->elements()) {
-      if (!element.is_integer()) Fail(name, "has an element that is no integer");
-      integers.push_back(element.integer());
-    }
-    return integers;
-  }
-  /// The fields of an object within; nothing if it is missing or null.
-  std::optional<Fields> Object(std::string_view name) const {
-    const std::optional<JsonValue> value = Find(name);
-    if (!value) return std::nullopt;
-    if (!value->is_object()) Fail(name, "is no object");
-    return Fields(*value, source_, fmt::format("{}{}.", path_, name));
-  }
-
-  /// Throws Error if the field is there and not `only`.
-  void RequireOnly(std::string_view name, bool only) const {
-    if (Boolean(name, only) != only) Fail(name, fmt::format("is {}, expected {}", !only, only));
-  }
-  [[noreturn]] void Fail(std::string_view name, std::string_view what) const {
-    throw Error(fmt::format("{}: {}{} {}", source_, path_, name, what));
-  }
-
- private:
-  template <typename T, typename Read>
-  T Get(std::string_view name, const std::optional<T>& if_missing, std::string_view expected, const Read& read) const {
-    const std::optional<JsonValue> value = Find(name);
-    if (!value && if_missing) return *if_missing;
-    if (!value) Fail(name, fmt::format("is missing, expected {}", expected));
-    if (const std::optional<T> got = read(*value)) return *got;
-    Fail(name, fmt::format("is {}, expected {}", value->ToText().substr(0, 40), expected));
-  }
-
-  JsonValue object_;
-  std::string source_, path_;
-};
 
 constexpr std::pair<std::string_view, nn::Activation> kActivations[] = {
     {"gelu_new", nn::Activation::kGeluTanh}, {"gelu_pytorch_tanh", nn::Activation::kGeluTanh},
@@ -110,7 +31,7 @@ std::vector<int64_t> Known(std::vector<int64_t> tokens, const HuggingFaceModel& 
   return tokens;
 }
 
-HuggingFaceModel ParseGpt2(const Fields& fields) {
+HuggingFaceModel ParseGpt2(const ConfigFields& fields) {
   HuggingFaceModel model{.architecture = Architecture::kGpt2};
   nn::GptOptions& options = model.options;
   options = {.vocab_size = fields.Integer("vocab_size"),
@@ -140,7 +61,7 @@ HuggingFaceModel ParseGpt2(const Fields& fields) {
 }
 
 /// `fields` are those of rope_scaling or rope_parameters.
-RotaryScaling ParseScaling(const Fields& fields) {
+RotaryScaling ParseScaling(const ConfigFields& fields) {
   const std::string type = fields.Text("rope_type", fields.Text("type", "default"));
   if (type == "default") return {};
   if (type != "linear" && type != "llama3") {
@@ -155,7 +76,7 @@ RotaryScaling ParseScaling(const Fields& fields) {
   return scaling;
 }
 
-HuggingFaceModel ParseLlama(const Fields& fields) {
+HuggingFaceModel ParseLlama(const ConfigFields& fields) {
   HuggingFaceModel model{.architecture = Architecture::kLlama, .bos_token = fields.Integer("bos_token_id", -1)};
   nn::GptOptions& options = model.options;
   options = {.vocab_size = fields.Integer("vocab_size"),
@@ -174,7 +95,7 @@ HuggingFaceModel ParseLlama(const Fields& fields) {
              .tied_head = fields.Boolean("tie_word_embeddings", false)};
   // transformers 5 has rope_parameters. Where a file has both, rope_scaling counts there, too.
   for (const char* const name : {"rope_parameters", "rope_scaling"}) {
-    const std::optional<Fields> rope = fields.Object(name);
+    const std::optional<ConfigFields> rope = fields.Object(name);
     if (!rope) continue;
     options.rotary.base = rope->Number("rope_theta", options.rotary.base);
     options.rotary.scaling = ParseScaling(*rope);
@@ -241,22 +162,9 @@ std::string InBlock(const char* name, int64_t block) { return fmt::format(fmt::r
 
 }  // namespace
 
-namespace {
-
-JsonDocument ParseObject(std::string_view json, const std::string& source) {
-  const JsonChecks checks{.on_begin = [&](int depth, bool /*is_array*/) {
-    if (depth > kMostDepth) throw Error(fmt::format("{}: nested deeper than {}", source, kMostDepth));
-  }};
-  const JsonDocument document = JsonDocument::Parse(json, source, checks);
-  if (!document.root().is_object()) throw Error(fmt::format("{}: is no JSON object", source));
-  return document;
-}
-
-}  // namespace
-
 HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string& source) {
-  const JsonDocument document = ParseObject(json, source);
-  const Fields fields(document.root(), source);
+  const JsonDocument document = ParseConfigObject(json, source);
+  const ConfigFields fields(document.root(), source);
   const std::string type = fields.Text("model_type");
   if (type != "gpt2" && type != "llama") {
     fields.Fail("model_type", fmt::format("is {}, expected gpt2 or llama", QuoteForMessage(type)));
@@ -291,8 +199,8 @@ HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string
 }
 
 void TakeGenerationConfig(std::string_view json, const std::string& source, HuggingFaceModel& model) {
-  const JsonDocument document = ParseObject(json, source);
-  const std::vector<int64_t> eos_tokens = Known(Fields(document.root(), source).Integers("eos_token_id"), model);
+  const JsonDocument document = ParseConfigObject(json, source);
+  const std::vector<int64_t> eos_tokens = Known(ConfigFields(document.root(), source).Integers("eos_token_id"), model);
   if (!eos_tokens.empty()) model.eos_tokens = eos_tokens;
 }
 
