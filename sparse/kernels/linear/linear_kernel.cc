@@ -55,6 +55,9 @@ bool SkipsZeros(PackedLayout layout) {
     case PackedLayout::kPairBucket:
     case PackedLayout::kRoundedPairBucket:
     case PackedLayout::kBf16PairBucket:
+    case PackedLayout::kVnm:
+    case PackedLayout::kRoundedVnm:
+    case PackedLayout::kBf16Vnm:
       return true;
     case PackedLayout::kInPlace:
     case PackedLayout::kMaskedCopy:

@@ -30,22 +30,26 @@ struct Scratch {
 
 Bf16PairBucketStream::Bf16PairBucketStream(const float* weight, const MaskView& mask, Direction direction, Isa isa,
                                            JoinSteps join)
-    : PackedWeight(kLayout, isa),
-      rows_(direction == Direction::kForward ? mask.rows : mask.cols),
-      cols_(direction == Direction::kForward ? mask.cols : mask.rows) {
-  const StripsOfBlocks strips(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t));
-  buckets_ = strips.LayOut(2);
+    : Bf16PairBucketStream(
+          TilesAsTheyLie(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t)),
+          direction == Direction::kForward ? mask.rows : mask.cols,
+          direction == Direction::kForward ? mask.cols : mask.rows, kTiling.block_cols, isa, kLayout, join) {}
+
+Bf16PairBucketStream::Bf16PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols,
+                                           Isa isa, PackedLayout layout, JoinSteps join)
+    : PackedWeight(layout, isa), rows_(rows), cols_(cols), strips_(source.strips()), block_cols_(block_cols) {
+  buckets_ = source.LayOut(2);
   const uint32_t steps = buckets_.back().begin;
   storage_ = std::make_unique<Storage>(RoundUpForReuse(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets))));
   steps_.weights = reinterpret_cast<uint32_t(*)[4]>(storage_->data());
   steps_.offsets = reinterpret_cast<uint16_t(*)[4]>(steps_.weights + steps);
-  const StepWriter write = StepWriterFor(isa == Isa::kAvx512Bf16 ? Isa::kAvx512 : Isa::kAny);
-  strips.ForEach([&](int64_t i) {
+  const Isa copying = isa == Isa::kAvx512Bf16 ? Isa::kAvx512 : Isa::kAny;
+  source.ForEach([&](int64_t i) {
     Scratch scratch;
     const PairBucketSteps all{scratch.offsets, scratch.weights};
-    const StepCounts counts = strips.counts(i), spread = Spread(counts), first = FirstSteps(spread);
-    write(strips.plan(), strips.tiles(i), spread, all);
-    uint32_t to = buckets_[i].begin;
+    const StepCounts counts = source.counts(i), spread = Spread(counts), first = FirstSteps(spread);
+    source.Write(i, spread, copying, all);
+    uint32_t to = buckets_[static_cast<size_t>(i)].begin;
     for (int pairing = 0; pairing < kPairings; ++pairing) {
       const uint16_t in_bucket = CountOf(counts, pairing);
       join(all + CountOf(first, pairing), in_bucket, {steps_.offsets + to, steps_.weights + to});

@@ -176,21 +176,23 @@ StepCounts PackPlan::Count(const TileRange& tiles) const {
   return counts;
 }
 
-StripsOfBlocks::StripsOfBlocks(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
+TilesAsTheyLie::TilesAsTheyLie(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
                                int64_t column_bytes)
-    : weight_(weight),
+    : StepSource(CeilDiv(direction == Direction::kForward ? mask.cols : mask.rows, block_cols),
+                 (direction == Direction::kForward ? mask.rows : mask.cols) / kTileSize, block_cols),
+      weight_(weight),
       mask_(mask),
       direction_(direction),
       block_cols_(block_cols),
-      strips_((direction == Direction::kForward ? mask.rows : mask.cols) / kTileSize),
-      size_(CeilDiv(direction == Direction::kForward ? mask.cols : mask.rows, block_cols) * strips_),
-      grain_(1 + 8 * 1024 / block_cols),
-      plan_(PackPlan::For(direction == Direction::kInputGrad, column_bytes)),
-      counts_(static_cast<size_t>(size_)) {
+      plan_(PackPlan::For(direction == Direction::kInputGrad, column_bytes)) {
   ForEach([&](int64_t i) { counts_[static_cast<size_t>(i)] = plan_.Count(tiles(i)); });
 }
 
-std::vector<PairBucketStream::Buckets> StripsOfBlocks::LayOut(int64_t together) const {
+void TilesAsTheyLie::Write(int64_t i, StepCounts spread, Isa isa, const PairBucketSteps& steps) const {
+  StepWriterFor(isa)(plan_, tiles(i), spread, steps);
+}
+
+std::vector<PairBucketStream::Buckets> StepSource::LayOut(int64_t together) const {
   const auto joined = [together](StepCounts counts, int pairing) {
     return static_cast<uint16_t>(CeilDiv(CountOf(counts, pairing), together));
   };

@@ -81,38 +81,6 @@ class PackPlan {
   std::vector<TileRecipe> recipes_;
 };
 
-/// What a stream is made of: the tiles of every strip within every block, block by block, and how many steps they make.
-class StripsOfBlocks {
- public:
-  /// Counts the steps, on all threads. A column of a panel takes `column_bytes`.
-  StripsOfBlocks(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
-                 int64_t column_bytes);
-
-  const PackPlan& plan() const { return plan_; }
-  TileRange tiles(int64_t i) const {
-    return TilesOf(weight_, mask_, direction_, block_cols_, i / strips_, i % strips_);
-  }
-  StepCounts counts(int64_t i) const { return counts_[static_cast<size_t>(i)]; }
-  /// Where the steps of each strip begin in a stream that joins `together` steps of a bucket, and one entry more: the
-  /// number of steps in all.
-  std::vector<PairBucketStream::Buckets> LayOut(int64_t together) const;
-  /// Calls body(i) for each strip within each block, on all threads.
-  template <typename Body>
-  void ForEach(const Body& body) const {
-    ParallelFor(size_, grain_, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) body(i);
-    });
-  }
-
- private:
-  const float* weight_;
-  MaskView mask_;
-  Direction direction_;
-  int64_t block_cols_, strips_, size_, grain_;
-  const PackPlan& plan_;
-  std::vector<StepCounts> counts_;
-};
-
 /// Writes the steps of a range, from `steps` on. `counts` is what plan.Count(tiles) returned. All writers give the same
 /// bits.
 using StepWriter = void (*)(const PackPlan& plan, const TileRange& tiles, StepCounts counts,
@@ -122,5 +90,63 @@ using StepWriter = void (*)(const PackPlan& plan, const TileRange& tiles, StepCo
 void WriteSteps(const PackPlan& plan, const TileRange& tiles, StepCounts counts, const PairBucketSteps& steps);
 /// The fastest writer for an instruction set.
 StepWriter StepWriterFor(Isa isa);
+
+/// What a stream is made of: the steps of every strip within every block, block by block.
+class StepSource {
+ public:
+  virtual ~StepSource() = default;
+  StepSource(const StepSource&) = delete;
+  StepSource& operator=(const StepSource&) = delete;
+
+  /// Strips of one block. All blocks have as many, of which some may be empty.
+  int64_t strips() const { return strips_; }
+  int64_t blocks() const { return blocks_; }
+  /// The steps of strip i % strips() within block i / strips().
+  StepCounts counts(int64_t i) const { return counts_[static_cast<size_t>(i)]; }
+  /// Where the steps of each strip begin in a stream that joins `together` steps of a bucket, and one entry more: the
+  /// number of steps in all.
+  std::vector<PairBucketStream::Buckets> LayOut(int64_t together) const;
+  /// Writes the steps of a strip within a block, from `steps` on, with the instructions of `isa`. Where `spread`
+  /// differs from counts(i), it says how many steps there is room for in each bucket. May be called on several threads.
+  virtual void Write(int64_t i, StepCounts spread, Isa isa, const PairBucketSteps& steps) const = 0;
+  /// Calls body(i) for each strip within each block, on all threads.
+  template <typename Body>
+  void ForEach(const Body& body) const {
+    ParallelFor(blocks_ * strips_, grain_, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  }
+
+ protected:
+  /// About `block_cols` columns in each strip within a block.
+  StepSource(int64_t blocks, int64_t strips, int64_t block_cols)
+      : blocks_(blocks),
+        strips_(strips),
+        grain_(1 + 8 * 1024 / block_cols),
+        counts_(static_cast<size_t>(blocks * strips)) {}
+
+  int64_t blocks_, strips_, grain_;
+  std::vector<StepCounts> counts_;
+};
+
+/// The tiles of a mask as they lie: a strip is four rows of the matrix.
+class TilesAsTheyLie final : public StepSource {
+ public:
+  /// Counts the steps, on all threads. A column of a panel takes `column_bytes`.
+  TilesAsTheyLie(const float* weight, const MaskView& mask, Direction direction, int64_t block_cols,
+                 int64_t column_bytes);
+  void Write(int64_t i, StepCounts spread, Isa isa, const PairBucketSteps& steps) const override;
+
+ private:
+  TileRange tiles(int64_t i) const {
+    return TilesOf(weight_, mask_, direction_, block_cols_, i / strips_, i % strips_);
+  }
+
+  const float* weight_;
+  MaskView mask_;
+  Direction direction_;
+  int64_t block_cols_;
+  const PackPlan& plan_;
+};
 
 }  // namespace twofour::sparse

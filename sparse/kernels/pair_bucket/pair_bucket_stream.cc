@@ -10,24 +10,27 @@ namespace twofour::sparse {
 
 PairBucketStream::PairBucketStream(const float* weight, const MaskView& mask, Direction direction,
                                    const PairBucketTiling& tiling, Isa isa, DType activation)
-    : PackedWeight(LayoutFor(activation), isa),
-      rows_(direction == Direction::kForward ? mask.rows : mask.cols),
-      cols_(direction == Direction::kForward ? mask.cols : mask.rows),
-      tiling_(tiling) {
-  const int64_t column_bytes = tiling.panel * static_cast<int64_t>(sizeof(float));
-  assert(tiling.block_cols % kTileSize == 0 && tiling.block_cols * column_bytes <= 1 << 16);
-  const StripsOfBlocks strips(weight, mask, direction, tiling.block_cols, column_bytes);
-  buckets_ = strips.LayOut(1);
+    : PairBucketStream(TilesAsTheyLie(weight, mask, direction, tiling.block_cols,
+                                      tiling.panel * static_cast<int64_t>(sizeof(float))),
+                       direction == Direction::kForward ? mask.rows : mask.cols,
+                       direction == Direction::kForward ? mask.cols : mask.rows, tiling, isa, LayoutFor(activation),
+                       activation) {}
+
+PairBucketStream::PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, const PairBucketTiling& tiling,
+                                   Isa isa, PackedLayout layout, DType activation)
+    : PackedWeight(layout, isa), rows_(rows), cols_(cols), strips_(source.strips()), tiling_(tiling) {
+  assert(tiling.block_cols % kTileSize == 0 || layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm);
+  assert(tiling.block_cols * tiling.panel * static_cast<int64_t>(sizeof(float)) <= 1 << 16);
+  buckets_ = source.LayOut(1);
   const uint32_t steps = buckets_.back().begin;
   storage_ = std::make_unique<Storage>(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets)));
   steps_.weights = reinterpret_cast<float(*)[4]>(storage_->data());
   steps_.offsets = reinterpret_cast<uint16_t(*)[2]>(steps_.weights + steps);
-  const StepWriter write = StepWriterFor(isa);
-  strips.ForEach([&](int64_t i) {
-    write(strips.plan(), strips.tiles(i), strips.counts(i), steps_ + buckets_[i].begin);
+  source.ForEach([&](int64_t i) {
+    source.Write(i, source.counts(i), isa, steps_ + buckets_[static_cast<size_t>(i)].begin);
     if (activation != DType::kBF16) return;
-    float* const first = steps_.weights[buckets_[i].begin];
-    std::transform(first, steps_.weights[buckets_[i + 1].begin], first,
+    float* const first = steps_.weights[buckets_[static_cast<size_t>(i)].begin];
+    std::transform(first, steps_.weights[buckets_[static_cast<size_t>(i) + 1].begin], first,
                    [](float x) { return static_cast<float>(BFloat16(x)); });
   });
 }

@@ -28,6 +28,8 @@ struct PairBucketSteps {
   PairBucketSteps operator+(int64_t steps) const { return {offsets + steps, weights + steps}; }
 };
 
+class StepSource;
+
 /// A masked matrix [rows, cols] as a stream of steps (see StepsOfTile). For every block of columns, and within it for
 /// every strip of four rows, the steps of the strip stand in three buckets, one for each pairing. So in a loop over one
 /// bucket, the roles of the accumulators are fixed at compile time, without a branch or a shuffle.
@@ -38,6 +40,10 @@ class PairBucketStream final : public PackedWeight {
   /// If `activation` is bf16, the weights are rounded to bf16, to nearest even.
   PairBucketStream(const float* weight, const MaskView& mask, Direction direction, const PairBucketTiling& tiling,
                    Isa isa, DType activation = DType::kF32);
+  /// The same from the steps of `source`, whose offsets are those of a panel's f32 columns and whose blocks are those
+  /// of `tiling`, for a matrix [rows, cols] in this layout.
+  PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, const PairBucketTiling& tiling, Isa isa,
+                   PackedLayout layout, DType activation);
 
   /// The layout for activations of a dtype.
   static constexpr PackedLayout LayoutFor(DType activation) {
@@ -48,7 +54,8 @@ class PairBucketStream final : public PackedWeight {
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
   const PairBucketTiling& tiling() const { return tiling_; }
-  int64_t strips() const { return rows_ / kTileSize; }
+  /// Strips of one block.
+  int64_t strips() const { return strips_; }
   int64_t blocks() const { return CeilDiv(cols_, tiling_.block_cols); }
 
   /// The steps of one strip within one block. They end where those of the next begin.
@@ -61,7 +68,7 @@ class PairBucketStream final : public PackedWeight {
   const PairBucketSteps& steps() const { return steps_; }
 
  private:
-  int64_t rows_, cols_;
+  int64_t rows_, cols_, strips_;
   PairBucketTiling tiling_;
   std::vector<Buckets> buckets_;  // One more than there are strips in all blocks.
   std::unique_ptr<Storage> storage_;
