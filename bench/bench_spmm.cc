@@ -11,9 +11,11 @@
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/mask.h"
+#include "twofour/sparse/vnm_mask.h"
 
 #include "bench/peers/peer.h"
 #include "bench/support/gaussian.h"
+#include "bench/support/pattern.h"
 #include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
@@ -28,6 +30,7 @@ struct Arguments {
   int64_t out = 3072, in = 768, tokens = 2048;
   int threads = 1, rounds = 9;
   Precision precision = Precision::kFp32;
+  std::string pattern = "2:4";
 };
 
 constexpr const char* kDense = "twofour dense";
@@ -61,30 +64,33 @@ void TwofourDense(const LinearProduct& product, Operands& operands) {
 
 class SparseProduct {
  public:
-  SparseProduct(const LinearProduct& product, const sparse::Mask& mask, Operands& operands)
-      : mask_(mask),
+  SparseProduct(const LinearProduct& product, const sparse::Mask& mask, const sparse::MaskFormat& format,
+                Operands& operands)
+      : mask_(mask.view()),
         operands_(operands),
         problem_{.out_features = product.out,
                  .in_features = product.in,
                  .batch = product.tokens,
                  .direction = product.op == Op::kForward ? Direction::kForward : Direction::kInputGrad,
+                 .format = format,
                  .input = operands.a.dtype(),
                  .output = operands.c.dtype()},
         plan_(sparse::ChooseLinearKernel(problem_)) {
+    if (format.is_vnm()) mask_.vnm = format.vnm();
     if (plan_.widened) throw Error(fmt::format("{} multiplies no {}", kernel().name, NameOf(problem_.input)));
   }
 
   const sparse::LinearProblem& problem() const { return problem_; }
   const sparse::LinearKernel& kernel() const { return *plan_.kernel; }
   std::unique_ptr<sparse::PackedWeight> Pack() const {
-    return kernel().pack(operands_.b.data<float>(), mask_.view(), problem_.direction);
+    return kernel().pack(operands_.b.data<float>(), mask_, problem_.direction);
   }
   void PackAndMultiply() {
     kernel().multiply(*Pack(), problem_.direction, problem_.batch, operands_.a.raw(), {}, operands_.c.mutable_raw());
   }
 
  private:
-  const sparse::Mask& mask_;
+  sparse::MaskView mask_;
   Operands& operands_;
   sparse::LinearProblem problem_;
   sparse::LinearPlan plan_;
@@ -98,7 +104,9 @@ class LinearBench {
         weight_(Gaussian(arguments.out, arguments.in, {.seed = 24, .stream = 0})),
         x_(Gaussian(arguments.tokens, arguments.in, {.seed = 24, .stream = 1}).To(dtype_)),
         dy_(Gaussian(arguments.tokens, arguments.out, {.seed = 24, .stream = 2}).To(dtype_)),
-        mask_(sparse::FindMask(weight_, sparse::MaskMethod::kExact)) {}
+        format_(ParsePattern(arguments.pattern)),
+        mask_(format_.is_vnm() ? sparse::FindVnmMask(weight_, format_.vnm())
+                               : sparse::FindMask(weight_, sparse::MaskMethod::kExact)) {}
 
   void Run(Op op) {
     const LinearProduct product = {.op = op,
@@ -128,7 +136,7 @@ class LinearBench {
     rounds.Add(kDense, [&] { TwofourDense(product, operands); });
     std::unique_ptr<SparseProduct> sparse_product;  // The gradient of a weight is dense.
     if (!weight_grad) {
-      sparse_product = std::make_unique<SparseProduct>(product, mask_, operands);
+      sparse_product = std::make_unique<SparseProduct>(product, mask_, format_, operands);
       rounds.Add(kSparse, [&] { sparse_product->PackAndMultiply(); });
       rounds.Add(kPacking, [&] { sparse_product->Pack(); });
     }
@@ -148,6 +156,7 @@ class LinearBench {
                          {"threads", arguments_.threads},
                          {"isa", NameOf(BestIsa())},
                          {"precision", NameOf(product.precision)},
+                         {"pattern", arguments_.pattern},
                          {"kernel", nullptr},
                          {"reason", "the gradient of a weight is dense"},
                          {"dense_library", nullptr},
@@ -188,6 +197,7 @@ class LinearBench {
   Arguments arguments_;
   DType dtype_;
   Tensor weight_, x_, dy_;
+  sparse::MaskFormat format_;
   sparse::Mask mask_;
 };
 
@@ -204,6 +214,7 @@ int main(int argc, char** argv) {
   AddThreads(app, arguments.threads);
   AddPrecision(app, arguments.precision);
   AddRounds(app, arguments.rounds);
+  AddPattern(app, arguments.pattern);
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
     SayIfNoLibrary(arguments.precision);

@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "twofour/sparse/vnm_pattern.h"
+
 namespace twofour::sparse {
 namespace {
 
@@ -103,13 +105,19 @@ std::vector<Ask> AsksOf(const MaskPlan& plan) {
 }
 
 std::string WhereOf(const MaskFormat& pattern) {
+  if (pattern.is_vnm()) return fmt::format("in a row of {}", pattern.ToString());
   return pattern.kind == MaskFormat::Kind::kRows ? "along a row" : "in a row or column of a tile";
 }
 
 std::optional<std::string> WhyTooMuch(const Mask& mask, const Ask& ask) {
   if (ask.keeps_all) return std::nullopt;
-  const auto& [kind, keep, of] = ask.pattern;
-  const bool rows = kind == MaskFormat::Kind::kRows;
+  if (ask.pattern.is_vnm()) {
+    const auto violation = FindVnmViolation(mask.view(), ask.pattern.vnm());
+    if (!violation) return std::nullopt;
+    return fmt::format("is not {}: {}", ask.pattern.ToString(), *violation);
+  }
+  const int keep = ask.pattern.n, of = ask.pattern.m;
+  const bool rows = ask.pattern.kind == MaskFormat::Kind::kRows;
   const int most = rows ? MostInGroups(mask, of, ask.whole_tiles) : MostInTiles(mask, ask.whole_tiles);
   if (most <= keep) return std::nullopt;
   return fmt::format("keeps {} of {} {}, the plan {}", most, of, WhereOf(ask.pattern), keep);
@@ -118,7 +126,7 @@ std::optional<std::string> WhyTooMuch(const Mask& mask, const Ask& ask) {
 std::optional<std::string> WhyTooLittle(const Mask& mask, const Ask& ask) {
   const Kept count = CountInPrunedTiles(mask, ask.whole_tiles);
   if (count.of == 0) return std::nullopt;
-  const auto& [kind, keep, of] = ask.pattern;
+  const int keep = ask.pattern.n, of = ask.pattern.m;
   // A group that reaches into several tiles may have kept its entries in one that is whole now.
   if (ask.whole_tiles && kTileSize % of != 0) return std::nullopt;
   if (8 * count.kept * of >= 7 * count.of * keep) return std::nullopt;

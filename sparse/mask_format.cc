@@ -11,6 +11,9 @@ std::string MaskFormat::Ratio() const {
     case Kind::kTransposable:
     case Kind::kRows:
       return fmt::format("{}:{}", n, m);
+    case Kind::kVnm:
+    case Kind::kVnmRows:
+      return fmt::format("{}:{}:{}", v, n, m);
     case Kind::kUnstructured:
       return "unstructured";
   }
@@ -22,7 +25,9 @@ std::string MaskFormat::Direction() const {
     case Kind::kTransposable:
       return "both ways";
     case Kind::kRows:
+    case Kind::kVnmRows:
       return "along rows";
+    case Kind::kVnm:
     case Kind::kDense:
     case Kind::kUnstructured:
       break;

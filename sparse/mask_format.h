@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "twofour/sparse/vnm.h"
+
 namespace twofour::sparse {
 
 /// What is known about the entries that a mask keeps, whatever the weight is. Kernels accept or reject a mask by its
@@ -11,21 +13,33 @@ struct MaskFormat {
     kDense,         ///< Everything is kept.
     kTransposable,  ///< At most n of m neighbours along rows and along columns, m = 4.
     kRows,          ///< At most n of m neighbours along rows; nothing is known of columns.
+    kVnm,           ///< V:N:M with transposable tiles: VnmPattern.
+    kVnmRows,       ///< V:N:M along rows; nothing is known of columns.
     kUnstructured,  ///< Nothing is known.
   };
   Kind kind = Kind::kTransposable;
-  int n = 2, m = 4;  ///< Only for kTransposable and kRows.
+  int n = 2, m = 4;  ///< Only for kTransposable, kRows and V:N:M.
+  int v = 0;         ///< Only for V:N:M.
 
-  static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0}; }
+  static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0, 0}; }
   static constexpr MaskFormat TwoOfFour() { return {}; }
-  static constexpr MaskFormat Rows(int n, int m) { return {Kind::kRows, n, m}; }
-  static constexpr MaskFormat Unstructured() { return {Kind::kUnstructured, 0, 0}; }
+  static constexpr MaskFormat Rows(int n, int m) { return {Kind::kRows, n, m, 0}; }
+  static constexpr MaskFormat Vnm(const VnmPattern& pattern) {
+    return {pattern.inner == VnmInner::kRows ? Kind::kVnmRows : Kind::kVnm, pattern.n, pattern.m, pattern.v};
+  }
+  static constexpr MaskFormat Unstructured() { return {Kind::kUnstructured, 0, 0, 0}; }
 
-  /// "dense", "2:4 both ways", "2:4 along rows", "unstructured".
+  /// "dense", "2:4 both ways", "2:4 along rows", "64:2:8", "64:2:8 along rows", "unstructured".
   std::string ToString() const;
-  /// The parts of that name: "dense", "2:4", "unstructured"; and "both ways", "along rows" or nothing.
+  /// The parts of that name: "dense", "2:4", "64:2:8", "unstructured"; and "both ways", "along rows" or nothing.
   std::string Ratio() const;
   std::string Direction() const;
+
+  bool is_vnm() const { return kind == Kind::kVnm || kind == Kind::kVnmRows; }
+  /// The V:N:M pattern, where there is one.
+  constexpr VnmPattern vnm() const {
+    return {.v = v, .n = n, .m = m, .inner = kind == Kind::kVnmRows ? VnmInner::kRows : VnmInner::kTransposable};
+  }
 
   bool operator==(const MaskFormat&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/sparse/tile_mask.h"
+#include "twofour/sparse/vnm.h"
 
 namespace twofour::sparse {
 
@@ -12,6 +13,7 @@ namespace twofour::sparse {
 struct MaskView {
   const TileMask* tiles = nullptr;
   int64_t rows = 0, cols = 0;
+  VnmPattern vnm = {.v = 0, .m = 0};  ///< Its V:N:M pattern, if it is known to have one; v = 0 if not.
 
   int64_t tile_rows() const { return CeilDiv(rows, kTileSize); }
   int64_t tile_cols() const { return CeilDiv(cols, kTileSize); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -27,6 +28,7 @@ class VnmColumns {
   int64_t groups() const { return groups_; }
   int64_t v() const { return v_; }
   int64_t m() const { return m_; }
+  size_t bytes() const { return columns_.size() * sizeof(Columns); }
   /// The columns of group `group` (columns [m * group, m * (group + 1))) in row block `row_block`.
   const Four& at(int64_t row_block, int64_t group) const {
     return columns_[static_cast<size_t>(row_block * groups_ + group)].four;

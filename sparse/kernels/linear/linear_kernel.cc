@@ -99,7 +99,8 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 std::span<const LinearKernel> LinearKernels() {
   static const std::vector<LinearKernel> table = [] {
     std::vector<LinearKernel> kernels;
-    for (const auto& family : {Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels, MaskedDenseKernels}) {
+    for (const auto& family :
+         {VnmKernels, Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels, MaskedDenseKernels}) {
       for (LinearKernel& kernel : family()) kernels.push_back(std::move(kernel));
     }
     kernels.push_back(ScalarReferenceKernel());
@@ -137,6 +138,8 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
       return fmt::format("weight [{}, {}] is not made of 4x4 tiles", problem.out_features, problem.in_features);
     case Rejection::kFormat:
       return "the mask keeps more than two of four in a row or column";
+    case Rejection::kNoVnm:
+      return "made for V:N:M weights";
     case Rejection::kEmulated:
       return "emulates instructions, for tests";
     case Rejection::kTooFewRows:

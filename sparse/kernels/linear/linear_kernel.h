@@ -21,6 +21,7 @@ enum class Rejection {
   kNotTiled,  ///< Out and in features are not multiples of 4.
   kFormat,    ///< It needs another format of mask.
   // It can, but it is there for tests:
+  kNoVnm,     ///< It is made for V:N:M weights, and takes others as 4:2:4.
   kEmulated,  ///< It emulates instructions that the processor may lack.
   // It can, but a kernel further down the table is faster, as measured: docs/performance.md has the figures.
   kTooFewRows,   ///< Its packing does not pay for so few batch rows.
@@ -35,7 +36,7 @@ struct Verdict {
   Rejection rejection = Rejection::kNone;
   int64_t bound = 0;  ///< For kTooFewRows the fewest rows that pay, for kTooManyRows the most.
 
-  bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kEmulated; }
+  bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kNoVnm; }
   bool is_best() const { return rejection == Rejection::kNone; }
 };
 

@@ -10,6 +10,7 @@ namespace twofour::sparse {
 /// One kernel for each instruction set, fastest first.
 std::vector<LinearKernel> PairBucketKernels();
 std::vector<LinearKernel> Bf16PairBucketKernels();
+std::vector<LinearKernel> VnmKernels();
 std::vector<LinearKernel> MaskedRowsKernels();
 /// One for each dtype of activations.
 std::vector<LinearKernel> MaskedDenseKernels();

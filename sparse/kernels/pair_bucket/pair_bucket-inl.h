@@ -53,6 +53,18 @@ HWY_INLINE void RunBucket(const PairBucketSteps& steps, int64_t step, int64_t en
   }
 }
 
+/// Adds the steps of one strip of a block times x [block_cols][kPanel] to sums, for T vectors of each row.
+template <int T>
+HWY_INLINE void AddStrip(const PairBucketSteps& steps, const PairBucketStream::Buckets& buckets, int64_t end,
+                         const float* HWY_RESTRICT x, V (&sum)[4][T]) {
+  const int64_t end0 = int64_t{buckets.begin} + buckets.count[0], end1 = end0 + buckets.count[1];
+  const char* const bytes = reinterpret_cast<const char*>(x);
+  static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
+  RunBucket<T, 0, 1, 2, 3>(steps, buckets.begin, end0, bytes, sum);
+  RunBucket<T, 0, 2, 1, 3>(steps, end0, end1, bytes, sum);
+  RunBucket<T, 0, 3, 1, 2>(steps, end1, end, bytes, sum);
+}
+
 /// to [4][kPanel] = one strip of a block times x [block_cols][kPanel], for T vectors of each row, plus `from` if it is
 /// not null. Each vector t of row r passes through finish(r, t, vector) -> vector.
 template <int T, typename Finish>
@@ -66,12 +78,7 @@ HWY_INLINE void RunStrip(const PairBucketSteps& steps, const PairBucketStream::B
       sum[r][t] = from == nullptr ? hn::Zero(d) : hn::Load(d, from + r * kPanel + t * kLanes);
     }
   }
-  const int64_t end0 = int64_t{buckets.begin} + buckets.count[0], end1 = end0 + buckets.count[1];
-  const char* const bytes = reinterpret_cast<const char*>(x);
-  static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
-  RunBucket<T, 0, 1, 2, 3>(steps, buckets.begin, end0, bytes, sum);
-  RunBucket<T, 0, 2, 1, 3>(steps, end0, end1, bytes, sum);
-  RunBucket<T, 0, 3, 1, 2>(steps, end1, end, bytes, sum);
+  AddStrip<T>(steps, buckets, end, x, sum);
   TWOFOUR_UNROLL
   for (int r = 0; r < 4; ++r) {
     TWOFOUR_UNROLL

@@ -30,9 +30,11 @@ LinearProblem ProblemFor(const LinearKernel& kernel, int64_t out, int64_t in, in
 }
 
 Tensor Multiply(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, Direction direction,
-                const Tensor& in, const Epilogue& epilogue) {
+                const Tensor& in, const Epilogue& epilogue, const VnmPattern& vnm) {
   const std::vector<float> weights = weight.ToVector();
-  const auto packed = kernel.pack(weights.data(), mask.view(), direction);
+  MaskView view = mask.view();
+  view.vnm = vnm;
+  const auto packed = kernel.pack(weights.data(), view, direction);
   const std::vector<std::byte> input = test::ExactCopy(in.To(kernel.activation));
   test::GuardedOutput out({in.dim(0), OutputCols(mask, direction)}, kernel.activation);
   kernel.multiply(*packed, direction, in.dim(0), input.data(), epilogue, out.data());
@@ -40,7 +42,7 @@ Tensor Multiply(const LinearKernel& kernel, const Tensor& weight, const Mask& ma
 }
 
 void ExpectIsProduct(const LinearKernel& kernel, const Tensor& weight, const Mask& mask, Direction direction,
-                     const Tensor& in, const Epilogue& epilogue) {
+                     const Tensor& in, const Epilogue& epilogue, const VnmPattern& vnm) {
   SCOPED_TRACE(::testing::Message() << NameOf(direction) << ", weight [" << mask.rows() << ", " << mask.cols()
                                     << "], batch " << in.dim(0));
   const Tensor a = in.To(kernel.activation).To(DType::kF64);
@@ -60,7 +62,7 @@ void ExpectIsProduct(const LinearKernel& kernel, const Tensor& weight, const Mas
       .transpose_b = forward ? kernels::Transpose::kYes : kernels::Transpose::kNo,
       .bias = bias.empty() ? nullptr : bias.data()};
   const auto squared = [](int64_t, int64_t, const test::Estimate& sum) { return test::ReluSquaredOf(sum); };
-  test::ExpectNearProduct(Multiply(kernel, weight, mask, direction, in, epilogue), product,
+  test::ExpectNearProduct(Multiply(kernel, weight, mask, direction, in, epilogue, vnm), product,
                           epilogue.relu_squared ? test::Finish(squared) : test::Finish());
 }
 
