@@ -76,13 +76,24 @@ function(twofour_add_layer name)
   set_target_properties(twofour_${name} PROPERTIES
     EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-    DEFINE_SYMBOL "")  # So that compiler caches serve static and shared builds alike.
+    DEFINE_SYMBOL ""  # So that compiler caches serve static and shared builds alike.
+    # Whatever a parent project wants for its own code.
+    CXX_VISIBILITY_PRESET default VISIBILITY_INLINES_HIDDEN OFF UNITY_BUILD OFF)
   if(TWOFOUR_IS_RELOCATABLE)
     set_target_properties(twofour_${name} PROPERTIES INSTALL_RPATH "$ORIGIN")
   endif()
   if(BUILD_SHARED_LIBS)
     target_link_options(twofour_${name} PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exported_symbols.map)
     set_target_properties(twofour_${name} PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exported_symbols.map)
+  endif()
+  if(name STREQUAL "core")
+    # Its threads wait for work as long as the process lives, so the code that they run must not be unloaded by dlclose():
+    # that of the shared library, or that of a plugin which is linked to the static one.
+    if(BUILD_SHARED_LIBS)
+      target_link_options(twofour_core PRIVATE LINKER:-z,nodelete)
+    else()
+      target_link_options(twofour_core INTERFACE LINKER:-z,nodelete)
+    endif()
   endif()
   target_include_directories(twofour_${name} PUBLIC $<BUILD_INTERFACE:${TWOFOUR_INCLUDE_ROOT}>)
   target_compile_features(twofour_${name} PUBLIC cxx_std_20)

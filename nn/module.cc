@@ -82,12 +82,17 @@ void Module::OnStep(uint64_t) {}
 
 void Module::RequireNewName(const std::string& name) const {
   if (name.empty()) throw Error("Module: a parameter or child without a name");
-  const auto has_name = [&name](const auto& entry) { return entry.name == name; };
-  const auto child_has_name = [&name](const auto& child) { return child->name() == name; };
-  if (std::any_of(parameters_.begin(), parameters_.end(), has_name) ||
-      std::any_of(children_.begin(), children_.end(), child_has_name)) {
-    throw Error(fmt::format("Module: two parameters or children are named '{}'", name));
-  }
+  if (name == "__metadata__")
+    throw Error("Module: the name '__metadata__', which safetensors files keep for themselves");
+  const auto require_apart = [&name](const std::string& other) {
+    if (other == name) throw Error(fmt::format("Module: two parameters or children are named '{}'", name));
+    // "a" and "a.b" could both hold an "a.b.c".
+    if (name.starts_with(other + ".") || other.starts_with(name + ".")) {
+      throw Error(fmt::format("Module: the names '{}' and '{}': one is the beginning of the other", other, name));
+    }
+  };
+  for (const NamedTensor& parameter : parameters_) require_apart(parameter.name);
+  for (const auto& child : children_) require_apart(child->name());
 }
 
 Tensor Module::RegisterParameter(std::string name, Tensor tensor) {

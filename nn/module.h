@@ -82,10 +82,10 @@ class Module {
 
  protected:
   /// Makes `tensor` a parameter (it will require a gradient) and returns the handle. An undefined tensor is not
-  /// registered. Throws Error on a name that is empty or taken, and on a tensor that is not floating or not a leaf.
+  /// registered. Throws Error on a name that is empty or taken or, up to a dot, the beginning of another one or the
+  /// other way round, and on a tensor that is not floating or not a leaf.
   Tensor RegisterParameter(std::string name, Tensor tensor);
-  /// Adds a child. The reference stays valid for this module's life. Throws Error on a name that is empty or taken, and
-  /// on null.
+  /// Adds a child. The reference stays valid for this module's life. Throws Error on a name as above, and on null.
   ModuleSlot& RegisterModule(std::string name, std::unique_ptr<Module> module);
   virtual void OnStep(uint64_t step);
 

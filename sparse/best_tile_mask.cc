@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/never_destroyed.h"
 
 namespace twofour::sparse {
 namespace {
@@ -35,7 +36,7 @@ double SumOfKept(const TileMagnitudes& magnitudes, TileMask mask) {
 }  // namespace
 
 std::span<const TileMask> TransposableMasks(int n) {
-  static const auto all = [] {
+  static const NeverDestroyed<std::array<std::vector<TileMask>, kTileSize + 1>> all([] {
     std::array<std::vector<TileMask>, kTileSize + 1> masks;
     for (int word = 0; word <= 0xffff; ++word) {
       const auto mask = static_cast<TileMask>(word);
@@ -43,9 +44,9 @@ std::span<const TileMask> TransposableMasks(int n) {
       if (KeepsInEachLine(mask, per_line)) masks[per_line].push_back(mask);
     }
     return masks;
-  }();
+  }());
   if (n < 1 || n > kTileSize) throw Error(fmt::format("masks that keep {} of 4, expected 1 to 4", n));
-  return all[n];
+  return (*all)[n];
 }
 
 TileMask BestTileMask(int n, const TileMagnitudes& magnitudes, TileMask within) {

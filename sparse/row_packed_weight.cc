@@ -277,8 +277,7 @@ std::vector<T> Padded(const Tensor& x, int64_t batch, int64_t cols, int64_t padd
 }  // namespace
 
 Tensor RowPackedWeight::Multiply(const Tensor& x, const Tensor& bias) const {
-  ops::RequireFloating(kName, "x", x);
-  if (x.dtype() == DType::kF64 || x.rank() < 1 || x.dim(x.rank() - 1) != cols_) {
+  if (!x.defined() || !GoesWith(x.dtype(), DType::kF32) || x.rank() < 1 || x.cols() != cols_) {
     throw Error(fmt::format("{}: x is {}, expected f32, f16 or bf16 [..., {}]", kName, Describe(x), cols_));
   }
   if (bias.defined()) {

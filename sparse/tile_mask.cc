@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "twofour/core/never_destroyed.h"
+
 namespace twofour::sparse {
 namespace {
 
@@ -62,8 +64,8 @@ std::vector<Family> MakeFamilies() {
 }
 
 const std::vector<Family>& Families() {
-  static const std::vector<Family> families = MakeFamilies();
-  return families;
+  static const NeverDestroyed<std::vector<Family>> families(MakeFamilies());
+  return *families;
 }
 
 /// a + b, rounded as a float whose exponent has no upper bound. The sum of two floats in double, rounded to float, is
@@ -117,7 +119,7 @@ PairChoice BestOfPair(int a, int b, const ColumnDifferences& columns) {
 }  // namespace
 
 std::span<const TileMask> TransposableMasks() {
-  static const std::vector<TileMask> masks = [] {
+  static const NeverDestroyed<std::vector<TileMask>> masks([] {
     std::vector<TileMask> result;
     for (const Family& family : Families()) {
       for (const Half& upper : family.upper) {
@@ -125,8 +127,8 @@ std::span<const TileMask> TransposableMasks() {
       }
     }
     return result;
-  }();
-  return masks;
+  }());
+  return *masks;
 }
 
 TileMask ExactTileMask(const TileMagnitudes& magnitudes) {

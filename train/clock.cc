@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "twofour/core/never_destroyed.h"
+
 namespace twofour::train {
 namespace {
 
@@ -22,13 +24,13 @@ class WallClock final : public Clock {
 }  // namespace
 
 const Clock& Clock::Default() {
-  static const SteadyClock clock;
-  return clock;
+  static const NeverDestroyed<SteadyClock> clock;
+  return *clock;
 }
 
 const Clock& Clock::Wall() {
-  static const WallClock clock;
-  return clock;
+  static const NeverDestroyed<WallClock> clock;
+  return *clock;
 }
 
 }  // namespace twofour::train

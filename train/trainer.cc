@@ -79,12 +79,17 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       options_(Checked(options, "trainer: ")),
       services_(Checked(services, "trainer: ")),
       parameters_(model_.NamedParameters()),
-      parameter_tensors_(model_.Parameters()),
-      telemetry_(model_, options.log_every_steps),
-      sparse_(model_),
-      hooks_{&telemetry_, &sparse_} {
+      parameter_tensors_(model_.Parameters()) {
   if (!lr_schedule_) throw Error("trainer: lr_schedule is empty, expected a function");
-  hooks_.insert(hooks_.end(), services.hooks.begin(), services.hooks.end());
+  FindLayers();
+}
+
+void Trainer::FindLayers() {
+  telemetry_.emplace(model_, options_.log_every_steps);
+  sparse_.emplace(model_);
+  sparse_->SetOptimizerStep(state_.step);
+  hooks_ = {&*telemetry_, &*sparse_};
+  hooks_.insert(hooks_.end(), services_.hooks.begin(), services_.hooks.end());
 }
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
@@ -105,7 +110,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   last_evaluation_loss_.reset();
   seconds_since_record_ = 0;
   units_since_record_ = 0;
-  sparse_.SetOptimizerStep(state_.step);
+  FindLayers();
   saved_step_ = state_.step;
   restored_from_ = source;
   stage_ = Stage::kBetweenUpdates;
@@ -134,7 +139,7 @@ bool Trainer::Run() {
   }
   try {
     stage_ = Stage::kBetweenUpdates;
-    sparse_.SetOptimizerStep(state_.step);
+    FindLayers();
     // An earlier Run() may have failed to save the best step, which this is.
     if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     // If the checkpoint of the best step is gone, a later evaluation becomes the best.
@@ -195,7 +200,7 @@ void Trainer::Step() {
   stage_ = Stage::kRecording;
   CallHooks(&nn::StepHook::AfterStep, step);
   // What pauses training would otherwise search for the masks of the next step, and that time would not be counted.
-  if (PausesAfterStep()) sparse_.RefreshMasks();
+  if (PausesAfterStep()) sparse_->RefreshMasks();
   CountTime(start);
   Record(step, loss, grad_norm, task_.TakeStepDetails());
 }
@@ -241,7 +246,7 @@ void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm,
                              state_.training_seconds, std::move(details)});
     seconds_since_record_ = 0;
     units_since_record_ = 0;
-    telemetry_.Record(state_.step, *services_.sink);
+    telemetry_->Record(state_.step, *services_.sink);
   }
   if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
   stage_ = Stage::kBetweenUpdates;

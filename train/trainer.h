@@ -78,8 +78,8 @@ void Check(const TrainerServices& services, const FieldPath& at, Faults& faults)
 /// interrupted, if the same is true of its hooks.
 class Trainer {
  public:
-  /// Nothing is owned or copied. Throws Error on options and services that Check finds fault with, and if there is no
-  /// function `lr_schedule`.
+  /// Nothing is owned or copied. The model's layers may be swapped later, but not during Run(). Throws Error on options
+  /// and services that Check finds fault with, and if there is no function `lr_schedule`.
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
 
@@ -125,6 +125,8 @@ class Trainer {
     kEvaluating,      ///< They are those of the step, but its evaluation is missing.
   };
 
+  /// Layers may have been swapped since the trainer was made.
+  void FindLayers();
   void Step();
   /// Counts a step that began at this time of the clock.
   void CountTime(double start);
@@ -160,9 +162,9 @@ class Trainer {
   TrainerServices services_;
   std::vector<NamedTensor> parameters_;
   std::vector<Tensor> parameter_tensors_;
-  Telemetry telemetry_;
-  nn::SparseTraining sparse_;
-  std::vector<nn::StepHook*> hooks_;  // &telemetry_, &sparse_ and the caller's.
+  std::optional<Telemetry> telemetry_;  // Both know the layers that the model had at the last FindLayers().
+  std::optional<nn::SparseTraining> sparse_;
+  std::vector<nn::StepHook*> hooks_;  // These two and the caller's.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   bool saving_ = false;  // A checkpoint is being written, or the place for it prepared.

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "twofour/core/error.h"
+#include "twofour/core/never_destroyed.h"
 
 namespace twofour {
 namespace {
@@ -232,8 +233,8 @@ class PosixFileSystem final : public FileSystem {
 }  // namespace
 
 FileSystem& FileSystem::Default() {
-  static PosixFileSystem file_system;
-  return file_system;
+  static NeverDestroyed<PosixFileSystem> file_system;
+  return *file_system;
 }
 
 std::vector<std::byte> FileSystem::ReadFile(const Path& path, uint64_t max_bytes) {

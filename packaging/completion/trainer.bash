@@ -2,12 +2,12 @@
 # those of the program.
 
 _trainer() {
-  local cur prev words cword
-  _init_completion -n = || return
+  local cur prev words cword split
+  _init_completion -s || return
   local command=
   [[ $cword -gt 1 && ${words[1]} != -* ]] && command=${words[1]}
   local help
-  help=$("${words[0]}" ${command:+"$command"} --help 2>/dev/null) || return
+  help=$("${words[0]/#\~/$HOME}" ${command:+"$command"} --help 2>/dev/null) || return
 
   case $prev in
     --checkpoint) COMPREPLY=($(compgen -W "best last" -- "$cur")); return ;;

@@ -203,5 +203,30 @@ TEST(ModuleTest, AParameterMustBeAFloatingLeaf) {
   EXPECT_TRUE(module.Parameters().empty());
 }
 
+/// A module with parameters of these names, and then a child of this name.
+class Named : public Module {
+ public:
+  explicit Named(const std::vector<std::string>& parameters, const std::string& child = "") {
+    for (const std::string& name : parameters) RegisterParameter(name, Tensor::Zeros({1}));
+    Generator generator(1);
+    if (!child.empty()) RegisterModule(child, std::make_unique<Linear>(LinearOptions{4, 4}, generator));
+  }
+  std::string_view type_name() const override { return "Named"; }
+  Tensor Forward(const Tensor& x) override { return x; }
+};
+
+TEST(ModuleTest, NamesThatCouldMeanTheSameParameterAreRefused) {
+  EXPECT_NO_THROW(Named({"a.1", "a.10", "ab"}, "a.2"));
+  EXPECT_THAT([] { Named({"a.weight"}, "a"); },
+              ThrowsMessage<Error>("Module: the names 'a.weight' and 'a': one is the beginning of the other"));
+  EXPECT_THAT(
+      [] {
+        Named({"a", "a.b"});
+      },
+      ThrowsMessage<Error>("Module: the names 'a' and 'a.b': one is the beginning of the other"));
+  EXPECT_THAT([] { Named({"a"}, "a"); }, ThrowsMessage<Error>("Module: two parameters or children are named 'a'"));
+  EXPECT_THAT([] { Named({"__metadata__"}); }, ThrowsMessage<Error>(HasSubstr("safetensors files keep")));
+}
+
 }  // namespace
 }  // namespace twofour::nn

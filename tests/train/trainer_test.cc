@@ -213,6 +213,22 @@ TEST(TrainerTest, AnIntervalOfZeroMeansNever) {
   EXPECT_TRUE(job.trainer().Run());
 }
 
+TEST(TrainerTest, LayersMayBeSwappedBeforeItRuns) {
+  Job job(ShortRun(), {.sparse = false});
+  const sparse::SparsitySchedule late({.begin_step = 6});
+  nn::SwapLinearWithSemiSparseLinear(
+      job.model(), {.include = ".*mlp.*", .sparsity = {.plan = sparse::MaskPlan({.schedule = late})}});
+  EXPECT_TRUE(job.trainer().Run());
+  const auto layers = nn::FindSemiSparseLinears(job.model());
+  ASSERT_FALSE(layers.empty());
+  // Who trains must have told the layers the step, or the schedule would not have begun.
+  for (const auto& [name, layer] : layers) EXPECT_EQ(layer->mask().CountKept() * 2, layer->weight().numel()) << name;
+
+  Job sparse(ShortRun());
+  nn::SwapSemiSparseLinearWithLinear(sparse.model(), /*apply_mask=*/true);  // The trainer's layers are gone.
+  EXPECT_TRUE(sparse.trainer().Run());
+}
+
 TEST(TrainerTest, EvaluateLeavesTheModelInItsMode) {
   Job job(ShortRun());
   job.trainer().Evaluate();

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "twofour/core/never_destroyed.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 
 namespace twofour::sparse {
@@ -19,15 +20,15 @@ FusedMlpKernel Bf16FusedMlpKernel();
 }
 
 std::span<const FusedMlpKernel> FusedMlpKernels() {
-  static const std::vector<FusedMlpKernel> table = [] {
+  static const NeverDestroyed<std::vector<FusedMlpKernel>> table([] {
     std::vector<FusedMlpKernel> kernels = WideFusedMlpKernels();
 #if HWY_ARCH_X86_64
     kernels.push_back(bf16_native::Bf16FusedMlpKernel());
 #endif
     kernels.push_back(bf16_emulated::Bf16FusedMlpKernel());
     return kernels;
-  }();
-  return table;
+  }());
+  return *table;
 }
 
 }  // namespace twofour::sparse

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/never_destroyed.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernels.h"
 #include "twofour/sparse/tile_mask.h"
@@ -30,12 +31,12 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
 }
 
 /// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
-/// are not worth a word.
+/// and those for other patterns are not worth a word.
 std::string RejectionsInWords(const LinearProblem& problem) {
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
   AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {
     if (verdict.is_best()) return true;
-    if (kernel.emulated) return false;
+    if (kernel.emulated || verdict.rejection == Rejection::kNoVnm) return false;
     std::string why = InWords(verdict, kernel, problem);
     if (!rejected.empty() && rejected.back().second == why) {
       rejected.back().first += fmt::format(", {}", kernel.name);
@@ -97,7 +98,7 @@ LinearPlan WidenedPlan(const LinearProblem& problem) {
 std::string_view NameOf(Direction direction) { return direction == Direction::kForward ? "forward" : "input_grad"; }
 
 std::span<const LinearKernel> LinearKernels() {
-  static const std::vector<LinearKernel> table = [] {
+  static const NeverDestroyed<std::vector<LinearKernel>> table([] {
     std::vector<LinearKernel> kernels;
     for (const auto& family :
          {VnmKernels, Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels, MaskedDenseKernels}) {
@@ -105,8 +106,8 @@ std::span<const LinearKernel> LinearKernels() {
     }
     kernels.push_back(ScalarReferenceKernel());
     return kernels;
-  }();
-  return table;
+  }());
+  return *table;
 }
 
 Verdict CheckNothing(const LinearProblem&) { return {}; }
@@ -140,6 +141,8 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
       return "the mask keeps more than two of four in a row or column";
     case Rejection::kNoVnm:
       return "made for V:N:M weights";
+    case Rejection::kVnm:
+      return "another kernel is made for V:N:M weights";
     case Rejection::kEmulated:
       return "emulates instructions, for tests";
     case Rejection::kTooFewRows:

@@ -82,9 +82,11 @@ namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
 
 Verdict CheckProblem(const LinearProblem& problem) {
-  if (!IsTwoOfFour(problem.format)) return {Rejection::kFormat};
+  const bool vnm = problem.format.kind == MaskFormat::Kind::kVnm;
+  if (!vnm && !IsTwoOfFour(problem.format)) return {Rejection::kFormat};
   const Verdict tiled = CheckTiled(problem);
   if (!tiled.can()) return tiled;
+  if (vnm) return {Rejection::kVnm};
   if (!TWOFOUR_BF16_NATIVE) return {Rejection::kEmulated};
   constexpr int64_t kFewest = 176;
   return problem.batch >= kFewest ? Verdict{} : Verdict{Rejection::kTooFewRows, kFewest};

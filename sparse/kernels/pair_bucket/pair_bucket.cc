@@ -75,9 +75,11 @@ int64_t FewestRows(const LinearProblem& problem) {
 }
 
 Verdict CheckProblem(const LinearProblem& problem) {
-  if (!IsTwoOfFour(problem.format)) return {Rejection::kFormat};
+  const bool vnm = problem.format.kind == MaskFormat::Kind::kVnm;
+  if (!vnm && !IsTwoOfFour(problem.format)) return {Rejection::kFormat};
   const Verdict tiled = CheckTiled(problem);
   if (!tiled.can()) return tiled;
+  if (vnm) return {Rejection::kVnm};
   const int64_t fewest = FewestRows(problem);
   return problem.batch >= fewest ? Verdict{} : Verdict{Rejection::kTooFewRows, fewest};
 }

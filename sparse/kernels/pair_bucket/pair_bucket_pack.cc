@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "twofour/core/ceil_div.h"
+#include "twofour/core/never_destroyed.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -149,21 +150,21 @@ PackPlan::PackPlan(bool transposed, int64_t column_bytes)
 
 const PackPlan& PackPlan::For(bool transposed, int64_t column_bytes) {
   static std::mutex making;
-  static std::map<std::pair<bool, int64_t>, std::unique_ptr<const PackPlan>> plans;
+  static NeverDestroyed<std::map<std::pair<bool, int64_t>, std::unique_ptr<const PackPlan>>> plans;
   const std::lock_guard lock(making);
-  std::unique_ptr<const PackPlan>& plan = plans[{transposed, column_bytes}];
+  std::unique_ptr<const PackPlan>& plan = (*plans)[{transposed, column_bytes}];
   if (plan == nullptr) plan.reset(new PackPlan(transposed, column_bytes));
   return *plan;
 }
 
 const uint8_t* PackPlan::MaskNumbers() {
-  static const std::vector<uint8_t> numbers = [] {
+  static const NeverDestroyed<std::vector<uint8_t>> numbers([] {
     std::vector<uint8_t> result(1 << 16, kNotTransposable);
     const std::span<const TileMask> masks = TransposableMasks();
     for (size_t i = 0; i < masks.size(); ++i) result[masks[i]] = static_cast<uint8_t>(i);
     return result;
-  }();
-  return numbers.data();
+  }());
+  return (*numbers).data();
 }
 
 StepCounts PackPlan::Count(const TileRange& tiles) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/never_destroyed.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/search/simd_searches.h"
 
@@ -37,7 +38,7 @@ bool ScalarSearch(const float* weight, int64_t cols, TileMask* tiles) {
 }  // namespace
 
 std::span<const MaskSearchKernel> MaskSearchKernels() {
-  static const std::vector<MaskSearchKernel> table = [] {
+  static const NeverDestroyed<std::vector<MaskSearchKernel>> table([] {
     std::vector<MaskSearchKernel> kernels = ExactSearches();
     kernels.push_back(
         {"exact_scalar", Isa::kAny, "one tile at a time", MaskMethod::kExact, &ScalarSearch<ExactTileMask>});
@@ -45,8 +46,8 @@ std::span<const MaskSearchKernel> MaskSearchKernels() {
     kernels.push_back(
         {"greedy_scalar", Isa::kAny, "one tile at a time", MaskMethod::kGreedy, &ScalarSearch<GreedyTileMask>});
     return kernels;
-  }();
-  return table;
+  }());
+  return *table;
 }
 
 MaskSearchKernel SimdSearch(MaskMethod method, Isa isa, int64_t tiles_at_a_time,
