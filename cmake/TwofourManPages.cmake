@@ -15,15 +15,19 @@ set(pages "")
 function(add_page page command description extra)
   set(out ${PROJECT_BINARY_DIR}/man/${page}.1.gz)
   set(arguments --no-info --section=1 "--name=${description}" "--version-string=${page} (twofour) ${PROJECT_VERSION}"
-                "--source=twofour ${PROJECT_VERSION}" "--manual=twofour" --include=${PROJECT_SOURCE_DIR}/packaging/man/${extra}.h2m)
+                "--source=twofour ${PROJECT_VERSION}" "--manual=twofour" --include=${PROJECT_BINARY_DIR}/man/${extra}.h2m)
   add_custom_command(
     OUTPUT ${out}
     COMMAND ${TWOFOUR_HELP2MAN} ${arguments} --output=${PROJECT_BINARY_DIR}/man/${page}.1 "$<TARGET_FILE:trainer>${command}"
+    COMMAND sed -i -f ${PROJECT_SOURCE_DIR}/packaging/man/keep_lines.sed ${PROJECT_BINARY_DIR}/man/${page}.1
     COMMAND ${TWOFOUR_GZIP} --force --best --no-name ${PROJECT_BINARY_DIR}/man/${page}.1
-    DEPENDS trainer packaging/man/${extra}.h2m VERBATIM)
+    DEPENDS trainer packaging/man/${extra}.h2m packaging/man/keep_lines.sed VERBATIM)
   set(pages ${pages} ${out} PARENT_SCOPE)
 endfunction()
-file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/man)
+set(prefix ${CMAKE_INSTALL_PREFIX})
+foreach(extra IN ITEMS trainer command)
+  configure_file(packaging/man/${extra}.h2m ${PROJECT_BINARY_DIR}/man/${extra}.h2m @ONLY)
+endforeach()
 add_page(trainer "" "trains models with 2:4 semi-structured sparsity" trainer)
 foreach(command IN LISTS commands)
   string(REGEX MATCH "\"([a-z-]+)\",[ \n]+\"(.*)\\.\"" found "${command}")

@@ -163,6 +163,14 @@ void CompareWithF32(std::string_view what, const Tensor& f32, const Tensor& f64,
 void CheckGradients(const TensorFunction& function, const std::vector<Tensor>& inputs,
                     const GradientCheckOptions& options) {
   if (!function) throw Error("CheckGradients: there is no function to check");
+  const auto require = [](bool holds, const char* what, double value, const char* expected) {
+    if (!holds) throw Error(fmt::format("CheckGradients: {} is {}, expected {}", what, value, expected));
+  };
+  const auto is_tolerance = [](double x) { return x >= 0 && std::isfinite(x); };
+  require(options.step > 0 && std::isfinite(options.step), "step", options.step, "a finite number above 0");
+  require(is_tolerance(options.tolerance), "tolerance", options.tolerance, "a finite number of at least 0");
+  require(is_tolerance(options.f32_tolerance), "f32_tolerance", options.f32_tolerance, "a finite number of at least 0");
+  require(options.max_varied >= 1, "max_varied", static_cast<double>(options.max_varied), "at least 1");
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].defined() && IsFloating(inputs[i].dtype()) && inputs[i].dtype() != DType::kF64) {
       throw Error(fmt::format("CheckGradients: input {} is {}, expected f64", i, NameOf(inputs[i].dtype())));

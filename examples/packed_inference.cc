@@ -18,9 +18,9 @@ int Run(const char* path) {
   Generator gen(0);  // For the weights that the file replaces.
   nn::ResidualMlp model({.in_features = 784, .width = 128, .hidden_features = 512, .num_blocks = 2, .out_features = 10},
                         gen);
-  // Packed weights come out with zeros in place. A dense or masked file is read as well.
+  // Packed weights come out with zeros in place, and so do masked ones. Any export of `trainer` is read, but ONNX.
   const train::WeightSource source = train::LoadWeightSource(FileSystem::Default(), path);
-  nn::LoadStateDict(model, source.file.tensors, path);
+  nn::LoadStateDict(model, train::EffectiveWeights(source.file), path);
   model.SetTraining(false);  // No dropout.
   const NoGradGuard no_grad;
 

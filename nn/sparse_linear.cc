@@ -18,6 +18,12 @@ SparseLinear::SparseLinear(std::shared_ptr<const sparse::RowPackedWeight> weight
   }
 }
 
+std::vector<NamedTensor> SparseLinear::Buffers() {
+  std::vector<NamedTensor> buffers = {{"weight", weight_->Unpack()}};
+  if (bias_.defined()) buffers.push_back({"bias", bias_});
+  return buffers;
+}
+
 Tensor SparseLinear::Forward(const Tensor& x) {
   if (GradEnabled() && x.defined() && x.requires_grad()) {
     throw Error("SparseLinear: is for inference alone, but its input requires a gradient; expected a NoGradGuard");

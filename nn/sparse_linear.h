@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "twofour/nn/module.h"
 #include "twofour/sparse/row_packed_weight.h"
@@ -16,6 +17,9 @@ class SparseLinear : public Module {
   SparseLinear(std::shared_ptr<const sparse::RowPackedWeight> weight, Tensor bias = {});
 
   std::string_view type_name() const override { return "SparseLinear"; }
+  /// The weight with zeros in place and the bias, so that a state dict of a packed model holds its weights. A packed
+  /// model cannot be loaded into.
+  std::vector<NamedTensor> Buffers() override;
   /// x [..., in_features], f32, f16 or bf16; result [..., out_features] of the same dtype. Throws Error where a
   /// gradient of x is asked for.
   Tensor Forward(const Tensor& x) override;

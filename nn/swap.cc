@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -60,10 +61,32 @@ class Eligibility {
   NameChoice names_;
 };
 
+/// A class derived from Linear may compute something else, which a replacement would not.
+std::string ReasonOfType(const Linear& linear) {
+  return typeid(linear) == typeid(Linear) ? ""
+                                          : fmt::format("is a {}, which is derived from Linear", linear.type_name());
+}
+
+/// The report of a root that is a linear itself.
+void ReportRoot(const Module& root, SwapReport& report) {
+  const auto* const linear = dynamic_cast<const Linear*>(&root);
+  if (linear == nullptr) return;
+  report.kept_dense.push_back(
+      {"", linear->out_features(), linear->in_features(), "is the root, which cannot be replaced"});
+}
+
+/// Throws Error if a weight that is to be packed in values of 16 bits has elements that are too large for them.
+void RequireRoom(const Tensor& weight, DType values, const std::string& name) {
+  sparse::RequireFinite(values == DType::kF32 ? weight : weight.To(values).To(DType::kF32),
+                        values == DType::kF32 ? name : fmt::format("{} in {}", name, NameOf(values)));
+}
+
 /// Why a linear's weight cannot be packed in this pattern, or nothing.
 std::string ReasonNotToPack(const Linear& linear, const sparse::GroupPattern& pattern) {
   const Tensor& weight = linear.weight();
   if (weight.dtype() != DType::kF32) return fmt::format("weight is {}, only f32 is packed", NameOf(weight.dtype()));
+  if (weight.dim(1) < pattern.m)
+    return fmt::format("its rows are shorter than the {} of {}", pattern.m, pattern.ToString());
   const int64_t most = sparse::MostNonZerosOfAGroup(weight, sparse::PatternAxis::kRows, pattern.m);
   if (most <= pattern.n) return {};
   return fmt::format("up to {} of {} neighbours along its rows are not zero, expected {}", most, pattern.m,
@@ -104,7 +127,7 @@ void ReplaceLinear(ModuleSlot& slot, Tensor weight, Tensor bias, Make make) {
 void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t multiple_of = options.multiple_of;
   faults.Expect(multiple_of >= 4 && multiple_of % 4 == 0 && multiple_of <= kMaxFeatures, at("multiple_of"), multiple_of,
-                "a multiple of 4, at least 4");
+                fmt::format("a multiple of 4 from 4 to {}", kMaxFeatures));
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
   const sparse::MaskFormat pattern = options.sparsity.plan.PatternAt(0);
@@ -123,14 +146,12 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {
   const Eligibility eligibility(options);
   SwapReport report;
-  if (const auto* linear = dynamic_cast<const Linear*>(&root)) {
-    report.kept_dense.push_back(
-        {"", linear->out_features(), linear->in_features(), "is the root, which cannot be replaced"});
-  }
+  ReportRoot(root, report);
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     const auto* linear = dynamic_cast<const Linear*>(slot.get());
     if (linear == nullptr) return;
     SwapEntry entry{name, linear->out_features(), linear->in_features(), eligibility.ReasonToKeepDense(name, *linear)};
+    if (entry.reason.empty()) entry.reason = ReasonOfType(*linear);
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));
       return;
@@ -177,8 +198,9 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
 }
 
 SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
+  Checked(PackOptions{.values = values}, "", ": got ");
   for (const auto& [name, layer] : FindSemiSparseLinears(root)) {
-    sparse::RequireFinite(layer->weight(), name.empty() ? "weight" : name + ".weight");
+    RequireRoom(layer->weight(), values, name.empty() ? "weight" : name + ".weight");
     layer->mask();
   }
   SwapReport report;
@@ -215,17 +237,19 @@ SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options) 
   Checked(options, "", ": got ");
   const NameChoice names(options.include, options.exclude);
   SwapReport report;
+  ReportRoot(root, report);
   std::vector<ModuleSlot*> slots;  // Of what is converted.
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     const auto* linear = dynamic_cast<const Linear*>(slot.get());
     if (linear == nullptr) return;
     SwapEntry entry{name, linear->out_features(), linear->in_features(), names.ReasonAgainst(name)};
+    if (entry.reason.empty()) entry.reason = ReasonOfType(*linear);
     if (entry.reason.empty()) entry.reason = ReasonNotToPack(*linear, options.pattern);
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));
       return;
     }
-    sparse::RequireFinite(linear->weight(), name + ".weight");
+    RequireRoom(linear->weight(), options.values, name + ".weight");
     slots.push_back(&slot);
     report.converted.push_back(std::move(entry));
   });

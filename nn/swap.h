@@ -48,10 +48,12 @@ struct SwapReport {
   std::vector<SwapEntry> kept_dense;
 };
 
-/// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. Parameters are handed
-/// over: handles that an optimizer holds stay valid, frozen ones stay frozen. Throws Error on options that Check finds
-/// fault with, before anything is changed. The root itself cannot be replaced: a root that is a linear is reported as
-/// kept dense. Nothing else may use the tree meanwhile.
+/// Replaces each matching, eligible nn::Linear below `root` by a semi-sparse one, in place. A module must reach its
+/// children through their places (ModuleSlot): a pointer to the child itself would dangle. A class derived from Linear
+/// is kept, because its Forward may compute something else. Parameters are handed over: handles that an optimizer holds
+/// stay valid, frozen ones stay frozen. Throws Error on options that Check finds fault with, before anything is
+/// changed. The root itself cannot be replaced: a root that is a linear is reported as kept dense. Nothing else may use
+/// the tree meanwhile.
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options = {});
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the

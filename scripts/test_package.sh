@@ -56,6 +56,9 @@ for package in "$@"; do
       complete_words trainer export --format sp
       complete_words trainer inspect digits.s
       complete_words trainer sample --run run
+      complete_words trainer export --format=pa
+      complete_words trainer --sparse --con
+      complete_words trainer --prompt '-(' --con
 BASH
     bash complete.bash
     cat >complete.zsh <<'ZSH'
@@ -73,6 +76,8 @@ BASH
       }
       complete_line "trainer exp"
       complete_line "trainer export --fo"
+      complete_line "trainer export --shard"
+      complete_line "trainer --sparse --acc"
 ZSH
     zsh -f complete.zsh
 

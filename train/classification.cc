@@ -44,6 +44,8 @@ void Check(const ClassificationOptions& options, const FieldPath& at, Faults& fa
   for (size_t i = 0; i < options.class_weights.size(); ++i) {
     faults.AtLeast(fmt::format("{}[{}]", at("class_weights"), i), options.class_weights[i], 0);
   }
+  const bool all_zero = std::ranges::all_of(options.class_weights, [](double weight) { return weight == 0; });
+  faults.Expect(options.class_weights.empty() || !all_zero, at("class_weights"), "all 0", "one above 0");
 }
 
 ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
@@ -54,7 +56,11 @@ ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_d
       eval_batch_size_(Checked(options, "").eval_batch_size),
       sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
       loss_{.label_smoothing = options.label_smoothing} {
+  RequireAlike(train_data, eval_data);
   const int64_t classes = train_data.num_classes();
+  if (classes == 0 || eval_data.num_classes() == 0) {
+    throw Error("ClassificationTask: the targets are numbers, expected classes; RegressionTask takes numbers");
+  }
   if (options.class_weights.empty()) return;
   if (std::ssize(options.class_weights) != classes) {
     throw Error(fmt::format("ClassificationTask: {} class_weights, expected {}, one for each class",
@@ -64,7 +70,7 @@ ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_d
 }
 
 Tensor ClassificationTask::Loss(uint64_t number) {
-  const Batch batch = train_data_.Get(sampler_.BatchIndices(number));
+  const Batch batch = GetBatch(train_data_, sampler_.BatchIndices(number));
   const Tensor logits = model_.Forward(batch.inputs);
   step_samples_ += batch.targets.dim(0);
   step_correct_ += CountCorrect(logits, batch.targets);
@@ -86,7 +92,7 @@ EvalMetrics ClassificationTask::Evaluate() {
     BeforeEvaluationBatch();
     std::vector<int64_t> indices(static_cast<size_t>(std::min(eval_batch_size_, size - begin)));
     std::iota(indices.begin(), indices.end(), begin);
-    const Batch batch = eval_data_.Get(indices);
+    const Batch batch = GetBatch(eval_data_, indices);
     const Tensor logits = model_.Forward(batch.inputs);
     ops::RequireDType("ClassificationTask", "logits", logits, DType::kF32);
     loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());

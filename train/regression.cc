@@ -47,7 +47,7 @@ Tensor RegressionTask::LossOf(const Tensor& predictions, const Tensor& targets) 
 }
 
 Tensor RegressionTask::Loss(uint64_t number) {
-  const Batch batch = train_data_.Get(sampler_.BatchIndices(number));
+  const Batch batch = GetBatch(train_data_, sampler_.BatchIndices(number));
   const Tensor predictions = model_.Forward(batch.inputs);
   step_errors_.Add(predictions, batch.targets);
   return LossOf(predictions, batch.targets);
@@ -67,7 +67,7 @@ EvalMetrics RegressionTask::Evaluate() {
     BeforeEvaluationBatch();
     std::vector<int64_t> indices(static_cast<size_t>(std::min(options_.eval_batch_size, size - begin)));
     std::iota(indices.begin(), indices.end(), begin);
-    const Batch batch = eval_data_.Get(indices);
+    const Batch batch = GetBatch(eval_data_, indices);
     const Tensor predictions = model_.Forward(batch.inputs);
     loss_sum += LossOf(predictions, batch.targets).item() * static_cast<double>(indices.size());
     errors.Add(predictions, batch.targets);

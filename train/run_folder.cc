@@ -162,8 +162,8 @@ void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_e
   if (!files.Exists(path) || (fs::is_directory(path) && IsAsGoodAsEmpty(files, path))) return;
   if (if_exists == IfExists::kFail) {
     throw Error(
-        fmt::format("{}: exists already; go on with --resume, start anew with --overwrite, or choose another "
-                    "folder with --out",
+        fmt::format("{}: exists already; start anew with --overwrite, or choose another folder with --out "
+                    "(trainer --resume goes on with a run)",
                     path.string()));
   }
   if (!files.Exists(RunFiles{path}.config()) || !files.Exists(path / FolderLock::kFile)) {

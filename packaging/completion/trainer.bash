@@ -16,18 +16,30 @@ _trainer() {
     --precision) COMPREPLY=($(compgen -W "fp32 bf16" -- "$cur")); return ;;
     --names) COMPREPLY=($(compgen -W "own huggingface" -- "$cur")); return ;;
   esac
-  if [[ $prev == -* ]]; then
-    # What the help calls the option's value; nothing if it takes none.
-    case $(sed -nE "s/^  (-[a-zA-Z],)?$prev(,--[a-z-]+)? ([A-Z]+=?[A-Z]*).*/\3/p" <<<"$help") in
-      DIR*) _filedir -d; return ;;
-      FILE* | PATH) _filedir; return ;;
-      ?*) return ;;
-    esac
-  fi
+  # A line of the help: "  -o,--output PATH REQUIRED   The file ...". What an option takes is a word of capitals.
+  local line names type options=() commands=() in_commands=
+  local option='^  (-[a-zA-Z],)?(--[a-z0-9-]+)( ([A-Z]+)(=[^ ]*)?(:| |$))?' entry='^  ([a-z-]+) +[A-Z]'
+  while IFS= read -r line; do
+    [[ $line == Commands* ]] && in_commands=1
+    [[ -z $line ]] && in_commands=
+    if [[ $line =~ $option ]]; then
+      names="${BASH_REMATCH[1]%,} ${BASH_REMATCH[2]}" type=${BASH_REMATCH[4]}
+      options+=("${BASH_REMATCH[2]}")
+      if [[ " $names " == *" $prev "* && -n $type ]]; then
+        case $type in
+          DIR) _filedir -d ;;
+          FILE | PATH) [[ $prev == --set ]] || _filedir ;;
+        esac
+        return
+      fi
+    elif [[ -n $in_commands && $line =~ $entry ]]; then
+      commands+=("${BASH_REMATCH[1]}")
+    fi
+  done <<<"$help"
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "$(sed -nE 's/^  (-[a-zA-Z],)?(--[a-z0-9-]+).*/\2/p' <<<"$help")" -- "$cur"))
+    COMPREPLY=($(compgen -W "${options[*]}" -- "$cur"))
   elif [[ $cword -eq 1 ]]; then
-    COMPREPLY=($(compgen -W "$(sed -nE '/^Commands/,/^$/s/^  ([a-z-]+) .*/\1/p' <<<"$help")" -- "$cur"))
+    COMPREPLY=($(compgen -W "${commands[*]}" -- "$cur"))
   else
     _filedir
   fi

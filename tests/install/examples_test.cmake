@@ -15,3 +15,6 @@ run(${trainer} --config ${SOURCE_DIR}/configs/sparse_mlp.pbtxt --out ${WORK}/run
     --set data.glyphs.train_size=256 --set data.glyphs.eval_size=64 --set learning_rate.warmup_steps=2)
 run(${trainer} export --run ${WORK}/run --format packed -o ${WORK}/digits.safetensors)
 run(${WORK}/packed_inference ${WORK}/digits.safetensors)
+run(${WORK}/packed_inference ${WORK}/run)
+run(${trainer} export --run ${WORK}/run --format semi-structured --dtype BF16 -o ${WORK}/digits_bf16.safetensors)
+run(${WORK}/packed_inference ${WORK}/digits_bf16.safetensors)

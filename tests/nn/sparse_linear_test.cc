@@ -13,6 +13,7 @@
 #include "twofour/nn/linear.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
+#include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 
 #include "tests/support/tensors.h"
@@ -104,6 +105,31 @@ TEST(SparseLinearTest, LinearsWithZerosInPlaceArePacked) {
   EXPECT_EQ(report.kept_dense[0].reason, "up to 4 of 4 neighbours along its rows are not zero, expected 2:4");
   ExpectClose(stack->Forward(x), before, 1e-5);
   EXPECT_FALSE(stack->training());
+}
+
+TEST(SparseLinearTest, AStateDictHoldsTheWeightsOfAPackedModel) {
+  const std::unique_ptr<MlpStack> stack = Swapped();
+  SwapSemiSparseLinearWithLinear(*stack, /*apply_mask=*/true);
+  const std::vector<NamedTensor> before = StateDict(*stack);
+  SwapLinearWithSparseLinear(*stack);
+  const std::vector<NamedTensor> packed = StateDict(*stack);
+  ASSERT_EQ(packed.size(), before.size());
+  for (const NamedTensor& named : before) {
+    const auto found = std::ranges::find(packed, named.name, &NamedTensor::name);
+    ASSERT_NE(found, packed.end()) << named.name;
+    test::ExpectBitEqual(found->tensor, named.tensor);
+  }
+}
+
+TEST(SparseLinearTest, WeightsThatAreTooLargeForBf16AreRefused) {
+  const std::unique_ptr<MlpStack> stack = Swapped();
+  SwapSemiSparseLinearWithLinear(*stack, /*apply_mask=*/true);
+  Tensor first = stack->NamedParameters()[0].tensor;
+  float* const values = first.mutable_data<float>();
+  *std::find_if(values, values + first.numel(), [](float value) { return value != 0; }) = 3.4e38f;
+  EXPECT_THAT([&] { SwapLinearWithSparseLinear(*stack, {.values = DType::kBF16}); },
+              ThrowsMessage<Error>(HasSubstr("layers.0.weight in bf16")));
+  EXPECT_NO_THROW(SwapLinearWithSparseLinear(*stack));
 }
 
 TEST(SparseLinearTest, OneOfEightIsPackedWhereItHolds) {

@@ -395,5 +395,28 @@ TEST(FindSemiSparseLinearsTest, FindsTheRootToo) {
   EXPECT_EQ(found[0].layer, &layer);
 }
 
+/// Computes something else than a Linear.
+class Scaled : public Linear {
+ public:
+  using Linear::Linear;
+  std::string_view type_name() const override { return "Scaled"; }
+  Tensor Forward(const Tensor& x) override { return Linear::Forward(x) * 100.0; }
+};
+
+class Holder : public Module {
+ public:
+  explicit Holder(std::unique_ptr<Module> child) { RegisterModule("l", std::move(child)); }
+  std::string_view type_name() const override { return "Holder"; }
+  Tensor Forward(const Tensor& x) override { return x; }
+};
+
+TEST(SwapTest, ClassesDerivedFromLinearAreKept) {
+  Generator generator(1);
+  Holder holder(std::make_unique<Scaled>(LinearOptions{.in_features = 16, .out_features = 16}, generator));
+  const SwapReport report = SwapLinearWithSemiSparseLinear(holder);
+  ASSERT_EQ(report.kept_dense.size(), 1u);
+  EXPECT_EQ(report.kept_dense[0].reason, "is a Scaled, which is derived from Linear");
+}
+
 }  // namespace
 }  // namespace twofour::nn

@@ -74,7 +74,9 @@ double BestOf(const double (&magnitudes)[4][4], bool rows) {
 
 /// Keeps the columns with the largest sums, and the best of all masks in them.
 TEST(VnmMaskTest, KeepsWhatBruteForceKeeps) {
-  for (const auto& [rows, cols, pattern] : Cases()) {
+  for (const Case& one : Cases()) {
+    const int64_t rows = one.rows, cols = one.cols;
+    const VnmPattern& pattern = one.pattern;
     SCOPED_TRACE(pattern.ToString() + " " + std::to_string(rows) + " x " + std::to_string(cols));
     const Tensor scores = RandomF32({rows, cols}, {.seed = 3});
     const std::vector<float> s = scores.ToVector();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "twofour/core/autograd.h"
+#include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/module.h"
 
 #include "tests/support/expect_error.h"
@@ -136,6 +137,48 @@ TEST(ClassificationTaskTest, RejectsOptionsOutOfRange) {
   EXPECT_ERROR(make({.batch_size = 6}), ErrorKind::kInvalidInput, HasSubstr("6"));
   EXPECT_ERROR(make({.batch_size = 2, .eval_batch_size = 0}), ErrorKind::kInvalidInput,
                HasSubstr("eval_batch_size is 0"));
+}
+
+/// A data set that says one thing and gives another.
+class Liar : public Dataset {
+ public:
+  int64_t samples = 8, inputs = 16, classes = 4;  // What it says.
+  Shape input_shape = {2, 16};
+  std::vector<int32_t> labels = {0, 3};
+  int64_t size() const override { return samples; }
+  int64_t features() const override { return inputs; }
+  int64_t num_classes() const override { return classes; }
+  Batch Get(std::span<const int64_t>) const override {
+    return {Tensor::Zeros(input_shape), Tensor::FromVector(labels, {std::ssize(labels)})};
+  }
+};
+
+TEST(ClassificationTaskTest, NothingIsBelievedOfADataSet) {
+  Generator generator(1);
+  nn::MlpStack model({.in_features = 16, .hidden_features = {8}, .out_features = 4}, generator);
+  const auto expect = [&](auto lie, const std::string& message) {
+    Liar liar;
+    lie(liar);
+    const Liar honest;
+    EXPECT_ERROR(
+        {
+          ClassificationTask task(model, liar, honest, {.batch_size = 2});
+          task.Loss(0);
+        },
+        ErrorKind::kInvalidInput, HasSubstr(message));
+    EXPECT_ERROR(ClassificationTask(model, honest, liar, {.batch_size = 2, .eval_batch_size = 2}).Evaluate(),
+                 ErrorKind::kInvalidInput, HasSubstr(message));
+  };
+  expect([](Liar& d) { d.input_shape = {1, 16}; }, "a batch has inputs f32 [1, 16], expected f32 [2, 16]");
+  expect([](Liar& d) { d.input_shape = {2, 5}; }, "a batch has inputs f32 [2, 5], expected f32 [2, 16]");
+  expect([](Liar& d) { d.labels = {0}; }, "a batch has targets i32 [1], expected i32 [2]");
+  expect([](Liar& d) { d.labels = {0, 4}; }, "is 4, expected 0 to 3");
+  expect([](Liar& d) { d.inputs = 5; }, "expected at least 1, and as many in both");
+  expect([](Liar& d) { d.classes = 5; }, "expected at least 1, and as many in both");
+  Liar empty;
+  empty.samples = 0;
+  EXPECT_ERROR(ClassificationTask(model, Liar(), empty, {.batch_size = 2}), ErrorKind::kInvalidInput,
+               "data sets: 8 samples to train on and 0 to evaluate on, expected at least 1");
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ const Argument kArguments[] = {
     {"dataset", "labels", {2}, kOnlyI32, [](const Tensor& t) { InMemoryDataset(Inputs(), t, 2); }},
     {"dataset", "targets", {2}, kOnlyI32, [](const Tensor& t) { Samples(t).ClassCounts(); }},
     {"ClassificationTask|CrossEntropyLoss", "logits", {2, 4}, kOnlyF32, [](const Tensor& t) { Evaluate(t, Labels()); }},
-    {"CrossEntropyLoss", "targets", {2}, kOnlyI32, [](const Tensor& t) { Evaluate(Inputs(), t); }},
+    {"data set", "targets", {2}, kOnlyI32, [](const Tensor& t) { Evaluate(Inputs(), t); }},
     {"finite check",
      "parameter 'p'",
      {2, 4},

@@ -44,6 +44,40 @@ Tensor TakeRows(const Tensor& from, std::span<const int64_t> indices) {
 
 }  // namespace
 
+Batch GetBatch(const Dataset& data, std::span<const int64_t> indices) {
+  Batch batch = data.Get(indices);
+  const auto samples = static_cast<int64_t>(indices.size());
+  const auto require = [](const char* what, const Tensor& tensor, DType dtype, const Shape& shape) {
+    if (tensor.defined() && tensor.dtype() == dtype && tensor.shape() == shape) return;
+    throw Error(
+        fmt::format("data set: a batch has {} {}, expected {}", what, Describe(tensor), Describe(dtype, shape)));
+  };
+  require("inputs", batch.inputs, DType::kF32, {samples, data.features()});
+  if (data.num_classes() == 0) {
+    require("targets", batch.targets, DType::kF32, {samples, data.outputs()});
+    return batch;
+  }
+  require("targets", batch.targets, DType::kI32, {samples});
+  const int32_t* const labels = batch.targets.data<int32_t>();
+  for (int64_t i = 0; i < samples; ++i) {
+    if (labels[i] >= 0 && labels[i] < data.num_classes()) continue;
+    throw Error(fmt::format("data set: the label of sample {} is {}, expected 0 to {}", indices[static_cast<size_t>(i)],
+                            labels[i], data.num_classes() - 1));
+  }
+  return batch;
+}
+
+void RequireAlike(const Dataset& train_data, const Dataset& eval_data) {
+  const auto require = [](const char* what, int64_t training, int64_t evaluation, bool equal) {
+    if (training >= 1 && evaluation >= 1 && (!equal || training == evaluation)) return;
+    throw Error(fmt::format("data sets: {} {} to train on and {} to evaluate on, expected at least 1{}", training, what,
+                            evaluation, equal ? ", and as many in both" : ""));
+  };
+  require("samples", train_data.size(), eval_data.size(), false);
+  require("features", train_data.features(), eval_data.features(), true);
+  require("outputs", train_data.outputs(), eval_data.outputs(), true);
+}
+
 std::vector<int64_t> Dataset::ClassCounts() const {
   constexpr int64_t kBatch = 256;
   std::vector<int64_t> counts(static_cast<size_t>(num_classes()));

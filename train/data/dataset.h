@@ -38,6 +38,12 @@ class Dataset {
   virtual std::vector<int64_t> ClassCounts() const;
 };
 
+/// data.Get(indices), of which nothing is believed. Throws Error where the batch has not as many samples as were asked
+/// for, or not the data set's features, or targets of another type or shape, or a class that there is not.
+Batch GetBatch(const Dataset& data, std::span<const int64_t> indices);
+/// Throws Error unless there are samples, features and outputs in both data sets, and as many in one as in the other.
+void RequireAlike(const Dataset& train_data, const Dataset& eval_data);
+
 /// A Dataset whose samples are rows of a tensor.
 class InMemoryDataset : public Dataset {
  public:

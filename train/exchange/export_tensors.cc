@@ -10,6 +10,7 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/cast.h"
+#include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
 #include "twofour/train/export.h"
 
@@ -23,6 +24,18 @@ std::set<std::string> MaskedWeights(nn::Module& model) {
     layer->mask();  // Decides whether the layer is dense.
     if (!layer->runs_dense()) names.insert(name + ".weight");
   }
+  return names;
+}
+
+/// The names of the weights of linears that have this pattern along their rows without a mask.
+std::set<std::string> SparseWeights(nn::Module& model, const sparse::GroupPattern& pattern) {
+  std::set<std::string> names;
+  model.VisitModules([&](const std::string& name, nn::Module& module) {
+    const auto* const linear = dynamic_cast<const nn::Linear*>(&module);
+    if (linear == nullptr || linear->weight().dim(1) < pattern.m) return;
+    const int64_t most = sparse::MostNonZerosOfAGroup(linear->weight(), sparse::PatternAxis::kRows, pattern.m);
+    if (most <= pattern.n) names.insert(name + ".weight");
+  });
   return names;
 }
 
@@ -54,10 +67,17 @@ Tensor Rounded(const NamedTensor& named, DType dtype) {
 
 ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
   const NoGradGuard no_grad;
-  const std::set<std::string> masked = MaskedWeights(model);
+  std::set<std::string> masked = MaskedWeights(model);
   if (options.form != WeightForm::kDense && masked.empty()) {
-    throw Error(fmt::format("no weight is masked, so that none can be {}; dense weights can be exported as dense",
-                            NameOf(options.form)));
+    const sparse::GroupPattern pattern =
+        options.form == WeightForm::kPacked ? options.pattern : sparse::GroupPattern{2, 4};
+    masked = SparseWeights(model, pattern);
+    if (masked.empty()) {
+      throw Error(
+          fmt::format("no weight is masked or has zeros that are {} along its rows, so that none can be {}; "
+                      "dense weights can be exported as dense",
+                      pattern.ToString(), NameOf(options.form)));
+    }
   }
   if (options.form != WeightForm::kDense && !options.names.empty()) {
     throw Error(fmt::format("weights that are {} go by the model's own names", NameOf(options.form)));

@@ -26,12 +26,13 @@ struct ExportOptions {
 /// The tensors of a file of a trained model.
 struct ExportedTensors {
   std::vector<NamedTensor> tensors;
-  int64_t masked_weights = 0;  ///< How many weights have a mask in force.
+  /// How many weights have a mask in force or, for forms other than kDense and if no weight has one, zeros in place.
+  int64_t masked_weights = 0;
 };
 
 /// Throws Error that names the tensor if a weight does not have the pattern of its form (with row and columns), if an
-/// element is too large for the dtype, if a packed weight is to have another name, and if no weight is masked although
-/// a form for masked weights is asked for.
+/// element is too large for the dtype, if a packed weight is to have another name, and if no weight is masked or has
+/// zeros in place although a form for such weights is asked for.
 ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options);
 
 }  // namespace twofour::train

@@ -4,6 +4,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors_shards.h"
+#include "twofour/core/quote_for_message.h"
+#include "twofour/sparse/mask.h"
 #include "twofour/train/exchange/packed_tensors.h"
 
 namespace twofour::train {
@@ -31,6 +33,31 @@ WeightSource LoadWeightSource(FileSystem& files, const fs::path& path) {
   source.config = beside("config.json");
   source.tokenizer = beside("tokenizer.json");
   return source;
+}
+
+std::vector<NamedTensor> EffectiveWeights(const SafetensorsFile& file) {
+  constexpr std::string_view kMask = ".weight_mask";
+  std::vector<NamedTensor> weights;
+  for (const NamedTensor& named : file.tensors) {
+    if (const size_t at = named.name.rfind(kMask); at != std::string::npos) {
+      if (named.name.ends_with("_scale")) {
+        throw Error(fmt::format("tensor {}: the weight counts times a scale, which is not supported; export it masked",
+                                QuoteForMessage(named.name)));
+      }
+      continue;  // A mask, or what training keeps beside it.
+    }
+    const Tensor* const mask = file.Find(named.name + "_mask");
+    Tensor weight = IsFloating(named.tensor.dtype()) ? named.tensor.To(DType::kF32) : named.tensor;
+    if (mask != nullptr) {
+      if (mask->dtype() != DType::kBool || mask->shape() != weight.shape() || weight.rank() != 2) {
+        throw Error(fmt::format("tensor {}: {}, but its mask is {}", QuoteForMessage(named.name), Describe(weight),
+                                Describe(*mask)));
+      }
+      weight = sparse::ApplyMask(weight, sparse::Mask::FromTensor(*mask));
+    }
+    weights.push_back({named.name, weight});
+  }
+  return weights;
 }
 
 }  // namespace twofour::train

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
@@ -22,5 +23,10 @@ std::filesystem::path WeightFileOf(FileSystem& files, const std::filesystem::pat
 /// Reads a safetensors file, an index of shards (a name that ends in .json), or a folder that holds either. Throws
 /// Error, beginning with a file's name, as LoadSafetensors, LoadShards and UnpackTensors do.
 WeightSource LoadWeightSource(FileSystem& files, const std::filesystem::path& path);
+
+/// The weights of a file as f32 for inference: without masks, and with zeros where a mask X.weight_mask drops entries.
+/// Throws Error, naming the tensor, on a mask that does not fit its weight and on weights that count times a scale
+/// (X.weight_mask_scale).
+std::vector<NamedTensor> EffectiveWeights(const SafetensorsFile& file);
 
 }  // namespace twofour::train

@@ -30,13 +30,17 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   }
 }
 
+bool IsForVnm(PackedLayout layout) {
+  return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm || layout == PackedLayout::kBf16Vnm;
+}
+
 /// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
 /// and those for other patterns are not worth a word.
 std::string RejectionsInWords(const LinearProblem& problem) {
   std::vector<std::pair<std::string, std::string>> rejected;  // Names of kernels, and why.
   AskInTurn(problem, [&](const LinearKernel& kernel, const Verdict& verdict) {
     if (verdict.is_best()) return true;
-    if (kernel.emulated || verdict.rejection == Rejection::kNoVnm) return false;
+    if (kernel.emulated || (IsForVnm(kernel.layout) && !problem.format.is_vnm())) return false;
     std::string why = InWords(verdict, kernel, problem);
     if (!rejected.empty() && rejected.back().second == why) {
       rejected.back().first += fmt::format(", {}", kernel.name);

@@ -23,8 +23,9 @@ std::string EarlyStopLine(const Trainer& trainer) {
   if (!trainer.StoppedEarly()) return "";
   const BestEvaluation& best = trainer.state().best_scheduled;
   return fmt::format(
-      "stopped early after step {}: {} evaluations in a row without a loss below {:.4f}, that of step {}",
-      trainer.state().step, best.evaluations_since, best.loss, best.step);
+      "stopped early after step {}: {} without a loss below {:.4f}, that of step {}", trainer.state().step,
+      best.evaluations_since == 1 ? "1 evaluation" : fmt::format("{} evaluations in a row", best.evaluations_since),
+      best.loss, best.step);
 }
 
 std::string ModelLines(const RunEnding& ending) {

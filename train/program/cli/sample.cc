@@ -78,6 +78,7 @@ class Transcript {
 
 struct Request {
   std::string run;
+  std::optional<std::string> checkpoint;
   std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
   std::optional<int> threads;
   std::optional<DType> activations;  // Nothing: as in training.
@@ -88,7 +89,8 @@ struct Request {
 std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& out) {
   Request request;
   Arguments arguments("sample");
-  const ModelArguments model(arguments);
+  ModelArguments model(arguments);
+  model.AddCheckpoint(arguments);
   std::string prompt, prompt_file;
   const Argument prompt_option =
       arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
@@ -111,6 +113,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   arguments.AddFlag("--ignore-eos", request.ignore_eos, "Go on where the model ends its text");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.run = model.run();
+  request.checkpoint = model.checkpoint();
   request.threads = model.threads();
   request.activations = model.activations();
   if (prompt_option.given()) request.prompt = prompt;
@@ -131,6 +134,15 @@ void RequirePositionsFor(const nn::Gpt& model, const std::vector<int32_t>& promp
                   generate.tokens, prompt.size(), std::max<int64_t>(positions + 1 - std::ssize(prompt), 0), positions));
 }
 
+/// Packs weights under masks, and those with zeros in place, as they come from elsewhere. The head stays as it is,
+/// because its logits are not rounded. Returns whether there were any.
+bool Pack(nn::Gpt& model) {
+  const DType values = model.activation_dtype();
+  const nn::SwapReport masked = nn::SwapSemiSparseLinearWithSparseLinear(model, values);
+  const nn::SwapReport others = nn::SwapLinearWithSparseLinear(model, {.exclude = "lm_head", .values = values});
+  return !masked.converted.empty() || !others.converted.empty();
+}
+
 }  // namespace
 
 int RunSample(int argc, const char* const* argv, const CommandContext& context) {
@@ -139,9 +151,8 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   std::ostream& out = context.out;
   const StopRequest& stop = context.stop;
   StartComputing(request->threads);
-  const LoadedLanguageModel loaded = LoadLanguageModel(request->run, request->activations);
-  const nn::SwapReport packed =
-      nn::SwapSemiSparseLinearWithSparseLinear(*loaded.model, loaded.model->activation_dtype());
+  const LoadedLanguageModel loaded = LoadLanguageModel(request->run, request->activations, request->checkpoint);
+  const bool packed = Pack(*loaded.model);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();
   std::vector<int32_t> context_tokens = prompt;
@@ -164,7 +175,7 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   const bool rounds = loaded.model->activation_dtype() == DType::kBF16;
   context.err << fmt::format("{} tokens in {:.2f} s, {:.0f} tokens/s, {}{}weights from {}\n", drawn.size(), seconds,
                              static_cast<double>(drawn.size()) / seconds, rounds ? "in bf16, " : "",
-                             packed.converted.empty() ? "" : "packed, ", loaded.source.string());
+                             packed ? "packed, " : "", loaded.source.string());
   return stop.stop ? 128 + stop.signal : 0;
 }
 

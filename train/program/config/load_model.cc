@@ -72,8 +72,9 @@ std::unique_ptr<nn::Model> LoadModel(TrainedRun& run) {
   return model;
 }
 
-LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations) {
-  TrainedRun run = LoadTrainedRun(path);
+LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations,
+                                      const std::optional<std::string>& checkpoint) {
+  TrainedRun run = LoadTrainedRun(path, checkpoint);
   const proto::Config& config = run.config;
   if (!config.model().has_gpt()) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));

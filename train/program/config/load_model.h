@@ -25,9 +25,11 @@ struct LoadedLanguageModel {
 };
 
 /// Loads a model from a run's folder (its final weights, or else those of its newest checkpoint) or from one
-/// checkpoint. It computes in the precision of the run, unless `activations` is another. Does not need the data. Throws
-/// Error if the run's model is not a language model, if the run has no weights yet, or if a file is damaged.
-LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt);
+/// checkpoint, which `checkpoint` may name within the folder. It computes in the precision of the run, unless
+/// `activations` is another. Does not need the data. Throws Error if the run's model is not a language model, if the
+/// run has no weights yet, or if a file is damaged.
+LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt,
+                                      const std::optional<std::string>& checkpoint = std::nullopt);
 
 /// Makes a run's model of any kind, with its weights. Does not need the data. Throws Error if a file is damaged.
 std::unique_ptr<nn::Model> LoadModel(TrainedRun& run);

@@ -77,6 +77,7 @@ proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
 DataRecord TokensWithoutData(FileSystem& files, const WeightSource& source, const RunFiles& run, proto::Config& config,
                              std::vector<std::string>& notes) {
   const int64_t vocab_size = config.model().gpt().vocab_size();
+  config.clear_data();
   TokenData tokens;
   tokens.description = fmt::format("imported from {}, without data", config.imported_from().path());
   tokens.vocab_size = vocab_size;
@@ -148,7 +149,9 @@ ImportedRun ImportRun(const ImportRequest& request) {
   ImportedRun imported;
   DataRecord record;
   std::unique_ptr<nn::Model> model;
-  const bool has_data = config.data().kind_case() != proto::Data::KIND_NOT_SET;
+  // The config of an imported run without data names a kind of data, but no file.
+  const bool has_data = config.data().kind_case() != proto::Data::KIND_NOT_SET &&
+                        !(config.model().has_gpt() && DataPaths(config.data()).empty());
   if (has_data || !config.model().has_gpt()) {
     ValidateConfig(config);
     Workload workload = BuildWorkload(config);

@@ -120,6 +120,17 @@ TEST_F(ExportAppTest, ShardsComeBack) {
               FailsWith(2, HasSubstr("--output " + Path("folder") + ": is there already")));
 }
 
+TEST_F(ExportAppTest, WeightsWithZerosInPlaceArePackedWithoutMasks) {
+  Train("run");
+  ASSERT_EQ(Export("run", "masked").code, 0);
+  ASSERT_EQ(Import(Path("masked"), "imported", {"--config", Path("c.pbtxt"), "--set", "sparsity.enabled=false"}).code,
+            0);
+  const Outcome packed = Export("imported", "packed", {"--format", "packed"});
+  EXPECT_EQ(packed.code, 0) << packed.err;
+  EXPECT_THAT(packed.out, HasSubstr("2 masked weights packed"));
+  EXPECT_NE(Read("packed").Find("blocks.0.mlp.c_fc.weight_values"), nullptr);
+}
+
 TEST_F(ExportAppTest, RefusesWhatCannotBeExported) {
   Train("run");
   Train("dense_run", {"--dense"});
@@ -143,8 +154,10 @@ TEST_F(ExportAppTest, RefusesWhatCannotBeExported) {
   EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "2:"}),
               FailsWith(2, HasSubstr("--pattern '2:': expected N:M")));
   EXPECT_THAT(Export("run", "x", {"--pattern", "2:4"}), FailsWith(2, HasSubstr("--pattern: is for --format packed")));
-  EXPECT_THAT(Export("dense_run", "x", {"--format", "packed"}),
-              FailsWith(2, HasSubstr("no weight is masked, so that none can be packed")));
+  EXPECT_THAT(
+      Export("dense_run", "x", {"--format", "packed"}),
+      FailsWith(2,
+                HasSubstr("no weight is masked or has zeros that are 2:4 along its rows, so that none can be packed")));
   EXPECT_THAT(Export("run", "x", {"--names", "huggingface"}),
               FailsWith(2, HasSubstr("the run's model is no language model")));
   EXPECT_THAT(Export("run", "run/model.safetensors"), FailsWith(2, HasSubstr("is a file of the run")));

@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
              "config: sparsity.schedule: given, expected none for target ACTIVATION: it is for masks of weights"},
         Case{"sparsity { rows { keep: 40 of: 33 } }", "config: sparsity.rows: 40:33, expected none but for ROWS"},
         Case{"sparsity { algorithm: ROWS rows { of: 5 } multiple_of: 6 }",
-             "config: sparsity.multiple_of: 6, expected a multiple of 4, at least 4"},
+             "config: sparsity.multiple_of: 6, expected a multiple of 4 from 4 to 1048576"},
         Case{"sparsity { soft_threshold: true schedule { begin { step: 4 } } }",
              "config: sparsity.soft_threshold: true, expected false but for ROWS"},
         Case{"sparsity { interval: 9000000000000000000 freeze { step: 3 } }",
