@@ -11,6 +11,7 @@
 #include "twofour/core/isa_choice.h"
 #include "twofour/core/kernels/gemm/bf16_block.h"
 #include "twofour/core/kernels/simd/simd_isa.h"
+#include "twofour/core/never_destroyed.h"
 #include "twofour/core/x86_features.h"
 
 namespace twofour {
@@ -71,9 +72,9 @@ IsaChoice ChoiceForThisMachine() {
 std::atomic<const IsaChoice*> choice_of_test{nullptr};
 
 const IsaChoice& Choice() {
-  static const IsaChoice choice = ChoiceForThisMachine();
+  static const NeverDestroyed<IsaChoice> choice(ChoiceForThisMachine());
   const IsaChoice* const other = choice_of_test.load(std::memory_order_relaxed);
-  return other != nullptr ? *other : choice;
+  return other != nullptr ? *other : *choice;
 }
 
 }  // namespace
