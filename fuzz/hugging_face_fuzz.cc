@@ -10,9 +10,16 @@
 /// Any text must be the config of a model that can be written and read again, or give an Error.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour::train;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
   HuggingFaceModel model;
+  model.options.vocab_size = 1000;
   try {
-    model = ParseHuggingFaceConfig(std::string_view(reinterpret_cast<const char*>(data), size), "config.json");
+    TakeGenerationConfig(text, "generation_config.json", model);
+  } catch (const twofour::Error&) {
+  }
+  for (const int64_t token : model.eos_tokens) assert(token >= 0 && token < 1000);
+  try {
+    model = ParseHuggingFaceConfig(text, "config.json");
   } catch (const twofour::Error&) {
     return 0;
   }

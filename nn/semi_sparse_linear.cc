@@ -75,7 +75,7 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   RequireWeight("SemiSparseLinear", weight, UnitOf(options.plan), UnitOf(options.plan));
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
   const sparse::MaskFormat pattern = options.plan.PatternAt(0);
-  if (weight.dim(1) % pattern.m != 0) {
+  if (!pattern.is_vnm() && weight.dim(1) % pattern.m != 0) {
     throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
                             ToString(weight.shape()), pattern.n, pattern.m, pattern.m));
   }
@@ -99,8 +99,10 @@ void SemiSparseLinear::RefreshIfDue() {
   const uint64_t version = weight_.version();
   if (tracker_.Refresh(weight_, version)) packed_ = nullptr;
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    packed_ = std::make_shared<const sparse::SemiSparseWeight>(options_.soft_threshold ? SoftWeight() : weight_,
-                                                               tracker_.mask(), planner_);
+    const sparse::MaskFormat pattern = options_.plan.PatternAt(0);
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(
+        options_.soft_threshold ? SoftWeight() : weight_, tracker_.mask(), planner_,
+        pattern.is_vnm() ? std::optional(pattern) : std::nullopt);
     packed_version_ = version;
   }
 }

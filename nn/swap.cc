@@ -209,8 +209,8 @@ SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
     if (layer == nullptr) return;
     SwapEntry entry{name, layer->out_features(), layer->in_features(), {}};
     const sparse::MaskFormat kept = layer->options().plan.PatternAt(0);
-    const bool by_rows = kept.kind == sparse::MaskFormat::Kind::kRows;
-    const sparse::MaskFormat pattern = by_rows ? kept : sparse::MaskFormat::Rows(2, 4);
+    const bool by_rows = kept.kind == sparse::MaskFormat::Kind::kRows || kept.is_vnm();  // V:N:M is n:m along rows.
+    const sparse::MaskFormat pattern = sparse::MaskFormat::Rows(by_rows ? kept.n : 2, by_rows ? kept.m : 4);
     if (layer->runs_dense() || !sparse::FitsRows(layer->mask(), pattern)) {
       entry.reason = layer->runs_dense() ? "is dense" : fmt::format("its mask is not {}", pattern.ToString());
       report.kept_dense.push_back(std::move(entry));

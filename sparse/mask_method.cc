@@ -14,6 +14,8 @@ std::string_view NameOf(MaskMethod method) {
       return "random";
     case MaskMethod::kRows:
       return "rows";
+    case MaskMethod::kVnm:
+      return "vnm";
   }
   return "?";
 }

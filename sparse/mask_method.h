@@ -12,9 +12,10 @@ enum class MaskMethod {
                   ///< the absolute value; it exists for comparisons, not for use.
   kRandom,  ///< One of the 90 for each tile, chosen by the key alone: the baseline that every other choice must beat.
   kRows,    ///< N:M along rows alone (RowPattern), whatever that leaves in columns.
+  kVnm,     ///< V:N:M (VnmPattern): four columns of each block, and 2:4 in these.
 };
 
-/// "exact", "greedy", "signed_greedy", "random", "rows".
+/// "exact", "greedy", "signed_greedy", "random", "rows", "vnm".
 std::string_view NameOf(MaskMethod method);
 
 }  // namespace twofour::sparse

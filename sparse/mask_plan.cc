@@ -16,6 +16,8 @@
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_tiles.h"
 #include "twofour/sparse/moment.h"
+#include "twofour/sparse/vnm_mask.h"
+#include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
 namespace {
@@ -69,6 +71,15 @@ void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) 
     faults.Expect(options.rows == RowPattern(), at("rows"), fmt::format("{}:{}", options.rows.keep, options.rows.of),
                   fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kRows))));
   }
+  if (options.method == MaskMethod::kVnm) {
+    Check(options.vnm, at.In("vnm"), faults);
+    const std::string expected = fmt::format("none beside {}", faults.Word(NameOf(MaskMethod::kVnm)));
+    faults.Expect(options.schedule.LastChange() == 0 && options.schedule.ShareAt(0) == 1, at("schedule"),
+                  "a share of tiles", expected, fmt::format("schedule given, expected {}", expected));
+  } else {
+    faults.Expect(options.vnm == VnmPattern(), at("vnm"), options.vnm.ToString(),
+                  fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
+  }
   CheckStages(options, at, faults);
   const int64_t from = options.first_sparse_step, until = options.dense_from_step;
   const std::string in_code =
@@ -105,6 +116,7 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
 
 MaskFormat MaskPlan::PatternAt(int64_t step) const {
   if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
+  if (options_.method == MaskMethod::kVnm) return MaskFormat::Vnm(options_.vnm);
   return {MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
 }
 
@@ -123,6 +135,9 @@ std::string MaskPlan::SearchNames() const {
       return fmt::format("{} (scalar code)", NameOf(options_.method));
     case MaskMethod::kRows:
       return std::string(NameOf(options_.method));
+    case MaskMethod::kVnm:
+      if (options_.vnm.inner == VnmInner::kRows) return std::string(NameOf(options_.method));
+      return fmt::format("{} in chosen columns", ChooseMaskSearchKernel(MaskMethod::kExact).name);
     case MaskMethod::kExact:
       break;
   }
@@ -150,6 +165,8 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
                          [&](int64_t number, const TileMagnitudes&) { return RandomTileMask(key, number); });
     case MaskMethod::kRows:
       return FindRowMask(scores, options_.rows, name);
+    case MaskMethod::kVnm:
+      return FindVnmMask(scores, options_.vnm, name);
     case MaskMethod::kExact:
       break;
   }
@@ -167,11 +184,11 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
 }
 
 void MaskPlan::RequireSize(const Tensor& scores, std::string_view name) const {
+  const bool any_size = options_.method == MaskMethod::kRows || options_.method == MaskMethod::kVnm;
   const bool tiled = scores.rank() == 2 && scores.dim(0) % kTileSize == 0 && scores.dim(1) % kTileSize == 0;
-  if (options_.method == MaskMethod::kRows ? scores.rank() == 2 : tiled) return;
+  if (any_size ? scores.rank() == 2 : tiled) return;
   throw Error(fmt::format("{}: shape {}, a mask of method {} needs [rows, cols]{}", name, ToString(scores.shape()),
-                          NameOf(options_.method),
-                          options_.method == MaskMethod::kRows ? "" : ", both multiples of 4"));
+                          NameOf(options_.method), any_size ? "" : ", both multiples of 4"));
 }
 
 Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const {

@@ -14,6 +14,7 @@
 #include "twofour/sparse/partial_mask.h"
 #include "twofour/sparse/row_mask.h"
 #include "twofour/sparse/schedule.h"
+#include "twofour/sparse/vnm.h"
 
 namespace twofour::sparse {
 
@@ -27,6 +28,7 @@ struct MaskStage {
 struct MaskPlanOptions {
   MaskMethod method = MaskMethod::kExact;
   RowPattern rows = {};            ///< Only for kRows.
+  VnmPattern vnm = {};             ///< Only for kVnm.
   SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
   TileOrder order = TileOrder::kLeastLoss;
   /// N-decay (4:4, 3:4, 2:4): steps rise, numbers fall; before the first stage, four of four are kept. Empty: 2:4
@@ -39,9 +41,10 @@ struct MaskPlanOptions {
   bool nested_stages = false;
 };
 
-/// Rules: a RowPattern is valid, and given for kRows alone; stages keep one to four, each later and fewer than the one
-/// before, and are given for kExact alone; nested_stages needs stages; the dense finish does not begin before the dense
-/// warm-up ends. A stage before step 0 is a fault. No stage is compared with one that has a fault.
+/// Rules: a RowPattern is valid, and given for kRows alone; so is a VnmPattern for kVnm, whose schedule prunes all
+/// tiles from the start; stages keep one to four, each later and fewer than the one before, and are given for kExact
+/// alone; nested_stages needs stages; the dense finish does not begin before the dense warm-up ends. A stage before
+/// step 0 is a fault. No stage is compared with one that has a fault.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
 /// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and
@@ -58,12 +61,13 @@ class MaskPlan {
   /// Whether every mask of `step` keeps everything, whatever the weight.
   bool KeepsAll(int64_t step) const;
   /// The mask for f32 `scores` [rows, cols] at `step`. For magnitude pruning the scores are the weight. Random choices
-  /// depend on the key's seed and stream. Throws Error as FindMask and FindRowMask do.
+  /// depend on the key's seed and stream. Throws Error as FindMask, FindRowMask and FindVnmMask do.
   Mask Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
   /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
   /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
-  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows.
+  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or
+  /// V:N:M.
   MaskFormat PatternAt(int64_t step) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;

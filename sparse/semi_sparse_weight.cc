@@ -28,8 +28,12 @@ void RequireActivation(const char* function, const char* name, const Tensor& ten
 
 }  // namespace
 
-SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner)
-    : weight_(weight), mask_(std::move(mask)), format_(mask_.format()), planner_(std::move(planner)) {
+SemiSparseWeight::SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner,
+                                   std::optional<MaskFormat> format)
+    : weight_(weight),
+      mask_(std::move(mask)),
+      format_(format ? *format : mask_.format()),
+      planner_(std::move(planner)) {
   ops::RequireDType("2:4 weight", "weight", weight, DType::kF32);
   if (weight.shape() != Shape{mask_.rows(), mask_.cols()}) {
     throw Error(fmt::format("2:4 weight: shape {} and a mask of shape [{}, {}]", ToString(weight.shape()), mask_.rows(),
@@ -52,7 +56,11 @@ const PackedWeight& SemiSparseWeight::Packed(const LinearKernel& kernel, Directi
   const Tensor& weight = weight_.Get();  // Throws if the weight was written to since, even if its packed form is older.
   const std::lock_guard lock(packing_);
   std::unique_ptr<PackedWeight>& packed = packed_[{&kernel, kernel.one_packing ? Direction::kForward : direction}];
-  if (packed == nullptr) packed = kernel.pack(weight.data<float>(), mask_.view(), direction);
+  if (packed == nullptr) {
+    MaskView view = mask_.view();
+    if (format_.is_vnm()) view.vnm = format_.vnm();
+    packed = kernel.pack(weight.data<float>(), view, direction);
+  }
   return *packed;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "twofour/core/autograd.h"
@@ -22,7 +23,9 @@ class SemiSparseWeight {
   /// still computed with this object: after a write, the next product throws Error. `mask` has the weight's shape.
   /// `planner` is for the same shape, and keeps the choice of kernels from one packing of a weight to the next. Without
   /// one, this object makes its own.
-  SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner = nullptr);
+  /// `format` is that of the mask where more is known of it than Mask::format() sees, as of V:N:M.
+  SemiSparseWeight(const Tensor& weight, Mask mask, std::shared_ptr<LinearPlanner> planner = nullptr,
+                   std::optional<MaskFormat> format = std::nullopt);
 
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }

@@ -10,6 +10,8 @@
 #include <map>
 #include <vector>
 
+#include "twofour/sparse/vnm_mask.h"
+
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -248,6 +250,28 @@ TEST(MaskPlanTest, NamesWhatIsNotFinite) {
   for (const MaskMethod method : {kExact, kGreedy, kSignedGreedy, kRandom, kRows}) {
     EXPECT_ERROR(FindAt({.method = method}, weight), ErrorKind::kRuntimeFailure, HasSubstr("element [1, 1] is inf"));
   }
+}
+
+TEST(MaskPlanTest, VnmIsFoundAtEveryStepOfItsTime) {
+  const Tensor weight = RandomF32({64, 48}, {.seed = 8});
+  const MaskPlanOptions options{.method = kVnm, .vnm = {.v = 16, .m = 8}, .first_sparse_step = 3, .dense_from_step = 9};
+  EXPECT_EQ(FindAt(options, weight, 2).CountKept(), weight.numel());
+  EXPECT_EQ(FindAt(options, weight, 3), FindVnmMask(weight, options.vnm));
+  EXPECT_EQ(FindAt(options, weight, 8).CountKept(), weight.numel() / 4);
+  EXPECT_EQ(FindAt(options, weight, 9).CountKept(), weight.numel());
+  EXPECT_EQ(MaskPlan(options).PatternAt(5).ToString(), "16:2:8");
+  EXPECT_FALSE(MaskPlan(options).AlwaysTwoOfFour());
+}
+
+TEST(MaskPlanTest, VnmHasRulesOfItsOwn) {
+  EXPECT_ERROR(MaskPlan({.method = kVnm, .vnm = {.v = 6}}), ErrorKind::kInvalidInput,
+               HasSubstr("v is 6, expected a multiple of 4 from 4 to 256"));
+  EXPECT_ERROR(MaskPlan({.vnm = {.v = 16}}), ErrorKind::kInvalidInput,
+               HasSubstr("vnm is 16:2:8, expected none but for vnm"));
+  EXPECT_ERROR(MaskPlan({.method = kVnm, .schedule = SparsitySchedule({.to = 0.5})}), ErrorKind::kInvalidInput,
+               HasSubstr("schedule given, expected none beside vnm"));
+  EXPECT_ERROR(MaskPlan({.method = kVnm, .stages = {{.step = 1}}}), ErrorKind::kInvalidInput,
+               HasSubstr("stages given"));
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ sparse::GroupPattern ParsePattern(const std::string& text) {
 
 /// The pattern of the run's masks along rows.
 sparse::GroupPattern PatternOf(const proto::Sparsity& sparsity) {
+  if (sparsity.algorithm() == proto::Sparsity::VNM) return {2, sparsity.vnm().m()};  // V:N:M is N:M along rows.
   if (sparsity.algorithm() != proto::Sparsity::ROWS) return {2, 4};
   return {sparsity.rows().keep(), sparsity.rows().of()};
 }

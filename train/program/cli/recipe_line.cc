@@ -16,6 +16,7 @@ namespace {
 
 std::string DescribeMethod(const nn::SemiSparseOptions& options) {
   const sparse::MaskPlanOptions& plan = options.plan.options();
+  if (plan.method == sparse::MaskMethod::kVnm) return fmt::format("{} masks", plan.vnm.ToString());
   if (plan.method != sparse::MaskMethod::kRows) return fmt::format("{} masks", NameOf(plan.method));
   return fmt::format("{}:{} masks of rows{}", plan.rows.keep, plan.rows.of,
                      options.soft_threshold ? " under a soft threshold" : "");
@@ -66,7 +67,10 @@ std::string PatternOf(const sparse::MaskPlan& plan) {
 std::string DirectionOf(const sparse::MaskPlan& plan) {
   const sparse::MaskFormat pattern = plan.PatternAt(0);
   const std::string direction = pattern.Direction();
-  return pattern.kind == sparse::MaskFormat::Kind::kTransposable || direction.empty() ? "" : " " + direction;
+  return pattern.kind == sparse::MaskFormat::Kind::kTransposable || pattern.kind == sparse::MaskFormat::Kind::kVnm ||
+                 direction.empty()
+             ? ""
+             : " " + direction;
 }
 
 /// The first optimizer step at which a mask can drop anything.

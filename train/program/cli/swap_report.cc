@@ -67,7 +67,6 @@ class Products {
 
  private:
   static constexpr sparse::MaskFormat kTwoOfFour = sparse::MaskFormat::TwoOfFour();
-  static constexpr sparse::MaskFormat kOther = sparse::MaskFormat::Unstructured();
 
   struct Part {
     std::string mlp;
@@ -77,9 +76,10 @@ class Products {
   nn::MaskKinds KindsOf(const nn::SemiSparseLinear& layer) {
     if (!layer.options().apply) return {.whole = true};
     const int64_t tiles = layer.weight().numel() / (sparse::kTileSize * sparse::kTileSize);
+    if (const sparse::MaskFormat pattern = layer.options().plan.PatternAt(0); pattern.is_vnm()) other_ = pattern;
     nn::MaskKinds kinds = nn::FindMaskKinds(layer.options(), tiles, run_.first_step, run_.last_step);
     if (const sparse::Mask& loaded = layer.mask_in_force(); !loaded.empty()) {
-      const bool two_of_four = !loaded.FirstTileAboveTwoOfFour();
+      const bool two_of_four = !other_.is_vnm() && !loaded.FirstTileAboveTwoOfFour();
       (layer.runs_dense() ? kinds.whole : two_of_four ? kinds.two_of_four : kinds.other) = true;
     }
     any_.whole = any_.whole || kinds.whole;
@@ -128,8 +128,8 @@ class Products {
 
   std::string DescribeOtherMasks(const nn::SwapEntry& entry) {
     try {
-      Describe(entry, run_.evaluation_batch, kOther);
-      return Describe(entry, run_.batch, kOther, &of_other_masks_);
+      Describe(entry, run_.evaluation_batch, other_);
+      return Describe(entry, run_.batch, other_, &of_other_masks_);
     } catch (const Error& error) {
       throw Error(fmt::format("{} ({}: not all masks of this run are 2:4 both ways)", error.what(), entry.name));
     }
@@ -159,6 +159,7 @@ class Products {
   }
 
   RunExtent run_;
+  sparse::MaskFormat other_ = sparse::MaskFormat::Unstructured();  // Of masks that are not 2:4 in every tile.
   std::map<std::string, nn::MaskKinds> kinds_;
   nn::MaskKinds any_;
   std::map<std::string, Part> parts_;

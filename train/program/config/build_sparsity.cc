@@ -26,6 +26,8 @@ sparse::MaskMethod ToMethod(proto::Sparsity::Algorithm algorithm) {
       return sparse::MaskMethod::kRandom;
     case proto::Sparsity::ROWS:
       return sparse::MaskMethod::kRows;
+    case proto::Sparsity::VNM:
+      return sparse::MaskMethod::kVnm;
   }
   throw std::logic_error("unknown algorithm");
 }
@@ -119,14 +121,18 @@ sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedul
 }
 
 sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps, sparse::SparsitySchedule schedule) {
-  sparse::MaskPlanOptions options{.method = ToMethod(sparsity.algorithm()),
-                                  .rows = {.keep = sparsity.rows().keep(), .of = sparsity.rows().of()},
-                                  .schedule = std::move(schedule),
-                                  .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM
-                                               ? sparse::TileOrder::kRandom
-                                               : sparse::TileOrder::kLeastLoss,
-                                  .first_sparse_step = DenseWarmupSteps(sparsity, steps),
-                                  .nested_stages = sparsity.nested_stages()};
+  sparse::MaskPlanOptions options{
+      .method = ToMethod(sparsity.algorithm()),
+      .rows = {.keep = sparsity.rows().keep(), .of = sparsity.rows().of()},
+      .vnm = {.v = sparsity.vnm().v(),
+              .m = sparsity.vnm().m(),
+              .inner = sparsity.vnm().inner() == proto::Vnm::ROWS ? sparse::VnmInner::kRows
+                                                                  : sparse::VnmInner::kTransposable},
+      .schedule = std::move(schedule),
+      .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM ? sparse::TileOrder::kRandom
+                                                                              : sparse::TileOrder::kLeastLoss,
+      .first_sparse_step = DenseWarmupSteps(sparsity, steps),
+      .nested_stages = sparsity.nested_stages()};
   if (sparsity.dense_finish() > 0) options.dense_from_step = steps - DenseFinishSteps(sparsity, steps);
   for (const proto::Stage& stage : sparsity.stages()) {
     const sparse::Moment begin = MomentOf(stage.begin(), steps, kNowhere);
