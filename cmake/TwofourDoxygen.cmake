@@ -10,7 +10,7 @@ set(DOXYGEN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/reference)
 set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR})
 set(DOXYGEN_STRIP_FROM_INC_PATH ${PROJECT_SOURCE_DIR})
 set(DOXYGEN_FILE_PATTERNS *.h)
-set(DOXYGEN_EXCLUDE_PATTERNS */program/* *-inl.h */simd_table.h */simd_targets.h)  # As TwofourInstall.cmake.
+set(DOXYGEN_EXCLUDE_PATTERNS */program/* *-inl.h */simd_table.h */simd_targets.h */simd_isa.h)  # As TwofourInstall.cmake.
 set(DOXYGEN_EXTRACT_ALL YES)
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 set(DOXYGEN_QUIET YES)

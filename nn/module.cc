@@ -82,8 +82,9 @@ void Module::OnStep(uint64_t) {}
 
 void Module::RequireNewName(const std::string& name) const {
   if (name.empty()) throw Error("Module: a parameter or child without a name");
-  if (name == "__metadata__")
+  if (name == "__metadata__") {
     throw Error("Module: the name '__metadata__', which safetensors files keep for themselves");
+  }
   const auto require_apart = [&name](const std::string& other) {
     if (other == name) throw Error(fmt::format("Module: two parameters or children are named '{}'", name));
     // "a" and "a.b" could both hold an "a.b.c".

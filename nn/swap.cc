@@ -26,9 +26,8 @@ class NameChoice {
   /// The reason to leave a linear as it is, or nothing.
   std::string ReasonAgainst(const std::string& name) const {
     if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", include_text_);
-    if (!exclude_text_.empty() && exclude_.Matches(name))
-      return fmt::format("name matches exclude '{}'", exclude_text_);
-    return {};
+    if (exclude_text_.empty() || !exclude_.Matches(name)) return {};
+    return fmt::format("name matches exclude '{}'", exclude_text_);
   }
 
  private:

@@ -66,8 +66,7 @@ class MaskPlan {
   /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
   /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
-  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or
-  /// V:N:M.
+  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or V:N:M.
   MaskFormat PatternAt(int64_t step) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;

@@ -51,12 +51,11 @@ void Check(const ClassificationOptions& options, const FieldPath& at, Faults& fa
 ClassificationTask::ClassificationTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
                                        const ClassificationOptions& options)
     : model_(model),
-      train_data_(train_data),
+      train_data_((RequireAlike(train_data, eval_data), train_data)),  // Before anything else depends on them.
       eval_data_(eval_data),
       eval_batch_size_(Checked(options, "").eval_batch_size),
       sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),
       loss_{.label_smoothing = options.label_smoothing} {
-  RequireAlike(train_data, eval_data);
   const int64_t classes = train_data.num_classes();
   if (classes == 0 || eval_data.num_classes() == 0) {
     throw Error("ClassificationTask: the targets are numbers, expected classes; RegressionTask takes numbers");

@@ -33,7 +33,7 @@ void Check(const RegressionOptions& options, const FieldPath& at, Faults& faults
 RegressionTask::RegressionTask(nn::Module& model, const Dataset& train_data, const Dataset& eval_data,
                                const RegressionOptions& options)
     : model_(model),
-      train_data_(train_data),
+      train_data_((RequireAlike(train_data, eval_data), train_data)),  // Before anything else depends on them.
       eval_data_(eval_data),
       options_(Checked(options, "")),
       sampler_(train_data.size(), options.batch_size, options.seed, options.shuffle),

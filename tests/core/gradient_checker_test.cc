@@ -8,6 +8,9 @@
 #include <string>
 
 #include "twofour/core/autograd.h"
+#include "twofour/core/check_gradients.h"
+#include "twofour/core/error.h"
+#include "twofour/core/ops/operators.h"
 
 #include "tests/support/tensors.h"
 
@@ -17,6 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using ::testing::ThrowsMessage;
 
 /// y = x^2 with the gradient `factor` * x. The right factor is 2.
 template <typename T>
@@ -143,6 +147,18 @@ TEST(GradientCheckerTest, ShowsTenOfManyFaults) {
   const std::string message = result.message();
   EXPECT_THAT(message, StartsWith("CheckGradients: 12 faults in the gradients; the first:\n"));
   EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 10);
+}
+
+TEST(GradientCheckerTest, RefusesOptionsUnderWhichItChecksNothing) {
+  const auto expect = [](const autograd::GradientCheckOptions& options, const std::string& message) {
+    const Tensor x = Tensor::Full({2}, 1.0, DType::kF64).set_requires_grad();
+    EXPECT_THAT([&] { autograd::CheckGradients([](const auto& in) { return in[0] * 2.0; }, {x}, options); },
+                ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  expect({.step = 0}, "step is 0, expected a finite number above 0");
+  expect({.tolerance = INFINITY}, "tolerance is inf, expected a finite number of at least 0");
+  expect({.f32_tolerance = -1}, "f32_tolerance is -1, expected a finite number of at least 0");
+  expect({.max_varied = 0}, "max_varied is 0, expected at least 1");
 }
 
 TEST(GradientCheckerTest, TakesEmptyTensors) {

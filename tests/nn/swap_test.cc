@@ -13,10 +13,9 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
-#include "twofour/nn/sparse_training.h"
 #include "twofour/optim/adamw.h"
-#include "twofour/sparse/pattern.h"
 
+#include "tests/nn/swapped_stack.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -31,28 +30,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-std::vector<std::string> Names(const std::vector<SwapEntry>& entries) {
-  std::vector<std::string> names;
-  for (const SwapEntry& entry : entries) names.push_back(entry.name);
-  return names;
-}
-
-/// "name:Type" for everything below the root.
-std::vector<std::string> Types(Module& root) {
-  std::vector<std::string> types;
-  root.VisitSlots(
-      [&](const std::string& name, ModuleSlot& slot) { types.push_back(name + ":" + std::string(slot->type_name())); });
-  return types;
-}
-
-/// layers.0 [32, 16], layers.1 [16, 32], layers.2 [10, 16].
-MlpStack MakeStack(uint64_t seed = 1) {
-  Generator generator(seed);
-  return MlpStack({.in_features = 16, .hidden_features = {32, 16}, .out_features = 10}, generator);
-}
-
 TEST(SwapTest, ConvertsEligibleLinearsAndSaysWhyNotTheOthers) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const SwapReport report = SwapLinearWithSemiSparseLinear(stack);
   ASSERT_THAT(Names(report.converted), ElementsAre("layers.0", "layers.1"));
   EXPECT_EQ(report.converted[0].out_features, 32);
@@ -66,29 +45,29 @@ TEST(SwapTest, ConvertsEligibleLinearsAndSaysWhyNotTheOthers) {
 
 TEST(SwapTest, NamesMustMatchAsAWhole) {
   for (const std::string include : {"layers", "ayers.0", "layers.0.", "0", ""}) {
-    MlpStack stack = MakeStack();
+    MlpStack stack = SmallStack();
     const SwapReport report = SwapLinearWithSemiSparseLinear(stack, {.include = include});
     EXPECT_THAT(report.converted, IsEmpty()) << include;
     ASSERT_EQ(report.kept_dense.size(), 3u);
     EXPECT_EQ(report.kept_dense[0].reason, "name does not match include '" + include + "'");
   }
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   EXPECT_THAT(Names(SwapLinearWithSemiSparseLinear(stack, {.include = R"(layers\.[0-9])"}).converted),
               ElementsAre("layers.0", "layers.1"));
 }
 
 TEST(SwapTest, ExcludeWinsOverInclude) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const SwapReport report = SwapLinearWithSemiSparseLinear(stack, {.include = "layers.*", .exclude = R"(.*\.1)"});
   EXPECT_THAT(Names(report.converted), ElementsAre("layers.0"));
   EXPECT_EQ(report.kept_dense[0].reason, R"(name matches exclude '.*\.1')");
-  MlpStack other = MakeStack();  // A pattern that matches only a part of a name excludes nothing.
+  MlpStack other = SmallStack();  // A pattern that matches only a part of a name excludes nothing.
   EXPECT_THAT(Names(SwapLinearWithSemiSparseLinear(other, {.exclude = "layers"}).converted),
               ElementsAre("layers.0", "layers.1"));
 }
 
 TEST(SwapTest, MultipleOfDecides) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const SwapReport report = SwapLinearWithSemiSparseLinear(stack, {.multiple_of = 32});
   EXPECT_THAT(report.converted, IsEmpty());
   EXPECT_EQ(report.kept_dense[0].reason, "in_features 16 is not a multiple of 32");
@@ -98,7 +77,7 @@ TEST(SwapTest, MultipleOfDecides) {
 }
 
 TEST(SwapTest, BadOptionsChangeNothing) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const auto types = Types(stack);
   const auto swap = [&stack](SwapOptions options) {
     return [&stack, options] { SwapLinearWithSemiSparseLinear(stack, options); };
@@ -178,7 +157,7 @@ TEST(SwapTest, NestedNamesAreWhole) {
 }
 
 TEST(SwapTest, SwappingTwiceIsHarmless) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.interval = 7}});
   SemiSparseLinear* const layer = FindSemiSparseLinears(stack)[0].layer;
   const SwapReport again = SwapLinearWithSemiSparseLinear(stack);
@@ -191,7 +170,7 @@ TEST(SwapTest, SwappingTwiceIsHarmless) {
 }
 
 TEST(SwapTest, ParametersAndTheirNamesStay) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const auto before = stack.NamedParameters();
   const auto expect_same = [&] {
     const auto after = stack.NamedParameters();
@@ -214,7 +193,7 @@ TEST(SwapTest, ParametersAndTheirNamesStay) {
 
 TEST(SwapTest, FrozenParametersStayFrozen) {
   for (SwapTarget target : {SwapTarget::kWeight, SwapTarget::kActivation}) {
-    MlpStack stack = MakeStack();
+    MlpStack stack = SmallStack();
     for (NamedTensor& parameter : stack.NamedParameters()) {
       parameter.tensor.set_requires_grad(parameter.name != "layers.0.weight" && parameter.name != "layers.1.bias");
     }
@@ -233,7 +212,7 @@ TEST(SwapTest, FrozenParametersStayFrozen) {
 }
 
 TEST(SwapTest, AnOptimizerMadeBeforeKeepsTraining) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   optim::AdamW adamw(stack.Parameters(), {.lr = 1e-2});
   const Tensor x = RandomF32({8, 16}, {.seed = 2});
   const auto step = [&] {
@@ -252,7 +231,7 @@ TEST(SwapTest, AnOptimizerMadeBeforeKeepsTraining) {
 }
 
 TEST(SwapTest, TrainingModeStays) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   stack.SetTraining(false);
   SwapLinearWithSemiSparseLinear(stack);
   stack.VisitModules([](const std::string& name, Module& module) { EXPECT_FALSE(module.training()) << name; });
@@ -261,7 +240,7 @@ TEST(SwapTest, TrainingModeStays) {
 }
 
 TEST(SwapTest, OptionsReachTheLayers) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   SwapLinearWithSemiSparseLinear(
       stack, {.sparsity = {.plan = sparse::MaskPlan({.method = sparse::MaskMethod::kGreedy}), .interval = 3}});
   const auto layers = FindSemiSparseLinears(stack);
@@ -272,7 +251,7 @@ TEST(SwapTest, OptionsReachTheLayers) {
 }
 
 TEST(SwapTest, ActivationTarget) {
-  MlpStack stack = MakeStack();
+  MlpStack stack = SmallStack();
   const SwapReport report = SwapLinearWithSemiSparseLinear(stack, {.target = SwapTarget::kActivation});
   EXPECT_THAT(Names(report.converted), ElementsAre("layers.0", "layers.1"));
   EXPECT_THAT(Types(stack), ElementsAre("layers.0:SemiSparseActivationLinear", "layers.1:SemiSparseActivationLinear",
@@ -280,111 +259,6 @@ TEST(SwapTest, ActivationTarget) {
   EXPECT_THAT(FindSemiSparseLinears(stack), IsEmpty());
   EXPECT_EQ(stack.Forward(RandomF32({5, 16}, {.seed = 1})).shape(), (Shape{5, 10}));
   EXPECT_THAT(Names(SwapSemiSparseLinearWithLinear(stack, true).converted), ElementsAre("layers.0", "layers.1"));
-}
-
-TEST(UnswapTest, WithoutTheMaskTheDenseWeightsComeBack) {
-  MlpStack stack = MakeStack(), dense = MakeStack();
-  const Tensor x = RandomF32({5, 16}, {.seed = 1});
-  SwapLinearWithSemiSparseLinear(stack);
-  EXPECT_NE(stack.Forward(x).ToVector(), dense.Forward(x).ToVector());
-  const SwapReport report = SwapSemiSparseLinearWithLinear(stack);
-  EXPECT_THAT(Names(report.converted), ElementsAre("layers.0", "layers.1"));
-  EXPECT_EQ(report.converted[0].out_features, 32);
-  EXPECT_EQ(report.converted[0].in_features, 16);
-  ExpectBitEqual(stack.Forward(x).Detach(), dense.Forward(x).Detach());
-}
-
-TEST(UnswapTest, WithTheMaskTheWeightsAreTwoFourAndComputeTheSame) {
-  MlpStack stack = MakeStack();
-  const Tensor x = RandomF32({5, 16}, {.seed = 1});
-  SwapLinearWithSemiSparseLinear(stack);
-  const Tensor sparse_output = stack.Forward(x);
-  SwapSemiSparseLinearWithLinear(stack, /*apply_mask=*/true);
-  ExpectClose(stack.Forward(x).Detach(), sparse_output.Detach());
-  for (const NamedTensor& parameter : stack.NamedParameters()) {
-    if (parameter.name != "layers.0.weight" && parameter.name != "layers.1.weight") continue;
-    EXPECT_EQ(sparse::FindPatternViolation(parameter.tensor, sparse::PatternAxis::kBoth), std::nullopt)
-        << parameter.name;
-  }
-}
-
-TEST(UnswapTest, AnOldMaskIsAppliedAsItIsInForce) {
-  MlpStack stack = MakeStack();
-  SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.interval = 100}});
-  SemiSparseLinear* const layer = FindSemiSparseLinears(stack)[0].layer;
-  const sparse::Mask mask = layer->mask();
-  Tensor weight = layer->weight();
-  FillUniform(weight, -1, 1, {.seed = 5});
-  const Tensor expected = sparse::ApplyMask(weight, mask);
-  SwapSemiSparseLinearWithLinear(stack, /*apply_mask=*/true);
-  ExpectBitEqual(weight, expected);
-}
-
-TEST(UnswapTest, AWeightThatCannotBeMaskedChangesNothing) {
-  for (const int64_t interval : {1, 100}) {
-    MlpStack stack = MakeStack();
-    SwapLinearWithSemiSparseLinear(stack, {.sparsity = {.interval = interval}});
-    stack.Forward(RandomF32({5, 16}, {.seed = 1}));
-    const auto layers = FindSemiSparseLinears(stack);
-    Tensor bad = layers[1].layer->weight();
-    bad.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
-    const Tensor first = layers[0].layer->weight().Clone();
-    const auto types = Types(stack);
-    EXPECT_THAT([&] { SwapSemiSparseLinearWithLinear(stack, true); },
-                ThrowsMessage<Error>(HasSubstr("layers.1.weight")));
-    EXPECT_EQ(Types(stack), types);
-    ExpectBitEqual(FindSemiSparseLinears(stack)[0].layer->weight(), first);
-  }
-}
-
-/// The result of a run of AdamW: weights, then moments.
-std::vector<std::vector<float>> Trained(MlpStack& stack, const optim::Optimizer& optimizer) {
-  std::vector<std::vector<float>> trained;
-  for (const Tensor& parameter : stack.Parameters()) trained.push_back(parameter.ToVector());
-  for (const NamedTensor& slot : optimizer.StateDict()) {
-    if (slot.tensor.dtype() == DType::kF32) trained.push_back(slot.tensor.ToVector());
-  }
-  return trained;
-}
-
-void TrainSteps(MlpStack& stack, optim::Optimizer& optimizer, int64_t begin, int64_t end) {
-  SparseTraining training(stack);
-  for (int64_t step = begin; step < end; ++step) {
-    const StepContext context{.step = step, .lr = optimizer.lr()};
-    training.BeforeStep(context);
-    optimizer.ZeroGrad();
-    Sum(ReluSquared(stack.Forward(RandomF32({6, 16}, {.seed = 4, .step = static_cast<uint64_t>(step)})))).Backward();
-    training.AfterBackward(context);
-    training.BeforeUpdate(context);
-    optimizer.Step();
-    training.AfterUpdate(context);
-  }
-}
-
-TEST(UnswapTest, AnOptimizerGoesOnAsIfThereHadBeenADensePhaseInstead) {
-  // Sparse for three steps, dense for three, sparse for three.
-  const optim::AdamWOptions adam{.lr = 1e-2};
-  const sparse::SparsitySchedule away_and_back(
-      {.shape = sparse::ScheduleShape::kPiecewise, .points = {{0, 1}, {2, 1}, {3, 0}, {5, 0}, {6, 1}}});
-  MlpStack phased = MakeStack(), swapped = MakeStack(), dense = MakeStack();
-  optim::AdamW phased_adam(phased.Parameters(), adam), swapped_adam(swapped.Parameters(), adam);
-  optim::AdamW dense_adam(dense.Parameters(), adam);
-  SwapLinearWithSemiSparseLinear(phased, {.sparsity = {.plan = sparse::MaskPlan({.schedule = away_and_back})}});
-  TrainSteps(phased, phased_adam, 0, 9);
-
-  SwapLinearWithSemiSparseLinear(swapped);
-  TrainSteps(swapped, swapped_adam, 0, 3);
-  const auto before = Trained(swapped, swapped_adam);
-  SwapSemiSparseLinearWithLinear(swapped);
-  EXPECT_EQ(Trained(swapped, swapped_adam), before);
-  TrainSteps(swapped, swapped_adam, 3, 6);
-  SwapLinearWithSemiSparseLinear(swapped);
-  TrainSteps(swapped, swapped_adam, 6, 9);
-  EXPECT_EQ(Trained(swapped, swapped_adam), Trained(phased, phased_adam));
-  EXPECT_EQ(swapped_adam.step_count(), 9);
-
-  TrainSteps(dense, dense_adam, 0, 9);
-  EXPECT_NE(Trained(swapped, swapped_adam), Trained(dense, dense_adam));
 }
 
 TEST(FindSemiSparseLinearsTest, FindsTheRootToo) {

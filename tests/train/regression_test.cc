@@ -91,6 +91,10 @@ TEST(RegressionTaskTest, RefusesWhatItCannotUse) {
   EXPECT_THAT([&] { RegressionTask(model, classes, classes, {.batch_size = 1}); },
               ThrowsMessage<Error>(HasSubstr("data of 2 classes, expected numbers as targets")));
   const InMemoryDataset data(kInputs, F32({2, 0, 5}, {3, 1}));
+  const InMemoryDataset two_outputs(kInputs, F32({2, 0, 5, 1, 1, 1}, {3, 2}));
+  EXPECT_THAT([&] { RegressionTask(model, data, two_outputs, {.batch_size = 1}); },
+              ThrowsMessage<Error>("data sets: 1 outputs to train on and 2 to evaluate on, expected at least 1, and as "
+                                   "many in both"));
   EXPECT_THAT([&] { RegressionTask(model, data, data, {.batch_size = 1, .huber_delta = 0}); },
               ThrowsMessage<Error>(HasSubstr("huber_delta")));
   EXPECT_THAT(

@@ -30,9 +30,7 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   }
 }
 
-bool IsForVnm(PackedLayout layout) {
-  return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm || layout == PackedLayout::kBf16Vnm;
-}
+bool IsForVnm(PackedLayout layout) { return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm; }
 
 /// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
 /// and those for other patterns are not worth a word.
@@ -62,7 +60,6 @@ bool SkipsZeros(PackedLayout layout) {
     case PackedLayout::kBf16PairBucket:
     case PackedLayout::kVnm:
     case PackedLayout::kRoundedVnm:
-    case PackedLayout::kBf16Vnm:
       return true;
     case PackedLayout::kInPlace:
     case PackedLayout::kMaskedCopy:

@@ -20,9 +20,10 @@ enum class Rejection {
   kDType,     ///< It has no code for one of the dtypes.
   kNotTiled,  ///< Out and in features are not multiples of 4.
   kFormat,    ///< It needs another format of mask.
+  // It can, but others are made for this pattern:
+  kNoVnm,  ///< It is made for V:N:M weights, and takes others as 4:2:4.
+  kVnm,    ///< It takes V:N:M weights tile by tile, which leaves gaps.
   // It can, but it is there for tests:
-  kNoVnm,     ///< It is made for V:N:M weights, and takes others as 4:2:4.
-  kVnm,       ///< It takes V:N:M weights tile by tile, which leaves gaps. Other kernels are made for them.
   kEmulated,  ///< It emulates instructions that the processor may lack.
   // It can, but a kernel further down the table is faster, as measured: docs/performance.md has the figures.
   kTooFewRows,   ///< Its packing does not pay for so few batch rows.

@@ -15,9 +15,8 @@ enum class PackedLayout {
   kPairBucket,         ///< PairBucketStream, cut for one instruction set.
   kRoundedPairBucket,  ///< The same with weights rounded to bf16.
   kBf16PairBucket,     ///< Bf16PairBucketStream.
-  kVnm,                ///< PairBucketStream of a V:N:M weight (VnmTiles).
+  kVnm,                ///< VnmStream, cut for one instruction set.
   kRoundedVnm,         ///< The same with weights rounded to bf16.
-  kBf16Vnm,            ///< Bf16PairBucketStream of a V:N:M weight.
 };
 
 /// A masked weight in the layout of some kernels.

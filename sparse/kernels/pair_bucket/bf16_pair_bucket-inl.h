@@ -69,8 +69,8 @@ HWY_INLINE void RunPanel(const Bf16PairBucketStream& m, int64_t first, int64_t l
   static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
   const Bf16Steps steps = m.steps();
   for (int64_t block = 0; block < m.blocks(); ++block) {
-    const int64_t col = block * m.block_cols();
-    const char* const x = reinterpret_cast<const char*>(source(col, std::min(m.block_cols(), m.cols() - col)));
+    const int64_t col = block * kBlockCols;
+    const char* const x = reinterpret_cast<const char*>(source(col, std::min(kBlockCols, m.cols() - col)));
     const Bf16PairBucketStream::Buckets* const buckets = m.buckets(block);
     const bool is_last = block + 1 == m.blocks();
     for (int64_t strip = first; strip < last; ++strip) {

@@ -30,14 +30,10 @@ struct Scratch {
 
 Bf16PairBucketStream::Bf16PairBucketStream(const float* weight, const MaskView& mask, Direction direction, Isa isa,
                                            JoinSteps join)
-    : Bf16PairBucketStream(
-          TilesAsTheyLie(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t)),
-          direction == Direction::kForward ? mask.rows : mask.cols,
-          direction == Direction::kForward ? mask.cols : mask.rows, kTiling.block_cols, isa, kLayout, join) {}
-
-Bf16PairBucketStream::Bf16PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols,
-                                           Isa isa, PackedLayout layout, JoinSteps join)
-    : PackedWeight(layout, isa), rows_(rows), cols_(cols), strips_(source.strips()), block_cols_(block_cols) {
+    : PackedWeight(kLayout, isa),
+      rows_(direction == Direction::kForward ? mask.rows : mask.cols),
+      cols_(direction == Direction::kForward ? mask.cols : mask.rows) {
+  const TilesAsTheyLie source(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t));
   buckets_ = source.LayOut(2);
   const uint32_t steps = buckets_.back().begin;
   storage_ = std::make_unique<Storage>(RoundUpForReuse(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets))));

@@ -40,18 +40,12 @@ class Bf16PairBucketStream final : public PackedWeight {
   /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, for the
   /// kernels of `isa`, with the help of `join`.
   Bf16PairBucketStream(const float* weight, const MaskView& mask, Direction direction, Isa isa, JoinSteps join);
-  /// The same from the steps of `source`, whose offsets are those of a panel's bf16 columns and whose blocks have
-  /// `block_cols` columns, for a matrix [rows, cols] in this layout.
-  Bf16PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols, Isa isa,
-                       PackedLayout layout, JoinSteps join);
 
   size_t bytes() const override { return buckets_.size() * sizeof(Buckets) + storage_->bytes(); }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
-  /// Strips of one block.
-  int64_t strips() const { return strips_; }
-  int64_t block_cols() const { return block_cols_; }
-  int64_t blocks() const { return CeilDiv(cols_, block_cols_); }
+  int64_t strips() const { return rows_ / kTileSize; }
+  int64_t blocks() const { return CeilDiv(cols_, kTiling.block_cols); }
 
   using Buckets = PairBucketStream::Buckets;
   /// The buckets of a block, in joined steps: one for each strip, and one more.
@@ -59,7 +53,7 @@ class Bf16PairBucketStream final : public PackedWeight {
   const Bf16Steps& steps() const { return steps_; }
 
  private:
-  int64_t rows_, cols_, strips_, block_cols_;
+  int64_t rows_, cols_;
   std::vector<Buckets> buckets_;  // One more than there are strips in all blocks.
   std::unique_ptr<Storage> storage_;
   Bf16Steps steps_;  // In the storage.

@@ -8,7 +8,6 @@
 #include <memory>
 #include <numeric>
 #include <type_traits>
-#include <utility>
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
@@ -27,13 +26,11 @@ HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
-using Stream = VnmStream<PairBucketStream>;
-
 /// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
 /// added.
 template <int T, typename Source, typename Sink>
-HWY_INLINE void RunNamedPanel(const Stream& m, int64_t first, int64_t last, const Source& source, float* sums,
+HWY_INLINE void RunNamedPanel(const VnmStream& m, int64_t first, int64_t last, const Source& source, float* sums,
                               Sink& sink) {
   const VnmColumns& columns = m.columns();
   const int64_t row = first * 4, rows = (last - first) * 4;
@@ -86,7 +83,7 @@ constexpr PackedLayout kLayoutFor = std::is_same_v<T, BFloat16> ? PackedLayout::
 template <typename T>
 void MultiplyVnm(const PackedWeight& packed, Direction direction, int64_t batch, const T* in, const Epilogue& epilogue,
                  T* out) {
-  const auto& m = PackedAs<Stream>(packed, IsaOf(HWY_TARGET), kLayoutFor<T>);
+  const auto& m = PackedAs<VnmStream>(packed, IsaOf(HWY_TARGET), kLayoutFor<T>);
   const PairBucketStream& stream = m.stream();
   const bool named = direction == Direction::kInputGrad;
   // Ranges of strips begin where a group does.
@@ -122,14 +119,9 @@ void MultiplyVnm(const PackedWeight& packed, Direction direction, int64_t batch,
 template <typename T>
 std::unique_ptr<PackedWeight> PackVnm(const float* weight, const MaskView& mask, Direction direction) {
   const int64_t block_cols = VnmTiles::BlockCols(mask, direction, kBlockCols);
-  VnmTiles tiles(weight, mask, direction, block_cols, kPanel * sizeof(float));
-  return std::make_unique<Stream>(
-      kLayoutFor<T>, IsaOf(HWY_TARGET), tiles.columns(),
-      [&](int64_t rows, int64_t cols) {
-        return std::make_unique<PairBucketStream>(tiles, rows, cols, PairBucketTiling{kPanel, block_cols},
-                                                  IsaOf(HWY_TARGET), kLayoutFor<T>, DTypeOf<T>());
-      },
-      mask, direction);
+  const VnmTiles tiles(weight, mask, direction, block_cols, kPanel * sizeof(float));
+  return std::make_unique<VnmStream>(tiles, mask, direction, PairBucketTiling{kPanel, block_cols}, IsaOf(HWY_TARGET),
+                                     kLayoutFor<T>, DTypeOf<T>());
 }
 
 }  // namespace

@@ -1,38 +1,35 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <utility>
 
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/linear/packed_weight.h"
+#include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/vnm_tiles.h"
 #include "twofour/sparse/mask_view.h"
 #include "twofour/sparse/vnm_columns.h"
 
 namespace twofour::sparse {
 
-/// A V:N:M weight as a stream of pair buckets (PairBucketStream or Bf16PairBucketStream), with the columns of its
-/// blocks, which name the rows of the strips of W transposed.
-template <typename PairBuckets>
+/// A V:N:M weight as a stream of pair buckets, with the columns of its blocks, which name the rows of the strips of W
+/// transposed.
 class VnmStream final : public PackedWeight {
  public:
-  /// make(rows, cols) makes the stream of `tiles` for the matrix, W or W transposed, of that size.
-  template <typename Make>
-  VnmStream(PackedLayout layout, Isa isa, const VnmColumns& columns, const Make& make, const MaskView& mask,
-            Direction direction)
+  /// The stream of `tiles`, which were made of `mask` for `direction` and for this tiling.
+  VnmStream(const VnmTiles& tiles, const MaskView& mask, Direction direction, const PairBucketTiling& tiling, Isa isa,
+            PackedLayout layout, DType activation)
       : PackedWeight(layout, isa),
-        columns_(columns),
-        stream_(direction == Direction::kForward ? make(mask.rows, mask.cols) : make(mask.cols, mask.rows)) {}
+        columns_(tiles.columns()),
+        stream_(tiles, direction == Direction::kForward ? mask.rows : mask.cols,
+                direction == Direction::kForward ? mask.cols : mask.rows, tiling, isa, layout, activation) {}
 
-  size_t bytes() const override { return stream_->bytes() + columns_.bytes(); }
+  size_t bytes() const override { return stream_.bytes() + columns_.bytes(); }
   const VnmColumns& columns() const { return columns_; }
-  const PairBuckets& stream() const { return *stream_; }
+  const PairBucketStream& stream() const { return stream_; }
 
  private:
   VnmColumns columns_;
-  std::unique_ptr<const PairBuckets> stream_;
+  PairBucketStream stream_;
 };
 
 }  // namespace twofour::sparse
