@@ -84,8 +84,9 @@ void RequireRoom(const Tensor& weight, DType values, const std::string& name) {
 std::string ReasonNotToPack(const Linear& linear, const sparse::GroupPattern& pattern) {
   const Tensor& weight = linear.weight();
   if (weight.dtype() != DType::kF32) return fmt::format("weight is {}, only f32 is packed", NameOf(weight.dtype()));
-  if (weight.dim(1) < pattern.m)
+  if (weight.dim(1) < pattern.m) {
     return fmt::format("its rows are shorter than the {} of {}", pattern.m, pattern.ToString());
+  }
   const int64_t most = sparse::MostNonZerosOfAGroup(weight, sparse::PatternAxis::kRows, pattern.m);
   if (most <= pattern.n) return {};
   return fmt::format("up to {} of {} neighbours along its rows are not zero, expected {}", most, pattern.m,
