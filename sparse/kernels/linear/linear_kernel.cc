@@ -30,7 +30,9 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
   }
 }
 
-bool IsForVnm(PackedLayout layout) { return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm; }
+bool IsForVnm(PackedLayout layout) {
+  return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm || layout == PackedLayout::kBf16Vnm;
+}
 
 /// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
 /// and those for other patterns are not worth a word.
@@ -60,6 +62,7 @@ bool SkipsZeros(PackedLayout layout) {
     case PackedLayout::kBf16PairBucket:
     case PackedLayout::kVnm:
     case PackedLayout::kRoundedVnm:
+    case PackedLayout::kBf16Vnm:
       return true;
     case PackedLayout::kInPlace:
     case PackedLayout::kMaskedCopy:
@@ -75,9 +78,10 @@ Verdict CheckProcessor(const LinearKernel& kernel) {
   const bool bf16 = kernel.activation == DType::kBF16;
   if (bf16 && SkipsZeros(kernel.layout) && IsAllowed(Isa::kAmxBf16)) return {Rejection::kTiles};
   if (kernel.isa == Isa::kAvx512Bf16 && !Bf16PairsPay()) return {Rejection::kSlowPairs};
-  // Where there are too few rows for the 2:4 kernel of pairs, a dense product of pairs takes half the time of a 2:4
+  // Where there are too few rows for a sparse kernel of pairs, a dense product of pairs takes half the time of a 2:4
   // product of floats.
-  if (kernel.layout == PackedLayout::kRoundedPairBucket && Bf16PairsPay()) return {Rejection::kFastPairs};
+  const bool floats = kernel.layout == PackedLayout::kRoundedPairBucket || kernel.layout == PackedLayout::kRoundedVnm;
+  if (floats && Bf16PairsPay()) return {Rejection::kFastPairs};
   return {};
 }
 
@@ -101,8 +105,8 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 std::span<const LinearKernel> LinearKernels() {
   static const NeverDestroyed<std::vector<LinearKernel>> table([] {
     std::vector<LinearKernel> kernels;
-    for (const auto& family :
-         {VnmKernels, Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels, MaskedDenseKernels}) {
+    for (const auto& family : {Bf16VnmKernels, VnmKernels, Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels,
+                               MaskedDenseKernels}) {
       for (LinearKernel& kernel : family()) kernels.push_back(std::move(kernel));
     }
     kernels.push_back(ScalarReferenceKernel());
@@ -116,6 +120,14 @@ Verdict CheckNothing(const LinearProblem&) { return {}; }
 Verdict CheckTiled(const LinearProblem& problem) {
   if (problem.out_features % kTileSize == 0 && problem.in_features % kTileSize == 0) return {};
   return {Rejection::kNotTiled};
+}
+
+Verdict CheckMadeForVnm(const LinearProblem& problem) {
+  const bool vnm = problem.format.kind == MaskFormat::Kind::kVnm;
+  if (!vnm && !IsTwoOfFour(problem.format)) return {Rejection::kFormat};
+  const Verdict tiled = CheckTiled(problem);
+  if (!tiled.can()) return tiled;
+  return {vnm ? Rejection::kNone : Rejection::kNoVnm};
 }
 
 Verdict Check(const LinearKernel& kernel, const LinearProblem& problem) {
@@ -152,7 +164,7 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
     case Rejection::kTooManyRows:
       return fmt::format("pays up to {} batch rows, here {}", verdict.bound, problem.batch);
     case Rejection::kTiles:
-      return "2:4 saves nothing on AMX, where dense tiles of bf16 are faster";
+      return "skipping zeros saves nothing on AMX, where dense tiles of bf16 are faster";
     case Rejection::kSlowPairs:
       return "on this processor pairs of bf16 are slower than floats";
     case Rejection::kFastPairs:

@@ -10,6 +10,7 @@ namespace twofour::sparse {
 /// One kernel for each instruction set, fastest first.
 std::vector<LinearKernel> PairBucketKernels();
 std::vector<LinearKernel> Bf16PairBucketKernels();
+std::vector<LinearKernel> Bf16VnmKernels();
 std::vector<LinearKernel> VnmKernels();
 std::vector<LinearKernel> MaskedRowsKernels();
 /// One for each dtype of activations.
@@ -27,5 +28,7 @@ void MultiplyAs(const PackedWeight& weight, Direction direction, int64_t batch, 
 Verdict CheckNothing(const LinearProblem& problem);
 /// A check for kernels that take every mask of 4x4 tiles.
 Verdict CheckTiled(const LinearProblem& problem);
+/// A check for kernels that are made for V:N:M weights of transposable tiles, and take 2:4 ones as 4:2:4.
+Verdict CheckMadeForVnm(const LinearProblem& problem);
 
 }  // namespace twofour::sparse

@@ -15,8 +15,9 @@ enum class PackedLayout {
   kPairBucket,         ///< PairBucketStream, cut for one instruction set.
   kRoundedPairBucket,  ///< The same with weights rounded to bf16.
   kBf16PairBucket,     ///< Bf16PairBucketStream.
-  kVnm,                ///< VnmStream, cut for one instruction set.
+  kVnm,                ///< VnmStream of a PairBucketStream, cut for one instruction set.
   kRoundedVnm,         ///< The same with weights rounded to bf16.
+  kBf16Vnm,            ///< VnmStream of a Bf16PairBucketStream.
 };
 
 /// A masked weight in the layout of some kernels.

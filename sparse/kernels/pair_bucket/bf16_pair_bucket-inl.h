@@ -7,8 +7,10 @@
 #include <cstring>
 #include <type_traits>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/simd/bf16_vectors-inl.h"
+#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_panel-inl.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_stream.h"
@@ -58,6 +60,17 @@ HWY_INLINE void RunBucket(const Bf16Steps& steps, int64_t step, int64_t end, con
   }
 }
 
+/// Adds the steps of one strip within one block, which end at `end`.
+template <int H>
+HWY_INLINE void AddStrip(const Bf16Steps& steps, const Bf16PairBucketStream::Buckets& buckets, int64_t end,
+                         const char* x, Sums<H>& sum) {
+  static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
+  const int64_t begin = buckets.begin, end0 = begin + buckets.count[0], end1 = end0 + buckets.count[1];
+  RunBucket<H, 0, 1, 2, 3>(steps, begin, end0, x, sum);
+  RunBucket<H, 0, 2, 1, 3>(steps, end0, end1, x, sum);
+  RunBucket<H, 0, 3, 1, 2>(steps, end1, end, x, sum);
+}
+
 /// Multiplies strips [first, last) of a matrix with one panel, of which H squares are in use.
 ///   source(col, cols) -> const BFloat16*: the activations of a block, [cols][kPanel], valid until the next call.
 ///   sink.Take(strip, r, h, low, high): takes the sums of square h of row r of a strip.
@@ -66,11 +79,10 @@ HWY_INLINE void RunBucket(const Bf16Steps& steps, int64_t step, int64_t end, con
 template <int H, typename Source, typename Sink>
 HWY_INLINE void RunPanel(const Bf16PairBucketStream& m, int64_t first, int64_t last, const Source& source, float* sums,
                          Sink& sink) {
-  static_assert(kPairingRows[1][1] == 2 && kPairingRows[2][1] == 3);
   const Bf16Steps steps = m.steps();
   for (int64_t block = 0; block < m.blocks(); ++block) {
-    const int64_t col = block * kBlockCols;
-    const char* const x = reinterpret_cast<const char*>(source(col, std::min(kBlockCols, m.cols() - col)));
+    const int64_t col = block * m.block_cols();
+    const char* const x = reinterpret_cast<const char*>(source(col, std::min(m.block_cols(), m.cols() - col)));
     const Bf16PairBucketStream::Buckets* const buckets = m.buckets(block);
     const bool is_last = block + 1 == m.blocks();
     for (int64_t strip = first; strip < last; ++strip) {
@@ -83,11 +95,7 @@ HWY_INLINE void RunPanel(const Bf16PairBucketStream& m, int64_t first, int64_t l
           sum[r][v] = block == 0 ? ZeroFloats() : LoadFloats(saved + r * kPanel + v * kLanes);
         }
       }
-      const int64_t begin = buckets[strip].begin, end0 = begin + buckets[strip].count[0];
-      const int64_t end1 = end0 + buckets[strip].count[1];
-      RunBucket<H, 0, 1, 2, 3>(steps, begin, end0, x, sum);
-      RunBucket<H, 0, 2, 1, 3>(steps, end0, end1, x, sum);
-      RunBucket<H, 0, 3, 1, 2>(steps, end1, buckets[strip + 1].begin, x, sum);
+      AddStrip<H>(steps, buckets[strip], buckets[strip + 1].begin, x, sum);
       TWOFOUR_UNROLL
       for (int r = 0; r < 4; ++r) {
         TWOFOUR_UNROLL
@@ -150,6 +158,33 @@ inline bool ShouldStream(const BFloat16* out, int64_t rows, int64_t cols) {
   constexpr int64_t kBytes = int64_t{4} << 20;
   return cols % kSquare == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0 &&
          rows * cols * static_cast<int64_t>(sizeof(BFloat16)) > kBytes;
+}
+
+/// Multiplies a matrix, of which `work` tells the strips, with a row-major batch [batch, m.cols()], panel by panel:
+/// calls run(squares, first, last, source, sums, sink) for strips [first, last), with a std::integral_constant of the
+/// squares in use and what RunPanel takes. There is room for the sums of one row more.
+template <typename Run>
+void MultiplyRowMajor(const Bf16PairBucketStream& m, const PanelWork& work, int64_t batch, const BFloat16* in,
+                      const Epilogue& epilogue, BFloat16* out, const Run& run) {
+  const int64_t strips = m.rows() / 4;
+  const bool stream = ShouldStream(out, batch, m.rows());
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
+    AlignedBuffer<float> sums((work.strips * 4 + 1) * kPanel);
+    BFloat16* const x = block.data();
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
+      const int64_t first = std::min(item % work.ranges * work.strips, strips);
+      const int64_t last = std::min(first + work.strips, strips);
+      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
+      const auto source = [&](int64_t col, int64_t cols) {
+        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
+        return x;
+      };
+      WithSquares(rows, [&](auto squares) { run(squares, first, last, source, sums.data(), sink); });
+    }
+    if (stream) FlushStream();
+  });
 }
 
 }  // namespace twofour::sparse::TWOFOUR_BF16

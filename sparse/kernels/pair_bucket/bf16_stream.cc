@@ -1,12 +1,14 @@
 #include "twofour/sparse/kernels/pair_bucket/bf16_stream.h"
 
+#include <cassert>
+
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.h"
 
 namespace twofour::sparse {
 namespace {
 
 constexpr int64_t kTileSteps = TileSteps::kMax,
-                  kMostSteps = Bf16PairBucketStream::kTiling.block_cols / kTileSize * kTileSteps;
+                  kMostSteps = Bf16PairBucketStream::kMostBlockCols / kTileSize * kTileSteps;
 /// The steps of each bucket begin at a multiple of this, so that they can be read as whole vectors.
 constexpr int64_t kAlignment = 8;
 
@@ -30,10 +32,15 @@ struct Scratch {
 
 Bf16PairBucketStream::Bf16PairBucketStream(const float* weight, const MaskView& mask, Direction direction, Isa isa,
                                            JoinSteps join)
-    : PackedWeight(kLayout, isa),
-      rows_(direction == Direction::kForward ? mask.rows : mask.cols),
-      cols_(direction == Direction::kForward ? mask.cols : mask.rows) {
-  const TilesAsTheyLie source(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t));
+    : Bf16PairBucketStream(
+          TilesAsTheyLie(weight, mask, direction, kTiling.block_cols, kTiling.panel * sizeof(uint16_t)),
+          direction == Direction::kForward ? mask.rows : mask.cols,
+          direction == Direction::kForward ? mask.cols : mask.rows, kTiling.block_cols, isa, kLayout, join) {}
+
+Bf16PairBucketStream::Bf16PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols,
+                                           Isa isa, PackedLayout layout, JoinSteps join)
+    : PackedWeight(layout, isa), rows_(rows), cols_(cols), block_cols_(block_cols), strips_(source.strips()) {
+  assert(block_cols <= kMostBlockCols);
   buckets_ = source.LayOut(2);
   const uint32_t steps = buckets_.back().begin;
   storage_ = std::make_unique<Storage>(RoundUpForReuse(steps * (sizeof(*steps_.weights) + sizeof(*steps_.offsets))));

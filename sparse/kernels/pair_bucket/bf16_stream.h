@@ -36,16 +36,24 @@ class Bf16PairBucketStream final : public PackedWeight {
   static constexpr PackedLayout kLayout = PackedLayout::kBf16PairBucket;
   /// A panel is two vectors of 32 bf16, and a block of it takes 32 KiB of the first-level cache.
   static constexpr PairBucketTiling kTiling{64, 256};
+  /// The most columns that a block of another tiling may have.
+  static constexpr int64_t kMostBlockCols = 512;
 
   /// Packs f32 `weight` [mask.rows, mask.cols] (kForward) or its transpose (kInputGrad) where the mask keeps, for the
   /// kernels of `isa`, with the help of `join`.
   Bf16PairBucketStream(const float* weight, const MaskView& mask, Direction direction, Isa isa, JoinSteps join);
+  /// The same from the steps of `source`, whose blocks have `block_cols` columns and whose offsets are those of a panel
+  /// of kTiling.panel, for a matrix [rows, cols] in this layout.
+  Bf16PairBucketStream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols, Isa isa,
+                       PackedLayout layout, JoinSteps join);
 
   size_t bytes() const override { return buckets_.size() * sizeof(Buckets) + storage_->bytes(); }
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
-  int64_t strips() const { return rows_ / kTileSize; }
-  int64_t blocks() const { return CeilDiv(cols_, kTiling.block_cols); }
+  int64_t block_cols() const { return block_cols_; }
+  /// Strips of one block.
+  int64_t strips() const { return strips_; }
+  int64_t blocks() const { return CeilDiv(cols_, block_cols_); }
 
   using Buckets = PairBucketStream::Buckets;
   /// The buckets of a block, in joined steps: one for each strip, and one more.
@@ -53,7 +61,7 @@ class Bf16PairBucketStream final : public PackedWeight {
   const Bf16Steps& steps() const { return steps_; }
 
  private:
-  int64_t rows_, cols_;
+  int64_t rows_, cols_, block_cols_, strips_;
   std::vector<Buckets> buckets_;  // One more than there are strips in all blocks.
   std::unique_ptr<Storage> storage_;
   Bf16Steps steps_;  // In the storage.

@@ -14,6 +14,7 @@
 #include "twofour/sparse/kernels/linear/linear_kernels.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/vnm_stream.h"
+#include "twofour/sparse/kernels/pair_bucket/vnm_tiles.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "twofour/sparse/kernels/pair_bucket/vnm.cc"
@@ -30,8 +31,8 @@ namespace {
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
 /// added.
 template <int T, typename Source, typename Sink>
-HWY_INLINE void RunNamedPanel(const VnmStream& m, int64_t first, int64_t last, const Source& source, float* sums,
-                              Sink& sink) {
+HWY_INLINE void RunNamedPanel(const VnmStream<PairBucketStream>& m, int64_t first, int64_t last, const Source& source,
+                              float* sums, Sink& sink) {
   const VnmColumns& columns = m.columns();
   const int64_t row = first * 4, rows = (last - first) * 4;
   const int64_t group = row / columns.m(), end_group = std::min(CeilDiv(last * 4, columns.m()), columns.groups());
@@ -83,7 +84,7 @@ constexpr PackedLayout kLayoutFor = std::is_same_v<T, BFloat16> ? PackedLayout::
 template <typename T>
 void MultiplyVnm(const PackedWeight& packed, Direction direction, int64_t batch, const T* in, const Epilogue& epilogue,
                  T* out) {
-  const auto& m = PackedAs<VnmStream>(packed, IsaOf(HWY_TARGET), kLayoutFor<T>);
+  const auto& m = PackedAs<VnmStream<PairBucketStream>>(packed, IsaOf(HWY_TARGET), kLayoutFor<T>);
   const PairBucketStream& stream = m.stream();
   const bool named = direction == Direction::kInputGrad;
   // Ranges of strips begin where a group does.
@@ -120,8 +121,11 @@ template <typename T>
 std::unique_ptr<PackedWeight> PackVnm(const float* weight, const MaskView& mask, Direction direction) {
   const int64_t block_cols = VnmTiles::BlockCols(mask, direction, kBlockCols);
   const VnmTiles tiles(weight, mask, direction, block_cols, kPanel * sizeof(float));
-  return std::make_unique<VnmStream>(tiles, mask, direction, PairBucketTiling{kPanel, block_cols}, IsaOf(HWY_TARGET),
-                                     kLayoutFor<T>, DTypeOf<T>());
+  const bool forward = direction == Direction::kForward;
+  return std::make_unique<VnmStream<PairBucketStream>>(
+      tiles.columns(), std::make_unique<PairBucketStream>(
+                           tiles, forward ? mask.rows : mask.cols, forward ? mask.cols : mask.rows,
+                           PairBucketTiling{kPanel, block_cols}, IsaOf(HWY_TARGET), kLayoutFor<T>, DTypeOf<T>()));
 }
 
 }  // namespace
@@ -133,11 +137,8 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
 
 Verdict CheckVnm(const LinearProblem& problem) {
-  const bool vnm = problem.format.kind == MaskFormat::Kind::kVnm;
-  if (!vnm && !IsTwoOfFour(problem.format)) return {Rejection::kFormat};
-  const Verdict tiled = CheckTiled(problem);
-  if (!tiled.can()) return tiled;
-  if (!vnm) return {Rejection::kNoVnm};
+  const Verdict verdict = CheckMadeForVnm(problem);
+  if (!verdict.is_best()) return verdict;
   constexpr int64_t kFewest = 64;
   return problem.batch >= kFewest ? Verdict{} : Verdict{Rejection::kTooFewRows, kFewest};
 }

@@ -1,9 +1,9 @@
 #include "twofour/sparse/kernels/pair_bucket/vnm_tiles.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "twofour/core/ceil_div.h"
+#include "twofour/sparse/kernels/pair_bucket/vnm_pack.h"
 
 namespace twofour::sparse {
 namespace {
@@ -40,12 +40,19 @@ VnmTiles::VnmTiles(const float* weight, const MaskView& mask, Direction directio
       column_bytes_(column_bytes),
       columns_(VnmColumns::Of(mask, pattern_)),
       plan_(PackPlan::For(direction == Direction::kInputGrad, 1)) {
+  const int64_t groups = columns_.groups(), tile_rows = CeilDiv(mask.rows, int64_t{kTileSize});
+  tiles_ = std::make_unique_for_overwrite<TileMask[]>(static_cast<size_t>(tile_rows * groups));
   ForEach([&](int64_t i) {
     StepCounts counts = 0;
-    ForEachTile(RangeOf(i), [&](TileMask tile, int64_t, const VnmColumns::Four&) {
-      counts +=
-          plan_.Count({.masks = &tile, .mask_stride = 1, .weight = nullptr, .ld = 0, .weight_stride = 0, .count = 1});
-    });
+    const Range range = RangeOf(i);
+    for (int64_t tile_row = range.tile_row; tile_row < range.tile_row + range.tile_rows; ++tile_row) {
+      for (int64_t group = range.group; group < range.group + range.groups; ++group) {
+        TileMask& tile = tiles_[static_cast<size_t>(tile_row * groups + group)];
+        tile = GatherTile(mask_.tiles + tile_row * mask_.tile_cols(), columns_.at(range.row_block, group));
+        counts +=
+            plan_.Count({.masks = &tile, .mask_stride = 1, .weight = nullptr, .ld = 0, .weight_stride = 0, .count = 1});
+      }
+    }
     counts_[static_cast<size_t>(i)] = counts;
   });
 }
@@ -62,52 +69,24 @@ VnmTiles::Range VnmTiles::RangeOf(int64_t i) const {
           strip % columns_.groups(), 1};
 }
 
-template <typename Visit>
-void VnmTiles::ForEachTile(const Range& range, const Visit& visit) const {
-  for (int64_t tile_row = range.tile_row; tile_row < range.tile_row + range.tile_rows; ++tile_row) {
-    for (int64_t group = range.group; group < range.group + range.groups; ++group) {
-      const VnmColumns::Four& four = columns_.at(range.row_block, group);
-      visit(GatherTile(mask_.tiles + tile_row * mask_.tile_cols(), four), tile_row, four);
-    }
-  }
-}
-
 void VnmTiles::Write(int64_t i, StepCounts spread, Isa isa, const PairBucketSteps& steps) const {
   const Range range = RangeOf(i);
   const bool forward = direction_ == Direction::kForward;
-  // The tiles of the range side by side, as the writers take them, and where their columns are in a panel.
-  const int64_t count = range.tiles(), width = kTileSize * count;
-  std::vector<TileMask> tiles;
-  std::vector<float> weights(static_cast<size_t>(kTileSize * width));
-  std::vector<uint16_t> offsets(static_cast<size_t>(width));
-  ForEachTile(range, [&](TileMask tile, int64_t tile_row, const VnmColumns::Four& four) {
-    const auto number = static_cast<int64_t>(tiles.size());
-    tiles.push_back(tile);
-    for (int64_t k = 0; k < kTileSize; ++k) {
-      const int64_t row = tile_row * kTileSize + k, col = forward ? four[k] : row;
-      const int64_t in_block = std::max<int64_t>(col, 0) % block_cols_;
-      offsets[static_cast<size_t>(number * kTileSize + k)] = static_cast<uint16_t>(in_block * column_bytes_);
-      if (row >= mask_.rows) continue;
-      for (int64_t j = 0; j < kTileSize; ++j) {
-        if (four[j] == VnmColumns::kNone) continue;
-        weights[static_cast<size_t>(k * width + number * kTileSize + j)] = weight_[row * mask_.cols + four[j]];
-      }
-    }
-  });
-  const TileRange side_by_side{.masks = tiles.data(),
-                               .mask_stride = 1,
-                               .weight = weights.data(),
-                               .ld = width,
-                               .weight_stride = kTileSize,
-                               .count = count};
-  StepWriterFor(isa)(plan_, side_by_side, spread, steps);
-  const StepCounts counts = counts_[static_cast<size_t>(i)], first = FirstSteps(spread);
-  for (int pairing = 0; pairing < kPairings; ++pairing) {
-    uint16_t(*const begin)[2] = steps.offsets + CountOf(first, pairing);
-    for (uint16_t step = 0; step < CountOf(counts, pairing); ++step) {
-      for (uint16_t& offset : begin[step]) offset = offsets[offset];
-    }
-  }
+  const int64_t block_begin = i / strips_ * block_cols_, row = range.tile_row * kTileSize;
+  if (range.tile_rows * range.groups == 0) return;
+  const VnmTileRange tiles{.forward = forward,
+                           .tiles = &tiles_[static_cast<size_t>(range.tile_row * columns_.groups() + range.group)],
+                           .tile_stride = forward ? 1 : columns_.groups(),
+                           .count = range.tile_rows * range.groups,
+                           .columns = &columns_.at(range.row_block, range.group),
+                           .weight = weight_ + row * mask_.cols,
+                           .ld = mask_.cols,
+                           .group = range.group,
+                           .m = pattern_.m,
+                           .block_begin = block_begin,
+                           .row = row - block_begin,
+                           .column_bytes = column_bytes_};
+  VnmStepWriterFor(isa)(plan_, tiles, spread, steps);
 }
 
 }  // namespace twofour::sparse

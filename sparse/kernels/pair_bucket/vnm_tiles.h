@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket_pack.h"
@@ -33,12 +34,8 @@ class VnmTiles final : public StepSource {
   /// The tiles of a strip within a block: of which rows of tiles of the weight, and of which groups.
   struct Range {
     int64_t row_block, tile_row, tile_rows, group, groups;
-    int64_t tiles() const { return tile_rows * groups; }
   };
   Range RangeOf(int64_t i) const;
-  /// Calls visit(tile mask, its row of tiles, its columns) for each tile of a range, in the order of the stream.
-  template <typename Visit>
-  void ForEachTile(const Range& range, const Visit& visit) const;
 
   const float* weight_;
   MaskView mask_;
@@ -46,7 +43,8 @@ class VnmTiles final : public StepSource {
   Direction direction_;
   int64_t block_cols_, column_bytes_;
   VnmColumns columns_;
-  const PackPlan& plan_;  // For columns of one byte: its offsets are numbers of columns.
+  std::unique_ptr<TileMask[]> tiles_;  // Of every row of tiles, the entries in the four columns of each group.
+  const PackPlan& plan_;               // For columns of one byte, so that its offsets are numbers of columns.
 };
 
 }  // namespace twofour::sparse

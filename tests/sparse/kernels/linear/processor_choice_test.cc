@@ -22,7 +22,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* kOnAmx = "2:4 saves nothing on AMX";
+constexpr const char* kOnAmx = "skipping zeros saves nothing on AMX";
 constexpr const char* kPairsAreSlow = "pairs of bf16 are slower than floats";
 
 const std::vector<Isa> kUpToPairs = {Isa::kAvx512Bf16, Isa::kAvx512, Isa::kAvx2, Isa::kSse4, Isa::kPortable};
