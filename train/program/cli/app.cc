@@ -21,6 +21,7 @@
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
 #include "twofour/train/program/cli/suggest_decay.h"
+#include "twofour/train/program/cli/suggest_pattern.h"
 #include "twofour/train/program/cli/sweep.h"
 #include "twofour/train/program/cli/tokenize.h"
 #include "twofour/train/program/cli/training.h"
@@ -31,11 +32,18 @@ namespace {
 
 /// Finds a command of kCommands. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
-  static const std::map<std::string_view, Command> commands = {
-      {"evaluate", RunEvaluate},  {"export", RunExport},    {"import", RunImport},
-      {"inspect", RunInspect},    {"predict", RunPredict},  {"report", RunReport},
-      {"retrain", RunTraining},   {"sample", RunSample},    {"suggest-decay", RunSuggestDecay},
-      {"sweep", RunSweepCommand}, {"tokenize", RunTokenize}};
+  static const std::map<std::string_view, Command> commands = {{"evaluate", RunEvaluate},
+                                                               {"export", RunExport},
+                                                               {"import", RunImport},
+                                                               {"inspect", RunInspect},
+                                                               {"predict", RunPredict},
+                                                               {"report", RunReport},
+                                                               {"retrain", RunTraining},
+                                                               {"sample", RunSample},
+                                                               {"suggest-decay", RunSuggestDecay},
+                                                               {"suggest-pattern", RunSuggestPattern},
+                                                               {"sweep", RunSweepCommand},
+                                                               {"tokenize", RunTokenize}};
   const auto found = commands.find(name);
   if (found != commands.end()) return found->second;
   if (name.empty() || name.starts_with('-')) return RunTraining;

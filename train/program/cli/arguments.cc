@@ -127,6 +127,7 @@ Argument Arguments::Add(const std::string& name, T& value, const std::string& he
 template Argument Arguments::Add(const std::string&, std::string&, const std::string&);
 template Argument Arguments::Add(const std::string&, std::vector<std::string>&, const std::string&);
 template Argument Arguments::Add(const std::string&, std::vector<double>&, const std::string&);
+template Argument Arguments::Add(const std::string&, std::vector<int64_t>&, const std::string&);
 template Argument Arguments::Add(const std::string&, double&, const std::string&);
 template Argument Arguments::Add(const std::string&, int64_t&, const std::string&);
 template Argument Arguments::Add(const std::string&, uint64_t&, const std::string&);

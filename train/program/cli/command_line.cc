@@ -34,6 +34,7 @@ Examples:
   trainer sweep --config configs/experiments/schedules.pbtxt
   trainer report runs/* --baseline dense_mlp
   trainer suggest-decay --config configs/sparse_mlp.pbtxt
+  trainer suggest-pattern --config configs/gpt_shakespeare.pbtxt --speedup 2
   trainer tokenize --input text.txt --vocab 4096 --output tokenizer.json
 
 A run is written to runs/<name>: config.pbtxt, metrics.jsonl, checkpoints/ and model.safetensors, and event files that

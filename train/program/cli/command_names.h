@@ -20,6 +20,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},
     {"sample", "Prints text that a trained language model makes up."},
     {"suggest-decay", "Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings."},
+    {"suggest-pattern", "Measures V:N:M patterns on this machine and names the one to train with for a wanted speed."},
     {"sweep", "Makes many runs of one config that differ in a few fields, and a report that compares them."},
     {"tokenize",
      "Finds a byte-level BPE vocabulary for a text (--vocab), or writes the text's token ids (--tokenizer)."},

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "twofour/sparse/vnm.h"
+
+namespace twofour::sparse {
+
+/// The natural logarithm of the number of masks that keep all they may, for each weight of a block: what a pattern
+/// leaves to choose. The more, the nearer can masks come to those without a pattern. With tiles,
+/// (log C(m, 4) + v / 4 log 90) / (v m). Along rows, (log C(m, 4) + v log C(4, 2)) / (v m), the mask diversity of
+/// V:N:M: a mask counts there once for every choice of four columns that gives it.
+double MaskDiversity(const VnmPattern& pattern);
+
+/// The same for 2:4 in 4x4 tiles: log 90 / 16.
+double TileMaskDiversity();
+
+}  // namespace twofour::sparse

@@ -1,0 +1,73 @@
+#include "twofour/train/pattern_speed.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <vector>
+
+#include "twofour/sparse/mask_format.h"
+
+namespace twofour::train {
+namespace {
+
+using sparse::MaskFormat;
+using ::testing::DoubleEq;
+using ::testing::ElementsAre;
+
+/// Every second reading ends a product, which took as long as the list says. Then the list begins again.
+class ScriptedClock final : public Clock {
+ public:
+  explicit ScriptedClock(std::vector<double> seconds) : seconds_(std::move(seconds)) {}
+  double Seconds() const override {
+    if (readings_++ % 2 == 1) now_ += seconds_[products_++ % seconds_.size()];
+    return now_;
+  }
+  size_t products() const { return products_; }
+
+ private:
+  std::vector<double> seconds_;
+  mutable double now_ = 0;
+  mutable size_t readings_ = 0, products_ = 0;
+};
+
+const std::vector<MaskFormat> kFormats = {MaskFormat::TwoOfFour(), MaskFormat::Vnm({.v = 8, .m = 6})};
+
+TEST(PatternSpeedTest, ComparesTheTimesOfAllWeightsTogether) {
+  // Dense products of both shapes, then those of the two patterns. The second shape counts three times.
+  const ScriptedClock clock({4, 2, 1, 1, 2, 1});
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 8}, {8, 16, 3}}, kFormats,
+                                        {.batch = 5, .rounds = 2, .clock = &clock});
+  ASSERT_TRUE(speedups.has_value());
+  EXPECT_THAT(*speedups, ElementsAre(DoubleEq(10.0 / 4), DoubleEq(10.0 / 5)));
+  EXPECT_EQ(clock.products(), 3u * 6);  // The first round does not count.
+}
+
+TEST(PatternSpeedTest, TakesTheMedianOfTheRounds) {
+  // Ratios 9 (not counted), 1, 4 and 2.
+  const ScriptedClock clock({9, 1, 1, 1, 4, 1, 2, 1});
+  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8}}, {MaskFormat::TwoOfFour()},
+                                        {.batch = 3, .rounds = 3, .clock = &clock});
+  ASSERT_TRUE(speedups.has_value());
+  EXPECT_THAT(*speedups, ElementsAre(DoubleEq(2)));
+}
+
+TEST(PatternSpeedTest, MeasuresActivationsOfBf16) {
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 16}}, kFormats,
+                                        {.batch = 4, .activations = DType::kBF16, .rounds = 1});
+  ASSERT_TRUE(speedups.has_value());
+  for (const double speedup : *speedups) EXPECT_GT(speedup, 0);
+}
+
+TEST(PatternSpeedTest, StopsBetweenTwoPatterns) {
+  const ScriptedClock clock({1});
+  int asked = 0;
+  const auto speedups =
+      MeasureSpeedups({{.out_features = 8, .in_features = 8}}, kFormats,
+                      {.batch = 2, .rounds = 9, .clock = &clock, .stopped = [&] { return ++asked > 2; }});
+  EXPECT_FALSE(speedups.has_value());
+  EXPECT_EQ(clock.products(), 2u);  // Dense, and the first pattern.
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "twofour/core/dtype.h"
+#include "twofour/sparse/mask_format.h"
+#include "twofour/train/clock.h"
+
+namespace twofour::train {
+
+/// Weights of one shape.
+struct WeightShape {
+  int64_t out_features = 0, in_features = 0;
+  int64_t count = 1;  ///< How many weights have this shape.
+};
+
+struct PatternSpeedOptions {
+  int64_t batch = 0;                ///< Rows of activations.
+  DType activations = DType::kF32;  ///< Or bf16.
+  int rounds = 5;                   ///< In each of them, all variants are timed in turn.
+  const Clock* clock = &Clock::Default();
+  std::function<bool()> stopped = [] { return false; };  ///< Asked before each variant.
+};
+
+/// How many times as fast as dense products those of weights of each pattern are, on this machine with the threads in
+/// force: the median, over the rounds, of the ratio of the times of all weights together. The products are the forward
+/// one and the gradient of the input, and packing the weight for each is part of the time, because each training step
+/// changes it. The search for masks is not. `formats` are 2:4 both ways or V:N:M. Weights and activations are random.
+/// Nothing if it was stopped.
+std::optional<std::vector<double>> MeasureSpeedups(const std::vector<WeightShape>& shapes,
+                                                   const std::vector<sparse::MaskFormat>& formats,
+                                                   const PatternSpeedOptions& options);
+
+}  // namespace twofour::train
