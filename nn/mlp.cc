@@ -68,7 +68,8 @@ const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, DType activation, 
   if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
   const auto masks_both_ways = [](const SemiSparseLinear& layer) {
-    return layer.options().apply && layer.options().plan.PatternAt(0).kind == sparse::MaskFormat::Kind::kTransposable;
+    const sparse::MaskMethod method = layer.options().plan.options().method;
+    return layer.options().apply && method != sparse::MaskMethod::kRows && method != sparse::MaskMethod::kVnm;
   };
   if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
   return sparse::ChooseFusedMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, activation, why_not);

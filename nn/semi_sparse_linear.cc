@@ -99,10 +99,10 @@ void SemiSparseLinear::RefreshIfDue() {
   const uint64_t version = weight_.version();
   if (tracker_.Refresh(weight_, version)) packed_ = nullptr;
   if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
-    const sparse::MaskFormat pattern = options_.plan.PatternAt(0);
+    const std::optional<sparse::VnmPattern>& vnm = tracker_.vnm();
     packed_ = std::make_shared<const sparse::SemiSparseWeight>(
         options_.soft_threshold ? SoftWeight() : weight_, tracker_.mask(), planner_,
-        pattern.is_vnm() ? std::optional(pattern) : std::nullopt);
+        vnm ? std::optional(sparse::MaskFormat::Vnm(*vnm)) : std::nullopt);
     packed_version_ = version;
   }
 }

@@ -29,24 +29,46 @@ std::string KeepAfter(int before) {
                      before == 2 ? "1" : fmt::format("1 to {}", before - 1));
 }
 
-void CheckStages(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
-  if (options.stages.empty()) {
-    return faults.Expect(!options.nested_stages, at("nested_stages"), true, "false without stages");
+void CheckKeep(const MaskPlanOptions& options, size_t i, const FieldPath& at, Faults& faults) {
+  const FieldPath path = at.In("stages", i);
+  const int keep = options.stages[i].keep, m = options.stages[i].m;
+  faults.InRange(path("keep"), keep, 1, kTileSize);
+  faults.Expect(m == 0, path("m"), m, fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
+  if (i == 0 || !faults.IsSound(at.In("stages", i - 1)("keep"))) return;
+  const int before = options.stages[i - 1].keep;
+  faults.Expect(keep < before, path("keep"), keep, KeepAfter(before));
+}
+
+void CheckColumns(const MaskPlanOptions& options, size_t i, const FieldPath& at, Faults& faults) {
+  const FieldPath path = at.In("stages", i);
+  const int keep = options.stages[i].keep, m = options.stages[i].m;
+  faults.Expect(keep == 2, path("keep"), keep,
+                fmt::format("none for {}, whose stages have m", faults.Word(NameOf(MaskMethod::kVnm))));
+  faults.InRange(path("m"), m, kTileSize, kMostVnmColumns);
+  if (i + 1 == options.stages.size()) {
+    faults.Expect(m == options.vnm.m, path("m"), m, fmt::format("{}: the last stage has the m of vnm", options.vnm.m));
   }
+  if (i == 0 || !faults.IsSound(at.In("stages", i - 1)("m"))) return;
+  const int before = options.stages[i - 1].m;
+  faults.Expect(m > before, path("m"), m, fmt::format("more than {}: m rises from stage to stage", before));
+}
+
+void CheckStages(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
+  const bool vnm = options.method == MaskMethod::kVnm;
+  if (options.stages.empty() || vnm) {
+    faults.Expect(!options.nested_stages, at("nested_stages"), true,
+                  vnm ? fmt::format("false for {}", faults.Word(NameOf(MaskMethod::kVnm))) : "false without stages");
+  }
+  if (options.stages.empty()) return;
   const std::string method = faults.Word(NameOf(options.method)), exact = faults.Word(NameOf(MaskMethod::kExact));
-  faults.Expect(options.method == MaskMethod::kExact, at("stages"), fmt::format("with algorithm {}", method),
+  faults.Expect(vnm || options.method == MaskMethod::kExact, at("stages"), fmt::format("with algorithm {}", method),
                 fmt::format("{} for N-decay", exact),
                 fmt::format("stages given, but the method is {}, expected {}", method, exact));
   RisingMoments rising("a step after the stage before, which begins at");
   for (size_t i = 0; i < options.stages.size(); ++i) {
-    const FieldPath path = at.In("stages", i);
+    vnm ? CheckColumns(options, i, at, faults) : CheckKeep(options, i, at, faults);
     const MaskStage& stage = options.stages[i];
-    faults.InRange(path("keep"), stage.keep, 1, kTileSize);
-    if (i > 0 && faults.IsSound(at.In("stages", i - 1)("keep"))) {
-      const int before = options.stages[i - 1].keep;
-      faults.Expect(stage.keep < before, path("keep"), stage.keep, KeepAfter(before));
-    }
-    rising.Check({stage.step, stage.fraction}, path("step"), faults);
+    rising.Check({stage.step, stage.fraction}, at.In("stages", i)("step"), faults);
   }
 }
 
@@ -94,13 +116,18 @@ MaskPlan::MaskPlan(MaskPlanOptions options) : options_(std::move(options)) {
   LeaveOutReplaced(options_.stages);
 }
 
+const MaskStage* MaskPlan::StageAt(int64_t step) const {
+  const MaskStage* in_force = nullptr;
+  for (const MaskStage& stage : options_.stages) {
+    if (stage.step <= step) in_force = &stage;
+  }
+  return in_force;
+}
+
 int MaskPlan::KeptOfFour(int64_t step) const {
   if (options_.stages.empty()) return 2;
-  int keep = kTileSize;
-  for (const MaskStage& stage : options_.stages) {
-    if (stage.step <= step) keep = stage.keep;
-  }
-  return keep;
+  const MaskStage* const stage = StageAt(step);
+  return stage == nullptr ? kTileSize : stage->keep;
 }
 
 double MaskPlan::ShareAt(int64_t step) const {
@@ -111,13 +138,17 @@ double MaskPlan::ShareAt(int64_t step) const {
 bool MaskPlan::KeepsAll(int64_t step) const { return ShareAt(step) == 0 || KeptOfFour(step) == kTileSize; }
 
 bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
-  return ShareAt(step) == ShareAt(other) && KeptOfFour(step) == KeptOfFour(other);
+  return ShareAt(step) == ShareAt(other) && PatternAt(step) == PatternAt(other);
 }
 
 MaskFormat MaskPlan::PatternAt(int64_t step) const {
   if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
-  if (options_.method == MaskMethod::kVnm) return MaskFormat::Vnm(options_.vnm);
-  return {MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
+  const MaskFormat tiles{MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
+  if (options_.method != MaskMethod::kVnm || KeptOfFour(step) == kTileSize) return tiles;
+  VnmPattern pattern = options_.vnm;
+  if (const MaskStage* const stage = StageAt(step)) pattern.m = stage->m;
+  if (pattern.m > kTileSize) return MaskFormat::Vnm(pattern);
+  return pattern.inner == VnmInner::kRows ? MaskFormat::Rows(2, kTileSize) : tiles;
 }
 
 bool MaskPlan::AlwaysTwoOfFour() const {
@@ -166,7 +197,9 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
     case MaskMethod::kRows:
       return FindRowMask(scores, options_.rows, name);
     case MaskMethod::kVnm:
-      return FindVnmMask(scores, options_.vnm, name);
+      if (const MaskFormat pattern = PatternAt(step); pattern.is_vnm()) return FindVnmMask(scores, pattern.vnm(), name);
+      if (options_.vnm.inner == VnmInner::kRows) return FindRowMask(scores, {.keep = 2, .of = kTileSize}, name);
+      return FindMask(scores, MaskMethod::kExact, name);
     case MaskMethod::kExact:
       break;
   }

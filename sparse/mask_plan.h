@@ -18,11 +18,13 @@
 
 namespace twofour::sparse {
 
-/// From optimizer step `step` on, `keep` entries of four are kept in each row and column of a pruned tile.
+/// From optimizer step `step` on, `keep` entries of four are kept in each row and column of a pruned tile, or blocks of
+/// a V:N:M mask have `m` columns.
 struct MaskStage {
   int64_t step = 0;
   int keep = 2;
   std::optional<double> fraction = {};  ///< See Moment. If several stages begin at one step, the last one counts.
+  int m = 0;                            ///< Only for kVnm. 4 stands for 2:4.
 };
 
 struct MaskPlanOptions {
@@ -31,8 +33,8 @@ struct MaskPlanOptions {
   VnmPattern vnm = {};             ///< Only for kVnm.
   SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
   TileOrder order = TileOrder::kLeastLoss;
-  /// N-decay (4:4, 3:4, 2:4): steps rise, numbers fall; before the first stage, four of four are kept. Empty: 2:4
-  /// throughout. Only for kExact.
+  /// For kExact, N-decay (4:4, 3:4, 2:4): steps rise, numbers fall. For kVnm, M rises to that of `vnm`. Before the
+  /// first stage, everything is kept. Empty: one pattern throughout.
   std::vector<MaskStage> stages = {};
   /// Masks keep everything before first_sparse_step (a dense warm-up) and from dense_from_step on (a dense finish).
   int64_t first_sparse_step = 0;
@@ -42,9 +44,10 @@ struct MaskPlanOptions {
 };
 
 /// Rules: a RowPattern is valid, and given for kRows alone; so is a VnmPattern for kVnm, whose schedule prunes all
-/// tiles from the start; stages keep one to four, each later and fewer than the one before, and are given for kExact
-/// alone; nested_stages needs stages; the dense finish does not begin before the dense warm-up ends. A stage before
-/// step 0 is a fault. No stage is compared with one that has a fault.
+/// tiles from the start. Stages are given for kExact and kVnm alone, and each begins later than the one before. For
+/// kExact, they keep one to four, each fewer than the one before. For kVnm, m rises from stage to stage, is from 4 to
+/// 32, and ends with that of the VnmPattern. nested_stages needs stages of kExact. The dense finish does not begin
+/// before the dense warm-up ends. A stage before step 0 is a fault. No stage is compared with one that has a fault.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
 /// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and
@@ -73,7 +76,8 @@ class MaskPlan {
   /// Names what searches for the plan's masks: a MaskSearchKernel, or words if there is only scalar code. If there are
   /// stages, their searches are listed in order, separated by commas. Throws Error as ChooseMaskSearchKernel does.
   std::string SearchNames() const;
-  /// How many of four entries in a row or column of a pruned tile are kept at `step`.
+  /// How many of four entries in a row or column of a pruned tile are kept at `step`. For V:N:M, of four columns that
+  /// a block keeps.
   int KeptOfFour(int64_t step) const;
 
   const MaskPlanOptions& options() const { return options_; }
@@ -81,6 +85,8 @@ class MaskPlan {
  private:
   /// Throws Error unless scores of this shape can have a mask: transposable masks are made of whole tiles.
   void RequireSize(const Tensor& scores, std::string_view name) const;
+  /// The stage that is in force at `step`, or null before the first one.
+  const MaskStage* StageAt(int64_t step) const;
   Mask FindWhole(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
 
   MaskPlanOptions options_;

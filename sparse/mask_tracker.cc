@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/mask_fit.h"
+#include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
 namespace {
@@ -52,6 +53,12 @@ int64_t MaskTracker::PlanStep() const {
   return frozen() && !options_.plan.KeepsAll(step_) ? *options_.freeze_step : step_;
 }
 
+std::optional<VnmPattern> MaskTracker::AskedVnm() const {
+  const int64_t asked = options_.freeze_step ? std::min(mask_step_, *options_.freeze_step) : mask_step_;
+  const MaskFormat pattern = options_.plan.PatternAt(asked);
+  return pattern.is_vnm() ? std::optional(pattern.vnm()) : std::nullopt;
+}
+
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
   const MaskPlan& plan = options_.plan;
@@ -60,7 +67,7 @@ bool MaskTracker::IsDue(uint64_t version) const {
   if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;
-  if (plan.KeptOfFour(step_) != plan.KeptOfFour(mask_step_)) return true;
+  if (plan.PatternAt(step_) != plan.PatternAt(mask_step_)) return true;
   const int64_t interval = IntervalAt(options_.interval, options_.interval_growth, PlanStep());
   if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
   return static_cast<int64_t>(AgeAt(version)) >= interval || !plan.AsksTheSame(mask_step_, step_);
@@ -73,6 +80,7 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   SetMask(std::move(found));
   mask_version_ = version;
   mask_step_ = step_;
+  vnm_ = AskedVnm();
   return true;
 }
 
@@ -131,6 +139,9 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
       step_ = mask_step_ = static_cast<int64_t>(*step);
       told_step_ = told_step_ || step_ > 0;
     }
+    // The mask may be one of another stage, or of a plan that was changed. Products must not rely on its pattern then.
+    vnm_ = mask_.empty() ? std::nullopt : AskedVnm();
+    if (vnm_ && FindVnmViolation(mask_.view(), *vnm_)) vnm_.reset();
   };
 }
 

@@ -61,6 +61,8 @@ class MaskTracker {
 
   /// The mask in force; empty before the first search.
   const Mask& mask() const { return mask_; }
+  /// The V:N:M pattern of that mask, if the plan asked for one.
+  const std::optional<VnmPattern>& vnm() const { return vnm_; }
   /// Whether it keeps everything.
   bool keeps_all() const { return keeps_all_; }
   /// Whether the freeze step is reached: only the mask of that step may still be searched for.
@@ -81,6 +83,8 @@ class MaskTracker {
   std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
 
  private:
+  /// The V:N:M pattern that the plan asks for at the step of the mask in force, if that is one.
+  std::optional<VnmPattern> AskedVnm() const;
   /// Writes to the weight since the mask was found.
   uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
   /// Sets a mask that was found elsewhere. It counts as found at this moment.
@@ -95,6 +99,7 @@ class MaskTracker {
   int64_t step_ = 0;
   bool told_step_ = false;
   Mask mask_;
+  std::optional<VnmPattern> vnm_;
   bool keeps_all_ = false;
   int64_t mask_step_ = 0;
   uint64_t mask_version_ = 0;  // The weight's version when the mask was found.

@@ -11,7 +11,7 @@
 namespace twofour::sparse {
 namespace {
 
-constexpr int kMostRows = 256, kFewestColumns = 5, kMostColumns = 32;
+constexpr int kMostRows = 256, kFewestColumns = 5;
 
 /// A part of a matrix: its rows [top, bottom) and columns [left, right).
 struct Block {
@@ -83,8 +83,8 @@ void Check(const VnmPattern& pattern, const FieldPath& at, Faults& faults) {
   expect(pattern.v >= kTileSize && pattern.v <= kMostRows && pattern.v % kTileSize == 0, "v", pattern.v,
          fmt::format("a multiple of {} from {} to {}", kTileSize, kTileSize, kMostRows));
   expect(pattern.n == 2, "n", pattern.n, "2");
-  expect(pattern.m >= kFewestColumns && pattern.m <= kMostColumns, "m", pattern.m,
-         fmt::format("{} to {}", kFewestColumns, kMostColumns));
+  expect(pattern.m >= kFewestColumns && pattern.m <= kMostVnmColumns, "m", pattern.m,
+         fmt::format("{} to {}", kFewestColumns, kMostVnmColumns));
 }
 
 std::optional<std::string> FindVnmViolation(const MaskView& mask, const VnmPattern& pattern) {

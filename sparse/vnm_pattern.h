@@ -11,6 +11,9 @@
 
 namespace twofour::sparse {
 
+/// The most columns of a block.
+inline constexpr int kMostVnmColumns = 32;
+
 /// Rules: v is a multiple of 4 from 4 to 256, n is 2, m is from 5 to 32.
 void Check(const VnmPattern& pattern, const FieldPath& at, Faults& faults);
 

@@ -191,5 +191,31 @@ TEST(MaskTrackerTest, RefusesWhatMakesNoSense) {
   fails({.freeze_step = -1}, "freeze_step is -1");
 }
 
+TEST(MaskTrackerTest, APatternIsKnownOfMasksThatHaveIt) {
+  const VnmPattern wide{.v = 8, .m = 8};
+  const auto plan = [&](int64_t begin) {
+    return MaskPlan(
+        {.method = MaskMethod::kVnm, .vnm = wide, .stages = {{.step = 1, .m = 6}, {.step = begin, .m = 8}}});
+  };
+  const Tensor weight = WeightOf(0);
+  MaskTracker tracker({.plan = plan(4)}, "w");
+  const auto refresh_at = [&](int64_t step) {
+    tracker.SetOptimizerStep(step);
+    tracker.Refresh(weight, static_cast<uint64_t>(step));
+    return tracker.vnm();
+  };
+  EXPECT_EQ(refresh_at(0), std::nullopt);
+  EXPECT_EQ(refresh_at(3), (VnmPattern{.v = 8, .m = 6}));
+  EXPECT_EQ(refresh_at(4), wide);
+  refresh_at(3);
+  const std::vector<NamedTensor> state = StateOf(tracker, 3);
+  // A plan whose second stage begins earlier asks for 8:2:8 at the step of this mask, which is 8:2:6.
+  for (const int64_t begin : {4, 2}) {
+    MaskTracker other({.plan = plan(begin)}, "w");
+    Read(state, other, 3);
+    EXPECT_EQ(other.vnm(), begin == 4 ? std::optional(VnmPattern{.v = 8, .m = 6}) : std::nullopt);
+  }
+}
+
 }  // namespace
 }  // namespace twofour::sparse

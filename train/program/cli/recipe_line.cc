@@ -56,7 +56,7 @@ std::string DescribeDecay(const nn::MaskedDecay& decay) {
 std::string PatternOf(const sparse::MaskPlan& plan) {
   std::vector<std::string> ratios;
   for (const sparse::MaskStage& stage : plan.options().stages) {
-    if (stage.keep == sparse::kTileSize) continue;
+    if (stage.keep == sparse::kTileSize) continue;  // Not those of V:N:M, which keep 2.
     std::string ratio = plan.PatternAt(stage.step).Ratio();
     if (ratios.empty() || ratios.back() != ratio) ratios.push_back(std::move(ratio));
   }
@@ -108,7 +108,7 @@ std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
   const bool always_all = plan.schedule.LastChange() == 0 && plan.schedule.ShareAt(0) == 1;
   if (!always_all) parts.push_back(DescribeSchedule(plan.schedule, plan.order));
   for (const sparse::MaskStage& stage : plan.stages) {
-    parts.push_back(fmt::format("{}:{} from step {}", stage.keep, sparse::kTileSize, stage.step));
+    parts.push_back(fmt::format("{} from step {}", options.plan.PatternAt(stage.step).Ratio(), stage.step));
   }
   if (plan.first_sparse_step > 0) parts.push_back(fmt::format("dense before step {}", plan.first_sparse_step));
   if (plan.dense_from_step < std::numeric_limits<int64_t>::max()) {

@@ -76,7 +76,8 @@ class Products {
   nn::MaskKinds KindsOf(const nn::SemiSparseLinear& layer) {
     if (!layer.options().apply) return {.whole = true};
     const int64_t tiles = layer.weight().numel() / (sparse::kTileSize * sparse::kTileSize);
-    if (const sparse::MaskFormat pattern = layer.options().plan.PatternAt(0); pattern.is_vnm()) other_ = pattern;
+    const sparse::MaskFormat pattern = layer.options().plan.PatternAt(run_.last_step);  // V:N:M only grows sparser.
+    if (pattern.is_vnm()) other_ = pattern;
     nn::MaskKinds kinds = nn::FindMaskKinds(layer.options(), tiles, run_.first_step, run_.last_step);
     if (const sparse::Mask& loaded = layer.mask_in_force(); !loaded.empty()) {
       const bool two_of_four = !other_.is_vnm() && !loaded.FirstTileAboveTwoOfFour();

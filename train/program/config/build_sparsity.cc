@@ -136,7 +136,7 @@ sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps
   if (sparsity.dense_finish() > 0) options.dense_from_step = steps - DenseFinishSteps(sparsity, steps);
   for (const proto::Stage& stage : sparsity.stages()) {
     const sparse::Moment begin = MomentOf(stage.begin(), steps, kNowhere);
-    options.stages.push_back({begin.step, stage.keep(), begin.fraction});
+    options.stages.push_back({begin.step, stage.keep(), begin.fraction, stage.m()});
   }
   return options;
 }

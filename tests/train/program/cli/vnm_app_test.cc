@@ -74,6 +74,21 @@ TEST_F(VnmAppTest, AResumedRunHasTheSameBits) {
   }
 }
 
+TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
+  const std::vector<std::string> stages = Set({"sparsity.stages=[{begin{step:1}m:4},{begin{step:4}m:8}]"});
+  const Outcome outcome = Train("whole", stages);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("2:4, then 16:2:8 sparsity enabled from step 1"),
+                                 HasSubstr("2:4 from step 1; 16:2:8 from step 4")));
+  const sparse::Mask mask = sparse::Mask::FromTensor(*Model("whole").Find("blocks.0.mlp.c_fc.weight_mask"));
+  EXPECT_EQ(sparse::FindVnmViolation(mask.view(), {.v = 16, .m = 8}), std::nullopt);
+  const std::string metrics = ReadTextFile(dir_ / "whole/metrics.jsonl");
+  EXPECT_THAT(metrics, AllOf(HasSubstr("\"sparsity\":0.5,"), HasSubstr("\"sparsity\":0.75,")));
+  const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});  // 2:4 there.
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
+}
+
 TEST_F(VnmAppTest, ItsWeightsArePackedAsTwoOfM) {
   ASSERT_EQ(Train("run").code, 0);
   const Outcome outcome = Run({"export", "--run", Path("run"), "--format", "packed", "-o", Path("packed")});
@@ -91,6 +106,8 @@ TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   expect("sparsity.algorithm=EXACT", "config: sparsity.vnm: 16:2:8, expected none but for VNM");
   expect("sparsity.schedule={ shape: LINEAR end { step: 4 } }",
          "config: sparsity.schedule: a share of tiles, expected none beside VNM");
+  expect("sparsity.stages={begin{step:1}m:6}",
+         "config: sparsity.stages[0].m: 6, expected 8: the last stage has the m of vnm");
 }
 
 }  // namespace
