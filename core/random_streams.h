@@ -15,7 +15,8 @@ inline constexpr uint32_t kShuffle = 0x80000002;
 inline constexpr uint32_t kGlyphsToTrainOn = 0x80000003;
 inline constexpr uint32_t kGlyphsToEvaluateOn = 0x80000004;
 inline constexpr uint32_t kTokenWindow = 0x80000005;
-inline constexpr uint32_t kGenerate = 0x90000001;  ///< Tokens that a language model draws.
+inline constexpr uint32_t kChannelOrder = 0x80000006;  ///< Channels that a search for their order takes out together.
+inline constexpr uint32_t kGenerate = 0x90000001;      ///< Tokens that a language model draws.
 /// Masks: layer i draws from kFirstMask + i.
 inline constexpr uint32_t kFirstMask = 0xA0000000;
 
