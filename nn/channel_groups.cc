@@ -13,7 +13,8 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
-#include "twofour/nn/swap.h"
+#include "twofour/nn/semi_sparse_linear.h"
+#include "twofour/nn/sparse_linear.h"
 
 namespace twofour::nn {
 namespace {
@@ -110,10 +111,14 @@ class GroupFinder {
 }  // namespace
 
 std::vector<ChannelGroup> FindChannelGroups(Module& model) {
-  if (const auto sparse = FindSemiSparseLinears(model); !sparse.empty()) {
-    throw Error(fmt::format("{} is sparse, expected dense linears: a mask holds for one order of channels only",
-                            sparse.front().name));
-  }
+  model.VisitModules([](const std::string& name, const Module& module) {
+    const bool sparse = dynamic_cast<const SemiSparseLinear*>(&module) != nullptr ||
+                        dynamic_cast<const SemiSparseActivationLinear*>(&module) != nullptr ||
+                        dynamic_cast<const SparseLinear*>(&module) != nullptr;
+    if (!sparse) return;
+    throw Error(fmt::format("{} is a {}, expected dense linears: a mask holds for one order of channels only", name,
+                            module.type_name()));
+  });
   return GroupFinder(model).Find();
 }
 

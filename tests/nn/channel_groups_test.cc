@@ -184,7 +184,7 @@ TEST(ChannelGroupsTest, RefusesSparseLinearsAndWrongOrders) {
                HasSubstr("residual: an order of 15 channels, expected 16"));
   SwapLinearWithSemiSparseLinear(*subject.model, {.include = ".*c_fc"});
   EXPECT_ERROR(FindChannelGroups(*subject.model), ErrorKind::kInvalidInput,
-               HasSubstr("transformer.h.0.mlp.c_fc is sparse, expected dense linears"));
+               HasSubstr("transformer.h.0.mlp.c_fc is a SemiSparseLinear, expected dense linears"));
 }
 
 }  // namespace
