@@ -54,8 +54,8 @@ struct State {
 class ChannelSearch {
  public:
   ChannelSearch(std::vector<OrderedScores> matrices, std::span<const int64_t> sizes,
-                const ChannelSearchOptions& options)
-      : options_(options) {
+                const ChannelSearchOptions& options, const std::atomic<bool>* stop)
+      : options_(options), stop_(stop) {
     for (const int64_t size : sizes) orders_.push_back(IdentityOrder(size));
     for (OrderedScores& matrix : matrices) {
       RequireFit(matrix, sizes);
@@ -69,7 +69,7 @@ class ChannelSearch {
   }
 
   ChannelSearchResult Run() {
-    for (int round = 0; round < options_.rounds; ++round) {
+    for (int64_t round = 0; round < options_.rounds; ++round) {
       bool changed = false;
       for (size_t order = 0; order < orders_.size(); ++order) changed = Sweep(order, round) || changed;
       if (!changed) break;
@@ -100,7 +100,7 @@ class ChannelSearch {
   }
 
   /// The places of each group in the random order in which a sweep takes them out.
-  std::vector<std::vector<int64_t>> Groups(size_t order, int round, int64_t size) const {
+  std::vector<std::vector<int64_t>> Groups(size_t order, int64_t round, int64_t size) const {
     const auto channels = static_cast<int64_t>(orders_[order].size());
     RandomSequence random(
         {options_.seed, random_streams::kChannelOrder, static_cast<uint64_t>(round) * orders_.size() + order});
@@ -116,12 +116,13 @@ class ChannelSearch {
   }
 
   /// Returns whether anything changed.
-  bool Sweep(size_t order, int round) {
+  bool Sweep(size_t order, int64_t round) {
     const int64_t size = GroupSize(order);
     if (size == 0) return false;
     bool changed = false;
     const std::vector<std::vector<int64_t>> groups = Groups(order, round, size);
     for (size_t step = 0; step < static_cast<size_t>(size); ++step) {
+      if (stop_ != nullptr && *stop_) return false;
       std::vector<int64_t> holes;
       for (const std::vector<int64_t>& group : groups) {
         if (step < group.size()) holes.push_back(group[step]);
@@ -173,6 +174,7 @@ class ChannelSearch {
   }
 
   const ChannelSearchOptions& options_;
+  const std::atomic<bool>* stop_;
   std::vector<State> states_;
   std::vector<ChannelOrder> orders_;
 };
@@ -185,9 +187,9 @@ void Check(const ChannelSearchOptions& options, const FieldPath& at, Faults& fau
 }
 
 ChannelSearchResult FindChannelOrders(std::vector<OrderedScores> matrices, std::span<const int64_t> sizes,
-                                      const ChannelSearchOptions& options) {
+                                      const ChannelSearchOptions& options, const std::atomic<bool>* stop) {
   Checked(options, "FindChannelOrders: ");
-  return ChannelSearch(std::move(matrices), sizes, options).Run();
+  return ChannelSearch(std::move(matrices), sizes, options, stop).Run();
 }
 
 }  // namespace twofour::sparse

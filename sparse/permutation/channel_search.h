@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,8 +25,8 @@ struct OrderedScores {
 
 struct ChannelSearchOptions {
   VnmPattern pattern = {};  ///< Or plain 2:4: see pattern_mask.h.
-  int rounds = 2;           ///< Passes over all orders.
-  static constexpr int kMostRounds = 100;
+  int64_t rounds = 2;       ///< Passes over all orders.
+  static constexpr int64_t kMostRounds = 100;
   uint64_t seed = 1;  ///< Decides which channels are taken out together.
 };
 
@@ -45,11 +46,11 @@ struct ChannelSearchResult {
 /// columns (of v rows, if it is the order of rows only) and puts the channels back where they add most, which is a
 /// linear assignment problem; after as many steps as a group has channels, each was taken out once. A step stays if the
 /// shares that the matrices keep grow in sum, and none keeps less than in the beginning. The search stops early when a
-/// round changes nothing.
+/// round changes nothing, and returns what it has reached once `stop` (if not null) is true.
 ///
 /// The result depends on the arguments alone, not on the number of threads. Throws Error on options that Check finds
 /// fault with, on tensors and orders that do not fit together, and as FindPatternMask does.
 ChannelSearchResult FindChannelOrders(std::vector<OrderedScores> matrices, std::span<const int64_t> sizes,
-                                      const ChannelSearchOptions& options);
+                                      const ChannelSearchOptions& options, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace twofour::sparse

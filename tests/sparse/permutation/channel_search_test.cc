@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -128,6 +129,14 @@ TEST(ChannelSearchTest, NothingToGainLeavesTheOrder) {
       FindChannelOrders({{.name = "w", .scores = Tensor::Zeros({8, 8}), .row_order = 0, .column_order = {}}},
                         std::vector<int64_t>{8}, {.pattern = kPlain});
   EXPECT_THAT(zeros.kept_after, ElementsAre(1.0));
+}
+
+TEST(ChannelSearchTest, ReturnsWhatItHasWhenStopped) {
+  const std::atomic<bool> stop = true;
+  const ChannelSearchResult found =
+      FindChannelOrders(MlpScores(32, 64, 16, 6), std::vector<int64_t>{64, 32}, {.pattern = {.v = 16, .m = 8}}, &stop);
+  EXPECT_EQ(found.orders, (std::vector<ChannelOrder>{IdentityOrder(64), IdentityOrder(32)}));
+  EXPECT_EQ(found.kept_after, found.kept_before);
 }
 
 TEST(ChannelSearchTest, IsTheSameForAnyNumberOfThreads) {

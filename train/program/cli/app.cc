@@ -17,6 +17,7 @@
 #include "twofour/train/program/cli/export.h"
 #include "twofour/train/program/cli/import.h"
 #include "twofour/train/program/cli/inspect.h"
+#include "twofour/train/program/cli/permute.h"
 #include "twofour/train/program/cli/predict.h"
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
@@ -36,6 +37,7 @@ Command FindCommand(std::string_view name) {
                                                                {"export", RunExport},
                                                                {"import", RunImport},
                                                                {"inspect", RunInspect},
+                                                               {"permute", RunPermute},
                                                                {"predict", RunPredict},
                                                                {"report", RunReport},
                                                                {"retrain", RunTraining},

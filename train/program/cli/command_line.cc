@@ -29,6 +29,7 @@ Examples:
   trainer inspect runs/sparse_mlp
   trainer export --run runs/sparse_mlp --format packed --dtype BF16 --output sparse_mlp.safetensors
   trainer import --from gpt2 --out runs/gpt2
+  trainer permute --from runs/dense_mlp --out runs/permuted --pattern 64:2:8
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer sweep --config configs/experiments/schedules.pbtxt

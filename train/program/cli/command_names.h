@@ -15,6 +15,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"export", "Writes the weights of a run for other programs."},
     {"import", "Makes a run of weights from elsewhere, to sample, evaluate, train further or export."},
     {"inspect", "Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold."},
+    {"permute", "Reorders the channels of a dense run's model, so that masks of a pattern keep more of its weights."},
     {"predict", "Predicts the classes, or the targets, of the rows of a table or of images with a trained model."},
     {"report", "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it."},
     {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},

@@ -110,7 +110,8 @@ ResumePoint FindResumePoint(const std::string& argument) {
   resume.stored = WithDefaults(LoadTextConfig(RunFiles{resume.path.folder}.config().string()));
   if (resume.stored.has_imported_from() && !resume.path.checkpoint) {
     throw Error(fmt::format(
-        "--resume {}: the run was imported and has never trained, expected a run with training to go on with; to train "
+        "--resume {}: the run was imported or permuted and has never trained, expected a run with training to go on "
+        "with; to train "
         "from its weights: trainer --config {} --set initial_weights={} --out NEW, with data and training set",
         argument, RunFiles{resume.path.folder}.config().string(), RunFiles{resume.path.folder}.model().string()));
   }

@@ -26,8 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kOption = "--run";
-
 /// "step-300", also for "300"; other names stay as they are.
 std::string CheckpointName(const std::string& given) { return ParseInteger(given) ? "step-" + given : given; }
 
@@ -43,12 +41,13 @@ std::string CheckpointNames(FileSystem& files, const fs::path& folder) {
   return names.empty() ? "" : fmt::format(", expected one of: {}", fmt::join(names, ", "));
 }
 
-RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std::optional<std::string>& checkpoint) {
-  RunPath run = FindRun(kOption, argument);
+RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std::optional<std::string>& checkpoint,
+                       const char* option) {
+  RunPath run = FindRun(option, argument);
   if (!checkpoint) return run;
   if (run.names_checkpoint) {
     throw Error(fmt::format("--checkpoint {}: {} {} names a checkpoint already, expected a run's folder", *checkpoint,
-                            kOption, argument));
+                            option, argument));
   }
   const fs::path named = RunFiles{run.folder}.checkpoints() / CheckpointName(*checkpoint);
   const bool is_name = named.filename() == CheckpointName(*checkpoint) && !checkpoint->starts_with('.');
@@ -113,9 +112,9 @@ void SetStep(const std::optional<int64_t>& step, nn::Module& model) {
 
 }  // namespace
 
-TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint) {
+TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint, const char* option) {
   FileSystem& files = FileSystem::Default();
-  TrainedRun trained{.path = FindTrainedRun(files, run, checkpoint)};
+  TrainedRun trained{.path = FindTrainedRun(files, run, checkpoint, option)};
   trained.config = WithDefaults(LoadTextConfig(RunFiles{trained.path.folder}.config().string()));
   ValidateConfig(trained.config, trained.config);
   ReadWeights(files, run, trained);

@@ -28,8 +28,9 @@ struct TrainedRun {
 
 /// Reads the weights of `run`, a run's folder or one of its checkpoints: the final weights, or else those of the newest
 /// checkpoint. With `checkpoint` ("best", "last", "step-300", "300") those of that checkpoint of the run. Throws Error
-/// if the run has no such weights, or if a file is damaged.
-TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint = std::nullopt);
+/// if the run has no such weights, or if a file is damaged; `option` is the argument that named the run.
+TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint = std::nullopt,
+                          const char* option = "--run");
 
 /// Puts the run's weights into the model that its config describes. Swaps the linears of a sparse run first. The model
 /// computes in the precision of the run, unless `activations` is another, and is no longer in training mode. Throws

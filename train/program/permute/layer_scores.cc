@@ -1,0 +1,53 @@
+#include "twofour/train/program/permute/layer_scores.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
+#include "twofour/nn/activation_norms.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/swap.h"
+#include "twofour/nn/training_mode_scope.h"
+#include "twofour/sparse/ria_scores.h"
+
+namespace twofour::train {
+
+std::vector<LayerScores> MagnitudeScores(const proto::Config& config, nn::Module& model, const std::string& source) {
+  const proto::Sparsity& sparsity = config.sparsity();
+  // The swap knows which linears can be pruned. It is undone at once, and hands the same weights back.
+  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(
+      model, {.include = sparsity.include(), .exclude = sparsity.exclude(), .multiple_of = sparsity.multiple_of()});
+  nn::SwapSemiSparseLinearWithLinear(model);
+  if (report.converted.empty()) {
+    throw Error(
+        fmt::format("{}: sparsity.include, exclude and multiple_of of the run's config leave all {} linears "
+                    "dense, expected some to prune",
+                    source, report.kept_dense.size()));
+  }
+  std::map<std::string, Tensor> parameters;
+  for (const NamedTensor& parameter : model.NamedParameters()) parameters[parameter.name] = parameter.tensor;
+  std::vector<LayerScores> layers;
+  for (const nn::SwapEntry& entry : report.converted) {
+    layers.push_back({entry.name, parameters.at(entry.name + ".weight").Detach()});
+  }
+  return layers;
+}
+
+void UseRia(Task& task, int64_t batches, std::vector<LayerScores>& layers) {
+  nn::ActivationNorms norms;
+  {
+    const NoGradGuard no_grad;
+    const nn::TrainingModeScope evaluation(task.model(), false);
+    const nn::ForwardObserverScope scope(norms);
+    for (int64_t batch = 0; batch < batches; ++batch) task.Loss(static_cast<uint64_t>(batch));
+  }
+  std::map<std::string, const nn::Module*> modules;
+  task.model().VisitModules([&](const std::string& name, nn::Module& module) { modules[name] = &module; });
+  for (LayerScores& layer : layers) {
+    layer.scores = sparse::RiaScores(layer.scores, norms.NormsOf(*modules.at(layer.name)), layer.name + ".weight");
+  }
+}
+
+}  // namespace twofour::train
