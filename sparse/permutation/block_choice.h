@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -38,7 +37,7 @@ class BlockChoice {
   int32_t column(int rank) const { return columns_[rank]; }
   /// Equal for equal sets of columns, whatever their order. Only for columns below 255 after `first`.
   uint32_t SetKey(int64_t first) const {
-    std::array<int32_t, kSize> sorted{};
+    int32_t sorted[kSize] = {};
     for (int i = 0; i < kSize; ++i) sorted[i] = i < count_ ? columns_[i] - static_cast<int32_t>(first) : 255;
     const auto order = [&sorted](int a, int b) {
       if (sorted[a] > sorted[b]) std::swap(sorted[a], sorted[b]);
@@ -54,8 +53,8 @@ class BlockChoice {
   }
 
  private:
-  std::array<float, kSize> sums_{};
-  std::array<int32_t, kSize> columns_{};
+  float sums_[kSize] = {};
+  int32_t columns_[kSize] = {};
   int count_ = 0;
 };
 
