@@ -43,15 +43,6 @@ uint32_t PlaceAt(const uint8_t* bytes, int64_t at, int bits) {
   return place;
 }
 
-bool IsZero(const Tensor& values, int64_t at) {
-  bool is_zero = false;
-  DispatchFloating(values.dtype(), "IsZero", [&](auto zero) {
-    using T = decltype(zero);
-    is_zero = static_cast<ComputeType<T>>(values.data<T>()[at]) == ComputeType<T>{0};
-  });
-  return is_zero;
-}
-
 }  // namespace
 
 PackedGroups PackGroups(const Tensor& weight, const GroupPattern& pattern, const std::string& name) {
@@ -81,20 +72,36 @@ PackedGroups PackGroups(const Tensor& weight, const GroupPattern& pattern, const
 }
 
 Tensor UnpackGroups(const PackedGroups& packed, const std::string& name) {
+  const GroupsReader reader(packed, name);
+  Tensor weight = Tensor::Zeros({reader.rows(), reader.cols()}, packed.values.dtype());
+  if (weight.numel() == 0) return weight;  // It may nevertheless have very many rows.
+  const auto& [n, m] = reader.pattern();
+  const auto size = static_cast<int64_t>(SizeOf(weight.dtype()));
+  std::byte* const to = weight.mutable_raw();
+  const std::byte* from = packed.values.raw();
+  for (int64_t row = 0; row < reader.rows(); ++row) {
+    for (int64_t i = 0; i < reader.values(); ++i, from += size) {
+      const int64_t col = i / n * m + reader.PlaceOf(row, i);
+      if (col < reader.cols()) std::memcpy(to + (row * reader.cols() + col) * size, from, static_cast<size_t>(size));
+    }
+  }
+  return weight;
+}
+
+GroupsReader::GroupsReader(const PackedGroups& packed, const std::string& name) {
   const auto fail = [&name](const std::string& what) { throw Error(fmt::format("{}: {}", name, what)); };
   const auto& [values, positions, numbers] = packed;
   if (!numbers.defined() || numbers.dtype() != DType::kI64 || numbers.shape() != Shape{4}) {
     fail(fmt::format("pattern is {}, expected i64 [4]: rows, columns, N, M", Describe(numbers)));
   }
   const int64_t* const given = numbers.data<int64_t>();
-  const GroupPattern pattern{given[2], given[3]};
-  RequireStorable(pattern, name);
+  pattern_ = {given[2], given[3]};
+  RequireStorable(pattern_, name);
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   if (given[0] < 0 || given[1] < 0 || given[0] > kMost || given[1] > kMost) {
     fail(fmt::format("shape [{}, {}], expected sizes from 0 to {}", given[0], given[1], kMost));
   }
-  const Layout layout = LayoutOf(given[0], given[1], pattern);
-  // Compared with what the file holds before anything of this size is made.
+  const Layout layout = LayoutOf(given[0], given[1], pattern_);
   if (!values.defined() || !IsFloating(values.dtype()) || values.shape() != Shape{layout.rows, layout.values}) {
     fail(fmt::format("values are {}, expected numbers [{}, {}]", Describe(values), layout.rows, layout.values));
   }
@@ -103,34 +110,42 @@ Tensor UnpackGroups(const PackedGroups& packed, const std::string& name) {
     fail(
         fmt::format("positions are {}, expected u8 [{}, {}]", Describe(positions), layout.rows, layout.position_bytes));
   }
-  Tensor weight = Tensor::Zeros({layout.rows, layout.cols}, values.dtype());
-  if (weight.numel() == 0) return weight;  // It may nevertheless have very many rows.
-  const auto size = static_cast<int64_t>(SizeOf(values.dtype()));
-  std::byte* const to = weight.mutable_raw();
-  for (int64_t row = 0; row < layout.rows; ++row) {
-    const uint8_t* const bytes = positions.data<uint8_t>() + row * layout.position_bytes;
+  rows_ = layout.rows;
+  cols_ = layout.cols;
+  values_ = layout.values;
+  row_bytes_ = layout.position_bytes;
+  bits_ = layout.bits;
+  if (rows_ == 0 || cols_ == 0) return;  // It may nevertheless have very many rows.
+  positions_ = positions.data<uint8_t>();
+  RequirePlaces(values, name);
+}
+
+int64_t GroupsReader::PlaceOf(int64_t row, int64_t at) const {
+  return PlaceAt(positions_ + row * row_bytes_, at, bits_);
+}
+
+void GroupsReader::RequirePlaces(const Tensor& values, const std::string& name) const {
+  const auto& [n, m] = pattern_;
+  for (int64_t row = 0; row < rows_; ++row) {
+    const auto fail = [&](const std::string& what) { throw Error(fmt::format("{}: row {}: {}", name, row, what)); };
     int64_t before = -1;  // The place of the value before this one in the group.
-    for (int64_t i = 0; i < layout.values; ++i) {
-      if (i % pattern.n == 0) before = -1;
-      const int64_t place = PlaceAt(bytes, i, layout.bits), col = i / pattern.n * pattern.m + place;
-      if (place <= before || place >= pattern.m) {
-        fail(fmt::format("row {}: value {} has place {} after {} in its group of {}, expected places that ascend", row,
-                         i, place, before, pattern.m));
+    for (int64_t i = 0; i < values_; ++i) {
+      if (i % n == 0) before = -1;
+      const int64_t place = PlaceOf(row, i), col = i / n * m + place;
+      if (place <= before || place >= m) {
+        fail(fmt::format("value {} has place {} after {} in its group of {}, expected places that ascend", i, place,
+                         before, m));
       }
       before = place;
-      if (col < layout.cols) {
-        std::memcpy(to + (row * layout.cols + col) * size, values.raw() + (row * layout.values + i) * size,
-                    static_cast<size_t>(size));
-      } else if (!IsZero(values, row * layout.values + i)) {
-        fail(fmt::format("row {}: value {} is not 0, but lies in column {} of {}", row, i, col, layout.cols));
+      if (col >= cols_ && !IsZero(values, row * values_ + i)) {
+        fail(fmt::format("value {} is not 0, but lies in column {} of {}", i, col, cols_));
       }
     }
-    const int64_t used = layout.values * layout.bits % 8;
-    if (used != 0 && bytes[layout.position_bytes - 1] >> used != 0) {
-      fail(fmt::format("row {}: bits are set after its last position", row));
+    const int64_t used = values_ * bits_ % 8;
+    if (used != 0 && positions_[(row + 1) * row_bytes_ - 1] >> used != 0) {
+      fail("bits are set after its last position");
     }
   }
-  return weight;
 }
 
 }  // namespace twofour::sparse

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "twofour/core/tensor.h"
@@ -25,9 +26,32 @@ struct PackedGroups {
 /// non-zeros.
 PackedGroups PackGroups(const Tensor& weight, const GroupPattern& pattern, const std::string& name);
 
-/// The dense weight, +0 where nothing was stored. The parts need not be trustworthy: throws Error, beginning with
-/// `name`, on dtypes and shapes that do not fit together, on places that do not ascend or do not exist, on values other
-/// than 0 beyond the last column, and on bits left over that are not 0.
+/// The dense weight, +0 where nothing was stored. The parts need not be trustworthy: throws as GroupsReader does.
 Tensor UnpackGroups(const PackedGroups& packed, const std::string& name);
+
+/// Reads parts that need not be trustworthy. They must outlive it.
+class GroupsReader {
+ public:
+  /// Checks everything. Throws Error, beginning with `name`, on dtypes and shapes that do not fit together, on places
+  /// that do not ascend or do not exist, on values other than 0 beyond the last column, and on bits left over that are
+  /// not 0.
+  GroupsReader(const PackedGroups& packed, const std::string& name);
+
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  const GroupPattern& pattern() const { return pattern_; }
+  /// Values of one row: n of each group.
+  int64_t values() const { return values_; }
+  /// The place in its group of value `at` of a row.
+  int64_t PlaceOf(int64_t row, int64_t at) const;
+
+ private:
+  void RequirePlaces(const Tensor& values, const std::string& name) const;
+
+  int64_t rows_ = 0, cols_ = 0, values_ = 0, row_bytes_ = 0;
+  int bits_ = 0;
+  GroupPattern pattern_;
+  const uint8_t* positions_ = nullptr;
+};
 
 }  // namespace twofour::sparse

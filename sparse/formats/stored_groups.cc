@@ -7,6 +7,7 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
+#include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
 namespace {
@@ -31,6 +32,13 @@ void RequireStorable(const GroupPattern& pattern, const std::string& name) {
                           kMostNeighboursStored));
 }
 
+void RequireStorable(const VnmPattern& pattern, const std::string& name) {
+  if (FaultsOf(pattern, "").count() == 0) return;
+  throw Error(
+      fmt::format("{}: pattern {}:{}:{}, expected V:2:M with V a multiple of 4 from 4 to 256 and M from 5 to 32", name,
+                  pattern.v, pattern.n, pattern.m));
+}
+
 void RequireStorable(const Tensor& weight, const std::string& name) {
   if (weight.defined() && weight.rank() == 2 && IsFloating(weight.dtype())) return;
   throw Error(fmt::format("{}: {}, expected a matrix of floating-point numbers", name, Describe(weight)));
@@ -39,6 +47,15 @@ void RequireStorable(const Tensor& weight, const std::string& name) {
 uint32_t FilledUp(uint32_t places, int64_t n) {
   while (std::popcount(places) < n) places |= places + 1;  // Sets the lowest bit that is 0.
   return places;
+}
+
+bool IsZero(const Tensor& values, int64_t at) {
+  bool is_zero = false;
+  DispatchFloating(values.dtype(), "IsZero", [&](auto zero) {
+    using T = decltype(zero);
+    is_zero = static_cast<ComputeType<T>>(values.data<T>()[at]) == ComputeType<T>{0};
+  });
+  return is_zero;
 }
 
 void ForEachGroupWithinPattern(const Tensor& weight, const GroupPattern& pattern, const std::string& name,

@@ -6,6 +6,7 @@
 
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/group_pattern.h"
+#include "twofour/sparse/vnm.h"
 
 // What the packed forms of a weight in files have in common: they go through the groups of neighbours along its rows,
 // and store n entries of each.
@@ -14,6 +15,8 @@ namespace twofour::sparse {
 
 /// Throws Error, beginning with `name`, unless 1 <= n <= m <= 32.
 void RequireStorable(const GroupPattern& pattern, const std::string& name);
+/// Throws Error, beginning with `name`, on a pattern that Check finds fault with.
+void RequireStorable(const VnmPattern& pattern, const std::string& name);
 /// Throws Error, beginning with `name`, unless `weight` is a matrix of a floating dtype.
 void RequireStorable(const Tensor& weight, const std::string& name);
 
@@ -26,5 +29,8 @@ void ForEachGroupWithinPattern(const Tensor& weight, const GroupPattern& pattern
 
 /// `places` with the lowest bits that are 0 set until n are.
 uint32_t FilledUp(uint32_t places, int64_t n);
+
+/// Whether element `at` of a tensor of floating dtype is zero.
+bool IsZero(const Tensor& values, int64_t at);
 
 }  // namespace twofour::sparse
