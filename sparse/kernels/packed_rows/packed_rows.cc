@@ -199,18 +199,26 @@ int64_t GrainOf(const PackedRowsView<T>& weight) {
 
 }  // namespace
 
+void MultiplyPackedQuads(const PackedRowsView<float>& weight, int64_t begin, int64_t end, int64_t batch, const float* x,
+                         const float* bias, float* y) {
+  TWOFOUR_DISPATCH_INSTANCE(MultiplyRange, float)(weight, begin, end, batch, x, bias, y);
+}
+
+void MultiplyPackedQuads(const PackedRowsView<BFloat16>& weight, int64_t begin, int64_t end, int64_t batch,
+                         const float* x, const float* bias, float* y) {
+  TWOFOUR_DISPATCH_INSTANCE(MultiplyRange, BFloat16)(weight, begin, end, batch, x, bias, y);
+}
+
 void MultiplyPackedRows(const PackedRowsView<float>& weight, int64_t batch, const float* x, const float* bias,
                         float* y) {
-  ParallelFor(CeilDiv(weight.rows, kPackedRowsQuad), GrainOf(weight), [&](int64_t begin, int64_t end) {
-    TWOFOUR_DISPATCH_INSTANCE(MultiplyRange, float)(weight, begin, end, batch, x, bias, y);
-  });
+  ParallelFor(CeilDiv(weight.rows, kPackedRowsQuad), GrainOf(weight),
+              [&](int64_t begin, int64_t end) { MultiplyPackedQuads(weight, begin, end, batch, x, bias, y); });
 }
 
 void MultiplyPackedRows(const PackedRowsView<BFloat16>& weight, int64_t batch, const float* x, const float* bias,
                         float* y) {
-  ParallelFor(CeilDiv(weight.rows, kPackedRowsQuad), GrainOf(weight), [&](int64_t begin, int64_t end) {
-    TWOFOUR_DISPATCH_INSTANCE(MultiplyRange, BFloat16)(weight, begin, end, batch, x, bias, y);
-  });
+  ParallelFor(CeilDiv(weight.rows, kPackedRowsQuad), GrainOf(weight),
+              [&](int64_t begin, int64_t end) { MultiplyPackedQuads(weight, begin, end, batch, x, bias, y); });
 }
 
 }  // namespace twofour::sparse

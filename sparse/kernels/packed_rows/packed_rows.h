@@ -41,5 +41,10 @@ void MultiplyPackedRows(const PackedRowsView<float>& weight, int64_t batch, cons
                         float* y);
 void MultiplyPackedRows(const PackedRowsView<BFloat16>& weight, int64_t batch, const float* x, const float* bias,
                         float* y);
+/// The same for the rows of quads `begin` to `end` alone, on the calling thread. Other quads may have another x.
+void MultiplyPackedQuads(const PackedRowsView<float>& weight, int64_t begin, int64_t end, int64_t batch, const float* x,
+                         const float* bias, float* y);
+void MultiplyPackedQuads(const PackedRowsView<BFloat16>& weight, int64_t begin, int64_t end, int64_t batch,
+                         const float* x, const float* bias, float* y);
 
 }  // namespace twofour::sparse
