@@ -23,6 +23,7 @@
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/model.h"
 #include "twofour/nn/module.h"
+#include "twofour/nn/packed_linears.h"
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/sampling.h"
 #include "twofour/nn/semi_sparse_linear.h"

@@ -33,4 +33,14 @@ class LinearInit {
   double std_;
 };
 
+/// While it lives, the weights of linears that are made on this thread have no particular elements, because others are
+/// about to take their place. Such memory is never written to, so large weights take none. Scopes may be nested.
+class UnsetWeightsScope {
+ public:
+  UnsetWeightsScope();
+  ~UnsetWeightsScope();
+  UnsetWeightsScope(const UnsetWeightsScope&) = delete;
+  UnsetWeightsScope& operator=(const UnsetWeightsScope&) = delete;
+};
+
 }  // namespace twofour::nn

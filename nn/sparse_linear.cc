@@ -10,7 +10,7 @@
 
 namespace twofour::nn {
 
-SparseLinear::SparseLinear(std::shared_ptr<const sparse::RowPackedWeight> weight, Tensor bias)
+SparseLinear::SparseLinear(std::shared_ptr<const sparse::InferenceWeight> weight, Tensor bias)
     : weight_(std::move(weight)), bias_(std::move(bias)) {
   if (weight_ == nullptr) throw Error("SparseLinear: the weight is null, expected one");
   if (bias_.defined() && (bias_.dtype() != DType::kF32 || bias_.shape() != Shape{weight_->rows()})) {

@@ -5,16 +5,16 @@
 #include <vector>
 
 #include "twofour/nn/module.h"
-#include "twofour/sparse/row_packed_weight.h"
+#include "twofour/sparse/inference_weight.h"
 
 namespace twofour::nn {
 
 /// A linear for inference whose weight is packed: y = x W^T + b. It has no parameters, and no gradient goes through it.
-/// For few rows of x it is faster than a dense linear by about what it saves in bytes: see sparse::RowPackedWeight.
+/// For few rows of x it is faster than a dense linear by about what it saves in bytes: see sparse::InferenceWeight.
 class SparseLinear : public Module {
  public:
   /// `bias` is f32 [out_features] or undefined. Throws Error on another bias, and on a null weight.
-  SparseLinear(std::shared_ptr<const sparse::RowPackedWeight> weight, Tensor bias = {});
+  SparseLinear(std::shared_ptr<const sparse::InferenceWeight> weight, Tensor bias = {});
 
   std::string_view type_name() const override { return "SparseLinear"; }
   /// The weight with zeros in place and the bias, so that a state dict of a packed model holds its weights. A packed
@@ -24,13 +24,13 @@ class SparseLinear : public Module {
   /// gradient of x is asked for.
   Tensor Forward(const Tensor& x) override;
 
-  const sparse::RowPackedWeight& weight() const { return *weight_; }
+  const sparse::InferenceWeight& weight() const { return *weight_; }
   const Tensor& bias() const { return bias_; }
   int64_t in_features() const { return weight_->cols(); }
   int64_t out_features() const { return weight_->rows(); }
 
  private:
-  std::shared_ptr<const sparse::RowPackedWeight> weight_;
+  std::shared_ptr<const sparse::InferenceWeight> weight_;
   Tensor bias_;
 };
 

@@ -13,6 +13,9 @@
 #include "twofour/nn/name_pattern.h"
 #include "twofour/nn/sparse_linear.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/row_packed_weight.h"
+#include "twofour/sparse/vnm_packed_weight.h"
+#include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::nn {
 namespace {
@@ -101,13 +104,27 @@ sparse::Mask MaskOfNonZeros(const Tensor& weight) {
   return sparse::Mask::FromTensor(kept);
 }
 
+/// Packs f32 `weight`, which the mask was applied to. `pattern` is n:m along rows or V:N:M.
+std::shared_ptr<const sparse::InferenceWeight> Packed(const Tensor& weight, const sparse::Mask& mask,
+                                                      const sparse::MaskFormat& pattern, DType values,
+                                                      const std::string& name) {
+  if (!pattern.is_vnm()) return std::make_shared<const sparse::RowPackedWeight>(weight, mask, pattern, values);
+  return std::make_shared<const sparse::VnmPackedWeight>(sparse::PackVnm(weight, pattern.vnm(), name), values, name);
+}
+
 /// Puts a packed weight in the place of a linear, in the same training mode.
-void PutSparseLinear(ModuleSlot& slot, const Tensor& weight, const sparse::Mask& mask,
-                     const sparse::MaskFormat& pattern, DType values, const Tensor& bias) {
-  auto packed = std::make_shared<const sparse::RowPackedWeight>(weight, mask, pattern, values);
-  auto linear = std::make_unique<SparseLinear>(std::move(packed), bias.defined() ? bias.Clone() : Tensor());
+void PutSparseLinear(ModuleSlot& slot, std::shared_ptr<const sparse::InferenceWeight> weight, const Tensor& bias) {
+  auto linear = std::make_unique<SparseLinear>(std::move(weight), bias.defined() ? bias.Clone() : Tensor());
   linear->SetTraining(slot->training());
   slot.Replace(std::move(linear));
+}
+
+/// Why a semi-sparse layer, whose mask is found, cannot be packed in this pattern, or nothing.
+std::string ReasonNotToPack(const SemiSparseLinear& layer, const sparse::MaskFormat& pattern) {
+  if (layer.runs_dense()) return "is dense";
+  const bool fits = pattern.is_vnm() ? !sparse::FindVnmViolation(layer.mask_in_force().view(), pattern.vnm())
+                                     : sparse::FitsRows(layer.mask_in_force(), pattern);
+  return fits ? "" : fmt::format("its mask is not {}", pattern.ToString());
 }
 
 /// Replaces the module in `slot` by `make(weight, bias)`, in the same training mode. The new module makes the
@@ -209,14 +226,16 @@ SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
     if (layer == nullptr) return;
     SwapEntry entry{name, layer->out_features(), layer->in_features(), {}};
     const sparse::MaskFormat kept = layer->options().plan.PatternAt(0);
-    const bool by_rows = kept.kind == sparse::MaskFormat::Kind::kRows || kept.is_vnm();  // V:N:M is n:m along rows.
-    const sparse::MaskFormat pattern = sparse::MaskFormat::Rows(by_rows ? kept.n : 2, by_rows ? kept.m : 4);
-    if (layer->runs_dense() || !sparse::FitsRows(layer->mask(), pattern)) {
-      entry.reason = layer->runs_dense() ? "is dense" : fmt::format("its mask is not {}", pattern.ToString());
+    const bool is_rows = kept.kind == sparse::MaskFormat::Kind::kRows;
+    const sparse::MaskFormat pattern =
+        kept.is_vnm() ? kept : sparse::MaskFormat::Rows(is_rows ? kept.n : 2, is_rows ? kept.m : 4);
+    entry.reason = ReasonNotToPack(*layer, pattern);
+    if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));
       return;
     }
-    PutSparseLinear(slot, layer->EffectiveWeight(), layer->mask(), pattern, values, layer->bias());
+    PutSparseLinear(slot, Packed(layer->EffectiveWeight(), layer->mask(), pattern, values, name + ".weight"),
+                    layer->bias());
     report.converted.push_back(std::move(entry));
   });
   return report;
@@ -258,7 +277,7 @@ SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options) 
   for (ModuleSlot* const slot : slots) {
     const auto& linear = dynamic_cast<const Linear&>(**slot);
     const Tensor weight = linear.weight();
-    PutSparseLinear(*slot, weight, MaskOfNonZeros(weight), pattern, options.values, linear.bias());
+    PutSparseLinear(*slot, Packed(weight, MaskOfNonZeros(weight), pattern, options.values, "weight"), linear.bias());
   }
   return report;
 }

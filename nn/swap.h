@@ -63,9 +63,9 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// Replaces every SemiSparseLinear below `root` by a SparseLinear, for inference: its values are f32 or bf16. Layers
-/// whose masks are not 2:4, or n:m along rows, are kept and reported as `kept_dense`. Outputs are equal up to rounding.
-/// The tree can no longer be trained, and those layers have no parameters any more. If a weight is not finite, this
-/// throws Error before anything is changed.
+/// whose masks are not 2:4, n:m along rows or V:N:M are kept and reported as `kept_dense`. Outputs are equal up to
+/// rounding. The tree can no longer be trained, and those layers have no parameters any more. If a weight is not
+/// finite, this throws Error before anything is changed.
 SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values = DType::kF32);
 
 struct PackOptions {

@@ -81,5 +81,21 @@ TEST(InitTest, AZeroLayerDoesNotShiftTheNextOnesNumbers) {
                  LinearInit::PyTorchDefault().Weight(8, 8, without));
 }
 
+TEST(InitTest, UnsetWeightsLeaveOtherValuesAsTheyAre) {
+  Generator filled(1), unset(1);
+  Tensor weight;
+  LinearInit::PyTorchDefault().Weight(8, 4, filled);
+  {
+    const UnsetWeightsScope outer;
+    { const UnsetWeightsScope inner; }
+    weight = LinearInit::PyTorchDefault().Weight(8, 4, unset);
+  }
+  EXPECT_EQ(weight.shape(), (Shape{8, 4}));
+  // The scope is over, and the generator draws on as it would have without it.
+  ExpectBitEqual(LinearInit::PyTorchDefault().Weight(8, 4, unset), LinearInit::PyTorchDefault().Weight(8, 4, filled));
+  const UnsetWeightsScope scope;
+  ExpectBitEqual(LinearInit::PyTorchDefault().Bias(8, 4, unset), LinearInit::PyTorchDefault().Bias(8, 4, filled));
+}
+
 }  // namespace
 }  // namespace twofour::nn

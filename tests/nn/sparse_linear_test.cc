@@ -15,6 +15,7 @@
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/row_packed_weight.h"
 
 #include "tests/support/tensors.h"
 
@@ -39,7 +40,12 @@ std::unique_ptr<MlpStack> Swapped(const SemiSparseOptions& sparsity = {}) {
 TEST(SparseLinearTest, ASwappedModelComputesTheSame) {
   const NoGradGuard no_grad;
   const sparse::MaskPlan rows({.method = sparse::MaskMethod::kRows});
-  for (const SemiSparseOptions& sparsity : {SemiSparseOptions{}, SemiSparseOptions{.plan = rows}}) {
+  const sparse::MaskPlan vnm({.method = sparse::MaskMethod::kVnm, .vnm = {.v = 16, .m = 8}});
+  const std::string ratio[] = {"2:4", "2:4", "16:2:8"};
+  int which = 0;
+  for (const SemiSparseOptions& sparsity :
+       {SemiSparseOptions{}, SemiSparseOptions{.plan = rows}, SemiSparseOptions{.plan = vnm}}) {
+    SCOPED_TRACE(ratio[which]);
     for (const int64_t batch : {1, 7, 40}) {
       const std::unique_ptr<MlpStack> stack = Swapped(sparsity);
       const Tensor x = RandomF32({batch, 32}, {1});
@@ -49,7 +55,13 @@ TEST(SparseLinearTest, ASwappedModelComputesTheSame) {
       EXPECT_THAT(report.kept_dense, SizeIs(0));
       EXPECT_THAT(FindSemiSparseLinears(*stack), SizeIs(0));
       ExpectClose(stack->Forward(x), before, 1e-5);
+      stack->VisitModules([&](const std::string&, Module& module) {
+        const auto* const linear = dynamic_cast<const SparseLinear*>(&module);
+        if (linear == nullptr) return;
+        EXPECT_EQ(linear->weight().pattern().Ratio(), ratio[which]);
+      });
     }
+    ++which;
   }
 }
 
