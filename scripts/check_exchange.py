@@ -72,6 +72,19 @@ def decode_packed(values, positions, pattern):
     return dense[:, :cols].contiguous()
 
 
+def decode_vnm(values, columns, positions, pattern):
+    """The packed form of V:N:M, from its description in docs/formats.md, entry by entry."""
+    rows, cols, v, n, m = pattern.tolist()
+    groups = -(-cols // m)
+    dense = torch.zeros(rows, groups * m, dtype=values.dtype)
+    flags = numpy.unpackbits(positions.numpy(), axis=1, bitorder="little")
+    for row in range(rows):
+        for i in range(groups * n):
+            group, place = i // n, int(flags[row, 2 * i]) + 2 * int(flags[row, 2 * i + 1])
+            dense[row, group * m + int(columns[row // v, group, place])] = values[row, i]
+    return dense[:, :cols].contiguous()
+
+
 def decode_bitmask(compressed, bitmask, shape):
     rows, cols = shape.flatten().tolist()
     flags = numpy.unpackbits(bitmask.numpy(), axis=1, bitorder="little")[:, :cols].astype(bool)
@@ -113,7 +126,10 @@ def check_form(what, form, tensors, masked):
         if not key.endswith(".weight") or key in tensors:
             continue
         stem, weight = key.removesuffix(".weight"), masked[key]
-        if form == "packed":
+        if f"{key}_vnm_pattern" in tensors:
+            parts = ("values", "columns", "positions", "pattern")
+            decoded = decode_vnm(*(tensors[f"{key}_vnm_{part}"] for part in parts))
+        elif form == "packed":
             decoded = decode_packed(*(tensors[f"{key}_{part}"] for part in ("values", "positions", "pattern")))
         elif form == "sparse24-bitmask":
             parts = {part: tensors[f"{stem}.{part}"] for part in ("compressed", "bitmask", "shape")}
@@ -253,6 +269,9 @@ def main(path):
         rows = "sparsity {{ enabled: true algorithm: ROWS multiple_of: {1} rows {{ keep: {0} of: {1} }} }}"
         check_formats(trainer, folder, "one_of_four", rows.format(1, 4), ("packed", "sparse24-bitmask"))
         check_formats(trainer, folder, "three_of_sixteen", rows.format(3, 16), ("packed",))
+        vnm = "sparsity {{ enabled: true algorithm: VNM multiple_of: 4 vnm {{ v: {} m: {} inner: {} }} }}"
+        check_formats(trainer, folder, "vnm_64_2_8", vnm.format(64, 8, "TRANSPOSABLE"), ("packed",))
+        check_formats(trainer, folder, "vnm_4_2_5_rows", vnm.format(4, 5, "ROWS"), ("packed",))
         check_onnx_mlp(trainer, folder, "onnx_mlp", "model { mlp { hidden_features: [32, 48] activation: GELU } }")
         check_onnx_mlp(trainer, folder, "onnx_residual", "model { residual_mlp { width: 32 activation: SWIGLU } }")
         check_onnx_gpt(trainer, folder, "onnx_gpt", "kv_heads: 2 attention_window: 7")

@@ -49,9 +49,9 @@ void LookAtElements(const Tensor& tensor, const Tensor* mask, TensorInspection& 
 
 FileInspection InspectTensors(SafetensorsFile file, const std::string& source) {
   FileInspection inspection;
-  std::map<std::string, WeightForm> forms;
+  std::map<std::string, PackedWeightInfo> packed;
   try {
-    forms = UnpackTensors(file, source);
+    packed = UnpackTensors(file, source);
   } catch (const Error& error) {  // Other programs have parts of such names that mean something else.
     inspection.not_unpacked = error.what();
   }
@@ -65,7 +65,7 @@ FileInspection InspectTensors(SafetensorsFile file, const std::string& source) {
     TensorInspection found{.name = entry.name,
                            .dtype = std::string(InfoOf(entry.tensor.dtype()).safetensors_name),
                            .shape = {entry.tensor.shape().begin(), entry.tensor.shape().end()}};
-    if (const auto form = forms.find(entry.name); form != forms.end()) found.form = form->second;
+    if (const auto info = packed.find(entry.name); info != packed.end()) found.packed = info->second;
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;
     if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, found);

@@ -16,7 +16,8 @@ struct TensorInspection {
   std::string name;
   std::string dtype;  ///< As the file names it.
   std::vector<uint64_t> shape;
-  WeightForm form = WeightForm::kDense;  ///< Of a weight that the file holds in parts: the shape is the weight's.
+  /// How the file holds the weight, if in parts: the shape is then the weight's.
+  std::optional<PackedWeightInfo> packed = {};
   /// Below: nothing for tensors of integers and bools, and of dtypes that twofour lacks.
   std::optional<double> sparsity = {};  ///< The share of zeros.
   /// Whether NAME_mask, bools of the same shape, lies beside it. Where it is false, the weight counts as zero.

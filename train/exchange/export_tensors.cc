@@ -12,6 +12,8 @@
 #include "twofour/core/ops/cast.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/group_pattern.h"
+#include "twofour/sparse/vnm_pattern.h"
 #include "twofour/train/export.h"
 
 namespace twofour::train {
@@ -27,14 +29,18 @@ std::set<std::string> MaskedWeights(nn::Module& model) {
   return names;
 }
 
-/// The names of the weights of linears that have this pattern along their rows without a mask.
-std::set<std::string> SparseWeights(nn::Module& model, const sparse::GroupPattern& pattern) {
+bool Has(const Tensor& weight, const sparse::MaskFormat& pattern) {
+  if (weight.dim(1) < pattern.m) return false;
+  if (pattern.is_vnm()) return !sparse::FindVnmViolation(weight, pattern.vnm());
+  return sparse::MostNonZerosOfAGroup(weight, sparse::PatternAxis::kRows, pattern.m) <= pattern.n;
+}
+
+/// The names of the weights of linears that have this pattern without a mask.
+std::set<std::string> SparseWeights(nn::Module& model, const sparse::MaskFormat& pattern) {
   std::set<std::string> names;
   model.VisitModules([&](const std::string& name, nn::Module& module) {
     const auto* const linear = dynamic_cast<const nn::Linear*>(&module);
-    if (linear == nullptr || linear->weight().dim(1) < pattern.m) return;
-    const int64_t most = sparse::MostNonZerosOfAGroup(linear->weight(), sparse::PatternAxis::kRows, pattern.m);
-    if (most <= pattern.n) names.insert(name + ".weight");
+    if (linear != nullptr && Has(linear->weight(), pattern)) names.insert(name + ".weight");
   });
   return names;
 }
@@ -69,14 +75,14 @@ ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
   const NoGradGuard no_grad;
   std::set<std::string> masked = MaskedWeights(model);
   if (options.form != WeightForm::kDense && masked.empty()) {
-    const sparse::GroupPattern pattern =
-        options.form == WeightForm::kPacked ? options.pattern : sparse::GroupPattern{2, 4};
+    const bool has_pattern = options.form == WeightForm::kPacked || options.form == WeightForm::kPackedVnm;
+    const sparse::MaskFormat pattern = has_pattern ? options.pattern : sparse::MaskFormat::Rows(2, 4);
     masked = SparseWeights(model, pattern);
     if (masked.empty()) {
       throw Error(
           fmt::format("no weight is masked or has zeros that are {} along its rows, so that none can be {}; "
                       "dense weights can be exported as dense",
-                      pattern.ToString(), NameOf(options.form)));
+                      pattern.Ratio(), NameOf(options.form)));
     }
   }
   if (options.form != WeightForm::kDense && !options.names.empty()) {

@@ -5,7 +5,7 @@
 #include "twofour/core/dtype.h"
 #include "twofour/core/tensor.h"
 #include "twofour/nn/module.h"
-#include "twofour/sparse/group_pattern.h"
+#include "twofour/sparse/mask_format.h"
 #include "twofour/train/exchange/packed_tensors.h"
 #include "twofour/train/exchange/tensor_match.h"
 
@@ -17,8 +17,9 @@ struct ExportOptions {
   bool masked = true;
   /// The form of masked weights. All forms but kDense need `masked`.
   WeightForm form = WeightForm::kDense;
-  sparse::GroupPattern pattern = {2, 4};  ///< Of WeightForm::kPacked.
-  DType dtype = DType::kF32;              ///< Of floating tensors: f32, f16 or bf16, rounded to nearest even.
+  /// n:m along rows for WeightForm::kPacked, V:N:M for kPackedVnm.
+  sparse::MaskFormat pattern = sparse::MaskFormat::Rows(2, 4);
+  DType dtype = DType::kF32;  ///< Of floating tensors: f32, f16 or bf16, rounded to nearest even.
   /// What parameters are called in the file; empty: their own names. Only for kDense.
   std::vector<TensorMatch> names = {};
 };

@@ -21,10 +21,11 @@ fs::path WeightFileOf(FileSystem& files, const fs::path& path) {
                           kSafetensorsModelName, kSafetensorsIndexName));
 }
 
-WeightSource LoadWeightSource(FileSystem& files, const fs::path& path) {
+WeightSource LoadWeightSource(FileSystem& files, const fs::path& path, std::optional<DType> activations) {
   WeightSource source{.path = WeightFileOf(files, path), .file = {}, .config = {}, .tokenizer = {}};
   const bool is_index = source.path.extension() == ".json";
   source.file = is_index ? LoadShards(files, source.path) : LoadSafetensors(files, source.path);
+  if (activations) source.packed = TakePackedLinears(source.file, source.path.string(), *activations);
   UnpackTensors(source.file, source.path.string());
   const auto beside = [&](const char* name) {
     const fs::path file = source.path.parent_path() / name;

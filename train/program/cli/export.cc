@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "twofour/core/io/safetensors_shards.h"
 #include "twofour/core/io/text.h"
 #include "twofour/nn/gpt.h"
+#include "twofour/sparse/vnm_pattern.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/vocabulary.h"
 #include "twofour/train/exchange/export_tensors.h"
@@ -70,22 +72,36 @@ const auto& Choose(const std::string& option, const std::string& given, const Kn
   throw Error(fmt::format("{} '{}': expected {}", option, given, fmt::join(names, ", ")));
 }
 
-/// "2:4". Throws Error on anything else than N:M with 1 <= N <= M <= 32.
-sparse::GroupPattern ParsePattern(const std::string& text) {
-  const size_t colon = std::min(text.find(':'), text.size());
-  const std::optional<int64_t> n = ParseInteger(text.substr(0, colon));
-  const std::optional<int64_t> m = colon < text.size() ? ParseInteger(text.substr(colon + 1)) : std::nullopt;
-  if (!n || !m || *n < 1 || *n > *m || *m > 32) {
-    throw Error(fmt::format("--pattern '{}': expected N:M with 1 <= N <= M <= 32, such as 2:4", text));
+/// "2:4" or "64:2:8". Throws Error on anything else than N:M with 1 <= N <= M <= 32 and V:2:M.
+sparse::MaskFormat ParsePattern(const std::string& text) {
+  std::vector<int> numbers;
+  std::istringstream parts(text + ':');
+  for (std::string part; std::getline(parts, part, ':');) {
+    const std::optional<int64_t> number = ParseInteger(part);
+    if (number && *number >= 1 && *number <= 256) numbers.push_back(static_cast<int>(*number));
   }
-  return {*n, *m};
+  const bool whole = std::ranges::count(text, ':') + 1 == std::ssize(numbers);  // Each part was such a number.
+  if (whole && numbers.size() == 2 && numbers[0] <= numbers[1] && numbers[1] <= 32) {
+    return sparse::MaskFormat::Rows(numbers[0], numbers[1]);
+  }
+  if (whole && numbers.size() == 3) {
+    const sparse::VnmPattern vnm{.v = numbers[0], .n = numbers[1], .m = numbers[2], .inner = sparse::VnmInner::kRows};
+    if (FaultsOf(vnm, "").count() == 0) return sparse::MaskFormat::Vnm(vnm);
+  }
+  throw Error(
+      fmt::format("--pattern '{}': expected N:M with 1 <= N <= M <= 32, such as 2:4, or V:2:M with V a multiple of 4 "
+                  "from 4 to 256 and M from 5 to 32, such as 64:2:8",
+                  text));
 }
 
 /// The pattern of the run's masks along rows.
-sparse::GroupPattern PatternOf(const proto::Sparsity& sparsity) {
-  if (sparsity.algorithm() == proto::Sparsity::VNM) return {2, sparsity.vnm().m()};  // V:N:M is N:M along rows.
-  if (sparsity.algorithm() != proto::Sparsity::ROWS) return {2, 4};
-  return {sparsity.rows().keep(), sparsity.rows().of()};
+sparse::MaskFormat PatternOf(const proto::Sparsity& sparsity) {
+  if (sparsity.algorithm() == proto::Sparsity::VNM) {
+    return sparse::MaskFormat::Vnm(
+        {.v = sparsity.vnm().v(), .m = sparsity.vnm().m(), .inner = sparse::VnmInner::kRows});
+  }
+  if (sparsity.algorithm() != proto::Sparsity::ROWS) return sparse::MaskFormat::Rows(2, 4);
+  return sparse::MaskFormat::Rows(sparsity.rows().keep(), sparsity.rows().of());
 }
 
 ExportOptions OptionsOf(const Request& request, const Format& format, const proto::Config& config) {
@@ -113,6 +129,7 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
     if (options.form != WeightForm::kPacked) throw Error("--pattern: is for --format packed");
     options.pattern = ParsePattern(request.pattern);
   }
+  if (options.form == WeightForm::kPacked && options.pattern.is_vnm()) options.form = WeightForm::kPackedVnm;
   return options;
 }
 
@@ -156,7 +173,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Type("FORMAT")
       .ShowDefault();
   arguments.Add("--dtype", request.dtype, "F32, F16 or BF16").Type("DTYPE").ShowDefault();
-  arguments.Add("--pattern", request.pattern, "For packed: the pattern along rows (default: that of the run)")
+  arguments.Add("--pattern", request.pattern, "For packed: N:M along rows or V:2:M (default: as in the run)")
       .Type("N:M");
   arguments
       .Add("--names", request.names,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
@@ -76,6 +77,24 @@ std::string DescribePatterns(const TensorInspection& tensor) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
+/// The bytes of a packed weight's parts, as a share of the dense weight's.
+double ShareOfDense(const TensorInspection& tensor) {
+  double dense = 0;
+  for (const DTypeInfo& info : kDTypes) {
+    if (info.safetensors_name == tensor.dtype) dense = static_cast<double>(info.bytes);
+  }
+  for (const uint64_t size : tensor.shape) dense *= static_cast<double>(size);
+  return dense == 0 ? 1 : static_cast<double>(tensor.packed->bytes) / dense;
+}
+
+/// " (mask)", " (packed-vnm 64:2:8, 0.285 of its dense bytes)" or nothing.
+std::string DescribeForm(const TensorInspection& tensor) {
+  if (tensor.masked) return " (mask)";
+  if (!tensor.packed) return "";
+  return fmt::format(" ({} {}, {:.3f} of its dense bytes)", NameOf(tensor.packed->form), tensor.packed->pattern,
+                     ShareOfDense(tensor));
+}
+
 std::string ToLines(const fs::path& path, const std::vector<TensorInspection>& tensors) {
   size_t name_width = 0, dtype_width = 0, shape_width = 0;
   std::vector<std::string> names, shapes;
@@ -94,10 +113,7 @@ std::string ToLines(const fs::path& path, const std::vector<TensorInspection>& t
     std::string line =
         fmt::format("  {:{}}  {:{}}  {:{}}", names[i], name_width, tensor.dtype, dtype_width, shapes[i], shape_width);
     if (tensor.sparsity) {
-      const std::string kept_as = tensor.masked                       ? " (mask)"
-                                  : tensor.form != WeightForm::kDense ? fmt::format(" ({})", NameOf(tensor.form))
-                                                                      : "";
-      line += fmt::format("  sparsity {:.4f}{}  {}", *tensor.sparsity, kept_as, DescribePatterns(tensor));
+      line += fmt::format("  sparsity {:.4f}{}  {}", *tensor.sparsity, DescribeForm(tensor), DescribePatterns(tensor));
     }
     lines += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
@@ -109,7 +125,10 @@ JsonObject ToJson(const TensorInspection& tensor) {
   line.Set("name", tensor.name).Set("dtype", tensor.dtype);
   line.Set("shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end()));
   if (!tensor.sparsity) return line;
-  if (tensor.form != WeightForm::kDense) line.Set("form", NameOf(tensor.form));
+  if (tensor.packed) {
+    line.Set("form", NameOf(tensor.packed->form)).Set("pattern", tensor.packed->pattern);
+    line.Set("share_of_dense_bytes", ShareOfDense(tensor));
+  }
   line.Set("sparsity", *tensor.sparsity).Set("masked", tensor.masked).Set("not_finite", tensor.not_finite);
   if (tensor.shape.size() != 2) return line;
   const auto add = [&line](const std::string& axis, const std::vector<sparse::GroupPattern>& patterns,

@@ -153,6 +153,12 @@ TEST_F(ExportAppTest, RefusesWhatCannotBeExported) {
                                      "allows 1")));
   EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "2:"}),
               FailsWith(2, HasSubstr("--pattern '2:': expected N:M")));
+  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "6:2:8"}),
+              FailsWith(2, HasSubstr("--pattern '6:2:8': expected N:M with 1 <= N <= M <= 32, such as 2:4, or V:2:M "
+                                     "with V a multiple of 4 from 4 to 256 and M from 5 to 32, such as 64:2:8")));
+  EXPECT_THAT(Export("run", "x", {"--format", "packed", "--pattern", "16:2:8"}),
+              FailsWith(2, HasSubstr("tensor 'blocks.0.mlp.c_fc.weight': is not 16:2:8: 8 columns are not zero in rows "
+                                     "0 to 15, columns 0 to 7; at most 4 are allowed")));
   EXPECT_THAT(Export("run", "x", {"--pattern", "2:4"}), FailsWith(2, HasSubstr("--pattern: is for --format packed")));
   EXPECT_THAT(
       Export("dense_run", "x", {"--format", "packed"}),

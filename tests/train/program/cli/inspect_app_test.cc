@@ -107,9 +107,12 @@ TEST_F(InspectAppTest, PackedWeightsAreListedAsTheWeightsThatTheyMake) {
     ASSERT_EQ(Run({"export", "--run", Path("run"), "--format", format, "-o", Path(format)}).code, 0);
     const Outcome lines = Run({"inspect", Path(format)});
     EXPECT_EQ(lines.err, "");
-    EXPECT_THAT(lines.out, ContainsRegex("\"blocks.0.mlp.c_fc.weight\" +F32 +\\[32, 16\\] +sparsity 0.5000 \\(" +
-                                         format + "\\)  2:4 along rows and columns\n"));
-    EXPECT_THAT(Run({"inspect", Path(format), "--json"}).out, HasSubstr("\"form\":\"" + format + "\""));
+    EXPECT_THAT(lines.out,
+                ContainsRegex("\"blocks.0.mlp.c_fc.weight\" +F32 +\\[32, 16\\] +sparsity 0.5000 \\(" + format +
+                              " 2:4, 0\\.5[0-9]+ of its dense bytes\\)  2:4 along rows and "
+                              "columns\n"));
+    EXPECT_THAT(Run({"inspect", Path(format), "--json"}).out,
+                HasSubstr("\"form\":\"" + format + "\",\"pattern\":\"2:4\",\"share_of_dense_bytes\":0.5"));
   }
 }
 

@@ -89,14 +89,6 @@ TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
   EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
 }
 
-TEST_F(VnmAppTest, ItsWeightsArePackedAsTwoOfM) {
-  ASSERT_EQ(Train("run").code, 0);
-  const Outcome outcome = Run({"export", "--run", Path("run"), "--format", "packed", "-o", Path("packed")});
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  const SafetensorsFile packed = LoadSafetensors(FileSystem::Default(), dir_ / "packed");
-  EXPECT_EQ(packed.Find("blocks.0.mlp.c_fc.weight_values")->shape(), (Shape{64, 8}));  // 2 of 8 of 32 columns.
-}
-
 TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   const auto expect = [&](const std::string& set, const std::string& message) {
     EXPECT_THAT(Train("x", {"--set", set}), FailsWith(2, HasSubstr(message)));
