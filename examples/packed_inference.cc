@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <exception>
 #include <numeric>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "twofour/train/data/glyphs.h"
@@ -15,18 +17,23 @@
 using namespace twofour;
 
 int Run(const char* path) {
-  Generator gen(0);  // For the weights that the file replaces.
+  Generator gen(0);                                           // For the weights that the file replaces.
+  std::optional<nn::UnsetWeightsScope> unset(std::in_place);  // Those of linears need not even be filled.
   nn::ResidualMlp model({.in_features = 784, .width = 128, .hidden_features = 512, .num_blocks = 2, .out_features = 10},
                         gen);
-  // Packed weights come out with zeros in place, and so do masked ones. Any export of `trainer` is read, but ONNX.
-  const train::WeightSource source = train::LoadWeightSource(FileSystem::Default(), path);
+  unset.reset();
+  // Weights that `--format packed` wrote stay packed: they are never dense. Other forms and masked weights come out
+  // with zeros in place. Any export of `trainer` is read, but ONNX.
+  const train::WeightSource source = train::LoadWeightSource(FileSystem::Default(), path, /*activations=*/DType::kF32);
+  nn::PutPackedLinears(model, source.packed, path);
   nn::LoadStateDict(model, train::EffectiveWeights(source.file), path);
   model.SetTraining(false);  // No dropout.
   const NoGradGuard no_grad;
 
-  // Linears whose weights have those zeros are packed again: products then read half of the bytes.
+  // Linears whose weights have those zeros are packed here: products then read half of the bytes.
   const nn::SwapReport report = nn::SwapLinearWithSparseLinear(model);
-  for (const nn::SwapEntry& entry : report.converted) std::printf("packed: %s\n", entry.name.c_str());
+  for (const nn::SwapEntry& entry : report.converted) std::printf("packed here: %s\n", entry.name.c_str());
+  for (const nn::PackedLinear& linear : source.packed) std::printf("packed in the file: %s\n", linear.name.c_str());
 
   constexpr int64_t kSamples = 1000;
   const train::DataSplit digits = train::LoadGlyphs({.train_size = 1, .eval_size = kSamples, .seed = 3});
@@ -40,7 +47,7 @@ int Run(const char* path) {
     correct += std::max_element(row, row + logits.cols()) - row == batch.targets.data<int32_t>()[i];
   }
   std::printf("%lld of %lld digits recognised\n", static_cast<long long>(correct), static_cast<long long>(kSamples));
-  return report.converted.size() == 4 ? 0 : 1;
+  return report.converted.size() + source.packed.size() == 4 ? 0 : 1;
 }
 
 int main(int argc, char** argv) {

@@ -13,9 +13,9 @@
 namespace twofour::sparse {
 
 /// A V:N:M weight. In the columns that its block of rows keeps, a row is 2:4: the columns of x are gathered once for
-/// each block of v rows, and then the products are those of a 2:4 weight with 4 / m of the columns. 64:2:8 takes 0.285
-/// of the dense weight's bytes in values of 16 bits, and 0.267 in those of 32, besides 16 bytes for the columns of a
-/// block.
+/// each block of v rows, and then the products are those of a 2:4 weight with 4 / m of the columns. In memory, 64:2:8
+/// takes 0.297 of the dense weight's bytes in values of 16 bits, and 0.273 in those of 32, with 32 bits for each column
+/// of a block.
 class VnmPackedWeight : public InferenceWeight {
  public:
   /// Takes what a file holds, of any floating dtype, or what PackVnm made. Never makes a dense matrix. `values` is f32

@@ -15,6 +15,7 @@
 #include "twofour/core/io/text.h"
 #include "twofour/core/parallel.h"
 #include "twofour/nn/generate.h"
+#include "twofour/nn/sparse_linear.h"
 #include "twofour/nn/swap.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/data/text.h"
@@ -79,7 +80,8 @@ class Transcript {
 struct Request {
   std::string run;
   std::optional<std::string> checkpoint;
-  std::optional<std::string> prompt;  // --prompt, or the contents of --prompt-file.
+  std::optional<std::string> weights;  // An exported file.
+  std::optional<std::string> prompt;   // --prompt, or the contents of --prompt-file.
   std::optional<int> threads;
   std::optional<DType> activations;  // Nothing: as in training.
   bool ignore_eos = false;
@@ -91,7 +93,12 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   Arguments arguments("sample");
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
-  std::string prompt, prompt_file;
+  std::string prompt, prompt_file, weights;
+  const Argument weights_option =
+      arguments
+          .Add("--weights", weights,
+               "Take the weights from this file, which trainer export wrote of the run; packed ones stay packed")
+          .Type("FILE");
   const Argument prompt_option =
       arguments.Add("--prompt", prompt, "What to continue (default: a new line)").Type("TEXT");
   const Argument file_option =
@@ -114,6 +121,10 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.run = model.run();
   request.checkpoint = model.checkpoint();
+  if (weights_option.given()) request.weights = weights;
+  if (request.weights && request.checkpoint) {
+    throw Error(fmt::format("--weights {}: names weights already, expected no --checkpoint", weights));
+  }
   request.threads = model.threads();
   request.activations = model.activations();
   if (prompt_option.given()) request.prompt = prompt;
@@ -135,12 +146,16 @@ void RequirePositionsFor(const nn::Gpt& model, const std::vector<int32_t>& promp
 }
 
 /// Packs weights under masks, and those with zeros in place, as they come from elsewhere. The head stays as it is,
-/// because its logits are not rounded. Returns whether there were any.
+/// because its logits are not rounded. Returns whether any are packed, here or in a file.
 bool Pack(nn::Gpt& model) {
   const DType values = model.activation_dtype();
-  const nn::SwapReport masked = nn::SwapSemiSparseLinearWithSparseLinear(model, values);
-  const nn::SwapReport others = nn::SwapLinearWithSparseLinear(model, {.exclude = "lm_head", .values = values});
-  return !masked.converted.empty() || !others.converted.empty();
+  nn::SwapSemiSparseLinearWithSparseLinear(model, values);
+  nn::SwapLinearWithSparseLinear(model, {.exclude = "lm_head", .values = values});
+  bool packed = false;
+  model.VisitModules([&](const std::string&, nn::Module& module) {
+    packed = packed || dynamic_cast<const nn::SparseLinear*>(&module) != nullptr;
+  });
+  return packed;
 }
 
 }  // namespace
@@ -151,7 +166,9 @@ int RunSample(int argc, const char* const* argv, const CommandContext& context) 
   std::ostream& out = context.out;
   const StopRequest& stop = context.stop;
   StartComputing(request->threads);
-  const LoadedLanguageModel loaded = LoadLanguageModel(request->run, request->activations, request->checkpoint);
+  const LoadedLanguageModel loaded = request->weights
+                                         ? LoadLanguageModelWith(*request->weights, request->run, request->activations)
+                                         : LoadLanguageModel(request->run, request->activations, request->checkpoint);
   const bool packed = Pack(*loaded.model);
   const Transcript transcript(loaded);
   const std::vector<int32_t> prompt = request->prompt ? transcript.Read(*request->prompt) : transcript.DefaultPrompt();

@@ -8,6 +8,7 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/text.h"
+#include "twofour/nn/init.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/options.h"
@@ -61,20 +62,14 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
   return vocabulary;
 }
 
-}  // namespace
-
-std::unique_ptr<nn::Model> LoadModel(TrainedRun& run) {
-  const proto::Config& config = run.config;
-  if (!config.model().has_gpt()) return LoadSampleModel(run).model;
-  const int64_t vocab_size = VocabularySize(run, nn::Resolved(ToOptions(config.model().gpt())).width);
-  std::unique_ptr<nn::Gpt> model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
-  GiveWeights(run, *model);
-  return model;
+/// A model for the run's weights.
+std::unique_ptr<nn::Gpt> BuildModelFor(const TrainedRun& run, int64_t vocab_size) {
+  std::optional<nn::UnsetWeightsScope> unset;
+  if (!run.packed.empty()) unset.emplace();  // All weights come from the file, and packed ones take the linears' place.
+  return BuildGpt(run.config.model().gpt(), vocab_size, run.config.seed());
 }
 
-LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations,
-                                      const std::optional<std::string>& checkpoint) {
-  TrainedRun run = LoadTrainedRun(path, checkpoint);
+LoadedLanguageModel LoadLanguageModelOf(TrainedRun run, const std::string& path, std::optional<DType> activations) {
   const proto::Config& config = run.config;
   if (!config.model().has_gpt()) {
     throw Error(fmt::format("--run {}: the run's model is no language model, expected model.gpt", path));
@@ -84,7 +79,7 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DTy
   const int64_t vocab_size = VocabularySize(run, nn::Resolved(ToOptions(config.model().gpt())).width);
   loaded.vocabulary =
       LoadVocabulary(FileSystem::Default(), {run.path.folder}, vocab_size, config.model().gpt().vocab_size() != 0);
-  loaded.model = BuildGpt(config.model().gpt(), vocab_size, config.seed());
+  loaded.model = BuildModelFor(run, vocab_size);
   if (const int64_t token = config.model().gpt().bos_token(); token >= vocab_size) {
     throw Error(fmt::format("{}: model.gpt.bos_token: {}, expected below {}, the rows of the embedding",
                             RunFiles{run.path.folder}.config().string(), token, vocab_size));
@@ -94,6 +89,27 @@ LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DTy
   for (const int64_t token : config.model().gpt().eos_tokens()) loaded.eos_tokens.insert(static_cast<int32_t>(token));
   GiveWeights(run, *loaded.model, activations);
   return loaded;
+}
+
+}  // namespace
+
+std::unique_ptr<nn::Model> LoadModel(TrainedRun& run) {
+  const proto::Config& config = run.config;
+  if (!config.model().has_gpt()) return LoadSampleModel(run).model;
+  const int64_t vocab_size = VocabularySize(run, nn::Resolved(ToOptions(config.model().gpt())).width);
+  std::unique_ptr<nn::Gpt> model = BuildModelFor(run, vocab_size);
+  GiveWeights(run, *model);
+  return model;
+}
+
+LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations,
+                                      const std::optional<std::string>& checkpoint) {
+  return LoadLanguageModelOf(LoadTrainedRun(path, checkpoint), path, activations);
+}
+
+LoadedLanguageModel LoadLanguageModelWith(const std::string& weights, const std::string& path,
+                                          std::optional<DType> activations) {
+  return LoadLanguageModelOf(LoadTrainedRunWith(weights, path, activations), path, activations);
 }
 
 LoadedSampleModel LoadSampleModel(TrainedRun& run, std::optional<DType> activations) {

@@ -31,6 +31,11 @@ struct LoadedLanguageModel {
 LoadedLanguageModel LoadLanguageModel(const std::string& path, std::optional<DType> activations = std::nullopt,
                                       const std::optional<std::string>& checkpoint = std::nullopt);
 
+/// The same with the weights of an exported file: see LoadTrainedRunWith. Linears that are packed there are multiplied
+/// as they are, and no dense weight is made for them.
+LoadedLanguageModel LoadLanguageModelWith(const std::string& weights, const std::string& path,
+                                          std::optional<DType> activations = std::nullopt);
+
 /// Makes a run's model of any kind, with its weights. Does not need the data. Throws Error if a file is damaged.
 std::unique_ptr<nn::Model> LoadModel(TrainedRun& run);
 

@@ -13,6 +13,7 @@
 #include "twofour/sparse/mask_fit.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/exchange/weight_source.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
@@ -105,6 +106,15 @@ void AddMasks(nn::Module& model, TrainedRun& run) {
   }
 }
 
+void ReadConfig(TrainedRun& run) {
+  run.config = WithDefaults(LoadTextConfig(RunFiles{run.path.folder}.config().string()));
+  ValidateConfig(run.config, run.config);
+}
+
+DType ActivationsOf(const TrainedRun& run, std::optional<DType> asked_for) {
+  return asked_for.value_or(ToActivationDType(run.config.training().precision()));
+}
+
 void SetStep(const std::optional<int64_t>& step, nn::Module& model) {
   if (!step) return;
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) layer->SetOptimizerStep(*step);
@@ -115,16 +125,37 @@ void SetStep(const std::optional<int64_t>& step, nn::Module& model) {
 TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint, const char* option) {
   FileSystem& files = FileSystem::Default();
   TrainedRun trained{.path = FindTrainedRun(files, run, checkpoint, option)};
-  trained.config = WithDefaults(LoadTextConfig(RunFiles{trained.path.folder}.config().string()));
-  ValidateConfig(trained.config, trained.config);
+  ReadConfig(trained);
   ReadWeights(files, run, trained);
   trained.path.hold.reset();  // The checkpoint was read.
   return trained;
 }
 
+TrainedRun LoadTrainedRunWith(const std::string& weights, const std::string& run, std::optional<DType> activations) {
+  FileSystem& files = FileSystem::Default();
+  TrainedRun trained{.path = FindRun(kOption, run)};
+  trained.path.hold.reset();  // Its weights are not read.
+  ReadConfig(trained);
+  WeightSource source = LoadWeightSource(files, weights, ActivationsOf(trained, activations));
+  for (NamedTensor& named : source.file.tensors) {
+    if (IsHalf(named.tensor.dtype())) named.tensor = named.tensor.To(DType::kF32);
+  }
+  SkipForeignTypes(source.file);
+  trained.step = StepIn(source.file);
+  trained.source = source.path;
+  trained.tensors = std::move(source.file.tensors);
+  trained.skipped = std::move(source.file.skipped);
+  trained.packed = std::move(source.packed);
+  return trained;
+}
+
 void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activations) {
-  const bool sparse = run.config.sparsity().enabled();
+  // Beside packed weights no others are masked; activations may be pruned nevertheless.
+  const proto::Sparsity& sparsity = run.config.sparsity();
+  const bool sparse = sparsity.enabled() && (run.packed.empty() || sparsity.target() == proto::Sparsity::ACTIVATION);
   const std::string source = run.source.string();
+  nn::PutPackedLinears(model, run.packed, source);
+  run.packed.clear();
   if (sparse) SwapLayers(run.config, model);
   RequireNoneNeeded(run.skipped, model, source);
   if (sparse) AddMasks(model, run);
@@ -136,7 +167,7 @@ void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activat
   SetStep(run.step, model);
   run.tensors.clear();
   RequireFiniteTensors(source, model.NamedParameters());
-  model.SetActivationDType(activations.value_or(ToActivationDType(run.config.training().precision())));
+  model.SetActivationDType(ActivationsOf(run, activations));
   model.SetTraining(false);
 }
 

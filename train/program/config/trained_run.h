@@ -10,6 +10,7 @@
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/tensor.h"
 #include "twofour/nn/model.h"
+#include "twofour/nn/packed_linears.h"
 #include "twofour/train/run_path.h"
 
 #include "config.pb.h"
@@ -24,6 +25,8 @@ struct TrainedRun {
   std::vector<NamedTensor> tensors = {};
   std::vector<SkippedTensor> skipped = {};  ///< See SafetensorsFile.
   std::optional<int64_t> step = {};         ///< Optimizer steps that the weights have had, where known.
+  /// Linears that stay packed, for inference alone: the others are in `tensors`.
+  std::vector<nn::PackedLinear> packed = {};
 };
 
 /// Reads the weights of `run`, a run's folder or one of its checkpoints: the final weights, or else those of the newest
@@ -31,6 +34,10 @@ struct TrainedRun {
 /// if the run has no such weights, or if a file is damaged; `option` is the argument that named the run.
 TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint = std::nullopt,
                           const char* option = "--run");
+
+/// The same with the weights of a file that `trainer export` wrote of this run, in whatever format, or of a folder or
+/// an index of such shards. Weights that products read as they are packed stay so. `activations`: see GiveWeights.
+TrainedRun LoadTrainedRunWith(const std::string& weights, const std::string& run, std::optional<DType> activations);
 
 /// Puts the run's weights into the model that its config describes. Swaps the linears of a sparse run first. The model
 /// computes in the precision of the run, unless `activations` is another, and is no longer in training mode. Throws

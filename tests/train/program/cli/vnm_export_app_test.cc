@@ -85,7 +85,7 @@ TEST_F(VnmExportAppTest, APackedFileIsInspectedAndImportedAsTheMaskedWeights) {
   EXPECT_THAT(
       Run({"inspect", Path("packed")}).out,
       ContainsRegex("mlp.c_fc.weight\" +BF16 +\\[128, 32\\] +sparsity 0.7500 \\(packed-vnm 16:2:8, 0.302 of its "
-                    "dense bytes\\)  2:4 along rows"));
+                    "dense bytes\\)  2:4 and 2:8 along rows; 2:4 along columns"));
   EXPECT_THAT(Run({"inspect", Path("packed"), "--json"}).out,
               HasSubstr("\"form\":\"packed-vnm\",\"pattern\":\"16:2:8\",\"share_of_dense_bytes\":0.30"));
 
