@@ -1,6 +1,6 @@
-// Times the product of a few rows with a packed 2:4 weight, as inference needs it, against dense products. The dense
-// weight has the same dtype, and peers get it in their own layout: nothing is packed within a time. With one row the
-// product takes as long as reading the weight, so that bytes decide. Where no library multiplies bf16, the dense
+// Times the product of a few rows with a packed 2:4 or V:N:M weight, as inference needs it, against dense products. The
+// dense weight has the same dtype, and peers get it in their own layout: nothing is packed within a time. With one row
+// the product takes as long as reading the weight, so that bytes decide. Where no library multiplies bf16, the dense
 // product is a plain loop over the rows.
 #include <fmt/format.h>
 
@@ -14,10 +14,13 @@
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/row_packed_weight.h"
+#include "twofour/sparse/vnm_mask.h"
+#include "twofour/sparse/vnm_packed_weight.h"
 
 #include "bench/peers/peer.h"
 #include "bench/support/dense_rows.h"
 #include "bench/support/gaussian.h"
+#include "bench/support/pattern.h"
 #include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
@@ -32,6 +35,7 @@ struct Arguments {
   std::vector<int64_t> tokens = {1, 64};
   int threads = 1, rounds = 15;
   Precision precision = Precision::kFp32;
+  std::string pattern = "2:4";
 };
 
 constexpr const char* kDense = "twofour dense";
@@ -53,7 +57,7 @@ Tensor InHugePages(const Tensor& tensor) {
   return copy;
 }
 
-void Run(const Arguments& arguments, int64_t tokens, const Tensor& weight, const sparse::RowPackedWeight& packed) {
+void Run(const Arguments& arguments, int64_t tokens, const Tensor& weight, const sparse::InferenceWeight& packed) {
   const LinearProduct product = {
       .op = Op::kForward, .out = arguments.out, .in = arguments.in, .tokens = tokens, .precision = arguments.precision};
   const DType dtype = ActivationDType(arguments.precision);
@@ -94,6 +98,7 @@ void Run(const Arguments& arguments, int64_t tokens, const Tensor& weight, const
                        {"threads", arguments.threads},
                        {"isa", NameOf(BestIsa())},
                        {"precision", NameOf(arguments.precision)},
+                       {"pattern", arguments.pattern},
                        {"dense_bytes", dense.numel() * static_cast<int64_t>(half ? sizeof(BFloat16) : sizeof(float))},
                        {"packed_bytes", packed.bytes()},
                        {"fastest_dense", fastest},
@@ -104,6 +109,18 @@ void Run(const Arguments& arguments, int64_t tokens, const Tensor& weight, const
   PrintLine(line);
 }
 
+/// The weight with the pattern's zeros, packed for inference.
+std::unique_ptr<const sparse::InferenceWeight> Pack(const Tensor& weight, const sparse::MaskFormat& pattern,
+                                                    DType values) {
+  if (!pattern.is_vnm()) {
+    return std::make_unique<const sparse::RowPackedWeight>(weight, sparse::FindMask(weight, sparse::MaskMethod::kExact),
+                                                           sparse::MaskFormat::Rows(2, 4), values);
+  }
+  const Tensor masked = sparse::ApplyMask(weight, sparse::FindVnmMask(weight, pattern.vnm()));
+  return std::make_unique<const sparse::VnmPackedWeight>(sparse::PackVnm(masked, pattern.vnm(), "weight"), values,
+                                                         "weight");
+}
+
 }  // namespace
 }  // namespace twofour::bench
 
@@ -111,19 +128,19 @@ int main(int argc, char** argv) {
   using namespace twofour;
   using namespace twofour::bench;
   Arguments arguments;
-  CLI::App app("Times products of few rows with a packed 2:4 weight against dense ones.", "bench_packed");
+  CLI::App app("Times products of few rows with a packed sparse weight against dense ones.", "bench_packed");
   AddSize(app, "--out", arguments.out, "Output features", /*tiled=*/true);
   AddSize(app, "--in", arguments.in, "Input features", /*tiled=*/true);
   AddSizes(app, "--tokens", arguments.tokens, "Rows of the activations");
   AddThreads(app, arguments.threads);
   AddPrecision(app, arguments.precision);
+  AddPattern(app, arguments.pattern);
   AddRounds(app, arguments.rounds);
   return RunProgram(app, argc, argv, [&] {
     UseThreads(arguments.threads);
     SayIfNoLibrary(arguments.precision);
     const Tensor weight = Gaussian(arguments.out, arguments.in, {.seed = 24, .stream = 0});
-    const sparse::RowPackedWeight packed(weight, sparse::FindMask(weight, sparse::MaskMethod::kExact),
-                                         sparse::MaskFormat::Rows(2, 4), ActivationDType(arguments.precision));
-    for (const int64_t tokens : arguments.tokens) Run(arguments, tokens, weight, packed);
+    const auto packed = Pack(weight, ParsePattern(arguments.pattern), ActivationDType(arguments.precision));
+    for (const int64_t tokens : arguments.tokens) Run(arguments, tokens, weight, *packed);
   });
 }
