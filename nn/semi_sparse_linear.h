@@ -112,6 +112,8 @@ class SemiSparseLinear : public Module {
   const sparse::Mask& mask();
   /// The mask of the last refresh, even if the weight was written to since; empty before the first.
   const sparse::Mask& mask_in_force() const { return tracker_.mask(); }
+  /// The V:N:M pattern of that mask, if the plan asks for one (MaskTracker::vnm).
+  const std::optional<sparse::VnmPattern>& vnm_in_force() const { return tracker_.vnm(); }
   /// Whether products run on the dense weight under mask_in_force(): it keeps everything, or SemiSparseOptions::apply
   /// is off.
   bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }

@@ -225,10 +225,11 @@ SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
     auto* const layer = dynamic_cast<SemiSparseLinear*>(slot.get());
     if (layer == nullptr) return;
     SwapEntry entry{name, layer->out_features(), layer->in_features(), {}};
-    const sparse::MaskFormat kept = layer->options().plan.PatternAt(0);
-    const bool is_rows = kept.kind == sparse::MaskFormat::Kind::kRows;
-    const sparse::MaskFormat pattern =
-        kept.is_vnm() ? kept : sparse::MaskFormat::Rows(is_rows ? kept.n : 2, is_rows ? kept.m : 4);
+    const sparse::MaskFormat planned = layer->options().plan.PatternAt(0);
+    const bool is_rows = planned.kind == sparse::MaskFormat::Kind::kRows;
+    const std::optional<sparse::VnmPattern>& vnm = layer->vnm_in_force();
+    const sparse::MaskFormat pattern = vnm ? sparse::MaskFormat::Vnm(*vnm)
+                                           : sparse::MaskFormat::Rows(is_rows ? planned.n : 2, is_rows ? planned.m : 4);
     entry.reason = ReasonNotToPack(*layer, pattern);
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));

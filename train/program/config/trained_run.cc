@@ -133,7 +133,7 @@ TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::strin
 
 TrainedRun LoadTrainedRunWith(const std::string& weights, const std::string& run, std::optional<DType> activations) {
   FileSystem& files = FileSystem::Default();
-  TrainedRun trained{.path = FindRun(kOption, run)};
+  TrainedRun trained{.path = FindRun("--run", run)};
   trained.path.hold.reset();  // Its weights are not read.
   ReadConfig(trained);
   WeightSource source = LoadWeightSource(files, weights, ActivationsOf(trained, activations));
