@@ -19,5 +19,7 @@ inline constexpr uint32_t kChannelOrder = 0x80000006;  ///< Channels that a sear
 inline constexpr uint32_t kGenerate = 0x90000001;      ///< Tokens that a language model draws.
 /// Masks: layer i draws from kFirstMask + i.
 inline constexpr uint32_t kFirstMask = 0xA0000000;
+/// Low-rank adapters: layer i draws from kFirstAdapter + i.
+inline constexpr uint32_t kFirstAdapter = 0xB0000000;
 
 }  // namespace twofour::random_streams

@@ -96,20 +96,22 @@ Tensor SemiSparseLinear::SoftWeight() {
 }
 
 void SemiSparseLinear::RefreshIfDue() {
-  const uint64_t version = weight_.version();
-  if (tracker_.Refresh(weight_, version)) packed_ = nullptr;
-  if (!runs_dense() && (packed_ == nullptr || packed_version_ != version)) {
+  const Tensor dense = DenseWeight();
+  if (tracker_.Refresh(dense, weight_.version())) packed_ = nullptr;
+  if (runs_dense()) return;
+  if (packed_ == nullptr || !packed_from_.IsSameStorage(dense) || packed_version_ != dense.version()) {
     const std::optional<sparse::VnmPattern>& vnm = tracker_.vnm();
     packed_ = std::make_shared<const sparse::SemiSparseWeight>(
-        options_.soft_threshold ? SoftWeight() : weight_, tracker_.mask(), planner_,
+        options_.soft_threshold ? SoftWeight() : dense, tracker_.mask(), planner_,
         vnm ? std::optional(sparse::MaskFormat::Vnm(*vnm)) : std::nullopt);
-    packed_version_ = version;
+    packed_from_ = dense;
+    packed_version_ = dense.version();
   }
 }
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
-  const std::shared_ptr<const sparse::SemiSparseWeight> packed = Layer().packed;
-  Tensor y = packed == nullptr ? ops::Linear(x, weight_, bias_) : sparse::MaskedLinear(x, weight_, bias_, packed);
+  const auto [weight, bias, packed] = Layer();
+  Tensor y = packed == nullptr ? ops::Linear(x, weight, bias) : sparse::MaskedLinear(x, weight, bias, packed);
   ObserveLinear(*this, x);
   return y;
 }
@@ -117,7 +119,8 @@ Tensor SemiSparseLinear::Forward(const Tensor& x) {
 sparse::MaskedLinearOperand SemiSparseLinear::Layer() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  return {weight_, bias_, packed_};
+  if (runs_dense()) return {WeightInGraph(nullptr), bias_, nullptr};
+  return {WeightInGraph(&tracker_.mask()), bias_, packed_};
 }
 
 const sparse::Mask& SemiSparseLinear::mask() {
@@ -129,12 +132,17 @@ const sparse::Mask& SemiSparseLinear::mask() {
 Tensor SemiSparseLinear::EffectiveWeight() {
   const std::lock_guard lock(refreshing_);
   RefreshIfDue();
-  sparse::RequireFinite(weight_, tracker_.name());  // A search checks this too, but none may have been due.
-  if (runs_dense()) return weight_.Clone();
-  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(weight_, tracker_.mask());
+  const Tensor dense = DenseWeight();
+  sparse::RequireFinite(dense, tracker_.name());  // A search checks this too, but none may have been due.
+  if (runs_dense()) return dense.Clone();
+  return options_.soft_threshold ? SoftWeight() : sparse::ApplyMask(dense, tracker_.mask());
 }
 
-double SemiSparseLinear::RetainedL1() { return sparse::RetainedL1(weight_, mask()); }
+double SemiSparseLinear::RetainedL1() {
+  const std::lock_guard lock(refreshing_);
+  RefreshIfDue();
+  return sparse::RetainedL1(DenseWeight(), tracker_.mask());
+}
 
 std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   const std::lock_guard lock(refreshing_);

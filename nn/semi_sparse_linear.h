@@ -137,6 +137,16 @@ class SemiSparseLinear : public Module {
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
+ protected:
+  // A derived class may put another dense weight in the place of weight(). These calls are made one at a time.
+
+  /// The weight for which masks are found and whose kept entries products use. Every change to it gives a new tensor or
+  /// is a write to the old one.
+  virtual Tensor DenseWeight() { return weight_; }
+  /// DenseWeight() as one forward pass sees it: where the gradient goes that products under `mask` have for it. A null
+  /// mask means dense products.
+  virtual Tensor WeightInGraph(const sparse::Mask* /*mask*/) { return weight_; }
+
  private:
   /// To be called with refreshing_ held, like SoftWeight.
   void RefreshIfDue();
@@ -148,7 +158,8 @@ class SemiSparseLinear : public Module {
   sparse::MaskTracker tracker_;
   std::shared_ptr<sparse::LinearPlanner> planner_;
   std::shared_ptr<const sparse::SemiSparseWeight> packed_;
-  uint64_t packed_version_ = 0;  // The weight's version when it was packed.
+  Tensor packed_from_;           // The dense weight that was packed, ...
+  uint64_t packed_version_ = 0;  // ... and its version then.
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
 };
 

@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/name_choice.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/nn/sparse_linear.h"
 #include "twofour/sparse/finite_weight.h"
@@ -19,24 +20,6 @@
 
 namespace twofour::nn {
 namespace {
-
-/// Which linears the options name.
-class NameChoice {
- public:
-  NameChoice(const std::string& include, const std::string& exclude)
-      : include_text_(include), exclude_text_(exclude), include_("include", include), exclude_("exclude", exclude) {}
-
-  /// The reason to leave a linear as it is, or nothing.
-  std::string ReasonAgainst(const std::string& name) const {
-    if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", include_text_);
-    if (exclude_text_.empty() || !exclude_.Matches(name)) return {};
-    return fmt::format("name matches exclude '{}'", exclude_text_);
-  }
-
- private:
-  std::string include_text_, exclude_text_;
-  NamePattern include_, exclude_;
-};
 
 /// Decides about one linear: the reason to keep it dense, or nothing.
 class Eligibility {
