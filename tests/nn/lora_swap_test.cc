@@ -4,14 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/ops.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/swap.h"
 
+#include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -68,6 +71,33 @@ TEST(LoraSwapTest, EachLayerDrawsItsOwnFactor) {
   const auto layers = FindLoraLinears(*model);
   ASSERT_EQ(layers.size(), 4u);
   EXPECT_NE(layers[0].layer->lora_a().ToVector(), layers[2].layer->lora_a().ToVector());
+}
+
+// The op of a whole MLP gives the factors the gradients that they get linear by linear.
+TEST(LoraSwapTest, AnMlpAsOneOpTrainsAdapters) {
+  const test::ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
+  const auto make = [](bool fused) {
+    Generator generator(4);
+    auto mlp =
+        std::make_unique<Mlp>(MlpOptions{.in_features = 128, .hidden_features = 64, .out_features = 132}, generator);
+    SwapLinearWithSemiSparseLinear(*mlp, {.multiple_of = 4, .sparsity = {.fused_mlp = fused}});
+    SwapSemiSparseLinearWithLoraLinear(*mlp, {.lora = {.rank = 4}});
+    for (const auto& [name, layer] : FindLoraLinears(*mlp)) {
+      Tensor b = layer->lora_b();
+      FillUniform(b, -0.1, 0.1, {.seed = 7});
+    }
+    return mlp;
+  };
+  const auto fused = make(true), composed = make(false);
+  ASSERT_NE(fused->FusedKernel(200), nullptr);
+  const Tensor x = RandomF32({200, 128}, {.seed = 5}), dy = RandomF32({200, 132}, {.seed = 6});
+  for (const auto* const mlp : {&fused, &composed}) Sum(Mul((*mlp)->Forward(x), dy)).Backward();
+  const auto expected = FindLoraLinears(*composed), actual = FindLoraLinears(*fused);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    SCOPED_TRACE(expected[i].name);
+    test::ExpectClose(actual[i].layer->lora_a().grad(), expected[i].layer->lora_a().grad(), 1e-4, 1e-4);
+    test::ExpectClose(actual[i].layer->lora_b().grad(), expected[i].layer->lora_b().grad(), 1e-4, 1e-4);
+  }
 }
 
 TEST(LoraSwapTest, WhatDoesNotFitChangesNothing) {

@@ -13,6 +13,7 @@
 #include "twofour/nn/key_value_cache.h"
 #include "twofour/nn/layers.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/lora_linear.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/residual_mlp.h"
@@ -49,6 +50,10 @@ std::unique_ptr<Mlp> SparseMlp() {
   return mlp;
 }
 
+std::unique_ptr<LoraLinear> AdaptedLinear(const Tensor& weight, const Tensor& bias) {
+  return std::make_unique<LoraLinear>(weight, bias, SemiSparseOptions{}, LoraOptions{.rank = 2}, RandomKey{});
+}
+
 std::unique_ptr<Gpt> TinyGpt() {
   return std::make_unique<Gpt>(GptOptions{.vocab_size = 5, .sequence_length = 4, .depth = 1, .width = 8, .heads = 2},
                                Random());
@@ -78,6 +83,9 @@ const Argument kArguments[] = {
     {"SemiSparseLinear", "weight", {4, 8}, kOnlyF32, [](const Tensor& t) { SemiSparseLinear(t, Tensor()); }},
     {"SemiSparseLinear", "bias", {4}, kOnlyF32, [](const Tensor& t) { SemiSparseLinear(Ones(), t); }, true},
     {"MaskedLinear", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { SemiSparseLinear(Ones(), Tensor()).Forward(t); }},
+    {"SemiSparseLinear", "weight", {4, 8}, kOnlyF32, [](const Tensor& t) { AdaptedLinear(t, Tensor()); }},
+    {"SemiSparseLinear", "bias", {4}, kOnlyF32, [](const Tensor& t) { AdaptedLinear(Ones(), t); }, true},
+    {"MaskedLinear", "x", {3, 8}, kF32AndHalf, [](const Tensor& t) { AdaptedLinear(Ones(), Tensor())->Forward(t); }},
     {"SemiSparseActivationLinear",
      "weight",
      {4, 8},
