@@ -12,7 +12,8 @@ enum class ExportWeights {
   kPruned,          ///< The weights that the layers multiply with: 0 where a mask drops an entry. No masks.
 };
 
-/// The tensors of a trained model as model.safetensors holds them.
+/// The tensors of a trained model as model.safetensors holds them. Adapters are merged into the weights of their
+/// linears, which then are 0 where a mask drops, also with kDenseWithMasks.
 std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights);
 
 }  // namespace twofour::train

@@ -8,6 +8,7 @@
 #include "twofour/core/io/safetensors.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
+#include "twofour/train/adapter_files.h"
 
 namespace twofour::train {
 namespace {
@@ -37,6 +38,7 @@ void SaveFinalModel(FileSystem& files, const RunFiles& run, nn::Module& model, c
                     const FinalModelOptions& options) {
   const int64_t step = FinalModelStep(state, options);
   if (step != state.step) GoBackTo(step, state.step, files, run, model);
+  SaveAdapterFiles(files, run, model, options.adapter_alpha);
   SaveSafetensors(files, run.model(), ExportModel(model, options.weights),
                   {{"format", "pt"}, {"step", fmt::format("{}", step)}});
 }

@@ -26,6 +26,10 @@ struct RunFiles {
   std::filesystem::path event_files() const { return folder; }
   std::filesystem::path checkpoints() const { return folder / "checkpoints"; }
   std::filesystem::path model() const { return folder / "model.safetensors"; }  ///< Exists once the run is done.
+  /// Only of a run that trained adapters, once it is done: these, and the weights that they are to be added to.
+  std::filesystem::path adapter() const { return folder / "adapter.safetensors"; }
+  std::filesystem::path adapter_config() const { return folder / "adapter_config.json"; }
+  std::filesystem::path adapter_base() const { return folder / "base.safetensors"; }
   /// Where the final model of a run that ended at `step` is set aside when the run is continued:
   /// model-step-N.safetensors, with a number after N where that name is taken.
   std::filesystem::path FreeModelOfStep(FileSystem& files, int64_t step) const;
