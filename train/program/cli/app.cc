@@ -35,6 +35,7 @@ namespace {
 Command FindCommand(std::string_view name) {
   static const std::map<std::string_view, Command> commands = {{"evaluate", RunEvaluate},
                                                                {"export", RunExport},
+                                                               {"finetune", RunTraining},
                                                                {"import", RunImport},
                                                                {"inspect", RunInspect},
                                                                {"permute", RunPermute},

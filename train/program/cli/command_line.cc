@@ -32,6 +32,7 @@ Examples:
   trainer permute --from runs/dense_mlp --out runs/permuted --pattern 64:2:8
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
+  trainer finetune --from runs/dense_mlp --config configs/sparse_mlp.pbtxt
   trainer sweep --config configs/experiments/schedules.pbtxt
   trainer report runs/* --baseline dense_mlp
   trainer suggest-decay --config configs/sparse_mlp.pbtxt
@@ -66,10 +67,18 @@ std::string DescribeVersion() {
 
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, std::ostream& out) {
   CommandLine line;
-  const bool retrain = argc > 1 && std::string_view(argv[1]) == "retrain";
-  Arguments arguments(retrain ? "retrain" : "");
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  const bool retrain = command == "retrain";
+  line.finetune = command == "finetune";
+  Arguments arguments(retrain || line.finetune ? std::string(command) : "");
   bool sparse = false, dense = false;
-  if (retrain) {
+  if (line.finetune) {
+    arguments.Add("--from", line.from, "The folder of the run whose weights are adapted").Type("DIR").Required();
+    arguments
+        .Add("--config", line.config, "Config file: data, training, sparsity, finetune; without a model, the run's")
+        .Type("FILE")
+        .Required();
+  } else if (retrain) {
     arguments.Add("--from", line.from, "The dense run's folder").Type("DIR").Required();
   } else {
     arguments.SetFooter("\nCommands (trainer COMMAND --help):\n" + ListCommands() + kFooter);
@@ -105,7 +114,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv, s
                     "Replace an existing run in the folder; with --resume CHECKPOINT: discard what came after it");
   arguments.AddFlag("--print-config", line.print_config, "Print the config with all defaults and overrides, then stop");
   arguments.AddFlag("--dry-run", line.dry_run, "Check everything and print what would be trained, then stop");
-  if (!arguments.Parse(argc, argv, retrain ? 1 : 0, out)) return std::nullopt;
+  if (!arguments.Parse(argc, argv, retrain || line.finetune ? 1 : 0, out)) return std::nullopt;
   if (sparse || dense) line.changes.sparse = sparse;
   if (line.config.empty() && line.resume.empty() && line.from.empty()) {
     throw Error("nothing to train: give --config FILE or --resume DIR (see trainer --help)");

@@ -13,6 +13,7 @@ struct CommandName {
 inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"evaluate", "Measures a run's weights on its evaluation data, or on another file."},
     {"export", "Writes the weights of a run for other programs."},
+    {"finetune", "Prunes a run and trains low-rank adapters of its weights (LoRA), in three stages."},
     {"import", "Makes a run of weights from elsewhere, to sample, evaluate, train further or export."},
     {"inspect", "Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold."},
     {"permute", "Reorders the channels of a dense run's model, so that masks of a pattern keep more of its weights."},

@@ -15,7 +15,8 @@ void Conclude(const EndedRun& ended, std::ostream& out) {
   const proto::Checkpoint& checkpoint = ended.config.checkpoint();
   const FinalModelOptions options{
       .best = checkpoint.final() == proto::Checkpoint::BEST,
-      .weights = checkpoint.save_pruned() ? ExportWeights::kPruned : ExportWeights::kDenseWithMasks};
+      .weights = checkpoint.save_pruned() ? ExportWeights::kPruned : ExportWeights::kDenseWithMasks,
+      .adapter_alpha = ended.config.finetune().alpha()};
   const TrainerState& state = ended.trainer.state();
   const BestEvaluation& best = state.best_evaluation;
   const int64_t model_step = FinalModelStep(state, options);

@@ -25,6 +25,7 @@
 #include "twofour/sparse/vnm_pattern.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/vocabulary.h"
+#include "twofour/train/exchange/adapter.h"
 #include "twofour/train/exchange/export_tensors.h"
 #include "twofour/train/exchange/hugging_face.h"
 #include "twofour/train/program/cli/arguments.h"
@@ -59,6 +60,7 @@ constexpr std::pair<std::string_view, DType> kDTypeNames[] = {
 
 struct Request {
   std::string run, checkpoint, format = "masked", dtype = "F32", pattern, output, names = "own";
+  std::string merge_adapter;
   int64_t shard_megabytes = 0;
 };
 
@@ -181,6 +183,11 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Type("NAMES")
       .ShowDefault();
   arguments
+      .Add("--merge-adapter", request.merge_adapter,
+           "Add a LoRA adapter to the weights, a safetensors file beside its adapter_config.json; of a run of "
+           "finetune, to those that its adapters began with")
+      .Type("FILE");
+  arguments
       .Add("--shard-size", request.shard_megabytes,
            "Write a folder, with files of at most so many megabytes and an index of them")
       .Type("MB")
@@ -204,7 +211,11 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   if (request->output == "-") throw Error("--output -: expected a file or folder: weights are not printed");
   if (is_folder) OutputFolder(request->output);  // Before the run is read.
   TrainedRun run =
-      LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint));
+      LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint),
+                     "--run", request->merge_adapter.empty() ? RunWeights::kFinal : RunWeights::kAdapterBase);
+  if (!request->merge_adapter.empty()) {
+    MergeAdapter(LoadAdapter(files, request->merge_adapter), run.config.sparsity().enabled(), run.tensors);
+  }
   const fs::path output =
       is_folder ? OutputFolder(request->output) : OutputFile(request->output, FilesNeededBy(run.config));
   ExportOptions options = OptionsOf(*request, format, run.config);

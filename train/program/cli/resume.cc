@@ -32,24 +32,21 @@ proto::Config WhatACheckpointFits(const proto::Config& config) {
   return part;
 }
 
-/// The model, without what only matters while training or before.
-proto::Config WhatAModelComputes(const proto::Config& config) {
+/// What a checkpoint does not say of its adapters, or what decides which there are. Stages may change.
+proto::Config WhatAdaptersAre(const proto::Config& config) {
   proto::Config part;
-  proto::Model& model = *part.mutable_model();
-  model = config.model();
-  if (model.has_mlp()) model.mutable_mlp()->clear_dropout();
-  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_dropout();
-  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_zero_init_projection();
-  if (model.has_conv_net()) model.mutable_conv_net()->clear_dropout();
-  if (model.has_gpt()) model.mutable_gpt()->clear_init();
+  if (!config.has_finetune()) return part;
+  proto::Finetune& finetune = *part.mutable_finetune() = config.finetune();
+  finetune.clear_dense_share();
+  finetune.clear_search_share();
+  finetune.clear_interval();
   return part;
 }
 
 /// Throws Error if the config's model is another function of its weights. The run's records, and which of its
 /// checkpoints is the best, would then be those of a model that is no more.
 void RequireSameModel(const ResumePoint& resume, const proto::Config& config) {
-  const std::vector<std::string> differences =
-      Differences(WhatAModelComputes(resume.stored), WhatAModelComputes(config));
+  const std::vector<std::string> differences = ModelDifferences(resume.stored, config);
   if (differences.empty()) return;
   throw Error(
       fmt::format("--resume {}: {}: a run keeps its model; leave that out to go on, or begin a new run with "
@@ -130,6 +127,11 @@ void RequireApplicable(const ResumePoint& resume, const proto::Config& config) {
         resume.stored.initial_weights().empty() ? "random ones" : resume.stored.initial_weights()));
   }
   RequireSameModel(resume, config);
+  const std::vector<std::string> adapters = Differences(WhatAdaptersAre(resume.stored), WhatAdaptersAre(config));
+  if (!adapters.empty()) {
+    throw Error(fmt::format("--resume {}: {}: a run keeps its adapters, expected only other stages", resume.argument,
+                            fmt::join(adapters, ", ")));
+  }
   if (!resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
   const std::string folder = resume.path.folder.string();
   throw Error(fmt::format(

@@ -13,6 +13,8 @@
 #include "twofour/core/peak_flops.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/cli/branch.h"
+#include "twofour/train/program/cli/finetune.h"
+#include "twofour/train/program/cli/lora_report.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/retrain.h"
 #include "twofour/train/program/cli/startup_table.h"
@@ -34,6 +36,8 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool RetrainsARun(const CommandLine& line) { return !line.from.empty() && !line.finetune; }
 
 /// A config file given along with --resume must be the one that the run was made with.
 void RequireSameConfig(proto::Config given, proto::Config stored, const ResumePoint& resume) {
@@ -72,7 +76,7 @@ Workload LoadWorkload(const Run& run, std::ostream& err) {
 TakenFromRuns TakenBy(const Run& run) {
   TakenFromRuns taken;
   if (!run.start) taken.weights = run.config.initial_weights();
-  taken.expects_same_data = !run.line.from.empty();
+  taken.expects_same_data = RetrainsARun(run.line);
   if (!run.resume) taken.config = run.line.config;
   return taken;
 }
@@ -95,6 +99,7 @@ RunFolder::IfExists IfExists(const CommandLine& line) {
 
 proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
   proto::Config base = resume              ? resume->stored
+                       : line.finetune     ? FinetuneConfig(line.from, line.config)
                        : line.from.empty() ? LoadTextConfig(line.config)
                                            : RetrainConfig(line.from);
   if (!resume) base.clear_origin();  // The file may come from a branched run. The new run begins anew.
@@ -102,7 +107,8 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   if (resume && !line.config.empty()) {
     RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);
   }
-  const bool of_a_run = resume || !line.from.empty();
+  if (line.finetune) RequireModelOf(line.from, config);
+  const bool of_a_run = resume || RetrainsARun(line);
   ValidateConfig(config, line.accept_idle_fields ? config : of_a_run ? base : proto::Config());
   if (resume && !line.out.empty()) {
     config.mutable_branched_from()->set_run(resume->path.folder.string());
@@ -141,6 +147,7 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
   // Printed only after everything is known, so that a failure prints an error alone and not half a table first.
   std::ostringstream swap_report;
   if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
+  if (start.adapted) PrintLoraReport(*start.adapted, config, swap_report);
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
   PrintNotes(NotesOf(line.changes), context.err);
   PrintNotes(run.workload.notes, context.err);

@@ -10,6 +10,8 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/text.h"
+#include "twofour/nn/lora_stages.h"
+#include "twofour/train/adapter_files.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/metrics.h"
@@ -23,6 +25,7 @@
 #include "twofour/train/program/cli/run_preparation.h"
 #include "twofour/train/program/cli/signals.h"
 #include "twofour/train/program/config/build.h"
+#include "twofour/train/program/config/build_finetune.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
@@ -88,6 +91,7 @@ void RewriteFolder(const Run& run, RunFolder& folder, CheckpointStore& checkpoin
       out << fmt::format("{}: discarded, like all that came after step {}\n", later.string(), step);
     }
   }
+  RemoveAdapterFiles(files, paths);  // They belong to a model that was set aside; its merged weights are in there.
   checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
   // Without a checkpoint, an evaluation before the first step is made again.
   if (TruncateMetrics(paths.metrics(), run.start ? step : -1, run.start && run.start->state.evaluation_pending)) {
@@ -213,6 +217,8 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
     sinks.Add(&progress);
   };
   TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
+  std::optional<nn::LoraTraining> adapters;
+  if (config.has_finetune()) services.hooks.push_back(&adapters.emplace(*run.workload.model, StagesOf(config)));
   std::optional<RunFolder> folder;
   bool writes = false;
   if (run.in_place() || run.line.overwrite) {

@@ -4,7 +4,7 @@
 
 namespace twofour::train {
 
-/// `trainer --config`, `trainer --resume` and `trainer retrain`: trains one run.
+/// `trainer --config`, `trainer --resume`, `trainer retrain` and `trainer finetune`: trains one run.
 int RunTraining(int argc, const char* const* argv, const CommandContext& context);
 
 }  // namespace twofour::train

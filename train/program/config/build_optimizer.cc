@@ -44,6 +44,12 @@ ParametersByRole SortByRole(nn::Module& model) {
   return roles;
 }
 
+/// Frozen parameters would only take memory.
+std::vector<NamedTensor> Trained(std::vector<NamedTensor> parameters) {
+  std::erase_if(parameters, [](const NamedTensor& named) { return !named.tensor.requires_grad(); });
+  return parameters;
+}
+
 /// Throws Error on settings of a role that no parameter has, because they would silently do nothing.
 ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, double weight_decay,
                          const proto::ParameterGroup& given) {
@@ -51,7 +57,7 @@ ParameterGroup MakeGroup(const char* role, std::vector<NamedTensor> parameters, 
     throw Error(fmt::format("config: optimizer.{}: given, expected none: the model has no such parameters", role));
   }
   ParameterGroup group = ToOptions(given, weight_decay);
-  group.parameters = std::move(parameters);
+  group.parameters = Trained(std::move(parameters));
   return group;
 }
 
@@ -66,7 +72,7 @@ std::vector<ParameterGroup> OtherGroups(const proto::Optimizer& optimizer, const
 std::vector<ParameterGroup> AllGroups(const proto::Optimizer& optimizer, const ParametersByRole& roles,
                                       double weight_decay) {
   std::vector<ParameterGroup> groups = OtherGroups(optimizer, roles, weight_decay);
-  groups.push_back({.parameters = roles.matrices, .weight_decay = weight_decay});
+  groups.push_back({.parameters = Trained(roles.matrices), .weight_decay = weight_decay});
   return groups;
 }
 
@@ -93,7 +99,7 @@ std::unique_ptr<optim::Optimizer> BuildOptimizer(const proto::Config& config, nn
     const optim::AdamWOptions adamw = OptionsAt(lr, optimizer.muon().adamw());
     std::vector<std::unique_ptr<optim::Optimizer>> parts;
     parts.push_back(std::make_unique<optim::Muon>(
-        std::vector<ParameterGroup>{{.parameters = roles.matrices, .weight_decay = muon.weight_decay}}, muon));
+        std::vector<ParameterGroup>{{.parameters = Trained(roles.matrices), .weight_decay = muon.weight_decay}}, muon));
     parts.push_back(std::make_unique<optim::AdamW>(OtherGroups(optimizer, roles, adamw.weight_decay), adamw));
     return std::make_unique<optim::OptimizerList>(std::move(parts));
   }

@@ -10,6 +10,8 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/random_streams.h"
+#include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/sparsity_parts.h"
 
 namespace twofour::train {
 namespace {
@@ -64,13 +66,20 @@ nn::MaskedDecay::Place ToPlace(proto::MaskedDecay::Place place) {
   throw std::logic_error("unknown place");
 }
 
-int64_t StepsOfPart(double part, int64_t total_steps) {
-  if (!(part >= 0 && part < 1)) return 0;
-  const int64_t steps = std::llround(part * static_cast<double>(total_steps));
-  return part > 0 && steps == 0 && total_steps > 1 ? 1 : steps;
-}
-
 constexpr sparse::Moment kNowhere{.step = -1};
+
+/// With `finetune`, `sparsity` says which linears are pruned and how masks are chosen, and the stages say the rest.
+nn::SwapOptions BuildStagedSwapOptions(proto::Config config) {
+  proto::Sparsity& sparsity = *config.mutable_sparsity();
+  ClearParts(sparsity, {proto::TIMETABLE, proto::TRAINING});
+  const nn::LoraStages stages = StagesOf(config);
+  sparse::MaskPlanOptions plan = ToOptions(sparsity, config.training().steps(), {});
+  plan.first_sparse_step = stages.first_masked_step;
+  nn::SwapOptions options = ToOptions(config, sparse::MaskPlan(plan));
+  options.sparsity.interval = stages.interval;
+  options.sparsity.freeze_step = stages.first_fixed_step;
+  return options;
+}
 
 }  // namespace
 
@@ -93,6 +102,12 @@ sparse::Moment MomentOf(const proto::When& when, int64_t total_steps, sparse::Mo
   if (!when.has_fraction()) return otherwise;
   const bool within = when.fraction() >= 0 && when.fraction() <= 1;  // False for NaN.
   return within ? sparse::Moment{StepOf(when, total_steps, 0), when.fraction()} : kNowhere;
+}
+
+int64_t StepsOfPart(double part, int64_t total_steps) {
+  if (!(part >= 0 && part < 1)) return 0;
+  const int64_t steps = std::llround(part * static_cast<double>(total_steps));
+  return part > 0 && steps == 0 && total_steps > 1 ? 1 : steps;
 }
 
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
@@ -168,6 +183,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
 }
 
 nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
+  if (config.has_finetune()) return BuildStagedSwapOptions(config);
   const proto::Sparsity& sparsity = config.sparsity();
   const int64_t steps = config.training().steps();
   sparse::SparsitySchedule schedule(ToOptions(sparsity.schedule(), steps));

@@ -17,6 +17,10 @@ int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise);
 /// The same as a moment of a recipe. A moment outside of the run becomes one before step 0.
 sparse::Moment MomentOf(const proto::When& when, int64_t total_steps, sparse::Moment otherwise);
 
+/// The steps of a part of a run: at least one where the part is above 0 and the run has more than one step. 0 for what
+/// is no part in [0, 1).
+int64_t StepsOfPart(double part, int64_t total_steps);
+
 /// Steps of the dense warm-up and of the dense finish in a run of `total_steps`. Each takes at least one step if it is
 /// configured and the run has more than one step.
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps);

@@ -7,6 +7,22 @@
 #include <utility>
 
 namespace twofour::train {
+namespace {
+
+/// The model, without what only matters while training or before.
+proto::Config WhatAModelComputes(const proto::Config& config) {
+  proto::Config part;
+  proto::Model& model = *part.mutable_model();
+  model = config.model();
+  if (model.has_mlp()) model.mutable_mlp()->clear_dropout();
+  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_dropout();
+  if (model.has_residual_mlp()) model.mutable_residual_mlp()->clear_zero_init_projection();
+  if (model.has_conv_net()) model.mutable_conv_net()->clear_dropout();
+  if (model.has_gpt()) model.mutable_gpt()->clear_init();
+  return part;
+}
+
+}  // namespace
 
 std::vector<std::string> Differences(proto::Config stored, proto::Config given) {
   given.clear_threads();
@@ -28,6 +44,10 @@ std::optional<std::string> FirstDifference(proto::Config stored, proto::Config g
   std::vector<std::string> differences = Differences(std::move(stored), std::move(given));
   if (differences.empty()) return std::nullopt;
   return std::move(differences.front());
+}
+
+std::vector<std::string> ModelDifferences(const proto::Config& stored, const proto::Config& given) {
+  return Differences(WhatAModelComputes(stored), WhatAModelComputes(given));
 }
 
 }  // namespace twofour::train

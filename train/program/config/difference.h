@@ -13,5 +13,8 @@ namespace twofour::train {
 std::vector<std::string> Differences(proto::Config stored, proto::Config given);
 /// The first of these differences; nullopt if there is none.
 std::optional<std::string> FirstDifference(proto::Config stored, proto::Config given);
+/// The fields by which the models of two configs are other functions of their weights. Dropout and initial values make
+/// no difference.
+std::vector<std::string> ModelDifferences(const proto::Config& stored, const proto::Config& given);
 
 }  // namespace twofour::train

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "twofour/train/program/config/sparsity_parts.h"
+
 namespace twofour::train {
 namespace {
 
@@ -46,6 +48,7 @@ bool RateFalls(const Config& config) {
   const LearningRate& rate = config.learning_rate();
   return !RateDecays(config) || rate.decay_steps() != 0 || rate.decay_fraction() != 0;
 }
+bool HasNoFinetune(const Config& config) { return !config.has_finetune(); }
 template <SparsitySchedule::Shape kShape>
 bool HasShape(const Config& config) {
   return config.sparsity().schedule().shape() == kShape;
@@ -68,6 +71,7 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kNoClasses = "for a model that predicts no classes";
   constexpr const char* kNoTargets = "without data.csv.target";
   constexpr const char* kTargets = "beside data.csv.target, which says what is predicted";
+  constexpr const char* kStages = "beside finetune, whose stages take its place";
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
@@ -117,6 +121,9 @@ std::vector<Condition> MakeConditions() {
   const google::protobuf::Descriptor& sparsity = *proto::Sparsity::descriptor();
   for (int i = 0; i < sparsity.field_count(); ++i) {
     const std::string& name = sparsity.field(i)->name();
+    if (PartOf(*sparsity.field(i)) != proto::MASK_CHOICE && name != "enabled") {
+      conditions.push_back({"sparsity." + name, "finetune", HasNoFinetune, kStages});
+    }
     if (std::ranges::find(kOfBothTargets, name) != std::end(kOfBothTargets)) continue;
     conditions.push_back(
         {"sparsity." + name, "sparsity.target", OfWeights, "for target ACTIVATION: it is for masks of weights"});

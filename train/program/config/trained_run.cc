@@ -13,6 +13,7 @@
 #include "twofour/sparse/mask_fit.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/exchange/adapter.h"
 #include "twofour/train/exchange/weight_source.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/config/build_sparsity.h"
@@ -67,8 +68,14 @@ std::optional<int64_t> StepIn(const SafetensorsFile& file) {
   return step && *step >= 0 ? step : std::nullopt;
 }
 
-void ReadWeights(FileSystem& files, const std::string& argument, TrainedRun& run) {
-  const fs::path model = RunFiles{run.path.folder}.model();
+void ReadWeights(FileSystem& files, const std::string& argument, RunWeights weights, TrainedRun& run) {
+  const RunFiles paths{run.path.folder};
+  const bool base = weights == RunWeights::kAdapterBase && run.config.has_finetune();
+  const fs::path model = base ? paths.adapter_base() : paths.model();
+  if (base && (run.path.names_checkpoint || !files.Exists(model))) {
+    throw Error(fmt::format("{}: expected a finished run, whose adapters are relative to {}", argument,
+                            model.filename().string()));
+  }
   if (!run.path.names_checkpoint && files.Exists(model)) {
     SafetensorsFile file = LoadSafetensors(files, model);
     SkipForeignTypes(file);
@@ -84,6 +91,10 @@ void ReadWeights(FileSystem& files, const std::string& argument, TrainedRun& run
   run.source = *run.path.checkpoint / CheckpointStore::kModelFile;
   run.tensors = CheckpointStore::LoadModel(files, *run.path.checkpoint);
   run.step = CheckpointStore::LoadState(files, *run.path.checkpoint).step;
+  if (run.config.has_finetune()) {
+    const Adapter adapter = TakeAdapter(run.tensors, run.config.finetune().alpha(), run.source.string());
+    MergeAdapter(adapter, /*keep_zeros=*/false, run.tensors);
+  }
 }
 
 /// Gives each sparse layer its mask back if weights were saved without masks: the masked weights are those that are
@@ -122,11 +133,12 @@ void SetStep(const std::optional<int64_t>& step, nn::Module& model) {
 
 }  // namespace
 
-TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint, const char* option) {
+TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint, const char* option,
+                          RunWeights weights) {
   FileSystem& files = FileSystem::Default();
   TrainedRun trained{.path = FindTrainedRun(files, run, checkpoint, option)};
   ReadConfig(trained);
-  ReadWeights(files, run, trained);
+  ReadWeights(files, run, weights, trained);
   trained.path.hold.reset();  // The checkpoint was read.
   return trained;
 }

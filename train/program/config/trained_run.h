@@ -29,11 +29,17 @@ struct TrainedRun {
   std::vector<nn::PackedLinear> packed = {};
 };
 
+/// Which weights of a run that trained adapters. Others have only kFinal ones.
+enum class RunWeights {
+  kFinal,        ///< With the adapters merged.
+  kAdapterBase,  ///< Those that the adapters are to be added to.
+};
+
 /// Reads the weights of `run`, a run's folder or one of its checkpoints: the final weights, or else those of the newest
 /// checkpoint. With `checkpoint` ("best", "last", "step-300", "300") those of that checkpoint of the run. Throws Error
 /// if the run has no such weights, or if a file is damaged; `option` is the argument that named the run.
 TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::string>& checkpoint = std::nullopt,
-                          const char* option = "--run");
+                          const char* option = "--run", RunWeights weights = RunWeights::kFinal);
 
 /// The same with the weights of a file that `trainer export` wrote of this run, in whatever format, or of a folder or
 /// an index of such shards. Weights that products read as they are packed stay so. `activations`: see GiveWeights.

@@ -75,6 +75,7 @@ void ValidateConfig(const proto::Config& config, const proto::Config& stored) {
   CheckTraining(config, faults);
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), faults);
+  CheckFinetune(config, faults);
   CheckSparsity(config, faults);
   faults.Throw();
 }

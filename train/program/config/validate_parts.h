@@ -17,5 +17,8 @@ void CheckTraining(const proto::Config& config, Faults& faults);
 void CheckOptimizer(const proto::Optimizer& optimizer, Faults& faults);
 void CheckLearningRate(const proto::LearningRate& rate, Faults& faults);
 void CheckSparsity(const proto::Config& config, Faults& faults);
+/// What `finetune` asks of the rest of the config, and its own fields. Before the others, because it explains why some
+/// of their values cannot be.
+void CheckFinetune(const proto::Config& config, Faults& faults);
 
 }  // namespace twofour::train

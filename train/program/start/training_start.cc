@@ -1,5 +1,6 @@
 #include "twofour/train/program/start/training_start.h"
 
+#include "twofour/train/program/config/build_finetune.h"
 #include "twofour/train/program/config/build_optimizer.h"
 #include "twofour/train/program/config/build_sparsity.h"
 
@@ -10,10 +11,12 @@ TrainingStart StartTraining(const proto::Config& config, nn::Module& model, Begi
   if (beginning == Beginning::kNew && !config.initial_weights().empty()) {
     start.initial = LoadInitialWeights(config.initial_weights(), model);
   }
+  if (config.sparsity().enabled()) {
+    start.swapped = SwapLayers(config, model);
+    if (config.has_finetune()) start.adapted = AddAdapters(config, model);
+    if (start.initial && config.initial_masks()) TakeOverMasks(*start.initial, model);
+  }
   start.optimizer = BuildOptimizer(config, model);
-  if (!config.sparsity().enabled()) return start;
-  start.swapped = SwapLayers(config, model);
-  if (start.initial && config.initial_masks()) TakeOverMasks(*start.initial, model);
   return start;
 }
 

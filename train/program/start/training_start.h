@@ -17,14 +17,15 @@ struct TrainingStart {
   std::unique_ptr<optim::Optimizer> optimizer;
   std::optional<InitialWeights> initial;  ///< Only for a new run whose config names a file.
   std::optional<nn::SwapReport> swapped;  ///< Only for a sparse run.
+  std::optional<nn::SwapReport> adapted;  ///< Only with `finetune`: which of the swapped linears got an adapter.
 };
 
 /// Whether a run is new and takes the initial weights and masks of its config, or continues from a checkpoint.
 enum class Beginning { kNew, kResumed };
 
-/// Prepares the newly built model of a valid config for training: loads the initial weights, makes the optimizer, swaps
-/// the linears and takes over the initial masks. Throws Error on files that do not fit, and if a sparse run has no
-/// linear that can be swapped.
+/// Prepares the newly built model of a valid config for training: loads the initial weights, swaps the linears,
+/// gives them adapters, takes over the initial masks and makes the optimizer. Throws Error on files that do not fit,
+/// and if a sparse run has no linear that can be swapped.
 TrainingStart StartTraining(const proto::Config& config, nn::Module& model, Beginning beginning);
 
 }  // namespace twofour::train

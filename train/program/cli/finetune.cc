@@ -1,0 +1,41 @@
+#include "twofour/train/program/cli/finetune.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/run_files.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+
+proto::Config FinetuneConfig(const std::string& from, const std::string& config_file) {
+  const RunFiles run{FindRun("--from", from).folder};
+  if (!FileSystem::Default().Exists(run.model())) {
+    throw Error(fmt::format("--from {}: the run is not finished, expected one with model.safetensors", from));
+  }
+  proto::Config config = LoadTextConfig(config_file);
+  if (!config.has_model()) *config.mutable_model() = LoadTextConfig(run.config().string()).model();
+  // The file may be the one that the run was made with.
+  config.set_name(config.name() + "_finetune");
+  config.set_initial_weights(run.model().string());
+  config.mutable_sparsity()->set_enabled(true);
+  config.mutable_finetune();
+  return config;
+}
+
+void RequireModelOf(const std::string& from, const proto::Config& config) {
+  const RunFiles run{FindRun("--from", from).folder};
+  const proto::Config stored = WithDefaults(LoadTextConfig(run.config().string()));
+  const std::vector<std::string> differences = ModelDifferences(stored, config);
+  if (differences.empty()) return;
+  throw Error(fmt::format("--from {}: {}: a run keeps its model; leave `model` out of the config to take the run's",
+                          from, fmt::join(differences, ", ")));
+}
+
+}  // namespace twofour::train

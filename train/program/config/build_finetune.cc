@@ -1,0 +1,42 @@
+#include "twofour/train/program/config/build_finetune.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "twofour/core/error.h"
+#include "twofour/core/random_streams.h"
+#include "twofour/train/program/config/build_sparsity.h"
+#include "twofour/train/program/config/in_field.h"
+
+namespace twofour::train {
+
+nn::LoraSwapOptions BuildLoraSwapOptions(const proto::Config& config) {
+  const proto::Finetune& finetune = config.finetune();
+  return {.include = finetune.include(),
+          .exclude = finetune.exclude(),
+          .lora = {.rank = finetune.rank(), .alpha = finetune.alpha()},
+          .key = {config.seed(), random_streams::kFirstAdapter, 0}};
+}
+
+nn::LoraStages StagesOf(const proto::Config& config) {
+  const proto::Finetune& finetune = config.finetune();
+  const int64_t steps = config.training().steps();
+  const int64_t dense = StepsOfPart(finetune.dense_share(), steps);
+  return {.first_masked_step = dense,
+          .first_fixed_step = dense + StepsOfPart(finetune.search_share(), steps),
+          .interval = finetune.interval()};
+}
+
+nn::SwapReport AddAdapters(const proto::Config& config, nn::Module& model) {
+  const nn::SwapReport report =
+      InField("finetune", [&] { return nn::SwapSemiSparseLinearWithLoraLinear(model, BuildLoraSwapOptions(config)); });
+  if (!report.converted.empty()) return report;
+  const auto why = std::ranges::find_if(report.kept_dense,
+                                        [](const nn::SwapEntry& entry) { return entry.reason != nn::kNotPruned; });
+  throw Error(fmt::format("finetune: no pruned linear gets an adapter{}",
+                          why == report.kept_dense.end() ? "" : fmt::format(": {}: {}", why->name, why->reason)));
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,45 @@
+#include <fmt/format.h>
+
+#include <string>
+
+#include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/validate_parts.h"
+
+namespace twofour::train {
+namespace {
+
+/// The parts of the steps, each alone and both together.
+void CheckShares(const proto::Config& config, Faults& faults) {
+  const proto::Finetune& finetune = config.finetune();
+  const double dense = finetune.dense_share(), search = finetune.search_share();
+  faults.Probability("finetune.dense_share", dense);
+  faults.Probability("finetune.search_share", search);
+  if (!faults.IsSound("finetune.dense_share") || !faults.IsSound("finetune.search_share")) return;
+  faults.Expect(dense + search < 1, "finetune.search_share", search,
+                fmt::format("less than 1 - dense_share, which is {:.10g}: the rest is stage 3", 1 - dense));
+  if (!faults.IsSound("finetune.search_share") || !faults.IsSound("training.steps")) return;
+  const int64_t steps = config.training().steps(), fixed = StagesOf(config).first_fixed_step;
+  faults.Expect(fixed < steps, "finetune.search_share", search,
+                fmt::format("a step of stage 3 after stages 1 and 2, which end at step {} of {}", fixed, steps));
+}
+
+}  // namespace
+
+void CheckFinetune(const proto::Config& config, Faults& faults) {
+  if (!config.has_finetune()) return;
+  const std::string beside = " beside finetune";
+  faults.Expect(!config.initial_weights().empty(), "initial_weights", "none",
+                "a file of weights to adapt (trainer finetune --from RUN gives it)");
+  faults.Expect(!config.initial_masks(), "initial_masks", "true", "false" + beside + ", which finds masks of its own");
+  faults.Expect(config.sparsity().enabled(), "sparsity.enabled", "false", "true" + beside);
+  faults.Expect(config.checkpoint().final() == proto::Checkpoint::LAST, "checkpoint.final", "BEST",
+                "LAST" + beside + ": the best step may be one without masks");
+  const int64_t patience = config.training().stop_after_evaluations_without_gain();
+  faults.Expect(patience == 0, "training.stop_after_evaluations_without_gain", patience,
+                "0" + beside + ": losses before and after the first masks do not compare");
+  CheckShares(config, faults);
+  faults.InRange("finetune.interval", config.finetune().interval(), 1, kMaxCount);
+  nn::Check(BuildLoraSwapOptions(config), {"finetune", {{"lora", ""}}}, faults);
+}
+
+}  // namespace twofour::train
