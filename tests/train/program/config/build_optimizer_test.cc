@@ -102,5 +102,22 @@ TEST(BuildOptimizerTest, SettingsThatApplyToNothingAreRefused) {
   EXPECT_NO_THROW(BuildOptimizer(ConfigWith("adamw {} embedding {}"), linear));
 }
 
+TEST(BuildOptimizerTest, FrozenParametersAreLeftOut) {
+  for (const char* const optimizer : {"adamw {}", "sgd { momentum: 0.9 }", "muon {}"}) {
+    SCOPED_TRACE(optimizer);
+    const auto gpt = MakeGpt();
+    for (NamedTensor& named : gpt->NamedParameters()) {
+      named.tensor.set_grad(Tensor::Full(named.tensor.shape(), 1));
+      named.tensor.set_requires_grad(named.name == "transformer.h.0.mlp.c_fc.weight");
+    }
+    // A role whose parameters are all frozen may have settings.
+    const auto built = BuildOptimizer(ConfigWith(std::string(optimizer) + " head { lr_scale: 0.3 }"), *gpt);
+    built->Step();
+    for (const NamedTensor& named : built->StateDict()) {
+      EXPECT_TRUE(named.tensor.numel() == 1 || named.name.find("c_fc.weight") != std::string::npos) << named.name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace twofour::train
