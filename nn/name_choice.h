@@ -1,7 +1,5 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
 
 #include "twofour/nn/name_pattern.h"
@@ -11,15 +9,11 @@ namespace twofour::nn {
 /// Which linears the options of a swap name by two patterns (NamePattern).
 class NameChoice {
  public:
-  NameChoice(const std::string& include, const std::string& exclude)
-      : include_text_(include), exclude_text_(exclude), include_("include", include), exclude_("exclude", exclude) {}
+  /// An empty `exclude` excludes nothing. Throws Error as NamePattern does.
+  NameChoice(const std::string& include, const std::string& exclude);
 
   /// The reason to leave a linear as it is, or nothing.
-  std::string ReasonAgainst(const std::string& name) const {
-    if (!include_.Matches(name)) return fmt::format("name does not match include '{}'", include_text_);
-    if (exclude_text_.empty() || !exclude_.Matches(name)) return {};
-    return fmt::format("name matches exclude '{}'", exclude_text_);
-  }
+  std::string ReasonAgainst(const std::string& name) const;
 
  private:
   std::string include_text_, exclude_text_;
