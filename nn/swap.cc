@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/lora_linear.h"
 #include "twofour/nn/name_choice.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/nn/sparse_linear.h"
@@ -182,6 +183,7 @@ SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask) {
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     Tensor weight, bias;
     if (auto* by_weight = dynamic_cast<SemiSparseLinear*>(slot.get())) {
+      if (auto* const adapted = dynamic_cast<LoraLinear*>(by_weight)) adapted->Merge();
       weight = by_weight->weight();
       bias = by_weight->bias();
       if (apply_mask) weight.CopyFrom(by_weight->EffectiveWeight());

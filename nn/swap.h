@@ -58,8 +58,8 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 
 /// Replaces every SemiSparseLinear and SemiSparseActivationLinear below `root` by nn::Linear. With `apply_mask` the
 /// weights become those that the layers multiplied with (SemiSparseLinear::EffectiveWeight); if a weight is not finite,
-/// this throws Error before anything is changed. Otherwise they are the dense master weights. Returns what was
-/// converted.
+/// this throws Error before anything is changed. Otherwise they are the dense master weights. Adapters (LoraLinear) are
+/// merged into them first. Returns what was converted.
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// Replaces every SemiSparseLinear below `root` by a SparseLinear, for inference: its values are f32 or bf16. Layers

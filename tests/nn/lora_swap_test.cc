@@ -100,6 +100,26 @@ TEST(LoraSwapTest, AnMlpAsOneOpTrainsAdapters) {
   }
 }
 
+TEST(LoraSwapTest, LinearsTakeTheAdaptersOver) {
+  const Tensor x = RandomF32({5, 12}, {.seed = 2});
+  for (const bool apply_mask : {true, false}) {
+    SCOPED_TRACE(apply_mask);
+    const auto model = MakeModel();
+    SwapSemiSparseLinearWithLoraLinear(*model, {.lora = {.rank = 2}});
+    for (const auto& [name, layer] : FindLoraLinears(*model)) {
+      Tensor b = layer->lora_b();
+      FillUniform(b, -0.1, 0.1, {.seed = 7});
+    }
+    const LoraLinear& layer = *FindLoraLinears(*model).front().layer;
+    const Tensor sum = sparse::AddLowRank(layer.weight(), {layer.lora_a(), layer.lora_b(), layer.scale()}).Detach();
+    const Tensor before = model->Forward(x), weight = layer.weight();
+    SwapSemiSparseLinearWithLinear(*model, apply_mask);
+    EXPECT_TRUE(FindLoraLinears(*model).empty());
+    if (apply_mask) test::ExpectClose(model->Forward(x), before);
+    if (!apply_mask) ExpectBitEqual(weight, sum);
+  }
+}
+
 TEST(LoraSwapTest, WhatDoesNotFitChangesNothing) {
   const auto model = MakeModel();
   EXPECT_THAT([&] { SwapSemiSparseLinearWithLoraLinear(*model, {.lora = {.rank = 17}}); },
