@@ -14,7 +14,7 @@ bool IsPartOfResult(const std::string& buffer) { return buffer == "weight_mask" 
 
 /// Puts the weight that an adapted linear computes with in the place of its frozen weight and its adapter. Where its
 /// mask drops, this is 0, because the frozen weight there means nothing without the adapter.
-void MergeAdapter(const std::string& name, nn::LoraLinear& layer, std::vector<NamedTensor>& tensors) {
+void PutMergedWeight(const std::string& name, nn::LoraLinear& layer, std::vector<NamedTensor>& tensors) {
   const std::string prefix = name.empty() ? "" : name + ".";
   std::erase_if(tensors, [&](const NamedTensor& named) { return named.name.starts_with(prefix + "lora_"); });
   for (NamedTensor& named : tensors) {
@@ -26,7 +26,7 @@ void MergeAdapter(const std::string& name, nn::LoraLinear& layer, std::vector<Na
 
 std::vector<NamedTensor> ExportModel(nn::Module& model, ExportWeights weights) {
   std::vector<NamedTensor> tensors = model.NamedParameters();
-  for (const auto& [name, layer] : nn::FindLoraLinears(model)) MergeAdapter(name, *layer, tensors);
+  for (const auto& [name, layer] : nn::FindLoraLinears(model)) PutMergedWeight(name, *layer, tensors);
   std::map<std::string, nn::SemiSparseLinear*> masked;
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) {
     if (layer->options().apply) masked[name + "."] = layer;

@@ -50,7 +50,7 @@ void MoveAdapter(const LoraLinear& layer, uint64_t seed = 5) {
 }
 
 /// W + 2 B A, from its definition.
-Tensor Sum(const LoraLinear& layer) {
+Tensor SumOf(const LoraLinear& layer) {
   return Add(layer.weight().Clone(), Scale(MatMul(layer.lora_b().Detach(), layer.lora_a().Detach()), 2));
 }
 
@@ -85,7 +85,7 @@ TEST(LoraLinearTest, ForwardAndGradientsInEachStage) {
       const Tensor dy = RandomF32({10, kOut}, {.seed = 6});
       Tensor kept = Tensor::Full({kOut, kIn}, 1);
       if (step >= kFirstMaskedStep) {
-        EXPECT_EQ(layer->mask(), layer->options().plan.Find(Sum(*layer), step, {}, "w"));
+        EXPECT_EQ(layer->mask(), layer->options().plan.Find(SumOf(*layer), step, {}, "w"));
         EXPECT_LT(layer->mask().CountKept(), kOut * kIn);
         kept = sparse::ApplyMask(kept, layer->mask());
       }
@@ -110,7 +110,7 @@ TEST(LoraLinearTest, MergingKeepsWhatTheLayerComputesAndItsZeros) {
   MoveAdapter(*layer);
   layer->SetOptimizerStep(kFirstMaskedStep);
   const Tensor x = RandomF32({10, kIn}, {.seed = 4}), before = layer->Forward(x), a = layer->lora_a().Clone();
-  const Tensor effective = layer->EffectiveWeight(), sum = Sum(*layer);
+  const Tensor effective = layer->EffectiveWeight(), sum = SumOf(*layer);
   const Mask mask = layer->mask();
   layer->Merge();
   EXPECT_EQ(layer->mask(), mask);
@@ -134,10 +134,10 @@ TEST(LoraLinearTest, AnUpdateOfTheAdapterChangesProductsButNotAFixedMask) {
   MoveAdapter(*layer);
   layer->SetOptimizerStep(kFirstMaskedStep + 1);
   EXPECT_EQ(layer->mask(), mask);
-  const Tensor expected = ops::Linear(x, sparse::ApplyMask(Sum(*layer), mask), layer->bias().Clone());
+  const Tensor expected = ops::Linear(x, sparse::ApplyMask(SumOf(*layer), mask), layer->bias().Clone());
   ExpectClose(layer->Forward(x), expected);
   EXPECT_GT(std::abs(before.data<float>()[0] - expected.data<float>()[0]), 1e-3);
-  EXPECT_NEAR(layer->RetainedL1(), sparse::RetainedL1(Sum(*layer), mask), 1e-6);
+  EXPECT_NEAR(layer->RetainedL1(), sparse::RetainedL1(SumOf(*layer), mask), 1e-6);
 }
 
 TEST(LoraLinearTest, AStateDictRestoresIt) {
