@@ -28,6 +28,7 @@
 #include "bench/peers/mlp_step.h"
 #include "bench/support/difference.h"
 #include "bench/support/gaussian.h"
+#include "bench/support/pattern.h"
 #include "bench/support/precision.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
@@ -45,6 +46,7 @@ struct Arguments {
   std::optional<double> activation_density;
   bool adamw = false, check = false;
   std::string only;  ///< "dense" or "sparse"; empty: everything.
+  std::string pattern = "2:4";
 };
 
 // Choosing the fastest peers needs fewer rounds than the comparison with them.
@@ -92,6 +94,7 @@ class MlpBench {
       : arguments_(arguments),
         shape_(arguments.shape),
         dtype_(ActivationDType(shape_.precision)),
+        format_(ParsePattern(arguments.pattern)),
         x_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 100}).To(dtype_)),
         dy_(Gaussian(shape_.tokens, shape_.in, {.seed = 24, .stream = 101}).To(dtype_)),
         dense_(MakeMlp(shape_)),
@@ -101,7 +104,11 @@ class MlpBench {
     if (!arguments.adamw && arguments.only.empty() && !Peers(shape_.precision).empty()) {
       peer_step_.emplace(shape_, std::min(arguments.rounds, kMaxChoosingRounds));
     }
-    nn::SwapLinearWithSemiSparseLinear(sparse_, {.multiple_of = sparse::kTileSize});
+    nn::SwapOptions swap{.multiple_of = sparse::kTileSize};
+    if (format_.is_vnm()) {
+      swap.sparsity.plan = sparse::MaskPlan({.method = sparse::MaskMethod::kVnm, .vnm = format_.vnm()});
+    }
+    nn::SwapLinearWithSemiSparseLinear(sparse_, swap);
     SetBias(0);
     if (arguments.activation_density) {
       // In f32, because many bf16 have the same value.
@@ -164,6 +171,7 @@ class MlpBench {
                          {"threads", arguments_.threads},
                          {"isa", NameOf(BestIsa())},
                          {"precision", NameOf(shape_.precision)},
+                         {"pattern", arguments_.pattern},
                          {"density", density_},
                          {"adamw", arguments_.adamw}};
     if (only != "sparse") line["twofour_dense_ms"] = rounds.Milliseconds("dense");
@@ -189,7 +197,7 @@ class MlpBench {
   }
 
  private:
-  static sparse::Mask Mask(const Tensor& weight) { return sparse::FindMask(weight, sparse::MaskMethod::kExact); }
+  sparse::Mask Mask(const Tensor& weight) const { return FindMaskOf(weight, format_); }
 
   void SetBias(float value) {
     for (nn::Mlp* mlp : {&dense_, &sparse_}) ParametersOf(*mlp).c_fc_bias.Fill(value);
@@ -224,7 +232,7 @@ class MlpBench {
     double packed = 0, dense = 0;
     for (const auto& [weight, x, y] : {std::tuple(ParametersOf(sparse_).c_fc_weight, shape_.in, shape_.hidden),
                                        std::tuple(ParametersOf(sparse_).c_proj_weight, shape_.hidden, shape_.in)}) {
-      const sparse::SemiSparseWeight packed_weight(weight, Mask(weight));
+      const sparse::SemiSparseWeight packed_weight(weight, Mask(weight), nullptr, format_);
       packed_weight.Forward(Tensor::Zeros({shape_.tokens, x}, dtype_));
       packed_weight.InputGrad(Tensor::Zeros({shape_.tokens, y}, dtype_));
       packed += static_cast<double>(packed_weight.packed_bytes());
@@ -241,6 +249,7 @@ class MlpBench {
                                                                     .in_features = in,
                                                                     .batch = shape_.tokens,
                                                                     .direction = direction,
+                                                                    .format = format_,
                                                                     .input = dtype_,
                                                                     .output = dtype_});
         kernels[fmt::format("{}.{}", layer, NameOf(direction))] = plan.kernel->name;
@@ -255,6 +264,7 @@ class MlpBench {
   Arguments arguments_;
   MlpShape shape_;
   DType dtype_;
+  sparse::MaskFormat format_;
   Tensor x_, dy_;
   nn::Mlp dense_, sparse_;
   std::optional<PeerMlpStep> peer_step_;
@@ -279,6 +289,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.0, 1.0));
   AddPrecision(app, arguments.shape.precision);
   AddRounds(app, arguments.rounds);
+  AddPattern(app, arguments.pattern);
   app.add_flag("--adamw", arguments.adamw, "Update the weights by AdamW in each step; without the dense libraries");
   app.add_option("--only", arguments.only, "Measure this variant of twofour alone")
       ->check(CLI::IsMember({"dense", "sparse"}));

@@ -34,6 +34,10 @@ class HiddenInput final : public LinearInput {
   Shape shape_;
 };
 
+const Shape& ShapeOf(const ModuleSlot& sparse_linear) {
+  return static_cast<const SemiSparseLinear&>(*sparse_linear).weight().shape();
+}
+
 }  // namespace
 
 Mlp::Mlp(const MlpOptions& options, Generator& generator) : activation_(options.activation) {
@@ -62,30 +66,44 @@ const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, DType activation, 
     if (why_not != nullptr) *why_not = std::move(reason);
     return nullptr;
   };
-  auto* const fc = dynamic_cast<SemiSparseLinear*>(c_fc_->get());
-  auto* const proj = dynamic_cast<SemiSparseLinear*>(c_proj_->get());
-  if (fc == nullptr || proj == nullptr) return no("not both linears are SemiSparseLinear");
-  if (activation_ != Activation::kReluSquared) return no(fmt::format("its activation is {}", NameOf(activation_)));
-  if (!fc->options().fused_mlp || !proj->options().fused_mlp) return no("turned off");
-  const auto masks_both_ways = [](const SemiSparseLinear& layer) {
-    const sparse::MaskMethod method = layer.options().plan.options().method;
-    return layer.options().apply && method != sparse::MaskMethod::kRows && method != sparse::MaskMethod::kVnm;
+  if (std::string reason = WhyNotFused(); !reason.empty()) return no(std::move(reason));
+  const auto format_of = [](const ModuleSlot& slot) {
+    const sparse::MaskPlanOptions& plan = static_cast<const SemiSparseLinear&>(*slot).options().plan.options();
+    return plan.method == sparse::MaskMethod::kVnm ? sparse::MaskFormat::Vnm(plan.vnm)
+                                                   : sparse::MaskFormat::TwoOfFour();
   };
-  if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return no("its masks are not 2:4 both ways, or not applied");
-  return sparse::ChooseFusedMlpKernel(fc->weight().shape(), proj->weight().shape(), batch, activation, why_not);
+  if (format_of(*c_fc_) != format_of(*c_proj_)) return no("its linears have different patterns");
+  return sparse::ChooseFusedMlpKernel(ShapeOf(*c_fc_), ShapeOf(*c_proj_), batch, activation, why_not,
+                                      format_of(*c_fc_));
+}
+
+std::string Mlp::WhyNotFused() const {
+  const auto* const fc = dynamic_cast<const SemiSparseLinear*>(c_fc_->get());
+  const auto* const proj = dynamic_cast<const SemiSparseLinear*>(c_proj_->get());
+  if (fc == nullptr || proj == nullptr) return "not both linears are SemiSparseLinear";
+  if (activation_ != Activation::kReluSquared) return fmt::format("its activation is {}", NameOf(activation_));
+  if (!fc->options().fused_mlp || !proj->options().fused_mlp) return "turned off";
+  const auto masks_both_ways = [](const SemiSparseLinear& layer) {
+    const sparse::MaskPlanOptions& plan = layer.options().plan.options();
+    const bool rows = plan.method == sparse::MaskMethod::kRows ||
+                      (plan.method == sparse::MaskMethod::kVnm && plan.vnm.inner == sparse::VnmInner::kRows);
+    return layer.options().apply && !rows;
+  };
+  if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return "its masks are not 2:4 both ways, or not applied";
+  return {};
 }
 
 Tensor Mlp::ForwardFused(const Tensor& x) {
-  if (!x.defined() || x.rank() == 0) return {};  // c_fc says what is wrong with it.
-  const sparse::FusedMlpKernel* const kernel = FusedKernel(x.rows(), x.dtype());
-  if (kernel == nullptr) return {};
+  if (!x.defined() || x.rank() == 0 || !WhyNotFused().empty()) return {};  // c_fc says what is wrong with x.
   auto& fc = static_cast<SemiSparseLinear&>(**c_fc_);
   auto& proj = static_cast<SemiSparseLinear&>(**c_proj_);
   const sparse::MaskedLinearOperand fc_layer = fc.Layer(), proj_layer = proj.Layer();
-  const auto two_of_four = [](const sparse::MaskedLinearOperand& layer) {
-    return layer.packed != nullptr && sparse::IsTwoOfFour(layer.packed->format());
-  };
-  if (!two_of_four(fc_layer) || !two_of_four(proj_layer)) return {};
+  if (fc_layer.packed == nullptr || proj_layer.packed == nullptr) return {};
+  const sparse::MaskFormat& format = fc_layer.packed->format();
+  if (!sparse::FitsFusedMlp(format) || proj_layer.packed->format() != format) return {};
+  const sparse::FusedMlpKernel* const kernel =
+      sparse::ChooseFusedMlpKernel(ShapeOf(*c_fc_), ShapeOf(*c_proj_), x.rows(), x.dtype(), nullptr, format);
+  if (kernel == nullptr) return {};
   if (!IsForwardObserved()) return sparse::FusedMlp(*kernel, x, fc_layer, proj_layer);
   ObserveLinear(fc, x);
   const auto on_hidden = [&](const sparse::PanelMatrix& hidden) {

@@ -38,6 +38,8 @@ class Mlp : public Module {
   const Module& c_proj() const { return **c_proj_; }
 
  private:
+  /// Why the two linears are not computed as one op, whatever the batch; empty if they may be.
+  std::string WhyNotFused() const;
   /// Forward as one op if the two linears allow it; undefined otherwise.
   Tensor ForwardFused(const Tensor& x);
 

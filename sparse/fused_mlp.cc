@@ -18,8 +18,8 @@ namespace {
 using autograd::SavedTensor;
 
 void RequireLayer(const char* what, const MaskedLinearOperand& layer, int64_t in) {
-  if (layer.packed == nullptr || !IsTwoOfFour(layer.packed->format())) {
-    throw Error(fmt::format("FusedMlp: {} has no packed 2:4 weight", what));
+  if (layer.packed == nullptr || !FitsFusedMlp(layer.packed->format())) {
+    throw Error(fmt::format("FusedMlp: {} has no packed 2:4 or V:N:M weight", what));
   }
   const int64_t out = layer.packed->out_features();
   ops::RequireDType("FusedMlp", what, layer.weight, DType::kF32);
@@ -77,7 +77,7 @@ class Pass {
     if (!needs_x_ && !fc_.needs_weight && !fc_.needs_bias) return grads;
 
     Tensor bias_grad = Tensor::Empty({hidden});
-    if (density_ <= kernel_.sample_density) {
+    if (density_ <= FusedMlpKernel::ShareFor(proj_.packed->format(), kernel_.sample_density)) {
       kernel_.sampled_hidden_grad(proj_.weight.Get().data<float>(), proj_.packed->mask().view(), dy.raw(), hidden_,
                                   bias_grad.mutable_data<float>());
     } else {
@@ -108,7 +108,7 @@ class Pass {
 
   double density() const { return density_; }
   const PanelMatrix& hidden() const { return hidden_; }
-  bool uses_lists() const { return density_ <= kernel_.list_density; }
+  bool uses_lists() const { return density_ <= FusedMlpKernel::ShareFor(proj_.packed->format(), kernel_.list_density); }
 
  private:
   struct Layer {
@@ -119,7 +119,7 @@ class Pass {
 
   const PackedWeight& Packed(const Layer& layer, Direction direction) const {
     layer.weight.Get();  // Throws if the weight was written to since the forward pass.
-    return layer.packed->Packed(*kernel_.linear, direction);
+    return layer.packed->Packed(kernel_.LinearFor(layer.packed->format()), direction);
   }
 
   static Tensor MaskedWeight(const Layer& layer) { return ApplyMask(layer.weight.Get(), layer.packed->mask()); }
@@ -150,17 +150,24 @@ const FusedMlpKernel* ForcedMlpKernel() {
 
 }  // namespace
 
+bool FitsFusedMlp(const MaskFormat& format) { return IsTwoOfFour(format) || format.kind == MaskFormat::Kind::kVnm; }
+
 const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch, DType activation,
-                                           std::string* why_not) {
+                                           std::string* why_not, const MaskFormat& format) {
   if (const FusedMlpKernel* const forced = ForcedMlpKernel()) {
     // Activations of 16 bits are widened for a kernel that takes f32.
     const DType own = forced->linear->activation, taken = GoesWith(activation, own) ? own : activation;
     for (const Shape* weight : {&fc, &proj}) {
-      const LinearProblem problem = {
-          .out_features = (*weight)[0], .in_features = (*weight)[1], .batch = batch, .input = taken, .output = taken};
-      const Verdict verdict = Check(*forced->linear, problem);
+      const LinearProblem problem = {.out_features = (*weight)[0],
+                                     .in_features = (*weight)[1],
+                                     .batch = batch,
+                                     .format = format,
+                                     .input = taken,
+                                     .output = taken};
+      const LinearKernel& linear = forced->LinearFor(format);
+      const Verdict verdict = Check(linear, problem);
       if (verdict.can()) continue;
-      throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, *forced->linear, problem)));
+      throw Error(fmt::format("TWOFOUR_KERNEL={}: {}", forced->name, InWords(verdict, linear, problem)));
     }
     return forced;
   }
@@ -181,11 +188,12 @@ const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, i
                                      .in_features = (*weight)[1],
                                      .batch = batch,
                                      .direction = direction,
+                                     .format = format,
                                      .input = activation,
                                      .output = activation};
       const LinearKernel* const linear = ChooseLinearKernel(problem).kernel;
       const FusedMlpKernel* const with_it =
-          FindMlpKernel([linear](const FusedMlpKernel& kernel) { return kernel.linear == linear; });
+          FindMlpKernel([&](const FusedMlpKernel& kernel) { return &kernel.LinearFor(format) == linear; });
       if (common == nullptr) common = with_it;
       if (with_it == nullptr || with_it != common) {
         if (why_not != nullptr) {

@@ -23,13 +23,17 @@ struct FusedMlpReport {
   bool uses_lists = false;  ///< Whether c_proj's forward and c_fc's input gradient use lists of the non-zeros.
 };
 
+/// Whether weights of this format can be those of a FusedMlp: 2:4 both ways, or V:N:M of transposable tiles.
+bool FitsFusedMlp(const MaskFormat& format);
+
 /// The kernel that computes an MLP of two weights, [out_features, in_features] each, as one op on `batch` rows of dtype
 /// `activation`. If TWOFOUR_KERNEL names such a kernel, it is that one. Otherwise all four products with the weights
-/// must run on the pair-bucket kernel (see ChooseLinearKernel), and inputs and outputs must be wide enough for it to
-/// pay. If not, returns null and writes the reason to `why_not` (if that is not null). Throws Error as
+/// must run on its linear kernel for the format (see ChooseLinearKernel), and inputs and outputs must be wide enough
+/// for it to pay. If not, returns null and writes the reason to `why_not` (if that is not null). Throws Error as
 /// ChooseLinearKernel does, and if the named kernel cannot take the shapes or the dtype.
 const FusedMlpKernel* ChooseFusedMlpKernel(const Shape& fc, const Shape& proj, int64_t batch,
-                                           DType activation = DType::kF32, std::string* why_not = nullptr);
+                                           DType activation = DType::kF32, std::string* why_not = nullptr,
+                                           const MaskFormat& format = MaskFormat::TwoOfFour());
 
 /// c_proj(relu(c_fc(x))^2) as one op, for x [..., in_features] and a `kernel` from ChooseFusedMlpKernel. Within
 /// rounding, it equals MaskedLinear, ReluSquared, MaskedLinear, but makes fewer passes over memory. The hidden

@@ -6,19 +6,20 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
 #include "twofour/sparse/kernels/linear/forced_kernel.h"
-#include "twofour/sparse/kernels/search/mask_search.h"
+#include "twofour/sparse/vnm_mask.h"
 
 #include "tests/sparse/kernels/fused_mlp/mlp_kernel_example.h"
 #include "tests/support/half_activations.h"
-#include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
@@ -28,7 +29,6 @@ using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::ExpectNearInNorm;
 using test::RandomF32;
-using test::ScopedEnv;
 using test::ScopedNumThreads;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -41,6 +41,7 @@ struct Sizes {
   double fc_bias = 0;  // The mean of c_fc's bias, which decides how many activations are zero.
   MaskMethod algorithm = MaskMethod::kExact;
   bool bias = true;
+  std::optional<VnmPattern> vnm = {};  // In the place of the algorithm.
 };
 
 MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed, double mean_bias, const Sizes& sizes) {
@@ -48,7 +49,9 @@ MaskedLinearOperand MakeLayer(int64_t out, int64_t in, uint64_t seed, double mea
   layer.weight = RandomF32({out, in}, {.seed = seed}).set_requires_grad();
   if (sizes.bias)
     layer.bias = RandomF32({out}, {.seed = seed + 100}, mean_bias - 0.1, mean_bias + 0.1).set_requires_grad();
-  layer.packed = std::make_shared<const SemiSparseWeight>(layer.weight, FindMask(layer.weight, sizes.algorithm));
+  Mask mask = sizes.vnm ? FindVnmMask(layer.weight, *sizes.vnm) : FindMask(layer.weight, sizes.algorithm);
+  const MaskFormat format = sizes.vnm ? MaskFormat::Vnm(*sizes.vnm) : mask.format();
+  layer.packed = std::make_shared<const SemiSparseWeight>(layer.weight, std::move(mask), nullptr, format);
   return layer;
 }
 
@@ -116,7 +119,7 @@ class FusedMlpTest : public ::testing::TestWithParam<std::tuple<FusedMlpKernel, 
  protected:
   void SetUp() override {
     kernel_ = std::get<0>(GetParam());
-    kernel_.list_density = std::get<1>(GetParam()) ? 1.0 : -1.0;
+    kernel_.list_density = std::get<1>(GetParam()) ? 100.0 : -1.0;  // Sparser weights have a part of it.
     if (const std::string why_not = WhyNotHere(kernel_.linear->isa); !why_not.empty()) GTEST_SKIP() << why_not;
   }
 
@@ -161,12 +164,27 @@ TEST_P(FusedMlpTest, TakesGreedyTilesAndNoBias) {
   ExpectAgrees({{50}, 32, 48, 16, 0, MaskMethod::kExact, /*bias=*/false});
 }
 
+TEST_P(FusedMlpTest, TakesVnm) {
+  for (const auto& [v, m] : {std::pair{4, 5}, {16, 8}, {64, 16}, {256, 12}}) {
+    SCOPED_TRACE(::testing::Message() << v << ":2:" << m);
+    const auto sizes = [&](int64_t batch, int64_t in, int64_t hidden, int64_t out) {
+      return Sizes{.lead = {batch}, .in = in, .hidden = hidden, .out = out, .vnm = VnmPattern{.v = v, .m = m}};
+    };
+    for (const int64_t batch : {1, 25, 65, 130}) ExpectAgrees(sizes(batch, 20, 36, 12));
+    ExpectAgrees(sizes(37, 100, 104, 100));
+    ExpectAgrees(sizes(70, 300, 8, 520));  // More than one block of columns.
+    ExpectAgrees(sizes(70, 8, 540, 300));
+  }
+}
+
 TEST_P(FusedMlpTest, AnEmptyBatchHasGradientsOfZero) { ExpectAgrees({{0}, 16, 32, 8}); }
 
 TEST_P(FusedMlpTest, ThreadsDoNotMatter) {
   const bool emulated = kernel_.linear->isa == Isa::kAny;  // These are slow.
-  for (const Sizes& sizes :
-       {Sizes{{emulated ? 130 : 600}, 64, emulated ? 144 : 256, 64}, Sizes{{40}, emulated ? 8 : 300, 576, 132, -0.5}}) {
+  const Sizes wide{{emulated ? 130 : 600}, 64, emulated ? 144 : 256, 64};
+  Sizes vnm = wide;
+  vnm.vnm = {.v = 32, .m = 6};
+  for (const Sizes& sizes : {wide, vnm, Sizes{{40}, emulated ? 8 : 300, 576, 132, -0.5}}) {
     for (const double sample_density : {0.0, 1.0}) {
       FusedMlpKernel kernel = kernel_;
       kernel.sample_density = sample_density;
@@ -286,72 +304,12 @@ TEST(FusedMlpErrorsTest, OtherShapesAreErrors) {
               ThrowsMessage<Error>(HasSubstr("x is undefined, expected f32")));
 }
 
-TEST(ChooseMlpKernelTest, FollowsTheChoiceOfTheFourProducts) {
-  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
-    if (!WhyNotHere(kernel.linear->isa).empty()) continue;
-    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.linear->name));
-    const DType activation = kernel.linear->activation;
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, activation), &kernel);
-    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), nullptr) << "how wide is another question";
-  }
-  std::string why_not;
-  {
-    const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-    EXPECT_NE(ChooseFusedMlpKernel({512, 128}, {128, 512}, 2048), nullptr);
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 124}, {128, 512}, 2048, DType::kF32, &why_not), nullptr);
-    EXPECT_THAT(why_not, HasSubstr("128 features"));
-    EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 1, DType::kF32, &why_not), nullptr);
-    EXPECT_THAT(why_not, HasSubstr("batch rows"));
-  }
-  const ScopedEnv env("TWOFOUR_KERNEL", "masked_dense");
-  EXPECT_EQ(ChooseFusedMlpKernel({512, 128}, {128, 512}, 30, DType::kF32, &why_not), nullptr);
-  EXPECT_THAT(why_not, HasSubstr("masked_dense"));
-}
-
 TEST(FusedMlpErrorsTest, ALayerThatIsDenseForNowIsAnError) {
   const FusedMlpKernel& kernel = AnyF32Kernel();
   Example example({{30}, 16, 32, 8});
   example.proj.packed = nullptr;
   EXPECT_THAT([&] { FusedMlp(kernel, example.x, example.fc, example.proj); },
-              ThrowsMessage<Error>(HasSubstr("c_proj has no packed 2:4 weight")));
-}
-
-TEST(ChooseMlpKernelTest, CanBeForcedByItsOwnName) {
-  for (const FusedMlpKernel& kernel : FusedMlpKernels()) {
-    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    const DType activation = kernel.linear->activation;
-    if (!WhyNotHere(kernel.linear->isa).empty()) {
-      EXPECT_THROW(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), Error);
-      continue;
-    }
-    EXPECT_EQ(ChooseFusedMlpKernel({32, 16}, {8, 32}, 30, activation), &kernel);
-    EXPECT_THAT(
-        [&] {
-          ChooseFusedMlpKernel({32, 10}, {8, 32}, 30, activation);
-        },
-        ThrowsMessage<Error>(HasSubstr("[32, 10]")));
-    // The name does not force a kernel for single products, which have another table.
-    EXPECT_FALSE(ChooseLinearKernel({32, 16, 30}).forced);
-  }
-}
-
-TEST(ChooseMlpKernelTest, NamesOfOtherTablesDoNotMatter) {
-  for (const int64_t width : {16, 128}) {
-    for (const int64_t batch : {1, 30, 200, 2048}) {
-      const Shape fc = {4 * width, width}, proj = {width, 4 * width};
-      std::string why_not, why_not_then;
-      const FusedMlpKernel* expected;
-      {
-        const ScopedEnv env("TWOFOUR_KERNEL", std::nullopt);
-        expected = ChooseFusedMlpKernel(fc, proj, batch, DType::kF32, &why_not);
-      }
-      for (const MaskSearchKernel& search : MaskSearchKernels()) {
-        const ScopedEnv env("TWOFOUR_KERNEL", search.name);
-        EXPECT_EQ(ChooseFusedMlpKernel(fc, proj, batch, DType::kF32, &why_not_then), expected) << search.name;
-        EXPECT_EQ(why_not_then, why_not);
-      }
-    }
-  }
+              ThrowsMessage<Error>(HasSubstr("c_proj has no packed 2:4 or V:N:M weight")));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "twofour/sparse/kernels/fused_mlp/bf16_sampled_grad-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
-#include "twofour/sparse/kernels/pair_bucket/bf16_pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/bf16_masked_stream-inl.h"
 
 TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
@@ -20,7 +20,7 @@ namespace {
 /// Calls call(squares, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `squares` squares, times strips [first, last) of the matrix.
 template <typename Call>
-void ForEachItem(const Bf16PairBucketStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
+void ForEachItem(const MaskedStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
                  const Call& call) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t panel = item / work.ranges;
@@ -66,20 +66,19 @@ class HiddenSink {
 };
 
 /// A source of blocks of a panel of rows of x [batch, m.cols()], which it transposes into `block`.
-template <typename Matrix>
-auto TransposedRows(const Matrix& m, const void* x, int64_t panel, int64_t rows, BFloat16* block) {
-  return [=, &m](int64_t col, int64_t cols) {
+inline auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, int64_t rows, BFloat16* block) {
+  return [=](int64_t col, int64_t cols) {
     PackPanel(static_cast<const BFloat16*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
     return block;
   };
 }
 
 void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
-  const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
+  const MaskedStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<BFloat16> block(kBlockCols * kPanel);
-    AlignedBuffer<float> sums(work.strips * 4 * kPanel);
+    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
       HiddenSink sink(hidden, panel, bias);
       RunPanel<decltype(squares)::value>(m, first, last, TransposedRows(m, x, panel, hidden.rows(panel), block.data()),
@@ -89,12 +88,12 @@ void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelM
 }
 
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
-  const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
+  const MaskedStream m = StreamOf(packed);
   auto* const out = static_cast<BFloat16*>(out_elements);
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> sums(work.strips * 4 * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips));
     ForEachItem(
         m, work, begin, end, activations.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
           const auto source = [&](int64_t col, int64_t) { return activations.values<BFloat16>(panel) + col * kPanel; };
@@ -136,12 +135,12 @@ class HiddenGradSink {
 };
 
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
-  const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
+  const MaskedStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<BFloat16> block(kBlockCols * kPanel);
-    AlignedBuffer<float> sums(work.strips * 4 * kPanel);
+    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
       HiddenGradSink sink(hidden, panel, panel_sums.data() + panel * hidden.features());
       RunPanel<decltype(squares)::value>(m, first, last, TransposedRows(m, dy, panel, hidden.rows(panel), block.data()),
@@ -200,6 +199,7 @@ namespace twofour::sparse::TWOFOUR_BF16 {
 FusedMlpKernel Bf16FusedMlpKernel() {
   return {.name = TWOFOUR_BF16_NATIVE ? "fused_mlp_avx512bf16" : "fused_mlp_emulated_bf16",
           .linear = FindLinearKernel(PackedLayout::kBf16PairBucket, kIsa),
+          .vnm_linear = FindLinearKernel(PackedLayout::kBf16Vnm, kIsa),
           .panel = kPanel,
           .list_density = 0.24,
           .sample_density = 0.15,

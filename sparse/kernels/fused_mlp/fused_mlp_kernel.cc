@@ -2,8 +2,8 @@
 //   x, dx        [b, in]        row-major
 //   h, dh        [b, hidden]    a PanelMatrix: panels of kPanel batch rows, each [hidden][kPanel]
 //   y, dy        [b, out]       row-major
-//   W_fc         [hidden, in]   2:4, packed as a PairBucketStream: strips of four rows
-//   W_proj       [out, hidden]  2:4, likewise
+//   W_fc         [hidden, in]   2:4 or V:N:M, packed as a PairBucketStream: strips of four rows
+//   W_proj       [out, hidden]  2:4 or V:N:M, likewise
 //
 // Forward:
 //   Hidden        h = relu(x W_fc^T + b_fc)^2
@@ -39,7 +39,7 @@
 #include "twofour/core/kernels/simd/simd_isa.h"
 #include "twofour/sparse/kernels/fused_mlp/list_product-inl.h"
 #include "twofour/sparse/kernels/fused_mlp/sampled_grad-inl.h"
-#include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/masked_stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
@@ -48,7 +48,7 @@ namespace {
 /// Calls call(vectors, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `vectors` vectors, times strips [first, last) of the matrix.
 template <typename Call>
-void ForEachItem(const PairBucketStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
+void ForEachItem(const MaskedStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
                  const Call& call) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t panel = item / work.ranges;
@@ -133,8 +133,8 @@ class HiddenSink {
 
 /// Transposes blocks of rows of x [batch, m.cols()] into `block`.
 template <typename T>
-auto TransposedRows(const PairBucketStream& m, const void* x, int64_t panel, int64_t rows, float* block) {
-  return [=, &m](int64_t col, int64_t cols) {
+auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, int64_t rows, float* block) {
+  return [=](int64_t col, int64_t cols) {
     PackPanel(static_cast<const T*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
     return block;
   };
@@ -142,10 +142,11 @@ auto TransposedRows(const PairBucketStream& m, const void* x, int64_t panel, int
 
 template <typename T>
 void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
-  const PairBucketStream& m = StreamFor<T>(packed);
+  const MaskedStream m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(kBlockCols * kPanel), beside(std::is_same_v<T, float> ? 0 : work.strips * 4 * kPanel);
+    AlignedBuffer<float> block(m.block_cols() * kPanel);
+    AlignedBuffer<float> beside(std::is_same_v<T, float> ? 0 : SumsFor(work.strips));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of x, transpose them into a block.
       const auto source = TransposedRows<T>(m, x, panel, hidden.rows(panel), block.data());
@@ -160,12 +161,12 @@ void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelM
 
 template <typename T>
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
-  const PairBucketStream& m = StreamFor<T>(packed);
+  const MaskedStream m = StreamFor<T>(packed);
   auto* const out = static_cast<T*>(out_elements);
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> sums(work.strips * 4 * kPanel), block(std::is_same_v<T, float> ? 0 : kBlockCols * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips)), block(std::is_same_v<T, float> ? 0 : m.block_cols() * kPanel);
     ForEachItem(m, work, begin, end, activations.batch(),
                 [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
                   // 1. The activations lie in panels already. Widen a block of them, unless they are floats.
@@ -226,11 +227,11 @@ class HiddenGradSink {
 
 template <typename T>
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
-  const PairBucketStream& m = StreamFor<T>(packed);
+  const MaskedStream m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
+    AlignedBuffer<float> block(m.block_cols() * kPanel), sums(SumsFor(work.strips));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of dy, transpose them into a block.
       const auto source = TransposedRows<T>(m, dy, panel, hidden.rows(panel), block.data());
@@ -304,6 +305,7 @@ FusedMlpKernel FusedMlpKernelFor() {
   constexpr DType kActivation = DTypeOf<T>();
   return {.name = fmt::format("fused_mlp_{}{}", kActivation == DType::kBF16 ? "bf16_" : "", NameOf(kIsa)),
           .linear = FindLinearKernel(PairBucketStream::LayoutFor(kActivation), kIsa),
+          .vnm_linear = FindLinearKernel(kVnmLayoutFor<T>, kIsa),
           .panel = kPanel,
           .list_density = HWY_TARGET == HWY_AVX3 ? 0.18 : 0.24,
           .sample_density = HWY_TARGET == HWY_AVX3 ? 0.13 : 0.19,

@@ -15,19 +15,26 @@ namespace twofour::sparse {
 /// The parts of y = c_proj(relu(c_fc(x))^2) and its backward pass that keep the hidden activations in panels and use
 /// their zeros. They give the same bits for any number of threads.
 ///
-/// Weights are packed by `linear`, for the direction that is named. x and y and their gradients are row-major, and like
-/// the hidden activations they are of the dtype that `linear` takes.
+/// Weights are packed by LinearFor their format, for the direction that is named. x and y and their gradients are
+/// row-major, and like the hidden activations they are of the dtype that `linear` takes.
 struct FusedMlpKernel {
-  std::string name;            ///< What TWOFOUR_KERNEL calls it.
-  const LinearKernel* linear;  ///< The pair-bucket kernel of the same instruction set.
-  int64_t panel;               ///< Batch rows of a panel.
+  std::string name;                ///< What TWOFOUR_KERNEL calls it.
+  const LinearKernel* linear;      ///< The pair-bucket kernel of the same instruction set.
+  const LinearKernel* vnm_linear;  ///< The kernel of the same instruction set for V:N:M.
+  int64_t panel;                   ///< Batch rows of a panel.
   /// Activations with at most this share of non-zeros are multiplied faster as lists with a dense weight than whole
-  /// with a 2:4 weight. To measure it, set it to 0 and to 1 where the kernel is defined, and compare the times of the
-  /// sparse step that `bench_mlp --activation-density P` prints for several P.
+  /// with a 2:4 weight. For sparser weights, see ShareFor. To measure it, set it to 0 and to 1 where the kernel is
+  /// defined, and compare the times of the sparse step that `bench_mlp --activation-density P` prints for several P.
   double list_density;
   /// Activations with at most this share of non-zeros: their gradient is computed faster by inner products, only where
   /// they are not zero, than whole by a product with a 2:4 weight. Measured likewise.
   double sample_density;
+
+  /// The kernel that packs weights of a format: one of the two.
+  const LinearKernel& LinearFor(const MaskFormat& format) const { return format.is_vnm() ? *vnm_linear : *linear; }
+  /// list_density or sample_density for weights of another format than 2:4. Products with them take less time, while
+  /// lists and inner products take the same.
+  static double ShareFor(const MaskFormat& format, double density);
 
   /// hidden = relu(x W^T + bias)^2, for x [batch, in_features of c_fc] and bias [hidden] or null. `fc` is packed for
   /// kForward.

@@ -7,14 +7,11 @@
 #include <cstring>
 #include <type_traits>
 
-#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/simd/bf16_vectors-inl.h"
-#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_panel-inl.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_stream.h"
-#include "twofour/sparse/kernels/pair_bucket/panel_work.h"
 
 TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
@@ -22,11 +19,6 @@ namespace twofour::sparse::TWOFOUR_BF16 {
 inline constexpr int64_t kBlockCols = Bf16PairBucketStream::kTiling.block_cols;
 /// For which set the kernels' weights are packed.
 inline constexpr Isa kIsa = TWOFOUR_BF16_NATIVE ? Isa::kAvx512Bf16 : Isa::kAny;
-
-/// The work of a product of `batch` rows.
-inline PanelWork WorkOf(const Bf16PairBucketStream& m, int64_t batch) {
-  return {m.strips(), m.cols(), batch, kPanel, kSquare / 4};
-}
 
 /// The sums of four rows of the matrix, for H squares of batch rows. Sums 2 h and 2 h + 1 of a row are those of square
 /// h, in the order of InterleaveLower and InterleaveUpper.
@@ -158,33 +150,6 @@ inline bool ShouldStream(const BFloat16* out, int64_t rows, int64_t cols) {
   constexpr int64_t kBytes = int64_t{4} << 20;
   return cols % kSquare == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0 &&
          rows * cols * static_cast<int64_t>(sizeof(BFloat16)) > kBytes;
-}
-
-/// Multiplies a matrix, of which `work` tells the strips, with a row-major batch [batch, m.cols()], panel by panel:
-/// calls run(squares, first, last, source, sums, sink) for strips [first, last), with a std::integral_constant of the
-/// squares in use and what RunPanel takes. There is room for the sums of one row more.
-template <typename Run>
-void MultiplyRowMajor(const Bf16PairBucketStream& m, const PanelWork& work, int64_t batch, const BFloat16* in,
-                      const Epilogue& epilogue, BFloat16* out, const Run& run) {
-  const int64_t strips = m.rows() / 4;
-  const bool stream = ShouldStream(out, batch, m.rows());
-  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> sums((work.strips * 4 + 1) * kPanel);
-    BFloat16* const x = block.data();
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
-      const int64_t first = std::min(item % work.ranges * work.strips, strips);
-      const int64_t last = std::min(first + work.strips, strips);
-      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
-        return x;
-      };
-      WithSquares(rows, [&](auto squares) { run(squares, first, last, source, sums.data(), sink); });
-    }
-    if (stream) FlushStream();
-  });
 }
 
 }  // namespace twofour::sparse::TWOFOUR_BF16

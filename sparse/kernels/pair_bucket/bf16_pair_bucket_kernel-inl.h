@@ -3,24 +3,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <type_traits>
 
 #include "twofour/sparse/kernels/linear/linear_kernels.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_join_steps-inl.h"
-#include "twofour/sparse/kernels/pair_bucket/bf16_pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/bf16_masked_stream-inl.h"
 
 TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 namespace {
-
-void Multiply(const PackedWeight& packed, Direction, int64_t batch, const BFloat16* in, const Epilogue& epilogue,
-              BFloat16* out) {
-  const auto& m = PackedAs<Bf16PairBucketStream>(packed, kIsa);
-  MultiplyRowMajor(m, WorkOf(m, batch), batch, in, epilogue, out,
-                   [&](auto squares, int64_t first, int64_t last, const auto& source, float* sums, RowMajorSink& sink) {
-                     RunPanel<decltype(squares)::value>(m, first, last, source, sums, sink);
-                   });
-}
 
 std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction direction) {
   return std::make_unique<Bf16PairBucketStream>(weight, mask, direction, kIsa, Join);
@@ -59,7 +49,7 @@ LinearKernel Bf16PairBucketKernel() {
           .emulated = !TWOFOUR_BF16_NATIVE,
           .check = CheckProblem,
           .pack = Pack,
-          .multiply = MultiplyAs<BFloat16, Multiply>};
+          .multiply = MultiplyAs<BFloat16, MultiplyRowMajor>};
 }
 
 }  // namespace twofour::sparse::TWOFOUR_BF16

@@ -178,17 +178,6 @@ bool ShouldStream(const T* out, int64_t rows, int64_t cols) {
          rows * cols * static_cast<int64_t>(sizeof(float)) > kBytes;
 }
 
-/// A weight that was packed for activations of type T.
-template <typename T>
-const PairBucketStream& StreamFor(const PackedWeight& packed) {
-  return PackedAs<PairBucketStream>(packed, IsaOf(HWY_TARGET), PairBucketStream::LayoutFor(DTypeOf<T>()));
-}
-
-/// The work of a product of `batch` rows.
-inline PanelWork WorkOf(const PairBucketStream& m, int64_t batch) {
-  return {m.strips(), m.cols(), batch, kPanel, kGroup / 4};
-}
-
 }  // namespace twofour::sparse::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -18,35 +18,11 @@
 #include <hwy/foreach_target.h>
 //
 #include "twofour/core/kernels/simd/simd_isa.h"
-#include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/masked_stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 namespace {
-
-template <typename T>
-void Multiply(const PackedWeight& packed, Direction, int64_t batch, const T* in, const Epilogue& epilogue, T* out) {
-  const PairBucketStream& m = StreamFor<T>(packed);
-  const PanelWork work = WorkOf(m, batch);
-  const bool stream = ShouldStream(out, batch, m.rows());
-  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(kBlockCols * kPanel), sums(work.strips * 4 * kPanel);
-    float* const x = block.data();
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
-      const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
-      const int64_t last = std::min(first + work.strips, m.strips());
-      RowMajorSink<T> sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
-        return x;
-      };
-      WithVectors(rows,
-                  [&](auto vectors) { RunPanel<decltype(vectors)::value>(m, first, last, source, sums.data(), sink); });
-    }
-    if (stream) hwy::FlushStream();
-  });
-}
 
 template <typename T>
 std::unique_ptr<PackedWeight> Pack(const float* weight, const MaskView& mask, Direction direction) {
@@ -100,7 +76,7 @@ LinearKernel PairBucketKernel() {
           .activation = kActivation,
           .check = CheckProblem,
           .pack = Pack<T>,
-          .multiply = MultiplyAs<T, Multiply<T>>};
+          .multiply = MultiplyAs<T, MultiplyRowMajor<T>>};
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/linear/packed_weight.h"
 #include "twofour/sparse/vnm_columns.h"
 
@@ -14,15 +15,21 @@ namespace twofour::sparse {
 template <typename Stream>
 class VnmStream final : public PackedWeight {
  public:
-  VnmStream(const VnmColumns& columns, std::unique_ptr<const Stream> stream)
-      : PackedWeight(stream->layout(), stream->isa()), columns_(columns), stream_(std::move(stream)) {}
+  /// `stream` was packed for `direction`.
+  VnmStream(const VnmColumns& columns, Direction direction, std::unique_ptr<const Stream> stream)
+      : PackedWeight(stream->layout(), stream->isa()),
+        columns_(columns),
+        direction_(direction),
+        stream_(std::move(stream)) {}
 
   size_t bytes() const override { return stream_->bytes() + columns_.bytes(); }
-  const VnmColumns& columns() const { return columns_; }
   const Stream& stream() const { return *stream_; }
+  /// The columns that name the rows of strips. Null for W, whose strips are four rows one after the other.
+  const VnmColumns* names() const { return direction_ == Direction::kInputGrad ? &columns_ : nullptr; }
 
  private:
   VnmColumns columns_;
+  Direction direction_;
   std::unique_ptr<const Stream> stream_;
 };
 

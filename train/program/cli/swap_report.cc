@@ -94,14 +94,17 @@ class Products {
     const sparse::FusedMlpKernel* training = mlp.FusedKernel(run_.batch, run_.activations, &why_not);
     const sparse::FusedMlpKernel* evaluation = mlp.FusedKernel(run_.evaluation_batch, run_.activations);
     const std::string prefix = name.empty() ? "" : name + ".", fc = prefix + "c_fc", proj = prefix + "c_proj";
-    if (!kinds_[fc].two_of_four || !kinds_[proj].two_of_four) {
+    const bool two_of_four = kinds_[fc].two_of_four && kinds_[proj].two_of_four;
+    const bool vnm = other_.is_vnm() && kinds_[fc].other && kinds_[proj].other;
+    if (!two_of_four && !vnm) {
       if (training != nullptr) why_not = "its masks are never 2:4 in every tile";
       training = evaluation = nullptr;
     }
     for (const sparse::FusedMlpKernel* const kernel : {training, evaluation}) {
       if (kernel == nullptr) continue;
       used_.insert(kernel->name);
-      used_.insert(kernel->linear->name);  // It packs the weights, and naming it can be what chose the op.
+      // It packs the weights, and naming it can be what chose the op.
+      used_.insert(kernel->LinearFor(vnm ? other_ : kTwoOfFour).name);
     }
     for (const std::string& linear : {fc, proj}) parts_[linear] = {name, training != nullptr, evaluation != nullptr};
     mlps_.emplace_back(name, training != nullptr ? fmt::format("as one op: {}", Describe(*training))
@@ -119,8 +122,9 @@ class Products {
     const auto part = parts_.find(entry.name);
     const bool fused = part != parts_.end() && part->second.in_training;
     std::string other, two_of_four;
-    if (kinds.other) other = DescribeOtherMasks(entry);
-    if (kinds.two_of_four && fused) two_of_four = fmt::format("as a part of {}", part->second.mlp);
+    const std::string as_a_part = fused ? fmt::format("as a part of {}", part->second.mlp) : "";
+    if (kinds.other) other = fused && other_.is_vnm() ? as_a_part : DescribeOtherMasks(entry);
+    if (kinds.two_of_four && fused) two_of_four = as_a_part;
     if (kinds.two_of_four && !fused) two_of_four = Describe(entry, run_.batch, kTwoOfFour);
     const bool fused_in_evaluation = part != parts_.end() && part->second.in_evaluation;
     if (kinds.two_of_four && !fused_in_evaluation) Describe(entry, run_.evaluation_batch, kTwoOfFour);

@@ -1,0 +1,139 @@
+// Products of panels of bf16 with a weight whose strips may have named rows. Compiled twice: see bf16_vectors-inl.h.
+#ifndef TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_BF16_MASKED_STREAM_INL_H_
+#define TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_BF16_MASKED_STREAM_INL_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <type_traits>
+
+#include "twofour/core/aligned_buffer.h"
+#include "twofour/core/ceil_div.h"
+#include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/linear/linear_problem.h"
+#include "twofour/sparse/kernels/pair_bucket/bf16_pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/panel_work.h"
+#include "twofour/sparse/kernels/pair_bucket/vnm_stream.h"
+
+TWOFOUR_BF16_BEFORE
+namespace twofour::sparse::TWOFOUR_BF16 {
+
+/// A masked weight, or its transpose, as the kernels run over it.
+struct MaskedStream {
+  const Bf16PairBucketStream& stream;
+  const VnmColumns* names;  ///< See VnmStream.
+
+  int64_t rows() const { return stream.rows(); }
+  int64_t cols() const { return stream.cols(); }
+  /// Strips of four rows of the matrix.
+  int64_t strips() const { return stream.rows() / 4; }
+  int64_t block_cols() const { return stream.block_cols(); }
+};
+
+/// A weight that was packed by either kernel.
+inline MaskedStream StreamOf(const PackedWeight& packed) {
+  if (packed.layout() == PackedLayout::kBf16Vnm) {
+    const auto& m = PackedAs<VnmStream<Bf16PairBucketStream>>(packed, kIsa, PackedLayout::kBf16Vnm);
+    return {m.stream(), m.names()};
+  }
+  return {PackedAs<Bf16PairBucketStream>(packed, kIsa), nullptr};
+}
+
+/// The work of a product of `batch` rows. Ranges of strips begin where a group of columns of V:N:M does.
+inline PanelWork WorkOf(const MaskedStream& m, int64_t batch) {
+  const int64_t together = m.names != nullptr ? std::lcm(m.names->m(), kSquare) : kSquare;
+  return {m.strips(), m.cols(), batch, kPanel, together / 4};
+}
+
+/// Room for the sums of `strips` strips: those of their rows, and of one more to which nothing that counts is added.
+constexpr int64_t SumsFor(int64_t strips) { return (strips * 4 + 1) * kPanel; }
+
+/// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
+/// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
+/// added.
+template <int H, typename Source, typename Sink>
+HWY_INLINE void RunNamedPanel(const Bf16PairBucketStream& stream, const VnmColumns& columns, int64_t first,
+                              int64_t last, const Source& source, float* sums, Sink& sink) {
+  const int64_t row = first * 4, rows = (last - first) * 4;
+  const int64_t group = row / columns.m(), end_group = std::min(CeilDiv(last * 4, columns.m()), columns.groups());
+  std::fill_n(sums, (rows + 1) * kPanel, 0.0f);
+  const Bf16Steps steps = stream.steps();
+  for (int64_t block = 0; block < stream.blocks(); ++block) {
+    const int64_t col = block * stream.block_cols();
+    const char* const x =
+        reinterpret_cast<const char*>(source(col, std::min(stream.block_cols(), stream.cols() - col)));
+    const int64_t row_block = col / columns.v(), row_blocks = stream.strips() / columns.groups();
+    for (int64_t i = 0; i < row_blocks && row_block + i < columns.row_blocks(); ++i) {
+      const Bf16PairBucketStream::Buckets* const buckets = stream.buckets(block) + i * columns.groups();
+      for (int64_t g = group; g < end_group; ++g) {
+        const VnmColumns::Four& four = columns.at(row_block + i, g);
+        float* to[4];
+        for (int r = 0; r < 4; ++r) to[r] = sums + (four[r] == VnmColumns::kNone ? rows : four[r] - row) * kPanel;
+        Sums<H> sum;
+        TWOFOUR_UNROLL
+        for (int r = 0; r < 4; ++r) {
+          TWOFOUR_UNROLL
+          for (int v = 0; v < 2 * H; ++v) sum[r][v] = LoadFloats(to[r] + v * kLanes);
+        }
+        AddStrip<H>(steps, buckets[g], buckets[g + 1].begin, x, sum);
+        TWOFOUR_UNROLL
+        for (int r = 0; r < 4; ++r) {
+          TWOFOUR_UNROLL
+          for (int v = 0; v < 2 * H; ++v) StoreFloats(sum[r][v], to[r] + v * kLanes);
+        }
+      }
+    }
+  }
+  for (int64_t strip = first; strip < last; ++strip) {
+    for (int r = 0; r < 4; ++r) {
+      const float* const from = sums + ((strip - first) * 4 + r) * kPanel;
+      TWOFOUR_UNROLL
+      for (int h = 0; h < H; ++h) {
+        sink.Take(strip, r, h, LoadFloats(from + 2 * h * kLanes), LoadFloats(from + (2 * h + 1) * kLanes));
+      }
+    }
+    sink.Done(strip);
+  }
+}
+
+/// RunPanel for either kind of stream. `sums` is as large as SumsFor says.
+template <int H, typename Source, typename Sink>
+HWY_INLINE void RunPanel(const MaskedStream& m, int64_t first, int64_t last, const Source& source, float* sums,
+                         Sink& sink) {
+  if (m.names == nullptr) {
+    RunPanel<H>(m.stream, first, last, source, sums, sink);
+  } else {
+    RunNamedPanel<H>(m.stream, *m.names, first, last, source, sums, sink);
+  }
+}
+
+/// The product of a row-major batch, by a weight that either kernel packed.
+inline void MultiplyRowMajor(const PackedWeight& packed, Direction, int64_t batch, const BFloat16* in,
+                             const Epilogue& epilogue, BFloat16* out) {
+  const MaskedStream m = StreamOf(packed);
+  const PanelWork work = WorkOf(m, batch);
+  const bool stream = ShouldStream(out, batch, m.rows());
+  ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
+    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips));
+    BFloat16* const x = block.data();
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
+      const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
+      const int64_t last = std::min(first + work.strips, m.strips());
+      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
+      const auto source = [&](int64_t col, int64_t cols) {
+        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
+        return x;
+      };
+      WithSquares(rows,
+                  [&](auto squares) { RunPanel<decltype(squares)::value>(m, first, last, source, sums.data(), sink); });
+    }
+    if (stream) FlushStream();
+  });
+}
+
+}  // namespace twofour::sparse::TWOFOUR_BF16
+TWOFOUR_BF16_AFTER
+
+#endif  // TWOFOUR_SPARSE_KERNELS_PAIR_BUCKET_BF16_MASKED_STREAM_INL_H_
