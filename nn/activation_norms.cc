@@ -9,6 +9,7 @@
 namespace twofour::nn {
 
 void ActivationNorms::OnLinear(const Module& linear, const LinearInput& input) {
+  if (wanted_ && !wanted_(linear)) return;
   const Tensor values = input.Values();
   const int64_t rows = values.rows(), cols = values.cols();
   const float* const x = values.data<float>();

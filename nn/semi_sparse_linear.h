@@ -14,6 +14,7 @@
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
+#include "twofour/sparse/mask_score.h"
 #include "twofour/sparse/mask_tracker.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
@@ -42,6 +43,9 @@ void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
+  /// By what masks are chosen. RIA needs input norms, which SparseTraining collects. Before any are known, as in the
+  /// first forward pass, all inputs count as equally large.
+  sparse::MaskScore score = sparse::MaskScore::kMagnitude;
   /// The mask is searched for again at the first use after this many updates of the weight, ...
   int64_t interval = 1;
   /// ... or, if that is more, after this share of all optimizer steps so far, so that searches become rarer. From 0 to
@@ -64,7 +68,8 @@ struct SemiSparseOptions {
   bool fused_mlp = true;
 };
 
-/// Rules: those of MaskTrackerOptions and MaskedDecay. freeze_gradient needs a freeze_step. A soft threshold needs a
+/// Rules: those of MaskTrackerOptions and MaskedDecay. A score other than the magnitude is not for methods that ignore
+/// it or its sign, and not for a soft threshold. freeze_gradient needs a freeze_step. A soft threshold needs a
 /// plan of kRows whose schedule prunes all tiles from the start.
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
 
@@ -72,7 +77,8 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
 /// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
 ///
-/// The mask depends only on the weight and the optimizer step at its last refresh (and on the options). A refresh
+/// The mask depends only on the weight and the optimizer step at its last refresh (and on the options, and for RIA on
+/// the input norms that were known). A refresh
 /// happens at the first use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once
 /// when a stage or a dense phase of the plan begins or ends. If the interval in force is 1, or if SetOptimizerStep has
 /// not been called yet, writes to the weight count instead of steps, and a new share in the plan also causes a refresh.
@@ -119,6 +125,11 @@ class SemiSparseLinear : public Module {
   bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }
   /// Whether the freeze step is reached: only the mask of that step may still be searched for.
   bool frozen() const { return tracker_.frozen(); }
+  /// For RIA: takes account of the norms of the input features (f32 [in_features]) over another batch. Their squares
+  /// are averaged over batches with weights that fall by kNormDecay from each to the one before it. Masks take them
+  /// into account at the next search. Must not run beside a forward pass. Throws Error on another tensor.
+  void AddInputNorms(const Tensor& norms);
+  static constexpr double kNormDecay = 0.9;
   /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 
@@ -132,8 +143,8 @@ class SemiSparseLinear : public Module {
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
-  /// `weight_mask` and its age, step and flip rate (see sparse::MaskTracker::AppendState) and, with a soft threshold,
-  /// `weight_mask_scale` (f64 []).
+  /// `weight_mask` and its age, step and flip rate (see sparse::MaskTracker::AppendState), with a soft threshold
+  /// `weight_mask_scale` (f64 []) and for RIA, once there are any, `weight_mask_input_squares` (f32 [in_features]).
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
@@ -151,6 +162,8 @@ class SemiSparseLinear : public Module {
   /// To be called with refreshing_ held, like SoftWeight.
   void RefreshIfDue();
   Tensor SoftWeight();
+  /// By whose magnitude a mask of the dense weight is found.
+  Tensor Scores(const Tensor& dense) const;
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
@@ -161,6 +174,7 @@ class SemiSparseLinear : public Module {
   Tensor packed_from_;           // The dense weight that was packed, ...
   uint64_t packed_version_ = 0;  // ... and its version then.
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
+  Tensor input_squares_;         // For RIA only, after the first batch: averages of the squares of input norms.
 };
 
 /// The rule for the method of a SemiSparseActivationLinear: kExact or kGreedy. The others have no search for it.

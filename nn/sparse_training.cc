@@ -1,5 +1,7 @@
 #include "twofour/nn/sparse_training.h"
 
+#include <algorithm>
+
 #include "twofour/sparse/mask.h"
 
 namespace twofour::nn {
@@ -13,9 +15,17 @@ bool Decays(const SemiSparseLinear& layer, MaskedDecay::Place place) {
   return decay.lambda > 0 && decay.place == place && Masks(layer);
 }
 
+bool TakesNorms(const SemiSparseLinear& layer) { return layer.options().score == sparse::MaskScore::kRia; }
+
 }  // namespace
 
-SparseTraining::SparseTraining(Module& model) : layers_(FindSemiSparseLinears(model)) {}
+SparseTraining::SparseTraining(Module& model)
+    : layers_(FindSemiSparseLinears(model)),
+      needs_norms_(std::ranges::any_of(layers_, [](const auto& named) { return TakesNorms(*named.layer); })),
+      norms_([](const Module& linear) {
+        const auto* const layer = dynamic_cast<const SemiSparseLinear*>(&linear);
+        return layer != nullptr && TakesNorms(*layer);
+      }) {}
 
 void SparseTraining::SetOptimizerStep(int64_t step) {
   for (const auto& [name, layer] : layers_) layer->SetOptimizerStep(step);
@@ -31,7 +41,15 @@ void SparseTraining::DecayGradients(MaskedDecay::Place place) {
 
 void SparseTraining::BeforeStep(const StepContext& step) { SetOptimizerStep(step.step); }
 
+ForwardObserver* SparseTraining::Observer(const StepContext& /*step*/) {
+  norms_.Clear();  // Those of a step that failed.
+  return needs_norms_ ? &norms_ : nullptr;
+}
+
 void SparseTraining::AfterBackward(const StepContext& /*step*/) {
+  for (const auto& [name, layer] : layers_) {
+    if (TakesNorms(*layer) && norms_.HasSeen(*layer)) layer->AddInputNorms(norms_.NormsOf(*layer));
+  }
   for (const auto& [name, layer] : layers_) {
     Tensor grad = layer->weight().grad();
     if (!grad.defined() || !layer->options().freeze_gradient || !layer->frozen() || !Masks(*layer)) continue;

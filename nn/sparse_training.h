@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "twofour/nn/activation_norms.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/step_hook.h"
 #include "twofour/nn/swap.h"
@@ -21,8 +22,10 @@ class SparseTraining : public StepHook {
 
   /// Tells the layers the step.
   void BeforeStep(const StepContext& step) override;
-  /// Drops the gradient of masked weights if the mask and the gradient are frozen. Adds the decay that is part of the
-  /// gradient.
+  /// Collects the input norms of layers whose score is RIA. Null if there are none.
+  ForwardObserver* Observer(const StepContext& step) override;
+  /// Hands the input norms to their layers. Drops the gradient of masked weights if the mask and the gradient are
+  /// frozen. Adds the decay that is part of the gradient.
   void AfterBackward(const StepContext& step) override;
   /// Adds the decay that goes through the optimizer's moments.
   void BeforeUpdate(const StepContext& step) override;
@@ -40,6 +43,8 @@ class SparseTraining : public StepHook {
   void DecayGradients(MaskedDecay::Place place);
 
   std::vector<NamedSemiSparseLinear> layers_;
+  bool needs_norms_;
+  ActivationNorms norms_;  // Of the step under way.
 };
 
 }  // namespace twofour::nn

@@ -29,9 +29,10 @@ std::unique_ptr<PackedWeight> PackVnm(const float* weight, const MaskView& mask,
   const VnmTiles tiles(weight, mask, direction, block_cols, kPanel * sizeof(float));
   const bool forward = direction == Direction::kForward;
   return std::make_unique<VnmStream<PairBucketStream>>(
-      tiles.columns(), direction, std::make_unique<PairBucketStream>(
-                           tiles, forward ? mask.rows : mask.cols, forward ? mask.cols : mask.rows,
-                           PairBucketTiling{kPanel, block_cols}, IsaOf(HWY_TARGET), kVnmLayoutFor<T>, DTypeOf<T>()));
+      tiles.columns(), direction,
+      std::make_unique<PairBucketStream>(tiles, forward ? mask.rows : mask.cols, forward ? mask.cols : mask.rows,
+                                         PairBucketTiling{kPanel, block_cols}, IsaOf(HWY_TARGET), kVnmLayoutFor<T>,
+                                         DTypeOf<T>()));
 }
 
 }  // namespace

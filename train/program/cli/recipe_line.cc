@@ -104,7 +104,8 @@ std::string DescribePattern(const nn::SemiSparseOptions& options) {
 
 std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
   const sparse::MaskPlanOptions& plan = options.plan.options();
-  std::vector<std::string> parts = {DescribeMethod(options) + ", " + DescribeRefresh(options)};
+  const char* const score = options.score == sparse::MaskScore::kRia ? " of RIA scores" : "";
+  std::vector<std::string> parts = {DescribeMethod(options) + score + ", " + DescribeRefresh(options)};
   const bool always_all = plan.schedule.LastChange() == 0 && plan.schedule.ShareAt(0) == 1;
   if (!always_all) parts.push_back(DescribeSchedule(plan.schedule, plan.order));
   for (const sparse::MaskStage& stage : plan.stages) {

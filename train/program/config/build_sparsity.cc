@@ -161,6 +161,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
   const int64_t steps = config.training().steps();
   nn::SemiSparseOptions options{
       .plan = std::move(plan),
+      .score = sparsity.score() == proto::Sparsity::RIA ? sparse::MaskScore::kRia : sparse::MaskScore::kMagnitude,
       .interval = sparsity.interval(),
       .interval_growth = sparsity.interval_growth(),
       .freeze_gradient = sparsity.freeze_gradient(),

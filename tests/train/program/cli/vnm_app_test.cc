@@ -89,6 +89,17 @@ TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
   EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
 }
 
+TEST_F(VnmAppTest, RiaScoresResume) {
+  const Outcome outcome = Train("whole", Set({"sparsity.score=RIA"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks of RIA scores, searched after every step"));
+  const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
+  ASSERT_EQ(Train("magnitude").code, 0);
+  EXPECT_NE(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "magnitude/model.safetensors"));
+}
+
 TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   const auto expect = [&](const std::string& set, const std::string& message) {
     EXPECT_THAT(Train("x", {"--set", set}), FailsWith(2, HasSubstr(message)));
@@ -98,6 +109,8 @@ TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   expect("sparsity.algorithm=EXACT", "config: sparsity.vnm: 16:2:8, expected none but for VNM");
   expect("sparsity.schedule={ shape: LINEAR end { step: 4 } }",
          "config: sparsity.schedule: a share of tiles, expected none beside VNM");
+  expect("sparsity={enabled:true algorithm:RANDOM score:RIA}",
+         "config: sparsity.score: RIA, expected MAGNITUDE beside RANDOM");
   expect("sparsity.stages={begin{step:1}m:6}",
          "config: sparsity.stages[0].m: 6, expected 8: the last stage has the m of vnm");
 }
