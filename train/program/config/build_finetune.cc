@@ -23,9 +23,10 @@ nn::LoraSwapOptions BuildLoraSwapOptions(const proto::Config& config) {
 nn::LoraStages StagesOf(const proto::Config& config) {
   const proto::Finetune& finetune = config.finetune();
   const int64_t steps = config.training().steps();
-  const int64_t dense = StepsOfPart(finetune.dense_share(), steps);
-  return {.first_masked_step = dense,
-          .first_fixed_step = dense + StepsOfPart(finetune.search_share(), steps),
+  const int64_t dense = StepsOfPart(finetune.dense_share(), steps), last = std::max<int64_t>(steps - 1, 0);
+  // In a run of few steps, stage 3 still has the last one.
+  return {.first_masked_step = std::min(dense, last),
+          .first_fixed_step = std::min(dense + StepsOfPart(finetune.search_share(), steps), last),
           .interval = finetune.interval()};
 }
 

@@ -17,10 +17,6 @@ void CheckShares(const proto::Config& config, Faults& faults) {
   if (!faults.IsSound("finetune.dense_share") || !faults.IsSound("finetune.search_share")) return;
   faults.Expect(dense + search < 1, "finetune.search_share", search,
                 fmt::format("less than 1 - dense_share, which is {:.10g}: the rest is stage 3", 1 - dense));
-  if (!faults.IsSound("finetune.search_share") || !faults.IsSound("training.steps")) return;
-  const int64_t steps = config.training().steps(), fixed = StagesOf(config).first_fixed_step;
-  faults.Expect(fixed < steps, "finetune.search_share", search,
-                fmt::format("a step of stage 3 after stages 1 and 2, which end at step {} of {}", fixed, steps));
 }
 
 }  // namespace

@@ -81,7 +81,6 @@ TEST_F(FinetuneErrorsAppTest, ValuesOutOfBounds) {
   Expect({"--set", "finetune.dense_share=1.5"}, "config: finetune.dense_share: 1.5, expected a number in [0, 1)");
   Expect({"--set", "finetune.dense_share=0.6", "--set", "finetune.search_share=0.5"},
          "config: finetune.search_share: 0.5, expected less than 1 - dense_share, which is 0.4: the rest is stage 3");
-  Expect({"--set", "training.steps=2"}, "expected a step of stage 3 after stages 1 and 2, which end at step 2 of 2");
   Expect({"--set", "finetune.interval=0"}, "config: finetune.interval: 0, expected");
   Expect({"--set", "finetune.include=("}, "config: finetune.include: ");
   Expect({"--set", "finetune.include=nothing"},

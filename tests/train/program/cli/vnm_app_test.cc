@@ -76,7 +76,7 @@ TEST_F(VnmAppTest, AResumedRunHasTheSameBits) {
 
 TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
   const std::vector<std::string> stages = Set({"sparsity.stages=[{begin{step:1}m:4},{begin{step:4}m:8}]"});
-  const Outcome outcome = Train("whole", stages);
+  const Outcome outcome = Train("whole", Joined(stages, Set({"checkpoint.keep=9"})));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("2:4, then 16:2:8 sparsity enabled from step 1"),
                                  HasSubstr("2:4 from step 1; 16:2:8 from step 4")));
@@ -90,7 +90,7 @@ TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
 }
 
 TEST_F(VnmAppTest, RiaScoresResume) {
-  const Outcome outcome = Train("whole", Set({"sparsity.score=RIA"}));
+  const Outcome outcome = Train("whole", Set({"sparsity.score=RIA", "checkpoint.keep=9"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks of RIA scores, searched after every step"));
   const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});

@@ -40,6 +40,10 @@ TEST(BuildFinetuneTest, AShareAboveZeroLastsAStep) {
   const nn::LoraStages short_run = StagesOf(ConfigOf("", 3));
   EXPECT_EQ(short_run.first_masked_step, 1);
   EXPECT_EQ(short_run.first_fixed_step, 2);
+  for (const int64_t steps : {1, 2}) {  // Stage 3 has the last one.
+    EXPECT_NO_THROW(ValidateConfig(ConfigOf("", steps)));
+    EXPECT_EQ(StagesOf(ConfigOf("", steps)).first_fixed_step, steps - 1);
+  }
   const nn::LoraStages fixed = StagesOf(ConfigOf("dense_share: 0 search_share: 0", 100));
   EXPECT_EQ(fixed.first_masked_step, 0);
   EXPECT_EQ(fixed.first_fixed_step, 0);
