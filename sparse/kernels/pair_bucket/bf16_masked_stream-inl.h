@@ -73,13 +73,15 @@ HWY_INLINE void RunNamedPanel(const Bf16PairBucketStream& stream, const VnmColum
         TWOFOUR_UNROLL
         for (int r = 0; r < 4; ++r) {
           TWOFOUR_UNROLL
-          for (int v = 0; v < 2 * H; ++v) sum[r][v] = LoadFloats(to[r] + v * kLanes);
+          for (int v = 0; v < 2 * H; ++v) sum[r][v] = ZeroFloats();
         }
         AddStrip<H>(steps, buckets[g], buckets[g + 1].begin, x, sum);
         TWOFOUR_UNROLL
         for (int r = 0; r < 4; ++r) {
           TWOFOUR_UNROLL
-          for (int v = 0; v < 2 * H; ++v) StoreFloats(sum[r][v], to[r] + v * kLanes);
+          for (int v = 0; v < 2 * H; ++v) {
+            StoreFloats(Add(LoadFloats(to[r] + v * kLanes), sum[r][v]), to[r] + v * kLanes);
+          }
         }
       }
     }

@@ -12,6 +12,11 @@ int64_t ColsOf(const MaskView& mask, Direction direction) {
   return direction == Direction::kForward ? mask.cols : mask.rows;
 }
 
+/// To be counted.
+TileRange OneTile(const TileMask& tile) {
+  return {.masks = &tile, .mask_stride = 1, .weight = nullptr, .ld = 0, .weight_stride = 0, .count = 1};
+}
+
 /// Strips of one block: those of all rows, or those of all blocks of the weight that lie in it.
 int64_t StripsOf(const MaskView& mask, Direction direction, int64_t block_cols) {
   if (direction == Direction::kForward) return CeilDiv(mask.rows, int64_t{kTileSize});
@@ -49,8 +54,8 @@ VnmTiles::VnmTiles(const float* weight, const MaskView& mask, Direction directio
       for (int64_t group = range.group; group < range.group + range.groups; ++group) {
         TileMask& tile = tiles_[static_cast<size_t>(tile_row * groups + group)];
         tile = GatherTile(mask_.tiles + tile_row * mask_.tile_cols(), columns_.at(range.row_block, group));
-        counts +=
-            plan_.Count({.masks = &tile, .mask_stride = 1, .weight = nullptr, .ld = 0, .weight_stride = 0, .count = 1});
+        const TileRecipe* const recipe = plan_.Find(tile);
+        counts += recipe != nullptr ? recipe->counts : plan_.Count(OneTile(tile));
       }
     }
     counts_[static_cast<size_t>(i)] = counts;
