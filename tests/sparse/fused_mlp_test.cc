@@ -165,10 +165,11 @@ TEST_P(FusedMlpTest, TakesGreedyTilesAndNoBias) {
 }
 
 TEST_P(FusedMlpTest, TakesVnm) {
-  for (const auto& [v, m] : {std::pair{4, 5}, {16, 8}, {64, 16}, {256, 12}}) {
-    SCOPED_TRACE(::testing::Message() << v << ":2:" << m);
-    const auto sizes = [&](int64_t batch, int64_t in, int64_t hidden, int64_t out) {
-      return Sizes{.lead = {batch}, .in = in, .hidden = hidden, .out = out, .vnm = VnmPattern{.v = v, .m = m}};
+  for (const VnmPattern& pattern :
+       {VnmPattern{.v = 4, .m = 5}, {.v = 16, .m = 8}, {.v = 64, .m = 16}, {.v = 256, .m = 12}}) {
+    SCOPED_TRACE(pattern.ToString());
+    const auto sizes = [&pattern](int64_t batch, int64_t in, int64_t hidden, int64_t out) {
+      return Sizes{.lead = {batch}, .in = in, .hidden = hidden, .out = out, .vnm = pattern};
     };
     for (const int64_t batch : {1, 25, 65, 130}) ExpectAgrees(sizes(batch, 20, 36, 12));
     ExpectAgrees(sizes(37, 100, 104, 100));
