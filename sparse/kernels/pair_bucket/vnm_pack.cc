@@ -65,7 +65,7 @@ void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts s
   uint16_t(*const to_offsets)[2] = steps.offsets;
   float(*const to_weights)[4] = steps.weights;
   const bool forward = range.forward;
-  const int64_t ld = range.ld, m = range.m, block_begin = range.block_begin, column_bytes = range.column_bytes;
+  const int64_t ld = range.ld, m = range.m;
   const bool fits = m <= kWidth && ld >= kWidth;
   // The next strip: below this one, or beside it in the transpose.
   const int64_t ahead = forward ? kTileSize * ld : 4 * kTileSize;
@@ -77,10 +77,7 @@ void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts s
   for (int64_t t = 0; t < range.count; ++t) {
     const VnmColumns::Four& four = *columns;
     uint16_t offsets[kTileSize];  // Of the tile's columns in a panel.
-    for (int64_t k = 0; k < kTileSize; ++k) {
-      const int64_t in_block = forward ? std::max<int64_t>(four[k] - block_begin, 0) : row + k;
-      offsets[k] = static_cast<uint16_t>(in_block * column_bytes);
-    }
+    SetVnmOffsets(range, four, row, offsets);
     const TileRecipe* const recipe = plan.Find(*tile);
     if (recipe == nullptr) {
       next = WriteAnyVnmTile(plan, *tile, weight, ld, four, offsets, next, steps);
@@ -138,12 +135,24 @@ StepCounts WriteAnyVnmTile(const PackPlan& plan, TileMask tile, const float* wei
   return next;
 }
 
+void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts spread, const PairBucketSteps& steps) {
+  StepCounts next = FirstSteps(spread);
+  for (int64_t t = 0; t < range.count; ++t) {
+    const VnmColumns::Four& columns = range.columns[range.forward ? t : 0];
+    const int64_t row = range.forward ? 0 : t * kTileSize;
+    uint16_t offsets[kTileSize];
+    SetVnmOffsets(range, columns, range.row + row, offsets);
+    next = WriteAnyVnmTile(plan, range.tiles[t * range.tile_stride], range.weight + row * range.ld, range.ld, columns,
+                           offsets, next, steps);
+  }
+}
+
 VnmStepWriter VnmStepWriterFor(Isa isa) {
 #define TWOFOUR_CASE(space, its_isa) \
-  if (isa == its_isa || (isa == Isa::kAny && its_isa == Isa::kPortable)) return space::WriteVnmSteps;
+  if (isa == its_isa) return space::WriteVnmSteps;
   TWOFOUR_FOR_EACH_ISA(TWOFOUR_CASE)
 #undef TWOFOUR_CASE
-  return nullptr;
+  return WriteVnmSteps;
 }
 
 }  // namespace twofour::sparse

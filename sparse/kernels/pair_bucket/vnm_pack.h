@@ -2,6 +2,7 @@
 
 // Copies the tiles of a V:N:M weight into steps, as pair_bucket_pack.h does with tiles that lie side by side.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "twofour/core/isa.h"
@@ -36,7 +37,18 @@ using VnmStepWriter = void (*)(const PackPlan& plan, const VnmTileRange& range, 
 StepCounts WriteAnyVnmTile(const PackPlan& plan, TileMask tile, const float* weight, int64_t ld,
                            const VnmColumns::Four& columns, const uint16_t (&offsets)[kTileSize], StepCounts next,
                            const PairBucketSteps& steps);
-/// The fastest writer for an instruction set. Isa::kAny is one that any processor runs.
+/// Where the columns of a tile are in a panel: `columns` of W, or the rows from `row` of the block on.
+inline void SetVnmOffsets(const VnmTileRange& range, const VnmColumns::Four& columns, int64_t row,
+                          uint16_t (&offsets)[kTileSize]) {
+  for (int64_t k = 0; k < kTileSize; ++k) {
+    const int64_t in_block = range.forward ? std::max<int64_t>(columns[k] - range.block_begin, 0) : row + k;
+    offsets[k] = static_cast<uint16_t>(in_block * range.column_bytes);
+  }
+}
+
+/// The reference, which copies one weight after the other.
+void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts spread, const PairBucketSteps& steps);
+/// The fastest writer for an instruction set.
 VnmStepWriter VnmStepWriterFor(Isa isa);
 
 }  // namespace twofour::sparse
