@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +21,7 @@
 #include "twofour/core/io/safetensors_shards.h"
 #include "twofour/core/io/text.h"
 #include "twofour/nn/gpt.h"
-#include "twofour/sparse/vnm_pattern.h"
+#include "twofour/sparse/mask_format.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/vocabulary.h"
 #include "twofour/train/exchange/adapter.h"
@@ -31,6 +30,7 @@
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/output_path.h"
+#include "twofour/train/program/cli/pattern_argument.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/trained_run.h"
@@ -74,28 +74,6 @@ const auto& Choose(const std::string& option, const std::string& given, const Kn
   throw Error(fmt::format("{} '{}': expected {}", option, given, fmt::join(names, ", ")));
 }
 
-/// "2:4" or "64:2:8". Throws Error on anything else than N:M with 1 <= N <= M <= 32 and V:2:M.
-sparse::MaskFormat ParsePattern(const std::string& text) {
-  std::vector<int> numbers;
-  std::istringstream parts(text + ':');
-  for (std::string part; std::getline(parts, part, ':');) {
-    const std::optional<int64_t> number = ParseInteger(part);
-    if (number && *number >= 1 && *number <= 256) numbers.push_back(static_cast<int>(*number));
-  }
-  const bool whole = std::ranges::count(text, ':') + 1 == std::ssize(numbers);  // Each part was such a number.
-  if (whole && numbers.size() == 2 && numbers[0] <= numbers[1] && numbers[1] <= 32) {
-    return sparse::MaskFormat::Rows(numbers[0], numbers[1]);
-  }
-  if (whole && numbers.size() == 3) {
-    const sparse::VnmPattern vnm{.v = numbers[0], .n = numbers[1], .m = numbers[2], .inner = sparse::VnmInner::kRows};
-    if (FaultsOf(vnm, "").count() == 0) return sparse::MaskFormat::Vnm(vnm);
-  }
-  throw Error(
-      fmt::format("--pattern '{}': expected N:M with 1 <= N <= M <= 32, such as 2:4, or V:2:M with V a multiple of 4 "
-                  "from 4 to 256 and M from 5 to 32, such as 64:2:8",
-                  text));
-}
-
 /// The pattern of the run's masks along rows.
 sparse::MaskFormat PatternOf(const proto::Sparsity& sparsity) {
   if (sparsity.algorithm() == proto::Sparsity::VNM) {
@@ -129,7 +107,7 @@ ExportOptions OptionsOf(const Request& request, const Format& format, const prot
   options.pattern = PatternOf(config.sparsity());
   if (!request.pattern.empty()) {
     if (options.form != WeightForm::kPacked) throw Error("--pattern: is for --format packed");
-    options.pattern = ParsePattern(request.pattern);
+    options.pattern = ParseRowPattern(request.pattern);
   }
   if (options.form == WeightForm::kPacked && options.pattern.is_vnm()) options.form = WeightForm::kPackedVnm;
   return options;

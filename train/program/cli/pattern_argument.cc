@@ -52,4 +52,19 @@ sparse::VnmPattern ParsePattern(const std::string& pattern, const std::string& i
   return parsed;
 }
 
+sparse::MaskFormat ParseRowPattern(const std::string& pattern) {
+  const std::vector<int> numbers = Numbers(pattern);
+  if (numbers.size() == 2 && 1 <= numbers[0] && numbers[0] <= numbers[1] && numbers[1] <= 32) {
+    return sparse::MaskFormat::Rows(numbers[0], numbers[1]);
+  }
+  if (numbers.size() == 3) {
+    const sparse::VnmPattern vnm{.v = numbers[0], .n = numbers[1], .m = numbers[2], .inner = sparse::VnmInner::kRows};
+    if (FaultsOf(vnm, "").count() == 0) return sparse::MaskFormat::Vnm(vnm);
+  }
+  throw Error(
+      fmt::format("--pattern '{}': expected N:M with 1 <= N <= M <= 32, such as 2:4, or V:2:M with V a multiple of 4 "
+                  "from 4 to 256 and M from 5 to 32, such as 64:2:8",
+                  pattern));
+}
+
 }  // namespace twofour::train

@@ -33,5 +33,16 @@ TEST(PatternArgumentTest, RefusesOtherWords) {
                HasSubstr("--inner: 'both', expected transposable or rows"));
 }
 
+TEST(PatternArgumentTest, ReadsPatternsAlongRows) {
+  EXPECT_EQ(ParseRowPattern("2:4"), sparse::MaskFormat::Rows(2, 4));
+  EXPECT_EQ(ParseRowPattern("32:32"), sparse::MaskFormat::Rows(32, 32));
+  EXPECT_EQ(ParseRowPattern("16:2:5"), sparse::MaskFormat::Vnm({.v = 16, .m = 5, .inner = sparse::VnmInner::kRows}));
+  for (const std::string text :
+       {"", "2", "0:4", "5:4", "2:33", "2:4:", "-1:4", "6:2:8", "64:1:8", "64:2:33", "1:2:3:4"}) {
+    EXPECT_ERROR(ParseRowPattern(text), ErrorKind::kInvalidInput,
+                 HasSubstr("--pattern '" + text + "': expected N:M with 1 <= N <= M <= 32"));
+  }
+}
+
 }  // namespace
 }  // namespace twofour::train
