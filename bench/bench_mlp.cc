@@ -23,6 +23,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
+#include "twofour/sparse/mask_of_format.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 #include "bench/peers/mlp_step.h"
@@ -197,7 +198,7 @@ class MlpBench {
   }
 
  private:
-  sparse::Mask Mask(const Tensor& weight) const { return FindMaskOf(weight, format_); }
+  sparse::Mask Mask(const Tensor& weight) const { return sparse::FindMaskOf(weight, format_); }
 
   void SetBias(float value) {
     for (nn::Mlp* mlp : {&dense_, &sparse_}) ParametersOf(*mlp).c_fc_bias.Fill(value);

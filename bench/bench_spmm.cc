@@ -10,7 +10,7 @@
 #include "twofour/core/isa.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
-#include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_of_format.h"
 
 #include "bench/peers/peer.h"
 #include "bench/support/gaussian.h"
@@ -104,7 +104,7 @@ class LinearBench {
         x_(Gaussian(arguments.tokens, arguments.in, {.seed = 24, .stream = 1}).To(dtype_)),
         dy_(Gaussian(arguments.tokens, arguments.out, {.seed = 24, .stream = 2}).To(dtype_)),
         format_(ParsePattern(arguments.pattern)),
-        mask_(FindMaskOf(weight_, format_)) {}
+        mask_(sparse::FindMaskOf(weight_, format_)) {}
 
   void Run(Op op) {
     const LinearProduct product = {.op = op,

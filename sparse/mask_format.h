@@ -24,8 +24,11 @@ struct MaskFormat {
   static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0, 0}; }
   static constexpr MaskFormat TwoOfFour() { return {}; }
   static constexpr MaskFormat Rows(int n, int m) { return {Kind::kRows, n, m, 0}; }
+  /// Where m is the number of columns that a block keeps, that is 2:4.
   static constexpr MaskFormat Vnm(const VnmPattern& pattern) {
-    return {pattern.inner == VnmInner::kRows ? Kind::kVnmRows : Kind::kVnm, pattern.n, pattern.m, pattern.v};
+    const bool rows = pattern.inner == VnmInner::kRows;
+    if (pattern.m == VnmPattern::kColumns) return rows ? Rows(pattern.n, pattern.m) : TwoOfFour();
+    return {rows ? Kind::kVnmRows : Kind::kVnm, pattern.n, pattern.m, pattern.v};
   }
   static constexpr MaskFormat Unstructured() { return {Kind::kUnstructured, 0, 0, 0}; }
 

@@ -14,9 +14,9 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/sparse/best_tile_mask.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
+#include "twofour/sparse/mask_of_format.h"
 #include "twofour/sparse/mask_of_tiles.h"
 #include "twofour/sparse/moment.h"
-#include "twofour/sparse/vnm_mask.h"
 #include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
@@ -143,12 +143,12 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
 
 MaskFormat MaskPlan::PatternAt(int64_t step) const {
   if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
-  const MaskFormat tiles{MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
-  if (options_.method != MaskMethod::kVnm || KeptOfFour(step) == kTileSize) return tiles;
+  if (options_.method != MaskMethod::kVnm || KeptOfFour(step) == kTileSize) {
+    return {MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
+  }
   VnmPattern pattern = options_.vnm;
   if (const MaskStage* const stage = StageAt(step)) pattern.m = stage->m;
-  if (pattern.m > kTileSize) return MaskFormat::Vnm(pattern);
-  return pattern.inner == VnmInner::kRows ? MaskFormat::Rows(2, kTileSize) : tiles;
+  return MaskFormat::Vnm(pattern);
 }
 
 bool MaskPlan::AlwaysTwoOfFour() const {
@@ -197,9 +197,7 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
     case MaskMethod::kRows:
       return FindRowMask(scores, options_.rows, name);
     case MaskMethod::kVnm:
-      if (const MaskFormat pattern = PatternAt(step); pattern.is_vnm()) return FindVnmMask(scores, pattern.vnm(), name);
-      if (options_.vnm.inner == VnmInner::kRows) return FindRowMask(scores, {.keep = 2, .of = kTileSize}, name);
-      return FindMask(scores, MaskMethod::kExact, name);
+      return FindMaskOf(scores, PatternAt(step), name);
     case MaskMethod::kExact:
       break;
   }

@@ -44,7 +44,12 @@ Tensor RiaScores(const Tensor& weight, const Tensor& norms, std::string_view nam
   RequireFinite(weight, name);
   const float* const w = weight.data<float>();
   std::vector<double> column_sums(static_cast<size_t>(cols));
-  for (int64_t i = 0; i < rows * cols; ++i) column_sums[static_cast<size_t>(i % cols)] += std::fabs(w[i]);
+  ParallelFor(cols, RowGrain(rows), [&](int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t col = begin; col < end; ++col)
+        column_sums[static_cast<size_t>(col)] += std::fabs(w[row * cols + col]);
+    }
+  });
   Tensor scores = Tensor::Empty(weight.shape());
   float* const out = scores.mutable_data<float>();
   ParallelFor(rows, RowGrain(cols), [&](int64_t begin, int64_t end) {

@@ -10,8 +10,8 @@
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_of_format.h"
 #include "twofour/sparse/semi_sparse_weight.h"
-#include "twofour/sparse/vnm_mask.h"
 
 namespace twofour::train {
 namespace {
@@ -35,8 +35,7 @@ class Products {
         planner_(std::make_shared<sparse::LinearPlanner>(shape.out_features, shape.in_features)),
         formats_(formats) {
     for (const sparse::MaskFormat& format : formats) {
-      masks_.push_back(format.is_vnm() ? sparse::FindVnmMask(weight_, format.vnm())
-                                       : sparse::FindMask(weight_, sparse::MaskMethod::kExact));
+      masks_.push_back(sparse::FindMaskOf(weight_, format));
     }
   }
 

@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "twofour/core/error.h"
-#include "twofour/sparse/vnm_mask.h"
 #include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::bench {
@@ -20,11 +19,6 @@ sparse::MaskFormat ParsePattern(const std::string& pattern) {
   }
   Checked(vnm, "");
   return sparse::MaskFormat::Vnm(vnm);
-}
-
-sparse::Mask FindMaskOf(const Tensor& weight, const sparse::MaskFormat& format) {
-  if (format.is_vnm()) return sparse::FindVnmMask(weight, format.vnm());
-  return sparse::FindMask(weight, sparse::MaskMethod::kExact);
 }
 
 void AddPattern(CLI::App& app, std::string& pattern) {

@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_format.h"
 
 #include "bench/support/program.h"
@@ -11,9 +10,6 @@ namespace twofour::bench {
 
 /// The format of masks that "2:4" or "V:2:M", such as "64:2:8", stands for. Throws Error on anything else.
 sparse::MaskFormat ParsePattern(const std::string& pattern);
-
-/// The mask of such a format by the weight's magnitude.
-sparse::Mask FindMaskOf(const Tensor& weight, const sparse::MaskFormat& format);
 
 /// Adds the option --pattern.
 void AddPattern(CLI::App& app, std::string& pattern);

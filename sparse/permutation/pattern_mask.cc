@@ -4,7 +4,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
-#include "twofour/sparse/row_mask.h"
+#include "twofour/sparse/mask_of_format.h"
 #include "twofour/sparse/vnm_mask.h"
 
 namespace twofour::sparse {
@@ -36,8 +36,7 @@ Mask FindPatternMask(const Tensor& scores, const VnmPattern& pattern, std::strin
     throw Error(fmt::format("{}: shape {}, a {} mask needs {}", name, ToString(scores.shape()), PatternName(pattern),
                             along_rows ? "[rows, a multiple of 4]" : "multiples of 4"));
   }
-  if (along_rows) return FindRowMask(scores, {}, name);
-  return FindMask(scores, MaskMethod::kExact, name);
+  return FindMaskOf(scores, MaskFormat::Vnm(pattern), name);
 }
 
 }  // namespace twofour::sparse

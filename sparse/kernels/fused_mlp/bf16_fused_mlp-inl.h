@@ -20,7 +20,7 @@ namespace {
 /// Calls call(squares, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `squares` squares, times strips [first, last) of the matrix.
 template <typename Call>
-void ForEachItem(const MaskedStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
+void ForEachItem(const PairStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
                  const Call& call) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t panel = item / work.ranges;
@@ -66,7 +66,7 @@ class HiddenSink {
 };
 
 /// A source of blocks of a panel of rows of x [batch, m.cols()], which it transposes into `block`.
-inline auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, int64_t rows, BFloat16* block) {
+inline auto TransposedRows(const PairStream& m, const void* x, int64_t panel, int64_t rows, BFloat16* block) {
   return [=](int64_t col, int64_t cols) {
     PackPanel(static_cast<const BFloat16*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
     return block;
@@ -74,11 +74,11 @@ inline auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, 
 }
 
 void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
-  const MaskedStream m = StreamOf(packed);
+  const PairStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> sums(SumsFor(work.strips));
+    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
       HiddenSink sink(hidden, panel, bias);
       RunPanel<decltype(squares)::value>(m, first, last, TransposedRows(m, x, panel, hidden.rows(panel), block.data()),
@@ -88,12 +88,12 @@ void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelM
 }
 
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
-  const MaskedStream m = StreamOf(packed);
+  const PairStream m = StreamOf(packed);
   auto* const out = static_cast<BFloat16*>(out_elements);
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> sums(SumsFor(work.strips));
+    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel));
     ForEachItem(
         m, work, begin, end, activations.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
           const auto source = [&](int64_t col, int64_t) { return activations.values<BFloat16>(panel) + col * kPanel; };
@@ -135,12 +135,12 @@ class HiddenGradSink {
 };
 
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
-  const MaskedStream m = StreamOf(packed);
+  const PairStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> sums(SumsFor(work.strips));
+    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto squares, int64_t panel, int64_t first, int64_t last) {
       HiddenGradSink sink(hidden, panel, panel_sums.data() + panel * hidden.features());
       RunPanel<decltype(squares)::value>(m, first, last, TransposedRows(m, dy, panel, hidden.rows(panel), block.data()),

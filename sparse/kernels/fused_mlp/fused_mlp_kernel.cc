@@ -48,7 +48,7 @@ namespace {
 /// Calls call(vectors, panel, first, last) for each item of work in [begin, end): it is a panel of batch rows, which
 /// fill `vectors` vectors, times strips [first, last) of the matrix.
 template <typename Call>
-void ForEachItem(const MaskedStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
+void ForEachItem(const FloatStream& m, const PanelWork& work, int64_t begin, int64_t end, int64_t batch,
                  const Call& call) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t panel = item / work.ranges;
@@ -133,7 +133,7 @@ class HiddenSink {
 
 /// Transposes blocks of rows of x [batch, m.cols()] into `block`.
 template <typename T>
-auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, int64_t rows, float* block) {
+auto TransposedRows(const FloatStream& m, const void* x, int64_t panel, int64_t rows, float* block) {
   return [=](int64_t col, int64_t cols) {
     PackPanel(static_cast<const T*>(x) + panel * kPanel * m.cols() + col, m.cols(), rows, cols, block);
     return block;
@@ -142,11 +142,11 @@ auto TransposedRows(const MaskedStream& m, const void* x, int64_t panel, int64_t
 
 template <typename T>
 void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelMatrix& hidden) {
-  const MaskedStream m = StreamFor<T>(packed);
+  const FloatStream m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<float> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> beside(std::is_same_v<T, float> ? 0 : SumsFor(work.strips));
+    AlignedBuffer<float> beside(std::is_same_v<T, float> ? 0 : SumsFor(work.strips, kPanel));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of x, transpose them into a block.
       const auto source = TransposedRows<T>(m, x, panel, hidden.rows(panel), block.data());
@@ -161,12 +161,13 @@ void Hidden(const PackedWeight& packed, const void* x, const float* bias, PanelM
 
 template <typename T>
 void Product(const PackedWeight& packed, const PanelMatrix& activations, const float* bias, void* out_elements) {
-  const MaskedStream m = StreamFor<T>(packed);
+  const FloatStream m = StreamFor<T>(packed);
   auto* const out = static_cast<T*>(out_elements);
   const PanelWork work = WorkOf(m, activations.batch());
   const bool stream = ShouldStream(out, activations.batch(), m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> sums(SumsFor(work.strips)), block(std::is_same_v<T, float> ? 0 : m.block_cols() * kPanel);
+    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel)),
+        block(std::is_same_v<T, float> ? 0 : m.block_cols() * kPanel);
     ForEachItem(m, work, begin, end, activations.batch(),
                 [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
                   // 1. The activations lie in panels already. Widen a block of them, unless they are floats.
@@ -227,11 +228,11 @@ class HiddenGradSink {
 
 template <typename T>
 void HiddenGrad(const PackedWeight& packed, const void* dy, PanelMatrix& hidden, float* bias_grad) {
-  const MaskedStream m = StreamFor<T>(packed);
+  const FloatStream m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, hidden.batch());
   std::vector<float> panel_sums(static_cast<size_t>(hidden.panels() * hidden.features()));
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(m.block_cols() * kPanel), sums(SumsFor(work.strips));
+    AlignedBuffer<float> block(m.block_cols() * kPanel), sums(SumsFor(work.strips, kPanel));
     ForEachItem(m, work, begin, end, hidden.batch(), [&](auto vectors, int64_t panel, int64_t first, int64_t last) {
       // 1. Where RunPanel asks for columns of dy, transpose them into a block.
       const auto source = TransposedRows<T>(m, dy, panel, hidden.rows(panel), block.data());

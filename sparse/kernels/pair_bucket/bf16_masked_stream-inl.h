@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <type_traits>
 
 #include "twofour/core/aligned_buffer.h"
@@ -12,41 +11,20 @@
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/linear/linear_problem.h"
 #include "twofour/sparse/kernels/pair_bucket/bf16_pair_bucket-inl.h"
+#include "twofour/sparse/kernels/pair_bucket/masked_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/panel_work.h"
-#include "twofour/sparse/kernels/pair_bucket/vnm_stream.h"
 
 TWOFOUR_BF16_BEFORE
 namespace twofour::sparse::TWOFOUR_BF16 {
 
-/// A masked weight, or its transpose, as the kernels run over it.
-struct MaskedStream {
-  const Bf16PairBucketStream& stream;
-  const VnmColumns* names;  ///< See VnmStream.
-
-  int64_t rows() const { return stream.rows(); }
-  int64_t cols() const { return stream.cols(); }
-  /// Strips of four rows of the matrix.
-  int64_t strips() const { return stream.rows() / 4; }
-  int64_t block_cols() const { return stream.block_cols(); }
-};
+using PairStream = MaskedStream<Bf16PairBucketStream>;
 
 /// A weight that was packed by either kernel.
-inline MaskedStream StreamOf(const PackedWeight& packed) {
-  if (packed.layout() == PackedLayout::kBf16Vnm) {
-    const auto& m = PackedAs<VnmStream<Bf16PairBucketStream>>(packed, kIsa, PackedLayout::kBf16Vnm);
-    return {m.stream(), m.names()};
-  }
-  return {PackedAs<Bf16PairBucketStream>(packed, kIsa), nullptr};
+inline PairStream StreamOf(const PackedWeight& packed) {
+  return PairStream::Of(packed, kIsa, Bf16PairBucketStream::kLayout, PackedLayout::kBf16Vnm);
 }
 
-/// The work of a product of `batch` rows. Ranges of strips begin where a group of columns of V:N:M does.
-inline PanelWork WorkOf(const MaskedStream& m, int64_t batch) {
-  const int64_t together = m.names != nullptr ? std::lcm(m.names->m(), kSquare) : kSquare;
-  return {m.strips(), m.cols(), batch, kPanel, together / 4};
-}
-
-/// Room for the sums of `strips` strips: those of their rows, and of one more to which nothing that counts is added.
-constexpr int64_t SumsFor(int64_t strips) { return (strips * 4 + 1) * kPanel; }
+inline PanelWork WorkOf(const PairStream& m, int64_t batch) { return m.WorkFor(batch, kPanel, kSquare); }
 
 /// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
@@ -100,7 +78,7 @@ HWY_INLINE void RunNamedPanel(const Bf16PairBucketStream& stream, const VnmColum
 
 /// RunPanel for either kind of stream. `sums` is as large as SumsFor says.
 template <int H, typename Source, typename Sink>
-HWY_INLINE void RunPanel(const MaskedStream& m, int64_t first, int64_t last, const Source& source, float* sums,
+HWY_INLINE void RunPanel(const PairStream& m, int64_t first, int64_t last, const Source& source, float* sums,
                          Sink& sink) {
   if (m.names == nullptr) {
     RunPanel<H>(m.stream, first, last, source, sums, sink);
@@ -112,12 +90,12 @@ HWY_INLINE void RunPanel(const MaskedStream& m, int64_t first, int64_t last, con
 /// The product of a row-major batch, by a weight that either kernel packed.
 inline void MultiplyRowMajor(const PackedWeight& packed, Direction, int64_t batch, const BFloat16* in,
                              const Epilogue& epilogue, BFloat16* out) {
-  const MaskedStream m = StreamOf(packed);
+  const PairStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
     AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> sums(SumsFor(work.strips));
+    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel));
     BFloat16* const x = block.data();
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);

@@ -9,51 +9,28 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <type_traits>
 
 #include "twofour/core/aligned_buffer.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/kernels/pair_bucket/masked_stream.h"
 #include "twofour/sparse/kernels/pair_bucket/pair_bucket-inl.h"
-#include "twofour/sparse/kernels/pair_bucket/vnm_stream.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
-/// A masked weight, or its transpose, as the kernels run over it.
-struct MaskedStream {
-  const PairBucketStream& stream;
-  const VnmColumns* names;  ///< See VnmStream.
-
-  int64_t rows() const { return stream.rows(); }
-  int64_t cols() const { return stream.cols(); }
-  /// Strips of four rows of the matrix.
-  int64_t strips() const { return stream.rows() / 4; }
-  int64_t block_cols() const { return stream.tiling().block_cols; }
-};
+using FloatStream = MaskedStream<PairBucketStream>;
 
 template <typename T>
 constexpr PackedLayout kVnmLayoutFor = std::is_same_v<T, BFloat16> ? PackedLayout::kRoundedVnm : PackedLayout::kVnm;
 
 /// A weight that was packed for activations of type T, by either kernel.
 template <typename T>
-MaskedStream StreamFor(const PackedWeight& packed) {
-  constexpr Isa kIsa = IsaOf(HWY_TARGET);
-  if (packed.layout() == kVnmLayoutFor<T>) {
-    const auto& m = PackedAs<VnmStream<PairBucketStream>>(packed, kIsa, kVnmLayoutFor<T>);
-    return {m.stream(), m.names()};
-  }
-  return {PackedAs<PairBucketStream>(packed, kIsa, PairBucketStream::LayoutFor(DTypeOf<T>())), nullptr};
+FloatStream StreamFor(const PackedWeight& packed) {
+  return FloatStream::Of(packed, IsaOf(HWY_TARGET), PairBucketStream::LayoutFor(DTypeOf<T>()), kVnmLayoutFor<T>);
 }
 
-/// The work of a product of `batch` rows. Ranges of strips begin where a group of columns of V:N:M does.
-inline PanelWork WorkOf(const MaskedStream& m, int64_t batch) {
-  const int64_t together = m.names != nullptr ? std::lcm(m.names->m(), kGroup) : kGroup;
-  return {m.strips(), m.cols(), batch, kPanel, together / 4};
-}
-
-/// Room for the sums of `strips` strips: those of their rows, and of one more to which nothing that counts is added.
-constexpr int64_t SumsFor(int64_t strips) { return (strips * 4 + 1) * kPanel; }
+inline PanelWork WorkOf(const FloatStream& m, int64_t batch) { return m.WorkFor(batch, kPanel, kGroup); }
 
 /// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
@@ -66,7 +43,7 @@ HWY_INLINE void RunNamedPanel(const PairBucketStream& stream, const VnmColumns& 
   std::fill_n(sums, (rows + 1) * kPanel, 0.0f);
   const PairBucketSteps steps = stream.steps();
   for (int64_t block = 0; block < stream.blocks(); ++block) {
-    const int64_t block_cols = stream.tiling().block_cols, col = block * block_cols;
+    const int64_t block_cols = stream.block_cols(), col = block * block_cols;
     const float* const x = source(col, std::min(block_cols, stream.cols() - col));
     const int64_t row_block = col / columns.v(), row_blocks = stream.strips() / columns.groups();
     for (int64_t i = 0; i < row_blocks && row_block + i < columns.row_blocks(); ++i) {
@@ -106,7 +83,7 @@ HWY_INLINE void RunNamedPanel(const PairBucketStream& stream, const VnmColumns& 
 
 /// RunPanel for either kind of stream. `sums` is as large as SumsFor says.
 template <int T, typename Source, typename Sink>
-HWY_INLINE void RunPanel(const MaskedStream& m, int64_t first, int64_t last, const Source& source, float* sums,
+HWY_INLINE void RunPanel(const FloatStream& m, int64_t first, int64_t last, const Source& source, float* sums,
                          Sink& sink) {
   if (m.names == nullptr) {
     RunPanel<T>(m.stream, first, last, source, sums, sink);
@@ -119,11 +96,11 @@ HWY_INLINE void RunPanel(const MaskedStream& m, int64_t first, int64_t last, con
 template <typename T>
 void MultiplyRowMajor(const PackedWeight& packed, Direction, int64_t batch, const T* in, const Epilogue& epilogue,
                       T* out) {
-  const MaskedStream m = StreamFor<T>(packed);
+  const FloatStream m = StreamFor<T>(packed);
   const PanelWork work = WorkOf(m, batch);
   const bool past_caches = ShouldStream(out, batch, m.rows());
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<float> block(m.block_cols() * kPanel), sums(SumsFor(work.strips));
+    AlignedBuffer<float> block(m.block_cols() * kPanel), sums(SumsFor(work.strips, kPanel));
     float* const x = block.data();
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);

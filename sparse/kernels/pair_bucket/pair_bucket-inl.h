@@ -97,7 +97,7 @@ HWY_INLINE void RunPanel(const PairBucketStream& m, int64_t first, int64_t last,
                          Sink& sink) {
   const PairBucketSteps steps = m.steps();
   for (int64_t block = 0; block < m.blocks(); ++block) {
-    const int64_t block_cols = m.tiling().block_cols, col = block * block_cols;
+    const int64_t block_cols = m.block_cols(), col = block * block_cols;
     const float* const x = source(col, std::min(block_cols, m.cols() - col));
     const PairBucketStream::Buckets* const buckets = m.buckets(block);
     const bool is_last = block + 1 == m.blocks();

@@ -54,9 +54,10 @@ class PairBucketStream final : public PackedWeight {
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
   const PairBucketTiling& tiling() const { return tiling_; }
+  int64_t block_cols() const { return tiling_.block_cols; }
   /// Strips of one block.
   int64_t strips() const { return strips_; }
-  int64_t blocks() const { return CeilDiv(cols_, tiling_.block_cols); }
+  int64_t blocks() const { return CeilDiv(cols_, block_cols()); }
 
   /// The steps of one strip within one block. They end where those of the next begin.
   struct Buckets {

@@ -114,6 +114,7 @@ proto::Config WithVnm(proto::Config config) {
   sparsity.clear_vnm();
   sparsity.clear_rows();
   sparsity.clear_soft_threshold();
+  config.clear_finetune();
   config.clear_initial_weights();
   config.clear_initial_masks();
   return WithDefaults(config);
