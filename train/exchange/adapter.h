@@ -19,8 +19,9 @@ struct AdapterFactors {
   Tensor b;            ///< f32 [out_features, rank]
 };
 
-/// Adapters of a model as PEFT saves them: a safetensors file with `base_model.model.<linear>.lora_A.weight` and
-/// `.lora_B.weight`, and a JSON file beside it that says what they are to be multiplied with.
+/// Adapters of a model as PEFT saves them: a safetensors file with `base_model.model.LINEAR.lora_A.weight` and
+/// `base_model.model.LINEAR.lora_B.weight` of each linear, and a JSON file beside it that says what they are to be
+/// multiplied with.
 struct Adapter {
   std::string source;  ///< For messages.
   int64_t rank = 0;
