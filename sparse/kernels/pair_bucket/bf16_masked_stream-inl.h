@@ -26,6 +26,25 @@ inline PairStream StreamOf(const PackedWeight& packed) {
 
 inline PanelWork WorkOf(const PairStream& m, int64_t batch) { return m.WorkFor(batch, kPanel, kSquare); }
 
+/// Adds the products of one strip to the sums of its rows, which begin at `to`. Not a part of its caller, because the
+/// loops need all registers: compilers would keep the caller's numbers there, and the loops' in vectors.
+template <int H>
+HWY_NOINLINE void AddNamedStrip(const Bf16Steps& steps, const Bf16PairBucketStream::Buckets& buckets, int64_t end,
+                                const char* x, float* const (&to)[4]) {
+  Sums<H> sum;
+  TWOFOUR_UNROLL
+  for (int r = 0; r < 4; ++r) {
+    TWOFOUR_UNROLL
+    for (int v = 0; v < 2 * H; ++v) sum[r][v] = ZeroFloats();
+  }
+  AddStrip<H>(steps, buckets, end, x, sum);
+  TWOFOUR_UNROLL
+  for (int r = 0; r < 4; ++r) {
+    TWOFOUR_UNROLL
+    for (int v = 0; v < 2 * H; ++v) StoreFloats(Add(LoadFloats(to[r] + v * kLanes), sum[r][v]), to[r] + v * kLanes);
+  }
+}
+
 /// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
 /// added.
@@ -47,20 +66,7 @@ HWY_INLINE void RunNamedPanel(const Bf16PairBucketStream& stream, const VnmColum
         const VnmColumns::Four& four = columns.at(row_block + i, g);
         float* to[4];
         for (int r = 0; r < 4; ++r) to[r] = sums + (four[r] == VnmColumns::kNone ? rows : four[r] - row) * kPanel;
-        Sums<H> sum;
-        TWOFOUR_UNROLL
-        for (int r = 0; r < 4; ++r) {
-          TWOFOUR_UNROLL
-          for (int v = 0; v < 2 * H; ++v) sum[r][v] = ZeroFloats();
-        }
-        AddStrip<H>(steps, buckets[g], buckets[g + 1].begin, x, sum);
-        TWOFOUR_UNROLL
-        for (int r = 0; r < 4; ++r) {
-          TWOFOUR_UNROLL
-          for (int v = 0; v < 2 * H; ++v) {
-            StoreFloats(Add(LoadFloats(to[r] + v * kLanes), sum[r][v]), to[r] + v * kLanes);
-          }
-        }
+        AddNamedStrip<H>(steps, buckets[g], buckets[g + 1].begin, x, to);
       }
     }
   }

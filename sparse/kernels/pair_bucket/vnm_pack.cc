@@ -16,19 +16,21 @@ namespace twofour::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-/// So many columns of a row fit a vector. The columns of wider groups are copied one by one.
-inline constexpr int64_t kWidth = hn::MaxLanes(hn::ScalableTag<float>());
+/// The columns of a group of at most so many are copied by vectors of 8 or 16. Those of wider groups are copied one by
+/// one.
+inline constexpr int64_t kWidest = hn::MaxLanes(hn::ScalableTag<float>());
 
 /// Copies the weights of a recipe, four into each step. The columns lie within kWidth from `begin` on.
+template <int kWidth>
 HWY_INLINE void CopyFromRows(const TileRecipe& recipe, const float* weight, int64_t ld, const VnmColumns::Four& columns,
                              int64_t begin, float* first, float* second) {
-  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, kWidth> d;
   const hn::RebindToSigned<decltype(d)> integers;
   // Of vectors of 16, the upper half is read, too, and comes to nothing.
   const auto entry = hn::LoadU(integers, recipe.entry);
   const auto four = hn::Sub(hn::LoadDup128(integers, columns), hn::Set(integers, static_cast<int32_t>(begin)));
   const auto col = hn::TableLookupLanes(four, hn::IndicesFromVec(integers, hn::And(entry, hn::Set(integers, 3))));
-  const auto lane = hn::IndicesFromVec(d, hn::And(col, hn::Set(integers, static_cast<int32_t>(kWidth - 1))));
+  const auto lane = hn::IndicesFromVec(d, hn::And(col, hn::Set(integers, kWidth - 1)));
   auto weights = hn::TableLookupLanes(hn::LoadU(d, weight + begin), lane);
   for (int r = 1; r < kTileSize; ++r) {
     const auto not_above = hn::RebindMask(d, hn::Gt(entry, hn::Set(integers, kTileSize * r - 1)));
@@ -36,16 +38,19 @@ HWY_INLINE void CopyFromRows(const TileRecipe& recipe, const float* weight, int6
   }
   const hn::FixedTag<float, 8> eight;
   const hn::FixedTag<float, 4> quad;
-#if HWY_TARGET == HWY_AVX3
-  const auto both = hn::LowerHalf(eight, weights);
-#else
-  const auto both = weights;
-#endif
+  const auto both = [&] {
+    if constexpr (hn::MaxLanes(d) == 16) {
+      return hn::LowerHalf(eight, weights);
+    } else {
+      return weights;
+    }
+  }();
   hn::StoreU(hn::LowerHalf(quad, both), quad, first);
   hn::StoreU(hn::UpperHalf(quad, both), quad, second);
 }
 #else
-inline constexpr int64_t kWidth = 0;
+inline constexpr int64_t kWidest = 0;
+template <int kWidth>
 HWY_INLINE void CopyFromRows(const TileRecipe&, const float*, int64_t, const VnmColumns::Four&, int64_t, float*,
                              float*) {}
 #endif
@@ -60,13 +65,15 @@ HWY_INLINE void CopyOneByOne(const TileRecipe& recipe, const float* weight, int6
   for (int i = 0; i < 4; ++i) second[i] = at(4 + i);
 }
 
-void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts spread, const PairBucketSteps& steps) {
+/// As WriteVnmSteps. Copies by vectors of kWidth, or one by one if that is 0.
+template <int kWidth>
+void WriteStepsByWidth(const PackPlan& plan, const VnmTileRange& range, StepCounts spread,
+                       const PairBucketSteps& steps) {
   // Local copies, so that the compiler knows that no write changes them.
   uint16_t(*const to_offsets)[2] = steps.offsets;
   float(*const to_weights)[4] = steps.weights;
   const bool forward = range.forward;
   const int64_t ld = range.ld, m = range.m;
-  const bool fits = m <= kWidth && ld >= kWidth;
   // The next strip: below this one, or beside it in the transpose.
   const int64_t ahead = forward ? kTileSize * ld : 4 * kTileSize;
   StepCounts next = FirstSteps(spread);
@@ -89,9 +96,9 @@ void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts s
         to_offsets[step0][c] = offsets[recipe->offsets[0] >> (16 * c) & 0xffffu];
         to_offsets[step1][c] = offsets[recipe->offsets[1] >> (16 * c) & 0xffffu];
       }
-      if (fits) {
-        CopyFromRows(*recipe, weight, ld, four, std::min(group_begin, ld - kWidth), to_weights[step0],
-                     to_weights[step1]);
+      if constexpr (kWidth > 0) {
+        CopyFromRows<kWidth>(*recipe, weight, ld, four, std::min(group_begin, ld - kWidth), to_weights[step0],
+                             to_weights[step1]);
       } else {
         CopyOneByOne(*recipe, weight, ld, four, to_weights[step0], to_weights[step1]);
       }
@@ -106,6 +113,13 @@ void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts s
       row += kTileSize;
     }
   }
+}
+
+void WriteVnmSteps(const PackPlan& plan, const VnmTileRange& range, StepCounts spread, const PairBucketSteps& steps) {
+  const int64_t least = std::min(kWidest, range.ld);
+  if (range.m <= 8 && least >= 8) return WriteStepsByWidth<8>(plan, range, spread, steps);
+  if (range.m <= 16 && least >= 16) return WriteStepsByWidth<16>(plan, range, spread, steps);
+  WriteStepsByWidth<0>(plan, range, spread, steps);
 }
 
 }  // namespace twofour::sparse::HWY_NAMESPACE
