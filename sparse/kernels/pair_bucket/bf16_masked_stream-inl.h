@@ -93,27 +93,43 @@ HWY_INLINE void RunPanel(const PairStream& m, int64_t first, int64_t last, const
   }
 }
 
+/// How many of `strips` strips run at once through all blocks of activations. The sums of strips with named rows are
+/// added to in memory, block by block, so these should stay in the second-level cache, if the activations do, too.
+inline int64_t StripsAtOnce(const PairStream& m, int64_t strips) {
+  constexpr int64_t kMost = 256;  // 256 KiB of sums, beside 512 KiB of activations.
+  constexpr int64_t kMostCols = int64_t{512} * 1024 / (kPanel * sizeof(BFloat16));
+  if (m.names == nullptr || strips <= kMost || m.cols() > kMostCols) return strips;
+  const int64_t together = m.StripsTogether(kSquare);
+  return std::min(strips, RoundUp(CeilDiv(strips, CeilDiv(strips, kMost)), together));
+}
+
 /// The product of a row-major batch, by a weight that either kernel packed.
 inline void MultiplyRowMajor(const PackedWeight& packed, Direction, int64_t batch, const BFloat16* in,
                              const Epilogue& epilogue, BFloat16* out) {
   const PairStream m = StreamOf(packed);
   const PanelWork work = WorkOf(m, batch);
   const bool stream = ShouldStream(out, batch, m.rows());
+  const int64_t at_once = StripsAtOnce(m, work.strips), block_size = m.block_cols() * kPanel;
+  const bool keep = at_once < work.strips;
   ParallelFor(work.items(), work.grain, [&](int64_t begin, int64_t end) {
-    AlignedBuffer<BFloat16> block(m.block_cols() * kPanel);
-    AlignedBuffer<float> sums(SumsFor(work.strips, kPanel));
-    BFloat16* const x = block.data();
+    AlignedBuffer<BFloat16> blocks(keep ? m.stream.blocks() * block_size : block_size);
+    AlignedBuffer<float> sums(SumsFor(at_once, kPanel));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / work.ranges * kPanel, rows = std::min(kPanel, batch - row);
       const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
       const int64_t last = std::min(first + work.strips, m.strips());
-      RowMajorSink sink(epilogue, rows, first, last, out + row * m.rows(), m.rows(), stream);
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
-        return x;
-      };
-      WithSquares(rows,
-                  [&](auto squares) { RunPanel<decltype(squares)::value>(m, first, last, source, sums.data(), sink); });
+      for (int64_t some = first; some < last; some += at_once) {
+        const int64_t end_some = std::min(some + at_once, last);
+        RowMajorSink sink(epilogue, rows, some, end_some, out + row * m.rows(), m.rows(), stream);
+        const auto source = [&](int64_t col, int64_t cols) {
+          BFloat16* const x = blocks.data() + (keep ? col * kPanel : 0);
+          if (!keep || some == first) PackPanel(in + row * m.cols() + col, m.cols(), rows, cols, x);
+          return x;
+        };
+        WithSquares(rows, [&](auto squares) {
+          RunPanel<decltype(squares)::value>(m, some, end_some, source, sums.data(), sink);
+        });
+      }
     }
     if (stream) FlushStream();
   });

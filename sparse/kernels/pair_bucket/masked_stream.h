@@ -31,11 +31,12 @@ struct MaskedStream {
   /// Strips of four rows of the matrix.
   int64_t strips() const { return stream.rows() / 4; }
 
-  /// The work of a product of `batch` rows in panels of `panel`. Ranges of strips are whole groups of `group` rows, and
-  /// begin where a group of columns of V:N:M does.
+  /// How many strips must stay together in ranges: whole groups of `group` rows, and of columns of V:N:M.
+  int64_t StripsTogether(int64_t group) const { return (names != nullptr ? std::lcm(names->m(), group) : group) / 4; }
+
+  /// The work of a product of `batch` rows in panels of `panel`, and in ranges of strips: see StripsTogether.
   PanelWork WorkFor(int64_t batch, int64_t panel, int64_t group) const {
-    const int64_t together = names != nullptr ? std::lcm(names->m(), group) : group;
-    return {strips(), cols(), batch, panel, together / 4};
+    return {strips(), cols(), batch, panel, StripsTogether(group)};
   }
 };
 

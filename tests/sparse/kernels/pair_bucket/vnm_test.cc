@@ -67,6 +67,7 @@ TEST_P(VnmKernelTest, IsAProductForAnyNumberOfRowsAndSeveralBlocks) {
   ExpectMultiplies(36, 1300, {.v = 64, .m = 16}, 40);
   ExpectMultiplies(520, 516, {.v = 256, .m = 7}, 70);
   ExpectMultiplies(4100, 8, {.v = 100, .m = 6}, 5);
+  ExpectMultiplies(400, 2100, {.v = 64, .m = 5}, 70);
 }
 
 TEST_P(VnmKernelTest, RowsThatNoBlockKeepsGetTheEpilogue) {
