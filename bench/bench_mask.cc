@@ -1,7 +1,10 @@
 // Times what a mask costs: the search for it, and packing a weight by it. In nanoseconds for each 4x4 tile, on one
-// thread, for every kernel that runs here.
+// thread, for every kernel that runs here. With --vnm, the search for V:N:M masks instead.
 #include <fmt/format.h>
 
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
 #include "twofour/core/isa.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
@@ -10,6 +13,7 @@
 #include "bench/support/gaussian.h"
 #include "bench/support/program.h"
 #include "bench/support/rounds.h"
+#include "bench/support/vnm_search.h"
 
 namespace twofour::bench {
 namespace {
@@ -19,7 +23,18 @@ using sparse::Direction;
 struct Arguments {
   int64_t rows = 1024, cols = 4096;
   int rounds = 9;
+  bool vnm = false;
+  std::string file, tensor;
 };
+
+/// Normal random numbers, or a tensor of a file.
+Tensor ScoresOf(const Arguments& arguments) {
+  if (arguments.file.empty()) return Gaussian(arguments.rows, arguments.cols, {.seed = 24});
+  const SafetensorsFile file = LoadSafetensors(FileSystem::Default(), arguments.file);
+  const Tensor* const found = file.Find(arguments.tensor);
+  if (found == nullptr) throw Error(fmt::format("{}: no tensor '{}'", arguments.file, arguments.tensor));
+  return *found;
+}
 
 double NanosecondsPerTile(const Rounds& rounds, const std::string& variant, const sparse::Mask& mask) {
   return rounds.Milliseconds(variant) * 1e6 / static_cast<double>(mask.tile_rows() * mask.tile_cols());
@@ -107,8 +122,14 @@ int main(int argc, char** argv) {
   AddSize(app, "--rows", arguments.rows, "Rows of the weight", /*tiled=*/true);
   AddSize(app, "--cols", arguments.cols, "Columns of the weight", /*tiled=*/true);
   AddRounds(app, arguments.rounds);
+  CLI::Option* const vnm = app.add_flag("--vnm", arguments.vnm, "Times and judges the search for V:N:M masks");
+  CLI::Option* const file =
+      app.add_option("--file", arguments.file, "A safetensors file with a weight to search masks for");
+  app.add_option("--tensor", arguments.tensor, "The weight's name in that file")->needs(file);
+  file->needs(vnm);
   return RunProgram(app, argc, argv, [&] {
     UseThreads(1);
+    if (arguments.vnm) return BenchVnmSearch(ScoresOf(arguments), arguments.rounds);
     const twofour::Tensor weight = Gaussian(arguments.rows, arguments.cols, {.seed = 24});
     BenchSearch(arguments, weight);
     BenchPacking(arguments, weight);

@@ -7,6 +7,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/sparse/mask_view.h"
 #include "twofour/sparse/tile_mask.h"
+#include "twofour/sparse/vnm_column_choice.h"
 #include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
@@ -18,8 +19,10 @@ class VnmColumns {
   using Four = int32_t[VnmPattern::kColumns];
   static constexpr int32_t kNone = -1;
 
-  /// The columns with the largest sums of |score|; of equal ones, the first.
-  static VnmColumns Choose(const float* scores, int64_t rows, int64_t cols, const VnmPattern& pattern);
+  /// Columns by |score| (see vnm_choice.h for ties). Blocks of up to four columns keep them all. For kExact, the
+  /// pattern has at most kMostExactColumns columns.
+  static VnmColumns Choose(const float* scores, int64_t rows, int64_t cols, const VnmPattern& pattern,
+                           VnmColumnChoice choice);
   /// Those of which a mask keeps something. Where these are fewer than four, the first others of the block stand in.
   /// The mask must have the pattern.
   static VnmColumns Of(const MaskView& mask, const VnmPattern& pattern);

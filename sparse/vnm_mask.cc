@@ -16,16 +16,17 @@
 
 namespace twofour::sparse {
 
-Mask FindVnmMask(const Tensor& scores, const VnmPattern& pattern, std::string_view name) {
+Mask FindVnmMask(const Tensor& scores, const VnmPattern& pattern, std::string_view name, VnmColumnChoice choice) {
   ops::RequireDType("FindVnmMask", name, scores, DType::kF32);
   Checked(pattern, "");
+  RequireChoice(choice, pattern);
   if (scores.rank() != 2) {
     throw Error(
         fmt::format("{}: shape {}, a {} mask needs [rows, cols]", name, ToString(scores.shape()), pattern.ToString()));
   }
   Mask mask(scores.dim(0), scores.dim(1));
   const float* const data = scores.data<float>();
-  const VnmColumns columns = VnmColumns::Choose(data, mask.rows(), mask.cols(), pattern);
+  const VnmColumns columns = VnmColumns::Choose(data, mask.rows(), mask.cols(), pattern, choice);
   const MaskSearchKernel& search = ChooseMaskSearchKernel(MaskMethod::kExact);
   const int64_t gathered_cols = columns.groups() * VnmPattern::kColumns;
   std::atomic<bool> finite = true;

@@ -15,6 +15,7 @@
 
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
+#include "tests/support/vnm_brute_force.h"
 
 namespace twofour::sparse {
 namespace {
@@ -39,37 +40,6 @@ std::vector<Case> Cases() {
     }
   }
   return cases;
-}
-
-/// All masks of two entries in each of four rows and, unless `rows`, in each of four columns.
-std::vector<TileMask> AllMasks(bool rows) {
-  std::vector<TileMask> masks;
-  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const auto mask = static_cast<TileMask>(bits);
-    bool fits = true;
-    for (int i = 0; i < 4; ++i) {
-      int in_row = 0, in_col = 0;
-      for (int j = 0; j < 4; ++j) {
-        in_row += Keeps(mask, i, j);
-        in_col += Keeps(mask, j, i);
-      }
-      fits = fits && in_row == 2 && (rows || in_col == 2);
-    }
-    if (fits) masks.push_back(mask);
-  }
-  return masks;
-}
-
-/// The best that four rows can keep of four columns.
-double BestOf(const double (&magnitudes)[4][4], bool rows) {
-  static const std::vector<TileMask> transposable = AllMasks(false), along_rows = AllMasks(true);
-  double best = -1;
-  for (const TileMask mask : rows ? along_rows : transposable) {
-    double sum = 0;
-    for (int i = 0; i < 16; ++i) sum += Keeps(mask, i / 4, i % 4) ? magnitudes[i / 4][i % 4] : 0.0;
-    best = std::max(best, sum);
-  }
-  return best;
 }
 
 /// Keeps the columns with the largest sums, and the best of all masks in them.
@@ -106,7 +76,7 @@ TEST(VnmMaskTest, KeepsWhatBruteForceKeeps) {
             for (int64_t r = 0; r < 4; ++r)
               magnitudes[r][i] = first + r < bottom ? magnitude(first + r, sums[i].second) : 0.0;
           }
-          EXPECT_NEAR(kept, BestOf(magnitudes, pattern.inner == VnmInner::kRows), 1e-5);
+          EXPECT_NEAR(kept, test::MostOfFour(magnitudes, pattern.inner), 1e-5);
         }
       }
     }
@@ -175,7 +145,7 @@ TEST(VnmColumnsTest, OfAMaskAreThoseThatWereChosen) {
   for (const auto& [rows, cols, pattern] : Cases()) {
     SCOPED_TRACE(pattern.ToString());
     const Tensor scores = RandomF32({rows, cols}, {.seed = 5});
-    const VnmColumns chosen = VnmColumns::Choose(scores.data<float>(), rows, cols, pattern);
+    const VnmColumns chosen = VnmColumns::Choose(scores.data<float>(), rows, cols, pattern, VnmColumnChoice::kSums);
     const Mask mask = FindVnmMask(scores, pattern);
     const VnmColumns found = VnmColumns::Of(mask.view(), pattern);
     for (int64_t block = 0; block < chosen.row_blocks(); ++block) {

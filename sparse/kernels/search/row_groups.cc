@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include "twofour/core/kernels/simd/simd_table.h"
+#include "twofour/sparse/kernels/search/group_columns-inl.h"
 #include "twofour/sparse/kernels/search/kept_tiles-inl.h"
 #include "twofour/sparse/kernels/search/tile_vectors-inl.h"
 
@@ -19,30 +20,7 @@ namespace {
 
 using kept_tiles::kGroupCols;
 
-constexpr int64_t kLanes = hn::MaxLanes(Floats());
-
-/// Each lane is a group. `magnitudes` has one vector for each of its `of` entries. Returns a word for each lane, in
-/// which the bits of the `keep` largest entries are set.
-HWY_INLINE IntVector BitsOfLargest(const FloatVector* magnitudes, int keep, int of) {
-  const Ints ints;
-  // How many entries go before each one: entries in front of it that are as large or larger, and entries behind it that
-  // are larger.
-  IntVector before[kMostInGroup];
-  for (int j = 0; j < of; ++j) {
-    before[j] = hn::Set(ints, of - 1 - j);
-    for (int i = 0; i < j; ++i) {
-      const auto minus_one_if_i = hn::VecFromMask(ints, hn::RebindMask(ints, hn::Ge(magnitudes[i], magnitudes[j])));
-      before[j] = hn::Sub(before[j], minus_one_if_i);
-      before[i] = hn::Add(before[i], minus_one_if_i);
-    }
-  }
-  IntVector bits = hn::Zero(ints);
-  for (int j = 0; j < of; ++j) {
-    const auto keeps = hn::Lt(before[j], hn::Set(ints, keep));
-    bits = hn::Or(bits, hn::IfThenElseZero(keeps, hn::Set(ints, static_cast<int32_t>(1u << j))));
-  }
-  return bits;
-}
+constexpr int64_t kLanes = kGroupLanes;
 
 /// Groups of four: a row of a tile is a group.
 void KeepLargestOfFour(const float* weight, int64_t cols, int keep, TileMask* tiles) {
@@ -56,23 +34,6 @@ void KeepLargestOfFour(const float* weight, int64_t cols, int keep, TileMask* ti
     return true;
   });
 }
-
-/// Up to kLanes groups of `of` neighbours, transposed: entry i of group g is at [i][g]. Entries are copied one by one.
-/// That is at least as fast as gathering and scattering, even on processors that have instructions for it.
-struct GroupColumns {
-  alignas(64) float entry[kMostInGroup][kLanes];
-
-  HWY_INLINE void CopyFrom(const float* groups, int64_t count, int of) {
-    for (int64_t group = 0; group < count; ++group) {
-      for (int i = 0; i < of; ++i) entry[i][group] = groups[group * of + i];
-    }
-  }
-  HWY_INLINE void CopyTo(float* groups, int64_t count, int of) const {
-    for (int64_t group = 0; group < count; ++group) {
-      for (int i = 0; i < of; ++i) groups[group * of + i] = entry[i][group];
-    }
-  }
-};
 
 /// Writes one row of a mask from left to right. The row must be zero in all tiles at first.
 class RowBitsWriter {
