@@ -140,10 +140,12 @@ class SemiSparseLinear : public Module {
   /// Share of mask entries that the last refresh changed. 0 before the second refresh, and in steps without a refresh
   /// while the layer is frozen or dense.
   double flip_rate() const { return tracker_.flip_rate(); }
+  /// The same of the blocks of a V:N:M mask and their columns (MaskTracker::column_flip_rate).
+  std::optional<double> column_flip_rate() const { return tracker_.column_flip_rate(); }
   /// Share of |weight| that the mask keeps.
   double RetainedL1();
 
-  /// `weight_mask` and its age, step and flip rate (see sparse::MaskTracker::AppendState), with a soft threshold
+  /// `weight_mask` and its age, step and flip rates (see sparse::MaskTracker::AppendState), with a soft threshold
   /// `weight_mask_scale` (f64 []) and for RIA, once there are any, `weight_mask_input_squares` (f32 [in_features]).
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/column_flip_rate.h"
 #include "twofour/sparse/mask_fit.h"
 #include "twofour/sparse/vnm_pattern.h"
 
@@ -76,17 +77,22 @@ bool MaskTracker::IsDue(uint64_t version) const {
 bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   if (!IsDue(version)) return false;
   Mask found = options_.plan.Find(scores, PlanStep(), options_.key, name_);
-  flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, found);
-  SetMask(std::move(found));
   mask_version_ = version;
   mask_step_ = step_;
   vnm_ = AskedVnm();
+  flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, found);
+  column_flip_rate_ = mask_.empty() || !vnm_ ? 0.0 : ColumnFlipRate(mask_, found, *vnm_);
+  SetMask(std::move(found));
   return true;
 }
 
-double MaskTracker::flip_rate() const {
-  const bool at_rest = frozen() || options_.plan.KeepsAll(step_);
-  return at_rest && step_ != mask_step_ ? 0.0 : flip_rate_;
+bool MaskTracker::IsAtRest() const { return (frozen() || options_.plan.KeepsAll(step_)) && step_ != mask_step_; }
+
+double MaskTracker::flip_rate() const { return IsAtRest() ? 0.0 : flip_rate_; }
+
+std::optional<double> MaskTracker::column_flip_rate() const {
+  if (!vnm_ || keeps_all_) return std::nullopt;
+  return IsAtRest() ? 0.0 : column_flip_rate_;
 }
 
 void MaskTracker::SetMask(Mask mask) {
@@ -106,6 +112,9 @@ void MaskTracker::AppendState(const std::string& weight, uint64_t version, std::
   state.push_back({mask + "_age", CountTensor(static_cast<int64_t>(AgeAt(version)))});
   state.push_back({mask + "_step", Tensor::Scalar(static_cast<double>(mask_step_), DType::kF64)});
   state.push_back({mask + "_flip_rate", Tensor::Scalar(flip_rate_, DType::kF64)});
+  if (vnm_ && !keeps_all_) {
+    state.push_back({mask + "_column_flip_rate", Tensor::Scalar(column_flip_rate_, DType::kF64)});
+  }
 }
 
 std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, const Shape& shape,
@@ -126,15 +135,18 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
   constexpr char kExpectedStep[] = "expected one f64 that is a step";
   const auto step = reader.TakeScalar(name + "_step", DType::kF64, 0, kMostSteps, kExpectedStep);
   if (step && *step != std::floor(*step)) reader.Fault(name + "_step", kExpectedStep);
-  const auto flip_rate = reader.TakeScalar(name + "_flip_rate", DType::kF64, 0, 1, "expected one f64 in [0, 1]");
+  constexpr char kExpectedShare[] = "expected one f64 in [0, 1]";
+  const auto flip_rate = reader.TakeScalar(name + "_flip_rate", DType::kF64, 0, 1, kExpectedShare);
+  const auto column_flip_rate = reader.TakeScalar(name + "_column_flip_rate", DType::kF64, 0, 1, kExpectedShare);
   return [=, this, mask = std::move(mask)](uint64_t version) mutable {
     SetMask({});
     mask_step_ = 0;
-    flip_rate_ = 0;
+    flip_rate_ = column_flip_rate_ = 0;
     if (!mask.empty()) RestoreMask(std::move(mask), version);
     // This may wrap around. That does no harm, because only the difference of two versions is ever used.
     if (age) mask_version_ = version - static_cast<uint64_t>(*age);
     if (flip_rate) flip_rate_ = *flip_rate;
+    if (column_flip_rate) column_flip_rate_ = *column_flip_rate;
     if (step) {
       step_ = mask_step_ = static_cast<int64_t>(*step);
       told_step_ = told_step_ || step_ > 0;

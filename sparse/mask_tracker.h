@@ -70,11 +70,14 @@ class MaskTracker {
   /// Share of mask entries that the last refresh changed. 0 before the second refresh, and in steps without a refresh
   /// while the mask is frozen or the plan is dense.
   double flip_rate() const;
+  /// Likewise the share of a V:N:M mask's blocks that keep other columns than before the last refresh (ColumnFlipRate).
+  /// Nothing for other masks, and while everything is kept.
+  std::optional<double> column_flip_rate() const;
 
   /// Appends what a resumed run needs, for a weight of this version whose name is `weight`: `<weight>_mask` (bool
   /// [rows, cols]), `<weight>_mask_age` (i32 []: writes to the weight since the mask was found), `<weight>_mask_step`
-  /// (f64 []: the optimizer step at which it was found) and `<weight>_mask_flip_rate` (f64 []: the share of entries
-  /// that the last refresh changed).
+  /// (f64 []: the optimizer step at which it was found), `<weight>_mask_flip_rate` (f64 []: the share of entries that
+  /// the last refresh changed) and, for V:N:M, `<weight>_mask_column_flip_rate` (f64 []: the same of blocks).
   void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
   /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
   /// weight's version. A mask may not keep more than the plan's masks of some step (WhyKeepsTooMuch). A mask without a
@@ -93,6 +96,8 @@ class MaskTracker {
   /// dense phase. Then it is the freeze step.
   int64_t PlanStep() const;
   void SetMask(Mask mask);
+  /// Whether the mask stays as it is at this step, although it may have been found earlier.
+  bool IsAtRest() const;
 
   MaskTrackerOptions options_;
   std::string name_;
@@ -103,7 +108,7 @@ class MaskTracker {
   bool keeps_all_ = false;
   int64_t mask_step_ = 0;
   uint64_t mask_version_ = 0;  // The weight's version when the mask was found.
-  double flip_rate_ = 0;
+  double flip_rate_ = 0, column_flip_rate_ = 0;
 };
 
 }  // namespace twofour::sparse

@@ -76,6 +76,7 @@ void JsonLinesSink::OnSparsity(const SparsityMetrics& metrics) {
   record.Set("tiles_keeping_seven", metrics.tiles_keeping_seven);
   record.Set("dead_rows", metrics.dead_rows).Set("dead_columns", metrics.dead_columns);
   record.Set("masked_gradient_share", metrics.masked_gradient_share);
+  if (metrics.column_flip_rate) record.Set("column_flip_rate", *metrics.column_flip_rate);
   file_->Append(record.ToText() + "\n");
 }
 

@@ -53,6 +53,8 @@ struct SparsityMetrics {
   int64_t dead_rows = 0;             ///< Outputs whose kept weights are all 0.
   int64_t dead_columns = 0;          ///< Inputs whose kept weights are all 0.
   double masked_gradient_share = 0;  ///< Share of the sum of |gradient| that falls on masked weights in this step.
+  /// Share of a V:N:M mask's blocks of which the last refresh changed the columns.
+  std::optional<double> column_flip_rate = {};
 };
 
 /// The hidden activations of one nn::Mlp, dense or sparse, in a step.
@@ -117,6 +119,7 @@ class TeeSink : public MetricSink {
 ///   {"step":..,"split":"eval","loss":..,"accuracy":..,"training_seconds":..}   (or other details)
 ///   {"step":..,"split":"sparsity","layer":"..","retained_l1":..,"flip_rate":..,"activation_density":..,
 ///    "sparsity":..,"tiles_keeping_seven":..,"dead_rows":..,"dead_columns":..,"masked_gradient_share":..}
+///   (V:N:M: and column_flip_rate)
 ///   {"step":..,"split":"activation","layer":"..","density":..}
 ///   {"step":..,"split":"resumed","changes":["training.precision: FP32 -> BF16"]}   (only if there are any)
 ///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}

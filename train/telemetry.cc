@@ -49,7 +49,8 @@ void Telemetry::Record(int64_t step, MetricSink& sink) const {
                      .tiles_keeping_seven = statistics.tiles_keeping_seven,
                      .dead_rows = statistics.dead_rows,
                      .dead_columns = statistics.dead_columns,
-                     .masked_gradient_share = masked_gradient_shares_[i]});
+                     .masked_gradient_share = masked_gradient_shares_[i],
+                     .column_flip_rate = layer->column_flip_rate()});
   }
   for (const auto& [name, mlp] : mlps_) sink.OnActivation({step, name, DensityOf(mlp->c_proj())});
 }

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/column_flip_rate.h"
 
 #include "tests/support/tensors.h"
 
@@ -85,12 +87,33 @@ TEST(MaskTrackerTest, TheMaskIsThePlansForTheScores) {
   EXPECT_EQ(tracker.flip_rate(), FlipRate(before, tracker.mask()));
 }
 
+TEST(MaskTrackerTest, CountsBlocksOfVnmWithOtherColumns) {
+  const VnmPattern pattern{.v = 4, .m = 5};
+  MaskTracker tracker({.plan = MaskPlan({.method = MaskMethod::kVnm, .vnm = pattern, .dense_from_step = 2})}, "w");
+  tracker.Refresh(WeightOf(3), 0);
+  EXPECT_EQ(tracker.column_flip_rate(), 0.0);
+  const Mask before = tracker.mask();
+  tracker.Refresh(WeightOf(4), 1);
+  EXPECT_GT(tracker.column_flip_rate(), 0.0);
+  EXPECT_EQ(tracker.column_flip_rate(), ColumnFlipRate(before, tracker.mask(), pattern));
+  tracker.SetOptimizerStep(2);
+  tracker.Refresh(WeightOf(5), 2);
+  EXPECT_EQ(tracker.column_flip_rate(), std::nullopt);
+  MaskTracker plain({}, "w");
+  plain.Refresh(WeightOf(3), 0);
+  EXPECT_EQ(plain.column_flip_rate(), std::nullopt);
+}
+
 TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
   const MaskTrackerOptions recipes[] = {
       {.interval = 3},
       {.interval_growth = 0.3},
       {.plan = MaskPlan({.first_sparse_step = 4, .dense_from_step = 11}), .interval = 2},
       {.plan = MaskPlan({.stages = {{3, 3}, {9, 2}}}), .freeze_step = 10},
+      {.plan = MaskPlan({.method = MaskMethod::kVnm, .vnm = {.v = 4, .m = 5}, .dense_from_step = 13}), .interval = 2},
+      {.plan = MaskPlan(
+           {.method = MaskMethod::kVnm, .vnm = {.v = 4, .m = 6}, .stages = {{.step = 2, .m = 4}, {.step = 5, .m = 6}}}),
+       .freeze_step = 11},
   };
   constexpr int64_t kSteps = 16;
   for (const MaskTrackerOptions& options : recipes) {
@@ -98,12 +121,14 @@ TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
     std::vector<MaskTracker> at_step;
     std::vector<Mask> masks;
     std::vector<double> flips;
+    std::vector<std::optional<double>> column_flips;
     for (int64_t step = 0; step < kSteps; ++step) {
       whole.SetOptimizerStep(step);
       whole.Refresh(WeightOf(step), static_cast<uint64_t>(step));
       at_step.push_back(whole);
       masks.push_back(whole.mask());
       flips.push_back(whole.flip_rate());
+      column_flips.push_back(whole.column_flip_rate());
     }
     for (int64_t stop = 0; stop < kSteps; ++stop) {
       SCOPED_TRACE("stopped at step " + std::to_string(stop));
@@ -117,6 +142,7 @@ TEST(MaskTrackerTest, RestoredAnywhereItGoesOnAsIfItHadNeverStopped) {
         resumed.Refresh(WeightOf(step), static_cast<uint64_t>(step) + kShift);
         EXPECT_EQ(resumed.mask(), masks[static_cast<size_t>(step)]) << step;
         EXPECT_EQ(resumed.flip_rate(), flips[static_cast<size_t>(step)]) << step;
+        EXPECT_EQ(resumed.column_flip_rate(), column_flips[static_cast<size_t>(step)]) << step;
       }
     }
   }

@@ -44,6 +44,9 @@ TEST(JsonLinesSinkTest, WritesOneObjectALineAsItHappens) {
   EXPECT_EQ(sparsity["retained_l1"], 0.7);
   EXPECT_EQ(sparsity["flip_rate"], 0.01);
   EXPECT_EQ(sparsity["activation_density"], 0.5);
+  EXPECT_FALSE(sparsity.contains("column_flip_rate"));
+  sink.OnSparsity({.step = 101, .layer = "a", .column_flip_rate = 0.25});
+  EXPECT_THAT(ReadTextFile(dir / "metrics.jsonl"), HasSubstr("\"column_flip_rate\":0.25}\n"));
 }
 
 TEST(JsonLinesSinkTest, NamesTheUnitAndWritesMfuWhereItIsKnown) {

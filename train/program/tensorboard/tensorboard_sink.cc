@@ -90,6 +90,7 @@ void TensorBoardSink::OnSparsity(const SparsityMetrics& metrics) {
   add("dead_rows", static_cast<double>(metrics.dead_rows));
   add("dead_columns", static_cast<double>(metrics.dead_columns));
   add("masked_gradient_share", metrics.masked_gradient_share);
+  if (metrics.column_flip_rate) add("column_flip_rate", *metrics.column_flip_rate);
   WriteSummary(metrics.step, std::move(summary));
 }
 

@@ -109,16 +109,17 @@ TEST_F(TensorBoardSinkTest, WritesEverythingThatIsKnownOfALayer) {
                    .tiles_keeping_seven = 11,
                    .dead_rows = 2,
                    .dead_columns = 3,
-                   .masked_gradient_share = 0.375});
-  EXPECT_EQ(LastScalars(),
-            (std::map<std::string, double>{{"sparsity/blocks.0.mlp.c_fc/retained_l1", 0.75},
-                                           {"sparsity/blocks.0.mlp.c_fc/flip_rate", 0.125},
-                                           {"sparsity/blocks.0.mlp.c_fc/activation_density", 0.25},
-                                           {"sparsity/blocks.0.mlp.c_fc/sparsity", 0.5},
-                                           {"sparsity/blocks.0.mlp.c_fc/tiles_keeping_seven", 11},
-                                           {"sparsity/blocks.0.mlp.c_fc/dead_rows", 2},
-                                           {"sparsity/blocks.0.mlp.c_fc/dead_columns", 3},
-                                           {"sparsity/blocks.0.mlp.c_fc/masked_gradient_share", 0.375}}));
+                   .masked_gradient_share = 0.375,
+                   .column_flip_rate = 0.0625});
+  EXPECT_EQ(LastScalars(), (std::map<std::string, double>{{"sparsity/blocks.0.mlp.c_fc/retained_l1", 0.75},
+                                                          {"sparsity/blocks.0.mlp.c_fc/flip_rate", 0.125},
+                                                          {"sparsity/blocks.0.mlp.c_fc/activation_density", 0.25},
+                                                          {"sparsity/blocks.0.mlp.c_fc/sparsity", 0.5},
+                                                          {"sparsity/blocks.0.mlp.c_fc/tiles_keeping_seven", 11},
+                                                          {"sparsity/blocks.0.mlp.c_fc/dead_rows", 2},
+                                                          {"sparsity/blocks.0.mlp.c_fc/dead_columns", 3},
+                                                          {"sparsity/blocks.0.mlp.c_fc/masked_gradient_share", 0.375},
+                                                          {"sparsity/blocks.0.mlp.c_fc/column_flip_rate", 0.0625}}));
   sink.OnActivation({.step = 3, .layer = "blocks.0.mlp", .density = 0.0625});
   EXPECT_EQ(LastScalars(), (std::map<std::string, double>{{"activation/blocks.0.mlp/density", 0.0625}}));
 }
