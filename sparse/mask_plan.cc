@@ -95,11 +95,15 @@ void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) 
   }
   if (options.method == MaskMethod::kVnm) {
     Check(options.vnm, at.In("vnm"), faults);
+    if (faults.IsSound(at.In("vnm")("m"))) CheckChoice(options.columns, options.vnm, at.In("vnm"), faults);
     const std::string expected = fmt::format("none beside {}", faults.Word(NameOf(MaskMethod::kVnm)));
     faults.Expect(options.schedule.LastChange() == 0 && options.schedule.ShareAt(0) == 1, at("schedule"),
                   "a share of tiles", expected, fmt::format("schedule given, expected {}", expected));
   } else {
     faults.Expect(options.vnm == VnmPattern(), at("vnm"), options.vnm.ToString(),
+                  fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
+    faults.Expect(options.columns == VnmColumnChoice::kSums, at.In("vnm")("columns"),
+                  faults.Word(NameOf(options.columns)),
                   fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
   }
   CheckStages(options, at, faults);
@@ -197,7 +201,7 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
     case MaskMethod::kRows:
       return FindRowMask(scores, options_.rows, name);
     case MaskMethod::kVnm:
-      return FindMaskOf(scores, PatternAt(step), name);
+      return FindMaskOf(scores, PatternAt(step), name, options_.columns);
     case MaskMethod::kExact:
       break;
   }

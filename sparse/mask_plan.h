@@ -15,6 +15,7 @@
 #include "twofour/sparse/row_mask.h"
 #include "twofour/sparse/schedule.h"
 #include "twofour/sparse/vnm.h"
+#include "twofour/sparse/vnm_column_choice.h"
 
 namespace twofour::sparse {
 
@@ -29,8 +30,10 @@ struct MaskStage {
 
 struct MaskPlanOptions {
   MaskMethod method = MaskMethod::kExact;
-  RowPattern rows = {};            ///< Only for kRows.
-  VnmPattern vnm = {};             ///< Only for kVnm.
+  RowPattern rows = {};  ///< Only for kRows.
+  VnmPattern vnm = {};   ///< Only for kVnm.
+  /// How the columns of `vnm` are chosen.
+  VnmColumnChoice columns = VnmColumnChoice::kSums;
   SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
   TileOrder order = TileOrder::kLeastLoss;
   /// For kExact, N-decay (4:4, 3:4, 2:4): steps rise, numbers fall. For kVnm, M rises to that of `vnm`. Before the
@@ -43,11 +46,12 @@ struct MaskPlanOptions {
   bool nested_stages = false;
 };
 
-/// Rules: a RowPattern is valid, and given for kRows alone; so is a VnmPattern for kVnm, whose schedule prunes all
-/// tiles from the start. Stages are given for kExact and kVnm alone, and each begins later than the one before. For
-/// kExact, they keep one to four, each fewer than the one before. For kVnm, m rises from stage to stage, is from 4 to
-/// 32, and ends with that of the VnmPattern. nested_stages needs stages of kExact. The dense finish does not begin
-/// before the dense warm-up ends. A stage before step 0 is a fault. No stage is compared with one that has a fault.
+/// Rules: a RowPattern is valid, and given for kRows alone; so is a VnmPattern for kVnm with its choice of columns
+/// (CheckChoice), and a schedule beside it prunes all tiles from the start. Stages are given for kExact and kVnm alone,
+/// and each begins later than the one before. For kExact, they keep one to four, each fewer than the one before. For
+/// kVnm, m rises from stage to stage, is from 4 to 32, and ends with that of the VnmPattern. nested_stages needs stages
+/// of kExact. The dense finish does not begin before the dense warm-up ends. A stage before step 0 is a fault. No stage
+/// is compared with one that has a fault.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
 /// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and

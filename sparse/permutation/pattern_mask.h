@@ -23,9 +23,9 @@ void CheckPlainOrVnm(const VnmPattern& pattern, const FieldPath& at, Faults& fau
 /// "2:4", "2:4 along rows", or as VnmPattern::ToString.
 std::string PatternName(const VnmPattern& pattern);
 
-/// The mask that training finds for these scores: FindVnmMask or, for plain 2:4, the best transposable one of FindMask
-/// or FindRowMask. Throws Error as they do, on a pattern that CheckPlainOrVnm finds fault with, and on sizes that do
-/// not suit plain 2:4.
+/// The mask that training finds for these scores: FindVnmMask with columns by their sums or, for plain 2:4, the best
+/// transposable one of FindMask or FindRowMask. Throws Error as they do, on a pattern that CheckPlainOrVnm finds fault
+/// with, and on sizes that do not suit plain 2:4.
 Mask FindPatternMask(const Tensor& scores, const VnmPattern& pattern, std::string_view name = "weight");
 
 }  // namespace twofour::sparse

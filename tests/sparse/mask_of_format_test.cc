@@ -21,6 +21,8 @@ TEST(FindMaskOfTest, EachFormatHasItsSearch) {
   EXPECT_EQ(FindMaskOf(scores, MaskFormat::Rows(1, 3)), FindRowMask(scores, {.keep = 1, .of = 3}));
   EXPECT_EQ(FindMaskOf(scores, MaskFormat::Vnm(pattern)), FindVnmMask(scores, pattern));
   EXPECT_EQ(FindMaskOf(scores, MaskFormat::Vnm(rows)), FindVnmMask(scores, rows));
+  EXPECT_EQ(FindMaskOf(scores, MaskFormat::Vnm(rows), "w", VnmColumnChoice::kExact),
+            FindVnmMask(scores, rows, "w", VnmColumnChoice::kExact));
 }
 
 TEST(FindMaskOfTest, OtherFormatsHaveNone) {

@@ -265,6 +265,23 @@ TEST(MaskPlanTest, VnmIsFoundAtEveryStepOfItsTime) {
   EXPECT_FALSE(MaskPlan(options).AlwaysTwoOfFour());
 }
 
+TEST(MaskPlanTest, VnmColumnsAreChosenAsAsked) {
+  const Tensor weight = RandomF32({64, 48}, {.seed = 8});
+  MaskPlanOptions options{.method = kVnm,
+                          .vnm = {.v = 16, .m = 12},
+                          .columns = VnmColumnChoice::kKept,
+                          .stages = {{.step = 2, .m = 4}, {.step = 4, .m = 6}, {.step = 7, .m = 12}}};
+  EXPECT_EQ(FindAt(options, weight, 2), FindMask(weight, MaskMethod::kExact));
+  EXPECT_EQ(FindAt(options, weight, 4), FindVnmMask(weight, {.v = 16, .m = 6}, "w", VnmColumnChoice::kKept));
+  EXPECT_EQ(FindAt(options, weight, 7), FindVnmMask(weight, options.vnm, "w", VnmColumnChoice::kKept));
+  EXPECT_NE(FindAt(options, weight, 7), FindVnmMask(weight, options.vnm));
+  EXPECT_ERROR(MaskPlan({.columns = VnmColumnChoice::kKept}), ErrorKind::kInvalidInput,
+               HasSubstr("vnm.columns is kept, expected none but for vnm"));
+  EXPECT_ERROR(MaskPlan({.method = kVnm, .vnm = {.m = 20}, .columns = VnmColumnChoice::kExact}),
+               ErrorKind::kInvalidInput,
+               HasSubstr("columns chosen by exact for 64:2:20: m is 20, expected at most 16"));
+}
+
 TEST(MaskPlanTest, VnmHasRulesOfItsOwn) {
   EXPECT_ERROR(MaskPlan({.method = kVnm, .vnm = {.v = 6}}), ErrorKind::kInvalidInput,
                HasSubstr("v is 6, expected a multiple of 4 from 4 to 256"));

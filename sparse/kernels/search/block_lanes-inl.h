@@ -21,7 +21,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace twofour::sparse::HWY_NAMESPACE {
 
-/// The rows that the inner step looks at together, and what it needs to know of a column there.
+/// The rows that the inner step looks at together, and what it needs to know of a column there: features, each with a
+/// value for every lane.
 template <VnmInner kInner>
 struct Unit;
 
@@ -82,7 +83,7 @@ class BlockLanes {
  public:
   using OfUnit = Unit<kInner>;
 
-  /// Room for any panel of these blocks.
+  /// Has room for kGroupLanes of these blocks at a time.
   HWY_INLINE explicit BlockLanes(const BlockRow& blocks)
       : blocks_(blocks),
         m_(blocks.m),
@@ -126,7 +127,6 @@ class BlockLanes {
   float FeatureOf(int64_t unit, int col, int64_t feature, int64_t lane) const {
     return features_[FeaturesAt(unit, col) + feature * kGroupLanes + lane];
   }
-  float SumOf(int col, int64_t lane) const { return sums_[col][lane]; }
 
   /// The choice by sums.
   HWY_INLINE IntVector BitsBySums() const {

@@ -16,7 +16,11 @@ namespace {
 
 std::string DescribeMethod(const nn::SemiSparseOptions& options) {
   const sparse::MaskPlanOptions& plan = options.plan.options();
-  if (plan.method == sparse::MaskMethod::kVnm) return fmt::format("{} masks", plan.vnm.ToString());
+  if (plan.method == sparse::MaskMethod::kVnm) {
+    const bool sums = plan.columns == sparse::VnmColumnChoice::kSums;
+    return fmt::format("{} masks{}", plan.vnm.ToString(),
+                       sums ? "" : fmt::format(" (columns: {})", NameOf(plan.columns)));
+  }
   if (plan.method != sparse::MaskMethod::kRows) return fmt::format("{} masks", NameOf(plan.method));
   return fmt::format("{}:{} masks of rows{}", plan.rows.keep, plan.rows.of,
                      options.soft_threshold ? " under a soft threshold" : "");

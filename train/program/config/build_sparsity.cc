@@ -66,6 +66,18 @@ nn::MaskedDecay::Place ToPlace(proto::MaskedDecay::Place place) {
   throw std::logic_error("unknown place");
 }
 
+sparse::VnmColumnChoice ToChoice(proto::Vnm::Columns columns) {
+  switch (columns) {
+    case proto::Vnm::SUMS:
+      return sparse::VnmColumnChoice::kSums;
+    case proto::Vnm::KEPT:
+      return sparse::VnmColumnChoice::kKept;
+    case proto::Vnm::EXACT:
+      return sparse::VnmColumnChoice::kExact;
+  }
+  throw std::logic_error("unknown choice of columns");
+}
+
 constexpr sparse::Moment kNowhere{.step = -1};
 
 /// With `finetune`, `sparsity` says which linears are pruned and how masks are chosen, and the stages say the rest.
@@ -143,6 +155,7 @@ sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps
               .m = sparsity.vnm().m(),
               .inner = sparsity.vnm().inner() == proto::Vnm::ROWS ? sparse::VnmInner::kRows
                                                                   : sparse::VnmInner::kTransposable},
+      .columns = ToChoice(sparsity.vnm().columns()),
       .schedule = std::move(schedule),
       .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM ? sparse::TileOrder::kRandom
                                                                               : sparse::TileOrder::kLeastLoss,

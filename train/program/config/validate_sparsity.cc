@@ -191,7 +191,10 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
   } catch (const Error&) {
     options.stages.clear();
     options.nested_stages = false;
-    if (options.method != sparse::MaskMethod::kVnm || !faults.IsSound("sparsity.vnm")) options.vnm = usual.vnm;
+    if (options.method != sparse::MaskMethod::kVnm || !faults.IsSound("sparsity.vnm")) {
+      options.vnm = usual.vnm;
+      options.columns = usual.columns;
+    }
     if (options.method == sparse::MaskMethod::kVnm) options.schedule = usual.schedule;
     if (options.method != sparse::MaskMethod::kRows) {
       options.rows = usual.rows;

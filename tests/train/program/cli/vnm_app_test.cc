@@ -54,7 +54,8 @@ TEST_F(VnmAppTest, TrainsOnItsOwnKernels) {
     EXPECT_EQ(sparse::FindVnmViolation(mask.view(), pattern), std::nullopt);
     EXPECT_EQ(mask.CountKept() * 4, mask.rows() * mask.cols());
   }
-  EXPECT_THAT(ReadTextFile(dir_ / "run/metrics.jsonl"), HasSubstr("\"sparsity\":0.75"));
+  EXPECT_THAT(ReadTextFile(dir_ / "run/metrics.jsonl"),
+              AllOf(HasSubstr("\"sparsity\":0.75"), HasSubstr("\"column_flip_rate\":0.")));
   const Outcome evaluated = Run({"evaluate", "--run", Path("run")});
   EXPECT_EQ(evaluated.code, 0) << evaluated.err;
 }
@@ -100,6 +101,17 @@ TEST_F(VnmAppTest, RiaScoresResume) {
   EXPECT_NE(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "magnitude/model.safetensors"));
 }
 
+TEST_F(VnmAppTest, ColumnsByWhatIsKeptResume) {
+  const Outcome outcome = Train("whole", Set({"sparsity.vnm.columns=KEPT", "checkpoint.keep=9"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks (columns: kept), searched after every step"));
+  const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
+  ASSERT_EQ(Train("sums").code, 0);
+  EXPECT_NE(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "sums/model.safetensors"));
+}
+
 TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   const auto expect = [&](const std::string& set, const std::string& message) {
     EXPECT_THAT(Train("x", {"--set", set}), FailsWith(2, HasSubstr(message)));
@@ -107,6 +119,10 @@ TEST_F(VnmAppTest, WhatDoesNotFitIsRefused) {
   expect("sparsity.vnm.v=6", "config: sparsity.vnm.v: 6, expected a multiple of 4 from 4 to 256");
   expect("sparsity.vnm.m=4", "config: sparsity.vnm.m: 4, expected 5 to 32");
   expect("sparsity.algorithm=EXACT", "config: sparsity.vnm: 16:2:8, expected none but for VNM");
+  expect("sparsity={enabled: true vnm{columns: KEPT}}",
+         "config: sparsity.vnm.columns: KEPT, expected none but for VNM");
+  expect("sparsity.vnm={m: 20 columns: EXACT}",
+         "config: sparsity.vnm.columns: EXACT, expected another choice where m is 20, or m of at most 16");
   expect("sparsity.schedule={ shape: LINEAR end { step: 4 } }",
          "config: sparsity.schedule: a share of tiles, expected none beside VNM");
   expect("sparsity={enabled:true algorithm:RANDOM score:RIA}",
