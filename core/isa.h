@@ -15,7 +15,7 @@ enum class Isa {
   kAvx2,
   kAvx512,
   kAvx512Bf16,  ///< Products of pairs of bf16. Highway does not know it: see bf16_vectors-inl.h.
-  kAmxBf16,     ///< Products of tiles of bf16 (AMX), by the dense library alone: see bf16_block.h.
+  kAmxBf16,     ///< Products of tiles of bf16 (AMX): dense ones by the library (bf16_block.h), V:N:M by vnm_amx.
 };
 
 /// "any", "portable", "sse4", "neon", "avx2", "avx512", "avx512bf16", "amxbf16".

@@ -77,6 +77,12 @@ HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
   return _mm512_inserti64x4(lower, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(high)), 1);
 }
 
+/// from[at[i]] in lane i, which is read only if it has a bit in `bits`. The other lanes are 0.
+HWY_INLINE Floats GatherFloats(const float* from, const int32_t* at, uint32_t bits) {
+  const __m512i places = _mm512_loadu_si512(at);
+  return _mm512_mask_i32gather_ps(ZeroFloats(), static_cast<__mmask16>(bits), places, from, sizeof(float));
+}
+
 /// sum + a.second b.second + a.first b.first in each lane, by two fused multiply-adds in this order. Denormal numbers
 /// count as zero, as operands and as results.
 HWY_INLINE Floats DotPairs(Floats sum, Pairs a, Pairs b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
@@ -206,6 +212,12 @@ HWY_INLINE void StoreFloats(const Floats& x, float* to) { std::copy_n(x.lane, kL
 HWY_INLINE Floats Add(const Floats& a, const Floats& b) {
   Floats result;
   for (int i = 0; i < kLanes; ++i) result.lane[i] = a.lane[i] + b.lane[i];
+  return result;
+}
+
+inline Floats GatherFloats(const float* from, const int32_t* at, uint32_t bits) {
+  Floats result;
+  for (int i = 0; i < kLanes; ++i) result.lane[i] = (bits >> i & 1) != 0 ? from[at[i]] : 0.0f;
   return result;
 }
 

@@ -31,7 +31,8 @@ void AskInTurn(const LinearProblem& problem, const Visit& visit) {
 }
 
 bool IsForVnm(PackedLayout layout) {
-  return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm || layout == PackedLayout::kBf16Vnm;
+  return layout == PackedLayout::kVnm || layout == PackedLayout::kRoundedVnm || layout == PackedLayout::kBf16Vnm ||
+         layout == PackedLayout::kVnmTiles;
 }
 
 /// The rejections of all kernels before the one that is taken, in words. Equal reasons are said once. Emulated kernels
@@ -64,6 +65,7 @@ bool SkipsZeros(PackedLayout layout) {
     case PackedLayout::kRoundedVnm:
     case PackedLayout::kBf16Vnm:
       return true;
+    case PackedLayout::kVnmTiles:  // Zeros within a block's columns are multiplied.
     case PackedLayout::kInPlace:
     case PackedLayout::kMaskedCopy:
     case PackedLayout::kKeptEntries:
@@ -105,8 +107,8 @@ std::string_view NameOf(Direction direction) { return direction == Direction::kF
 std::span<const LinearKernel> LinearKernels() {
   static const NeverDestroyed<std::vector<LinearKernel>> table([] {
     std::vector<LinearKernel> kernels;
-    for (const auto& family : {Bf16VnmKernels, VnmKernels, Bf16PairBucketKernels, PairBucketKernels, MaskedRowsKernels,
-                               MaskedDenseKernels}) {
+    for (const auto& family : {VnmAmxKernels, Bf16VnmKernels, VnmKernels, Bf16PairBucketKernels, PairBucketKernels,
+                               MaskedRowsKernels, MaskedDenseKernels}) {
       for (LinearKernel& kernel : family()) kernels.push_back(std::move(kernel));
     }
     kernels.push_back(ScalarReferenceKernel());
@@ -156,6 +158,11 @@ std::string InWords(const Verdict& verdict, const LinearKernel& kernel, const Li
       return "made for V:N:M weights";
     case Rejection::kVnm:
       return "another kernel is made for V:N:M weights";
+    case Rejection::kSmallBlocks:
+      return fmt::format("pays with blocks of {} rows and more, in multiples of 16, here {}", verdict.bound,
+                         problem.format.v);
+    case Rejection::kUnmeasured:
+      return fmt::format("its speed was not measured yet, TWOFOUR_KERNEL={} forces it", kernel.name);
     case Rejection::kEmulated:
       return "emulates instructions, for tests";
     case Rejection::kTooFewRows:

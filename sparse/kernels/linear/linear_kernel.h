@@ -21,10 +21,13 @@ enum class Rejection {
   kNotTiled,  ///< Out and in features are not multiples of 4.
   kFormat,    ///< It needs another format of mask.
   // It can, but others are made for this pattern:
-  kNoVnm,  ///< It is made for V:N:M weights, and takes others as 4:2:4.
-  kVnm,    ///< It takes V:N:M weights tile by tile, which leaves gaps.
+  kNoVnm,        ///< It is made for V:N:M weights, and takes others as 4:2:4.
+  kVnm,          ///< It takes V:N:M weights tile by tile, which leaves gaps.
+  kSmallBlocks,  ///< Its blocks have so few rows that their tiles are worth less than what they cost.
   // It can, but it is there for tests:
   kEmulated,  ///< It emulates instructions that the processor may lack.
+  // It can, but nobody knows yet whether it should:
+  kUnmeasured,  ///< It was never measured on a processor that has its instructions.
   // It can, but a kernel further down the table is faster, as measured: docs/performance.md has the figures.
   kTooFewRows,   ///< Its packing does not pay for so few batch rows.
   kTooManyRows,  ///< It is made for fewer batch rows.
@@ -36,7 +39,7 @@ enum class Rejection {
 /// What a kernel answers to a problem. It is cheap to make. InWords puts it into words for those who ask.
 struct Verdict {
   Rejection rejection = Rejection::kNone;
-  int64_t bound = 0;  ///< For kTooFewRows the fewest rows that pay, for kTooManyRows the most.
+  int64_t bound = 0;  ///< For kTooFewRows and kSmallBlocks the fewest rows that pay, for kTooManyRows the most.
 
   bool can() const { return rejection == Rejection::kNone || rejection >= Rejection::kNoVnm; }
   bool is_best() const { return rejection == Rejection::kNone; }

@@ -11,6 +11,7 @@ namespace twofour::sparse {
 std::vector<LinearKernel> PairBucketKernels();
 std::vector<LinearKernel> Bf16PairBucketKernels();
 std::vector<LinearKernel> Bf16VnmKernels();
+std::vector<LinearKernel> VnmAmxKernels();
 std::vector<LinearKernel> VnmKernels();
 std::vector<LinearKernel> MaskedRowsKernels();
 /// One for each dtype of activations.

@@ -18,6 +18,7 @@ enum class PackedLayout {
   kVnm,                ///< VnmStream of a PairBucketStream, cut for one instruction set.
   kRoundedVnm,         ///< The same with weights rounded to bf16.
   kBf16Vnm,            ///< VnmStream of a Bf16PairBucketStream.
+  kVnmTiles,           ///< VnmTileWeight.
 };
 
 /// A masked weight in the layout of some kernels.

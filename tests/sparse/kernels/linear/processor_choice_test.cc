@@ -86,6 +86,28 @@ TEST_F(ProcessorChoiceTest, OnAmxProductsOfBf16AreDense) {
   EXPECT_THAT(why_not, AllOf(HasSubstr("masked_dense_bf16"), HasSubstr(kOnAmx)));
 }
 
+TEST_F(ProcessorChoiceTest, OnAmxTheKernelForVnmMustBeForced) {
+  const ScopedIsaChoice scoped(kIntelWithAmx);
+  LinearProblem problem = Problem(DType::kBF16);
+  problem.format = MaskFormat::Vnm({.v = 64, .m = 8});
+  EXPECT_EQ(ChooseLinearKernel(problem).kernel->name, "masked_dense_bf16");
+  EXPECT_THAT(ExplainLinearKernel(problem),
+              AllOf(HasSubstr("vnm_amx: its speed was not measured yet, TWOFOUR_KERNEL=vnm_amx forces it"),
+                    HasSubstr("vnm_avx512bf16"), HasSubstr(kOnAmx)));
+  problem.format = MaskFormat::Vnm({.v = 16, .m = 8});
+  EXPECT_THAT(ExplainLinearKernel(problem),
+              HasSubstr("vnm_amx: pays with blocks of 64 rows and more, in multiples of 16, here 16"));
+  EXPECT_THAT(ExplainLinearKernel(Problem(DType::kBF16)), Not(HasSubstr("vnm_amx"))) << "for a 2:4 weight";
+
+  const ScopedEnv env("TWOFOUR_KERNEL", "vnm_amx");
+  const LinearPlan plan = ChooseLinearKernel(problem);
+  EXPECT_EQ(plan.kernel->name, "vnm_amx");
+  EXPECT_TRUE(plan.forced);
+  std::string why_not;
+  EXPECT_EQ(ChooseFusedMlpKernel({3072, 768}, {768, 3072}, 2048, DType::kBF16, &why_not, problem.format), nullptr);
+  EXPECT_THAT(why_not, HasSubstr("vnm_amx"));
+}
+
 TEST_F(ProcessorChoiceTest, OnAmxProductsOfF32AreWhatTheyAreWithoutIt) {
   for (const int64_t batch : {1, 64, 256, 2048}) {
     const LinearProblem problem = Problem(DType::kF32, batch);

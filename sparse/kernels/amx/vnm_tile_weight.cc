@@ -1,0 +1,48 @@
+#include "twofour/sparse/kernels/amx/vnm_tile_weight.h"
+
+namespace twofour::sparse {
+namespace {
+
+VnmPattern PatternOf(const MaskView& mask) {
+  return mask.vnm.v > 0 ? mask.vnm : VnmPattern{.v = 64, .m = VnmPattern::kColumns};
+}
+
+}  // namespace
+
+VnmTileWeight::VnmTileWeight(const MaskView& mask, Direction direction, Isa isa)
+    : PackedWeight(kLayout, isa),
+      w_rows_(mask.rows),
+      w_cols_(mask.cols),
+      direction_(direction),
+      columns_(VnmColumns::Of(mask, PatternOf(mask))),
+      slice_(direction == Direction::kForward
+                 ? kSliceTiles * kGroups
+                 : std::max<int64_t>(kSliceTiles / std::max<int64_t>(block_tiles(), 1), 1)),
+      tiles_(TileCount() * kElements) {}
+
+int64_t VnmTileWeight::TileCount() const {
+  if (direction_ == Direction::kForward) {
+    return columns_.row_blocks() * padded_rows() / kRows * CeilDiv(columns_.groups(), kGroups);
+  }
+  return columns_.row_blocks() * group_ranges() * 2 * block_tiles();
+}
+
+VnmTileWeight::Part VnmTileWeight::ForwardPart(int64_t slice, int64_t row_block) const {
+  const int64_t row_tiles = padded_rows() / kRows, depth_tiles = CeilDiv(count(slice), kGroups);
+  return {.row_block = row_block,
+          .group = first(slice),
+          .row_tiles = row_tiles,
+          .depth_tiles = depth_tiles,
+          .offset = (slice * kSliceTiles * columns_.row_blocks() + row_block * depth_tiles) * row_tiles};
+}
+
+VnmTileWeight::Part VnmTileWeight::InputGradPart(int64_t slice, int64_t groups, int64_t i) const {
+  const int64_t tiles = 2 * block_tiles();
+  return {.row_block = first(slice) + i,
+          .group = groups * kGroups,
+          .row_tiles = 2,
+          .depth_tiles = block_tiles(),
+          .offset = (first(slice) * group_ranges() + groups * count(slice) + i) * tiles};
+}
+
+}  // namespace twofour::sparse
