@@ -26,6 +26,12 @@ struct Halves {
 void RunZeroFloats(const Bf16Vectors&, Bf16Vectors& out) { GiveFloats(ZeroFloats(), out); }
 void RunSetFloats(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(SetFloats(in.floats[0][0]), out); }
 void RunLoadFloats(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(LoadFloats(in.floats[0] + 3), out); }
+void RunLoadFirstFloats(const Bf16Vectors& in, Bf16Vectors& out) {
+  GiveFloats(LoadFirstFloats(in.floats[1], static_cast<int>(in.bits % 17)), out);
+}
+void RunPickFloats(const Bf16Vectors& in, Bf16Vectors& out) {
+  GiveFloats(PickFloats(FloatsAt(in, 0), in.bits & 0xffffU, PairsAt(in, 0), FloatsAt(in, 1)), out);
+}
 void RunAdd(const Bf16Vectors& in, Bf16Vectors& out) { GiveFloats(Add(FloatsAt(in, 0), FloatsAt(in, 1)), out); }
 void RunSetPairs(const Bf16Vectors& in, Bf16Vectors& out) { Give(SetPairs(in.bits), out); }
 void RunLoadPairs(const Bf16Vectors& in, Bf16Vectors& out) { Give(LoadPairs(in.pairs[0] + 3), out); }
@@ -121,7 +127,8 @@ Bf16WrapperTable Bf16Wrappers() {
            TWOFOUR_WRAPPER(AddElements),     TWOFOUR_WRAPPER(StoreFirstElements),
            TWOFOUR_WRAPPER(CountBits),       TWOFOUR_WRAPPER(AsFloats),
            TWOFOUR_WRAPPER(TwiceRootTimes),  TWOFOUR_WRAPPER(SumOf),
-           TWOFOUR_WRAPPER(TransposePairs)}};
+           TWOFOUR_WRAPPER(TransposePairs),  TWOFOUR_WRAPPER(LoadFirstFloats),
+           TWOFOUR_WRAPPER(PickFloats)}};
 #undef TWOFOUR_WRAPPER
 }
 

@@ -77,10 +77,13 @@ HWY_INLINE Pairs LoadHalves(const BFloat16* low, const BFloat16* high) {
   return _mm512_inserti64x4(lower, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(high)), 1);
 }
 
-/// from[at[i]] in lane i, which is read only if it has a bit in `bits`. The other lanes are 0.
-HWY_INLINE Floats GatherFloats(const float* from, const int32_t* at, uint32_t bits) {
-  const __m512i places = _mm512_loadu_si512(at);
-  return _mm512_mask_i32gather_ps(ZeroFloats(), static_cast<__mmask16>(bits), places, from, sizeof(float));
+/// The first `count` <= kLanes floats at `from`, and then zeros. No others are read.
+HWY_INLINE Floats LoadFirstFloats(const float* from, int count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>(_bzhi_u32(~0U, static_cast<uint32_t>(count))), from);
+}
+/// x, but in each lane i that has a bit the lane places[i] % kLanes of `from`. Places are 32 bits each.
+HWY_INLINE Floats PickFloats(Floats x, uint32_t bits, Pairs places, Floats from) {
+  return _mm512_mask_permutexvar_ps(x, static_cast<__mmask16>(bits), places, from);
 }
 
 /// sum + a.second b.second + a.first b.first in each lane, by two fused multiply-adds in this order. Denormal numbers
@@ -215,9 +218,9 @@ HWY_INLINE Floats Add(const Floats& a, const Floats& b) {
   return result;
 }
 
-inline Floats GatherFloats(const float* from, const int32_t* at, uint32_t bits) {
-  Floats result;
-  for (int i = 0; i < kLanes; ++i) result.lane[i] = (bits >> i & 1) != 0 ? from[at[i]] : 0.0f;
+inline Floats LoadFirstFloats(const float* from, int count) {
+  Floats result = ZeroFloats();
+  std::copy_n(from, count, result.lane);
   return result;
 }
 
@@ -227,6 +230,14 @@ HWY_INLINE Pairs LoadPairs(const void* from) {
   return result;
 }
 HWY_INLINE void StorePairs(const Pairs& x, void* to) { std::memcpy(to, x.half, sizeof(x)); }
+inline Floats PickFloats(Floats x, uint32_t bits, const Pairs& places, const Floats& from) {
+  uint32_t place[kLanes];
+  StorePairs(places, place);
+  for (int i = 0; i < kLanes; ++i) {
+    if ((bits >> i & 1) != 0) x.lane[i] = from.lane[place[i] % kLanes];
+  }
+  return x;
+}
 HWY_INLINE Pairs SetPairs(uint32_t pair) {
   uint32_t pairs[kLanes];
   std::fill_n(pairs, kLanes, pair);

@@ -39,10 +39,14 @@ void MultiplyVnmTiles(const PackedWeight& packed, Direction, int64_t batch, cons
       const int64_t first = item % work.ranges * work.strips;
       const int64_t last = std::min(first + work.strips, w.rows() / 4);
       RowMajorSink sink(epilogue, rows, first, last, out + row * w.rows(), w.rows(), stream);
-      const auto source = [&](int64_t col, int64_t cols) {
-        PackPanel(in + row * w.cols() + col, w.cols(), rows, cols, scratch.panel.data());
-      };
       const int64_t squares = CeilDiv(rows, kSquare);
+      const auto source = [&](int64_t col, int64_t cols) {
+        for (int64_t h = 0; h < squares; ++h) {
+          const int64_t top = h * kSquare;
+          PackPanel(in + (row + top) * w.cols() + col, w.cols(), std::min(rows - top, kSquare), cols, scratch.panel(h),
+                    kSquare);
+        }
+      };
       if (forward) {
         RunForwardTiles(w, tiles, first * 4 / together, CeilDiv(last * 4, together), squares, source, scratch, sink);
       } else {

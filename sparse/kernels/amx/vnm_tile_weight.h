@@ -35,12 +35,14 @@ class VnmTileWeight final : public PackedWeight {
   /// Tiles along the depth of a slice, at most. Two tiles of activations for each of these take 24 KiB, which is half
   /// of the first-level cache of processors with AMX.
   static constexpr int64_t kSliceTiles = 12;
+  /// Batch rows of a panel of activations, [columns of a slice and one of zeros][kBatch].
+  static constexpr int64_t kBatch = 32;
 
   /// Makes room for a weight with this mask. A mask that has no V:N:M pattern is packed as one whose blocks keep all
   /// columns.
   VnmTileWeight(const MaskView& mask, Direction direction, Isa isa);
 
-  size_t bytes() const override { return tiles_.bytes() + columns_.bytes(); }
+  size_t bytes() const override { return tiles_.bytes() + offsets_.bytes() + columns_.bytes(); }
   Direction direction() const { return direction_; }
   /// Of the product's matrix: W, or W transposed.
   int64_t rows() const { return direction_ == Direction::kForward ? w_rows_ : w_cols_; }
@@ -62,6 +64,10 @@ class VnmTileWeight final : public PackedWeight {
   };
   /// kForward: what a block keeps in the groups of a slice.
   Part ForwardPart(int64_t slice, int64_t row_block) const;
+  /// kForward: where the kept columns of a part are in a panel, in elements. What fills up the last tile are zeros.
+  const uint32_t* offsets(const Part& part) const {
+    return offsets_.data() + (part.group * columns_.row_blocks() + part.row_block * part.depth_tiles * kGroups) * 4;
+  }
   /// kInputGrad: what the block number `i` of a slice keeps in kGroups groups, two tiles of rows. Parts of the same
   /// groups follow each other.
   Part InputGradPart(int64_t slice, int64_t groups, int64_t i) const;
@@ -79,11 +85,14 @@ class VnmTileWeight final : public PackedWeight {
   /// Of the whole product, as slices count it.
   int64_t depth() const { return direction_ == Direction::kForward ? columns_.groups() : columns_.row_blocks(); }
   int64_t TileCount() const;
+  int64_t OffsetCount() const;
+  void SetOffsets();
 
   int64_t w_rows_, w_cols_;
   Direction direction_;
   VnmColumns columns_;
   int64_t slice_;
+  AlignedBuffer<uint32_t> offsets_;
   AlignedBuffer<BFloat16> tiles_;
 };
 

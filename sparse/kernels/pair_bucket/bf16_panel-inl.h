@@ -50,20 +50,21 @@ HWY_INLINE void TransposeSquare(const BFloat16* from, int64_t ld, BFloat16* to, 
   }
 }
 
-/// panel [cols][kPanel] = the transpose of `rows` <= kPanel rows of x, which are `ld` elements apart. Of kSquare lanes
-/// of which some are in use, those beyond `rows` become 0. The others are not written.
-inline void PackPanel(const BFloat16* x, int64_t ld, int64_t rows, int64_t cols, BFloat16* panel) {
+/// panel [cols][pitch] = the transpose of `rows` <= pitch rows of x, which are `ld` elements apart. Of kSquare lanes of
+/// which some are in use, those beyond `rows` become 0. The others are not written.
+inline void PackPanel(const BFloat16* x, int64_t ld, int64_t rows, int64_t cols, BFloat16* panel,
+                      int64_t pitch = kPanel) {
   for (int64_t first = 0; first < rows; first += kSquare) {
     const int64_t valid = std::min(kSquare, rows - first);
     for (int64_t col = 0; col < cols; col += kSquare) {
       const BFloat16* const from = x + first * ld + col;
       const int64_t width = std::min(kSquare, cols - col);
       if (valid == kSquare && width == kSquare) {
-        TransposeSquare(from, ld, panel + col * kPanel + first, kPanel);
+        TransposeSquare(from, ld, panel + col * pitch + first, pitch);
         continue;
       }
       for (int64_t c = 0; c < width; ++c) {
-        BFloat16* const to = panel + (col + c) * kPanel + first;
+        BFloat16* const to = panel + (col + c) * pitch + first;
         for (int64_t r = 0; r < valid; ++r) to[r] = from[r * ld + c];
         std::fill(to + valid, to + kSquare, BFloat16::FromBits(0));
       }

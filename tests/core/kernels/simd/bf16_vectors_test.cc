@@ -100,6 +100,11 @@ const std::map<std::string, Definition>& Definitions() {
       {"SetFloats", Floats([](In in, int) { return in.floats[0][0]; })},
       {"LoadFloats", Floats([](In in, int i) { return in.floats[(i + 3) / 16][(i + 3) % 16]; })},
       {"Add", Floats([](In in, int i) { return in.floats[0][i] + in.floats[1][i]; })},
+      {"LoadFirstFloats",
+       Floats([](In in, int i) { return i < static_cast<int>(in.bits % 17) ? in.floats[1][i] : 0.0f; })},
+      {"PickFloats", Floats([](In in, int i) {
+         return (in.bits >> i & 1) != 0 ? in.floats[1][in.pairs[0][i] & 15] : in.floats[0][i];
+       })},
       {"SetPairs", [](In in, Bf16Vectors& out) { std::fill_n(out.pairs[0], 16, in.bits); }},
       {"LoadPairs",
        [](In in, Bf16Vectors& out) {
