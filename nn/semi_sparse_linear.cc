@@ -56,11 +56,11 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
 Tensor TakeSquares(StateReader& reader, const std::string& name, int64_t count) {
   const Tensor squares = reader.Take(name);
   if (!squares.defined()) return {};
-  const auto is_square = [](float value) { return value >= 0 && std::isfinite(value); };
-  const bool fits = squares.dtype() == DType::kF32 && squares.shape() == Shape{count} &&
-                    std::all_of(squares.data<float>(), squares.data<float>() + count, is_square);
+  const auto is_square = [](double value) { return value >= 0 && std::isfinite(value); };
+  const bool fits = squares.dtype() == DType::kF64 && squares.shape() == Shape{count} &&
+                    std::all_of(squares.data<double>(), squares.data<double>() + count, is_square);
   if (fits) return squares.Clone();
-  reader.Fault(name, fmt::format("{}, expected {} f32 that are finite and not negative", Describe(squares), count));
+  reader.Fault(name, fmt::format("{}, expected {} f64 that are finite and not negative", Describe(squares), count));
   return {};
 }
 
@@ -120,9 +120,9 @@ Tensor SemiSparseLinear::Scores(const Tensor& dense) const {
   if (options_.score == sparse::MaskScore::kMagnitude) return dense;
   Tensor norms = Tensor::Full({in_features()}, 1);
   if (input_squares_.defined()) {
-    const float* const squares = input_squares_.data<float>();
+    const double* const squares = input_squares_.data<double>();
     std::transform(squares, squares + in_features(), norms.mutable_data<float>(),
-                   [](float square) { return std::sqrt(square); });
+                   [](double square) { return static_cast<float>(std::sqrt(square)); });
   }
   return sparse::RiaScores(dense, norms, tracker_.name());
 }
@@ -131,12 +131,12 @@ void SemiSparseLinear::AddInputNorms(const Tensor& norms) {
   ops::RequireDType("AddInputNorms", "norms", norms, DType::kF32);
   ops::RequireLike("AddInputNorms", "norms", norms, weight_, {in_features()});
   const bool first = !input_squares_.defined();
-  Tensor squares = Tensor::Empty({in_features()});
+  Tensor squares = Tensor::Empty({in_features()}, DType::kF64);  // A float does not hold the square of every float.
   for (int64_t i = 0; i < in_features(); ++i) {
-    const double norm = norms.data<float>()[i], before = first ? 0 : input_squares_.data<float>()[i];
+    const double norm = norms.data<float>()[i], before = first ? 0 : input_squares_.data<double>()[i];
     const double square = first ? norm * norm : kNormDecay * before + (1 - kNormDecay) * norm * norm;
     // Activations that are not finite are the business of whoever looks at the loss.
-    squares.mutable_data<float>()[i] = std::isfinite(square) ? static_cast<float>(square) : static_cast<float>(before);
+    squares.mutable_data<double>()[i] = std::isfinite(square) ? square : before;
   }
   input_squares_ = squares;
 }

@@ -146,7 +146,7 @@ class SemiSparseLinear : public Module {
   double RetainedL1();
 
   /// `weight_mask` and its age, step and flip rates (see sparse::MaskTracker::AppendState), with a soft threshold
-  /// `weight_mask_scale` (f64 []) and for RIA, once there are any, `weight_mask_input_squares` (f32 [in_features]).
+  /// `weight_mask_scale` (f64 []) and for RIA, once there are any, `weight_mask_input_squares` (f64 [in_features]).
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 

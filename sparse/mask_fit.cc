@@ -147,12 +147,21 @@ std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int6
 }
 
 std::optional<std::string> WhyKeepsTooMuch(const Mask& mask, const MaskPlan& plan) {
+  std::vector<Ask> asks = AsksOf(plan);
+  // A mask of a dense step keeps everything, so this one is of another step, if there are others.
+  if (mask.CountKept() < mask.rows() * mask.cols() && !std::ranges::all_of(asks, &Ask::keeps_all)) {
+    std::erase_if(asks, [](const Ask& ask) { return ask.keeps_all; });
+  }
   std::optional<std::string> why;
-  for (const Ask& ask : AsksOf(plan)) {
+  for (const Ask& ask : asks) {
     why = WhyTooMuch(mask, ask);
     if (!why) break;
   }
   return why;  // The reason for the last ask.
+}
+
+std::optional<std::string> WhyKeepsTooMuchAt(const Mask& mask, const MaskPlan& plan, int64_t step) {
+  return WhyTooMuch(mask, AskAt(plan, step));
 }
 
 }  // namespace twofour::sparse

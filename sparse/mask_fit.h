@@ -21,5 +21,7 @@ std::optional<std::string> WhyUnfit(const Mask& mask, const MaskPlan& plan, int6
 /// as little as it wants: a mask that was made from a pruned weight does not know of entries that were kept and happen
 /// to be zero.
 std::optional<std::string> WhyKeepsTooMuch(const Mask& mask, const MaskPlan& plan);
+/// The same for the masks of one step.
+std::optional<std::string> WhyKeepsTooMuchAt(const Mask& mask, const MaskPlan& plan, int64_t step);
 
 }  // namespace twofour::sparse

@@ -44,6 +44,7 @@ void CheckColumns(const MaskPlanOptions& options, size_t i, const FieldPath& at,
   const int keep = options.stages[i].keep, m = options.stages[i].m;
   faults.Expect(keep == 2, path("keep"), keep,
                 fmt::format("none for {}, whose stages have m", faults.Word(NameOf(MaskMethod::kVnm))));
+  if (keep != 2 && m == 0) return;  // It was meant for another method.
   faults.InRange(path("m"), m, kTileSize, kMostVnmColumns);
   if (i + 1 == options.stages.size()) {
     faults.Expect(m == options.vnm.m, path("m"), m, fmt::format("{}: the last stage has the m of vnm", options.vnm.m));

@@ -48,6 +48,13 @@ MaskTracker::MaskTracker(MaskTrackerOptions options, std::string name)
 void MaskTracker::SetOptimizerStep(int64_t step) {
   step_ = step;
   told_step_ = true;
+  if (!std::exchange(restored_, false) || !frozen() || step == *options_.freeze_step) return;
+  // A mask that fits was frozen before, too, by a freeze step that a run of another length may have had earlier.
+  if (WhyKeepsTooMuchAt(mask_, options_.plan, *options_.freeze_step)) {
+    mask_step_ = std::min(mask_step_, *options_.freeze_step - 1);
+  } else {
+    mask_step_ = std::max(mask_step_, *options_.freeze_step);
+  }
 }
 
 int64_t MaskTracker::PlanStep() const {
@@ -154,6 +161,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
     // The mask may be one of another stage, or of a plan that was changed. Products must not rely on its pattern then.
     vnm_ = mask_.empty() ? std::nullopt : AskedVnm();
     if (vnm_ && FindVnmViolation(mask_.view(), *vnm_)) vnm_.reset();
+    restored_ = !mask_.empty() && !keeps_all_ && step;
   };
 }
 

@@ -82,7 +82,9 @@ class MaskTracker {
   /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
   /// weight's version. A mask may not keep more than the plan's masks of some step (WhyKeepsTooMuch). A mask without a
   /// step counts as found at this moment. Without a mask, the tracker finds one at its next use. Until somebody calls
-  /// SetOptimizerStep, a mask that was read stays in force.
+  /// SetOptimizerStep, a mask that was read stays in force. If that step lies after the freeze step, it stays for good,
+  /// although a run of another length may have frozen it earlier; but a mask that keeps more than the plan's at the
+  /// freeze step is found anew.
   std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
 
  private:
@@ -106,6 +108,7 @@ class MaskTracker {
   Mask mask_;
   std::optional<VnmPattern> vnm_;
   bool keeps_all_ = false;
+  bool restored_ = false;  // By ReadState, and the step is not yet known.
   int64_t mask_step_ = 0;
   uint64_t mask_version_ = 0;  // The weight's version when the mask was found.
   double flip_rate_ = 0, column_flip_rate_ = 0;

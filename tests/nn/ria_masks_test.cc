@@ -59,7 +59,7 @@ TEST(RiaMasksTest, SquaresOfNormsAreAveraged) {
   }
   for (const NamedTensor& buffer : layer.Buffers()) {
     if (buffer.name != "weight_mask_input_squares") continue;
-    for (const float square : buffer.tensor.ToVector()) EXPECT_FLOAT_EQ(square, 0.9f * 100 + 0.1f * 400);
+    for (int64_t i = 0; i < kIn; ++i) EXPECT_FLOAT_EQ(buffer.tensor.data<double>()[i], 0.9f * 100 + 0.1f * 400);
     return;
   }
   FAIL() << "no such buffer";
@@ -84,11 +84,29 @@ TEST(RiaMasksTest, AStateThatCannotBeIsRefused) {
     SemiSparseLinear other = MakeLayer(kByRia);
     test::LoadBuffers(other, state);
   };
-  for (const Tensor& bad : {Tensor::Full({kIn}, -1), Tensor::Full({kIn}, std::nan("")), Tensor::Full({kIn - 1}, 1),
-                            Tensor::Full({kIn}, 1, DType::kF64)}) {
-    EXPECT_ERROR(load(bad), ErrorKind::kInvalidInput, HasSubstr("expected 16 f32 that are finite and not negative"));
+  for (const Tensor& bad : {Tensor::Full({kIn}, -1, DType::kF64), Tensor::Full({kIn}, std::nan(""), DType::kF64),
+                            Tensor::Full({kIn - 1}, 1, DType::kF64), Tensor::Full({kIn}, 1)}) {
+    EXPECT_ERROR(load(bad), ErrorKind::kInvalidInput, HasSubstr("expected 16 f64 that are finite and not negative"));
   }
-  load(Tensor::Full({kIn}, 1));
+  load(Tensor::Full({kIn}, 1, DType::kF64));
+}
+
+TEST(RiaMasksTest, InputsOfEverySizeCount) {
+  // The squares of these norms are beyond what a float holds.
+  for (const float scale : {1e-30f, 1e25f}) {
+    SemiSparseLinear layer = MakeLayer(kByRia), usual = MakeLayer(kByRia);
+    const Tensor norms = NormsOf(7);
+    Tensor scaled = norms.Clone();
+    for (int64_t i = 0; i < kIn; ++i) scaled.mutable_data<float>()[i] *= scale;
+    layer.AddInputNorms(scaled);
+    usual.AddInputNorms(norms);
+    for (SemiSparseLinear* one : {&layer, &usual}) Update(*one, 0);
+    EXPECT_EQ(layer.mask(), usual.mask()) << scale;
+    SemiSparseLinear other = MakeLayer(kByRia);
+    test::LoadBuffers(other, layer.Buffers());
+    Update(other, 0);
+    EXPECT_EQ(other.mask(), layer.mask()) << scale;
+  }
 }
 
 TEST(RiaMasksTest, TrainingCollectsTheNormsOfAStep) {

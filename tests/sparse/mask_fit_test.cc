@@ -142,6 +142,18 @@ TEST(MaskFitTest, WhatKeepsMoreThanAnyStepsMasksDoesNotFit) {
   EXPECT_THAT(WhyKeepsTooMuch(Constant(true), stages), Optional(HasSubstr("the plan 2")));
   EXPECT_EQ(WhyKeepsTooMuch(Constant(true), MaskPlan({.stages = {{2, 3}}})), std::nullopt);
   EXPECT_EQ(WhyKeepsTooMuch(Constant(true), MaskPlan({.dense_from_step = 9})), std::nullopt);
+  // What prunes anything is no mask of the dense steps.
+  EXPECT_THAT(WhyKeepsTooMuch(Found(Rows(2, 4)), MaskPlan({.dense_from_step = 9})),
+              Optional(HasSubstr("in a row or column of a tile, the plan 2")));
+  const MaskPlan coarse({.method = MaskMethod::kVnm, .vnm = {.v = 16, .m = 16}, .first_sparse_step = 9});
+  const MaskPlan fine({.method = MaskMethod::kVnm, .vnm = {.v = 4, .m = 8}});
+  EXPECT_THAT(WhyKeepsTooMuch(Found(fine), coarse), Optional(HasSubstr("is not 16:2:16")));
+}
+
+TEST(MaskFitTest, AStepMayAskForLessThanAnother) {
+  const MaskPlan stages({.stages = {{2, 3}, {5, 1}}});
+  EXPECT_EQ(WhyKeepsTooMuchAt(Found(stages, 3), stages, 4), std::nullopt);
+  EXPECT_THAT(WhyKeepsTooMuchAt(Found(stages, 3), stages, 5), Optional(HasSubstr("the plan 1")));
 }
 
 TEST(MaskFitTest, AMaskOfAPrunedWeightMayKeepLess) {

@@ -57,6 +57,35 @@ TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.freeze_step = 0}, "w"), 5), ElementsAre(0));
 }
 
+TEST(MaskTrackerTest, AMaskThatWasFrozenStaysIfTheRunIsLengthened) {
+  MaskTracker shorter({.freeze_step = 2}, "w"), longer({.freeze_step = 4}, "w");
+  EXPECT_THAT(StepsOfRefresh(shorter, 3), ElementsAre(0, 1, 2));
+  for (int64_t step = 0; step <= 6; ++step) {
+    shorter.SetOptimizerStep(step);
+    shorter.Refresh(WeightOf(step), static_cast<uint64_t>(step));
+  }
+  Read(StateOf(shorter, 6), longer, 6);
+  longer.SetOptimizerStep(6);
+  EXPECT_FALSE(longer.IsDue(6));
+  EXPECT_EQ(longer.mask(), shorter.mask());
+  longer.SetOptimizerStep(7);
+  EXPECT_FALSE(longer.IsDue(7));
+
+  // A shorter run may have frozen another stage.
+  const MaskPlan stages({.stages = {{0, 3}, {1, 1}}});
+  MaskTracker fewer_entries({.plan = stages, .freeze_step = 4}, "w");
+  Read(StateOf(shorter, 6), fewer_entries, 6);
+  fewer_entries.SetOptimizerStep(6);
+  EXPECT_TRUE(fewer_entries.Refresh(WeightOf(6), 6));
+  EXPECT_FALSE(fewer_entries.IsDue(7));
+
+  // A mask that is not frozen yet is found anew until then.
+  MaskTracker much_longer({.freeze_step = 8}, "w");
+  Read(StateOf(shorter, 6), much_longer, 6);
+  much_longer.SetOptimizerStep(6);
+  EXPECT_TRUE(much_longer.IsDue(7));
+}
+
 TEST(MaskTrackerTest, FollowsThePlanWhateverTheInterval) {
   const MaskPlan plan({.stages = {{2, 3}, {5, 2}}, .dense_from_step = 8});
   // Dense before the first stage and from step 8 on.

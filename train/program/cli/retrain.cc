@@ -34,4 +34,15 @@ proto::Config RetrainConfig(const std::string& from) {
   return config;
 }
 
+void RequirePruningOnce(const proto::Config& config) {
+  const char* const missing = !config.sparsity().enabled()      ? "sparsity.enabled: false, expected true"
+                              : !config.sparsity().has_freeze() ? "sparsity.freeze: not set, expected a step"
+                                                                : nullptr;
+  if (missing == nullptr) return;
+  throw Error(
+      fmt::format("config: {} for a dense run that is pruned once (--set sparsity={{...}} replaces all of "
+                  "sparsity, --set sparsity.algorithm=... a field)",
+                  missing));
+}
+
 }  // namespace twofour::train

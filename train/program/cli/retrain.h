@@ -10,5 +10,7 @@ namespace twofour::train {
 /// 2021). It is the config of the finished dense run in folder `from`, but starts from that run's final weights, with
 /// sparsity enabled and the masks of those weights frozen. Throws Error if the run is not finished or not dense.
 proto::Config RetrainConfig(const std::string& from);
+/// Throws Error if a change of that config has taken the pruning from it.
+void RequirePruningOnce(const proto::Config& config);
 
 }  // namespace twofour::train

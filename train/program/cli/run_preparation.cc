@@ -108,6 +108,7 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
     RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);
   }
   if (line.finetune) RequireModelOf(line.from, config);
+  if (!resume && RetrainsARun(line)) RequirePruningOnce(config);
   const bool of_a_run = resume || RetrainsARun(line);
   ValidateConfig(config, line.accept_idle_fields ? config : of_a_run ? base : proto::Config());
   if (resume && !line.out.empty()) {

@@ -102,18 +102,27 @@ std::vector<WeightShape> ShapesOf(const nn::SwapReport& report) {
   return shapes;
 }
 
-/// The config with the recipe that the suggestion is for: V:N:M, without what it does not take.
-proto::Config WithVnm(proto::Config config) {
-  proto::Sparsity& sparsity = *config.mutable_sparsity();
-  if (sparsity.target() == proto::Sparsity::ACTIVATION) {
-    throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: V:N:M is a pattern of weights");
-  }
+/// A recipe with masks of a pattern from the first step on, 2:4 or V:N:M, without what it does not take.
+proto::Sparsity WithPattern(proto::Sparsity sparsity, const sparse::MaskFormat& format) {
   ClearParts(sparsity, {proto::TIMETABLE});
   sparsity.set_enabled(true);
-  sparsity.set_algorithm(proto::Sparsity::VNM);
+  sparsity.set_algorithm(format.is_vnm() ? proto::Sparsity::VNM : proto::Sparsity::EXACT);
   sparsity.clear_vnm();
+  if (format.is_vnm()) {
+    sparsity.mutable_vnm()->set_v(format.v);
+    sparsity.mutable_vnm()->set_m(format.m);
+  }
   sparsity.clear_rows();
   sparsity.clear_soft_threshold();
+  return sparsity;
+}
+
+/// The config with a recipe that the suggestion may be for.
+proto::Config WithVnm(proto::Config config) {
+  if (config.sparsity().target() == proto::Sparsity::ACTIVATION) {
+    throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: V:N:M is a pattern of weights");
+  }
+  *config.mutable_sparsity() = WithPattern(config.sparsity(), sparse::MaskFormat::Vnm({}));
   config.clear_finetune();
   config.clear_initial_weights();
   config.clear_initial_masks();
@@ -148,14 +157,13 @@ void PrintTable(const std::vector<PatternTrial>& trials, std::ostream& out) {
          "* no other one is faster and as diverse, or more diverse and as fast\n";
 }
 
-void PrintChoice(const std::vector<PatternTrial>& trials, double speedup, std::ostream& out) {
+/// The recipe of the config with the pattern that is chosen, as --set takes it. It replaces all of the config's own,
+/// which may have fields that this pattern does not take.
+void PrintChoice(const std::vector<PatternTrial>& trials, const proto::Sparsity& recipe, double speedup,
+                 std::ostream& out) {
   if (const std::optional<size_t> chosen = ChoosePattern(trials, speedup)) {
-    const sparse::MaskFormat& format = trials[*chosen].format;
-    const std::string settings =
-        format.is_vnm() ? fmt::format("--set sparsity.algorithm=VNM --set sparsity.vnm.v={} --set sparsity.vnm.m={}",
-                                      format.v, format.m)
-                        : "--set sparsity.algorithm=EXACT";
-    out << fmt::format("suggested: {}  (the most diverse of those that are {:g} times as fast)\n", settings, speedup);
+    out << fmt::format("suggested: --set 'sparsity={{{}}}'  (the most diverse of those that are {:g} times as fast)\n",
+                       WithPattern(recipe, trials[*chosen].format).ShortDebugString(), speedup);
     return;
   }
   const auto fastest = std::ranges::max_element(trials, {}, &PatternTrial::speedup);
@@ -171,7 +179,8 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
   if (!request) return 0;
   std::vector<PatternTrial> trials = Candidates(*request);
   const proto::Config file = LoadTextConfig(request->config);
-  const proto::Config config = WithVnm(Changed(file, request->changes));
+  const proto::Config asked = Changed(file, request->changes);
+  const proto::Config config = WithVnm(asked);
   ValidateConfig(config, file);  // The file may be that of an earlier version's run.
   StartComputing(config.threads());
   Workload workload = BuildWorkload(config);
@@ -196,7 +205,7 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
   }
   for (size_t i = 0; i < trials.size(); ++i) trials[i].speedup = (*speedups)[i];
   PrintTable(trials, out);
-  PrintChoice(trials, request->speedup, out);
+  PrintChoice(trials, asked.sparsity(), request->speedup, out);
   RequireWritten(out);
   return 0;
 }

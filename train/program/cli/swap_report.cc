@@ -53,7 +53,7 @@ class Products {
   /// compute every product of the run.
   std::string Elsewhere() const {
     if (!any_.two_of_four && !any_.other) return {};
-    const bool both = any_.two_of_four && any_.other;
+    const bool both = any_.two_of_four && any_.other && !of_other_masks_.empty();
     if (!both && !any_.whole) return {};
     std::string text = both ? fmt::format("kernels of masks that are 2:4 in every tile; of other masks: {}",
                                           fmt::join(of_other_masks_, ", "))

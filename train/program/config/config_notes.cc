@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "twofour/train/program/config/build_sparsity.h"
@@ -33,9 +34,14 @@ void NoteTinyRate(const proto::LearningRate& rate, std::vector<std::string>& not
 }
 
 void NoteSparsity(const proto::Sparsity& sparsity, int64_t steps, std::vector<std::string>& notes) {
-  if (!sparsity.enabled() || !sparsity.freeze().has_fraction()) return;
+  if (!sparsity.enabled() || !sparsity.has_freeze()) return;
   const int64_t freeze = StepOf(sparsity.freeze(), steps, 0), first = DenseWarmupSteps(sparsity, steps);
-  if (sparsity.interval() > 1 && freeze - first < sparsity.interval()) {
+  if (sparsity.score() == proto::Sparsity::RIA && std::max(freeze, first) == 0) {
+    notes.push_back(
+        "sparsity.score: RIA, but masks are found once, before there are any activations: all inputs "
+        "count as equally large (with freeze { step: 1 } they count as in the first batch)");
+  }
+  if (sparsity.freeze().has_fraction() && sparsity.interval() > 1 && freeze - first < sparsity.interval()) {
     notes.push_back(fmt::format("sparsity.interval: {} steps, but masks freeze at step {}: the first is the last",
                                 sparsity.interval(), freeze));
   }

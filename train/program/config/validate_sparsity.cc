@@ -96,7 +96,8 @@ void CheckSchedule(const proto::SparsitySchedule& schedule, Moments& moments, Ti
 }
 
 void CheckStages(const proto::Sparsity& sparsity, Moments& moments, Times& times) {
-  if (sparsity.algorithm() != proto::Sparsity::EXACT) return;  // The plan's Check refuses all stages.
+  const bool may = sparsity.algorithm() == proto::Sparsity::EXACT || sparsity.algorithm() == proto::Sparsity::VNM;
+  if (!may) return;  // The plan's Check refuses all stages.
   const std::string path = "sparsity.stages";
   for (int i = 0; i < sparsity.stages_size(); ++i) {
     times.last_stage = moments.Require(Numbered(path, i) + ".begin", sparsity.stages(i).begin());

@@ -88,6 +88,13 @@ TEST_F(RecipesAppTest, RetrainWantsAFinishedDenseRun) {
   EXPECT_THAT(Run({"retrain", "--from", Path("sparse"), "--out", Path("x")}),
               FailsWith(2, HasSubstr("the run is sparse, expected a dense one to prune")));
   ASSERT_EQ(Train("dense").code, 0);
+  for (const char* const change : {"sparsity.enabled=false", "sparsity={algorithm: GREEDY}"}) {
+    EXPECT_THAT(Run({"retrain", "--from", Path("dense"), "--out", Path("x"), "--set", change}),
+                FailsWith(2, HasSubstr("sparsity.enabled: false, expected true for a dense run that is pruned once")));
+  }
+  EXPECT_THAT(
+      Run({"retrain", "--from", Path("dense"), "--out", Path("x"), "--set", "sparsity={enabled: true score: RIA}"}),
+      FailsWith(2, HasSubstr("sparsity.freeze: not set, expected a step")));
   FileSystem::Default().RemoveAll(dir_ / "dense/model.safetensors");
   EXPECT_THAT(Run({"retrain", "--from", Path("dense"), "--out", Path("x")}),
               FailsWith(2, HasSubstr("the run is not finished, expected one with model.safetensors")));

@@ -36,8 +36,26 @@ TEST_F(SuggestPatternAppTest, MeasuresPatternsAndWritesNothing) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("1 x [64, 32], 1 x [32, 64]: 64 rows of f32"), HasSubstr("\n2:4 "),
                                  HasSubstr("\n4:2:8 "), HasSubstr("\n16:2:8 "), HasSubstr("  *\n"),
                                  // All are fast enough, so it is the one with most masks.
-                                 HasSubstr("suggested: --set sparsity.algorithm=EXACT ")));
+                                 HasSubstr("suggested: --set 'sparsity={enabled: true algorithm: EXACT}' ")));
   EXPECT_THAT(test::SnapshotOf(dir_ / ""), SizeIs(1));  // The config.
+}
+
+TEST_F(SuggestPatternAppTest, TheSuggestionCanBeTrained) {
+  for (const std::string recipe :
+       {"algorithm: ROWS rows { keep: 2 of: 8 } exclude: '.*c_proj'",
+        "schedule { shape: LINEAR end { fraction: 0.5 } } dense_warmup: 0.1",
+        "algorithm: VNM vnm { v: 4 m: 32 } stages { begin { step: 2 } m: 32 } interval: 2"}) {
+    const std::string given = "sparsity={enabled: true " + recipe + "}";
+    const Outcome outcome = Run({"suggest-pattern", "--config", Path("tiny.pbtxt"), "--set", given, "--v", "8", "--m",
+                                 "8", "--rounds", "1", "--speedup", "0"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const size_t begin = outcome.out.find("--set '") + 7, end = outcome.out.find('\'', begin);
+    ASSERT_NE(end, std::string::npos) << outcome.out;
+    const Outcome training = Run(
+        {"--config", Path("tiny.pbtxt"), "--dry-run", "--set", given, "--set", outcome.out.substr(begin, end - begin)});
+    EXPECT_EQ(training.code, 0) << training.err;
+    EXPECT_THAT(training.out, HasSubstr("sparsity enabled"));
+  }
 }
 
 TEST_F(SuggestPatternAppTest, SaysThatNoneIsFastEnough) {

@@ -50,5 +50,12 @@ TEST(NoteConfigTest, TellsWhatARunIsTooShortFor) {
               ElementsAre("sparsity.interval: 40 steps, but masks freeze at step 30: the first is the last"));
 }
 
+TEST(NoteConfigTest, TellsOfScoresByActivationsThatNobodyHasSeen) {
+  const std::string recipe = "logging { every_steps: 1 } sparsity { enabled: true score: RIA ";
+  EXPECT_THAT(NotesOf(recipe + "freeze { step: 0 } }"), ElementsAre(::testing::StartsWith("sparsity.score: RIA, but")));
+  EXPECT_THAT(NotesOf(recipe + "freeze { step: 1 } }"), IsEmpty());
+  EXPECT_THAT(NotesOf(recipe + "}"), IsEmpty());
+}
+
 }  // namespace
 }  // namespace twofour::train

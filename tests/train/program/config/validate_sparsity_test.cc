@@ -130,6 +130,28 @@ INSTANTIATE_TEST_SUITE_P(
                       BadSparsity{"nested_stages: true", "nested_stages: true, expected false without stages"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    StagesOfVnm, BadSparsityTest,
+    ::testing::Values(
+        BadSparsity{"algorithm: VNM vnm { m: 16 } stages { m: 16 }",
+                    "stages[0].begin: missing, expected { step: N } or { fraction: F }"},
+        BadSparsity{"algorithm: VNM vnm { m: 16 } stages { begin { step: -3 } m: 16 }",
+                    "stages[0].begin.step: -3, expected 0 to 100"},
+        BadSparsity{"algorithm: VNM vnm { m: 16 } stages { begin { step: 500 } m: 16 }",
+                    "stages[0].begin.step: 500, expected 0 to 100"},
+        BadSparsity{"algorithm: VNM vnm { m: 16 } stages { begin { step: 3 } keep: 3 }",
+                    "stages[0].keep: 3, expected none for VNM, whose stages have m"},
+        BadSparsity{
+            "algorithm: VNM vnm { m: 16 } stages { begin { step: 3 } m: 8 } stages { begin { step: 30 } m: 16 } "
+            "freeze { step: 10 }",
+            "stages: to step 30, expected to 10 at most, where masks are frozen"},
+        BadSparsity{
+            "algorithm: VNM vnm { m: 16 } stages { begin { step: 3 } m: 8 } stages { begin { step: 30 } m: 16 } "
+            "dense_warmup: 0.2",
+            "stages[0].begin: step 3, expected at least 20, where the dense warm-up ends: the two overlap"},
+        BadSparsity{"algorithm: VNM vnm { m: 16 } stages { begin { step: 91 } m: 16 } dense_finish: 0.1",
+                    "stages: to step 91, expected to 90 at most, where the dense finish begins: the two overlap"}));
+
+INSTANTIATE_TEST_SUITE_P(
     DensePhases, BadSparsityTest,
     ::testing::Values(
         BadSparsity{"dense_warmup: 1", "dense_warmup: 1, expected a number in [0, 1)"},
