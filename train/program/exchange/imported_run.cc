@@ -27,6 +27,7 @@
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/config/workload.h"
 #include "twofour/train/program/exchange/imported_tensors.h"
+#include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
@@ -71,6 +72,14 @@ proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
   }
   config.mutable_imported_from()->set_path(request.from);
   return config;
+}
+
+/// Throws Error if the new run would take the place of something that it is made of or needs.
+void RequireSourcesOutside(const fs::path& folder, const ImportRequest& request, const WeightSource& source,
+                           const proto::Config& config) {
+  std::vector<std::string> needed = FilesNeededBy(config);
+  needed.insert(needed.begin(), {source.path.string(), request.config, request.name_map});
+  RequireOutside(folder, needed);
 }
 
 /// Lets an imported language model without data know its tokenizer, or else how many tokens there are.
@@ -146,6 +155,7 @@ ImportedRun ImportRun(const ImportRequest& request) {
   WeightSource source = LoadWeightSource(files, request.from);
   const std::optional<HuggingFaceModel> theirs = ReadHuggingFaceConfig(files, source);
   proto::Config config = ConfigOf(request, source, theirs);
+  RequireSourcesOutside(folder, request, source, config);
   ImportedRun imported;
   DataRecord record;
   std::unique_ptr<nn::Model> model;

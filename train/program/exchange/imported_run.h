@@ -28,7 +28,8 @@ struct ImportedRun {
 
 /// Makes a run of imported weights: its config, what is known of its data, and model.safetensors with the weights of
 /// step 0. Without a model in the config, a config.json beside the weights must describe one. Throws Error, naming the
-/// file and each tensor, if tensors are missing, surplus, or do not fit. Nothing appears at `out` then.
+/// file and each tensor, if tensors are missing, surplus, or do not fit, and if a file that is needed lies in `out`.
+/// Nothing changes at `out` then.
 ImportedRun ImportRun(const ImportRequest& request);
 
 }  // namespace twofour::train

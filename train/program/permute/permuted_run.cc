@@ -22,6 +22,7 @@
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/permute/layer_scores.h"
 #include "twofour/train/program/permute/permutation_file.h"
+#include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
 #include "twofour/train/run_path.h"
@@ -148,6 +149,13 @@ proto::Config ConfigOf(const PermuteRequest& request, const Loaded& loaded) {
   return config;
 }
 
+/// Throws Error if the new run would take the place of something that it is made of or needs.
+void RequireSourcesOutside(const fs::path& folder, const PermuteRequest& request, const Loaded& loaded) {
+  std::vector<std::string> needed = FilesNeededBy(ConfigOf(request, loaded));
+  needed.insert(needed.begin(), {loaded.weights.string(), request.permutation});
+  RequireOutside(folder, needed);
+}
+
 }  // namespace
 
 std::optional<PermutedRun> PermuteRun(const PermuteRequest& request, const std::atomic<bool>& stop) {
@@ -155,6 +163,7 @@ std::optional<PermutedRun> PermuteRun(const PermuteRequest& request, const std::
   const fs::path folder = FolderPath(request.out);
   RunFolder::CheckFree(files, folder, request.if_exists);
   Loaded loaded = Load(request);
+  RequireSourcesOutside(folder, request, loaded);
   nn::Model& model = loaded.ModelOf();
   const std::vector<nn::ChannelGroup> groups = FindGroups(request, model);
   std::optional<Orders> given;

@@ -42,8 +42,8 @@ struct PermutedRun {
 
 /// Makes a run with the weights of a dense one in another order of channels, its config, what is known of its data, and
 /// permutation.safetensors. The model computes the same apart from rounding. Throws Error if the run is sparse, its
-/// model has no channels to reorder or no linears to prune, RIA has no data, or a file does not fit. Nothing appears at
-/// `out` then, and neither if `stop` becomes true; then it returns nothing.
+/// model has no channels to reorder or no linears to prune, RIA has no data, a file does not fit, or one that is needed
+/// lies in `out`. Nothing appears at `out` then, and neither if `stop` becomes true; then it returns nothing.
 std::optional<PermutedRun> PermuteRun(const PermuteRequest& request, const std::atomic<bool>& stop);
 
 }  // namespace twofour::train

@@ -209,6 +209,43 @@ TEST_F(OverwriteAppTest, SoAreCheckpointsThatNoRunCouldGoOnFrom) {
   }
 }
 
+TEST_F(OverwriteAppTest, NoRunTakesThePlaceOfWhatItIsMadeOf) {
+  ASSERT_EQ(TrainInto(Path("run")).code, 0);
+  ASSERT_EQ(TrainInto(Path("other")).code, 0);
+  fs::create_directory_symlink(dir_ / "run", dir_ / "link");
+  const std::string model = "/model.safetensors", config = Path("tiny.pbtxt");
+  WriteTextFile(dir_ / "run/map", "");
+  ASSERT_EQ(Run({"permute", "--from", Path("run"), "--out", Path("permuted"), "--pattern", "2:4"}).code, 0);
+  const auto before = SnapshotOf(dir_.path());
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& lost) {
+    SCOPED_TRACE(lost);
+    arguments.push_back("--overwrite");
+    const Outcome outcome = Run(arguments);
+    EXPECT_THAT(outcome, FailsWith(2, AllOf(HasSubstr(lost + ": lies in "),
+                                            HasSubstr(", which the new run would take the place of; expected another "
+                                                      "folder, with --out\n"))));
+    EXPECT_EQ(SnapshotOf(dir_.path()), before);
+  };
+  for (const std::string& out : {Path("run"), Path("other/../run"), Path("link")}) {
+    refused({"permute", "--from", Path("run"), "--out", out, "--pattern", "2:4"}, "run" + model);
+    refused({"permute", "--from", Path("link/checkpoints/step-2"), "--out", out, "--pattern", "2:4"},
+            "checkpoints/step-2" + model);
+    refused({"import", "--from", Path("run") + model, "--out", out, "--config", config}, Path("run") + model);
+  }
+  refused({"permute", "--from", Path("run"), "--out", Path("permuted"), "--pattern", "2:4", "--permutation",
+           Path("permuted/permutation.safetensors")},
+          Path("permuted/permutation.safetensors"));
+  refused({"import", "--from", Path("run"), "--out", Path("run"), "--config", config}, Path("run") + model);
+  refused({"import", "--from", Path("other"), "--out", Path("run"), "--config", Path("run/config.pbtxt")},
+          Path("run/config.pbtxt"));
+  refused({"import", "--from", Path("other"), "--out", Path("run"), "--config", config, "--map", Path("run/map")},
+          Path("run/map"));
+  refused({"import", "--from", Path("other"), "--out", Path("run"), "--config", config, "--set",
+           "initial_weights=" + Path("run") + model},
+          Path("run") + model);
+  EXPECT_EQ(Run({"permute", "--from", Path("run"), "--out", Path("other"), "--pattern", "2:4", "--overwrite"}).code, 0);
+}
+
 TEST_F(OverwriteAppTest, ALinkThatLeadsNowhereIsBadInput) {
   fs::create_directory_symlink("../real", dir_ / "link");
   EXPECT_THAT(TrainInto(Path("link")), FailsWith(2, HasSubstr("link: is a link to ../real, which does not exist")));
