@@ -172,9 +172,10 @@ std::string InitialMasksLine(const InitialWeights& initial, const proto::Config&
   const proto::Sparsity& sparsity = config.sparsity();
   const bool masks = sparsity.enabled() && sparsity.apply() && sparsity.target() == proto::Sparsity::WEIGHT;
   return fmt::format("initial_weights: the masks of {} in {} are not taken over: {}\n", linears, initial.path,
-                     masks ? "new ones are found, which may differ; initial_masks=true keeps them"
-                           : "this run begins with all of the weights, of which its run computed with the masked ones; "
-                             "checkpoint.save_pruned=true there saves those");
+                     config.has_finetune() ? "finetune finds masks of its own, which may differ"
+                     : masks               ? "new ones are found, which may differ; initial_masks=true keeps them"
+                             : "this run begins with all of the weights, of which its run computed with the masked "
+                               "ones; checkpoint.save_pruned=true there saves those");
 }
 
 }  // namespace twofour::train

@@ -72,7 +72,11 @@ void ReadWeights(FileSystem& files, const std::string& argument, RunWeights weig
   const RunFiles paths{run.path.folder};
   const bool base = weights == RunWeights::kAdapterBase && run.config.has_finetune();
   const fs::path model = base ? paths.adapter_base() : paths.model();
-  if (base && (run.path.names_checkpoint || !files.Exists(model))) {
+  if (base && run.path.names_checkpoint) {
+    throw Error(fmt::format("{}: is a checkpoint, expected the run's folder: an adapter is added to its {}",
+                            run.path.checkpoint->string(), model.filename().string()));
+  }
+  if (base && !files.Exists(model)) {
     throw Error(fmt::format("{}: expected a finished run, whose adapters are relative to {}", argument,
                             model.filename().string()));
   }

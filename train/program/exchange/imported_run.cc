@@ -189,8 +189,11 @@ ImportedRun ImportRun(const ImportRequest& request) {
     SaveDataRecord(files, paths, record);
     SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
   });
+  // A checkpoint has more beside a mask, as in X.weight_mask_step.
+  const auto is_mask = [](const NamedTensor& named) { return named.name.ends_with("_mask"); };
+  const auto num_masks = std::ranges::count_if(masks, is_mask);
   imported.model = fmt::format("{} with {} parameters{}", model->type_name(), parameters,
-                               masks.empty() ? "" : fmt::format(", {} masks", masks.size()));
+                               num_masks == 0 ? "" : fmt::format(", {} masks", num_masks));
   return imported;
 }
 

@@ -196,6 +196,11 @@ TEST_F(FinetuneAppTest, AnAdapterIsMergedOnRequest) {
   const SafetensorsFile expected = File("final"), found = File("merged");
   ASSERT_EQ(found.tensors.size(), expected.tensors.size());
   for (const NamedTensor& named : expected.tensors) ExpectBitEqual(*found.Find(named.name), named.tensor);
+  EXPECT_THAT(
+      export_as("x",
+                {"--run", Path("run"), "--checkpoint", "best", "--merge-adapter", Path("run/adapter.safetensors")}),
+      FailsWith(2,
+                HasSubstr("is a checkpoint, expected the run's folder: an adapter is added to its base.safetensors")));
   // On dense weights it is a plain LoRA.
   ASSERT_EQ(
       export_as("dense_merged", {"--run", Path("dense"), "--merge-adapter", Path("run/adapter.safetensors")}).code, 0);

@@ -62,6 +62,15 @@ TEST_F(ImportAppTest, ImportedWeightsEvaluateAsBefore) {
   }
 }
 
+TEST_F(ImportAppTest, CountsMasksAndNotWhatACheckpointHasBesideThem) {
+  Train("run", {"--set", "sparsity={ enabled: true algorithm: VNM vnm { v: 16 m: 8 } score: RIA }"});
+  const Outcome outcome = Import(Path("run/checkpoints/last/model.safetensors"), "imported",
+                                 {"--config", Path("c.pbtxt"), "--set",
+                                  "sparsity={ enabled: true algorithm: VNM vnm { v: 16 m: 8 } score: RIA }"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(" parameters, 2 masks, weights from "));
+}
+
 class CheckpointAppTest : public ImportAppTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {

@@ -153,6 +153,16 @@ TEST_F(InitialMasksAppTest, MasksThatAreNotTakenOverAreSaidToBeDropped) {
   ASSERT_EQ(dense.code, 0) << dense.err;
   EXPECT_THAT(dense.out, HasSubstr("are not taken over: this run begins with all of the weights"));
   EXPECT_THAT(Train("again", {"initial_weights=" + Path("dense/model.safetensors")}).out, Not(HasSubstr("not taken")));
+  // finetune refuses initial_masks, so that the line must not advise it.
+  WriteTextFile(dir_ / "lora.pbtxt", R"(
+    data { glyphs { train_size: 64 eval_size: 32 } }
+    training { steps: 4 batch_size: 16 }
+    logging { tensorboard: false }
+  )");
+  const Outcome adapted =
+      Run({"finetune", "--from", Path("old"), "--config", Path("lora.pbtxt"), "--out", Path("adapted")});
+  ASSERT_EQ(adapted.code, 0) << adapted.err;
+  EXPECT_THAT(adapted.out, HasSubstr("are not taken over: finetune finds masks of its own, which may differ\n"));
 }
 
 TEST_F(InitialMasksAppTest, WhatCannotBeTakenOverIsAnErrorBeforeAnythingIsWritten) {
