@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/faults.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
 #include "twofour/sparse/low_rank.h"
+#include "twofour/train/exchange/adapter_config.h"
 
 namespace twofour::train {
 namespace {
@@ -56,43 +54,6 @@ Adapter Collect(Pairs pairs, std::optional<int64_t> rank, double alpha, const st
   }
   adapter.rank = *rank;
   return adapter;
-}
-
-/// A member of the config that must be absent, null, false or empty, because it means another computation.
-void RequireUnset(const JsonValue& config, const char* name, const std::string& source) {
-  const auto value = config.Find(name);
-  if (!value || value->is_null() || (value->is_boolean() && !value->boolean())) return;
-  if (value->is_object() && value->members().empty()) return;
-  throw Error(fmt::format("{}: {}: {}, expected none: such adapters are not supported", source, name,
-                          value->ToText().substr(0, 80)));
-}
-
-std::pair<int64_t, double> ParseConfig(std::string_view text, const std::string& source) {
-  constexpr int kDeepest = 16;
-  const JsonDocument document = JsonDocument::Parse(text, source, {.on_begin = [&source](int depth, bool) {
-                                                      if (depth > kDeepest)
-                                                        throw Error(fmt::format("{}: is nested too deeply", source));
-                                                    }});
-  const JsonValue config = document.root();
-  const auto type = config.Find("peft_type"), rank = config.Find("r"), alpha = config.Find("lora_alpha");
-  if (!type || !type->is_string() || type->string() != "LORA") {
-    throw Error(fmt::format("{}: expected the config of a LoRA adapter, with peft_type \"LORA\"", source));
-  }
-  for (const char* const name :
-       {"use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias"}) {
-    RequireUnset(config, name, source);
-  }
-  if (const auto bias = config.Find("bias"); bias && (!bias->is_string() || bias->string() != "none")) {
-    throw Error(fmt::format("{}: bias: {}, expected \"none\"", source, bias->ToText().substr(0, 80)));
-  }
-  if (!rank || !rank->is_integer() || rank->integer() < 1 || rank->integer() > kMaxFeatures) {
-    throw Error(fmt::format("{}: r: expected the rank, 1 to {}", source, kMaxFeatures));
-  }
-  const double most = std::numeric_limits<float>::max();
-  if (!alpha || !alpha->is_number() || !(alpha->number() > 0) || !(alpha->number() <= most)) {
-    throw Error(fmt::format("{}: lora_alpha: expected a number above 0", source));
-  }
-  return {rank->integer(), alpha->number()};
 }
 
 /// The tensor of a linear's weight among `tensors`. Throws Error unless it takes the factors.
@@ -140,7 +101,7 @@ Adapter TakeAdapter(std::vector<NamedTensor>& tensors, double alpha, const std::
 
 Adapter ParseAdapter(std::string_view config, const std::string& config_source, const SafetensorsFile& file,
                      const std::string& source) {
-  const auto [rank, alpha] = ParseConfig(config, config_source);
+  const auto [rank, alpha] = ParseAdapterConfig(config, config_source);
   if (!file.skipped.empty()) {
     throw Error(fmt::format("{}: tensor '{}': {}, expected f32, f16 or bf16", source, file.skipped[0].name,
                             Describe(file.skipped[0])));

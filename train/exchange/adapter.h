@@ -40,8 +40,7 @@ Adapter TakeAdapter(std::vector<NamedTensor>& tensors, double alpha, const std::
 
 /// Reads an adapter from the text of its JSON file and the tensors of its other file, which need not be trustworthy.
 /// Factors may be f32, f16 or bf16. Throws Error on what is no such adapter, and on kinds of LoRA that compute
-/// something else: rank-stabilised, DoRA, ranks or alphas of their own for some linears, trained biases, transposed
-/// weights.
+/// something else (see ParseAdapterConfig).
 Adapter ParseAdapter(std::string_view config, const std::string& config_source, const SafetensorsFile& file,
                      const std::string& source);
 

@@ -116,8 +116,10 @@ TEST_F(FinetuneErrorsAppTest, AdaptersThatDoNotFit) {
   ExpectNoMerge(good, "r: expected the rank", R"({"peft_type": "LORA", "r": 0, "lora_alpha": 4})");
   ExpectNoMerge(good, "expected rank 3", R"({"peft_type": "LORA", "r": 3, "lora_alpha": 4})");
   ExpectNoMerge(good, "adapter_config.json", "{");
-  ExpectNoMerge(good, "use_dora: true, expected none",
+  ExpectNoMerge(good, "adapter_config.json: field 'use_dora': true, expected none",
                 R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "use_dora": true})");
+  ExpectNoMerge(good, "adapter_config.json: init_lora_weights: \"pissa\", expected true",
+                R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "init_lora_weights": "pissa"})");
   EXPECT_THAT(
       Run({"export", "--run", Path("dense"), "--merge-adapter", Path("none/adapter.safetensors"), "-o", Path("x")}),
       FailsWith(2, HasSubstr("none/adapter.safetensors")));
