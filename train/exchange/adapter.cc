@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -69,6 +70,18 @@ Tensor& WeightFor(const AdapterFactors& factors, const std::string& source, std:
   return found->tensor;
 }
 
+/// Throws Error unless the adapter has factors for all linears of the model that its config names, and no others.
+void RequireTargets(const Adapter& adapter, const std::vector<NamedTensor>& tensors) {
+  constexpr std::string_view kWeight = ".weight";
+  std::set<std::string> adapted, linears;
+  for (const AdapterFactors& factors : adapter.linears) adapted.insert(factors.linear);
+  for (const NamedTensor& named : tensors) {
+    if (!named.name.ends_with(kWeight) || named.tensor.rank() < 2) continue;
+    linears.insert(named.name.substr(0, named.name.size() - kWeight.size()));
+  }
+  adapter.targets.Require(adapted, linears, adapter.source);
+}
+
 /// Which entries of the merged weight are not 0 by rule; nothing where all may be anything.
 std::optional<sparse::Mask> KeptOf(const std::string& linear, const Tensor& weight, bool keep_zeros,
                                    const std::vector<NamedTensor>& tensors, const std::string& source) {
@@ -101,7 +114,7 @@ Adapter TakeAdapter(std::vector<NamedTensor>& tensors, double alpha, const std::
 
 Adapter ParseAdapter(std::string_view config, const std::string& config_source, const SafetensorsFile& file,
                      const std::string& source) {
-  const auto [rank, alpha] = ParseAdapterConfig(config, config_source);
+  const AdapterConfig parsed = ParseAdapterConfig(config, config_source);
   if (!file.skipped.empty()) {
     throw Error(fmt::format("{}: tensor '{}': {}, expected f32, f16 or bf16", source, file.skipped[0].name,
                             Describe(file.skipped[0])));
@@ -115,7 +128,9 @@ Adapter ParseAdapter(std::string_view config, const std::string& config_source, 
     }
     pairs[place->first].*place->second = named.tensor;
   }
-  return Collect(std::move(pairs), rank, alpha, source);
+  Adapter adapter = Collect(std::move(pairs), parsed.rank, parsed.alpha, source);
+  adapter.targets = parsed.targets;
+  return adapter;
 }
 
 Adapter LoadAdapter(FileSystem& files, const std::filesystem::path& path) {
@@ -156,6 +171,7 @@ void MergeAdapter(const Adapter& adapter, bool keep_zeros, std::vector<NamedTens
     const sparse::LowRank low_rank{factors.a, factors.b, adapter.alpha / static_cast<double>(adapter.rank)};
     merged.emplace_back(&weight, sparse::AddLowRank(weight, low_rank, kept ? &*kept : nullptr).Detach());
   }
+  RequireTargets(adapter, tensors);
   for (auto& [weight, value] : merged) *weight = value;
 }
 

@@ -9,6 +9,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/tensor.h"
+#include "twofour/train/exchange/adapter_targets.h"
 
 namespace twofour::train {
 
@@ -27,6 +28,7 @@ struct Adapter {
   int64_t rank = 0;
   double alpha = 0;
   std::vector<AdapterFactors> linears = {};  ///< In the order of names.
+  AdapterTargets targets = {};               ///< Which linears the JSON file names.
 };
 
 /// The name of the JSON file.
@@ -53,7 +55,7 @@ void SaveAdapter(FileSystem& files, const std::filesystem::path& path, const Ada
 /// Adds alpha / rank * B A to the weights of its linears among `tensors`. Weights that do not change still share their
 /// elements with the tensors that were given. Entries that `<linear>.weight_mask` drops, where there is such a tensor,
 /// become 0; with `keep_zeros`, entries that are 0 stay 0. Throws Error, and changes nothing, if a linear is missing or
-/// has another shape.
+/// has another shape, or if the linears are not those of the targets (see AdapterTargets::Require).
 void MergeAdapter(const Adapter& adapter, bool keep_zeros, std::vector<NamedTensor>& tensors);
 
 }  // namespace twofour::train

@@ -15,15 +15,15 @@
 namespace twofour::train {
 namespace {
 
-/// Fields that the functions below read.
-constexpr std::string_view kRead[] = {"bias", "init_lora_weights", "lora_alpha", "peft_type", "r"};
+/// Fields that are read: by the functions below, and by AdapterTargets.
+constexpr std::string_view kRead[] = {
+    "bias", "exclude_modules", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "peft_type",
+    "r",    "target_modules"};
 
 /// Fields that leave a trained adapter as it is, whatever they say.
 constexpr std::string_view kHarmless[] = {
     // Where it comes from.
     "auto_mapping", "base_model_name_or_path", "peft_version", "revision", "task_type",
-    // Which linears have one. The file of factors tells.
-    "exclude_modules", "layers_pattern", "layers_to_transform", "target_modules",
     // How it was trained, or is to be run.
     "inference_mode", "lora_dropout", "merge_weights", "runtime_config", "velora_config",
     // How it began. Each is only used with a value of init_lora_weights.
@@ -86,7 +86,7 @@ AdapterConfig ParseAdapterConfig(std::string_view text, const std::string& sourc
   if (!alpha || !alpha->is_number() || !(alpha->number() > 0) || !(alpha->number() <= most)) {
     throw Error(fmt::format("{}: lora_alpha: expected a number above 0", source));
   }
-  return {.rank = rank->integer(), .alpha = alpha->number()};
+  return {.rank = rank->integer(), .alpha = alpha->number(), .targets = AdapterTargets::Parse(config, source)};
 }
 
 }  // namespace twofour::train

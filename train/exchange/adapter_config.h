@@ -4,12 +4,15 @@
 #include <string>
 #include <string_view>
 
+#include "twofour/train/exchange/adapter_targets.h"
+
 namespace twofour::train {
 
 /// What the JSON file of an adapter says of it.
 struct AdapterConfig {
   int64_t rank = 0;
   double alpha = 0;
+  AdapterTargets targets = {};
 };
 
 /// Reads the config of a LoRA adapter as PEFT writes it, which need not be trustworthy. Throws Error on what is no such

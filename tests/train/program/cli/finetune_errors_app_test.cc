@@ -120,6 +120,8 @@ TEST_F(FinetuneErrorsAppTest, AdaptersThatDoNotFit) {
                 R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "use_dora": true})");
   ExpectNoMerge(good, "adapter_config.json: init_lora_weights: \"pissa\", expected true",
                 R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "init_lora_weights": "pissa"})");
+  ExpectNoMerge(good, "adapter.safetensors: has no factors for 'blocks.0.mlp.c_proj', which its config names",
+                R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["c_fc", "mlp.c_proj"]})");
   EXPECT_THAT(
       Run({"export", "--run", Path("dense"), "--merge-adapter", Path("none/adapter.safetensors"), "-o", Path("x")}),
       FailsWith(2, HasSubstr("none/adapter.safetensors")));
