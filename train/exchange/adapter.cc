@@ -11,8 +11,10 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/sparse/low_rank.h"
 #include "twofour/train/exchange/adapter_config.h"
+#include "twofour/train/finite_check.h"
 
 namespace twofour::train {
 namespace {
@@ -45,6 +47,7 @@ Adapter Collect(Pairs pairs, std::optional<int64_t> rank, double alpha, const st
                                 ending, Describe(*tensor)));
       }
       *tensor = tensor->To(DType::kF32);
+      RequireFiniteTensors(source, {{fmt::format("{}{}", linear, ending), *tensor}});
     }
     if (!rank) rank = factors.a.dim(0);
     if (factors.a.dim(0) != *rank || factors.b.dim(1) != *rank) {
@@ -80,6 +83,15 @@ void RequireTargets(const Adapter& adapter, const std::vector<NamedTensor>& tens
     linears.insert(named.name.substr(0, named.name.size() - kWeight.size()));
   }
   adapter.targets.Require(adapted, linears, adapter.source);
+}
+
+/// Throws Error if the adapter makes a weight of finite numbers one of others, as a very large alpha does.
+void RequireStaysFinite(const AdapterFactors& factors, const std::string& source, const Tensor& weight,
+                        const Tensor& merged) {
+  if (kernels::FindNonFinite(merged.numel(), merged.data<float>()) < 0) return;
+  if (kernels::FindNonFinite(weight.numel(), weight.data<float>()) >= 0) return;  // Not the adapter's fault.
+  throw Error(
+      fmt::format("{}: added to '{}.weight', it gives numbers that no 32-bit float can hold", source, factors.linear));
 }
 
 /// Which entries of the merged weight are not 0 by rule; nothing where all may be anything.
@@ -170,6 +182,7 @@ void MergeAdapter(const Adapter& adapter, bool keep_zeros, std::vector<NamedTens
     const auto kept = KeptOf(factors.linear, weight, keep_zeros, tensors, adapter.source);
     const sparse::LowRank low_rank{factors.a, factors.b, adapter.alpha / static_cast<double>(adapter.rank)};
     merged.emplace_back(&weight, sparse::AddLowRank(weight, low_rank, kept ? &*kept : nullptr).Detach());
+    RequireStaysFinite(factors, adapter.source, weight, merged.back().second);
   }
   RequireTargets(adapter, tensors);
   for (auto& [weight, value] : merged) *weight = value;

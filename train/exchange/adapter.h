@@ -41,8 +41,8 @@ inline constexpr uint64_t kMaxAdapterConfigBytes = 1 << 20;
 Adapter TakeAdapter(std::vector<NamedTensor>& tensors, double alpha, const std::string& source);
 
 /// Reads an adapter from the text of its JSON file and the tensors of its other file, which need not be trustworthy.
-/// Factors may be f32, f16 or bf16. Throws Error on what is no such adapter, and on kinds of LoRA that compute
-/// something else (see ParseAdapterConfig).
+/// Factors may be f32, f16 or bf16 and must be finite. Throws Error on what is no such adapter, and on kinds of LoRA
+/// that compute something else (see ParseAdapterConfig).
 Adapter ParseAdapter(std::string_view config, const std::string& config_source, const SafetensorsFile& file,
                      const std::string& source);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,17 @@ TEST(AdapterTest, TakesTheFactorsOutOfACheckpoint) {
   EXPECT_THAT([&] { TakeAdapter(none, 3, "checkpoint"); }, ThrowsMessage<Error>(HasSubstr("holds no adapter")));
 }
 
+TEST(AdapterTest, BlamesTheAdapterForNumbersThatAreTooLarge) {
+  Adapter adapter = Parsed();
+  adapter.alpha = 3e38;
+  const Tensor ones = Tensor::Full({4, 6}, 1);
+  std::vector<NamedTensor> tensors = {{"h.0.c_fc.weight", ones}};
+  adapter.linears[0].b = Tensor::Full({4, 2}, 1e4);
+  EXPECT_THAT([&] { MergeAdapter(adapter, false, tensors); },
+              ThrowsMessage<Error>("file: added to 'h.0.c_fc.weight', it gives numbers that no 32-bit float can hold"));
+  ExpectBitEqual(tensors[0].tensor, ones);
+}
+
 TEST(AdapterTest, WrongFiles) {
   const auto expect = [](const std::string& config, const SafetensorsFile& file, const char* message) {
     SCOPED_TRACE(message);
@@ -97,6 +109,12 @@ TEST(AdapterTest, WrongFiles) {
   wrong = FileOf();
   wrong.tensors[0].tensor = Tensor::Zeros({2}, DType::kF32);
   expect(kConfig, wrong, "of two dimensions");
+  wrong = FileOf();
+  wrong.tensors[1].tensor = Tensor::Full({4, 2}, NAN);
+  expect(kConfig, wrong, "file: tensor 'h.0.c_fc.lora_B.weight' holds nan at element 0, expected finite numbers");
+  wrong = FileOf();
+  wrong.tensors[0].tensor = Tensor::Full({2, 6}, 1e30).To(DType::kF16);
+  expect(kConfig, wrong, "file: tensor 'h.0.c_fc.lora_A.weight' holds inf");
   wrong = FileOf();
   wrong.skipped.push_back({"base_model.model.x.lora_A.weight", "F8_E4M3", {2, 6}});
   expect(kConfig, wrong, "F8_E4M3");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -112,6 +113,8 @@ TEST_F(FinetuneErrorsAppTest, AdaptersThatDoNotFit) {
   ExpectNoMerge({{name + "A.weight", RandomF32({3, 16}, {.seed = 1})}, {name + "B.weight", b}},
                 "the factors of 'blocks.0.mlp.c_fc' are [3, 16] and [32, 2], expected rank 2");
   ExpectNoMerge({{name + "A.weight", a}, {name + "B.weight", b}, {"other", a}}, "tensor 'other': expected base_model");
+  ExpectNoMerge({{name + "A.weight", a}, {name + "B.weight", Tensor::Full({32, 2}, NAN)}},
+                "adapter.safetensors: tensor 'blocks.0.mlp.c_fc.lora_B.weight' holds nan at element 0");
   const std::vector<NamedTensor> good = {{name + "A.weight", a}, {name + "B.weight", b}};
   ExpectNoMerge(good, "r: expected the rank", R"({"peft_type": "LORA", "r": 0, "lora_alpha": 4})");
   ExpectNoMerge(good, "expected rank 3", R"({"peft_type": "LORA", "r": 3, "lora_alpha": 4})");
