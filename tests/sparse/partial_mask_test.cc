@@ -15,7 +15,6 @@
 namespace twofour::sparse {
 namespace {
 
-using enum TileOrder;
 using test::RandomF32;
 using test::ScopedNumThreads;
 using ::testing::HasSubstr;
@@ -44,7 +43,7 @@ bool Nested(const Mask& smaller, const Mask& larger) {
 
 TEST(PartialMaskTest, PrunesTheShareAskedForAndEverMore) {
   const Tensor weight = RandomF32({20, 28}, {.seed = 1});  // 35 tiles.
-  for (const TileOrder order : {kLeastLoss, kRandom}) {
+  for (const TileOrder order : {TileOrder::kLeastLoss, TileOrder::kRandom}) {
     Mask before = PartOf(weight, 0, order);
     EXPECT_EQ(before.CountKept(), weight.numel());
     for (int percent = 1; percent <= 100; ++percent) {
@@ -60,7 +59,7 @@ TEST(PartialMaskTest, PrunesTheShareAskedForAndEverMore) {
 
 TEST(PartialMaskTest, ThoseThatLoseLeastGoFirst) {
   const Tensor weight = RandomF32({16, 32}, {.seed = 2});
-  const Mask whole = FindMask(weight, MaskMethod::kExact), part = PartOf(weight, 0.4, kLeastLoss);
+  const Mask whole = FindMask(weight, MaskMethod::kExact), part = PartOf(weight, 0.4, TileOrder::kLeastLoss);
   const auto loss = [&](int64_t tile_row, int64_t tile_col) {
     double sum = 0;
     for (int64_t row = 4 * tile_row; row < 4 * tile_row + 4; ++row) {
@@ -81,17 +80,17 @@ TEST(PartialMaskTest, ThoseThatLoseLeastGoFirst) {
 }
 
 TEST(PartialMaskTest, TilesOfEqualLossGoRowByRow) {
-  const Mask mask = PartOf(Tensor::Full({8, 16}, 1), 0.375, kLeastLoss);
+  const Mask mask = PartOf(Tensor::Full({8, 16}, 1), 0.375, TileOrder::kLeastLoss);
   for (int64_t i = 0; i < 8; ++i) EXPECT_EQ(mask.tiles()[i] != kWhole, i < 3) << i;
 }
 
 TEST(PartialMaskTest, RandomTilesDependOnTheKeyAlone) {
   const Tensor weight = RandomF32({32, 32}, {.seed = 3}), other = RandomF32({32, 32}, {.seed = 4});
-  const Mask mask = PartOf(weight, 0.5, kRandom), same = PartOf(other, 0.5, kRandom);
+  const Mask mask = PartOf(weight, 0.5, TileOrder::kRandom), same = PartOf(other, 0.5, TileOrder::kRandom);
   int64_t agree = 0;
   for (int64_t i = 0; i < 64; ++i) {
     EXPECT_EQ(mask.tiles()[i] == kWhole, same.tiles()[i] == kWhole);
-    agree += (mask.tiles()[i] == kWhole) == (PartOf(weight, 0.5, kRandom, {.seed = 6}).tiles()[i] == kWhole);
+    agree += (mask.tiles()[i] == kWhole) == (PartOf(weight, 0.5, TileOrder::kRandom, {.seed = 6}).tiles()[i] == kWhole);
   }
   EXPECT_GT(agree, 15);
   EXPECT_LT(agree, 49);
@@ -100,20 +99,21 @@ TEST(PartialMaskTest, RandomTilesDependOnTheKeyAlone) {
 TEST(PartialMaskTest, IsTheSameForAnyNumberOfThreads) {
   const Tensor weight = RandomF32({256, 512}, {.seed = 7});
   const ScopedNumThreads one(1);
-  const Mask mask = PartOf(weight, 0.3, kLeastLoss);
+  const Mask mask = PartOf(weight, 0.3, TileOrder::kLeastLoss);
   for (const int threads : {2, 3}) {
     const ScopedNumThreads more(threads);
-    EXPECT_EQ(PartOf(weight, 0.3, kLeastLoss), mask);
+    EXPECT_EQ(PartOf(weight, 0.3, TileOrder::kLeastLoss), mask);
   }
 }
 
 TEST(PartialMaskTest, RejectsWhatDoesNotFit) {
   const Tensor weight = RandomF32({8, 8}, {.seed = 8});
   for (const double share : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_ERROR(PartOf(weight, share, kRandom), ErrorKind::kInvalidInput, HasSubstr("expected 0 to 1"));
+    EXPECT_ERROR(PartOf(weight, share, TileOrder::kRandom), ErrorKind::kInvalidInput, HasSubstr("expected 0 to 1"));
   }
   Mask mask(8, 12);
-  EXPECT_ERROR(KeepOtherTilesWhole(weight, 0.5, kRandom, {}, mask), ErrorKind::kInvalidInput, HasSubstr("[8, 12]"));
+  EXPECT_ERROR(KeepOtherTilesWhole(weight, 0.5, TileOrder::kRandom, {}, mask), ErrorKind::kInvalidInput,
+               HasSubstr("[8, 12]"));
 }
 
 }  // namespace

@@ -35,9 +35,11 @@ proto::Config RetrainConfig(const std::string& from) {
 }
 
 void RequirePruningOnce(const proto::Config& config) {
-  const char* const missing = !config.sparsity().enabled()      ? "sparsity.enabled: false, expected true"
-                              : !config.sparsity().has_freeze() ? "sparsity.freeze: not set, expected a step"
-                                                                : nullptr;
+  const proto::When& freeze = config.sparsity().freeze();
+  const bool freezes = freeze.has_step() || freeze.has_fraction();
+  const char* const missing = !config.sparsity().enabled() ? "sparsity.enabled: false, expected true"
+                              : !freezes                   ? "sparsity.freeze: not set, expected a step"
+                                                           : nullptr;
   if (missing == nullptr) return;
   throw Error(
       fmt::format("config: {} for a dense run that is pruned once (--set sparsity={{...}} replaces all of "

@@ -1,6 +1,7 @@
 #include "twofour/train/program/cli/suggest_pattern.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
 #include <optional>
@@ -117,6 +118,18 @@ proto::Sparsity WithPattern(proto::Sparsity sparsity, const sparse::MaskFormat& 
   return sparsity;
 }
 
+/// Clears fields that are set to their defaults.
+proto::Sparsity WithoutDefaults(proto::Sparsity sparsity) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  sparsity.GetReflection()->ListFields(sparsity, &fields);
+  for (const google::protobuf::FieldDescriptor* const field : fields) {
+    proto::Sparsity without = sparsity;
+    without.GetReflection()->ClearField(&without, field);
+    if (google::protobuf::util::MessageDifferencer::Equivalent(without, sparsity)) sparsity = without;
+  }
+  return sparsity;
+}
+
 /// The config with a recipe that the suggestion may be for.
 proto::Config WithVnm(proto::Config config) {
   if (config.sparsity().target() == proto::Sparsity::ACTIVATION) {
@@ -163,7 +176,7 @@ void PrintChoice(const std::vector<PatternTrial>& trials, const proto::Sparsity&
                  std::ostream& out) {
   if (const std::optional<size_t> chosen = ChoosePattern(trials, speedup)) {
     out << fmt::format("suggested: --set 'sparsity={{{}}}'  (the most diverse of those that are {:g} times as fast)\n",
-                       WithPattern(recipe, trials[*chosen].format).ShortDebugString(), speedup);
+                       WithPattern(WithoutDefaults(recipe), trials[*chosen].format).ShortDebugString(), speedup);
     return;
   }
   const auto fastest = std::ranges::max_element(trials, {}, &PatternTrial::speedup);

@@ -34,14 +34,15 @@ void NoteTinyRate(const proto::LearningRate& rate, std::vector<std::string>& not
 }
 
 void NoteSparsity(const proto::Sparsity& sparsity, int64_t steps, std::vector<std::string>& notes) {
-  if (!sparsity.enabled() || !sparsity.has_freeze()) return;
-  const int64_t freeze = StepOf(sparsity.freeze(), steps, 0), first = DenseWarmupSteps(sparsity, steps);
+  const proto::When& when = sparsity.freeze();
+  if (!sparsity.enabled() || !(when.has_step() || when.has_fraction())) return;
+  const int64_t freeze = StepOf(when, steps, 0), first = DenseWarmupSteps(sparsity, steps);
   if (sparsity.score() == proto::Sparsity::RIA && std::max(freeze, first) == 0) {
     notes.push_back(
         "sparsity.score: RIA, but masks are found once, before there are any activations: all inputs "
         "count as equally large (with freeze { step: 1 } they count as in the first batch)");
   }
-  if (sparsity.freeze().has_fraction() && sparsity.interval() > 1 && freeze - first < sparsity.interval()) {
+  if (when.has_fraction() && sparsity.interval() > 1 && freeze - first < sparsity.interval()) {
     notes.push_back(fmt::format("sparsity.interval: {} steps, but masks freeze at step {}: the first is the last",
                                 sparsity.interval(), freeze));
   }
