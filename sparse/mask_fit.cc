@@ -77,10 +77,8 @@ struct Ask {
 };
 
 Ask AskAt(const MaskPlan& plan, int64_t step) {
-  const MaskPlanOptions& options = plan.options();
-  const bool sparse = step >= options.first_sparse_step && step < options.dense_from_step;
   // Where a schedule prunes no tiles yet, or none any more, the steps beside prune some.
-  if (sparse && plan.ShareAt(step) == 0) return {false, plan.PatternAt(step), true};
+  if (plan.IsSparse(step) && plan.ShareAt(step) == 0) return {false, plan.PatternAt(step), true};
   if (plan.KeepsAll(step)) return {true, MaskFormat::Dense(), true};
   return {false, plan.PatternAt(step), plan.ShareAt(step) < 1};
 }

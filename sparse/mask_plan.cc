@@ -135,10 +135,7 @@ int MaskPlan::KeptOfFour(int64_t step) const {
   return stage == nullptr ? kTileSize : stage->keep;
 }
 
-double MaskPlan::ShareAt(int64_t step) const {
-  const bool sparse = step >= options_.first_sparse_step && step < options_.dense_from_step;
-  return sparse ? options_.schedule.ShareAt(step) : 0.0;
-}
+double MaskPlan::ShareAt(int64_t step) const { return IsSparse(step) ? options_.schedule.ShareAt(step) : 0.0; }
 
 bool MaskPlan::KeepsAll(int64_t step) const { return ShareAt(step) == 0 || KeptOfFour(step) == kTileSize; }
 

@@ -63,6 +63,8 @@ class MaskPlan {
   /// Throws Error on options that Check finds fault with.
   explicit MaskPlan(MaskPlanOptions options);
 
+  /// Whether `step` lies between the dense phases.
+  bool IsSparse(int64_t step) const { return step >= options_.first_sparse_step && step < options_.dense_from_step; }
   /// The share of tiles that are pruned at `step`: what the schedule says, but 0 outside the sparse steps.
   double ShareAt(int64_t step) const;
   /// Whether every mask of `step` keeps everything, whatever the weight.

@@ -6,6 +6,7 @@
 
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/search/vnm_choice.h"
+#include "twofour/sparse/used_columns.h"
 
 namespace twofour::sparse {
 namespace {
@@ -74,24 +75,16 @@ VnmColumns VnmColumns::Of(const MaskView& mask, const VnmPattern& pattern) {
   VnmColumns found(mask.rows, mask.cols, pattern);
   const int64_t tile_rows = pattern.v / kTileSize;
   ParallelFor(found.row_blocks_, RowGrain(mask.cols * tile_rows), [&](int64_t begin, int64_t end) {
-    std::vector<TileMask> any(static_cast<size_t>(mask.tile_cols()));
+    UsedColumns used_columns(mask);
     for (int64_t block = begin; block < end; ++block) {
-      std::fill(any.begin(), any.end(), TileMask{0});
-      const int64_t last = std::min((block + 1) * tile_rows, mask.tile_rows());
-      for (int64_t tile_row = block * tile_rows; tile_row < last; ++tile_row) {
-        const TileMask* const tiles = mask.tiles + tile_row * mask.tile_cols();
-        for (size_t i = 0; i < any.size(); ++i) any[i] = static_cast<TileMask>(any[i] | tiles[i]);
-      }
-      const auto is_used = [&](int64_t col) {
-        return (any[static_cast<size_t>(col / kTileSize)] >> col % kTileSize & 0x1111u) != 0;
-      };
+      used_columns.Find(block * tile_rows, std::min((block + 1) * tile_rows, mask.tile_rows()));
       for (int64_t group = 0; group < found.groups_; ++group) {
         const int64_t left = group * pattern.m, right = std::min(left + pattern.m, mask.cols);
         Four& four = found.columns_[static_cast<size_t>(block * found.groups_ + group)].four;
         int taken = 0;
         for (const bool used : {true, false}) {
           for (int64_t col = left; col < right && taken < VnmPattern::kColumns; ++col) {
-            if (is_used(col) == used) four[taken++] = static_cast<int32_t>(col);
+            if (used_columns[col] == used) four[taken++] = static_cast<int32_t>(col);
           }
         }
         std::sort(four, four + taken);

@@ -80,11 +80,13 @@ AdapterConfig ParseAdapterConfig(std::string_view text, const std::string& sourc
     throw Error(fmt::format("{}: bias: {}, expected \"none\"", source, Shown(*bias)));
   }
   if (!rank || !rank->is_integer() || rank->integer() < 1 || rank->integer() > kMaxFeatures) {
-    throw Error(fmt::format("{}: r: expected the rank, 1 to {}", source, kMaxFeatures));
+    throw Error(
+        fmt::format("{}: r: {}, expected the rank, 1 to {}", source, rank ? Shown(*rank) : "missing", kMaxFeatures));
   }
   const double most = std::numeric_limits<float>::max();
   if (!alpha || !alpha->is_number() || !(alpha->number() > 0) || !(alpha->number() <= most)) {
-    throw Error(fmt::format("{}: lora_alpha: expected a number above 0", source));
+    throw Error(fmt::format("{}: lora_alpha: {}, expected a number above 0, at most {:g}", source,
+                            alpha ? Shown(*alpha) : "missing", most));
   }
   return {.rank = rank->integer(), .alpha = alpha->number(), .targets = AdapterTargets::Parse(config, source)};
 }

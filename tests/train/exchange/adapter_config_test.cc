@@ -100,12 +100,14 @@ TEST(AdapterConfigTest, WhatIsNoConfig) {
   ExpectRefused("[]", "is no JSON object");
   ExpectRefused(R"({"a": )" + std::string(80, '[') + std::string(80, ']') + "}", "nested deeper than 64");
   ExpectRefused(R"({"peft_type": "IA3"})", "expected the config of a LoRA adapter");
-  for (const char* const rank : {"null", "0", "-1", "2.5", R"("2")", "1e30"}) {
-    ExpectRefused(R"({"peft_type": "LORA", "lora_alpha": 3, "r": )" + std::string(rank) + "}", "r: expected the rank");
+  for (const char* const rank : {"null", "0", "-1", "2.5", R"("2")", "1e+30"}) {
+    ExpectRefused(R"({"peft_type": "LORA", "lora_alpha": 3, "r": )" + std::string(rank) + "}",
+                  "r: " + std::string(rank) + ", expected the rank");
   }
-  for (const char* const alpha : {"null", "0", "-1", R"("2")", "1e300"}) {
+  ExpectRefused(R"({"peft_type": "LORA", "lora_alpha": 3})", "r: missing, expected the rank");
+  for (const char* const alpha : {"null", "0", "-1", R"("2")", "1e+300"}) {
     ExpectRefused(R"({"peft_type": "LORA", "r": 2, "lora_alpha": )" + std::string(alpha) + "}",
-                  "lora_alpha: expected a number above 0");
+                  "lora_alpha: " + std::string(alpha) + ", expected a number above 0, at most 3.40282e+38");
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/run_files.h"
@@ -35,11 +36,10 @@ proto::Config RetrainConfig(const std::string& from) {
 }
 
 void RequirePruningOnce(const proto::Config& config) {
-  const proto::When& freeze = config.sparsity().freeze();
-  const bool freezes = freeze.has_step() || freeze.has_fraction();
-  const char* const missing = !config.sparsity().enabled() ? "sparsity.enabled: false, expected true"
-                              : !freezes                   ? "sparsity.freeze: not set, expected a step"
-                                                           : nullptr;
+  const proto::Sparsity& sparsity = config.sparsity();
+  const char* const missing = !sparsity.enabled()         ? "sparsity.enabled: false, expected true"
+                              : !IsSet(sparsity.freeze()) ? "sparsity.freeze: not set, expected a step"
+                                                          : nullptr;
   if (missing == nullptr) return;
   throw Error(
       fmt::format("config: {} for a dense run that is pruned once (--set sparsity={{...}} replaces all of "

@@ -11,6 +11,9 @@
 
 namespace twofour::train {
 
+/// Whether a moment is given. Configs with defaults have the message in any case.
+inline bool IsSet(const proto::When& when) { return when.kind_case() != proto::When::KIND_NOT_SET; }
+
 /// The optimizer step that `when` means in a run of `total_steps`; `otherwise` if it is not set.
 int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise);
 

@@ -35,7 +35,7 @@ void NoteTinyRate(const proto::LearningRate& rate, std::vector<std::string>& not
 
 void NoteSparsity(const proto::Sparsity& sparsity, int64_t steps, std::vector<std::string>& notes) {
   const proto::When& when = sparsity.freeze();
-  if (!sparsity.enabled() || !(when.has_step() || when.has_fraction())) return;
+  if (!sparsity.enabled() || !IsSet(when)) return;
   const int64_t freeze = StepOf(when, steps, 0), first = DenseWarmupSteps(sparsity, steps);
   if (sparsity.score() == proto::Sparsity::RIA && std::max(freeze, first) == 0) {
     notes.push_back(

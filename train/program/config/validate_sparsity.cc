@@ -15,8 +15,6 @@ namespace {
 using proto::When;
 using sparse::Moment;
 
-bool IsSet(const When& when) { return when.kind_case() != When::KIND_NOT_SET; }
-
 /// Whether `a` comes before `b`. If both are fractions, the fractions must be in this order, too, and not only the
 /// steps: rounding to whole steps is no fault of a config for long runs that is tried out in a few steps.
 bool IsBefore(const Moment& a, const Moment& b) {

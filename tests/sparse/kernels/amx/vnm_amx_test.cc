@@ -4,26 +4,21 @@
 
 #include <cstdint>
 #include <limits>
-#include <ostream>
 #include <vector>
 
-#include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/vnm_mask.h"
 
 #include "tests/sparse/kernels/linear/linear_products.h"
+#include "tests/sparse/kernels/linear/vnm_kernel_test.h"
 #include "tests/support/case_tables.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
-
-inline void PrintTo(const LinearKernel& kernel, std::ostream* out) { *out << kernel.name; }
-
 namespace {
 
 using test::ExpectBitEqual;
 using test::RandomF32;
-using test::ScopedNumThreads;
 
 std::vector<LinearKernel> KernelsOfTiles() {
   std::vector<LinearKernel> kernels;
@@ -33,21 +28,7 @@ std::vector<LinearKernel> KernelsOfTiles() {
   return kernels;
 }
 
-class Bf16VnmAmxTest : public ::testing::TestWithParam<LinearKernel> {
- protected:
-  void SetUp() override {
-    if (const std::string why_not = WhyNotHere(GetParam().isa); !why_not.empty()) GTEST_SKIP() << why_not;
-  }
-
-  void ExpectMultiplies(int64_t rows, int64_t cols, const VnmPattern& pattern, int64_t batch) {
-    SCOPED_TRACE(pattern.ToString());
-    const Tensor weight = RandomF32({rows, cols}, {.seed = 1, .stream = static_cast<uint32_t>(pattern.m)});
-    const Mask mask = FindVnmMask(weight, pattern);
-    ExpectIsProduct(GetParam(), weight, mask, Direction::kForward, RandomF32({batch, cols}, {.seed = 2}), {}, pattern);
-    ExpectIsProduct(GetParam(), weight, mask, Direction::kInputGrad, RandomF32({batch, rows}, {.seed = 3}), {},
-                    pattern);
-  }
-};
+class Bf16VnmAmxTest : public VnmKernelTestBase {};
 
 TEST_P(Bf16VnmAmxTest, IsAProductForBlocksOfWholeTiles) {
   for (const int v : {64, 80, 128, 256}) {
@@ -83,21 +64,7 @@ TEST_P(Bf16VnmAmxTest, ColumnsThatNoBlockKeepsDoNotMatter) {
   ExpectBitEqual(multiply(other), multiply(x));
 }
 
-TEST_P(Bf16VnmAmxTest, ThreadsDoNotMatter) {
-  const VnmPattern pattern{.v = 64, .m = 8};
-  const Tensor weight = RandomF32({320, 832}, {.seed = 6});
-  const Mask mask = FindVnmMask(weight, pattern);
-  const Tensor x = RandomF32({70, 832}, {.seed = 7}), dy = RandomF32({70, 320}, {.seed = 8});
-  const auto forward = [&] { return Multiply(GetParam(), weight, mask, Direction::kForward, x, {}, pattern); };
-  const auto input_grad = [&] { return Multiply(GetParam(), weight, mask, Direction::kInputGrad, dy, {}, pattern); };
-  const ScopedNumThreads one(1);
-  const Tensor y = forward(), dx = input_grad();
-  for (const int threads : {2, 3}) {
-    const ScopedNumThreads more(threads);
-    ExpectBitEqual(forward(), y);
-    ExpectBitEqual(input_grad(), dx);
-  }
-}
+TEST_P(Bf16VnmAmxTest, ThreadsDoNotMatter) { ExpectSameForAnyThreads(320, 832, {.v = 64, .m = 8}, 70); }
 
 TEST_P(Bf16VnmAmxTest, TheEmulationGivesTheSameBits) {
   if (GetParam().emulated) GTEST_SKIP() << "this is the emulation";

@@ -23,8 +23,6 @@
 
 namespace twofour::sparse {
 
-void PrintTo(const LinearKernel& kernel, std::ostream* out) { *out << kernel.name; }
-
 namespace {
 
 using test::ExpectBitEqual;

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <ostream>
 
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/mask.h"
 
 namespace twofour::sparse {
+
+/// For GoogleTest.
+inline void PrintTo(const LinearKernel& kernel, std::ostream* out) { *out << kernel.name; }
 
 /// A product with a weight [out, in] and with activations as `kernel` takes them.
 LinearProblem ProblemFor(const LinearKernel& kernel, int64_t out, int64_t in, int64_t batch,

@@ -4,27 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <ostream>
 #include <tuple>
 #include <vector>
 
-#include "twofour/sparse/kernels/linear/forced_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/vnm_mask.h"
 
 #include "tests/sparse/kernels/linear/linear_products.h"
+#include "tests/sparse/kernels/linear/vnm_kernel_test.h"
 #include "tests/support/case_tables.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
-
-inline void PrintTo(const LinearKernel& kernel, std::ostream* out) { *out << kernel.name; }
-
 namespace {
 
-using test::ExpectBitEqual;
 using test::RandomF32;
-using test::ScopedNumThreads;
 
 std::vector<LinearKernel> MadeForVnm() {
   std::vector<LinearKernel> kernels;
@@ -35,21 +29,7 @@ std::vector<LinearKernel> MadeForVnm() {
   return kernels;
 }
 
-class VnmKernelTest : public ::testing::TestWithParam<LinearKernel> {
- protected:
-  void SetUp() override {
-    if (const std::string why_not = WhyNotHere(GetParam().isa); !why_not.empty()) GTEST_SKIP() << why_not;
-  }
-
-  void ExpectMultiplies(int64_t rows, int64_t cols, const VnmPattern& pattern, int64_t batch) {
-    SCOPED_TRACE(pattern.ToString());
-    const Tensor weight = RandomF32({rows, cols}, {.seed = 1, .stream = static_cast<uint32_t>(pattern.m)});
-    const Mask mask = FindVnmMask(weight, pattern);
-    ExpectIsProduct(GetParam(), weight, mask, Direction::kForward, RandomF32({batch, cols}, {.seed = 2}), {}, pattern);
-    ExpectIsProduct(GetParam(), weight, mask, Direction::kInputGrad, RandomF32({batch, rows}, {.seed = 3}), {},
-                    pattern);
-  }
-};
+class VnmKernelTest : public VnmKernelTestBase {};
 
 TEST_P(VnmKernelTest, IsAProductForEveryPattern) {
   for (const int v : {4, 8, 12, 64, 132, 256}) {
@@ -84,21 +64,7 @@ TEST_P(VnmKernelTest, RowsThatNoBlockKeepsGetTheEpilogue) {
                   pattern);
 }
 
-TEST_P(VnmKernelTest, ThreadsDoNotMatter) {
-  const VnmPattern pattern{.v = 32, .m = 6};
-  const Tensor weight = RandomF32({256, 576}, {.seed = 8});
-  const Mask mask = FindVnmMask(weight, pattern);
-  const Tensor x = RandomF32({300, 576}, {.seed = 9}), dy = RandomF32({300, 256}, {.seed = 10});
-  const auto forward = [&] { return Multiply(GetParam(), weight, mask, Direction::kForward, x, {}, pattern); };
-  const auto input_grad = [&] { return Multiply(GetParam(), weight, mask, Direction::kInputGrad, dy, {}, pattern); };
-  const ScopedNumThreads one(1);
-  const Tensor y = forward(), dx = input_grad();
-  for (const int threads : {2, 3}) {
-    const ScopedNumThreads more(threads);
-    ExpectBitEqual(forward(), y);
-    ExpectBitEqual(input_grad(), dx);
-  }
-}
+TEST_P(VnmKernelTest, ThreadsDoNotMatter) { ExpectSameForAnyThreads(256, 576, {.v = 32, .m = 6}, 300); }
 
 INSTANTIATE_TEST_SUITE_P(Table, VnmKernelTest, ::testing::ValuesIn(MadeForVnm()), test::ByName());
 

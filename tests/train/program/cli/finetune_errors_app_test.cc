@@ -116,7 +116,7 @@ TEST_F(FinetuneErrorsAppTest, AdaptersThatDoNotFit) {
   ExpectNoMerge({{name + "A.weight", a}, {name + "B.weight", Tensor::Full({32, 2}, NAN)}},
                 "adapter.safetensors: tensor 'blocks.0.mlp.c_fc.lora_B.weight' holds nan at element 0");
   const std::vector<NamedTensor> good = {{name + "A.weight", a}, {name + "B.weight", b}};
-  ExpectNoMerge(good, "r: expected the rank", R"({"peft_type": "LORA", "r": 0, "lora_alpha": 4})");
+  ExpectNoMerge(good, "r: 0, expected the rank", R"({"peft_type": "LORA", "r": 0, "lora_alpha": 4})");
   ExpectNoMerge(good, "expected rank 3", R"({"peft_type": "LORA", "r": 3, "lora_alpha": 4})");
   ExpectNoMerge(good, "adapter_config.json", "{");
   ExpectNoMerge(good, "adapter_config.json: field 'use_dora': true, expected none",
