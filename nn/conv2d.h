@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstdint>
+
 #include "twofour/core/faults.h"
+#include "twofour/core/ops/convolution.h"
 #include "twofour/core/ops/windows.h"
 #include "twofour/core/random.h"
+#include "twofour/core/shape.h"
 #include "twofour/nn/init.h"
 #include "twofour/nn/module.h"
 
@@ -35,6 +39,8 @@ class Conv2d : public Module {
   Conv2d(const Conv2dOptions& options, Generator& generator);
   std::string_view type_name() const override { return "Conv2d"; }
   Tensor Forward(const Tensor& x) override;
+  /// See RowsOfConv2dProducts.
+  int64_t RowsOfProducts(const Shape& images) const { return RowsOfConv2dProducts(images, windows_); }
 
  private:
   int64_t in_channels_;

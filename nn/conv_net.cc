@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/ops/layout.h"
@@ -122,8 +124,11 @@ ConvNet::ConvNet(const ConvNetOptions& options, Generator& generator)
         .out_channels = layer.out_channels,
         .windows = {.kernel_size = layer.kernel_size, .stride = layer.stride, .padding = Padding(layer)},
         .bias = options.bias};
-    convolutions_.push_back(
-        {&RegisterModule(next_name(), std::make_unique<Conv2d>(convolution, generator)), layer.pool});
+    const std::string name = next_name();
+    convolutions_.push_back({.layer = &RegisterModule(name, std::make_unique<Conv2d>(convolution, generator)),
+                             .linear = name + ".linear",
+                             .input = image,
+                             .pool = layer.pool});
     image = Pooled(Convolved(image, layer), layer);
   }
   int64_t features = Numbers(image);
@@ -158,6 +163,17 @@ Tensor ConvNet::Forward(const Tensor& x) {
     if (i + 1 < linears_.size()) h = Activate(activation_, (*linears_[i])->Forward(h));
   }
   return Logits(**linears_.back(), h);
+}
+
+LinearProducts ConvNet::ProductsOf(const std::string& linear, int64_t samples) const {
+  const auto found = std::ranges::find(convolutions_, linear, &Convolution::linear);
+  const auto* const layer = found == convolutions_.end() ? nullptr : dynamic_cast<const Conv2d*>(found->layer->get());
+  if (layer == nullptr) return Model::ProductsOf(linear, samples);
+  const auto rows = [&](int64_t images) {
+    return layer->RowsOfProducts({images, found->input.height, found->input.width, found->input.channels});
+  };
+  const int64_t together = rows(samples);
+  return {.rows = together, .count = together > 0 ? CeilDiv(samples * rows(1), together) : 0};
 }
 
 }  // namespace twofour::nn

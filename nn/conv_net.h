@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "twofour/core/faults.h"
@@ -60,10 +61,13 @@ class ConvNet : public Model {
   std::string_view type_name() const override { return "ConvNet"; }
   /// x [batch, height * width * channels], as images are stored; result [batch, out_features].
   Tensor Forward(const Tensor& x) override;
+  LinearProducts ProductsOf(const std::string& linear, int64_t samples) const override;
 
  private:
   struct Convolution {
     ModuleSlot* layer;
+    std::string linear;  // Its full name.
+    ImageSize input;
     int64_t pool;
   };
 

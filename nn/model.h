@@ -1,9 +1,17 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "twofour/core/dtype.h"
 #include "twofour/nn/module.h"
 
 namespace twofour::nn {
+
+/// The products of a linear with its weight in one forward pass. The last one may have fewer rows.
+struct LinearProducts {
+  int64_t rows = 0, count = 1;
+};
 
 /// A module that takes its input from outside, such as samples or tokens, and gives logits. It decides in which
 /// precision everything between them is computed.
@@ -22,6 +30,10 @@ class Model : public Module {
   /// what is trained in bf16 for example, but only while nothing else uses the model. Throws Error for other dtypes.
   void SetActivationDType(DType dtype);
   DType activation_dtype() const { return activation_dtype_; }
+
+  /// What the linear with this full name computes in a pass over so many samples or tokens: one product with a row for
+  /// each of them, unless the linear is that of a convolution.
+  virtual LinearProducts ProductsOf(const std::string& /*linear*/, int64_t samples) const { return {samples}; }
 
  protected:
   /// The input x, or the embedding of one, in the dtype of activations. Only f32 is converted: an x of 16 bits stays as

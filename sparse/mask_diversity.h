@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+
+#include "twofour/sparse/mask_format.h"
 #include "twofour/sparse/vnm.h"
 
 namespace twofour::sparse {
@@ -12,5 +15,9 @@ double MaskDiversity(const VnmPattern& pattern);
 
 /// The same for 2:4 in 4x4 tiles: log 90 / 16.
 double TileMaskDiversity();
+
+/// The same for a whole weight [out_features, in_features], both multiples of 4, divided by its elements. Blocks at the
+/// edges have the rows and columns that are left. `format` is 2:4 in tiles or V:N:M.
+double MaskDiversity(const MaskFormat& format, int64_t out_features, int64_t in_features);
 
 }  // namespace twofour::sparse

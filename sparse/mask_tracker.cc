@@ -127,6 +127,10 @@ void MaskTracker::AppendState(const std::string& weight, uint64_t version, std::
 std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, const Shape& shape,
                                                      StateReader& reader) {
   const std::string name = weight + "_mask";
+  // Whoever writes when a mask was found has the mask.
+  if (!reader.Has(name) && (reader.Has(name + "_age") || reader.Has(name + "_step"))) {
+    reader.Fault(name, "missing, expected beside its age and step");
+  }
   Mask mask;
   if (const Tensor entries = reader.Take(name); entries.defined()) {
     try {

@@ -81,7 +81,8 @@ class MaskTracker {
   void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
   /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
   /// weight's version. A mask may not keep more than the plan's masks of some step (WhyKeepsTooMuch). A mask without a
-  /// step counts as found at this moment. Without a mask, the tracker finds one at its next use. Until somebody calls
+  /// step counts as found at this moment. Without a mask, the tracker finds one at its next use; but an
+  /// age or a step without a mask is a fault. Until somebody calls
   /// SetOptimizerStep, a mask that was read stays in force. If that step lies after the freeze step, it stays for good,
   /// although a run of another length may have frozen it earlier; but a mask that keeps more than the plan's at the
   /// freeze step is found anew.

@@ -25,11 +25,12 @@ Tensor Random(Shape shape, uint32_t stream) {
 /// A weight, its activations, and its masks of all patterns.
 class Products {
  public:
-  Products(const WeightShape& shape, const std::vector<sparse::MaskFormat>& formats, const PatternSpeedOptions& options)
+  Products(const ProductShape& shape, const std::vector<sparse::MaskFormat>& formats,
+           const PatternSpeedOptions& options)
       : shape_(shape),
         weight_(Random({shape.out_features, shape.in_features}, 0)),
-        x_(Random({options.batch, shape.in_features}, 1).To(options.activations)),
-        dy_(Random({options.batch, shape.out_features}, 2).To(options.activations)),
+        x_(Random({shape.rows, shape.in_features}, 1).To(options.activations)),
+        dy_(Random({shape.rows, shape.out_features}, 2).To(options.activations)),
         y_(Tensor::Empty(dy_.shape(), options.activations)),
         dx_(Tensor::Empty(x_.shape(), options.activations)),
         planner_(std::make_shared<sparse::LinearPlanner>(shape.out_features, shape.in_features)),
@@ -59,7 +60,7 @@ class Products {
                   dx_.mutable_data<T>());
   }
 
-  WeightShape shape_;
+  ProductShape shape_;
   Tensor weight_, x_, dy_, y_, dx_;
   std::shared_ptr<sparse::LinearPlanner> planner_;
   std::vector<sparse::MaskFormat> formats_;
@@ -74,12 +75,12 @@ double Median(std::vector<double> values) {
 
 }  // namespace
 
-std::optional<std::vector<double>> MeasureSpeedups(const std::vector<WeightShape>& shapes,
+std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
                                                    const std::vector<sparse::MaskFormat>& formats,
                                                    const PatternSpeedOptions& options) {
   const NoGradGuard no_grad;
   std::vector<std::unique_ptr<Products>> all;
-  for (const WeightShape& shape : shapes) {
+  for (const ProductShape& shape : shapes) {
     if (options.stopped()) return std::nullopt;
     all.push_back(std::make_unique<Products>(shape, formats, options));
   }

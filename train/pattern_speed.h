@@ -11,14 +11,14 @@
 
 namespace twofour::train {
 
-/// Weights of one shape.
-struct WeightShape {
+/// Products with weights of one shape.
+struct ProductShape {
   int64_t out_features = 0, in_features = 0;
-  int64_t count = 1;  ///< How many weights have this shape.
+  int64_t rows = 0;   ///< Of activations.
+  int64_t count = 1;  ///< How many such products a training step computes.
 };
 
 struct PatternSpeedOptions {
-  int64_t batch = 0;                ///< Rows of activations.
   DType activations = DType::kF32;  ///< Or bf16.
   int rounds = 5;                   ///< In each of them, all variants are timed in turn.
   const Clock* clock = &Clock::Default();
@@ -30,7 +30,7 @@ struct PatternSpeedOptions {
 /// one and the gradient of the input, and packing the weight for each is part of the time, because each training step
 /// changes it. The search for masks is not. `formats` are 2:4 both ways or V:N:M. Weights and activations are random.
 /// Nothing if it was stopped.
-std::optional<std::vector<double>> MeasureSpeedups(const std::vector<WeightShape>& shapes,
+std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
                                                    const std::vector<sparse::MaskFormat>& formats,
                                                    const PatternSpeedOptions& options);
 

@@ -30,12 +30,17 @@ using kernels::WindowGrid;
 constexpr int64_t kPartSize = 1 << 17;
 constexpr int64_t kMaxLanes = 16;
 
+/// How many images make a part, unless there are fewer.
+int64_t ImagesOfPart(const WindowGrid& grid) {
+  const int64_t of_image = std::max<int64_t>(grid.height.out * grid.width.out * grid.window_size(), 1);
+  return std::max<int64_t>(kPartSize / of_image, 1);
+}
+
 /// The images, divided into parts. All of this follows from shapes alone, so that the weight's gradient does not depend
 /// on threads.
 struct Parts {
   Parts(const WindowGrid& grid, int64_t weight_size) {
-    const int64_t of_image = std::max<int64_t>(grid.height.out * grid.width.out * grid.window_size(), 1);
-    step = std::max<int64_t>(kPartSize / of_image, 1);
+    step = ImagesOfPart(grid);
     count = CeilDiv(grid.images, step);
     // The lanes' gradients of the weight take at most as much memory as the images.
     const int64_t most = grid.pixels() * grid.channels / std::max<int64_t>(weight_size, 1);
@@ -95,11 +100,16 @@ void FoldPart(const WindowGrid& grid, const Tensor& windows, int64_t count, std:
 
 }  // namespace
 
+int64_t RowsOfConv2dProducts(const Shape& images, const WindowOptions& options) {
+  const WindowGrid grid = MakeWindowGrid("Conv2d", images, options);
+  return PartOf(grid, std::min(ImagesOfPart(grid), grid.images)).windows();
+}
+
 Tensor ConvolveBy(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const WindowOptions& options, WindowProducts products) {
   RequireFloating(op, "x", x);
   RequireF32OrF64(op, "weight", weight);
-  const WindowGrid grid = MakeWindowGrid(op, x, options);
+  const WindowGrid grid = MakeWindowGrid(op, x.shape(), options);
   const int64_t columns = NumElements({grid.kernel(), grid.channels});  // Throws where window_size() would overflow.
   if (weight.rank() != 2 || weight.dim(1) != columns || !GoesWith(x.dtype(), weight.dtype())) {
     throw Error(

@@ -16,6 +16,10 @@ inline namespace ops {
 /// images alone for the backward pass. Dtypes are those of Linear.
 Tensor Conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const WindowOptions& options);
 
+/// How many rows each product of Conv2d's forward pass has, for images [batch, height, width, channels]: the windows of
+/// one part. The last part may have fewer.
+int64_t RowsOfConv2dProducts(const Shape& images, const WindowOptions& options);
+
 /// The two products of a convolution with its weight, on some of the windows.
 struct WindowProducts {
   std::function<Tensor(const Tensor& windows)> forward;  ///< [windows, columns] to [windows, out_channels].

@@ -38,21 +38,20 @@ WindowAxis Axis(std::string_view op, std::string_view name, int64_t size, int64_
 
 }  // namespace
 
-WindowGrid MakeWindowGrid(std::string_view op, const Tensor& x, const WindowOptions& options) {
-  ops::RequireDefined(op, "x", x);
-  if (x.rank() != 4) {
-    throw Error(fmt::format("{}: x has shape {}, expected [batch, height, width, channels]", op, ToString(x.shape())));
+WindowGrid MakeWindowGrid(std::string_view op, const Shape& x, const WindowOptions& options) {
+  if (x.size() != 4) {
+    throw Error(fmt::format("{}: x has shape {}, expected [batch, height, width, channels]", op, ToString(x)));
   }
-  RequireSize(op, "the image", {x.dim(1), x.dim(2)}, 0);
+  RequireSize(op, "the image", {x[1], x[2]}, 0);
   RequireSize(op, "kernel_size", options.kernel_size, 1);
   RequireSize(op, "stride", options.stride, 1);
   RequireSize(op, "padding", options.padding, 0);
   RequireSize(op, "dilation", options.dilation, 1);
   const Size2d &kernel = options.kernel_size, &stride = options.stride, &padding = options.padding;
-  return {.images = x.dim(0),
-          .channels = x.dim(3),
-          .height = Axis(op, "height", x.dim(1), kernel.height, stride.height, padding.height, options.dilation.height),
-          .width = Axis(op, "width", x.dim(2), kernel.width, stride.width, padding.width, options.dilation.width)};
+  return {.images = x[0],
+          .channels = x[3],
+          .height = Axis(op, "height", x[1], kernel.height, stride.height, padding.height, options.dilation.height),
+          .width = Axis(op, "width", x[2], kernel.width, stride.width, padding.width, options.dilation.width)};
 }
 
 }  // namespace ops

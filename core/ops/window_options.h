@@ -8,9 +8,9 @@
 namespace twofour {
 inline namespace ops {
 
-/// Where the windows lie over the images x [batch, height, width, channels]. Throws Error naming the op for another x,
-/// and as the ops on windows do.
-kernels::WindowGrid MakeWindowGrid(std::string_view op, const Tensor& x, const WindowOptions& options);
+/// Where the windows lie over images x of shape [batch, height, width, channels]. Throws Error naming the op for
+/// another shape, and as the ops on windows do.
+kernels::WindowGrid MakeWindowGrid(std::string_view op, const Shape& x, const WindowOptions& options);
 
 }  // namespace ops
 }  // namespace twofour

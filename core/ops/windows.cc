@@ -17,7 +17,8 @@ inline namespace ops {
 using kernels::WindowGrid;
 
 Tensor Unfold(const Tensor& x, const WindowOptions& options) {
-  const WindowGrid grid = MakeWindowGrid("Unfold", x, options);
+  ops::RequireDefined("Unfold", "x", x);
+  const WindowGrid grid = MakeWindowGrid("Unfold", x.shape(), options);
   const int64_t columns = NumElements({grid.kernel(), grid.channels});  // Throws where window_size() would overflow.
   Tensor y = Tensor::Empty({grid.images, grid.height.out, grid.width.out, columns}, x.dtype());
   if (y.numel() > 0) kernels::Unfold(grid, static_cast<int64_t>(SizeOf(x.dtype())), x.raw(), y.mutable_raw());
@@ -36,7 +37,7 @@ Tensor Unfold(const Tensor& x, const WindowOptions& options) {
 
 Tensor MaxPool2d(const Tensor& x, const WindowOptions& options) {
   ops::RequireFloating("MaxPool2d", "x", x);
-  const WindowGrid grid = MakeWindowGrid("MaxPool2d", x, options);
+  const WindowGrid grid = MakeWindowGrid("MaxPool2d", x.shape(), options);
   const Size2d &kernel = options.kernel_size, &padding = options.padding;
   if (padding.height > kernel.height / 2 || padding.width > kernel.width / 2) {
     throw Error(fmt::format("MaxPool2d: padding is {} x {}, expected half the kernel_size {} x {} at most",

@@ -57,6 +57,24 @@ TEST(ConvNetTest, NamesItsLayersAsSwapsAndOptimizersExpect) {
   EXPECT_EQ(net.Forward(Tensor::Zeros({2, 64})).shape(), (Shape{2, 10}));
 }
 
+/// The convolutions have 5 x 6 and 4 x 5 windows over an image, of 18 and 12 numbers.
+TEST(ConvNetTest, CountsTheProductsOfItsLinears) {
+  Generator generator(1);
+  const ConvNet net(Small(), generator);
+  const auto products_of = [&](const std::string& linear, int64_t images) {
+    const LinearProducts products = net.ProductsOf(linear, images);
+    return std::pair(products.rows, products.count);
+  };
+  EXPECT_EQ(products_of("layers.0.linear", 7), std::pair(7 * 30L, 1L));
+  EXPECT_EQ(products_of("layers.1.linear", 7), std::pair(7 * 20L, 1L));
+  EXPECT_EQ(products_of("layers.2", 7), std::pair(7L, 1L));
+  EXPECT_EQ(products_of("head", 7), std::pair(7L, 1L));
+  EXPECT_EQ(products_of("head", 0), std::pair(0L, 1L));
+  EXPECT_EQ(products_of("layers.0.linear", 0), std::pair(0L, 0L));
+  // 2^17 numbers are 242 images of 540.
+  EXPECT_EQ(products_of("layers.0.linear", 500), std::pair(242 * 30L, 3L));
+}
+
 TEST(ConvNetTest, DropsInputsOfLinearsWhileTraining) {
   Generator generator(1);
   ConvNetOptions options = Small();

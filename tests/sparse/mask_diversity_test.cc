@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "twofour/sparse/mask_format.h"
 #include "twofour/sparse/mask_view.h"
 #include "twofour/sparse/tile_mask.h"
 #include "twofour/sparse/vnm_pattern.h"
@@ -42,6 +43,17 @@ TEST(MaskDiversityTest, AlongRowsIsTheFormulaOfThePapers) {
   // C(8, 4) = 70 and C(4, 2) = 6. Not (70^4 and so on): a block has one choice of columns.
   EXPECT_NEAR(MaskDiversity({.v = 64, .m = 8, .inner = VnmInner::kRows}), (std::log(70.0) + 64 * std::log(6.0)) / 512,
               1e-12);
+}
+
+TEST(MaskDiversityTest, OfAWeightCountsTheRestsOfBlocks) {
+  // Two blocks of 8 rows and one of 4, each beside one of 4 columns, which has nothing to choose but 2:4.
+  const double choices = 3 * std::log(70.0), tiles = 2 * 5 * std::log(90.0);
+  EXPECT_NEAR(MaskDiversity(MaskFormat::Vnm({.v = 8, .m = 8}), 20, 12), (choices + tiles) / (20 * 12), 1e-12);
+  EXPECT_NEAR(MaskDiversity(MaskFormat::Vnm({.v = 64, .m = 16}), 128, 48), MaskDiversity({.v = 64, .m = 16}), 1e-12);
+  // A block cannot be higher than the weight.
+  EXPECT_EQ(MaskDiversity(MaskFormat::Vnm({.v = 256, .m = 8}), 16, 32),
+            MaskDiversity(MaskFormat::Vnm({.v = 16, .m = 8}), 16, 32));
+  EXPECT_EQ(MaskDiversity(MaskFormat::TwoOfFour(), 16, 32), TileMaskDiversity());
 }
 
 TEST(MaskDiversityTest, FallsWithSparsityAndWithTheSizeOfBlocks) {

@@ -211,6 +211,18 @@ TEST(MaskTrackerTest, RefusesAStateThatCannotBeItsOwn) {
   fails("w_mask_flip_rate", f64(1.5), "expected one f64 in [0, 1]");
 }
 
+TEST(MaskTrackerTest, RefusesAnAgeOrAStepWithoutAMask) {
+  MaskTracker tracker({}, "w");
+  tracker.Refresh(WeightOf(1), 0);
+  for (const char* const left : {"w_mask_age", "w_mask_step"}) {
+    std::vector<NamedTensor> state = StateOf(tracker, 0);
+    std::erase_if(state, [&](const NamedTensor& named) { return named.name != left; });
+    ASSERT_EQ(state.size(), 1u);
+    EXPECT_THAT([&] { Read(state, tracker, 0); },
+                ThrowsMessage<Error>("file: tensor 'w_mask': missing, expected beside its age and step"));
+  }
+}
+
 TEST(MaskTrackerTest, RefusesAMaskThatItsPlanNeverMakes) {
   MaskTracker tracker({.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {1, 4}}), .freeze_step = 0}, "w");
   tracker.Refresh(WeightOf(1), 0);

@@ -36,8 +36,8 @@ const std::vector<MaskFormat> kFormats = {MaskFormat::TwoOfFour(), MaskFormat::V
 TEST(PatternSpeedTest, ComparesTheTimesOfAllWeightsTogether) {
   // Dense products of both shapes, then those of the two patterns. The second shape counts three times.
   const ScriptedClock clock({4, 2, 1, 1, 2, 1});
-  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 8}, {8, 16, 3}}, kFormats,
-                                        {.batch = 5, .rounds = 2, .clock = &clock});
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 8, .rows = 5}, {8, 16, 2, 3}}, kFormats,
+                                        {.rounds = 2, .clock = &clock});
   ASSERT_TRUE(speedups.has_value());
   EXPECT_THAT(*speedups, ElementsAre(DoubleEq(10.0 / 4), DoubleEq(10.0 / 5)));
   EXPECT_EQ(clock.products(), 3u * 6);  // The first round does not count.
@@ -46,15 +46,15 @@ TEST(PatternSpeedTest, ComparesTheTimesOfAllWeightsTogether) {
 TEST(PatternSpeedTest, TakesTheMedianOfTheRounds) {
   // Ratios 9 (not counted), 1, 4 and 2.
   const ScriptedClock clock({9, 1, 1, 1, 4, 1, 2, 1});
-  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8}}, {MaskFormat::TwoOfFour()},
-                                        {.batch = 3, .rounds = 3, .clock = &clock});
+  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 3}}, {MaskFormat::TwoOfFour()},
+                                        {.rounds = 3, .clock = &clock});
   ASSERT_TRUE(speedups.has_value());
   EXPECT_THAT(*speedups, ElementsAre(DoubleEq(2)));
 }
 
 TEST(PatternSpeedTest, MeasuresActivationsOfBf16) {
-  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 16}}, kFormats,
-                                        {.batch = 4, .activations = DType::kBF16, .rounds = 1});
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 16, .rows = 4}}, kFormats,
+                                        {.activations = DType::kBF16, .rounds = 1});
   ASSERT_TRUE(speedups.has_value());
   for (const double speedup : *speedups) EXPECT_GT(speedup, 0);
 }
@@ -62,9 +62,8 @@ TEST(PatternSpeedTest, MeasuresActivationsOfBf16) {
 TEST(PatternSpeedTest, StopsBetweenTwoPatterns) {
   const ScriptedClock clock({1});
   int asked = 0;
-  const auto speedups =
-      MeasureSpeedups({{.out_features = 8, .in_features = 8}}, kFormats,
-                      {.batch = 2, .rounds = 9, .clock = &clock, .stopped = [&] { return ++asked > 2; }});
+  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 2}}, kFormats,
+                                        {.rounds = 9, .clock = &clock, .stopped = [&] { return ++asked > 2; }});
   EXPECT_FALSE(speedups.has_value());
   EXPECT_EQ(clock.products(), 2u);  // Dense, and the first pattern.
 }

@@ -80,9 +80,9 @@ ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
     masked = SparseWeights(model, pattern);
     if (masked.empty()) {
       throw Error(
-          fmt::format("no weight is masked or has zeros that are {} along its rows, so that none can be {}; "
+          fmt::format("no weight is masked or has zeros in the pattern {}, so that none can be {}; "
                       "dense weights can be exported as dense",
-                      pattern.Ratio(), NameOf(options.form)));
+                      pattern.Ratio(), has_pattern ? "packed" : NameOf(options.form)));
     }
   }
   if (options.form != WeightForm::kDense && !options.names.empty()) {

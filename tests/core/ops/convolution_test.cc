@@ -67,6 +67,25 @@ TEST(Conv2dOpTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(Conv2dOpTest, SaysHowManyRowsItsProductsHave) {
+  const WindowOptions windows = {.kernel_size = {3, 2}, .stride = {2, 1}};
+  for (const int64_t images : {1, 3, 200}) {
+    const Tensor x = RandomF32({images, 12, 13, 8}, {.seed = 1}), weight = RandomF32({4, 48}, {.seed = 2});
+    const test::ScopedNumThreads scope(1);
+    std::vector<int64_t> rows;
+    const auto forward = [&](const Tensor& part) {
+      rows.push_back(part.dim(0));
+      return Linear(part, weight);
+    };
+    ConvolveBy("test", x, weight, Tensor(), windows, {.forward = forward, .input_grad = {}});
+    ASSERT_FALSE(rows.empty());
+    EXPECT_EQ(rows.size() > 1, images == 200);
+    rows.pop_back();  // May be fewer.
+    for (const int64_t of_part : rows) EXPECT_EQ(of_part, RowsOfConv2dProducts(x.shape(), windows));
+    if (rows.empty()) EXPECT_EQ(images * 5 * 12, RowsOfConv2dProducts(x.shape(), windows));
+  }
+}
+
 TEST(Conv2dOpTest, LeavesOutGradientsThatNobodyNeeds) {
   const Tensor x = RandomF32({2, 4, 4, 2}, {.seed = 1});
   Tensor weight = RandomF32({3, 18}, {.seed = 2}).set_requires_grad();

@@ -28,6 +28,7 @@ bool IsRia(const std::string& score) {
 std::optional<PermuteRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
   PermuteRequest request;
   std::string pattern, inner = "transposable", score = "magnitude";
+  int64_t given_batches = PermuteRequest::kUsualBatches;
   Arguments arguments("permute");
   arguments.Add("--from", request.from, "The folder of a dense run").Type("DIR").Required();
   arguments.Add("--out", request.out, "The new run's folder, to be made").Type("DIR").Required();
@@ -39,7 +40,7 @@ std::optional<PermuteRequest> Parse(int argc, const char* const* argv, std::ostr
       .Type("NAME")
       .ShowDefault();
   const Argument batches =
-      arguments.Add("--batches", request.batches, "Batches of training data that --score ria takes activations from")
+      arguments.Add("--batches", given_batches, "Batches of training data that --score ria takes activations from")
           .Type("N")
           .Range(int64_t{1}, kMostBatches)
           .ShowDefault();
@@ -66,6 +67,7 @@ std::optional<PermuteRequest> Parse(int argc, const char* const* argv, std::ostr
   request.ria = IsRia(score);
   if (!request.ria && batches.given()) throw Error("--batches: goes with --score ria");
   if (!request.ria && request.accept_changed_data) throw Error("--accept-changed-data: goes with --score ria");
+  if (batches.given()) request.batches = given_batches;
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
   return request;
 }

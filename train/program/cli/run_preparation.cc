@@ -81,7 +81,6 @@ TakenFromRuns TakenBy(const Run& run) {
   return taken;
 }
 
-/// Each sample or token of a batch is one row of every product.
 RunExtent ExtentOf(const Run& run) {
   const Task& task = *run.workload.task;
   return {.batch = task.units_per_batch(),
@@ -129,7 +128,7 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
   if (resume) RequireApplicable(*resume, config);
   StartComputing(config.threads());
   run.workload = LoadWorkload(run, context.err);
-  nn::Module& model = *run.workload.model;
+  nn::Model& model = *run.workload.model;
   // Read before anything in the folder is touched, so that a damaged checkpoint is found first.
   if (resume && resume->path.checkpoint) {
     run.start = CheckpointStore::Load(FileSystem::Default(), *resume->path.checkpoint);

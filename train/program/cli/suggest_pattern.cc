@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -74,33 +75,46 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
 
 /// 2:4, and V:2:M for each of the numbers. Throws Error on a number that no pattern can have.
 std::vector<PatternTrial> Candidates(const Request& request) {
-  std::vector<PatternTrial> trials = {
-      {.format = sparse::MaskFormat::TwoOfFour(), .diversity = sparse::TileMaskDiversity()}};
+  std::vector<PatternTrial> trials = {{.format = sparse::MaskFormat::TwoOfFour()}};
   for (const int64_t m : request.m) {
     for (const int64_t v : request.v) {
       const sparse::VnmPattern pattern =
           Checked(sparse::VnmPattern{.v = static_cast<int>(v), .m = static_cast<int>(m)}, "suggest-pattern: ");
-      trials.push_back({.format = sparse::MaskFormat::Vnm(pattern), .diversity = MaskDiversity(pattern)});
+      trials.push_back({.format = sparse::MaskFormat::Vnm(pattern)});
     }
   }
   return trials;
 }
 
-/// The shapes of the linears that a config makes sparse, the most frequent ones together.
-std::vector<WeightShape> ShapesOf(const nn::SwapReport& report) {
-  std::vector<WeightShape> shapes;
+/// The products of the linears that a config makes sparse, in a step of `batch` samples or tokens. Equal ones stand
+/// together.
+std::vector<ProductShape> ProductsOf(const nn::SwapReport& report, const nn::Model& model, int64_t batch) {
+  std::vector<ProductShape> shapes;
   for (const nn::SwapEntry& entry : report.converted) {
-    const auto same = [&](const WeightShape& shape) {
-      return shape.out_features == entry.out_features && shape.in_features == entry.in_features;
+    const nn::LinearProducts products = model.ProductsOf(entry.name, batch);
+    const auto same = [&](const ProductShape& shape) {
+      return std::tie(shape.out_features, shape.in_features, shape.rows) ==
+             std::tie(entry.out_features, entry.in_features, products.rows);
     };
     const auto found = std::ranges::find_if(shapes, same);
     if (found == shapes.end()) {
-      shapes.push_back({.out_features = entry.out_features, .in_features = entry.in_features});
+      shapes.push_back({entry.out_features, entry.in_features, products.rows, products.count});
     } else {
-      ++found->count;
+      found->count += products.count;
     }
   }
   return shapes;
+}
+
+/// The diversity of masks over all weights that a config makes sparse.
+double DiversityOf(const sparse::MaskFormat& format, const nn::SwapReport& report) {
+  double masks = 0, weights = 0;
+  for (const nn::SwapEntry& entry : report.converted) {
+    const auto size = static_cast<double>(entry.out_features) * static_cast<double>(entry.in_features);
+    masks += size * sparse::MaskDiversity(format, entry.out_features, entry.in_features);
+    weights += size;
+  }
+  return masks / weights;
 }
 
 /// A recipe with masks of a pattern from the first step on, 2:4 or V:N:M, without what it does not take.
@@ -142,16 +156,16 @@ proto::Config WithVnm(proto::Config config) {
   return WithDefaults(config);
 }
 
-std::string DescribeShapes(const std::vector<WeightShape>& shapes) {
+std::string DescribeShapes(const std::vector<ProductShape>& shapes) {
   std::string text;
-  for (const WeightShape& shape : shapes) {
-    text +=
-        fmt::format("{}{} x [{}, {}]", text.empty() ? "" : ", ", shape.count, shape.out_features, shape.in_features);
+  for (const ProductShape& shape : shapes) {
+    text += fmt::format("{}{} x [{}, {}] with {} rows", text.empty() ? "" : ", ", shape.count, shape.out_features,
+                        shape.in_features, shape.rows);
   }
   return text;
 }
 
-void PrintTable(const std::vector<PatternTrial>& trials, std::ostream& out) {
+void PrintTable(const std::vector<PatternTrial>& trials, const nn::SwapReport& report, std::ostream& out) {
   const std::vector<size_t> front = ParetoFront(trials);
   out << fmt::format("{:<10}  {:>6}  {:>7}  {:>9}  {:>10}\n", "pattern", "kept", "speed", "diversity", "along rows");
   for (size_t i = 0; i < trials.size(); ++i) {
@@ -160,7 +174,7 @@ void PrintTable(const std::vector<PatternTrial>& trials, std::ostream& out) {
     if (format.is_vnm()) {
       sparse::VnmPattern rows = format.vnm();
       rows.inner = sparse::VnmInner::kRows;
-      along_rows = fmt::format("{:.4f}", sparse::MaskDiversity(rows));
+      along_rows = fmt::format("{:.4f}", DiversityOf(sparse::MaskFormat::Vnm(rows), report));
     }
     out << fmt::format("{:<10}  {:>4.1f} %  {:>6.2f}x  {:>9.4f}  {:>10}{}\n", format.Ratio(),
                        100.0 * format.n / format.m, trials[i].speedup, trials[i].diversity, along_rows,
@@ -199,15 +213,15 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
   Workload workload = BuildWorkload(config);
   PrintNotes(NotesOf(request->changes), context.err);
   PrintNotes(workload.notes, context.err);
-  const std::vector<WeightShape> shapes = ShapesOf(SwapLayers(config, *workload.model));
-  const PatternSpeedOptions options{.batch = workload.task->units_per_batch(),
-                                    .activations = workload.model->activation_dtype(),
+  const nn::SwapReport swapped = SwapLayers(config, *workload.model);
+  const std::vector<ProductShape> shapes = ProductsOf(swapped, *workload.model, workload.task->units_per_batch());
+  const PatternSpeedOptions options{.activations = workload.model->activation_dtype(),
                                     .rounds = static_cast<int>(request->rounds),
                                     .stopped = [&] { return context.stop.stop.load(); }};
   out << fmt::format(
-      "{}: {} rows of {}, {} threads\nspeed: forward products and gradients of inputs, packing included, against dense "
+      "{} of {}, {} threads\nspeed: forward products and gradients of inputs, packing included, against dense "
       "products; medians of {} rounds\n",
-      DescribeShapes(shapes), options.batch, NameOf(options.activations), NumThreads(), options.rounds);
+      DescribeShapes(shapes), NameOf(options.activations), NumThreads(), options.rounds);
   out.flush();
   std::vector<sparse::MaskFormat> formats;
   for (const PatternTrial& trial : trials) formats.push_back(trial.format);
@@ -216,8 +230,11 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
     out << "stopped: nothing is suggested\n";
     return 128 + context.stop.signal;
   }
-  for (size_t i = 0; i < trials.size(); ++i) trials[i].speedup = (*speedups)[i];
-  PrintTable(trials, out);
+  for (size_t i = 0; i < trials.size(); ++i) {
+    trials[i].speedup = (*speedups)[i];
+    trials[i].diversity = DiversityOf(trials[i].format, swapped);
+  }
+  PrintTable(trials, swapped, out);
   PrintChoice(trials, asked.sparsity(), request->speedup, out);
   RequireWritten(out);
   return 0;

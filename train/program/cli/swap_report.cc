@@ -34,7 +34,7 @@ size_t LongestName(const std::vector<nn::SwapEntry>& entries) {
 class Products {
  public:
   /// Throws Error if something that the run will ask for cannot be computed.
-  Products(const nn::SwapReport& report, nn::Module& model, const RunExtent& run) : run_(run) {
+  Products(const nn::SwapReport& report, nn::Model& model, const RunExtent& run) : model_(model), run_(run) {
     for (const auto& [name, layer] : nn::FindSemiSparseLinears(model)) kinds_[name] = KindsOf(*layer);
     model.VisitModules([this](const std::string& name, nn::Module& module) {
       if (auto* const mlp = dynamic_cast<nn::Mlp*>(&module)) AddMlp(name, *mlp);
@@ -140,14 +140,14 @@ class Products {
     }
   }
 
-  /// The kernels of a linear for masks of one kind, and why they were chosen. They count as used, and are added to
-  /// `names` unless that is null.
+  /// The kernels of a linear for masks of one kind in a pass over `batch` samples or tokens, and why they were chosen.
+  /// They count as used, and are added to `names` unless that is null.
   std::string Describe(const nn::SwapEntry& entry, int64_t batch, const sparse::MaskFormat& format,
                        Names* names = nullptr) {
     const auto choose = [&](sparse::Direction direction) {
       const sparse::LinearProblem problem = {.out_features = entry.out_features,
                                              .in_features = entry.in_features,
-                                             .batch = batch,
+                                             .batch = model_.ProductsOf(entry.name, batch).rows,
                                              .direction = direction,
                                              .format = format,
                                              .input = run_.activations,
@@ -163,6 +163,7 @@ class Products {
     return fmt::format("forward {} ({}), input gradient {} ({})", forward, why_forward, input_grad, why_input_grad);
   }
 
+  const nn::Model& model_;
   RunExtent run_;
   sparse::MaskFormat other_ = sparse::MaskFormat::Unstructured();  // Of masks that are not 2:4 in every tile.
   std::map<std::string, nn::MaskKinds> kinds_;
@@ -186,7 +187,7 @@ void PrintUnusedForcedKernels(const std::set<std::string>& used, std::ostream& o
   }
 }
 
-void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model,
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Model& model,
                      const RunExtent& run, std::ostream& out) {
   const bool by_weight = options.target == nn::SwapTarget::kWeight;
   std::optional<Products> products;

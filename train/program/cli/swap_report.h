@@ -6,7 +6,7 @@
 #include <string>
 
 #include "twofour/core/dtype.h"
-#include "twofour/nn/module.h"
+#include "twofour/nn/model.h"
 #include "twofour/nn/swap.h"
 
 namespace twofour::train {
@@ -19,8 +19,8 @@ void PrintUnusedForcedKernels(const std::set<std::string>& used, std::ostream& o
 
 /// What decides which products a run computes: sizes, steps and the dtype of activations.
 struct RunExtent {
-  int64_t batch = 0;             ///< Rows of a product in training.
-  int64_t evaluation_batch = 0;  ///< Rows of a product in an evaluation.
+  int64_t batch = 0;             ///< Samples or tokens of a pass in training.
+  int64_t evaluation_batch = 0;  ///< Of one in an evaluation.
   int64_t first_step = 0;        ///< Optimizer steps made before the run begins.
   int64_t last_step = 0;         ///< Optimizer steps made when it ends.
   DType activations = DType::kF32;
@@ -29,7 +29,7 @@ struct RunExtent {
 /// Prints what the layer swap of `options` did: the recipe, the converted layers with their kernels, which MLPs of
 /// `model` run as one op, and each linear kept dense and why. Throws Error, before it prints anything, if a kernel that
 /// TWOFOUR_KERNEL names cannot compute what some step of the run would ask of it.
-void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Module& model,
+void PrintSwapReport(const nn::SwapReport& report, const nn::SwapOptions& options, nn::Model& model,
                      const RunExtent& run, std::ostream& out);
 
 }  // namespace twofour::train

@@ -35,19 +35,23 @@ std::vector<LayerScores> MagnitudeScores(const proto::Config& config, nn::Module
   return layers;
 }
 
-void UseRia(Task& task, int64_t batches, std::vector<LayerScores>& layers) {
+bool UseRia(Task& task, int64_t batches, const std::atomic<bool>& stop, std::vector<LayerScores>& layers) {
   nn::ActivationNorms norms;
   {
     const NoGradGuard no_grad;
     const nn::TrainingModeScope evaluation(task.model(), false);
     const nn::ForwardObserverScope scope(norms);
-    for (int64_t batch = 0; batch < batches; ++batch) task.Loss(static_cast<uint64_t>(batch));
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      if (stop) return false;
+      task.Loss(static_cast<uint64_t>(batch));
+    }
   }
   std::map<std::string, const nn::Module*> modules;
   task.model().VisitModules([&](const std::string& name, nn::Module& module) { modules[name] = &module; });
   for (LayerScores& layer : layers) {
     layer.scores = sparse::RiaScores(layer.scores, norms.NormsOf(*modules.at(layer.name)), layer.name + ".weight");
   }
+  return true;
 }
 
 }  // namespace twofour::train

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct LayerScores {
 /// scores. Throws Error, beginning with `source`, if there are none.
 std::vector<LayerScores> MagnitudeScores(const proto::Config& config, nn::Module& model, const std::string& source);
 
-/// Replaces magnitudes by RIA, with activations of `batches` batches of the task's training data.
-void UseRia(Task& task, int64_t batches, std::vector<LayerScores>& layers);
+/// Replaces magnitudes by RIA, with activations of `batches` batches of the task's training data. Returns false, with
+/// the scores as they were, if `stop` became true meanwhile.
+bool UseRia(Task& task, int64_t batches, const std::atomic<bool>& stop, std::vector<LayerScores>& layers);
 
 }  // namespace twofour::train

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
@@ -29,8 +30,8 @@ void SavePermutation(FileSystem& files, const std::filesystem::path& path, std::
   SaveSafetensors(files, path, tensors, metadata);
 }
 
-std::vector<sparse::ChannelOrder> LoadPermutation(FileSystem& files, const std::filesystem::path& path,
-                                                  std::span<const nn::ChannelGroup> groups) {
+Permutation LoadPermutation(FileSystem& files, const std::filesystem::path& path,
+                            std::span<const nn::ChannelGroup> groups) {
   const SafetensorsFile file = LoadSafetensors(files, path);
   std::vector<sparse::ChannelOrder> orders;
   for (const nn::ChannelGroup& group : groups) orders.push_back(sparse::IdentityOrder(group.size));
@@ -53,7 +54,7 @@ std::vector<sparse::ChannelOrder> LoadPermutation(FileSystem& files, const std::
     orders[at].assign(data, data + size);
     sparse::RequireOrder(orders[at], size, fmt::format("{}: '{}'", path.string(), named.name));
   }
-  return orders;
+  return {.orders = std::move(orders), .metadata = file.metadata};
 }
 
 }  // namespace twofour::train

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <utility>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
@@ -43,10 +45,21 @@ struct Loaded {
   std::optional<DataRecord> record;
   std::unique_ptr<nn::Model> model;  // Null where the workload has it.
   Workload workload;
+  int64_t batches = 0;  // For RIA.
   std::vector<std::string> notes;
 
   nn::Model& ModelOf() { return model ? *model : *workload.model; }
 };
+
+/// How many batches RIA's activations come from. Throws Error if they would be more than the data.
+int64_t BatchesOf(const PermuteRequest& request, const Workload& workload) {
+  const int64_t most = CeilDiv(workload.training_units, workload.task->units_per_batch());
+  if (!request.batches) return std::min(most, PermuteRequest::kUsualBatches);
+  if (*request.batches <= most) return *request.batches;
+  throw Error(fmt::format(
+      "--batches: {}, expected at most {}, which are the training data once: {} {} in batches of {}", *request.batches,
+      most, workload.training_units, workload.task->unit(), workload.task->units_per_batch()));
+}
 
 Loaded Load(const PermuteRequest& request) {
   TrainedRun run = LoadTrainedRun(request.from, std::nullopt, "--from");
@@ -71,6 +84,7 @@ Loaded Load(const PermuteRequest& request) {
   std::ranges::copy(data.workload.notes, std::back_inserter(loaded.notes));
   loaded.workload = std::move(data.workload);
   GiveWeights(run, *loaded.workload.model);
+  loaded.batches = BatchesOf(request, loaded.workload);
   return loaded;
 }
 
@@ -166,14 +180,14 @@ std::optional<PermutedRun> PermuteRun(const PermuteRequest& request, const std::
   RequireSourcesOutside(folder, request, loaded);
   nn::Model& model = loaded.ModelOf();
   const std::vector<nn::ChannelGroup> groups = FindGroups(request, model);
-  std::optional<Orders> given;
+  std::optional<Permutation> given;
   if (!request.permutation.empty()) given = LoadPermutation(files, request.permutation, groups);
   std::vector<LayerScores> layers = MagnitudeScores(loaded.config, model, Source(request));
-  if (request.ria) UseRia(*loaded.workload.task, request.batches, layers);
+  if (request.ria && !UseRia(*loaded.workload.task, loaded.batches, stop, layers)) return std::nullopt;
   const std::vector<sparse::OrderedScores> matrices = WithOrders(layers, groups);
   sparse::ChannelSearchResult found;
   if (given) {
-    found = Apply(std::move(*given), matrices, request.pattern);
+    found = Apply(std::move(given->orders), matrices, request.pattern);
   } else {
     std::vector<int64_t> sizes;
     for (const nn::ChannelGroup& group : groups) sizes.push_back(group.size);
@@ -181,12 +195,16 @@ std::optional<PermutedRun> PermuteRun(const PermuteRequest& request, const std::
         matrices, sizes, {.pattern = request.pattern, .rounds = request.rounds, .seed = loaded.config.seed()}, &stop);
   }
   if (stop) return std::nullopt;
+  // Orders that were given may have been searched for something else.
+  const std::map<std::string, std::string> metadata =
+      given ? given->metadata
+            : std::map<std::string, std::string>{{"pattern", sparse::PatternName(request.pattern)},
+                                                 {"score", request.ria ? "ria" : "magnitude"}};
   for (size_t i = 0; i < groups.size(); ++i) nn::ReorderChannels(model, groups[i], found.orders[i]);
   RunFolder::Create(files, folder, ToText(ConfigOf(request, loaded)), request.if_exists, [&](const RunFiles& paths) {
     if (loaded.record) SaveDataRecord(files, paths, *loaded.record);
     SaveSafetensors(files, paths.model(), model.NamedParameters(), {{"format", "pt"}, {"step", "0"}});
-    SavePermutation(files, paths.permutation(), groups, found.orders,
-                    {{"pattern", sparse::PatternName(request.pattern)}, {"score", request.ria ? "ria" : "magnitude"}});
+    SavePermutation(files, paths.permutation(), groups, found.orders, metadata);
   });
   return PermutedRun{.notes = std::move(loaded.notes), .layers = Describe(layers, found), .groups = groups.size()};
 }

@@ -13,11 +13,14 @@ namespace twofour::train {
 
 /// What `trainer permute` is asked for.
 struct PermuteRequest {
-  std::string from;                  ///< A finished or stopped dense run.
-  std::string out;                   ///< The new run's folder.
-  sparse::VnmPattern pattern = {};   ///< What masks will keep, or plain 2:4 (see pattern_mask.h).
-  bool ria = false;                  ///< Scores are RIA, otherwise magnitudes.
-  int64_t batches = 8;               ///< Of the training data, for RIA's activations.
+  static constexpr int64_t kUsualBatches = 8;
+
+  std::string from;                 ///< A finished or stopped dense run.
+  std::string out;                  ///< The new run's folder.
+  sparse::VnmPattern pattern = {};  ///< What masks will keep, or plain 2:4 (see pattern_mask.h).
+  bool ria = false;                 ///< Scores are RIA, otherwise magnitudes.
+  /// Of the training data, for RIA's activations. Not given: kUsualBatches, or as many as the data makes.
+  std::optional<int64_t> batches = {};
   bool accept_changed_data = false;  ///< See LoadRunData.
   int64_t rounds = 2;
   bool hidden_only = false;      ///< Leaves the channels between blocks in order.

@@ -162,8 +162,7 @@ TEST_F(ExportAppTest, RefusesWhatCannotBeExported) {
   EXPECT_THAT(Export("run", "x", {"--pattern", "2:4"}), FailsWith(2, HasSubstr("--pattern: is for --format packed")));
   EXPECT_THAT(
       Export("dense_run", "x", {"--format", "packed"}),
-      FailsWith(2,
-                HasSubstr("no weight is masked or has zeros that are 2:4 along its rows, so that none can be packed")));
+      FailsWith(2, HasSubstr("no weight is masked or has zeros in the pattern 2:4, so that none can be packed")));
   EXPECT_THAT(Export("run", "x", {"--names", "huggingface"}),
               FailsWith(2, HasSubstr("the run's model is no language model")));
   EXPECT_THAT(Export("run", "run/model.safetensors"), FailsWith(2, HasSubstr("is a file of the run")));

@@ -113,6 +113,11 @@ TEST_F(PermuteAppTest, AppliesAFileOfOrders) {
   for (const std::string layer : {"transformer.h.0.mlp.c_fc", "transformer.h.0.mlp.c_proj"}) {
     EXPECT_EQ(SharesOf(layer, applied.out), SharesOf(layer, found.out));
   }
+  // Shares of another pattern are shown, but the orders are still those that were searched for the first.
+  const Outcome judged =
+      Permute("dense", "judged", {"--pattern", "2:4", "--permutation", Path("found/permutation.safetensors")});
+  ASSERT_EQ(judged.code, 0) << judged.err;
+  EXPECT_EQ(Read("judged/permutation.safetensors").metadata, orders.metadata);
 }
 
 TEST_F(PermuteAppTest, SparseTrainingStartsFromIt) {
@@ -152,6 +157,7 @@ TEST_F(PermuteAppTest, SaysWhatIsWrongAndWritesNothing) {
   fails({"--pattern", "64:2:99"}, "m is 99, expected 5 to 32");
   fails({"--pattern", "2:4", "--score", "wanda"}, "--score: 'wanda', expected magnitude or ria");
   fails({"--pattern", "2:4", "--batches", "3"}, "--batches: goes with --score ria");
+  fails({"--pattern", "2:4", "--score", "ria", "--batches", "1000000"}, "--batches: 1000000, expected at most ");
   fails({"--pattern", "2:4", "--rounds", "0"}, "--rounds: 0, expected a whole number from 1 to 100");
   fails({"--pattern", "2:4", "--permutation", Path("none")}, "none");
   fails({"--pattern", "2:4", "--permutation", Path("dense/model.safetensors")},

@@ -33,8 +33,8 @@ TEST_F(SuggestPatternAppTest, MeasuresPatternsAndWritesNothing) {
   const Outcome outcome = Run({"suggest-pattern", "--config", Path("tiny.pbtxt"), "--v", "4,16", "--m", "8", "--rounds",
                                "1", "--speedup", "0"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("1 x [64, 32], 1 x [32, 64]: 64 rows of f32"), HasSubstr("\n2:4 "),
-                                 HasSubstr("\n4:2:8 "), HasSubstr("\n16:2:8 "), HasSubstr("  *\n"),
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("1 x [64, 32] with 64 rows, 1 x [32, 64] with 64 rows of f32"),
+                                 HasSubstr("\n2:4 "), HasSubstr("\n4:2:8 "), HasSubstr("\n16:2:8 "), HasSubstr("  *\n"),
                                  // All are fast enough, so it is the one with most masks.
                                  HasSubstr("suggested: --set 'sparsity={enabled: true algorithm: EXACT}' ")));
   EXPECT_THAT(test::SnapshotOf(dir_ / ""), SizeIs(1));  // The config.

@@ -141,7 +141,7 @@ TEST_F(VnmExportAppTest, WeightsWithoutMasksArePackedOnRequest) {
   EXPECT_THAT(packed.out, HasSubstr("1 masked weights packed-vnm"));
   EXPECT_EQ(Sample({"--weights", Path("packed")}).out, Sample().out);
   EXPECT_THAT(Export("x", {"--format", "packed", "--pattern", "32:2:7"}),
-              FailsWith(2, HasSubstr("no weight is masked or has zeros that are 32:2:7 along its rows")));
+              FailsWith(2, HasSubstr("no weight is masked or has zeros in the pattern 32:2:7")));
 }
 
 TEST_F(VnmExportAppTest, FilesThatDoNotFitAreRefused) {

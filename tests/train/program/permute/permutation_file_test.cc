@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 class PermutationFileTest : public ::testing::Test {
  protected:
   void Save(const std::vector<NamedTensor>& tensors) { SaveSafetensors(files_, path_, tensors, {}); }
-  std::vector<sparse::ChannelOrder> Load() { return LoadPermutation(files_, path_, groups_); }
+  std::vector<sparse::ChannelOrder> Load() { return LoadPermutation(files_, path_, groups_).orders; }
   static Tensor Order(const std::vector<int64_t>& order) {
     return Tensor::FromVector(order, {static_cast<int64_t>(order.size())});
   }
@@ -37,6 +37,7 @@ TEST_F(PermutationFileTest, KeepsOrders) {
   EXPECT_EQ(Load(), orders);
   const SafetensorsFile file = LoadSafetensors(files_, path_);
   EXPECT_EQ(file.metadata.at("pattern"), "64:2:8");
+  EXPECT_EQ(LoadPermutation(files_, path_, groups_).metadata, file.metadata);
   EXPECT_EQ(file.Find("a.mlp.hidden")->dtype(), DType::kI64);
 }
 
