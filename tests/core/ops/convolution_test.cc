@@ -82,7 +82,9 @@ TEST(Conv2dOpTest, SaysHowManyRowsItsProductsHave) {
     EXPECT_EQ(rows.size() > 1, images == 200);
     rows.pop_back();  // May be fewer.
     for (const int64_t of_part : rows) EXPECT_EQ(of_part, RowsOfConv2dProducts(x.shape(), windows));
-    if (rows.empty()) EXPECT_EQ(images * 5 * 12, RowsOfConv2dProducts(x.shape(), windows));
+    if (rows.empty()) {
+      EXPECT_EQ(images * 5 * 12, RowsOfConv2dProducts(x.shape(), windows));
+    }
   }
 }
 
