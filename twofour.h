@@ -50,4 +50,4 @@
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/pattern.h"
 #include "twofour/sparse/permutation/channel_search.h"
-#include "twofour/sparse/ria_scores.h"
+#include "twofour/sparse/scores/ria_scores.h"

@@ -122,4 +122,8 @@ std::string Faults::Word(std::string_view name) const {
 
 void Faults::Throw() const { ThrowFaults(lines_); }
 
+void Faults::ThrowFirst() const {
+  if (!lines_.empty()) ThrowFaults({lines_.front()});
+}
+
 }  // namespace twofour

@@ -110,6 +110,8 @@ class Faults {
   size_t count() const { return lines_.size(); }
   /// If there are faults, throws Error with one line for each.
   void Throw() const;
+  /// The same with the first line alone: for a text whose parts are all wrong if it is mistyped.
+  void ThrowFirst() const;
 
  private:
   std::string owner_, is_;

@@ -14,7 +14,7 @@
 #include "twofour/nn/forward_observer.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/ops.h"
-#include "twofour/sparse/ria_scores.h"
+#include "twofour/sparse/scores/ria_scores.h"
 #include "twofour/sparse/soft_threshold.h"
 
 namespace twofour::nn {
@@ -77,7 +77,12 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
   faults.Expect(!options.freeze_gradient || options.freeze_step, at("freeze_gradient"), true, "false without freeze",
                 "freeze_gradient without freeze_step, expected a step from which masks are frozen");
   Check(options.masked_decay, at.In("masked_decay"), faults);
-  if (options.score != sparse::MaskScore::kMagnitude) {
+  // A layer knows the norms of its inputs while it is trained, and nothing else.
+  const bool known = options.score == sparse::MaskScore::kMagnitude || options.score == sparse::MaskScore::kRia;
+  faults.Expect(known, at("score"), faults.Word(NameOf(options.score)),
+                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskScore::kMagnitude)),
+                            faults.Word(NameOf(sparse::MaskScore::kRia))));
+  if (known && options.score != sparse::MaskScore::kMagnitude) {
     const bool ignored = method == sparse::MaskMethod::kRandom || method == sparse::MaskMethod::kSignedGreedy;
     const std::string other = ignored ? faults.Word(NameOf(method)) : "soft_threshold";
     faults.Expect(!ignored && !options.soft_threshold, at("score"), faults.Word(NameOf(options.score)),

@@ -14,8 +14,8 @@
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_plan.h"
-#include "twofour/sparse/mask_score.h"
 #include "twofour/sparse/mask_tracker.h"
+#include "twofour/sparse/scores/mask_score.h"
 #include "twofour/sparse/semi_sparse_weight.h"
 
 namespace twofour::nn {

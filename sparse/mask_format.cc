@@ -14,6 +14,8 @@ std::string MaskFormat::Ratio() const {
     case Kind::kVnm:
     case Kind::kVnmRows:
       return fmt::format("{}:{}:{}", v, n, m);
+    case Kind::kBlocks:
+      return fmt::format("{}x{} blocks", block_rows, block_cols);
     case Kind::kUnstructured:
       return "unstructured";
   }
@@ -28,6 +30,7 @@ std::string MaskFormat::Direction() const {
     case Kind::kVnmRows:
       return "along rows";
     case Kind::kVnm:
+    case Kind::kBlocks:
     case Kind::kDense:
     case Kind::kUnstructured:
       break;

@@ -15,11 +15,13 @@ struct MaskFormat {
     kRows,          ///< At most n of m neighbours along rows; nothing is known of columns.
     kVnm,           ///< V:N:M with transposable tiles: VnmPattern.
     kVnmRows,       ///< V:N:M along rows; nothing is known of columns.
+    kBlocks,        ///< Blocks of block_rows rows and block_cols columns are kept or dropped as a whole.
     kUnstructured,  ///< Nothing is known.
   };
   Kind kind = Kind::kTransposable;
-  int n = 2, m = 4;  ///< Only for kTransposable, kRows and V:N:M.
-  int v = 0;         ///< Only for V:N:M.
+  int n = 2, m = 4;                    ///< Only for kTransposable, kRows and V:N:M.
+  int v = 0;                           ///< Only for V:N:M.
+  int block_rows = 0, block_cols = 0;  ///< Only for kBlocks.
 
   static constexpr MaskFormat Dense() { return {Kind::kDense, 0, 0, 0}; }
   static constexpr MaskFormat TwoOfFour() { return {}; }
@@ -30,11 +32,14 @@ struct MaskFormat {
     if (pattern.m == VnmPattern::kColumns) return rows ? Rows(pattern.n, pattern.m) : TwoOfFour();
     return {rows ? Kind::kVnmRows : Kind::kVnm, pattern.n, pattern.m, pattern.v};
   }
+  static constexpr MaskFormat Blocks(int rows, int cols) { return {Kind::kBlocks, 0, 0, 0, rows, cols}; }
   static constexpr MaskFormat Unstructured() { return {Kind::kUnstructured, 0, 0, 0}; }
 
-  /// "dense", "2:4 both ways", "2:4 along rows", "64:2:8", "64:2:8 along rows", "unstructured".
+  /// "dense", "2:4 both ways", "2:4 along rows", "64:2:8", "64:2:8 along rows", "16x16 blocks",
+  /// "unstructured".
   std::string ToString() const;
-  /// The parts of that name: "dense", "2:4", "64:2:8", "unstructured"; and "both ways", "along rows" or nothing.
+  /// The parts of that name: "dense", "2:4", "64:2:8", "16x16 blocks", "unstructured"; and "both ways", "along rows" or
+  /// nothing.
   std::string Ratio() const;
   std::string Direction() const;
 

@@ -10,7 +10,7 @@
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/nn/sparse_training.h"
 #include "twofour/sparse/mask.h"
-#include "twofour/sparse/ria_scores.h"
+#include "twofour/sparse/scores/ria_scores.h"
 
 #include "tests/nn/load_buffers.h"
 #include "tests/nn/recipe_layer.h"

@@ -11,6 +11,7 @@
 #endif
 
 #include "twofour/core/error.h"
+#include "twofour/core/kernels/gemm/double_gemm.h"
 #include "twofour/core/one_openmp_thread.h"
 
 namespace twofour::kernels {
@@ -44,7 +45,10 @@ void EigenBlock(const GemmProblem<T>& p) {
 
 }  // namespace
 
-void GemmBlock(const GemmProblem<double>& problem) { EigenBlock(problem); }
+void GemmBlock(const GemmProblem<double>& problem) {
+  static const DoubleGemmKernel* const own = FastDoubleGemm();
+  own != nullptr ? own->multiply(problem) : EigenBlock(problem);
+}
 
 #ifdef TWOFOUR_HAVE_ONEDNN
 

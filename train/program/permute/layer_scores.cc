@@ -10,7 +10,7 @@
 #include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
 #include "twofour/nn/training_mode_scope.h"
-#include "twofour/sparse/ria_scores.h"
+#include "twofour/sparse/scores/ria_scores.h"
 
 namespace twofour::train {
 

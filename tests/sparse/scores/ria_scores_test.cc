@@ -1,4 +1,4 @@
-#include "twofour/sparse/ria_scores.h"
+#include "twofour/sparse/scores/ria_scores.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "twofour/core/faults.h"
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/prune/pruned_weight.h"
+#include "twofour/sparse/pruning_pattern.h"
+#include "twofour/sparse/vnm_column_choice.h"
+
+namespace twofour::sparse {
+
+struct AlpsOptions {
+  PruningPattern pattern = {};
+  double dampening = 0.01;   ///< As in SparseGptOptions.
+  double rho = 0.1;          ///< The first penalty.
+  int64_t iterations = 300;  ///< At most so many of ADMM.
+  int64_t refit = 10;        ///< Steps of conjugate gradients on the weights kept, see RefitKept.
+  VnmColumnChoice columns = VnmColumnChoice::kSums;
+};
+
+/// Rules: those of the pattern, whose scope is not kModel; dampening is finite and not negative, rho above 0, and
+/// iterations and refit are not negative.
+void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults);
+
+/// ALPS (Meng et al., "ALPS: Improved Optimization for Highly Sparse One-Shot Pruning for Large Language Models",
+/// NeurIPS 2024): looks for the weight W' of a pattern that changes a linear's outputs least, ||X (W - W')^T||, by
+/// ADMM. With features scaled so that the diagonal of the dampened H = X^T X is 1, it alternates between a W' without a
+/// pattern and its projection D, and raises the penalty rho for their difference,
+///     W' <- (W H - V + rho D) (H + rho)^-1,  D <- the nearest weight of the pattern to W' + V / rho,
+///     V <- V + rho (W' - D),
+/// until the mask of D stays as it is. Every third round rho grows by 1.3, 1.2 or 1.1, the more the more of the mask
+/// has changed. The projection is exact for every pattern but V:N:M, so that also transposable masks get weights that
+/// are made for them. Then the weights kept are fitted (RefitKept).
+///
+/// Tensors, errors and notes are those of SparseGpt. Systems are factored in double and solved in float.
+PrunedWeight Alps(const Tensor& weight, const Tensor& gram, const AlpsOptions& options,
+                  std::string_view name = "weight");
+
+}  // namespace twofour::sparse

@@ -1,0 +1,115 @@
+#include "twofour/sparse/prune/input_statistics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elements/reduce.h"
+#include "twofour/core/kernels/gemm/symmetric_product.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/core/parallel.h"
+
+namespace twofour::sparse {
+namespace {
+
+/// Rows whose products are added up in float before they are added to f64 sums. More are hardly faster.
+constexpr int64_t kRowsInFloat = 256;
+
+/// f64 [in_features] made of an element of each of some vectors.
+template <typename Function>
+Tensor Each(int64_t count, DType dtype, const Function& function) {
+  Tensor result = Tensor::Empty({count}, dtype);
+  for (int64_t i = 0; i < count; ++i) {
+    if (dtype == DType::kF64) {
+      result.mutable_data<double>()[i] = function(i);
+    } else {
+      result.mutable_data<float>()[i] = static_cast<float>(function(i));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+InputStatistics::InputStatistics(int64_t in_features, Extent extent)
+    : in_features_(in_features),
+      sums_(Tensor::Zeros({in_features}, DType::kF64)),
+      magnitudes_(Tensor::Zeros({in_features}, DType::kF64)),
+      squares_(Tensor::Zeros({in_features}, DType::kF64)) {
+  if (extent == Extent::kGram) gram_ = Tensor::Zeros({in_features, in_features}, DType::kF64);
+}
+
+void InputStatistics::Add(const Tensor& x, std::string_view name) {
+  ops::RequireDType("InputStatistics", name, x, DType::kF32);
+  if (x.rank() < 1 || x.cols() != in_features_) {
+    throw Error(fmt::format("{}: inputs of shape {}, expected [..., {}]", name, ToString(x.shape()), in_features_));
+  }
+  const int64_t rows = x.rows(), cols = in_features_;
+  const float* const from = x.data<float>();
+  if (const int64_t at = kernels::FindNonFinite(x.numel(), from); at >= 0) {
+    throw Error(fmt::format("{}: feature {} of its input {} is {}, expected finite activations", name, at % cols,
+                            samples_ + at / cols, from[at]),
+                ErrorKind::kRuntimeFailure);
+  }
+  double* const sums = sums_.mutable_data<double>();
+  double* const magnitudes = magnitudes_.mutable_data<double>();
+  double* const squares = squares_.mutable_data<double>();
+  // Each range has columns of its own, so the order of the sums does not depend on the threads.
+  ParallelFor(cols, RowGrain(rows), [&](int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t col = begin; col < end; ++col) {
+        const auto value = static_cast<double>(from[row * cols + col]);
+        sums[col] += value;
+        magnitudes[col] += std::fabs(value);
+        squares[col] += value * value;
+      }
+    }
+  });
+  samples_ += rows;
+  if (!has_gram()) return;
+  Tensor part = Tensor::Empty({cols, cols});
+  double* const gram = gram_.mutable_data<double>();
+  for (int64_t row = 0; row < rows; row += kRowsInFloat) {
+    kernels::SymmetricProduct(kernels::Transpose::kYes, cols, std::min(kRowsInFloat, rows - row), from + row * cols,
+                              part.mutable_data<float>());
+    const float* const products = part.data<float>();
+    ParallelFor(cols * cols, kElementwiseGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) gram[i] += static_cast<double>(products[i]);
+    });
+  }
+}
+
+Tensor InputStatistics::Norms() const {
+  const double* const squares = squares_.data<double>();
+  return Each(in_features_, DType::kF32, [&](int64_t i) { return std::sqrt(squares[i]); });
+}
+
+Tensor InputStatistics::MeanMagnitudes() const {
+  const double* const sums = magnitudes_.data<double>();
+  const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
+  return Each(in_features_, DType::kF32, [&](int64_t i) { return sums[i] / count; });
+}
+
+Tensor InputStatistics::Means() const {
+  const double* const sums = sums_.data<double>();
+  const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
+  return Each(in_features_, DType::kF64, [&](int64_t i) { return sums[i] / count; });
+}
+
+Tensor InputStatistics::Variances() const {
+  const double *const sums = sums_.data<double>(), *const squares = squares_.data<double>();
+  const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
+  return Each(in_features_, DType::kF64, [&](int64_t i) {
+    const double mean = sums[i] / count;
+    return std::max(squares[i] / count - mean * mean, 0.0);
+  });
+}
+
+const Tensor& InputStatistics::Gram() const {
+  if (!has_gram()) throw Error("InputStatistics: no Gram matrix, expected an extent of kGram");
+  return gram_;
+}
+
+}  // namespace twofour::sparse

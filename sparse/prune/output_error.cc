@@ -1,0 +1,55 @@
+#include "twofour/sparse/prune/output_error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/gemm/gemm.h"
+#include "twofour/core/ops/check.h"
+
+namespace twofour::sparse {
+namespace {
+
+/// Rows of weights whose products are in memory at a time.
+constexpr int64_t kRows = 256;
+
+/// The sum over the rows r of `rows` [count, n] of r G r^T.
+double SquaredNorm(const Tensor& rows, const Tensor& gram) {
+  const int64_t n = gram.dim(0), count = rows.dim(0);
+  double total = 0;
+  for (int64_t first = 0; first < count; first += kRows) {
+    const int64_t part = std::min(kRows, count - first);
+    Tensor wide = Tensor::Empty({part, n}, DType::kF64), product = Tensor::Empty({part, n}, DType::kF64);
+    std::copy_n(rows.data<double>() + first * n, part * n, wide.mutable_data<double>());
+    kernels::Gemm(kernels::Transpose::kNo, kernels::Transpose::kNo, part, n, n, wide.data<double>(),
+                  gram.data<double>(), product.mutable_data<double>());
+    const double *const a = wide.data<double>(), *const b = product.data<double>();
+    for (int64_t i = 0; i < part * n; ++i) total += a[i] * b[i];
+  }
+  return std::max(total, 0.0);
+}
+
+}  // namespace
+
+double OutputError(const Tensor& weight, const Tensor& pruned, const Tensor& gram) {
+  ops::RequireDType("OutputError", "weight", weight, DType::kF32);
+  ops::RequireDType("OutputError", "gram", gram, DType::kF64);
+  if (weight.rank() != 2 || gram.shape() != Shape{weight.dim(1), weight.dim(1)}) {
+    throw Error(
+        fmt::format("OutputError: a weight of shape {} and a Gram matrix of shape {}, expected [out, in] and "
+                    "[in, in]",
+                    ToString(weight.shape()), ToString(gram.shape())));
+  }
+  ops::RequireLike("OutputError", "pruned", pruned, weight, weight.shape());
+  const Tensor wide = weight.To(DType::kF64);
+  Tensor difference = pruned.To(DType::kF64);
+  const double* const from = wide.data<double>();
+  double* const to = difference.mutable_data<double>();
+  for (int64_t i = 0; i < wide.numel(); ++i) to[i] -= from[i];
+  const double error = SquaredNorm(difference, gram), all = SquaredNorm(wide, gram);
+  return error == 0 ? 0 : std::sqrt(error / all);
+}
+
+}  // namespace twofour::sparse

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "twofour/core/tensor.h"
+
+namespace twofour::sparse {
+
+/// ||X (W - W')^T|| / ||X W^T|| in the Frobenius norm: how much of a linear's output (without its bias) another weight
+/// changes. `gram` f64 [in, in] is X^T X. Weights are f32 [out, in]. Computed in double. 0 for equal weights, and where
+/// both norms are 0. Throws Error on other tensors.
+double OutputError(const Tensor& weight, const Tensor& pruned, const Tensor& gram);
+
+}  // namespace twofour::sparse

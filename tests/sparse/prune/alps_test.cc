@@ -1,0 +1,166 @@
+#include "twofour/sparse/prune/alps.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "twofour/core/cholesky.h"
+#include "twofour/core/error.h"
+#include "twofour/sparse/mask_of_pattern.h"
+#include "twofour/sparse/pattern.h"
+#include "twofour/sparse/prune/output_error.h"
+#include "twofour/sparse/prune/refit.h"
+#include "twofour/sparse/prune/sparsegpt.h"
+
+#include "tests/sparse/patterns.h"
+#include "tests/sparse/prune/layers_to_prune.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/tensors.h"
+
+namespace twofour::sparse {
+namespace {
+
+using test::ExpectBitEqual;
+using test::ExpectClose;
+using test::LayerToPrune;
+using test::PatternOf;
+using test::ScopedNumThreads;
+using ::testing::HasSubstr;
+
+/// The least-squares fit of the kept weights of a row, by the normal equations in double.
+std::vector<double> FitRow(const float* w, const std::vector<int64_t>& kept, const Tensor& gram) {
+  const int64_t n = gram.dim(0), count = std::ssize(kept);
+  const double* const h = gram.data<double>();
+  Tensor normal = Tensor::Empty({count, count}, DType::kF64);
+  std::vector<double> right(kept.size()), fitted(static_cast<size_t>(n));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t row = kept[static_cast<size_t>(i)];
+    for (int64_t j = 0; j < count; ++j) {
+      normal.mutable_data<double>()[i * count + j] = h[row * n + kept[static_cast<size_t>(j)]];
+    }
+    for (int64_t j = 0; j < n; ++j) right[static_cast<size_t>(i)] += h[row * n + j] * static_cast<double>(w[j]);
+  }
+  const Tensor inverse = *InverseOfPositive(normal);
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t j = 0; j < count; ++j) {
+      fitted[static_cast<size_t>(kept[static_cast<size_t>(i)])] +=
+          inverse.data<double>()[i * count + j] * right[static_cast<size_t>(j)];
+    }
+  }
+  return fitted;
+}
+
+Tensor Fit(const Tensor& weight, const Mask& mask, const Tensor& gram) {
+  Tensor fitted = Tensor::Zeros(weight.shape());
+  for (int64_t row = 0; row < weight.dim(0); ++row) {
+    std::vector<int64_t> kept;
+    for (int64_t col = 0; col < weight.dim(1); ++col) {
+      if (mask.Keeps(row, col)) kept.push_back(col);
+    }
+    const std::vector<double> values = FitRow(weight.data<float>() + row * weight.dim(1), kept, gram);
+    for (int64_t col = 0; col < weight.dim(1); ++col) {
+      fitted.mutable_data<float>()[row * weight.dim(1) + col] = static_cast<float>(values[static_cast<size_t>(col)]);
+    }
+  }
+  return fitted;
+}
+
+TEST(RefitKeptTest, ComesToTheLeastSquares) {
+  const LayerToPrune layer(6, 20, 100, 1);
+  const Tensor& gram = layer.statistics.Gram();
+  const Mask mask = FindMaskOf(layer.weight, PatternOf("2:4"));
+  const Tensor start = ApplyMask(layer.weight, mask), best = Fit(layer.weight, mask, gram);
+  ExpectClose(RefitKept(layer.weight, start, mask, gram, 60), best, 1e-3, 1e-3);
+  double last = OutputError(layer.weight, start, gram);
+  for (const int64_t steps : {0, 1, 2, 5, 10}) {
+    const Tensor refitted = RefitKept(layer.weight, start, mask, gram, steps);
+    ExpectBitEqual(refitted, ApplyMask(refitted, mask));
+    const double error = OutputError(layer.weight, refitted, gram);
+    EXPECT_LE(error, last * (1 + 1e-6)) << steps;
+    EXPECT_GE(error, OutputError(layer.weight, best, gram) * (1 - 1e-4));
+    last = error;
+  }
+  EXPECT_LT(last, 1.01 * OutputError(layer.weight, best, gram));
+}
+
+/// One row of eight weights has 36 masks of 2:4 that keep all they may.
+TEST(AlpsTest, ComesNearTheBestOfAllMasks) {
+  double found = 0, best_of_all = 0, sparsegpt = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const LayerToPrune layer(1, 8, 60, seed);
+    const Tensor& gram = layer.statistics.Gram();
+    double best = std::numeric_limits<double>::infinity();
+    for (uint32_t kept = 0; kept < 256; ++kept) {
+      if (std::popcount(kept & 15u) != 2 || std::popcount(kept >> 4) != 2) continue;
+      Tensor entries = Tensor::Empty({1, 8}, DType::kBool);
+      for (int64_t i = 0; i < 8; ++i) entries.mutable_data<bool>()[i] = kept >> i & 1;
+      best = std::min(best, OutputError(layer.weight, Fit(layer.weight, Mask::FromTensor(entries), gram), gram));
+    }
+    const double error =
+        OutputError(layer.weight, Alps(layer.weight, gram, {.pattern = PatternOf("2:4")}).weight, gram);
+    EXPECT_GE(error, best * (1 - 1e-4));
+    found += error;
+    best_of_all += best;
+    sparsegpt += OutputError(layer.weight, SparseGpt(layer.weight, gram, {.pattern = PatternOf("2:4")}).weight, gram);
+  }
+  EXPECT_LT(found, 1.25 * best_of_all);
+  EXPECT_GT(sparsegpt, found);
+}
+
+TEST(AlpsTest, LosesLessThanSparseGpt) {
+  for (const char* const pattern : {"2:4", "4:8", "transposable:2:4", "8:2:8", "unstructured:0.5", "block:4x4:0.5"}) {
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      SCOPED_TRACE(std::string(pattern) + " " + std::to_string(seed));
+      const LayerToPrune layer(32, 64, 300, seed);
+      const Tensor& gram = layer.statistics.Gram();
+      const PrunedWeight pruned = Alps(layer.weight, gram, {.pattern = PatternOf(pattern)});
+      const double sparsegpt =
+          OutputError(layer.weight, SparseGpt(layer.weight, gram, {.pattern = PatternOf(pattern)}).weight, gram);
+      EXPECT_LT(OutputError(layer.weight, pruned.weight, gram), sparsegpt);
+      ExpectBitEqual(pruned.weight, ApplyMask(pruned.weight, pruned.mask));
+    }
+  }
+}
+
+TEST(AlpsTest, MasksFitTheirPattern) {
+  const LayerToPrune layer(20, 26, 100, 7);  // Sizes that no tile, block or group divides.
+  const Tensor& gram = layer.statistics.Gram();
+  EXPECT_FALSE(FindPatternViolation(Alps(layer.weight, gram, {.pattern = PatternOf("transposable:2:4")}).weight,
+                                    PatternAxis::kBoth));
+  EXPECT_FALSE(
+      FindPatternViolation(Alps(layer.weight, gram, {.pattern = PatternOf("2:4")}).weight, PatternAxis::kRows));
+  const PrunedWeight half = Alps(layer.weight, gram, {.pattern = PatternOf("unstructured:0.5")});
+  EXPECT_EQ(half.mask.CountKept(), 260);
+}
+
+TEST(AlpsTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const LayerToPrune layer(70, 40, 100, 8);
+  Tensor expected;
+  for (const int threads : {1, 2, 5}) {
+    const ScopedNumThreads scope(threads);
+    const PrunedWeight pruned = Alps(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("transposable:2:4")});
+    if (threads == 1) expected = pruned.weight;
+    ExpectBitEqual(pruned.weight, expected);
+  }
+}
+
+TEST(AlpsTest, RefusesWhatItCannotPrune) {
+  const LayerToPrune layer(4, 8, 20, 6);
+  const Tensor& gram = layer.statistics.Gram();
+  EXPECT_ERROR(Alps(Tensor::Zeros({4, 7}), gram, {}, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: a weight of shape [4, 7] and a Gram matrix of shape [8, 8]"));
+  EXPECT_ERROR(Alps(layer.weight, gram, {.pattern = PatternOf("unstructured:0.5:model")}), ErrorKind::kInvalidInput,
+               HasSubstr("a scope within one weight"));
+  EXPECT_ERROR(Alps(layer.weight, gram, {.rho = 0}), ErrorKind::kInvalidInput, HasSubstr("rho"));
+  Tensor bad = layer.weight.Clone();
+  bad.mutable_data<float>()[9] = std::numeric_limits<float>::infinity();
+  EXPECT_ERROR(Alps(bad, gram, {}, "fc"), ErrorKind::kRuntimeFailure, HasSubstr("fc: element [1, 1] is inf"));
+}
+
+}  // namespace
+}  // namespace twofour::sparse

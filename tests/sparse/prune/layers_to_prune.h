@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include "twofour/core/tensor.h"
+#include "twofour/sparse/prune/input_statistics.h"
+
+#include "tests/support/tensors.h"
+
+namespace twofour::test {
+
+/// A weight, and inputs whose features depend on each other and are of different sizes, as those of trained models are.
+struct LayerToPrune {
+  LayerToPrune(int64_t out, int64_t in, int64_t samples, uint64_t seed)
+      : weight(RandomF32({out, in}, {.seed = seed})), x(Tensor::Zeros({samples, in})), statistics(in, kGram) {
+    const int64_t causes = in / 2 + 1;
+    const Tensor mix = RandomF32({causes, in}, {.seed = seed, .stream = 1});
+    const Tensor cause = RandomF32({samples, causes}, {.seed = seed, .stream = 2});
+    const Tensor noise = RandomF32({samples, in}, {.seed = seed, .stream = 3});
+    for (int64_t s = 0; s < samples; ++s) {
+      for (int64_t j = 0; j < in; ++j) {
+        float sum = 0.5f * noise.data<float>()[s * in + j] + 0.2f;
+        for (int64_t c = 0; c < causes; ++c) {
+          sum += cause.data<float>()[s * causes + c] * mix.data<float>()[c * in + j];
+        }
+        x.mutable_data<float>()[s * in + j] = sum * (j % 5 == 0 ? 3.0f : 1.0f);
+      }
+    }
+    statistics.Add(x, "x");
+  }
+
+  static constexpr auto kGram = sparse::InputStatistics::Extent::kGram;
+  Tensor weight, x;
+  sparse::InputStatistics statistics;
+};
+
+}  // namespace twofour::test
