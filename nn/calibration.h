@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "twofour/core/tensor.h"
+#include "twofour/nn/forward_observer.h"
+#include "twofour/nn/module.h"
+#include "twofour/sparse/prune/gradient_statistics.h"
+#include "twofour/sparse/prune/input_statistics.h"
+
+namespace twofour::nn {
+
+/// The data that one-shot pruning takes activations and gradients from.
+struct Calibration {
+  int64_t batches = 0;
+  /// Runs the model on batch 0, 1, ... and returns the mean loss, shape [].
+  std::function<Tensor(int64_t batch)> loss = {};
+};
+
+/// Collects what the inputs of linears are like.
+class InputCollector : public ForwardObserver {
+ public:
+  /// Of the linears that are named here.
+  InputCollector(std::map<const Module*, std::string> names, sparse::InputStatistics::Extent extent)
+      : names_(std::move(names)), extent_(extent) {}
+  /// Throws Error as InputStatistics::Add does.
+  void OnLinear(const Module& linear, const LinearInput& input) override;
+
+  /// Null if no forward pass went through the linear.
+  const sparse::InputStatistics* Of(const Module& linear) const;
+
+ private:
+  std::map<const Module*, std::string> names_;
+  sparse::InputStatistics::Extent extent_;
+  std::map<const Module*, sparse::InputStatistics> statistics_;
+};
+
+/// Runs the model on all batches, without a graph and in evaluation mode, while `observer` sees it. Returns false if
+/// `stopped` said so before one of them.
+bool RunCalibration(Module& model, const Calibration& calibration, ForwardObserver& observer,
+                    const std::function<bool()>& stopped);
+
+/// The same up to the first call of the observer for `last` in each batch: what follows is not computed.
+bool RunCalibrationUpTo(const Module& last, Module& model, const Calibration& calibration, ForwardObserver& observer,
+                        const std::function<bool()>& stopped);
+
+/// The gradients of some weights in evaluation mode. Each batch counts as a sample. Afterwards, no parameter of the
+/// model has a gradient. Returns false if it was stopped.
+bool CollectGradients(Module& model, const Calibration& calibration, const std::map<std::string, Tensor>& weights,
+                      std::map<std::string, sparse::GradientStatistics>& statistics,
+                      const std::function<bool()>& stopped);
+
+}  // namespace twofour::nn

@@ -1,0 +1,344 @@
+#include "twofour/nn/one_shot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <typeinfo>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/name_choice.h"
+#include "twofour/nn/name_pattern.h"
+#include "twofour/sparse/mask_of_pattern.h"
+#include "twofour/sparse/prune/alps.h"
+#include "twofour/sparse/prune/dsnot.h"
+#include "twofour/sparse/prune/output_error.h"
+#include "twofour/sparse/prune/sparsegpt.h"
+#include "twofour/sparse/scores/weight_scores.h"
+
+namespace twofour::nn {
+namespace {
+
+using Extent = sparse::InputStatistics::Extent;
+
+/// A linear of the tree that is to be pruned.
+struct Target {
+  std::string name;
+  const Linear* linear;
+  Tensor weight;
+  Tensor dense;  // A copy of the weight as it was.
+};
+
+sparse::SparseGptOptions SparseGptOf(const OneShotOptions& options, const sparse::PruningPattern& pattern) {
+  return {.pattern = pattern, .dampening = options.dampening, .block = options.block, .columns = options.columns};
+}
+
+sparse::AlpsOptions AlpsOf(const OneShotOptions& options, const sparse::PruningPattern& pattern) {
+  return {
+      .pattern = pattern, .dampening = options.dampening, .iterations = options.iterations, .columns = options.columns};
+}
+
+sparse::ScoreNeeds NeedsOf(const OneShotOptions& options) {
+  const bool gram = options.method == PruningMethod::kSparseGpt || options.method == PruningMethod::kAlps;
+  sparse::ScoreNeeds needs{.inputs = gram, .gram = gram};
+  if (gram) return needs;
+  needs = sparse::NeedsOf(options.score);
+  needs.inputs = needs.inputs || options.method == PruningMethod::kDsnot;
+  return needs;
+}
+
+std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std::vector<SwapEntry>& kept_dense) {
+  const NameChoice names(options.include, options.exclude);
+  std::vector<Target> targets;
+  root.VisitModules([&](const std::string& name, Module& module) {
+    const auto* const linear = dynamic_cast<const Linear*>(&module);
+    if (linear == nullptr) return;
+    std::string reason = names.ReasonAgainst(name);
+    if (reason.empty() && typeid(*linear) != typeid(Linear)) reason = fmt::format("is a {}", linear->type_name());
+    if (reason.empty() && linear->weight().dtype() != DType::kF32) {
+      reason = fmt::format("weight is {}, only f32 is pruned", NameOf(linear->weight().dtype()));
+    }
+    if (reason.empty()) {
+      targets.push_back({name, linear, linear->weight(), linear->weight().Detach().Clone()});
+    } else {
+      kept_dense.push_back({name, linear->out_features(), linear->in_features(), reason});
+    }
+  });
+  if (!targets.empty()) return targets;
+  if (kept_dense.empty()) throw Error("the model has no linears, expected some to prune");
+  const SwapEntry& first = kept_dense.front();
+  throw Error(
+      fmt::format("none of the {} linears is to be pruned: {}: {}", kept_dense.size(), first.name, first.reason));
+}
+
+/// Gives the weights back what they were, unless the pruning succeeds.
+class Restoring {
+ public:
+  explicit Restoring(std::vector<Target>& targets) : targets_(targets) {}
+  ~Restoring() {
+    for (Target& target : targets_) {
+      if (!kept_) target.weight.CopyFrom(target.dense);
+    }
+  }
+  Restoring(const Restoring&) = delete;
+  Restoring& operator=(const Restoring&) = delete;
+  void Keep() { kept_ = true; }
+
+ private:
+  std::vector<Target>& targets_;
+  bool kept_ = false;
+};
+
+class OneShot {
+ public:
+  OneShot(Module& root, const OneShotOptions& options, const Calibration& calibration,
+          const std::function<bool()>& stopped, const std::function<void(const PrunedLinear&)>& done)
+      : root_(root),
+        options_(options),
+        calibration_(calibration),
+        stopped_(stopped),
+        done_(done),
+        needs_(NeedsOf(options)),
+        targets_(FindTargets(root, options, report_.kept_dense)),
+        restoring_(targets_) {
+    needs_.gram = needs_.gram || (options.output_errors && calibration.batches > 0);
+    needs_.inputs = needs_.inputs || needs_.gram;
+    for (const auto& [name, pattern] : options.patterns) {
+      if (std::ranges::find(targets_, name, &Target::name) == targets_.end()) {
+        throw Error(fmt::format("patterns: '{}' is no linear that is pruned", name));
+      }
+    }
+  }
+
+  std::optional<OneShotReport> Run() {
+    if (needs_.gradients && !TakeGradients()) return std::nullopt;
+    const bool layer_by_layer = options_.order == PruningOrder::kLayerByLayer && needs_.inputs;
+    if (!(layer_by_layer ? PruneLayerByLayer() : PruneInOnePass())) return std::nullopt;
+    restoring_.Keep();
+    return std::move(report_);
+  }
+
+ private:
+  const sparse::PruningPattern& PatternOf(const std::string& name) const {
+    const auto found = options_.patterns.find(name);
+    return found == options_.patterns.end() ? options_.pattern : found->second;
+  }
+
+  bool IsStopped() const { return stopped_ && stopped_(); }
+
+  InputCollector Collector(const std::vector<const Target*>& targets) const {
+    std::map<const Module*, std::string> names;
+    for (const Target* const target : targets) names[target->linear] = target->name;
+    return {std::move(names), needs_.gram ? Extent::kGram : Extent::kFeatures};
+  }
+
+  bool TakeGradients() {
+    std::map<std::string, Tensor> weights;
+    for (const Target& target : targets_) weights[target.name] = target.weight;
+    return CollectGradients(root_, calibration_, weights, gradients_, stopped_);
+  }
+
+  bool PruneInOnePass() {
+    std::vector<const Target*> all;
+    for (const Target& target : targets_) all.push_back(&target);
+    InputCollector collector = Collector(all);
+    if (needs_.inputs && !RunCalibration(root_, calibration_, collector, stopped_)) return false;
+    if (options_.pattern.scope == sparse::PruningScope::kModel) return PruneTogether(collector);
+    for (Target& target : targets_) {
+      if (IsStopped()) return false;
+      Prune(target, InputsOf(target, collector));
+    }
+    return true;
+  }
+
+  /// One budget for all weights.
+  bool PruneTogether(const InputCollector& collector) {
+    std::vector<sparse::NamedScores> scores;
+    for (const Target& target : targets_) scores.push_back({target.name, Scores(target, InputsOf(target, collector))});
+    std::vector<sparse::Mask> masks = sparse::FindMasksOf(scores, options_.pattern, options_.columns);
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (IsStopped()) return false;
+      const Tensor weight = sparse::ApplyMask(targets_[i].dense, masks[i]);
+      Finish(targets_[i], {.weight = weight, .mask = std::move(masks[i])}, InputsOf(targets_[i], collector));
+    }
+    return true;
+  }
+
+  bool PruneLayerByLayer() {
+    const std::optional<std::vector<Target*>> order = OrderOfThePass();
+    if (!order) return false;
+    for (Target* const target : *order) {
+      InputCollector collector = Collector({target});
+      if (!RunCalibrationUpTo(*target->linear, root_, calibration_, collector, stopped_)) return false;
+      if (IsStopped()) return false;
+      Prune(*target, InputsOf(*target, collector));
+    }
+    return true;
+  }
+
+  /// Targets in the order in which a forward pass comes to them. Those that it does not come to are last.
+  std::optional<std::vector<Target*>> OrderOfThePass() {
+    class Order : public ForwardObserver {
+     public:
+      void OnLinear(const Module& linear, const LinearInput& /*input*/) override {
+        if (std::ranges::find(seen, &linear) == seen.end()) seen.push_back(&linear);
+      }
+      std::vector<const Module*> seen;
+    };
+    Order order;
+    Calibration first = calibration_;
+    first.batches = std::min<int64_t>(first.batches, 1);
+    if (!RunCalibration(root_, first, order, stopped_)) return std::nullopt;
+    std::vector<Target*> targets;
+    for (Target& target : targets_) targets.push_back(&target);
+    const auto place = [&](const Target* target) { return std::ranges::find(order.seen, target->linear); };
+    std::ranges::stable_sort(targets, [&](const Target* a, const Target* b) { return place(a) < place(b); });
+    return targets;
+  }
+
+  const sparse::InputStatistics* InputsOf(const Target& target, const InputCollector& collector) const {
+    if (!needs_.inputs) return nullptr;
+    const sparse::InputStatistics* const inputs = collector.Of(*target.linear);
+    if (inputs == nullptr) {
+      throw Error(fmt::format("{}: no batch of the calibration data comes to it, so that its inputs are not known",
+                              target.name));
+    }
+    return inputs;
+  }
+
+  Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) const {
+    const auto gradients = gradients_.find(target.name);
+    RandomKey key = options_.key;
+    key.stream += static_cast<uint32_t>(&target - targets_.data());
+    return sparse::ScoresOf(options_.score, target.dense,
+                            {.inputs = inputs,
+                             .gradients = gradients == gradients_.end() ? nullptr : &gradients->second,
+                             .dampening = options_.dampening,
+                             .gradient_factor = options_.gradient_factor,
+                             .key = key},
+                            target.name + ".weight");
+  }
+
+  void Prune(Target& target, const sparse::InputStatistics* inputs) {
+    const sparse::PruningPattern& pattern = PatternOf(target.name);
+    const std::string name = target.name + ".weight";
+    const bool by_gram = options_.method == PruningMethod::kSparseGpt || options_.method == PruningMethod::kAlps;
+    if (by_gram && inputs->samples() < target.linear->in_features()) {
+      report_.notes.push_back(
+          fmt::format("{}: {} rows of inputs for {} features: their Gram matrix has a rank of {} at most, and the "
+                      "dampening decides the rest; more batches help",
+                      target.name, inputs->samples(), target.linear->in_features(), inputs->samples()));
+    }
+    switch (options_.method) {
+      case PruningMethod::kSparseGpt:
+        return Finish(target, sparse::SparseGpt(target.dense, inputs->Gram(), SparseGptOf(options_, pattern), name),
+                      inputs);
+      case PruningMethod::kAlps:
+        return Finish(target, sparse::Alps(target.dense, inputs->Gram(), AlpsOf(options_, pattern), name), inputs);
+      case PruningMethod::kMask:
+      case PruningMethod::kDsnot:
+        break;
+    }
+    sparse::PrunedWeight pruned{.weight = {},
+                                .mask = sparse::FindMaskOf(Scores(target, inputs), pattern, name, options_.columns)};
+    if (options_.method == PruningMethod::kDsnot) {
+      pruned = sparse::Dsnot(target.dense, pruned.mask, *inputs, {.pattern = pattern}, name);
+    } else {
+      pruned.weight = sparse::ApplyMask(target.dense, pruned.mask);
+    }
+    Finish(target, std::move(pruned), inputs);
+  }
+
+  void Finish(Target& target, sparse::PrunedWeight pruned, const sparse::InputStatistics* inputs) {
+    std::ranges::copy(pruned.notes, std::back_inserter(report_.notes));
+    target.weight.CopyFrom(pruned.weight);
+    PrunedLinear& entry = report_.pruned.emplace_back();
+    entry.name = target.name;
+    entry.out_features = target.linear->out_features();
+    entry.in_features = target.linear->in_features();
+    entry.pattern = PatternOf(target.name);
+    entry.retained = sparse::RetainedL1(target.dense, pruned.mask);
+    entry.sparsity = 1 - static_cast<double>(pruned.mask.CountKept()) / static_cast<double>(target.dense.numel());
+    entry.mask = std::move(pruned.mask);
+    if (inputs != nullptr) entry.samples = inputs->samples();
+    if (inputs != nullptr && inputs->has_gram() && options_.output_errors) {
+      entry.output_error = sparse::OutputError(target.dense, pruned.weight, inputs->Gram());
+    }
+    if (done_) done_(entry);
+  }
+
+  Module& root_;
+  const OneShotOptions& options_;
+  const Calibration& calibration_;
+  const std::function<bool()>& stopped_;
+  const std::function<void(const PrunedLinear&)>& done_;
+  sparse::ScoreNeeds needs_;
+  OneShotReport report_;
+  std::vector<Target> targets_;
+  Restoring restoring_;
+  std::map<std::string, sparse::GradientStatistics> gradients_;
+};
+
+void CheckOne(const OneShotOptions& options, const sparse::PruningPattern& pattern, const FieldPath& at,
+              Faults& faults) {
+  switch (options.method) {
+    case PruningMethod::kMask:
+      return Check(pattern, at.In("pattern"), faults);
+    case PruningMethod::kSparseGpt:
+      return Check(SparseGptOf(options, pattern), at, faults);
+    case PruningMethod::kAlps:
+      return Check(AlpsOf(options, pattern), at, faults);
+    case PruningMethod::kDsnot:
+      return Check(sparse::DsnotOptions{.pattern = pattern}, at, faults);
+  }
+}
+
+}  // namespace
+
+std::string_view NameOf(PruningMethod method) {
+  switch (method) {
+    case PruningMethod::kMask:
+      return "mask";
+    case PruningMethod::kSparseGpt:
+      return "sparsegpt";
+    case PruningMethod::kAlps:
+      return "alps";
+    case PruningMethod::kDsnot:
+      return "dsnot";
+  }
+  return "?";
+}
+
+void Check(const OneShotOptions& options, const FieldPath& at, Faults& faults) {
+  CheckPattern(at("include"), options.include, faults);
+  CheckPattern(at("exclude"), options.exclude, faults);
+  CheckOne(options, options.pattern, at, faults);
+  for (const auto& [name, pattern] : options.patterns) CheckOne(options, pattern, at.In("patterns"), faults);
+  if (options.pattern.scope == sparse::PruningScope::kModel) {
+    faults.Expect(options.order == PruningOrder::kOnePass, at("order"), "layer by layer",
+                  "one pass for a pattern with a scope of the model");
+    faults.Expect(options.patterns.empty(), at("patterns"), "given", "none beside a pattern with a scope of the model");
+  }
+  faults.AtLeast(at("dampening"), options.dampening, 0);
+  faults.AtLeast(at("gradient_factor"), options.gradient_factor, 0);
+}
+
+bool NeedsCalibration(const OneShotOptions& options) {
+  const sparse::ScoreNeeds needs = NeedsOf(options);
+  return needs.inputs || needs.gradients;
+}
+
+std::optional<OneShotReport> PruneOnce(Module& root, const OneShotOptions& options, const Calibration& calibration,
+                                       const std::function<bool()>& stopped,
+                                       const std::function<void(const PrunedLinear&)>& done) {
+  Checked(options, "PruneOnce: ");
+  if (NeedsCalibration(options) && calibration.batches < 1) {
+    throw Error(fmt::format("PruneOnce: {} needs calibration data, expected at least one batch",
+                            options.method == PruningMethod::kMask ? NameOf(options.score) : NameOf(options.method)));
+  }
+  return OneShot(root, options, calibration, stopped, done).Run();
+}
+
+}  // namespace twofour::nn
