@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -25,23 +26,51 @@ void RequireScores(const Tensor& scores, std::string_view name) {
   RequireFinite(scores, name);
 }
 
-/// Sets kept[i] to whether value i is among those that stay when the `dropped` smallest go; of equal ones the last go
-/// first.
-void KeepLargest(std::span<const float> values, int64_t dropped, bool* kept) {
-  std::fill_n(kept, values.size(), true);
-  if (dropped <= 0) return;
-  std::vector<float> sorted(values.begin(), values.end());
-  const auto last_dropped = sorted.begin() + (dropped - 1);
-  std::nth_element(sorted.begin(), last_dropped, sorted.end());
-  const float threshold = *last_dropped;
-  // Those before it are not larger, and there may be some of the same size on either side of it.
-  int64_t equal = dropped - std::count_if(sorted.begin(), last_dropped, [&](float value) { return value < threshold; });
-  for (size_t i = values.size(); i-- > 0;) {
-    if (values[i] < threshold) kept[i] = false;
-    if (values[i] == threshold && equal > 0) {
-      kept[i] = false;
-      --equal;
+/// The value at place `rank` if the values were sorted, and how many before it are equal to it. Values are not
+/// negative, so their bits rise with them: a first pass counts by the upper half of the bits, and a second one by the
+/// lower half of those that have the right upper half.
+struct RankedValue {
+  float value = 0;
+  int64_t equal_before = 0;
+};
+RankedValue ValueOfRank(std::span<const float> values, int64_t rank) {
+  constexpr size_t kBuckets = size_t{1} << 16;
+  std::vector<int64_t> counts(kBuckets);
+  const auto take = [&](uint32_t& bits) {
+    for (size_t bucket = 0;; ++bucket) {
+      if (rank < counts[bucket]) {
+        bits = bits << 16 | static_cast<uint32_t>(bucket);
+        return;
+      }
+      rank -= counts[bucket];
     }
+  };
+  uint32_t bits = 0;
+  for (const float value : values) ++counts[std::bit_cast<uint32_t>(value) >> 16];
+  take(bits);
+  std::ranges::fill(counts, 0);
+  for (const float value : values) {
+    if (const auto of_value = std::bit_cast<uint32_t>(value); of_value >> 16 == bits) ++counts[of_value & 0xffff];
+  }
+  take(bits);
+  return {std::bit_cast<float>(bits), rank};
+}
+
+/// Sets kept[i] to whether value i is among those that stay when the `dropped` smallest go; of equal ones the last go
+/// first. No value is negative.
+void KeepLargest(std::span<const float> values, int64_t dropped, bool* kept) {
+  if (dropped <= 0) {
+    std::fill_n(kept, values.size(), true);
+    return;
+  }
+  const RankedValue last = ValueOfRank(values, dropped - 1);
+  for (size_t i = 0; i < values.size(); ++i) kept[i] = values[i] >= last.value;
+  int64_t equal = last.equal_before + 1;
+  for (size_t i = values.size(); equal > 0;) {
+    --i;
+    if (values[i] != last.value) continue;
+    kept[i] = false;
+    --equal;
   }
 }
 
@@ -56,7 +85,6 @@ struct Grid {
         first(begin) {}
 
   int64_t count() const { return down * across; }
-  int64_t BlockOf(int64_t row, int64_t col) const { return row / block.rows * across + col / block.cols; }
 
   BlockSize block;
   int64_t rows, cols, down, across, first;
@@ -66,6 +94,10 @@ struct Grid {
 void MeansOfBlocks(const Tensor& scores, const Grid& grid, float* means) {
   const float* const from = scores.data<float>();
   const BlockSize& block = grid.block;
+  if (block.rows * block.cols == 1) {
+    std::transform(from, from + scores.numel(), means, [](float score) { return std::fabs(score); });
+    return;
+  }
   ParallelFor(grid.down, RowGrain(grid.cols * block.rows), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t top = i * block.rows, bottom = std::min(top + block.rows, grid.rows);
@@ -81,20 +113,21 @@ void MeansOfBlocks(const Tensor& scores, const Grid& grid, float* means) {
   });
 }
 
-/// The mask that keeps the entries for which keeps(row, col) is true.
-template <typename Keeps>
-Mask MaskOf(int64_t rows, int64_t cols, const Keeps& keeps) {
-  Mask mask(rows, cols);
-  ParallelFor(mask.tile_rows(), RowGrain(cols * kTileSize), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin * kTileSize; row < std::min(rows, end * kTileSize); ++row) {
-      TileMask* const tiles = mask.tiles() + row / kTileSize * mask.tile_cols();
-      for (int64_t col = 0; col < cols; ++col) {
-        const unsigned bit = keeps(row, col) ? 1u << (row % kTileSize * kTileSize + col % kTileSize) : 0u;
-        tiles[col / kTileSize] = static_cast<TileMask>(tiles[col / kTileSize] | bit);
+/// The mask of a matrix whose blocks are kept as `kept` says.
+Mask MaskOf(const Grid& grid, const bool* kept) {
+  Tensor entries = Tensor::Empty({grid.rows, grid.cols}, DType::kBool);
+  bool* const to = entries.mutable_data<bool>();
+  ParallelFor(grid.rows, RowGrain(grid.cols), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const bool* const of_row = kept + row / grid.block.rows * grid.across;
+      for (int64_t block = 0; block < grid.across; ++block) {
+        const int64_t left = block * grid.block.cols;
+        std::fill(to + row * grid.cols + left, to + row * grid.cols + std::min(left + grid.block.cols, grid.cols),
+                  of_row[block]);
       }
     }
   });
-  return mask;
+  return Mask::FromTensor(entries);
 }
 
 }  // namespace
@@ -110,14 +143,10 @@ std::vector<Mask> FindBudgetMasks(std::span<const NamedScores> matrices, BlockSi
   }
   std::vector<float> means(static_cast<size_t>(blocks));
   for (size_t i = 0; i < grids.size(); ++i) MeansOfBlocks(matrices[i].scores, grids[i], means.data() + grids[i].first);
-  const auto kept = std::make_unique<bool[]>(means.size());
-  KeepLargest(means, CountDropped(sparsity, blocks), kept.get());
+  Tensor kept = Tensor::Empty({blocks}, DType::kBool);
+  KeepLargest(means, CountDropped(sparsity, blocks), kept.mutable_data<bool>());
   std::vector<Mask> masks;
-  for (const Grid& grid : grids) {
-    const bool* const of_grid = kept.get() + grid.first;
-    masks.push_back(
-        MaskOf(grid.rows, grid.cols, [&](int64_t row, int64_t col) { return of_grid[grid.BlockOf(row, col)]; }));
-  }
+  for (const Grid& grid : grids) masks.push_back(MaskOf(grid, kept.data<bool>() + grid.first));
   return masks;
 }
 
@@ -130,15 +159,21 @@ Mask FindRowBudgetMask(const Tensor& scores, double sparsity, std::string_view n
   RequireScores(scores, name);
   const int64_t rows = scores.dim(0), cols = scores.dim(1), dropped = CountDropped(sparsity, cols);
   const float* const from = scores.data<float>();
-  const auto kept = std::make_unique<bool[]>(static_cast<size_t>(scores.numel()));
+  Tensor kept = Tensor::Empty(scores.shape(), DType::kBool);
+  bool* const to = kept.mutable_data<bool>();
   ParallelFor(rows, RowGrain(cols), [&](int64_t begin, int64_t end) {
-    std::vector<float> magnitudes(static_cast<size_t>(cols));
+    std::vector<std::pair<float, int64_t>> order(static_cast<size_t>(cols));
     for (int64_t row = begin; row < end; ++row) {
-      for (int64_t col = 0; col < cols; ++col) magnitudes[static_cast<size_t>(col)] = std::fabs(from[row * cols + col]);
-      KeepLargest(magnitudes, dropped, kept.get() + row * cols);
+      for (int64_t col = 0; col < cols; ++col) {
+        order[static_cast<size_t>(col)] = {std::fabs(from[row * cols + col]), -col};
+      }
+      // A row is too short for counting by bits.
+      std::nth_element(order.begin(), order.begin() + dropped, order.end());
+      std::fill_n(to + row * cols, cols, true);
+      for (int64_t i = 0; i < dropped; ++i) to[row * cols - order[static_cast<size_t>(i)].second] = false;
     }
   });
-  return MaskOf(rows, cols, [&](int64_t row, int64_t col) { return kept[static_cast<size_t>(row * cols + col)]; });
+  return Mask::FromTensor(kept);
 }
 
 }  // namespace twofour::sparse

@@ -47,13 +47,24 @@ Mask Mask::FromTensor(const Tensor& kept) {
   }
   Mask mask(kept.dim(0), kept.dim(1));
   const bool* entries = kept.data<bool>();
-  for (int64_t row = 0; row < mask.rows_; ++row) {
-    for (int64_t col = 0; col < mask.cols_; ++col) {
-      if (!entries[row * mask.cols_ + col]) continue;
-      TileMask& tile = mask.tiles()[row / kTileSize * mask.tile_cols() + col / kTileSize];
-      tile = static_cast<TileMask>(tile | 1u << (row % kTileSize * kTileSize + col % kTileSize));
+  ForEachTileRow(mask.view(), [&](int64_t tile_row) {
+    TileMask* const tiles = mask.tiles() + tile_row * mask.tile_cols();
+    const int64_t first = tile_row * kTileSize;
+    for (int64_t row = first; row < std::min(mask.rows_, first + kTileSize); ++row) {
+      const bool* const of_row = entries + row * mask.cols_;
+      const int64_t shift = (row - first) * kTileSize;
+      int64_t col = 0;
+      for (; col + kTileSize <= mask.cols_; col += kTileSize) {
+        unsigned bits = 0;
+        for (int64_t c = 0; c < kTileSize; ++c) bits |= static_cast<unsigned>(of_row[col + c]) << c;
+        tiles[col / kTileSize] = static_cast<TileMask>(tiles[col / kTileSize] | bits << shift);
+      }
+      for (; col < mask.cols_; ++col) {
+        const unsigned bit = static_cast<unsigned>(of_row[col]) << (shift + col % kTileSize);
+        tiles[col / kTileSize] = static_cast<TileMask>(tiles[col / kTileSize] | bit);
+      }
     }
-  }
+  });
   return mask;
 }
 

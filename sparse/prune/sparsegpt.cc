@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "twofour/core/ceil_div.h"
@@ -13,6 +14,7 @@
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/kernels/prune/column_errors.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/dampened_gram.h"
 
@@ -22,7 +24,11 @@ namespace {
 /// Columns of a part of a block, whose errors the rest of the block makes up for at once, by a product.
 constexpr int64_t kPart = 32;
 /// Columns whose errors the rest of a part makes up for at once, so that they share one pass over it.
-constexpr int64_t kTogether = 8;
+constexpr int64_t kTogether = kMostErrors;
+/// Rows of a part that are pruned at a time, column by column: they lie in the second-level cache.
+constexpr int64_t kMostRows = 256;
+/// Elements from one column of them to the next: more, so that the columns spread over the sets of the cache.
+constexpr int64_t kPitch = kMostRows + kColumnRoom;
 
 /// Columns whose mask is found at once.
 int64_t GroupWidth(const PruningPattern& pattern, int64_t block) {
@@ -30,6 +36,38 @@ int64_t GroupWidth(const PruningPattern& pattern, int64_t block) {
   if (format.kind == MaskFormat::Kind::kUnstructured) return block;
   return format.kind == MaskFormat::Kind::kBlocks ? format.block_cols : format.m;
 }
+
+/// Rows whose masks do not depend on others, as many as kMostRows has room for; 0 if the masks of all rows depend on
+/// each other.
+int64_t RowsOfChunk(const PruningPattern& pattern) {
+  if (pattern.has_budget()) return 0;
+  return pattern.format.is_vnm() ? kMostRows / pattern.format.v * pattern.format.v : kMostRows;
+}
+
+/// values[col][row] = matrix[row][col], where rows of the matrix are `stride` elements apart.
+template <typename From, typename To>
+void LoadColumns(const From* matrix, int64_t stride, int64_t rows, int64_t cols, To* values) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t col = 0; col < cols; ++col) values[col * kPitch + row] = static_cast<To>(matrix[row * stride + col]);
+  }
+}
+/// The other way round.
+template <typename From, typename To>
+void StoreColumns(const From* values, int64_t rows, int64_t cols, To* matrix, int64_t stride) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t col = 0; col < cols; ++col) matrix[row * stride + col] = static_cast<To>(values[col * kPitch + row]);
+  }
+}
+
+/// Some rows of a part of a weight, column by column.
+struct Chunk {
+  std::array<float, kPart * kPitch> weights, errors;
+  std::array<uint8_t, kPart * kPitch> kept;
+
+  float* weight(int64_t col) { return &weights[static_cast<size_t>(col * kPitch)]; }
+  float* error(int64_t col) { return &errors[static_cast<size_t>(col * kPitch)]; }
+  uint8_t* keeps(int64_t col) { return &kept[static_cast<size_t>(col * kPitch)]; }
+};
 
 class Pruning {
  public:
@@ -39,13 +77,15 @@ class Pruning {
         rows_(weight.dim(0)),
         cols_(weight.dim(1)),
         group_(GroupWidth(options.pattern, options.block)),
-        block_(RoundUp(options.block, group_)),
+        block_(std::min(RoundUp(options.block, group_), cols_)),
         weight_(weight.Clone()),
         factor_(gram.inverse_factor.To(DType::kF32)),
-        errors_(Tensor::Empty({rows_, std::min(block_, cols_)})),
+        errors_(Tensor::Empty({rows_, block_})),
         kept_(Tensor::Zeros({rows_, cols_}, DType::kBool)),
         w_(weight_.mutable_data<float>()),
-        u_(factor_.data<float>()) {
+        errors_data_(errors_.mutable_data<float>()),
+        u_(factor_.data<float>()),
+        kept_data_(kept_.mutable_data<bool>()) {
     for (int64_t col = 0; col < cols_; ++col) {
       if (!gram.dead[static_cast<size_t>(col)]) continue;
       for (int64_t row = 0; row < rows_; ++row) w_[row * cols_ + col] = 0;
@@ -59,15 +99,16 @@ class Pruning {
 
  private:
   void RunBlock(int64_t begin, int64_t end) {
+    const int64_t of_chunk = RowsOfChunk(options_.pattern), chunk_rows = of_chunk > 0 ? of_chunk : kMostRows;
     for (int64_t part = begin; part < end;) {
       const int64_t behind = std::min(EndOfPart(part - begin) + begin, end);
-      for (int64_t col = part; col < behind;) {
-        const int64_t in_group = (col - begin) % group_;
-        if (in_group == 0) ChooseMask(col, std::min(col + group_, end));
-        const int64_t stop = std::min({col + kTogether, col + group_ - in_group, behind});
-        PruneColumns(col, stop, begin, behind);
-        col = stop;
-      }
+      if (of_chunk == 0) ChooseMaskOfAllRows(part, begin, end);
+      ParallelFor(CeilDiv(rows_, chunk_rows), 1, [&](int64_t first, int64_t last) {
+        for (int64_t chunk = first; chunk < last; ++chunk) {
+          const int64_t top = chunk * chunk_rows;
+          PrunePart(part, behind, begin, top, std::min(top + chunk_rows, rows_), of_chunk > 0);
+        }
+      });
       Compensate(part, behind, begin, end);
       part = behind;
     }
@@ -77,7 +118,7 @@ class Pruning {
   /// Where a part of a block ends that begins `part` columns behind the block. Parts are whole groups, or groups are
   /// whole parts and a rest: a mask needs all that was made up for before its first column.
   int64_t EndOfPart(int64_t part) const {
-    if (group_ <= kPart) return part + kPart / group_ * group_;
+    if (group_ <= kPart) return part + (options_.pattern.has_budget() ? group_ : kPart / group_ * group_);
     return std::min(part + kPart, RoundUp(part + 1, group_));
   }
 
@@ -88,8 +129,8 @@ class Pruning {
     update.m = rows_;
     update.n = last - end;
     update.k = end - begin;
-    update.a = errors_.data<float>() + begin - first;
-    update.lda = errors_.dim(1);
+    update.a = errors_data_ + begin - first;
+    update.lda = block_;
     update.b = u_ + begin * cols_ + end;
     update.ldb = cols_;
     update.c = w_ + end;
@@ -98,69 +139,91 @@ class Pruning {
     Gemm(update);
   }
 
-  /// The mask of columns [begin, end), by what each weight's loss would cost.
-  void ChooseMask(int64_t begin, int64_t end) {
-    const int64_t width = end - begin;
+  /// The mask of the group that begins at `begin` in the block [first, last), if one does.
+  void ChooseMaskOfAllRows(int64_t begin, int64_t first, int64_t last) {
+    if ((begin - first) % group_ != 0) return;
+    const int64_t width = std::min(begin + group_, last) - begin;
     Tensor scores = Tensor::Empty({rows_, width});
     float* const to = scores.mutable_data<float>();
-    ParallelFor(rows_, RowGrain(width), [&](int64_t first, int64_t last) {
-      for (int64_t row = first; row < last; ++row) {
-        for (int64_t col = begin; col < end; ++col) {
-          const float root = w_[row * cols_ + col] / u_[col * cols_ + col];
-          to[row * width + col - begin] = root * root;
-        }
-      }
-    });
-    const Tensor mask = FindMaskOf(scores, options_.pattern, name_, options_.columns).ToTensor();
-    const bool* const from = mask.data<bool>();
-    bool* const kept = kept_.mutable_data<bool>();
-    for (int64_t row = 0; row < rows_; ++row) std::copy_n(from + row * width, width, kept + row * cols_ + begin);
-  }
-
-  /// Prunes columns [begin, end) of the block that begins at `first`, and lets those up to `last` make up for them.
-  /// Errors are stored with their sign turned, so that they can be added.
-  void PruneColumns(int64_t begin, int64_t end, int64_t first, int64_t last) {
-    const bool* const kept = kept_.data<bool>();
-    float* const errors = errors_.mutable_data<float>();
-    const int64_t pitch = errors_.dim(1), count = end - begin;
-    ParallelFor(rows_, RowGrain(last - begin), [&](int64_t top, int64_t bottom) {
+    ParallelFor(rows_, RowGrain(width), [&](int64_t top, int64_t bottom) {
       for (int64_t row = top; row < bottom; ++row) {
-        float* const w = w_ + row * cols_;
-        std::array<float, kTogether> lost = {};
-        for (int64_t j = 0; j < count; ++j) {
-          const int64_t col = begin + j;
-          if (kept[row * cols_ + col]) continue;
-          lost[static_cast<size_t>(j)] = -w[col] / u_[col * cols_ + col];
-          w[col] = 0;
-          for (int64_t k = col + 1; k < end; ++k) w[k] += lost[static_cast<size_t>(j)] * u_[col * cols_ + k];
-        }
-        std::copy_n(lost.begin(), count, errors + row * pitch + begin - first);
-        if (count == kTogether) {
-          AddErrors<kTogether>(lost.data(), begin, end, last, w);
-        } else {
-          for (int64_t j = 0; j < count; ++j) AddErrors<1>(lost.data() + j, begin + j, end, last, w);
+        for (int64_t col = 0; col < width; ++col) {
+          to[row * width + col] = Score(w_[row * cols_ + begin + col], begin + col);
         }
       }
     });
+    const Tensor mask = FindMask(scores);
+    const bool* const from = mask.data<bool>();
+    bool* const kept = kept_data_ + begin;
+    for (int64_t row = 0; row < rows_; ++row) {
+      for (int64_t col = 0; col < width; ++col) kept[row * cols_ + col] = from[row * width + col];
+    }
   }
 
-  /// w[k] += the sum of lost[j] U[col + j][k] over j, for k in [begin, end).
-  template <int kCount>
-  void AddErrors(const float* lost, int64_t col, int64_t begin, int64_t end, float* w) const {
-    const float* const u = u_ + col * cols_;
-    for (int64_t k = begin; k < end; ++k) {
-      float sum = w[k];
-      for (int j = 0; j < kCount; ++j) sum += lost[j] * u[j * cols_ + k];
-      w[k] = sum;
+  float Score(float weight, int64_t col) const {
+    const float root = weight / u_[col * cols_ + col];
+    return root * root;
+  }
+
+  /// The mask of scores [rows, width] as a bool tensor with as many elements.
+  Tensor FindMask(const Tensor& scores) const {
+    const int64_t rows = scores.dim(0), width = scores.dim(1);
+    const MaskFormat& format = options_.pattern.format;
+    // Groups along rows do not depend on each other, and a search takes long rows faster than short ones.
+    const bool groups = format.kind == MaskFormat::Kind::kRows && width == format.m && rows % kTileSize == 0;
+    const Tensor seen = groups ? scores.View({kTileSize, rows / kTileSize * width}) : scores;
+    return FindMaskOf(seen, options_.pattern, name_, options_.columns).ToTensor();
+  }
+
+  /// Prunes columns [begin, end) of rows [top, bottom) in the block that begins at `first`; with `finds_masks`, finds
+  /// the masks of the groups in it.
+  void PrunePart(int64_t begin, int64_t end, int64_t first, int64_t top, int64_t bottom, bool finds_masks) {
+    thread_local const auto chunk = std::make_unique<Chunk>();
+    const int64_t rows = bottom - top, width = end - begin, at = top * cols_ + begin;
+    float* const errors = errors_data_ + top * block_ + begin - first;
+    LoadColumns(w_ + at, cols_, rows, width, chunk->weights.data());
+    if (!finds_masks) LoadColumns(kept_data_ + at, cols_, rows, width, chunk->kept.data());
+    for (int64_t col = 0; col < width;) {
+      const int64_t in_group = (begin + col - first) % group_;
+      if (finds_masks && in_group == 0) FindMaskOfGroup(begin, col, std::min(group_, width - col), rows, *chunk);
+      const int64_t stop = std::min({col + kTogether, col + group_ - in_group, width});
+      for (int64_t c = col; c < stop; ++c) {
+        const float* const u = u_ + (begin + c) * cols_ + begin;
+        DropOfColumn(rows, -1 / u[c], chunk->keeps(c), chunk->weight(c), chunk->error(c));
+        for (int64_t to = c + 1; to < stop; ++to)
+          AddErrors(rows, 1, u + to, chunk->error(c), kPitch, chunk->weight(to));
+      }
+      for (int64_t to = stop; to < width; ++to) {
+        std::array<float, kTogether> factors = {};
+        for (int64_t c = col; c < stop; ++c)
+          factors[static_cast<size_t>(c - col)] = u_[(begin + c) * cols_ + begin + to];
+        AddErrors(rows, static_cast<int>(stop - col), factors.data(), chunk->error(col), kPitch, chunk->weight(to));
+      }
+      col = stop;
     }
+    StoreColumns(chunk->weights.data(), rows, width, w_ + at, cols_);
+    StoreColumns(chunk->errors.data(), rows, width, errors, block_);
+    if (finds_masks) StoreColumns(chunk->kept.data(), rows, width, kept_data_ + at, cols_);
+  }
+
+  void FindMaskOfGroup(int64_t begin, int64_t col, int64_t width, int64_t rows, Chunk& chunk) const {
+    Tensor scores = Tensor::Empty({rows, width});
+    float* const to = scores.mutable_data<float>();
+    for (int64_t c = 0; c < width; ++c) {
+      const float* const w = chunk.weight(col + c);
+      for (int64_t row = 0; row < rows; ++row) to[row * width + c] = Score(w[row], begin + col + c);
+    }
+    const Tensor mask = FindMask(scores);
+    LoadColumns(mask.data<bool>(), width, rows, width, chunk.keeps(col));
   }
 
   const SparseGptOptions& options_;
   std::string_view name_;
   int64_t rows_, cols_, group_, block_;
   Tensor weight_, factor_, errors_, kept_;
-  float* w_;
+  float *w_, *errors_data_;
   const float* u_;
+  bool* kept_data_;
 };
 
 }  // namespace
