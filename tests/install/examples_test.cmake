@@ -7,6 +7,7 @@ run(${WORK}/embed_mlp)
 run(${WORK}/own_op)
 run(${WORK}/own_layer ${WORK}/own_layer.safetensors)
 run(${WORK}/swap_own_model)
+run(${WORK}/prune_own_model)
 run(${WORK}/own_data_set ${WORK}/rings)
 run(${WORK}/own_data_set ${WORK}/rings)  # Goes on from its last checkpoint.
 
