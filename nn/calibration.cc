@@ -22,6 +22,22 @@ class UpTo : public ForwardObserver {
   ForwardObserver& observer_;
 };
 
+/// However it ends, no parameter of the model has a gradient.
+class WithoutGradients {
+ public:
+  explicit WithoutGradients(Module& model) : model_(model) {}
+  ~WithoutGradients() { Clear(model_); }
+  WithoutGradients(const WithoutGradients&) = delete;
+  WithoutGradients& operator=(const WithoutGradients&) = delete;
+
+  static void Clear(Module& model) {
+    for (Tensor& parameter : model.Parameters()) parameter.ZeroGrad();
+  }
+
+ private:
+  Module& model_;
+};
+
 }  // namespace
 
 void InputCollector::OnLinear(const Module& linear, const LinearInput& input) {
@@ -63,12 +79,10 @@ bool CollectGradients(Module& model, const Calibration& calibration, const std::
                       std::map<std::string, sparse::GradientStatistics>& statistics,
                       const std::function<bool()>& stopped) {
   const TrainingModeScope evaluation(model, false);
-  const auto clear = [&] {
-    for (Tensor& parameter : model.Parameters()) parameter.ZeroGrad();
-  };
+  const WithoutGradients afterwards(model);
   for (int64_t batch = 0; batch < calibration.batches; ++batch) {
     if (stopped && stopped()) return false;
-    clear();
+    WithoutGradients::Clear(model);
     calibration.loss(batch).Backward();
     for (const auto& [name, weight] : weights) {
       const Tensor gradient = weight.grad();
@@ -76,7 +90,6 @@ bool CollectGradients(Module& model, const Calibration& calibration, const std::
       found->second.Add(gradient.defined() ? gradient : Tensor::Zeros(weight.shape()), name + ".weight");
     }
   }
-  clear();
   return true;
 }
 

@@ -189,6 +189,16 @@ TEST_F(OneShotTest, WhateverEndsItLeavesTheWeightsAsTheyWere) {
   expect_dense();
 }
 
+TEST_F(OneShotTest, LeavesNoGradientsWhereOneIsNotFinite) {
+  const Calibration data{.batches = 1, .loss = [this](int64_t) {
+                           const Tensor y = mlp_.Forward(Batch(0));
+                           return Mean(Mul(y, y)) * std::numeric_limits<float>::infinity();
+                         }};
+  EXPECT_ERROR(PruneOnce(mlp_, {.score = MaskScore::kGradient, .pattern = PatternOf("2:4")}, data),
+               ErrorKind::kRuntimeFailure, HasSubstr("c_fc.weight: element 0 of the gradient of sample 0 is "));
+  for (const NamedTensor& parameter : mlp_.NamedParameters()) EXPECT_FALSE(parameter.tensor.grad().defined());
+}
+
 TEST_F(OneShotTest, RefusesWhatDoesNotGoTogether) {
   const auto refuses = [&](const OneShotOptions& options, const std::string& message) {
     EXPECT_ERROR(Prune(options), ErrorKind::kInvalidInput, HasSubstr(message));
