@@ -11,12 +11,12 @@
 #include "twofour/core/cholesky.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/gemm/gemm.h"
-#include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/dampened_gram.h"
 #include "twofour/sparse/prune/refit.h"
+#include "twofour/sparse/prune/require_layer.h"
 
 namespace twofour::sparse {
 namespace {
@@ -133,11 +133,7 @@ void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults) {
 
 PrunedWeight Alps(const Tensor& weight, const Tensor& gram, const AlpsOptions& options, std::string_view name) {
   Checked(options, "Alps: ");
-  ops::RequireDType("Alps", name, weight, DType::kF32);
-  if (weight.rank() != 2 || gram.shape() != Shape{weight.dim(1), weight.dim(1)}) {
-    throw Error(fmt::format("{}: a weight of shape {} and a Gram matrix of shape {}, expected [out, in] and [in, in]",
-                            name, ToString(weight.shape()), ToString(gram.shape())));
-  }
+  RequireLayer("Alps", name, weight, gram);
   RequireFinite(weight, name);
   const DampenedGram factored = FactorDampened(gram, options.dampening, name);
   const int64_t rows = weight.dim(0), cols = weight.dim(1);

@@ -1,13 +1,11 @@
 #include "twofour/sparse/prune/output_error.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/sparse/prune/require_layer.h"
 
 namespace twofour::sparse {
 namespace {
@@ -34,14 +32,7 @@ double SquaredNorm(const Tensor& rows, const Tensor& gram) {
 }  // namespace
 
 double OutputError(const Tensor& weight, const Tensor& pruned, const Tensor& gram) {
-  ops::RequireDType("OutputError", "weight", weight, DType::kF32);
-  ops::RequireDType("OutputError", "gram", gram, DType::kF64);
-  if (weight.rank() != 2 || gram.shape() != Shape{weight.dim(1), weight.dim(1)}) {
-    throw Error(
-        fmt::format("OutputError: a weight of shape {} and a Gram matrix of shape {}, expected [out, in] and "
-                    "[in, in]",
-                    ToString(weight.shape()), ToString(gram.shape())));
-  }
+  RequireLayer("OutputError", "OutputError", weight, gram);
   ops::RequireLike("OutputError", "pruned", pruned, weight, weight.shape());
   const Tensor wide = weight.To(DType::kF64);
   Tensor difference = pruned.To(DType::kF64);

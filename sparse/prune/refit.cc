@@ -9,6 +9,7 @@
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/prune/require_layer.h"
 
 namespace twofour::sparse {
 namespace {
@@ -24,13 +25,11 @@ double Dot(const float* a, const float* b, int64_t count) {
 
 Tensor RefitKept(const Tensor& weight, const Tensor& start, const Mask& mask, const Tensor& gram, int64_t steps,
                  std::string_view name) {
-  ops::RequireDType("RefitKept", name, weight, DType::kF32);
+  RequireLayer("RefitKept", name, weight, gram);
   ops::RequireLike("RefitKept", "start", start, weight, weight.shape());
-  ops::RequireDType("RefitKept", "gram", gram, DType::kF64);
-  if (weight.rank() != 2 || gram.shape() != Shape{weight.dim(1), weight.dim(1)} || mask.rows() != weight.dim(0) ||
-      mask.cols() != weight.dim(1)) {
-    throw Error(fmt::format("{}: shape {}, a mask [{}, {}] and a Gram matrix {}, expected [out, in] twice and [in, in]",
-                            name, ToString(weight.shape()), mask.rows(), mask.cols(), ToString(gram.shape())));
+  if (mask.rows() != weight.dim(0) || mask.cols() != weight.dim(1)) {
+    throw Error(fmt::format("{}: shape {} and a mask [{}, {}], expected equal shapes", name, ToString(weight.shape()),
+                            mask.rows(), mask.cols()));
   }
   const int64_t rows = weight.dim(0), cols = weight.dim(1);
   const Tensor h = gram.To(DType::kF32);

@@ -1,7 +1,5 @@
 #include "twofour/sparse/prune/sparsegpt.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,14 +7,13 @@
 #include <utility>
 
 #include "twofour/core/ceil_div.h"
-#include "twofour/core/error.h"
 #include "twofour/core/kernels/gemm/gemm.h"
-#include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/kernels/prune/column_errors.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/dampened_gram.h"
+#include "twofour/sparse/prune/require_layer.h"
 
 namespace twofour::sparse {
 namespace {
@@ -239,11 +236,7 @@ void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults)
 PrunedWeight SparseGpt(const Tensor& weight, const Tensor& gram, const SparseGptOptions& options,
                        std::string_view name) {
   Checked(options, "SparseGpt: ");
-  ops::RequireDType("SparseGpt", name, weight, DType::kF32);
-  if (weight.rank() != 2 || gram.shape() != Shape{weight.dim(1), weight.dim(1)}) {
-    throw Error(fmt::format("{}: a weight of shape {} and a Gram matrix of shape {}, expected [out, in] and [in, in]",
-                            name, ToString(weight.shape()), ToString(gram.shape())));
-  }
+  RequireLayer("SparseGpt", name, weight, gram);
   RequireFinite(weight, name);
   DampenedGram factored = FactorDampened(gram, options.dampening, name);
   PrunedWeight pruned = Pruning(weight, factored, options, name).Run();

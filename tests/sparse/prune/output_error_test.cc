@@ -42,7 +42,7 @@ TEST(OutputErrorTest, ComparesOutputs) {
 
 TEST(OutputErrorTest, RefusesOtherShapes) {
   EXPECT_ERROR(OutputError(Tensor::Zeros({2, 3}), Tensor::Zeros({2, 3}), Tensor::Zeros({2, 2}, DType::kF64)),
-               ErrorKind::kInvalidInput, HasSubstr("[2, 3] and a Gram matrix of shape [2, 2]"));
+               ErrorKind::kInvalidInput, HasSubstr("a weight of shape [2, 3] and a Gram matrix of shape [2, 2]"));
   EXPECT_ERROR(OutputError(Tensor::Zeros({2, 2}), Tensor::Zeros({2, 3}), Tensor::Zeros({2, 2}, DType::kF64)),
                ErrorKind::kInvalidInput, HasSubstr("pruned"));
 }
