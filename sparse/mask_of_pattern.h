@@ -12,11 +12,13 @@
 
 namespace twofour::sparse {
 
-/// The masks of a pattern that keep most of f32 scores [rows, cols] by magnitude, one for each matrix: the best there
-/// is for every pattern but V:N:M, whose columns are chosen as `columns` says. A scope of kModel spends the budget over
-/// all matrices together. Where sizes do not divide, groups, tiles and blocks at the edge count as if they went on with
-/// zeros. Throws Error on a pattern that Check finds fault with and on another tensor; throws Error (a runtime failure)
-/// that says the name and the place if a score is NaN or infinite.
+/// The masks of a pattern that keep most of f32 scores [rows, cols] by magnitude, one for each matrix: where sizes
+/// divide, the best there is for every pattern but V:N:M, whose columns are chosen as `columns` says. A scope of kModel
+/// spends the budget over all matrices together. Groups and tiles at an edge that does not divide count as if they went
+/// on with zeros; as a tile keeps n in each row and column, those zeros included, one at a corner may keep fewer than
+/// it could. Blocks are compared by the means of their entries (FindBudgetMasks). Throws Error on a pattern that Check
+/// finds fault with and on another tensor; throws Error (a runtime failure) that says the name and the place if a score
+/// is NaN or infinite.
 std::vector<Mask> FindMasksOf(std::span<const NamedScores> matrices, const PruningPattern& pattern,
                               VnmColumnChoice columns = VnmColumnChoice::kSums);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce.h"
@@ -17,18 +18,12 @@ namespace {
 /// Rows whose products are added up in float before they are added to f64 sums. More are hardly faster.
 constexpr int64_t kRowsInFloat = 256;
 
-/// f64 [in_features] made of an element of each of some vectors.
-template <typename Function>
-Tensor Each(int64_t count, DType dtype, const Function& function) {
-  Tensor result = Tensor::Empty({count}, dtype);
-  for (int64_t i = 0; i < count; ++i) {
-    if (dtype == DType::kF64) {
-      result.mutable_data<double>()[i] = function(i);
-    } else {
-      result.mutable_data<float>()[i] = static_cast<float>(function(i));
-    }
-  }
-  return result;
+/// [count] numbers, each function(i).
+template <typename T, typename Function>
+Tensor Each(int64_t count, const Function& function) {
+  std::vector<T> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<T>(function(i)));
+  return Tensor::FromVector(values, {count});
 }
 
 }  // namespace
@@ -83,25 +78,25 @@ void InputStatistics::Add(const Tensor& x, std::string_view name) {
 
 Tensor InputStatistics::Norms() const {
   const double* const squares = squares_.data<double>();
-  return Each(in_features_, DType::kF32, [&](int64_t i) { return std::sqrt(squares[i]); });
+  return Each<float>(in_features_, [&](int64_t i) { return std::sqrt(squares[i]); });
 }
 
 Tensor InputStatistics::MeanMagnitudes() const {
   const double* const sums = magnitudes_.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
-  return Each(in_features_, DType::kF32, [&](int64_t i) { return sums[i] / count; });
+  return Each<float>(in_features_, [&](int64_t i) { return sums[i] / count; });
 }
 
 Tensor InputStatistics::Means() const {
   const double* const sums = sums_.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
-  return Each(in_features_, DType::kF64, [&](int64_t i) { return sums[i] / count; });
+  return Each<double>(in_features_, [&](int64_t i) { return sums[i] / count; });
 }
 
 Tensor InputStatistics::Variances() const {
   const double *const sums = sums_.data<double>(), *const squares = squares_.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
-  return Each(in_features_, DType::kF64, [&](int64_t i) {
+  return Each<double>(in_features_, [&](int64_t i) {
     const double mean = sums[i] / count;
     return std::max(squares[i] / count - mean * mean, 0.0);
   });

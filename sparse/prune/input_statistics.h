@@ -34,8 +34,9 @@ class InputStatistics {
   Tensor MeanMagnitudes() const;  ///< f32, the mean of |x|.
   Tensor Means() const;           ///< f64.
   Tensor Variances() const;       ///< f64, divided by the number of samples.
-  /// f64 [in_features, in_features], X^T X with X [samples, in_features]. Symmetric to the bit. Throws Error unless the
-  /// extent is kGram.
+  /// f64 [in_features, in_features], X^T X with X [samples, in_features]. Symmetric to the bit. The products of up to
+  /// 256 rows are added up in float before they are added to a double, so it is right to some 1e-7 of its diagonal, and
+  /// features whose squares no float can hold are not. Throws Error unless the extent is kGram.
   const Tensor& Gram() const;
 
  private:

@@ -19,11 +19,11 @@ double SquaredNorm(const Tensor& rows, const Tensor& gram) {
   double total = 0;
   for (int64_t first = 0; first < count; first += kRows) {
     const int64_t part = std::min(kRows, count - first);
-    Tensor wide = Tensor::Empty({part, n}, DType::kF64), product = Tensor::Empty({part, n}, DType::kF64);
-    std::copy_n(rows.data<double>() + first * n, part * n, wide.mutable_data<double>());
-    kernels::Gemm(kernels::Transpose::kNo, kernels::Transpose::kNo, part, n, n, wide.data<double>(),
-                  gram.data<double>(), product.mutable_data<double>());
-    const double *const a = wide.data<double>(), *const b = product.data<double>();
+    Tensor product = Tensor::Empty({part, n}, DType::kF64);
+    const double* const a = rows.data<double>() + first * n;
+    kernels::Gemm(kernels::Transpose::kNo, kernels::Transpose::kNo, part, n, n, a, gram.data<double>(),
+                  product.mutable_data<double>());
+    const double* const b = product.data<double>();
     for (int64_t i = 0; i < part * n; ++i) total += a[i] * b[i];
   }
   return std::max(total, 0.0);

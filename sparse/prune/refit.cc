@@ -33,7 +33,7 @@ Tensor RefitKept(const Tensor& weight, const Tensor& start, const Mask& mask, co
   }
   const int64_t rows = weight.dim(0), cols = weight.dim(1);
   const Tensor h = gram.To(DType::kF32);
-  // What a residual is multiplied by: 1 / H_jj where the mask keeps, 0 elsewhere.
+  // What a residual is multiplied by: 1 / H_jj, or 0 for features that are always 0. Masks are applied below.
   std::vector<float> scale(static_cast<size_t>(cols));
   for (int64_t col = 0; col < cols; ++col) {
     const double diagonal = gram.data<double>()[col * cols + col];

@@ -26,7 +26,8 @@ void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults)
 /// upper with U^T U = H^-1, a column j that is pruned or not loses e = (w_j - q_j) / U[j][j], and all columns k to the
 /// right make up for it: w_k -= e U[j][k]. Masks of a group of columns (m of n:m, 4 of tiles, M of V:N:M, those of a
 /// block, or `block` for unstructured ones) are found when its first column is reached, for scores w_j^2 / U[j][j]^2
-/// of the weights as they are by then. An unstructured mask drops its share in every group.
+/// of the weights as they are by then. A budget is spent in every group by itself, and rounded there:
+/// few blocks or columns in a group make it coarse.
 ///
 /// `weight` f32 [out, in] of any size; `gram` f64 [in, in]. Features that are always 0 lose their weights. H is
 /// factored in double, weights are updated in float. The result does not depend on the number of threads. Throws Error

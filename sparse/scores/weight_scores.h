@@ -25,6 +25,7 @@ struct ScoreInputs {
 Tensor ScoresOf(MaskScore score, const Tensor& weight, const ScoreInputs& inputs, std::string_view name = "weight");
 
 // The scores, each in a file of its own. w is the weight in row i and column j, x_j the feature that it multiplies.
+// They check nothing: ScoresOf does.
 
 /// kActivation: |w| mean |x_j|.
 Tensor ActivationScores(const Tensor& weight, const InputStatistics& inputs);

@@ -36,8 +36,8 @@ struct GemmProblem {
 
 /// Computes a product. Products of bf16 use what FastBf16Gemm (bf16_gemm.h) gives, if there is something: that counts
 /// denormal numbers as zero. Otherwise products of floats use twofour's own kernel on AVX2 and AVX-512 (float_gemm.h).
-/// All others use oneDNN (for float, if it was built in) or Eigen. Results do not depend on the number of threads. If k
-/// is 0, the product is zero.
+/// So do products of doubles (double_gemm.h). All others use oneDNN (for float, if it was built in) or Eigen. Results
+/// do not depend on the number of threads. If k is 0, the product is zero.
 ///
 /// Other operands of 16 bits are widened. Products add up in float. A C of 16 bits is rounded once, to nearest even,
 /// from the whole sum, old C and bias included. Where one operand is bf16 and the other float, the floats are rounded

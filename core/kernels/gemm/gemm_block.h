@@ -6,7 +6,8 @@
 
 namespace twofour::kernels {
 
-/// One block of a product, computed by the library on the calling thread alone. k must be positive.
+/// One block of a product, on the calling thread alone. k must be positive. Floats are multiplied by the library,
+/// doubles by FastDoubleGemm or, where there is none, by Eigen.
 void GemmBlock(const GemmProblem<float>& problem);
 void GemmBlock(const GemmProblem<double>& problem);
 

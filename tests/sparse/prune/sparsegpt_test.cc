@@ -93,7 +93,7 @@ TEST(SparseGptTest, FindsMasksAlongTheWay) {
   }());
   for (int64_t group = 0; group < 24; group += 4) {
     // What the columns before the group do to it, with masks as they are.
-    Mask before(9, 24);
+
     Tensor kept = pruned.mask.ToTensor();
     for (int64_t i = 0; i < 9 * 24; ++i) kept.mutable_data<bool>()[i] = i % 24 >= group || kept.data<bool>()[i];
     const Tensor then = PruneColumnByColumn(layer.weight, layer.statistics.Gram(), 0.01, Mask::FromTensor(kept));
