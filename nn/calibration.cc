@@ -1,6 +1,12 @@
 #include "twofour/nn/calibration.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
 #include "twofour/core/autograd.h"
+#include "twofour/core/error.h"
 #include "twofour/nn/training_mode_scope.h"
 
 namespace twofour::nn {
@@ -9,18 +15,39 @@ namespace {
 /// Ends a forward pass. It is no error, so it is no Error.
 struct EndOfPass {};
 
+/// Ends each pass after `calls` calls of a linear; 0: never.
 class UpTo : public ForwardObserver {
  public:
   UpTo(const Module& last, ForwardObserver& observer) : last_(last), observer_(observer) {}
+  void Begin(int64_t calls) { left_ = calls; }
   void OnLinear(const Module& linear, const LinearInput& input) override {
     observer_.OnLinear(linear, input);
-    if (&linear == &last_) throw EndOfPass();
+    if (&linear == &last_ && --left_ == 0) throw EndOfPass();
   }
 
  private:
   const Module& last_;
   ForwardObserver& observer_;
+  int64_t left_ = 0;
 };
+
+class OrderObserver : public ForwardObserver {
+ public:
+  PassOrder order;
+  void OnLinear(const Module& linear, const LinearInput& /*input*/) override {
+    if (++order.calls.back()[&linear] > 1) return;
+    if (std::ranges::find(order.linears, &linear) == order.linears.end()) order.linears.push_back(&linear);
+  }
+};
+
+/// The same data, with a call of `begin` before each batch.
+template <typename Begin>
+Calibration WithBeginning(const Calibration& calibration, const Begin& begin) {
+  return {.batches = calibration.batches, .loss = [&calibration, begin](int64_t batch) {
+            begin(batch);
+            return calibration.loss(batch);
+          }};
+}
 
 /// However it ends, no parameter of the model has a gradient.
 class WithoutGradients {
@@ -69,10 +96,23 @@ bool RunCalibration(Module& model, const Calibration& calibration, ForwardObserv
   return true;
 }
 
-bool RunCalibrationUpTo(const Module& last, Module& model, const Calibration& calibration, ForwardObserver& observer,
-                        const std::function<bool()>& stopped) {
+std::optional<PassOrder> OrderOfPasses(Module& model, const Calibration& calibration,
+                                       const std::function<bool()>& stopped) {
+  OrderObserver observer;
+  const auto begin = [&observer](int64_t /*batch*/) { observer.order.calls.emplace_back(); };
+  if (!RunCalibration(model, WithBeginning(calibration, begin), observer, stopped)) return std::nullopt;
+  return std::move(observer.order);
+}
+
+bool RunCalibrationUpTo(const Module& last, const PassOrder& order, Module& model, const Calibration& calibration,
+                        ForwardObserver& observer, const std::function<bool()>& stopped) {
   UpTo up_to(last, observer);
-  return RunCalibration(model, calibration, up_to, stopped);
+  const auto begin = [&](int64_t batch) {
+    const auto& calls = order.calls.at(static_cast<size_t>(batch));
+    const auto found = calls.find(&last);
+    up_to.Begin(found == calls.end() ? 0 : found->second);
+  };
+  return RunCalibration(model, WithBeginning(calibration, begin), up_to, stopped);
 }
 
 bool CollectGradients(Module& model, const Calibration& calibration, const std::map<std::string, Tensor>& weights,
@@ -80,15 +120,24 @@ bool CollectGradients(Module& model, const Calibration& calibration, const std::
                       const std::function<bool()>& stopped) {
   const TrainingModeScope evaluation(model, false);
   const WithoutGradients afterwards(model);
+  std::set<std::string> without;
+  for (const auto& [name, weight] : weights) without.insert(name);
   for (int64_t batch = 0; batch < calibration.batches; ++batch) {
     if (stopped && stopped()) return false;
     WithoutGradients::Clear(model);
     calibration.loss(batch).Backward();
     for (const auto& [name, weight] : weights) {
       const Tensor gradient = weight.grad();
+      if (gradient.defined()) without.erase(name);
       const auto found = statistics.try_emplace(name, weight.shape()).first;
       found->second.Add(gradient.defined() ? gradient : Tensor::Zeros(weight.shape()), name + ".weight");
     }
+  }
+  if (!without.empty() && calibration.batches > 0) {
+    throw Error(
+        fmt::format("{}.weight: no batch of the calibration data gives it a gradient, expected a weight that is "
+                    "not frozen and that the loss depends on",
+                    *without.begin()));
   }
   return true;
 }

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "twofour/core/tensor.h"
 #include "twofour/nn/forward_observer.h"
@@ -43,12 +45,25 @@ class InputCollector : public ForwardObserver {
 bool RunCalibration(Module& model, const Calibration& calibration, ForwardObserver& observer,
                     const std::function<bool()>& stopped);
 
-/// The same up to the first call of the observer for `last` in each batch: what follows is not computed.
-bool RunCalibrationUpTo(const Module& last, Module& model, const Calibration& calibration, ForwardObserver& observer,
-                        const std::function<bool()>& stopped);
+/// How forward passes come to the linears of a model.
+struct PassOrder {
+  std::vector<const Module*> linears;                   ///< In the order of their first calls.
+  std::vector<std::map<const Module*, int64_t>> calls;  ///< In each batch, how often a linear is called.
+};
+
+/// Runs the model on all batches to see that. Returns nothing if it was stopped.
+std::optional<PassOrder> OrderOfPasses(Module& model, const Calibration& calibration,
+                                       const std::function<bool()>& stopped);
+
+/// The same as RunCalibration up to the last call of `last` in each batch, which `order` knows: what follows is not
+/// computed. The pass is left by an exception that is no Error, and that `calibration.loss` must let through. A batch
+/// in which `last` is not called runs to its end.
+bool RunCalibrationUpTo(const Module& last, const PassOrder& order, Module& model, const Calibration& calibration,
+                        ForwardObserver& observer, const std::function<bool()>& stopped);
 
 /// The gradients of some weights in evaluation mode. Each batch counts as a sample. Afterwards, no parameter of the
-/// model has a gradient. Returns false if it was stopped.
+/// model has a gradient. Returns false if it was stopped. Throws Error if a weight has no gradient in any batch,
+/// because it is frozen or the loss does not depend on it.
 bool CollectGradients(Module& model, const Calibration& calibration, const std::map<std::string, Tensor>& weights,
                       std::map<std::string, sparse::GradientStatistics>& statistics,
                       const std::function<bool()>& stopped);

@@ -49,8 +49,26 @@ sparse::ScoreNeeds NeedsOf(const OneShotOptions& options) {
   return needs;
 }
 
+/// The names under which a model's tree has a parameter.
+std::vector<std::string> NamesOf(const Tensor& parameter, const std::vector<NamedTensor>& parameters) {
+  std::vector<std::string> names;
+  for (const NamedTensor& named : parameters) {
+    if (named.tensor.IsSameStorage(parameter)) names.push_back(named.name);
+  }
+  return names;
+}
+
+/// Pruning a weight that another module uses, too, would prune that module behind the user's back.
+std::string ReasonOfSharing(const std::string& name, const Linear& linear, const std::vector<NamedTensor>& parameters) {
+  for (const std::string& other : NamesOf(linear.weight(), parameters)) {
+    if (other != name + ".weight") return fmt::format("shares its weight with {}", other);
+  }
+  return "";
+}
+
 std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std::vector<SwapEntry>& kept_dense) {
   const NameChoice names(options.include, options.exclude);
+  const std::vector<NamedTensor> parameters = root.NamedParameters();
   std::vector<Target> targets;
   root.VisitModules([&](const std::string& name, Module& module) {
     const auto* const linear = dynamic_cast<const Linear*>(&module);
@@ -60,6 +78,7 @@ std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std
     if (reason.empty() && linear->weight().dtype() != DType::kF32) {
       reason = fmt::format("weight is {}, only f32 is pruned", NameOf(linear->weight().dtype()));
     }
+    if (reason.empty()) reason = ReasonOfSharing(name, *linear, parameters);
     if (reason.empty()) {
       targets.push_back({name, linear, linear->weight(), linear->weight().Detach().Clone()});
     } else {
@@ -167,35 +186,20 @@ class OneShot {
   }
 
   bool PruneLayerByLayer() {
-    const std::optional<std::vector<Target*>> order = OrderOfThePass();
+    const std::optional<PassOrder> order = OrderOfPasses(root_, calibration_, stopped_);
     if (!order) return false;
-    for (Target* const target : *order) {
+    // Those that no pass comes to are last.
+    std::vector<Target*> targets;
+    for (Target& target : targets_) targets.push_back(&target);
+    const auto place = [&](const Target* target) { return std::ranges::find(order->linears, target->linear); };
+    std::ranges::stable_sort(targets, [&](const Target* a, const Target* b) { return place(a) < place(b); });
+    for (Target* const target : targets) {
       InputCollector collector = Collector({target});
-      if (!RunCalibrationUpTo(*target->linear, root_, calibration_, collector, stopped_)) return false;
+      if (!RunCalibrationUpTo(*target->linear, *order, root_, calibration_, collector, stopped_)) return false;
       if (IsStopped()) return false;
       Prune(*target, InputsOf(*target, collector));
     }
     return true;
-  }
-
-  /// Targets in the order in which a forward pass comes to them. Those that it does not come to are last.
-  std::optional<std::vector<Target*>> OrderOfThePass() {
-    class Order : public ForwardObserver {
-     public:
-      void OnLinear(const Module& linear, const LinearInput& /*input*/) override {
-        if (std::ranges::find(seen, &linear) == seen.end()) seen.push_back(&linear);
-      }
-      std::vector<const Module*> seen;
-    };
-    Order order;
-    Calibration first = calibration_;
-    first.batches = std::min<int64_t>(first.batches, 1);
-    if (!RunCalibration(root_, first, order, stopped_)) return std::nullopt;
-    std::vector<Target*> targets;
-    for (Target& target : targets_) targets.push_back(&target);
-    const auto place = [&](const Target* target) { return std::ranges::find(order.seen, target->linear); };
-    std::ranges::stable_sort(targets, [&](const Target* a, const Target* b) { return place(a) < place(b); });
-    return targets;
   }
 
   const sparse::InputStatistics* InputsOf(const Target& target, const InputCollector& collector) const {
@@ -224,8 +228,7 @@ class OneShot {
   void Prune(Target& target, const sparse::InputStatistics* inputs) {
     const sparse::PruningPattern& pattern = PatternOf(target.name);
     const std::string name = target.name + ".weight";
-    const bool by_gram = options_.method == PruningMethod::kSparseGpt || options_.method == PruningMethod::kAlps;
-    if (by_gram && inputs->samples() < target.linear->in_features()) {
+    if (NeedsOf(options_).gram && inputs->samples() < target.linear->in_features()) {
       report_.notes.push_back(
           fmt::format("{}: {} rows of inputs for {} features: their Gram matrix has a rank of {} at most, and the "
                       "dampening decides the rest; more batches help",
@@ -315,7 +318,12 @@ void Check(const OneShotOptions& options, const FieldPath& at, Faults& faults) {
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
   CheckOne(options, options.pattern, at, faults);
-  for (const auto& [name, pattern] : options.patterns) CheckOne(options, pattern, at.In("patterns"), faults);
+  for (const auto& [name, pattern] : options.patterns) {
+    const FieldPath path = at.In(fmt::format("patterns[{}]", name));
+    CheckOne(options, pattern, path, faults);
+    faults.Expect(pattern.scope != sparse::PruningScope::kModel, path("pattern"), pattern.ToString(),
+                  "a scope within one weight for a linear's own pattern");
+  }
   if (options.pattern.scope == sparse::PruningScope::kModel) {
     faults.Expect(options.order == PruningOrder::kOnePass, at("order"), "layer by layer",
                   "one pass for a pattern with a scope of the model");
@@ -337,6 +345,12 @@ std::optional<OneShotReport> PruneOnce(Module& root, const OneShotOptions& optio
   if (NeedsCalibration(options) && calibration.batches < 1) {
     throw Error(fmt::format("PruneOnce: {} needs calibration data, expected at least one batch",
                             options.method == PruningMethod::kMask ? NameOf(options.score) : NameOf(options.method)));
+  }
+  if (calibration.batches > 0 && !calibration.loss) {
+    throw Error(
+        fmt::format("PruneOnce: calibration has {} batches and no loss, expected a function that runs the "
+                    "model on one",
+                    calibration.batches));
   }
   return OneShot(root, options, calibration, stopped, done).Run();
 }

@@ -84,12 +84,13 @@ struct OneShotReport {
 /// Linear are kept, as by a swap. `calibration` is needed where NeedsCalibration says so; without it there are no
 /// output errors. Calls `done`, if given, for each pruned linear. Returns nothing if `stopped` said so. Throws Error on
 /// options that Check finds fault with, if no linear matches, if one does not fit, if data is needed and there is none,
-/// and (a runtime failure) that names the linear if inputs, gradients or weights are not finite. If it does not return
-/// a report, the weights are what they were. Nothing else may use the tree meanwhile.
+/// if gradients are and a weight gets none, and (a runtime failure) that names the linear if inputs, gradients or
+/// weights are not finite. If it does not return a report, the weights are what they were. Nothing else may use the
+/// tree meanwhile.
 ///
-/// Layer by layer, a linear that a pass comes to several times is calibrated with its first call, and
-/// `calibration.loss` is left by an exception that it must let through. Gradients that parameters had are gone if a
-/// score takes gradients. Linears that share a weight are pruned one after another, the last one counts.
+/// A linear that shares its weight with another module is kept. Layer by layer, `calibration.loss` is left by an
+/// exception that it must let through (RunCalibrationUpTo). Gradients that parameters had are gone if a score takes
+/// gradients.
 ///
 /// A Gram matrix takes 8 in_features^2 bytes. In one pass, those of all linears are in memory together; layer by layer,
 /// one at a time.

@@ -199,6 +199,59 @@ TEST_F(OneShotTest, LeavesNoGradientsWhereOneIsNotFinite) {
   for (const NamedTensor& parameter : mlp_.NamedParameters()) EXPECT_FALSE(parameter.tensor.grad().defined());
 }
 
+TEST_F(OneShotTest, RefusesWeightsWithoutGradients) {
+  for (NamedTensor& parameter : mlp_.NamedParameters()) {
+    if (parameter.name == "c_proj.weight") parameter.tensor.set_requires_grad(false);
+  }
+  EXPECT_ERROR(Prune({.score = MaskScore::kGradient, .pattern = PatternOf("2:4")}), ErrorKind::kInvalidInput,
+               HasSubstr("c_proj.weight: no batch of the calibration data gives it a gradient"));
+}
+
+TEST_F(OneShotTest, RefusesDataWithoutALoss) {
+  EXPECT_ERROR(PruneOnce(mlp_, {.pattern = PatternOf("2:4")}, {.batches = 3}), ErrorKind::kInvalidInput,
+               HasSubstr("calibration has 3 batches and no loss"));
+}
+
+/// Calls its one linear twice, with other inputs, and has a second one that uses the same weight if it is to share it.
+class Recurrent : public Module {
+ public:
+  explicit Recurrent(bool shares) {
+    Generator generator(1);
+    auto linear =
+        std::make_unique<Linear>(LinearOptions{.in_features = 8, .out_features = 8, .bias = false}, generator);
+    if (shares) twin_ = &RegisterModule("twin", std::make_unique<Linear>(linear->weight(), Tensor()));
+    linear_ = &RegisterModule("linear", std::move(linear));
+  }
+  std::string_view type_name() const override { return "Recurrent"; }
+  Tensor Forward(const Tensor& x) override {
+    const Tensor y = (*linear_)->Forward((*linear_)->Forward(x));
+    return twin_ == nullptr ? y : (*twin_)->Forward(y);
+  }
+
+ private:
+  ModuleSlot *linear_ = nullptr, *twin_ = nullptr;
+};
+
+TEST(OneShotOfATreeTest, CountsEveryCallOfALinear) {
+  for (const PruningOrder order : {PruningOrder::kOnePass, PruningOrder::kLayerByLayer}) {
+    Recurrent model(false);
+    const Calibration data{.batches = 3, .loss = [&](int64_t batch) {
+                             const Tensor x = RandomF32({10, 8}, {.seed = 2});
+                             return Mean(batch == 1 ? model.Forward(model.Forward(x)) : model.Forward(x));
+                           }};
+    const auto report = PruneOnce(
+        model, {.score = MaskScore::kWanda, .pattern = PatternOf("2:4"), .order = order, .output_errors = false}, data);
+    ASSERT_THAT(report->pruned, SizeIs(1));
+    EXPECT_EQ(report->pruned[0].samples, 80);
+  }
+}
+
+TEST(OneShotOfATreeTest, KeepsWeightsThatAreShared) {
+  Recurrent model(true);
+  EXPECT_ERROR(PruneOnce(model, {.pattern = PatternOf("2:4")}, {}), ErrorKind::kInvalidInput,
+               HasSubstr("shares its weight with "));
+}
+
 TEST_F(OneShotTest, RefusesWhatDoesNotGoTogether) {
   const auto refuses = [&](const OneShotOptions& options, const std::string& message) {
     EXPECT_ERROR(Prune(options), ErrorKind::kInvalidInput, HasSubstr(message));
@@ -209,6 +262,13 @@ TEST_F(OneShotTest, RefusesWhatDoesNotGoTogether) {
           "a scope within one weight");
   refuses({.method = PruningMethod::kDsnot, .score = MaskScore::kWanda, .pattern = PatternOf("transposable:2:4")},
           "DSnoT exchanges weights of one row");
+  refuses({.pattern = PatternOf("2:4"), .patterns = {{"c_fc", PatternOf("unstructured:0.5:model")}}},
+          "patterns[c_fc].pattern is unstructured:0.5:model, expected a scope within one weight");
+  refuses({.method = PruningMethod::kDsnot,
+           .score = MaskScore::kWanda,
+           .pattern = PatternOf("2:4"),
+           .patterns = {{"c_proj", PatternOf("64:2:8")}}},
+          "patterns[c_proj].pattern is 64:2:8, expected n:m along rows");
   refuses({.include = "("}, "include");
   refuses({.dampening = -1}, "dampening");
 }
