@@ -13,6 +13,9 @@ Kind KindAt(const SemiSparseOptions& options, int64_t tiles, int64_t step) {
   const sparse::MaskPlan& plan = options.plan;
   if (plan.KeepsAll(step)) return Kind::kWhole;
   const int64_t asked = options.freeze_step ? std::min(step, *options.freeze_step) : step;
+  if (plan.has_budget()) {
+    return plan.SparsityAt(asked) == 0 ? Kind::kWhole : Kind::kOther;
+  }
   const int64_t pruned = sparse::CountOfShare(plan.ShareAt(asked), tiles);
   const sparse::MaskFormat pattern = plan.PatternAt(asked);
   if (pruned == 0 || pattern.n == pattern.m) return Kind::kWhole;

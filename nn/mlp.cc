@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
 #include "twofour/core/ops/activation.h"
@@ -33,6 +34,13 @@ class HiddenInput final : public LinearInput {
   const sparse::PanelMatrix& hidden_;
   Shape shape_;
 };
+
+/// What masks are like when no stage follows; the op takes transposable ones once they are 2:4.
+sparse::MaskFormat LastFormat(const ModuleSlot& sparse_linear) {
+  const sparse::MaskPlan& plan = static_cast<const SemiSparseLinear&>(*sparse_linear).options().plan;
+  const sparse::MaskFormat format = plan.PatternAt(std::numeric_limits<int64_t>::max());
+  return format.kind == sparse::MaskFormat::Kind::kTransposable ? sparse::MaskFormat::TwoOfFour() : format;
+}
 
 const Shape& ShapeOf(const ModuleSlot& sparse_linear) {
   return static_cast<const SemiSparseLinear&>(*sparse_linear).weight().shape();
@@ -67,14 +75,9 @@ const sparse::FusedMlpKernel* Mlp::FusedKernel(int64_t batch, DType activation, 
     return nullptr;
   };
   if (std::string reason = WhyNotFused(); !reason.empty()) return no(std::move(reason));
-  const auto format_of = [](const ModuleSlot& slot) {
-    const sparse::MaskPlanOptions& plan = static_cast<const SemiSparseLinear&>(*slot).options().plan.options();
-    return plan.method == sparse::MaskMethod::kVnm ? sparse::MaskFormat::Vnm(plan.vnm)
-                                                   : sparse::MaskFormat::TwoOfFour();
-  };
-  if (format_of(*c_fc_) != format_of(*c_proj_)) return no("its linears have different patterns");
-  return sparse::ChooseFusedMlpKernel(ShapeOf(*c_fc_), ShapeOf(*c_proj_), batch, activation, why_not,
-                                      format_of(*c_fc_));
+  const sparse::MaskFormat fc = LastFormat(*c_fc_), proj = LastFormat(*c_proj_);
+  if (fc != proj) return no("its linears have different patterns");
+  return sparse::ChooseFusedMlpKernel(ShapeOf(*c_fc_), ShapeOf(*c_proj_), batch, activation, why_not, fc);
 }
 
 std::string Mlp::WhyNotFused() const {
@@ -83,13 +86,10 @@ std::string Mlp::WhyNotFused() const {
   if (fc == nullptr || proj == nullptr) return "not both linears are SemiSparseLinear";
   if (activation_ != Activation::kReluSquared) return fmt::format("its activation is {}", NameOf(activation_));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return "turned off";
-  const auto masks_both_ways = [](const SemiSparseLinear& layer) {
-    const sparse::MaskPlanOptions& plan = layer.options().plan.options();
-    const bool rows = plan.method == sparse::MaskMethod::kRows ||
-                      (plan.method == sparse::MaskMethod::kVnm && plan.vnm.inner == sparse::VnmInner::kRows);
-    return layer.options().apply && !rows;
-  };
-  if (!masks_both_ways(*fc) || !masks_both_ways(*proj)) return "its masks are not 2:4 both ways, or not applied";
+  for (const ModuleSlot* const slot : {c_fc_, c_proj_}) {
+    const bool applied = static_cast<const SemiSparseLinear&>(**slot).options().apply;
+    if (!applied || !sparse::FitsFusedMlp(LastFormat(*slot))) return "its masks are not 2:4 both ways, or not applied";
+  }
   return {};
 }
 

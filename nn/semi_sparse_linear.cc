@@ -41,11 +41,6 @@ void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_uni
                           ToString(weight.shape()), unit > 1 ? fmt::format(" in multiples of {}", unit) : ""));
 }
 
-/// Both sizes of a weight must be multiples of this: of whole tiles, unless masks go along rows.
-int64_t UnitOf(const sparse::MaskPlan& plan) {
-  return plan.options().method == sparse::MaskMethod::kRows ? 1 : sparse::kTileSize;
-}
-
 void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_features) {
   if (!bias.defined() || (bias.shape() == Shape{out_features} && bias.dtype() == DType::kF32)) return;
   throw Error(fmt::format("{}: bias {} {}, expected f32 [{}]", layer, NameOf(bias.dtype()), ToString(bias.shape()),
@@ -65,6 +60,11 @@ Tensor TakeSquares(StateReader& reader, const std::string& name, int64_t count) 
 }
 
 }  // namespace
+
+int64_t SizeUnitOf(const sparse::MaskPlan& plan) {
+  const sparse::MaskFormat pattern = plan.PatternAt(0);
+  return pattern.kind == sparse::MaskFormat::Kind::kTransposable || pattern.is_vnm() ? sparse::kTileSize : 1;
+}
 
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
   faults.FloatAtLeast(at("lambda"), decay.lambda, 0);
@@ -98,13 +98,8 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 
 SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options, std::string name)
     : options_(Checked(options, "SemiSparseLinear: ")), tracker_(TrackerOptions(options), std::move(name)) {
-  RequireWeight("SemiSparseLinear", weight, UnitOf(options.plan), UnitOf(options.plan));
+  RequireWeight("SemiSparseLinear", weight, SizeUnitOf(options.plan), SizeUnitOf(options.plan));
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
-  const sparse::MaskFormat pattern = options.plan.PatternAt(0);
-  if (!pattern.is_vnm() && weight.dim(1) % pattern.m != 0) {
-    throw Error(fmt::format("SemiSparseLinear: weight {} with {}:{} masks, expected in_features in multiples of {}",
-                            ToString(weight.shape()), pattern.n, pattern.m, pattern.m));
-  }
   planner_ = std::make_shared<sparse::LinearPlanner>(weight.dim(0), weight.dim(1));
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));

@@ -73,6 +73,9 @@ struct SemiSparseOptions {
 /// plan of kRows whose schedule prunes all tiles from the start.
 void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults);
 
+/// Both sizes of a weight are multiples of this: 4, or 1 where masks go along rows or have a budget.
+int64_t SizeUnitOf(const sparse::MaskPlan& plan);
+
 /// A linear whose weight is pruned to a transposable 2:4 mask, which is searched again as the weight is trained. It
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
 /// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
@@ -96,9 +99,9 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
 /// mask() first.
 class SemiSparseLinear : public Module {
  public:
-  /// Takes over the parameters of a linear: weight f32 [out_features, in_features], both multiples of 4 unless masks go
-  /// along rows; bias [out_features] or undefined. `name` is used in messages. Throws Error on other shapes, and on
-  /// options that Check finds fault with.
+  /// Takes over the parameters of a linear: weight f32 [out_features, in_features], in multiples of
+  /// SizeUnitOf(options.plan); bias [out_features] or undefined. `name` is used in messages. Throws Error on other
+  /// shapes, and on options that Check finds fault with.
   SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseOptions& options = {}, std::string name = "weight");
 
   std::string_view type_name() const override { return "SemiSparseLinear"; }

@@ -39,7 +39,9 @@ class Eligibility {
     if (linear.in_features() % options_.multiple_of != 0) {
       return fmt::format("in_features {} is not a multiple of {}", linear.in_features(), options_.multiple_of);
     }
-    return {};
+    // A class derived from Linear may compute something else, which a replacement would not.
+    return typeid(linear) == typeid(Linear) ? ""
+                                            : fmt::format("is a {}, which is derived from Linear", linear.type_name());
   }
 
  private:
@@ -47,10 +49,18 @@ class Eligibility {
   NameChoice names_;
 };
 
-/// A class derived from Linear may compute something else, which a replacement would not.
-std::string ReasonOfType(const Linear& linear) {
-  return typeid(linear) == typeid(Linear) ? ""
-                                          : fmt::format("is a {}, which is derived from Linear", linear.type_name());
+/// Throws Error unless each plan of a linear's own is that of a linear that is to be replaced.
+void RequirePlansFit(Module& root, const SwapOptions& options, const Eligibility& eligibility) {
+  std::map<std::string, std::string> reasons;
+  for (const auto& [name, plan] : options.plans) reasons[name] = "there is no such linear";
+  root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
+    const auto* const linear = dynamic_cast<const Linear*>(slot.get());
+    const auto reason = reasons.find(name);
+    if (linear != nullptr && reason != reasons.end()) reason->second = eligibility.ReasonToKeepDense(name, *linear);
+  });
+  for (const auto& [name, reason] : reasons) {
+    if (!reason.empty()) throw Error(fmt::format("plans[{}]: {}, expected a linear that is pruned", name, reason));
+  }
 }
 
 /// The report of a root that is a linear itself.
@@ -127,16 +137,17 @@ void ReplaceLinear(ModuleSlot& slot, Tensor weight, Tensor bias, Make make) {
 
 void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t multiple_of = options.multiple_of;
-  faults.Expect(multiple_of >= 4 && multiple_of % 4 == 0 && multiple_of <= kMaxFeatures, at("multiple_of"), multiple_of,
-                fmt::format("a multiple of 4 from 4 to {}", kMaxFeatures));
+  int64_t unit = options.target == SwapTarget::kActivation ? sparse::kTileSize : SizeUnitOf(options.sparsity.plan);
+  for (const auto& [name, plan] : options.plans) unit = std::max(unit, SizeUnitOf(plan));
+  const std::string range = fmt::format("{} to {}", unit, kMaxFeatures);
+  faults.Expect(multiple_of >= 1 && multiple_of % unit == 0 && multiple_of <= kMaxFeatures, at("multiple_of"),
+                multiple_of, unit == 1 ? range : fmt::format("a multiple of {} from {}", unit, range));
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
-  const sparse::MaskFormat pattern = options.sparsity.plan.PatternAt(0);
-  if (pattern.kind == sparse::MaskFormat::Kind::kRows) {
-    faults.Expect(multiple_of % pattern.m == 0, at("multiple_of"), multiple_of,
-                  fmt::format("a multiple of rows.of, which is {}", pattern.m),
-                  fmt::format("multiple_of: got {}, expected a multiple of {} for {}:{} masks", multiple_of, pattern.m,
-                              pattern.n, pattern.m));
+  for (const auto& [name, plan] : options.plans) {
+    SemiSparseOptions of_layer = options.sparsity;
+    of_layer.plan = plan;
+    Check(of_layer, at.In(fmt::format("plans[{}]", name)), faults);
   }
   if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
     CheckActivationMethod(options.activation_method, at("activation_method"), faults);
@@ -146,13 +157,13 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
 
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {
   const Eligibility eligibility(options);
+  RequirePlansFit(root, options, eligibility);
   SwapReport report;
   ReportRoot(root, report);
   root.VisitSlots([&](const std::string& name, ModuleSlot& slot) {
     const auto* linear = dynamic_cast<const Linear*>(slot.get());
     if (linear == nullptr) return;
     SwapEntry entry{name, linear->out_features(), linear->in_features(), eligibility.ReasonToKeepDense(name, *linear)};
-    if (entry.reason.empty()) entry.reason = ReasonOfType(*linear);
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));
       return;
@@ -164,6 +175,9 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
                                                                           name);
                     }
                     SemiSparseOptions sparsity = options.sparsity;
+                    if (const auto own = options.plans.find(name); own != options.plans.end()) {
+                      sparsity.plan = own->second;
+                    }
                     sparsity.key.stream += static_cast<uint32_t>(report.converted.size());
                     return std::make_unique<SemiSparseLinear>(weight, bias, sparsity, name + ".weight");
                   });
@@ -248,7 +262,6 @@ SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options) 
     const auto* linear = dynamic_cast<const Linear*>(slot.get());
     if (linear == nullptr) return;
     SwapEntry entry{name, linear->out_features(), linear->in_features(), names.ReasonAgainst(name)};
-    if (entry.reason.empty()) entry.reason = ReasonOfType(*linear);
     if (entry.reason.empty()) entry.reason = ReasonNotToPack(*linear, options.pattern);
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));

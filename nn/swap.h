@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,18 +22,21 @@ struct SwapOptions {
   std::string include = ".*";
   /// Linears whose whole name matches this stay dense; empty excludes nothing.
   std::string exclude = {};
-  /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4.
+  /// Both dimensions of the weight must be multiples of this; itself a positive multiple of 4, or any positive number
+  /// where masks go along rows or have a budget.
   int64_t multiple_of = 16;
   SwapTarget target = SwapTarget::kWeight;
   /// Only for kWeight. Each layer draws its random choices from a stream of its own, counted from key.stream on in the
   /// order of the tree.
   SemiSparseOptions sparsity = {};
+  /// Only for kWeight: for linears of these full names instead of sparsity.plan.
+  std::map<std::string, sparse::MaskPlan> plans = {};
   /// Only for kActivation.
   sparse::MaskMethod activation_method = sparse::MaskMethod::kExact;
 };
 
-/// Rules: the regular expressions parse, multiple_of is a multiple of 4 and, for masks along rows, of their M; and the
-/// rules of SemiSparseOptions, and for kActivation that of CheckActivationMethod.
+/// Rules: the regular expressions parse and multiple_of is a multiple of SizeUnitOf each plan; and the rules of
+/// SemiSparseOptions, with each of the plans, and for kActivation that of CheckActivationMethod.
 void Check(const SwapOptions& options, const FieldPath& at, Faults& faults);
 
 /// One linear that the pass looked at.

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "twofour/sparse/budget_fit.h"
 #include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::sparse {
@@ -71,12 +72,18 @@ int MostInGroups(const Mask& mask, int group, bool whole_tiles) {
 struct Ask {
   bool keeps_all;
   MaskFormat pattern;
-  bool whole_tiles;  ///< Whether some tiles may be kept whole.
+  bool whole_tiles;                           ///< Whether some tiles may be kept whole.
+  std::optional<PruningPattern> budget = {};  ///< Then this counts alone.
 
   bool operator==(const Ask&) const = default;
 };
 
 Ask AskAt(const MaskPlan& plan, int64_t step) {
+  if (plan.has_budget()) {
+    const PruningPattern budget = plan.BudgetAt(step);
+    // Where nothing is spent yet, the steps beside spend some.
+    return {!plan.IsSparse(step), budget.format, false, budget};
+  }
   // Where a schedule prunes no tiles yet, or none any more, the steps beside prune some.
   if (plan.IsSparse(step) && plan.ShareAt(step) == 0) return {false, plan.PatternAt(step), true};
   if (plan.KeepsAll(step)) return {true, MaskFormat::Dense(), true};
@@ -113,6 +120,7 @@ std::string WhereOf(const MaskFormat& pattern) {
 
 std::optional<std::string> WhyTooMuch(const Mask& mask, const Ask& ask) {
   if (ask.keeps_all) return std::nullopt;
+  if (ask.budget) return WhyOverBudget(mask, *ask.budget);
   if (ask.pattern.is_vnm()) {
     const auto violation = FindVnmViolation(mask.view(), ask.pattern.vnm());
     if (!violation) return std::nullopt;
@@ -126,6 +134,13 @@ std::optional<std::string> WhyTooMuch(const Mask& mask, const Ask& ask) {
 }
 
 std::optional<std::string> WhyTooLittle(const Mask& mask, const Ask& ask) {
+  if (ask.budget) {
+    const int64_t all = mask.rows() * mask.cols();
+    const double planned = 1 - ask.budget->sparsity,
+                 kept = static_cast<double>(mask.CountKept()) / static_cast<double>(all);
+    if (8 * kept >= 7 * planned) return std::nullopt;
+    return fmt::format("keeps {:.1f} % of the weight, the plan {:.1f} %", 100 * kept, 100 * planned);
+  }
   const Kept count = CountInPrunedTiles(mask, ask.whole_tiles);
   if (count.of == 0) return std::nullopt;
   const int keep = ask.pattern.n, of = ask.pattern.m;

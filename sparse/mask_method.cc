@@ -16,6 +16,8 @@ std::string_view NameOf(MaskMethod method) {
       return "rows";
     case MaskMethod::kVnm:
       return "vnm";
+    case MaskMethod::kPattern:
+      return "pattern";
   }
   return "?";
 }

@@ -15,6 +15,7 @@
 #include "twofour/sparse/best_tile_mask.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask_of_format.h"
+#include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/mask_of_tiles.h"
 #include "twofour/sparse/moment.h"
 #include "twofour/sparse/vnm_pattern.h"
@@ -85,6 +86,31 @@ TileMask RandomTileMask(const RandomKey& key, int64_t number) {
   return masks[bits[0] * uint64_t{masks.size()} >> 32];
 }
 
+void CheckPattern(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
+  const PruningPattern& pattern = options.pattern;
+  const std::string method = faults.Word(NameOf(MaskMethod::kPattern));
+  if (options.method != MaskMethod::kPattern) {
+    return faults.Expect(pattern == PruningPattern(), at("pattern"), pattern.ToString(),
+                         fmt::format("none but for {}", method));
+  }
+  Check(pattern, at.In("pattern"), faults);
+  faults.Expect(pattern.scope != PruningScope::kModel, at("pattern"), pattern.ToString(),
+                "a scope within one weight, because each finds its mask by itself in training");
+  faults.Expect(!pattern.has_budget() || options.order == TileOrder::kLeastLoss, at.In("schedule")("order"),
+                faults.Word(NameOf(options.order)),
+                fmt::format("{} for a budget: there are no tiles", faults.Word(NameOf(TileOrder::kLeastLoss))));
+}
+
+/// V:N:M masks have blocks and not tiles, of which a share could be pruned.
+void CheckSchedule(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
+  const bool vnm = options.method == MaskMethod::kVnm;
+  if (!vnm && !(options.method == MaskMethod::kPattern && options.pattern.format.is_vnm())) return;
+  const std::string expected =
+      fmt::format("none beside {}", vnm ? faults.Word(NameOf(options.method)) : options.pattern.ToString());
+  faults.Expect(options.schedule.LastChange() == 0 && options.schedule.ShareAt(0) == 1, at("schedule"),
+                "a share of tiles", expected, fmt::format("schedule given, expected {}", expected));
+}
+
 }  // namespace
 
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) {
@@ -97,9 +123,6 @@ void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) 
   if (options.method == MaskMethod::kVnm) {
     Check(options.vnm, at.In("vnm"), faults);
     if (faults.IsSound(at.In("vnm")("m"))) CheckChoice(options.columns, options.vnm, at.In("vnm"), faults);
-    const std::string expected = fmt::format("none beside {}", faults.Word(NameOf(MaskMethod::kVnm)));
-    faults.Expect(options.schedule.LastChange() == 0 && options.schedule.ShareAt(0) == 1, at("schedule"),
-                  "a share of tiles", expected, fmt::format("schedule given, expected {}", expected));
   } else {
     faults.Expect(options.vnm == VnmPattern(), at("vnm"), options.vnm.ToString(),
                   fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
@@ -107,6 +130,8 @@ void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults) 
                   faults.Word(NameOf(options.columns)),
                   fmt::format("none but for {}", faults.Word(NameOf(MaskMethod::kVnm))));
   }
+  CheckPattern(options, at, faults);
+  CheckSchedule(options, at, faults);
   CheckStages(options, at, faults);
   const int64_t from = options.first_sparse_step, until = options.dense_from_step;
   const std::string in_code =
@@ -129,7 +154,11 @@ const MaskStage* MaskPlan::StageAt(int64_t step) const {
   return in_force;
 }
 
+bool MaskPlan::has_budget() const { return options_.method == MaskMethod::kPattern && options_.pattern.has_budget(); }
+
 int MaskPlan::KeptOfFour(int64_t step) const {
+  const MaskFormat& pattern = options_.pattern.format;
+  if (options_.method == MaskMethod::kPattern) return pattern.kind == MaskFormat::Kind::kTransposable ? pattern.n : 2;
   if (options_.stages.empty()) return 2;
   const MaskStage* const stage = StageAt(step);
   return stage == nullptr ? kTileSize : stage->keep;
@@ -145,12 +174,26 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
 
 MaskFormat MaskPlan::PatternAt(int64_t step) const {
   if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
+  if (options_.method == MaskMethod::kPattern) return options_.pattern.format;
   if (options_.method != MaskMethod::kVnm || KeptOfFour(step) == kTileSize) {
     return {MaskFormat::Kind::kTransposable, KeptOfFour(step), kTileSize};
   }
   VnmPattern pattern = options_.vnm;
   if (const MaskStage* const stage = StageAt(step)) pattern.m = stage->m;
   return MaskFormat::Vnm(pattern);
+}
+
+PruningPattern MaskPlan::BudgetAt(int64_t step) const {
+  PruningPattern pattern = options_.pattern;
+  pattern.sparsity *= ShareAt(step);
+  return pattern;
+}
+
+double MaskPlan::SparsityAt(int64_t step) const {
+  if (has_budget()) return BudgetAt(step).sparsity;
+  if (KeepsAll(step)) return 0;
+  const MaskFormat pattern = PatternAt(step);
+  return ShareAt(step) * (1 - static_cast<double>(pattern.n) / pattern.m);
 }
 
 bool MaskPlan::AlwaysTwoOfFour() const {
@@ -167,6 +210,7 @@ std::string MaskPlan::SearchNames() const {
     case MaskMethod::kRandom:
       return fmt::format("{} (scalar code)", NameOf(options_.method));
     case MaskMethod::kRows:
+    case MaskMethod::kPattern:
       return std::string(NameOf(options_.method));
     case MaskMethod::kVnm:
       if (options_.vnm.inner == VnmInner::kRows) return std::string(NameOf(options_.method));
@@ -200,6 +244,8 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
       return FindRowMask(scores, options_.rows, name);
     case MaskMethod::kVnm:
       return FindMaskOf(scores, PatternAt(step), name, options_.columns);
+    case MaskMethod::kPattern:
+      return FindMaskOf(scores, has_budget() ? BudgetAt(step) : options_.pattern, name);
     case MaskMethod::kExact:
       break;
   }
@@ -217,7 +263,8 @@ Mask MaskPlan::FindWhole(const Tensor& scores, int64_t step, const RandomKey& ke
 }
 
 void MaskPlan::RequireSize(const Tensor& scores, std::string_view name) const {
-  const bool any_size = options_.method == MaskMethod::kRows || options_.method == MaskMethod::kVnm;
+  const bool any_size = options_.method == MaskMethod::kRows || options_.method == MaskMethod::kVnm ||
+                        options_.method == MaskMethod::kPattern;
   const bool tiled = scores.rank() == 2 && scores.dim(0) % kTileSize == 0 && scores.dim(1) % kTileSize == 0;
   if (any_size ? scores.rank() == 2 : tiled) return;
   throw Error(fmt::format("{}: shape {}, a mask of method {} needs [rows, cols]{}", name, ToString(scores.shape()),
@@ -230,6 +277,7 @@ Mask MaskPlan::Find(const Tensor& scores, int64_t step, const RandomKey& key, st
   if (KeepsAll(step)) return MaskOfTiles(scores, name, [](int64_t, const TileMagnitudes&) { return TileMask{0xffff}; });
   // The last number keeps the random bits of the masks apart from those of the order of tiles.
   Mask mask = FindWhole(scores, step, {key.seed, key.stream, 0}, name);
+  if (has_budget()) return mask;
   KeepOtherTilesWhole(scores, ShareAt(step), options_.order, {key.seed, key.stream, 1}, mask);
   return mask;
 }

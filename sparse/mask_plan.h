@@ -12,6 +12,7 @@
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/partial_mask.h"
+#include "twofour/sparse/pruning_pattern.h"
 #include "twofour/sparse/row_mask.h"
 #include "twofour/sparse/schedule.h"
 #include "twofour/sparse/vnm.h"
@@ -34,7 +35,10 @@ struct MaskPlanOptions {
   VnmPattern vnm = {};   ///< Only for kVnm.
   /// How the columns of `vnm` are chosen.
   VnmColumnChoice columns = VnmColumnChoice::kSums;
-  SparsitySchedule schedule = {};  ///< The share of tiles that are pruned.
+  PruningPattern pattern = {};  ///< Only for kPattern.
+  /// The share of tiles that are pruned. For a pattern with a budget, the share of it that is spent: with a cubic
+  /// shape, gradual magnitude pruning (Zhu and Gupta, "To prune, or not to prune", 2017).
+  SparsitySchedule schedule = {};
   TileOrder order = TileOrder::kLeastLoss;
   /// For kExact, N-decay (4:4, 3:4, 2:4): steps rise, numbers fall. For kVnm, M rises to that of `vnm`. Before the
   /// first stage, everything is kept. Empty: one pattern throughout.
@@ -47,11 +51,13 @@ struct MaskPlanOptions {
 };
 
 /// Rules: a RowPattern is valid, and given for kRows alone; so is a VnmPattern for kVnm with its choice of columns
-/// (CheckChoice), and a schedule beside it prunes all tiles from the start. Stages are given for kExact and kVnm alone,
-/// and each begins later than the one before. For kExact, they keep one to four, each fewer than the one before. For
-/// kVnm, m rises from stage to stage, is from 4 to 32, and ends with that of the VnmPattern. nested_stages needs stages
-/// of kExact. The dense finish does not begin before the dense warm-up ends. A stage before step 0 is a fault. No stage
-/// is compared with one that has a fault.
+/// (CheckChoice), and a schedule beside it prunes all tiles from the start. The same is true of a
+/// PruningPattern of V:N:M. A PruningPattern is valid, has a scope within a weight, is given for kPattern alone, and
+/// knows no order of tiles if it has a budget. Stages are given for kExact and kVnm
+/// alone, and each begins later than the one before. For kExact, they keep one to four, each fewer than the one before.
+/// For kVnm, m rises from stage to stage, is from 4 to 32, and ends with that of the VnmPattern. nested_stages needs
+/// stages of kExact. The dense finish does not begin before the dense warm-up ends. A stage before step 0 is a fault.
+/// No stage is compared with one that has a fault.
 void Check(const MaskPlanOptions& options, const FieldPath& at, Faults& faults);
 
 /// Which mask a weight has at which step of training. A plan has no state: the mask depends on the weight, the step and
@@ -70,13 +76,20 @@ class MaskPlan {
   /// Whether every mask of `step` keeps everything, whatever the weight.
   bool KeepsAll(int64_t step) const;
   /// The mask for f32 `scores` [rows, cols] at `step`. For magnitude pruning the scores are the weight. Random choices
-  /// depend on the key's seed and stream. Throws Error as FindMask, FindRowMask and FindVnmMask do.
+  /// depend on the key's seed and stream. Throws Error as FindMask, FindRowMask, FindVnmMask and FindMaskOf do.
   Mask Find(const Tensor& scores, int64_t step, const RandomKey& key, std::string_view name) const;
   /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
   /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
-  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or V:N:M.
+  /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or V:N:M; for a
+  /// budget, what they are made of.
   MaskFormat PatternAt(int64_t step) const;
+  /// The share of a weight that the masks of `step` drop, where its size divides.
+  double SparsityAt(int64_t step) const;
+  /// /// Whether masks drop a share of a weight that is given by number.
+  bool has_budget() const;
+  /// The pattern with what the schedule lets it spend at `step`, where there is a budget.
+  PruningPattern BudgetAt(int64_t step) const;
   /// Whether every mask is 2:4 both ways, at all steps.
   bool AlwaysTwoOfFour() const;
   /// Names what searches for the plan's masks: a MaskSearchKernel, or words if there is only scalar code. If there are

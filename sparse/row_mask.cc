@@ -19,13 +19,6 @@ namespace {
 
 static_assert(kMostNeighbours <= kMostInGroup);
 
-void RequireGroups(const Tensor& weight, const RowPattern& pattern, std::string_view name) {
-  if (weight.rank() != 2 || weight.dim(1) % pattern.of != 0) {
-    throw Error(fmt::format("{}: shape {}, a {}:{} mask needs [rows, a multiple of {}]", name, ToString(weight.shape()),
-                            pattern.keep, pattern.of, pattern.of));
-  }
-}
-
 }  // namespace
 
 void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults) {
@@ -44,7 +37,9 @@ void RequirePattern(const RowPattern& pattern) { Checked(pattern, ""); }
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name) {
   ops::RequireDType("FindRowMask", name, weight, DType::kF32);
   RequirePattern(pattern);
-  RequireGroups(weight, pattern, name);
+  if (weight.rank() != 2) {
+    throw Error(fmt::format("{}: shape {}, a mask needs [rows, cols]", name, ToString(weight.shape())));
+  }
   Mask mask(weight.dim(0), weight.dim(1));
   const float* w = weight.data<float>();
   std::atomic<bool> finite = true;

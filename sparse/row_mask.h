@@ -28,8 +28,8 @@ void Check(const RowPattern& pattern, const FieldPath& at, Faults& faults);
 void RequirePattern(const RowPattern& pattern);
 
 /// The mask of f32 `weight` [rows, cols] that keeps the largest |w| of each group of neighbours; of equal ones, the
-/// first. Throws Error if the pattern is out of bounds or cols is not a multiple of `of`. Throws Error (a runtime
-/// failure) as FindMask does if a weight is NaN or infinite.
+/// first. The last group of a row may be shorter: it keeps `keep`, too. Throws Error if the pattern is out of
+/// bounds. Throws Error (a runtime failure) as FindMask does if a weight is NaN or infinite.
 Mask FindRowMask(const Tensor& weight, const RowPattern& pattern, std::string_view name = "weight");
 
 }  // namespace twofour::sparse

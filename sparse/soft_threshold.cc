@@ -16,11 +16,9 @@ namespace twofour::sparse {
 Tensor SoftThreshold(const Tensor& weight, const RowPattern& pattern, const Mask& mask) {
   ops::RequireDType("SoftThreshold", "weight", weight, DType::kF32);
   RequirePattern(pattern);
-  if (weight.shape() != Shape{mask.rows(), mask.cols()} || mask.cols() % pattern.of != 0) {
-    throw Error(
-        fmt::format("SoftThreshold: a weight of shape {} and a mask of shape [{}, {}], expected equal shapes and "
-                    "columns in groups of {}",
-                    ToString(weight.shape()), mask.rows(), mask.cols(), pattern.of));
+  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("SoftThreshold: a weight of shape {} and a mask of shape [{}, {}], expected equal shapes",
+                            ToString(weight.shape()), mask.rows(), mask.cols()));
   }
   const float* w = weight.data<float>();
   Tensor result = Tensor::Empty(weight.shape());

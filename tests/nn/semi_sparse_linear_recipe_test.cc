@@ -313,18 +313,6 @@ TEST(SemiSparseOptionsTest, RefusesWhatMakesNoSense) {
   expect({.masked_decay = {.lambda = std::nan("")}}, "masked_decay.lambda is nan");
   expect({.masked_decay = {.lambda = 1e39}}, "masked_decay.lambda is 1e+39, expected at most 3.4e+38");
   expect({.soft_threshold = true}, "soft_threshold with masks of method exact, expected rows");
-  expect({.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {2, 5}})},
-         "weight [8, 16] with 2:5 masks, expected in_features in multiples of 5");
-}
-
-TEST(SemiSparseOptionsTest, ASwapThatCannotGroupItsRowsChangesNothing) {
-  Generator generator(1);
-  MlpStack model({.in_features = 16, .hidden_features = {24, 16}, .out_features = 16}, generator);
-  const SwapOptions options{.multiple_of = 8,
-                            .sparsity = {.plan = MaskPlan({.method = MaskMethod::kRows, .rows = {2, 16}})}};
-  EXPECT_ERROR(SwapLinearWithSemiSparseLinear(model, options), ErrorKind::kInvalidInput,
-               HasSubstr("multiple_of: got 8, expected a multiple of 16 for 2:16 masks"));
-  EXPECT_TRUE(FindSemiSparseLinears(model).empty());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops.h"
+#include "twofour/nn/density.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/mlp_stack.h"
@@ -16,6 +17,8 @@
 #include "twofour/optim/adamw.h"
 
 #include "tests/nn/swapped_stack.h"
+#include "tests/sparse/patterns.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::nn {
@@ -23,6 +26,7 @@ namespace {
 
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::PatternOf;
 using test::RandomF32;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -74,6 +78,45 @@ TEST(SwapTest, MultipleOfDecides) {
   Generator generator(1);
   MlpStack fours({.in_features = 4, .hidden_features = {8, 6}, .out_features = 4}, generator);
   EXPECT_THAT(Names(SwapLinearWithSemiSparseLinear(fours, {.multiple_of = 4}).converted), ElementsAre("layers.0"));
+}
+
+TEST(SwapTest, LinearsMayHavePlansOfTheirOwn) {
+  using sparse::MaskMethod, sparse::MaskPlan;
+  const MaskPlan half({.method = MaskMethod::kPattern, .pattern = PatternOf("unstructured:0.5")});
+  const MaskPlan most({.method = MaskMethod::kPattern, .pattern = PatternOf("unstructured:0.9")});
+  MlpStack stack = SmallStack();
+  const SwapReport report = SwapLinearWithSemiSparseLinear(
+      stack, {.multiple_of = 1, .sparsity = {.plan = half}, .plans = {{"layers.1", most}}});
+  EXPECT_THAT(Names(report.converted), ElementsAre("layers.0", "layers.1", "layers.2"));
+  const auto layers = FindSemiSparseLinears(stack);
+  EXPECT_EQ(layers[0].layer->mask().CountKept(), 16 * 32 / 2);
+  EXPECT_EQ(layers[1].layer->mask().CountKept(), 51);
+  EXPECT_EQ(layers[2].layer->mask().CountKept(), 10 * 16 / 2);
+  MlpStack other = SmallStack();
+  const auto refuses = [&](const SwapOptions& options, const char* message) {
+    EXPECT_ERROR(SwapLinearWithSemiSparseLinear(other, options), ErrorKind::kInvalidInput, HasSubstr(message));
+    EXPECT_TRUE(FindSemiSparseLinears(other).empty());
+  };
+  refuses({.plans = {{"layers.7", MaskPlan()}}}, "plans[layers.7]: there is no such linear");
+  refuses({.plans = {{"layers.2", MaskPlan()}}}, "plans[layers.2]: out_features 10 is not a multiple of 16");
+  refuses({.multiple_of = 2, .sparsity = {.plan = half}, .plans = {{"layers.1", MaskPlan()}}},
+          "multiple_of: got 2, expected a multiple of 4 from 4 to");
+  refuses({.multiple_of = 0, .sparsity = {.plan = half}}, "multiple_of: got 0, expected 1 to 1048576");
+}
+
+/// Products of weights of any size under masks of a budget, against dense ones of the masked weight.
+TEST(SwapTest, ABudgetTakesAnySize) {
+  Generator generator(1);
+  MlpStack stack({.in_features = 7, .hidden_features = {13}, .out_features = 3}, generator);
+  const sparse::MaskPlan plan({.method = sparse::MaskMethod::kPattern, .pattern = PatternOf("block:2x3:0.5")});
+  SwapLinearWithSemiSparseLinear(stack, {.multiple_of = 1, .sparsity = {.plan = plan}});
+  const Tensor x = RandomF32({5, 7}, {.seed = 3});
+  const Tensor y = stack.Forward(x);
+  for (const auto& [name, layer] : FindSemiSparseLinears(stack)) {
+    EXPECT_LT(NonZeroShare(layer->EffectiveWeight()), 0.7) << name;
+  }
+  SwapSemiSparseLinearWithLinear(stack, /*apply_mask=*/true);
+  ExpectClose(stack.Forward(x), y, 1e-5, 1e-6);
 }
 
 TEST(SwapTest, BadOptionsChangeNothing) {

@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sparse/patterns.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
 namespace {
 
+using test::PatternOf;
 using test::RandomF32;
 using ::testing::HasSubstr;
 using ::testing::Optional;
@@ -36,6 +38,9 @@ TEST(MaskFitTest, APlansOwnMasksFitAtEveryStepAtWhichItPrunes) {
       MaskPlan({.schedule = linear}),
       MaskPlan({.method = MaskMethod::kRows, .schedule = linear}),
       MaskPlan({.stages = {{2, 3}, {5, 2}}}),
+      MaskPlan({.method = MaskMethod::kPattern, .pattern = PatternOf("unstructured:0.7")}),
+      MaskPlan({.method = MaskMethod::kPattern, .pattern = PatternOf("unstructured:0.7:row"), .schedule = linear}),
+      MaskPlan({.method = MaskMethod::kPattern, .pattern = PatternOf("block:3x5:0.4"), .schedule = linear}),
   };
   for (const MaskPlan& plan : plans) {
     for (const int64_t step : {0, 1, 2, 5, 9, 10, 20}) {
@@ -50,6 +55,29 @@ TEST(MaskFitTest, WhatIsAlsoOfThePatternFits) {
   EXPECT_EQ(WhyUnfit(Found(MaskPlan()), Rows(2, 4), 0), std::nullopt);
   EXPECT_EQ(WhyUnfit(Found(MaskPlan()), Rows(4, 8), 0), std::nullopt);
   EXPECT_EQ(WhyUnfit(Found(MaskPlan({.method = MaskMethod::kGreedy})), MaskPlan(), 0), std::nullopt);
+}
+
+TEST(MaskFitTest, ABudgetIsNotOverspent) {
+  const auto of = [](const char* text) {
+    return MaskPlan({.method = MaskMethod::kPattern, .pattern = PatternOf(text)});
+  };
+  const Mask half = Found(of("unstructured:0.5"));
+  EXPECT_THAT(WhyUnfit(half, of("unstructured:0.6"), 0),
+              Optional(std::string("keeps 256 of 512 entries, the plan 205")));
+  EXPECT_THAT(WhyUnfit(half, of("unstructured:0.3"), 0),
+              Optional(HasSubstr("keeps 50.0 % of the weight, the plan 70.0 %")));
+  EXPECT_THAT(WhyUnfit(half, of("unstructured:0.5:row"), 0),
+              Optional(HasSubstr("of 32 entries of a row, the plan 16")));
+  EXPECT_THAT(WhyUnfit(half, of("block:4x4:0.5"), 0), Optional(HasSubstr("keeps 32 of 32 blocks, the plan 16")));
+  EXPECT_EQ(WhyUnfit(Found(of("block:4x4:0.5")), of("unstructured:0.5"), 0), std::nullopt);
+  EXPECT_EQ(WhyKeepsTooMuch(half, of("unstructured:0.5")), std::nullopt);
+  EXPECT_NE(WhyKeepsTooMuch(half, of("unstructured:0.51")), std::nullopt);
+  // What a schedule asks for at its beginning is less.
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 10});
+  const MaskPlan rising({.method = MaskMethod::kPattern, .pattern = PatternOf("unstructured:0.8"), .schedule = linear});
+  EXPECT_EQ(WhyKeepsTooMuch(half, rising), std::nullopt);
+  EXPECT_EQ(WhyKeepsTooMuchAt(half, rising, 5), WhyKeepsTooMuchAt(half, of("unstructured:0.4"), 0));
+  EXPECT_NE(WhyKeepsTooMuchAt(half, rising, 10), std::nullopt);
 }
 
 TEST(MaskFitTest, AnotherPatternDoesNotFit) {

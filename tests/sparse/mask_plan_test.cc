@@ -14,6 +14,7 @@
 #include "twofour/sparse/row_mask.h"
 #include "twofour/sparse/vnm_mask.h"
 
+#include "tests/sparse/patterns.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
 
@@ -21,6 +22,7 @@ namespace twofour::sparse {
 namespace {
 
 using enum MaskMethod;
+using test::PatternOf;
 using test::RandomF32;
 using ::testing::HasSubstr;
 
@@ -73,6 +75,59 @@ TEST(MaskPlanTest, PrunesTheScheduledShareAtEveryStep) {
       }
     }
   }
+}
+
+TEST(MaskPlanTest, ABudgetIsSpentByTheSchedule) {
+  const Tensor weight = RandomF32({10, 30}, {.seed = 2});
+  const SparsitySchedule cubic({.shape = ScheduleShape::kCubic, .begin_step = 2, .end_step = 10});
+  const MaskPlan plan({.method = kPattern, .pattern = PatternOf("unstructured:0.8"), .schedule = cubic});
+  Mask before(10, 30);
+  for (int64_t step = 0; step < 14; ++step) {
+    // Zhu and Gupta's formula with an initial sparsity of 0.
+    const double left = 1 - std::clamp(static_cast<double>(step - 2) / 8, 0.0, 1.0);
+    const double sparsity = 0.8 * (1 - left * left * left);
+    EXPECT_NEAR(plan.SparsityAt(step), sparsity, 1e-12);
+    const Mask mask = plan.Find(weight, step, kKey, "w");
+    EXPECT_EQ(300 - mask.CountKept(), std::llround(300 * sparsity)) << step;
+    EXPECT_TRUE(step == 0 || Within(mask, before));
+    before = mask;
+  }
+  EXPECT_EQ(plan.PatternAt(3), MaskFormat::Unstructured());
+  EXPECT_TRUE(plan.KeepsAll(2));
+  EXPECT_FALSE(plan.AlwaysTwoOfFour());
+  EXPECT_FALSE(plan.AsksTheSame(4, 5));
+}
+
+TEST(MaskPlanTest, APatternIsTheSameAsItsOwnMethod) {
+  const Tensor weight = RandomF32({64, 48}, {.seed = 5});
+  const SparsitySchedule half({.shape = ScheduleShape::kConstant, .from = 0.5, .to = 0.5});
+  const auto find = [&](const MaskPlanOptions& options) { return FindAt(options, weight); };
+  const auto of = [](const char* text) { return MaskPlanOptions{.method = kPattern, .pattern = PatternOf(text)}; };
+  EXPECT_EQ(find(of("transposable:2:4")), find({}));
+  EXPECT_EQ(find(of("transposable:1:4")), find({.stages = {{0, 1}}}));
+  EXPECT_EQ(find(of("4:8")), find({.method = kRows, .rows = {4, 8}}));
+  EXPECT_EQ(find(of("32:2:8")), find({.method = kVnm, .vnm = {.v = 32, .m = 8}}));
+  MaskPlanOptions scheduled = of("4:8");
+  scheduled.schedule = half;
+  EXPECT_EQ(find(scheduled), find({.method = kRows, .rows = {4, 8}, .schedule = half}));
+  EXPECT_EQ(MaskPlan(of("transposable:1:4")).KeptOfFour(0), 1);
+  EXPECT_EQ(MaskPlan(of("4:8")).SparsityAt(3), 0.5);
+  EXPECT_EQ(MaskPlan(of("32:2:8")).SparsityAt(3), 0.75);
+}
+
+TEST(MaskPlanTest, RefusesPatternsThatAreNotForTraining) {
+  const auto expect = [](const MaskPlanOptions& options, const char* message) {
+    EXPECT_ERROR(MaskPlan{options}, ErrorKind::kInvalidInput, HasSubstr(message));
+  };
+  const SparsitySchedule linear({.shape = ScheduleShape::kLinear, .begin_step = 0, .end_step = 10});
+  expect({.method = kPattern, .pattern = PatternOf("unstructured:0.5:model")}, "expected a scope within one weight");
+  expect({.pattern = PatternOf("unstructured:0.5")}, "pattern is unstructured:0.5, expected none but for pattern");
+  expect({.method = kPattern, .pattern = PatternOf("block:2x2:0.5"), .order = TileOrder::kRandom},
+         "schedule.order is random, expected least_loss for a budget: there are no tiles");
+  expect({.method = kPattern, .pattern = PatternOf("unstructured:0.5"), .stages = {{0, 2}}}, "stages given");
+  expect({.method = kPattern, .pattern = PatternOf("64:2:8"), .schedule = linear},
+         "schedule given, expected none beside 64:2:8");
+  expect({.method = kPattern, .pattern = {.format = MaskFormat::Rows(9, 8)}}, "n is 9");
 }
 
 TEST(MaskPlanTest, NDecayIsTransposableAtEveryStage) {

@@ -63,6 +63,14 @@ TEST(RowMaskTest, OfEqualsTheFirstAreKept) {
   for (int64_t col = 0; col < 8; ++col) EXPECT_EQ(mask.Keeps(3, col), col % 4 < 2);
 }
 
+TEST(RowMaskTest, TheLastGroupMayBeShorter) {
+  const Tensor weight = Tensor::FromVector<float>({1, -2, 3, -4, 5, 6, 7, 1, 2, 3, 4, 9, 8, 7}, {2, 7});
+  const Mask mask = FindRowMask(weight, {2, 5});
+  const std::vector<bool> expected = {false, false, false, true, true, true, true,
+                                      false, false, false, true, true, true, true};
+  for (int64_t i = 0; i < 14; ++i) EXPECT_EQ(mask.Keeps(i / 7, i % 7), expected[static_cast<size_t>(i)]) << i;
+}
+
 TEST(RowMaskTest, IsTheSameForAnyNumberOfThreads) {
   const Tensor weight = RandomF32({128, 512}, {.seed = 3});
   const ScopedNumThreads one(1);
@@ -81,7 +89,8 @@ TEST(RowMaskTest, RejectsWhatDoesNotFit) {
   expect({5, 4}, "5:4");
   expect({0, 4}, "0:4");
   expect({2, 33}, "2:33");
-  expect({4, 16}, "c_fc: shape [8, 24]");
+  EXPECT_ERROR(FindRowMask(RandomF32({24}, {.seed = 4}), {}, "c_fc"), ErrorKind::kInvalidInput,
+               HasSubstr("c_fc: shape [24], a mask needs [rows, cols]"));
   Tensor broken = weight.Clone();
   broken.mutable_data<float>()[25] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(FindRowMask(broken, {}, "c_fc"), ErrorKind::kRuntimeFailure, HasSubstr("c_fc: element [1, 1]"));

@@ -142,15 +142,16 @@ LineChart PlanChart(LineChart chart, const std::vector<RunGroup>& groups,
   return chart;
 }
 
-/// How many of four neighbours the pattern of pruned tiles keeps, which is n of m for every plan.
+/// How many of four neighbours the pattern of pruned tiles keeps, which is n of m for every plan but that of a budget.
 double PatternOfFour(const sparse::MaskPlan& plan, int64_t step) {
+  if (plan.has_budget()) return 4 * (1 - plan.options().pattern.sparsity);
   const sparse::MaskFormat pattern = plan.PatternAt(step);
   return 4.0 * pattern.n / pattern.m;
 }
 
 void AddPlans(const std::vector<RunGroup>& groups, std::vector<LineChart>& charts) {
   LineChart shares = PlanChart({.title = "Planned share of pruned tiles",
-                                .y_label = "share of 4x4 tiles, 0 to 1",
+                                .y_label = "share of 4x4 tiles or of a budget, 0 to 1",
                                 .note = "From the configs' schedules.",
                                 .scale = ChartScale::kFromZero},
                                groups, [](const sparse::MaskPlan& plan, int64_t step) { return plan.ShareAt(step); });

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/pruning_pattern.h"
+
+namespace twofour::sparse {
+
+/// Says in words why a mask keeps more than a pattern with a budget lets it keep; nothing if it does not. A block
+/// counts as kept if any of its entries is.
+std::optional<std::string> WhyOverBudget(const Mask& mask, const PruningPattern& pattern);
+
+}  // namespace twofour::sparse
