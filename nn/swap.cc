@@ -144,15 +144,18 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
                 multiple_of, unit == 1 ? range : fmt::format("a multiple of {} from {}", unit, range));
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
+  
+  if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
+    CheckActivationMethod(options.activation_method, at("activation_method"), faults);
+  }
+  const size_t before = faults.count();
+  Check(options.sparsity, at.In("sparsity"), faults);
+  if (faults.count() > before) return;  // Every plan would have the same faults.
   for (const auto& [name, plan] : options.plans) {
     SemiSparseOptions of_layer = options.sparsity;
     of_layer.plan = plan;
     Check(of_layer, at.In(fmt::format("plans[{}]", name)), faults);
   }
-  if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
-    CheckActivationMethod(options.activation_method, at("activation_method"), faults);
-  }
-  Check(options.sparsity, at.In("sparsity"), faults);
 }
 
 SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& options) {

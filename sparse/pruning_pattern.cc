@@ -20,7 +20,7 @@ using Kind = MaskFormat::Kind;
 
 constexpr int kMostInBlock = 1024;
 constexpr char kExpected[] =
-    "expected a pattern such as 2:4, transposable:2:4, 64:2:8, rows:64:2:8, unstructured:0.5 (or :row, :model behind "
+    "a pattern such as 2:4, transposable:2:4, 64:2:8, rows:64:2:8, unstructured:0.5 (or :row, :model behind "
     "it) or block:16x16:0.5 (or :model)";
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {
@@ -68,7 +68,9 @@ std::optional<PruningPattern> WithBudget(const MaskFormat& format, std::span<con
   return PruningPattern{.format = format, .sparsity = *sparsity, .scope = *scope};
 }
 
-std::optional<PruningPattern> Parse(std::string_view text) {
+}  // namespace
+
+std::optional<PruningPattern> ReadPruningPattern(std::string_view text) {
   const std::vector<std::string_view> parts = Split(text, ':');
   const std::span<const std::string_view> rest = std::span(parts).subspan(1);
   if (parts[0] == "unstructured") return WithBudget(MaskFormat::Unstructured(), rest);
@@ -92,7 +94,7 @@ std::optional<PruningPattern> Parse(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace
+std::string_view ExpectedPattern() { return kExpected; }
 
 std::string_view NameOf(PruningScope scope) {
   switch (scope) {
@@ -177,8 +179,8 @@ void Check(const PruningPattern& pattern, const FieldPath& at, Faults& faults) {
 }
 
 PruningPattern ParsePruningPattern(std::string_view text, std::string_view where) {
-  const std::optional<PruningPattern> pattern = Parse(text);
-  if (!pattern) throw Error(fmt::format("{}: '{}', {}", where, text, kExpected));
+  const std::optional<PruningPattern> pattern = ReadPruningPattern(text);
+  if (!pattern) throw Error(fmt::format("{}: '{}', expected {}", where, text, kExpected));
   Faults faults(fmt::format("{}: ", where));
   Check(*pattern, FieldPath(), faults);
   faults.ThrowFirst();

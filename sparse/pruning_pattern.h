@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,12 @@ struct PruningPattern {
 /// have 1 to 1024 rows and columns. The sparsity is in [0, 1), and 0 where there is no budget. Blocks have no scope of
 /// rows.
 void Check(const PruningPattern& pattern, const FieldPath& at, Faults& faults);
+
+/// What such a text says, valid or not; nothing for another text.
+std::optional<PruningPattern> ReadPruningPattern(std::string_view text);
+
+/// What a text should be, for messages: "a pattern such as 2:4, ...".
+std::string_view ExpectedPattern();
 
 /// Reads such a text. Throws Error, beginning with `where` ("--pattern"), on another one.
 PruningPattern ParsePruningPattern(std::string_view text, std::string_view where);

@@ -22,6 +22,7 @@
 #include "twofour/core/io/text.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/sparse/mask_format.h"
+#include "twofour/sparse/pruning_pattern.h"
 #include "twofour/train/data/text.h"
 #include "twofour/train/data/vocabulary.h"
 #include "twofour/train/exchange/adapter.h"
@@ -79,6 +80,13 @@ sparse::MaskFormat PatternOf(const proto::Sparsity& sparsity) {
   if (sparsity.algorithm() == proto::Sparsity::VNM) {
     return sparse::MaskFormat::Vnm(
         {.v = sparsity.vnm().v(), .m = sparsity.vnm().m(), .inner = sparse::VnmInner::kRows});
+  }
+  if (sparsity.algorithm() == proto::Sparsity::PATTERN) {
+    const auto pattern = sparse::ReadPruningPattern(sparsity.pattern());
+    if (!pattern || pattern->has_budget()) return sparse::MaskFormat::Rows(2, 4);
+    const sparse::MaskFormat& format = pattern->format;
+    return format.is_vnm() ? sparse::MaskFormat::Vnm({.v = format.v, .m = format.m, .inner = sparse::VnmInner::kRows})
+                           : sparse::MaskFormat::Rows(format.n, format.m);
   }
   if (sparsity.algorithm() != proto::Sparsity::ROWS) return sparse::MaskFormat::Rows(2, 4);
   return sparse::MaskFormat::Rows(sparsity.rows().keep(), sparsity.rows().of());

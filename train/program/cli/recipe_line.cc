@@ -21,6 +21,7 @@ std::string DescribeMethod(const nn::SemiSparseOptions& options) {
     return fmt::format("{} masks{}", plan.vnm.ToString(),
                        sums ? "" : fmt::format(" (columns: {})", NameOf(plan.columns)));
   }
+  if (plan.method == sparse::MaskMethod::kPattern) return fmt::format("{} masks", plan.pattern.ToString());
   if (plan.method != sparse::MaskMethod::kRows) return fmt::format("{} masks", NameOf(plan.method));
   return fmt::format("{}:{} masks of rows{}", plan.rows.keep, plan.rows.of,
                      options.soft_threshold ? " under a soft threshold" : "");
@@ -35,17 +36,20 @@ std::string DescribeRefresh(const nn::SemiSparseOptions& options) {
   return text;
 }
 
-std::string DescribeSchedule(const sparse::SparsitySchedule& schedule, sparse::TileOrder order) {
+std::string DescribeSchedule(const sparse::MaskPlan& plan) {
+  const sparse::SparsitySchedule& schedule = plan.options().schedule;
   const sparse::SparsityScheduleOptions& options = schedule.options();
-  const std::string which = order == sparse::TileOrder::kRandom ? " (random order)" : "";
+  const char* const what = plan.has_budget() ? "share of the budget" : "tiles pruned";
+  const std::string which =
+      fmt::format("{}{}", what, plan.options().order == sparse::TileOrder::kRandom ? " (random order)" : "");
   if (options.shape == sparse::ScheduleShape::kPiecewise) {
     std::vector<std::string> points;
     for (const sparse::SchedulePoint& point : options.points) {
       points.push_back(fmt::format("{} at step {}", point.share, point.step));
     }
-    return fmt::format("tiles pruned{}: {}", which, fmt::join(points, ", "));
+    return fmt::format("{}: {}", which, fmt::join(points, ", "));
   }
-  return fmt::format("tiles pruned{}: {}, {} at step {} to {} at step {}", which, NameOf(options.shape), options.from,
+  return fmt::format("{}: {}, {} at step {} to {} at step {}", which, NameOf(options.shape), options.from,
                      options.begin_step, options.to, schedule.LastChange());
 }
 
@@ -58,6 +62,7 @@ std::string DescribeDecay(const nn::MaskedDecay& decay) {
 
 /// "2:4", "3:4, then 2:4", "4:8".
 std::string PatternOf(const sparse::MaskPlan& plan) {
+  if (plan.has_budget()) return plan.options().pattern.ToString();
   std::vector<std::string> ratios;
   for (const sparse::MaskStage& stage : plan.options().stages) {
     if (stage.keep == sparse::kTileSize) continue;  // Not those of V:N:M, which keep 2.
@@ -111,7 +116,7 @@ std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
   const char* const score = options.score == sparse::MaskScore::kRia ? " of RIA scores" : "";
   std::vector<std::string> parts = {DescribeMethod(options) + score + ", " + DescribeRefresh(options)};
   const bool always_all = plan.schedule.LastChange() == 0 && plan.schedule.ShareAt(0) == 1;
-  if (!always_all) parts.push_back(DescribeSchedule(plan.schedule, plan.order));
+  if (!always_all) parts.push_back(DescribeSchedule(options.plan));
   for (const sparse::MaskStage& stage : plan.stages) {
     parts.push_back(fmt::format("{} from step {}", options.plan.PatternAt(stage.step).Ratio(), stage.step));
   }

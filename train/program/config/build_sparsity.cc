@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -30,6 +32,8 @@ sparse::MaskMethod ToMethod(proto::Sparsity::Algorithm algorithm) {
       return sparse::MaskMethod::kRows;
     case proto::Sparsity::VNM:
       return sparse::MaskMethod::kVnm;
+    case proto::Sparsity::PATTERN:
+      return sparse::MaskMethod::kPattern;
   }
   throw std::logic_error("unknown algorithm");
 }
@@ -76,6 +80,12 @@ sparse::VnmColumnChoice ToChoice(proto::Vnm::Columns columns) {
       return sparse::VnmColumnChoice::kExact;
   }
   throw std::logic_error("unknown choice of columns");
+}
+
+/// The plain default for a text that is no pattern.
+sparse::PruningPattern PatternOr(const std::string& text, const sparse::PruningPattern& otherwise) {
+  const std::optional<sparse::PruningPattern> pattern = sparse::ReadPruningPattern(text);
+  return pattern ? *pattern : otherwise;
 }
 
 constexpr sparse::Moment kNowhere{.step = -1};
@@ -156,6 +166,7 @@ sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps
               .inner = sparsity.vnm().inner() == proto::Vnm::ROWS ? sparse::VnmInner::kRows
                                                                   : sparse::VnmInner::kTransposable},
       .columns = ToChoice(sparsity.vnm().columns()),
+      .pattern = PatternOr(sparsity.pattern(), {}),
       .schedule = std::move(schedule),
       .order = sparsity.schedule().order() == proto::SparsitySchedule::RANDOM ? sparse::TileOrder::kRandom
                                                                               : sparse::TileOrder::kLeastLoss,
@@ -169,9 +180,21 @@ sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps
   return options;
 }
 
+std::map<std::string, sparse::MaskPlan> PlansOfLayers(const proto::Sparsity& sparsity, const sparse::MaskPlan& plan) {
+  std::map<std::string, sparse::MaskPlan> plans;
+  for (const proto::LayerPattern& layer : sparsity.layers()) {
+    sparse::MaskPlanOptions options = plan.options();
+    options.pattern = PatternOr(layer.pattern(), options.pattern);
+    const bool sound = FaultsOf(options, "").count() == 0;
+    plans.insert_or_assign(layer.name(), sound ? sparse::MaskPlan(std::move(options)) : plan);
+  }
+  return plans;
+}
+
 nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
   const proto::Sparsity& sparsity = config.sparsity();
   const int64_t steps = config.training().steps();
+  std::map<std::string, sparse::MaskPlan> plans = PlansOfLayers(sparsity, plan);
   nn::SemiSparseOptions options{
       .plan = std::move(plan),
       .score = sparsity.score() == proto::Sparsity::RIA ? sparse::MaskScore::kRia : sparse::MaskScore::kMagnitude,
@@ -193,6 +216,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
           .target =
               sparsity.target() == proto::Sparsity::ACTIVATION ? nn::SwapTarget::kActivation : nn::SwapTarget::kWeight,
           .sparsity = std::move(options),
+          .plans = std::move(plans),
           .activation_method = ToMethod(sparsity.algorithm())};
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_plan.h"
@@ -29,11 +31,15 @@ int64_t StepsOfPart(double part, int64_t total_steps);
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps);
 int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps);
 
-// The options that the sparsity of any config describes, valid or not, from the inside out: each function takes the
-// object that is built from the options of the one before it. ValidateConfig calls Check on all of them.
+// The options that the sparsity of any config describes, valid or not (a text that is no pattern counts as none), from
+// the inside out: each function takes the object that is built from the options of the one before it. ValidateConfig
+// calls Check on all of them.
 
 sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedule, int64_t steps);
 sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps, sparse::SparsitySchedule schedule);
+/// /// The plans of single linears differ from `plan` in their pattern, unless it does not go with the rest of the
+/// plan.
+std::map<std::string, sparse::MaskPlan> PlansOfLayers(const proto::Sparsity& sparsity, const sparse::MaskPlan& plan);
 nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan);
 
 /// Calls all of these for a valid config.

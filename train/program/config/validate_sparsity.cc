@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "twofour/core/error.h"
@@ -177,6 +178,53 @@ sparse::SparsitySchedule CheckedSchedule(const proto::SparsitySchedule& message,
   }
 }
 
+/// Checks a text that is to name a pattern, and what it names.
+void CheckPatternText(const std::string& path, const std::string& text, Faults& faults) {
+  if (text.empty()) return faults.Missing(path, std::string(sparse::ExpectedPattern()));
+  const std::optional<sparse::PruningPattern> pattern = sparse::ReadPruningPattern(text);
+  if (!pattern) return faults.Expect(false, path, fmt::format("'{}'", text), std::string(sparse::ExpectedPattern()));
+  const Faults inside = FaultsOf(*pattern, "");
+  if (inside.count() == 0) return;
+  try {
+    inside.ThrowFirst();
+  } catch (const Error& error) {
+    faults.Add(path, fmt::format("{}: {}", faults.Where(path), error.what()));
+  }
+}
+
+/// Checks the fields that say which pattern masks have, but not how it goes with the rest.
+void CheckPatterns(const proto::Sparsity& sparsity, Faults& faults) {
+  const bool by_pattern = sparsity.algorithm() == proto::Sparsity::PATTERN;
+  if (!by_pattern) {
+    faults.Expect(sparsity.pattern().empty(), "sparsity.pattern", fmt::format("'{}'", sparsity.pattern()),
+                  "none but for PATTERN");
+    faults.Expect(sparsity.layers().empty(), "sparsity.layers", "given", "none but for PATTERN");
+    return;
+  }
+  CheckPatternText("sparsity.pattern", sparsity.pattern(), faults);
+  std::set<std::string> names;
+  for (int i = 0; i < sparsity.layers_size(); ++i) {
+    const proto::LayerPattern& layer = sparsity.layers(i);
+    const std::string path = Numbered("sparsity.layers", i);
+    if (layer.name().empty()) faults.Missing(path + ".name", "the dotted name of a linear");
+    faults.Expect(layer.name().empty() || names.insert(layer.name()).second, path + ".name", layer.name(),
+                  "each name once");
+    CheckPatternText(path + ".pattern", layer.pattern(), faults);
+  }
+}
+
+/// Checks the pattern of each linear with the rest of the plan.
+void CheckPlansOfLayers(const proto::Sparsity& sparsity, const sparse::MaskPlan& plan, Faults& faults) {
+  for (int i = 0; i < sparsity.layers_size(); ++i) {
+    const std::string path = Numbered("sparsity.layers", i) + ".pattern";
+    const auto pattern = sparse::ReadPruningPattern(sparsity.layers(i).pattern());
+    if (!pattern || !faults.IsSound(path)) continue;
+    sparse::MaskPlanOptions options = plan.options();
+    options.pattern = *pattern;
+    Check(options, {path, {{"pattern", ""}, {"schedule", "sparsity.schedule"}}}, faults);
+  }
+}
+
 /// The plan that the config describes, without dense phases, which CheckDensePhases checks. If the plan has a fault,
 /// returns one without that fault, which is good enough for the rules about the plan as a whole.
 sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Faults& faults) {
@@ -184,6 +232,7 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
   const sparse::MaskPlanOptions usual;
   options.first_sparse_step = usual.first_sparse_step;
   options.dense_from_step = usual.dense_from_step;
+  if (!faults.IsSound("sparsity.pattern")) options.pattern = usual.pattern;
   Check(options, {"sparsity", {{"step", "begin"}}}, faults);
   try {
     return sparse::MaskPlan(options);
@@ -195,6 +244,13 @@ sparse::MaskPlan CheckedPlan(const proto::Sparsity& sparsity, int64_t steps, Fau
       options.columns = usual.columns;
     }
     if (options.method == sparse::MaskMethod::kVnm) options.schedule = usual.schedule;
+    if (options.method == sparse::MaskMethod::kPattern) {
+      options.schedule = usual.schedule;
+      options.order = usual.order;
+    }
+    if (options.method != sparse::MaskMethod::kPattern || !faults.IsSound("sparsity.pattern")) {
+      options.pattern = usual.pattern;
+    }
     if (options.method != sparse::MaskMethod::kRows) {
       options.rows = usual.rows;
     } else if (!faults.IsSound("sparsity.rows")) {
@@ -215,7 +271,9 @@ void CheckSparsity(const proto::Config& config, Faults& faults) {
   Times times;
   CheckSchedule(sparsity.schedule(), moments, times, faults);
   CheckStages(sparsity, moments, times);
+  CheckPatterns(sparsity, faults);
   const sparse::MaskPlan plan = CheckedPlan(sparsity, steps, faults);
+  CheckPlansOfLayers(sparsity, plan, faults);
   times.freeze = moments.Check("sparsity.freeze", sparsity.freeze());
   CheckDensePhases(sparsity, steps, times, faults);
   Check(ToOptions(config, plan),

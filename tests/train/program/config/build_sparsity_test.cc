@@ -228,6 +228,7 @@ class Messages {
       sparsity.mutable_rows()->set_of(1 + static_cast<int32_t>(random_.Below(34)));
       sparsity.mutable_rows()->set_keep(1 + static_cast<int32_t>(random_.Below(sparsity.rows().of() + 1)));
     }
+    Patterns(sparsity);
     if (Once(6)) sparsity.set_soft_threshold(true);
     if (Once(6)) sparsity.set_apply(false);
     if (Once(3)) sparsity.set_dense_warmup(Number() / 2);
@@ -244,6 +245,27 @@ class Messages {
   }
 
  private:
+  void Patterns(proto::Sparsity& sparsity) {
+    constexpr const char* kTexts[] = {"2:4",
+                                      "3:5",
+                                      "transposable:1:4",
+                                      "32:2:8",
+                                      "unstructured:0.7",
+                                      "block:3x5:0.4",
+                                      "9:8",
+                                      "spam",
+                                      "",
+                                      "unstructured:0.5:row",
+                                      "unstructured:0.5:model"};
+    const auto text = [&] { return kTexts[random_.Below(std::size(kTexts))]; };
+    if (Once(30) || (sparsity.algorithm() == proto::Sparsity::PATTERN && !Once(10))) sparsity.set_pattern(text());
+    for (uint32_t i = Once(4) ? random_.Below(3) : 0; i > 0 && sparsity.algorithm() == proto::Sparsity::PATTERN; --i) {
+      proto::LayerPattern& layer = *sparsity.add_layers();
+      layer.set_name(Once(20) ? "" : Once(10) ? "same" : "layers." + std::to_string(i));
+      layer.set_pattern(text());
+    }
+  }
+
   void Schedule(int64_t steps, proto::SparsitySchedule& schedule) {
     schedule.set_shape(static_cast<proto::SparsitySchedule::Shape>(random_.Below(7)));
     if (schedule.shape() == proto::SparsitySchedule::PIECEWISE || Once(20)) {
@@ -278,6 +300,17 @@ class Messages {
 
   RandomSequence random_;
 };
+
+TEST(BuildSwapOptionsTest, PatternsOfSingleLinears) {
+  const nn::SwapOptions options = Build(
+      "algorithm: PATTERN pattern: 'unstructured:0.5' layers { name: 'a.b' pattern: '4:8' } "
+      "schedule { shape: CUBIC end { step: 50 } }");
+  EXPECT_EQ(PlanOf(options).pattern.ToString(), "unstructured:0.5");
+  ASSERT_EQ(options.plans.size(), 1u);
+  const sparse::MaskPlanOptions& own = options.plans.at("a.b").options();
+  EXPECT_EQ(own.pattern.ToString(), "4:8");
+  EXPECT_EQ(own.schedule.LastChange(), 50);
+}
 
 TEST(BuildSwapOptionsTest, TakesWhateverValidationLetsPassAndLayersDoSoToo) {
   Messages messages(11);

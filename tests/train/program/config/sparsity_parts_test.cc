@@ -59,7 +59,7 @@ TEST(SparsityPartsTest, ClearsTheFieldsOfAPartAndNoOthers) {
   EXPECT_EQ(std::ssize(GivenIn(sparsity)), proto::Sparsity::descriptor()->field_count());
   ClearParts(sparsity, {proto::TIMETABLE, proto::TRAINING});
   EXPECT_THAT(GivenIn(sparsity), UnorderedElementsAreArray({"include", "exclude", "multiple_of", "algorithm", "rows",
-                                                            "vnm", "fused_mlp", "score"}));
+                                                            "vnm", "fused_mlp", "score", "pattern", "layers"}));
   sparsity = Full();
   ClearParts(sparsity, {proto::MASK_CHOICE, proto::TRAINING});
   EXPECT_THAT(GivenIn(sparsity), UnorderedElementsAreArray({"schedule", "stages", "nested_stages", "freeze",

@@ -100,7 +100,8 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"data { text { vocabulary: BYTE } }",
              "1:27: vocabulary: unknown value BYTE, expected one of BYTES, CHARACTERS (did you mean 'BYTES'?)"},
         Slip{"sparsity { algorithm: exact }",
-             "1:23: algorithm: unknown value exact, expected one of EXACT, GREEDY, SIGNED_GREEDY, RANDOM, ROWS, VNM"},
+             "1:23: algorithm: unknown value exact, expected one of EXACT, GREEDY, SIGNED_GREEDY, RANDOM, ROWS, VNM, "
+             "PATTERN"},
         Slip{"model { mlp { bias: yes\n\n} }", "1:21: bias: yes, expected true or false"},
         Slip{"seed: 99999999999999999999", "1:7: found 99999999999999999999, expected a smaller whole number"},
         Slip{"seed: -1", "1:7: found -1, expected a whole number of at least 0"},

@@ -44,7 +44,12 @@ INSTANTIATE_TEST_SUITE_P(
         "interval: 10 freeze { step: 10 }", "interval_growth: 1", "interval_growth: 0.1 freeze { step: 50 }",
         "schedule { shape: LINEAR end { step: 50 } } freeze { step: 50 }",
         "stages { begin { step: 50 } } freeze { fraction: 0.5 }",
-        "masked_decay { lambda: 2e-4 place: MOMENTS } freeze { step: 5 }"));
+        "masked_decay { lambda: 2e-4 place: MOMENTS } freeze { step: 5 }", "algorithm: ROWS rows { of: 6 }",
+        "algorithm: ROWS rows { keep: 3 of: 5 } multiple_of: 1", "algorithm: PATTERN pattern: '4:8'",
+        "algorithm: PATTERN pattern: 'transposable:1:4'", "algorithm: PATTERN pattern: 'rows:64:2:8'",
+        "algorithm: PATTERN pattern: 'unstructured:0.8' schedule { shape: CUBIC end { fraction: 0.9 } } interval: 5",
+        "algorithm: PATTERN pattern: 'block:16x16:0.5' multiple_of: 1 freeze { step: 0 } freeze_gradient: true",
+        "algorithm: PATTERN pattern: '2:4' layers { name: 'layers.0' pattern: '1:4' }"));
 
 using BadSparsity = test::RefusedText;
 
@@ -228,7 +233,33 @@ INSTANTIATE_TEST_SUITE_P(
                     "rows.of: 33, expected 1 to 32\n"
                     "config: sparsity.rows.keep: 40, expected 1 to 32"},
         BadSparsity{"rows { keep: 4 of: 8 }", "rows: 4:8, expected none but for ROWS"},
-        BadSparsity{"algorithm: ROWS rows { of: 6 }", "multiple_of: 16, expected a multiple of rows.of, which is 6"},
+        BadSparsity{"pattern: '2:4'", "pattern: '2:4', expected none but for PATTERN"},
+        BadSparsity{"layers { name: 'x' pattern: '2:4' }", "layers: given, expected none but for PATTERN"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' vnm { m: 16 }", "vnm: 64:2:16, expected none but for VNM"},
+        BadSparsity{"algorithm: PATTERN pattern: '4:2'", "pattern: pattern 4:2: n is 4, expected 1 to 1"},
+        BadSparsity{"algorithm: PATTERN pattern: 'unstructured:1.5'",
+                    "pattern: pattern unstructured:1.5: sparsity is 1.5, expected a number in [0, 1)"},
+        BadSparsity{
+            "algorithm: PATTERN pattern: 'unstructured:0.5:model'",
+            "pattern: unstructured:0.5:model, expected a scope within one weight, because each finds its mask by "
+            "itself in training"},
+        BadSparsity{"algorithm: PATTERN pattern: '64:2:8' schedule { to: 0.5 }",
+                    "schedule: a share of tiles, expected none beside 64:2:8"},
+        BadSparsity{"algorithm: PATTERN pattern: 'unstructured:0.5' schedule { order: RANDOM }",
+                    "schedule.order: RANDOM, expected LEAST_LOSS for a budget: there are no tiles"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' stages { begin { step: 3 } }",
+                    "stages: with algorithm PATTERN, expected EXACT for N-decay"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' layers { pattern: '1:4' }",
+                    "layers[0].name: missing, expected the dotted name of a linear"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' layers { name: 'a' pattern: '1:4' } "
+                    "layers { name: 'a' pattern: '1:4' }",
+                    "layers[1].name: a, expected each name once"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' layers { name: 'a' pattern: '5:4' }",
+                    "layers[0].pattern: pattern 5:4: n is 5, expected 1 to 3"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' multiple_of: 1 layers { name: 'a' pattern: '64:2:8' }",
+                    "multiple_of: 1, expected a multiple of 4 from 4 to 1048576"},
+        BadSparsity{"algorithm: PATTERN pattern: '2:4' schedule { to: 0.5 } layers { name: 'a' pattern: '64:2:8' }",
+                    "schedule: a share of tiles, expected none beside 64:2:8"},
         BadSparsity{"soft_threshold: true", "soft_threshold: true, expected false but for ROWS"},
         BadSparsity{"target: ACTIVATION algorithm: RANDOM",
                     "algorithm: RANDOM, expected EXACT or GREEDY for activations"},

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/nn/one_shot.h"
+#include "twofour/train/run_folder.h"
+
+namespace twofour::train {
+
+/// What `trainer prune` is asked for.
+struct PruneRequest {
+  static constexpr int64_t kUsualSamples = 128;
+
+  std::string run;                             ///< A run with weights.
+  std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
+  std::string out;                             ///< The new run's folder.
+  /// include and exclude are those of the run's recipe where they are not given here. The key is not used: `seed` is.
+  nn::OneShotOptions options = {};
+  std::optional<std::string> include = {}, exclude = {};
+  /// Samples or sequences of the training data to calibrate with; rounded up to whole batches of training.
+  int64_t samples = kUsualSamples;
+  uint32_t seed = 0;                 ///< Of the choice of samples, and of random scores.
+  bool evaluate = true;              ///< Whether losses before and after are found.
+  bool accept_changed_data = false;  ///< See LoadRunData.
+  std::optional<int> threads = {};
+  RunFolder::IfExists if_exists = RunFolder::IfExists::kFail;
+};
+
+/// A run that was made.
+struct PrunedRun {
+  std::vector<std::string> notes = {};  ///< For the user.
+  nn::OneShotReport report = {};
+  int64_t samples = 0;  ///< That it was calibrated with.
+  std::string sample_unit = {};
+  std::optional<double> loss_before = {}, loss_after = {};  ///< On the evaluation data.
+};
+
+/// Makes a run with the weights of another one after pruning, their masks, a config whose recipe keeps these, what is
+/// known of its data, and pruning.json. Tells `done` of each linear. Throws Error on options that do not go together,
+/// if a linear does not fit the pattern, if data is needed and there is none, if the run is sparse already and a mask
+/// would keep more than before, and if a file that is needed lies in `out`. Nothing appears at `out` then, and neither
+/// if `stop` becomes true; then it returns nothing.
+std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic<bool>& stop,
+                                  const std::function<void(const nn::PrunedLinear&)>& done = {});
+
+}  // namespace twofour::train
