@@ -130,24 +130,37 @@ Mask MaskOf(const Grid& grid, const bool* kept) {
   return Mask::FromTensor(entries);
 }
 
-}  // namespace
+void RequireCount(int64_t dropped, int64_t count, std::string_view name) {
+  if (dropped >= 0 && dropped <= count) return;
+  throw Error(fmt::format("{}: {} to drop, expected 0 to {}", name, dropped, count));
+}
 
-int64_t CountDropped(double sparsity, int64_t count) { return std::llround(sparsity * static_cast<double>(count)); }
-
-std::vector<Mask> FindBudgetMasks(std::span<const NamedScores> matrices, BlockSize block, double sparsity) {
+/// Masks that together drop count(all blocks) blocks.
+template <typename Count>
+std::vector<Mask> MasksOfCount(std::span<const NamedScores> matrices, BlockSize block, const Count& count) {
   std::vector<Grid> grids;
   int64_t blocks = 0;
   for (const NamedScores& matrix : matrices) {
     RequireScores(matrix.scores, matrix.name);
     blocks += grids.emplace_back(matrix.scores, block, blocks).count();
   }
+  const int64_t dropped = count(blocks);
+  if (!matrices.empty()) RequireCount(dropped, blocks, matrices.front().name);
   std::vector<float> means(static_cast<size_t>(blocks));
   for (size_t i = 0; i < grids.size(); ++i) MeansOfBlocks(matrices[i].scores, grids[i], means.data() + grids[i].first);
   Tensor kept = Tensor::Empty({blocks}, DType::kBool);
-  KeepLargest(means, CountDropped(sparsity, blocks), kept.mutable_data<bool>());
+  KeepLargest(means, dropped, kept.mutable_data<bool>());
   std::vector<Mask> masks;
   for (const Grid& grid : grids) masks.push_back(MaskOf(grid, kept.data<bool>() + grid.first));
   return masks;
+}
+
+}  // namespace
+
+int64_t CountDropped(double sparsity, int64_t count) { return std::llround(sparsity * static_cast<double>(count)); }
+
+std::vector<Mask> FindBudgetMasks(std::span<const NamedScores> matrices, BlockSize block, double sparsity) {
+  return MasksOfCount(matrices, block, [sparsity](int64_t blocks) { return CountDropped(sparsity, blocks); });
 }
 
 Mask FindBudgetMask(const Tensor& scores, BlockSize block, double sparsity, std::string_view name) {
@@ -155,9 +168,20 @@ Mask FindBudgetMask(const Tensor& scores, BlockSize block, double sparsity, std:
   return std::move(FindBudgetMasks(std::span(&named, 1), block, sparsity).front());
 }
 
+Mask FindBudgetMaskOfCount(const Tensor& scores, BlockSize block, int64_t dropped, std::string_view name) {
+  const NamedScores named{.name = std::string(name), .scores = scores};
+  return std::move(MasksOfCount(std::span(&named, 1), block, [=](int64_t /*blocks*/) { return dropped; }).front());
+}
+
 Mask FindRowBudgetMask(const Tensor& scores, double sparsity, std::string_view name) {
   RequireScores(scores, name);
-  const int64_t rows = scores.dim(0), cols = scores.dim(1), dropped = CountDropped(sparsity, cols);
+  return FindRowBudgetMaskOfCount(scores, CountDropped(sparsity, scores.dim(1)), name);
+}
+
+Mask FindRowBudgetMaskOfCount(const Tensor& scores, int64_t dropped, std::string_view name) {
+  RequireScores(scores, name);
+  const int64_t rows = scores.dim(0), cols = scores.dim(1);
+  RequireCount(dropped, cols, name);
   const float* const from = scores.data<float>();
   Tensor kept = Tensor::Empty(scores.shape(), DType::kBool);
   bool* const to = kept.mutable_data<bool>();

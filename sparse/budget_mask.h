@@ -32,9 +32,13 @@ std::vector<Mask> FindBudgetMasks(std::span<const NamedScores> matrices, BlockSi
 
 /// The same for one matrix.
 Mask FindBudgetMask(const Tensor& scores, BlockSize block, double sparsity, std::string_view name = "weight");
+/// The same with a number of blocks to drop, 0 to as many as there are.
+Mask FindBudgetMaskOfCount(const Tensor& scores, BlockSize block, int64_t dropped, std::string_view name = "weight");
 
 /// The mask that drops in each row CountDropped(sparsity) entries, those with the smallest |score|; of equal ones the
 /// last.
 Mask FindRowBudgetMask(const Tensor& scores, double sparsity, std::string_view name = "weight");
+/// The same with a number of entries to drop in each row, 0 to as many as there are.
+Mask FindRowBudgetMaskOfCount(const Tensor& scores, int64_t dropped, std::string_view name = "weight");
 
 }  // namespace twofour::sparse

@@ -9,6 +9,7 @@
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
+#include "twofour/sparse/budget_mask.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/kernels/prune/column_errors.h"
 #include "twofour/sparse/mask_of_pattern.h"
@@ -27,11 +28,17 @@ constexpr int64_t kMostRows = 256;
 /// Elements from one column of them to the next: more, so that the columns spread over the sets of the cache.
 constexpr int64_t kPitch = kMostRows + kColumnRoom;
 
-/// Columns whose mask is found at once.
-int64_t GroupWidth(const PruningPattern& pattern, int64_t block) {
+/// The blocks that a budget is spent on: single entries for unstructured masks.
+BlockSize BlocksOf(const PruningPattern& pattern) {
   const MaskFormat& format = pattern.format;
-  if (format.kind == MaskFormat::Kind::kUnstructured) return block;
-  return format.kind == MaskFormat::Kind::kBlocks ? format.block_cols : format.m;
+  if (format.kind == MaskFormat::Kind::kUnstructured) return {};
+  return {.rows = format.block_rows, .cols = format.block_cols};
+}
+
+/// Columns whose mask is found at once. Of blocks that are whole block columns: a single one may have few blocks, and
+/// then a choice within it would be coarse.
+int64_t GroupWidth(const PruningPattern& pattern, int64_t block) {
+  return pattern.has_budget() ? RoundUp(block, BlocksOf(pattern).cols) : pattern.format.m;
 }
 
 /// Rows whose masks do not depend on others, as many as kMostRows has room for; 0 if the masks of all rows depend on
@@ -149,7 +156,7 @@ class Pruning {
         }
       }
     });
-    const Tensor mask = FindMask(scores);
+    const Tensor mask = FindMaskInBudget(scores, begin).ToTensor();
     const bool* const from = mask.data<bool>();
     bool* const kept = kept_data_ + begin;
     for (int64_t row = 0; row < rows_; ++row) {
@@ -160,6 +167,21 @@ class Pruning {
   float Score(float weight, int64_t col) const {
     const float root = weight / u_[col * cols_ + col];
     return root * root;
+  }
+
+  /// The mask of scores of all rows and of the columns from `begin` on. As many go as are due by its last column, so
+  /// what one group loses by rounding is the next one's to spend, and the whole weight gets its share.
+  Mask FindMaskInBudget(const Tensor& scores, int64_t begin) {
+    const PruningPattern& pattern = options_.pattern;
+    const BlockSize block = BlocksOf(pattern);
+    const bool by_row = pattern.scope == PruningScope::kRow;
+    const int64_t down = by_row ? 1 : CeilDiv(rows_, block.rows);
+    const auto count_to = [&](int64_t end) { return down * CeilDiv(end, block.cols); };
+    const int64_t end = begin + scores.dim(1), due = CountDropped(pattern.sparsity, count_to(end)) - dropped_;
+    const int64_t dropped = std::min(due, count_to(end) - count_to(begin));
+    dropped_ += dropped;
+    return by_row ? FindRowBudgetMaskOfCount(scores, dropped, name_)
+                  : FindBudgetMaskOfCount(scores, block, dropped, name_);
   }
 
   /// The mask of scores [rows, width] as a bool tensor with as many elements.
@@ -217,6 +239,7 @@ class Pruning {
   const SparseGptOptions& options_;
   std::string_view name_;
   int64_t rows_, cols_, group_, block_;
+  int64_t dropped_ = 0;  // Of a budget, so far: blocks, or entries of each row.
   Tensor weight_, factor_, errors_, kept_;
   float *w_, *errors_data_;
   const float* u_;

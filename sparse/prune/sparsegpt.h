@@ -14,7 +14,7 @@ namespace twofour::sparse {
 struct SparseGptOptions {
   PruningPattern pattern = {};
   double dampening = 0.01;  ///< Share of the mean of H's diagonal that is added to it: see FactorDampened.
-  int64_t block = 128;      ///< Columns between two updates of all that follow; rounded up to whole groups of masks.
+  int64_t block = 128;      ///< Columns between two updates of all that follow; rounded up to whole groups and blocks.
   VnmColumnChoice columns = VnmColumnChoice::kSums;
 };
 
@@ -24,10 +24,10 @@ void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults)
 /// SparseGPT (Frantar and Alistarh, "SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot", ICML
 /// 2023): prunes a weight so that a linear's outputs change little, column by column. With H = X^T X, dampened, and U
 /// upper with U^T U = H^-1, a column j that is pruned or not loses e = (w_j - q_j) / U[j][j], and all columns k to the
-/// right make up for it: w_k -= e U[j][k]. Masks of a group of columns (m of n:m, 4 of tiles, M of V:N:M, those of a
-/// block, or `block` for unstructured ones) are found when its first column is reached, for scores w_j^2 / U[j][j]^2
-/// of the weights as they are by then. A budget is spent in every group by itself, and rounded there:
-/// few blocks or columns in a group make it coarse.
+/// right make up for it: w_k -= e U[j][k]. Masks of a group of columns (m of n:m, 4 of tiles, M of V:N:M, or
+/// `block` where there is a budget) are found when its first column is reached, for scores w_j^2 / U[j][j]^2 of the
+/// weights as they are by then. A budget is spent group by group. What rounding takes from one group the next one gets,
+/// so in the end as many entries of each row, or blocks of the weight, are dropped as FindMaskOf drops.
 ///
 /// `weight` f32 [out, in] of any size; `gram` f64 [in, in]. Features that are always 0 lose their weights. H is
 /// factored in double, weights are updated in float. The result does not depend on the number of threads. Throws Error

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/cholesky.h"
@@ -105,6 +108,43 @@ TEST(SparseGptTest, FindsMasksAlongTheWay) {
       }
       std::ranges::sort(scores);
       for (size_t i = 0; i < 4; ++i) EXPECT_EQ(pruned.mask.Keeps(row, scores[i].second), i < 2) << group << ", " << row;
+    }
+  }
+}
+
+/// How many blocks of a mask have kept entries.
+int64_t CountKeptBlocks(const Mask& mask, int64_t block_rows, int64_t block_cols) {
+  std::set<std::pair<int64_t, int64_t>> kept;
+  for (int64_t row = 0; row < mask.rows(); ++row) {
+    for (int64_t col = 0; col < mask.cols(); ++col) {
+      if (mask.Keeps(row, col)) kept.emplace(row / block_rows, col / block_cols);
+    }
+  }
+  return std::ssize(kept);
+}
+
+TEST(SparseGptTest, SpendsABudgetAsASearchOverAllColumnsDoes) {
+  for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{16, 128}, {48, 100}, {5, 37}}) {
+    const LayerToPrune layer(rows, cols, 200, 7);
+    for (const char* const text : {"unstructured:0.3", "unstructured:0.37:row", "unstructured:0.5:row",
+                                   "unstructured:0.93", "block:16x16:0.5", "block:16x16:0.3", "block:4x3:0.37"}) {
+      const PruningPattern pattern = PatternOf(text);
+      const Mask expected = FindMaskOf(layer.weight, pattern);
+      for (const int64_t block : {1, 3, 8, 20, 128}) {
+        SCOPED_TRACE(std::string(text) + " of " + std::to_string(cols) + ", " + std::to_string(block) + " at a time");
+        const Mask mask = SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = pattern, .block = block}).mask;
+        if (pattern.format.kind == MaskFormat::Kind::kBlocks) {
+          const int down = pattern.format.block_rows, across = pattern.format.block_cols;
+          EXPECT_EQ(CountKeptBlocks(mask, down, across), CountKeptBlocks(expected, down, across));
+          continue;
+        }
+        EXPECT_EQ(mask.CountKept(), expected.CountKept());
+        for (int64_t row = 0; row < rows && pattern.scope == PruningScope::kRow; ++row) {
+          int64_t more = 0;
+          for (int64_t col = 0; col < cols; ++col) more += mask.Keeps(row, col) - expected.Keeps(row, col);
+          EXPECT_EQ(more, 0) << row;
+        }
+      }
     }
   }
 }
