@@ -54,8 +54,14 @@ Tensor GradientStatistics::MeanMagnitudes() const {
   return Each(magnitudes_, [count](double sum) { return sum / count; });
 }
 
-Tensor GradientStatistics::Norms() const {
-  return Each(squares_, [](double sum) { return std::sqrt(sum); });
+Tensor GradientStatistics::Norms(std::string_view name) const {
+  const Tensor norms = Each(squares_, [](double sum) { return std::sqrt(sum); });
+  if (const int64_t at = kernels::FindNonFinite(norms.numel(), norms.data<float>()); at >= 0) {
+    throw Error(fmt::format("{}: the norm of its gradients at element {} is {:g}, more than a 32-bit float can hold",
+                            name, at, std::sqrt(squares_.data<double>()[at])),
+                ErrorKind::kRuntimeFailure);
+  }
+  return norms;
 }
 
 }  // namespace twofour::sparse

@@ -20,7 +20,9 @@ class GradientStatistics {
   const Shape& shape() const { return magnitudes_.shape(); }
   int64_t samples() const { return samples_; }
   Tensor MeanMagnitudes() const;  ///< f32, the mean of |g| over the samples.
-  Tensor Norms() const;           ///< f32, the Euclidean norm of each element's gradients over the samples.
+  /// f32, the Euclidean norm of each element's gradients over the samples. Throws Error (a runtime failure) that begins
+  /// with `name` if one is more than a float can hold.
+  Tensor Norms(std::string_view name = "weight") const;
 
  private:
   int64_t samples_ = 0;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "twofour/core/aligned_buffer.h"
 #include "twofour/core/error.h"
 #include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/gemm/symmetric_product.h"
@@ -15,8 +16,8 @@
 namespace twofour::sparse {
 namespace {
 
-/// Rows whose products are added up in float before they are added to f64 sums. More are hardly faster.
-constexpr int64_t kRowsInFloat = 256;
+/// Rows that are converted to double at a time. More are hardly faster.
+constexpr int64_t kRowsAtATime = 256;
 
 /// [count] numbers, each function(i).
 template <typename T, typename Function>
@@ -64,21 +65,25 @@ void InputStatistics::Add(const Tensor& x, std::string_view name) {
   });
   samples_ += rows;
   if (!has_gram()) return;
-  Tensor part = Tensor::Empty({cols, cols});
-  double* const gram = gram_.mutable_data<double>();
-  for (int64_t row = 0; row < rows; row += kRowsInFloat) {
-    kernels::SymmetricProduct(kernels::Transpose::kYes, cols, std::min(kRowsInFloat, rows - row), from + row * cols,
-                              part.mutable_data<float>());
-    const float* const products = part.data<float>();
-    ParallelFor(cols * cols, kElementwiseGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) gram[i] += static_cast<double>(products[i]);
-    });
+  AlignedBuffer<double> wide(std::min(kRowsAtATime, rows) * cols);
+  for (int64_t row = 0; row < rows; row += kRowsAtATime) {
+    const int64_t count = std::min(kRowsAtATime, rows - row);
+    const float* const part = from + row * cols;
+    ParallelFor(count * cols, kElementwiseGrain,
+                [&](int64_t begin, int64_t end) { std::copy(part + begin, part + end, wide.data() + begin); });
+    kernels::AddSymmetricProduct(kernels::Transpose::kYes, cols, count, wide.data(), gram_.mutable_data<double>());
   }
 }
 
-Tensor InputStatistics::Norms() const {
+Tensor InputStatistics::Norms(std::string_view name) const {
   const double* const squares = squares_.data<double>();
-  return Each<float>(in_features_, [&](int64_t i) { return std::sqrt(squares[i]); });
+  const Tensor norms = Each<float>(in_features_, [&](int64_t i) { return std::sqrt(squares[i]); });
+  if (const int64_t at = kernels::FindNonFinite(norms.numel(), norms.data<float>()); at >= 0) {
+    throw Error(fmt::format("{}: the norm of feature {} of its inputs is {:g}, more than a 32-bit float can hold", name,
+                            at, std::sqrt(squares[at])),
+                ErrorKind::kRuntimeFailure);
+  }
+  return norms;
 }
 
 Tensor InputStatistics::MeanMagnitudes() const {

@@ -11,8 +11,8 @@ namespace twofour::sparse {
 /// by batch, so they take memory for features and not for samples.
 class InputStatistics {
  public:
-  /// What is summed up. The Gram matrix takes in_features^2 numbers, and as long as a product with a weight of that
-  /// shape.
+  /// What is summed up. The Gram matrix takes in_features^2 numbers, and about as long as a product of floats with a
+  /// weight of that shape.
   enum class Extent {
     kFeatures,  ///< Numbers of each feature alone.
     kGram,      ///< Products of any two features, too.
@@ -30,13 +30,15 @@ class InputStatistics {
 
   // All of these are over the samples so far, [in_features].
 
-  Tensor Norms() const;           ///< f32, the Euclidean norm of each feature: Wanda's ||x||_2.
+  /// f32, the Euclidean norm of each feature: Wanda's ||x||_2. Throws Error (a runtime failure) that begins with `name`
+  /// if one is more than a float can hold.
+  Tensor Norms(std::string_view name = "weight") const;
   Tensor MeanMagnitudes() const;  ///< f32, the mean of |x|.
   Tensor Means() const;           ///< f64.
   Tensor Variances() const;       ///< f64, divided by the number of samples.
-  /// f64 [in_features, in_features], X^T X with X [samples, in_features]. Symmetric to the bit. The products of up to
-  /// 256 rows are added up in float before they are added to a double, so it is right to some 1e-7 of its diagonal, and
-  /// features whose squares no float can hold are not. Throws Error unless the extent is kGram.
+  /// f64 [in_features, in_features], X^T X with X [samples, in_features], whose products are taken and added up in
+  /// double: finite for all inputs, and with a 0 on its diagonal for features that are always 0 and no others.
+  /// Symmetric to the bit. Throws Error unless the extent is kGram.
   const Tensor& Gram() const;
 
  private:

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/prune/gradient_statistics.h"
 
 #include "tests/support/expect_error.h"
 #include "tests/support/tensors.h"
@@ -53,13 +54,38 @@ TEST(InputStatisticsTest, AgreesWithSumsInDouble) {
         for (int64_t s = 0; s < samples; ++s) {
           sum += static_cast<double>(x.data<float>()[s * n + i]) * static_cast<double>(x.data<float>()[s * n + j]);
         }
-        EXPECT_NEAR(statistics.Gram().data<double>()[i * n + j], sum, 1e-4);
+        EXPECT_NEAR(statistics.Gram().data<double>()[i * n + j], sum, 1e-11);
         EXPECT_EQ(statistics.Gram().data<double>()[i * n + j], statistics.Gram().data<double>()[j * n + i]);
       }
     }
     if (!expected.defined()) expected = statistics.Gram();
     ExpectBitEqual(statistics.Gram(), expected);
   }
+}
+
+/// Squares of these inputs are beyond the range of a float, on either side.
+TEST(InputStatisticsTest, TakesInputsOfAnySize) {
+  for (const float unit : {0x1p66f, 1.0f, 0x1p-80f, 0x1p-146f}) {
+    SCOPED_TRACE(unit);
+    InputStatistics statistics(3, Extent::kGram);
+    statistics.Add(F32({unit, 0, -2 * unit, 3 * unit, 0, 4 * unit}, {2, 3}), "x");
+    const double square = static_cast<double>(unit) * static_cast<double>(unit);
+    const Tensor gram = statistics.Gram(), norms = statistics.Norms();
+    const double expected[] = {10, 0, 10, 0, 0, 0, 10, 0, 20};
+    for (int i = 0; i < 9; ++i) EXPECT_DOUBLE_EQ(gram.data<double>()[i], expected[i] * square);
+    EXPECT_FLOAT_EQ(norms.data<float>()[2], static_cast<float>(std::sqrt(20.0) * static_cast<double>(unit)));
+  }
+}
+
+TEST(InputStatisticsTest, SaysWhichNormNoFloatCanHold) {
+  InputStatistics statistics(2, Extent::kFeatures);
+  for (int i = 0; i < 4; ++i) statistics.Add(F32({1, -3e38f}, {1, 2}), "x");
+  EXPECT_ERROR(statistics.Norms("fc"), ErrorKind::kRuntimeFailure,
+               HasSubstr("fc: the norm of feature 1 of its inputs is 6e+38, more than a 32-bit float can hold"));
+  GradientStatistics gradients({1, 2});
+  for (int i = 0; i < 4; ++i) gradients.Add(F32({1, -3e38f}, {1, 2}), "g");
+  EXPECT_ERROR(gradients.Norms("fc"), ErrorKind::kRuntimeFailure,
+               HasSubstr("fc: the norm of its gradients at element 1 is 6e+38"));
 }
 
 TEST(InputStatisticsTest, RefusesOtherInputsAndAddsNothing) {
