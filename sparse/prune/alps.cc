@@ -122,10 +122,7 @@ class Admm {
 }  // namespace
 
 void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults) {
-  Check(options.pattern, at.In("pattern"), faults);
-  faults.Expect(options.pattern.scope != PruningScope::kModel, at("pattern"), options.pattern.ToString(),
-                "a scope within one weight, because ALPS prunes weights one after another");
-  faults.AtLeast(at("dampening"), options.dampening, 0);
+  CheckByGram("ALPS", options.pattern, options.dampening, at, faults);
   faults.Positive(at("rho"), options.rho);
   faults.InRange(at("iterations"), options.iterations, 0, kMaxCount);
   faults.InRange(at("refit"), options.refit, 0, kMaxCount);

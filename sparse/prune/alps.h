@@ -20,7 +20,7 @@ struct AlpsOptions {
   VnmColumnChoice columns = VnmColumnChoice::kSums;
 };
 
-/// Rules: those of the pattern, whose scope is not kModel; dampening is finite and not negative, rho above 0, and
+/// Rules: those of the pattern, whose scope is not kModel; dampening is in [0, kMostDampening], rho above 0, and
 /// iterations and refit are not negative.
 void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults);
 

@@ -249,10 +249,7 @@ class Pruning {
 }  // namespace
 
 void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults) {
-  Check(options.pattern, at.In("pattern"), faults);
-  faults.Expect(options.pattern.scope != PruningScope::kModel, at("pattern"), options.pattern.ToString(),
-                "a scope within one weight, because SparseGPT prunes weights one after another");
-  faults.AtLeast(at("dampening"), options.dampening, 0);
+  CheckByGram("SparseGPT", options.pattern, options.dampening, at, faults);
   faults.InRange(at("block"), options.block, 1, kMaxFeatures);
 }
 

@@ -18,7 +18,7 @@ struct SparseGptOptions {
   VnmColumnChoice columns = VnmColumnChoice::kSums;
 };
 
-/// Rules: those of the pattern, whose scope is not kModel; dampening is finite and not negative; block is positive.
+/// Rules: those of the pattern, whose scope is not kModel; dampening is in [0, kMostDampening]; block is positive.
 void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults);
 
 /// SparseGPT (Frantar and Alistarh, "SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot", ICML
@@ -29,10 +29,10 @@ void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults)
 /// weights as they are by then. A budget is spent group by group. What rounding takes from one group the next one gets,
 /// so in the end as many entries of each row, or blocks of the weight, are dropped as FindMaskOf drops.
 ///
-/// `weight` f32 [out, in] of any size; `gram` f64 [in, in]. Features that are always 0 lose their weights. H is
-/// factored in double, weights are updated in float. The result does not depend on the number of threads. Throws Error
-/// on options that Check finds fault with and on other tensors; throws Error (a runtime failure) that begins with
-/// `name` if a weight is not finite, and as FactorDampened does.
+/// `weight` f32 [out, in] of any size above 0; `gram` f64 [in, in]. Features that are always 0 lose their weights,
+/// which a note says. H is factored in double, weights are updated in float. The result does not depend on the number
+/// of threads. Throws Error on options that Check finds fault with and on other tensors; throws Error (a runtime
+/// failure) that begins with `name` if a weight is not finite, and as FactorDampened does.
 PrunedWeight SparseGpt(const Tensor& weight, const Tensor& gram, const SparseGptOptions& options,
                        std::string_view name = "weight");
 

@@ -27,6 +27,7 @@ namespace {
 
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::ExpectTheSameInAnyUnit;
 using test::LayerToPrune;
 using test::PatternOf;
 using test::ScopedNumThreads;
@@ -149,6 +150,12 @@ TEST(AlpsTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(AlpsTest, TheUnitOfTheInputsDoesNotMatter) {
+  ExpectTheSameInAnyUnit([](const LayerToPrune& layer) {
+    return Alps(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4")});
+  });
+}
+
 TEST(AlpsTest, RefusesWhatItCannotPrune) {
   const LayerToPrune layer(4, 8, 20, 6);
   const Tensor& gram = layer.statistics.Gram();
@@ -156,6 +163,8 @@ TEST(AlpsTest, RefusesWhatItCannotPrune) {
                HasSubstr("fc: a weight of shape [4, 7] and a Gram matrix of shape [8, 8]"));
   EXPECT_ERROR(Alps(layer.weight, gram, {.pattern = PatternOf("unstructured:0.5:model")}), ErrorKind::kInvalidInput,
                HasSubstr("a scope within one weight"));
+  EXPECT_ERROR(Alps(layer.weight, gram, {.dampening = 2000}), ErrorKind::kInvalidInput,
+               HasSubstr("dampening is 2000, expected 0 to 1000"));
   EXPECT_ERROR(Alps(layer.weight, gram, {.rho = 0}), ErrorKind::kInvalidInput, HasSubstr("rho"));
   Tensor bad = layer.weight.Clone();
   bad.mutable_data<float>()[9] = std::numeric_limits<float>::infinity();

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/prune/input_statistics.h"
+#include "twofour/sparse/prune/pruned_weight.h"
 
 #include "tests/support/tensors.h"
 
@@ -29,9 +32,42 @@ struct LayerToPrune {
     statistics.Add(x, "x");
   }
 
+  /// Makes a feature 0 in all samples.
+  void Kill(int64_t feature) {
+    for (int64_t s = 0; s < x.dim(0); ++s) x.mutable_data<float>()[s * x.dim(1) + feature] = 0;
+    Count();
+  }
+  /// Measures inputs in another unit.
+  void Scale(float factor) {
+    for (int64_t i = 0; i < x.numel(); ++i) x.mutable_data<float>()[i] *= factor;
+    Count();
+  }
+
   static constexpr auto kGram = sparse::InputStatistics::Extent::kGram;
   Tensor weight, x;
   sparse::InputStatistics statistics;
+
+ private:
+  void Count() {
+    statistics = sparse::InputStatistics(x.dim(1), kGram);
+    statistics.Add(x, "x");
+  }
 };
+
+/// Fails unless a layer one of whose features is dead is pruned in the same way whatever the unit of its inputs is.
+template <typename Prune>
+void ExpectTheSameInAnyUnit(const Prune& prune) {
+  sparse::PrunedWeight expected;
+  for (const float unit : {1.0f, 1e-3f, 1e3f}) {
+    SCOPED_TRACE(unit);
+    LayerToPrune layer(12, 24, 200, 9);
+    layer.Kill(5);
+    layer.Scale(unit);
+    sparse::PrunedWeight pruned = prune(layer);
+    if (unit == 1) expected = pruned;
+    EXPECT_EQ(pruned.mask, expected.mask);
+    ExpectClose(pruned.weight, expected.weight, 1e-4, 1e-5);
+  }
+}
 
 }  // namespace twofour::test

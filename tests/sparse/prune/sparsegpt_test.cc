@@ -28,9 +28,11 @@ namespace {
 
 using test::ExpectBitEqual;
 using test::ExpectClose;
+using test::ExpectTheSameInAnyUnit;
 using test::LayerToPrune;
 using test::PatternOf;
 using test::ScopedNumThreads;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// The same in double and without factors, for masks that are given: each column's error is spread by the inverse of
@@ -171,11 +173,17 @@ TEST(SparseGptTest, KeepsOutputsBetterThanWandaAndWandaBetterThanMagnitude) {
 
 TEST(SparseGptTest, WeightsOfDeadFeaturesGo) {
   LayerToPrune layer(4, 16, 50, 3);
-  for (int64_t s = 0; s < 50; ++s) layer.x.mutable_data<float>()[s * 16 + 5] = 0;
-  InputStatistics statistics(16, LayerToPrune::kGram);
-  statistics.Add(layer.x, "x");
-  const PrunedWeight pruned = SparseGpt(layer.weight, statistics.Gram(), {.pattern = PatternOf("2:4")});
+  layer.Kill(5);
+  const PrunedWeight pruned = SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4")}, "fc");
   for (int64_t row = 0; row < 4; ++row) EXPECT_EQ(pruned.weight.data<float>()[row * 16 + 5], 0.0f);
+  EXPECT_THAT(pruned.notes, ElementsAre("fc: 1 of its 16 input features is always 0 in the calibration data; its "
+                                        "weights are dropped"));
+}
+
+TEST(SparseGptTest, TheUnitOfTheInputsDoesNotMatter) {
+  ExpectTheSameInAnyUnit([](const LayerToPrune& layer) {
+    return SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4"), .dampening = 0.1});
+  });
 }
 
 TEST(SparseGptTest, RaisesTheDampeningWhereItMustAndSaysSo) {
@@ -214,7 +222,14 @@ TEST(SparseGptTest, RefusesWhatItCannotPrune) {
                HasSubstr("fc: a weight of shape [4, 7] and a Gram matrix of shape [8, 8]"));
   EXPECT_ERROR(SparseGpt(layer.weight, gram, {.pattern = PatternOf("unstructured:0.5:model")}),
                ErrorKind::kInvalidInput, HasSubstr("a scope within one weight"));
-  EXPECT_ERROR(SparseGpt(layer.weight, gram, {.dampening = -1}), ErrorKind::kInvalidInput, HasSubstr("dampening"));
+  for (const double dampening : {-1.0, 1001.0}) {
+    EXPECT_ERROR(SparseGpt(layer.weight, gram, {.dampening = dampening}), ErrorKind::kInvalidInput,
+                 HasSubstr("dampening is " + std::to_string(static_cast<int>(dampening)) + ", expected 0 to 1000"));
+  }
+  EXPECT_ERROR(SparseGpt(Tensor::Zeros({0, 8}), gram, {}, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: shape [0, 8], expected at least one row and one column"));
+  EXPECT_ERROR(SparseGpt(Tensor::Zeros({5, 0}), Tensor::Zeros({0, 0}, DType::kF64), {}, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: shape [5, 0], expected at least one row"));
   EXPECT_ERROR(SparseGpt(layer.weight, gram, {.block = 0}), ErrorKind::kInvalidInput, HasSubstr("block"));
   Tensor bad = layer.weight.Clone();
   bad.mutable_data<float>()[9] = std::numeric_limits<float>::quiet_NaN();
