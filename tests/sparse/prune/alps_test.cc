@@ -30,6 +30,7 @@ using test::ExpectClose;
 using test::ExpectTheSameInAnyUnit;
 using test::LayerToPrune;
 using test::PatternOf;
+using test::RandomF32;
 using test::ScopedNumThreads;
 using ::testing::HasSubstr;
 
@@ -87,6 +88,48 @@ TEST(RefitKeptTest, ComesToTheLeastSquares) {
     last = error;
   }
   EXPECT_LT(last, 1.01 * OutputError(layer.weight, best, gram));
+}
+
+/// Features that differ from a common cause by little, so that the condition of H is above 1e8.
+TEST(RefitKeptTest, NeverRaisesTheErrorWhereInputsAreNearlyDependent) {
+  const int64_t n = 20, samples = 200;
+  const Tensor cause = RandomF32({samples, 1}, {.seed = 1}), noise = RandomF32({samples, n}, {.seed = 2});
+  Tensor x = Tensor::Empty({samples, n});
+  for (int64_t i = 0; i < samples * n; ++i) {
+    x.mutable_data<float>()[i] = cause.data<float>()[i / n] + 1e-4f * noise.data<float>()[i];
+  }
+  InputStatistics statistics(n, LayerToPrune::kGram);
+  statistics.Add(x, "x");
+  const Tensor& gram = statistics.Gram();
+  const Tensor weight = RandomF32({6, n}, {.seed = 3});
+  const Mask mask = FindMaskOf(weight, PatternOf("2:4"));
+  const Tensor start = ApplyMask(weight, mask);
+  const double best = OutputError(weight, Fit(weight, mask, gram), gram);
+  double last = OutputError(weight, start, gram);
+  EXPECT_GT(last, 100 * best);
+  for (const int64_t steps : {0, 1, 5, 20, 200}) {
+    const Tensor refitted = RefitKept(weight, start, mask, gram, steps);
+    const double error = OutputError(weight, refitted, gram);
+    EXPECT_LE(error, last) << steps;
+    ExpectBitEqual(refitted, ApplyMask(refitted, mask));
+    last = error;
+  }
+  EXPECT_LT(last, 1.01 * best);
+  // Without a step, and from the dense weight, there is nothing to gain.
+  ExpectBitEqual(RefitKept(weight, start, mask, gram, 0), start);
+  ExpectBitEqual(RefitKept(start, start, mask, gram, 200), start);
+}
+
+TEST(RefitKeptTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const LayerToPrune layer(300, 40, 100, 2);  // More rows than are fitted at a time.
+  const Mask mask = FindMaskOf(layer.weight, PatternOf("2:4"));
+  Tensor expected;
+  for (const int threads : {1, 3}) {
+    const ScopedNumThreads scope(threads);
+    const Tensor refitted = RefitKept(layer.weight, ApplyMask(layer.weight, mask), mask, layer.statistics.Gram(), 5);
+    if (threads == 1) expected = refitted;
+    ExpectBitEqual(refitted, expected);
+  }
 }
 
 /// One row of eight weights has 36 masks of 2:4 that keep all they may.
