@@ -23,6 +23,9 @@ namespace {
 
 /// Rounds between two looks at how much of the mask has changed.
 constexpr int64_t kLookEvery = 3;
+/// As the diagonal of H is 1, a larger penalty would only keep the first mask. It grows from there on, and a float must
+/// hold it to the end.
+constexpr double kMostRho = 1e6;
 
 /// By how much rho grows if `changed` of `kept` entries have moved: the paper's steps.
 double Growth(int64_t changed, int64_t kept) {
@@ -123,7 +126,8 @@ class Admm {
 
 void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults) {
   CheckByGram("ALPS", options.pattern, options.dampening, at, faults);
-  faults.Positive(at("rho"), options.rho);
+  faults.PositiveFloat(at("rho"), options.rho);
+  faults.Expect(options.rho <= kMostRho, at("rho"), options.rho, fmt::format("at most {:g}", kMostRho));
   faults.InRange(at("iterations"), options.iterations, 0, kMaxCount);
   faults.InRange(at("refit"), options.refit, 0, kMaxCount);
 }
@@ -143,11 +147,19 @@ PrunedWeight Alps(const Tensor& weight, const Tensor& gram, const AlpsOptions& o
       h[row * cols + col] /= roots[static_cast<size_t>(row)] * roots[static_cast<size_t>(col)];
     }
   }
+  // A power of two brings the largest entry to 1 or just above, so that squares are neither too large for a float nor
+  // all too small, whatever the units of weights and inputs are.
+  double largest = 0;
+  for (int64_t i = 0; i < rows * cols; ++i) {
+    const auto col = static_cast<size_t>(i % cols);
+    if (!factored.dead[col]) largest = std::max(largest, roots[col] * std::fabs(double{weight.data<float>()[i]}));
+  }
+  const double unit = largest > 0 ? std::ldexp(1.0, std::ilogb(largest)) : 1;
   const auto scale_columns = [&](Tensor& values, bool up) {
     float* const data = values.mutable_data<float>();
     for (int64_t i = 0; i < rows * cols; ++i) {
       const auto col = static_cast<size_t>(i % cols);
-      const double root = factored.dead[col] ? 0 : roots[col];
+      const double root = factored.dead[col] ? 0 : roots[col] / unit;
       data[i] = static_cast<float>(up ? data[i] * root : root > 0 ? data[i] / root : 0);
     }
   };
@@ -156,6 +168,7 @@ PrunedWeight Alps(const Tensor& weight, const Tensor& gram, const AlpsOptions& o
   admm.Run();
   Tensor fitted = RefitKept(scaled, admm.weight(), admm.mask(), scaled_gram, options.refit, name);
   scale_columns(fitted, false);
+  RequireHeld(fitted, name);
   return {.weight = std::move(fitted), .mask = admm.mask(), .notes = factored.notes};
 }
 

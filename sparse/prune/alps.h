@@ -20,8 +20,8 @@ struct AlpsOptions {
   VnmColumnChoice columns = VnmColumnChoice::kSums;
 };
 
-/// Rules: those of the pattern, whose scope is not kModel; dampening is in [0, kMostDampening], rho above 0, and
-/// iterations and refit are not negative.
+/// Rules: those of the pattern, whose scope is not kModel; dampening is in [0, kMostDampening], rho is above 0 as a
+/// float and at most 1e6, and iterations and refit are not negative.
 void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults);
 
 /// ALPS (Meng et al., "ALPS: Improved Optimization for Highly Sparse One-Shot Pruning for Large Language Models",

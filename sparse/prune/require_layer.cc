@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "twofour/core/error.h"
+#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/sparse/prune/dampened_gram.h"
 
@@ -25,6 +26,15 @@ void RequireLayer(std::string_view op, std::string_view name, const Tensor& weig
   if (weight.rank() == 2 && gram.shape() == Shape{weight.dim(1), weight.dim(1)}) return;
   throw Error(fmt::format("{}: a weight of shape {} and a Gram matrix of shape {}, expected [out, in] and [in, in]",
                           name, ToString(weight.shape()), ToString(gram.shape())));
+}
+
+void RequireHeld(const Tensor& pruned, std::string_view name) {
+  const int64_t at = kernels::FindNonFinite(pruned.numel(), pruned.data<float>()), cols = pruned.dim(1);
+  if (at < 0) return;
+  throw Error(fmt::format("{}: element [{}, {}] of the pruned weight is more than a 32-bit float can hold, expected "
+                          "smaller weights",
+                          name, at / cols, at % cols),
+              ErrorKind::kRuntimeFailure);
 }
 
 }  // namespace twofour::sparse

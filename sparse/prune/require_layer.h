@@ -16,4 +16,8 @@ void CheckByGram(std::string_view method, const PruningPattern& pattern, double 
 /// Throws Error unless `weight` is f32 [out, in] and `gram` f64 [in, in], neither of them 0.
 void RequireLayer(std::string_view op, std::string_view name, const Tensor& weight, const Tensor& gram);
 
+/// Throws Error (a runtime failure) unless all entries of a pruned weight are finite: large ones may have grown beyond
+/// a float.
+void RequireHeld(const Tensor& pruned, std::string_view name);
+
 }  // namespace twofour::sparse

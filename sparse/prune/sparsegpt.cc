@@ -1,12 +1,17 @@
 #include "twofour/sparse/prune/sparsegpt.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "twofour/core/ceil_div.h"
+#include "twofour/core/error.h"
+#include "twofour/core/kernels/elements/reduce.h"
 #include "twofour/core/kernels/gemm/gemm.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/budget_mask.h"
@@ -48,6 +53,40 @@ int64_t RowsOfChunk(const PruningPattern& pattern) {
   return pattern.format.is_vnm() ? kMostRows / pattern.format.v * pattern.format.v : kMostRows;
 }
 
+/// U in float, times the power of two that brings the largest entry of its diagonal to 1 or just above. Masks and
+/// weights are the same to the bit, and a float holds U whatever the unit of the inputs is.
+Tensor ScaledFactor(const Tensor& u) {
+  const int64_t n = u.dim(0);
+  double largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, u.data<double>()[i * n + i]);
+  Tensor scaled = u.Clone();
+  double* const data = scaled.mutable_data<double>();
+  const double factor = std::ldexp(1.0, -std::ilogb(largest));
+  for (int64_t i = 0; i < n * n; ++i) data[i] *= factor;
+  return scaled.To(DType::kF32);
+}
+
+/// What the weights of each column are divided by for the roots of their scores: the diagonal of U, here `factor`,
+/// times a power of two. Scores order masks as if there were none, to the bit, but are far from the limits of a float:
+/// the root of the largest is near 2^20, so that squares can grow by what is made up for, and many can be added up.
+std::vector<float> Divisors(const Tensor& weight, const Tensor& factor) {
+  const int64_t rows = weight.dim(0), cols = weight.dim(1);
+  std::vector<float> most(static_cast<size_t>(cols)), diagonal;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* const w = weight.data<float>() + row * cols;
+    for (size_t col = 0; col < most.size(); ++col) most[col] = std::max(most[col], std::fabs(w[col]));
+  }
+  double largest = 0;
+  for (int64_t col = 0; col < cols; ++col) {
+    diagonal.push_back(factor.data<float>()[col * cols + col]);
+    largest = std::max(largest, double{most[static_cast<size_t>(col)]} / double{diagonal.back()});
+  }
+  // Divisors of weights that are all tiny must not become 0.
+  const int exponent = largest > 0 ? std::max(std::ilogb(largest) - 20, -90) : 0;
+  for (float& entry : diagonal) entry = std::ldexp(entry, exponent);
+  return diagonal;
+}
+
 /// values[col][row] = matrix[row][col], where rows of the matrix are `stride` elements apart.
 template <typename From, typename To>
 void LoadColumns(const From* matrix, int64_t stride, int64_t rows, int64_t cols, To* values) {
@@ -83,7 +122,8 @@ class Pruning {
         group_(GroupWidth(options.pattern, options.block)),
         block_(std::min(RoundUp(options.block, group_), cols_)),
         weight_(weight.Clone()),
-        factor_(gram.inverse_factor.To(DType::kF32)),
+        factor_(ScaledFactor(gram.inverse_factor)),
+        divisors_(Divisors(weight, factor_)),
         errors_(Tensor::Empty({rows_, block_})),
         kept_(Tensor::Zeros({rows_, cols_}, DType::kBool)),
         w_(weight_.mutable_data<float>()),
@@ -98,6 +138,7 @@ class Pruning {
 
   PrunedWeight Run() {
     for (int64_t begin = 0; begin < cols_; begin += block_) RunBlock(begin, std::min(begin + block_, cols_));
+    RequireHeld(weight_, name_);
     return {.weight = weight_, .mask = Mask::FromTensor(kept_)};
   }
 
@@ -156,6 +197,7 @@ class Pruning {
         }
       }
     });
+    RequireFiniteScores(scores, begin);
     const Tensor mask = FindMaskInBudget(scores, begin).ToTensor();
     const bool* const from = mask.data<bool>();
     bool* const kept = kept_data_ + begin;
@@ -165,8 +207,17 @@ class Pruning {
   }
 
   float Score(float weight, int64_t col) const {
-    const float root = weight / u_[col * cols_ + col];
+    const float root = weight / divisors_[static_cast<size_t>(col)];
     return root * root;
+  }
+
+  /// `begin` is the first column.
+  void RequireFiniteScores(const Tensor& scores, int64_t begin) const {
+    const int64_t at = kernels::FindNonFinite(scores.numel(), scores.data<float>());
+    if (at < 0) return;
+    throw Error(fmt::format("{}: scores of column {} are more than a 32-bit float can hold, expected smaller weights",
+                            name_, begin + at % scores.dim(1)),
+                ErrorKind::kRuntimeFailure);
   }
 
   /// The mask of scores of all rows and of the columns from `begin` on. As many go as are due by its last column, so
@@ -232,6 +283,7 @@ class Pruning {
       const float* const w = chunk.weight(col + c);
       for (int64_t row = 0; row < rows; ++row) to[row * width + c] = Score(w[row], begin + col + c);
     }
+    RequireFiniteScores(scores, begin + col);
     const Tensor mask = FindMask(scores);
     LoadColumns(mask.data<bool>(), width, rows, width, chunk.keeps(col));
   }
@@ -240,7 +292,9 @@ class Pruning {
   std::string_view name_;
   int64_t rows_, cols_, group_, block_;
   int64_t dropped_ = 0;  // Of a budget, so far: blocks, or entries of each row.
-  Tensor weight_, factor_, errors_, kept_;
+  Tensor weight_, factor_;
+  std::vector<float> divisors_;
+  Tensor errors_, kept_;
   float *w_, *errors_data_;
   const float* u_;
   bool* kept_data_;

@@ -32,7 +32,8 @@ void Check(const SparseGptOptions& options, const FieldPath& at, Faults& faults)
 /// `weight` f32 [out, in] of any size above 0; `gram` f64 [in, in]. Features that are always 0 lose their weights,
 /// which a note says. H is factored in double, weights are updated in float. The result does not depend on the number
 /// of threads. Throws Error on options that Check finds fault with and on other tensors; throws Error (a runtime
-/// failure) that begins with `name` if a weight is not finite, and as FactorDampened does.
+/// failure) that begins with `name` if a weight is not finite or becomes more than a float can hold, and as
+/// FactorDampened does.
 PrunedWeight SparseGpt(const Tensor& weight, const Tensor& gram, const SparseGptOptions& options,
                        std::string_view name = "weight");
 

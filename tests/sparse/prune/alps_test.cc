@@ -28,6 +28,7 @@ namespace {
 using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::ExpectTheSameInAnyUnit;
+using test::ExpectTheSameInUnitsOfTwo;
 using test::LayerToPrune;
 using test::PatternOf;
 using test::RandomF32;
@@ -199,6 +200,15 @@ TEST(AlpsTest, TheUnitOfTheInputsDoesNotMatter) {
   });
 }
 
+TEST(AlpsTest, TakesWeightsAndInputsOfAnySize) {
+  for (const char* const pattern : {"2:4", "transposable:2:4", "8:2:8", "unstructured:0.5", "block:4x4:0.5"}) {
+    SCOPED_TRACE(pattern);
+    ExpectTheSameInUnitsOfTwo([&](const LayerToPrune& layer) {
+      return Alps(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf(pattern)});
+    });
+  }
+}
+
 TEST(AlpsTest, RefusesWhatItCannotPrune) {
   const LayerToPrune layer(4, 8, 20, 6);
   const Tensor& gram = layer.statistics.Gram();
@@ -208,7 +218,11 @@ TEST(AlpsTest, RefusesWhatItCannotPrune) {
                HasSubstr("a scope within one weight"));
   EXPECT_ERROR(Alps(layer.weight, gram, {.dampening = 2000}), ErrorKind::kInvalidInput,
                HasSubstr("dampening is 2000, expected 0 to 1000"));
-  EXPECT_ERROR(Alps(layer.weight, gram, {.rho = 0}), ErrorKind::kInvalidInput, HasSubstr("rho"));
+  for (const double rho : {0.0, 1e-60, 2e6, 1e300}) {
+    EXPECT_ERROR(Alps(layer.weight, gram, {.rho = rho}), ErrorKind::kInvalidInput, HasSubstr("rho is "));
+  }
+  EXPECT_ERROR(Alps(Tensor::Zeros({0, 8}), gram, {}, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: shape [0, 8], expected at least one row and one column"));
   Tensor bad = layer.weight.Clone();
   bad.mutable_data<float>()[9] = std::numeric_limits<float>::infinity();
   EXPECT_ERROR(Alps(bad, gram, {}, "fc"), ErrorKind::kRuntimeFailure, HasSubstr("fc: element [1, 1] is inf"));

@@ -70,4 +70,23 @@ void ExpectTheSameInAnyUnit(const Prune& prune) {
   }
 }
 
+/// Fails unless powers of two in weights and inputs change nothing but the weights' unit, to the bit. Squares of these
+/// are beyond the range of a float.
+template <typename Prune>
+void ExpectTheSameInUnitsOfTwo(const Prune& prune) {
+  for (const float of_weights : {1.0f, 0x1p66f, 0x1p-60f}) {
+    for (const float of_inputs : {1.0f, 0x1p70f, 0x1p-70f}) {
+      SCOPED_TRACE(::testing::Message() << of_weights << ", " << of_inputs);
+      LayerToPrune layer(12, 24, 200, 9);
+      Tensor expected = prune(layer).weight;
+      layer.Scale(of_inputs);
+      for (int64_t i = 0; i < layer.weight.numel(); ++i) {
+        layer.weight.mutable_data<float>()[i] *= of_weights;
+        expected.mutable_data<float>()[i] *= of_weights;
+      }
+      ExpectBitEqual(prune(layer).weight, expected);
+    }
+  }
+}
+
 }  // namespace twofour::test

@@ -29,6 +29,7 @@ namespace {
 using test::ExpectBitEqual;
 using test::ExpectClose;
 using test::ExpectTheSameInAnyUnit;
+using test::ExpectTheSameInUnitsOfTwo;
 using test::LayerToPrune;
 using test::PatternOf;
 using test::ScopedNumThreads;
@@ -184,6 +185,23 @@ TEST(SparseGptTest, TheUnitOfTheInputsDoesNotMatter) {
   ExpectTheSameInAnyUnit([](const LayerToPrune& layer) {
     return SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4"), .dampening = 0.1});
   });
+}
+
+TEST(SparseGptTest, TakesWeightsAndInputsOfAnySize) {
+  for (const char* const pattern : {"2:4", "transposable:2:4", "transposable:1:4", "8:2:8", "rows:8:2:6",
+                                    "unstructured:0.5", "unstructured:0.5:row", "block:4x4:0.5"}) {
+    SCOPED_TRACE(pattern);
+    ExpectTheSameInUnitsOfTwo([&](const LayerToPrune& layer) {
+      return SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf(pattern)});
+    });
+  }
+}
+
+TEST(SparseGptTest, SaysWhatGrowsBeyondAFloat) {
+  LayerToPrune layer(12, 24, 200, 9);
+  for (int64_t i = 0; i < layer.weight.numel(); ++i) layer.weight.mutable_data<float>()[i] *= 3e38f;
+  EXPECT_ERROR(SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4")}, "fc"),
+               ErrorKind::kRuntimeFailure, HasSubstr("fc: scores of column "));
 }
 
 TEST(SparseGptTest, RaisesTheDampeningWhereItMustAndSaysSo) {
