@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -16,8 +17,8 @@ namespace {
 
 /// What is known of the features of all rows.
 struct Features {
-  Features(const InputStatistics& inputs, double power)
-      : means(inputs.Means()), norms(inputs.Norms()), mean(means.data<double>()), norm(norms.data<float>()) {
+  Features(const InputStatistics& inputs, double power, std::string_view name)
+      : means(inputs.Means()), norms(inputs.Norms(name)), mean(means.data<double>()), norm(norms.data<float>()) {
     const Tensor variances = inputs.Variances();
     for (int64_t i = 0; i < variances.numel(); ++i) {
       // A feature that never varies can be relied on most.
@@ -126,10 +127,11 @@ PrunedWeight Dsnot(const Tensor& weight, const Mask& mask, const InputStatistics
     throw Error(fmt::format("{}: shape {}, a mask [{}, {}] and {} input features, expected [out, in] twice and in",
                             name, ToString(weight.shape()), mask.rows(), mask.cols(), inputs.in_features()));
   }
+  if (inputs.samples() == 0) throw Error(fmt::format("{}: no samples of its inputs, expected at least one", name));
   RequireFinite(weight, name);
   const int64_t rows = weight.dim(0), cols = weight.dim(1);
   const int64_t group = IsGroups(options.pattern) ? options.pattern.format.m : cols;
-  const Features features(inputs, options.variance_power);
+  const Features features(inputs, options.variance_power, name);
   Tensor kept = mask.ToTensor();
   bool* const entries = kept.mutable_data<bool>();
   const float* const w = weight.data<float>();

@@ -32,7 +32,8 @@ void Check(const DsnotOptions& options, const FieldPath& at, Faults& faults);
 /// back stays.
 ///
 /// `mask` is what another method found for f32 `weight` [out, in], such as Wanda. Weights keep their values. Throws
-/// Error on other shapes.
+/// Error on other shapes and where `inputs` has no samples; throws Error (a runtime failure) that begins with `name` if
+/// a weight is not finite or a norm is more than a float can hold.
 PrunedWeight Dsnot(const Tensor& weight, const Mask& mask, const InputStatistics& inputs, const DsnotOptions& options,
                    std::string_view name = "weight");
 

@@ -2,11 +2,13 @@
 
 #include "twofour/sparse/prune/dampened_gram.h"
 #include "twofour/sparse/scores/each_score.h"
+#include "twofour/sparse/scores/require_inputs.h"
 #include "twofour/sparse/scores/weight_scores.h"
 
 namespace twofour::sparse {
 
 Tensor ObsScores(const Tensor& weight, const InputStatistics& inputs, double dampening, std::string_view name) {
+  RequireInputs(MaskScore::kObs, weight, &inputs, nullptr, name);
   const DampenedGram gram = FactorDampened(inputs.Gram(), dampening, name);
   const int64_t cols = weight.dim(1);
   const double* const u = gram.inverse_factor.data<double>();
@@ -17,7 +19,7 @@ Tensor ObsScores(const Tensor& weight, const InputStatistics& inputs, double dam
       diagonal[static_cast<size_t>(col)] += u[row * cols + col] * u[row * cols + col];
     }
   }
-  return ScoresByColumn(weight, [&](double w, int64_t col) {
+  return ScoresByColumn(MaskScore::kObs, weight, name, [&](double w, int64_t col) {
     const auto at = static_cast<size_t>(col);
     return gram.dead[at] ? 0 : w * w / diagonal[at];
   });

@@ -107,6 +107,8 @@ TEST(DsnotTest, RefusesPatternsThatTieRowsTogether) {
   }
   EXPECT_ERROR(Dsnot(Tensor::Zeros({4, 4}), mask, layer.statistics, {}, "fc"), ErrorKind::kInvalidInput,
                HasSubstr("fc: shape [4, 4]"));
+  EXPECT_ERROR(Dsnot(layer.weight, mask, InputStatistics(8, InputStatistics::Extent::kFeatures), {}, "fc"),
+               ErrorKind::kInvalidInput, HasSubstr("fc: no samples of its inputs"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 #include <string>
@@ -126,6 +127,47 @@ TEST_F(WeightScoresTest, SayWhatTheyNeed) {
                HasSubstr("fc: element [1, 1] is nan"));
   EXPECT_ERROR(gradients_.Add(bad, "fc"), ErrorKind::kRuntimeFailure,
                HasSubstr("fc: element 3 of the gradient of sample 2 is nan"));
+}
+
+/// Each function checks what it is given, not only ScoresOf.
+TEST_F(WeightScoresTest, EachSaysWhatDoesNotFit) {
+  const Tensor wide = Tensor::Zeros({2, 3});
+  const InputStatistics none(3, InputStatistics::Extent::kGram);
+  const GradientStatistics no_gradients({2, 3});
+  const std::function<Tensor(const Tensor&, const InputStatistics&)> by_inputs[] = {
+      [](const Tensor& w, const InputStatistics& inputs) { return ActivationScores(w, inputs, "fc"); },
+      [](const Tensor& w, const InputStatistics& inputs) { return WandaScores(w, inputs, "fc"); },
+      [](const Tensor& w, const InputStatistics& inputs) { return HessianScores(w, inputs, "fc"); },
+      [](const Tensor& w, const InputStatistics& inputs) { return ObsScores(w, inputs, 0.01, "fc"); },
+      [this](const Tensor& w, const InputStatistics& inputs) { return GblmScores(w, inputs, gradients_, 1, "fc"); }};
+  for (const auto& score : by_inputs) {
+    EXPECT_NO_THROW(score(weight_, inputs_));
+    EXPECT_ERROR(score(wide, inputs_), ErrorKind::kInvalidInput,
+                 HasSubstr("fc: shape [2, 3] with inputs of 2 features"));
+    EXPECT_ERROR(score(wide, none), ErrorKind::kInvalidInput, HasSubstr("need the linear's inputs"));
+    EXPECT_ERROR(score(weight_.To(DType::kF64), inputs_), ErrorKind::kInvalidInput, HasSubstr("fc"));
+  }
+  EXPECT_ERROR(GradientScores(wide, gradients_, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: shape [2, 3] with gradients of shape [2, 2]"));
+  EXPECT_ERROR(GradientScores(wide, no_gradients, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("need gradients of the weight"));
+  InputStatistics three(3, InputStatistics::Extent::kFeatures);
+  three.Add(F32({1, 2, 3}, {1, 3}), "x");
+  EXPECT_ERROR(GblmScores(wide, three, gradients_, 1, "fc"), ErrorKind::kInvalidInput,
+               HasSubstr("fc: shape [2, 3] with gradients of shape [2, 2]"));
+}
+
+TEST_F(WeightScoresTest, SayWhatNoFloatCanHold) {
+  const Tensor large = F32({2, -1, 1e20f, 0.5}, {2, 2});
+  for (const MaskScore score : {MaskScore::kHessian, MaskScore::kObs}) {
+    EXPECT_ERROR(ScoresOf(score, large, {.inputs = &inputs_}, "fc"), ErrorKind::kRuntimeFailure,
+                 HasSubstr("fc: scores of " + std::string(NameOf(score)) + " overflow: that of element [1, 0]"));
+  }
+  EXPECT_NO_THROW(ScoresOf(MaskScore::kWanda, large, {.inputs = &inputs_}, "fc"));
+  InputStatistics loud(2, InputStatistics::Extent::kFeatures);
+  for (int i = 0; i < 4; ++i) loud.Add(F32({1, 3e38f}, {1, 2}), "x");
+  EXPECT_ERROR(ScoresOf(MaskScore::kWanda, weight_, {.inputs = &loud}, "fc"), ErrorKind::kRuntimeFailure,
+               HasSubstr("fc: the norm of feature 1 of its inputs is 6e+38"));
 }
 
 TEST(MaskScoreTest, NamesAreDistinct) {
