@@ -13,6 +13,7 @@
 #include "twofour/nn/name_pattern.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/alps.h"
+#include "twofour/sparse/prune/dampened_gram.h"
 #include "twofour/sparse/prune/dsnot.h"
 #include "twofour/sparse/prune/output_error.h"
 #include "twofour/sparse/prune/sparsegpt.h"
@@ -77,6 +78,10 @@ std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std
     if (reason.empty() && typeid(*linear) != typeid(Linear)) reason = fmt::format("is a {}", linear->type_name());
     if (reason.empty() && linear->weight().dtype() != DType::kF32) {
       reason = fmt::format("weight is {}, only f32 is pruned", NameOf(linear->weight().dtype()));
+    }
+    const int64_t unit = options.multiple_of;
+    if (reason.empty() && (linear->out_features() % unit != 0 || linear->in_features() % unit != 0)) {
+      reason = fmt::format("its sizes are not both multiples of {}", unit);
     }
     if (reason.empty()) reason = ReasonOfSharing(name, *linear, parameters);
     if (reason.empty()) {
@@ -212,7 +217,7 @@ class OneShot {
     return inputs;
   }
 
-  Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) const {
+  Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) {
     const auto gradients = gradients_.find(target.name);
     RandomKey key = options_.key;
     key.stream += static_cast<uint32_t>(&target - targets_.data());
@@ -221,7 +226,8 @@ class OneShot {
                              .gradients = gradients == gradients_.end() ? nullptr : &gradients->second,
                              .dampening = options_.dampening,
                              .gradient_factor = options_.gradient_factor,
-                             .key = key},
+                             .key = key,
+                             .notes = &report_.notes},
                             target.name + ".weight");
   }
 
@@ -314,7 +320,14 @@ std::string_view NameOf(PruningMethod method) {
   return "?";
 }
 
+std::string_view NameOf(PruningOrder order) { return order == PruningOrder::kOnePass ? "one-pass" : "layer-by-layer"; }
+
+std::string_view NameOf(const OneShotOptions& options) {
+  return options.method == PruningMethod::kMask ? NameOf(options.score) : NameOf(options.method);
+}
+
 void Check(const OneShotOptions& options, const FieldPath& at, Faults& faults) {
+  faults.InRange(at("multiple_of"), options.multiple_of, 1, kMaxFeatures);
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
   CheckOne(options, options.pattern, at, faults);
@@ -325,11 +338,11 @@ void Check(const OneShotOptions& options, const FieldPath& at, Faults& faults) {
                   "a scope within one weight for a linear's own pattern");
   }
   if (options.pattern.scope == sparse::PruningScope::kModel) {
-    faults.Expect(options.order == PruningOrder::kOnePass, at("order"), "layer by layer",
-                  "one pass for a pattern with a scope of the model");
+    faults.Expect(options.order == PruningOrder::kOnePass || !faults.IsSound(at("pattern")), at("order"),
+                  NameOf(options.order), "one-pass for a pattern with a scope of the model");
     faults.Expect(options.patterns.empty(), at("patterns"), "given", "none beside a pattern with a scope of the model");
   }
-  faults.AtLeast(at("dampening"), options.dampening, 0);
+  faults.Between(at("dampening"), options.dampening, 0, sparse::kMostDampening);
   faults.AtLeast(at("gradient_factor"), options.gradient_factor, 0);
 }
 
@@ -343,8 +356,7 @@ std::optional<OneShotReport> PruneOnce(Module& root, const OneShotOptions& optio
                                        const std::function<void(const PrunedLinear&)>& done) {
   Checked(options, "PruneOnce: ");
   if (NeedsCalibration(options) && calibration.batches < 1) {
-    throw Error(fmt::format("PruneOnce: {} needs calibration data, expected at least one batch",
-                            options.method == PruningMethod::kMask ? NameOf(options.score) : NameOf(options.method)));
+    throw Error(fmt::format("PruneOnce: {} needs calibration data, expected at least one batch", NameOf(options)));
   }
   if (calibration.batches > 0 && !calibration.loss) {
     throw Error(

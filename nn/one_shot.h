@@ -38,8 +38,12 @@ enum class PruningOrder {
                   ///< about half a pass over the calibration data for each linear.
 };
 
+/// "one-pass", "layer-by-layer".
+std::string_view NameOf(PruningOrder order);
+
 struct OneShotOptions {
   std::string include = ".*", exclude = {};  ///< As in SwapOptions.
+  int64_t multiple_of = 1;                   ///< Linears stay dense unless both sizes are multiples of this.
   PruningMethod method = PruningMethod::kMask;
   sparse::MaskScore score = sparse::MaskScore::kMagnitude;  ///< Only for kMask and kDsnot.
   sparse::PruningPattern pattern = {};
@@ -54,6 +58,9 @@ struct OneShotOptions {
   sparse::VnmColumnChoice columns = sparse::VnmColumnChoice::kSums;
   RandomKey key = {};  ///< sparse::MaskScore::kRandom. Each linear draws from a stream of its own from key.stream on.
 };
+
+/// "sparsegpt", "alps" or "dsnot"; for masks alone, the name of the score.
+std::string_view NameOf(const OneShotOptions& options);
 
 /// Rules: those of the method's own options for each pattern. A scope of kModel is only for kMask in one pass, and then
 /// there is one pattern for all.

@@ -61,10 +61,7 @@ Tensor TakeSquares(StateReader& reader, const std::string& name, int64_t count) 
 
 }  // namespace
 
-int64_t SizeUnitOf(const sparse::MaskPlan& plan) {
-  const sparse::MaskFormat pattern = plan.PatternAt(0);
-  return pattern.kind == sparse::MaskFormat::Kind::kTransposable || pattern.is_vnm() ? sparse::kTileSize : 1;
-}
+int64_t SizeUnitOf(const sparse::MaskPlan& plan) { return plan.PatternAt(0).size_unit(); }
 
 void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults) {
   faults.FloatAtLeast(at("lambda"), decay.lambda, 0);

@@ -144,7 +144,7 @@ void Check(const SwapOptions& options, const FieldPath& at, Faults& faults) {
                 multiple_of, unit == 1 ? range : fmt::format("a multiple of {} from {}", unit, range));
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
-  
+
   if (options.target == SwapTarget::kActivation && faults.IsSound(at("target"))) {
     CheckActivationMethod(options.activation_method, at("activation_method"), faults);
   }

@@ -29,28 +29,46 @@ int64_t MostInARow(const MaskView& mask, int64_t rows, int64_t cols) {
   return most;
 }
 
+/// The blocks of which a mask keeps an entry, and all of them.
+struct Blocks {
+  int64_t kept = 0, count = 0;
+};
+
+Blocks CountBlocks(const Mask& mask, int64_t block_rows, int64_t block_cols) {
+  const MaskView view = mask.view();
+  const int64_t across = CeilDiv(mask.cols(), block_cols), down = CeilDiv(mask.rows(), block_rows);
+  std::vector<bool> kept(static_cast<size_t>(across * down));
+  for (int64_t row = 0; row < mask.rows(); ++row) {
+    for (int64_t col = 0; col < mask.cols(); ++col) {
+      if (view.Keeps(row, col)) kept[static_cast<size_t>(row / block_rows * across + col / block_cols)] = true;
+    }
+  }
+  return {std::ranges::count(kept, true), across * down};
+}
+
+/// The same of entries or blocks, whichever the pattern is made of.
+Blocks CountParts(const Mask& mask, const MaskFormat& format) {
+  if (format.kind == MaskFormat::Kind::kBlocks) return CountBlocks(mask, format.block_rows, format.block_cols);
+  return {mask.CountKept(), mask.rows() * mask.cols()};
+}
+
 }  // namespace
 
 std::optional<std::string> WhyOverBudget(const Mask& mask, const PruningPattern& pattern) {
   assert(pattern.has_budget());
-  const MaskView view = mask.view();
-  const int64_t rows = mask.rows(), cols = mask.cols();
-  if (pattern.format.kind == MaskFormat::Kind::kBlocks) {
-    const int64_t across = CeilDiv(cols, int64_t{pattern.format.block_cols}),
-                  down = CeilDiv(rows, int64_t{pattern.format.block_rows});
-    std::vector<bool> kept(static_cast<size_t>(across * down));
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t col = 0; col < cols; ++col) {
-        if (!view.Keeps(row, col)) continue;
-        kept[static_cast<size_t>(row / pattern.format.block_rows * across + col / pattern.format.block_cols)] = true;
-      }
-    }
-    return WhyMore(std::ranges::count(kept, true), across * down, pattern.sparsity, "blocks");
-  }
   if (pattern.scope == PruningScope::kRow) {
-    return WhyMore(MostInARow(view, rows, cols), cols, pattern.sparsity, "entries of a row");
+    return WhyMore(MostInARow(mask.view(), mask.rows(), mask.cols()), mask.cols(), pattern.sparsity,
+                   "entries of a row");
   }
-  return WhyMore(mask.CountKept(), rows * cols, pattern.sparsity, "entries");
+  const auto [kept, count] = CountParts(mask, pattern.format);
+  return WhyMore(kept, count, pattern.sparsity,
+                 pattern.format.kind == MaskFormat::Kind::kBlocks ? "blocks" : "entries");
+}
+
+double SpentBy(const Mask& mask, const PruningPattern& pattern) {
+  assert(pattern.has_budget());
+  const auto [kept, count] = CountParts(mask, pattern.format);
+  return count == 0 ? 0 : static_cast<double>(count - kept) / static_cast<double>(count);
 }
 
 }  // namespace twofour::sparse

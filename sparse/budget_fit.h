@@ -12,4 +12,8 @@ namespace twofour::sparse {
 /// counts as kept if any of its entries is.
 std::optional<std::string> WhyOverBudget(const Mask& mask, const PruningPattern& pattern);
 
+/// The share of entries or blocks that a mask drops of such a pattern's: with a scope of a layer, the sparsity for
+/// which a search drops as many.
+double SpentBy(const Mask& mask, const PruningPattern& pattern);
+
 }  // namespace twofour::sparse

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "twofour/sparse/vnm.h"
@@ -43,6 +44,9 @@ struct MaskFormat {
   std::string Ratio() const;
   std::string Direction() const;
 
+  /// Both sizes of a weight that is trained under such masks are multiples of this: of whole tiles, where there are
+  /// any.
+  int64_t size_unit() const { return kind == Kind::kTransposable || is_vnm() ? 4 : 1; }
   bool is_vnm() const { return kind == Kind::kVnm || kind == Kind::kVnmRows; }
   /// The V:N:M pattern, where there is one.
   constexpr VnmPattern vnm() const {

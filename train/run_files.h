@@ -21,6 +21,8 @@ struct RunFiles {
   std::filesystem::path vocabulary() const { return folder / "vocabulary.json"; }  ///< Language models only.
   /// The orders of channels that `trainer permute` gave the weights. Only runs that it made have it.
   std::filesystem::path permutation() const { return folder / "permutation.safetensors"; }
+  /// What `trainer prune` did to the weights. Only runs that it made have it.
+  std::filesystem::path pruning() const { return folder / "pruning.json"; }
   std::filesystem::path metrics() const { return folder / "metrics.jsonl"; }
   /// The folder of TensorBoard's event files, one for each time the run was begun or resumed: see NextEventFile.
   std::filesystem::path event_files() const { return folder; }

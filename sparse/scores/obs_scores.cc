@@ -1,3 +1,4 @@
+#include <string>
 #include <vector>
 
 #include "twofour/sparse/prune/dampened_gram.h"
@@ -7,9 +8,11 @@
 
 namespace twofour::sparse {
 
-Tensor ObsScores(const Tensor& weight, const InputStatistics& inputs, double dampening, std::string_view name) {
+Tensor ObsScores(const Tensor& weight, const InputStatistics& inputs, double dampening, std::string_view name,
+                 std::vector<std::string>* notes) {
   RequireInputs(MaskScore::kObs, weight, &inputs, nullptr, name);
   const DampenedGram gram = FactorDampened(inputs.Gram(), dampening, name);
+  if (notes != nullptr) notes->insert(notes->end(), gram.notes.begin(), gram.notes.end());
   const int64_t cols = weight.dim(1);
   const double* const u = gram.inverse_factor.data<double>();
   // The diagonal of H^-1 = U^T U: the squared norms of U's columns.

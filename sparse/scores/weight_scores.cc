@@ -23,7 +23,7 @@ Tensor ScoresOf(MaskScore score, const Tensor& weight, const ScoreInputs& given,
     case MaskScore::kHessian:
       return HessianScores(weight, *given.inputs, name);
     case MaskScore::kObs:
-      return ObsScores(weight, *given.inputs, given.dampening, name);
+      return ObsScores(weight, *given.inputs, given.dampening, name, given.notes);
     case MaskScore::kGradient:
       return GradientScores(weight, *given.gradients, name);
     case MaskScore::kGblm:

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "twofour/core/random.h"
 #include "twofour/core/tensor.h"
@@ -17,6 +19,8 @@ struct ScoreInputs {
   double dampening = 0.01;       ///< kObs: see FactorDampened.
   double gradient_factor = 100;  ///< kGblm: a.
   RandomKey key = {};            ///< kRandom.
+  /// Gets what the user should know, one line each, beginning with the weight's name. May be null.
+  std::vector<std::string>* notes = nullptr;
 };
 
 /// Scores of a weight f32 [out, in], which are never negative: the larger, the sooner is a weight kept. Throws Error if
@@ -43,7 +47,7 @@ Tensor HessianScores(const Tensor& weight, const InputStatistics& inputs, std::s
 /// up for it (Hassibi and Stork, "Second Order Derivatives for Network Pruning: Optimal Brain Surgeon", 1993), with H
 /// dampened as FactorDampened does.
 Tensor ObsScores(const Tensor& weight, const InputStatistics& inputs, double dampening,
-                 std::string_view name = "weight");
+                 std::string_view name = "weight", std::vector<std::string>* notes = nullptr);
 
 /// kGradient: the mean over samples of |w g| (Molchanov et al., "Importance Estimation for Neural Network Pruning",
 /// CVPR 2019, without a square).

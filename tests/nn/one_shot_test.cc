@@ -28,6 +28,7 @@ using test::ExpectClose;
 using test::PatternOf;
 using test::RandomF32;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -160,7 +161,10 @@ TEST_F(OneShotTest, SaysThatDataIsShort) {
     return Mean(Mul(y, y));
   };
   const auto report = PruneOnce(mlp_, options, few);
-  EXPECT_THAT(report->notes, ElementsAre(HasSubstr("c_proj: 15 rows of inputs for 20 features")));
+  EXPECT_THAT(report->notes, ElementsAre(HasSubstr("c_proj: 15 rows of inputs for 20 features"),
+                                         HasSubstr("c_proj.weight: 4 of its 20 input features are always 0")));
+  const auto by_obs = PruneOnce(mlp_, {.score = MaskScore::kObs, .pattern = PatternOf("2:4")}, few);
+  EXPECT_THAT(by_obs->notes, Contains(HasSubstr("input features are always 0")));
   EXPECT_TRUE(NeedsCalibration(options));
   EXPECT_FALSE(NeedsCalibration({}));
   EXPECT_ERROR(PruneOnce(mlp_, options, {}), ErrorKind::kInvalidInput,
@@ -205,6 +209,12 @@ TEST_F(OneShotTest, RefusesWeightsWithoutGradients) {
   }
   EXPECT_ERROR(Prune({.score = MaskScore::kGradient, .pattern = PatternOf("2:4")}), ErrorKind::kInvalidInput,
                HasSubstr("c_proj.weight: no batch of the calibration data gives it a gradient"));
+}
+
+TEST_F(OneShotTest, KeepsLinearsWhoseSizesAreNoMultiples) {
+  EXPECT_ERROR(Prune({.multiple_of = 8, .pattern = PatternOf("2:4")}), ErrorKind::kInvalidInput,
+               HasSubstr("c_fc: its sizes are not both multiples of 8"));
+  EXPECT_THAT(Prune({.multiple_of = 4, .pattern = PatternOf("2:4")})->pruned, SizeIs(2));
 }
 
 TEST_F(OneShotTest, RefusesDataWithoutALoss) {
@@ -257,7 +267,7 @@ TEST_F(OneShotTest, RefusesWhatDoesNotGoTogether) {
     EXPECT_ERROR(Prune(options), ErrorKind::kInvalidInput, HasSubstr(message));
   };
   refuses({.pattern = PatternOf("unstructured:0.5:model"), .order = PruningOrder::kLayerByLayer},
-          "one pass for a pattern with a scope of the model");
+          "order is layer-by-layer, expected one-pass for a pattern with a scope of the model");
   refuses({.method = PruningMethod::kSparseGpt, .pattern = PatternOf("unstructured:0.5:model")},
           "a scope within one weight");
   refuses({.method = PruningMethod::kDsnot, .score = MaskScore::kWanda, .pattern = PatternOf("transposable:2:4")},
@@ -269,6 +279,8 @@ TEST_F(OneShotTest, RefusesWhatDoesNotGoTogether) {
            .pattern = PatternOf("2:4"),
            .patterns = {{"c_proj", PatternOf("64:2:8")}}},
           "patterns[c_proj].pattern is 64:2:8, expected n:m along rows");
+  refuses({.dampening = 2000}, "dampening is 2000, expected");
+  refuses({.multiple_of = 0}, "multiple_of is 0");
   refuses({.include = "("}, "include");
   refuses({.dampening = -1}, "dampening");
 }

@@ -19,6 +19,7 @@
 #include "twofour/train/program/cli/inspect.h"
 #include "twofour/train/program/cli/permute.h"
 #include "twofour/train/program/cli/predict.h"
+#include "twofour/train/program/cli/prune.h"
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
 #include "twofour/train/program/cli/suggest_decay.h"
@@ -40,6 +41,7 @@ Command FindCommand(std::string_view name) {
                                                                {"inspect", RunInspect},
                                                                {"permute", RunPermute},
                                                                {"predict", RunPredict},
+                                                               {"prune", RunPrune},
                                                                {"report", RunReport},
                                                                {"retrain", RunTraining},
                                                                {"sample", RunSample},

@@ -8,6 +8,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
@@ -24,8 +25,17 @@ proto::Config FinetuneConfig(const std::string& from, const std::string& config_
   // The file may be the one that the run was made with.
   config.set_name(config.name() + "_finetune");
   config.set_initial_weights(run.model().string());
+  proto::Finetune& finetune = *config.mutable_finetune();
+  const proto::Config stored = LoadTextConfig(run.config().string());
+  if (stored.imported_from().has_pruning()) {
+    // Its masks stay: there is no stage without them and none that searches for others.
+    *config.mutable_sparsity() = stored.sparsity();
+    ClearParts(*config.mutable_sparsity(), {proto::TIMETABLE, proto::TRAINING});
+    config.set_initial_masks(true);
+    if (!finetune.has_dense_share()) finetune.set_dense_share(0);
+    if (!finetune.has_search_share()) finetune.set_search_share(0);
+  }
   config.mutable_sparsity()->set_enabled(true);
-  config.mutable_finetune();
   return config;
 }
 

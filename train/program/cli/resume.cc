@@ -84,6 +84,14 @@ std::string WhatIsLost(const ResumePoint& resume) {
   return fmt::format("{}", fmt::join(lost, ", "));
 }
 
+/// The command that trains from the weights of a run that has never trained.
+std::string HowToTrain(const proto::Config& config, const fs::path& folder) {
+  const RunFiles run{folder};
+  if (config.imported_from().has_pruning()) return fmt::format("trainer retrain --from {}", folder.string());
+  return fmt::format("trainer --config {} --set initial_weights={} --out NEW, with data and training set",
+                     run.config().string(), run.model().string());
+}
+
 }  // namespace
 
 ResumedFolder::ResumedFolder(const std::string& argument) {
@@ -107,10 +115,9 @@ ResumePoint FindResumePoint(const std::string& argument) {
   resume.stored = WithDefaults(LoadTextConfig(RunFiles{resume.path.folder}.config().string()));
   if (resume.stored.has_imported_from() && !resume.path.checkpoint) {
     throw Error(fmt::format(
-        "--resume {}: the run was imported or permuted and has never trained, expected a run with training to go on "
-        "with; to train "
-        "from its weights: trainer --config {} --set initial_weights={} --out NEW, with data and training set",
-        argument, RunFiles{resume.path.folder}.config().string(), RunFiles{resume.path.folder}.model().string()));
+        "--resume {}: the run was imported, permuted or pruned and has never trained, expected a run with training to "
+        "go on with; to train from its weights: {}",
+        argument, HowToTrain(resume.stored, resume.path.folder)));
   }
   if (resume.path.checkpoint) {
     resume.state = CheckpointStore::LoadState(FileSystem::Default(), *resume.path.checkpoint);

@@ -11,6 +11,17 @@
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
+namespace {
+
+/// Trains what `trainer prune` made with the masks that it found.
+proto::Config ConfigUnderItsMasks(proto::Config config, const std::string& model) {
+  config.set_name(config.name() + "_retrain");
+  config.set_initial_weights(model);
+  config.set_initial_masks(true);
+  return config;
+}
+
+}  // namespace
 
 proto::Config RetrainConfig(const std::string& from) {
   const RunFiles run{FindRun("--from", from).folder};
@@ -18,6 +29,7 @@ proto::Config RetrainConfig(const std::string& from) {
     throw Error(fmt::format("--from {}: the run is not finished, expected one with model.safetensors", from));
   }
   proto::Config config = LoadTextConfig(run.config().string());
+  if (config.imported_from().has_pruning()) return ConfigUnderItsMasks(std::move(config), run.model().string());
   if (config.sparsity().enabled() && config.sparsity().apply()) {
     throw Error(
         fmt::format("--from {}: the run is sparse, expected a dense one to prune (initial_weights and "

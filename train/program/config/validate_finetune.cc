@@ -26,7 +26,9 @@ void CheckFinetune(const proto::Config& config, Faults& faults) {
   const std::string beside = " beside finetune";
   faults.Expect(!config.initial_weights().empty(), "initial_weights", "none",
                 "a file of weights to adapt (trainer finetune --from RUN gives it)");
-  faults.Expect(!config.initial_masks(), "initial_masks", "true", "false" + beside + ", which finds masks of its own");
+  const bool searches = config.finetune().dense_share() != 0 || config.finetune().search_share() != 0;
+  faults.Expect(!config.initial_masks() || !searches, "initial_masks", "true",
+                "false" + beside + ", which finds masks of its own unless its dense_share and search_share are 0");
   faults.Expect(config.sparsity().enabled(), "sparsity.enabled", "false", "true" + beside);
   faults.Expect(config.checkpoint().final() == proto::Checkpoint::LAST, "checkpoint.final", "BEST",
                 "LAST" + beside + ": the best step may be one without masks");

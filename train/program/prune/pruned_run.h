@@ -35,8 +35,7 @@ struct PruneRequest {
 struct PrunedRun {
   std::vector<std::string> notes = {};  ///< For the user.
   nn::OneShotReport report = {};
-  int64_t samples = 0;  ///< That it was calibrated with.
-  std::string sample_unit = {};
+  int64_t samples = 0;                                      ///< That it was calibrated with.
   std::optional<double> loss_before = {}, loss_after = {};  ///< On the evaluation data.
 };
 

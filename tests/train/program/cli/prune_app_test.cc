@@ -1,0 +1,198 @@
+// `trainer prune`, and what becomes of runs that it made.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/json.h"
+#include "twofour/core/io/safetensors.h"
+
+#include "tests/support/tensors.h"
+#include "tests/support/text_file.h"
+#include "tests/train/program/cli/config_runner.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ConfigRunner;
+using test::ExpectBitEqual;
+using test::FailsWith;
+using test::Outcome;
+using test::ReadTextFile;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr const char* kTinyGpt = R"(
+model { gpt { depth: 2 width: 32 heads: 2 sequence_length: 16 } }
+data { text { path: "PATH" vocabulary: CHARACTERS } }
+training { steps: 30 batch_size: 4 }
+learning_rate { lr: 0.01 }
+evaluation { every_steps: 30 }
+checkpoint { every_steps: 0 }
+logging { tensorboard: false }
+)";
+
+constexpr const char* kFc = "transformer.h.0.mlp.c_fc";
+
+class PruneAppTest : public ConfigRunner {
+ protected:
+  PruneAppTest() : ConfigRunner(kTinyGpt, "gpt.pbtxt") {
+    std::string text;
+    for (int i = 0; i < 600; ++i) text += std::to_string(i * i) + (i % 7 == 0 ? "\n" : " ");
+    WriteTextFile(dir_ / "text.txt", text);
+  }
+
+  void TrainDense() {
+    const Outcome outcome = Train("dense", {"--set", "data.text.path=" + Path("text.txt")});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  Outcome Prune(const std::string& run, const std::string& out, const std::vector<std::string>& more) {
+    return Run(Joined({"prune", "--run", Path(run), "--out", Path(out)}, more));
+  }
+  SafetensorsFile Read(const std::string& run) {
+    return LoadSafetensors(FileSystem::Default(), dir_ / run / "model.safetensors");
+  }
+  double Loss(const std::string& run) {
+    const Outcome outcome = Run({"evaluate", "--run", Path(run), "--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const auto json = JsonDocument::TryParse(outcome.out);
+    return json ? json->root().Find("loss")->number() : std::nan("");
+  }
+  JsonDocument Report(const std::string& run) {
+    return JsonDocument::Parse(ReadTextFile(dir_ / run / "pruning.json"), "pruning.json");
+  }
+  /// The share of a weight that is zero.
+  double Zeros(const std::string& run, const std::string& linear) {
+    const Tensor weight = Read(run).Find(linear + ".weight")->To(DType::kF64);
+    const double* const data = weight.data<double>();
+    return static_cast<double>(std::count(data, data + weight.numel(), 0.0)) / static_cast<double>(weight.numel());
+  }
+};
+
+TEST_F(PruneAppTest, MakesARunWhoseMasksStay) {
+  TrainDense();
+  const double dense = Loss("dense");
+  const std::vector<std::vector<std::string>> cases = {
+      {"--method", "magnitude", "--pattern", "2:4"},
+      {"--method", "wanda", "--pattern", "unstructured:0.6:row"},
+      {"--method", "sparsegpt", "--pattern", "4:8"},
+      {"--method", "alps", "--pattern", "transposable:2:4", "--iterations", "20"},
+      {"--method", "dsnot", "--pattern", "3:5", "--score", "ria"},
+      {"--method", "gblm", "--pattern", "16:2:8", "--order", "layer-by-layer"},
+      {"--method", "obs", "--pattern", "block:3x5:0.4"},
+      {"--method", "gradient", "--pattern", "unstructured:0.5:model", "--seed", "7"}};
+  for (size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i][1] + " " + cases[i][3]);
+    const std::string name = "pruned" + std::to_string(i);
+    const Outcome outcome = Prune("dense", name, cases[i]);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr(kFc), HasSubstr("output error"), HasSubstr("loss: ")));
+    const JsonDocument report = Report(name);
+    EXPECT_NEAR(report.root().Find("loss_before")->number(), dense, 1e-6);
+    // The run's own masks and weights give the loss that the pruned model had.
+    EXPECT_NEAR(Loss(name), report.root().Find("loss_after")->number(), 1e-5);
+    const JsonValue linear = report.root().Find("linears")->elements()[0];
+    EXPECT_EQ(linear.Find("name")->string(), kFc);
+    EXPECT_NEAR(Zeros(name, kFc), linear.Find("sparsity")->number(), 0.002);
+    EXPECT_GT(linear.Find("output_error")->number(), 0);
+    // Training keeps the masks to the bit.
+    const Outcome retrained =
+        Run({"retrain", "--from", Path(name), "--out", Path(name + "r"), "--set", "training.steps=3"});
+    ASSERT_EQ(retrained.code, 0) << retrained.err;
+    const SafetensorsFile before = Read(name), after = Read(name + "r");
+    for (const std::string other : {"transformer.h.0.mlp.c_fc", "transformer.h.1.mlp.c_proj"}) {
+      ExpectBitEqual(*after.Find(other + ".weight_mask"), *before.Find(other + ".weight_mask"));
+    }
+    EXPECT_NE(Model(name), Model(name + "r"));
+  }
+}
+
+TEST_F(PruneAppTest, TheRunCanBeUsedLikeAnyOther) {
+  TrainDense();
+  ASSERT_EQ(Prune("dense", "pruned", {"--method", "sparsegpt", "--pattern", "2:4"}).code, 0);
+  EXPECT_EQ(Run({"sample", "--run", Path("pruned"), "--tokens", "5"}).code, 0);
+  EXPECT_EQ(Run({"export", "--run", Path("pruned"), "--format", "packed", "--output", Path("packed.safetensors")}).code,
+            0);
+  EXPECT_THAT(Run({"--resume", Path("pruned")}), FailsWith(2, HasSubstr("trainer retrain --from ")));
+  const Outcome tuned =
+      Run({"finetune", "--from", Path("pruned"), "--config", Path("gpt.pbtxt"), "--out", Path("tuned"), "--set",
+           "data.text.path=" + Path("text.txt"), "--set", "training.steps=4"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  ExpectBitEqual(*Read("tuned").Find(std::string(kFc) + ".weight_mask"),
+                 *Read("pruned").Find(std::string(kFc) + ".weight_mask"));
+  EXPECT_THAT(ReadTextFile(dir_ / "pruned/config.pbtxt"),
+              AllOf(HasSubstr("method: \"sparsegpt\""), HasSubstr("samples: 128"), HasSubstr("pattern: \"2:4\"")));
+}
+
+/// The same seed gives the same bits with any number of threads, another seed calibrates with other data.
+TEST_F(PruneAppTest, SeedsDecide) {
+  TrainDense();
+  const std::vector<std::string> method = {"--method", "sparsegpt", "--pattern", "2:4", "--samples", "8"};
+  ASSERT_EQ(Prune("dense", "a", Joined(method, {"--threads", "1"})).code, 0);
+  ASSERT_EQ(Prune("dense", "b", Joined(method, {"--threads", "2"})).code, 0);
+  ASSERT_EQ(Prune("dense", "c", Joined(method, {"--seed", "1"})).code, 0);
+  EXPECT_EQ(Model("a"), Model("b"));
+  EXPECT_NE(Model("a"), Model("c"));
+}
+
+TEST_F(PruneAppTest, APrunedRunIsPrunedFurtherButNotLess) {
+  TrainDense();
+  ASSERT_EQ(Prune("dense", "half", {"--method", "wanda", "--pattern", "2:4"}).code, 0);
+  EXPECT_THAT(Prune("half", "less", {"--method", "wanda", "--pattern", "3:4"}),
+              FailsWith(2, HasSubstr("--pattern 3:4: transformer.h.0.mlp.c_fc would keep 3072 of its 4096 weights and "
+                                     "keeps 2048 already")));
+  EXPECT_THAT(Prune("half", "less", {"--method", "wanda", "--pattern", "1:4", "--include", ".*c_fc"}),
+              FailsWith(2, HasSubstr("c_proj: the run has pruned it, and it would become dense")));
+  EXPECT_FALSE(fs::exists(dir_ / "less"));
+  ASSERT_EQ(Prune("half", "more", {"--method", "wanda", "--pattern", "1:4"}).code, 0);
+  EXPECT_EQ(Zeros("more", kFc), 0.75);
+}
+
+TEST_F(PruneAppTest, SaysWhatIsWrongAndWritesNothing) {
+  TrainDense();
+  const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& message) {
+    EXPECT_THAT(Prune("dense", "out", arguments), FailsWith(2, HasSubstr(message)));
+    EXPECT_FALSE(fs::exists(dir_ / "out"));
+  };
+  refuses({"--method", "best", "--pattern", "2:4"}, "--method: 'best', expected sparsegpt, alps, dsnot, or a score");
+  refuses({"--method", "wanda", "--pattern", "half"}, "--pattern: 'half', expected a pattern such as 2:4");
+  refuses({"--method", "wanda", "--pattern", "5:4"}, "--pattern: pattern 5:4: n is 5, expected 1 to 3");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--order", "any"}, "--order: 'any', expected one-pass");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--score", "ria"}, "--score: goes with --method dsnot");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--samples", "100000"}, "--samples: 100000, expected at most");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--include", "("}, "--include: '(', expected a regular expression");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--include", "none"}, "none of the 13 linears is to be pruned");
+  refuses({"--method", "alps", "--pattern", "2:4", "--dampening", "-1"}, "--dampening: -1, expected 0 to 1000");
+  refuses({"--method", "sparsegpt", "--pattern", "unstructured:0.5:model"}, "a scope within one weight");
+  refuses({"--method", "wanda", "--pattern", "unstructured:0.5:model", "--order", "layer-by-layer"},
+          "--order: layer-by-layer, expected one-pass for a pattern with a scope of the model");
+  refuses({"--method", "dsnot", "--pattern", "64:2:8"}, "DSnoT exchanges weights of one row");
+  EXPECT_THAT(Prune("nothing", "out", {"--method", "wanda", "--pattern", "2:4"}), FailsWith(2, HasSubstr("nothing")));
+  fs::remove(dir_ / "dense/model.safetensors");
+  fs::remove_all(dir_ / "dense/checkpoints");
+  refuses({"--method", "wanda", "--pattern", "2:4"}, "the run has no weights yet");
+}
+
+TEST_F(PruneAppTest, NeedsDataOnlyToCalibrate) {
+  TrainDense();
+  ASSERT_EQ(Run({"import", "--from", Path("dense/model.safetensors"), "--config", Path("gpt.pbtxt"), "--out",
+                 Path("bare"), "--set", "model.gpt.vocab_size=12", "--set", "data={}"})
+                .code,
+            0);
+  EXPECT_THAT(Prune("bare", "out", {"--method", "sparsegpt", "--pattern", "2:4"}),
+              FailsWith(2, HasSubstr("the run has no data, expected one with data to calibrate with")));
+  const Outcome outcome = Prune("bare", "out", {"--method", "magnitude", "--pattern", "2:4"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("losses are not known"));
+  EXPECT_EQ(Zeros("out", kFc), 0.5);
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,163 @@
+#include "twofour/train/program/cli/prune.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/model_arguments.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/prune/pruned_run.h"
+#include "twofour/train/program/prune/pruning_report.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr int64_t kMostSamples = 1'000'000, kMostIterations = 100'000;
+/// Each seed has batches of its own; see PruneRun.
+constexpr int64_t kMostSeed = 1000;
+
+std::optional<sparse::MaskScore> ScoreNamed(const std::string& name) {
+  for (const sparse::MaskScore score : sparse::MaskScores()) {
+    if (name == NameOf(score)) return score;
+  }
+  return std::nullopt;
+}
+
+std::string ScoreNames() {
+  std::vector<std::string_view> names;
+  for (const sparse::MaskScore score : sparse::MaskScores()) names.push_back(NameOf(score));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+constexpr nn::PruningMethod kOwnMethods[] = {nn::PruningMethod::kSparseGpt, nn::PruningMethod::kAlps,
+                                             nn::PruningMethod::kDsnot};
+
+/// A score alone, or a method of its own.
+void SetMethod(const std::string& name, nn::OneShotOptions& options) {
+  if (const auto score = ScoreNamed(name)) {
+    options.method = nn::PruningMethod::kMask;
+    options.score = *score;
+    return;
+  }
+  for (const nn::PruningMethod method : kOwnMethods) {
+    if (name != NameOf(method)) continue;
+    options.method = method;
+    options.score = sparse::MaskScore::kWanda;
+    return;
+  }
+  throw Error(fmt::format("--method: '{}', expected sparsegpt, alps, dsnot, or a score alone: {}", name, ScoreNames()));
+}
+
+nn::PruningOrder OrderOf(const std::string& name, const nn::OneShotOptions& options) {
+  using enum nn::PruningOrder;
+  for (const nn::PruningOrder order : {kOnePass, kLayerByLayer}) {
+    if (name == NameOf(order)) return order;
+  }
+  if (!name.empty()) throw Error(fmt::format("--order: '{}', expected one-pass or layer-by-layer", name));
+  // As these were published.
+  const bool compensates =
+      options.method == nn::PruningMethod::kSparseGpt || options.method == nn::PruningMethod::kAlps;
+  return compensates ? kLayerByLayer : kOnePass;
+}
+
+std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
+  PruneRequest request;
+  std::string pattern, method, order, score, include, exclude;
+  int64_t seed = 0;
+  bool overwrite = false, skip_evaluation = false, skip_output_errors = false;
+  nn::OneShotOptions& options = request.options;
+  Arguments arguments("prune");
+  ModelArguments model(arguments);
+  model.AddCheckpoint(arguments);
+  arguments.Add("--out", request.out, "The new run's folder, to be made").Type("DIR").Required();
+  arguments.Add("--method", method, "sparsegpt, alps, dsnot, or a score alone: " + ScoreNames())
+      .Type("NAME")
+      .Required();
+  arguments
+      .Add("--pattern", pattern,
+           "2:4 or another n:m along rows, transposable:2:4, 64:2:8, unstructured:0.5 (with :row or :model), or "
+           "block:16x16:0.5 (with :model)")
+      .Type("PATTERN")
+      .Required();
+  const Argument given_score = arguments.Add("--score", score, "What dsnot begins with; by default wanda").Type("NAME");
+  arguments
+      .Add("--order", order,
+           "one-pass: by the inputs that linears have in the dense model; layer-by-layer: by those that pruned linears "
+           "give, the default for sparsegpt and alps")
+      .Type("NAME");
+  arguments.Add("--samples", request.samples, "Samples or sequences of the training data to calibrate with")
+      .Type("N")
+      .Range(int64_t{1}, kMostSamples)
+      .ShowDefault();
+  arguments.Add("--seed", seed, "Which samples these are, and random scores")
+      .Type("N")
+      .Range(int64_t{0}, kMostSeed)
+      .ShowDefault();
+  const Argument given_include =
+      arguments
+          .Add("--include", include, "Prune linears whose whole name matches; by default sparsity.include of the run")
+          .Type("REGEX");
+  const Argument given_exclude =
+      arguments.Add("--exclude", exclude, "But not those that match this; by default sparsity.exclude of the run")
+          .Type("REGEX");
+  arguments.Add("--dampening", options.dampening, "sparsegpt, alps, obs: the share of the mean diagonal that is added")
+      .Type("X")
+      .ShowDefault();
+  arguments.Add("--block", options.block, "sparsegpt: columns between two updates of the rest")
+      .Type("N")
+      .Range(int64_t{1}, kMaxFeatures)
+      .ShowDefault();
+  arguments.Add("--iterations", options.iterations, "alps: at most so many")
+      .Type("N")
+      .Range(int64_t{0}, kMostIterations)
+      .ShowDefault();
+  arguments.AddFlag("--skip-evaluation", skip_evaluation, "Do not find the losses before and after");
+  arguments.AddFlag("--skip-output-errors", skip_output_errors,
+                    "Do not find how much outputs change, which takes time and memory for the squares of layers' "
+                    "inputs");
+  arguments.AddFlag("--accept-changed-data", request.accept_changed_data,
+                    "Use the run's data although it is not what the run began with");
+  arguments.AddFlag("--overwrite", overwrite, "Replace an existing run in the folder");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  request.run = model.run();
+  request.checkpoint = model.checkpoint();
+  request.threads = model.threads();
+  SetMethod(method, options);
+  if (given_score.given()) {
+    if (options.method != nn::PruningMethod::kDsnot) throw Error("--score: goes with --method dsnot");
+    const auto named = ScoreNamed(score);
+    if (!named) throw Error(fmt::format("--score: '{}', expected one of {}", score, ScoreNames()));
+    options.score = *named;
+  }
+  options.pattern = sparse::ParsePruningPattern(pattern, "--pattern");
+  options.order = OrderOf(order, options);
+  options.output_errors = !skip_output_errors;
+  if (given_include.given()) request.include = include;
+  if (given_exclude.given()) request.exclude = exclude;
+  request.seed = static_cast<uint32_t>(seed);
+  request.evaluate = !skip_evaluation;
+  if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
+  return request;
+}
+
+}  // namespace
+
+int RunPrune(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<PruneRequest> request = Parse(argc, argv, context.out);
+  if (!request) return 0;
+  const std::optional<PrunedRun> pruned = PruneRun(*request, context.stop.stop);
+  if (!pruned) return 128 + context.stop.signal;
+  PrintNotes(pruned->notes, context.err);
+  context.out << ToLines(*pruned)
+              << fmt::format("{}: the weights of {}, pruned, with their masks\n", request->out, request->run);
+  RequireWritten(context.out);
+  return 0;
+}
+
+}  // namespace twofour::train

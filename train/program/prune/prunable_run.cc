@@ -1,0 +1,87 @@
+#include "twofour/train/program/prune/prunable_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "twofour/core/autograd.h"
+#include "twofour/core/ceil_div.h"
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/nn/swap.h"
+#include "twofour/nn/training_mode_scope.h"
+#include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/start/run_data.h"
+#include "twofour/train/program/start/start_computing.h"
+
+namespace twofour::train {
+namespace {
+
+/// Batches of one seed's calibration are apart from those of another.
+constexpr int64_t kBatchesOfASeed = 1'000'000;
+
+bool HasData(const proto::Config& config) { return !config.model().has_gpt() || !DataPaths(config.data()).empty(); }
+
+}  // namespace
+
+PrunableRun::PrunableRun(const PrunableRunRequest& request) {
+  TrainedRun run = LoadTrainedRun(request.run, request.checkpoint);
+  StartComputing(request.threads ? request.threads : run.config.threads());
+  config_ = run.config;
+  weights_ = run.source;
+  record_ = LoadDataRecord(FileSystem::Default(), {run.path.folder});
+  if (HasData(config_)) {
+    RunData data = LoadRunData({run.path.folder, config_}, config_, request.accept_changed_data);
+    notes_ = std::move(data.notes);
+    std::ranges::copy(data.workload.notes, std::back_inserter(notes_));
+    workload_ = std::move(data.workload);
+    GiveWeights(run, *workload_->model);
+  } else {
+    if (request.needs_data) {
+      throw Error(
+          fmt::format("--run {}: the run has no data, expected one with data {}", request.run, *request.needs_data));
+    }
+    model_ = LoadModel(run);
+  }
+  MakeDense(request.run);
+}
+
+void PrunableRun::MakeDense(const std::string& run) {
+  const proto::Sparsity& sparsity = config_.sparsity();
+  if (!sparsity.enabled()) return;
+  if (sparsity.target() == proto::Sparsity::ACTIVATION) {
+    throw Error(
+        fmt::format("--run {}: the run prunes activations, expected a dense run or one with sparse weights", run));
+  }
+  for (const auto& [name, layer] : nn::FindSemiSparseLinears(model())) {
+    if (layer->options().apply) kept_[name] = layer->mask().CountKept();
+  }
+  nn::SwapSemiSparseLinearWithLinear(model(), sparsity.apply());
+}
+
+nn::Calibration PrunableRun::CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const {
+  const int64_t size = samples_per_batch();
+  const int64_t most = CeilDiv(workload_->training_units, workload_->task->units_per_batch());
+  const int64_t batches = CeilDiv(samples, size);
+  if (batches > most) {
+    throw Error(fmt::format("{}: {}, expected at most {}, which are the training data once, in batches of {}", option,
+                            samples, most * size, size));
+  }
+  const int64_t first = kBatchesOfASeed * seed;
+  return {.batches = batches,
+          .loss = [this, first](int64_t batch) { return workload_->task->Loss(static_cast<uint64_t>(first + batch)); }};
+}
+
+std::optional<double> PrunableRun::Loss(const std::atomic<bool>& stop) const {
+  const NoGradGuard no_grad;
+  const nn::TrainingModeScope evaluation(model(), false);
+  const std::optional<EvalMetrics> metrics = workload_->task->EvaluateUnless(&stop);
+  if (!metrics) return std::nullopt;
+  return metrics->loss;
+}
+
+}  // namespace twofour::train

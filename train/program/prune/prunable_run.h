@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "twofour/nn/calibration.h"
+#include "twofour/nn/model.h"
+#include "twofour/train/data_record.h"
+#include "twofour/train/program/config/workload.h"
+
+#include "config.pb.h"
+
+namespace twofour::train {
+
+/// How a run is loaded to prune it.
+struct PrunableRunRequest {
+  std::string run;                             ///< A run with weights.
+  std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
+  std::optional<std::string> needs_data = {};  ///< For what, in a message where there is none: "to calibrate with".
+  bool accept_changed_data = false;            ///< See LoadRunData.
+  std::optional<int> threads = {};
+};
+
+/// A run's weights in its model, all linears of which are dense, and its data. What masks of the run drop is 0.
+class PrunableRun {
+ public:
+  /// Throws Error if the run has no weights, lacks data that is needed, or prunes activations.
+  explicit PrunableRun(const PrunableRunRequest& request);
+
+  const proto::Config& config() const { return config_; }
+  /// The file that the weights are from.
+  const std::filesystem::path& weights() const { return weights_; }
+  const std::optional<DataRecord>& record() const { return record_; }
+  /// For the user, one line each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  nn::Model& model() const { return model_ ? *model_ : *workload_->model; }
+  bool has_data() const { return workload_.has_value(); }
+  /// How many weights the masks of a run that is sparse already keep, by the names of its linears.
+  const std::map<std::string, int64_t>& kept() const { return kept_; }
+
+  // The others need data.
+
+  /// As many batches of the training data as `samples` (or sequences) fill, which ones the seed decides. Throws Error,
+  /// naming `option`, if they are more than the data. The run must outlive the result.
+  nn::Calibration CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const;
+  int64_t samples_per_batch() const { return config_.training().batch_size(); }
+  /// The loss on the evaluation data. Nothing if it was stopped.
+  std::optional<double> Loss(const std::atomic<bool>& stop) const;
+
+ private:
+  void MakeDense(const std::string& run);
+
+  proto::Config config_;
+  std::filesystem::path weights_;
+  std::optional<DataRecord> record_;
+  std::unique_ptr<nn::Model> model_;  // Null where the workload has it.
+  std::optional<Workload> workload_;
+  std::map<std::string, int64_t> kept_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace twofour::train

@@ -1,0 +1,199 @@
+#include "twofour/train/program/prune/pruned_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/core/faults.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/core/random_streams.h"
+#include "twofour/sparse/budget_fit.h"
+#include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/prune/prunable_run.h"
+#include "twofour/train/program/prune/pruning_report.h"
+#include "twofour/train/program/start/new_folder.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A regular expression for one of these names or what another expression matches.
+std::string ExcludeAlso(const std::string& exclude, const std::vector<std::string>& names) {
+  std::vector<std::string> all;
+  if (!exclude.empty()) all.push_back("(" + exclude + ")");
+  for (const std::string& name : names) {
+    std::string escaped;
+    for (const char c : name) escaped += c == '.' ? "\\." : std::string(1, c);
+    all.push_back(std::move(escaped));
+  }
+  return all.size() == 1 && names.empty() ? exclude : fmt::format("{}", fmt::join(all, "|"));
+}
+
+/// A recipe that keeps the masks which were found.
+proto::Sparsity SparsityOf(const nn::OneShotOptions& options, const nn::OneShotReport& report) {
+  proto::Sparsity sparsity;
+  sparsity.set_enabled(true);
+  sparsity.set_include(options.include);
+  // A swap would prune what a one-shot method leaves alone for another reason than its name or size.
+  std::vector<std::string> others;
+  for (const nn::SwapEntry& entry : report.kept_dense) {
+    if (entry.reason.starts_with("shares")) others.push_back(entry.name);
+  }
+  sparsity.set_exclude(ExcludeAlso(options.exclude, others));
+  sparsity.set_multiple_of(options.multiple_of);
+  sparsity.set_algorithm(proto::Sparsity::PATTERN);
+  sparse::PruningPattern common = options.pattern;
+  if (common.scope == sparse::PruningScope::kModel) common.scope = sparse::PruningScope::kLayer;
+  sparsity.set_pattern(common.ToString());
+  for (const nn::PrunedLinear& linear : report.pruned) {
+    sparse::PruningPattern own = linear.pattern;
+    if (own.scope == sparse::PruningScope::kModel) {
+      own.scope = sparse::PruningScope::kLayer;
+      own.sparsity = sparse::SpentBy(linear.mask, own);
+    }
+    if (own == common) continue;
+    proto::LayerPattern& layer = *sparsity.add_layers();
+    layer.set_name(linear.name);
+    layer.set_pattern(own.ToString());
+  }
+  sparsity.mutable_freeze()->set_step(0);
+  sparsity.set_freeze_gradient(true);
+  return sparsity;
+}
+
+proto::Config ConfigOf(const PruneRequest& request, const nn::OneShotOptions& options, const PrunableRun& loaded,
+                       const PrunedRun& pruned) {
+  proto::Config config = loaded.config();
+  config.set_name(FolderPath(request.out).filename().string());
+  config.clear_initial_weights();
+  config.clear_initial_masks();
+  config.clear_adaptation();
+  *config.mutable_sparsity() = SparsityOf(options, pruned.report);
+  config.clear_origin();
+  proto::ImportedFrom& origin = *config.mutable_imported_from();
+  origin.set_path(loaded.weights().string());
+  proto::Pruning& pruning = *origin.mutable_pruning();
+  pruning.set_method(std::string(NameOf(options)));
+  pruning.set_pattern(options.pattern.ToString());
+  pruning.set_samples(pruned.samples);
+  pruning.set_seed(request.seed);
+  return WithDefaults(config);
+}
+
+/// Throws Error if the new run would take the place of something that it is made of or needs.
+void RequireSourcesOutside(const fs::path& folder, const PrunableRun& loaded) {
+  std::vector<std::string> needed = FilesNeededBy(loaded.config());
+  needed.push_back(loaded.weights().string());
+  RequireOutside(folder, needed);
+}
+
+/// Throws Error that names the arguments which are wrong.
+void RequireSound(const PruneRequest& request) {
+  nn::OneShotOptions options = request.options;
+  options.include = request.include.value_or(".*");
+  options.exclude = request.exclude.value_or("");
+  FieldPath::Names names;
+  for (const char* const field : {"include", "exclude", "pattern", "order", "dampening", "block", "iterations"}) {
+    names.emplace_back(field, fmt::format("--{}", field));
+  }
+  Faults faults("", ": ");
+  Check(options, FieldPath("", names), faults);
+  faults.Throw();
+}
+
+nn::OneShotOptions OptionsOf(const PruneRequest& request, const proto::Config& config) {
+  nn::OneShotOptions options = request.options;
+  options.include = request.include.value_or(config.sparsity().include());
+  options.exclude = request.exclude.value_or(config.sparsity().exclude());
+  options.key = {request.seed, random_streams::kFirstMask, 0};
+  // A linear that cannot be trained with its mask stays dense.
+  options.multiple_of = options.pattern.format.size_unit();
+  for (const auto& [name, pattern] : options.patterns) {
+    options.multiple_of = std::max(options.multiple_of, pattern.format.size_unit());
+  }
+  return options;
+}
+
+/// Throws Error if a linear that the run has pruned would become dense.
+void RequireEachStays(const std::map<std::string, int64_t>& kept, const nn::OneShotReport& report) {
+  for (const auto& [name, count] : kept) {
+    if (std::ranges::find(report.pruned, name, &nn::PrunedLinear::name) != report.pruned.end()) continue;
+    const auto dense = std::ranges::find(report.kept_dense, name, &nn::SwapEntry::name);
+    throw Error(fmt::format("{}: the run has pruned it, and it would become dense ({}), expected to prune it again",
+                            name, dense == report.kept_dense.end() ? "no linear" : dense->reason));
+  }
+}
+
+std::vector<NamedTensor> TensorsOf(const nn::Model& model, const nn::OneShotReport& report) {
+  std::vector<NamedTensor> tensors = model.NamedParameters();
+  for (const nn::PrunedLinear& linear : report.pruned) {
+    tensors.push_back({linear.name + ".weight_mask", linear.mask.ToTensor()});
+  }
+  return tensors;
+}
+
+}  // namespace
+
+std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic<bool>& stop,
+                                  const std::function<void(const nn::PrunedLinear&)>& done) {
+  FileSystem& files = FileSystem::Default();
+  const fs::path folder = FolderPath(request.out);
+  RunFolder::CheckFree(files, folder, request.if_exists);
+  RequireSound(request);
+  PrunableRunRequest source{.run = request.run,
+                            .checkpoint = request.checkpoint,
+                            .accept_changed_data = request.accept_changed_data,
+                            .threads = request.threads};
+  if (nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";
+  const PrunableRun loaded(source);
+  RequireSourcesOutside(folder, loaded);
+  const nn::OneShotOptions options = OptionsOf(request, loaded.config());
+  PrunedRun pruned{.notes = loaded.notes()};
+  if (request.evaluate && !loaded.has_data())
+    pruned.notes.emplace_back("the run has no data, so that losses are not known");
+  nn::Calibration calibration;
+  // Output errors are wanted of scores that need no data, too.
+  if (loaded.has_data() && (nn::NeedsCalibration(options) || options.output_errors)) {
+    calibration = loaded.CalibrationOf(request.samples, request.seed, "--samples");
+    pruned.samples = calibration.batches * loaded.samples_per_batch();
+  }
+  const bool evaluates = request.evaluate && loaded.has_data();
+  if (evaluates && !(pruned.loss_before = loaded.Loss(stop))) return std::nullopt;
+  const auto watch = [&](const nn::PrunedLinear& linear) {
+    const auto before = loaded.kept().find(linear.name);
+    if (before != loaded.kept().end() && linear.mask.CountKept() > before->second) {
+      throw Error(
+          fmt::format("--pattern {}: {} would keep {} of its {} weights and keeps {} already, expected a "
+                      "pattern that drops at least as much as the run's masks",
+                      linear.pattern.ToString(), linear.name, linear.mask.CountKept(),
+                      linear.out_features * linear.in_features, before->second));
+    }
+    if (done) done(linear);
+  };
+  auto report = nn::PruneOnce(
+      loaded.model(), options, calibration, [&stop] { return stop.load(); }, watch);
+  if (!report) return std::nullopt;
+  pruned.report = std::move(*report);
+  RequireEachStays(loaded.kept(), pruned.report);
+  std::ranges::copy(pruned.report.notes, std::back_inserter(pruned.notes));
+  if (evaluates && !(pruned.loss_after = loaded.Loss(stop))) return std::nullopt;
+  const proto::Config config = ConfigOf(request, options, loaded, pruned);
+  RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
+    if (loaded.record()) SaveDataRecord(files, paths, *loaded.record());
+    SaveSafetensors(files, paths.model(), TensorsOf(loaded.model(), pruned.report), {{"format", "pt"}, {"step", "0"}});
+    SavePruningReport(files, paths.pruning(), request.run, options, pruned);
+  });
+  return pruned;
+}
+
+}  // namespace twofour::train
