@@ -117,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(All, CheckpointAppTest, ::testing::Values("gpt2", "llam
 TEST_F(ImportAppTest, AnImportedRunHasNothingToResumeAndNoData) {
   ASSERT_EQ(Import(Checkpoint("gpt2"), "run").code, 0);
   EXPECT_THAT(Run({"--resume", Path("run")}),
-              FailsWith(2, HasSubstr("the run was imported or permuted and has never trained")));
+              FailsWith(2, HasSubstr("the run was imported, permuted or pruned and has never trained")));
   EXPECT_THAT(Run({"evaluate", "--run", Path("run")}),
               FailsWith(2, HasSubstr("the run was imported and has no data of its own, expected --data FILE")));
   EXPECT_THAT(Run({"--config", Path("run/config.pbtxt"), "--out", Path("x")}),
