@@ -21,6 +21,7 @@ namespace {
 CausalSelfAttentionOptions Resolved(CausalSelfAttentionOptions options) {
   Checked(options, "CausalSelfAttention: ");
   if (options.kv_heads == 0) options.kv_heads = options.heads;
+  if (options.head_features == 0) options.head_features = options.width / options.heads;
   return options;
 }
 
@@ -56,6 +57,13 @@ void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& fault
                   width / heads));
 }
 
+void CheckHeadFeatures(int64_t heads, int64_t head_features, const FieldPath& at, Faults& faults) {
+  faults.Expect(head_features % 2 == 0, at("head_features"), head_features,
+                "an even number: rotary positions turn pairs");
+  faults.Expect(heads <= kMaxFeatures / head_features, at("heads"), heads,
+                fmt::format("at most {} with {} features each", kMaxFeatures / head_features, head_features));
+}
+
 void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults) {
   faults.Expect(kv_heads >= 1 && heads % kv_heads == 0, at("kv_heads"), kv_heads,
                 fmt::format("a divisor of heads, which is {}", heads));
@@ -64,7 +72,14 @@ void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults&
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults) {
   faults.Expect(options.width > 0, at("width"), options.width, "a positive number");
   faults.Expect(options.heads > 0, at("heads"), options.heads, "a positive number");
-  if (faults.IsSound(at("width")) && faults.IsSound(at("heads"))) CheckHeads(options.width, options.heads, at, faults);
+  faults.InRange(at("head_features"), options.head_features, 0, kMaxFeatures);
+  if (faults.IsSound(at("width")) && faults.IsSound(at("heads")) && faults.IsSound(at("head_features"))) {
+    if (options.head_features == 0) {
+      CheckHeads(options.width, options.heads, at, faults);
+    } else {
+      CheckHeadFeatures(options.heads, options.head_features, at, faults);
+    }
+  }
   if (faults.IsSound(at("heads"))) {
     CheckKeyHeads(options.heads, options.kv_heads == 0 ? options.heads : options.kv_heads, at, faults);
   }
@@ -74,17 +89,16 @@ void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Fault
 
 CausalSelfAttention::CausalSelfAttention(const CausalSelfAttentionOptions& options, Generator& generator)
     : options_(Resolved(options)) {
-  const auto linear = [&](const char* name, int64_t out_features, LinearInit init) {
+  const auto linear = [&](const char* name, int64_t in, int64_t out, LinearInit init) {
     return &RegisterModule(
-        name, std::make_unique<Linear>(
-                  LinearOptions{
-                      .in_features = options_.width, .out_features = out_features, .bias = options_.bias, .init = init},
-                  generator));
+        name,
+        std::make_unique<Linear>(
+            LinearOptions{.in_features = in, .out_features = out, .bias = options_.bias, .init = init}, generator));
   };
-  c_q_ = linear("c_q", options_.width, options_.init);
-  c_k_ = linear("c_k", options_.kv_heads * head_size(), options_.init);
-  c_v_ = linear("c_v", options_.kv_heads * head_size(), options_.init);
-  c_proj_ = linear("c_proj", options_.width, options_.c_proj_init);
+  c_q_ = linear("c_q", options_.width, options_.heads * head_size(), options_.init);
+  c_k_ = linear("c_k", options_.width, options_.kv_heads * head_size(), options_.init);
+  c_v_ = linear("c_v", options_.width, options_.kv_heads * head_size(), options_.init);
+  c_proj_ = linear("c_proj", options_.heads * head_size(), options_.width, options_.c_proj_init);
 }
 
 Tensor CausalSelfAttention::Project(ModuleSlot& c, const Tensor& x, int64_t heads) {
@@ -97,7 +111,7 @@ Tensor CausalSelfAttention::WithPosition(const Tensor& x, int64_t first_position
 }
 
 Tensor CausalSelfAttention::Merge(const Tensor& y) {
-  return (*c_proj_)->Forward(Reshape(y, {y.dim(0), y.dim(1), options_.width}));
+  return (*c_proj_)->Forward(Reshape(y, {y.dim(0), y.dim(1), options_.heads * head_size()}));
 }
 
 void CausalSelfAttention::RequireSequences(const Tensor& x) const {

@@ -13,22 +13,25 @@ struct CausalSelfAttentionOptions {
   int64_t width = 0;
   int64_t heads = 1;
   int64_t kv_heads = 0;  ///< Key and value heads, each shared by heads / kv_heads query heads; 0: as many as heads.
-  int64_t window = 0;    ///< A token sees this many tokens, itself included; 0: itself and all before it.
-  bool bias = false;     ///< Of all four linears.
-  bool rotary = true;    ///< False: the caller has put positions into x.
+  int64_t head_features = 0;  ///< Of each head, an even number; 0: width / heads.
+  int64_t window = 0;         ///< A token sees this many tokens, itself included; 0: itself and all before it.
+  bool bias = false;          ///< Of all four linears.
+  bool rotary = true;         ///< False: the caller has put positions into x.
   RotaryOptions rotary_options = {};
   bool query_key_norm = true;
   LinearInit init = LinearInit::PyTorchDefault();
   LinearInit c_proj_init = LinearInit::PyTorchDefault();
 };
 
-/// The rules for "heads" (they divide the width into parts of even size) and for "kv_heads" (they divide the heads).
-/// The width and the heads that a rule gets must be positive.
+/// The rules for "heads" (they divide the width into parts of even size), for "head_features" instead, if it is not 0
+/// (an even size, and not too many in all heads), and for "kv_heads" (they divide the heads). The width, the heads and
+/// the head_features that a rule gets must be positive.
 void CheckHeads(int64_t width, int64_t heads, const FieldPath& at, Faults& faults);
+void CheckHeadFeatures(int64_t heads, int64_t head_features, const FieldPath& at, Faults& faults);
 void CheckKeyHeads(int64_t heads, int64_t kv_heads, const FieldPath& at, Faults& faults);
 
-/// Rules: a positive width, positive heads, CheckHeads, CheckKeyHeads, a window that is not negative, and those of
-/// RotaryOptions.
+/// Rules: a positive width, positive heads, CheckHeads or CheckHeadFeatures, CheckKeyHeads, a window that is not
+/// negative, and those of RotaryOptions.
 void Check(const CausalSelfAttentionOptions& options, const FieldPath& at, Faults& faults);
 
 /// Multi-head causal self-attention with linears c_q, c_k, c_v and c_proj. Unless they are turned off, it has rotary
@@ -48,7 +51,7 @@ class CausalSelfAttention : public Module {
   Tensor Forward(const Tensor& x, KeyValueCache& cache, size_t layer);
 
   int64_t kv_heads() const { return options_.kv_heads; }
-  int64_t head_size() const { return options_.width / options_.heads; }
+  int64_t head_size() const { return options_.head_features; }
 
  private:
   void RequireSequences(const Tensor& x) const;

@@ -40,13 +40,15 @@ GptOptions CheckedAndResolved(const GptOptions& options) {
   return Resolved(options);
 }
 
-/// Checks that heads divide the width, and key heads the heads.
+/// Checks that heads divide the width or have a size of their own, and that key heads divide the heads.
 void CheckWidthAndHeads(const GptOptions& options, const FieldPath& at, Faults& faults) {
   const int64_t width = WidthOf(options), heads = HeadsOf(options);
   if (options.width == 0 && !faults.IsSound(at("depth"))) return;
   faults.Expect(width >= 1, at("width"), width, "a positive width, or a depth above 0 to derive it from");
-  if (!faults.IsSound(at("width")) || !faults.IsSound(at("heads"))) return;
-  if (options.heads > 0) {
+  if (!faults.IsSound(at("width")) || !faults.IsSound(at("heads")) || !faults.IsSound(at("head_features"))) return;
+  if (options.head_features > 0) {
+    CheckHeadFeatures(heads, options.head_features, at, faults);
+  } else if (options.heads > 0) {
     CheckHeads(width, heads, at, faults);
   } else {  // The width decides the heads, so it is what is wrong.
     faults.Expect(width % 2 == 0, at("width"), width, "an even number: rotary positions turn pairs");
@@ -119,12 +121,14 @@ void Check(const GptOptions& options, const FieldPath& at, Faults& faults) {
   Check(options.init, at.In("init"), faults);
   faults.Expect(options.heads >= 0, at("heads"), options.heads, "at least 0");
   faults.Expect(options.kv_heads >= 0, at("kv_heads"), options.kv_heads, "at least 0");
+  faults.InRange(at("head_features"), options.head_features, 0, kMaxFeatures);
   CheckWidthAndHeads(options, at, faults);
 }
 
 GptOptions Resolved(GptOptions options) {
   options.heads = HeadsOf(options);
   options.width = WidthOf(options);
+  if (options.head_features == 0) options.head_features = options.width / options.heads;
   if (options.learned_positions == 0) options.learned_positions = options.sequence_length;
   if (options.attention_window == 0) options.attention_window = options.sequence_length;
   options.attention_window = std::min(options.attention_window, options.sequence_length);
@@ -148,6 +152,7 @@ Gpt::Gpt(const GptOptions& options, Generator& generator) : options_(CheckedAndR
   const CausalSelfAttentionOptions attention{.width = options_.width,
                                              .heads = options_.heads,
                                              .kv_heads = options_.kv_heads,
+                                             .head_features = options_.head_features,
                                              .window = options_.attention_window,
                                              .bias = options_.bias,
                                              .rotary = options_.positions == Positions::kRotary,
@@ -267,7 +272,7 @@ double Gpt::TrainingFlopsPerToken() {
   const auto length = static_cast<double>(options_.sequence_length);
   const auto window = static_cast<double>(options_.attention_window);
   const double seen = (window * (window + 1) / 2 + (length - window) * window) / length;
-  return 6 * weights + 12 * static_cast<double>(options_.depth * options_.width) * seen;
+  return 6 * weights + 12 * static_cast<double>(options_.depth * options_.heads * options_.head_features) * seen;
 }
 
 }  // namespace twofour::nn

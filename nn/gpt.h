@@ -35,6 +35,7 @@ struct GptOptions {
   int64_t width = 0;            ///< 0: 64 * depth.
   int64_t heads = 0;            ///< 0: width / 64, at least 1.
   int64_t kv_heads = 0;         ///< 0: as many as heads.
+  int64_t head_features = 0;    ///< Of each head, an even number; 0: width / heads.
   int64_t hidden_features = 0;  ///< Inside each MLP; 0: 4 width, with kSwiGlu 8/3 width rounded up to a multiple of 16.
   int64_t attention_window = 0;  ///< The most tokens that attention of one block sees; 0: sequence_length.
   Activation activation = Activation::kReluSquared;
@@ -52,9 +53,9 @@ struct GptOptions {
   GptInit init = {};
 };
 
-/// Rules: sizes are within bounds, heads divide the width, and a float can work with the standard deviations, the cap,
-/// the base and eps. Rotary positions have the rules of RotaryOptions. The constructor checks vocab_size, because it
-/// comes with the data.
+/// Rules: sizes are within bounds, heads divide the width unless head_features says how large they are, and a float can
+/// work with the standard deviations, the cap, the base and eps. Rotary positions have the rules of RotaryOptions. The
+/// constructor checks vocab_size, because it comes with the data.
 void Check(const GptOptions& options, const FieldPath& at, Faults& faults);
 
 /// The same options with every default filled in. Check must find no fault with them.

@@ -276,12 +276,14 @@ def main(path):
         check_onnx_mlp(trainer, folder, "onnx_residual", "model { residual_mlp { width: 32 activation: SWIGLU } }")
         check_onnx_gpt(trainer, folder, "onnx_gpt", "kv_heads: 2 attention_window: 7")
         check_onnx_gpt(trainer, folder, "onnx_gpt_gelu", "activation: GELU_TANH soft_cap: 0 bias: true norm: LAYER")
+        check_onnx_gpt(trainer, folder, "onnx_gpt_wide_heads", "kv_heads: 2 head_features: 24")
         gpt2 = {"vocab_size": VOCAB_SIZE, "n_positions": LENGTH, "n_embd": 64, "n_layer": 2, "n_head": 4,
                 "bos_token_id": 0, "eos_token_id": 0}
         check_language_model(trainer, folder, "gpt2", GPT2LMHeadModel(GPT2Config(**gpt2)))
         llama = {"vocab_size": VOCAB_SIZE, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
                  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": LENGTH}
         check_language_model(trainer, folder, "llama", LlamaForCausalLM(LlamaConfig(**llama)), max_shard_size="100KB")
+        check_language_model(trainer, folder, "llama_wide_heads", LlamaForCausalLM(LlamaConfig(**llama, head_dim=24)))
         scaling = {"rope_type": "llama3", "rope_theta": 5000.0, "factor": 8.0, "low_freq_factor": 1.0,
                    "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
         check_language_model(trainer, folder, "llama3_tied",

@@ -58,6 +58,42 @@ TEST(CausalSelfAttentionTest, SharedKeyHeadsAreKeyHeadsWrittenOutForEachQueryHea
   }
 }
 
+TEST(CausalSelfAttentionTest, HeadsMayHaveASizeOfTheirOwn) {
+  // The second of three key heads and its two query heads, taken out of a module in which the others say nothing.
+  constexpr int64_t kWidth = 24, kSize = 4, kGroup = 2 * kSize;
+  const NoGradGuard no_grad;
+  Generator generator(1);
+  CausalSelfAttention whole({.width = kWidth, .heads = 6, .kv_heads = 3}, generator);
+  CausalSelfAttention one({.width = kWidth, .heads = 2, .kv_heads = 1, .head_features = kSize}, generator);
+  EXPECT_EQ(one.head_size(), kSize);
+  auto from = ByName(whole), to = ByName(one);
+  EXPECT_EQ(to.at("c_q.weight").shape(), (Shape{kGroup, kWidth}));
+  EXPECT_EQ(to.at("c_k.weight").shape(), (Shape{kSize, kWidth}));
+  EXPECT_EQ(to.at("c_proj.weight").shape(), (Shape{kWidth, kGroup}));
+  std::copy_n(from.at("c_q.weight").data<float>() + kGroup * kWidth, kGroup * kWidth,
+              to.at("c_q.weight").mutable_data<float>());
+  for (const char* name : {"c_k.weight", "c_v.weight"}) {
+    std::copy_n(from.at(name).data<float>() + kSize * kWidth, kSize * kWidth, to.at(name).mutable_data<float>());
+  }
+  float* const whole_proj = from.at("c_proj.weight").mutable_data<float>();
+  for (int64_t row = 0; row < kWidth; ++row) {
+    float* const columns = whole_proj + row * kWidth;
+    std::copy_n(columns + kGroup, kGroup, to.at("c_proj.weight").mutable_data<float>() + row * kGroup);
+    std::fill_n(columns, kGroup, 0.0f);
+    std::fill_n(columns + 2 * kGroup, kGroup, 0.0f);
+  }
+  const Tensor x = RandomInput({2, 11, kWidth});
+  ExpectClose(one.Forward(x), whole.Forward(x));
+}
+
+TEST(CausalSelfAttentionTest, ASizeThatDividesTheWidthChangesNothing) {
+  Generator first(1), second(1);
+  CausalSelfAttention by_width({.width = 24, .heads = 6}, first);
+  CausalSelfAttention by_size({.width = 24, .heads = 6, .head_features = 4}, second);
+  const Tensor x = RandomInput({2, 5, 24});
+  ExpectBitEqual(by_size.Forward(x), by_width.Forward(x));
+}
+
 TEST(CausalSelfAttentionTest, AWindowHidesWhatLiesBeforeIt) {
   constexpr int64_t kWidth = 8, kLength = 9, kWindow = 3, kChanged = 2;
   const NoGradGuard no_grad;
@@ -106,6 +142,12 @@ TEST(CausalSelfAttentionTest, RejectsHeadsThatDoNotFit) {
     EXPECT_ERROR(make({.width = 8, .heads = heads}), ErrorKind::kInvalidInput,
                  fmt::format("CausalSelfAttention: heads is {}, expected a positive number", heads));
   }
+  EXPECT_ERROR(make({.width = 16, .heads = 3, .head_features = 5}), ErrorKind::kInvalidInput,
+               "CausalSelfAttention: head_features is 5, expected an even number: rotary positions turn pairs");
+  EXPECT_ERROR(make({.width = 16, .heads = 3, .head_features = -2}), ErrorKind::kInvalidInput,
+               "CausalSelfAttention: head_features is -2, expected 0 to 1048576");
+  EXPECT_ERROR(make({.width = 16, .heads = int64_t{1} << 62, .head_features = 2}), ErrorKind::kInvalidInput,
+               HasSubstr("expected at most 524288 with 2 features each"));
   // Each is told, whatever else is wrong.
   EXPECT_ERROR(make({.width = 0, .heads = 0, .kv_heads = 3}), ErrorKind::kInvalidInput,
                "CausalSelfAttention: width is 0, expected a positive number\n"

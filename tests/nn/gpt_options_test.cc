@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 namespace twofour::nn {
 namespace {
 
+using test::ExpectBitEqual;
 using test::I32;
 using test::RandomIndices;
 
@@ -39,6 +41,15 @@ GptOptions LlamaOptions() {
   options.rotary = {.counterclockwise = true};
   options.norm = NormKind::kWeightedRms;
   options.embedding_norm = options.query_key_norm = false;
+  return options;
+}
+
+/// Heads that together are wider than the model, and shared key heads.
+GptOptions WideHeads() {
+  GptOptions options = kSmall;
+  options.heads = 6;
+  options.kv_heads = 3;
+  options.head_features = 10;
   return options;
 }
 
@@ -82,7 +93,7 @@ TEST(GptOptionsTest, ATiedHeadIsTheEmbedding) {
 }
 
 TEST(GptOptionsTest, DecodesWhatForwardComputesWhateverTheOptions) {
-  for (const GptOptions& options : {Gpt2Options(), LlamaOptions()}) {
+  for (const GptOptions& options : {Gpt2Options(), LlamaOptions(), WideHeads()}) {
     const auto gpt = MakeGpt(options);
     const Tensor tokens = RandomIndices({2, 11}, 19, {1, 1, 0});
     const Tensor all = gpt->Forward(tokens);
@@ -102,6 +113,25 @@ TEST(GptOptionsTest, DecodesWhatForwardComputesWhateverTheOptions) {
       }
     }
   }
+}
+
+TEST(GptOptionsTest, HeadsOfTheirOwnSize) {
+  const auto gpt = MakeGpt(WideHeads());
+  std::map<std::string, Shape> shapes;
+  for (const NamedTensor& parameter : gpt->NamedParameters()) shapes.emplace(parameter.name, parameter.tensor.shape());
+  EXPECT_EQ(shapes.at("transformer.h.1.attn.c_q.weight"), (Shape{60, 32}));
+  EXPECT_EQ(shapes.at("transformer.h.1.attn.c_v.weight"), (Shape{30, 32}));
+  EXPECT_EQ(shapes.at("transformer.h.1.attn.c_proj.weight"), (Shape{32, 60}));
+  // Two matrices of 60 * 32 and two of 30 * 32 in each block, and attention over 60 features.
+  EXPECT_EQ(gpt->TrainingFlopsPerToken(), 6 * (2 * (180 * 32 + 8 * 32 * 32) + 19 * 32) + 12 * 2 * 60 * 8.5);
+  EXPECT_EQ(gpt->options().head_features, 10);
+  // The size that heads have anyway is the same model, to the bit.
+  GptOptions options = kSmall;
+  EXPECT_EQ(Resolved(options).head_features, 8);
+  const Tensor tokens = RandomIndices({2, 7}, 19, {1, 1, 0});
+  const Tensor expected = MakeGpt(options)->Forward(tokens);
+  options.head_features = 8;
+  ExpectBitEqual(MakeGpt(options)->Forward(tokens), expected);
 }
 
 TEST(GptOptionsTest, LearnedPositionsEnd) {

@@ -299,6 +299,12 @@ TEST(GptTest, RejectsSizesThatDoNotFit) {
   EXPECT_ERROR(with([](auto& o) { o.heads = 32; }), ErrorKind::kInvalidInput, HasSubstr("head size"));
   EXPECT_ERROR(with([](auto& o) { o.kv_heads = 3; }), ErrorKind::kInvalidInput,
                HasSubstr("kv_heads is 3, expected a divisor of heads, which is 4"));
+  EXPECT_ERROR(with([](auto& o) { o.head_features = 7; }), ErrorKind::kInvalidInput,
+               "Gpt: head_features is 7, expected an even number: rotary positions turn pairs");
+  EXPECT_ERROR(with([](auto& o) { o.head_features = -8; }), ErrorKind::kInvalidInput,
+               "Gpt: head_features is -8, expected 0 to 1048576");
+  EXPECT_ERROR(with([](auto& o) { o.head_features = 1 << 19; }), ErrorKind::kInvalidInput,
+               "Gpt: heads is 4, expected at most 2 with 524288 features each");
   EXPECT_ERROR(with([](auto& o) {
                  o.depth = -1;
                  o.width = 0;

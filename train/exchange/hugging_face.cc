@@ -85,6 +85,7 @@ HuggingFaceModel ParseLlama(const ConfigFields& fields) {
              .width = fields.Integer("hidden_size"),
              .heads = fields.Integer("num_attention_heads"),
              .kv_heads = fields.Integer("num_key_value_heads", 0),
+             .head_features = fields.Integer("head_dim", 0),
              .hidden_features = fields.Integer("intermediate_size"),
              .activation = nn::Activation::kSwiGlu,
              .rotary = {.base = fields.Number("rope_theta", 10000), .counterclockwise = true},
@@ -110,10 +111,6 @@ HuggingFaceModel ParseLlama(const ConfigFields& fields) {
   }
   fields.RequireOnly("attention_bias", false);
   fields.RequireOnly("mlp_bias", false);
-  if (const int64_t size = fields.Integer("head_dim", 0); size != 0 && size * options.heads != options.width) {
-    fields.Fail("head_dim", fmt::format("is {}, expected hidden_size / num_attention_heads = {} / {}", size,
-                                        options.width, options.heads));
-  }
   return model;
 }
 
@@ -186,6 +183,7 @@ HuggingFaceModel ParseHuggingFaceConfig(std::string_view json, const std::string
                                         {"width", "hidden_size"},
                                         {"heads", "num_attention_heads"},
                                         {"kv_heads", "num_key_value_heads"},
+                                        {"head_features", "head_dim"},
                                         {"hidden_features", "intermediate_size"},
                                         {"sequence_length", "max_position_embeddings"},
                                         {"norm_eps", "rms_norm_eps"},
@@ -221,6 +219,9 @@ Architecture ArchitectureOf(const nn::GptOptions& given) {
   if (options.norm != nn::NormKind::kLayer) not_gpt2.emplace_back("no layer norms");
   if (!options.bias) not_gpt2.emplace_back("no biases");
   if (options.kv_heads != 0 && options.kv_heads != options.heads) not_gpt2.emplace_back("fewer kv_heads than heads");
+  if (options.heads * options.head_features != options.width) {
+    not_gpt2.push_back(fmt::format("heads of {} features, which are not width / heads", options.head_features));
+  }
   if (gated) not_gpt2.emplace_back("SWIGLU");
   if (!rotary) not_llama.emplace_back("learned positions");
   if (rotary && !options.rotary.counterclockwise) not_llama.emplace_back("rotary positions that turn clockwise");
@@ -270,6 +271,7 @@ std::string ToHuggingFaceConfig(const HuggingFaceModel& model, DType dtype) {
         .Set("rope_theta", options.rotary.base)
         .Set("attention_bias", false)
         .Set("mlp_bias", false);
+    if (options.heads * options.head_features != options.width) config.Set("head_dim", options.head_features);
     const RotaryScaling& scaling = options.rotary.scaling;
     if (scaling.factor != 1 && scaling.original_length == 0) {
       config.Set("rope_scaling", JsonObject().Set("rope_type", "linear").Set("factor", scaling.factor));

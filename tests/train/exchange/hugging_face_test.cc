@@ -159,6 +159,28 @@ TEST(HuggingFaceTest, OlderConfigsHaveRopeScaling) {
   EXPECT_EQ(ParseHuggingFaceConfig(begin + "}", "c").bos_token, -1);
 }
 
+TEST(HuggingFaceTest, HeadsOfALlamaMayHaveASizeOfTheirOwn) {
+  const auto parse = [](const std::string& fields) {
+    return ParseHuggingFaceConfig(R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 1, "num_attention_heads": )" +
+                                      fields + "}",
+                                  "c");
+  };
+  const HuggingFaceModel three = parse(R"(3, "num_key_value_heads": 1, "head_dim": 6)");
+  EXPECT_EQ(three.options.heads, 3);
+  EXPECT_EQ(three.options.head_features, 6);
+  EXPECT_EQ(ArchitectureOf(three.options), Architecture::kLlama);
+  const std::string json = ToHuggingFaceConfig(three, DType::kF32);
+  EXPECT_THAT(json, HasSubstr("\"head_dim\": 6"));
+  EXPECT_EQ(ParseHuggingFaceConfig(json, "again").options.head_features, 6);
+  // The size that heads have anyway goes without saying.
+  for (const char* const fields : {"2", R"(2, "head_dim": 4)", R"(2, "head_dim": null)"}) {
+    const HuggingFaceModel usual = parse(fields);
+    EXPECT_EQ(usual.options.head_features, 4);
+    EXPECT_THAT(ToHuggingFaceConfig(usual, DType::kF32), Not(HasSubstr("head_dim")));
+  }
+}
+
 TEST(HuggingFaceTest, RefusesWhatNoGptComputes) {
   const std::string gpt2 = R"("model_type": "gpt2", "vocab_size": 9, "n_embd": 8, "n_layer": 1, "n_head": 2)";
   const std::string llama = R"("model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 12,
@@ -187,7 +209,10 @@ TEST(HuggingFaceTest, RefusesWhatNoGptComputes) {
   expect(gpt2 + R"(, "layer_norm_epsilon": -1)",
          at + "layer_norm_epsilon is -1, expected a finite number of at least 0");
   expect(llama + R"(, "attention_bias": true)", at + "attention_bias is true, expected false");
-  expect(llama + R"(, "head_dim": 2)", at + "head_dim is 2, expected hidden_size / num_attention_heads = 8 / 2");
+  expect(llama + R"(, "head_dim": 3)", at + "head_dim is 3, expected an even number: rotary positions turn pairs");
+  expect(llama + R"(, "head_dim": -4)", at + "head_dim is -4, expected 0 to 1048576");
+  expect(llama + R"(, "head_dim": 1048576)",
+         at + "num_attention_heads is 2, expected at most 1 with 1048576 features each");
   expect(llama + R"(, "hidden_act": "gelu")", at + "hidden_act is 'gelu', expected silu");
   expect(llama + R"(, "bos_token_id": 9)", at + "bos_token_id is 9, expected -1 to 8");
   expect(llama + R"(, "rope_scaling": 3)", at + "rope_scaling is no object");
@@ -203,6 +228,10 @@ TEST(HuggingFaceTest, RefusesWhatNoGptComputes) {
 }
 
 TEST(HuggingFaceTest, SaysWhyAModelIsNeither) {
+  nn::GptOptions gpt2 = ConfigOf("gpt2").options;
+  gpt2.heads = 3;
+  EXPECT_ERROR(ArchitectureOf(gpt2), ErrorKind::kInvalidInput,
+               HasSubstr("the model is no GPT-2, because it has heads of 8 features, which are not width / heads"));
   EXPECT_ERROR(ArchitectureOf({.vocab_size = 9, .sequence_length = 4, .depth = 1, .soft_cap = 15}),
                ErrorKind::kInvalidInput,
                "neither GPT-2 nor Llama has embedding_norm, query_key_norm, soft_cap, which the model has");

@@ -27,11 +27,13 @@ std::optional<Vocabulary> VocabularyLike(const DataRecord* record) {
 /// Throws Error if the weights alone would take more memory than the machine has. Must be called before the model is
 /// built, because its weights are allocated one by one.
 void RequireFitsMemory(const nn::GptOptions& gpt) {
-  const int64_t columns = nn::Resolved(gpt).width;
+  const nn::GptOptions resolved = nn::Resolved(gpt);
+  const int64_t columns = resolved.width;
   const auto width = static_cast<double>(columns);
   const double hidden = gpt.hidden_features == 0 ? 8.0 / 3 * width : static_cast<double>(gpt.hidden_features);
+  const auto heads = static_cast<double>(resolved.heads * resolved.head_features);
   const double weights = 2 * width * static_cast<double>(gpt.vocab_size) +
-                         static_cast<double>(gpt.depth) * (2 * width * width + 2 * width * hidden);  // A lower bound.
+                         static_cast<double>(gpt.depth) * (2 * width * heads + 2 * width * hidden);  // A lower bound.
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (weights * sizeof(float) <= memory) return;
   constexpr double kGibibyte = 1 << 30;

@@ -201,6 +201,7 @@ nn::GptOptions ToOptions(const proto::Gpt& gpt) {
           .width = gpt.width(),
           .heads = gpt.heads(),
           .kv_heads = gpt.kv_heads(),
+          .head_features = gpt.head_features(),
           .hidden_features = gpt.hidden_features(),
           .attention_window = gpt.attention_window(),
           .activation = ToActivation(gpt.activation()),
@@ -233,6 +234,8 @@ proto::Gpt ToProto(const nn::GptOptions& options) {
   gpt.set_width(options.width);
   gpt.set_heads(options.heads);
   gpt.set_kv_heads(options.kv_heads);
+  // Heads that divide the width need no size of their own.
+  if (options.head_features * options.heads != options.width) gpt.set_head_features(options.head_features);
   gpt.set_hidden_features(options.hidden_features);
   // What sees all of a sequence goes on to do so when its length is changed.
   gpt.set_attention_window(options.attention_window == options.sequence_length ? 0 : options.attention_window);

@@ -186,7 +186,7 @@ class GptWriter {
 
   /// Cosines and sines of the angles of all positions, as Rotary turns (1, 0) to (cos, -sin).
   void AddTurns() {
-    const int64_t half = options_.width / options_.heads / 2, length = options_.sequence_length;
+    const int64_t half = options_.head_features / 2, length = options_.sequence_length;
     Tensor ones = Tensor::Zeros({1, length, 1, 2 * half});
     for (int64_t t = 0; t < length; ++t) {
       for (int64_t i = 0; i < half; ++i) ones.mutable_data<float>()[t * 2 * half + i] = 1;
@@ -217,13 +217,13 @@ class GptWriter {
 
   /// Heads of queries, keys or values: [batch * length, heads * size] to [batch, heads, length, size].
   std::string Heads(const std::string& x, int64_t heads) {
-    const int64_t size = options_.width / options_.heads;
+    const int64_t size = options_.head_features;
     const std::string split = layers_.Reshape(Sequences(x, heads * size), {0, 0, heads, size});
     return graph_.Node("Transpose", {split}, {{"perm", {0, 2, 1, 3}}});
   }
 
   std::string WithPosition(std::string x) {
-    const int64_t half = options_.width / options_.heads / 2;
+    const int64_t half = options_.head_features / 2;
     if (options_.positions == nn::Positions::kRotary) {
       const std::string axis = graph_.Integers({3});
       const std::string first = graph_.Node("Slice", {x, graph_.Integers({0}), graph_.Integers({half}), axis});
@@ -251,13 +251,13 @@ class GptWriter {
     const std::string q = WithPosition(Heads(layers_.Linear(name + "c_q", x), options_.heads));
     const std::string k = Shared(WithPosition(Heads(layers_.Linear(name + "c_k", x), kv_heads)));
     const std::string v = Shared(Heads(layers_.Linear(name + "c_v", x), kv_heads));
-    const double scale = 1 / std::sqrt(static_cast<double>(options_.width) / static_cast<double>(options_.heads));
+    const double scale = 1 / std::sqrt(static_cast<double>(options_.head_features));
     const std::string keys = graph_.Node("Transpose", {k}, {{"perm", {0, 1, 3, 2}}});
     const std::string scores = layers_.Times(graph_.Node("MatMul", {q, keys}), scale);
     const std::string seen = graph_.Node("Where", {mask_, scores, graph_.Scalar(-1e30)});
     const std::string y = graph_.Node("MatMul", {graph_.Node("Softmax", {seen}, {{"axis", {-1}}}), v});
-    return layers_.Linear(name + "c_proj",
-                          Rows(graph_.Node("Transpose", {y}, {{"perm", {0, 2, 1, 3}}}), options_.width));
+    return layers_.Linear(name + "c_proj", Rows(graph_.Node("Transpose", {y}, {{"perm", {0, 2, 1, 3}}}),
+                                                options_.heads * options_.head_features));
   }
 
   std::string Block(const std::string& name, std::string x) {

@@ -114,6 +114,33 @@ TEST_P(CheckpointAppTest, IsImportedSampledTrainedAndGoesBack) {
 INSTANTIATE_TEST_SUITE_P(All, CheckpointAppTest, ::testing::Values("gpt2", "llama"),
                          [](const auto& test) { return std::string(test.param); });
 
+TEST_F(ImportAppTest, ALlamaKeepsTheSizeOfItsHeads) {
+  std::string ids(2 * 600, '\0');
+  for (size_t i = 0; i < 600; ++i) ids[2 * i] = static_cast<char>(i * i % 61);
+  WriteTextFile(dir_ / "ids", ids);
+  WriteTextFile(
+      dir_ / "heads.pbtxt",
+      "model { gpt { depth: 1 width: 32 heads: 3 kv_heads: 1 head_features: 12 sequence_length: 16 soft_cap: 0 "
+      "activation: SWIGLU norm: WEIGHTED_RMS embedding_norm: false query_key_norm: false "
+      "rotary_counterclockwise: true } } data { tokens { path: '" +
+          Path("ids") + "' vocab_size: 61 } } training { steps: 2 batch_size: 4 } logging { tensorboard: false }");
+  const Outcome trained = Run({"--config", Path("heads.pbtxt"), "--out", Path("run")});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(Export("run", "model.onnx", {"--format", "onnx"}).code, 0);
+  const Outcome exported = Export("run", "llama", {"--names", "huggingface"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  ASSERT_EQ(Import(Path("llama"), "again").code, 0);
+  for (const NamedTensor& named : Read("run/model.safetensors").tensors) {
+    ExpectBitEqual(*Read("again/model.safetensors").Find(named.name), named.tensor);
+  }
+  EXPECT_THAT(ReadTextFile(dir_ / "again/config.pbtxt"), HasSubstr("head_features: 12"));
+  const auto sample = [&](const char* run) {
+    return Run({"sample", "--run", Path(run), "--prompt", "3 4", "--tokens", "20"}).out;
+  };
+  EXPECT_THAT(sample("run"), StartsWith("3 4 "));
+  EXPECT_EQ(sample("again"), sample("run"));
+}
+
 TEST_F(ImportAppTest, AnImportedRunHasNothingToResumeAndNoData) {
   ASSERT_EQ(Import(Checkpoint("gpt2"), "run").code, 0);
   EXPECT_THAT(Run({"--resume", Path("run")}),
