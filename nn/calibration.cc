@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "twofour/core/autograd.h"
@@ -115,24 +116,52 @@ bool RunCalibrationUpTo(const Module& last, const PassOrder& order, Module& mode
   return RunCalibration(model, WithBeginning(calibration, begin), up_to, stopped);
 }
 
-bool CollectGradients(Module& model, const Calibration& calibration, const std::map<std::string, Tensor>& weights,
-                      std::map<std::string, sparse::GradientStatistics>& statistics,
-                      const std::function<bool()>& stopped) {
+bool VisitGradients(Module& model, const Calibration& calibration, const std::function<void()>& visit,
+                    const std::function<bool()>& stopped) {
   const TrainingModeScope evaluation(model, false);
   const WithoutGradients afterwards(model);
-  std::set<std::string> without;
-  for (const auto& [name, weight] : weights) without.insert(name);
   for (int64_t batch = 0; batch < calibration.batches; ++batch) {
     if (stopped && stopped()) return false;
     WithoutGradients::Clear(model);
     calibration.loss(batch).Backward();
+    visit();
+  }
+  return true;
+}
+
+std::optional<double> MeanLoss(Module& model, const Calibration& calibration, const std::function<bool()>& stopped) {
+  if (calibration.batches < 1) {
+    throw Error(fmt::format("MeanLoss: batches is {}, expected at least 1", calibration.batches));
+  }
+  const NoGradGuard no_grad;
+  const TrainingModeScope evaluation(model, false);
+  double sum = 0;
+  for (int64_t batch = 0; batch < calibration.batches; ++batch) {
+    if (stopped && stopped()) return std::nullopt;
+    const double loss = calibration.loss(batch).item();
+    if (!std::isfinite(loss)) {
+      throw Error(fmt::format("the loss of batch {} of the calibration data is {}", batch, loss),
+                  ErrorKind::kRuntimeFailure);
+    }
+    sum += loss;
+  }
+  return sum / static_cast<double>(calibration.batches);
+}
+
+bool CollectGradients(Module& model, const Calibration& calibration, const std::map<std::string, Tensor>& weights,
+                      std::map<std::string, sparse::GradientStatistics>& statistics,
+                      const std::function<bool()>& stopped) {
+  std::set<std::string> without;
+  for (const auto& [name, weight] : weights) without.insert(name);
+  const auto add = [&] {
     for (const auto& [name, weight] : weights) {
       const Tensor gradient = weight.grad();
       if (gradient.defined()) without.erase(name);
       const auto found = statistics.try_emplace(name, weight.shape()).first;
       found->second.Add(gradient.defined() ? gradient : Tensor::Zeros(weight.shape()), name + ".weight");
     }
-  }
+  };
+  if (!VisitGradients(model, calibration, add, stopped)) return false;
   if (!without.empty() && calibration.batches > 0) {
     throw Error(
         fmt::format("{}.weight: no batch of the calibration data gives it a gradient, expected a weight that is "

@@ -61,6 +61,15 @@ std::optional<PassOrder> OrderOfPasses(Module& model, const Calibration& calibra
 bool RunCalibrationUpTo(const Module& last, const PassOrder& order, Module& model, const Calibration& calibration,
                         ForwardObserver& observer, const std::function<bool()>& stopped);
 
+/// Calls `visit` after the backward pass of each batch, in evaluation mode, when parameters have the gradients of that
+/// batch alone. Afterwards, no parameter of the model has a gradient. Returns false if it was stopped.
+bool VisitGradients(Module& model, const Calibration& calibration, const std::function<void()>& visit,
+                    const std::function<bool()>& stopped);
+
+/// The mean of the batches' losses, without a graph and in evaluation mode. Nothing if it was stopped. Throws Error if
+/// there is no batch, and (a runtime failure) if a loss is not finite.
+std::optional<double> MeanLoss(Module& model, const Calibration& calibration, const std::function<bool()>& stopped);
+
 /// The gradients of some weights in evaluation mode. Each batch counts as a sample. Afterwards, no parameter of the
 /// model has a gradient. Returns false if it was stopped. Throws Error if a weight has no gradient in any batch,
 /// because it is frozen or the loss does not depend on it.

@@ -32,11 +32,12 @@ class Observers {
   }
 
   /// Calls those that are there now and are not removed before their turn.
-  void Call(const Module& linear, const LinearInput& input) {
+  template <typename Report>
+  void Call(const Report& report) {
     const Calling calling(*this);
     const size_t count = list_.size();
     for (size_t i = 0; i < count; ++i) {
-      if (list_[i] != nullptr) list_[i]->OnLinear(linear, input);
+      if (list_[i] != nullptr) report(*list_[i]);
     }
   }
 
@@ -83,10 +84,17 @@ ForwardObserverScope::~ForwardObserverScope() { Observers::OfThisThread().Remove
 
 bool IsForwardObserved() { return !Observers::OfThisThread().empty(); }
 
-void ObserveLinear(const Module& linear, const LinearInput& input) { Observers::OfThisThread().Call(linear, input); }
+void ObserveLinear(const Module& linear, const LinearInput& input) {
+  Observers::OfThisThread().Call([&](ForwardObserver& observer) { observer.OnLinear(linear, input); });
+}
 
 void ObserveLinear(const Module& linear, const Tensor& input) {
   if (IsForwardObserved()) ObserveLinear(linear, TensorInput(input));
+}
+
+void ObserveBlock(const Module& block, const Tensor& input, const Tensor& output) {
+  if (!IsForwardObserved()) return;
+  Observers::OfThisThread().Call([&](ForwardObserver& observer) { observer.OnBlock(block, input, output); });
 }
 
 }  // namespace twofour::nn

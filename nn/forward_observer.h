@@ -15,7 +15,8 @@ class LinearInput {
   virtual double Density() const = 0;
 };
 
-/// Sees the forward passes of linears. It is for telemetry, and for pruning that needs activations (Wanda, SparseGPT).
+/// Sees the forward passes of linears and of blocks. It is for telemetry, and for pruning that needs activations
+/// (Wanda, SparseGPT).
 class ForwardObserver {
  public:
   virtual ~ForwardObserver() = default;
@@ -23,6 +24,9 @@ class ForwardObserver {
   /// pass. This includes linears that an op on several linears computes as its parts. `input` is the input of the
   /// linear. It lives only as long as the call.
   virtual void OnLinear(const Module& linear, const LinearInput& input) = 0;
+  /// Called for every block between which features pass (those of Gpt and ResidualMlp), after the linears in it. Both
+  /// tensors have the shape [..., width].
+  virtual void OnBlock(const Module& /*block*/, const Tensor& /*input*/, const Tensor& /*output*/) {}
 };
 
 /// While it lives, `observer` sees the forward passes of all models on this thread, and none on other threads. Scopes
@@ -45,5 +49,7 @@ bool IsForwardObserved();
 void ObserveLinear(const Module& linear, const LinearInput& input);
 /// The same for an input that exists as a tensor. Costs nothing if nobody observes.
 void ObserveLinear(const Module& linear, const Tensor& input);
+/// Tells this thread's observers of a pass through `block`.
+void ObserveBlock(const Module& block, const Tensor& input, const Tensor& output);
 
 }  // namespace twofour::nn

@@ -4,6 +4,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/arithmetic.h"
+#include "twofour/nn/forward_observer.h"
 
 namespace twofour::nn {
 
@@ -20,12 +21,17 @@ CausalSelfAttention& GptBlock::attention() {
   throw Error(fmt::format("GptBlock: attn is a {}, expected CausalSelfAttention", (*attn_)->type_name()));
 }
 
-Tensor GptBlock::AddMlp(const Tensor& x) { return Add(x, (*mlp_)->Forward((*ln_2_)->Forward(x))); }
+Tensor GptBlock::Finish(const Tensor& x, const Tensor& attended) {
+  const Tensor h = Add(x, attended);
+  Tensor y = Add(h, (*mlp_)->Forward((*ln_2_)->Forward(h)));
+  ObserveBlock(*this, x, y);
+  return y;
+}
 
-Tensor GptBlock::Forward(const Tensor& x) { return AddMlp(Add(x, (*attn_)->Forward((*ln_1_)->Forward(x)))); }
+Tensor GptBlock::Forward(const Tensor& x) { return Finish(x, (*attn_)->Forward((*ln_1_)->Forward(x))); }
 
 Tensor GptBlock::Forward(const Tensor& x, KeyValueCache& cache, size_t layer) {
-  return AddMlp(Add(x, attention().Forward((*ln_1_)->Forward(x), cache, layer)));
+  return Finish(x, attention().Forward((*ln_1_)->Forward(x), cache, layer));
 }
 
 }  // namespace twofour::nn

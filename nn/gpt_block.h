@@ -28,7 +28,8 @@ class GptBlock : public Module {
   CausalSelfAttention& attention();
 
  private:
-  Tensor AddMlp(const Tensor& x);
+  /// The block's result for x, whose attention gave `attended`.
+  Tensor Finish(const Tensor& x, const Tensor& attended);
 
   ModuleSlot *ln_1_, *attn_, *ln_2_, *mlp_;
 };

@@ -23,8 +23,7 @@ void Check(const MlpStackOptions& options, const FieldPath& at, Faults& faults) 
   CheckUngated(options.activation, at("activation"), faults);
 }
 
-MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activation_(options.activation) {
-  Checked(options, "MlpStack: ");
+MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : options_(Checked(options, "MlpStack: ")) {
   std::vector<int64_t> sizes{options.in_features};
   sizes.insert(sizes.end(), options.hidden_features.begin(), options.hidden_features.end());
   sizes.push_back(options.out_features);
@@ -44,7 +43,7 @@ MlpStack::MlpStack(const MlpStackOptions& options, Generator& generator) : activ
 Tensor MlpStack::Forward(const Tensor& x) {
   Tensor h = FromInput(x);
   for (size_t i = 0; i + 1 < layers_.size(); ++i) {
-    h = Activate(activation_, (*layers_[i])->Forward(h));
+    h = Activate(options_.activation, (*layers_[i])->Forward(h));
     if (!dropouts_.empty()) h = (*dropouts_[i])->Forward(h);
   }
   return Logits(**layers_.back(), h);

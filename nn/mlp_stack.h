@@ -35,8 +35,10 @@ class MlpStack : public Model {
   /// x [..., in_features]; result [..., out_features].
   Tensor Forward(const Tensor& x) override;
 
+  const MlpStackOptions& options() const { return options_; }
+
  private:
-  Activation activation_;
+  MlpStackOptions options_;
   std::vector<ModuleSlot*> layers_;
   std::vector<ModuleSlot*> dropouts_;  // One for each hidden layer, or none.
 };

@@ -34,7 +34,11 @@ class ResidualMlp : public Model {
   /// x [..., in_features]; result [..., out_features].
   Tensor Forward(const Tensor& x) override;
 
+  /// With every default filled in.
+  const ResidualMlpOptions& options() const { return options_; }
+
  private:
+  ResidualMlpOptions options_;
   ModuleSlot* input_;
   std::vector<ModuleSlot*> blocks_;
   ModuleSlot *norm_, *head_;

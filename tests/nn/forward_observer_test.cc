@@ -12,6 +12,7 @@
 
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/mlp.h"
+#include "twofour/nn/residual_mlp.h"
 #include "twofour/nn/swap.h"
 
 #include "tests/support/input_densities.h"
@@ -114,6 +115,50 @@ TEST(ForwardObserverTest, TheHeadOfAGptIsSeenWhetherOrNotItsLossIsOneOp) {
   EXPECT_EQ(loss.seen.back(), "Linear");
   EXPECT_EQ(loss.values.back().shape(), (Shape{2, 4, 8}));
   for (size_t i = 0; i < logits.values.size(); ++i) ExpectBitEqual(loss.values[i], logits.values[i]);
+}
+
+/// Records what passes through blocks.
+struct BlockRecorder : public ForwardObserver {
+  void OnLinear(const Module&, const LinearInput&) override {}
+  void OnBlock(const Module& block, const Tensor& input, const Tensor& output) override {
+    seen.emplace_back(block.type_name());
+    inputs.push_back(input);
+    outputs.push_back(output);
+  }
+  std::vector<std::string> seen;
+  std::vector<Tensor> inputs, outputs;
+};
+
+TEST(ForwardObserverTest, BlocksReportWhatPassesThroughThem) {
+  Generator generator(3);
+  Gpt gpt({.vocab_size = 8, .sequence_length = 4, .depth = 3, .width = 8, .heads = 2, .init = {.projection_std = 1}},
+          generator);
+  const Tensor tokens = Tensor::Zeros({2, 4}, DType::kI32);
+  BlockRecorder forward, decode;
+  {
+    const ForwardObserverScope observing(forward);
+    gpt.Forward(tokens);
+  }
+  {
+    KeyValueCache cache = gpt.MakeCache(2, 4);
+    const ForwardObserverScope observing(decode);
+    gpt.Decode(tokens, cache);
+  }
+  EXPECT_EQ(forward.seen, (std::vector<std::string>{"GptBlock", "GptBlock", "GptBlock"}));
+  EXPECT_EQ(decode.seen, forward.seen);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(forward.inputs[i].shape(), (Shape{2, 4, 8}));
+    EXPECT_NE(forward.outputs[i].ToVector(), forward.inputs[i].ToVector());
+    if (i > 0) ExpectBitEqual(forward.inputs[i], forward.outputs[i - 1]);
+    ExpectClose(decode.outputs[i], forward.outputs[i], 1e-4, 1e-4);
+  }
+  ResidualMlp mlp({.in_features = 4, .width = 8, .num_blocks = 2, .out_features = 3, .zero_init_projection = false},
+                  generator);
+  BlockRecorder residual;
+  const ForwardObserverScope observing(residual);
+  mlp.Forward(RandomF32({5, 4}, {.seed = 1}));
+  EXPECT_EQ(residual.seen, (std::vector<std::string>{"ResidualBlock", "ResidualBlock"}));
+  ExpectBitEqual(residual.inputs[1], residual.outputs[0]);
 }
 
 TEST(ForwardObserverTest, ObservingDoesNotChangeResults) {
