@@ -88,6 +88,7 @@ ZSH
     examples/own_layer layer.safetensors | tail -1
     examples/swap_own_model | tail -1
     examples/prune_own_model
+    examples/shrink_model
     examples/own_data_set rings
     examples/packed_inference digits.safetensors
     g++ -std=c++20 /usr/share/doc/twofour/examples/embed_mlp.cc $(pkg-config --cflags --libs twofour-nn twofour-optim) -o by_hand

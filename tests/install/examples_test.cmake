@@ -8,6 +8,7 @@ run(${WORK}/own_op)
 run(${WORK}/own_layer ${WORK}/own_layer.safetensors)
 run(${WORK}/swap_own_model)
 run(${WORK}/prune_own_model)
+run(${WORK}/shrink_model)
 run(${WORK}/own_data_set ${WORK}/rings)
 run(${WORK}/own_data_set ${WORK}/rings)  # Goes on from its last checkpoint.
 
