@@ -81,6 +81,13 @@ const sparse::InputStatistics* InputCollector::Of(const Module& linear) const {
   return found == statistics_.end() ? nullptr : &found->second;
 }
 
+const sparse::InputStatistics& InputCollector::Require(const Module& linear) const {
+  const sparse::InputStatistics* const inputs = Of(linear);
+  if (inputs != nullptr) return *inputs;
+  throw Error(fmt::format("{}: no batch of the calibration data comes to it, so that its inputs are not known",
+                          names_.at(&linear)));
+}
+
 bool RunCalibration(Module& model, const Calibration& calibration, ForwardObserver& observer,
                     const std::function<bool()>& stopped) {
   const NoGradGuard no_grad;

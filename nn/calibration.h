@@ -31,8 +31,9 @@ class InputCollector : public ForwardObserver {
   /// Throws Error as InputStatistics::Add does.
   void OnLinear(const Module& linear, const LinearInput& input) override;
 
-  /// Null if no forward pass went through the linear.
+  /// Null if no forward pass went through the linear. Require throws Error then.
   const sparse::InputStatistics* Of(const Module& linear) const;
+  const sparse::InputStatistics& Require(const Module& linear) const;
 
  private:
   std::map<const Module*, std::string> names_;

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <typeinfo>
 #include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
-#include "twofour/nn/name_choice.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/alps.h"
@@ -50,51 +48,12 @@ sparse::ScoreNeeds NeedsOf(const OneShotOptions& options) {
   return needs;
 }
 
-/// The names under which a model's tree has a parameter.
-std::vector<std::string> NamesOf(const Tensor& parameter, const std::vector<NamedTensor>& parameters) {
-  std::vector<std::string> names;
-  for (const NamedTensor& named : parameters) {
-    if (named.tensor.IsSameStorage(parameter)) names.push_back(named.name);
-  }
-  return names;
-}
-
-/// Pruning a weight that another module uses, too, would prune that module behind the user's back.
-std::string ReasonOfSharing(const std::string& name, const Linear& linear, const std::vector<NamedTensor>& parameters) {
-  for (const std::string& other : NamesOf(linear.weight(), parameters)) {
-    if (other != name + ".weight") return fmt::format("shares its weight with {}", other);
-  }
-  return "";
-}
-
 std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std::vector<SwapEntry>& kept_dense) {
-  const NameChoice names(options.include, options.exclude);
-  const std::vector<NamedTensor> parameters = root.NamedParameters();
   std::vector<Target> targets;
-  root.VisitModules([&](const std::string& name, Module& module) {
-    const auto* const linear = dynamic_cast<const Linear*>(&module);
-    if (linear == nullptr) return;
-    std::string reason = names.ReasonAgainst(name);
-    if (reason.empty() && typeid(*linear) != typeid(Linear)) reason = fmt::format("is a {}", linear->type_name());
-    if (reason.empty() && linear->weight().dtype() != DType::kF32) {
-      reason = fmt::format("weight is {}, only f32 is pruned", NameOf(linear->weight().dtype()));
-    }
-    const int64_t unit = options.multiple_of;
-    if (reason.empty() && (linear->out_features() % unit != 0 || linear->in_features() % unit != 0)) {
-      reason = fmt::format("its sizes are not both multiples of {}", unit);
-    }
-    if (reason.empty()) reason = ReasonOfSharing(name, *linear, parameters);
-    if (reason.empty()) {
-      targets.push_back({name, linear, linear->weight(), linear->weight().Detach().Clone()});
-    } else {
-      kept_dense.push_back({name, linear->out_features(), linear->in_features(), reason});
-    }
-  });
-  if (!targets.empty()) return targets;
-  if (kept_dense.empty()) throw Error("the model has no linears, expected some to prune");
-  const SwapEntry& first = kept_dense.front();
-  throw Error(
-      fmt::format("none of the {} linears is to be pruned: {}: {}", kept_dense.size(), first.name, first.reason));
+  for (const auto& [name, linear] : FindPrunableLinears(root, ChoiceOf(options), &kept_dense)) {
+    targets.push_back({name, linear, linear->weight(), linear->weight().Detach().Clone()});
+  }
+  return targets;
 }
 
 /// Gives the weights back what they were, unless the pruning succeeds.
@@ -208,13 +167,7 @@ class OneShot {
   }
 
   const sparse::InputStatistics* InputsOf(const Target& target, const InputCollector& collector) const {
-    if (!needs_.inputs) return nullptr;
-    const sparse::InputStatistics* const inputs = collector.Of(*target.linear);
-    if (inputs == nullptr) {
-      throw Error(fmt::format("{}: no batch of the calibration data comes to it, so that its inputs are not known",
-                              target.name));
-    }
-    return inputs;
+    return needs_.inputs ? &collector.Require(*target.linear) : nullptr;
   }
 
   Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) {
@@ -324,6 +277,10 @@ std::string_view NameOf(PruningOrder order) { return order == PruningOrder::kOne
 
 std::string_view NameOf(const OneShotOptions& options) {
   return options.method == PruningMethod::kMask ? NameOf(options.score) : NameOf(options.method);
+}
+
+PrunableChoice ChoiceOf(const OneShotOptions& options) {
+  return {.include = options.include, .exclude = options.exclude, .multiple_of = options.multiple_of};
 }
 
 void Check(const OneShotOptions& options, const FieldPath& at, Faults& faults) {

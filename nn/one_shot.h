@@ -12,6 +12,7 @@
 #include "twofour/core/random.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/module.h"
+#include "twofour/nn/prunable_linears.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/pruning_pattern.h"
@@ -61,6 +62,9 @@ struct OneShotOptions {
 
 /// "sparsegpt", "alps" or "dsnot"; for masks alone, the name of the score.
 std::string_view NameOf(const OneShotOptions& options);
+
+/// Which linears they prune.
+PrunableChoice ChoiceOf(const OneShotOptions& options);
 
 /// Rules: those of the method's own options for each pattern. A scope of kModel is only for kMask in one pass, and then
 /// there is one pattern for all.

@@ -131,6 +131,7 @@ template Argument Arguments::Add(const std::string&, std::vector<int64_t>&, cons
 template Argument Arguments::Add(const std::string&, double&, const std::string&);
 template Argument Arguments::Add(const std::string&, int64_t&, const std::string&);
 template Argument Arguments::Add(const std::string&, uint64_t&, const std::string&);
+template Argument Arguments::Add(const std::string&, std::optional<double>&, const std::string&);
 template Argument Arguments::Add(const std::string&, std::optional<int>&, const std::string&);
 template Argument Arguments::Add(const std::string&, std::optional<int64_t>&, const std::string&);
 template Argument Arguments::Add(const std::string&, std::optional<uint64_t>&, const std::string&);

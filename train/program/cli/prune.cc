@@ -66,9 +66,17 @@ nn::PruningOrder OrderOf(const std::string& name, const nn::OneShotOptions& opti
   return compensates ? kLayerByLayer : kOnePass;
 }
 
+AllocationRequest::Method AllocationOf(const std::string& name) {
+  using enum AllocationRequest::Method;
+  for (const AllocationRequest::Method method : {kEqual, kOutliers}) {
+    if (name == NameOf(method)) return method;
+  }
+  throw Error(fmt::format("--allocation: '{}', expected equal or owl", name));
+}
+
 std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
   PruneRequest request;
-  std::string pattern, method, order, score, include, exclude;
+  std::string pattern, method, order, score, include, exclude, allocation = "equal";
   int64_t seed = 0;
   bool overwrite = false, skip_evaluation = false, skip_output_errors = false;
   nn::OneShotOptions& options = request.options;
@@ -117,6 +125,23 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
       .Type("N")
       .Range(int64_t{0}, kMostIterations)
       .ShowDefault();
+  arguments
+      .Add("--allocation", allocation,
+           "equal: all linears alike; owl: those with fewer outliers among their Wanda scores are sparser")
+      .Type("NAME")
+      .ShowDefault();
+  arguments
+      .Add("--target", request.allocation.target,
+           "Sparsity of all linears together, for n:m, whose linears then differ in n; by default the pattern's")
+      .Type("X");
+  arguments.Add("--min-sparsity", request.allocation.min, "Of each linear").Type("X").Range(0.0, 1.0).ShowDefault();
+  arguments.Add("--max-sparsity", request.allocation.max, "Of each linear").Type("X").Range(0.0, 1.0).ShowDefault();
+  const Argument lambda = arguments
+                              .Add("--lambda", request.allocation.lambda,
+                                   "owl: half of the difference between the sparsest and the least sparse linear")
+                              .Type("X")
+                              .Range(0.0, 1.0)
+                              .ShowDefault();
   arguments.AddFlag("--skip-evaluation", skip_evaluation, "Do not find the losses before and after");
   arguments.AddFlag("--skip-output-errors", skip_output_errors,
                     "Do not find how much outputs change, which takes time and memory for the squares of layers' "
@@ -137,6 +162,10 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   }
   options.pattern = sparse::ParsePruningPattern(pattern, "--pattern");
   options.order = OrderOf(order, options);
+  request.allocation.method = AllocationOf(allocation);
+  if (lambda.given() && request.allocation.method != AllocationRequest::Method::kOutliers) {
+    throw Error("--lambda: goes with --allocation owl");
+  }
   options.output_errors = !skip_output_errors;
   if (given_include.given()) request.include = include;
   if (given_exclude.given()) request.exclude = exclude;

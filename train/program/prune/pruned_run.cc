@@ -17,6 +17,7 @@
 #include "twofour/sparse/budget_fit.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/prune/name_expression.h"
 #include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/pruning_report.h"
 #include "twofour/train/program/start/new_folder.h"
@@ -26,18 +27,6 @@ namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A regular expression for one of these names or what another expression matches.
-std::string ExcludeAlso(const std::string& exclude, const std::vector<std::string>& names) {
-  std::vector<std::string> all;
-  if (!exclude.empty()) all.push_back("(" + exclude + ")");
-  for (const std::string& name : names) {
-    std::string escaped;
-    for (const char c : name) escaped += c == '.' ? "\\." : std::string(1, c);
-    all.push_back(std::move(escaped));
-  }
-  return all.size() == 1 && names.empty() ? exclude : fmt::format("{}", fmt::join(all, "|"));
-}
 
 /// A recipe that keeps the masks which were found.
 proto::Sparsity SparsityOf(const nn::OneShotOptions& options, const nn::OneShotReport& report) {
@@ -154,21 +143,24 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
                             .checkpoint = request.checkpoint,
                             .accept_changed_data = request.accept_changed_data,
                             .threads = request.threads};
-  if (nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";
+  const bool by_outliers = request.allocation.method == AllocationRequest::Method::kOutliers;
+  if (by_outliers || nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";
   const PrunableRun loaded(source);
   RequireSourcesOutside(folder, loaded);
-  const nn::OneShotOptions options = OptionsOf(request, loaded.config());
+  nn::OneShotOptions options = OptionsOf(request, loaded.config());
   PrunedRun pruned{.notes = loaded.notes()};
   if (request.evaluate && !loaded.has_data())
     pruned.notes.emplace_back("the run has no data, so that losses are not known");
   nn::Calibration calibration;
   // Output errors are wanted of scores that need no data, too.
-  if (loaded.has_data() && (nn::NeedsCalibration(options) || options.output_errors)) {
+  if (loaded.has_data() && (by_outliers || nn::NeedsCalibration(options) || options.output_errors)) {
     calibration = loaded.CalibrationOf(request.samples, request.seed, "--samples");
     pruned.samples = calibration.batches * loaded.samples_per_batch();
   }
   const bool evaluates = request.evaluate && loaded.has_data();
   if (evaluates && !(pruned.loss_before = loaded.Loss(stop))) return std::nullopt;
+  const auto stopped = [&stop] { return stop.load(); };
+  if (!AllocatePatterns(request.allocation, loaded, calibration, stopped, options)) return std::nullopt;
   const auto watch = [&](const nn::PrunedLinear& linear) {
     const auto before = loaded.kept().find(linear.name);
     if (before != loaded.kept().end() && linear.mask.CountKept() > before->second) {
@@ -180,8 +172,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
     }
     if (done) done(linear);
   };
-  auto report = nn::PruneOnce(
-      loaded.model(), options, calibration, [&stop] { return stop.load(); }, watch);
+  auto report = nn::PruneOnce(loaded.model(), options, calibration, stopped, watch);
   if (!report) return std::nullopt;
   pruned.report = std::move(*report);
   RequireEachStays(loaded.kept(), pruned.report);
@@ -191,7 +182,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     if (loaded.record()) SaveDataRecord(files, paths, *loaded.record());
     SaveSafetensors(files, paths.model(), TensorsOf(loaded.model(), pruned.report), {{"format", "pt"}, {"step", "0"}});
-    SavePruningReport(files, paths.pruning(), request.run, options, pruned);
+    SavePruningReport(files, paths.pruning(), request, pruned);
   });
   return pruned;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "twofour/nn/one_shot.h"
+#include "twofour/train/program/prune/allocated_patterns.h"
 #include "twofour/train/run_folder.h"
 
 namespace twofour::train {
@@ -22,6 +23,7 @@ struct PruneRequest {
   /// include and exclude are those of the run's recipe where they are not given here. The key is not used: `seed` is.
   nn::OneShotOptions options = {};
   std::optional<std::string> include = {}, exclude = {};
+  AllocationRequest allocation = {};
   /// Samples or sequences of the training data to calibrate with; rounded up to whole batches of training.
   int64_t samples = kUsualSamples;
   uint32_t seed = 0;                 ///< Of the choice of samples, and of random scores.

@@ -19,7 +19,6 @@ void SetIfFinite(JsonObject& json, std::string_view name, const std::optional<do
   if (value && std::isfinite(*value)) json.Set(name, *value);
 }
 
-/// The output error of all linears, weighted by their sizes, or nothing where one has none.
 std::string Text(const std::optional<double>& value) { return value ? fmt::format("{:.4f}", *value) : "-"; }
 
 JsonObject ToJson(const nn::PrunedLinear& linear) {
@@ -67,11 +66,13 @@ std::string ToLines(const PrunedRun& pruned) {
   return text;
 }
 
-void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const std::string& run,
-                       const nn::OneShotOptions& options, const PrunedRun& pruned) {
+void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const PruneRequest& request,
+                       const PrunedRun& pruned) {
+  const nn::OneShotOptions& options = request.options;
   JsonObject json;
-  json.Set("run", run).Set("method", NameOf(options)).Set("pattern", options.pattern.ToString());
-  json.Set("order", NameOf(options.order)).Set("samples", pruned.samples);
+  json.Set("run", request.run).Set("method", NameOf(options)).Set("pattern", options.pattern.ToString());
+  json.Set("allocation", NameOf(request.allocation.method)).Set("order", NameOf(options.order));
+  json.Set("samples", pruned.samples).Set("seed", request.seed);
   SetIfFinite(json, "loss_before", pruned.loss_before);
   SetIfFinite(json, "loss_after", pruned.loss_after);
   json.Set("sparsity", SparsityOf(pruned.report));

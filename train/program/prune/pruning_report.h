@@ -16,11 +16,12 @@ double SparsityOf(const nn::OneShotReport& report);
 std::string ToLines(const PrunedRun& pruned);
 
 /// Writes the same as one JSON object, with how it was made:
-///   {"run":..,"method":..,"pattern":..,"order":..,"samples":..,"loss_before":..,"loss_after":..,"sparsity":..,
+///   ///
+///   {"run":..,"method":..,"pattern":..,"allocation":..,"order":..,"samples":..,"seed":..,"loss_before":..,"loss_after":..,"sparsity":..,
 ///    "linears":[{"name":..,"out_features":..,"in_features":..,"pattern":..,"sparsity":..,"retained":..,
 ///    "output_error":..}],"kept_dense":[{"name":..,"reason":..}]}
 /// What is not known is left out.
-void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const std::string& run,
-                       const nn::OneShotOptions& options, const PrunedRun& pruned);
+void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const PruneRequest& request,
+                       const PrunedRun& pruned);
 
 }  // namespace twofour::train

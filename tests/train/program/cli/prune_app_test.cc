@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -142,6 +142,35 @@ TEST_F(PruneAppTest, SeedsDecide) {
   EXPECT_NE(Model("a"), Model("c"));
 }
 
+TEST_F(PruneAppTest, AllocationsMeetTheirTarget) {
+  TrainDense();
+  const auto sparsities = [&](const std::string& name, const std::vector<std::string>& arguments) {
+    const Outcome outcome = Prune("dense", name, arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    std::vector<double> found;
+    const JsonDocument report = Report(name);
+    for (const JsonValue& linear : report.root().Find("linears")->elements()) {
+      found.push_back(linear.Find("sparsity")->number());
+    }
+    EXPECT_NEAR(Loss(name), report.root().Find("loss_after")->number(), 1e-5);
+    found.push_back(report.root().Find("sparsity")->number());
+    return found;
+  };
+  // Of 4096 weights each.
+  const std::vector<double> owl =
+      sparsities("owl", {"--method", "wanda", "--pattern", "unstructured:0.7", "--allocation", "owl"});
+  ASSERT_EQ(owl.size(), 5u);
+  EXPECT_NEAR(owl.back(), 0.7, 0.5 / (4 * 4096));
+  EXPECT_NEAR(*std::max_element(owl.begin(), owl.end() - 1) - *std::min_element(owl.begin(), owl.end() - 1), 0.16,
+              0.001);
+  const std::vector<double> mixed = sparsities("mixed", {"--method", "wanda", "--pattern", "2:4", "--target", "0.625"});
+  EXPECT_EQ(mixed, (std::vector<double>{0.75, 0.75, 0.5, 0.5, 0.625}));
+  // Some stay dense.
+  const std::vector<double> part =
+      sparsities("part", {"--method", "sparsegpt", "--pattern", "2:4", "--target", "0.125", "--allocation", "owl"});
+  EXPECT_LT(part.size(), 5u);
+}
+
 TEST_F(PruneAppTest, APrunedRunIsPrunedFurtherButNotLess) {
   TrainDense();
   ASSERT_EQ(Prune("dense", "half", {"--method", "wanda", "--pattern", "2:4"}).code, 0);
@@ -174,6 +203,13 @@ TEST_F(PruneAppTest, SaysWhatIsWrongAndWritesNothing) {
   refuses({"--method", "wanda", "--pattern", "unstructured:0.5:model", "--order", "layer-by-layer"},
           "--order: layer-by-layer, expected one-pass for a pattern with a scope of the model");
   refuses({"--method", "dsnot", "--pattern", "64:2:8"}, "DSnoT exchanges weights of one row");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--allocation", "best"}, "--allocation: 'best', expected equal");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--lambda", "0.1"}, "--lambda: goes with --allocation owl");
+  refuses({"--method", "wanda", "--pattern", "2:4", "--target", "0.8", "--max-sparsity", "0.5"},
+          "target 0.8, expected 0 to 0.5");
+  refuses({"--method", "wanda", "--pattern", "unstructured:0.5", "--target", "0.6"}, "target");
+  refuses({"--method", "wanda", "--pattern", "unstructured:0.5", "--min-sparsity", "0.6", "--max-sparsity", "0.5"},
+          "min");
   EXPECT_THAT(Prune("nothing", "out", {"--method", "wanda", "--pattern", "2:4"}), FailsWith(2, HasSubstr("nothing")));
   fs::remove(dir_ / "dense/model.safetensors");
   fs::remove_all(dir_ / "dense/checkpoints");

@@ -1,0 +1,63 @@
+#include "twofour/nn/prunable_linears.h"
+
+#include <fmt/format.h>
+
+#include <typeinfo>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/nn/name_choice.h"
+
+namespace twofour::nn {
+namespace {
+
+/// The first other name under which the tree has the linear's weight, or nothing.
+std::string ReasonOfSharing(const std::string& name, const Linear& linear, const std::vector<NamedTensor>& parameters) {
+  const std::string own = name.empty() ? "weight" : name + ".weight";
+  for (const NamedTensor& other : parameters) {
+    if (other.tensor.IsSameStorage(linear.weight()) && other.name != own) {
+      return fmt::format("shares its weight with {}", other.name);
+    }
+  }
+  return "";
+}
+
+std::string ReasonOfLinear(const Linear& linear, int64_t multiple_of) {
+  if (typeid(linear) != typeid(Linear)) return fmt::format("is a {}", linear.type_name());
+  if (linear.weight().dtype() != DType::kF32) {
+    return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight().dtype()));
+  }
+  const bool fits = linear.out_features() % multiple_of == 0 && linear.in_features() % multiple_of == 0;
+  return fits ? "" : fmt::format("its sizes are not both multiples of {}", multiple_of);
+}
+
+}  // namespace
+
+std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoice& choice,
+                                                std::vector<SwapEntry>* kept_dense) {
+  const NameChoice names(choice.include, choice.exclude);
+  const std::vector<NamedTensor> parameters = root.NamedParameters();
+  std::vector<PrunableLinear> found;
+  std::vector<SwapEntry> others;
+  root.VisitModules([&](const std::string& name, Module& module) {
+    const auto* const linear = dynamic_cast<const Linear*>(&module);
+    if (linear == nullptr) return;
+    std::string reason = names.ReasonAgainst(name);
+    if (reason.empty()) reason = ReasonOfLinear(*linear, choice.multiple_of);
+    if (reason.empty()) reason = ReasonOfSharing(name, *linear, parameters);
+    if (reason.empty()) {
+      found.push_back({name, linear});
+    } else {
+      others.push_back({name, linear->out_features(), linear->in_features(), std::move(reason)});
+    }
+  });
+  if (found.empty()) {
+    if (others.empty()) throw Error("the model has no linears, expected some to prune");
+    throw Error(fmt::format("none of the {} linears is to be pruned: {}: {}", others.size(), others.front().name,
+                            others.front().reason));
+  }
+  if (kept_dense != nullptr) kept_dense->insert(kept_dense->end(), others.begin(), others.end());
+  return found;
+}
+
+}  // namespace twofour::nn

@@ -1,0 +1,72 @@
+#include "twofour/train/program/prune/allocated_patterns.h"
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "twofour/nn/calibration.h"
+#include "twofour/sparse/allocation/outlier_allocation.h"
+#include "twofour/sparse/allocation/outlier_share.h"
+#include "twofour/sparse/allocation/uniform_allocation.h"
+#include "twofour/sparse/scores/weight_scores.h"
+#include "twofour/train/program/prune/name_expression.h"
+
+namespace twofour::train {
+namespace {
+
+using Linears = std::vector<nn::PrunableLinear>;
+
+/// The share of outliers among Wanda's scores of each linear. Nothing if it was stopped.
+std::optional<std::vector<double>> OutlierShares(const Linears& linears, nn::Model& model,
+                                                 const nn::Calibration& calibration,
+                                                 const std::function<bool()>& stopped) {
+  std::map<const nn::Module*, std::string> names;
+  for (const nn::PrunableLinear& linear : linears) names[linear.linear] = linear.name;
+  nn::InputCollector collector(std::move(names), sparse::InputStatistics::Extent::kFeatures);
+  if (!RunCalibration(model, calibration, collector, stopped)) return std::nullopt;
+  std::vector<double> shares;
+  for (const nn::PrunableLinear& linear : linears) {
+    const Tensor scores =
+        sparse::WandaScores(linear.linear->weight(), collector.Require(*linear.linear), linear.name + ".weight");
+    shares.push_back(sparse::OutlierShare(scores));
+  }
+  return shares;
+}
+
+}  // namespace
+
+std::string_view NameOf(AllocationRequest::Method method) {
+  return method == AllocationRequest::Method::kEqual ? "equal" : "owl";
+}
+
+bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, const nn::Calibration& calibration,
+                      const std::function<bool()>& stopped, nn::OneShotOptions& options) {
+  if (request.is_default()) return true;
+  const Linears linears = nn::FindPrunableLinears(run.model(), ChoiceOf(options));
+  std::vector<sparse::LayerShape> shapes;
+  for (const nn::PrunableLinear& linear : linears) {
+    shapes.push_back({linear.name, linear.linear->out_features(), linear.linear->in_features()});
+  }
+  const sparse::AllocationOptions allocation{
+      .pattern = options.pattern, .target = request.target, .min = request.min, .max = request.max};
+  sparse::Allocation found;
+  if (request.method == AllocationRequest::Method::kOutliers) {
+    const auto shares = OutlierShares(linears, run.model(), calibration, stopped);
+    if (!shares) return false;
+    found = sparse::AllocateByOutliers(shapes, *shares, {.allocation = allocation, .lambda = request.lambda});
+  } else {
+    found = sparse::AllocateUniformly(shapes, allocation);
+  }
+  std::vector<std::string> dense;
+  for (size_t i = 0; i < linears.size(); ++i) {
+    if (const auto& pattern = found.layers[i].pattern) {
+      options.patterns[linears[i].name] = *pattern;
+    } else {
+      dense.push_back(linears[i].name);
+    }
+  }
+  options.exclude = ExcludeAlso(options.exclude, dense);
+  return true;
+}
+
+}  // namespace twofour::train
