@@ -22,6 +22,7 @@
 #include "twofour/train/program/cli/prune.h"
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
+#include "twofour/train/program/cli/shrink.h"
 #include "twofour/train/program/cli/suggest_decay.h"
 #include "twofour/train/program/cli/suggest_pattern.h"
 #include "twofour/train/program/cli/sweep.h"
@@ -45,6 +46,7 @@ Command FindCommand(std::string_view name) {
                                                                {"report", RunReport},
                                                                {"retrain", RunTraining},
                                                                {"sample", RunSample},
+                                                               {"shrink", RunShrink},
                                                                {"suggest-decay", RunSuggestDecay},
                                                                {"suggest-pattern", RunSuggestPattern},
                                                                {"sweep", RunSweepCommand},

@@ -22,6 +22,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"report", "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it."},
     {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},
     {"sample", "Prints text that a trained language model makes up."},
+    {"shrink", "Makes a smaller model of a dense run's: its best attention heads, hidden units and blocks."},
     {"suggest-decay", "Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings."},
     {"suggest-pattern", "Measures V:N:M patterns on this machine and names the one to train with for a wanted speed."},
     {"sweep", "Makes many runs of one config that differ in a few fields, and a report that compares them."},
