@@ -15,8 +15,8 @@
 #include "twofour/nn/name_pattern.h"
 #include "twofour/nn/sparse_linear.h"
 #include "twofour/sparse/finite_weight.h"
+#include "twofour/sparse/inference_packing.h"
 #include "twofour/sparse/row_packed_weight.h"
-#include "twofour/sparse/vnm_packed_weight.h"
 #include "twofour/sparse/vnm_pattern.h"
 
 namespace twofour::nn {
@@ -96,14 +96,6 @@ sparse::Mask MaskOfNonZeros(const Tensor& weight) {
   std::transform(weight.data<float>(), weight.data<float>() + weight.numel(), kept.mutable_data<bool>(),
                  [](float value) { return value != 0; });
   return sparse::Mask::FromTensor(kept);
-}
-
-/// Packs f32 `weight`, which the mask was applied to. `pattern` is n:m along rows or V:N:M.
-std::shared_ptr<const sparse::InferenceWeight> Packed(const Tensor& weight, const sparse::Mask& mask,
-                                                      const sparse::MaskFormat& pattern, DType values,
-                                                      const std::string& name) {
-  if (!pattern.is_vnm()) return std::make_shared<const sparse::RowPackedWeight>(weight, mask, pattern, values);
-  return std::make_shared<const sparse::VnmPackedWeight>(sparse::PackVnm(weight, pattern.vnm(), name), values, name);
 }
 
 /// Puts a packed weight in the place of a linear, in the same training mode.
@@ -237,8 +229,9 @@ SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values) {
       report.kept_dense.push_back(std::move(entry));
       return;
     }
-    PutSparseLinear(slot, Packed(layer->EffectiveWeight(), layer->mask(), pattern, values, name + ".weight"),
-                    layer->bias());
+    PutSparseLinear(
+        slot, sparse::PackForInference(layer->EffectiveWeight(), layer->mask(), pattern, values, name + ".weight"),
+        layer->bias());
     report.converted.push_back(std::move(entry));
   });
   return report;
@@ -279,7 +272,8 @@ SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options) 
   for (ModuleSlot* const slot : slots) {
     const auto& linear = dynamic_cast<const Linear&>(**slot);
     const Tensor weight = linear.weight();
-    PutSparseLinear(*slot, Packed(weight, MaskOfNonZeros(weight), pattern, options.values, "weight"), linear.bias());
+    PutSparseLinear(*slot, sparse::PackForInference(weight, MaskOfNonZeros(weight), pattern, options.values, "weight"),
+                    linear.bias());
   }
   return report;
 }

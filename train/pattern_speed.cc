@@ -1,6 +1,5 @@
 #include "twofour/train/pattern_speed.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "twofour/core/autograd.h"
@@ -10,8 +9,9 @@
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
-#include "twofour/sparse/mask_of_format.h"
+#include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/semi_sparse_weight.h"
+#include "twofour/train/median.h"
 
 namespace twofour::train {
 namespace {
@@ -25,7 +25,7 @@ Tensor Random(Shape shape, uint32_t stream) {
 /// A weight, its activations, and its masks of all patterns.
 class Products {
  public:
-  Products(const ProductShape& shape, const std::vector<sparse::MaskFormat>& formats,
+  Products(const ProductShape& shape, const std::vector<sparse::PruningPattern>& patterns,
            const PatternSpeedOptions& options)
       : shape_(shape),
         weight_(Random({shape.out_features, shape.in_features}, 0)),
@@ -34,16 +34,14 @@ class Products {
         y_(Tensor::Empty(dy_.shape(), options.activations)),
         dx_(Tensor::Empty(x_.shape(), options.activations)),
         planner_(std::make_shared<sparse::LinearPlanner>(shape.out_features, shape.in_features)),
-        formats_(formats) {
-    for (const sparse::MaskFormat& format : formats) {
-      masks_.push_back(sparse::FindMaskOf(weight_, format));
-    }
+        patterns_(patterns) {
+    for (const sparse::PruningPattern& pattern : patterns) masks_.push_back(sparse::FindMaskOf(weight_, pattern));
   }
 
   int64_t count() const { return shape_.count; }
   void MultiplyDense() { x_.dtype() == DType::kF32 ? MultiplyDenseAs<float>() : MultiplyDenseAs<BFloat16>(); }
-  void MultiplySparse(size_t format) {
-    const sparse::SemiSparseWeight packed(weight_, masks_[format], planner_, formats_[format]);
+  void MultiplySparse(size_t pattern) {
+    const sparse::SemiSparseWeight packed(weight_, masks_[pattern], planner_, patterns_[pattern].format);
     packed.Forward(x_);
     packed.InputGrad(dy_);
   }
@@ -63,26 +61,20 @@ class Products {
   ProductShape shape_;
   Tensor weight_, x_, dy_, y_, dx_;
   std::shared_ptr<sparse::LinearPlanner> planner_;
-  std::vector<sparse::MaskFormat> formats_;
+  std::vector<sparse::PruningPattern> patterns_;
   std::vector<sparse::Mask> masks_;
 };
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
 std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
-                                                   const std::vector<sparse::MaskFormat>& formats,
+                                                   const std::vector<sparse::PruningPattern>& patterns,
                                                    const PatternSpeedOptions& options) {
   const NoGradGuard no_grad;
   std::vector<std::unique_ptr<Products>> all;
   for (const ProductShape& shape : shapes) {
     if (options.stopped()) return std::nullopt;
-    all.push_back(std::make_unique<Products>(shape, formats, options));
+    all.push_back(std::make_unique<Products>(shape, patterns, options));
   }
   const auto seconds_of = [&](const auto& multiply) {
     double seconds = 0;
@@ -93,11 +85,11 @@ std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShap
     }
     return seconds;
   };
-  std::vector<std::vector<double>> ratios(formats.size());
+  std::vector<std::vector<double>> ratios(patterns.size());
   // The first round warms up: kernels are chosen and memory is taken.
   for (int round = -1; round < options.rounds; ++round) {
     const double dense = seconds_of([](Products& products) { products.MultiplyDense(); });
-    for (size_t i = 0; i < formats.size(); ++i) {
+    for (size_t i = 0; i < patterns.size(); ++i) {
       if (options.stopped()) return std::nullopt;
       const double sparse = seconds_of([i](Products& products) { products.MultiplySparse(i); });
       if (round >= 0) ratios[i].push_back(dense / sparse);

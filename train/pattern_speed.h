@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "twofour/core/dtype.h"
-#include "twofour/sparse/mask_format.h"
+#include "twofour/sparse/pruning_pattern.h"
 #include "twofour/train/clock.h"
 
 namespace twofour::train {
@@ -28,10 +28,10 @@ struct PatternSpeedOptions {
 /// How many times as fast as dense products those of weights of each pattern are, on this machine with the threads in
 /// force: the median, over the rounds, of the ratio of the times of all weights together. The products are the forward
 /// one and the gradient of the input, and packing the weight for each is part of the time, because each training step
-/// changes it. The search for masks is not. `formats` are 2:4 both ways or V:N:M. Weights and activations are random.
-/// Nothing if it was stopped.
+/// changes it. The search for masks is not. The kernels are those that training takes for such masks, which may be
+/// dense products of a masked copy. Weights and activations are random. Nothing if it was stopped.
 std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
-                                                   const std::vector<sparse::MaskFormat>& formats,
+                                                   const std::vector<sparse::PruningPattern>& patterns,
                                                    const PatternSpeedOptions& options);
 
 }  // namespace twofour::train

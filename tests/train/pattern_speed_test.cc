@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "twofour/sparse/mask_format.h"
+#include "twofour/sparse/pruning_pattern.h"
 
 namespace twofour::train {
 namespace {
 
 using sparse::MaskFormat;
+using sparse::PruningPattern;
 using ::testing::DoubleEq;
 using ::testing::ElementsAre;
 
@@ -31,12 +33,13 @@ class ScriptedClock final : public Clock {
   mutable size_t readings_ = 0, products_ = 0;
 };
 
-const std::vector<MaskFormat> kFormats = {MaskFormat::TwoOfFour(), MaskFormat::Vnm({.v = 8, .m = 6})};
+const std::vector<PruningPattern> kPatterns = {{.format = MaskFormat::TwoOfFour()},
+                                               {.format = MaskFormat::Vnm({.v = 8, .m = 6})}};
 
 TEST(PatternSpeedTest, ComparesTheTimesOfAllWeightsTogether) {
   // Dense products of both shapes, then those of the two patterns. The second shape counts three times.
   const ScriptedClock clock({4, 2, 1, 1, 2, 1});
-  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 8, .rows = 5}, {8, 16, 2, 3}}, kFormats,
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 8, .rows = 5}, {8, 16, 2, 3}}, kPatterns,
                                         {.rounds = 2, .clock = &clock});
   ASSERT_TRUE(speedups.has_value());
   EXPECT_THAT(*speedups, ElementsAre(DoubleEq(10.0 / 4), DoubleEq(10.0 / 5)));
@@ -46,23 +49,34 @@ TEST(PatternSpeedTest, ComparesTheTimesOfAllWeightsTogether) {
 TEST(PatternSpeedTest, TakesTheMedianOfTheRounds) {
   // Ratios 9 (not counted), 1, 4 and 2.
   const ScriptedClock clock({9, 1, 1, 1, 4, 1, 2, 1});
-  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 3}}, {MaskFormat::TwoOfFour()},
+  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 3}}, {PruningPattern{}},
                                         {.rounds = 3, .clock = &clock});
   ASSERT_TRUE(speedups.has_value());
   EXPECT_THAT(*speedups, ElementsAre(DoubleEq(2)));
 }
 
 TEST(PatternSpeedTest, MeasuresActivationsOfBf16) {
-  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 16, .rows = 4}}, kFormats,
+  const auto speedups = MeasureSpeedups({{.out_features = 16, .in_features = 16, .rows = 4}}, kPatterns,
                                         {.activations = DType::kBF16, .rounds = 1});
   ASSERT_TRUE(speedups.has_value());
   for (const double speedup : *speedups) EXPECT_GT(speedup, 0);
 }
 
+TEST(PatternSpeedTest, TakesEveryPatternAndAnySize) {
+  std::vector<PruningPattern> patterns;
+  for (const char* const text :
+       {"2:4", "1:4", "4:8", "transposable:2:4", "4:2:8", "rows:4:2:8", "unstructured:0.5", "block:4x4:0.5"}) {
+    patterns.push_back(sparse::ParsePruningPattern(text, "test"));
+  }
+  const auto speedups = MeasureSpeedups({{.out_features = 18, .in_features = 17, .rows = 3}}, patterns, {.rounds = 1});
+  ASSERT_TRUE(speedups.has_value());
+  EXPECT_EQ(speedups->size(), patterns.size());
+}
+
 TEST(PatternSpeedTest, StopsBetweenTwoPatterns) {
   const ScriptedClock clock({1});
   int asked = 0;
-  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 2}}, kFormats,
+  const auto speedups = MeasureSpeedups({{.out_features = 8, .in_features = 8, .rows = 2}}, kPatterns,
                                         {.rounds = 9, .clock = &clock, .stopped = [&] { return ++asked > 2; }});
   EXPECT_FALSE(speedups.has_value());
   EXPECT_EQ(clock.products(), 2u);  // Dense, and the first pattern.

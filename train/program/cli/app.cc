@@ -17,6 +17,7 @@
 #include "twofour/train/program/cli/export.h"
 #include "twofour/train/program/cli/import.h"
 #include "twofour/train/program/cli/inspect.h"
+#include "twofour/train/program/cli/patterns.h"
 #include "twofour/train/program/cli/permute.h"
 #include "twofour/train/program/cli/predict.h"
 #include "twofour/train/program/cli/prune.h"
@@ -40,6 +41,7 @@ Command FindCommand(std::string_view name) {
                                                                {"finetune", RunTraining},
                                                                {"import", RunImport},
                                                                {"inspect", RunInspect},
+                                                               {"patterns", RunPatterns},
                                                                {"permute", RunPermute},
                                                                {"predict", RunPredict},
                                                                {"prune", RunPrune},

@@ -29,6 +29,7 @@ Examples:
   trainer inspect runs/sparse_mlp
   trainer export --run runs/sparse_mlp --format packed --dtype BF16 --output sparse_mlp.safetensors
   trainer import --from gpt2 --out runs/gpt2
+  trainer patterns --shape 4096x1024
   trainer permute --from runs/dense_mlp --out runs/permuted --pattern 64:2:8
   trainer prune --run runs/dense_mlp --method sparsegpt --pattern 2:4 --out runs/pruned
   trainer shrink --run runs/gpt_tiny --out runs/smaller --neurons 256 --importance activation

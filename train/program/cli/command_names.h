@@ -16,6 +16,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"finetune", "Prunes a run and trains low-rank adapters of its weights (LoRA), in three stages."},
     {"import", "Makes a run of weights from elsewhere, to sample, evaluate, train further or export."},
     {"inspect", "Lists the tensors of a safetensors file, with their sparsity and the N:M patterns that hold."},
+    {"patterns", "Lists patterns of pruning: bytes, what products gain on this machine, and what GPUs take."},
     {"permute", "Reorders the channels of a dense run's model, so that masks of a pattern keep more of its weights."},
     {"predict", "Predicts the classes, or the targets, of the rows of a table or of images with a trained model."},
     {"prune", "Prunes the weights of a run once, by SparseGPT, Wanda or others, and makes a run that keeps the masks."},

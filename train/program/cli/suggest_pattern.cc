@@ -15,6 +15,7 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/mask_diversity.h"
+#include "twofour/sparse/pruning_pattern.h"
 #include "twofour/sparse/vnm_pattern.h"
 #include "twofour/train/pattern_choice.h"
 #include "twofour/train/pattern_speed.h"
@@ -223,9 +224,9 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
       "products; medians of {} rounds\n",
       DescribeShapes(shapes), NameOf(options.activations), NumThreads(), options.rounds);
   out.flush();
-  std::vector<sparse::MaskFormat> formats;
-  for (const PatternTrial& trial : trials) formats.push_back(trial.format);
-  const std::optional<std::vector<double>> speedups = MeasureSpeedups(shapes, formats, options);
+  std::vector<sparse::PruningPattern> patterns;
+  for (const PatternTrial& trial : trials) patterns.push_back({.format = trial.format});
+  const std::optional<std::vector<double>> speedups = MeasureSpeedups(shapes, patterns, options);
   if (!speedups) {
     out << "stopped: nothing is suggested\n";
     return 128 + context.stop.signal;

@@ -68,7 +68,7 @@ std::string TokenFile(const std::vector<int32_t>& ids) {
 }
 
 /// What is read: the result may take the place of none of these.
-std::vector<std::string> FilesThatMustStay(const Request& request) {
+std::vector<std::string> FilesReadBy(const Request& request) {
   std::vector<std::string> files = {request.input};
   if (request.tokenizer.empty()) return files;
   files.push_back(request.tokenizer);
@@ -93,7 +93,7 @@ int RunTokenize(int argc, const char* const* argv, const CommandContext& context
   if (!request->vocab) tokenizer.emplace(LoadTokenizer(files, request->tokenizer));
   const std::string text = ReadPlainText(files, request->input, kMaxTextBytes);
   if (text.empty()) throw Error(fmt::format("{}: is empty, expected a text", request->input));
-  ResultOutput output(files, request->output, FilesThatMustStay(*request), context.out);
+  ResultOutput output(files, request->output, FilesReadBy(*request), context.out);
   if (request->vocab) tokenizer.emplace(TrainBpe(text, {.vocab_size = *request->vocab, .stop = stop}));
   const std::vector<int32_t> ids = tokenizer->Encode(text, stop);
   if (*stop) return 128 + context.stop.signal;
