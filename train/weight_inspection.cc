@@ -17,8 +17,9 @@ const Tensor* MaskOf(const SafetensorsFile& file, const NamedTensor& weight) {
   return IsFloating(weight.tensor.dtype()) ? mask : nullptr;
 }
 
-/// Fills in what the elements say. `mask` may be null.
-void LookAtElements(const Tensor& tensor, const Tensor* mask, TensorInspection& found) {
+/// Fills in what the elements say. `mask` may be null, and `look` empty.
+void LookAtElements(const Tensor& tensor, const Tensor* mask,
+                    const std::function<void(const TensorInspection&, const Tensor&)>& look, TensorInspection& found) {
   const int64_t elements = tensor.numel();
   // 1 where the element counts as non-zero, because a tiny double must not become zero by a conversion.
   Tensor nonzero = Tensor::Zeros(tensor.shape(), DType::kF32);
@@ -43,11 +44,13 @@ void LookAtElements(const Tensor& tensor, const Tensor* mask, TensorInspection& 
   found.along_columns = sparse::FindGroupPatterns(nonzero, PatternAxis::kColumns);
   found.first_in_rows = sparse::FindPatternViolation(nonzero, PatternAxis::kRows);
   found.first_in_columns = sparse::FindPatternViolation(nonzero, PatternAxis::kColumns);
+  if (look) look(found, nonzero);
 }
 
 }  // namespace
 
-FileInspection InspectTensors(SafetensorsFile file, const std::string& source) {
+FileInspection InspectTensors(SafetensorsFile file, const std::string& source,
+                              const std::function<void(const TensorInspection&, const Tensor& nonzero)>& look) {
   FileInspection inspection;
   std::map<std::string, PackedWeightInfo> packed;
   try {
@@ -68,7 +71,7 @@ FileInspection InspectTensors(SafetensorsFile file, const std::string& source) {
     if (const auto info = packed.find(entry.name); info != packed.end()) found.packed = info->second;
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;
-    if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, found);
+    if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, look, found);
     inspections.push_back(std::move(found));
   }
   for (const SkippedTensor& skipped : file.skipped) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct FileInspection {
 
 /// Looks at the tensors of a file, in its order. Masks are read with their weights, and the parts of packed weights
 /// (packed_tensors.h) as the weights that they make, and neither are listed themselves.
-FileInspection InspectTensors(SafetensorsFile file, const std::string& source);
+/// `look`, if given, also sees each matrix of floating numbers: what was found, and an f32 matrix that is 0 where the
+/// weight counts as zero and 1 elsewhere.
+FileInspection InspectTensors(SafetensorsFile file, const std::string& source,
+                              const std::function<void(const TensorInspection&, const Tensor& nonzero)>& look = {});
 
 }  // namespace twofour::train

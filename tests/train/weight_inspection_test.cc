@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <vector>
 
 namespace twofour::train {
 namespace {
@@ -32,6 +33,23 @@ TEST(WeightInspection, AMaskBelongsToItsWeight) {
   EXPECT_EQ(found[2].name, "b.weight_mask");
   EXPECT_EQ(found[2].dtype, "BOOL");
   EXPECT_FALSE(found[2].sparsity.has_value());
+}
+
+TEST(WeightInspection, ShowsWhereMatricesAreNotZero) {
+  SafetensorsFile file{.tensors = {{"a.weight", Tensor::FromVector<double>({1e-300, 0, -3, 4}, {2, 2})},
+                                   {"a.bias", Tensor::FromVector<float>({1, 0}, {2})}},
+                       .metadata = {}};
+  file.tensors.push_back({"a.weight_mask", Tensor::Full({2, 2}, 1, DType::kBool)});
+  file.tensors.back().tensor.mutable_data<bool>()[3] = false;
+  int seen = 0;
+  InspectTensors(file, "f", [&](const TensorInspection& tensor, const Tensor& nonzero) {
+    ++seen;
+    EXPECT_EQ(tensor.name, "a.weight");
+    EXPECT_EQ(tensor.sparsity, 0.5);
+    EXPECT_EQ(nonzero.shape(), (Shape{2, 2}));
+    EXPECT_EQ(std::vector<float>(nonzero.data<float>(), nonzero.data<float>() + 4), (std::vector<float>{1, 0, 1, 0}));
+  });
+  EXPECT_EQ(seen, 1);
 }
 
 TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {

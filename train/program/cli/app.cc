@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/train/program/cli/analyze.h"
 #include "twofour/train/program/cli/command.h"
 #include "twofour/train/program/cli/command_names.h"
 #include "twofour/train/program/cli/evaluate.h"
@@ -36,7 +37,8 @@ namespace {
 
 /// Finds a command of kCommands. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
-  static const std::map<std::string_view, Command> commands = {{"evaluate", RunEvaluate},
+  static const std::map<std::string_view, Command> commands = {{"analyze", RunAnalyze},
+                                                               {"evaluate", RunEvaluate},
                                                                {"export", RunExport},
                                                                {"finetune", RunTraining},
                                                                {"import", RunImport},

@@ -27,6 +27,7 @@ Examples:
   trainer evaluate --run runs/sparse_mlp --checkpoint best
   trainer predict --run runs/sparse_mlp --input new.csv --output predictions.csv
   trainer inspect runs/sparse_mlp
+  trainer analyze runs/sparse_mlp
   trainer export --run runs/sparse_mlp --format packed --dtype BF16 --output sparse_mlp.safetensors
   trainer import --from gpt2 --out runs/gpt2
   trainer patterns --shape 4096x1024

@@ -11,6 +11,7 @@ struct CommandName {
 
 /// The commands that have a name. Without one, the program trains.
 inline constexpr std::array kCommands = std::to_array<CommandName>({
+    {"analyze", "Tells which patterns the linears of a run or file have, and what packing them gains on this machine."},
     {"evaluate", "Measures a run's weights on its evaluation data, or on another file."},
     {"export", "Writes the weights of a run for other programs."},
     {"finetune", "Prunes a run and trains low-rank adapters of its weights (LoRA), in three stages."},

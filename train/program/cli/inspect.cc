@@ -8,21 +8,16 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "twofour/core/dtype.h"
-#include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
-#include "twofour/core/io/safetensors.h"
-#include "twofour/core/io/safetensors_shards.h"
-#include "twofour/train/checkpoint.h"
 #include "twofour/train/data/text.h"
-#include "twofour/train/exchange/weight_source.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/named_weights.h"
 #include "twofour/train/program/cli/output.h"
-#include "twofour/train/run_files.h"
-#include "twofour/train/run_path.h"
 #include "twofour/train/weight_inspection.h"
 
 namespace twofour::train {
@@ -37,23 +32,6 @@ struct Request {
   std::string path;
   bool json = false;
 };
-
-/// The argument itself if it is a file. In a run: its final weights, or else those of its newest checkpoint; or those
-/// of the checkpoint that was named, which `run` holds while they are read. In any other folder: see WeightFileOf.
-fs::path FileOf(FileSystem& files, const std::string& argument, RunPath& run) {
-  const fs::path path = FolderPath(argument);
-  const fs::path folder = CheckpointStore::FollowNamingFile(files, path).value_or(path);
-  if (!fs::is_directory(folder)) return path;
-  const bool in_run = files.Exists(folder / CheckpointStore::kStateFile) && RunOfCheckpoint(files, folder);
-  if (in_run || files.Exists(RunFiles{folder}.config())) {
-    run = FindRun("inspect", argument);
-    if (const fs::path model = RunFiles{run.folder}.model(); !run.names_checkpoint && files.Exists(model)) return model;
-    if (run.checkpoint) return *run.checkpoint / CheckpointStore::kModelFile;
-    throw Error(fmt::format("{}: the run has no weights yet, expected {} or a checkpoint", argument,
-                            CheckpointStore::kModelFile));
-  }
-  return WeightFileOf(files, folder);
-}
 
 /// "2:4 and 3:8 along rows; 2:4 along columns", or why a sparse matrix is not 2:4.
 std::string DescribePatterns(const TensorInspection& tensor) {
@@ -154,17 +132,13 @@ int RunInspect(int argc, const char* const* argv, const CommandContext& context)
       .Required();
   arguments.AddFlag("--json", request.json, "Print a JSON object for each tensor, one in a line");
   if (!arguments.Parse(argc, argv, 1, context.out)) return 0;
-  FileSystem& files = FileSystem::Default();
-  RunPath run;
-  const fs::path path = FileOf(files, request.path, run);
-  const bool is_index = path.extension() == ".json";
-  const auto [tensors, not_unpacked] =
-      InspectTensors(is_index ? LoadShards(files, path) : LoadSafetensors(files, path), path.string());
+  NamedWeights weights = LoadNamedWeights(FileSystem::Default(), "inspect", request.path);
+  const auto [tensors, not_unpacked] = InspectTensors(std::move(weights.file), weights.path.string());
   if (!not_unpacked.empty()) context.err << fmt::format("note: packed weights are listed in parts: {}\n", not_unpacked);
   if (request.json) {
     for (const TensorInspection& tensor : tensors) context.out << ToJson(tensor).ToTextReplacing() << "\n";
   } else {
-    context.out << ToLines(path, tensors);
+    context.out << ToLines(weights.path, tensors);
   }
   RequireWritten(context.out);
   return 0;
