@@ -59,6 +59,7 @@
 #include "twofour/sparse/mask_statistics.h"
 #include "twofour/sparse/ops.h"
 #include "twofour/sparse/pattern.h"
+#include "twofour/sparse/pattern_detection.h"
 #include "twofour/sparse/permutation/channel_search.h"
 #include "twofour/sparse/prune/alps.h"
 #include "twofour/sparse/prune/dsnot.h"
