@@ -14,43 +14,27 @@
 
 #include "tests/support/tensors.h"
 #include "tests/support/text_file.h"
-#include "tests/train/program/cli/config_runner.h"
+#include "tests/train/program/cli/text_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::ConfigRunner;
 using test::ExpectBitEqual;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
-using test::WriteTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr const char* kTinyGpt = R"(
-model { gpt { depth: 2 width: 32 heads: 2 sequence_length: 16 } }
-data { text { path: "PATH" vocabulary: CHARACTERS } }
-training { steps: 30 batch_size: 4 }
-learning_rate { lr: 0.01 }
-evaluation { every_steps: 30 }
-checkpoint { every_steps: 0 }
-logging { tensorboard: false }
-)";
-
 constexpr const char* kFc = "transformer.h.0.mlp.c_fc";
 
-class PruneAppTest : public ConfigRunner {
+class PruneAppTest : public test::TextRunner {
  protected:
-  PruneAppTest() : ConfigRunner(kTinyGpt, "gpt.pbtxt") {
-    std::string text;
-    for (int i = 0; i < 600; ++i) text += std::to_string(i * i) + (i % 7 == 0 ? "\n" : " ");
-    WriteTextFile(dir_ / "text.txt", text);
-  }
+  PruneAppTest() : TextRunner("depth: 2 width: 32 heads: 2 sequence_length: 16", 30) {}
 
   void TrainDense() {
-    const Outcome outcome = Train("dense", {"--set", "data.text.path=" + Path("text.txt")});
+    const Outcome outcome = TrainOnText("dense");
     ASSERT_EQ(outcome.code, 0) << outcome.err;
   }
   Outcome Prune(const std::string& run, const std::string& out, const std::vector<std::string>& more) {
