@@ -9,13 +9,12 @@
 #include "twofour/core/error.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/name_pattern.h"
+#include "twofour/nn/weight_pruner.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/prune/alps.h"
 #include "twofour/sparse/prune/dampened_gram.h"
 #include "twofour/sparse/prune/dsnot.h"
 #include "twofour/sparse/prune/output_error.h"
-#include "twofour/sparse/prune/sparsegpt.h"
-#include "twofour/sparse/scores/weight_scores.h"
 
 namespace twofour::nn {
 namespace {
@@ -29,24 +28,6 @@ struct Target {
   Tensor weight;
   Tensor dense;  // A copy of the weight as it was.
 };
-
-sparse::SparseGptOptions SparseGptOf(const OneShotOptions& options, const sparse::PruningPattern& pattern) {
-  return {.pattern = pattern, .dampening = options.dampening, .block = options.block, .columns = options.columns};
-}
-
-sparse::AlpsOptions AlpsOf(const OneShotOptions& options, const sparse::PruningPattern& pattern) {
-  return {
-      .pattern = pattern, .dampening = options.dampening, .iterations = options.iterations, .columns = options.columns};
-}
-
-sparse::ScoreNeeds NeedsOf(const OneShotOptions& options) {
-  const bool gram = options.method == PruningMethod::kSparseGpt || options.method == PruningMethod::kAlps;
-  sparse::ScoreNeeds needs{.inputs = gram, .gram = gram};
-  if (gram) return needs;
-  needs = sparse::NeedsOf(options.score);
-  needs.inputs = needs.inputs || options.method == PruningMethod::kDsnot;
-  return needs;
-}
 
 std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std::vector<SwapEntry>& kept_dense) {
   std::vector<Target> targets;
@@ -170,46 +151,26 @@ class OneShot {
     return needs_.inputs ? &collector.Require(*target.linear) : nullptr;
   }
 
-  Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) {
+  WeightPruner PrunerOf(const Target& target, const sparse::InputStatistics* inputs) const {
     const auto gradients = gradients_.find(target.name);
-    RandomKey key = options_.key;
-    key.stream += static_cast<uint32_t>(&target - targets_.data());
-    return sparse::ScoresOf(options_.score, target.dense,
-                            {.inputs = inputs,
-                             .gradients = gradients == gradients_.end() ? nullptr : &gradients->second,
-                             .dampening = options_.dampening,
-                             .gradient_factor = options_.gradient_factor,
-                             .key = key,
-                             .notes = &report_.notes},
-                            target.name + ".weight");
+    return {options_,
+            target.name,
+            target.dense,
+            {.inputs = inputs, .gradients = gradients == gradients_.end() ? nullptr : &gradients->second},
+            static_cast<uint32_t>(&target - targets_.data())};
+  }
+
+  Tensor Scores(const Target& target, const sparse::InputStatistics* inputs) {
+    WeightPruner pruner = PrunerOf(target, inputs);
+    Tensor scores = pruner.Scores();
+    std::ranges::copy(pruner.notes(), std::back_inserter(report_.notes));
+    return scores;
   }
 
   void Prune(Target& target, const sparse::InputStatistics* inputs) {
-    const sparse::PruningPattern& pattern = PatternOf(target.name);
-    const std::string name = target.name + ".weight";
-    if (NeedsOf(options_).gram && inputs->samples() < target.linear->in_features()) {
-      report_.notes.push_back(
-          fmt::format("{}: {} rows of inputs for {} features: their Gram matrix has a rank of {} at most, and the "
-                      "dampening decides the rest; more batches help",
-                      target.name, inputs->samples(), target.linear->in_features(), inputs->samples()));
-    }
-    switch (options_.method) {
-      case PruningMethod::kSparseGpt:
-        return Finish(target, sparse::SparseGpt(target.dense, inputs->Gram(), SparseGptOf(options_, pattern), name),
-                      inputs);
-      case PruningMethod::kAlps:
-        return Finish(target, sparse::Alps(target.dense, inputs->Gram(), AlpsOf(options_, pattern), name), inputs);
-      case PruningMethod::kMask:
-      case PruningMethod::kDsnot:
-        break;
-    }
-    sparse::PrunedWeight pruned{.weight = {},
-                                .mask = sparse::FindMaskOf(Scores(target, inputs), pattern, name, options_.columns)};
-    if (options_.method == PruningMethod::kDsnot) {
-      pruned = sparse::Dsnot(target.dense, pruned.mask, *inputs, {.pattern = pattern}, name);
-    } else {
-      pruned.weight = sparse::ApplyMask(target.dense, pruned.mask);
-    }
+    WeightPruner pruner = PrunerOf(target, inputs);
+    sparse::PrunedWeight pruned = pruner.Prune(PatternOf(target.name));
+    std::ranges::copy(pruner.notes(), std::back_inserter(report_.notes));
     Finish(target, std::move(pruned), inputs);
   }
 
