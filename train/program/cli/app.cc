@@ -24,6 +24,7 @@
 #include "twofour/train/program/cli/prune.h"
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
+#include "twofour/train/program/cli/sensitivity.h"
 #include "twofour/train/program/cli/shrink.h"
 #include "twofour/train/program/cli/suggest_decay.h"
 #include "twofour/train/program/cli/suggest_pattern.h"
@@ -50,6 +51,7 @@ Command FindCommand(std::string_view name) {
                                                                {"report", RunReport},
                                                                {"retrain", RunTraining},
                                                                {"sample", RunSample},
+                                                               {"sensitivity", RunSensitivity},
                                                                {"shrink", RunShrink},
                                                                {"suggest-decay", RunSuggestDecay},
                                                                {"suggest-pattern", RunSuggestPattern},

@@ -34,6 +34,7 @@ Examples:
   trainer permute --from runs/dense_mlp --out runs/permuted --pattern 64:2:8
   trainer prune --run runs/dense_mlp --method sparsegpt --pattern 2:4 --out runs/pruned
   trainer shrink --run runs/gpt_tiny --out runs/smaller --neurons 256 --importance activation
+  trainer sensitivity --run runs/dense_mlp --out runs/sensitivity
   trainer sample --run runs/gpt_tiny --prompt "To be"
   trainer retrain --from runs/dense_mlp
   trainer finetune --from runs/dense_mlp --config configs/sparse_mlp.pbtxt

@@ -24,6 +24,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"report", "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it."},
     {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},
     {"sample", "Prints text that a trained language model makes up."},
+    {"sensitivity", "Measures how much the loss grows if one linear of a run alone is pruned, for each of them."},
     {"shrink", "Makes a smaller model of a dense run's: its best attention heads, hidden units and blocks."},
     {"suggest-decay", "Finds a lambda for sparsity.masked_decay by how often masks flip in short trainings."},
     {"suggest-pattern", "Measures V:N:M patterns on this machine and names the one to train with for a wanted speed."},

@@ -25,7 +25,8 @@ fs::path Target(const std::string& path) {
   return failed ? target : resolved;
 }
 
-/// Throws Error if the path is one of a run's own files, such as its weights.
+}  // namespace
+
 void RequireNoFileOfARun(const std::string& argument, const fs::path& path) {
   std::error_code ignored;
   fs::path below = path.filename();
@@ -33,14 +34,11 @@ void RequireNoFileOfARun(const std::string& argument, const fs::path& path) {
     const RunFiles run{folder};
     if (fs::exists(run.config(), ignored) && (fs::exists(run.data(), ignored) || fs::exists(run.metrics(), ignored)) &&
         RunFiles::IsOwn(below.string())) {
-      throw Error(
-          fmt::format("--output {}: is a file of the run in {}, which would be lost", argument, folder.string()));
+      throw Error(fmt::format("{}: is a file of the run in {}, which would be lost", argument, folder.string()));
     }
     below = folder.filename();
   }
 }
-
-}  // namespace
 
 fs::path OutputFile(const std::string& path, const std::vector<std::string>& needed) {
   std::error_code ignored;
@@ -57,7 +55,7 @@ fs::path OutputFile(const std::string& path, const std::vector<std::string>& nee
   if (fs::exists(target, ignored) && access(target.c_str(), W_OK) != 0) {
     throw Error(fmt::format("--output {}: may not be written to", path));
   }
-  RequireNoFileOfARun(path, target);
+  RequireNoFileOfARun("--output " + path, target);
   const fs::path folder = target.parent_path();
   if (!folder.empty() && !fs::is_directory(folder, ignored)) {
     throw Error(fmt::format("--output {}: there is no folder {}", path, folder.string()));
@@ -74,7 +72,7 @@ fs::path OutputFolder(const std::string& path) {
   if (!parent.empty() && !fs::is_directory(parent, ignored)) {
     throw Error(fmt::format("--output {}: there is no folder {}", path, parent.string()));
   }
-  RequireNoFileOfARun(path, fs::weakly_canonical(fs::absolute(folder, ignored), ignored));
+  RequireNoFileOfARun("--output " + path, fs::weakly_canonical(fs::absolute(folder, ignored), ignored));
   return folder;
 }
 

@@ -12,6 +12,9 @@ namespace twofour::train {
 /// written.
 std::filesystem::path OutputFile(const std::string& path, const std::vector<std::string>& needed);
 
+/// Throws Error, beginning with `argument` ("--output PATH"), if the path has the place of a file that runs write.
+void RequireNoFileOfARun(const std::string& argument, const std::filesystem::path& path);
+
 /// The folder that `--output PATH` names. Throws Error if something is there, if the folder around it is not, and if it
 /// has the place of a file that runs write.
 std::filesystem::path OutputFolder(const std::string& path);

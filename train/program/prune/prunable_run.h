@@ -49,6 +49,8 @@ class PrunableRun {
   /// As many batches of the training data as `samples` (or sequences) fill, which ones the seed decides. Throws Error,
   /// naming `option`, if they are more than the data. The run must outlive the result.
   nn::Calibration CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const;
+  /// The files that the data was read from.
+  const std::vector<DataFile>& data_files() const { return workload_->data_record.files; }
   int64_t samples_per_batch() const { return config_.training().batch_size(); }
   /// The loss on the evaluation data. Nothing if it was stopped.
   std::optional<double> Loss(const std::atomic<bool>& stop) const;

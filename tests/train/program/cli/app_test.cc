@@ -238,8 +238,8 @@ TEST_F(AppTest, ACommandStandsFirst) {
 TEST_F(AppTest, UnknownCommandsOptionsAndArgumentsAreNamedWithWhatWasMeant) {
   EXPECT_THAT(Run({"reprot", "runs/a"}),
               FailsWith(2, AllOf(HasSubstr("'reprot' is no command (did you mean 'report'?)"),
-                                 HasSubstr("expected analyze, evaluate"), HasSubstr("inspect, patterns, permute"),
-                                 HasSubstr("shrink, suggest-decay, suggest-pattern, sweep"))));
+                                 HasSubstr("inspect, patterns, permute"),
+                                 HasSubstr("sample, sensitivity, shrink, suggest-decay, suggest-pattern, sweep"))));
   EXPECT_THAT(Run({"train", "--config", Path("tiny.pbtxt")}),
               FailsWith(2, AllOf(HasSubstr("'train' is no command, expected"), HasSubstr("trainer --config FILE"))));
   EXPECT_THAT(Run({Path("tiny.pbtxt")}), FailsWith(2, HasSubstr("tiny.pbtxt' is no command, expected")));

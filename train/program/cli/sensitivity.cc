@@ -1,0 +1,122 @@
+#include "twofour/train/program/cli/sensitivity.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/output_path.h"
+#include "twofour/train/program/cli/pruning_method.h"
+#include "twofour/train/program/prune/pattern_kind.h"
+#include "twofour/train/program/prune/pruned_run.h"
+#include "twofour/train/program/prune/sensitivity_file.h"
+#include "twofour/train/program/prune/sensitivity_run.h"
+#include "twofour/train/program/prune/sensitivity_table.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMostSamples = 1'000'000;
+/// Each seed has batches of its own; see PrunableRun.
+constexpr int64_t kMostSeed = 1000;
+
+struct Asked {
+  SensitivityRequest request;
+  bool json = false;
+};
+
+std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Asked asked;
+  SensitivityRequest& request = asked.request;
+  request.samples = PruneRequest::kUsualSamples;
+  std::string checkpoint, pattern = "unstructured", method = "magnitude", include, exclude;
+  std::vector<double> levels;
+  int64_t seed = 0;
+  Arguments arguments("sensitivity");
+  arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
+  const Argument given_checkpoint =
+      arguments
+          .Add("--checkpoint", checkpoint,
+               "Which of the run's checkpoints: best, last or a step (default: the final weights or, before a run has "
+               "any, its newest checkpoint)")
+          .Type("NAME");
+  arguments
+      .Add("--out", request.out,
+           "The folder of the results, a new one or that of an earlier start, which is then continued")
+      .Type("DIR")
+      .Required();
+  arguments
+      .Add("--pattern", pattern,
+           "A pattern without its sparsity: unstructured, unstructured:row, block:16x16, n:4 (or another m), "
+           "transposable:2:4 or 64:2:8")
+      .Type("PATTERN")
+      .ShowDefault();
+  arguments
+      .Add("--levels", levels,
+           "Sparsities, separated by commas (default: 0.25,0.5,0.75; for n:m and others, all that there are)")
+      .Type("X,X,...")
+      .Commas();
+  arguments.Add("--method", method, "sparsegpt, alps, dsnot, or a score alone: " + ScoreNames())
+      .Type("NAME")
+      .ShowDefault();
+  arguments.Add("--samples", request.samples, "Samples or sequences of the training data to calibrate with")
+      .Type("N")
+      .Range(int64_t{1}, kMostSamples)
+      .ShowDefault();
+  arguments.Add("--seed", seed, "Which samples these are, and random scores")
+      .Type("N")
+      .Range(int64_t{0}, kMostSeed)
+      .ShowDefault();
+  const Argument given_include =
+      arguments.Add("--include", include, "Linears whose whole name matches; by default sparsity.include of the run")
+          .Type("REGEX");
+  const Argument given_exclude =
+      arguments.Add("--exclude", exclude, "But not those that match this; by default sparsity.exclude of the run")
+          .Type("REGEX");
+  arguments.AddFlag("--accept-changed-data", request.accept_changed_data,
+                    "Use the run's data although it is not what the run began with");
+  arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
+      .Type("N")
+      .Range(int64_t{0}, kMaxThreads);
+  arguments.AddFlag("--json", asked.json, "Print what sensitivity.json holds, in place of the table");
+  if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (given_checkpoint.given()) request.checkpoint = checkpoint;
+  std::error_code ignored;
+  const fs::path folder = fs::absolute(FolderPath(request.out), ignored);
+  RequireNoFileOfARun("--out " + request.out, fs::weakly_canonical(folder, ignored));
+  request.kind = ParsePatternKind(pattern, "--pattern");
+  request.patterns = PatternsAt(request.kind, levels, "--levels");
+  SetPruningMethod(method, request.options);
+  if (given_include.given()) request.include = include;
+  if (given_exclude.given()) request.exclude = exclude;
+  request.seed = static_cast<uint32_t>(seed);
+  return asked;
+}
+
+}  // namespace
+
+int RunSensitivity(int argc, const char* const* argv, const CommandContext& context) {
+  const std::optional<Asked> asked = Parse(argc, argv, context.out);
+  if (!asked) return 0;
+  const SensitivityProgress progress = MeasureSensitivity(asked->request, context.stop.stop);
+  PrintNotes(progress.notes, context.err);
+  if (!progress.result) {
+    (asked->json ? context.err : context.out) << fmt::format(
+        "stopped with {} of {} losses measured; the same command goes on\n", progress.measured, progress.losses);
+    return 128 + context.stop.signal;
+  }
+  context.out << (asked->json ? ToJson(*progress.result) : ToLines(*progress.result));
+  RequireWritten(context.out);
+  return 0;
+}
+
+}  // namespace twofour::train
