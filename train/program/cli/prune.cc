@@ -1,17 +1,16 @@
 #include "twofour/train/program/cli/prune.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <optional>
 #include <ostream>
 #include <string>
-#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/pruning_method.h"
 #include "twofour/train/program/prune/pruned_run.h"
 #include "twofour/train/program/prune/pruning_report.h"
 
@@ -29,31 +28,6 @@ std::optional<sparse::MaskScore> ScoreNamed(const std::string& name) {
   return std::nullopt;
 }
 
-std::string ScoreNames() {
-  std::vector<std::string_view> names;
-  for (const sparse::MaskScore score : sparse::MaskScores()) names.push_back(NameOf(score));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-constexpr nn::PruningMethod kOwnMethods[] = {nn::PruningMethod::kSparseGpt, nn::PruningMethod::kAlps,
-                                             nn::PruningMethod::kDsnot};
-
-/// A score alone, or a method of its own.
-void SetMethod(const std::string& name, nn::OneShotOptions& options) {
-  if (const auto score = ScoreNamed(name)) {
-    options.method = nn::PruningMethod::kMask;
-    options.score = *score;
-    return;
-  }
-  for (const nn::PruningMethod method : kOwnMethods) {
-    if (name != NameOf(method)) continue;
-    options.method = method;
-    options.score = sparse::MaskScore::kWanda;
-    return;
-  }
-  throw Error(fmt::format("--method: '{}', expected sparsegpt, alps, dsnot, or a score alone: {}", name, ScoreNames()));
-}
-
 nn::PruningOrder OrderOf(const std::string& name, const nn::OneShotOptions& options) {
   using enum nn::PruningOrder;
   for (const nn::PruningOrder order : {kOnePass, kLayerByLayer}) {
@@ -66,12 +40,19 @@ nn::PruningOrder OrderOf(const std::string& name, const nn::OneShotOptions& opti
   return compensates ? kLayerByLayer : kOnePass;
 }
 
-AllocationRequest::Method AllocationOf(const std::string& name) {
+void SetAllocation(const std::string& name, AllocationRequest& request) {
   using enum AllocationRequest::Method;
   for (const AllocationRequest::Method method : {kEqual, kOutliers}) {
-    if (name == NameOf(method)) return method;
+    if (name != NameOf(method)) continue;
+    request.method = method;
+    return;
   }
-  throw Error(fmt::format("--allocation: '{}', expected equal or owl", name));
+  if (!name.ends_with(".json")) {
+    throw Error(
+        fmt::format("--allocation: '{}', expected equal, owl, or the sensitivity.json of trainer sensitivity", name));
+  }
+  request.method = kSensitivity;
+  request.sensitivity = name;
 }
 
 std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
@@ -127,8 +108,9 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
       .ShowDefault();
   arguments
       .Add("--allocation", allocation,
-           "equal: all linears alike; owl: those with fewer outliers among their Wanda scores are sparser")
-      .Type("NAME")
+           "equal: all linears alike; owl: those with fewer outliers among their Wanda scores are sparser; or the "
+           "sensitivity.json of trainer sensitivity: those whose pruning costs less")
+      .Type("NAME|FILE")
       .ShowDefault();
   arguments
       .Add("--target", request.allocation.target,
@@ -153,7 +135,7 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   request.run = model.run();
   request.checkpoint = model.checkpoint();
   request.threads = model.threads();
-  SetMethod(method, options);
+  SetPruningMethod(method, options);
   if (given_score.given()) {
     if (options.method != nn::PruningMethod::kDsnot) throw Error("--score: goes with --method dsnot");
     const auto named = ScoreNamed(score);
@@ -162,7 +144,7 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   }
   options.pattern = sparse::ParsePruningPattern(pattern, "--pattern");
   options.order = OrderOf(order, options);
-  request.allocation.method = AllocationOf(allocation);
+  SetAllocation(allocation, request.allocation);
   if (lambda.given() && request.allocation.method != AllocationRequest::Method::kOutliers) {
     throw Error("--lambda: goes with --allocation owl");
   }

@@ -1,15 +1,22 @@
 #include "twofour/train/program/prune/allocated_patterns.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/sparse/allocation/outlier_allocation.h"
 #include "twofour/sparse/allocation/outlier_share.h"
+#include "twofour/sparse/allocation/sensitivity_allocation.h"
 #include "twofour/sparse/allocation/uniform_allocation.h"
 #include "twofour/sparse/scores/weight_scores.h"
 #include "twofour/train/program/prune/name_expression.h"
+#include "twofour/train/program/prune/pattern_kind.h"
+#include "twofour/train/program/prune/sensitivity_file.h"
 
 namespace twofour::train {
 namespace {
@@ -33,10 +40,25 @@ std::optional<std::vector<double>> OutlierShares(const Linears& linears, nn::Mod
   return shares;
 }
 
+/// Throws Error unless the curves are for the kind of pattern that is asked for.
+void RequireKind(const SensitivityCurves& file, const sparse::PruningPattern& pattern) {
+  if (KindText(pattern) == KindText(file.kind)) return;
+  throw Error(fmt::format("--pattern {}: the losses of {} are for {}, expected that kind of pattern",
+                          pattern.ToString(), file.source, KindText(file.kind)));
+}
+
 }  // namespace
 
 std::string_view NameOf(AllocationRequest::Method method) {
-  return method == AllocationRequest::Method::kEqual ? "equal" : "owl";
+  switch (method) {
+    case AllocationRequest::Method::kEqual:
+      return "equal";
+    case AllocationRequest::Method::kOutliers:
+      return "owl";
+    case AllocationRequest::Method::kSensitivity:
+      return "sensitivity";
+  }
+  return "?";
 }
 
 bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, const nn::Calibration& calibration,
@@ -50,12 +72,22 @@ bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, 
   const sparse::AllocationOptions allocation{
       .pattern = options.pattern, .target = request.target, .min = request.min, .max = request.max};
   sparse::Allocation found;
-  if (request.method == AllocationRequest::Method::kOutliers) {
-    const auto shares = OutlierShares(linears, run.model(), calibration, stopped);
-    if (!shares) return false;
-    found = sparse::AllocateByOutliers(shapes, *shares, {.allocation = allocation, .lambda = request.lambda});
-  } else {
-    found = sparse::AllocateUniformly(shapes, allocation);
+  switch (request.method) {
+    case AllocationRequest::Method::kEqual:
+      found = sparse::AllocateUniformly(shapes, allocation);
+      break;
+    case AllocationRequest::Method::kOutliers: {
+      const auto shares = OutlierShares(linears, run.model(), calibration, stopped);
+      if (!shares) return false;
+      found = sparse::AllocateByOutliers(shapes, *shares, {.allocation = allocation, .lambda = request.lambda});
+      break;
+    }
+    case AllocationRequest::Method::kSensitivity: {
+      const SensitivityCurves file = LoadSensitivity(FileSystem::Default(), request.sensitivity);
+      RequireKind(file, options.pattern);
+      found = sparse::AllocateBySensitivity(shapes, CurvesOf(file, shapes), allocation);
+      break;
+    }
   }
   std::vector<std::string> dense;
   for (size_t i = 0; i < linears.size(); ++i) {

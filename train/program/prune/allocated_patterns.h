@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "twofour/nn/one_shot.h"
 #include "twofour/train/program/prune/prunable_run.h"
@@ -12,18 +13,20 @@ namespace twofour::train {
 /// How the sparsity is spread over the linears of a model.
 struct AllocationRequest {
   enum class Method {
-    kEqual,    ///< Each linear gets the pattern as it is, or as sparse as the target.
-    kOutliers  ///< sparse::AllocateByOutliers, OWL.
+    kEqual,        ///< Each linear gets the pattern as it is, or as sparse as the target.
+    kOutliers,     ///< sparse::AllocateByOutliers, OWL.
+    kSensitivity,  ///< sparse::AllocateBySensitivity.
   };
   Method method = Method::kEqual;
   std::optional<double> target = {};  ///< Of all weights together; by default the pattern's.
   double min = 0, max = 1;            ///< Bounds on the sparsity of each linear.
   double lambda = 0.08;               ///< Only for kOutliers.
+  std::string sensitivity = {};       ///< Only for kSensitivity: the file, see sensitivity_file.h.
 
   bool is_default() const { return method == Method::kEqual && !target && min == 0 && max == 1; }
 };
 
-/// "equal", "owl".
+/// "equal", "owl", "sensitivity".
 std::string_view NameOf(AllocationRequest::Method method);
 
 /// Gives the linears that `options` prune patterns of their own, and excludes those that stay dense. Outliers need

@@ -11,6 +11,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/sparse/allocation/sensitivity_curve.h"
 
 #include "tests/support/tensors.h"
 #include "tests/support/text_file.h"
@@ -153,6 +154,36 @@ TEST_F(PruneAppTest, AllocationsMeetTheirTarget) {
   const std::vector<double> part =
       sparsities("part", {"--method", "sparsegpt", "--pattern", "2:4", "--target", "0.125", "--allocation", "owl"});
   EXPECT_LT(part.size(), 5u);
+}
+
+/// The measured losses say that this is better than to prune all linears alike.
+TEST_F(PruneAppTest, AllocatesBySensitivity) {
+  TrainDense();
+  ASSERT_EQ(Run({"sensitivity", "--run", Path("dense"), "--out", Path("losses"), "--levels", "0.3,0.6,0.9"}).code, 0);
+  const std::string file = Path("losses/sensitivity.json");
+  const Outcome outcome =
+      Prune("dense", "pruned", {"--method", "magnitude", "--pattern", "unstructured:0.6", "--allocation", file});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const JsonDocument report = Report("pruned"), losses = JsonDocument::Parse(ReadTextFile(file), file);
+  EXPECT_NEAR(report.root().Find("sparsity")->number(), 0.6, 0.5 / (4 * 4096));
+  EXPECT_EQ(report.root().Find("allocation")->string(), "sensitivity");
+  const auto pruned = report.root().Find("linears")->elements(), measured = losses.root().Find("linears")->elements();
+  ASSERT_EQ(pruned.size(), measured.size());
+  double found = 0, alike = 0;
+  for (size_t i = 0; i < measured.size(); ++i) {
+    sparse::SensitivityCurve curve;
+    for (const JsonValue& point : measured[i].Find("points")->elements()) {
+      curve.push_back({point.Find("level")->number(), point.Find("increase")->number()});
+    }
+    const sparse::SensitivityCurve rising = sparse::Rising(curve);
+    found += sparse::LossAt(rising, pruned[i].Find("sparsity")->number());
+    alike += sparse::LossAt(rising, 0.6);
+  }
+  EXPECT_LT(found, alike);
+  EXPECT_THAT(Prune("dense", "out", {"--method", "magnitude", "--pattern", "2:4", "--allocation", file}),
+              FailsWith(2, HasSubstr("are for unstructured, expected that kind of pattern")));
+  EXPECT_THAT(Prune("dense", "out", {"--method", "magnitude", "--pattern", "unstructured:0.95", "--allocation", file}),
+              FailsWith(2, HasSubstr("target 0.95, expected")));
 }
 
 TEST_F(PruneAppTest, APrunedRunIsPrunedFurtherButNotLess) {
