@@ -32,6 +32,7 @@ PrunableRun::PrunableRun(const PrunableRunRequest& request) {
   TrainedRun run = LoadTrainedRun(request.run, request.checkpoint);
   StartComputing(request.threads ? request.threads : run.config.threads());
   config_ = run.config;
+  folder_ = run.path.folder;
   weights_ = run.source;
   record_ = LoadDataRecord(FileSystem::Default(), {run.path.folder});
   if (HasData(config_)) {

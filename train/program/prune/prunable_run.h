@@ -34,6 +34,7 @@ class PrunableRun {
   explicit PrunableRun(const PrunableRunRequest& request);
 
   const proto::Config& config() const { return config_; }
+  const std::filesystem::path& folder() const { return folder_; }
   /// The file that the weights are from.
   const std::filesystem::path& weights() const { return weights_; }
   const std::optional<DataRecord>& record() const { return record_; }
@@ -59,7 +60,7 @@ class PrunableRun {
   void MakeDense(const std::string& run);
 
   proto::Config config_;
-  std::filesystem::path weights_;
+  std::filesystem::path folder_, weights_;
   std::optional<DataRecord> record_;
   std::unique_ptr<nn::Model> model_;  // Null where the workload has it.
   std::optional<Workload> workload_;

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include "twofour/core/faults.h"
@@ -63,11 +64,11 @@ std::string TextOf(const FileChecksum& checksum) {
   return fmt::format("{} bytes, crc32c {:08x}", checksum.bytes, checksum.crc32c);
 }
 
-/// The same run by another name is the same run.
-std::string FolderOf(const std::string& run) {
+/// The same path by whatever name, so that a run is known again.
+std::string Resolved(const fs::path& path) {
   std::error_code failed;
-  const fs::path folder = FolderPath(run), resolved = fs::weakly_canonical(fs::absolute(folder, failed), failed);
-  return failed ? folder.string() : resolved.string();
+  const fs::path resolved = fs::canonical(path, failed);
+  return failed ? path.string() : resolved.string();
 }
 
 /// Puts a weight back, to the bit, when it goes.
@@ -125,8 +126,8 @@ class Measurement {
 
  private:
   void BeginResult() {
-    result_.run = FolderOf(request_.run);
-    result_.weights = run_.weights().string();
+    result_.run = Resolved(run_.folder());
+    result_.weights = Resolved(run_.weights());
     result_.weights_checksum = ChecksumOf(FileSystem::Default(), run_.weights());
     result_.method = NameOf(options_);
     result_.kind = request_.kind;

@@ -152,7 +152,18 @@ TEST_F(SensitivityAppTest, LeavesTheRunAloneAndSaysWhatItFound) {
   const auto results = SnapshotOf(dir_ / "s");
   EXPECT_EQ(Measure("s").out, outcome.out);
   EXPECT_EQ(Measure("s/", {"--json"}).out, File("s"));
+  // The same run by another name is the same run.
+  fs::create_directory_symlink(dir_ / "dense", dir_ / "link");
+  EXPECT_EQ(Run({"sensitivity", "--run", Path("link"), "--out", Path("s")}).out, outcome.out);
   EXPECT_EQ(SnapshotOf(dir_ / "s"), results);
+}
+
+TEST_F(SensitivityAppTest, MeasuresACheckpoint) {
+  TrainDense({"--set", "checkpoint.every_steps=10"});
+  const Outcome by_name = Measure("s", {"--checkpoint", "20"});
+  ASSERT_EQ(by_name.code, 0) << by_name.err;
+  EXPECT_EQ(Run({"sensitivity", "--run", Path("dense/checkpoints/step-20"), "--out", Path("s")}).out, by_name.out);
+  EXPECT_THAT(Measure("s"), FailsWith(2, HasSubstr("another measurement: weights was ")));
 }
 
 TEST_F(SensitivityAppTest, ThreadsDoNotChangeABit) {
