@@ -135,6 +135,7 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   request.run = model.run();
   request.checkpoint = model.checkpoint();
   request.threads = model.threads();
+  request.activations = model.activations();
   SetPruningMethod(method, options);
   if (given_score.given()) {
     if (options.method != nn::PruningMethod::kDsnot) throw Error("--score: goes with --method dsnot");

@@ -40,7 +40,7 @@ PrunableRun::PrunableRun(const PrunableRunRequest& request) {
     notes_ = std::move(data.notes);
     std::ranges::copy(data.workload.notes, std::back_inserter(notes_));
     workload_ = std::move(data.workload);
-    GiveWeights(run, *workload_->model);
+    GiveWeights(run, *workload_->model, request.activations);
   } else {
     if (request.needs_data) {
       throw Error(

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/dtype.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/model.h"
 #include "twofour/train/data_record.h"
@@ -24,6 +25,7 @@ struct PrunableRunRequest {
   std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
   std::optional<std::string> needs_data = {};  ///< For what, in a message where there is none: "to calibrate with".
   bool accept_changed_data = false;            ///< See LoadRunData.
+  std::optional<DType> activations = {};       ///< See GiveWeights.
   std::optional<int> threads = {};
 };
 

@@ -142,6 +142,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   PrunableRunRequest source{.run = request.run,
                             .checkpoint = request.checkpoint,
                             .accept_changed_data = request.accept_changed_data,
+                            .activations = request.activations,
                             .threads = request.threads};
   const bool by_outliers = request.allocation.method == AllocationRequest::Method::kOutliers;
   if (by_outliers || nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";

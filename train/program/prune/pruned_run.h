@@ -30,6 +30,7 @@ struct PruneRequest {
   bool evaluate = true;              ///< Whether losses before and after are found.
   bool accept_changed_data = false;  ///< See LoadRunData.
   std::optional<int> threads = {};
+  std::optional<DType> activations = {};  ///< What calibration and losses are computed in; by default as in training.
   RunFolder::IfExists if_exists = RunFolder::IfExists::kFail;
 };
 
