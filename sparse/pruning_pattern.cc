@@ -170,7 +170,7 @@ void Check(const PruningPattern& pattern, const FieldPath& at, Faults& faults) {
                        faults.Word(NameOf(PruningScope::kModel))));
   }
   if (pattern.has_budget()) {
-    expect(pattern.sparsity >= 0 && pattern.sparsity < 1, "sparsity", pattern.sparsity, "a number in [0, 1)");
+    expect(pattern.sparsity >= 0 && pattern.sparsity <= 1, "sparsity", pattern.sparsity, "a number in [0, 1]");
   } else {
     expect(pattern.sparsity == 0, "sparsity", pattern.sparsity, "0 for a pattern without a budget");
     expect(pattern.scope == PruningScope::kLayer, "scope", faults.Word(NameOf(pattern.scope)),

@@ -48,7 +48,7 @@ struct PruningPattern {
 };
 
 /// Rules: n:m along rows has 1 <= n < m <= 32, a transposable one has m = 4, V:N:M is as Check(VnmPattern) says. Blocks
-/// have 1 to 1024 rows and columns. The sparsity is in [0, 1), and 0 where there is no budget. Blocks have no scope of
+/// have 1 to 1024 rows and columns. The sparsity is in [0, 1], and 0 where there is no budget. Blocks have no scope of
 /// rows.
 void Check(const PruningPattern& pattern, const FieldPath& at, Faults& faults);
 

@@ -84,7 +84,7 @@ TEST(PruningPatternTest, RefusesOthersInOneLine) {
   refuses("transposable:2:8", "m is 8, expected 4");
   refuses("2:4:8", "v is 2, expected a multiple of 4 from 4 to 256");  // n is wrong, too.
   refuses("64:2:33", "m is 33, expected 5 to 32");
-  refuses("unstructured:1", "sparsity is 1, expected a number in [0, 1)");
+  refuses("unstructured:1.1", "sparsity is 1.1, expected a number in [0, 1]");
   refuses("unstructured:-0.5", "sparsity is -0.5");
   refuses("unstructured:nan", "sparsity is nan");
   refuses("block:0x4:0.5", "block_rows is 0, expected 1 to 1024");

@@ -178,6 +178,10 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   pruned.report = std::move(*report);
   RequireEachStays(loaded.kept(), pruned.report);
   std::ranges::copy(pruned.report.notes, std::back_inserter(pruned.notes));
+  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
+    if (linear.mask.CountKept() == 0)
+      pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
+  }
   if (evaluates && !(pruned.loss_after = loaded.Loss(stop))) return std::nullopt;
   const proto::Config config = ConfigOf(request, options, loaded, pruned);
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {

@@ -156,6 +156,17 @@ TEST_F(PruneAppTest, AllocationsMeetTheirTarget) {
   EXPECT_LT(part.size(), 5u);
 }
 
+/// A budget for all linears together may drop some of them whole.
+TEST_F(PruneAppTest, ALinearMayLoseEverything) {
+  TrainDense();
+  const Outcome outcome =
+      Prune("dense", "pruned", {"--method", "magnitude", "--pattern", "block:16x16:0.97:model", "--include", ".*"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr(": all of its weights are dropped"));
+  EXPECT_NEAR(Loss("pruned"), Report("pruned").root().Find("loss_after")->number(), 1e-5);
+  EXPECT_EQ(Run({"retrain", "--from", Path("pruned"), "--out", Path("on"), "--set", "training.steps=2"}).code, 0);
+}
+
 /// The measured losses say that this is better than to prune all linears alike.
 TEST_F(PruneAppTest, AllocatesBySensitivity) {
   TrainDense();
