@@ -8,6 +8,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/pruning_method.h"
@@ -17,9 +18,7 @@
 namespace twofour::train {
 namespace {
 
-constexpr int64_t kMostSamples = 1'000'000, kMostIterations = 100'000;
-/// Each seed has batches of its own; see PruneRun.
-constexpr int64_t kMostSeed = 1000;
+constexpr int64_t kMostIterations = 100'000;
 
 std::optional<sparse::MaskScore> ScoreNamed(const std::string& name) {
   for (const sparse::MaskScore score : sparse::MaskScores()) {
@@ -57,8 +56,7 @@ void SetAllocation(const std::string& name, AllocationRequest& request) {
 
 std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
   PruneRequest request;
-  std::string pattern, method, order, score, include, exclude, allocation = "equal";
-  int64_t seed = 0;
+  std::string pattern, method, order, score, allocation = "equal";
   bool overwrite = false, skip_evaluation = false, skip_output_errors = false;
   nn::OneShotOptions& options = request.options;
   Arguments arguments("prune");
@@ -80,21 +78,8 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
            "one-pass: by the inputs that linears have in the dense model; layer-by-layer: by those that pruned linears "
            "give, the default for sparsegpt and alps")
       .Type("NAME");
-  arguments.Add("--samples", request.samples, "Samples or sequences of the training data to calibrate with")
-      .Type("N")
-      .Range(int64_t{1}, kMostSamples)
-      .ShowDefault();
-  arguments.Add("--seed", seed, "Which samples these are, and random scores")
-      .Type("N")
-      .Range(int64_t{0}, kMostSeed)
-      .ShowDefault();
-  const Argument given_include =
-      arguments
-          .Add("--include", include, "Prune linears whose whole name matches; by default sparsity.include of the run")
-          .Type("REGEX");
-  const Argument given_exclude =
-      arguments.Add("--exclude", exclude, "But not those that match this; by default sparsity.exclude of the run")
-          .Type("REGEX");
+  CalibrationArguments calibration(arguments, "to calibrate with");
+  calibration.AddLinears(arguments);
   arguments.Add("--dampening", options.dampening, "sparsegpt, alps, obs: the share of the mean diagonal that is added")
       .Type("X")
       .ShowDefault();
@@ -128,8 +113,6 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   arguments.AddFlag("--skip-output-errors", skip_output_errors,
                     "Do not find how much outputs change, which takes time and memory for the squares of layers' "
                     "inputs");
-  arguments.AddFlag("--accept-changed-data", request.accept_changed_data,
-                    "Use the run's data although it is not what the run began with");
   arguments.AddFlag("--overwrite", overwrite, "Replace an existing run in the folder");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   request.run = model.run();
@@ -150,9 +133,10 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
     throw Error("--lambda: goes with --allocation owl");
   }
   options.output_errors = !skip_output_errors;
-  if (given_include.given()) request.include = include;
-  if (given_exclude.given()) request.exclude = exclude;
-  request.seed = static_cast<uint32_t>(seed);
+  request.linears = calibration.linears();
+  request.samples = calibration.samples();
+  request.seed = calibration.seed();
+  request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
   return request;

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/output_path.h"
 #include "twofour/train/program/cli/pruning_method.h"
 #include "twofour/train/program/prune/pattern_kind.h"
-#include "twofour/train/program/prune/pruned_run.h"
 #include "twofour/train/program/prune/sensitivity_file.h"
 #include "twofour/train/program/prune/sensitivity_run.h"
 #include "twofour/train/program/prune/sensitivity_table.h"
@@ -25,10 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMostSamples = 1'000'000;
-/// Each seed has batches of its own; see PrunableRun.
-constexpr int64_t kMostSeed = 1000;
-
 struct Asked {
   SensitivityRequest request;
   bool json = false;
@@ -37,10 +33,8 @@ struct Asked {
 std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out) {
   Asked asked;
   SensitivityRequest& request = asked.request;
-  request.samples = PruneRequest::kUsualSamples;
-  std::string checkpoint, pattern = "unstructured", method = "magnitude", include, exclude;
+  std::string checkpoint, pattern = "unstructured", method = "magnitude";
   std::vector<double> levels;
-  int64_t seed = 0;
   Arguments arguments("sensitivity");
   arguments.Add("--run", request.run, "The run's folder, or one of its checkpoints").Type("DIR").Required();
   const Argument given_checkpoint =
@@ -68,22 +62,8 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   arguments.Add("--method", method, "sparsegpt, alps, dsnot, or a score alone: " + ScoreNames())
       .Type("NAME")
       .ShowDefault();
-  arguments.Add("--samples", request.samples, "Samples or sequences of the training data to calibrate with")
-      .Type("N")
-      .Range(int64_t{1}, kMostSamples)
-      .ShowDefault();
-  arguments.Add("--seed", seed, "Which samples these are, and random scores")
-      .Type("N")
-      .Range(int64_t{0}, kMostSeed)
-      .ShowDefault();
-  const Argument given_include =
-      arguments.Add("--include", include, "Linears whose whole name matches; by default sparsity.include of the run")
-          .Type("REGEX");
-  const Argument given_exclude =
-      arguments.Add("--exclude", exclude, "But not those that match this; by default sparsity.exclude of the run")
-          .Type("REGEX");
-  arguments.AddFlag("--accept-changed-data", request.accept_changed_data,
-                    "Use the run's data although it is not what the run began with");
+  CalibrationArguments calibration(arguments, "to calibrate with");
+  calibration.AddLinears(arguments);
   arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
@@ -96,9 +76,10 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   request.kind = ParsePatternKind(pattern, "--pattern");
   request.patterns = PatternsAt(request.kind, levels, "--levels");
   SetPruningMethod(method, request.options);
-  if (given_include.given()) request.include = include;
-  if (given_exclude.given()) request.exclude = exclude;
-  request.seed = static_cast<uint32_t>(seed);
+  request.linears = calibration.linears();
+  request.samples = calibration.samples();
+  request.seed = calibration.seed();
+  request.accept_changed_data = calibration.accept_changed_data();
   return asked;
 }
 

@@ -8,15 +8,12 @@
 
 #include "twofour/core/error.h"
 #include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/prune/shrunk_run.h"
 
 namespace twofour::train {
 namespace {
-
-constexpr int64_t kMostSamples = 1'000'000;
-/// Each seed has batches of its own; see PrunableRun::CalibrationOf.
-constexpr int64_t kMostSeed = 1000;
 
 nn::PartImportance ImportanceNamed(const std::string& name) {
   using enum nn::PartImportance;
@@ -29,7 +26,6 @@ nn::PartImportance ImportanceNamed(const std::string& name) {
 std::optional<ShrinkRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
   ShrinkRequest request;
   std::string importance = "magnitude", checkpoint;
-  int64_t seed = 0;
   bool overwrite = false, skip_evaluation = false;
   Arguments arguments("shrink");
   arguments.Add("--run", request.run, "The folder of a dense run, or one of its checkpoints").Type("DIR").Required();
@@ -51,15 +47,8 @@ std::optional<ShrinkRequest> Parse(int argc, const char* const* argv, std::ostre
            "leave each out)")
       .Type("NAME")
       .ShowDefault();
-  arguments
-      .Add("--samples", request.samples, "Samples or sequences of the training data that importance is measured on")
-      .Type("N")
-      .Range(int64_t{1}, kMostSamples)
-      .ShowDefault();
-  arguments.Add("--seed", seed, "Which samples these are").Type("N").Range(int64_t{0}, kMostSeed).ShowDefault();
+  CalibrationArguments calibration(arguments, "that importance is measured on");
   arguments.AddFlag("--skip-evaluation", skip_evaluation, "Do not find the losses before and after");
-  arguments.AddFlag("--accept-changed-data", request.accept_changed_data,
-                    "Use the run's data although it is not what the run began with");
   arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")
       .Type("N")
       .Range(int64_t{0}, kMaxThreads);
@@ -67,7 +56,9 @@ std::optional<ShrinkRequest> Parse(int argc, const char* const* argv, std::ostre
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
   if (given_checkpoint.given()) request.checkpoint = checkpoint;
   request.options.importance = ImportanceNamed(importance);
-  request.seed = static_cast<uint32_t>(seed);
+  request.samples = calibration.samples();
+  request.seed = calibration.seed();
+  request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
   return request;

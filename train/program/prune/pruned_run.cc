@@ -1,7 +1,6 @@
 #include "twofour/train/program/prune/pruned_run.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,10 +9,9 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/core/faults.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
-#include "twofour/core/random_streams.h"
+#include "twofour/nn/name_choice.h"
 #include "twofour/sparse/budget_fit.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/text_config.h"
@@ -29,14 +27,16 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A recipe that keeps the masks which were found.
-proto::Sparsity SparsityOf(const nn::OneShotOptions& options, const nn::OneShotReport& report) {
+proto::Sparsity RecipeOf(const nn::OneShotOptions& options, const nn::OneShotReport& report) {
   proto::Sparsity sparsity;
   sparsity.set_enabled(true);
   sparsity.set_include(options.include);
-  // A swap would prune what a one-shot method leaves alone for another reason than its name or size.
+  // A swap would prune some that a one-shot method leaves alone, such as those that share their weight.
+  const nn::NameChoice chosen(options.include, options.exclude);
   std::vector<std::string> others;
   for (const nn::SwapEntry& entry : report.kept_dense) {
-    if (entry.reason.starts_with("shares")) others.push_back(entry.name);
+    const bool fits = entry.out_features % options.multiple_of == 0 && entry.in_features % options.multiple_of == 0;
+    if (fits && chosen.ReasonAgainst(entry.name).empty()) others.push_back(entry.name);
   }
   sparsity.set_exclude(ExcludeAlso(options.exclude, others));
   sparsity.set_multiple_of(options.multiple_of);
@@ -67,7 +67,7 @@ proto::Config ConfigOf(const PruneRequest& request, const nn::OneShotOptions& op
   config.clear_initial_weights();
   config.clear_initial_masks();
   config.clear_adaptation();
-  *config.mutable_sparsity() = SparsityOf(options, pruned.report);
+  *config.mutable_sparsity() = RecipeOf(options, pruned.report);
   config.clear_origin();
   proto::ImportedFrom& origin = *config.mutable_imported_from();
   origin.set_path(loaded.weights().string());
@@ -84,33 +84,6 @@ void RequireSourcesOutside(const fs::path& folder, const PrunableRun& loaded) {
   std::vector<std::string> needed = FilesNeededBy(loaded.config());
   needed.push_back(loaded.weights().string());
   RequireOutside(folder, needed);
-}
-
-/// Throws Error that names the arguments which are wrong.
-void RequireSound(const PruneRequest& request) {
-  nn::OneShotOptions options = request.options;
-  options.include = request.include.value_or(".*");
-  options.exclude = request.exclude.value_or("");
-  FieldPath::Names names;
-  for (const char* const field : {"include", "exclude", "pattern", "order", "dampening", "block", "iterations"}) {
-    names.emplace_back(field, fmt::format("--{}", field));
-  }
-  Faults faults("", ": ");
-  Check(options, FieldPath("", names), faults);
-  faults.Throw();
-}
-
-nn::OneShotOptions OptionsOf(const PruneRequest& request, const proto::Config& config) {
-  nn::OneShotOptions options = request.options;
-  options.include = request.include.value_or(config.sparsity().include());
-  options.exclude = request.exclude.value_or(config.sparsity().exclude());
-  options.key = {request.seed, random_streams::kFirstMask, 0};
-  // A linear that cannot be trained with its mask stays dense.
-  options.multiple_of = options.pattern.format.size_unit();
-  for (const auto& [name, pattern] : options.patterns) {
-    options.multiple_of = std::max(options.multiple_of, pattern.format.size_unit());
-  }
-  return options;
 }
 
 /// Throws Error if a linear that the run has pruned would become dense.
@@ -138,7 +111,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   FileSystem& files = FileSystem::Default();
   const fs::path folder = FolderPath(request.out);
   RunFolder::CheckFree(files, folder, request.if_exists);
-  RequireSound(request);
+  RequireSoundArguments(request.options, request.linears);
   PrunableRunRequest source{.run = request.run,
                             .checkpoint = request.checkpoint,
                             .accept_changed_data = request.accept_changed_data,
@@ -148,10 +121,11 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   if (by_outliers || nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";
   const PrunableRun loaded(source);
   RequireSourcesOutside(folder, loaded);
-  nn::OneShotOptions options = OptionsOf(request, loaded.config());
+  nn::OneShotOptions options = OptionsFor(loaded.config(), request.options, request.linears, request.seed);
   PrunedRun pruned{.notes = loaded.notes()};
-  if (request.evaluate && !loaded.has_data())
+  if (request.evaluate && !loaded.has_data()) {
     pruned.notes.emplace_back("the run has no data, so that losses are not known");
+  }
   nn::Calibration calibration;
   // Output errors are wanted of scores that need no data, too.
   if (loaded.has_data() && (by_outliers || nn::NeedsCalibration(options) || options.output_errors)) {
@@ -179,8 +153,8 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   RequireEachStays(loaded.kept(), pruned.report);
   std::ranges::copy(pruned.report.notes, std::back_inserter(pruned.notes));
   for (const nn::PrunedLinear& linear : pruned.report.pruned) {
-    if (linear.mask.CountKept() == 0)
-      pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
+    if (linear.mask.CountKept() > 0) continue;
+    pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
   }
   if (evaluates && !(pruned.loss_after = loaded.Loss(stop))) return std::nullopt;
   const proto::Config config = ConfigOf(request, options, loaded, pruned);

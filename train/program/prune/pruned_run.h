@@ -9,23 +9,21 @@
 
 #include "twofour/nn/one_shot.h"
 #include "twofour/train/program/prune/allocated_patterns.h"
+#include "twofour/train/program/prune/linears_of_run.h"
 #include "twofour/train/run_folder.h"
 
 namespace twofour::train {
 
 /// What `trainer prune` is asked for.
 struct PruneRequest {
-  static constexpr int64_t kUsualSamples = 128;
-
   std::string run;                             ///< A run with weights.
   std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
   std::string out;                             ///< The new run's folder.
-  /// include and exclude are those of the run's recipe where they are not given here. The key is not used: `seed` is.
-  nn::OneShotOptions options = {};
-  std::optional<std::string> include = {}, exclude = {};
+  nn::OneShotOptions options = {};             ///< Without those that LinearsOfRun and `seed` give.
+  LinearsOfRun linears = {};
   AllocationRequest allocation = {};
   /// Samples or sequences of the training data to calibrate with; rounded up to whole batches of training.
-  int64_t samples = kUsualSamples;
+  int64_t samples = 128;
   uint32_t seed = 0;                 ///< Of the choice of samples, and of random scores.
   bool evaluate = true;              ///< Whether losses before and after are found.
   bool accept_changed_data = false;  ///< See LoadRunData.

@@ -12,6 +12,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/faults.h"
 #include "twofour/core/io/json.h"
+#include "twofour/core/io/json_fields.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/program/prune/pattern_kind.h"
 
@@ -34,54 +35,21 @@ JsonObject ToJson(const LinearSensitivity& linear, double dense_loss) {
   return json.Set("points", points);
 }
 
-/// Reads the fields of one JSON object.
-class Fields {
- public:
-  Fields(const JsonValue& json, std::string where) : json_(json), where_(std::move(where)) {
-    if (!json.is_object()) Fail("expected an object");
+/// The number of features of a linear.
+int64_t SizeOf(const JsonFields& linear, const char* key) {
+  const JsonValue value = linear.Get(key);
+  if (!value.is_unsigned() || value.unsigned_integer() < 1 || value.unsigned_integer() > uint64_t{kMaxFeatures}) {
+    linear.Fail(fmt::format("{}: {}, expected 1 to {}", key, value.ToText(), kMaxFeatures));
   }
-
-  JsonValue Get(const char* key) const {
-    const std::optional<JsonValue> found = json_.Find(key);
-    if (!found) Fail(fmt::format("no {}", key));
-    return *found;
-  }
-  std::string Text(const char* key) const {
-    const JsonValue value = Get(key);
-    if (!value.is_string()) Fail(fmt::format("{}: expected text", key));
-    return value.string();
-  }
-  std::string TextIfAny(const char* key) const { return json_.Find(key) ? Text(key) : ""; }
-  double Number(const char* key) const {
-    const JsonValue value = Get(key);
-    if (!value.is_number()) Fail(fmt::format("{}: expected a number", key));
-    return value.number();
-  }
-  int64_t Size(const char* key) const {
-    const JsonValue value = Get(key);
-    if (!value.is_unsigned() || value.unsigned_integer() < 1 || value.unsigned_integer() > uint64_t{kMaxFeatures}) {
-      Fail(fmt::format("{}: {}, expected 1 to {}", key, value.ToText(), kMaxFeatures));
-    }
-    return value.integer();
-  }
-  std::vector<JsonValue> List(const char* key) const {
-    const JsonValue list = Get(key);
-    if (!list.is_array()) Fail(fmt::format("{}: expected a list", key));
-    return list.elements();
-  }
-  [[noreturn]] void Fail(const std::string& what) const { throw Error(fmt::format("{}: {}", where_, what)); }
-
- private:
-  JsonValue json_;
-  std::string where_;
-};
+  return value.integer();
+}
 
 /// The points up to the first whose loss is not finite.
-sparse::SensitivityCurve ReadCurve(const Fields& linear, const std::string& where, double dense_loss) {
+sparse::SensitivityCurve ReadCurve(const JsonFields& linear, const std::string& where, double dense_loss) {
   sparse::SensitivityCurve curve;
   const std::vector<JsonValue> points = linear.List("points");
   for (size_t i = 0; i < points.size(); ++i) {
-    const Fields point(points[i], fmt::format("{}: point {}", where, i));
+    const JsonFields point(points[i], fmt::format("{}: point {}", where, i));
     if (point.Get("loss").is_null()) break;
     curve.push_back({.sparsity = point.Number("level"), .loss = point.Number("loss") - dense_loss});
   }
@@ -119,7 +87,7 @@ SensitivityCurves ParseSensitivity(std::string_view text, const std::string& sou
     if (depth > kMaxDepth) throw Error(fmt::format("{}: is nested too deeply", source));
   }};
   const JsonDocument document = JsonDocument::Parse(text, source, checks);
-  const Fields fields(document.root(), source);
+  const JsonFields fields(document.root(), source);
   SensitivityCurves read{.source = source, .run = fields.TextIfAny("run"), .method = fields.TextIfAny("method")};
   const std::string pattern = fields.Text("pattern");
   if (!ReadPatternKind(pattern)) {
@@ -132,14 +100,15 @@ SensitivityCurves ParseSensitivity(std::string_view text, const std::string& sou
   if (linears.empty()) fields.Fail("linears: none, expected at least one");
   std::set<std::string> names;
   for (size_t i = 0; i < linears.size(); ++i) {
-    const std::string name = Fields(linears[i], fmt::format("{}: linear {}", source, i)).Text("name");
+    const std::string name = JsonFields(linears[i], fmt::format("{}: linear {}", source, i)).Text("name");
     if (name.size() > kMaxName)
       fields.Fail(fmt::format("linear {}: a name of {} bytes, expected at most {}", i, name.size(), kMaxName));
     // The name may hold anything, and the message is one line.
     const std::string shown = JsonStringInAscii(name), where = fmt::format("{}: {}", source, shown);
-    const Fields linear(linears[i], where);
+    const JsonFields linear(linears[i], where);
     if (!names.insert(name).second) linear.Fail("is there twice");
-    read.layers.push_back({.name = name, .rows = linear.Size("out_features"), .cols = linear.Size("in_features")});
+    read.layers.push_back(
+        {.name = name, .rows = SizeOf(linear, "out_features"), .cols = SizeOf(linear, "in_features")});
     read.curves.push_back(ReadCurve(linear, where, dense_loss));
     Faults faults(source + ": ");
     CheckCurve(read.curves.back(), shown, faults);

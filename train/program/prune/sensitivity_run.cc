@@ -11,15 +11,14 @@
 #include <system_error>
 #include <utility>
 
-#include "twofour/core/faults.h"
 #include "twofour/core/io/file_checksum.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
-#include "twofour/core/random_streams.h"
 #include "twofour/nn/prunable_linears.h"
 #include "twofour/nn/weight_pruner.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/program/prune/linears_of_run.h"
 #include "twofour/train/program/prune/pattern_kind.h"
 #include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/sensitivity_file.h"
@@ -33,31 +32,20 @@ namespace {
 namespace fs = std::filesystem;
 using Extent = sparse::InputStatistics::Extent;
 
-/// Throws Error that names the argument which is wrong.
 void RequireSound(const SensitivityRequest& request) {
   nn::OneShotOptions options = request.options;
-  options.include = request.include.value_or(".*");
-  options.exclude = request.exclude.value_or("");
   options.order = nn::PruningOrder::kOnePass;
-  FieldPath::Names names;
-  for (const char* const field : {"include", "exclude", "pattern"})
-    names.emplace_back(field, fmt::format("--{}", field));
   for (const sparse::PruningPattern& pattern : request.patterns) {
     options.pattern = pattern;
-    Faults faults("", ": ");
-    Check(options, FieldPath("", names), faults);
-    faults.ThrowFirst();
+    RequireSoundArguments(options, request.linears);
   }
 }
 
 nn::OneShotOptions OptionsOf(const SensitivityRequest& request, const proto::Config& config) {
   nn::OneShotOptions options = request.options;
-  options.include = request.include.value_or(config.sparsity().include());
-  options.exclude = request.exclude.value_or(config.sparsity().exclude());
-  options.key = {request.seed, random_streams::kFirstMask, 0};
-  options.multiple_of = request.kind.format.size_unit();
+  options.pattern = request.kind;
   options.output_errors = false;
-  return options;
+  return OptionsFor(config, options, request.linears, request.seed);
 }
 
 std::string TextOf(const FileChecksum& checksum) {

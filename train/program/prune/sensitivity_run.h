@@ -9,6 +9,7 @@
 
 #include "twofour/nn/one_shot.h"
 #include "twofour/sparse/pruning_pattern.h"
+#include "twofour/train/program/prune/linears_of_run.h"
 #include "twofour/train/program/prune/sensitivity.h"
 
 namespace twofour::train {
@@ -20,10 +21,8 @@ struct SensitivityRequest {
   std::string out;                                    ///< The folder of the results.
   sparse::PruningPattern kind = {};                   ///< See ParsePatternKind.
   std::vector<sparse::PruningPattern> patterns = {};  ///< Of this kind, in rising order.
-  /// The method. The rest is not used: `include` and `exclude` are those of the run's recipe where they are not given
-  /// here.
-  nn::OneShotOptions options = {};
-  std::optional<std::string> include = {}, exclude = {};
+  nn::OneShotOptions options = {};                    ///< The method. The rest is not used.
+  LinearsOfRun linears = {};
   int64_t samples = 0;               ///< As in PruneRequest.
   uint32_t seed = 0;                 ///< Likewise.
   bool accept_changed_data = false;  ///< See LoadRunData.

@@ -13,14 +13,12 @@ namespace twofour::train {
 
 /// What `trainer shrink` is asked for.
 struct ShrinkRequest {
-  static constexpr int64_t kUsualSamples = 128;
-
   std::string run;                             ///< A dense run with weights.
   std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
   std::string out;                             ///< The new run's folder.
   nn::ShrinkOptions options = {};
   /// Samples or sequences of the training data that importances are measured on; rounded up to whole batches.
-  int64_t samples = kUsualSamples;
+  int64_t samples = 128;
   uint32_t seed = 0;                 ///< Which samples these are.
   bool evaluate = true;              ///< Whether losses before and after are found.
   bool accept_changed_data = false;  ///< See LoadRunData.

@@ -8,6 +8,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
+#include "twofour/core/io/json_fields.h"
 #include "twofour/core/io/text.h"
 #include "twofour/train/program/config/prefix_lines.h"
 #include "twofour/train/program/config/text_config.h"
@@ -20,40 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxBytes = 16 << 20;
 
-/// Reads the fields of one JSON object.
-class Fields {
- public:
-  Fields(const JsonValue& json, std::string where) : json_(json), where_(std::move(where)) {
-    if (!json.is_object()) Fail("expected an object");
-  }
-
-  JsonValue Get(const char* key) const {
-    const std::optional<JsonValue> found = json_.Find(key);
-    if (!found) Fail(fmt::format("no {}", key));
-    return *found;
-  }
-  std::string Text(const char* key) const { return TextOf(Get(key), key); }
-  std::string TextOf(const JsonValue& value, const char* key) const {
-    if (!value.is_string()) Fail(fmt::format("{}: expected text", key));
-    return value.string();
-  }
-  std::vector<JsonValue> List(const char* key) const {
-    const JsonValue list = Get(key);
-    if (!list.is_array()) Fail(fmt::format("{}: expected a list", key));
-    return list.elements();
-  }
-  uint64_t Count(const char* key) const {
-    const JsonValue value = Get(key);
-    if (!value.is_unsigned()) Fail(fmt::format("{}: expected a whole number", key));
-    return value.unsigned_integer();
-  }
-  [[noreturn]] void Fail(const std::string& what) const { throw Error(fmt::format("{}: {}", where_, what)); }
-
- private:
-  JsonValue json_;
-  std::string where_;
-};
-
 /// Whether a path stays below the folder that it is relative to.
 bool StaysBelow(const fs::path& path) {
   if (!path.has_filename() || path.is_absolute()) return false;
@@ -62,11 +29,11 @@ bool StaysBelow(const fs::path& path) {
 }
 
 RecordedRun ParseRun(const JsonValue& json, const std::string& where) {
-  const Fields fields(json, where);
+  const JsonFields fields(json, where);
   RecordedRun run{.variant = fields.Text("variant"), .seed = fields.Count("seed"), .folder = fields.Text("folder")};
   const bool has_zero = run.folder.native().find('\0') != std::string::npos;
   if (has_zero || !StaysBelow(run.folder)) fields.Fail("folder: expected a path within the sweep's folder");
-  for (const JsonValue& assignment : fields.List("set")) run.set.push_back(fields.TextOf(assignment, "set"));
+  run.set = fields.Texts("set");
   const std::string state = fields.Text("state");
   const std::optional<RunOutcome> outcome = OutcomeNamed(state);
   if (!outcome) fields.Fail("state: expected finished, failed or another that is known");
@@ -121,7 +88,7 @@ std::string ToJson(const SweepRecord& record) {
 SweepRecord ParseSweepRecord(const std::string& text, const std::string& source) {
   const std::optional<JsonDocument> document = JsonDocument::TryParse(text);
   if (!document) throw Error(fmt::format("{}: expected an object", source));
-  const Fields fields(document->root(), source);
+  const JsonFields fields(document->root(), source);
   SweepRecord record{fields.Text("name"), fields.Text("baseline"), fields.Text("base"), {}};
   const std::vector<JsonValue> runs = fields.List("runs");
   if (runs.size() > static_cast<size_t>(kMaxSweepRuns)) {

@@ -20,13 +20,12 @@
 
 #include "tests/support/folder_snapshot.h"
 #include "tests/support/text_file.h"
-#include "tests/train/program/cli/config_runner.h"
+#include "tests/train/program/cli/text_runner.h"
 
 namespace twofour::train {
 namespace {
 
 namespace fs = std::filesystem;
-using test::ConfigRunner;
 using test::FailsWith;
 using test::Outcome;
 using test::ReadTextFile;
@@ -36,30 +35,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* kTinyGpt = R"(
-model { gpt { depth: 1 width: 32 heads: 2 sequence_length: 16 } }
-data { text { path: "PATH" vocabulary: CHARACTERS } }
-training { steps: 30 batch_size: 4 }
-learning_rate { lr: 0.01 }
-evaluation { every_steps: 30 }
-checkpoint { every_steps: 0 }
-logging { tensorboard: false }
-)";
-
 constexpr const char* kFc = "transformer.h.0.mlp.c_fc";
 constexpr const char* kProj = "transformer.h.0.mlp.c_proj";
 
-class SensitivityAppTest : public ConfigRunner {
+class SensitivityAppTest : public test::TextRunner {
  protected:
-  SensitivityAppTest() : ConfigRunner(kTinyGpt, "gpt.pbtxt") { WriteTextFile(dir_ / "text.txt", Text(600)); }
+  SensitivityAppTest() : TextRunner("depth: 1 width: 32 heads: 2 sequence_length: 16", 30) {}
 
-  static std::string Text(int numbers) {
-    std::string text;
-    for (int i = 0; i < numbers; ++i) text += std::to_string(i * i) + (i % 7 == 0 ? "\n" : " ");
-    return text;
-  }
   void TrainDense(const std::vector<std::string>& more = {}) {
-    const Outcome outcome = Train("dense", Joined({"--set", "data.text.path=" + Path("text.txt")}, more));
+    const Outcome outcome = TrainOnText("dense", more);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
   }
   Outcome Measure(const std::string& out, const std::vector<std::string>& more = {}) {

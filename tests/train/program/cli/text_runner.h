@@ -24,9 +24,13 @@ checkpoint { every_steps: 0 }
 logging { tensorboard: false }
 )",
                      "gpt.pbtxt") {
+    WriteTextFile(dir_ / "text.txt", Text(600));
+  }
+
+  static std::string Text(int numbers) {
     std::string text;
-    for (int i = 0; i < 600; ++i) text += std::to_string(i * i) + (i % 7 == 0 ? "\n" : " ");
-    WriteTextFile(dir_ / "text.txt", text);
+    for (int i = 0; i < numbers; ++i) text += std::to_string(i * i) + (i % 7 == 0 ? "\n" : " ");
+    return text;
   }
 
   Outcome TrainOnText(const std::string& name, const std::vector<std::string>& more = {}) {

@@ -1,0 +1,41 @@
+#include "twofour/train/program/cli/calibration_arguments.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr int64_t kMostSamples = 1'000'000;
+/// Each seed has batches of its own; see PrunableRun::CalibrationOf.
+constexpr int64_t kMostSeed = 1000;
+
+}  // namespace
+
+CalibrationArguments::CalibrationArguments(Arguments& arguments, const std::string& purpose) {
+  arguments.Add("--samples", samples_, "Samples or sequences of the training data " + purpose)
+      .Type("N")
+      .Range(int64_t{1}, kMostSamples)
+      .ShowDefault();
+  arguments.Add("--seed", seed_, "The seed: which samples these are, and what else is random")
+      .Type("N")
+      .Range(int64_t{0}, kMostSeed)
+      .ShowDefault();
+  arguments.AddFlag("--accept-changed-data", accept_changed_data_,
+                    "Use the run's data although it is not what the run began with");
+}
+
+void CalibrationArguments::AddLinears(Arguments& arguments) {
+  include_option_ =
+      arguments.Add("--include", include_, "Linears whose whole name matches; by default sparsity.include of the run")
+          .Type("REGEX");
+  exclude_option_ =
+      arguments.Add("--exclude", exclude_, "But not those that match this; by default sparsity.exclude of the run")
+          .Type("REGEX");
+}
+
+LinearsOfRun CalibrationArguments::linears() const {
+  LinearsOfRun linears;
+  if (include_option_ && include_option_->given()) linears.include = include_;
+  if (exclude_option_ && exclude_option_->given()) linears.exclude = exclude_;
+  return linears;
+}
+
+}  // namespace twofour::train

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "twofour/train/program/cli/arguments.h"
+#include "twofour/train/program/prune/linears_of_run.h"
+
+namespace twofour::train {
+
+/// The options of commands that take samples of a run's training data: --samples, --seed and --accept-changed-data,
+/// and for those that choose linears --include and --exclude. What they set may be read after Arguments::Parse.
+class CalibrationArguments {
+ public:
+  /// `purpose`: what samples are for ("to calibrate with").
+  CalibrationArguments(Arguments& arguments, const std::string& purpose);
+  CalibrationArguments(const CalibrationArguments&) = delete;  // `arguments` points into it.
+  CalibrationArguments& operator=(const CalibrationArguments&) = delete;
+
+  void AddLinears(Arguments& arguments);
+
+  int64_t samples() const { return samples_; }
+  uint32_t seed() const { return static_cast<uint32_t>(seed_); }
+  bool accept_changed_data() const { return accept_changed_data_; }
+  LinearsOfRun linears() const;
+
+ private:
+  int64_t samples_ = 128, seed_ = 0;
+  bool accept_changed_data_ = false;
+  std::string include_, exclude_;
+  std::optional<Argument> include_option_, exclude_option_;
+};
+
+}  // namespace twofour::train
