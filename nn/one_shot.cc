@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "twofour/core/error.h"
-#include "twofour/nn/linear.h"
 #include "twofour/nn/name_pattern.h"
 #include "twofour/nn/weight_pruner.h"
 #include "twofour/sparse/mask_of_pattern.h"
@@ -23,16 +22,20 @@ using Extent = sparse::InputStatistics::Extent;
 
 /// A linear of the tree that is to be pruned.
 struct Target {
-  std::string name;
-  const Linear* linear;
-  Tensor weight;
-  Tensor dense;  // A copy of the weight as it was.
+  PrunableLinear linear;
+  Tensor before;                  // A copy of the weight as it was, ...
+  Tensor dense;                   // ... and of what products used of it, ...
+  sparse::Mask mask_before = {};  // ... because of this mask.
 };
 
 std::vector<Target> FindTargets(Module& root, const OneShotOptions& options, std::vector<SwapEntry>& kept_dense) {
   std::vector<Target> targets;
-  for (const auto& [name, linear] : FindPrunableLinears(root, ChoiceOf(options), &kept_dense)) {
-    targets.push_back({name, linear, linear->weight(), linear->weight().Detach().Clone()});
+  for (PrunableLinear& linear : FindPrunableLinears(root, ChoiceOf(options), &kept_dense)) {
+    Target& target = targets.emplace_back();
+    target.before = linear.weight.Detach().Clone();
+    target.dense = linear.masked == nullptr ? target.before : linear.masked->EffectiveWeight();
+    if (linear.masked != nullptr) target.mask_before = linear.masked->mask();
+    target.linear = std::move(linear);
   }
   return targets;
 }
@@ -43,7 +46,9 @@ class Restoring {
   explicit Restoring(std::vector<Target>& targets) : targets_(targets) {}
   ~Restoring() {
     for (Target& target : targets_) {
-      if (!kept_) target.weight.CopyFrom(target.dense);
+      if (kept_) continue;
+      target.linear.weight.CopyFrom(target.before);
+      if (target.linear.masked != nullptr) target.linear.masked->SetMask(std::move(target.mask_before));
     }
   }
   Restoring(const Restoring&) = delete;
@@ -70,7 +75,7 @@ class OneShot {
     needs_.gram = needs_.gram || (options.output_errors && calibration.batches > 0);
     needs_.inputs = needs_.inputs || needs_.gram;
     for (const auto& [name, pattern] : options.patterns) {
-      if (std::ranges::find(targets_, name, &Target::name) == targets_.end()) {
+      if (!IsTarget(name)) {
         throw Error(fmt::format("patterns: '{}' is no linear that is pruned", name));
       }
     }
@@ -90,17 +95,21 @@ class OneShot {
     return found == options_.patterns.end() ? options_.pattern : found->second;
   }
 
+  bool IsTarget(const std::string& name) const {
+    return std::ranges::any_of(targets_, [&](const Target& target) { return target.linear.name == name; });
+  }
+
   bool IsStopped() const { return stopped_ && stopped_(); }
 
   InputCollector Collector(const std::vector<const Target*>& targets) const {
     std::map<const Module*, std::string> names;
-    for (const Target* const target : targets) names[target->linear] = target->name;
+    for (const Target* const target : targets) names[target->linear.module] = target->linear.name;
     return {std::move(names), needs_.gram ? Extent::kGram : Extent::kFeatures};
   }
 
   bool TakeGradients() {
     std::map<std::string, Tensor> weights;
-    for (const Target& target : targets_) weights[target.name] = target.weight;
+    for (const Target& target : targets_) weights[target.linear.name] = target.linear.weight;
     return CollectGradients(root_, calibration_, weights, gradients_, stopped_);
   }
 
@@ -120,7 +129,8 @@ class OneShot {
   /// One budget for all weights.
   bool PruneTogether(const InputCollector& collector) {
     std::vector<sparse::NamedScores> scores;
-    for (const Target& target : targets_) scores.push_back({target.name, Scores(target, InputsOf(target, collector))});
+    for (const Target& target : targets_)
+      scores.push_back({target.linear.name, Scores(target, InputsOf(target, collector))});
     std::vector<sparse::Mask> masks = sparse::FindMasksOf(scores, options_.pattern, options_.columns);
     for (size_t i = 0; i < targets_.size(); ++i) {
       if (IsStopped()) return false;
@@ -136,11 +146,11 @@ class OneShot {
     // Those that no pass comes to are last.
     std::vector<Target*> targets;
     for (Target& target : targets_) targets.push_back(&target);
-    const auto place = [&](const Target* target) { return std::ranges::find(order->linears, target->linear); };
+    const auto place = [&](const Target* target) { return std::ranges::find(order->linears, target->linear.module); };
     std::ranges::stable_sort(targets, [&](const Target* a, const Target* b) { return place(a) < place(b); });
     for (Target* const target : targets) {
       InputCollector collector = Collector({target});
-      if (!RunCalibrationUpTo(*target->linear, *order, root_, calibration_, collector, stopped_)) return false;
+      if (!RunCalibrationUpTo(*target->linear.module, *order, root_, calibration_, collector, stopped_)) return false;
       if (IsStopped()) return false;
       Prune(*target, InputsOf(*target, collector));
     }
@@ -148,13 +158,13 @@ class OneShot {
   }
 
   const sparse::InputStatistics* InputsOf(const Target& target, const InputCollector& collector) const {
-    return needs_.inputs ? &collector.Require(*target.linear) : nullptr;
+    return needs_.inputs ? &collector.Require(*target.linear.module) : nullptr;
   }
 
   WeightPruner PrunerOf(const Target& target, const sparse::InputStatistics* inputs) const {
-    const auto gradients = gradients_.find(target.name);
+    const auto gradients = gradients_.find(target.linear.name);
     return {options_,
-            target.name,
+            target.linear.name,
             target.dense,
             {.inputs = inputs, .gradients = gradients == gradients_.end() ? nullptr : &gradients->second},
             static_cast<uint32_t>(&target - targets_.data())};
@@ -169,19 +179,20 @@ class OneShot {
 
   void Prune(Target& target, const sparse::InputStatistics* inputs) {
     WeightPruner pruner = PrunerOf(target, inputs);
-    sparse::PrunedWeight pruned = pruner.Prune(PatternOf(target.name));
+    sparse::PrunedWeight pruned = pruner.Prune(PatternOf(target.linear.name));
     std::ranges::copy(pruner.notes(), std::back_inserter(report_.notes));
     Finish(target, std::move(pruned), inputs);
   }
 
   void Finish(Target& target, sparse::PrunedWeight pruned, const sparse::InputStatistics* inputs) {
     std::ranges::copy(pruned.notes, std::back_inserter(report_.notes));
-    target.weight.CopyFrom(pruned.weight);
+    target.linear.weight.CopyFrom(pruned.weight);
+    if (target.linear.masked != nullptr) target.linear.masked->SetMask(pruned.mask);
     PrunedLinear& entry = report_.pruned.emplace_back();
-    entry.name = target.name;
-    entry.out_features = target.linear->out_features();
-    entry.in_features = target.linear->in_features();
-    entry.pattern = PatternOf(target.name);
+    entry.name = target.linear.name;
+    entry.out_features = target.dense.dim(0);
+    entry.in_features = target.dense.dim(1);
+    entry.pattern = PatternOf(target.linear.name);
     entry.retained = sparse::RetainedL1(target.dense, pruned.mask);
     entry.sparsity = 1 - static_cast<double>(pruned.mask.CountKept()) / static_cast<double>(target.dense.numel());
     entry.mask = std::move(pruned.mask);

@@ -92,12 +92,13 @@ struct OneShotReport {
 };
 
 /// Prunes the matching nn::Linear modules below `root` in place: a dropped weight becomes 0. Classes derived from
-/// Linear are kept, as by a swap. `calibration` is needed where NeedsCalibration says so; without it there are no
-/// output errors. Calls `done`, if given, for each pruned linear. Returns nothing if `stopped` said so. Throws Error on
-/// options that Check finds fault with, if no linear matches, if one does not fit, if data is needed and there is none,
-/// if gradients are and a weight gets none, and (a runtime failure) that names the linear if inputs, gradients or
-/// weights are not finite. If it does not return a report, the weights are what they were. Nothing else may use the
-/// tree meanwhile.
+/// Linear are kept, as by a swap. SemiSparseLinears whose masks are given (SemiSparseOptions::searches) are pruned,
+/// too: what their masks drop counts as 0, and they get the new masks. `calibration` is needed where NeedsCalibration
+/// says so; without it there are no output errors. Calls `done`, if given, for each pruned linear. Returns nothing if
+/// `stopped` said so. Throws Error on options that Check finds fault with, if no linear matches, if one does not fit,
+/// if data is needed and there is none, if gradients are and a weight gets none, and (a runtime failure) that names the
+/// linear if inputs, gradients or weights are not finite. If it does not return a report, weights and masks are what
+/// they were. Nothing else may use the tree meanwhile.
 ///
 /// A linear that shares its weight with another module is kept. Layer by layer, `calibration.loss` is left by an
 /// exception that it must let through (RunCalibrationUpTo). Gradients that parameters had are gone if a score takes

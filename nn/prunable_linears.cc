@@ -6,28 +6,40 @@
 #include <utility>
 
 #include "twofour/core/error.h"
+#include "twofour/nn/linear.h"
 #include "twofour/nn/name_choice.h"
 
 namespace twofour::nn {
 namespace {
 
 /// The first other name under which the tree has the linear's weight, or nothing.
-std::string ReasonOfSharing(const std::string& name, const Linear& linear, const std::vector<NamedTensor>& parameters) {
+std::string ReasonOfSharing(const std::string& name, const Tensor& weight, const std::vector<NamedTensor>& parameters) {
   const std::string own = name.empty() ? "weight" : name + ".weight";
   for (const NamedTensor& other : parameters) {
-    if (other.tensor.IsSameStorage(linear.weight()) && other.name != own) {
+    if (other.tensor.IsSameStorage(weight) && other.name != own) {
       return fmt::format("shares its weight with {}", other.name);
     }
   }
   return "";
 }
 
-std::string ReasonOfLinear(const Linear& linear, int64_t multiple_of) {
-  if (typeid(linear) != typeid(Linear)) return fmt::format("is a {}", linear.type_name());
-  if (linear.weight().dtype() != DType::kF32) {
-    return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight().dtype()));
+/// The module if it has the weight of a linear; with a null module if it is none.
+PrunableLinear AsLinear(const std::string& name, Module& module) {
+  if (const auto* const linear = dynamic_cast<const Linear*>(&module)) return {name, &module, linear->weight()};
+  auto* const masked = dynamic_cast<SemiSparseLinear*>(&module);
+  if (masked == nullptr || masked->options().searches) return {};
+  return {name, &module, masked->weight(), masked};
+}
+
+std::string ReasonOfLinear(const PrunableLinear& linear, int64_t multiple_of) {
+  const std::type_info& type = typeid(*linear.module);
+  if (type != typeid(Linear) && type != typeid(SemiSparseLinear)) {
+    return fmt::format("is a {}", linear.module->type_name());
   }
-  const bool fits = linear.out_features() % multiple_of == 0 && linear.in_features() % multiple_of == 0;
+  if (linear.weight.dtype() != DType::kF32) {
+    return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight.dtype()));
+  }
+  const bool fits = linear.weight.dim(0) % multiple_of == 0 && linear.weight.dim(1) % multiple_of == 0;
   return fits ? "" : fmt::format("its sizes are not both multiples of {}", multiple_of);
 }
 
@@ -40,15 +52,15 @@ std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoi
   std::vector<PrunableLinear> found;
   std::vector<SwapEntry> others;
   root.VisitModules([&](const std::string& name, Module& module) {
-    const auto* const linear = dynamic_cast<const Linear*>(&module);
-    if (linear == nullptr) return;
+    PrunableLinear linear = AsLinear(name, module);
+    if (linear.module == nullptr) return;
     std::string reason = names.ReasonAgainst(name);
-    if (reason.empty()) reason = ReasonOfLinear(*linear, choice.multiple_of);
-    if (reason.empty()) reason = ReasonOfSharing(name, *linear, parameters);
+    if (reason.empty()) reason = ReasonOfLinear(linear, choice.multiple_of);
+    if (reason.empty()) reason = ReasonOfSharing(name, linear.weight, parameters);
     if (reason.empty()) {
-      found.push_back({name, linear});
+      found.push_back(std::move(linear));
     } else {
-      others.push_back({name, linear->out_features(), linear->in_features(), std::move(reason)});
+      others.push_back({name, linear.weight.dim(0), linear.weight.dim(1), std::move(reason)});
     }
   });
   if (found.empty()) {

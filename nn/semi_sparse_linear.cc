@@ -29,7 +29,8 @@ sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
           .interval = options.interval,
           .interval_growth = options.interval_growth,
           .freeze_step = options.freeze_step,
-          .key = options.key};
+          .key = options.key,
+          .searches = options.searches};
 }
 
 /// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].
@@ -103,6 +104,15 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
 }
 
 void SemiSparseLinear::SetOptimizerStep(int64_t step) { tracker_.SetOptimizerStep(step); }
+
+void SemiSparseLinear::SetMask(sparse::Mask mask) {
+  if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
+    throw Error(fmt::format("SetMask: a mask [{}, {}], expected {}, as the weight has it", mask.rows(), mask.cols(),
+                            ToString(weight_.shape())));
+  }
+  tracker_.GiveMask(std::move(mask), weight_.version());
+  packed_ = nullptr;
+}
 
 Tensor SemiSparseLinear::SoftWeight() {
   Tensor soft = sparse::SoftThreshold(weight_, options_.plan.options().rows, tracker_.mask());

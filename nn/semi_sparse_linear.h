@@ -55,6 +55,8 @@ struct SemiSparseOptions {
   std::optional<int64_t> freeze_step = {};
   /// From freeze_step on, which must be given, the gradient of masked weights is dropped, too (SparseTraining).
   bool freeze_gradient = false;
+  /// Off: masks are not searched for, but given by SemiSparseLinear::SetMask. Before the first, everything is kept.
+  bool searches = true;
   MaskedDecay masked_decay = {};
   /// Products run on sparse::SoftThreshold of the weight by the plan's row pattern, times a factor that is found with
   /// the first mask (sparse::ScaleToFit): S-STE. Only for plans of sparse::MaskMethod::kRows.
@@ -133,6 +135,9 @@ class SemiSparseLinear : public Module {
   /// into account at the next search. Must not run beside a forward pass. Throws Error on another tensor.
   void AddInputNorms(const Tensor& norms);
   static constexpr double kNormDecay = 0.9;
+  /// Puts a mask in force that was found elsewhere. It stays until another is set, or until a search is due where
+  /// masks are searched for. Must not run beside a forward pass. Throws Error on a mask of another shape.
+  void SetMask(sparse::Mask mask);
   /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 

@@ -15,12 +15,14 @@
 namespace twofour::sparse {
 namespace {
 
-/// The mask that these entries describe. Throws Error unless a weight of this shape can have it under the plan.
-Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskPlan& plan) {
+/// The mask that these entries describe. Throws Error unless a weight of this shape can have it under the options.
+Mask CheckedMask(const Tensor& entries, const Shape& shape, const MaskTrackerOptions& options) {
   Mask mask = Mask::FromTensor(entries);
   if (Shape{mask.rows(), mask.cols()} != shape) {
     throw Error(fmt::format("shape {}, expected {}", ToString(entries.shape()), ToString(shape)));
   }
+  if (!options.searches) return mask;
+  const MaskPlan& plan = options.plan;
   const auto tile = mask.FirstTileAboveTwoOfFour();
   if (tile && plan.AlwaysTwoOfFour()) {
     throw Error(fmt::format("tile [{}, {}] keeps more than two of four in a row or column", tile->first, tile->second));
@@ -69,6 +71,7 @@ std::optional<VnmPattern> MaskTracker::AskedVnm() const {
 
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
+  if (!options_.searches) return false;
   const MaskPlan& plan = options_.plan;
   // Dense phases and stages begin and end at once, whatever the interval. But a mask of this very step stays, even if
   // the plan asks for another one: then it was restored and not searched for.
@@ -83,6 +86,10 @@ bool MaskTracker::IsDue(uint64_t version) const {
 
 bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   if (!IsDue(version)) return false;
+  if (!options_.searches) {
+    GiveMask(Mask::FromTensor(Tensor::Full(scores.shape(), 1, DType::kBool)), version);
+    return true;
+  }
   Mask found = options_.plan.Find(scores, PlanStep(), options_.key, name_);
   mask_version_ = version;
   mask_step_ = step_;
@@ -91,6 +98,13 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   column_flip_rate_ = mask_.empty() || !vnm_ ? 0.0 : ColumnFlipRate(mask_, found, *vnm_);
   SetMask(std::move(found));
   return true;
+}
+
+void MaskTracker::GiveMask(Mask mask, uint64_t version) {
+  flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, mask);
+  RestoreMask(std::move(mask), version);
+  vnm_ = AskedVnm();
+  if (vnm_ && FindVnmViolation(mask_.view(), *vnm_)) vnm_.reset();
 }
 
 bool MaskTracker::IsAtRest() const { return (frozen() || options_.plan.KeepsAll(step_)) && step_ != mask_step_; }
@@ -134,7 +148,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
   Mask mask;
   if (const Tensor entries = reader.Take(name); entries.defined()) {
     try {
-      mask = CheckedMask(entries, shape, options_.plan);
+      mask = CheckedMask(entries, shape, options_);
     } catch (const Error& error) {
       reader.Fault(name, error.what());
     }

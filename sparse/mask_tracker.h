@@ -28,6 +28,9 @@ struct MaskTrackerOptions {
   std::optional<int64_t> freeze_step = {};
   /// For the plan's random choices.
   RandomKey key = {};
+  /// Off: no mask is searched for. Everything is kept until MaskTracker::GiveMask gives a mask, which stays until it
+  /// gives another.
+  bool searches = true;
 };
 
 /// Rules: interval at least 1, growth from 0 to 1, no freeze before step 0.
@@ -58,6 +61,9 @@ class MaskTracker {
   /// the weight's, even if the scores are another tensor: it counts the writes to the weight. Throws Error as
   /// MaskPlan::Find does.
   bool Refresh(const Tensor& scores, uint64_t version);
+  /// Puts a mask of the weight in force that was found elsewhere. It counts as found at this step, for a weight of this
+  /// version.
+  void GiveMask(Mask mask, uint64_t version);
 
   /// The mask in force; empty before the first search.
   const Mask& mask() const { return mask_; }
@@ -80,12 +86,11 @@ class MaskTracker {
   /// the last refresh changed) and, for V:N:M, `<weight>_mask_column_flip_rate` (f64 []: the same of blocks).
   void AppendState(const std::string& weight, uint64_t version, std::vector<NamedTensor>& state) const;
   /// Reads what AppendState wrote, for a weight of this shape, and changes nothing yet. Call the commit with the
-  /// weight's version. A mask may not keep more than the plan's masks of some step (WhyKeepsTooMuch). A mask without a
-  /// step counts as found at this moment. Without a mask, the tracker finds one at its next use; but an
-  /// age or a step without a mask is a fault. Until somebody calls
-  /// SetOptimizerStep, a mask that was read stays in force. If that step lies after the freeze step, it stays for good,
-  /// although a run of another length may have frozen it earlier; but a mask that keeps more than the plan's at the
-  /// freeze step is found anew.
+  /// weight's version. Where masks are searched for, a mask may not keep more than the plan's masks of some step
+  /// (WhyKeepsTooMuch). A mask without a step counts as found at this moment. Without a mask, the tracker finds one at
+  /// its next use; but an age or a step without a mask is a fault. Until somebody calls SetOptimizerStep, a mask that
+  /// was read stays in force. If that step lies after the freeze step, it stays for good, although a run of another
+  /// length may have frozen it earlier; but a mask that keeps more than the plan's at the freeze step is found anew.
   std::function<void(uint64_t version)> ReadState(const std::string& weight, const Shape& shape, StateReader& reader);
 
  private:

@@ -57,6 +57,36 @@ TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.freeze_step = 0}, "w"), 5), ElementsAre(0));
 }
 
+/// A mask of [8, 16] that keeps column 3 alone.
+Mask OneColumn() {
+  Tensor kept = Tensor::Full({8, 16}, 0, DType::kBool);
+  for (int64_t row = 0; row < 8; ++row) kept.mutable_data<bool>()[row * 16 + 3] = true;
+  return Mask::FromTensor(kept);
+}
+
+TEST(MaskTrackerTest, WithoutSearchesAMaskThatIsGivenStays) {
+  const MaskTrackerOptions options{.freeze_step = 0, .searches = false};
+  MaskTracker tracker(options, "w");
+  EXPECT_THAT(StepsOfRefresh(tracker, 5), ElementsAre(0));
+  ASSERT_TRUE(tracker.Refresh(WeightOf(0), 0));
+  EXPECT_TRUE(tracker.keeps_all());
+  tracker.GiveMask(OneColumn(), 0);
+  tracker.SetOptimizerStep(7);
+  EXPECT_FALSE(tracker.Refresh(WeightOf(7), 7));
+  EXPECT_EQ(tracker.mask(), OneColumn());
+  EXPECT_FALSE(tracker.keeps_all());
+
+  // A mask that keeps more than the plan's comes back as it was, too.
+  MaskTracker whole(options, "w"), restored(options, "w");
+  whole.Refresh(WeightOf(0), 0);
+  Read(StateOf(tracker, 7), restored, 7);
+  EXPECT_EQ(restored.mask(), OneColumn());
+  Read(StateOf(whole, 7), restored, 7);
+  restored.SetOptimizerStep(9);
+  EXPECT_FALSE(restored.IsDue(9));
+  EXPECT_TRUE(restored.keeps_all());
+}
+
 TEST(MaskTrackerTest, AMaskThatWasFrozenStaysIfTheRunIsLengthened) {
   MaskTracker shorter({.freeze_step = 2}, "w"), longer({.freeze_step = 4}, "w");
   EXPECT_THAT(StepsOfRefresh(shorter, 3), ElementsAre(0, 1, 2));

@@ -7,10 +7,12 @@
 #include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/nn/one_shot_names.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/cli/prune_rounds.h"
 #include "twofour/train/program/cli/pruning_method.h"
 #include "twofour/train/program/prune/pruned_run.h"
 #include "twofour/train/program/prune/pruning_report.h"
@@ -18,25 +20,12 @@
 namespace twofour::train {
 namespace {
 
-constexpr int64_t kMostIterations = 100'000;
-
-std::optional<sparse::MaskScore> ScoreNamed(const std::string& name) {
-  for (const sparse::MaskScore score : sparse::MaskScores()) {
-    if (name == NameOf(score)) return score;
-  }
-  return std::nullopt;
-}
+constexpr int64_t kMostIterations = 100'000, kMostSteps = 1'000'000'000;
 
 nn::PruningOrder OrderOf(const std::string& name, const nn::OneShotOptions& options) {
-  using enum nn::PruningOrder;
-  for (const nn::PruningOrder order : {kOnePass, kLayerByLayer}) {
-    if (name == NameOf(order)) return order;
-  }
-  if (!name.empty()) throw Error(fmt::format("--order: '{}', expected one-pass or layer-by-layer", name));
-  // As these were published.
-  const bool compensates =
-      options.method == nn::PruningMethod::kSparseGpt || options.method == nn::PruningMethod::kAlps;
-  return compensates ? kLayerByLayer : kOnePass;
+  if (name.empty()) return nn::UsualOrder(options.method);
+  if (const auto order = nn::OrderNamed(name)) return *order;
+  throw Error(fmt::format("--order: '{}', expected one-pass or layer-by-layer", name));
 }
 
 void SetAllocation(const std::string& name, AllocationRequest& request) {
@@ -54,8 +43,17 @@ void SetAllocation(const std::string& name, AllocationRequest& request) {
   request.sensitivity = name;
 }
 
-std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
+struct Asked {
   PruneRequest request;
+  RoundsOfPruning rounds;
+};
+
+constexpr int64_t kMostRounds = 1000;
+
+std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out) {
+  Asked asked;
+  PruneRequest& request = asked.request;
+  RoundsOfPruning& rounds = asked.rounds;
   std::string pattern, method, order, score, allocation = "equal";
   bool overwrite = false, skip_evaluation = false, skip_output_errors = false;
   nn::OneShotOptions& options = request.options;
@@ -63,9 +61,7 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
   arguments.Add("--out", request.out, "The new run's folder, to be made").Type("DIR").Required();
-  arguments.Add("--method", method, "sparsegpt, alps, dsnot, or a score alone: " + ScoreNames())
-      .Type("NAME")
-      .Required();
+  arguments.Add("--method", method, nn::MethodNames()).Type("NAME").Required();
   arguments
       .Add("--pattern", pattern,
            "2:4 or another n:m along rows, transposable:2:4, 64:2:8, unstructured:0.5 (with :row or :model), or "
@@ -109,6 +105,22 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
                               .Type("X")
                               .Range(0.0, 1.0)
                               .ShowDefault();
+  arguments
+      .Add("--rounds", rounds.count,
+           "Prune more and more in so many rounds, with training after each of them; --out becomes a run like those of "
+           "trainer --config")
+      .Type("N")
+      .Range(int64_t{1}, kMostRounds)
+      .ShowDefault();
+  arguments.Add("--round-steps", rounds.steps, "Optimizer steps after each round; with one round, 0 trains nothing")
+      .Type("N")
+      .Range(int64_t{0}, kMostSteps)
+      .ShowDefault();
+  arguments
+      .Add("--lr", rounds.lr,
+           "The highest learning rate of these steps, from where it falls in a straight line to 0; by default a "
+           "tenth of the run's")
+      .Type("X");
   arguments.AddFlag("--skip-evaluation", skip_evaluation, "Do not find the losses before and after");
   arguments.AddFlag("--skip-output-errors", skip_output_errors,
                     "Do not find how much outputs change, which takes time and memory for the squares of layers' "
@@ -122,8 +134,8 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   SetPruningMethod(method, options);
   if (given_score.given()) {
     if (options.method != nn::PruningMethod::kDsnot) throw Error("--score: goes with --method dsnot");
-    const auto named = ScoreNamed(score);
-    if (!named) throw Error(fmt::format("--score: '{}', expected one of {}", score, ScoreNames()));
+    const auto named = nn::ScoreNamed(score);
+    if (!named) throw Error(fmt::format("--score: '{}', expected one of {}", score, nn::ScoreNames()));
     options.score = *named;
   }
   options.pattern = sparse::ParsePruningPattern(pattern, "--pattern");
@@ -139,14 +151,24 @@ std::optional<PruneRequest> Parse(int argc, const char* const* argv, std::ostrea
   request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
-  return request;
+  if (rounds.count > 1 && rounds.steps == 0) {
+    throw Error(fmt::format("--round-steps: 0, expected at least 1 for {} rounds", rounds.count));
+  }
+  if (rounds.lr && rounds.steps == 0) throw Error("--lr: goes with --round-steps");
+  if (rounds.steps > 0 && (skip_evaluation || skip_output_errors)) {
+    throw Error(fmt::format("{}: does not go with --round-steps",
+                            skip_evaluation ? "--skip-evaluation" : "--skip-output-errors"));
+  }
+  return asked;
 }
 
 }  // namespace
 
 int RunPrune(int argc, const char* const* argv, const CommandContext& context) {
-  const std::optional<PruneRequest> request = Parse(argc, argv, context.out);
-  if (!request) return 0;
+  const std::optional<Asked> asked = Parse(argc, argv, context.out);
+  if (!asked) return 0;
+  const PruneRequest* const request = &asked->request;
+  if (asked->rounds.steps > 0) return PruneInRounds(*request, asked->rounds, context);
   const std::optional<PrunedRun> pruned = PruneRun(*request, context.stop.stop);
   if (!pruned) return 128 + context.stop.signal;
   PrintNotes(pruned->notes, context.err);

@@ -7,9 +7,6 @@
 
 namespace twofour::train {
 
-/// The names of scores, for the help and for messages: "magnitude, ria, ...".
-std::string ScoreNames();
-
 /// Sets the method of one-shot pruning that --method names: one of its own, which begins with Wanda's scores if it
 /// takes any, or a score alone. Throws Error on another name.
 void SetPruningMethod(std::string_view name, nn::OneShotOptions& options);

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "twofour/nn/one_shot_names.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/output.h"
@@ -59,9 +60,7 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
            "Sparsities, separated by commas (default: 0.25,0.5,0.75; for n:m and others, all that there are)")
       .Type("X,X,...")
       .Commas();
-  arguments.Add("--method", method, "sparsegpt, alps, dsnot, or a score alone: " + ScoreNames())
-      .Type("NAME")
-      .ShowDefault();
+  arguments.Add("--method", method, nn::MethodNames()).Type("NAME").ShowDefault();
   CalibrationArguments calibration(arguments, "to calibrate with");
   calibration.AddLinears(arguments);
   arguments.Add("--threads", request.threads, "Threads to compute with; 0: all processors it may use")

@@ -135,6 +135,9 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   if (sparsity.target() == proto::Sparsity::ACTIVATION) {
     throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: masked decay is for masks of weights");
   }
+  if (config.has_one_shot()) {
+    throw Error("config: one_shot: given, expected none: what it masks stays masked and needs no decay");
+  }
   if (config.has_finetune()) {
     throw Error("config: finetune: given, expected none: it trains adapters, and a decay would act on frozen weights");
   }

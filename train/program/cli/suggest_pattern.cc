@@ -151,7 +151,7 @@ proto::Config WithVnm(proto::Config config) {
     throw Error("config: sparsity.target: ACTIVATION, expected WEIGHT: V:N:M is a pattern of weights");
   }
   *config.mutable_sparsity() = WithPattern(config.sparsity(), sparse::MaskFormat::Vnm({}));
-  config.clear_finetune();
+  config.clear_adaptation();
   config.clear_initial_weights();
   config.clear_initial_masks();
   return WithDefaults(config);

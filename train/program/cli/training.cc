@@ -11,13 +11,13 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/text.h"
 #include "twofour/nn/lora_stages.h"
+#include "twofour/nn/one_shot_training.h"
 #include "twofour/train/adapter_files.h"
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/metrics.h"
 #include "twofour/train/program/cli/branch.h"
 #include "twofour/train/program/cli/closing_lines.h"
-#include "twofour/train/program/cli/command_line.h"
 #include "twofour/train/program/cli/conclude.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/progress.h"
@@ -26,9 +26,13 @@
 #include "twofour/train/program/cli/signals.h"
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/build_one_shot.h"
 #include "twofour/train/program/config/difference.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/config/validate.h"
+#include "twofour/train/program/prune/calibration_samples.h"
+#include "twofour/train/program/prune/pruning_report.h"
 #include "twofour/train/program/tensorboard/event_file.h"
 #include "twofour/train/program/tensorboard/tensorboard_sink.h"
 #include "twofour/train/run_files.h"
@@ -181,6 +185,21 @@ int TrainNothing(const Run& run, MaybeResumed& resumed, const Trainer& trainer, 
   return 0;
 }
 
+/// The pruning in rounds that the config asks for.
+nn::OneShotTraining OneShotOf(const Run& run, const CommandContext& context) {
+  const proto::OneShot& one_shot = run.config.one_shot();
+  const int64_t rounds = one_shot.rounds();
+  const auto print = [&out = context.out, &err = context.err, rounds](int64_t round, const nn::OneShotReport& report) {
+    PrintNotes(report.notes, err);
+    out << fmt::format("pruned{}: {}\n", rounds > 1 ? fmt::format(", round {} of {}", round + 1, rounds) : "",
+                       SummaryOf(report));
+  };
+  return {*run.workload.model, BuildOneShotRounds(run.config),
+          CalibrationOf(run.workload, run.config.training().batch_size(), {one_shot.samples(), one_shot.seed()},
+                        "config: one_shot.samples"),
+          print};
+}
+
 /// Trains. If that fails before the old run was replaced, the message says so.
 bool TrainIn(const RunFolder& folder, const Run& run, Trainer& trainer) {
   try {
@@ -219,6 +238,8 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   TrainerServices services{.sink = &sinks, .checkpoints = &checkpoints, .stop = &context.stop.stop};
   std::optional<nn::LoraTraining> adapters;
   if (config.has_finetune()) services.hooks.push_back(&adapters.emplace(*run.workload.model, StagesOf(config)));
+  std::optional<nn::OneShotTraining> one_shot;
+  if (config.has_one_shot()) services.hooks.push_back(&one_shot.emplace(OneShotOf(run, context)));
   std::optional<RunFolder> folder;
   bool writes = false;
   if (run.in_place() || run.line.overwrite) {
@@ -240,6 +261,10 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
     PrintChanges(run, out);
     out << "dry run: everything checked, nothing written\n";
     return 0;
+  }
+  if (one_shot && !run.start && !one_shot->Begin([&] { return context.stop.stop.load(); })) {
+    out << "stopped before the weights were pruned; nothing was written\n";
+    return 128 + context.stop.signal;
   }
   folder.emplace(MakeFolder(run, resumed, context.err));
   checkpoints.MoveTo(folder->paths().checkpoints());
@@ -289,6 +314,15 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
   const OutlivesReaders until_the_end;
   Run run = PrepareRun(*line, std::move(resume), config, context);
   return Train(run, resumed, context);
+}
+
+int TrainNewRun(const CommandLine& line, const proto::Config& config, const CommandContext& context) {
+  const proto::Config changed = Changed(config, line.changes);
+  ValidateConfig(changed, line.accept_idle_fields ? changed : proto::Config());
+  const OutlivesReaders until_the_end;
+  MaybeResumed none;
+  Run run = PrepareRun(line, std::nullopt, changed, context);
+  return Train(run, none, context);
 }
 
 }  // namespace twofour::train

@@ -103,6 +103,17 @@ nn::SwapOptions BuildStagedSwapOptions(proto::Config config) {
   return options;
 }
 
+/// With `one_shot`, likewise, and masks are given.
+nn::SwapOptions BuildGivenSwapOptions(proto::Config config) {
+  ClearParts(*config.mutable_sparsity(), {proto::TIMETABLE, proto::TRAINING});
+  nn::SwapOptions options =
+      ToOptions(config, sparse::MaskPlan(ToOptions(config.sparsity(), config.training().steps(), {})));
+  options.sparsity.searches = false;
+  options.sparsity.freeze_step = 0;
+  options.sparsity.freeze_gradient = true;
+  return options;
+}
+
 }  // namespace
 
 int64_t StepOf(const proto::When& when, int64_t total_steps, int64_t otherwise) {
@@ -222,6 +233,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
 
 nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
   if (config.has_finetune()) return BuildStagedSwapOptions(config);
+  if (config.has_one_shot()) return BuildGivenSwapOptions(config);
   const proto::Sparsity& sparsity = config.sparsity();
   const int64_t steps = config.training().steps();
   sparse::SparsitySchedule schedule(ToOptions(sparsity.schedule(), steps));

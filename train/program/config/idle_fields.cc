@@ -49,6 +49,8 @@ bool RateFalls(const Config& config) {
   return !RateDecays(config) || rate.decay_steps() != 0 || rate.decay_fraction() != 0;
 }
 bool HasNoFinetune(const Config& config) { return !config.has_finetune(); }
+bool HasNoOneShot(const Config& config) { return !config.has_one_shot(); }
+bool IsMethod(const Config& config, std::string_view name) { return config.one_shot().method() == name; }
 template <SparsitySchedule::Shape kShape>
 bool HasShape(const Config& config) {
   return config.sparsity().schedule().shape() == kShape;
@@ -72,6 +74,7 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kNoTargets = "without data.csv.target";
   constexpr const char* kTargets = "beside data.csv.target, which says what is predicted";
   constexpr const char* kStages = "beside finetune, whose stages take its place";
+  constexpr const char* kOneShot = "beside one_shot, which takes its place";
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
   constexpr const char* kShares = "for PIECEWISE, whose points say how much";
   std::vector<Condition> conditions = {
@@ -109,6 +112,20 @@ std::vector<Condition> MakeConditions() {
       {"data.text.vocabulary", "data.text.tokenizer",
        [](const Config& config) { return config.data().text().tokenizer().empty(); },
        "beside a tokenizer, whose tokens are taken"},
+      {"one_shot.score", "one_shot.method", [](const Config& config) { return IsMethod(config, "dsnot"); },
+       "unless the method is dsnot"},
+      {"one_shot.dampening", "one_shot.method",
+       [](const Config& config) {
+         return IsMethod(config, "sparsegpt") || IsMethod(config, "alps") || IsMethod(config, "obs") ||
+                (IsMethod(config, "dsnot") && config.one_shot().score() == "obs");
+       },
+       "unless the method is sparsegpt, alps or obs"},
+      {"one_shot.block", "one_shot.method", [](const Config& config) { return IsMethod(config, "sparsegpt"); },
+       "unless the method is sparsegpt"},
+      {"one_shot.iterations", "one_shot.method", [](const Config& config) { return IsMethod(config, "alps"); },
+       "unless the method is alps"},
+      {"one_shot.round_steps", "one_shot.rounds", [](const Config& config) { return config.one_shot().rounds() != 1; },
+       "for one round"},
       {"learning_rate.warmup_steps", kSchedule, RateChanges, kConstant},
       {"learning_rate.warmup_fraction", kSchedule, RateChanges, kConstant},
       {"learning_rate.min_lr", kSchedule, RateChanges, kConstant},
@@ -123,6 +140,7 @@ std::vector<Condition> MakeConditions() {
     const std::string& name = sparsity.field(i)->name();
     if (PartOf(*sparsity.field(i)) != proto::MASK_CHOICE && name != "enabled") {
       conditions.push_back({"sparsity." + name, "finetune", HasNoFinetune, kStages});
+      conditions.push_back({"sparsity." + name, "one_shot", HasNoOneShot, kOneShot});
     }
     if (std::ranges::find(kOfBothTargets, name) != std::end(kOfBothTargets)) continue;
     conditions.push_back(

@@ -172,8 +172,9 @@ std::string InitialMasksLine(const InitialWeights& initial, const proto::Config&
   const proto::Sparsity& sparsity = config.sparsity();
   const bool masks = sparsity.enabled() && sparsity.apply() && sparsity.target() == proto::Sparsity::WEIGHT;
   return fmt::format("initial_weights: the masks of {} in {} are not taken over: {}\n", linears, initial.path,
-                     config.has_finetune() ? "finetune finds masks of its own, which may differ"
-                     : masks               ? "new ones are found, which may differ; initial_masks=true keeps them"
+                     config.has_finetune()   ? "finetune finds masks of its own, which may differ"
+                     : config.has_one_shot() ? "all weights are pruned; initial_masks=true counts masked ones as zero"
+                     : masks                 ? "new ones are found, which may differ; initial_masks=true keeps them"
                              : "this run begins with all of the weights, of which its run computed with the masked "
                                "ones; checkpoint.save_pruned=true there saves those");
 }

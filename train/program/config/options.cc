@@ -342,7 +342,7 @@ TrainerOptions BuildTrainerOptions(const proto::Config& config) {
           .histogram_every_steps = config.logging().tensorboard() ? config.logging().histogram_every_steps() : 0,
           .save_best = config.checkpoint().save_best(),
           .stop_after_evaluations_without_gain = config.training().stop_after_evaluations_without_gain(),
-          .evaluate_first = config.initial_masks()};
+          .evaluate_first = config.initial_masks() || config.has_one_shot()};
 }
 
 }  // namespace twofour::train

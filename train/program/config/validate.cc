@@ -76,6 +76,7 @@ void ValidateConfig(const proto::Config& config, const proto::Config& stored) {
   CheckOptimizer(config.optimizer(), faults);
   CheckLearningRate(config.learning_rate(), faults);
   CheckFinetune(config, faults);
+  CheckOneShot(config, faults);
   CheckSparsity(config, faults);
   faults.Throw();
 }

@@ -20,5 +20,7 @@ void CheckSparsity(const proto::Config& config, Faults& faults);
 /// What `finetune` asks of the rest of the config, and its own fields. Before the others, because it explains why some
 /// of their values cannot be.
 void CheckFinetune(const proto::Config& config, Faults& faults);
+/// The same of `one_shot`.
+void CheckOneShot(const proto::Config& config, Faults& faults);
 
 }  // namespace twofour::train

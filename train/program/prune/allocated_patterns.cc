@@ -28,13 +28,13 @@ std::optional<std::vector<double>> OutlierShares(const Linears& linears, nn::Mod
                                                  const nn::Calibration& calibration,
                                                  const std::function<bool()>& stopped) {
   std::map<const nn::Module*, std::string> names;
-  for (const nn::PrunableLinear& linear : linears) names[linear.linear] = linear.name;
+  for (const nn::PrunableLinear& linear : linears) names[linear.module] = linear.name;
   nn::InputCollector collector(std::move(names), sparse::InputStatistics::Extent::kFeatures);
   if (!RunCalibration(model, calibration, collector, stopped)) return std::nullopt;
   std::vector<double> shares;
   for (const nn::PrunableLinear& linear : linears) {
     const Tensor scores =
-        sparse::WandaScores(linear.linear->weight(), collector.Require(*linear.linear), linear.name + ".weight");
+        sparse::WandaScores(linear.weight, collector.Require(*linear.module), linear.name + ".weight");
     shares.push_back(sparse::OutlierShare(scores));
   }
   return shares;
@@ -67,7 +67,7 @@ bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, 
   const Linears linears = nn::FindPrunableLinears(run.model(), ChoiceOf(options));
   std::vector<sparse::LayerShape> shapes;
   for (const nn::PrunableLinear& linear : linears) {
-    shapes.push_back({linear.name, linear.linear->out_features(), linear.linear->in_features()});
+    shapes.push_back({linear.name, linear.weight.dim(0), linear.weight.dim(1)});
   }
   const sparse::AllocationOptions allocation{
       .pattern = options.pattern, .target = request.target, .min = request.min, .max = request.max};

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "twofour/core/autograd.h"
-#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/nn/swap.h"
@@ -15,14 +14,12 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/prune/calibration_samples.h"
 #include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
 
 namespace twofour::train {
 namespace {
-
-/// Batches of one seed's calibration are apart from those of another.
-constexpr int64_t kBatchesOfASeed = 1'000'000;
 
 bool HasData(const proto::Config& config) { return !config.model().has_gpt() || !DataPaths(config.data()).empty(); }
 
@@ -65,16 +62,7 @@ void PrunableRun::MakeDense(const std::string& run) {
 }
 
 nn::Calibration PrunableRun::CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const {
-  const int64_t size = samples_per_batch();
-  const int64_t most = CeilDiv(workload_->training_units, workload_->task->units_per_batch());
-  const int64_t batches = CeilDiv(samples, size);
-  if (batches > most) {
-    throw Error(fmt::format("{}: {}, expected at most {}, which are the training data once, in batches of {}", option,
-                            samples, most * size, size));
-  }
-  const int64_t first = kBatchesOfASeed * seed;
-  return {.batches = batches,
-          .loss = [this, first](int64_t batch) { return workload_->task->Loss(static_cast<uint64_t>(first + batch)); }};
+  return train::CalibrationOf(*workload_, samples_per_batch(), {samples, seed}, option);
 }
 
 std::optional<double> PrunableRun::Loss(const std::atomic<bool>& stop) const {

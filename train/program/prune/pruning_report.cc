@@ -40,6 +40,10 @@ double SparsityOf(const nn::OneShotReport& report) {
   return all == 0 ? 0 : 1 - static_cast<double>(kept) / static_cast<double>(all);
 }
 
+std::string SummaryOf(const nn::OneShotReport& report) {
+  return fmt::format("sparsity of the {} linears: {:.4f}", report.pruned.size(), SparsityOf(report));
+}
+
 std::string ToLines(const PrunedRun& pruned) {
   size_t name = std::string_view("linear").size(), shape = 0, pattern = std::string_view("pattern").size();
   const auto shape_of = [](const nn::PrunedLinear& linear) {
@@ -59,7 +63,7 @@ std::string ToLines(const PrunedRun& pruned) {
         line(linear.name, name, shape_of(linear), shape, linear.pattern.ToString(), pattern,
              fmt::format("{:.4f}", linear.sparsity), fmt::format("{:.4f}", linear.retained), Text(linear.output_error));
   }
-  text += fmt::format("sparsity of the {} linears: {:.4f}\n", pruned.report.pruned.size(), SparsityOf(pruned.report));
+  text += SummaryOf(pruned.report) + "\n";
   if (pruned.loss_before && pruned.loss_after) {
     text += fmt::format("loss: {:.4f}, before {:.4f}\n", *pruned.loss_after, *pruned.loss_before);
   }

@@ -11,6 +11,8 @@ namespace twofour::train {
 
 /// The share of the pruned linears' weights that their masks drop.
 double SparsityOf(const nn::OneShotReport& report);
+/// The same as a line.
+std::string SummaryOf(const nn::OneShotReport& report);
 
 /// A table for people: a line for each linear, then one for all of them. Lines end in "\n".
 std::string ToLines(const PrunedRun& pruned);

@@ -124,7 +124,7 @@ class Measurement {
     result_.include = options_.include;
     result_.exclude = options_.exclude;
     for (const nn::PrunableLinear& linear : linears_) {
-      result_.linears.push_back({linear.name, linear.linear->out_features(), linear.linear->in_features()});
+      result_.linears.push_back({linear.name, linear.weight.dim(0), linear.weight.dim(1)});
       for (const sparse::PruningPattern& pattern : request_.patterns) {
         result_.linears.back().levels.push_back({.pattern = pattern});
       }
@@ -183,8 +183,8 @@ class Measurement {
     std::map<std::string, Tensor> weights;
     for (size_t i = 0; i < linears_.size(); ++i) {
       if (missing_[i].empty()) continue;
-      names[linears_[i].linear] = linears_[i].name;
-      weights[linears_[i].name] = linears_[i].linear->weight();
+      names[linears_[i].module] = linears_[i].name;
+      weights[linears_[i].name] = linears_[i].weight;
     }
     if (names.empty()) return true;
     if (needs.gradients && !CollectGradients(run_.model(), calibration_, weights, gradients_, stopped)) return false;
@@ -201,11 +201,11 @@ class Measurement {
 
   /// Returns false if it was stopped.
   bool Measure(const nn::PrunableLinear& linear, const std::vector<LossOfLevel*>& levels, SensitivityLog& log) {
-    Tensor weight = linear.linear->weight();
+    Tensor weight = linear.weight;
     const Tensor dense = weight.Detach().Clone();
     const auto gradients = gradients_.find(linear.name);
     nn::WeightPruner pruner(options_, linear.name, dense,
-                            {.inputs = NeedsOf(options_).inputs ? &inputs_->Require(*linear.linear) : nullptr,
+                            {.inputs = NeedsOf(options_).inputs ? &inputs_->Require(*linear.module) : nullptr,
                              .gradients = gradients == gradients_.end() ? nullptr : &gradients->second});
     const Restoring restoring(weight, dense);
     for (LossOfLevel* const level : levels) {

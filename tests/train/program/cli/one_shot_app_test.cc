@@ -1,0 +1,146 @@
+// Training with `one_shot`, and `trainer prune --rounds`.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/json.h"
+#include "twofour/core/io/safetensors.h"
+
+#include "tests/support/tensors.h"
+#include "tests/support/text_file.h"
+#include "tests/train/program/cli/text_runner.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ExpectBitEqual;
+using test::FailsWith;
+using test::Outcome;
+using test::ReadTextFile;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr const char* kMask = "transformer.h.0.mlp.c_fc.weight_mask";
+
+class OneShotAppTest : public test::TextRunner {
+ protected:
+  OneShotAppTest() : TextRunner("depth: 2 width: 32 heads: 2 sequence_length: 16", 20) {
+    const Outcome outcome = TrainOnText("dense");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  }
+
+  /// Prunes `dense` by a config and trains it for six steps.
+  Outcome TrainPruned(const std::string& name, const std::string& one_shot, const std::string& pattern,
+                      const std::vector<std::string>& more = {}) {
+    return TrainOnText(name, Joined(Set({"initial_weights=" + Path("dense/model.safetensors"), "one_shot=" + one_shot,
+                                         "sparsity={enabled: true algorithm: PATTERN pattern: \"" + pattern + "\"}",
+                                         "training.steps=6", "evaluation.every_steps=3"}),
+                                    more));
+  }
+  Tensor MaskIn(const std::string& file) { return *LoadSafetensors(FileSystem::Default(), dir_ / file).Find(kMask); }
+  /// The share that the mask in a file drops.
+  double Sparsity(const std::string& file) {
+    const Tensor mask = MaskIn(file);
+    int64_t dropped = 0;
+    for (int64_t i = 0; i < mask.numel(); ++i) dropped += mask.data<bool>()[i] ? 0 : 1;
+    return static_cast<double>(dropped) / static_cast<double>(mask.numel());
+  }
+  double FirstLoss(const std::string& run) {
+    const std::string text = ReadTextFile(dir_ / run / "metrics.jsonl");
+    const JsonDocument line = JsonDocument::Parse(text.substr(0, text.find('\n')), "metrics.jsonl");
+    EXPECT_EQ(line.root().Find("step")->number(), 0);
+    return line.root().Find("loss")->number();
+  }
+};
+
+TEST_F(OneShotAppTest, PrunesAsTheCommandDoesAndTrainsUnderTheMasks) {
+  const Outcome pruned = Run({"prune", "--run", Path("dense"), "--out", Path("pruned"), "--method", "sparsegpt",
+                              "--pattern", "2:4", "--samples", "16"});
+  ASSERT_EQ(pruned.code, 0) << pruned.err;
+  const Outcome trained = TrainPruned("trained", "{method: \"sparsegpt\" samples: 16}", "2:4");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("pruned: sparsity of the 4 linears: 0.5000"));
+  const JsonDocument report = JsonDocument::Parse(ReadTextFile(dir_ / "pruned/pruning.json"), "pruning.json");
+  EXPECT_NEAR(FirstLoss("trained"), report.root().Find("loss_after")->number(), 1e-5);
+  ExpectBitEqual(MaskIn("trained/model.safetensors"), MaskIn("pruned/model.safetensors"));
+  EXPECT_NE(Model("trained"), Model("pruned"));
+  EXPECT_EQ(Run({"evaluate", "--run", Path("trained")}).code, 0);
+  EXPECT_EQ(Run({"export", "--run", Path("trained"), "--format", "packed", "--output", Path("p.safetensors")}).code, 0);
+}
+
+TEST_F(OneShotAppTest, RoundsAreTheSameAfterAnInterruption) {
+  const std::string rounds = "{method: \"wanda\" samples: 8 rounds: 2 round_steps: 3}";
+  const std::vector<std::string> saves = {"--set", "checkpoint.every_steps=3"};
+  const Outcome whole = TrainPruned("whole", rounds, "1:3", saves);
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  EXPECT_THAT(whole.out, AllOf(HasSubstr("pruned, round 1 of 2"), HasSubstr("pruned, round 2 of 2")));
+  // The checkpoint is of the moment before the second round.
+  EXPECT_NEAR(Sparsity("whole/checkpoints/step-3/model.safetensors"), 1.0 / 3, 0.03);
+  EXPECT_NEAR(Sparsity("whole/model.safetensors"), 2.0 / 3, 0.03);
+  const Outcome again = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("again")});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.out, AllOf(Not(HasSubstr("round 1 of 2")), HasSubstr("pruned, round 2 of 2")));
+  EXPECT_EQ(Model("again"), Model("whole"));
+  ASSERT_EQ(TrainPruned("threads", rounds, "1:3", {"--threads", "3"}).code, 0);
+  EXPECT_EQ(Model("threads"), Model("whole"));
+}
+
+TEST_F(OneShotAppTest, TheCommandPrunesInRounds) {
+  const auto prune = [&](const std::string& out, const std::vector<std::string>& more) {
+    return Run(Joined({"prune", "--run", Path("dense"), "--out", Path(out), "--method", "magnitude"}, more));
+  };
+  const Outcome outcome =
+      prune("out", {"--pattern", "unstructured:0.8", "--rounds", "2", "--round-steps", "3", "--lr", "0.003"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("round 1 of 2: sparsity of the 4 linears: 0.7000"),
+                                 HasSubstr("round 2 of 2: sparsity of the 4 linears: 0.8000"), HasSubstr("step 6/6")));
+  EXPECT_THAT(ReadTextFile(dir_ / "out/config.pbtxt"), AllOf(HasSubstr("lr: 0.003"), HasSubstr("round_steps: 3")));
+  // Pruned once and trained; then the sparse run more.
+  ASSERT_EQ(prune("once", {"--pattern", "2:4", "--round-steps", "2"}).code, 0);
+  const Outcome more = Run({"prune", "--run", Path("once"), "--out", Path("more"), "--method", "magnitude", "--pattern",
+                            "1:4", "--round-steps", "2"});
+  ASSERT_EQ(more.code, 0) << more.err;
+  EXPECT_NEAR(Sparsity("more/model.safetensors"), 0.75, 1e-12);
+
+  const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& message) {
+    EXPECT_THAT(prune("bad", arguments), FailsWith(2, HasSubstr(message)));
+    EXPECT_FALSE(fs::exists(dir_ / "bad"));
+  };
+  refuses({"--pattern", "2:4", "--rounds", "2"}, "--round-steps: 0, expected at least 1 for 2 rounds");
+  refuses({"--pattern", "2:4", "--rounds", "3", "--round-steps", "1"}, "3, expected at most 2 for 2:4");
+  refuses({"--pattern", "2:4", "--lr", "0.1"}, "--lr: goes with --round-steps");
+  refuses({"--pattern", "2:4", "--rounds", "2", "--round-steps", "1", "--target", "0.4"}, "--rounds: goes with");
+}
+
+TEST_F(OneShotAppTest, WrongConfigs) {
+  const auto refuses = [&](const std::string& one_shot, const std::vector<std::string>& more,
+                           const std::string& message) {
+    EXPECT_THAT(TrainPruned("bad", one_shot, "2:4", more), FailsWith(2, HasSubstr(message)));
+    EXPECT_FALSE(fs::exists(dir_ / "bad"));
+  };
+  const std::string wanda = "{method: \"wanda\"}";
+  refuses("{}", {}, "one_shot.method: '', expected sparsegpt, alps, dsnot, or a score alone: ");
+  refuses("{method: \"best\"}", {}, "one_shot.method: 'best', expected sparsegpt");
+  refuses("{method: \"dsnot\" score: \"best\"}", {}, "one_shot.score: 'best', expected one of magnitude");
+  refuses("{method: \"wanda\" order: \"any\"}", {}, "one_shot.order: 'any', expected one-pass or layer-by-layer");
+  refuses("{method: \"wanda\" block: 64}", {}, "one_shot.block: 64, expected 128 unless the method is sparsegpt");
+  refuses("{method: \"wanda\" round_steps: 2}", {}, "one_shot.round_steps: 2, expected 1 for one round");
+  refuses("{method: \"wanda\" samples: 0}", {}, "one_shot.samples: 0, expected 1 to");
+  refuses("{method: \"wanda\" samples: 100000}", {}, "one_shot.samples: 100000, expected at most");
+  refuses("{method: \"wanda\" rounds: 3}", {}, "one_shot.rounds: 3, expected at most 2 for 2:4");
+  refuses("{method: \"wanda\" rounds: 2 round_steps: 6}", {}, "one_shot.rounds: 2, expected rounds that begin within");
+  refuses("{method: \"alps\" dampening: -1}", {}, "one_shot.dampening: -1, expected 0 to 1000");
+  refuses(wanda, Set({"initial_weights="}), "initial_weights: none, expected a file of trained weights to prune");
+  refuses(wanda, Set({"sparsity.algorithm=EXACT", "sparsity.pattern="}), "sparsity.algorithm: EXACT, expected PATTERN");
+  refuses(wanda, Set({"sparsity.freeze.step=0"}), "sparsity.freeze: given, expected none beside one_shot");
+  refuses(wanda, Set({"sparsity.interval=5"}), "sparsity.interval: 5, expected 1 beside one_shot");
+  refuses(wanda, Set({"sparsity.enabled=false"}), "sparsity.enabled: false, expected true beside one_shot");
+}
+
+}  // namespace
+}  // namespace twofour::train
