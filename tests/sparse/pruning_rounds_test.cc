@@ -30,7 +30,7 @@ TEST(PruningRoundsTest, EndWithThePatternItself) {
   // 1 - (3/4)^3 = 37/64 of the budget, 1 - (1/2)^3 = 7/8, 1 - (1/4)^3 = 63/64.
   EXPECT_THAT(Rounds("unstructured:0.5", 4), ElementsAre("unstructured:0.2890625", "unstructured:0.4375",
                                                          "unstructured:0.4921875", "unstructured:0.5"));
-  EXPECT_THAT(Rounds("block:2x8:0.8:model", 2), ElementsAre("block:2x8:0.7:model", "block:2x8:0.8:model"));
+  EXPECT_THAT(Rounds("block:2x8:0.5:model", 2), ElementsAre("block:2x8:0.4375:model", "block:2x8:0.5:model"));
   EXPECT_THAT(Rounds("1:4", 3), ElementsAre("3:4", "2:4", "1:4"));
   EXPECT_THAT(Rounds("4:8", 3), ElementsAre("6:8", "5:8", "4:8"));
   EXPECT_THAT(Rounds("2:4", 1), ElementsAre("2:4"));

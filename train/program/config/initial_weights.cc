@@ -79,9 +79,11 @@ StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const
   const size_t faults = reader.fault_count();
   StateCommit commit = layer.ReadBuffers(reader, name + ".");
   if (reader.fault_count() > faults) return nullptr;
-  if (const auto why = sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)) {
-    reader.Fault(full_name, *why);
-  }
+  // Where masks are not searched for, the plan is what they are to become.
+  const auto why = layer.options().searches
+                       ? sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)
+                       : std::nullopt;
+  if (why) reader.Fault(full_name, *why);
   const bool soft = layer.options().soft_threshold;
   if (soft != (Find(tensors, kScale) != nullptr)) {
     reader.Fault(full_name, fmt::format("{} {}, expected a run {} sparsity.soft_threshold", soft ? "no" : "has a",
