@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -31,6 +32,12 @@ std::optional<int64_t> StepOfSetAside(std::string_view name) {
 }
 
 }  // namespace
+
+bool RunFiles::IsRun(FileSystem& files) const {
+  if (!files.Exists(config())) return false;
+  const std::array beside = {folder / FolderLock::kFile, data(), metrics(), checkpoints()};
+  return std::ranges::any_of(beside, [&](const std::filesystem::path& path) { return files.Exists(path); });
+}
 
 bool RunFiles::IsOwn(const std::string& name) {
   const RunFiles names;

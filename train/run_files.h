@@ -40,6 +40,8 @@ struct RunFiles {
 
   /// Whether something of this name in a run's folder was made by the run, and not by anybody else.
   static bool IsOwn(const std::string& name);
+  /// Whether the folder is a run's. A config alone does not make it one, because it may be a user's own.
+  bool IsRun(FileSystem& files) const;
 };
 
 }  // namespace twofour::train

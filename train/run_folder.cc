@@ -11,6 +11,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/replace_directory.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/run_path.h"
 
 namespace twofour::train {
 namespace {
@@ -159,6 +160,7 @@ RunFolder::~RunFolder() {
 
 void RunFolder::CheckFree(FileSystem& files, const fs::path& path, IfExists if_exists) {
   RequireNoDanglingLink(files, path);
+  RequireInNoRun(files, path);
   if (!files.Exists(path) || (fs::is_directory(path) && IsAsGoodAsEmpty(files, path))) return;
   if (if_exists == IfExists::kFail) {
     throw Error(

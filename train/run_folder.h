@@ -26,8 +26,9 @@ class RunFolder {
 
   /// Makes a new folder under a temporary name, with the config and what `fill` writes. TakePlace gives it its final
   /// name. If TakePlace is never called, the new folder is removed. Until then nothing changes at `path`, and a run
-  /// that lies there stays locked, so that nobody continues it. Throws Error when `path` holds anything. With
-  /// kOverwrite it may be a run's folder; a folder without config.pbtxt or .lock is no run's and still an Error.
+  /// that lies there stays locked, so that nobody continues it. Throws Error when `path` lies in a run's folder (see
+  /// RequireInNoRun) or holds anything. With kOverwrite it may be a run's folder; a folder without config.pbtxt or
+  /// .lock is no run's and still an Error.
   static RunFolder Prepare(FileSystem& files, const std::filesystem::path& path, const std::string& config_text,
                            IfExists if_exists, const Fill& fill = {});
   /// Prepare, then TakePlace.

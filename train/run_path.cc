@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <system_error>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -73,6 +74,21 @@ std::optional<fs::path> RunOfCheckpoint(FileSystem& files, const fs::path& check
   }
   const fs::path other = resolved.parent_path().parent_path();
   return files.Exists(RunFiles{other}.config()) ? std::optional(other) : std::nullopt;
+}
+
+void RequireInNoRun(FileSystem& files, const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path given = FromRoot(folder), resolved = fs::weakly_canonical(fs::absolute(folder, ignored), ignored);
+  std::vector<fs::path> ways = {resolved};
+  // checkpoints/ may be a link to another disk. "link/.." is another place than the path without both.
+  if (fs::weakly_canonical(given, ignored) == resolved) ways.push_back(given);
+  for (const fs::path& way : ways) {
+    for (fs::path around = way.parent_path(); around.has_filename(); around = around.parent_path()) {
+      if (!RunFiles{around}.IsRun(files)) continue;
+      throw Error(fmt::format("{}: lies in {}, the folder of a run, expected a folder outside of runs, with --out",
+                              folder.string(), around.string()));
+    }
+  }
 }
 
 RunPath FindRun(const std::string& option, const std::string& argument) {

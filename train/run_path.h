@@ -25,6 +25,10 @@ struct RunPath {
 /// belongs to no run.
 std::optional<std::filesystem::path> RunOfCheckpoint(FileSystem& files, const std::filesystem::path& checkpoint);
 
+/// Throws Error if `folder`, where something new is to be, lies in the folder of a run: the run may take it for a
+/// checkpoint of its own and remove it. Links on the way count as what they are and as what they point to.
+void RequireInNoRun(FileSystem& files, const std::filesystem::path& folder);
+
 /// Finds out what the `argument` of `option` ("--resume") names: a run's folder or a checkpoint within one. Holds the
 /// checkpoint, because another process may be training the run. Throws Error when it is neither.
 RunPath FindRun(const std::string& option, const std::string& argument);

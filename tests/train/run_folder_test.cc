@@ -55,6 +55,42 @@ TEST_F(RunFolderTest, NeverTakesAFolderThatHoldsSomething) {
   EXPECT_EQ(ReadTextFile(dir_ / "a/config.pbtxt"), "first");
 }
 
+TEST_F(RunFolderTest, NeverLiesInAnotherRun) {
+  const ScopedWorkingFolder back;
+  RunFolder::Create(files_, dir_ / "runs/a", "first", kFail);
+  fs::create_directory_symlink(dir_ / "runs/a", dir_ / "link");
+  // Checkpoints on another disk.
+  fs::create_directories(dir_ / "disk/of_b/empty");
+  RunFolder::Create(files_, dir_ / "runs/b", "first", kFail);
+  fs::create_directory_symlink(dir_ / "disk/of_b", dir_ / "runs/b/checkpoints");
+  fs::create_directories(dir_ / "runs/a/checkpoints/step-1");
+  fs::current_path(dir_ / "runs/a/checkpoints");
+  const auto before = test::SnapshotOf(dir_.path());
+  for (const fs::path& path :
+       {dir_ / "runs/a/x", dir_ / "runs/a/checkpoints/step-5", dir_ / "runs/a/new/deep/x", dir_ / "link/x",
+        dir_ / "none/../runs/a/checkpoints/x", dir_ / "runs/b/checkpoints/x", dir_ / "runs/b/checkpoints/empty",
+        fs::path("x"), fs::path("step-1"), fs::path("../x")}) {
+    SCOPED_TRACE(path);
+    for (const RunFolder::IfExists if_exists : {kFail, kOverwrite}) {
+      EXPECT_ERROR(RunFolder::Create(files_, path, "x", if_exists), ErrorKind::kInvalidInput,
+                   ::testing::MatchesRegex(".*: lies in /.*/runs/[ab], the folder of a run, expected .*"));
+    }
+  }
+  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
+  // Not in the run: beside it, and behind a link in it that leads out again.
+  RunFolder::Create(files_, "../../c", "x", kFail);
+  RunFolder::Create(files_, dir_ / "runs/b/checkpoints/../d", "x", kFail);
+  EXPECT_TRUE(fs::exists(dir_ / "disk/d/config.pbtxt"));
+}
+
+TEST_F(RunFolderTest, AConfigAloneMakesNoRunOfAFolder) {
+  fs::create_directory(dir_ / "project");
+  WriteTextFile(dir_ / "project/config.pbtxt", "seed: 1");
+  RunFolder::Create(files_, dir_ / "project/runs/a", "x", kFail);
+  RunFolder::Create(files_, dir_ / "project/runs/a", "y", kOverwrite);
+  EXPECT_EQ(ReadTextFile(dir_ / "project/runs/a/config.pbtxt"), "y");
+}
+
 TEST_F(RunFolderTest, TakesAnEmptyFolder) {
   fs::create_directory(dir_ / "a");
   EXPECT_EQ(ReadTextFile(RunFolder::Create(files_, dir_ / "a", "x", kFail).paths().config()), "x");

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
@@ -28,12 +29,9 @@ fs::path Target(const std::string& path) {
 }  // namespace
 
 void RequireNoFileOfARun(const std::string& argument, const fs::path& path) {
-  std::error_code ignored;
   fs::path below = path.filename();
   for (fs::path folder = path.parent_path(); folder.has_filename(); folder = folder.parent_path()) {
-    const RunFiles run{folder};
-    if (fs::exists(run.config(), ignored) && (fs::exists(run.data(), ignored) || fs::exists(run.metrics(), ignored)) &&
-        RunFiles::IsOwn(below.string())) {
+    if (RunFiles{folder}.IsRun(FileSystem::Default()) && RunFiles::IsOwn(below.string())) {
       throw Error(fmt::format("{}: is a file of the run in {}, which would be lost", argument, folder.string()));
     }
     below = folder.filename();

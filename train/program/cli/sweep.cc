@@ -136,6 +136,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out), line.set.size());
   PrintNotes(NoteOverrides(line.set), context.err);
   FileSystem& files = FileSystem::Default();
+  if (!plan.has_begun) RequireInNoRun(files, plan.runs.front().folder);
   std::vector<RunState> states = FindRunStates(files, plan);
   PrintPlan(plan, states, out);
   if (line.dry_run) {

@@ -118,6 +118,15 @@ TEST_F(SweepTest, ASweepThatAnEarlierVersionBeganIsFinished) {
   EXPECT_THAT(outcome.out, HasSubstr("2 of 2 runs finished"));
 }
 
+TEST_F(SweepTest, NothingIsWrittenIntoTheFolderOfARun) {
+  fs::create_directories(dir_ / "out/checkpoints");
+  WriteTextFile(dir_ / "out/config.pbtxt", "seed: 1");
+  WriteSweep("seed: 1");
+  const auto before = test::SnapshotOf(dir_.path());
+  EXPECT_THAT([&] { Sweep(); }, ::testing::ThrowsMessage<Error>(HasSubstr("out, the folder of a run")));
+  EXPECT_EQ(test::SnapshotOf(dir_.path()), before);
+}
+
 TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   WriteSweep(
       "axis { variant { name: 'dense' } variant { name: 'sparse' set: 'sparsity.enabled=true' } } "
