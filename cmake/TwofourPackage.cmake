@@ -21,7 +21,7 @@ if(BUILD_SHARED_LIBS)
   set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/debian/triggers)  # Runs ldconfig.
 else()
   # What static libraries must be linked to.
-  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, libdnnl-dev, libpcre2-dev, zlib1g-dev")
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, libdnnl-dev, libpcre2-dev, libre2-dev, zlib1g-dev")
 endif()
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "g++")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "cmake, pkg-config")

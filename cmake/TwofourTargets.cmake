@@ -54,9 +54,9 @@ endif()
 # Compile settings that all libraries of twofour share, installed or not.
 function(twofour_compile_as_ours target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:twofour_compile_options>)
-  # Reading these headers takes more than half of the time to compile a usual file. JSON, CLI11 and regular expressions
-  # are not among them, because each file would then instantiate their templates. The tsan preset precompiles nothing
-  # and compiles each file alone, to find missing includes.
+  # Reading these headers takes more than half of the time to compile a usual file. JSON and CLI11 are not among
+  # them, because each file would then instantiate their templates. The tsan preset precompiles nothing and compiles
+  # each file alone, to find missing includes.
   if(TWOFOUR_PRECOMPILES_HEADERS)
     target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <cstdint> <filesystem> <functional> <map> <memory>
                                                 <string> <vector> <fmt/format.h>)

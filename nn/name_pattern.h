@@ -6,14 +6,19 @@
 
 #include "twofour/core/faults.h"
 
+namespace re2 {
+class RE2;
+}
+
 namespace twofour::nn {
 
-/// An ECMAScript regular expression that a whole name must match: ".*\.mlp\..*". It has its own file because `<regex>`
-/// is slow to compile.
+/// A regular expression in RE2's syntax that a whole name must match: ".*\.mlp\..*". It has neither look-ahead nor
+/// back-references (https://github.com/google/re2/wiki/Syntax). So matching takes time linear in the name, whatever the
+/// expression is: it may come from a file of others.
 class NamePattern {
  public:
-  /// Throws Error that begins with `what` if `pattern` is no regular expression or is longer than 1000 characters. The
-  /// limit exists because std::regex recurses, and thousands of brackets would overflow the stack.
+  /// Throws Error that begins with `what` if `pattern` is no regular expression, has more than 50000 characters, or
+  /// would take several MiB.
   NamePattern(const std::string& what, const std::string& pattern);
   ~NamePattern();
 
@@ -23,8 +28,7 @@ class NamePattern {
   std::optional<std::string> Replace(const std::string& name, const std::string& format) const;
 
  private:
-  struct Compiled;
-  std::unique_ptr<Compiled> compiled_;
+  std::unique_ptr<const re2::RE2> compiled_;
 };
 
 /// Notes as a fault what NamePattern would throw.

@@ -18,7 +18,7 @@ enum class SwapTarget {
 };
 
 struct SwapOptions {
-  /// ECMAScript regular expression that a linear's whole dotted name must match: ".*\.mlp\..*".
+  /// A linear's whole dotted name must match this regular expression (see NamePattern): ".*\.mlp\..*".
   std::string include = ".*";
   /// Linears whose whole name matches this stay dense; empty excludes nothing.
   std::string exclude = {};

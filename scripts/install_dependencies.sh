@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build clang-format
   libeigen3-dev libprotobuf-dev protobuf-compiler libonnx-dev libgtest-dev libgmock-dev libhwy-dev libdnnl-dev libcli11-dev
-  libfmt-dev nlohmann-json3-dev zlib1g-dev libpcre2-dev
+  libfmt-dev nlohmann-json3-dev zlib1g-dev libpcre2-dev libre2-dev
   python3  # For tests that read TensorBoard's event files.
   libopenblas-openmp-dev  # For benchmarks. The build with OpenMP threads: see cmake/FindOpenBLAS.cmake.
 )

@@ -26,7 +26,8 @@ fi
 if [ ! -e "$sysroot/complete" ]; then
   packages=(
     libhwy-dev:arm64 libhwy1:arm64 libfmt-dev:arm64 libfmt9:arm64 libgtest-dev:arm64 libgmock-dev:arm64
-    zlib1g-dev:arm64 zlib1g:arm64 libpcre2-dev:arm64 libpcre2-8-0:arm64 libprotobuf-dev:arm64 libprotobuf32:arm64
+    zlib1g-dev:arm64 zlib1g:arm64 libpcre2-dev:arm64 libpcre2-8-0:arm64 libre2-dev:arm64 libre2-9:arm64
+    libprotobuf-dev:arm64 libprotobuf32:arm64
     libeigen3-dev nlohmann-json3-dev libcli11-dev
   )
   rm -rf "$sysroot" "$build/packages"

@@ -15,9 +15,6 @@
 namespace twofour::train {
 namespace {
 
-// std::regex recurses, so that long names would overflow the stack.
-constexpr size_t kMostCharacters = 1000;
-
 struct CompiledRule {
   std::unique_ptr<nn::NamePattern> from;
   const proto::NameRule& rule;
@@ -56,10 +53,6 @@ MappedNames ApplyNameMap(const proto::NameMap& map, const std::vector<std::strin
   MappedNames mapped;
   std::map<std::string, std::string> made_of;
   for (const std::string& name : theirs) {
-    if (name.size() > kMostCharacters) {
-      throw Error(fmt::format("{}: a tensor's name has {} characters, expected at most {}", source, name.size(),
-                              kMostCharacters));
-    }
     if (std::ranges::any_of(skips, [&](const auto& skip) { return skip->Matches(name); })) {
       mapped.skipped.push_back(name);
       continue;

@@ -16,8 +16,7 @@ struct MappedNames {
 };
 
 /// Applies a map to the names of a file's tensors. Throws Error, beginning with `source`, on regular expressions that
-/// do not parse, on rules without `from` or `to`, on two tensors that become one parameter, and on names of more than
-/// 1000 characters.
+/// do not parse, on rules without `from` or `to`, and on two tensors that become one parameter.
 MappedNames ApplyNameMap(const proto::NameMap& map, const std::vector<std::string>& theirs, const std::string& source);
 
 /// Reads and applies a map file of at most 1 MiB.
