@@ -34,8 +34,8 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
   std::string csv = "group,seed,finished,steps,planned_steps,final_eval_loss,best_eval_loss,";
   for (const std::string& name : details) csv += CsvText("final_" + name) + ",";
   csv +=
-      "final_train_loss,final_sparsity,mean_flip_rate,unit,units_per_s,training_seconds,torn_line,folder,"
-      "state,reason\n";
+      "final_train_loss,final_sparsity,mean_flip_rate,unit,units_per_s,training_seconds,pruning_method,pruning_pattern,"
+      "pruning_sparsity,pruning_loss_before,pruning_loss_after,torn_line,folder,state,reason\n";
   for (const RunGroup& group : groups) {
     for (const RunRecord& run : group.runs) {
       const RunSummary summary = SummariseRun(run);
@@ -50,11 +50,15 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
         const auto found = summary.final_details.find(name);
         cells.push_back(found == summary.final_details.end() ? "" : CsvNumber(found->second));
       }
+      const auto& pruning = run.pruning;
       for (const std::string& cell :
            {CsvNumber(summary.final_train_loss), CsvNumber(summary.final_sparsity), CsvNumber(summary.mean_flip_rate),
             run.unit, CsvNumber(summary.units_per_s), CsvNumber(summary.training_seconds),
-            run.torn_line ? std::to_string(*run.torn_line) : std::string(), CsvText(run.folder.string()),
-            std::string(NameOf(run.finished ? RunOutcome::kFinished : run.outcome)), CsvText(run.reason)}) {
+            pruning ? CsvText(pruning->method) : "", pruning ? CsvText(pruning->pattern) : "",
+            pruning ? CsvNumber(pruning->sparsity) : "", pruning ? CsvNumber(pruning->loss_before) : "",
+            pruning ? CsvNumber(pruning->loss_after) : "", run.torn_line ? std::to_string(*run.torn_line) : "",
+            CsvText(run.folder.string()), std::string(NameOf(run.finished ? RunOutcome::kFinished : run.outcome)),
+            CsvText(run.reason)}) {
         cells.push_back(cell);
       }
       csv += fmt::format("{}\n", fmt::join(cells, ","));

@@ -7,6 +7,7 @@
 #include "twofour/train/program/report/config_difference.h"
 #include "twofour/train/program/report/html.h"
 #include "twofour/train/program/report/number_text.h"
+#include "twofour/train/program/report/pruning_table.h"
 #include "twofour/train/program/report/report_charts.h"
 #include "twofour/train/program/report/result_table.h"
 #include "twofour/train/program/report/run_summary.h"
@@ -179,7 +180,8 @@ std::string ReportPage(const std::vector<RunGroup>& groups, size_t baseline, con
   const std::string heading = title.empty() ? "Comparison of training runs" : title;
   std::string body = "<h1>" + EscapeHtml(heading) + "</h1>\n" + Lead(groups, baseline) + Warnings(notes);
   body += "<h2>Results</h2>\n" + ResultTable(groups, baseline) + HowToRead(groups, baseline) + Seeds(groups);
-  body += TimeToLossSection(groups, baseline) + Charts(groups) + Differences(groups) + Runs(groups);
+  body += PruningSection(groups) + TimeToLossSection(groups, baseline) + Charts(groups) + Differences(groups) +
+          Runs(groups);
   return HtmlPage(heading, body);
 }
 

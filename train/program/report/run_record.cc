@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
+constexpr uint64_t kMaxPruningBytes = 64 << 20;
 constexpr int64_t kMaxStep = int64_t{1} << 53;  // Charts compute with doubles, which are exact up to here.
 constexpr size_t kMaxDetails = 32;              // Each is a column of the report.
 constexpr const char* kTrainingSeconds = "training_seconds";
@@ -192,6 +193,9 @@ RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
   const RunFiles paths{folder};
   RunRecord run{.folder = folder, .config = LoadRunConfig(files, paths)};
   run.finished = files.Exists(paths.model());
+  if (files.Exists(paths.pruning())) {
+    run.pruning = ParsePruningRecord(ReadOwnText(files, paths.pruning(), kMaxPruningBytes), paths.pruning().string());
+  }
   if (!files.Exists(paths.metrics())) return run;
   ReadMetrics(ReadOwnText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
   return run;

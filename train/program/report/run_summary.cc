@@ -58,6 +58,8 @@ RunSummary SummariseRun(const RunRecord& run) {
   if (const auto found = run.layer_means.find("flip_rate"); found != run.layer_means.end()) {
     summary.mean_flip_rate = MeanFrom(found->second, 0);
   }
+  if (run.pruning && !summary.final_eval_loss) summary.final_eval_loss = run.pruning->loss_after;
+  if (run.pruning && !summary.final_sparsity) summary.final_sparsity = run.pruning->sparsity;
   summary.units_per_s = MedianOf(run.units_per_s);
   summary.training_seconds = TrainingSeconds(run);
   summary.recorded_seconds = LastOf(run.training_seconds);

@@ -1,4 +1,5 @@
 // `trainer prune`, and what becomes of runs that it made.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -114,6 +115,25 @@ TEST_F(PruneAppTest, TheRunCanBeUsedLikeAnyOther) {
                  *Read("pruned").Find(std::string(kFc) + ".weight_mask"));
   EXPECT_THAT(ReadTextFile(dir_ / "pruned/config.pbtxt"),
               AllOf(HasSubstr("method: \"sparsegpt\""), HasSubstr("samples: 128"), HasSubstr("pattern: \"2:4\"")));
+}
+
+TEST_F(PruneAppTest, AReportListsItBesideTheRunThatItIsOf) {
+  TrainDense();
+  ASSERT_EQ(Prune("dense", "pruned", {"--method", "wanda", "--pattern", "2:4"}).code, 0);
+  ASSERT_EQ(Prune("dense", "unknown", {"--method", "magnitude", "--pattern", "1:4", "--skip-evaluation"}).code, 0);
+  const Outcome outcome = Run({"report", Path("dense"), Path("pruned"), Path("unknown"), "--out", Path("report.html")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const JsonDocument report = Report("pruned");
+  const auto cell = [&](const std::string& name) { return fmt::format(",{}", report.root().Find(name)->number()); };
+  const std::string csv = ReadTextFile(dir_ / "report.csv");
+  EXPECT_THAT(csv, AllOf(HasSubstr("\"wanda\",\"2:4\"" + cell("sparsity") + cell("loss_before") + cell("loss_after")),
+                         HasSubstr("\"magnitude\",\"1:4\",0.75,,,,")));
+  const std::string page = ReadTextFile(dir_ / "report.html");
+  const std::string table = page.substr(page.find("Pruned without training"));
+  EXPECT_THAT(table.substr(0, table.find("</table>")),
+              AllOf(HasSubstr("wanda"), HasSubstr("2:4"), HasSubstr("0.5000"), HasSubstr("Loss before"),
+                    HasSubstr("Loss after"), HasSubstr("magnitude"), HasSubstr("1:4"), HasSubstr("0.7500")));
 }
 
 /// The same seed gives the same bits with any number of threads, another seed calibrates with other data.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
+#include <string>
 
 #include "twofour/train/data/csv_reader.h"
 
@@ -79,6 +81,29 @@ TEST(RunsAsCsvTest, HasARowForEachRunAndAColumnForEachNumber) {
   EXPECT_EQ(cell(1, "reason"), "");
   EXPECT_EQ(cell(2, "state"), "failed");
   EXPECT_EQ(cell(2, "reason"), "'=exit \"1\",\n2");
+}
+
+TEST(RunsAsCsvTest, TellsHowARunWasPruned) {
+  RunRecord pruned = Recorded("pruned", 1), other = Recorded("other", 1);
+  pruned.pruning =
+      PruningRecord{.method = "=wanda", .pattern = "2:4", .sparsity = 0.5, .loss_before = 0.25, .loss_after = 0.75};
+  const auto rows = ReadRows(RunsAsCsv(GroupRuns({pruned, other})));
+  const auto row = [&](size_t index) {
+    std::map<std::string, std::string> cells;
+    for (size_t i = 0; i < rows[0].size(); ++i) cells[rows[0][i]] = rows.at(index).at(i);
+    return cells;
+  };
+  const auto first = row(1), second = row(2);
+  EXPECT_EQ(first.at("pruning_method"), "'=wanda");
+  EXPECT_EQ(first.at("pruning_pattern"), "2:4");
+  EXPECT_EQ(first.at("pruning_sparsity"), "0.5");
+  EXPECT_EQ(first.at("pruning_loss_before"), "0.25");
+  EXPECT_EQ(first.at("pruning_loss_after"), "0.75");
+  EXPECT_EQ(first.at("final_eval_loss"), "0.75");
+  EXPECT_EQ(first.at("final_sparsity"), "0.5");
+  for (const char* column : {"pruning_method", "pruning_pattern", "pruning_sparsity", "pruning_loss_after"}) {
+    EXPECT_EQ(second.at(column), "") << column;
+  }
 }
 
 TEST(RunsAsCsvTest, PythonReadsTheSame) {

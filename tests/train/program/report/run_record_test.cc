@@ -40,6 +40,21 @@ class RunRecordTest : public ::testing::Test {
   FileSystem& files_ = FileSystem::Default();
 };
 
+TEST_F(RunRecordTest, ADamagedPruningReportIsAnErrorInOneLine) {
+  MakeRun(dir_ / "run", RunConfig("a", 3), "");
+  const std::string whole = R"("method":"wanda","pattern":"2:4","sparsity":0.5)";
+  for (const std::string& text : {std::string("["), "{" + whole, std::string("{}"), "{" + whole + R"(,"sparsity":2})",
+                                  "{" + whole + R"(,"method":1})", "{" + whole + R"(,"loss_after":"low"})",
+                                  "{" + whole + R"(,"linears":[[[[[[[[[[]]]]]]]]]]})"}) {
+    SCOPED_TRACE(text);
+    WriteTextFile(dir_ / "run/pruning.json", text);
+    EXPECT_ERROR(LoadRun(files_, dir_ / "run"), ErrorKind::kInvalidInput,
+                 AllOf(HasSubstr("run/pruning.json: "), Not(HasSubstr("\n"))));
+  }
+  WriteTextFile(dir_ / "run/pruning.json", "{" + whole + R"(,"linears":[{"name":"a"}]})");
+  EXPECT_EQ(LoadRun(files_, dir_ / "run").pruning->method, "wanda");
+}
+
 TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   MakeRun(dir_ / "run", RunConfig("a", 3), "");
   {

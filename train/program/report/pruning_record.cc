@@ -1,0 +1,35 @@
+#include "twofour/train/program/report/pruning_record.h"
+
+#include <fmt/format.h>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/json.h"
+#include "twofour/core/io/json_fields.h"
+
+namespace twofour::train {
+namespace {
+
+constexpr int kMaxDepth = 8;
+
+JsonChecks BoundsOfPruningRecord(const std::string& source) {
+  return {.on_begin = [source](int depth, bool) {
+    if (depth > kMaxDepth) throw Error(fmt::format("{}: nested too deeply", source));
+  }};
+}
+
+}  // namespace
+
+PruningRecord ParsePruningRecord(const std::string& text, const std::string& source) {
+  const JsonDocument document = JsonDocument::Parse(text, source, BoundsOfPruningRecord(source));
+  const JsonFields fields(document.root(), source);
+  PruningRecord record{.method = fields.Text("method"), .pattern = fields.Text("pattern")};
+  record.sparsity = fields.Number("sparsity");
+  if (!(record.sparsity >= 0 && record.sparsity <= 1)) {
+    fields.Fail(fmt::format("sparsity: {}, expected 0 to 1", record.sparsity));
+  }
+  if (document.root().Find("loss_before")) record.loss_before = fields.Number("loss_before");
+  if (document.root().Find("loss_after")) record.loss_after = fields.Number("loss_after");
+  return record;
+}
+
+}  // namespace twofour::train

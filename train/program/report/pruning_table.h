@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "twofour/train/program/report/run_group.h"
+
+namespace twofour::train {
+
+/// The section of the page on runs that `trainer prune` made, as HTML: how each was pruned, and its losses before and
+/// after. Empty if there are none.
+std::string PruningSection(const std::vector<RunGroup>& groups);
+
+}  // namespace twofour::train
