@@ -23,6 +23,8 @@ struct RunFiles {
   std::filesystem::path permutation() const { return folder / "permutation.safetensors"; }
   /// What `trainer prune` did to the weights. Only runs that it made have it.
   std::filesystem::path pruning() const { return folder / "pruning.json"; }
+  /// What `trainer shrink` kept of the larger model. Only runs that it made have it.
+  std::filesystem::path shrinking() const { return folder / "shrink.json"; }
   std::filesystem::path metrics() const { return folder / "metrics.jsonl"; }
   /// The folder of TensorBoard's event files, one for each time the run was begun or resumed: see NextEventFile.
   std::filesystem::path event_files() const { return folder; }
@@ -38,10 +40,10 @@ struct RunFiles {
   /// The set-aside models of steps after `step`.
   std::vector<std::filesystem::path> ModelsSetAsideAfter(FileSystem& files, int64_t step) const;
 
-  /// Whether something of this name in a run's folder was made by the run, and not by anybody else.
-  static bool IsOwn(const std::string& name);
   /// Whether the folder is a run's. A config alone does not make it one, because it may be a user's own.
   bool IsRun(FileSystem& files) const;
+  /// Whether something of this name in a run's folder was made by the run, and not by anybody else.
+  static bool IsOwn(const std::string& name);
 };
 
 }  // namespace twofour::train

@@ -10,6 +10,7 @@
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/prune/shrink_report.h"
 #include "twofour/train/program/prune/shrunk_run.h"
 
 namespace twofour::train {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -18,6 +18,7 @@
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/prune/prunable_run.h"
+#include "twofour/train/program/prune/shrink_report.h"
 #include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/run_path.h"
 
@@ -97,36 +98,28 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
   if (request.evaluate && !evaluates) result.notes.emplace_back("the run has no data, so that losses are not known");
   if (evaluates && !(result.loss_before = run.Loss(stop))) return std::nullopt;
   nn::Calibration calibration;
-  if (NeedsData(request)) calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
+  if (NeedsData(request)) {
+    calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
+    result.samples = calibration.batches * run.samples_per_batch();
+  }
   auto shrunk = nn::Shrink(run.model(), request.options, calibration, [&stop] { return stop.load(); });
   if (!shrunk) return std::nullopt;
   result.report = std::move(shrunk->report);
   const proto::Config config = ConfigOf(request, run, *shrunk);
   ValidateConfig(config, config);
-  RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
+  // The run takes its place only when all is known, so that nothing is left if this is stopped.
+  RunFolder made = RunFolder::Prepare(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     if (run.record()) SaveDataRecord(files, paths, *run.record());
     SaveSafetensors(files, paths.model(), shrunk->parameters, {{"format", "pt"}, {"step", "0"}});
   });
-  if (evaluates && !stop) {
-    result.loss_after = PrunableRun({.run = folder.string(), .accept_changed_data = true}).Loss(stop);
+  if (evaluates) {
+    const PrunableRun smaller(
+        {.run = made.paths().folder.string(), .accept_changed_data = true, .threads = request.threads});
+    if (!(result.loss_after = smaller.Loss(stop))) return std::nullopt;
   }
+  SaveShrinkReport(files, made.paths().shrinking(), request, result);
+  made.TakePlace();
   return result;
-}
-
-std::string ToLines(const ShrunkRun& shrunk) {
-  size_t width = 0;
-  for (const nn::KeptParts& parts : shrunk.report.sets) width = std::max(width, parts.set.name.size());
-  std::string text;
-  for (const nn::KeptParts& parts : shrunk.report.sets) {
-    const auto kept = static_cast<int64_t>(parts.kept.size());
-    text += fmt::format("{:<{}}  {} of {} {}\n", parts.set.name, width, kept * parts.set.unit,
-                        parts.set.count * parts.set.unit, NameOf(parts.set.kind));
-  }
-  text += fmt::format("parameters: {}, before {}\n", shrunk.report.parameters_after, shrunk.report.parameters_before);
-  if (shrunk.loss_before && shrunk.loss_after) {
-    text += fmt::format("loss: {:.4f}, before {:.4f}\n", *shrunk.loss_after, *shrunk.loss_before);
-  }
-  return text;
 }
 
 }  // namespace twofour::train

@@ -30,16 +30,14 @@ struct ShrinkRequest {
 struct ShrunkRun {
   std::vector<std::string> notes = {};  ///< For the user.
   nn::ShrinkReport report = {};
+  int64_t samples = 0;                                      ///< That importances were measured on.
   std::optional<double> loss_before = {}, loss_after = {};  ///< On the evaluation data.
 };
 
-/// Makes a run of the best parts of another one's model: its config describes the smaller model, and it can be trained,
-/// evaluated and sampled as any other. Throws Error if the run is sparse, its model has no such parts or fewer than are
-/// to be kept, if data is needed and there is none, and if a file that is needed lies in `out`. Nothing appears at
-/// `out` then, and neither if `stop` becomes true; then it returns nothing.
+/// Makes a run of the best parts of another one's model: its config describes the smaller model, shrink.json what it
+/// kept, and it can be trained, evaluated and sampled as any other. Throws Error if the run is sparse, its model has no
+/// such parts or fewer than are to be kept, if data is needed and there is none, and if a file that is needed lies in
+/// `out`. Nothing appears at `out` then, and neither if `stop` becomes true; then it returns nothing.
 std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atomic<bool>& stop);
-
-/// What stayed, for people: a line for each set of parts, the numbers of parameters, and losses where they are known.
-std::string ToLines(const ShrunkRun& shrunk);
 
 }  // namespace twofour::train
