@@ -81,7 +81,7 @@ InferenceTimes ResultOf(int64_t rows, const std::vector<Variant>& variants) {
     for (size_t round = 0; round < dense.seconds.size(); ++round) {
       ratios.push_back(dense.seconds[round] / variants[i].seconds[round]);
     }
-    times.formats.push_back({.seconds = Median(variants[i].seconds), .speedup = Median(std::move(ratios))});
+    times.formats.push_back({.seconds = Median(variants[i].seconds), .speedup = SpeedupOf(std::move(ratios))});
   }
   return times;
 }

@@ -8,14 +8,15 @@
 #include "twofour/core/dtype.h"
 #include "twofour/sparse/mask_format.h"
 #include "twofour/train/clock.h"
+#include "twofour/train/speedup.h"
 
 namespace twofour::train {
 
 /// What products with one number of rows took.
 struct InferenceTimes {
   struct Packed {
-    double seconds = 0;  ///< Of one product: the median over the rounds.
-    double speedup = 0;  ///< The median of the rounds' ratios, dense time / packed time.
+    double seconds = 0;    ///< Of one product: the median over the rounds.
+    Speedup speedup = {};  ///< Over the dense product.
   };
   int64_t rows = 0;             ///< Of activations.
   double dense_seconds = 0;     ///< Of one product: the median over the rounds.

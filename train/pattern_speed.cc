@@ -1,6 +1,7 @@
 #include "twofour/train/pattern_speed.h"
 
 #include <memory>
+#include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/half.h"
@@ -11,7 +12,6 @@
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_of_pattern.h"
 #include "twofour/sparse/semi_sparse_weight.h"
-#include "twofour/train/median.h"
 
 namespace twofour::train {
 namespace {
@@ -67,9 +67,9 @@ class Products {
 
 }  // namespace
 
-std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
-                                                   const std::vector<sparse::PruningPattern>& patterns,
-                                                   const PatternSpeedOptions& options) {
+std::optional<std::vector<Speedup>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
+                                                    const std::vector<sparse::PruningPattern>& patterns,
+                                                    const PatternSpeedOptions& options) {
   const NoGradGuard no_grad;
   std::vector<std::unique_ptr<Products>> all;
   for (const ProductShape& shape : shapes) {
@@ -95,8 +95,8 @@ std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShap
       if (round >= 0) ratios[i].push_back(dense / sparse);
     }
   }
-  std::vector<double> speedups;
-  for (std::vector<double>& of_one : ratios) speedups.push_back(Median(std::move(of_one)));
+  std::vector<Speedup> speedups;
+  for (std::vector<double>& of_one : ratios) speedups.push_back(SpeedupOf(std::move(of_one)));
   return speedups;
 }
 

@@ -8,6 +8,7 @@
 #include "twofour/core/dtype.h"
 #include "twofour/sparse/pruning_pattern.h"
 #include "twofour/train/clock.h"
+#include "twofour/train/speedup.h"
 
 namespace twofour::train {
 
@@ -26,12 +27,12 @@ struct PatternSpeedOptions {
 };
 
 /// How many times as fast as dense products those of weights of each pattern are, on this machine with the threads in
-/// force: the median, over the rounds, of the ratio of the times of all weights together. The products are the forward
+/// force: in each round, the ratio of the times of all weights together. The products are the forward
 /// one and the gradient of the input, and packing the weight for each is part of the time, because each training step
 /// changes it. The search for masks is not. The kernels are those that training takes for such masks, which may be
 /// dense products of a masked copy. Weights and activations are random. Nothing if it was stopped.
-std::optional<std::vector<double>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
-                                                   const std::vector<sparse::PruningPattern>& patterns,
-                                                   const PatternSpeedOptions& options);
+std::optional<std::vector<Speedup>> MeasureSpeedups(const std::vector<ProductShape>& shapes,
+                                                    const std::vector<sparse::PruningPattern>& patterns,
+                                                    const PatternSpeedOptions& options);
 
 }  // namespace twofour::train

@@ -40,7 +40,10 @@ TEST(InferenceSpeedTest, TakesMediansOfTheRoundsAndOfTheirRatios) {
   EXPECT_THAT(times->front().dense_seconds, DoubleEq(8));
   ASSERT_EQ(times->front().formats.size(), 1u);
   EXPECT_THAT(times->front().formats[0].seconds, DoubleEq(2));
-  EXPECT_THAT(times->front().formats[0].speedup, DoubleEq(3));
+  const Speedup& speedup = times->front().formats[0].speedup;
+  EXPECT_THAT(speedup.median, DoubleEq(3));
+  EXPECT_THAT(speedup.least, DoubleEq(2));
+  EXPECT_THAT(speedup.largest, DoubleEq(8));
   EXPECT_EQ(clock.measurements(), 10u);
 }
 
@@ -66,7 +69,7 @@ TEST(InferenceSpeedTest, TakesEveryFormAndAnySize) {
     EXPECT_EQ((*times)[1].rows, 20);
     for (const InferenceTimes& of_rows : *times) {
       ASSERT_EQ(of_rows.formats.size(), formats.size());
-      for (const InferenceTimes::Packed& packed : of_rows.formats) EXPECT_GT(packed.speedup, 0);
+      for (const InferenceTimes::Packed& packed : of_rows.formats) EXPECT_GT(packed.speedup.median, 0);
     }
   }
 }

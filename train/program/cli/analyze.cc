@@ -78,7 +78,7 @@ std::string DescribePatterns(const LinearAnalysis& linear) {
 /// "0.012 ms" and, where it can be packed, "0.012 ms, 1.40x".
 std::string DescribeTimes(double dense_seconds, const std::optional<InferenceTimes::Packed>& packed) {
   std::string text = fmt::format("{:.3g} ms", 1000 * dense_seconds);
-  if (packed) text += fmt::format(", {:.2f}x", packed->speedup);
+  if (packed) text += fmt::format(", {:.2f}x", packed->speedup.median);
   return text;
 }
 
@@ -164,8 +164,8 @@ JsonObject ToJson(const LinearAnalysis& linear, const ShapeTrial& trial) {
   measured.Set("dense_seconds_1_row", trial.times[0].dense_seconds);
   measured.Set("dense_seconds_rows", trial.times[1].dense_seconds);
   if (best) {
-    measured.Set("packed_speedup_1_row", best->one_row->speedup);
-    measured.Set("packed_speedup_rows", best->many_rows->speedup);
+    measured.Set("packed_speedup_1_row", best->one_row->speedup.median);
+    measured.Set("packed_speedup_rows", best->many_rows->speedup.median);
   }
   return line.Set("measured", measured);
 }

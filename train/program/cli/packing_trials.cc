@@ -75,7 +75,7 @@ bool Measure(int64_t rows, const std::function<bool()>& stopped, PackingTrials& 
                         {{.format = MaskFormat::TwoOfFour()}},
                         {.activations = key.values, .rounds = kPackingRounds, .stopped = stopped});
     if (!training) return false;
-    trial.training = training->front();
+    trial.training = training->front().median;
   }
   return true;
 }
@@ -89,7 +89,8 @@ std::optional<BestForm> BestFormOf(const LinearAnalysis& linear, const ShapeTria
       candidate.one_row = trial.times[0].formats[static_cast<size_t>(at)];
       candidate.many_rows = trial.times[1].formats[static_cast<size_t>(at)];
     }
-    if (!best || (candidate.one_row && candidate.one_row->speedup > best->one_row->speedup)) best = candidate;
+    if (!best || (candidate.one_row && candidate.one_row->speedup.median > best->one_row->speedup.median))
+      best = candidate;
   }
   return best;
 }
@@ -106,8 +107,8 @@ FileSpeedups SpeedupsOf(int64_t rows, bool in_run, const FileAnalysis& analysis,
                        .in_features = linear.in_features(),
                        .linears = 1,
                        .pattern = best->form.format.Ratio(),
-                       .one_row = best->one_row->speedup,
-                       .many_rows = best->many_rows->speedup,
+                       .one_row = best->one_row->speedup.median,
+                       .many_rows = best->many_rows->speedup.median,
                        .share_of_bytes = ShareOfBytes(best->form.bytes, linear.dense_bytes()),
                        .is_packed = IsPackedAs(linear, best->form.format)};
     const auto same = std::ranges::find_if(speedups.sparse, [&](const LinearSpeedups& other) {
@@ -131,8 +132,8 @@ FileSpeedups SpeedupsOf(int64_t rows, bool in_run, const FileAnalysis& analysis,
          .in_features = key.in_features,
          .linears = trial.dense_linears,
          .pattern = kTwoOfFour.Ratio(),
-         .one_row = trial.times[0].formats[static_cast<size_t>(at)].speedup,
-         .many_rows = trial.times[1].formats[static_cast<size_t>(at)].speedup,
+         .one_row = trial.times[0].formats[static_cast<size_t>(at)].speedup.median,
+         .many_rows = trial.times[1].formats[static_cast<size_t>(at)].speedup.median,
          .share_of_bytes =
              ShareOfBytes(sparse::InferenceBytes(key.out_features, key.in_features, kTwoOfFour, key.values), dense),
          .training = *trial.training});

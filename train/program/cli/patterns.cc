@@ -24,6 +24,7 @@
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/pattern_catalogue.h"
+#include "twofour/train/program/cli/pattern_fit.h"
 #include "twofour/train/program/start/start_computing.h"
 
 namespace twofour::train {
@@ -46,12 +47,13 @@ struct Request {
 struct Entry {
   CataloguePattern known;
   sparse::PruningPattern pattern;
+  std::string unfit = {};                                   ///< Why the weight cannot have it. Then all below is empty.
   std::optional<size_t> packed_f32 = {}, packed_bf16 = {};  ///< Bytes; nothing where there is no form.
   std::string forward = {}, input_grad = {};                ///< The kernels of training.
   bool masked_dense = false;                                ///< Whether both of them multiply the zeros, too.
   // Below: nothing where it was not measured.
-  std::optional<double> training = {};
-  std::optional<double> one_row = {}, many_rows = {};  ///< Of the packed weight.
+  std::optional<Speedup> training = {};
+  std::optional<Speedup> one_row = {}, many_rows = {};  ///< Of the packed weight.
 };
 
 /// Sets the sizes that the shape says. Throws Error on another text.
@@ -111,6 +113,11 @@ std::vector<Entry> EntriesFor(const Request& request) {
   for (const CataloguePattern& known : PatternCatalogue()) {
     Entry entry{.known = known, .pattern = sparse::ParsePruningPattern(known.text, "patterns")};
     const sparse::MaskFormat& format = entry.pattern.format;
+    entry.unfit = WhyShapeDoesNotFit(entry.pattern, request.out_features, request.in_features);
+    if (!entry.unfit.empty()) {
+      entries.push_back(std::move(entry));
+      continue;
+    }
     if (sparse::HasInferenceForm(format)) {
       const auto bytes = [&](DType values) {
         return sparse::InferenceBytes(request.out_features, request.in_features, format, values);
@@ -133,9 +140,11 @@ bool Measure(const Request& request, const CommandContext& context, std::vector<
   const auto stopped = [&] { return context.stop.stop.load(); };
   std::vector<sparse::PruningPattern> patterns;
   std::vector<sparse::MaskFormat> formats;
-  std::vector<Entry*> packed;
+  std::vector<Entry*> fitting, packed;
   for (Entry& entry : entries) {
+    if (!entry.unfit.empty()) continue;
     patterns.push_back(entry.pattern);
+    fitting.push_back(&entry);
     if (!entry.packed_f32) continue;
     formats.push_back(entry.pattern.format);
     packed.push_back(&entry);
@@ -147,7 +156,7 @@ bool Measure(const Request& request, const CommandContext& context, std::vector<
   const auto inference = MeasureInference(request.out_features, request.in_features, formats, {1, request.rows},
                                           {.rounds = kRounds, .stopped = stopped});
   if (!inference) return false;
-  for (size_t i = 0; i < entries.size(); ++i) entries[i].training = (*training)[i];
+  for (size_t i = 0; i < fitting.size(); ++i) fitting[i]->training = (*training)[i];
   for (size_t i = 0; i < packed.size(); ++i) {
     packed[i]->one_row = (*inference)[0].formats[i].speedup;
     packed[i]->many_rows = (*inference)[1].formats[i].speedup;
@@ -159,16 +168,19 @@ int64_t DenseBytes(const Request& request, DType dtype) {
   return request.out_features * request.in_features * static_cast<int64_t>(SizeOf(dtype));
 }
 
-std::string DescribeBytes(const std::optional<size_t>& bytes, int64_t dense) {
+std::string DescribeBytes(const Entry& entry, const std::optional<size_t>& bytes, int64_t dense) {
+  if (!entry.unfit.empty()) return "-";
   if (!bytes) return "dense with zeros";
   return fmt::format("{} ({:.3f})", *bytes, static_cast<double>(*bytes) / static_cast<double>(dense));
 }
 
-std::string DescribeSpeedup(const std::optional<double>& speedup) {
-  return speedup ? fmt::format("{:.2f}x", *speedup) : "-";
+std::string DescribeSpeedup(const std::optional<Speedup>& speedup) {
+  if (!speedup) return "-";
+  return fmt::format("{:.2f}x ({:.2f} to {:.2f})", speedup->median, speedup->least, speedup->largest);
 }
 
 std::string DescribeTraining(const Entry& entry) {
+  if (!entry.unfit.empty()) return "does not fit";
   return DescribeSpeedup(entry.training) + (entry.masked_dense ? " masked dense" : "");
 }
 
@@ -180,7 +192,7 @@ void PrintHead(const Request& request, std::ostream& out) {
     out << "nothing is measured\n\n";
   } else {
     out << fmt::format(
-        "measured now, in f32, against twofour's dense products; medians of {} rounds\n"
+        "measured now, in f32, against twofour's dense products; medians of {} rounds, and their range\n"
         "training: forward product and gradient of the input with {} rows, packing included\n"
         "inference: product of the packed weight with 1 row and with {}\n\n",
         kRounds, request.rows, request.rows);
@@ -190,7 +202,7 @@ void PrintHead(const Request& request, std::ostream& out) {
 
 void PrintTable(const Request& request, const std::vector<Entry>& entries, std::ostream& out) {
   const std::string many = request.rows == 1 ? "1 row" : fmt::format("{} rows", request.rows);
-  constexpr const char* kRow = "{:<16}  {:>8}  {:<20}  {:<20}  {:<19}  {:>7}  {:>9}  {}\n";
+  constexpr const char* kRow = "{:<16}  {:>8}  {:<20}  {:<20}  {:<33}  {:<20}  {:<20}  {}\n";
   out << fmt::format(kRow, "pattern", "sparsity", "packed f32", "packed bf16", "training", "1 row", many,
                      "NVIDIA GPUs");
   std::vector<std::string_view> notes;
@@ -198,9 +210,9 @@ void PrintTable(const Request& request, const std::vector<Entry>& entries, std::
     auto note = std::ranges::find(notes, entry.known.note);
     if (note == notes.end()) note = notes.insert(notes.end(), entry.known.note);
     out << fmt::format(kRow, entry.known.text, fmt::format("{:.4f}", entry.pattern.Sparsity()),
-                       DescribeBytes(entry.packed_f32, DenseBytes(request, DType::kF32)),
-                       DescribeBytes(entry.packed_bf16, DenseBytes(request, DType::kBF16)), DescribeTraining(entry),
-                       DescribeSpeedup(entry.one_row), DescribeSpeedup(entry.many_rows),
+                       DescribeBytes(entry, entry.packed_f32, DenseBytes(request, DType::kF32)),
+                       DescribeBytes(entry, entry.packed_bf16, DenseBytes(request, DType::kBF16)),
+                       DescribeTraining(entry), DescribeSpeedup(entry.one_row), DescribeSpeedup(entry.many_rows),
                        fmt::format("{} [{}]", entry.known.gpu, note - notes.begin() + 1));
   }
   out << "\npacked: bytes in memory, and their share of the dense ones\n";
@@ -208,6 +220,9 @@ void PrintTable(const Request& request, const std::vector<Entry>& entries, std::
     out << "masked dense: no kernel for this pattern and size leaves out zeros, so products cannot be faster than "
            "dense "
            "ones\n";
+  }
+  for (const Entry& entry : entries) {
+    if (!entry.unfit.empty()) out << fmt::format("{} does not fit: {}\n", entry.known.text, entry.unfit);
   }
   out << "NVIDIA GPUs: facts, not measured here\n";
   for (size_t i = 0; i < notes.size(); ++i) out << fmt::format("[{}] {}\n", i + 1, notes[i]);
@@ -219,15 +234,20 @@ JsonObject ToJson(const Request& request, const Entry& entry) {
   line.Set("shape", std::vector<int64_t>{request.out_features, request.in_features});
   line.Set("dense_bytes_f32", DenseBytes(request, DType::kF32));
   line.Set("dense_bytes_bf16", DenseBytes(request, DType::kBF16));
+  if (!entry.unfit.empty()) line.Set("does_not_fit", entry.unfit);
   if (entry.packed_f32) line.Set("packed_bytes_f32", *entry.packed_f32).Set("packed_bytes_bf16", *entry.packed_bf16);
-  line.Set("forward_kernel", entry.forward).Set("input_grad_kernel", entry.input_grad);
+  if (entry.unfit.empty()) line.Set("forward_kernel", entry.forward).Set("input_grad_kernel", entry.input_grad);
   if (entry.training) {
     JsonObject measured;
     measured.Set("processor", ProcessorName()).Set("threads", NumThreads()).Set("isa", NameOf(BestIsa()));
     measured.Set("dtype", "f32").Set("rounds", kRounds).Set("rows", request.rows);
-    measured.Set("training_speedup", *entry.training);
+    const auto set = [&](const std::string& name, const Speedup& speedup) {
+      measured.Set(name, speedup.median).Set(name + "_range", std::vector<double>{speedup.least, speedup.largest});
+    };
+    set("training_speedup", *entry.training);
     if (entry.one_row) {
-      measured.Set("inference_speedup_1_row", *entry.one_row).Set("inference_speedup_rows", *entry.many_rows);
+      set("inference_speedup_1_row", *entry.one_row);
+      set("inference_speedup_rows", *entry.many_rows);
     }
     line.Set("measured", measured);
   }

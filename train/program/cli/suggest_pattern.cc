@@ -226,13 +226,13 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
   out.flush();
   std::vector<sparse::PruningPattern> patterns;
   for (const PatternTrial& trial : trials) patterns.push_back({.format = trial.format});
-  const std::optional<std::vector<double>> speedups = MeasureSpeedups(shapes, patterns, options);
+  const std::optional<std::vector<Speedup>> speedups = MeasureSpeedups(shapes, patterns, options);
   if (!speedups) {
     out << "stopped: nothing is suggested\n";
     return 128 + context.stop.signal;
   }
   for (size_t i = 0; i < trials.size(); ++i) {
-    trials[i].speedup = (*speedups)[i];
+    trials[i].speedup = (*speedups)[i].median;
     trials[i].diversity = DiversityOf(trials[i].format, swapped);
   }
   PrintTable(trials, swapped, out);

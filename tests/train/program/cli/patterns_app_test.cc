@@ -84,6 +84,12 @@ TEST_F(PatternsAppTest, MeasuresTrainingAndInferenceAndWritesNothing) {
     EXPECT_EQ(measured["processor"], ProcessorName());
     EXPECT_EQ(measured["threads"], 1);
     EXPECT_GT(measured["training_speedup"], 0.0);
+    for (const std::string name : {"training_speedup", "inference_speedup_1_row", "inference_speedup_rows"}) {
+      if (!measured.contains(name)) continue;
+      EXPECT_GT(measured[name + "_range"][0], 0.0);
+      EXPECT_LE(measured[name + "_range"][0], measured[name]);
+      EXPECT_GE(measured[name + "_range"][1], measured[name]);
+    }
     EXPECT_EQ(measured.contains("inference_speedup_1_row"), line.contains("packed_bytes_f32"));
     EXPECT_EQ(measured.contains("inference_speedup_rows"), line.contains("packed_bytes_f32"));
   }
@@ -91,11 +97,42 @@ TEST_F(PatternsAppTest, MeasuresTrainingAndInferenceAndWritesNothing) {
   lines.insert(lines.begin(), "patterns");
   const Outcome outcome = Run(lines);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr(", 1 threads, "), HasSubstr("with 16 rows, packing included"),
-                    ContainsRegex("\n2:4 [^\n]* [0-9.]+x[^\n]* [0-9.]+x +[0-9.]+x  sparse tensor cores \\[1\\]\n"),
-                    ContainsRegex("\nblock:16x16:0.5 [^\n]* [0-9.]+x masked dense +- +-  block-sparse kernels")));
+  EXPECT_THAT(
+      outcome.out,
+      AllOf(HasSubstr(", 1 threads, "), HasSubstr("with 16 rows, packing included"),
+            ContainsRegex("\n2:4 [^\n]* [0-9.]+x \\([0-9.]+ to [0-9.]+\\)[^\n]* [0-9.]+x \\([0-9.]+ to [0-9.]+\\) +"
+                          "[0-9.]+x \\([0-9.]+ to [0-9.]+\\) +sparse tensor cores \\[1\\]\n"),
+            ContainsRegex("\nblock:16x16:0.5 [^\n]* [0-9.]+x \\([0-9.]+ to [0-9.]+\\) masked dense +- +- "
+                          "+block-sparse kernels")));
   EXPECT_THAT(test::SnapshotOf(dir_ / ""), IsEmpty());
+}
+
+TEST_F(PatternsAppTest, SaysWhichPatternsAShapeCannotHave) {
+  const std::vector<std::string> odd = {"--shape", "30x6", "--rows", "4", "--threads", "1"};
+  const auto json = Json(odd);
+  EXPECT_EQ(json.size(), PatternCatalogue().size());
+  const std::map<std::string, std::string> reasons = {
+      {"4:8", "it chooses within 1 x 8 entries, and the weight has 30 x 6"},
+      {"transposable:2:4", "both sizes have to be multiples of 4"},
+      {"64:2:8", "it chooses within 64 x 8 entries, and the weight has 30 x 6"},
+      {"64:2:16", "it chooses within 64 x 16 entries, and the weight has 30 x 6"},
+      {"rows:64:2:8", "it chooses within 64 x 8 entries, and the weight has 30 x 6"},
+      {"block:16x16:0.5", "it chooses within 16 x 16 entries, and the weight has 30 x 6"}};
+  for (const auto& [pattern, line] : json) {
+    SCOPED_TRACE(pattern);
+    const auto reason = reasons.find(pattern);
+    EXPECT_EQ(line.value("does_not_fit", ""), reason == reasons.end() ? "" : reason->second);
+    EXPECT_EQ(line.contains("measured"), reason == reasons.end());
+    EXPECT_EQ(line.contains("forward_kernel"), reason == reasons.end());
+  }
+  std::vector<std::string> lines = odd;
+  lines.insert(lines.begin(), "patterns");
+  const Outcome outcome = Run(lines);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(ContainsRegex("\n4:8 +0.5000 +- +- +does not fit +- +- +none "),
+                                 HasSubstr("\n4:8 does not fit: it chooses within 1 x 8 entries"),
+                                 ContainsRegex("\n2:4 +0.5000 +[0-9]+ [^\n]*x \\(")));
+  EXPECT_TRUE(Json({"--shape", "64x96", "--skip-measurement"}).at("64:2:16").value("does_not_fit", "").empty());
 }
 
 TEST_F(PatternsAppTest, RefusesOtherShapes) {
