@@ -103,7 +103,7 @@ int RunEvaluate(int argc, const char* const* argv, const CommandContext& context
   GiveWeights(run, *workload.model, request->activations);
   const NoGradGuard no_grad;
   std::optional<EvalMetrics> metrics = workload.task->EvaluateUnless(&context.stop.stop);
-  if (!metrics) return 128 + context.stop.signal;
+  if (!metrics) return EndWithoutResult(context);
   if (!std::isfinite(metrics->loss)) {
     ThrowNotFinite("the evaluation loss", metrics->loss, workload.model->NamedParameters());
   }

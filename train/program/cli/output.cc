@@ -62,6 +62,11 @@ void PrintNotes(const std::vector<std::string>& notes, std::ostream& err) {
   for (const std::string& note : notes) err << "note: " << note << "\n";
 }
 
+int EndWithoutResult(const CommandContext& context) {
+  context.err << "stopped; nothing was written\n";
+  return 128 + context.stop.signal;
+}
+
 void RequireWritten(std::ostream& out) {
   out.flush();
   if (out) return;

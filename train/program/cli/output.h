@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "twofour/train/program/cli/command.h"
+
 namespace twofour::train {
 
 /// Writes to a file descriptor, line by line. A failure (nobody reads any more, the disk is full, the terminal was
@@ -36,6 +38,9 @@ class OutputBuffer : public std::streambuf {
 
 /// Prints notes for the user, one line each, to the stream for errors: nobody may read a log of the other output.
 void PrintNotes(const std::vector<std::string>& notes, std::ostream& err);
+
+/// Says that the command was asked to stop before it had a result to write or print, and returns its exit code.
+int EndWithoutResult(const CommandContext& context);
 
 /// For commands whose result is what they print: throws Error (a runtime failure) if not all of it was written.
 void RequireWritten(std::ostream& out);

@@ -78,7 +78,7 @@ int RunPermute(int argc, const char* const* argv, const CommandContext& context)
   const std::optional<PermuteRequest> request = Parse(argc, argv, context.out);
   if (!request) return 0;
   const std::optional<PermutedRun> permuted = PermuteRun(*request, context.stop.stop);
-  if (!permuted) return 128 + context.stop.signal;
+  if (!permuted) return EndWithoutResult(context);
   PrintNotes(permuted->notes, context.err);
   size_t width = 0;
   for (const PermutedLayer& layer : permuted->layers) width = std::max(width, layer.name.size());

@@ -170,7 +170,7 @@ int RunPrune(int argc, const char* const* argv, const CommandContext& context) {
   const PruneRequest* const request = &asked->request;
   if (asked->rounds.steps > 0) return PruneInRounds(*request, asked->rounds, context);
   const std::optional<PrunedRun> pruned = PruneRun(*request, context.stop.stop);
-  if (!pruned) return 128 + context.stop.signal;
+  if (!pruned) return EndWithoutResult(context);
   PrintNotes(pruned->notes, context.err);
   context.out << ToLines(*pruned)
               << fmt::format("{}: the weights of {}, pruned, with their masks\n", request->out, request->run);

@@ -71,7 +71,7 @@ int RunShrink(int argc, const char* const* argv, const CommandContext& context) 
   const std::optional<ShrinkRequest> request = Parse(argc, argv, context.out);
   if (!request) return 0;
   const std::optional<ShrunkRun> shrunk = ShrinkRun(*request, context.stop.stop);
-  if (!shrunk) return 128 + context.stop.signal;
+  if (!shrunk) return EndWithoutResult(context);
   PrintNotes(shrunk->notes, context.err);
   context.out << ToLines(*shrunk) << fmt::format("{}: a smaller model of {}\n", request->out, request->run);
   RequireWritten(context.out);

@@ -96,7 +96,7 @@ int RunTokenize(int argc, const char* const* argv, const CommandContext& context
   ResultOutput output(files, request->output, FilesReadBy(*request), context.out);
   if (request->vocab) tokenizer.emplace(TrainBpe(text, {.vocab_size = *request->vocab, .stop = stop}));
   const std::vector<int32_t> ids = tokenizer->Encode(text, stop);
-  if (*stop) return 128 + context.stop.signal;
+  if (*stop) return EndWithoutResult(context);
   output.Write(request->vocab ? ToTokenizerJson(*tokenizer) : TokenFile(ids));
   output.Finish();
   if (request->vocab && tokenizer->size() < *request->vocab) {

@@ -184,7 +184,9 @@ TEST_F(PermuteAppTest, StopsWithoutARun) {
   ASSERT_EQ(TrainOn("dense").code, 0);
   stop_.stop = true;
   stop_.signal = 2;
-  EXPECT_EQ(Permute("dense", "x", {"--pattern", "2:4"}).code, 130);
+  const Outcome outcome = Permute("dense", "x", {"--pattern", "2:4"});
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_EQ(outcome.err, "stopped; nothing was written\n");
   EXPECT_FALSE(fs::exists(dir_ / "x"));
 }
 

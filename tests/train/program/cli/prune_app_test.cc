@@ -117,6 +117,22 @@ TEST_F(PruneAppTest, TheRunCanBeUsedLikeAnyOther) {
               AllOf(HasSubstr("method: \"sparsegpt\""), HasSubstr("samples: 128"), HasSubstr("pattern: \"2:4\"")));
 }
 
+TEST_F(PruneAppTest, AStopIsToldAndLeavesNothing) {
+  TrainDense();
+  stop_.signal = 2;
+  stop_.stop = true;
+  for (const char* const method : {"magnitude", "sparsegpt"}) {
+    for (const bool evaluates : {true, false}) {
+      std::vector<std::string> arguments = {"--method", method, "--pattern", "2:4"};
+      if (!evaluates) arguments.emplace_back("--skip-evaluation");
+      const Outcome outcome = Prune("dense", "out", arguments);
+      EXPECT_EQ(outcome.code, 130);
+      EXPECT_EQ(outcome.err, "stopped; nothing was written\n");
+      EXPECT_FALSE(fs::exists(dir_ / "out"));
+    }
+  }
+}
+
 TEST_F(PruneAppTest, AReportListsItBesideTheRunThatItIsOf) {
   TrainDense();
   ASSERT_EQ(Prune("dense", "pruned", {"--method", "wanda", "--pattern", "2:4"}).code, 0);

@@ -69,6 +69,16 @@ TEST_F(ShrinkAppTest, MakesASmallerModelThatTrainsOn) {
   EXPECT_EQ(Shrink("by_loss", {"--heads", "2", "--importance", "loss", "--samples", "8"}).code, 0);
 }
 
+TEST_F(ShrinkAppTest, AStopIsToldAndLeavesNothing) {
+  TrainDense();
+  stop_.signal = 15;
+  stop_.stop = true;
+  const Outcome outcome = Shrink("out", {"--neurons", "40"});
+  EXPECT_EQ(outcome.code, 143);
+  EXPECT_EQ(outcome.err, "stopped; nothing was written\n");
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
 /// Its shrink.json names the parts whose weights the smaller model has.
 TEST_F(ShrinkAppTest, RecordsWhatItKept) {
   TrainDense();

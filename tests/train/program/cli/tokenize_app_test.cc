@@ -108,7 +108,9 @@ TEST_F(TokenizeAppTest, SaysWhatIsWrong) {
 TEST_F(TokenizeAppTest, AStopLeavesNothing) {
   stop_.signal = 2;
   stop_.stop = true;
-  EXPECT_EQ(Tokenize({"--output", Path("x"), "--vocab", "300"}).code, 130);
+  const Outcome outcome = Tokenize({"--output", Path("x"), "--vocab", "300"});
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_EQ(outcome.err, "stopped; nothing was written\n");
   EXPECT_FALSE(std::filesystem::exists(dir_ / "x"));
 }
 
