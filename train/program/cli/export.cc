@@ -60,7 +60,8 @@ constexpr std::pair<std::string_view, DType> kDTypeNames[] = {
     {"F32", DType::kF32}, {"F16", DType::kF16}, {"BF16", DType::kBF16}};
 
 struct Request {
-  std::string run, checkpoint, format = "masked", dtype = "F32", pattern, output, names = "own";
+  std::optional<std::string> checkpoint = {};
+  std::string run, format = "masked", dtype = "F32", pattern, output, names = "own";
   std::string merge_adapter;
   int64_t shard_megabytes = 0;
 };
@@ -152,8 +153,10 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
   Request request;
   Arguments arguments("export");
   arguments.Add("--run", request.run, "A run's folder, or one of its checkpoints").Type("DIR").Required();
-  arguments.Add("--checkpoint", request.checkpoint, "Take this checkpoint of the run: best, last, step-300 or 300")
-      .Type("NAME");
+  std::string checkpoint;
+  const Argument given_checkpoint =
+      arguments.Add("--checkpoint", checkpoint, "Take this checkpoint of the run: best, last, step-300 or 300")
+          .Type("NAME");
   arguments
       .Add("--format", request.format,
            "dense (with masks beside), masked (zeros in place), packed (twofour's own), sparse24-bitmask "
@@ -180,6 +183,7 @@ std::optional<Request> Parse(int argc, const char* const* argv, std::ostream& ou
       .Range(int64_t{1}, int64_t{1} << 30);
   arguments.Add("-o,--output", request.output, "The file or folder to write").Type("PATH").Required();
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
+  if (given_checkpoint.given()) request.checkpoint = checkpoint;
   if (request.names != "own" && request.names != "huggingface") {
     throw Error(fmt::format("--names '{}': expected own, huggingface", request.names));
   }
@@ -196,9 +200,8 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   const bool hugging_face = request->names == "huggingface", is_folder = hugging_face || request->shard_megabytes > 0;
   if (request->output == "-") throw Error("--output -: expected a file or folder: weights are not printed");
   if (is_folder) OutputFolder(request->output);  // Before the run is read.
-  TrainedRun run =
-      LoadTrainedRun(request->run, request->checkpoint.empty() ? std::nullopt : std::optional(request->checkpoint),
-                     "--run", request->merge_adapter.empty() ? RunWeights::kFinal : RunWeights::kAdapterBase);
+  TrainedRun run = LoadTrainedRun(request->run, request->checkpoint, "--run",
+                                  request->merge_adapter.empty() ? RunWeights::kFinal : RunWeights::kAdapterBase);
   if (!request->merge_adapter.empty()) {
     MergeAdapter(LoadAdapter(files, request->merge_adapter), run.config.sparsity().enabled(), run.tensors);
   }

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 /// "step-300", also for "300"; other names stay as they are.
 std::string CheckpointName(const std::string& given) { return ParseInteger(given) ? "step-" + given : given; }
 
-/// ", expected one of: best, last, step-100"; empty where the run has none.
+/// ", expected one of: best, last, step-100"
 std::string CheckpointNames(FileSystem& files, const fs::path& folder) {
   std::vector<std::string> names;
   const fs::path checkpoints = RunFiles{folder}.checkpoints();
@@ -40,7 +40,8 @@ std::string CheckpointNames(FileSystem& files, const fs::path& folder) {
   }
   for (const int64_t step : CheckpointStore(files, checkpoints, 1).Steps())
     names.push_back(fmt::format("step-{}", step));
-  return names.empty() ? "" : fmt::format(", expected one of: {}", fmt::join(names, ", "));
+  return names.empty() ? ": it has none, expected no --checkpoint"
+                       : fmt::format(", expected one of: {}", fmt::join(names, ", "));
 }
 
 RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std::optional<std::string>& checkpoint,
@@ -52,7 +53,8 @@ RunPath FindTrainedRun(FileSystem& files, const std::string& argument, const std
                             option, argument));
   }
   const fs::path named = RunFiles{run.folder}.checkpoints() / CheckpointName(*checkpoint);
-  const bool is_name = named.filename() == CheckpointName(*checkpoint) && !checkpoint->starts_with('.');
+  const bool is_name =
+      !checkpoint->empty() && named.filename() == CheckpointName(*checkpoint) && !checkpoint->starts_with('.');
   if (!is_name || !files.Exists(named)) {
     throw Error(fmt::format("--checkpoint '{}': {} has no such checkpoint{}", *checkpoint, run.folder.string(),
                             CheckpointNames(files, run.folder)));

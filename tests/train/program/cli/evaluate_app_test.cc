@@ -192,6 +192,9 @@ TEST_F(EvaluateAppTest, SaysWhatIsWrong) {
               FailsWith(2, HasSubstr("no such checkpoint, expected one of: best, last, step-10, step-20, step-30")));
   EXPECT_THAT(Evaluate("run", {"--checkpoint", "../checkpoints/step-10"}),
               FailsWith(2, HasSubstr("no such checkpoint")));
+  EXPECT_THAT(Evaluate("run", {"--checkpoint", ""}),
+              FailsWith(2, HasSubstr("--checkpoint '': " + Path("run") +
+                                     " has no such checkpoint, expected one of: best, last, step-10,")));
   EXPECT_THAT(Evaluate("run", {"--checkpoint", ".."}), FailsWith(2, HasSubstr("no such checkpoint")));
   EXPECT_THAT(Evaluate("run/checkpoints/best", {"--checkpoint", "10"}),
               FailsWith(2, HasSubstr("names a checkpoint already")));

@@ -108,6 +108,11 @@ TEST_F(ExportAppTest, ACheckpointCanBeExported) {
   Train("run");
   ASSERT_EQ(Export("run", "two", {"--checkpoint", "2"}).code, 0);
   EXPECT_EQ(Read("two").metadata.at("step"), "2");
+  EXPECT_THAT(Export("run", "none", {"--checkpoint", ""}), FailsWith(2, HasSubstr("--checkpoint '': ")));
+  EXPECT_FALSE(fs::exists(dir_ / "none"));
+  fs::remove_all(dir_ / "run/checkpoints");
+  EXPECT_THAT(Export("run", "none", {"--checkpoint", "best"}),
+              FailsWith(2, HasSubstr("has no such checkpoint: it has none, expected no --checkpoint")));
 }
 
 TEST_F(ExportAppTest, ShardsComeBack) {
