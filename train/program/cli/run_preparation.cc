@@ -81,6 +81,20 @@ TakenFromRuns TakenBy(const Run& run) {
   return taken;
 }
 
+/// What is to be said of a config that `trainer prune` made, if training takes neither its weights nor its masks.
+std::vector<std::string> NotesOnPruning(const CommandLine& line, const proto::Config& file,
+                                        const proto::Config& resolved) {
+  const bool searches = resolved.sparsity().enabled() && resolved.initial_weights().empty();
+  if (!file.imported_from().has_pruning() || !searches) return {};
+  const RunFiles beside{fs::path(line.config).parent_path()};
+  const bool is_run = beside.IsRun(FileSystem::Default());
+  return {fmt::format(
+      "{0}: belongs to a run that trainer prune made, but training begins with random weights and finds masks of its "
+      "own; to go on with that run's: trainer retrain --from {1}, or --set initial_weights={2} --set "
+      "initial_masks=true",
+      line.config, is_run ? beside.folder.string() : "RUN", (is_run ? beside : RunFiles{"RUN"}).model().string())};
+}
+
 RunExtent ExtentOf(const Run& run) {
   const Task& task = *run.workload.task;
   return {.batch = task.units_per_batch(),
@@ -96,11 +110,12 @@ RunFolder::IfExists IfExists(const CommandLine& line) {
   return line.overwrite ? RunFolder::IfExists::kOverwrite : RunFolder::IfExists::kFail;
 }
 
-proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume) {
+proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume, std::ostream& err) {
   proto::Config base = resume              ? resume->stored
                        : line.finetune     ? FinetuneConfig(line.from, line.config)
                        : line.from.empty() ? LoadTextConfig(line.config)
                                            : RetrainConfig(line.from);
+  const proto::Config file = base;
   if (!resume) base.clear_origin();  // The file may come from a branched run. The new run begins anew.
   proto::Config config = Changed(base, line.changes);
   if (resume && !line.config.empty()) {
@@ -114,6 +129,7 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
     config.mutable_branched_from()->set_run(resume->path.folder.string());
     config.mutable_branched_from()->set_step(resume->step());
   }
+  if (!resume && line.from.empty()) PrintNotes(NotesOnPruning(line, file, config), err);
   return config;
 }
 

@@ -45,8 +45,8 @@ struct Run {
 RunFolder::IfExists IfExists(const CommandLine& line);
 
 /// The config that the arguments ask for, with all defaults. Throws Error if it is not valid. Fields without an effect
-/// are accepted where ValidateConfig says so, and with accept_idle_fields.
-proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume);
+/// are accepted where ValidateConfig says so, and with accept_idle_fields. Notes go to `err`.
+proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumePoint>& resume, std::ostream& err);
 
 /// Checks everything that can be checked before the first step, loads data and checkpoint, builds model and optimizer,
 /// and prints what will be trained and with which kernels. Once the checkpoint is loaded, it is no longer held. Writes

@@ -305,7 +305,7 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
     if (line->out.empty() && !line->dry_run && !line->print_config) resumed.emplace(line->resume);
     resume = FindResumePoint(line->resume);
   }
-  const proto::Config config = ResolveConfig(*line, resume);
+  const proto::Config config = ResolveConfig(*line, resume, context.err);
   if (line->print_config) {
     context.out << ToText(config);
     RequireWritten(context.out);

@@ -28,6 +28,7 @@ using test::Outcome;
 using test::ReadTextFile;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr const char* kFc = "transformer.h.0.mlp.c_fc";
 
@@ -115,6 +116,31 @@ TEST_F(PruneAppTest, TheRunCanBeUsedLikeAnyOther) {
                  *Read("pruned").Find(std::string(kFc) + ".weight_mask"));
   EXPECT_THAT(ReadTextFile(dir_ / "pruned/config.pbtxt"),
               AllOf(HasSubstr("method: \"sparsegpt\""), HasSubstr("samples: 128"), HasSubstr("pattern: \"2:4\"")));
+}
+
+/// Its config alone would train random weights under other masks.
+TEST_F(PruneAppTest, ItsConfigWithoutItsWeightsIsNoted) {
+  TrainDense();
+  ASSERT_EQ(Prune("dense", "pruned", {"--method", "sparsegpt", "--pattern", "2:4"}).code, 0);
+  const std::string config = Path("pruned/config.pbtxt"), model = Path("pruned/model.safetensors");
+  const auto train = [&](const std::string& name, const std::vector<std::string>& more) {
+    return Run(Joined({"--config", config, "--out", Path(name), "--set", "training.steps=1"}, more));
+  };
+  const Outcome scratch = train("scratch", {});
+  ASSERT_EQ(scratch.code, 0) << scratch.err;
+  EXPECT_THAT(scratch.err, AllOf(HasSubstr("note: " + config + ": belongs to a run that trainer prune made"),
+                                 HasSubstr("trainer retrain --from " + Path("pruned") + ","),
+                                 HasSubstr("--set initial_weights=" + model + " --set initial_masks=true\n")));
+  // What the note says goes without it and keeps the masks.
+  const Outcome with = train("with", {"--set", "initial_weights=" + model, "--set", "initial_masks=true"});
+  ASSERT_EQ(with.code, 0) << with.err;
+  EXPECT_THAT(with.err, Not(HasSubstr("random weights")));
+  ExpectBitEqual(*Read("with").Find(std::string(kFc) + ".weight_mask"),
+                 *Read("pruned").Find(std::string(kFc) + ".weight_mask"));
+  const Outcome retrained =
+      Run({"retrain", "--from", Path("pruned"), "--out", Path("re"), "--set", "training.steps=1"});
+  EXPECT_THAT(retrained.err, Not(HasSubstr("random weights")));
+  EXPECT_THAT(train("dense_again", {"--dense"}).err, Not(HasSubstr("random weights")));
 }
 
 TEST_F(PruneAppTest, AStopIsToldAndLeavesNothing) {
