@@ -10,7 +10,6 @@
 #include "twofour/core/parallel.h"
 #include "twofour/core/random.h"
 #include "twofour/core/tensor.h"
-#include "twofour/nn/activation_norms.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/causal_self_attention.h"
 #include "twofour/nn/channel_groups.h"

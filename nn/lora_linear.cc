@@ -21,6 +21,10 @@ LoraLinear::LoraLinear(Tensor weight, Tensor bias, const SemiSparseOptions& spar
     : SemiSparseLinear(std::move(weight), std::move(bias), sparsity, name) {
   Checked(lora, "LoraLinear: ");
   if (sparsity.soft_threshold) throw Error("LoraLinear: soft_threshold, expected masks that leave weights as they are");
+  if (sparse::NeedsOf(sparsity.score).gradients) {
+    throw Error(fmt::format("LoraLinear: score {}, expected one that needs no gradients: the weight is frozen",
+                            NameOf(sparsity.score)));
+  }
   if (const int64_t most = std::min(out_features(), in_features()); lora.rank > most) {
     throw Error(fmt::format("LoraLinear: rank {} for {} {}, expected at most {}, its smaller side", lora.rank, name,
                             ToString(this->weight().shape()), most));

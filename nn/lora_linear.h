@@ -33,8 +33,8 @@ void Check(const LoraOptions& options, const FieldPath& at, Faults& faults);
 class LoraLinear : public SemiSparseLinear {
  public:
   /// Takes over the parameters of a linear, which no longer require a gradient. A is drawn for `key`. Throws Error as
-  /// SemiSparseLinear does, on options that Check finds fault with, on a soft threshold, and on a rank above the
-  /// smaller side of the weight.
+  /// SemiSparseLinear does, on options that Check finds fault with, on a soft threshold, on a score that needs
+  /// gradients of the weight, and on a rank above the smaller side of the weight.
   LoraLinear(Tensor weight, Tensor bias, const SemiSparseOptions& sparsity, const LoraOptions& lora,
              const RandomKey& key, std::string name = "weight");
 

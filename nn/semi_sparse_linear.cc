@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "twofour/core/error.h"
@@ -14,7 +13,6 @@
 #include "twofour/nn/forward_observer.h"
 #include "twofour/sparse/finite_weight.h"
 #include "twofour/sparse/ops.h"
-#include "twofour/sparse/scores/ria_scores.h"
 #include "twofour/sparse/soft_threshold.h"
 
 namespace twofour::nn {
@@ -22,7 +20,6 @@ namespace {
 
 constexpr char kWeight[] = "weight";
 constexpr char kScale[] = "weight_mask_scale";
-constexpr char kInputSquares[] = "weight_mask_input_squares";
 
 sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
   return {.plan = options.plan,
@@ -48,18 +45,6 @@ void RequireBias(std::string_view layer, const Tensor& bias, int64_t out_feature
                           out_features));
 }
 
-/// The averages of squares that a state dict holds; undefined where there are none or they cannot be.
-Tensor TakeSquares(StateReader& reader, const std::string& name, int64_t count) {
-  const Tensor squares = reader.Take(name);
-  if (!squares.defined()) return {};
-  const auto is_square = [](double value) { return value >= 0 && std::isfinite(value); };
-  const bool fits = squares.dtype() == DType::kF64 && squares.shape() == Shape{count} &&
-                    std::all_of(squares.data<double>(), squares.data<double>() + count, is_square);
-  if (fits) return squares.Clone();
-  reader.Fault(name, fmt::format("{}, expected {} f64 that are finite and not negative", Describe(squares), count));
-  return {};
-}
-
 }  // namespace
 
 int64_t SizeUnitOf(const sparse::MaskPlan& plan) { return plan.PatternAt(0).size_unit(); }
@@ -75,12 +60,7 @@ void Check(const SemiSparseOptions& options, const FieldPath& at, Faults& faults
   faults.Expect(!options.freeze_gradient || options.freeze_step, at("freeze_gradient"), true, "false without freeze",
                 "freeze_gradient without freeze_step, expected a step from which masks are frozen");
   Check(options.masked_decay, at.In("masked_decay"), faults);
-  // A layer knows the norms of its inputs while it is trained, and nothing else.
-  const bool known = options.score == sparse::MaskScore::kMagnitude || options.score == sparse::MaskScore::kRia;
-  faults.Expect(known, at("score"), faults.Word(NameOf(options.score)),
-                fmt::format("{} or {}", faults.Word(NameOf(sparse::MaskScore::kMagnitude)),
-                            faults.Word(NameOf(sparse::MaskScore::kRia))));
-  if (known && options.score != sparse::MaskScore::kMagnitude) {
+  if (options.score != sparse::MaskScore::kMagnitude) {
     const bool ignored = method == sparse::MaskMethod::kRandom || method == sparse::MaskMethod::kSignedGreedy;
     const std::string other = ignored ? faults.Word(NameOf(method)) : "soft_threshold";
     faults.Expect(!ignored && !options.soft_threshold, at("score"), faults.Word(NameOf(options.score)),
@@ -99,6 +79,7 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
   RequireWeight("SemiSparseLinear", weight, SizeUnitOf(options.plan), SizeUnitOf(options.plan));
   RequireBias("SemiSparseLinear", bias, weight.dim(0));
   planner_ = std::make_shared<sparse::LinearPlanner>(weight.dim(0), weight.dim(1));
+  statistics_ = TrainingStatistics(options.score, weight.shape());
   weight_ = RegisterParameter("weight", std::move(weight));
   bias_ = RegisterParameter("bias", std::move(bias));
 }
@@ -123,34 +104,12 @@ Tensor SemiSparseLinear::SoftWeight() {
   return soft;
 }
 
-Tensor SemiSparseLinear::Scores(const Tensor& dense) const {
-  if (options_.score == sparse::MaskScore::kMagnitude) return dense;
-  Tensor norms = Tensor::Full({in_features()}, 1);
-  if (input_squares_.defined()) {
-    const double* const squares = input_squares_.data<double>();
-    std::transform(squares, squares + in_features(), norms.mutable_data<float>(),
-                   [](double square) { return static_cast<float>(std::sqrt(square)); });
-  }
-  return sparse::RiaScores(dense, norms, tracker_.name());
-}
-
-void SemiSparseLinear::AddInputNorms(const Tensor& norms) {
-  ops::RequireDType("AddInputNorms", "norms", norms, DType::kF32);
-  ops::RequireLike("AddInputNorms", "norms", norms, weight_, {in_features()});
-  const bool first = !input_squares_.defined();
-  Tensor squares = Tensor::Empty({in_features()}, DType::kF64);  // A float does not hold the square of every float.
-  for (int64_t i = 0; i < in_features(); ++i) {
-    const double norm = norms.data<float>()[i], before = first ? 0 : input_squares_.data<double>()[i];
-    const double square = first ? norm * norm : kNormDecay * before + (1 - kNormDecay) * norm * norm;
-    // Activations that are not finite are the business of whoever looks at the loss.
-    squares.mutable_data<double>()[i] = std::isfinite(square) ? square : before;
-  }
-  input_squares_ = squares;
-}
-
 void SemiSparseLinear::RefreshIfDue() {
   const Tensor dense = DenseWeight();
-  if (tracker_.IsDue(weight_.version()) && tracker_.Refresh(Scores(dense), weight_.version())) packed_ = nullptr;
+  if (tracker_.IsDue(weight_.version())) {
+    tracker_.Refresh(statistics_.Scores(dense, options_.key, tracker_.name()), weight_.version());
+    packed_ = nullptr;
+  }
   if (runs_dense()) return;
   if (packed_ == nullptr || !packed_from_.IsSameStorage(dense) || packed_version_ != dense.version()) {
     const std::optional<sparse::VnmPattern>& vnm = tracker_.vnm();
@@ -203,7 +162,7 @@ std::vector<NamedTensor> SemiSparseLinear::Buffers() {
   std::vector<NamedTensor> buffers;
   tracker_.AppendState(kWeight, weight_.version(), buffers);
   if (scale_) buffers.push_back({kScale, Tensor::Scalar(*scale_, DType::kF64)});
-  if (input_squares_.defined()) buffers.push_back({kInputSquares, input_squares_});
+  statistics_.AppendState(kWeight, buffers);
   return buffers;
 }
 
@@ -215,13 +174,12 @@ StateCommit SemiSparseLinear::ReadBuffers(StateReader& reader, const std::string
     scale =
         reader.TakeScalar(prefix + kScale, DType::kF64, kLeast, kMost, "expected one f64 above 0 that f32 can hold");
   }
-  Tensor squares;
-  if (options_.score == sparse::MaskScore::kRia) squares = TakeSquares(reader, prefix + kInputSquares, in_features());
-  return [this, scale, squares, restore_mask = std::move(restore_mask)] {
+  auto restore_statistics = statistics_.ReadState(prefix + kWeight, reader);
+  return [this, scale, restore_mask = std::move(restore_mask), restore_statistics = std::move(restore_statistics)] {
     restore_mask(weight_.version());
     packed_ = nullptr;
     scale_ = scale;
-    input_squares_ = squares;
+    restore_statistics();
   };
 }
 

@@ -10,6 +10,7 @@
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/module.h"
+#include "twofour/nn/training_statistics.h"
 #include "twofour/sparse/fused_mlp.h"
 #include "twofour/sparse/linear_planner.h"
 #include "twofour/sparse/mask.h"
@@ -43,8 +44,9 @@ void Check(const MaskedDecay& decay, const FieldPath& at, Faults& faults);
 struct SemiSparseOptions {
   /// Which mask the weight has at which optimizer step.
   sparse::MaskPlan plan = {};
-  /// By what masks are chosen. RIA needs input norms, which SparseTraining collects. Before any are known, as in the
-  /// first forward pass, all inputs count as equally large.
+  /// By what masks are chosen. What a score needs to know about inputs and gradients, SparseTraining collects
+  /// (TrainingStatistics). Before anything is known, as in the first forward pass, all inputs count as equally large,
+  /// and scores by gradients choose by magnitude.
   sparse::MaskScore score = sparse::MaskScore::kMagnitude;
   /// The mask is searched for again at the first use after this many updates of the weight, ...
   int64_t interval = 1;
@@ -82,13 +84,12 @@ int64_t SizeUnitOf(const sparse::MaskPlan& plan);
 /// owns the dense master weight. Products run on the kept entries. The gradient of the weight is dense
 /// (straight-through estimator; see sparse::MaskedLinear). The gradient of the input goes through the kept entries.
 ///
-/// The mask depends only on the weight and the optimizer step at its last refresh (and on the options, and for RIA on
-/// the input norms that were known). A refresh
-/// happens at the first use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and at once
-/// when a stage or a dense phase of the plan begins or ends. If the interval in force is 1, or if SetOptimizerStep has
-/// not been called yet, writes to the weight count instead of steps, and a new share in the plan also causes a refresh.
-/// So gradient accumulation searches once for each optimizer step, evaluation sees the mask of the current weight, and
-/// neither evaluation nor a second forward pass changes a run.
+/// The mask depends only on the weight, the optimizer step and the statistics at its last refresh, and on the options.
+/// A refresh happens at the first use (forward pass, mask(), Buffers()) after every `interval`-th optimizer step, and
+/// at once when a stage or a dense phase of the plan begins or ends. If the interval in force is 1, or if
+/// SetOptimizerStep has not been called yet, writes to the weight count instead of steps, and a new share in the plan
+/// also causes a refresh. So gradient accumulation searches once for each optimizer step, evaluation sees the mask of
+/// the current weight, and neither evaluation nor a second forward pass changes a run.
 ///
 /// If the weight holds a NaN or infinity, a search for a mask throws Error (a runtime failure) with the weight's name
 /// and the place. So Forward, Layer(), mask(), RetainedL1() and Buffers() throw it if a search is due, and
@@ -130,11 +131,10 @@ class SemiSparseLinear : public Module {
   bool runs_dense() const { return tracker_.keeps_all() || !options_.apply; }
   /// Whether the freeze step is reached: only the mask of that step may still be searched for.
   bool frozen() const { return tracker_.frozen(); }
-  /// For RIA: takes account of the norms of the input features (f32 [in_features]) over another batch. Their squares
-  /// are averaged over batches with weights that fall by kNormDecay from each to the one before it. Masks take them
-  /// into account at the next search. Must not run beside a forward pass. Throws Error on another tensor.
-  void AddInputNorms(const Tensor& norms);
-  static constexpr double kNormDecay = 0.9;
+  /// What the score knows about inputs and gradients. Masks take it into account at the next search. Must not be added
+  /// to beside a forward pass.
+  TrainingStatistics& statistics() { return statistics_; }
+  const TrainingStatistics& statistics() const { return statistics_; }
   /// Puts a mask in force that was found elsewhere. It stays until another is set, or until a search is due where
   /// masks are searched for. Must not run beside a forward pass. Throws Error on a mask of another shape.
   void SetMask(sparse::Mask mask);
@@ -154,7 +154,7 @@ class SemiSparseLinear : public Module {
   double RetainedL1();
 
   /// `weight_mask` and its age, step and flip rates (see sparse::MaskTracker::AppendState), with a soft threshold
-  /// `weight_mask_scale` (f64 []) and for RIA, once there are any, `weight_mask_input_squares` (f64 [in_features]).
+  /// `weight_mask_scale` (f64 []), and what the score knows (TrainingStatistics::AppendState).
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
@@ -172,8 +172,6 @@ class SemiSparseLinear : public Module {
   /// To be called with refreshing_ held, like SoftWeight.
   void RefreshIfDue();
   Tensor SoftWeight();
-  /// By whose magnitude a mask of the dense weight is found.
-  Tensor Scores(const Tensor& dense) const;
 
   Tensor weight_, bias_;
   SemiSparseOptions options_;
@@ -184,7 +182,7 @@ class SemiSparseLinear : public Module {
   Tensor packed_from_;           // The dense weight that was packed, ...
   uint64_t packed_version_ = 0;  // ... and its version then.
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
-  Tensor input_squares_;         // For RIA only, after the first batch: averages of the squares of input norms.
+  TrainingStatistics statistics_;
 };
 
 /// The rule for the method of a SemiSparseActivationLinear: kExact or kGreedy. The others have no search for it.

@@ -15,17 +15,22 @@ bool Decays(const SemiSparseLinear& layer, MaskedDecay::Place place) {
   return decay.lambda > 0 && decay.place == place && Masks(layer);
 }
 
-bool TakesNorms(const SemiSparseLinear& layer) { return layer.options().score == sparse::MaskScore::kRia; }
+/// Whether the layer searches for masks by its inputs in steps to come. The mask of a freeze step is found in its first
+/// forward pass.
+bool TakesInputs(const SemiSparseLinear& layer) { return layer.statistics().needs().inputs && !layer.frozen(); }
+bool TakesGradients(const SemiSparseLinear& layer) { return layer.statistics().needs().gradients && !layer.frozen(); }
+
+StepInputs::Extents ExtentsOf(const std::vector<NamedSemiSparseLinear>& layers) {
+  StepInputs::Extents extents;
+  for (const auto& [name, layer] : layers) {
+    if (layer->statistics().needs().inputs) extents.emplace(layer, layer->statistics().extent());
+  }
+  return extents;
+}
 
 }  // namespace
 
-SparseTraining::SparseTraining(Module& model)
-    : layers_(FindSemiSparseLinears(model)),
-      needs_norms_(std::ranges::any_of(layers_, [](const auto& named) { return TakesNorms(*named.layer); })),
-      norms_([](const Module& linear) {
-        const auto* const layer = dynamic_cast<const SemiSparseLinear*>(&linear);
-        return layer != nullptr && TakesNorms(*layer);
-      }) {}
+SparseTraining::SparseTraining(Module& model) : layers_(FindSemiSparseLinears(model)), inputs_(ExtentsOf(layers_)) {}
 
 void SparseTraining::SetOptimizerStep(int64_t step) {
   for (const auto& [name, layer] : layers_) layer->SetOptimizerStep(step);
@@ -42,13 +47,17 @@ void SparseTraining::DecayGradients(MaskedDecay::Place place) {
 void SparseTraining::BeforeStep(const StepContext& step) { SetOptimizerStep(step.step); }
 
 ForwardObserver* SparseTraining::Observer(const StepContext& /*step*/) {
-  norms_.Clear();  // Those of a step that failed.
-  return needs_norms_ ? &norms_ : nullptr;
+  inputs_.Clear();  // Those of a step that failed.
+  const bool any = std::ranges::any_of(layers_, [](const auto& named) { return TakesInputs(*named.layer); });
+  return any ? &inputs_ : nullptr;
 }
 
 void SparseTraining::AfterBackward(const StepContext& /*step*/) {
   for (const auto& [name, layer] : layers_) {
-    if (TakesNorms(*layer) && norms_.HasSeen(*layer)) layer->AddInputNorms(norms_.NormsOf(*layer));
+    const sparse::InputStatistics* const inputs = inputs_.Of(*layer);
+    if (TakesInputs(*layer) && inputs != nullptr) layer->statistics().AddInputs(*inputs);
+    const Tensor grad = layer->weight().grad();
+    if (TakesGradients(*layer) && grad.defined()) layer->statistics().AddGradient(grad);
   }
   for (const auto& [name, layer] : layers_) {
     Tensor grad = layer->weight().grad();

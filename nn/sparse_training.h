@@ -3,15 +3,16 @@
 #include <cstdint>
 #include <vector>
 
-#include "twofour/nn/activation_norms.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/step_hook.h"
+#include "twofour/nn/step_inputs.h"
 #include "twofour/nn/swap.h"
 
 namespace twofour::nn {
 
 /// Does what the options of a model's SemiSparseLinears ask for around each optimizer step. A training loop may leave
-/// it out if there is no masked decay, no frozen gradient and no plan that depends on steps.
+/// it out if there is no masked decay, no frozen gradient, no plan that depends on steps and no score that needs inputs
+/// or gradients.
 class SparseTraining : public StepHook {
  public:
   /// Finds the layers of `model`. The model must outlive this object, and no layer may be swapped meanwhile.
@@ -22,9 +23,10 @@ class SparseTraining : public StepHook {
 
   /// Tells the layers the step.
   void BeforeStep(const StepContext& step) override;
-  /// Collects the input norms of layers whose score is RIA. Null if there are none.
+  /// Collects the inputs of layers whose score needs them and whose masks still change. Null if there are none.
   ForwardObserver* Observer(const StepContext& step) override;
-  /// Hands the input norms to their layers. Drops the gradient of masked weights if the mask and the gradient are
+  /// Hands what scores need to know about inputs and gradients to the layers whose masks still change: a step that
+  /// fails earlier leaves no trace. Drops the gradient of masked weights if the mask and the gradient are
   /// frozen. Adds the decay that is part of the gradient.
   void AfterBackward(const StepContext& step) override;
   /// Adds the decay that goes through the optimizer's moments.
@@ -43,8 +45,7 @@ class SparseTraining : public StepHook {
   void DecayGradients(MaskedDecay::Place place);
 
   std::vector<NamedSemiSparseLinear> layers_;
-  bool needs_norms_;
-  ActivationNorms norms_;  // Of the step under way.
+  StepInputs inputs_;  // Of the step under way.
 };
 
 }  // namespace twofour::nn

@@ -28,7 +28,8 @@ Tensor Each(const Tensor& sums, const Function& function) {
 }  // namespace
 
 GradientStatistics::GradientStatistics(Shape shape)
-    : magnitudes_(Tensor::Zeros(shape, DType::kF64)), squares_(Tensor::Zeros(std::move(shape), DType::kF64)) {}
+    : shape_(std::move(shape)),
+      sums_{.magnitudes = Tensor::Zeros(shape_, DType::kF64), .squares = Tensor::Zeros(shape_, DType::kF64)} {}
 
 void GradientStatistics::Add(const Tensor& gradient, std::string_view name) {
   ops::RequireLike("GradientStatistics", name, gradient, DType::kF32, shape());
@@ -38,7 +39,8 @@ void GradientStatistics::Add(const Tensor& gradient, std::string_view name) {
                             samples_, g[at]),
                 ErrorKind::kRuntimeFailure);
   }
-  double *const magnitudes = magnitudes_.mutable_data<double>(), *const squares = squares_.mutable_data<double>();
+  double *const magnitudes = sums_.magnitudes.mutable_data<double>(), *const squares =
+                                                                          sums_.squares.mutable_data<double>();
   ParallelFor(gradient.numel(), kElementwiseGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto value = static_cast<double>(g[i]);
@@ -51,14 +53,14 @@ void GradientStatistics::Add(const Tensor& gradient, std::string_view name) {
 
 Tensor GradientStatistics::MeanMagnitudes() const {
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
-  return Each(magnitudes_, [count](double sum) { return sum / count; });
+  return Each(sums_.magnitudes, [count](double sum) { return sum / count; });
 }
 
 Tensor GradientStatistics::Norms(std::string_view name) const {
-  const Tensor norms = Each(squares_, [](double sum) { return std::sqrt(sum); });
+  const Tensor norms = Each(sums_.squares, [](double sum) { return std::sqrt(sum); });
   if (const int64_t at = kernels::FindNonFinite(norms.numel(), norms.data<float>()); at >= 0) {
     throw Error(fmt::format("{}: the norm of its gradients at element {} is {:g}, more than a 32-bit float can hold",
-                            name, at, std::sqrt(squares_.data<double>()[at])),
+                            name, at, std::sqrt(sums_.squares.data<double>()[at])),
                 ErrorKind::kRuntimeFailure);
   }
   return norms;

@@ -31,10 +31,10 @@ Tensor Each(int64_t count, const Function& function) {
 
 InputStatistics::InputStatistics(int64_t in_features, Extent extent)
     : in_features_(in_features),
-      sums_(Tensor::Zeros({in_features}, DType::kF64)),
-      magnitudes_(Tensor::Zeros({in_features}, DType::kF64)),
-      squares_(Tensor::Zeros({in_features}, DType::kF64)) {
-  if (extent == Extent::kGram) gram_ = Tensor::Zeros({in_features, in_features}, DType::kF64);
+      sums_{.values = Tensor::Zeros({in_features}, DType::kF64),
+            .magnitudes = Tensor::Zeros({in_features}, DType::kF64),
+            .squares = Tensor::Zeros({in_features}, DType::kF64)} {
+  if (extent == Extent::kGram) sums_.gram = Tensor::Zeros({in_features, in_features}, DType::kF64);
 }
 
 void InputStatistics::Add(const Tensor& x, std::string_view name) {
@@ -49,9 +49,9 @@ void InputStatistics::Add(const Tensor& x, std::string_view name) {
                             samples_ + at / cols, from[at]),
                 ErrorKind::kRuntimeFailure);
   }
-  double* const sums = sums_.mutable_data<double>();
-  double* const magnitudes = magnitudes_.mutable_data<double>();
-  double* const squares = squares_.mutable_data<double>();
+  double* const sums = sums_.values.mutable_data<double>();
+  double* const magnitudes = sums_.magnitudes.mutable_data<double>();
+  double* const squares = sums_.squares.mutable_data<double>();
   // Each range has columns of its own, so the order of the sums does not depend on the threads.
   ParallelFor(cols, RowGrain(rows), [&](int64_t begin, int64_t end) {
     for (int64_t row = 0; row < rows; ++row) {
@@ -71,12 +71,12 @@ void InputStatistics::Add(const Tensor& x, std::string_view name) {
     const float* const part = from + row * cols;
     ParallelFor(count * cols, kElementwiseGrain,
                 [&](int64_t begin, int64_t end) { std::copy(part + begin, part + end, wide.data() + begin); });
-    kernels::AddSymmetricProduct(kernels::Transpose::kYes, cols, count, wide.data(), gram_.mutable_data<double>());
+    kernels::AddSymmetricProduct(kernels::Transpose::kYes, cols, count, wide.data(), sums_.gram.mutable_data<double>());
   }
 }
 
 Tensor InputStatistics::Norms(std::string_view name) const {
-  const double* const squares = squares_.data<double>();
+  const double* const squares = sums_.squares.data<double>();
   const Tensor norms = Each<float>(in_features_, [&](int64_t i) { return std::sqrt(squares[i]); });
   if (const int64_t at = kernels::FindNonFinite(norms.numel(), norms.data<float>()); at >= 0) {
     throw Error(fmt::format("{}: the norm of feature {} of its inputs is {:g}, more than a 32-bit float can hold", name,
@@ -87,19 +87,19 @@ Tensor InputStatistics::Norms(std::string_view name) const {
 }
 
 Tensor InputStatistics::MeanMagnitudes() const {
-  const double* const sums = magnitudes_.data<double>();
+  const double* const sums = sums_.magnitudes.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
   return Each<float>(in_features_, [&](int64_t i) { return sums[i] / count; });
 }
 
 Tensor InputStatistics::Means() const {
-  const double* const sums = sums_.data<double>();
+  const double* const sums = sums_.values.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
   return Each<double>(in_features_, [&](int64_t i) { return sums[i] / count; });
 }
 
 Tensor InputStatistics::Variances() const {
-  const double *const sums = sums_.data<double>(), *const squares = squares_.data<double>();
+  const double *const sums = sums_.values.data<double>(), *const squares = sums_.squares.data<double>();
   const auto count = static_cast<double>(std::max<int64_t>(samples_, 1));
   return Each<double>(in_features_, [&](int64_t i) {
     const double mean = sums[i] / count;
@@ -109,7 +109,7 @@ Tensor InputStatistics::Variances() const {
 
 const Tensor& InputStatistics::Gram() const {
   if (!has_gram()) throw Error("InputStatistics: no Gram matrix, expected an extent of kGram");
-  return gram_;
+  return sums_.gram;
 }
 
 }  // namespace twofour::sparse

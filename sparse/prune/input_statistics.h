@@ -2,13 +2,20 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "twofour/core/tensor.h"
 
 namespace twofour::sparse {
 
-/// What the inputs of a linear were like over many samples: what one-shot pruning asks for. Sums are f64 and grow batch
-/// by batch, so they take memory for features and not for samples.
+/// What InputStatistics add up over samples, f64.
+struct InputSums {
+  Tensor values = {}, magnitudes = {}, squares = {};  ///< Of each feature, [in_features].
+  Tensor gram = {};                                   ///< Products of any two features, [in_features, in_features].
+};
+
+/// What the inputs of a linear were like over many samples: what scores of its weights and one-shot pruning ask for.
+/// Sums are f64 and grow batch by batch, so they take memory for features and not for samples.
 class InputStatistics {
  public:
   /// What is summed up. The Gram matrix takes in_features^2 numbers, and about as long as a product of floats with a
@@ -19,6 +26,9 @@ class InputStatistics {
   };
 
   InputStatistics(int64_t in_features, Extent extent);
+  /// With sums over so many samples that were kept elsewhere. Those that are undefined must not be asked for.
+  InputStatistics(int64_t in_features, int64_t samples, InputSums sums)
+      : in_features_(in_features), samples_(samples), sums_(std::move(sums)) {}
 
   /// Adds f32 `x` [..., in_features]. Results do not depend on the number of threads. Throws Error on another tensor,
   /// and (a runtime failure) that says `name` and the place if an element is not finite: nothing is added then.
@@ -26,7 +36,8 @@ class InputStatistics {
 
   int64_t in_features() const { return in_features_; }
   int64_t samples() const { return samples_; }  ///< Or tokens: rows of x.
-  bool has_gram() const { return gram_.defined(); }
+  bool has_gram() const { return sums_.gram.defined(); }
+  const InputSums& sums() const { return sums_; }
 
   // All of these are over the samples so far, [in_features].
 
@@ -43,8 +54,7 @@ class InputStatistics {
 
  private:
   int64_t in_features_, samples_ = 0;
-  Tensor sums_, magnitudes_, squares_;  // f64 [in_features].
-  Tensor gram_;                         // f64 [in_features, in_features], or undefined.
+  InputSums sums_;
 };
 
 }  // namespace twofour::sparse

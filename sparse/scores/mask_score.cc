@@ -16,11 +16,11 @@ struct Row {
 constexpr Row kRows[] = {
     {MaskScore::kMagnitude, "magnitude", {}},
     {MaskScore::kRia, "ria", {.inputs = true}},
-    {MaskScore::kActivation, "activation", {.inputs = true}},
+    {MaskScore::kActivation, "activation", {.inputs = true, .magnitudes = true}},
     {MaskScore::kWanda, "wanda", {.inputs = true}},
     {MaskScore::kHessian, "hessian", {.inputs = true}},
     {MaskScore::kObs, "obs", {.inputs = true, .gram = true}},
-    {MaskScore::kGradient, "gradient", {.gradients = true}},
+    {MaskScore::kGradient, "gradient", {.gradients = true, .magnitudes = true}},
     {MaskScore::kGblm, "gblm", {.inputs = true, .gradients = true}},
     {MaskScore::kRandom, "random", {}},
 };

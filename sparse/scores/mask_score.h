@@ -29,6 +29,8 @@ struct ScoreNeeds {
   bool inputs = false;     ///< Numbers of each input feature.
   bool gram = false;       ///< Products of any two input features.
   bool gradients = false;  ///< The loss's gradients of the weight.
+  /// Of both, the means of their magnitudes. Otherwise, their norms.
+  bool magnitudes = false;
 };
 ScoreNeeds NeedsOf(MaskScore score);
 

@@ -113,7 +113,8 @@ std::string DescribePattern(const nn::SemiSparseOptions& options) {
 
 std::string DescribeRecipe(const nn::SemiSparseOptions& options) {
   const sparse::MaskPlanOptions& plan = options.plan.options();
-  const char* const score = options.score == sparse::MaskScore::kRia ? " of RIA scores" : "";
+  const bool scored = options.score != sparse::MaskScore::kMagnitude;
+  const std::string score = scored ? fmt::format(" by {} scores", NameOf(options.score)) : "";
   std::vector<std::string> parts = {DescribeMethod(options) + score + ", " + DescribeRefresh(options)};
   const bool always_all = plan.schedule.LastChange() == 0 && plan.schedule.ShareAt(0) == 1;
   if (!always_all) parts.push_back(DescribeSchedule(options.plan));

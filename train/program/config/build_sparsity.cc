@@ -151,6 +151,30 @@ int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps) {
   return StepsOfPart(sparsity.dense_finish(), total_steps);
 }
 
+sparse::MaskScore ToScore(proto::Score score) {
+  switch (score) {
+    case proto::MAGNITUDE:
+      return sparse::MaskScore::kMagnitude;
+    case proto::RIA:
+      return sparse::MaskScore::kRia;
+    case proto::ACTIVATION:
+      return sparse::MaskScore::kActivation;
+    case proto::WANDA:
+      return sparse::MaskScore::kWanda;
+    case proto::HESSIAN:
+      return sparse::MaskScore::kHessian;
+    case proto::OBS:
+      return sparse::MaskScore::kObs;
+    case proto::GRADIENT:
+      return sparse::MaskScore::kGradient;
+    case proto::GBLM:
+      return sparse::MaskScore::kGblm;
+    case proto::RANDOM:
+      return sparse::MaskScore::kRandom;
+  }
+  throw std::logic_error("unknown score");
+}
+
 sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedule, int64_t steps) {
   sparse::SparsityScheduleOptions options{.shape = ToShape(schedule.shape())};
   for (const proto::SparsitySchedule::Point& point : schedule.points()) {
@@ -208,7 +232,7 @@ nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan) {
   std::map<std::string, sparse::MaskPlan> plans = PlansOfLayers(sparsity, plan);
   nn::SemiSparseOptions options{
       .plan = std::move(plan),
-      .score = sparsity.score() == proto::Sparsity::RIA ? sparse::MaskScore::kRia : sparse::MaskScore::kMagnitude,
+      .score = ToScore(sparsity.score()),
       .interval = sparsity.interval(),
       .interval_growth = sparsity.interval_growth(),
       .freeze_gradient = sparsity.freeze_gradient(),

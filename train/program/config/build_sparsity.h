@@ -8,6 +8,7 @@
 #include "twofour/sparse/mask_plan.h"
 #include "twofour/sparse/moment.h"
 #include "twofour/sparse/schedule.h"
+#include "twofour/sparse/scores/mask_score.h"
 
 #include "config.pb.h"
 
@@ -30,6 +31,8 @@ int64_t StepsOfPart(double part, int64_t total_steps);
 /// configured and the run has more than one step.
 int64_t DenseWarmupSteps(const proto::Sparsity& sparsity, int64_t total_steps);
 int64_t DenseFinishSteps(const proto::Sparsity& sparsity, int64_t total_steps);
+
+sparse::MaskScore ToScore(proto::Score score);
 
 // The options that the sparsity of any config describes, valid or not (a text that is no pattern counts as none), from
 // the inside out: each function takes the object that is built from the options of the one before it. ValidateConfig

@@ -2,7 +2,9 @@
 
 #include <string>
 
+#include "twofour/sparse/scores/mask_score.h"
 #include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/validate_parts.h"
 
 namespace twofour::train {
@@ -35,6 +37,9 @@ void CheckFinetune(const proto::Config& config, Faults& faults) {
   const int64_t patience = config.training().stop_after_evaluations_without_gain();
   faults.Expect(patience == 0, "training.stop_after_evaluations_without_gain", patience,
                 "0" + beside + ": losses before and after the first masks do not compare");
+  const proto::Score score = config.sparsity().score();
+  faults.Expect(!sparse::NeedsOf(ToScore(score)).gradients, "sparsity.score", proto::Score_Name(score),
+                "a score that needs no gradients" + beside + ": the weights are frozen");
   CheckShares(config, faults);
   faults.InRange("finetune.interval", config.finetune().interval(), 1, kMaxCount);
   nn::Check(BuildLoraSwapOptions(config), {"finetune", {{"lora", ""}}}, faults);

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <string>
+#include <utility>
 
-#include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
-#include "twofour/nn/activation_norms.h"
+#include "twofour/nn/calibration.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
-#include "twofour/nn/training_mode_scope.h"
-#include "twofour/sparse/scores/ria_scores.h"
+#include "twofour/sparse/scores/weight_scores.h"
 
 namespace twofour::train {
 
@@ -36,20 +36,17 @@ std::vector<LayerScores> MagnitudeScores(const proto::Config& config, nn::Module
 }
 
 bool UseRia(Task& task, int64_t batches, const std::atomic<bool>& stop, std::vector<LayerScores>& layers) {
-  nn::ActivationNorms norms;
-  {
-    const NoGradGuard no_grad;
-    const nn::TrainingModeScope evaluation(task.model(), false);
-    const nn::ForwardObserverScope scope(norms);
-    for (int64_t batch = 0; batch < batches; ++batch) {
-      if (stop) return false;
-      task.Loss(static_cast<uint64_t>(batch));
-    }
-  }
   std::map<std::string, const nn::Module*> modules;
   task.model().VisitModules([&](const std::string& name, nn::Module& module) { modules[name] = &module; });
+  std::map<const nn::Module*, std::string> names;
+  for (const LayerScores& layer : layers) names[modules.at(layer.name)] = layer.name + ".weight";
+  nn::InputCollector collector(std::move(names), sparse::InputStatistics::Extent::kFeatures);
+  const nn::Calibration calibration{.batches = batches,
+                                    .loss = [&](int64_t batch) { return task.Loss(static_cast<uint64_t>(batch)); }};
+  if (!nn::RunCalibration(task.model(), calibration, collector, [&] { return stop.load(); })) return false;
   for (LayerScores& layer : layers) {
-    layer.scores = sparse::RiaScores(layer.scores, norms.NormsOf(*modules.at(layer.name)), layer.name + ".weight");
+    const sparse::InputStatistics& inputs = collector.Require(*modules.at(layer.name));
+    layer.scores = sparse::ScoresOf(sparse::MaskScore::kRia, layer.scores, {.inputs = &inputs}, layer.name + ".weight");
   }
   return true;
 }

@@ -93,7 +93,7 @@ TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
 TEST_F(VnmAppTest, RiaScoresResume) {
   const Outcome outcome = Train("whole", Set({"sparsity.score=RIA", "checkpoint.keep=9"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks of RIA scores, searched after every step"));
+  EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks by ria scores, searched after every step"));
   const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
