@@ -39,12 +39,13 @@ void NoteSparsity(const proto::Sparsity& sparsity, int64_t steps, std::vector<st
   const int64_t freeze = StepOf(when, steps, 0), first = DenseWarmupSteps(sparsity, steps);
   const sparse::ScoreNeeds needs = sparse::NeedsOf(ToScore(sparsity.score()));
   if ((needs.inputs || needs.gradients) && std::max(freeze, first) == 0) {
-    notes.push_back(fmt::format(
-        "sparsity.score: {}, but masks are found once, before there are any {} (with freeze {{ step: 1 }} they count "
-        "as in the first batch)",
-        proto::Score_Name(sparsity.score()),
-        needs.gradients ? "gradients: the largest weights are kept"
-                        : "activations: all inputs count as equally large"));
+    notes.push_back(
+        fmt::format("sparsity.score: {}, but masks are found once, before there are any {} (with freeze {{ step: 1 }} "
+                    "they count as "
+                    "in the first batch)",
+                    proto::Score_Name(sparsity.score()),
+                    needs.gradients ? "gradients: the largest weights are kept"
+                                    : "activations: all inputs count as equally large"));
   }
   if (when.has_fraction() && sparsity.interval() > 1 && freeze - first < sparsity.interval()) {
     notes.push_back(fmt::format("sparsity.interval: {} steps, but masks freeze at step {}: the first is the last",

@@ -77,6 +77,11 @@ TEST_F(FinetuneErrorsAppTest, WhatIsNoRunOfThisModel) {
 TEST_F(FinetuneErrorsAppTest, ValuesOutOfBounds) {
   Expect({"--set", "finetune.rank=17"},
          "finetune: rank: 17, expected at most 16, the smaller side of blocks.0.mlp.c_fc [32, 16]");
+  for (const std::string score : {"GRADIENT", "GBLM"}) {
+    Expect({"--set", "sparsity.score=" + score},
+           "config: sparsity.score: " + score +
+               ", expected a score that needs no gradients beside finetune: the weights are frozen");
+  }
   Expect({"--set", "finetune.rank=0"}, "config: finetune.rank: 0, expected");
   Expect({"--set", "finetune.alpha=-1"}, "config: finetune.alpha: -1, expected");
   Expect({"--set", "finetune.dense_share=1.5"}, "config: finetune.dense_share: 1.5, expected a number in [0, 1)");

@@ -90,17 +90,6 @@ TEST_F(VnmAppTest, StagesGrowSparserAndResume) {
   EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
 }
 
-TEST_F(VnmAppTest, RiaScoresResume) {
-  const Outcome outcome = Train("whole", Set({"sparsity.score=RIA", "checkpoint.keep=9"}));
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("16:2:8 masks by ria scores, searched after every step"));
-  const Outcome resumed = Run({"--resume", Path("whole/checkpoints/step-3"), "--out", Path("part")});
-  ASSERT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_EQ(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "part/model.safetensors"));
-  ASSERT_EQ(Train("magnitude").code, 0);
-  EXPECT_NE(ReadTextFile(dir_ / "whole/model.safetensors"), ReadTextFile(dir_ / "magnitude/model.safetensors"));
-}
-
 TEST_F(VnmAppTest, ColumnsByWhatIsKeptResume) {
   const Outcome outcome = Train("whole", Set({"sparsity.vnm.columns=KEPT", "checkpoint.keep=9"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -50,11 +50,27 @@ TEST(NoteConfigTest, TellsWhatARunIsTooShortFor) {
               ElementsAre("sparsity.interval: 40 steps, but masks freeze at step 30: the first is the last"));
 }
 
-TEST(NoteConfigTest, TellsOfScoresByActivationsThatNobodyHasSeen) {
-  const std::string recipe = "logging { every_steps: 1 } sparsity { enabled: true score: RIA ";
-  EXPECT_THAT(NotesOf(recipe + "freeze { step: 0 } }"), ElementsAre(::testing::StartsWith("sparsity.score: RIA, but")));
-  EXPECT_THAT(NotesOf(recipe + "freeze { step: 1 } }"), IsEmpty());
-  EXPECT_THAT(NotesOf(recipe + "}"), IsEmpty());
+TEST(NoteConfigTest, TellsOfScoresByWhatNobodyHasSeen) {
+  const auto notes_of = [](const std::string& score, const std::string& freeze) {
+    return NotesOf("logging { every_steps: 1 } sparsity { enabled: true score: " + score + " " + freeze + " }");
+  };
+  for (const std::string score : {"RIA", "ACTIVATION", "WANDA", "HESSIAN", "OBS"}) {
+    EXPECT_THAT(notes_of(score, "freeze { step: 0 }"),
+                ElementsAre("sparsity.score: " + score +
+                            ", but masks are found once, before there are any activations: all inputs count as equally "
+                            "large (with freeze { step: 1 } they count as in the first batch)"));
+    EXPECT_THAT(notes_of(score, "freeze { step: 1 }"), IsEmpty());
+    EXPECT_THAT(notes_of(score, ""), IsEmpty());
+  }
+  for (const std::string score : {"GRADIENT", "GBLM"}) {
+    EXPECT_THAT(notes_of(score, "freeze { step: 0 }"),
+                ElementsAre("sparsity.score: " + score +
+                            ", but masks are found once, before there are any gradients: the largest weights are kept "
+                            "(with freeze { step: 1 } they count as in the first batch)"));
+    EXPECT_THAT(notes_of(score, "freeze { step: 1 }"), IsEmpty());
+  }
+  EXPECT_THAT(notes_of("RANDOM", "freeze { step: 0 }"), IsEmpty());
+  EXPECT_THAT(notes_of("MAGNITUDE", "freeze { step: 0 }"), IsEmpty());
 }
 
 }  // namespace
