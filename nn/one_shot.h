@@ -57,6 +57,7 @@ struct OneShotOptions {
   int64_t iterations = 300;      ///< kAlps.
   double gradient_factor = 100;  ///< sparse::MaskScore::kGblm: see GblmScores.
   sparse::VnmColumnChoice columns = sparse::VnmColumnChoice::kSums;
+  std::string more_inputs = "more batches";  ///< What a note advises where inputs are too few.
   RandomKey key = {};  ///< sparse::MaskScore::kRandom. Each linear draws from a stream of its own from key.stream on.
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <typeinfo>
 #include <utility>
 
@@ -43,6 +44,27 @@ std::string ReasonOfLinear(const PrunableLinear& linear, int64_t multiple_of) {
   return fits ? "" : fmt::format("its sizes are not both multiples of {}", multiple_of);
 }
 
+/// Each reason once, with the name of its linear or how many have it: "4 linears: ...; head: ...".
+std::string Reasons(const std::vector<SwapEntry>& entries) {
+  std::vector<std::pair<const SwapEntry*, int64_t>> groups;  // The first with a reason, and how many have it.
+  for (const SwapEntry& entry : entries) {
+    const auto same = [&entry](const auto& group) { return group.first->reason == entry.reason; };
+    const auto found = std::ranges::find_if(groups, same);
+    if (found == groups.end()) {
+      groups.emplace_back(&entry, 1);
+    } else {
+      ++found->second;
+    }
+  }
+  std::string text;
+  for (const auto& [first, count] : groups) {
+    text += text.empty() ? "" : "; ";
+    text += count == 1 ? fmt::format("{}: {}", first->name, first->reason)
+                       : fmt::format("{} linears: {}", count, first->reason);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoice& choice,
@@ -65,8 +87,7 @@ std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoi
   });
   if (found.empty()) {
     if (others.empty()) throw Error("the model has no linears, expected some to prune");
-    throw Error(fmt::format("none of the {} linears is to be pruned: {}: {}", others.size(), others.front().name,
-                            others.front().reason));
+    throw Error(fmt::format("none of the {} linears is to be pruned: {}", others.size(), Reasons(others)));
   }
   if (kept_dense != nullptr) kept_dense->insert(kept_dense->end(), others.begin(), others.end());
   return found;

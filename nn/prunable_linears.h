@@ -26,7 +26,7 @@ struct PrunableLinear {
 /// The linears below `root`, or `root` itself, whose f32 weight may be pruned: of type Linear, or SemiSparseLinears
 /// whose masks are given (SemiSparseOptions::searches), and of no derived class, which may compute something else; with
 /// a weight that no other module has, because that would be pruned behind the user's back. Appends all others to
-/// `kept_dense` with the reason, if it is given. Throws Error if there are none, with the first reason.
+/// `kept_dense` with the reason, if it is given. Throws Error if there are none, with all reasons.
 std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoice& choice,
                                                 std::vector<SwapEntry>* kept_dense = nullptr);
 

@@ -42,8 +42,8 @@ void WeightPruner::NoteLowRank() {
   if (samples >= features) return;
   notes_.push_back(
       fmt::format("{}: {} rows of inputs for {} features: their Gram matrix has a rank of {} at most, and the "
-                  "dampening decides the rest; more batches help",
-                  name_, samples, features, samples));
+                  "dampening decides the rest; {} help",
+                  name_, samples, features, samples, options_.more_inputs));
 }
 
 const Tensor& WeightPruner::Scores() {

@@ -29,12 +29,7 @@ int64_t MostInARow(const MaskView& mask, int64_t rows, int64_t cols) {
   return most;
 }
 
-/// The blocks of which a mask keeps an entry, and all of them.
-struct Blocks {
-  int64_t kept = 0, count = 0;
-};
-
-Blocks CountBlocks(const Mask& mask, int64_t block_rows, int64_t block_cols) {
+BudgetParts CountBlocks(const Mask& mask, int64_t block_rows, int64_t block_cols) {
   const MaskView view = mask.view();
   const int64_t across = CeilDiv(mask.cols(), block_cols), down = CeilDiv(mask.rows(), block_rows);
   std::vector<bool> kept(static_cast<size_t>(across * down));
@@ -46,13 +41,14 @@ Blocks CountBlocks(const Mask& mask, int64_t block_rows, int64_t block_cols) {
   return {std::ranges::count(kept, true), across * down};
 }
 
-/// The same of entries or blocks, whichever the pattern is made of.
-Blocks CountParts(const Mask& mask, const MaskFormat& format) {
+}  // namespace
+
+BudgetParts CountParts(const Mask& mask, const PruningPattern& pattern) {
+  assert(pattern.has_budget());
+  const MaskFormat& format = pattern.format;
   if (format.kind == MaskFormat::Kind::kBlocks) return CountBlocks(mask, format.block_rows, format.block_cols);
   return {mask.CountKept(), mask.rows() * mask.cols()};
 }
-
-}  // namespace
 
 std::optional<std::string> WhyOverBudget(const Mask& mask, const PruningPattern& pattern) {
   assert(pattern.has_budget());
@@ -60,14 +56,13 @@ std::optional<std::string> WhyOverBudget(const Mask& mask, const PruningPattern&
     return WhyMore(MostInARow(mask.view(), mask.rows(), mask.cols()), mask.cols(), pattern.sparsity,
                    "entries of a row");
   }
-  const auto [kept, count] = CountParts(mask, pattern.format);
+  const auto [kept, count] = CountParts(mask, pattern);
   return WhyMore(kept, count, pattern.sparsity,
                  pattern.format.kind == MaskFormat::Kind::kBlocks ? "blocks" : "entries");
 }
 
 double SpentBy(const Mask& mask, const PruningPattern& pattern) {
-  assert(pattern.has_budget());
-  const auto [kept, count] = CountParts(mask, pattern.format);
+  const auto [kept, count] = CountParts(mask, pattern);
   return count == 0 ? 0 : static_cast<double>(count - kept) / static_cast<double>(count);
 }
 

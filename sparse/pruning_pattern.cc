@@ -158,7 +158,8 @@ void Check(const PruningPattern& pattern, const FieldPath& at, Faults& faults) {
     expect(rows ? format.m >= 2 && format.m <= kMostNeighbours : format.m == kTileSize, "m", format.m,
            rows ? fmt::format("2 to {}", kMostNeighbours) : fmt::format("{}", kTileSize));
     if (faults.IsSound(at("m"))) {
-      expect(format.n >= 1 && format.n < format.m, "n", format.n, fmt::format("1 to {}", format.m - 1));
+      expect(format.n >= 1 && format.n < format.m, "n", format.n,
+             format.m == 2 ? "1" : fmt::format("1 to {}", format.m - 1));
     }
   }
   if (format.kind == Kind::kBlocks) {

@@ -17,7 +17,7 @@ void Check(const AllocationOptions& options, const FieldPath& at, Faults& faults
   faults.Between(at("max"), options.max, 0, 1);
   if (faults.IsSound(at("min")) && faults.IsSound(at("max"))) {
     faults.Expect(options.min <= options.max, at("min"), options.min,
-                  fmt::format("at most max, which is {}", options.max));
+                  fmt::format("at most {}, which is {}", at("max"), options.max));
   }
   if (!faults.IsSound(at("pattern"))) return;
   if (options.target) {
@@ -31,10 +31,10 @@ void Check(const AllocationOptions& options, const FieldPath& at, Faults& faults
   // Any layer will do, as the sparsities of such a pattern are the same for all.
   const LayerSteps steps({.name = "", .rows = 1, .cols = 1}, pattern);
   const StepRange range = steps.Within(options.min, options.max);
-  faults.Expect(
-      range.from <= range.to, at("max"), options.max,
-      fmt::format("a sparsity of {} at or above min, which is {}",
-                  HasOneSparsity(pattern) ? pattern.ToString() : fmt::format("n:{}", pattern.format.m), options.min));
+  faults.Expect(range.from <= range.to, at("max"), options.max,
+                fmt::format("a sparsity of {} at or above {}, which is {}",
+                            HasOneSparsity(pattern) ? pattern.ToString() : fmt::format("n:{}", pattern.format.m),
+                            at("min"), options.min));
 }
 
 }  // namespace twofour::sparse

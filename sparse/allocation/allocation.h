@@ -25,6 +25,12 @@ struct LayerShape {
   int64_t rows = 0, cols = 0;
 };
 
+/// What messages call the options of an allocation.
+struct AllocationNames {
+  std::string owner = {};  ///< How they begin; empty: with the name of the function.
+  std::string target = "target", min = "min", max = "max";
+};
+
 struct AllocationOptions {
   /// The kind of all layers' patterns. Of n:m, layers get the same m.
   PruningPattern pattern = PruningPattern::Unstructured(0.5);
@@ -34,6 +40,7 @@ struct AllocationOptions {
   /// Bounds on the sparsity of each layer, which is 1 - n/m for n:m. A layer with a budget may pass a bound by less
   /// than a step, where the target cannot be met otherwise. No layer is dropped as a whole.
   double min = 0, max = 1;
+  AllocationNames names = {};
 
   double Target() const { return target ? *target : pattern.Sparsity(); }
 };

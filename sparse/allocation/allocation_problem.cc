@@ -33,7 +33,13 @@ void RequireLayers(std::string_view owner, std::span<const LayerShape> shapes) {
 
 AllocationProblem::AllocationProblem(std::string_view owner, std::span<const LayerShape> shapes,
                                      const AllocationOptions& options, std::span<const double> most)
-    : owner_(owner), has_more_bounds_(!most.empty()), target_(options.Target()), min_(options.min), max_(options.max) {
+    : names_(options.names),
+      has_more_bounds_(!most.empty()),
+      target_(options.Target()),
+      min_(options.min),
+      max_(options.max) {
+  if (names_.owner.empty()) names_.owner = owner;
+  owner = names_.owner;
   Checked(options, fmt::format("{}: ", owner).c_str());
   RequireLayers(owner, shapes);
   for (size_t i = 0; i < shapes.size(); ++i) {
@@ -42,8 +48,8 @@ AllocationProblem::AllocationProblem(std::string_view owner, std::span<const Lay
     const double max = most.empty() ? options.max : std::min(options.max, most[i]);
     const StepRange range = steps.Within(options.min, max);
     if (range.from > range.to) {
-      throw Error(fmt::format("{}: {}: sparsity of at most {}, expected at least {} by min", owner, shapes[i].name, max,
-                              steps.Sparsity(bounds.from)));
+      throw Error(fmt::format("{}: {}: sparsity of at most {}, expected at least {} by {}", owner, shapes[i].name, max,
+                              steps.Sparsity(bounds.from), names_.min));
     }
     layers_.push_back({.steps = steps, .range = range});
     entries_ += steps.entries();
@@ -62,9 +68,11 @@ double AllocationProblem::Goal() const {
   const bool within = IsSameSparsity(target_, std::clamp(target_, min_, max_));
   const double off = (within ? step / 2 : 0) + 1e-9 * entries_;
   if (goal < least - off || goal > most + off) {
-    throw Error(fmt::format("{}: target {}, expected {} to {}: what the pattern, min{} allow of {}", owner_, target_,
-                            ShownAtLeast(least / entries_), ShownAtMost(most / entries_),
-                            has_more_bounds_ ? ", max and the levels measured" : " and max",
+    const auto& [owner, target, min, max] = names_;
+    const std::string bounds =
+        has_more_bounds_ ? fmt::format("{}, {} and the levels measured", min, max) : fmt::format("{} and {}", min, max);
+    throw Error(fmt::format("{}: {} {}, expected {} to {}: what the pattern, {} allow of {}", owner, target, target_,
+                            ShownAtLeast(least / entries_), ShownAtMost(most / entries_), bounds,
                             size() == 1 ? "this layer" : fmt::format("these {} layers", size())));
   }
   return std::clamp(goal, least, most);

@@ -22,8 +22,8 @@ class AllocationProblem {
   };
 
   /// `most` are further bounds, one for each layer, or none at all. Throws Error, beginning with `owner`
-  /// ("AllocateUniformly"), on options that Check finds fault with, without layers, on a layer without entries, and if
-  /// one of `most` is below a layer's least sparsity.
+  /// ("AllocateUniformly") or the one of the options' names, on options that Check finds fault with, without layers, on
+  /// a layer without entries, and if one of `most` is below a layer's least sparsity.
   AllocationProblem(std::string_view owner, std::span<const LayerShape> shapes, const AllocationOptions& options,
                     std::span<const double> most = {});
 
@@ -36,7 +36,7 @@ class AllocationProblem {
   Allocation After(std::span<const int64_t> steps) const;
 
  private:
-  std::string owner_;
+  AllocationNames names_;
   bool has_more_bounds_;
   double target_, min_, max_, entries_ = 0;
   std::vector<Layer> layers_;

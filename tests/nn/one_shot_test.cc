@@ -147,7 +147,7 @@ TEST_F(OneShotTest, LinearsMayHavePatternsOfTheirOwnOrStayDense) {
   ASSERT_THAT(other->kept_dense, SizeIs(1));
   EXPECT_THAT(other->kept_dense[0].reason, HasSubstr("exclude"));
   EXPECT_ERROR(Prune({.include = "nothing"}), ErrorKind::kInvalidInput,
-               HasSubstr("none of the 2 linears is to be pruned: c_fc: name does not match"));
+               HasSubstr("none of the 2 linears is to be pruned: 2 linears: name does not match include"));
   EXPECT_ERROR(Prune({.patterns = {{"c_gate", PatternOf("1:4")}}}), ErrorKind::kInvalidInput,
                HasSubstr("patterns: 'c_gate' is no linear that is pruned"));
 }
@@ -213,7 +213,7 @@ TEST_F(OneShotTest, RefusesWeightsWithoutGradients) {
 
 TEST_F(OneShotTest, KeepsLinearsWhoseSizesAreNoMultiples) {
   EXPECT_ERROR(Prune({.multiple_of = 8, .pattern = PatternOf("2:4")}), ErrorKind::kInvalidInput,
-               HasSubstr("c_fc: its sizes are not both multiples of 8"));
+               HasSubstr("2 linears: its sizes are not both multiples of 8"));
   EXPECT_THAT(Prune({.multiple_of = 4, .pattern = PatternOf("2:4")})->pruned, SizeIs(2));
 }
 

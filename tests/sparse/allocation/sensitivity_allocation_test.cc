@@ -79,7 +79,7 @@ void ForEachChoice(const test::RandomProblem& problem, const std::vector<Sensiti
                    size_t layer = 0, double loss = 0, double dropped = 0) {
   if (layer == problem.layers.size()) return visit(loss, dropped);
   const LayerShape& shape = problem.layers[layer];
-  const auto& [pattern, target, min, max] = problem.options;
+  const auto& [pattern, target, min, max, names] = problem.options;
   const int64_t parts = pattern.has_budget() ? PartsOf(shape, pattern) : pattern.format.m;
   for (int64_t at = 0; at < parts; ++at) {
     const double sparsity = static_cast<double>(at) / static_cast<double>(parts);

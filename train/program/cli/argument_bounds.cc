@@ -56,6 +56,8 @@ bool IsFiniteNumber(const std::string& text, double& value) {
 
 std::string Expected(const ArgumentBounds& bounds) {
   if (bounds.whole) return fmt::format("a whole number from {} to {}", bounds.low, bounds.high);
+  constexpr ArgumentBounds kNone;
+  if (bounds.lowest == kNone.lowest && bounds.highest == kNone.highest) return "a finite number";
   return fmt::format("a number from {:g} to {:g}", bounds.lowest, bounds.highest);
 }
 

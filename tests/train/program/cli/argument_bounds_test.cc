@@ -38,6 +38,7 @@ TEST(ArgumentBoundsTest, AnyOtherNumberIsFiniteAndWithinItsBounds) {
   }
   EXPECT_EQ(FaultOf("0,5", bounds), "0,5, expected a number from 0 to 1e+06, with a point for decimals");
   EXPECT_EQ(FaultOf("", bounds), "nothing, expected a number from 0 to 1e+06");
+  EXPECT_EQ(FaultOf("x", {.whole = false}), "x, expected a finite number");
   EXPECT_EQ(FaultOf("001", bounds), "001, expected a number that does not begin with 0");
 }
 

@@ -236,7 +236,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadSparsity{"pattern: '2:4'", "pattern: '2:4', expected none but for PATTERN"},
         BadSparsity{"layers { name: 'x' pattern: '2:4' }", "layers: given, expected none but for PATTERN"},
         BadSparsity{"algorithm: PATTERN pattern: '2:4' vnm { m: 16 }", "vnm: 64:2:16, expected none but for VNM"},
-        BadSparsity{"algorithm: PATTERN pattern: '4:2'", "pattern: pattern 4:2: n is 4, expected 1 to 1"},
+        BadSparsity{"algorithm: PATTERN pattern: '4:2'", "pattern: pattern 4:2: n is 4, expected 1"},
         BadSparsity{"algorithm: PATTERN pattern: 'unstructured:1.5'",
                     "pattern: pattern unstructured:1.5: sparsity is 1.5, expected a number in [0, 1]"},
         BadSparsity{
