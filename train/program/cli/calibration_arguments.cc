@@ -10,14 +10,16 @@ constexpr int64_t kMostSeed = 1000;
 }  // namespace
 
 CalibrationArguments::CalibrationArguments(Arguments& arguments, const std::string& purpose) {
-  arguments.Add("--samples", samples_, "Samples or sequences of the training data " + purpose)
-      .Type("N")
-      .Range(int64_t{1}, kMostSamples)
-      .ShowDefault();
-  arguments.Add("--seed", seed_, "The seed: which samples these are, and what else is random")
-      .Type("N")
-      .Range(int64_t{0}, kMostSeed)
-      .ShowDefault();
+  samples_option_ = arguments
+                        .Add("--samples", samples_,
+                             "Samples or sequences of the training data " + purpose + ", rounded up to whole batches")
+                        .Type("N")
+                        .Range(int64_t{1}, kMostSamples)
+                        .ShowDefault();
+  seed_option_ = arguments.Add("--seed", seed_, "The seed: which samples these are, and what else is random")
+                     .Type("N")
+                     .Range(int64_t{0}, kMostSeed)
+                     .ShowDefault();
   arguments.AddFlag("--accept-changed-data", accept_changed_data_,
                     "Use the run's data although it is not what the run began with");
 }
@@ -29,12 +31,19 @@ void CalibrationArguments::AddLinears(Arguments& arguments) {
   exclude_option_ =
       arguments.Add("--exclude", exclude_, "But not those that match this; by default sparsity.exclude of the run")
           .Type("REGEX");
+  multiple_of_option_ =
+      arguments
+          .Add("--multiple-of", multiple_of_,
+               "Only those whose sizes are both multiples of this; by default sparsity.multiple_of of the run")
+          .Type("N")
+          .Range(int64_t{1}, kMaxFeatures);
 }
 
 LinearsOfRun CalibrationArguments::linears() const {
   LinearsOfRun linears;
   if (include_option_ && include_option_->given()) linears.include = include_;
   if (exclude_option_ && exclude_option_->given()) linears.exclude = exclude_;
+  if (multiple_of_option_ && multiple_of_option_->given()) linears.multiple_of = multiple_of_;
   return linears;
 }
 

@@ -10,7 +10,8 @@
 namespace twofour::train {
 
 /// The options of commands that take samples of a run's training data: --samples, --seed and --accept-changed-data,
-/// and for those that choose linears --include and --exclude. What they set may be read after Arguments::Parse.
+/// and for those that choose linears --include, --exclude and --multiple-of. What they set may be read after
+/// Arguments::Parse.
 class CalibrationArguments {
  public:
   /// `purpose`: what samples are for ("to calibrate with").
@@ -21,15 +22,17 @@ class CalibrationArguments {
   void AddLinears(Arguments& arguments);
 
   int64_t samples() const { return samples_; }
+  bool samples_given() const { return samples_option_->given(); }
+  bool seed_given() const { return seed_option_->given(); }
   uint32_t seed() const { return static_cast<uint32_t>(seed_); }
   bool accept_changed_data() const { return accept_changed_data_; }
   LinearsOfRun linears() const;
 
  private:
-  int64_t samples_ = 128, seed_ = 0;
+  int64_t samples_ = 128, seed_ = 0, multiple_of_ = 0;
   bool accept_changed_data_ = false;
   std::string include_, exclude_;
-  std::optional<Argument> include_option_, exclude_option_;
+  std::optional<Argument> samples_option_, seed_option_, include_option_, exclude_option_, multiple_of_option_;
 };
 
 }  // namespace twofour::train

@@ -35,6 +35,7 @@ struct Sensitivity {
   int64_t samples = 0;                                ///< That scores and weights are from; 0: none were needed.
   uint32_t seed = 0;
   std::string include = {}, exclude = {};
+  int64_t multiple_of = 1;
   double dense_loss = 0;  ///< With no linear pruned.
   std::vector<LinearSensitivity> linears = {};
   std::vector<nn::SwapEntry> kept_dense = {};

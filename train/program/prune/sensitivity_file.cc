@@ -78,6 +78,7 @@ std::string ToJson(const Sensitivity& sensitivity) {
   json.Set("pattern", KindText(sensitivity.kind)).Set("levels", levels);
   json.Set("samples", sensitivity.samples).Set("seed", sensitivity.seed);
   json.Set("include", sensitivity.include).Set("exclude", sensitivity.exclude);
+  json.Set("multiple_of", sensitivity.multiple_of);
   json.Set("dense_loss", sensitivity.dense_loss).Set("linears", linears).Set("kept_dense", dense);
   return json.ToTextReplacing(/*indent=*/2) + "\n";
 }

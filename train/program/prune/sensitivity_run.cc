@@ -123,6 +123,7 @@ class Measurement {
     result_.seed = request_.seed;
     result_.include = options_.include;
     result_.exclude = options_.exclude;
+    result_.multiple_of = options_.multiple_of;
     for (const nn::PrunableLinear& linear : linears_) {
       result_.linears.push_back({linear.name, linear.weight.dim(0), linear.weight.dim(1)});
       for (const sparse::PruningPattern& pattern : request_.patterns) {
@@ -145,7 +146,8 @@ class Measurement {
     header.Set("weights_checksum", TextOf(result_.weights_checksum)).Set("data", data);
     header.Set("method", result_.method).Set("pattern", KindText(result_.kind)).Set("levels", levels);
     header.Set("samples", result_.samples).Set("seed", result_.seed);
-    return header.Set("include", result_.include).Set("exclude", result_.exclude);
+    header.Set("include", result_.include).Set("exclude", result_.exclude);
+    return header.Set("multiple_of", result_.multiple_of);
   }
 
   /// What was measured before.
