@@ -5,9 +5,12 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/nn/one_shot_names.h"
+#include "twofour/nn/weight_pruner.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
@@ -43,6 +46,16 @@ void SetAllocation(const std::string& name, AllocationRequest& request) {
   request.sensitivity = name;
 }
 
+Error GoesWith(std::string_view option, std::string_view with) {
+  return Error(fmt::format("{}: goes with {}", option, with));
+}
+
+/// Throws Error if an option was given that makes no difference.
+void RequireGoesWith(const Argument& argument, bool makes_a_difference, std::string_view option,
+                     std::string_view with) {
+  if (argument.given() && !makes_a_difference) throw GoesWith(option, with);
+}
+
 struct Asked {
   PruneRequest request;
   RoundsOfPruning rounds;
@@ -69,24 +82,26 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
       .Type("PATTERN")
       .Required();
   const Argument given_score = arguments.Add("--score", score, "What dsnot begins with; by default wanda").Type("NAME");
-  arguments
-      .Add("--order", order,
-           "one-pass: by the inputs that linears have in the dense model; layer-by-layer: by those that pruned linears "
-           "give, the default for sparsegpt and alps")
-      .Type("NAME");
+  const Argument given_order = arguments
+                                   .Add("--order", order,
+                                        "one-pass: by the inputs that linears have in the dense model; layer-by-layer: "
+                                        "by those that pruned linears give, the default for sparsegpt and alps")
+                                   .Type("NAME");
   CalibrationArguments calibration(arguments, "to calibrate with");
   calibration.AddLinears(arguments);
-  arguments.Add("--dampening", options.dampening, "sparsegpt, alps, obs: the share of the mean diagonal that is added")
-      .Type("X")
-      .ShowDefault();
-  arguments.Add("--block", options.block, "sparsegpt: columns between two updates of the rest")
-      .Type("N")
-      .Range(int64_t{1}, kMaxFeatures)
-      .ShowDefault();
-  arguments.Add("--iterations", options.iterations, "alps: at most so many")
-      .Type("N")
-      .Range(int64_t{0}, kMostIterations)
-      .ShowDefault();
+  const Argument dampening =
+      arguments
+          .Add("--dampening", options.dampening, "sparsegpt, alps, obs: the share of the mean diagonal that is added")
+          .Type("X")
+          .ShowDefault();
+  const Argument block = arguments.Add("--block", options.block, "sparsegpt: columns between two updates of the rest")
+                             .Type("N")
+                             .Range(int64_t{1}, kMaxFeatures)
+                             .ShowDefault();
+  const Argument iterations = arguments.Add("--iterations", options.iterations, "alps: at most so many")
+                                  .Type("N")
+                                  .Range(int64_t{0}, kMostIterations)
+                                  .ShowDefault();
   arguments
       .Add("--allocation", allocation,
            "equal: all linears alike; owl: those with fewer outliers among their Wanda scores are sparser; or the "
@@ -96,9 +111,16 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   arguments
       .Add("--target", request.allocation.target,
            "Sparsity of all linears together, for n:m, whose linears then differ in n; by default the pattern's")
-      .Type("X");
-  arguments.Add("--min-sparsity", request.allocation.min, "Of each linear").Type("X").Range(0.0, 1.0).ShowDefault();
-  arguments.Add("--max-sparsity", request.allocation.max, "Of each linear").Type("X").Range(0.0, 1.0).ShowDefault();
+      .Type("X")
+      .Range(0.0, 1.0);
+  const Argument min = arguments.Add("--min-sparsity", request.allocation.min, "owl or FILE: of each linear")
+                           .Type("X")
+                           .Range(0.0, 1.0)
+                           .ShowDefault();
+  const Argument max = arguments.Add("--max-sparsity", request.allocation.max, "owl or FILE: of each linear")
+                           .Type("X")
+                           .Range(0.0, 1.0)
+                           .ShowDefault();
   const Argument lambda = arguments
                               .Add("--lambda", request.allocation.lambda,
                                    "owl: half of the difference between the sparsest and the least sparse linear")
@@ -132,8 +154,9 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   request.threads = model.threads();
   request.activations = model.activations();
   SetPruningMethod(method, options);
+  using enum nn::PruningMethod;
+  RequireGoesWith(given_score, options.method == kDsnot, "--score", "--method dsnot");
   if (given_score.given()) {
-    if (options.method != nn::PruningMethod::kDsnot) throw Error("--score: goes with --method dsnot");
     const auto named = nn::ScoreNamed(score);
     if (!named) throw Error(fmt::format("--score: '{}', expected one of {}", score, nn::ScoreNames()));
     options.score = *named;
@@ -141,15 +164,31 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   options.pattern = sparse::ParsePruningPattern(pattern, "--pattern");
   options.order = OrderOf(order, options);
   SetAllocation(allocation, request.allocation);
-  if (lambda.given() && request.allocation.method != AllocationRequest::Method::kOutliers) {
-    throw Error("--lambda: goes with --allocation owl");
+  const AllocationRequest::Method allocates = request.allocation.method;
+  RequireGoesWith(lambda, allocates == AllocationRequest::Method::kOutliers, "--lambda", "--allocation owl");
+  for (const auto& [bound, name] : {std::pair(&min, "--min-sparsity"), {&max, "--max-sparsity"}}) {
+    RequireGoesWith(*bound, allocates != AllocationRequest::Method::kEqual, name,
+                    "--allocation owl or a sensitivity.json");
   }
+  RequireGoesWith(block, options.method == kSparseGpt, "--block", "--method sparsegpt");
+  RequireGoesWith(iterations, options.method == kAlps, "--iterations", "--method alps");
+  RequireGoesWith(dampening, nn::NeedsOf(options).gram, "--dampening", "--method sparsegpt, alps or obs");
   options.output_errors = !skip_output_errors;
+  RequireGoesWith(given_order, nn::NeedsOf(options).inputs || options.output_errors, "--order",
+                  "a --method that takes inputs, or output errors");
   request.linears = calibration.linears();
   request.samples = calibration.samples();
   request.seed = calibration.seed();
   request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;
+  constexpr char kSamplers[] = "a --method that takes data, --allocation owl or output errors";
+  if (calibration.samples_given() && !TakesData(request)) throw GoesWith("--samples", kSamplers);
+  if (calibration.seed_given() && !TakesSeed(request)) throw GoesWith("--seed", kSamplers);
+  const bool reads_data = TakesData(request) || request.evaluate;
+  if (request.activations && !reads_data) throw GoesWith("--precision", "losses, or with what takes data");
+  if (request.accept_changed_data && !reads_data) {
+    throw GoesWith("--accept-changed-data", "losses, or with what takes data");
+  }
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
   if (rounds.count > 1 && rounds.steps == 0) {
     throw Error(fmt::format("--round-steps: 0, expected at least 1 for {} rounds", rounds.count));

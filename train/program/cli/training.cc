@@ -192,7 +192,7 @@ nn::OneShotTraining OneShotOf(const Run& run, const CommandContext& context) {
   const auto print = [&out = context.out, &err = context.err, rounds](int64_t round, const nn::OneShotReport& report) {
     PrintNotes(report.notes, err);
     out << fmt::format("pruned{}: {}\n", rounds > 1 ? fmt::format(", round {} of {}", round + 1, rounds) : "",
-                       SummaryOf(report));
+                       SummaryOf({.report = report}));
   };
   return {*run.workload.model, BuildOneShotRounds(run.config),
           CalibrationOf(run.workload, run.config.training().batch_size(), {one_shot.samples(), one_shot.seed()},

@@ -1,14 +1,18 @@
 #include "twofour/train/program/prune/allocated_patterns.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/faults.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/nn/calibration.h"
+#include "twofour/sparse/allocation/layer_steps.h"
 #include "twofour/sparse/allocation/outlier_allocation.h"
 #include "twofour/sparse/allocation/outlier_share.h"
 #include "twofour/sparse/allocation/sensitivity_allocation.h"
@@ -47,6 +51,52 @@ void RequireKind(const SensitivityCurves& file, const sparse::PruningPattern& pa
                           pattern.ToString(), file.source, KindText(file.kind)));
 }
 
+sparse::AllocationOptions OptionsOf(const AllocationRequest& request, const sparse::PruningPattern& pattern) {
+  const bool by_file = request.method == AllocationRequest::Method::kSensitivity;
+  const std::string_view name = by_file ? std::string_view(request.sensitivity) : NameOf(request.method);
+  return {.pattern = pattern,
+          .target = request.target,
+          .min = request.min,
+          .max = request.max,
+          .names = {.owner = fmt::format("--allocation {}", name),
+                    .target = request.target ? "--target" : "the sparsity of --pattern,",
+                    .min = "--min-sparsity",
+                    .max = "--max-sparsity"}};
+}
+
+/// What was asked for: "--target 0.6", or else "--pattern 2:4".
+std::string Asked(const AllocationRequest& request, const sparse::PruningPattern& pattern) {
+  return request.target ? fmt::format("--target {}", *request.target) : "--pattern " + pattern.ToString();
+}
+
+/// "a, b, c and 9 more".
+std::string Listed(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 4;
+  if (names.size() <= kMost) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + (kMost - 1), ", "),
+                     names.size() - (kMost - 1));
+}
+
+/// Which linears got which pattern n:m, as few sparsities can be had. Nothing where that goes without saying.
+std::optional<std::string> NoteOnMix(const AllocationRequest& request, const Linears& linears,
+                                     const sparse::Allocation& found, const sparse::PruningPattern& pattern) {
+  std::map<int, std::vector<std::string>> groups;  // By n; m means dense. The sparsest is first.
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const auto& own = found.layers[i].pattern;
+    groups[own ? own->format.n : pattern.format.m].push_back(linears[i].name);
+  }
+  const bool equal = request.method == AllocationRequest::Method::kEqual;
+  if (equal && groups.size() == 1) return std::nullopt;
+  std::vector<std::string> parts;
+  for (const auto& [n, names] : groups) {
+    parts.push_back(n == pattern.format.m
+                        ? fmt::format("{} stay dense ({})", names.size(), Listed(names))
+                        : fmt::format("{} get {}:{} ({})", names.size(), n, pattern.format.m, Listed(names)));
+  }
+  return fmt::format("{}: of {} linears, {}{}", Asked(request, pattern), linears.size(), fmt::join(parts, ", "),
+                     equal ? ", the first in the model first, as far as the target allows" : "");
+}
+
 }  // namespace
 
 std::string_view NameOf(AllocationRequest::Method method) {
@@ -61,16 +111,29 @@ std::string_view NameOf(AllocationRequest::Method method) {
   return "?";
 }
 
-bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, const nn::Calibration& calibration,
-                      const std::function<bool()>& stopped, nn::OneShotOptions& options) {
-  if (request.is_default()) return true;
+void RequireSoundAllocation(const AllocationRequest& request, const sparse::PruningPattern& pattern) {
+  if (request.is_default()) return;
+  const FieldPath at(
+      "", {{"pattern", "--pattern"}, {"target", "--target"}, {"min", "--min-sparsity"}, {"max", "--max-sparsity"}});
+  Faults faults("", ": ");
+  Check(OptionsOf(request, pattern), at, faults);
+  faults.Expect(request.method == AllocationRequest::Method::kEqual || !sparse::HasOneSparsity(pattern), "--allocation",
+                NameOf(request.method),
+                fmt::format("equal for {}, of which all linears get the same", pattern.ToString()));
+  faults.Throw();
+}
+
+std::optional<AllocatedPatterns> AllocatePatterns(const AllocationRequest& request, const PrunableRun& run,
+                                                  const nn::Calibration& calibration,
+                                                  const std::function<bool()>& stopped, nn::OneShotOptions& options) {
+  AllocatedPatterns result;
+  if (request.is_default()) return result;
   const Linears linears = nn::FindPrunableLinears(run.model(), ChoiceOf(options));
   std::vector<sparse::LayerShape> shapes;
   for (const nn::PrunableLinear& linear : linears) {
     shapes.push_back({linear.name, linear.weight.dim(0), linear.weight.dim(1)});
   }
-  const sparse::AllocationOptions allocation{
-      .pattern = options.pattern, .target = request.target, .min = request.min, .max = request.max};
+  const sparse::AllocationOptions allocation = OptionsOf(request, options.pattern);
   sparse::Allocation found;
   switch (request.method) {
     case AllocationRequest::Method::kEqual:
@@ -78,7 +141,7 @@ bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, 
       break;
     case AllocationRequest::Method::kOutliers: {
       const auto shares = OutlierShares(linears, run.model(), calibration, stopped);
-      if (!shares) return false;
+      if (!shares) return std::nullopt;
       found = sparse::AllocateByOutliers(shapes, *shares, {.allocation = allocation, .lambda = request.lambda});
       break;
     }
@@ -89,16 +152,22 @@ bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, 
       break;
     }
   }
-  std::vector<std::string> dense;
   for (size_t i = 0; i < linears.size(); ++i) {
     if (const auto& pattern = found.layers[i].pattern) {
       options.patterns[linears[i].name] = *pattern;
     } else {
-      dense.push_back(linears[i].name);
+      result.dense.push_back(linears[i].name);
     }
   }
-  options.exclude = ExcludeAlso(options.exclude, dense);
-  return true;
+  if (result.dense.size() == linears.size()) {
+    throw Error(fmt::format("{}: none of {} linears would lose a weight, expected a sparsity that prunes some",
+                            Asked(request, options.pattern), linears.size()));
+  }
+  options.exclude = ExcludeAlso(options.exclude, result.dense);
+  if (options.pattern.format.kind == sparse::MaskFormat::Kind::kRows) {
+    if (auto note = NoteOnMix(request, linears, found, options.pattern)) result.notes.push_back(std::move(*note));
+  }
+  return result;
 }
 
 }  // namespace twofour::train

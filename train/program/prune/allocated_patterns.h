@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "twofour/nn/one_shot.h"
 #include "twofour/train/program/prune/prunable_run.h"
@@ -29,10 +30,20 @@ struct AllocationRequest {
 /// "equal", "owl", "sensitivity".
 std::string_view NameOf(AllocationRequest::Method method);
 
+/// Throws Error that names the arguments which are wrong, as in "--target: 0.6, ...".
+void RequireSoundAllocation(const AllocationRequest& request, const sparse::PruningPattern& pattern);
+
+/// What an allocation did beside setting patterns.
+struct AllocatedPatterns {
+  std::vector<std::string> dense = {};  ///< Linears that stay dense.
+  std::vector<std::string> notes = {};  ///< For the user.
+};
+
 /// Gives the linears that `options` prune patterns of their own, and excludes those that stay dense. Outliers need
-/// `calibration`. Returns false if it was stopped. Throws Error, with the range that is possible, where a target cannot
-/// be met.
-bool AllocatePatterns(const AllocationRequest& request, const PrunableRun& run, const nn::Calibration& calibration,
-                      const std::function<bool()>& stopped, nn::OneShotOptions& options);
+/// `calibration`. Returns nothing if it was stopped. Throws Error, with the range that is possible, where a target
+/// cannot be met, and if all linears would stay dense.
+std::optional<AllocatedPatterns> AllocatePatterns(const AllocationRequest& request, const PrunableRun& run,
+                                                  const nn::Calibration& calibration,
+                                                  const std::function<bool()>& stopped, nn::OneShotOptions& options);
 
 }  // namespace twofour::train

@@ -25,14 +25,14 @@ bool HasData(const proto::Config& config) { return !config.model().has_gpt() || 
 
 }  // namespace
 
-PrunableRun::PrunableRun(const PrunableRunRequest& request) {
+PrunableRun::PrunableRun(const PrunableRunRequest& request) : activations_(request.activations) {
   TrainedRun run = LoadTrainedRun(request.run, request.checkpoint);
   StartComputing(request.threads ? request.threads : run.config.threads());
   config_ = run.config;
   folder_ = run.path.folder;
   weights_ = run.source;
   record_ = LoadDataRecord(FileSystem::Default(), {run.path.folder});
-  if (HasData(config_)) {
+  if (HasData(config_) && (request.reads_data || request.needs_data)) {
     RunData data = LoadRunData({run.path.folder, config_}, config_, request.accept_changed_data);
     notes_ = std::move(data.notes);
     std::ranges::copy(data.workload.notes, std::back_inserter(notes_));
@@ -71,6 +71,17 @@ std::optional<double> PrunableRun::Loss(const std::atomic<bool>& stop) const {
   const std::optional<EvalMetrics> metrics = workload_->task->EvaluateUnless(&stop);
   if (!metrics) return std::nullopt;
   return metrics->loss;
+}
+
+std::optional<double> PrunableRun::LossOfRun(const proto::Config& config, const std::vector<NamedTensor>& tensors,
+                                             const std::atomic<bool>& stop) const {
+  TrainedRun run;
+  run.config = config;
+  run.source = "the pruned run";
+  run.tensors = tensors;
+  run.step = 0;
+  GiveWeights(run, model(), activations_);
+  return Loss(stop);
 }
 
 }  // namespace twofour::train

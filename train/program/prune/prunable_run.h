@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "twofour/core/dtype.h"
+#include "twofour/core/tensor.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/model.h"
 #include "twofour/train/data_record.h"
@@ -24,6 +25,7 @@ struct PrunableRunRequest {
   std::string run;                             ///< A run with weights.
   std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
   std::optional<std::string> needs_data = {};  ///< For what, in a message where there is none: "to calibrate with".
+  bool reads_data = true;                      ///< Whether the run's data is read where nothing needs it.
   bool accept_changed_data = false;            ///< See LoadRunData.
   std::optional<DType> activations = {};       ///< See GiveWeights.
   std::optional<int> threads = {};
@@ -43,6 +45,7 @@ class PrunableRun {
   /// For the user, one line each.
   const std::vector<std::string>& notes() const { return notes_; }
   nn::Model& model() const { return model_ ? *model_ : *workload_->model; }
+  /// Whether its data was read.
   bool has_data() const { return workload_.has_value(); }
   /// How many weights the masks of a run that is sparse already keep, by the names of its linears.
   const std::map<std::string, int64_t>& kept() const { return kept_; }
@@ -57,6 +60,10 @@ class PrunableRun {
   int64_t samples_per_batch() const { return config_.training().batch_size(); }
   /// The loss on the evaluation data. Nothing if it was stopped.
   std::optional<double> Loss(const std::atomic<bool>& stop) const;
+  /// The loss, to the bit, of a run with this config of the same model and these final weights and masks. The model is
+  /// that run's from then on.
+  std::optional<double> LossOfRun(const proto::Config& config, const std::vector<NamedTensor>& tensors,
+                                  const std::atomic<bool>& stop) const;
 
  private:
   void MakeDense(const std::string& run);
@@ -66,6 +73,7 @@ class PrunableRun {
   std::optional<DataRecord> record_;
   std::unique_ptr<nn::Model> model_;  // Null where the workload has it.
   std::optional<Workload> workload_;
+  std::optional<DType> activations_;
   std::map<std::string, int64_t> kept_;
   std::vector<std::string> notes_;
 };

@@ -15,8 +15,10 @@
 #include "twofour/sparse/budget_fit.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/prune/missed_sparsity.h"
 #include "twofour/train/program/prune/name_expression.h"
 #include "twofour/train/program/prune/prunable_run.h"
+#include "twofour/train/program/prune/pruning_record.h"
 #include "twofour/train/program/prune/pruning_report.h"
 #include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/run_path.h"
@@ -70,12 +72,8 @@ proto::Config ConfigOf(const PruneRequest& request, const nn::OneShotOptions& op
   *config.mutable_sparsity() = RecipeOf(options, pruned.report);
   config.clear_origin();
   proto::ImportedFrom& origin = *config.mutable_imported_from();
-  origin.set_path(loaded.weights().string());
-  proto::Pruning& pruning = *origin.mutable_pruning();
-  pruning.set_method(std::string(NameOf(options)));
-  pruning.set_pattern(options.pattern.ToString());
-  pruning.set_samples(pruned.samples);
-  pruning.set_seed(request.seed);
+  origin.set_path(pruned.weights);
+  *origin.mutable_pruning() = pruned.record;
   return WithDefaults(config);
 }
 
@@ -96,6 +94,23 @@ void RequireEachStays(const std::map<std::string, int64_t>& kept, const nn::OneS
   }
 }
 
+bool NeedsData(const PruneRequest& request) {
+  return request.allocation.method == AllocationRequest::Method::kOutliers || nn::NeedsCalibration(request.options);
+}
+
+void AddNotes(double target, PrunedRun& pruned) {
+  const nn::OneShotReport& report = pruned.report;
+  std::ranges::copy(report.notes, std::back_inserter(pruned.notes));
+  std::ranges::copy(NotesOnMissedPatterns(report.pruned), std::back_inserter(pruned.notes));
+  const size_t linears = CountLinears(pruned);
+  const std::string missed = NoteOnMissedTarget(linears, SparsityOf(pruned), target);
+  if (linears > 1 && !missed.empty()) pruned.notes.push_back(missed);
+  for (const nn::PrunedLinear& linear : report.pruned) {
+    if (linear.mask.CountKept() > 0) continue;
+    pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
+  }
+}
+
 std::vector<NamedTensor> TensorsOf(const nn::Model& model, const nn::OneShotReport& report) {
   std::vector<NamedTensor> tensors = model.NamedParameters();
   for (const nn::PrunedLinear& linear : report.pruned) {
@@ -106,36 +121,47 @@ std::vector<NamedTensor> TensorsOf(const nn::Model& model, const nn::OneShotRepo
 
 }  // namespace
 
+// Output errors are wanted of scores that need no data, too.
+bool TakesData(const PruneRequest& request) { return NeedsData(request) || request.options.output_errors; }
+
+bool TakesSeed(const PruneRequest& request) {
+  return TakesData(request) || request.options.score == sparse::MaskScore::kRandom;
+}
+
 std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic<bool>& stop,
                                   const std::function<void(const nn::PrunedLinear&)>& done) {
   FileSystem& files = FileSystem::Default();
   const fs::path folder = FolderPath(request.out);
   RunFolder::CheckFree(files, folder, request.if_exists);
   RequireSoundArguments(request.options, request.linears);
+  RequireSoundAllocation(request.allocation, request.options.pattern);
   PrunableRunRequest source{.run = request.run,
                             .checkpoint = request.checkpoint,
                             .accept_changed_data = request.accept_changed_data,
                             .activations = request.activations,
                             .threads = request.threads};
-  const bool by_outliers = request.allocation.method == AllocationRequest::Method::kOutliers;
-  if (by_outliers || nn::NeedsCalibration(request.options)) source.needs_data = "to calibrate with";
+  if (NeedsData(request)) source.needs_data = "to calibrate with";
+  source.reads_data = TakesData(request) || request.evaluate;
   const PrunableRun loaded(source);
   RequireSourcesOutside(folder, loaded);
   nn::OneShotOptions options = OptionsFor(loaded.config(), request.options, request.linears, request.seed);
-  PrunedRun pruned{.notes = loaded.notes()};
+  PrunedRun pruned;
+  pruned.weights = loaded.weights().string();
   if (request.evaluate && !loaded.has_data()) {
     pruned.notes.emplace_back("the run has no data, so that losses are not known");
   }
   nn::Calibration calibration;
-  // Output errors are wanted of scores that need no data, too.
-  if (loaded.has_data() && (by_outliers || nn::NeedsCalibration(options) || options.output_errors)) {
+  if (loaded.has_data() && TakesData(request)) {
     calibration = loaded.CalibrationOf(request.samples, request.seed, "--samples");
-    pruned.samples = calibration.batches * loaded.samples_per_batch();
   }
+  const int64_t samples = calibration.batches > 0 ? calibration.batches * loaded.samples_per_batch() : 0;
+  pruned.record = RecordOf(request, options, loaded, samples);
   const bool evaluates = request.evaluate && loaded.has_data();
   if (evaluates && !(pruned.loss_before = loaded.Loss(stop))) return std::nullopt;
   const auto stopped = [&stop] { return stop.load(); };
-  if (!AllocatePatterns(request.allocation, loaded, calibration, stopped, options)) return std::nullopt;
+  const auto allocated = AllocatePatterns(request.allocation, loaded, calibration, stopped, options);
+  if (!allocated) return std::nullopt;
+  std::ranges::copy(allocated->notes, std::back_inserter(pruned.notes));
   const auto watch = [&](const nn::PrunedLinear& linear) {
     const auto before = loaded.kept().find(linear.name);
     if (before != loaded.kept().end() && linear.mask.CountKept() > before->second) {
@@ -150,19 +176,23 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   auto report = nn::PruneOnce(loaded.model(), options, calibration, stopped, watch);
   if (!report) return std::nullopt;
   pruned.report = std::move(*report);
-  RequireEachStays(loaded.kept(), pruned.report);
-  std::ranges::copy(pruned.report.notes, std::back_inserter(pruned.notes));
-  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
-    if (linear.mask.CountKept() > 0) continue;
-    pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
+  for (nn::SwapEntry& entry : pruned.report.kept_dense) {
+    if (std::ranges::find(allocated->dense, entry.name) == allocated->dense.end()) continue;
+    entry.reason = "the allocation leaves it dense";
+    pruned.left_dense.push_back(entry);
   }
-  if (evaluates && !(pruned.loss_after = loaded.Loss(stop))) return std::nullopt;
+  RequireEachStays(loaded.kept(), pruned.report);
+  AddNotes(request.allocation.target.value_or(options.pattern.Sparsity()), pruned);
   const proto::Config config = ConfigOf(request, options, loaded, pruned);
+  const std::vector<NamedTensor> tensors = TensorsOf(loaded.model(), pruned.report);
+  if (evaluates && !(pruned.loss_after = loaded.LossOfRun(config, tensors, stop))) return std::nullopt;
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     if (loaded.record()) SaveDataRecord(files, paths, *loaded.record());
-    SaveSafetensors(files, paths.model(), TensorsOf(loaded.model(), pruned.report), {{"format", "pt"}, {"step", "0"}});
+    SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
     SavePruningReport(files, paths.pruning(), request, pruned);
   });
+  // These are of the data, and no part of the report.
+  pruned.notes.insert(pruned.notes.begin(), loaded.notes().begin(), loaded.notes().end());
   return pruned;
 }
 

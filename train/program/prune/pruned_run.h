@@ -12,6 +12,8 @@
 #include "twofour/train/program/prune/linears_of_run.h"
 #include "twofour/train/run_folder.h"
 
+#include "config.pb.h"
+
 namespace twofour::train {
 
 /// What `trainer prune` is asked for.
@@ -32,12 +34,20 @@ struct PruneRequest {
   RunFolder::IfExists if_exists = RunFolder::IfExists::kFail;
 };
 
+/// Whether samples of the run's data are wanted.
+bool TakesData(const PruneRequest& request);
+/// Whether the seed makes a difference.
+bool TakesSeed(const PruneRequest& request);
+
 /// A run that was made.
 struct PrunedRun {
   std::vector<std::string> notes = {};  ///< For the user.
   nn::OneShotReport report = {};
-  int64_t samples = 0;                                      ///< That it was calibrated with.
-  std::optional<double> loss_before = {}, loss_after = {};  ///< On the evaluation data.
+  std::vector<nn::SwapEntry> left_dense = {};  ///< By the allocation. They are also in the report.
+  std::string weights = {};                    ///< The file that was pruned.
+  proto::Pruning record = {};
+  std::optional<double> loss_before = {};  ///< On the evaluation data, ...
+  std::optional<double> loss_after = {};   ///< ... the same that the new run is evaluated with.
 };
 
 /// Makes a run with the weights of another one after pruning, their masks, a config whose recipe keeps these, what is

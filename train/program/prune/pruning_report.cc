@@ -10,6 +10,7 @@
 
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/program/prune/pruning_record.h"
 
 namespace twofour::train {
 namespace {
@@ -29,41 +30,59 @@ JsonObject ToJson(const nn::PrunedLinear& linear) {
   return json;
 }
 
+/// Columns as wide as their widest cell: words on the left, numbers on the right.
+std::string Aligned(const std::vector<std::vector<std::string>>& rows) {
+  constexpr size_t kWords = 3;
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      text += i == 0 ? "" : "  ";
+      text += i < kWords ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
-double SparsityOf(const nn::OneShotReport& report) {
+size_t CountLinears(const PrunedRun& pruned) { return pruned.report.pruned.size() + pruned.left_dense.size(); }
+
+double SparsityOf(const PrunedRun& pruned) {
   int64_t kept = 0, all = 0;
-  for (const nn::PrunedLinear& linear : report.pruned) {
+  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
     kept += linear.mask.CountKept();
+    all += linear.out_features * linear.in_features;
+  }
+  for (const nn::SwapEntry& linear : pruned.left_dense) {
+    kept += linear.out_features * linear.in_features;
     all += linear.out_features * linear.in_features;
   }
   return all == 0 ? 0 : 1 - static_cast<double>(kept) / static_cast<double>(all);
 }
 
-std::string SummaryOf(const nn::OneShotReport& report) {
-  return fmt::format("sparsity of the {} linears: {:.4f}", report.pruned.size(), SparsityOf(report));
+std::string SummaryOf(const PrunedRun& pruned) {
+  return fmt::format("sparsity of the {} linears: {:.4f}", CountLinears(pruned), SparsityOf(pruned));
 }
 
 std::string ToLines(const PrunedRun& pruned) {
-  size_t name = std::string_view("linear").size(), shape = 0, pattern = std::string_view("pattern").size();
-  const auto shape_of = [](const nn::PrunedLinear& linear) {
+  const auto shape = [](const auto& linear) {
     return fmt::format("[{}, {}]", linear.out_features, linear.in_features);
   };
+  std::vector<std::vector<std::string>> rows = {{"linear", "shape", "pattern", "sparsity", "retained", "output error"}};
   for (const nn::PrunedLinear& linear : pruned.report.pruned) {
-    name = std::max(name, linear.name.size());
-    shape = std::max(shape, shape_of(linear).size());
-    pattern = std::max(pattern, linear.pattern.ToString().size());
+    rows.push_back({linear.name, shape(linear), linear.pattern.ToString(), Text(linear.sparsity), Text(linear.retained),
+                    Text(linear.output_error)});
   }
-  const auto line = [&](const auto&... cells) {
-    return fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>8}  {:>8}  {:>12}\n", cells...);
-  };
-  std::string text = line("linear", name, "shape", shape, "pattern", pattern, "sparsity", "retained", "output error");
-  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
-    text +=
-        line(linear.name, name, shape_of(linear), shape, linear.pattern.ToString(), pattern,
-             fmt::format("{:.4f}", linear.sparsity), fmt::format("{:.4f}", linear.retained), Text(linear.output_error));
+  for (const nn::SwapEntry& linear : pruned.left_dense) {
+    rows.push_back({linear.name, shape(linear), "dense", Text(0.0), Text(1.0), Text(std::nullopt)});
   }
-  text += SummaryOf(pruned.report) + "\n";
+  std::string text = Aligned(rows);
+  text += SummaryOf(pruned) + "\n";
   if (pruned.loss_before && pruned.loss_after) {
     text += fmt::format("loss: {:.4f}, before {:.4f}\n", *pruned.loss_after, *pruned.loss_before);
   }
@@ -72,20 +91,20 @@ std::string ToLines(const PrunedRun& pruned) {
 
 void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const PruneRequest& request,
                        const PrunedRun& pruned) {
-  const nn::OneShotOptions& options = request.options;
   JsonObject json;
-  json.Set("run", request.run).Set("method", NameOf(options)).Set("pattern", options.pattern.ToString());
-  json.Set("allocation", NameOf(request.allocation.method)).Set("order", NameOf(options.order));
-  json.Set("samples", pruned.samples).Set("seed", request.seed);
+  json.Set("run", request.run);
+  if (request.checkpoint) json.Set("checkpoint", *request.checkpoint);
+  json.Set("weights", pruned.weights);
+  AddTo(json, pruned.record);
   SetIfFinite(json, "loss_before", pruned.loss_before);
   SetIfFinite(json, "loss_after", pruned.loss_after);
-  json.Set("sparsity", SparsityOf(pruned.report));
+  json.Set("sparsity", SparsityOf(pruned));
   std::vector<JsonObject> linears, dense;
   for (const nn::PrunedLinear& linear : pruned.report.pruned) linears.push_back(ToJson(linear));
   for (const nn::SwapEntry& entry : pruned.report.kept_dense) {
     dense.emplace_back().Set("name", entry.name).Set("reason", entry.reason);
   }
-  json.Set("linears", linears).Set("kept_dense", dense);
+  json.Set("linears", linears).Set("kept_dense", dense).Set("notes", pruned.notes);
   WriteText(files, path, json.ToTextReplacing(2) + "\n");
 }
 

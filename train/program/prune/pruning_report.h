@@ -1,27 +1,28 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 
 #include "twofour/core/io/file_system.h"
-#include "twofour/nn/one_shot.h"
 #include "twofour/train/program/prune/pruned_run.h"
 
 namespace twofour::train {
 
-/// The share of the pruned linears' weights that their masks drop.
-double SparsityOf(const nn::OneShotReport& report);
-/// The same as a line.
-std::string SummaryOf(const nn::OneShotReport& report);
+/// The linears that were to be pruned: also those that an allocation left dense.
+size_t CountLinears(const PrunedRun& pruned);
+/// The share of their weights that masks drop.
+double SparsityOf(const PrunedRun& pruned);
+/// The same two as a line.
+std::string SummaryOf(const PrunedRun& pruned);
 
 /// A table for people: a line for each linear, then one for all of them. Lines end in "\n".
 std::string ToLines(const PrunedRun& pruned);
 
-/// Writes the same as one JSON object, with how it was made:
-///   ///
-///   {"run":..,"method":..,"pattern":..,"allocation":..,"order":..,"samples":..,"seed":..,"loss_before":..,"loss_after":..,"sparsity":..,
+/// Writes the same as one JSON object, with how it was made: all fields of proto::Pruning that are set.
+///   {"run":..,"checkpoint":..,"weights":..,"method":..,"pattern":..,..,"loss_before":..,"loss_after":..,"sparsity":..,
 ///    "linears":[{"name":..,"out_features":..,"in_features":..,"pattern":..,"sparsity":..,"retained":..,
-///    "output_error":..}],"kept_dense":[{"name":..,"reason":..}]}
+///    "output_error":..}],"kept_dense":[{"name":..,"reason":..}],"notes":[..]}
 /// What is not known is left out.
 void SavePruningReport(FileSystem& files, const std::filesystem::path& path, const PruneRequest& request,
                        const PrunedRun& pruned);

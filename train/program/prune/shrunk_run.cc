@@ -85,6 +85,7 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
                             .accept_changed_data = request.accept_changed_data,
                             .threads = request.threads};
   if (NeedsData(request)) source.needs_data = "to measure importance on";
+  source.reads_data = request.evaluate;
   const PrunableRun run(source);
   if (!run.kept().empty()) {
     throw Error(
