@@ -100,11 +100,10 @@ TEST(OneShotTrainingTest, LaterRoundsBeginWithWhatTheMasksLeave) {
   std::vector<int64_t> rounds_seen;
   OneShotRounds rounds = Rounds("1:4", 3, 4);
   rounds.pruning.method = PruningMethod::kMask;  // SparseGPT's corrections may bring weights back.
-  OneShotTraining training(stack.module(), rounds, stack.Data(),
-                           [&](int64_t round, const OneShotReport& report) {
-                             rounds_seen.push_back(round);
-                             EXPECT_NEAR(report.pruned[0].sparsity, 0.25 * static_cast<double>(round + 1), 1e-12);
-                           });
+  OneShotTraining training(stack.module(), rounds, stack.Data(), [&](int64_t round, const OneShotReport& report) {
+    rounds_seen.push_back(round);
+    EXPECT_NEAR(report.pruned[0].sparsity, 0.25 * static_cast<double>(round + 1), 1e-12);
+  });
   ASSERT_TRUE(training.Begin(kGoOn));
   const std::vector<sparse::Mask> first = stack.Masks();
   stack.Drift();

@@ -80,9 +80,8 @@ StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const
   StateCommit commit = layer.ReadBuffers(reader, name + ".");
   if (reader.fault_count() > faults) return nullptr;
   // Where masks are not searched for, the plan is what they are to become.
-  const auto why = layer.options().searches
-                       ? sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)
-                       : std::nullopt;
+  const auto why = layer.options().searches ? sparse::WhyUnfit(sparse::Mask::FromTensor(*mask), layer.options().plan, 0)
+                                            : std::nullopt;
   if (why) reader.Fault(full_name, *why);
   const bool soft = layer.options().soft_threshold;
   if (soft != (Find(tensors, kScale) != nullptr)) {
