@@ -25,12 +25,16 @@ std::string NoteOn(const nn::PrunedLinear& linear) {
 
 }  // namespace
 
+bool MissesItsPattern(const nn::PrunedLinear& linear) {
+  return linear.pattern.scope != sparse::PruningScope::kModel &&
+         std::fabs(linear.sparsity - linear.pattern.Sparsity()) > kMuchOfALinear;
+}
+
 std::vector<std::string> NotesOnMissedPatterns(const std::vector<nn::PrunedLinear>& linears) {
   std::vector<std::string> notes;
   size_t others = 0;
   for (const nn::PrunedLinear& linear : linears) {
-    if (linear.pattern.scope == sparse::PruningScope::kModel) continue;
-    if (std::fabs(linear.sparsity - linear.pattern.Sparsity()) <= kMuchOfALinear) continue;
+    if (!MissesItsPattern(linear)) continue;
     if (notes.size() < kMostNotes) {
       notes.push_back(NoteOn(linear));
     } else {

@@ -437,6 +437,8 @@ TEST_F(PruneAppTest, SaysWhereAPatternIsTooCoarse) {
               AllOf(HasSubstr(std::string(kFc) + ": block:128x128:0.4 drops 0 of its 1 blocks, 0.00 instead of 0.40"),
                     HasSubstr("the 4 linears together lose 0.00 of their weights instead of 0.40")));
   EXPECT_THAT(ReadTextFile(dir_ / "out/pruning.json"), HasSubstr("drops 0 of its 1 blocks"));
+  EXPECT_THAT(notes({"--pattern", "block:128x128:0.6"}),
+              AllOf(HasSubstr("drops 1 of its 1 blocks, 1.00 instead of 0.60"), Not(HasSubstr("all of its weights"))));
   EXPECT_THAT(notes({"--pattern", "3:30"}), HasSubstr(": 3:30 drops 3456 of its 4096 weights, 0.84 instead of 0.90"));
   EXPECT_THAT(notes({"--pattern", "2:4", "--target", "0.3", "--include", ".*c_fc"}),
               HasSubstr("the 2 linears together lose 0.25 of their weights instead of 0.30"));
