@@ -33,6 +33,14 @@ double Growth(int64_t changed, int64_t kept) {
   return share >= 0.1 ? 1.3 : share >= 0.005 ? 1.2 : 1.1;
 }
 
+/// How many entries are 0 in one of two weights alone. That says more than their masks: what a mask keeps of features
+/// that are always 0 does not matter, and changes with the rounding where several masks keep the same of the others.
+int64_t CountMoved(const Tensor& a, const Tensor& b) {
+  int64_t moved = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) moved += (a.data<float>()[i] != 0) != (b.data<float>()[i] != 0);
+  return moved;
+}
+
 class Admm {
  public:
   /// `gram` is dampened, and its features scaled: its diagonal is 1.
@@ -48,18 +56,17 @@ class Admm {
     Project(weight);
   }
 
-  /// Runs until the mask stays as it is.
+  /// Runs until the weights that are kept stay the same ones.
   void Run() {
     double rho = options_.rho;
     Tensor inverse = Inverse(rho);
-    Mask last = mask_;
+    Tensor last = projected_;
     for (int64_t round = 1; round <= options_.iterations; ++round) {
       Step(rho, inverse);
       if (round % kLookEvery != 0) continue;
-      const auto entries = static_cast<double>(mask_.rows() * mask_.cols());
-      const auto changed = std::llround(FlipRate(last, mask_) * entries);
+      const int64_t changed = CountMoved(last, projected_);
       if (changed == 0) return;
-      last = mask_;
+      last = projected_;
       rho *= Growth(changed, mask_.CountKept());
       inverse = Inverse(rho);
     }

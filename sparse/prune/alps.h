@@ -14,7 +14,7 @@ namespace twofour::sparse {
 struct AlpsOptions {
   PruningPattern pattern = {};
   double dampening = 0.01;   ///< As in SparseGptOptions.
-  double rho = 0.1;          ///< The first penalty.
+  double rho = 0.01;         ///< The first penalty, of features whose H has a diagonal of 1. The paper has 0.1.
   int64_t iterations = 300;  ///< At most so many of ADMM.
   int64_t refit = 10;        ///< Steps of conjugate gradients on the weights kept, see RefitKept.
   VnmColumnChoice columns = VnmColumnChoice::kSums;
@@ -30,9 +30,19 @@ void Check(const AlpsOptions& options, const FieldPath& at, Faults& faults);
 /// pattern and its projection D, and raises the penalty rho for their difference,
 ///     W' <- (W H - V + rho D) (H + rho)^-1,  D <- the nearest weight of the pattern to W' + V / rho,
 ///     V <- V + rho (W' - D),
-/// until the mask of D stays as it is. Every third round rho grows by 1.3, 1.2 or 1.1, the more the more of the mask
-/// has changed. The projection is exact for every pattern but V:N:M, so that also transposable masks get weights that
-/// are made for them. Then the weights kept are fitted (RefitKept).
+/// until the nonzeros of D stay where they are. Every third round rho grows by 1.3, 1.2 or 1.1, the more the more of
+/// them have moved. The projection is exact for every pattern but V:N:M, so that also transposable masks get weights
+/// that are made for them. Then the weights kept are fitted (RefitKept).
+///
+/// A smaller first rho leaves W' more time to move before it is bound to a mask. Where inputs depend on each other
+/// much, as in the first blocks of a trained GPT, errors are 4 to 35 % lower with rho = 0.01 than with 0.1, and
+/// elsewhere much the same, for 1.6 times as many rounds. With 0.001 they are as with 0.01.
+///
+/// The error that is left is mostly the price of the pattern and not of the search: exchanging masks group by group or
+/// tile by tile, with an exact fit of rows for each exchange, took another 1 to 2 % off most layers and 10 % off one,
+/// and takes minutes. A transposable mask keeps half of every column. Where features are of very unequal size, as
+/// behind ReLU^2, its error is therefore up to 1.8 times that of SparseGPT along rows, which drops more of small
+/// features.
 ///
 /// Tensors, errors and notes are those of SparseGpt. Systems are factored in double and solved in float.
 PrunedWeight Alps(const Tensor& weight, const Tensor& gram, const AlpsOptions& options,

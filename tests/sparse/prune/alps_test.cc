@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "twofour/sparse/prune/output_error.h"
 #include "twofour/sparse/prune/refit.h"
 #include "twofour/sparse/prune/sparsegpt.h"
+#include "twofour/sparse/tile_mask.h"
 
 #include "tests/sparse/patterns.h"
 #include "tests/sparse/prune/layers_to_prune.h"
@@ -157,6 +160,104 @@ TEST(AlpsTest, ComesNearTheBestOfAllMasks) {
   EXPECT_GT(sparsegpt, found);
 }
 
+/// ||X W^T||^2.
+double SquaredNorm(const Tensor& weight, const Tensor& gram) {
+  const int64_t n = gram.dim(0);
+  double sum = 0;
+  for (int64_t row = 0; row < weight.dim(0); ++row) {
+    const float* const w = weight.data<float>() + row * n;
+    for (int64_t i = 0; i < n * n; ++i) {
+      sum += static_cast<double>(w[i / n]) * gram.data<double>()[i] * static_cast<double>(w[i % n]);
+    }
+  }
+  return sum;
+}
+
+/// The squared error of each row for each pair of columns that it can keep in each of two groups of four.
+std::vector<std::array<double, 256>> ErrorsOfRows(const LayerToPrune& layer) {
+  const Tensor& gram = layer.statistics.Gram();
+  std::vector<std::array<double, 256>> errors(static_cast<size_t>(layer.weight.dim(0)));
+  for (size_t row = 0; row < errors.size(); ++row) {
+    const float* const w = layer.weight.data<float>() + row * 8;
+    for (uint32_t kept = 0; kept < 256; ++kept) {
+      if (std::popcount(kept & 15u) != 2 || std::popcount(kept >> 4) != 2) continue;
+      std::vector<int64_t> columns;
+      for (int64_t i = 0; i < 8; ++i) {
+        if (kept >> i & 1) columns.push_back(i);
+      }
+      const std::vector<double> fitted = FitRow(w, columns, gram);
+      double error = 0;
+      for (size_t i = 0; i < 64; ++i) {
+        error += (static_cast<double>(w[i / 8]) - fitted[i / 8]) * gram.data<double>()[i] *
+                 (static_cast<double>(w[i % 8]) - fitted[i % 8]);
+      }
+      errors[row][kept] = error;
+    }
+  }
+  return errors;
+}
+
+/// Four rows of eight weights have 90 * 90 transposable masks.
+TEST(AlpsTest, ComesNearTheBestOfAllTransposableMasks) {
+  double found = 0, best_of_all = 0, sparsegpt = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const LayerToPrune layer(4, 8, 60, seed);
+    const Tensor& gram = layer.statistics.Gram();
+    const std::vector<std::array<double, 256>> errors = ErrorsOfRows(layer);
+    double best = std::numeric_limits<double>::infinity();
+    for (const TileMask left : TransposableMasks()) {
+      for (const TileMask right : TransposableMasks()) {
+        double error = 0;
+        for (size_t row = 0; row < 4; ++row) {
+          error += errors[row][(left >> (4 * row) & 15u) | (right >> (4 * row) & 15u) << 4];
+        }
+        best = std::min(best, error);
+      }
+    }
+    best = std::sqrt(best / SquaredNorm(layer.weight, gram));
+    const PruningPattern pattern = PatternOf("transposable:2:4");
+    const double error = OutputError(layer.weight, Alps(layer.weight, gram, {.pattern = pattern}).weight, gram);
+    EXPECT_GE(error, best * (1 - 1e-4));
+    found += error;
+    best_of_all += best;
+    sparsegpt += OutputError(layer.weight, SparseGpt(layer.weight, gram, {.pattern = pattern}).weight, gram);
+  }
+  EXPECT_LT(found, 1.25 * best_of_all);
+  EXPECT_GT(sparsegpt, found);
+}
+
+/// Features that are sums of a few causes and some noise, like the inputs of attention.
+TEST(AlpsTest, BeginsWithAPenaltyThatLeavesWeightsFree) {
+  for (const char* const pattern : {"2:4", "4:8", "transposable:2:4", "8:2:8", "unstructured:0.5", "block:4x4:0.5"}) {
+    SCOPED_TRACE(pattern);
+    double now = 0, of_paper = 0;
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      const int64_t n = 64, causes = 16, samples = 300;
+      const Tensor mix = RandomF32({causes, n}, {.seed = seed, .stream = 1});
+      const Tensor cause = RandomF32({samples, causes}, {.seed = seed, .stream = 2});
+      const Tensor noise = RandomF32({samples, n}, {.seed = seed, .stream = 3});
+      Tensor x = Tensor::Empty({samples, n});
+      for (int64_t i = 0; i < samples * n; ++i) {
+        float sum = 0.1f * noise.data<float>()[i];
+        for (int64_t c = 0; c < causes; ++c) {
+          sum += cause.data<float>()[i / n * causes + c] * mix.data<float>()[c * n + i % n];
+        }
+        x.mutable_data<float>()[i] = sum;
+      }
+      InputStatistics statistics(n, LayerToPrune::kGram);
+      statistics.Add(x, "x");
+      const Tensor& gram = statistics.Gram();
+      const Tensor weight = RandomF32({32, n}, {.seed = seed});
+      const auto error = [&](const AlpsOptions& options) {
+        return OutputError(weight, Alps(weight, gram, options).weight, gram);
+      };
+      now += error({.pattern = PatternOf(pattern)});
+      of_paper += error({.pattern = PatternOf(pattern), .rho = 0.1});
+    }
+    EXPECT_LT(now, 0.95 * of_paper);
+  }
+}
+
 TEST(AlpsTest, LosesLessThanSparseGpt) {
   for (const char* const pattern : {"2:4", "4:8", "transposable:2:4", "8:2:8", "unstructured:0.5", "block:4x4:0.5"}) {
     for (uint64_t seed = 0; seed < 3; ++seed) {
@@ -181,6 +282,24 @@ TEST(AlpsTest, MasksFitTheirPattern) {
       FindPatternViolation(Alps(layer.weight, gram, {.pattern = PatternOf("2:4")}).weight, PatternAxis::kRows));
   const PrunedWeight half = Alps(layer.weight, gram, {.pattern = PatternOf("unstructured:0.5")});
   EXPECT_EQ(half.mask.CountKept(), 260);
+}
+
+/// Where two features of a tile are dead, several masks keep the same of the others, and rounding decides between them.
+TEST(AlpsTest, StopsAlthoughMasksOfDeadFeaturesChange) {
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    LayerToPrune layer(64, 64, 300, seed);
+    for (int64_t feature = 0; feature < 64; feature += 4) {
+      layer.Kill(feature);
+      layer.Kill(feature + 1);
+    }
+    const Tensor& gram = layer.statistics.Gram();
+    const auto prune = [&](int64_t iterations) {
+      return Alps(layer.weight, gram, {.pattern = PatternOf("transposable:2:4"), .iterations = iterations});
+    };
+    const PrunedWeight pruned = prune(150), more = prune(600);
+    ExpectBitEqual(pruned.weight, more.weight);
+    EXPECT_EQ(pruned.mask, more.mask);
+  }
 }
 
 TEST(AlpsTest, GivesTheSameBitsOnAnyNumberOfThreads) {
