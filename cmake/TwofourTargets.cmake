@@ -110,13 +110,18 @@ function(twofour_leave_pointers_to_asan target)
   endif()
 endfunction()
 
-# For code that does no heavy computing: several files are compiled as one. Under sanitizers, optimising templates of
-# other libraries (CLI11, JSON) would take most of the build, so nothing is optimised there.
-function(twofour_compile_cheaply target)
+# For code that does no heavy computing. Under sanitizers, optimising templates of other libraries (CLI11, JSON, protobuf)
+# would take most of the build, so nothing is optimised there.
+function(twofour_compile_unoptimised target)
   if(TWOFOUR_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
   endif()
   twofour_leave_pointers_to_asan(${target})
+endfunction()
+
+# The same, and several files are compiled as one.
+function(twofour_compile_cheaply target)
+  twofour_compile_unoptimised(${target})
   twofour_join_files(${target})
 endfunction()
 
