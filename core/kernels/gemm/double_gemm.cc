@@ -41,8 +41,8 @@ constexpr int64_t kDepth = 256, kBlockRows = 84, kBlockPanels = 32;
 /// C = A B, or C += A B, for kRows rows and two vectors of columns. A is packed as [kRows][kDepth], B as
 /// [depth][kPanel].
 template <int kRows>
-void Tile(int64_t depth, const double* HWY_RESTRICT a, const double* HWY_RESTRICT b, double* HWY_RESTRICT c,
-          int64_t ldc, bool accumulate) {
+TWOFOUR_UNROLL_WITH_SANITIZERS void Tile(int64_t depth, const double* HWY_RESTRICT a, const double* HWY_RESTRICT b,
+                                         double* HWY_RESTRICT c, int64_t ldc, bool accumulate) {
   V sum[kRows][2];
   TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
   for (int64_t l = 0; l < depth; ++l) {

@@ -61,8 +61,9 @@ HWY_INLINE void ForEachPart(int64_t count, int64_t most, F f) {
 /// C = A B, or C += A B, for kRows rows and kVectors vectors of columns. A is packed as [kRows][kPitch]. With kPacks, B
 /// is also packed for the tiles that follow: the stores are hidden behind the arithmetic.
 template <int kRows, int kVectors, bool kPacks = false>
-void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t ldb, float* HWY_RESTRICT c,
-          int64_t ldc, bool accumulate, int64_t ahead, float* HWY_RESTRICT packed) {
+TWOFOUR_UNROLL_WITH_SANITIZERS void Tile(int64_t depth, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
+                                         int64_t ldb, float* HWY_RESTRICT c, int64_t ldc, bool accumulate,
+                                         int64_t ahead, float* HWY_RESTRICT packed) {
   V sum[kRows][kVectors];
   TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) {
     if (accumulate) hwy::Prefetch(c + r * ldc);
