@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.h"
 #include "tests/train/program/cli/program_runner.h"
 
 namespace twofour::train {
@@ -25,8 +26,10 @@ class ChangingDataTest : public test::ProgramRunner {
   ChangingDataTest() {
     WriteTextFile(dir_ / "tiny.pbtxt", R"(
       model { gpt { depth: 1 width: 16 heads: 2 sequence_length: 8 } }
-      training { steps: 60 batch_size: 4 tokens_per_step: 640 }
-      evaluation { every_steps: 10 }
+      training { steps: 60 batch_size: 4 tokens_per_step: )" +
+                                           std::string(test::kSanitized ? "64" : "640") + R"( }
+      evaluation { every_steps: 10 max_batches: )" +
+                                           std::string(test::kSanitized ? "50" : "0") + R"( }
       checkpoint { every_steps: 1000 save_best: false }
       logging { every_steps: 1 tensorboard: false }
       threads: 1

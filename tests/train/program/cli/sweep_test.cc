@@ -15,6 +15,7 @@
 #include "twofour/train/run_folder.h"
 
 #include "tests/support/folder_snapshot.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/text_file.h"
 #include "tests/train/program/cli/app_runner.h"
 
@@ -265,7 +266,9 @@ TEST_F(SweepTest, ARunThatTakesTooLongIsListedAndGoneOnWith) {
 }
 
 TEST_F(SweepTest, ASignalReachesTheRunsAndTheSweepGoesOnLater) {
-  WriteSweep("seed: [1, 2] parallel_runs: 2 set: 'training.steps=20000'");
+  // Steps enough for the signal to find both runs at work.
+  WriteSweep("seed: [1, 2] parallel_runs: 2 set: 'training.steps=" +
+             std::string(test::kSanitized ? "2000'" : "20000'"));
   const auto sweep = Start();
   for (const char* run : {"out/base/seed-1", "out/base/seed-2"}) {
     ASSERT_TRUE(AwaitTraining(*sweep, run)) << ReadTextFile(dir_ / "log");
