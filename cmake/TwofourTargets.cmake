@@ -110,8 +110,8 @@ function(twofour_leave_pointers_to_asan target)
   endif()
 endfunction()
 
-# For code that does no heavy computing. Under sanitizers, optimising templates of other libraries (CLI11, JSON, protobuf)
-# would take most of the build, so nothing is optimised there.
+# For code that does no heavy computing. Under sanitizers, optimising templates of other libraries (CLI11, JSON,
+# protobuf) would take most of the build, so nothing is optimised there.
 function(twofour_compile_unoptimised target)
   if(TWOFOUR_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
