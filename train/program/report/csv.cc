@@ -31,7 +31,7 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
       for (const auto& [name, curve] : run.eval_details) details.insert(name);
     }
   }
-  std::string csv = "group,seed,finished,steps,planned_steps,final_eval_loss,best_eval_loss,";
+  std::string csv = "group,seed,finished,steps,planned_steps,final_eval_loss,best_eval_loss,first_eval_loss,";
   for (const std::string& name : details) csv += CsvText("final_" + name) + ",";
   csv +=
       "final_train_loss,final_sparsity,mean_flip_rate,unit,units_per_s,training_seconds,pruning_method,pruning_pattern,"
@@ -45,7 +45,8 @@ std::string RunsAsCsv(const std::vector<RunGroup>& groups) {
                                         std::to_string(run.steps),
                                         std::to_string(run.config.training().steps()),
                                         CsvNumber(summary.final_eval_loss),
-                                        CsvNumber(summary.best_eval_loss)};
+                                        CsvNumber(summary.best_eval_loss),
+                                        CsvNumber(summary.first_eval_loss)};
       for (const std::string& name : details) {
         const auto found = summary.final_details.find(name);
         cells.push_back(found == summary.final_details.end() ? "" : CsvNumber(found->second));

@@ -122,6 +122,9 @@ std::vector<ResultColumn> ResultColumns(const std::vector<RunGroup>& groups) {
   AddColumn(
       {.title = "Best evaluation loss", .hint = "lowest of the run", .better = Better::kSmaller}, summaries,
       [](const RunSummary& run) { return run.best_eval_loss; }, columns);
+  AddColumn(
+      {.title = "First evaluation loss", .hint = "before the first step", .better = Better::kSmaller}, summaries,
+      [](const RunSummary& run) { return run.first_eval_loss; }, columns);
   for (const std::string& name : details) {
     const auto get = [&name](const RunSummary& run) {
       const auto found = run.final_details.find(name);

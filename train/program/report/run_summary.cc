@@ -41,8 +41,9 @@ std::optional<double> TrainingSeconds(const RunRecord& run) {
 RunSummary SummariseRun(const RunRecord& run) {
   RunSummary summary;
   summary.final_eval_loss = LastOf(run.eval_loss);
-  // Step 0 is left out: it evaluates what the run began with.
+  // Step 0 evaluates what the run began with.
   for (const auto& [step, loss] : run.eval_loss) {
+    if (step == 0) summary.first_eval_loss = loss;
     if (step > 0) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
   }
   for (const auto& [name, curve] : run.eval_details) {

@@ -39,7 +39,7 @@ TEST(CsvNumberTest, ReadsBackAsTheSameDouble) {
 
 std::vector<RunGroup> HostileGroups() {
   RunRecord a = Recorded("=cmd, \\\"x\\\"\\n|", 1), b = Recorded("b", 2, "", /*finished=*/false);
-  a.eval_loss = {{50, 0.25}, {100, 0.5}};
+  a.eval_loss = {{0, 0.125}, {50, 0.25}, {100, 0.5}};
   a.eval_details["accuracy"] = {{100, 0.75}};
   a.eval_details["=bad\"name"] = {{100, 1}};
   a.steps = 100;
@@ -71,6 +71,8 @@ TEST(RunsAsCsvTest, HasARowForEachRunAndAColumnForEachNumber) {
   EXPECT_EQ(cell(1, "planned_steps"), "100");
   EXPECT_EQ(cell(1, "final_eval_loss"), "0.5");
   EXPECT_EQ(cell(1, "best_eval_loss"), "0.25");
+  EXPECT_EQ(cell(1, "first_eval_loss"), "0.125");
+  EXPECT_EQ(cell(2, "first_eval_loss"), "");
   EXPECT_EQ(cell(1, "final_accuracy"), "0.75");
   EXPECT_EQ(cell(1, "final_=bad\"name"), "1");
   EXPECT_EQ(cell(2, "finished"), "no");

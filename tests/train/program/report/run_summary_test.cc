@@ -18,6 +18,7 @@ TEST(SummariseRunTest, TakesLastBestAndMeans) {
   const RunSummary summary = SummariseRun(run);
   EXPECT_EQ(summary.final_eval_loss, 2);
   EXPECT_EQ(summary.best_eval_loss, 1);
+  EXPECT_FALSE(summary.first_eval_loss);
   EXPECT_EQ(summary.final_details.at("accuracy"), 0.75);
   EXPECT_EQ(summary.final_train_loss, 2);  // Steps 90 to 100: ten ones and 12.
   EXPECT_EQ(summary.final_sparsity, 0.5);
@@ -52,6 +53,7 @@ TEST(SummariseRunTest, WhatARunBeganWithIsNoneOfItsResults) {
   RunRecord run = test::Recorded("a", 1);
   run.eval_loss = {{0, 0.1}, {10, 3}, {20, 2}};
   EXPECT_EQ(SummariseRun(run).best_eval_loss, 2);
+  EXPECT_EQ(SummariseRun(run).first_eval_loss, 0.1);
 }
 
 }  // namespace
