@@ -23,12 +23,12 @@ using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
 /// The path of a field, from the config's root.
-using FieldPath = std::vector<const FieldDescriptor*>;
+using FieldChain = std::vector<const FieldDescriptor*>;
 
 /// One thing that an assignment sets: a field that is not a message, or an empty message. For an empty message, `value`
 /// only says that it exists.
 struct Leaf {
-  FieldPath path;
+  FieldChain path;
   std::string value;
 };
 
@@ -37,7 +37,7 @@ struct Applied {
   std::vector<Leaf> leaves;
 };
 
-std::string Spelled(const FieldPath& path) {
+std::string Spelled(const FieldChain& path) {
   std::string text;
   for (const FieldDescriptor* field : path) text += (text.empty() ? "" : ".") + field->name();
   return text;
@@ -70,7 +70,7 @@ const FieldDescriptor* ChosenInstead(const Message& message, const FieldDescript
   return chosen == &field ? nullptr : chosen;
 }
 
-void CollectLeaves(const Message& message, FieldPath& path, std::vector<Leaf>& leaves) {
+void CollectLeaves(const Message& message, FieldChain& path, std::vector<Leaf>& leaves) {
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
@@ -83,8 +83,8 @@ void CollectLeaves(const Message& message, FieldPath& path, std::vector<Leaf>& l
 }
 
 /// Converts a dotted path to descriptors. The path must be valid.
-FieldPath Resolve(const std::string& path) {
-  FieldPath fields;
+FieldChain Resolve(const std::string& path) {
+  FieldChain fields;
   const google::protobuf::Descriptor* type = proto::Config::descriptor();
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find('.', begin), path.size());
@@ -97,7 +97,7 @@ FieldPath Resolve(const std::string& path) {
 
 /// The value that a run would use, which may be the default; nullopt if the field is part of an alternative that is not
 /// chosen.
-std::optional<std::string> InForce(const Message& root, const FieldPath& path) {
+std::optional<std::string> InForce(const Message& root, const FieldChain& path) {
   const Message* message = &root;
   for (const FieldDescriptor* field : path) {
     const Reflection* reflection = message->GetReflection();
@@ -111,7 +111,7 @@ std::optional<std::string> InForce(const Message& root, const FieldPath& path) {
 }
 
 /// Whether the config has chosen another alternative of a oneof anywhere on the path to a field.
-bool IsSwitchedOff(const Message& root, const FieldPath& path) {
+bool IsSwitchedOff(const Message& root, const FieldChain& path) {
   const Message* message = &root;
   for (const FieldDescriptor* field : path) {
     if (ChosenInstead(*message, *field) != nullptr) return true;
@@ -138,8 +138,8 @@ class List {
     proto::Config alone;
     ApplyOverride(alone, assignment);
     Applied applied{assignment.substr(0, assignment.find('=')), {}};
-    const FieldPath path = Resolve(applied.path);
-    FieldPath from_root;
+    const FieldChain path = Resolve(applied.path);
+    FieldChain from_root;
     CollectLeaves(alone, from_root, applied.leaves);
     // An empty list does not appear among the leaves.
     if (path.back()->is_repeated() && (applied.leaves.empty() || applied.leaves[0].path != path)) {
@@ -152,9 +152,9 @@ class List {
   }
 
   /// Throws Error if a message on the path to the field is an alternative that the config has not chosen.
-  void RequireChosen(const FieldPath& path, const std::string& assignment) const {
+  void RequireChosen(const FieldChain& path, const std::string& assignment) const {
     const Message* message = &config_;
-    FieldPath so_far;
+    FieldChain so_far;
     for (size_t i = 0; i + 1 < path.size(); ++i) {
       if (const FieldDescriptor* chosen = ChosenInstead(*message, *path[i])) {
         FailNotChosen(so_far, *chosen, *path[i], assignment);
@@ -164,10 +164,10 @@ class List {
     }
   }
 
-  [[noreturn]] void FailNotChosen(const FieldPath& parent, const FieldDescriptor& chosen, const FieldDescriptor& wanted,
-                                  const std::string& assignment) const {
+  [[noreturn]] void FailNotChosen(const FieldChain& parent, const FieldDescriptor& chosen,
+                                  const FieldDescriptor& wanted, const std::string& assignment) const {
     const std::string prefix = Spelled(parent);
-    FieldPath of_chosen = parent;
+    FieldChain of_chosen = parent;
     of_chosen.push_back(&chosen);
     for (size_t i = 0; i < applied_.size(); ++i) {
       const bool chose_it = std::ranges::any_of(applied_[i].leaves, [&](const Leaf& leaf) {
