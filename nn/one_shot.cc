@@ -195,6 +195,8 @@ class OneShot {
     entry.pattern = PatternOf(target.linear.name);
     entry.retained = sparse::RetainedL1(target.dense, pruned.mask);
     entry.sparsity = 1 - static_cast<double>(pruned.mask.CountKept()) / static_cast<double>(target.dense.numel());
+    const float* const now = target.linear.weight.data<float>();
+    entry.zeros = std::count(now, now + target.dense.numel(), 0.0F);
     entry.mask = std::move(pruned.mask);
     if (inputs != nullptr) entry.samples = inputs->samples();
     if (inputs != nullptr && inputs->has_gram() && options_.output_errors) {

@@ -81,6 +81,7 @@ struct PrunedLinear {
   sparse::PruningPattern pattern = {};
   sparse::Mask mask = {};
   double sparsity = 0;                      ///< Share of entries that the mask drops.
+  int64_t zeros = 0;                        ///< Weights that are 0 now: also some that the mask keeps.
   double retained = 0;                      ///< Share of |w| that it keeps of the dense weight.
   int64_t samples = 0;                      ///< Rows of inputs that it was calibrated with.
   std::optional<double> output_error = {};  ///< sparse::OutputError, for the inputs that it was pruned by.

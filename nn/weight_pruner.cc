@@ -11,6 +11,17 @@
 #include "twofour/sparse/scores/weight_scores.h"
 
 namespace twofour::nn {
+namespace {
+
+/// What an earlier pruning dropped is dropped again before anything else. Other scores see to that by themselves.
+void RankZerosLast(const Tensor& weight, Tensor& scores) {
+  float* const data = scores.mutable_data<float>();
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    if (weight.data<float>()[i] == 0) data[i] = 0;
+  }
+}
+
+}  // namespace
 
 sparse::SparseGptOptions SparseGptOf(const OneShotOptions& options, const sparse::PruningPattern& pattern) {
   return {.pattern = pattern, .dampening = options.dampening, .block = options.block, .columns = options.columns};
@@ -58,6 +69,7 @@ const Tensor& WeightPruner::Scores() {
                               .key = key,
                               .notes = &notes_},
                              name_ + ".weight");
+  if (options_.score == sparse::MaskScore::kRandom) RankZerosLast(dense_, *scores_);
   return *scores_;
 }
 

@@ -55,8 +55,8 @@ DampenedGram FactorDampened(const Tensor& gram, double dampening, std::string_vi
   for (int64_t i = 0; i < n; ++i) result.dead[static_cast<size_t>(i)] = data[i * n + i] == 0;
   if (const auto count = std::ranges::count(result.dead, true); count > 0) {
     result.notes.push_back(
-        fmt::format("{}: {} of its {} input features {} always 0 in the calibration data; {} weights are dropped", name,
-                    count, n, count == 1 ? "is" : "are", count == 1 ? "its" : "their"));
+        fmt::format("{}: {} of its {} input features {} always 0 in the calibration data; {} weights count for nothing",
+                    name, count, n, count == 1 ? "is" : "are", count == 1 ? "its" : "their"));
   }
   const double mean = FillDead(result.dead, matrix);
   double added = 0;

@@ -33,11 +33,11 @@ TEST(DampenedGramTest, DeadFeaturesAreLikeTheMeanOfTheOthers) {
   ExpectBitEqual(gram.matrix, F64({400, 0, 100, 0, 500, 0, 100, 0, 600}, {3, 3}));
   EXPECT_THAT(gram.dead, ElementsAre(false, true, false));
   EXPECT_THAT(gram.notes, ElementsAre("fc: 1 of its 3 input features is always 0 in the calibration data; its weights "
-                                      "are dropped"));
+                                      "count for nothing"));
   const DampenedGram all = FactorDampened(Tensor::Zeros({2, 2}, DType::kF64), 0, "fc");
   ExpectBitEqual(all.matrix, F64({1, 0, 0, 1}, {2, 2}));
   EXPECT_THAT(all.notes, ElementsAre("fc: 2 of its 2 input features are always 0 in the calibration data; their "
-                                     "weights are dropped"));
+                                     "weights count for nothing"));
 }
 
 TEST(DampenedGramTest, RefusesWhatIsNoGramMatrix) {

@@ -178,7 +178,7 @@ TEST(SparseGptTest, WeightsOfDeadFeaturesGo) {
   const PrunedWeight pruned = SparseGpt(layer.weight, layer.statistics.Gram(), {.pattern = PatternOf("2:4")}, "fc");
   for (int64_t row = 0; row < 4; ++row) EXPECT_EQ(pruned.weight.data<float>()[row * 16 + 5], 0.0f);
   EXPECT_THAT(pruned.notes, ElementsAre("fc: 1 of its 16 input features is always 0 in the calibration data; its "
-                                        "weights are dropped"));
+                                        "weights count for nothing"));
 }
 
 TEST(SparseGptTest, TheUnitOfTheInputsDoesNotMatter) {

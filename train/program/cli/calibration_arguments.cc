@@ -16,10 +16,11 @@ CalibrationArguments::CalibrationArguments(Arguments& arguments, const std::stri
                         .Type("N")
                         .Range(int64_t{1}, kMostSamples)
                         .ShowDefault();
-  seed_option_ = arguments.Add("--seed", seed_, "The seed: which samples these are, and what else is random")
-                     .Type("N")
-                     .Range(int64_t{0}, kMostSeed)
-                     .ShowDefault();
+  seed_option_ =
+      arguments.Add("--seed", seed_, "The seed: with the run's own, which samples these are; and what else is random")
+          .Type("N")
+          .Range(int64_t{0}, kMostSeed)
+          .ShowDefault();
   arguments.AddFlag("--accept-changed-data", accept_changed_data_,
                     "Use the run's data although it is not what the run began with");
 }

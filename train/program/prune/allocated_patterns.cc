@@ -10,6 +10,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/faults.h"
+#include "twofour/core/io/file_checksum.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/sparse/allocation/layer_steps.h"
@@ -49,6 +50,14 @@ void RequireKind(const SensitivityCurves& file, const sparse::PruningPattern& pa
   if (KindText(pattern) == KindText(file.kind)) return;
   throw Error(fmt::format("--pattern {}: the losses of {} are for {}, expected that kind of pattern",
                           pattern.ToString(), file.source, KindText(file.kind)));
+}
+
+/// Whether the losses were measured with other weights. That may be meant, but must not go unsaid.
+std::optional<std::string> NoteOnWeights(const SensitivityCurves& file, const PrunableRun& run) {
+  const uint32_t own = ChecksumOf(FileSystem::Default(), run.weights()).crc32c;
+  if (file.weights_crc32c.empty() || file.weights_crc32c == Crc32cText(own)) return std::nullopt;
+  return fmt::format("{}: its losses are those of other weights than {}, of the run {}", file.source,
+                     run.weights().string(), file.run);
 }
 
 sparse::AllocationOptions OptionsOf(const AllocationRequest& request, const sparse::PruningPattern& pattern) {
@@ -148,6 +157,7 @@ std::optional<AllocatedPatterns> AllocatePatterns(const AllocationRequest& reque
     case AllocationRequest::Method::kSensitivity: {
       const SensitivityCurves file = LoadSensitivity(FileSystem::Default(), request.sensitivity);
       RequireKind(file, options.pattern);
+      if (auto note = NoteOnWeights(file, run)) result.notes.push_back(std::move(*note));
       found = sparse::AllocateBySensitivity(shapes, CurvesOf(file, shapes), allocation);
       break;
     }

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
+#include "twofour/nn/name_choice.h"
 #include "twofour/sparse/budget_fit.h"
 
 namespace twofour::train {
@@ -23,6 +25,15 @@ std::string NoteOn(const nn::PrunedLinear& linear) {
                      linear.pattern.Sparsity());
 }
 
+/// The first few; of the others, how many there are.
+std::vector<std::string> FirstOf(std::vector<std::string> notes) {
+  if (notes.size() <= kMostNotes) return notes;
+  const size_t others = notes.size() - kMostNotes;
+  notes.resize(kMostNotes);
+  notes.push_back(fmt::format("so it is with {} more linears", others));
+  return notes;
+}
+
 }  // namespace
 
 bool MissesItsPattern(const nn::PrunedLinear& linear) {
@@ -32,17 +43,21 @@ bool MissesItsPattern(const nn::PrunedLinear& linear) {
 
 std::vector<std::string> NotesOnMissedPatterns(const std::vector<nn::PrunedLinear>& linears) {
   std::vector<std::string> notes;
-  size_t others = 0;
   for (const nn::PrunedLinear& linear : linears) {
-    if (!MissesItsPattern(linear)) continue;
-    if (notes.size() < kMostNotes) {
-      notes.push_back(NoteOn(linear));
-    } else {
-      ++others;
-    }
+    if (MissesItsPattern(linear)) notes.push_back(NoteOn(linear));
   }
-  if (others > 0) notes.push_back(fmt::format("so it is with {} more linears", others));
-  return notes;
+  return FirstOf(std::move(notes));
+}
+
+std::vector<std::string> NotesOnSkipped(const std::string& include, const std::string& exclude,
+                                        const std::vector<nn::SwapEntry>& kept_dense) {
+  const nn::NameChoice chosen(include, exclude);
+  std::vector<std::string> notes;
+  for (const nn::SwapEntry& entry : kept_dense) {
+    if (!chosen.ReasonAgainst(entry.name).empty()) continue;
+    notes.push_back(fmt::format("{} stays dense: {}", entry.name, entry.reason));
+  }
+  return FirstOf(std::move(notes));
 }
 
 std::string NoteOnMissedTarget(size_t linears, double sparsity, double target) {

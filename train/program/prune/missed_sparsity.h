@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "twofour/nn/one_shot.h"
+#include "twofour/nn/swap.h"
 
 namespace twofour::train {
 
@@ -16,5 +17,9 @@ std::vector<std::string> NotesOnMissedPatterns(const std::vector<nn::PrunedLinea
 
 /// The same of `linears` linears together, from 0.02 on. Empty if they are near enough to the target.
 std::string NoteOnMissedTarget(size_t linears, double sparsity, double target);
+
+/// Says which linears stay dense although their names are chosen, and why; of many, the first few.
+std::vector<std::string> NotesOnSkipped(const std::string& include, const std::string& exclude,
+                                        const std::vector<nn::SwapEntry>& kept_dense);
 
 }  // namespace twofour::train

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -145,6 +146,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   const PrunableRun loaded(source);
   RequireSourcesOutside(folder, loaded);
   nn::OneShotOptions options = OptionsFor(loaded.config(), request.options, request.linears, request.seed);
+  const nn::OneShotOptions skipping = options;  // Before the allocation excludes some.
   PrunedRun pruned;
   pruned.weights = loaded.weights().string();
   if (request.evaluate && !loaded.has_data()) {
@@ -158,6 +160,11 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   pruned.record = RecordOf(request, options, loaded, samples);
   const bool evaluates = request.evaluate && loaded.has_data();
   if (evaluates && !(pruned.loss_before = loaded.Loss(stop))) return std::nullopt;
+  if (pruned.loss_before && !std::isfinite(*pruned.loss_before)) {
+    throw Error(fmt::format("--run {}: its evaluation loss is {} before anything is pruned, expected a finite one",
+                            request.run, *pruned.loss_before),
+                ErrorKind::kRuntimeFailure);
+  }
   const auto stopped = [&stop] { return stop.load(); };
   const auto allocated = AllocatePatterns(request.allocation, loaded, calibration, stopped, options);
   if (!allocated) return std::nullopt;
@@ -182,10 +189,15 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
     pruned.left_dense.push_back(entry);
   }
   RequireEachStays(loaded.kept(), pruned.report);
+  std::ranges::copy(NotesOnSkipped(skipping.include, skipping.exclude, pruned.report.kept_dense),
+                    std::back_inserter(pruned.notes));
   AddNotes(request.allocation.target.value_or(options.pattern.Sparsity()), pruned);
   const proto::Config config = ConfigOf(request, options, loaded, pruned);
   const std::vector<NamedTensor> tensors = TensorsOf(loaded.model(), pruned.report);
   if (evaluates && !(pruned.loss_after = loaded.LossOfRun(config, tensors, stop))) return std::nullopt;
+  if (pruned.loss_after && !std::isfinite(*pruned.loss_after)) {
+    pruned.notes.emplace_back("the evaluation loss after pruning is not finite");
+  }
   RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
     if (loaded.record()) SaveDataRecord(files, paths, *loaded.record());
     SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,8 @@ std::string Text(const std::optional<double>& value) { return value ? fmt::forma
 JsonObject ToJson(const nn::PrunedLinear& linear) {
   JsonObject json;
   json.Set("name", linear.name).Set("out_features", linear.out_features).Set("in_features", linear.in_features);
-  json.Set("pattern", linear.pattern.ToString()).Set("sparsity", linear.sparsity).Set("retained", linear.retained);
+  json.Set("pattern", linear.pattern.ToString()).Set("sparsity", linear.sparsity).Set("zeros", linear.zeros);
+  json.Set("retained", linear.retained);
   SetIfFinite(json, "output_error", linear.output_error);
   return json;
 }
@@ -48,25 +50,36 @@ std::string Aligned(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+/// The share of all linears' weights that are counted so of those that were pruned.
+double ShareOf(const PrunedRun& pruned, const std::function<int64_t(const nn::PrunedLinear&)>& count) {
+  int64_t counted = 0, all = 0;
+  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
+    counted += count(linear);
+    all += linear.out_features * linear.in_features;
+  }
+  for (const nn::SwapEntry& linear : pruned.left_dense) all += linear.out_features * linear.in_features;
+  return all == 0 ? 0 : static_cast<double>(counted) / static_cast<double>(all);
+}
+
 }  // namespace
 
 size_t CountLinears(const PrunedRun& pruned) { return pruned.report.pruned.size() + pruned.left_dense.size(); }
 
 double SparsityOf(const PrunedRun& pruned) {
-  int64_t kept = 0, all = 0;
-  for (const nn::PrunedLinear& linear : pruned.report.pruned) {
-    kept += linear.mask.CountKept();
-    all += linear.out_features * linear.in_features;
-  }
-  for (const nn::SwapEntry& linear : pruned.left_dense) {
-    kept += linear.out_features * linear.in_features;
-    all += linear.out_features * linear.in_features;
-  }
-  return all == 0 ? 0 : 1 - static_cast<double>(kept) / static_cast<double>(all);
+  return ShareOf(pruned, [](const nn::PrunedLinear& linear) {
+    return linear.out_features * linear.in_features - linear.mask.CountKept();
+  });
+}
+
+double ShareOfZeros(const PrunedRun& pruned) {
+  return ShareOf(pruned, [](const nn::PrunedLinear& linear) { return linear.zeros; });
 }
 
 std::string SummaryOf(const PrunedRun& pruned) {
-  return fmt::format("sparsity of the {} linears: {:.4f}", CountLinears(pruned), SparsityOf(pruned));
+  const std::string line = fmt::format("sparsity of the {} linears: {:.4f}", CountLinears(pruned), SparsityOf(pruned));
+  const double zeros = ShareOfZeros(pruned);
+  constexpr double kMuch = 0.0005;
+  return zeros - SparsityOf(pruned) < kMuch ? line : line + fmt::format("; {:.4f} of their weights are 0", zeros);
 }
 
 std::string ToLines(const PrunedRun& pruned) {

@@ -61,6 +61,8 @@ sparse::SensitivityCurve ReadCurve(const JsonFields& linear, const std::string& 
 
 }  // namespace
 
+std::string Crc32cText(uint32_t crc32c) { return fmt::format("{:08x}", crc32c); }
+
 std::string ToJson(const Sensitivity& sensitivity) {
   std::vector<double> levels;
   for (const sparse::PruningPattern& pattern : sensitivity.patterns) levels.push_back(pattern.Sparsity());
@@ -73,7 +75,7 @@ std::string ToJson(const Sensitivity& sensitivity) {
   }
   JsonObject weights, json;
   weights.Set("file", sensitivity.weights).Set("bytes", sensitivity.weights_checksum.bytes);
-  weights.Set("crc32c", fmt::format("{:08x}", sensitivity.weights_checksum.crc32c));
+  weights.Set("crc32c", Crc32cText(sensitivity.weights_checksum.crc32c));
   json.Set("run", sensitivity.run).Set("weights", weights).Set("method", sensitivity.method);
   json.Set("pattern", KindText(sensitivity.kind)).Set("levels", levels);
   json.Set("samples", sensitivity.samples).Set("seed", sensitivity.seed);
@@ -90,6 +92,9 @@ SensitivityCurves ParseSensitivity(std::string_view text, const std::string& sou
   const JsonDocument document = JsonDocument::Parse(text, source, checks);
   const JsonFields fields(document.root(), source);
   SensitivityCurves read{.source = source, .run = fields.TextIfAny("run"), .method = fields.TextIfAny("method")};
+  if (const auto weights = document.root().Find("weights")) {
+    read.weights_crc32c = JsonFields(*weights, source + ": weights").TextIfAny("crc32c");
+  }
   const std::string pattern = fields.Text("pattern");
   if (!ReadPatternKind(pattern)) {
     fields.Fail(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -26,10 +27,14 @@ inline constexpr const char* kSensitivityFile = "sensitivity.json";
 /// `increase` is by how much the loss is above that of the dense model. A loss that is not finite is null.
 std::string ToJson(const Sensitivity& sensitivity);
 
+/// How the file spells a checksum.
+std::string Crc32cText(uint32_t crc32c);
+
 /// What sparse::AllocateBySensitivity takes of such a file: a curve for each layer, in the order of the file.
 struct SensitivityCurves {
   std::string source;                 ///< The file.
   std::string run = {}, method = {};  ///< Empty if the file does not say.
+  std::string weights_crc32c = {};    ///< Of the file that was measured: eight hexadecimal digits. Likewise.
   sparse::PruningPattern kind = {};   ///< See ParsePatternKind: curves are for this kind of pattern alone.
   std::vector<sparse::LayerShape> layers = {};
   std::vector<sparse::SensitivityCurve> curves = {};

@@ -276,6 +276,68 @@ TEST_F(PruneAppTest, APrunedRunIsPrunedFurtherButNotLess) {
   EXPECT_EQ(Zeros("more", kFc), 0.75);
 }
 
+/// Random scores know nothing of what an earlier pruning dropped.
+TEST_F(PruneAppTest, ByRandomScoresASparseRunKeepsWhatItKept) {
+  TrainDense();
+  ASSERT_EQ(Prune("dense", "half", {"--method", "magnitude", "--pattern", "2:4"}).code, 0);
+  ASSERT_EQ(Prune("half", "again", {"--method", "random", "--pattern", "2:4"}).code, 0);
+  EXPECT_EQ(Zeros("again", kFc), 0.5);
+}
+
+/// Weights that the model has, with those of the MLPs changed.
+class ChangedWeightsTest : public PruneAppTest {
+ protected:
+  /// Imports the weights of `dense` with those of the first MLP linear times `factor` as the run `name`.
+  void ImportScaled(const std::string& name, float factor) {
+    TrainDense();
+    SafetensorsFile file = Read("dense");
+    for (NamedTensor& named : file.tensors) {
+      if (named.name != std::string(kFc) + ".weight") continue;
+      float* const data = named.tensor.mutable_data<float>();
+      for (int64_t i = 0; i < named.tensor.numel(); ++i) data[i] *= factor;
+    }
+    SaveSafetensors(FileSystem::Default(), dir_ / "scaled.safetensors", file.tensors, {{"format", "pt"}});
+    const Outcome outcome = Run(
+        {"import", "--from", Path("scaled.safetensors"), "--config", Path("dense/config.pbtxt"), "--out", Path(name)});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+};
+
+TEST_F(ChangedWeightsTest, TellsHowManyWeightsAreZero) {
+  ImportScaled("holes", 0);
+  const Outcome outcome =
+      Prune("holes", "out", {"--method", "magnitude", "--pattern", "unstructured:0.1", "--include", ".*mlp.*"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  // One of four linears of the same size is 0, a tenth of each of the others is dropped.
+  EXPECT_THAT(outcome.out, HasSubstr("sparsity of the 4 linears: 0.1001; 0.3251 of their weights are 0"));
+}
+
+TEST_F(ChangedWeightsTest, RefusesARunWhoseLossIsNotFinite) {
+  ImportScaled("huge", 1e30F);
+  EXPECT_THAT(Prune("huge", "out", {"--method", "magnitude", "--pattern", "2:4", "--skip-output-errors"}),
+              FailsWith(1, HasSubstr("its evaluation loss is")));
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
+TEST_F(ChangedWeightsTest, TellsThatLossesAreOfOtherWeights) {
+  ImportScaled("other", 2);
+  const Outcome measured = Run(
+      {"sensitivity", "--run", Path("dense"), "--out", Path("sens"), "--method", "magnitude", "--levels", "0.25,0.5"});
+  ASSERT_EQ(measured.code, 0) << measured.err;
+  const std::vector<std::string> by_file = {"--method",         "magnitude",    "--pattern",
+                                            "unstructured:0.4", "--allocation", Path("sens/sensitivity.json")};
+  EXPECT_THAT(Prune("other", "a", by_file).err, HasSubstr("its losses are those of other weights than"));
+  EXPECT_THAT(Prune("dense", "b", by_file).err, Not(HasSubstr("other weights")));
+}
+
+TEST_F(PruneAppTest, TellsWhichChosenLinearsStayDense) {
+  TrainDense();
+  const Outcome outcome = Prune("dense", "out", {"--method", "magnitude", "--pattern", "2:4", "--include", ".*"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("lm_head stays dense: its sizes are not both multiples of 16"),
+                                 Not(HasSubstr("c_fc stays dense"))));
+}
+
 TEST_F(PruneAppTest, SaysWhatIsWrongAndWritesNothing) {
   TrainDense({"--set", "model.gpt.tied_head=true"});
   const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& message) {
