@@ -1,6 +1,6 @@
-# twofour_join_files(TARGET): compiles up to sixteen files of the target as one (CMake's unity build). So headers are
-# read and the templates that the files share are compiled only once. Files that define the same name, such as a helper
-# in an unnamed namespace, are never joined. TWOFOUR_JOIN_FILES=OFF compiles each file alone, as the clang preset does.
+# twofour_join_files(TARGET): compiles up to eight files of the target as one (CMake's unity build). So headers are read
+# and the templates that the files share are compiled only once. Files that define the same name, such as a helper in an
+# unnamed namespace, are never joined. TWOFOUR_JOIN_FILES=OFF compiles each file alone, as the clang preset does.
 
 # Finds the names whose definitions begin in the first column, where clang-format puts definitions in a namespace. It
 # may find too many names, for example in raw strings. Then the file can only be joined with fewer others.
@@ -31,7 +31,7 @@ function(twofour_join_files target)
   endif()
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "\\.cc$")
-  set(most 16)
+  set(most 8)
   set(groups 0)
   foreach(source IN LISTS sources)
     file(READ ${source} text)
