@@ -203,9 +203,9 @@ TEST_P(PrecisionTest, ATrainedModelCanBeEvaluatedInF32) {
 TEST_P(PrecisionTest, LearnsAsInF32) {
   const auto train = [this](DType activations) {
     const auto model = Make(activations);
-    optim::AdamW adamw(model->Parameters(), {.lr = 4e-3});
+    optim::AdamW adamw(model->Parameters(), {.lr = 2e-3});
     double first = 0;
-    for (int step = 0; step < 12; ++step) {
+    for (int step = 0; step < 30; ++step) {
       const double loss = GradientsOf(*model, GetParam())[0].item();
       if (step == 0) first = loss;
       adamw.Step();
