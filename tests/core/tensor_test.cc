@@ -8,6 +8,7 @@
 
 #include "twofour/core/error.h"
 
+#include "tests/support/sanitized.h"
 #include "tests/support/tensors.h"
 
 namespace twofour {
@@ -46,9 +47,7 @@ TEST(TensorTest, MemoryIsAlignedForVectors) {
 }
 
 TEST(TensorTest, MemoryThatCannotBeHadIsAnError) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the sanitizer's allocator ends the program";
-#endif
+  if (test::kSanitized) GTEST_SKIP() << "the sanitizer's allocator ends the program";
   // 2^48 doubles need more address space than a process has.
   try {
     Tensor::Empty({int64_t{1} << 48}, DType::kF64);

@@ -2,7 +2,7 @@
 
 namespace twofour::test {
 
-/// Whether a sanitizer slows this build down, some twenty times. For tests that only want a run to take a while.
+/// Whether a sanitizer is at work: it slows a build down some twenty times, and its allocator has rules of its own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
 #else

@@ -22,6 +22,7 @@
 
 #include "tests/support/expect_error.h"
 #include "tests/support/peak_memory.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::train {
@@ -71,9 +72,7 @@ TEST(PackedLoadingTest, NoDenseMatrixIsMade) {
     const Tensor y = mlp.Forward(Tensor::Full({1, kIn}, 1.0 / 64));
     for (int64_t i = 0; i < kOut; ++i) EXPECT_EQ(y.data<float>()[i], hidden * hidden * kHidden / 2);
   });
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers keep memory that was freed";
-#endif
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers keep memory that was freed";
   if (!dense || !packed) GTEST_SKIP() << "the peak of memory is not known here";
   EXPECT_GE(*dense, kDenseBytes);  // What the next line looks for is found where it happens.
   EXPECT_LT(*packed, kDenseBytes / 2);
