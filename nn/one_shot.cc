@@ -129,8 +129,9 @@ class OneShot {
   /// One budget for all weights.
   bool PruneTogether(const InputCollector& collector) {
     std::vector<sparse::NamedScores> scores;
-    for (const Target& target : targets_)
+    for (const Target& target : targets_) {
       scores.push_back({target.linear.name, Scores(target, InputsOf(target, collector))});
+    }
     std::vector<sparse::Mask> masks = sparse::FindMasksOf(scores, options_.pattern, options_.columns);
     for (size_t i = 0; i < targets_.size(); ++i) {
       if (IsStopped()) return false;

@@ -69,6 +69,12 @@ std::optional<VnmPattern> MaskTracker::AskedVnm() const {
   return pattern.is_vnm() ? std::optional(pattern.vnm()) : std::nullopt;
 }
 
+std::optional<VnmPattern> MaskTracker::VnmOfMask() const {
+  if (mask_.empty()) return std::nullopt;
+  const std::optional<VnmPattern> asked = AskedVnm();
+  return asked && FindVnmViolation(mask_.view(), *asked) ? std::nullopt : asked;
+}
+
 bool MaskTracker::IsDue(uint64_t version) const {
   if (mask_.empty()) return true;
   if (!options_.searches) return false;
@@ -103,8 +109,7 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
 void MaskTracker::GiveMask(Mask mask, uint64_t version) {
   flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, mask);
   RestoreMask(std::move(mask), version);
-  vnm_ = AskedVnm();
-  if (vnm_ && FindVnmViolation(mask_.view(), *vnm_)) vnm_.reset();
+  vnm_ = VnmOfMask();
 }
 
 bool MaskTracker::IsAtRest() const { return (frozen() || options_.plan.KeepsAll(step_)) && step_ != mask_step_; }
@@ -176,9 +181,7 @@ std::function<void(uint64_t)> MaskTracker::ReadState(const std::string& weight, 
       step_ = mask_step_ = static_cast<int64_t>(*step);
       told_step_ = told_step_ || step_ > 0;
     }
-    // The mask may be one of another stage, or of a plan that was changed. Products must not rely on its pattern then.
-    vnm_ = mask_.empty() ? std::nullopt : AskedVnm();
-    if (vnm_ && FindVnmViolation(mask_.view(), *vnm_)) vnm_.reset();
+    vnm_ = VnmOfMask();
     restored_ = !mask_.empty() && !keeps_all_ && step;
   };
 }

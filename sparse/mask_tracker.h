@@ -96,6 +96,9 @@ class MaskTracker {
  private:
   /// The V:N:M pattern that the plan asks for at the step of the mask in force, if that is one.
   std::optional<VnmPattern> AskedVnm() const;
+  /// The same where the mask in force has that pattern. One that was found elsewhere may be of another stage, or of a
+  /// plan that was changed: products must not rely on its pattern then.
+  std::optional<VnmPattern> VnmOfMask() const;
   /// Writes to the weight since the mask was found.
   uint64_t AgeAt(uint64_t version) const { return version - mask_version_; }
   /// Sets a mask that was found elsewhere. It counts as found at this moment.

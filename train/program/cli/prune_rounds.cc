@@ -7,9 +7,9 @@
 #include "twofour/core/error.h"
 #include "twofour/train/program/cli/command_line.h"
 #include "twofour/train/program/cli/training.h"
-#include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/prune/pruning_message.h"
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
@@ -20,14 +20,10 @@ constexpr double kShareOfRate = 0.1;
 proto::OneShot ToMessage(const PruneRequest& request, const RoundsOfPruning& rounds) {
   const nn::OneShotOptions& options = request.options;
   proto::OneShot message;
-  message.set_method(std::string(NameOf(options)));
-  if (options.method == nn::PruningMethod::kDsnot) message.set_score(std::string(NameOf(options.score)));
+  SetMethodOf(options, message);
   message.set_order(std::string(NameOf(options.order)));
   message.set_samples(request.samples);
   message.set_seed(request.seed);
-  message.set_dampening(options.dampening);
-  message.set_block(options.block);
-  message.set_iterations(options.iterations);
   message.set_rounds(rounds.count);
   message.set_round_steps(rounds.steps);
   return message;
@@ -69,7 +65,6 @@ int PruneInRounds(const PruneRequest& request, const RoundsOfPruning& rounds, co
   line.out = request.out;
   line.overwrite = request.if_exists == RunFolder::IfExists::kOverwrite;
   line.changes.threads = request.threads;
-  line.accept_idle_fields = true;  // Those of the other run, and options of other methods.
   return TrainNewRun(line, ConfigOfRounds(request, rounds), context);
 }
 

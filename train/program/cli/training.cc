@@ -263,8 +263,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
     return 0;
   }
   if (one_shot && !run.start && !one_shot->Begin([&] { return context.stop.stop.load(); })) {
-    out << "stopped before the weights were pruned; nothing was written\n";
-    return 128 + context.stop.signal;
+    return EndWithoutResult(context);
   }
   folder.emplace(MakeFolder(run, resumed, context.err));
   checkpoints.MoveTo(folder->paths().checkpoints());
@@ -318,7 +317,7 @@ int RunTraining(int argc, const char* const* argv, const CommandContext& context
 
 int TrainNewRun(const CommandLine& line, const proto::Config& config, const CommandContext& context) {
   const proto::Config changed = Changed(config, line.changes);
-  ValidateConfig(changed, line.accept_idle_fields ? changed : proto::Config());
+  ValidateConfig(changed, changed);
   const OutlivesReaders until_the_end;
   MaybeResumed none;
   Run run = PrepareRun(line, std::nullopt, changed, context);

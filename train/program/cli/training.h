@@ -10,8 +10,8 @@ namespace twofour::train {
 /// `trainer --config`, `trainer --resume`, `trainer retrain` and `trainer finetune`: trains one run.
 int RunTraining(int argc, const char* const* argv, const CommandContext& context);
 
-/// Trains a config that another command has made, with the changes of `line` and into its folder. Returns the exit
-/// code.
+/// Trains a config that another command has made of a run's, with the changes of `line` and into its folder. Fields
+/// without an effect, which the run may have, are accepted. Returns the exit code.
 int TrainNewRun(const CommandLine& line, const proto::Config& config, const CommandContext& context);
 
 }  // namespace twofour::train

@@ -90,24 +90,27 @@ sparse::PruningPattern PatternOr(const std::string& text, const sparse::PruningP
 
 constexpr sparse::Moment kNowhere{.step = -1};
 
-/// With `finetune`, `sparsity` says which linears are pruned and how masks are chosen, and the stages say the rest.
-nn::SwapOptions BuildStagedSwapOptions(proto::Config config) {
+/// Where another part of the config takes the place of the timetable, `sparsity` says which linears are pruned and how
+/// masks are chosen.
+nn::SwapOptions BuildBareSwapOptions(proto::Config config, int64_t first_sparse_step) {
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   ClearParts(sparsity, {proto::TIMETABLE, proto::TRAINING});
-  const nn::LoraStages stages = StagesOf(config);
   sparse::MaskPlanOptions plan = ToOptions(sparsity, config.training().steps(), {});
-  plan.first_sparse_step = stages.first_masked_step;
-  nn::SwapOptions options = ToOptions(config, sparse::MaskPlan(plan));
+  plan.first_sparse_step = first_sparse_step;
+  return ToOptions(config, sparse::MaskPlan(std::move(plan)));
+}
+
+nn::SwapOptions BuildStagedSwapOptions(const proto::Config& config) {
+  const nn::LoraStages stages = StagesOf(config);
+  nn::SwapOptions options = BuildBareSwapOptions(config, stages.first_masked_step);
   options.sparsity.interval = stages.interval;
   options.sparsity.freeze_step = stages.first_fixed_step;
   return options;
 }
 
-/// With `one_shot`, likewise, and masks are given.
-nn::SwapOptions BuildGivenSwapOptions(proto::Config config) {
-  ClearParts(*config.mutable_sparsity(), {proto::TIMETABLE, proto::TRAINING});
-  nn::SwapOptions options =
-      ToOptions(config, sparse::MaskPlan(ToOptions(config.sparsity(), config.training().steps(), {})));
+/// With `one_shot`, masks are given.
+nn::SwapOptions BuildGivenSwapOptions(const proto::Config& config) {
+  nn::SwapOptions options = BuildBareSwapOptions(config, 0);
   options.sparsity.searches = false;
   options.sparsity.freeze_step = 0;
   options.sparsity.freeze_gradient = true;

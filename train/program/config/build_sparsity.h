@@ -40,7 +40,7 @@ sparse::MaskScore ToScore(proto::Score score);
 
 sparse::SparsityScheduleOptions ToOptions(const proto::SparsitySchedule& schedule, int64_t steps);
 sparse::MaskPlanOptions ToOptions(const proto::Sparsity& sparsity, int64_t steps, sparse::SparsitySchedule schedule);
-/// /// The plans of single linears differ from `plan` in their pattern, unless it does not go with the rest of the
+/// The plans of single linears differ from `plan` in their pattern, unless it does not go with the rest of the
 /// plan.
 std::map<std::string, sparse::MaskPlan> PlansOfLayers(const proto::Sparsity& sparsity, const sparse::MaskPlan& plan);
 nn::SwapOptions ToOptions(const proto::Config& config, sparse::MaskPlan plan);

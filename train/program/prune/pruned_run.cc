@@ -19,7 +19,7 @@
 #include "twofour/train/program/prune/missed_sparsity.h"
 #include "twofour/train/program/prune/name_expression.h"
 #include "twofour/train/program/prune/prunable_run.h"
-#include "twofour/train/program/prune/pruning_record.h"
+#include "twofour/train/program/prune/pruning_message.h"
 #include "twofour/train/program/prune/pruning_report.h"
 #include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/run_path.h"

@@ -11,7 +11,7 @@
 
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
-#include "twofour/train/program/prune/pruning_record.h"
+#include "twofour/train/program/prune/pruning_message.h"
 
 namespace twofour::train {
 namespace {

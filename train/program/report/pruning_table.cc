@@ -42,8 +42,7 @@ std::string PruningSection(const std::vector<RunGroup>& groups) {
          "<th>Loss after<small>evaluation data</small></th><th class=\"text\">Folder</th></tr></thead>\n<tbody>\n" +
          rows +
          "</tbody>\n</table></div>\n<p class=\"note\">These runs were made by <code>trainer prune</code>. The loss "
-         "after "
-         "pruning counts as their evaluation loss above.</p>\n";
+         "after pruning counts as their evaluation loss above.</p>\n";
 }
 
 }  // namespace twofour::train

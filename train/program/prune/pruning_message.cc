@@ -1,22 +1,15 @@
-#include "twofour/train/program/prune/pruning_record.h"
+#include "twofour/train/program/prune/pruning_message.h"
 
 #include <string>
 #include <vector>
-
-#include "twofour/nn/weight_pruner.h"
 
 namespace twofour::train {
 namespace {
 
 using google::protobuf::FieldDescriptor;
 
-void AddMethod(const nn::OneShotOptions& options, proto::Pruning& record) {
-  record.set_method(std::string(NameOf(options)));
+void AddChoice(const nn::OneShotOptions& options, proto::Pruning& record) {
   record.set_pattern(options.pattern.ToString());
-  if (options.method == nn::PruningMethod::kDsnot) record.set_score(std::string(NameOf(options.score)));
-  if (NeedsOf(options).gram) record.set_dampening(options.dampening);
-  if (options.method == nn::PruningMethod::kSparseGpt) record.set_block(options.block);
-  if (options.method == nn::PruningMethod::kAlps) record.set_iterations(options.iterations);
   record.set_include(options.include);
   record.set_exclude(options.exclude);
   record.set_multiple_of(options.multiple_of);
@@ -44,7 +37,8 @@ proto::Training::Precision PrecisionOf(const PruneRequest& request, const Prunab
 proto::Pruning RecordOf(const PruneRequest& request, const nn::OneShotOptions& options, const PrunableRun& run,
                         int64_t samples) {
   proto::Pruning record;
-  AddMethod(options, record);
+  SetMethodOf(options, record);
+  AddChoice(options, record);
   AddAllocation(request.allocation, record);
   // Output errors are of inputs, too.
   const bool takes_inputs = nn::NeedsOf(options).inputs || options.output_errors;
