@@ -86,7 +86,7 @@ class MaskPlan {
   MaskFormat PatternAt(int64_t step) const;
   /// The share of a weight that the masks of `step` drop, where its size divides.
   double SparsityAt(int64_t step) const;
-  /// /// Whether masks drop a share of a weight that is given by number.
+  /// Whether masks drop a share of a weight that is given by number.
   bool has_budget() const;
   /// The pattern with what the schedule lets it spend at `step`, where there is a budget.
   PruningPattern BudgetAt(int64_t step) const;
