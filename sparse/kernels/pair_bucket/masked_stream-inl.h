@@ -32,49 +32,40 @@ FloatStream StreamFor(const PackedWeight& packed) {
 
 inline PanelWork WorkOf(const FloatStream& m, int64_t batch) { return m.WorkFor(batch, kPanel, kGroup); }
 
-/// Adds one block of the groups of strips [first, last) of W transposed times x to the rows of `sums` that their strips
-/// name. A function of its own, for the reason that AddBlock has.
-template <int T>
-HWY_NOINLINE void AddNamedBlock(const PairBucketStream& stream, const VnmColumns& columns, int64_t block, int64_t first,
-                                int64_t last, const float* x, float* sums) {
-  const int64_t row = first * 4, rows = (last - first) * 4;
-  const int64_t group = row / columns.m(), end_group = std::min(CeilDiv(last * 4, columns.m()), columns.groups());
-  const PairBucketSteps steps = stream.steps();
-  const int64_t row_block = block * stream.block_cols() / columns.v();
-  const int64_t row_blocks = stream.strips() / columns.groups();
-  for (int64_t i = 0; i < row_blocks && row_block + i < columns.row_blocks(); ++i) {
-    const PairBucketStream::Buckets* const buckets = stream.buckets(block) + i * columns.groups();
-    for (int64_t g = group; g < end_group; ++g) {
-      const VnmColumns::Four& four = columns.at(row_block + i, g);
-      float* to[4];
-      for (int r = 0; r < 4; ++r) to[r] = sums + (four[r] == VnmColumns::kNone ? rows : four[r] - row) * kPanel;
-      V sum[4][T];
-      TWOFOUR_UNROLL
-      for (int r = 0; r < 4; ++r) {
-        TWOFOUR_UNROLL
-        for (int t = 0; t < T; ++t) sum[r][t] = hn::Load(d, to[r] + t * kLanes);
-      }
-      AddStrip<T>(steps, buckets[g], buckets[g + 1].begin, x, sum);
-      TWOFOUR_UNROLL
-      for (int r = 0; r < 4; ++r) {
-        TWOFOUR_UNROLL
-        for (int t = 0; t < T; ++t) hn::Store(sum[r][t], d, to[r] + t * kLanes);
-      }
-    }
-  }
-}
-
 /// Multiplies the groups of strips [first, last) of W transposed with one panel. As RunPanel, but the rows of a strip
 /// are those that it names. `sums` has room for all rows of the strips and one more, to which nothing that counts is
 /// added.
 template <int T, typename Source, typename Sink>
 HWY_INLINE void RunNamedPanel(const PairBucketStream& stream, const VnmColumns& columns, int64_t first, int64_t last,
                               const Source& source, float* sums, Sink& sink) {
-  std::fill_n(sums, ((last - first) * 4 + 1) * kPanel, 0.0f);
+  const int64_t row = first * 4, rows = (last - first) * 4;
+  const int64_t group = row / columns.m(), end_group = std::min(CeilDiv(last * 4, columns.m()), columns.groups());
+  std::fill_n(sums, (rows + 1) * kPanel, 0.0f);
+  const PairBucketSteps steps = stream.steps();
   for (int64_t block = 0; block < stream.blocks(); ++block) {
     const int64_t block_cols = stream.block_cols(), col = block * block_cols;
     const float* const x = source(col, std::min(block_cols, stream.cols() - col));
-    AddNamedBlock<T>(stream, columns, block, first, last, x, sums);
+    const int64_t row_block = col / columns.v(), row_blocks = stream.strips() / columns.groups();
+    for (int64_t i = 0; i < row_blocks && row_block + i < columns.row_blocks(); ++i) {
+      const PairBucketStream::Buckets* const buckets = stream.buckets(block) + i * columns.groups();
+      for (int64_t g = group; g < end_group; ++g) {
+        const VnmColumns::Four& four = columns.at(row_block + i, g);
+        float* to[4];
+        for (int r = 0; r < 4; ++r) to[r] = sums + (four[r] == VnmColumns::kNone ? rows : four[r] - row) * kPanel;
+        V sum[4][T];
+        TWOFOUR_UNROLL
+        for (int r = 0; r < 4; ++r) {
+          TWOFOUR_UNROLL
+          for (int t = 0; t < T; ++t) sum[r][t] = hn::Load(d, to[r] + t * kLanes);
+        }
+        AddStrip<T>(steps, buckets[g], buckets[g + 1].begin, x, sum);
+        TWOFOUR_UNROLL
+        for (int r = 0; r < 4; ++r) {
+          TWOFOUR_UNROLL
+          for (int t = 0; t < T; ++t) hn::Store(sum[r][t], d, to[r] + t * kLanes);
+        }
+      }
+    }
   }
   for (int64_t strip = first; strip < last; ++strip) {
     const float* const from = sums + (strip - first) * 4 * kPanel;

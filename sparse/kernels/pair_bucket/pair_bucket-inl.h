@@ -86,20 +86,6 @@ HWY_INLINE void RunStrip(const PairBucketSteps& steps, const PairBucketStream::B
   }
 }
 
-/// Adds one block of strips [first, last) times x to `sums` [4 * (last - first)][kPanel], or sets them at the first
-/// block. A function of its own, because it is the same for all sources and sinks, and takes long to compile.
-template <int T>
-HWY_NOINLINE void AddBlock(const PairBucketStream& m, int64_t block, int64_t first, int64_t last, const float* x,
-                           float* sums) {
-  const PairBucketSteps steps = m.steps();
-  const PairBucketStream::Buckets* const buckets = m.buckets(block);
-  for (int64_t strip = first; strip < last; ++strip) {
-    float* const sum = sums + (strip - first) * 4 * kPanel;
-    RunStrip<T>(steps, buckets[strip], buckets[strip + 1].begin, x, block == 0 ? nullptr : sum, sum,
-                [](int, int, V v) { return v; });
-  }
-}
-
 /// Multiplies strips [first, last) of a matrix with one panel, of which T vectors are in use.
 ///   source(block, col, cols) -> const float*: the activations of the block, [cols][kPanel], valid until the next call.
 ///   sink.Target(strip) -> float* [4][kPanel]: where to write the results of a strip.
@@ -113,16 +99,18 @@ HWY_INLINE void RunPanel(const PairBucketStream& m, int64_t first, int64_t last,
   for (int64_t block = 0; block < m.blocks(); ++block) {
     const int64_t block_cols = m.block_cols(), col = block * block_cols;
     const float* const x = source(col, std::min(block_cols, m.cols() - col));
-    if (block + 1 < m.blocks()) {
-      AddBlock<T>(m, block, first, last, x, sums);
-      continue;
-    }
     const PairBucketStream::Buckets* const buckets = m.buckets(block);
+    const bool is_last = block + 1 == m.blocks();
     for (int64_t strip = first; strip < last; ++strip) {
-      const float* const from = block == 0 ? nullptr : sums + (strip - first) * 4 * kPanel;
-      RunStrip<T>(steps, buckets[strip], buckets[strip + 1].begin, x, from, sink.Target(strip),
-                  [&sink, strip](int r, int t, V v) { return sink.Finish(strip, r, t, v); });
-      sink.Done(strip);
+      float* const sum = sums + (strip - first) * 4 * kPanel;
+      const float* const from = block == 0 ? nullptr : sum;
+      if (is_last) {
+        RunStrip<T>(steps, buckets[strip], buckets[strip + 1].begin, x, from, sink.Target(strip),
+                    [&sink, strip](int r, int t, V v) { return sink.Finish(strip, r, t, v); });
+        sink.Done(strip);
+      } else {
+        RunStrip<T>(steps, buckets[strip], buckets[strip + 1].begin, x, from, sum, [](int, int, V v) { return v; });
+      }
     }
   }
 }
