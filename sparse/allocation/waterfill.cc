@@ -1,9 +1,11 @@
 #include "twofour/sparse/allocation/waterfill.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <tuple>
 
 namespace twofour::sparse {
@@ -43,14 +45,25 @@ std::vector<double> Filled(const Layers& layers, std::span<const double> wanted,
   return Shifted(layers, wanted, high);
 }
 
+/// A place in an order in which the first few layers, however many, lie far apart in the model: multiples of the golden
+/// ratio, of which only what is behind the point counts, leave no large gaps.
+double SpreadOf(size_t layer) {
+  const double turns = static_cast<double>(layer + 1) * std::numbers::phi;
+  return turns - std::floor(turns);
+}
+
 /// A layer that may take a step more.
 struct Candidate {
-  size_t layer = 0;
-  int turn = 0;  ///< First those that are below a bound, last those that pass one.
-  double part = 0;
+  Candidate(size_t of, int turn_of, double part_of)
+      : layer(of), turn(turn_of), part(std::llround(part_of * 1e9)), spread(SpreadOf(of)) {}
+
+  size_t layer;
+  int turn;       ///< First those that are below a bound, last those that pass one.
+  int64_t part;   ///< Of a step, in billionths, so that rounding does not decide between equal ones.
+  double spread;  ///< See SpreadOf.
 
   bool operator<(const Candidate& other) const {
-    return std::tuple(turn, -part, layer) < std::tuple(other.turn, -other.part, other.layer);
+    return std::tuple(turn, -part, spread, layer) < std::tuple(other.turn, -other.part, other.spread, other.layer);
   }
 };
 
@@ -70,7 +83,7 @@ std::vector<int64_t> Waterfill(const AllocationProblem& problem, std::span<const
     missing -= steps.Dropped(below);
     if (below >= range.highest()) continue;
     const int turn = below < range.low() ? 0 : below < range.high() ? 1 : 2;
-    candidates.push_back({.layer = i, .turn = turn, .part = filled[i] - static_cast<double>(below)});
+    candidates.emplace_back(i, turn, filled[i] - static_cast<double>(below));
   }
   std::ranges::sort(candidates, std::less<>());
   for (const Candidate& candidate : candidates) {

@@ -38,7 +38,7 @@ TEST(OutlierAllocationTest, FollowsThePublishedFormula) {
             "unstructured:0.78 unstructured:0.7 unstructured:0.62");
   // d is 0.2, 0.05 and 0, with a mean of a twelfth: each layer is a third of an entry above a whole number.
   EXPECT_EQ(Patterns(layers, {0.4, 0.1, 0}, {.pattern = PatternOf("unstructured:0.5")}, 0.1),
-            "unstructured:0.384 unstructured:0.533 unstructured:0.583");
+            "unstructured:0.383 unstructured:0.534 unstructured:0.583");
   // Those at the ends are 2 lambda apart, not each lambda from the target.
   EXPECT_EQ(Patterns(EqualLayers(4, 10, 100), {0, 0, 0, 0.04}, {.pattern = PatternOf("unstructured:0.7")}),
             "unstructured:0.74 unstructured:0.74 unstructured:0.74 unstructured:0.58");

@@ -39,7 +39,7 @@ TEST(UniformAllocationTest, GivesEachLayerTheTarget) {
 TEST(UniformAllocationTest, SharesOutWhatRoundingLeaves) {
   // 3.5 of 7 entries each. All rounded up would drop 12.
   EXPECT_EQ(Patterns(EqualLayers(3, 1, 7), {.pattern = PatternOf("unstructured:0.5")}),
-            fmt::format("unstructured:{} unstructured:{} unstructured:{}", 4.0 / 7, 3.0 / 7, 3.0 / 7));
+            fmt::format("unstructured:{} unstructured:{} unstructured:{}", 3.0 / 7, 4.0 / 7, 3.0 / 7));
   // The second layer is a third of a step below a whole one, the first two thirds.
   EXPECT_EQ(Patterns({{"a", 1, 4}, {"b", 1, 5}}, {.pattern = PatternOf("unstructured:0.333333333333")}),
             "unstructured:0.25 unstructured:0.4");
@@ -58,8 +58,11 @@ TEST(UniformAllocationTest, AnNOfMThatIsTheTargetGoesToAllLayers) {
 }
 
 TEST(UniformAllocationTest, ATargetBetweenTwoPatternsMixesThem) {
-  EXPECT_EQ(Patterns(EqualLayers(4, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.625}), "1:4 1:4 2:4 2:4");
-  EXPECT_EQ(Patterns(EqualLayers(4, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.0625}), "3:4 dense dense dense");
+  EXPECT_EQ(Patterns(EqualLayers(4, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.625}), "2:4 1:4 2:4 1:4");
+  EXPECT_EQ(Patterns(EqualLayers(4, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.0625}), "dense 3:4 dense dense");
+  // The sparser ones are spread over the model, and differ in kind where kinds of layers alternate.
+  EXPECT_EQ(Patterns(EqualLayers(12, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.5625}),
+            "2:4 1:4 2:4 2:4 1:4 2:4 2:4 2:4 2:4 1:4 2:4 2:4");
   // The nearest that is possible: 2.4 of 8 steps are two.
   const Allocation allocation = AllocateUniformly(EqualLayers(2, 8, 8), {.pattern = PatternOf("2:4"), .target = 0.3});
   EXPECT_EQ(PatternsOf(allocation), "3:4 3:4");
@@ -94,7 +97,7 @@ TEST(UniformAllocationTest, PassesABoundOnlyWhereOtherLayersCannotTakeWhatIsLeft
             fmt::format("unstructured:{} unstructured:0.6 unstructured:0.64 unstructured:0.64", 1.0 / 3));
   // Here nothing else is left.
   EXPECT_EQ(Patterns(EqualLayers(2, 1, 3), {.pattern = PatternOf("unstructured:0.5"), .min = 0.5, .max = 0.5}),
-            fmt::format("unstructured:{} unstructured:{}", 2.0 / 3, 1.0 / 3));
+            fmt::format("unstructured:{} unstructured:{}", 1.0 / 3, 2.0 / 3));
 }
 
 TEST(UniformAllocationTest, SaysWhichTargetsCanBeReached) {

@@ -103,7 +103,7 @@ std::optional<std::string> NoteOnMix(const AllocationRequest& request, const Lin
                         : fmt::format("{} get {}:{} ({})", names.size(), n, pattern.format.m, Listed(names)));
   }
   return fmt::format("{}: of {} linears, {}{}", Asked(request, pattern), linears.size(), fmt::join(parts, ", "),
-                     equal ? ", the first in the model first, as far as the target allows" : "");
+                     equal ? ", spread over the model" : "");
 }
 
 }  // namespace

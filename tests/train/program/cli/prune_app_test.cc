@@ -139,7 +139,7 @@ TEST_F(PruneAppTest, AReportListsItBesideTheRunThatItIsOf) {
   EXPECT_THAT(csv, AllOf(HasSubstr("\"wanda\",\"2:4\"" + cell("sparsity") + cell("loss_before") + cell("loss_after")),
                          HasSubstr("\"magnitude\",\"1:4\",0.75,,,,")));
   const std::string page = ReadTextFile(dir_ / "report.html");
-  const std::string table = page.substr(page.find("Pruned without training"));
+  const std::string table = page.substr(page.find("Pruned runs"));
   EXPECT_THAT(table.substr(0, table.find("</table>")),
               AllOf(HasSubstr("wanda"), HasSubstr("2:4"), HasSubstr("0.5000"), HasSubstr("Loss before"),
                     HasSubstr("Loss after"), HasSubstr("magnitude"), HasSubstr("1:4"), HasSubstr("0.7500")));
@@ -178,7 +178,7 @@ TEST_F(PruneAppTest, AllocationsMeetTheirTarget) {
   EXPECT_NEAR(*std::max_element(owl.begin(), owl.end() - 1) - *std::min_element(owl.begin(), owl.end() - 1), 0.16,
               0.001);
   const std::vector<double> mixed = sparsities("mixed", {"--method", "wanda", "--pattern", "2:4", "--target", "0.625"});
-  EXPECT_EQ(mixed, (std::vector<double>{0.75, 0.75, 0.5, 0.5, 0.625}));
+  EXPECT_EQ(mixed, (std::vector<double>{0.5, 0.75, 0.5, 0.75, 0.625}));
   // Some stay dense.
   const std::vector<double> part =
       sparsities("part", {"--method", "sparsegpt", "--pattern", "2:4", "--target", "0.125", "--allocation", "owl"});

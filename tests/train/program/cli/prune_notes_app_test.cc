@@ -170,15 +170,14 @@ TEST_F(PruneNotesAppTest, SaysWhichLinearsGetWhichPattern) {
   TrainDense();
   const Outcome mixed = Prune("dense", "mixed", {"--method", "magnitude", "--pattern", "2:4", "--target", "0.5625"});
   const std::string note =
-      "--target 0.5625: of 4 linears, 1 get 1:4 (transformer.h.0.mlp.c_fc), 3 get 2:4 (transformer.h.0.mlp.c_proj, "
-      "transformer.h.1.mlp.c_fc, transformer.h.1.mlp.c_proj), the first in the model first, as far as the target "
-      "allows";
+      "--target 0.5625: of 4 linears, 1 get 1:4 (transformer.h.0.mlp.c_proj), 3 get 2:4 (transformer.h.0.mlp.c_fc, "
+      "transformer.h.1.mlp.c_fc, transformer.h.1.mlp.c_proj), spread over the model";
   EXPECT_THAT(mixed.err, HasSubstr(note));
   EXPECT_EQ(Report("mixed").root().Find("notes")->elements()[0].string(), note);
   EXPECT_THAT(Prune("dense", "owl", {"--method", "magnitude", "--pattern", "2:4", "--allocation", "owl"}).err,
               HasSubstr("--pattern 2:4: of 4 linears, 4 get 2:4 ("));
   const Outcome part = Prune("dense", "part", {"--method", "magnitude", "--pattern", "2:4", "--target", "0.125"});
-  EXPECT_THAT(part.err, HasSubstr("2 get 3:4 (transformer.h.0.mlp.c_fc, transformer.h.0.mlp.c_proj), 2 stay dense"));
+  EXPECT_THAT(part.err, HasSubstr("2 get 3:4 (transformer.h.0.mlp.c_proj, transformer.h.1.mlp.c_proj), 2 stay dense"));
   EXPECT_THAT(part.out, HasSubstr("sparsity of the 4 linears: 0.1250"));
 }
 
