@@ -11,7 +11,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "twofour/core/error.h"
 #include "twofour/train/program/cli/command_names.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/config/suggest.h"
@@ -36,6 +35,15 @@ struct Element<std::vector<T>> {
 };
 
 }  // namespace
+
+Error GoesWith(std::string_view option, std::string_view with) {
+  return Error(fmt::format("{}: goes with {}", option, with));
+}
+
+void RequireGoesWith(const Argument& argument, bool makes_a_difference, std::string_view option,
+                     std::string_view with) {
+  if (argument.given() && !makes_a_difference) throw GoesWith(option, with);
+}
 
 Argument& Argument::Type(const std::string& name) {
   option_->type_name(name);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "twofour/core/error.h"
 #include "twofour/train/program/cli/argument_bounds.h"
 
 namespace CLI {
@@ -46,6 +47,11 @@ class Argument {
   CLI::Option* option_;
   std::shared_ptr<ArgumentBounds> bounds_;
 };
+
+/// What is thrown where an option makes no difference: it would do so together with `with`.
+Error GoesWith(std::string_view option, std::string_view with);
+/// Throws that if the argument was given and makes none.
+void RequireGoesWith(const Argument& argument, bool makes_a_difference, std::string_view option, std::string_view with);
 
 /// The arguments of one command of the program. This class wraps CLI11, which is slow to compile, so that only one file
 /// includes it, and so that all commands treat help and errors alike.

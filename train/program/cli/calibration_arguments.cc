@@ -40,6 +40,11 @@ void CalibrationArguments::AddLinears(Arguments& arguments) {
           .Range(int64_t{1}, kMaxFeatures);
 }
 
+void CalibrationArguments::RequireUsed(bool takes_samples, bool takes_seed, std::string_view with) const {
+  RequireGoesWith(*samples_option_, takes_samples, "--samples", with);
+  RequireGoesWith(*seed_option_, takes_seed, "--seed", with);
+}
+
 LinearsOfRun CalibrationArguments::linears() const {
   LinearsOfRun linears;
   if (include_option_ && include_option_->given()) linears.include = include_;

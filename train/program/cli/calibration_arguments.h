@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/prune/linears_of_run.h"
@@ -22,11 +23,11 @@ class CalibrationArguments {
   void AddLinears(Arguments& arguments);
 
   int64_t samples() const { return samples_; }
-  bool samples_given() const { return samples_option_->given(); }
-  bool seed_given() const { return seed_option_->given(); }
   uint32_t seed() const { return static_cast<uint32_t>(seed_); }
   bool accept_changed_data() const { return accept_changed_data_; }
   LinearsOfRun linears() const;
+  /// Throws Error if samples or a seed were given that make no difference: they would with `with`.
+  void RequireUsed(bool takes_samples, bool takes_seed, std::string_view with) const;
 
  private:
   int64_t samples_ = 128, seed_ = 0, multiple_of_ = 0;

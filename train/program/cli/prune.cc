@@ -46,16 +46,6 @@ void SetAllocation(const std::string& name, AllocationRequest& request) {
   request.sensitivity = name;
 }
 
-Error GoesWith(std::string_view option, std::string_view with) {
-  return Error(fmt::format("{}: goes with {}", option, with));
-}
-
-/// Throws Error if an option was given that makes no difference.
-void RequireGoesWith(const Argument& argument, bool makes_a_difference, std::string_view option,
-                     std::string_view with) {
-  if (argument.given() && !makes_a_difference) throw GoesWith(option, with);
-}
-
 struct Asked {
   PruneRequest request;
   RoundsOfPruning rounds;
@@ -182,8 +172,7 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;
   constexpr char kSamplers[] = "a --method that takes data, --allocation owl or output errors";
-  if (calibration.samples_given() && !TakesData(request)) throw GoesWith("--samples", kSamplers);
-  if (calibration.seed_given() && !TakesSeed(request)) throw GoesWith("--seed", kSamplers);
+  calibration.RequireUsed(TakesData(request), TakesSeed(request), kSamplers);
   const bool reads_data = TakesData(request) || request.evaluate;
   if (request.activations && !reads_data) throw GoesWith("--precision", "losses, or with what takes data");
   if (request.accept_changed_data && !reads_data) {

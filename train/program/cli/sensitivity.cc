@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "twofour/nn/one_shot.h"
 #include "twofour/nn/one_shot_names.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
@@ -78,6 +79,9 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   request.linears = calibration.linears();
   request.samples = calibration.samples();
   request.seed = calibration.seed();
+  const bool takes_data = nn::NeedsCalibration(request.options);
+  calibration.RequireUsed(takes_data, takes_data || request.options.score == sparse::MaskScore::kRandom,
+                          "a --method that takes data");
   request.accept_changed_data = calibration.accept_changed_data();
   return asked;
 }

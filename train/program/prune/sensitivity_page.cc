@@ -15,7 +15,7 @@ namespace {
 
 LineChart ChartOf(const Sensitivity& sensitivity) {
   LineChart chart{.title = "What pruning one linear alone adds to the loss",
-                  .y_label = "loss above that of the dense model",
+                  .y_label = "loss above that with none pruned",
                   .x_label = "sparsity of the linear",
                   .whole_x = false,
                   .scale = ChartScale::kWide};
@@ -28,7 +28,7 @@ LineChart ChartOf(const Sensitivity& sensitivity) {
         continue;
       }
       const double increase = level.loss - sensitivity.dense_loss;
-      series.points.push_back({.x = level.pattern.Sparsity(), .y = increase, .low = increase, .high = increase});
+      series.points.push_back({.x = level.sparsity, .y = increase, .low = increase, .high = increase});
     }
     chart.series.push_back(std::move(series));
   }
@@ -53,7 +53,8 @@ std::string TableOf(const Sensitivity& sensitivity) {
     }
     html += "</tr>\n";
   }
-  return html + "</tbody>\n</table></div>\n";
+  html += "</tbody>\n</table></div>\n";
+  return AnyMissesItsLevel(sensitivity) ? html + "<p class=\"note\">" + kWhatBracketsAre + "</p>\n" : html;
 }
 
 }  // namespace
@@ -61,8 +62,8 @@ std::string TableOf(const Sensitivity& sensitivity) {
 std::string SensitivityPage(const Sensitivity& sensitivity) {
   const std::string title = "Sensitivity of " + std::filesystem::path(sensitivity.run).filename().string();
   const std::string lead = fmt::format(
-      "One linear at a time is pruned by {}, pattern {}, and all others stay dense. The loss of the dense model on the "
-      "evaluation data is {:.4f}. Its weights: {}",
+      "One linear at a time is pruned by {}, pattern {}, and all others stay as they are. The loss with none pruned on "
+      "the evaluation data is {:.4f}. The weights: {}",
       sensitivity.method, KindText(sensitivity.kind), sensitivity.dense_loss, sensitivity.weights);
   return HtmlPage(title, "<h1>" + EscapeHtml(title) + "</h1>\n<p class=\"lead\">" + EscapeHtml(lead) +
                              "</p>\n<div class=\"charts\">\n" + ToFigure(ChartOf(sensitivity)) +

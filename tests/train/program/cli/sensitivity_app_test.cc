@@ -93,7 +93,9 @@ TEST_F(SensitivityAppTest, LossesAreThoseOfPrunedRuns) {
     std::string list;
     for (const auto& [pattern, level] : levels) list += (list.empty() ? "" : ",") + std::to_string(level);
     const std::string out = "s" + std::to_string(i);
-    const std::vector<std::string> common = {"--method", method, "--samples", "16", "--seed", "3"};
+    std::vector<std::string> common = {"--method", method};
+    if (method != "magnitude") common = Joined(common, {"--seed", "3"});
+    if (method != "magnitude" && method != "random") common = Joined(common, {"--samples", "16"});
     const Outcome outcome =
         Measure(out, Joined(common, {"--pattern", kind, "--levels", list, "--include", ".*mlp.*|.*attn.c_proj"}));
     ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -125,7 +127,7 @@ TEST_F(SensitivityAppTest, LeavesTheRunAloneAndSaysWhatItFound) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(SnapshotOf(dir_ / "dense"), before);
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("linear"), HasSubstr(kFc), HasSubstr("[128, 32]"), HasSubstr("0.75"),
-                                 HasSubstr("dense loss: ")));
+                                 HasSubstr("loss with none pruned: ")));
   EXPECT_LT(outcome.out.find(kFc), outcome.out.find(kProj));
   EXPECT_THAT(ReadTextFile(dir_ / "s/sensitivity.html"), AllOf(HasSubstr("<svg"), HasSubstr(kProj)));
   const SensitivityCurves curves = LoadSensitivity(FileSystem::Default(), dir_ / "s/sensitivity.json");
@@ -245,6 +247,8 @@ TEST_F(SensitivityAppTest, SaysWhatIsWrongAndWritesNothing) {
   refuses({"--pattern", "2:4", "--levels", "0.3"}, "--levels: 0.3, expected one of 0.25, 0.5, 0.75 with n:4");
   refuses({"--method", "dsnot", "--pattern", "64:2:8"}, "DSnoT exchanges weights of one row");
   refuses({"--method", "wanda", "--samples", "100000"}, "--samples: 100000, expected at most");
+  refuses({"--samples", "16"}, "--samples: goes with a --method that takes data");
+  refuses({"--seed", "1"}, "--seed: goes with a --method that takes data");
   refuses({"--include", "("}, "--include: '(', expected a regular expression");
   refuses({"--include", "none"}, "linears is to be pruned");
   refuses({"--checkpoint", "step-7"}, "step-7");

@@ -26,7 +26,7 @@ Sensitivity Measured() {
   for (const std::string name : {"a", "b.longer"}) {
     LinearSensitivity linear{.name = name, .out_features = 8, .in_features = 12};
     linear.levels.push_back({.pattern = measured.patterns[0], .sparsity = 0.3, .loss = name == "a" ? 1.75 : 12.5});
-    linear.levels.push_back({.pattern = measured.patterns[1], .sparsity = 0.6, .loss = 2.5});
+    linear.levels.push_back({.pattern = measured.patterns[1], .sparsity = 0.65, .loss = 2.5});
     measured.linears.push_back(linear);
   }
   measured.linears[1].levels[1].loss = std::numeric_limits<double>::quiet_NaN();
@@ -38,7 +38,16 @@ TEST(SensitivityTableTest, HasARowForEachLinear) {
             "linear    shape       0.3333     0.6667\n"
             "a         [8, 12]    -0.2500    +0.5000\n"
             "b.longer  [8, 12]   +10.5000        nan\n"
-            "dense loss: 2.0000; above: what n:3 of one linear by magnitude adds to it, at each sparsity\n");
+            "loss with none pruned: 2.0000; above: what n:3 of one linear by magnitude adds to it, at each sparsity\n");
+}
+
+TEST(SensitivityTableTest, SaysWhereALevelIsAnother) {
+  Sensitivity measured = Measured();
+  measured.linears[0].levels[0].sparsity = 0.5;
+  EXPECT_THAT(ToLines(measured), AllOf(HasSubstr("a         [8, 12]   -0.2500 (0.50)          +0.5000\n"),
+                                       HasSubstr("in brackets: the sparsity")));
+  EXPECT_THAT(SensitivityPage(measured), AllOf(HasSubstr("<td>-0.2500 (0.50)</td>"), HasSubstr("in brackets")));
+  EXPECT_THAT(SensitivityPage(Measured()), Not(HasSubstr("in brackets")));
 }
 
 TEST(SensitivityPageTest, DrawsALineForEachLinear) {
