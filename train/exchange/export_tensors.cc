@@ -55,13 +55,15 @@ Tensor WithPositiveZeros(const Tensor& weight) {
   return copy;
 }
 
-Tensor Rounded(const NamedTensor& named, DType dtype) {
+/// Adds to `vanished` how many elements other than 0 become 0.
+Tensor Rounded(const NamedTensor& named, DType dtype, int64_t& vanished) {
   if (named.tensor.dtype() != DType::kF32) return named.tensor;  // Masks, and the scale of a soft threshold.
   Tensor rounded = Cast(named.tensor, dtype);
   if (!IsHalf(dtype)) return rounded;
   const Tensor again = Cast(rounded, DType::kF32);
   for (int64_t i = 0; i < again.numel(); ++i) {
     const float before = named.tensor.data<float>()[i];
+    vanished += before != 0 && again.data<float>()[i] == 0 ? 1 : 0;
     if (std::isfinite(again.data<float>()[i]) || !std::isfinite(before)) continue;
     throw Error(fmt::format("tensor '{}': element {} is {}, which is too large for {}", named.name, i, before,
                             InfoOf(dtype).safetensors_name));
@@ -97,7 +99,7 @@ ExportedTensors ExportTensors(nn::Module& model, const ExportOptions& options) {
   }
   if (!options.names.empty()) tensors = MakeMatched(tensors, options.names);
   for (NamedTensor& named : tensors) {
-    named.tensor = Rounded(named, options.dtype);
+    named.tensor = Rounded(named, options.dtype, exported.vanished);
     const bool in_form = options.masked && masked.contains(named.name);
     AppendWeight(named, in_form ? options.form : WeightForm::kDense, options.pattern, exported.tensors);
     named.tensor = {};  // Large models should not be in memory twice.

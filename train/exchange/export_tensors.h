@@ -29,6 +29,7 @@ struct ExportedTensors {
   std::vector<NamedTensor> tensors;
   /// How many weights have a mask in force or, for forms other than kDense and if no weight has one, zeros in place.
   int64_t masked_weights = 0;
+  int64_t vanished = 0;  ///< Elements other than 0 that are too small for the dtype, and so became 0.
 };
 
 /// Throws Error that names the tensor if a weight does not have the pattern of its form (with row and columns), if an

@@ -229,6 +229,10 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
     }
   }
   const ExportedTensors exported = ExportTensors(*model, options);
+  if (exported.vanished > 0) {
+    PrintNotes({fmt::format("{} weights are too small for {} and became 0", exported.vanished, request->dtype)},
+               context.err);
+  }
   std::map<std::string, std::string> metadata;
   if (!format.onnx) metadata["format"] = "pt";
   if (run.step) metadata["step"] = fmt::format("{}", *run.step);

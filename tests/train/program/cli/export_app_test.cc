@@ -190,6 +190,21 @@ TEST_F(ExportAppTest, TooLargeForHalfPrecision) {
   EXPECT_EQ(Export("run", "x", {"--dtype", "BF16"}).code, 0);
 }
 
+TEST_F(ExportAppTest, SaysHowManyWeightsVanish) {
+  Train("run");
+  SafetensorsFile model = Read("run/model.safetensors");
+  for (NamedTensor& named : model.tensors) {
+    if (named.name != "head.bias") continue;
+    float* const data = named.tensor.mutable_data<float>();
+    data[0] = 2e-8F;
+    data[1] = -1e-9F;
+    data[2] = 0;
+  }
+  SaveSafetensors(FileSystem::Default(), dir_ / "run/model.safetensors", model.tensors, model.metadata);
+  EXPECT_THAT(Export("run", "x", {"--dtype", "F16"}).err, HasSubstr("note: 2 weights are too small for F16"));
+  EXPECT_EQ(Export("run", "y", {"--dtype", "BF16"}).err, "");
+}
+
 TEST_F(ExportAppTest, WhatARunNeedsOrWritesIsNotReplaced) {
   Train("run");
   EXPECT_THAT(Export("run", "run/checkpoints/step-99", {"--shard-size", "1"}),
