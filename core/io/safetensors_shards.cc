@@ -68,6 +68,7 @@ void SaveShards(FileSystem& file_system, const fs::path& folder, const std::vect
 
 std::map<std::string, std::string> ParseShardIndex(std::string_view json, const std::string& source) {
   std::set<std::string> names;
+  std::string twice;
   const JsonChecks checks{.on_begin =
                               [&](int depth, bool /*is_array*/) {
                                 if (depth > kMostDepth) {
@@ -77,8 +78,7 @@ std::map<std::string, std::string> ParseShardIndex(std::string_view json, const 
                           // The parser would keep the last one.
                           .on_name =
                               [&](const std::string& name) {
-                                if (names.insert(name).second) return;
-                                throw Error(fmt::format("{}: {} comes twice", source, QuoteForMessage(name)));
+                                if (!names.insert(name).second && twice.empty()) twice = QuoteForMessage(name);
                               }};
   const JsonDocument document = JsonDocument::Parse(json, source, checks);
   const std::optional<JsonValue> weight_map = document.root().Find("weight_map");
@@ -86,6 +86,7 @@ std::map<std::string, std::string> ParseShardIndex(std::string_view json, const 
     throw Error(
         fmt::format("{}: has no weight_map, expected an object of tensors and the files that hold them", source));
   }
+  if (!twice.empty()) throw Error(fmt::format("{}: {} comes twice", source, twice));
   std::map<std::string, std::string> files;
   for (const auto& [name, file] : weight_map->members()) {
     if (!file.is_string() || !IsPlainFileName(file.string())) {
