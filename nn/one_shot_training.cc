@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <string>
 #include <utility>
 
+#include "twofour/core/error.h"
+#include "twofour/nn/swap.h"
 #include "twofour/sparse/pruning_rounds.h"
 
 namespace twofour::nn {
@@ -11,8 +15,28 @@ namespace {
 
 void CheckCount(const sparse::PruningPattern& pattern, int64_t count, const std::string& path, Faults& faults) {
   const int64_t most = sparse::MostRounds(pattern);
-  faults.Expect(count <= most, path, count,
-                fmt::format("at most {} for {}, which cannot be reached in smaller steps", most, pattern.ToString()));
+  faults.Expect(
+      count <= most, path, count,
+      most == 1 ? fmt::format("1 for {}, of which there is no denser one to begin with", pattern.ToString())
+                : fmt::format("at most {} for {}, which cannot be reached in smaller steps", most, pattern.ToString()));
+}
+
+/// How many weights the masks of linears keep that are pruned already.
+std::map<std::string, int64_t> KeptWeights(Module& model) {
+  std::map<std::string, int64_t> kept;
+  for (const auto& [name, layer] : FindSemiSparseLinears(model)) {
+    if (!layer->options().searches) kept[name] = layer->mask().CountKept();
+  }
+  return kept;
+}
+
+void RequireSparser(const PrunedLinear& linear, int64_t round, int64_t kept) {
+  if (linear.mask.CountKept() <= kept) return;
+  throw Error(
+      fmt::format("round {}: {} would keep {} of the {} weights of {}, whose mask keeps {} already, expected a pattern "
+                  "and rounds that drop at least as much from the first one on",
+                  round + 1, linear.pattern.ToString(), linear.mask.CountKept(),
+                  linear.out_features * linear.in_features, linear.name, kept));
 }
 
 }  // namespace
@@ -42,7 +66,13 @@ OneShotTraining::OneShotTraining(Module& model, OneShotRounds rounds, Calibratio
       done_(std::move(done)) {}
 
 bool OneShotTraining::Prune(int64_t round, const std::function<bool()>& stopped) {
-  const auto report = PruneOnce(model_, rounds_.OptionsOf(round), calibration_, stopped);
+  const std::map<std::string, int64_t> kept = KeptWeights(model_);
+  const auto report =
+      PruneOnce(model_, rounds_.OptionsOf(round), calibration_, stopped, [&](const PrunedLinear& linear) {
+        if (const auto before = kept.find(linear.name); before != kept.end()) {
+          RequireSparser(linear, round, before->second);
+        }
+      });
   if (!report) return false;
   if (done_) done_(round, *report);
   return true;

@@ -35,7 +35,8 @@ class OneShotTraining : public StepHook {
   OneShotTraining(Module& model, OneShotRounds rounds, Calibration calibration, Done done);
 
   /// The first round. To be called before a training that does not go on from a checkpoint, and before its evaluation.
-  /// Returns false, with the weights as they were, if `stopped` said so. Throws Error as PruneOnce does.
+  /// Returns false, with the weights as they were, if `stopped` said so. Throws Error as PruneOnce does, and if a
+  /// linear would keep more weights than the mask that it has.
   bool Begin(const std::function<bool()>& stopped);
   /// The other rounds, each before the step at which it is due. So a checkpoint of that step holds the weights before
   /// the round, and a run that goes on from there prunes them alike. A round cannot be stopped.

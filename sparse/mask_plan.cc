@@ -172,6 +172,12 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
   return ShareAt(step) == ShareAt(other) && PatternAt(step) == PatternAt(other);
 }
 
+int64_t MaskPlan::LastChange() const {
+  if (options_.dense_from_step != std::numeric_limits<int64_t>::max()) return options_.dense_from_step;
+  const int64_t last_stage = options_.stages.empty() ? 0 : options_.stages.back().step;
+  return std::max({options_.first_sparse_step, options_.schedule.LastChange(), last_stage});
+}
+
 MaskFormat MaskPlan::PatternAt(int64_t step) const {
   if (options_.method == MaskMethod::kRows) return MaskFormat::Rows(options_.rows.keep, options_.rows.of);
   if (options_.method == MaskMethod::kPattern) return options_.pattern.format;

@@ -81,6 +81,8 @@ class MaskPlan {
   /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
   /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
+  /// The plan asks for the same from this step on.
+  int64_t LastChange() const;
   /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or V:N:M; for a
   /// budget, what they are made of.
   MaskFormat PatternAt(int64_t step) const;

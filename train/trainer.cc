@@ -30,6 +30,16 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   }
 }
 
+int64_t FirstComparedStep(const TrainerOptions& options) { return std::min(options.compare_from_step, options.steps); }
+
+/// A run that is made longer may be sparser in the end than it was where it ended before.
+void ForgetWhatDoesNotCompare(int64_t first_step, TrainerState& state) {
+  if (state.best_step < first_step) state.best_step = 0;
+  for (BestEvaluation* best : {&state.best_evaluation, &state.best_scheduled}) {
+    if (best->step < first_step) *best = {};
+  }
+}
+
 /// Throws Error if a run of `steps` steps cannot be in this state.
 void CheckState(const TrainerState& state, int64_t steps, const std::string& source) {
   Faults faults(source + ": ");
@@ -58,6 +68,7 @@ void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults) {
   faults.AtLeast(at("clip_grad_norm"), options.clip_grad_norm, 0);
   faults.InRange(at("stop_after_evaluations_without_gain"), options.stop_after_evaluations_without_gain, 0, kMaxCount);
   faults.InRange(at("eval_every_steps"), options.eval_every_steps, 0, kMaxCount);
+  faults.InRange(at("compare_from_step"), options.compare_from_step, 0, kMaxCount);
   faults.InRange(at("checkpoint_every_steps"), options.checkpoint_every_steps, 0, kMaxCount);
   faults.InRange(at("log_every_steps"), options.log_every_steps, 0, kMaxCount);
   faults.InRange(at("histogram_every_steps"), options.histogram_every_steps, 0, kMaxCount);
@@ -106,6 +117,7 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   load_model();
   load_optimizer();
   state_ = data.state;
+  ForgetWhatDoesNotCompare(FirstComparedStep(options_), state_);
   first_evaluation_.reset();
   last_evaluation_loss_.reset();
   seconds_since_record_ = 0;
@@ -301,9 +313,10 @@ void Trainer::EvaluateAndSaveBest() {
   }
   Record(*metrics);
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // The saved one is marked as pending.
+  stage_ = Stage::kBetweenUpdates;
+  if (state_.step < FirstComparedStep(options_)) return;
   Count(*metrics, state_.best_evaluation);
   if (IsDue(options_.eval_every_steps)) Count(*metrics, state_.best_scheduled);
-  stage_ = Stage::kBetweenUpdates;
   if (options_.save_best && (state_.best_step == 0 || metrics->loss < state_.best_loss)) {
     state_.best_step = state_.step;
     state_.best_loss = metrics->loss;

@@ -37,6 +37,9 @@ struct TrainerOptions {
   /// eval_every_steps count. An extra one, at the end of a run that is later made longer, counts neither as a gain nor
   /// as none. So the longer run stops where it would have stopped without the interruption.
   int64_t stop_after_evaluations_without_gain = 0;
+  /// Evaluations of earlier steps, but for the last step's, neither become the best nor count for patience: the model
+  /// is not yet as sparse as it will be, so that its losses do not compare with later ones.
+  int64_t compare_from_step = 0;
   /// Evaluates also before the first step. The result is recorded as that of step 0, and cannot become the best. The
   /// record is written only after the first step is done, so that a first step that fails writes nothing.
   bool evaluate_first = false;

@@ -12,6 +12,7 @@
 #include "twofour/nn/mlp_stack.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/mask_of_pattern.h"
 
 #include "tests/sparse/patterns.h"
 #include "tests/support/tensors.h"
@@ -144,6 +145,24 @@ TEST(OneShotTrainingTest, AStopLeavesWeightsAndMasks) {
   EXPECT_FALSE(training.Begin([&asked] { return ++asked > 8; }));
   EXPECT_EQ(stack.Masks(), untouched.Masks());
   for (const int64_t layer : {0, 1}) ExpectBitEqual(stack.Weight(layer), untouched.Weight(layer));
+}
+
+TEST(OneShotTrainingTest, NoRoundLetsWeightsGrowBack) {
+  Stack stack(true), untouched(true);
+  for (const auto& [name, layer] : FindSemiSparseLinears(stack.module())) {
+    layer->SetMask(sparse::FindMaskOf(layer->weight().Detach(), PatternOf("unstructured:0.5"), name));
+  }
+  const std::vector<sparse::Mask> masks = stack.Masks();
+  const auto begin = [&](const std::string& pattern, int64_t count) {
+    return [&stack, pattern, count] {
+      OneShotTraining(stack.module(), Rounds(pattern, count, 1), stack.Data(), {}).Begin(kGoOn);
+    };
+  };
+  // The first of three rounds drops 0.7 (1 - (2 / 3)^3) of all weights.
+  EXPECT_THAT(begin("unstructured:0.7", 3), ThrowsMessage<Error>(HasSubstr("round 1: unstructured:0.49259")));
+  EXPECT_EQ(stack.Masks(), masks);
+  for (const int64_t layer : {0, 1}) ExpectBitEqual(stack.Weight(layer), untouched.Weight(layer));
+  EXPECT_NO_THROW(begin("unstructured:0.72", 3)());
 }
 
 TEST(OneShotTrainingTest, WrongRounds) {

@@ -145,6 +145,25 @@ TEST(MaskPlanTest, NDecayIsTransposableAtEveryStage) {
   }
 }
 
+TEST(MaskPlanTest, KnowsItsLastChange) {
+  const SparsitySchedule cubic({.shape = ScheduleShape::kCubic, .begin_step = 5, .end_step = 15});
+  const std::vector<MaskPlanOptions> plans = {{},
+                                              {.schedule = cubic},
+                                              {.schedule = cubic, .first_sparse_step = 18},
+                                              {.stages = {{2, 3}, {12, 2}}},
+                                              {.schedule = cubic, .dense_from_step = 22}};
+  std::vector<int64_t> found, expected;
+  for (const MaskPlanOptions& options : plans) {
+    const MaskPlan plan(options);
+    found.push_back(plan.LastChange());
+    int64_t last = 40;
+    while (last > 0 && plan.AsksTheSame(last - 1, 40)) --last;
+    expected.push_back(last);
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(found, (std::vector<int64_t>{0, 15, 18, 12, 22}));
+}
+
 TEST(MaskPlanTest, NestedStagesLieWithinEachOther) {
   const Tensor weight = RandomF32({64, 64}, {.seed = 4});
   const std::vector<MaskStage> stages{{10, 3}, {20, 2}};

@@ -215,6 +215,35 @@ TEST(TrainerEndingTest, TheBestEvaluationIsKnownWhereItIsNotSaved) {
   EXPECT_FALSE(FileSystem::Default().Exists(dir / "best"));
 }
 
+TEST(TrainerEndingTest, LossesOfALessSparseModelDoNotCompare) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+  const TrainerOptions options{.steps = 20, .eval_every_steps = 2, .compare_from_step = 9};
+  Job job({1, 1, 1, 1, 5, 4, 4, 4, 0, 0}, 2, &store, options);
+  EXPECT_TRUE(job.trainer->Run());
+  EXPECT_EQ(job.trainer->state().step, 16);  // Steps 2 to 8 do not count for patience, either.
+  EXPECT_EQ(job.trainer->state().best_evaluation.step, 12);
+  EXPECT_EQ(job.trainer->state().best_step, 12);
+  EXPECT_THAT(job.sink.steps, ::testing::ElementsAre(2, 4, 6, 8, 10, 12, 14, 16));
+}
+
+TEST(TrainerEndingTest, TheEndOfAShorterRunDoesNotCompareWithThatOfALongerOne) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 1);
+  Job job({3, 2, 1}, 0, &store, {.steps = 6, .eval_every_steps = 2, .compare_from_step = 9});
+  EXPECT_TRUE(job.trainer->Run());
+  EXPECT_EQ(job.trainer->state().best_evaluation.step, 6);  // The last one in any case.
+  const CheckpointData data = CheckpointStore::Load(FileSystem::Default(), dir / "last");
+  Job same({}, 0, nullptr, {.steps = 6, .eval_every_steps = 2, .compare_from_step = 9});
+  same.trainer->Restore(data, "checkpoint");
+  EXPECT_EQ(same.trainer->state().best_step, 6);
+  Job longer({7, 6, 5, 8}, 0, &store, {.steps = 14, .eval_every_steps = 2, .compare_from_step = 9});
+  longer.trainer->Restore(data, "checkpoint");
+  EXPECT_TRUE(longer.trainer->Run());
+  EXPECT_EQ(longer.trainer->state().best_evaluation.step, 12);
+  EXPECT_EQ(longer.trainer->state().best_step, 12);
+}
+
 TEST(TrainerEndingTest, ABestStepWhoseCheckpointIsGoneGivesWayToTheBestOfThoseToCome) {
   const TempDir dir;
   CheckpointStore store(FileSystem::Default(), dir.path(), 1);

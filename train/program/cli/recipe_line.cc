@@ -28,6 +28,7 @@ std::string DescribeMethod(const nn::SemiSparseOptions& options) {
 }
 
 std::string DescribeRefresh(const nn::SemiSparseOptions& options) {
+  if (!options.searches) return "found by one_shot";
   if (options.freeze_step == 0) return "found once";
   std::string text = options.interval == 1 ? std::string("searched after every step")
                                            : fmt::format("searched every {} steps", options.interval);

@@ -43,6 +43,15 @@ proto::Config WhatAdaptersAre(const proto::Config& config) {
   return part;
 }
 
+/// What decides what a run prunes in rounds, and when: which rounds are over is known from the step alone.
+proto::Config WhatRoundsAre(const proto::Config& config) {
+  proto::Config part;
+  if (!config.has_one_shot()) return part;
+  *part.mutable_one_shot() = config.one_shot();
+  *part.mutable_sparsity() = config.sparsity();
+  return part;
+}
+
 /// Throws Error if the config's model is another function of its weights. The run's records, and which of its
 /// checkpoints is the best, would then be those of a model that is no more.
 void RequireSameModel(const ResumePoint& resume, const proto::Config& config) {
@@ -138,6 +147,12 @@ void RequireApplicable(const ResumePoint& resume, const proto::Config& config) {
   if (!adapters.empty()) {
     throw Error(fmt::format("--resume {}: {}: a run keeps its adapters, expected only other stages", resume.argument,
                             fmt::join(adapters, ", ")));
+  }
+  const std::vector<std::string> rounds = Differences(WhatRoundsAre(resume.stored), WhatRoundsAre(config));
+  if (!rounds.empty()) {
+    throw Error(fmt::format(
+        "--resume {}: {}: a run that is pruned by one_shot keeps its rounds and their pattern, expected no change",
+        resume.argument, fmt::join(rounds, ", ")));
   }
   if (!resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
   const std::string folder = resume.path.folder.string();

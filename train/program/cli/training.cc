@@ -27,11 +27,14 @@
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/build_finetune.h"
 #include "twofour/train/program/config/build_one_shot.h"
+#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/in_field.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/prune/calibration_samples.h"
+#include "twofour/train/program/prune/missed_sparsity.h"
 #include "twofour/train/program/prune/pruning_report.h"
 #include "twofour/train/program/tensorboard/event_file.h"
 #include "twofour/train/program/tensorboard/tensorboard_sink.h"
@@ -191,6 +194,8 @@ nn::OneShotTraining OneShotOf(const Run& run, const CommandContext& context) {
   const int64_t rounds = one_shot.rounds();
   const auto print = [&out = context.out, &err = context.err, rounds](int64_t round, const nn::OneShotReport& report) {
     PrintNotes(report.notes, err);
+    PrintNotes(NotesOnMissedPatterns(report.pruned), err);
+    PrintNotes(NotesOnEmptied(report.pruned), err);
     out << fmt::format("pruned{}: {}\n", rounds > 1 ? fmt::format(", round {} of {}", round + 1, rounds) : "",
                        SummaryOf({.report = report}));
   };
@@ -220,6 +225,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   ProgressSink progress(out, context.terminal, config.training().steps(),
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
+  options.compare_from_step = FirstComparableStep(config);
   options.peak_flops = run.peak.flops;
   options.peak_is_rough = !run.peak.sure;
 
@@ -262,8 +268,10 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
     out << "dry run: everything checked, nothing written\n";
     return 0;
   }
-  if (one_shot && !run.start && !one_shot->Begin([&] { return context.stop.stop.load(); })) {
-    return EndWithoutResult(context);
+  if (one_shot && !run.start) {
+    if (!InField("one_shot", [&] { return one_shot->Begin([&] { return context.stop.stop.load(); }); })) {
+      return EndWithoutResult(context);
+    }
   }
   folder.emplace(MakeFolder(run, resumed, context.err));
   checkpoints.MoveTo(folder->paths().checkpoints());

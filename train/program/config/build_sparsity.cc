@@ -13,6 +13,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/random_streams.h"
 #include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/in_field.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 
 namespace twofour::train {
@@ -268,7 +269,8 @@ nn::SwapOptions BuildSwapOptions(const proto::Config& config) {
 }
 
 nn::SwapReport SwapLayers(const proto::Config& config, nn::Module& model) {
-  const nn::SwapReport report = nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config));
+  const auto swap = [&] { return nn::SwapLinearWithSemiSparseLinear(model, BuildSwapOptions(config)); };
+  const nn::SwapReport report = config.sparsity().layers().empty() ? swap() : InField("sparsity.layers", swap);
   if (!report.converted.empty()) return report;
   std::string message = "sparsity: no layer is eligible";
   for (const nn::SwapEntry& entry : report.kept_dense) {

@@ -126,6 +126,7 @@ std::vector<Condition> MakeConditions() {
        "unless the method is alps"},
       {"one_shot.round_steps", "one_shot.rounds", [](const Config& config) { return config.one_shot().rounds() != 1; },
        "for one round"},
+      {"sparsity.score", "one_shot", HasNoOneShot, "beside one_shot, whose method says how weights are scored"},
       {"learning_rate.warmup_steps", kSchedule, RateChanges, kConstant},
       {"learning_rate.warmup_fraction", kSchedule, RateChanges, kConstant},
       {"learning_rate.min_lr", kSchedule, RateChanges, kConstant},

@@ -32,11 +32,6 @@ void CheckFinetune(const proto::Config& config, Faults& faults) {
   faults.Expect(!config.initial_masks() || !searches, "initial_masks", "true",
                 "false" + beside + ", which finds masks of its own unless its dense_share and search_share are 0");
   faults.Expect(config.sparsity().enabled(), "sparsity.enabled", "false", "true" + beside);
-  faults.Expect(config.checkpoint().final() == proto::Checkpoint::LAST, "checkpoint.final", "BEST",
-                "LAST" + beside + ": the best step may be one without masks");
-  const int64_t patience = config.training().stop_after_evaluations_without_gain();
-  faults.Expect(patience == 0, "training.stop_after_evaluations_without_gain", patience,
-                "0" + beside + ": losses before and after the first masks do not compare");
   const proto::Score score = config.sparsity().score();
   faults.Expect(!sparse::NeedsOf(ToScore(score)).gradients, "sparsity.score", proto::Score_Name(score),
                 "a score that needs no gradients" + beside + ": the weights are frozen");

@@ -49,6 +49,15 @@ std::vector<std::string> NotesOnMissedPatterns(const std::vector<nn::PrunedLinea
   return FirstOf(std::move(notes));
 }
 
+std::vector<std::string> NotesOnEmptied(const std::vector<nn::PrunedLinear>& linears) {
+  std::vector<std::string> notes;
+  for (const nn::PrunedLinear& linear : linears) {
+    if (linear.mask.CountKept() > 0 || MissesItsPattern(linear)) continue;
+    notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
+  }
+  return FirstOf(std::move(notes));
+}
+
 std::vector<std::string> NotesOnSkipped(const std::string& include, const std::string& exclude,
                                         const std::vector<nn::SwapEntry>& kept_dense) {
   const nn::NameChoice chosen(include, exclude);

@@ -106,10 +106,7 @@ void AddNotes(double target, PrunedRun& pruned) {
   const size_t linears = CountLinears(pruned);
   const std::string missed = NoteOnMissedTarget(linears, SparsityOf(pruned), target);
   if (linears > 1 && !missed.empty()) pruned.notes.push_back(missed);
-  for (const nn::PrunedLinear& linear : report.pruned) {
-    if (linear.mask.CountKept() > 0 || MissesItsPattern(linear)) continue;
-    pruned.notes.push_back(fmt::format("{}: all of its weights are dropped", linear.name));
-  }
+  std::ranges::copy(NotesOnEmptied(report.pruned), std::back_inserter(pruned.notes));
 }
 
 std::vector<NamedTensor> TensorsOf(const nn::Model& model, const nn::OneShotReport& report) {

@@ -17,18 +17,30 @@ JsonChecks BoundsOfPruningRecord(const std::string& source) {
   }};
 }
 
+void ReadLosses(const JsonDocument& document, const JsonFields& fields, PruningRecord& record) {
+  if (document.root().Find("loss_before")) record.loss_before = fields.Number("loss_before");
+  if (document.root().Find("loss_after")) record.loss_after = fields.Number("loss_after");
+}
+
 }  // namespace
 
 PruningRecord ParsePruningRecord(const std::string& text, const std::string& source) {
   const JsonDocument document = JsonDocument::Parse(text, source, BoundsOfPruningRecord(source));
   const JsonFields fields(document.root(), source);
-  PruningRecord record{.method = fields.Text("method"), .pattern = fields.Text("pattern")};
-  record.sparsity = fields.Number("sparsity");
-  if (!(record.sparsity >= 0 && record.sparsity <= 1)) {
-    fields.Fail(fmt::format("sparsity: {}, expected 0 to 1", record.sparsity));
-  }
-  if (document.root().Find("loss_before")) record.loss_before = fields.Number("loss_before");
-  if (document.root().Find("loss_after")) record.loss_after = fields.Number("loss_after");
+  const double sparsity = fields.Number("sparsity");
+  if (!(sparsity >= 0 && sparsity <= 1)) fields.Fail(fmt::format("sparsity: {}, expected 0 to 1", sparsity));
+  PruningRecord record{.method = fields.Text("method"), .pattern = fields.Text("pattern"), .sparsity = sparsity};
+  ReadLosses(document, fields, record);
+  return record;
+}
+
+PruningRecord ParseShrinkRecord(const std::string& text, const std::string& source) {
+  const JsonDocument document = JsonDocument::Parse(text, source, BoundsOfPruningRecord(source));
+  const JsonFields fields(document.root(), source);
+  PruningRecord record{.method = "shrink by " + fields.Text("importance"),
+                       .pattern = fmt::format("{} of {} parameters", fields.Count("parameters_after"),
+                                              fields.Count("parameters_before"))};
+  ReadLosses(document, fields, record);
   return record;
 }
 

@@ -5,15 +5,18 @@
 
 namespace twofour::train {
 
-/// What `trainer prune` wrote about a run that it made (see SavePruningReport).
+/// How a run was pruned.
 struct PruningRecord {
   std::string method = {}, pattern = {};
-  double sparsity = 0;                                      ///< The share of the pruned linears' weights that is gone.
+  std::optional<double> sparsity = {};                      ///< The share of the pruned linears' weights that is gone.
   std::optional<double> loss_before = {}, loss_after = {};  ///< On the evaluation data, where they were found.
 };
 
-/// Reads pruning.json, which may come from anywhere. Throws Error, in one line that begins with `source`, if it is
-/// damaged.
+// Both files may come from anywhere. Throw Error, in one line that begins with `source`, if they are damaged.
+
+/// Reads pruning.json, which `trainer prune` wrote about a run that it made (see SavePruningReport).
 PruningRecord ParsePruningRecord(const std::string& text, const std::string& source);
+/// The same of shrink.json (see SaveShrinkReport). The pattern is the share of parameters that stayed, in words.
+PruningRecord ParseShrinkRecord(const std::string& text, const std::string& source);
 
 }  // namespace twofour::train

@@ -7,7 +7,7 @@
 
 namespace twofour::train {
 
-/// The section of the page on runs that `trainer prune` made, as HTML: how each was pruned, and its losses before and
+/// The section of the page on runs with a PruningRecord, as HTML: how each was pruned, and its losses before and
 /// after. Empty if there are none.
 std::string PruningSection(const std::vector<RunGroup>& groups);
 

@@ -120,8 +120,10 @@ std::vector<ResultColumn> ResultColumns(const std::vector<RunGroup>& groups) {
       {.title = "Evaluation loss", .hint = "after the last step", .better = Better::kSmaller}, summaries,
       [](const RunSummary& run) { return run.final_eval_loss; }, columns);
   AddColumn(
-      {.title = "Best evaluation loss", .hint = "lowest of the run", .better = Better::kSmaller}, summaries,
-      [](const RunSummary& run) { return run.best_eval_loss; }, columns);
+      {.title = "Best evaluation loss",
+       .hint = "lowest of the run while as sparse as in the end",
+       .better = Better::kSmaller},
+      summaries, [](const RunSummary& run) { return run.best_eval_loss; }, columns);
   AddColumn(
       {.title = "First evaluation loss", .hint = "before the first step", .better = Better::kSmaller}, summaries,
       [](const RunSummary& run) { return run.first_eval_loss; }, columns);

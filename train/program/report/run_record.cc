@@ -183,6 +183,21 @@ class MetricsReader {
   std::map<std::string, std::map<int64_t, Sum>> layer_sums_;
 };
 
+/// Of a run that was pruned before and while it trained: the loss after pruning is that of step 0, if all was pruned
+/// then.
+PruningRecord RecordOfRounds(const RunRecord& run) {
+  const proto::OneShot& one_shot = run.config.one_shot();
+  PruningRecord record{.method = one_shot.method(), .pattern = run.config.sparsity().pattern()};
+  if (one_shot.rounds() > 1) record.method += fmt::format(", {} rounds", one_shot.rounds());
+  const auto sparsity = run.layer_means.find("sparsity");
+  if (sparsity != run.layer_means.end() && !sparsity->second.empty()) {
+    record.sparsity = sparsity->second.rbegin()->second;
+  }
+  const auto first = run.eval_loss.find(0);
+  if (one_shot.rounds() == 1 && first != run.eval_loss.end()) record.loss_after = first->second;
+  return record;
+}
+
 }  // namespace
 
 void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run) {
@@ -193,11 +208,18 @@ RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
   const RunFiles paths{folder};
   RunRecord run{.folder = folder, .config = LoadRunConfig(files, paths)};
   run.finished = files.Exists(paths.model());
+  const auto read = [&files](const fs::path& path, auto parse) {
+    return parse(ReadOwnText(files, path, kMaxPruningBytes), path.string());
+  };
   if (files.Exists(paths.pruning())) {
-    run.pruning = ParsePruningRecord(ReadOwnText(files, paths.pruning(), kMaxPruningBytes), paths.pruning().string());
+    run.pruning = read(paths.pruning(), ParsePruningRecord);
+  } else if (files.Exists(paths.shrinking())) {
+    run.pruning = read(paths.shrinking(), ParseShrinkRecord);
   }
-  if (!files.Exists(paths.metrics())) return run;
-  ReadMetrics(ReadOwnText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
+  if (files.Exists(paths.metrics())) {
+    ReadMetrics(ReadOwnText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);
+  }
+  if (run.config.has_one_shot()) run.pruning = RecordOfRounds(run);
   return run;
 }
 

@@ -37,7 +37,7 @@ struct RunRecord {
   std::optional<int64_t> model_step = {};  ///< The step of the final weights, if the run recorded it.
   /// What changed where the run was resumed, by step: "training.precision: FP32 -> BF16".
   std::map<int64_t, std::vector<std::string>> changes = {};
-  std::optional<PruningRecord> pruning = {};  ///< Only of a run that `trainer prune` made, which has no metrics.
+  std::optional<PruningRecord> pruning = {};  ///< Of a run that `trainer prune` or `shrink` made, or one_shot pruned.
   bool stopped_early = false;                 ///< Because of too many evaluations without gain.
   /// What became of a run that is not finished, and why, if a sweep knows it.
   RunOutcome outcome = RunOutcome::kUnfinished;
@@ -60,7 +60,7 @@ struct PlannedRunRecord {
 
 /// Reads a run's folder. There may be no metrics yet. Skips records of unknown kinds, and a last line without an end,
 /// as a kill leaves it. Throws Error, in one line, on a folder without a valid config, on any other damaged line of
-/// metrics, which it names, and on a damaged pruning.json.
+/// metrics, which it names, and on a damaged pruning.json or shrink.json.
 RunRecord LoadRun(FileSystem& files, const std::filesystem::path& folder);
 
 /// Reads a run of a sweep: what its folder says and, if it is not finished, what became of it. If the folder has no

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/report/training_time.h"
 
 namespace twofour::train {
@@ -42,9 +43,10 @@ RunSummary SummariseRun(const RunRecord& run) {
   RunSummary summary;
   summary.final_eval_loss = LastOf(run.eval_loss);
   // Step 0 evaluates what the run began with.
+  const int64_t first_compared = std::max<int64_t>(FirstComparableStep(run.config), 1);
   for (const auto& [step, loss] : run.eval_loss) {
     if (step == 0) summary.first_eval_loss = loss;
-    if (step > 0) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
+    if (step >= first_compared) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
   }
   for (const auto& [name, curve] : run.eval_details) {
     if (const std::optional<double> last = LastOf(curve)) summary.final_details[name] = *last;

@@ -10,8 +10,8 @@ namespace twofour::train {
 
 /// A run in a few numbers. A number is missing if the metrics do not have it.
 struct RunSummary {
-  std::optional<double> final_eval_loss;  ///< Of a run that was only pruned, the loss after that.
-  std::optional<double> best_eval_loss;
+  std::optional<double> final_eval_loss;        ///< Of a run that was only pruned, the loss after that.
+  std::optional<double> best_eval_loss;         ///< Of the steps from FirstComparableStep on, without step 0.
   std::optional<double> first_eval_loss;        ///< Of an evaluation before the first step.
   std::map<std::string, double> final_details;  ///< The details of the last evaluation: "accuracy", ...
   std::optional<double> final_train_loss;       ///< Mean of the records of the last tenth of the steps.

@@ -1,5 +1,8 @@
 #include "twofour/train/program/report/time_to_loss.h"
 
+#include <algorithm>
+
+#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/report/mean_curve.h"
 
 namespace twofour::train {
@@ -21,14 +24,17 @@ double Between(double begin, double end, double share) { return begin + share * 
 std::vector<EvaluationPoint> MeanEvaluations(const std::vector<const RunRecord*>& runs) {
   std::vector<const RunRecord*> evaluated;
   std::vector<const Curve*> losses;
+  int64_t first_compared = 0;
   for (const RunRecord* run : runs) {
     if (run->eval_loss.empty()) continue;
     evaluated.push_back(run);
     losses.push_back(&run->eval_loss);
+    first_compared = std::max(first_compared, FirstComparableStep(run->config));
   }
   std::vector<EvaluationPoint> points;
   const auto count = static_cast<double>(evaluated.size());
   for (const int64_t step : CommonSteps(losses)) {
+    if (step < first_compared) continue;
     EvaluationPoint point{.step = static_cast<double>(step), .seconds = 0.0};
     for (const RunRecord* run : evaluated) {
       point.loss += run->eval_loss.at(step) / count;

@@ -99,9 +99,6 @@ TEST_F(FinetuneErrorsAppTest, WhatDoesNotGoTogether) {
          "config: sparsity.interval: 5, expected 1 beside finetune, whose stages take its place");
   Expect({"--set", "sparsity.freeze.step=0"}, "config: sparsity.freeze: given, expected none beside finetune");
   Expect({"--set", "initial_weights="}, "config: initial_weights: none, expected a file of weights to adapt");
-  Expect({"--set", "checkpoint.final=BEST"}, "config: checkpoint.final: BEST, expected LAST beside finetune");
-  Expect({"--set", "training.stop_after_evaluations_without_gain=3", "--set", "evaluation.every_steps=5"},
-         "expected 0 beside finetune");
   EXPECT_THAT(Run({"suggest-decay", "--config", Path("dense.pbtxt"), "--set", "finetune.rank=2"}),
               FailsWith(2, HasSubstr("config: finetune: given, expected none")));
 }

@@ -64,12 +64,15 @@ TEST_F(OneShotAppTest, PrunesAsTheCommandDoesAndTrainsUnderTheMasks) {
   ASSERT_EQ(pruned.code, 0) << pruned.err;
   const Outcome trained = TrainPruned("trained", "{method: \"sparsegpt\" samples: 16}", "2:4");
   ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("2:4 masks, found by one_shot"));
   EXPECT_THAT(trained.out, HasSubstr("pruned: sparsity of the 4 linears: 0.5000"));
   const JsonDocument report = JsonDocument::Parse(ReadTextFile(dir_ / "pruned/pruning.json"), "pruning.json");
   EXPECT_NEAR(FirstLoss("trained"), report.root().Find("loss_after")->number(), 1e-5);
   ExpectBitEqual(MaskIn("trained/model.safetensors"), MaskIn("pruned/model.safetensors"));
   EXPECT_NE(Model("trained"), Model("pruned"));
   EXPECT_EQ(Run({"evaluate", "--run", Path("trained")}).code, 0);
+  EXPECT_THAT(TrainPruned("coarse", "{method: \"magnitude\"}", "block:128x128:0.3").err,
+              HasSubstr("drops 0 of its 1 blocks, 0.00 instead of 0.30"));
   EXPECT_EQ(Run({"export", "--run", Path("trained"), "--format", "packed", "--output", Path("p.safetensors")}).code, 0);
 }
 
@@ -90,6 +93,39 @@ TEST_F(OneShotAppTest, RoundsAreTheSameAfterAnInterruption) {
   EXPECT_EQ(Model("threads"), Model("whole"));
 }
 
+TEST_F(OneShotAppTest, ARunKeepsItsRounds) {
+  ASSERT_EQ(TrainPruned("run", "{method: \"wanda\" samples: 8 rounds: 2 round_steps: 3}", "1:3",
+                        Set({"checkpoint.every_steps=3"}))
+                .code,
+            0);
+  const auto refuses = [&](const std::string& change, const std::string& message) {
+    for (const std::string step : {"3", "6"}) {
+      EXPECT_THAT(Run(Joined({"--resume", Path("run/checkpoints/step-" + step), "--out", Path("on")},
+                             Set({"training.steps=9", change}))),
+                  FailsWith(2, AllOf(HasSubstr(message), HasSubstr("keeps its rounds"))));
+    }
+    EXPECT_FALSE(fs::exists(dir_ / "on"));
+  };
+  // Step 3 would be none of a round, so that the last one would never be.
+  refuses("one_shot.round_steps=2", "one_shot.round_steps: 3 -> 2");
+  refuses("sparsity.pattern=2:4", "sparsity.pattern: \"1:3\" -> \"2:4\"");
+  refuses("one_shot.samples=16", "one_shot.samples: 8 -> 16");
+  const Outcome longer = Run(Joined({"--resume", Path("run"), "--out", Path("on")}, Set({"training.steps=9"})));
+  EXPECT_EQ(longer.code, 0) << longer.err;
+}
+
+TEST_F(OneShotAppTest, TheBestStepIsAsSparseAsTheLast) {
+  const Outcome outcome =
+      TrainPruned("run", "{method: \"magnitude\" rounds: 2 round_steps: 4}", "unstructured:0.97",
+                  Set({"evaluation.every_steps=1", "logging.every_steps=1", "checkpoint.final=BEST"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NEAR(Sparsity("run/model.safetensors"), 0.97, 0.001);
+  const Outcome report = Run({"report", Path("run"), "--out", Path("report.html")});
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(ReadTextFile(dir_ / "report.html"),
+              AllOf(HasSubstr("Pruned runs"), HasSubstr("magnitude, 2 rounds"), HasSubstr("<td>0.97")));
+}
+
 TEST_F(OneShotAppTest, TheCommandPrunesInRounds) {
   const auto prune = [&](const std::string& out, const std::vector<std::string>& more) {
     return Run(Joined({"prune", "--run", Path("dense"), "--out", Path(out), "--method", "magnitude"}, more));
@@ -106,6 +142,12 @@ TEST_F(OneShotAppTest, TheCommandPrunesInRounds) {
                             "1:4", "--round-steps", "2"});
   ASSERT_EQ(more.code, 0) << more.err;
   EXPECT_NEAR(Sparsity("more/model.safetensors"), 0.75, 1e-12);
+
+  EXPECT_THAT(Run({"prune", "--run", Path("once"), "--out", Path("bad"), "--method", "magnitude", "--pattern",
+                   "unstructured:0.5", "--rounds", "2", "--round-steps", "2"}),
+              FailsWith(2, AllOf(HasSubstr("one_shot: round 1: unstructured:0.4375 would keep"),
+                                 HasSubstr("whose mask keeps 2048 already"))));
+  EXPECT_FALSE(fs::exists(dir_ / "bad"));
 
   const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& message) {
     EXPECT_THAT(prune("bad", arguments), FailsWith(2, HasSubstr(message)));
@@ -135,8 +177,13 @@ TEST_F(OneShotAppTest, WrongConfigs) {
   refuses("{method: \"wanda\" rounds: 3}", {}, "one_shot.rounds: 3, expected at most 2 for 2:4");
   refuses("{method: \"wanda\" rounds: 2 round_steps: 6}", {}, "one_shot.rounds: 2, expected rounds that begin within");
   refuses("{method: \"alps\" dampening: -1}", {}, "one_shot.dampening: -1, expected 0 to 1000");
+  refuses(wanda, Set({"sparsity.layers={name: 'nope' pattern: '2:4'}"}),
+          "config: sparsity.layers: plans[nope]: there is no such linear");
+  refuses("{method: \"magnitude\" rounds: 2}", Set({"sparsity.pattern=transposable:2:4"}),
+          "one_shot.rounds: 2, expected 1 for transposable:2:4, of which there is no denser one");
   refuses(wanda, Set({"initial_weights="}), "initial_weights: none, expected a file of trained weights to prune");
   refuses(wanda, Set({"sparsity.algorithm=EXACT", "sparsity.pattern="}), "sparsity.algorithm: EXACT, expected PATTERN");
+  refuses(wanda, Set({"sparsity.score=RIA"}), "sparsity.score: RIA, expected MAGNITUDE beside one_shot");
   refuses(wanda, Set({"sparsity.freeze.step=0"}), "sparsity.freeze: given, expected none beside one_shot");
   refuses(wanda, Set({"sparsity.interval=5"}), "sparsity.interval: 5, expected 1 beside one_shot");
   refuses(wanda, Set({"sparsity.enabled=false"}), "sparsity.enabled: false, expected true beside one_shot");

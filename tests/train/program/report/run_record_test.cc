@@ -55,6 +55,41 @@ TEST_F(RunRecordTest, ADamagedPruningReportIsAnErrorInOneLine) {
   EXPECT_EQ(LoadRun(files_, dir_ / "run").pruning->method, "wanda");
 }
 
+TEST_F(RunRecordTest, AShrunkRunHasALossAndNoSparsity) {
+  MakeRun(dir_ / "run", RunConfig("a", 3), "");
+  const std::string whole = R"("importance":"loss","parameters_before":100,"parameters_after":80)";
+  WriteTextFile(dir_ / "run/shrink.json", "{" + whole + R"(,"loss_before":1,"loss_after":2})");
+  const RunRecord run = LoadRun(files_, dir_ / "run");
+  EXPECT_EQ(run.pruning->method, "shrink by loss");
+  EXPECT_EQ(run.pruning->pattern, "80 of 100 parameters");
+  EXPECT_FALSE(run.pruning->sparsity);
+  EXPECT_EQ(run.pruning->loss_after, 2);
+  WriteTextFile(dir_ / "run/shrink.json", "{" + whole + R"(,"parameters_after":-1})");
+  EXPECT_ERROR(LoadRun(files_, dir_ / "run"), ErrorKind::kInvalidInput, HasSubstr("run/shrink.json: "));
+}
+
+TEST_F(RunRecordTest, RunsThatOneShotPrunedHaveARecord) {
+  const auto load = [&](const std::string& rounds) {
+    MakeRun(dir_ / "run",
+            RunConfig("a", 3,
+                      "initial_weights: 'w' sparsity { enabled: true algorithm: PATTERN pattern: '2:4' } one_shot { "
+                      "method: 'wanda' " +
+                          rounds + " }"),
+            R"({"step":0,"split":"eval","loss":2})"
+            "\n" +
+                test::Metrics(1.25));
+    return LoadRun(files_, dir_ / "run");
+  };
+  const RunRecord once = load("");
+  EXPECT_EQ(once.pruning->method, "wanda");
+  EXPECT_EQ(once.pruning->pattern, "2:4");
+  EXPECT_EQ(once.pruning->loss_after, 2);
+  EXPECT_FALSE(once.pruning->loss_before);
+  const RunRecord twice = load("rounds: 2 round_steps: 10");
+  EXPECT_EQ(twice.pruning->method, "wanda, 2 rounds");
+  EXPECT_FALSE(twice.pruning->loss_after);  // That of the first round is none of the pattern.
+}
+
 TEST_F(RunRecordTest, ReadsWhatTheTrainerWrites) {
   MakeRun(dir_ / "run", RunConfig("a", 3), "");
   {

@@ -56,5 +56,12 @@ TEST(SummariseRunTest, WhatARunBeganWithIsNoneOfItsResults) {
   EXPECT_EQ(SummariseRun(run).first_eval_loss, 0.1);
 }
 
+TEST(SummariseRunTest, TheBestIsAsSparseAsTheLast) {
+  RunRecord run = test::Recorded(
+      "a", 1, "sparsity { enabled: true schedule { shape: CUBIC begin { step: 0 } end { fraction: 0.2 } } }");
+  run.eval_loss = {{10, 1}, {19, 1}, {20, 4}, {30, 3}, {40, 5}};
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 3);
+}
+
 }  // namespace
 }  // namespace twofour::train

@@ -35,6 +35,14 @@ TEST(MeanEvaluationsTest, AreMeansAtTheStepsOfAllRuns) {
   EXPECT_TRUE(MeanEvaluations({&none}).empty());
 }
 
+TEST(MeanEvaluationsTest, LeavesOutStepsOfALessSparseModel) {
+  RunRecord run = Recorded("a", 1, "sparsity { enabled: true dense_warmup: 0.2 }");
+  run.eval_loss = {{10, 1}, {20, 3}, {30, 2}};
+  const auto points = MeanEvaluations({&run});
+  ASSERT_EQ(points.size(), 2u);
+  EXPECT_EQ(points[0].step, 20);
+}
+
 TEST(FirstReachedTest, LiesOnTheLineBetweenTwoEvaluations) {
   const std::vector<EvaluationPoint> points = {{10, 4, 1.0}, {20, 2, 3.0}, {30, 3, 5.0}, {40, 0, 9.0}};
   const auto at = [&](double target) { return FirstReached(points, target); };
