@@ -119,9 +119,11 @@ void PrintAligned(const std::vector<Row>& rows, std::ostream& out) {
 }
 
 void PrintHead(const Request& request, const std::string& path, const FileAnalysis& analysis, std::ostream& out) {
-  out << fmt::format("{}: {} linears; {} tensors left out (embeddings, norms, biases and what else is no linear)\n",
-                     path, analysis.linears.size(), analysis.left_out);
-  out << fmt::format("{}, {} threads, {}\n", ProcessorName(), NumThreads(), twofour::NameOf(BestIsa()));
+  out << fmt::format("{}: {} linear{}; {} tensor{} left out (embeddings, norms, biases and what else is no linear)\n",
+                     path, analysis.linears.size(), analysis.linears.size() == 1 ? "" : "s", analysis.left_out,
+                     analysis.left_out == 1 ? "" : "s");
+  out << fmt::format("{}, {} thread{}, {}\n", ProcessorName(), NumThreads(), NumThreads() == 1 ? "" : "s",
+                     twofour::NameOf(BestIsa()));
   if (request.skip_measurement) {
     out << "nothing is measured; packed: the form of fewest bytes in memory, and its share of the dense bytes\n";
   } else {
