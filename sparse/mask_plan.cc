@@ -172,10 +172,14 @@ bool MaskPlan::AsksTheSame(int64_t step, int64_t other) const {
   return ShareAt(step) == ShareAt(other) && PatternAt(step) == PatternAt(other);
 }
 
-int64_t MaskPlan::LastChange() const {
-  if (options_.dense_from_step != std::numeric_limits<int64_t>::max()) return options_.dense_from_step;
+int64_t MaskPlan::SettlesAt() const {
   const int64_t last_stage = options_.stages.empty() ? 0 : options_.stages.back().step;
   return std::max({options_.first_sparse_step, options_.schedule.LastChange(), last_stage});
+}
+
+int64_t MaskPlan::LastChange() const {
+  const bool has_finish = options_.dense_from_step != std::numeric_limits<int64_t>::max();
+  return has_finish ? options_.dense_from_step : SettlesAt();
 }
 
 MaskFormat MaskPlan::PatternAt(int64_t step) const {

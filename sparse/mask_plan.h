@@ -81,6 +81,9 @@ class MaskPlan {
   /// Whether the plan asks for the same share and stage at both steps. If not, a mask of one step is out of date at the
   /// other, even if the weight has not changed.
   bool AsksTheSame(int64_t step, int64_t other) const;
+  /// /// The dense warm-up, the schedule and the stages are over at this step: until a dense finish, the plan then asks
+  /// for the same.
+  int64_t SettlesAt() const;
   /// The plan asks for the same from this step on.
   int64_t LastChange() const;
   /// What the masks of `step` keep in pruned tiles: n of 4 both ways, or the pattern along rows, or V:N:M; for a

@@ -85,6 +85,8 @@ bool MaskTracker::IsDue(uint64_t version) const {
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;
   if (plan.PatternAt(step_) != plan.PatternAt(mask_step_)) return true;
+  // However rare searches are, a schedule arrives.
+  if (mask_step_ < plan.SettlesAt() && step_ >= plan.SettlesAt()) return true;
   const int64_t interval = IntervalAt(options_.interval, options_.interval_growth, PlanStep());
   if (interval > 1 && told_step_) return step_ - mask_step_ >= interval;
   return static_cast<int64_t>(AgeAt(version)) >= interval || !plan.AsksTheSame(mask_step_, step_);

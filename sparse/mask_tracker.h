@@ -42,9 +42,9 @@ int64_t IntervalAt(int64_t interval, double growth, int64_t step);
 
 /// The mask of one weight in training. The mask is a pure function of the scores and the optimizer step at its last
 /// refresh, for the same options. A refresh is due after every `interval`-th optimizer step, and when the plan enters
-/// another stage or a dense phase, or leaves a dense phase. If the interval in force is 1, or if SetOptimizerStep has
-/// not been called yet, writes to the weight count instead of steps, and a refresh is also due when the plan's share
-/// changes. Not for use by several threads at once.
+/// another stage or a dense phase, leaves a dense phase, or comes to the end of its schedule. If the interval in force
+/// is 1, or if SetOptimizerStep has not been called yet, writes to the weight count instead of steps, and a refresh is
+/// also due when the plan's share changes. Not for use by several threads at once.
 class MaskTracker {
  public:
   /// `name` is the weight's name, for messages. Throws Error on options that Check finds fault with.

@@ -162,6 +162,7 @@ TEST(MaskPlanTest, KnowsItsLastChange) {
   }
   EXPECT_EQ(found, expected);
   EXPECT_EQ(found, (std::vector<int64_t>{0, 15, 18, 12, 22}));
+  EXPECT_EQ(MaskPlan(plans.back()).SettlesAt(), 15);
 }
 
 TEST(MaskPlanTest, NestedStagesLieWithinEachOther) {

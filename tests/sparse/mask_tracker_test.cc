@@ -57,6 +57,20 @@ TEST(MaskTrackerTest, FindsAMaskAtFirstUseAndAfterEachInterval) {
   EXPECT_THAT(StepsOfRefresh(MaskTracker({.freeze_step = 0}, "w"), 5), ElementsAre(0));
 }
 
+TEST(MaskTrackerTest, AScheduleArrivesHoweverRareSearchesAre) {
+  const MaskPlan plan({.schedule = SparsitySchedule({.shape = ScheduleShape::kLinear, .end_step = 25})});
+  for (const MaskTrackerOptions& options :
+       {MaskTrackerOptions{.plan = plan, .interval = 20}, {.plan = plan, .interval_growth = 0.9}}) {
+    MaskTracker tracker(options, "w");
+    for (int64_t step = 0; step <= 25; ++step) {
+      tracker.SetOptimizerStep(step);
+      tracker.Refresh(WeightOf(step), static_cast<uint64_t>(step));
+    }
+    EXPECT_EQ(tracker.mask().CountKept(), 8 * 16 / 2);
+  }
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.plan = plan, .interval = 20}, "w"), 60), ElementsAre(0, 20, 25, 45));
+}
+
 /// A mask of [8, 16] that keeps column 3 alone.
 Mask OneColumn() {
   Tensor kept = Tensor::Full({8, 16}, 0, DType::kBool);
