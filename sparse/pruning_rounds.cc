@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/sparse/schedule.h"
@@ -23,7 +25,9 @@ PruningPattern PatternOfRound(const PruningPattern& pattern, int64_t round, int6
   PruningPattern of_round = pattern;
   if (pattern.has_budget()) {
     const SparsitySchedule curve({.shape = ScheduleShape::kCubic, .end_step = rounds});
-    of_round.sparsity = pattern.sparsity * curve.ShareAt(round + 1);
+    // To a number that is short in messages. The last share is 1.
+    const double sparsity = pattern.sparsity * curve.ShareAt(round + 1);
+    of_round.sparsity = round + 1 == rounds ? pattern.sparsity : std::round(sparsity * 1e9) / 1e9;
   } else if (rounds > 1) {
     const int64_t dropped = pattern.format.m - pattern.format.n;
     of_round.format.n = pattern.format.m - static_cast<int>(CeilDiv(dropped * (round + 1), rounds));

@@ -11,6 +11,7 @@
 #include "twofour/core/error.h"
 #include "twofour/nn/one_shot_names.h"
 #include "twofour/nn/weight_pruner.h"
+#include "twofour/sparse/pruning_rounds.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
@@ -182,6 +183,11 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   if (rounds.count > 1 && rounds.steps == 0) {
     throw Error(fmt::format("--round-steps: 0, expected at least 1 for {} rounds", rounds.count));
   }
+  const int64_t most = sparse::MostRounds(options.pattern);
+  if (rounds.count > most) {
+    throw Error(fmt::format("--rounds: {}, expected at most {} for {}", rounds.count, most, pattern));
+  }
+  if (rounds.lr && !(*rounds.lr >= 0)) throw Error(fmt::format("--lr: {}, expected at least 0", *rounds.lr));
   if (rounds.lr && rounds.steps == 0) throw Error("--lr: goes with --round-steps");
   if (rounds.steps > 0 && (skip_evaluation || skip_output_errors)) {
     throw Error(fmt::format("{}: does not go with --round-steps",

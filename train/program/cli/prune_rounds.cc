@@ -2,20 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
+#include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/nn/prunable_linears.h"
 #include "twofour/train/program/cli/command_line.h"
 #include "twofour/train/program/cli/training.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/trained_run.h"
+#include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/pruning_message.h"
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
 namespace {
 
-constexpr double kShareOfRate = 0.1;
+constexpr double kPartOfRate = 10;
 
 proto::OneShot ToMessage(const PruneRequest& request, const RoundsOfPruning& rounds) {
   const nn::OneShotOptions& options = request.options;
@@ -29,18 +34,50 @@ proto::OneShot ToMessage(const PruneRequest& request, const RoundsOfPruning& rou
   return message;
 }
 
+/// Whether the file of the run's weights has masks that are in force.
+bool HasMasks(const TrainedRun& run) {
+  if (!run.config.sparsity().enabled() || !run.config.sparsity().apply()) return false;
+  return std::ranges::any_of(run.tensors,
+                             [](const NamedTensor& named) { return named.name.ends_with(".weight_mask"); });
+}
+
+/// Throws Error, as `trainer prune` without rounds does, if the run has no data, or other data than it began with, or
+/// no linears to prune.
+void RequirePrunable(const PruneRequest& request) {
+  const PrunableRun run({.run = request.run,
+                         .checkpoint = request.checkpoint,
+                         .needs_data = "to train with",
+                         .accept_changed_data = request.accept_changed_data,
+                         .threads = request.threads});
+  if (run.config().sparsity().soft_threshold()) {
+    throw Error(
+        fmt::format("--run {}: its weights pass a soft threshold, expected others; prune it without "
+                    "--round-steps first, and then that run",
+                    request.run));
+  }
+  nn::FindPrunableLinears(run.model(),
+                          ChoiceOf(OptionsFor(run.config(), request.options, request.linears, request.seed)));
+}
+
 }  // namespace
 
 proto::Config ConfigOfRounds(const PruneRequest& request, const RoundsOfPruning& rounds) {
   if (!request.allocation.is_default()) {
-    throw Error("--rounds: goes with the same pattern for all linears, without --allocation and --target");
+    const std::string given = request.allocation.target
+                                  ? fmt::format("--target {}", *request.allocation.target)
+                                  : fmt::format("--allocation {}", NameOf(request.allocation.method));
+    throw Error(given + ": does not go with --round-steps, expected the same pattern for all linears");
   }
   const TrainedRun run = LoadTrainedRun(request.run, request.checkpoint);
   proto::Config config = run.config;
   config.set_name(FolderPath(request.out).filename().string());
   config.clear_origin();
   config.set_initial_weights(run.source.string());
-  config.set_initial_masks(config.sparsity().enabled() && config.sparsity().apply());
+  config.set_initial_masks(HasMasks(run));
+  if (request.activations) {
+    config.mutable_training()->set_precision(*request.activations == DType::kBF16 ? proto::Training::BF16
+                                                                                  : proto::Training::FP32);
+  }
   const nn::OneShotOptions options = OptionsFor(config, request.options, request.linears, request.seed);
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.Clear();
@@ -53,7 +90,7 @@ proto::Config ConfigOfRounds(const PruneRequest& request, const RoundsOfPruning&
   *config.mutable_one_shot() = ToMessage(request, rounds);
   config.mutable_training()->set_steps(rounds.count * rounds.steps);
   proto::LearningRate rate;
-  rate.set_lr(rounds.lr.value_or(kShareOfRate * config.learning_rate().lr()));
+  rate.set_lr(rounds.lr.value_or(config.learning_rate().lr() / kPartOfRate));
   rate.set_schedule(proto::LearningRate::WARMUP_STABLE_DECAY);
   rate.set_decay_fraction(1);
   *config.mutable_learning_rate() = rate;
@@ -65,6 +102,9 @@ int PruneInRounds(const PruneRequest& request, const RoundsOfPruning& rounds, co
   line.out = request.out;
   line.overwrite = request.if_exists == RunFolder::IfExists::kOverwrite;
   line.changes.threads = request.threads;
+  RunFolder::CheckFree(FileSystem::Default(), FolderPath(request.out), request.if_exists);
+  RequireSoundArguments(request.options, request.linears);
+  RequirePrunable(request);
   return TrainNewRun(line, ConfigOfRounds(request, rounds), context);
 }
 

@@ -72,6 +72,8 @@ StateCommit ReadMask(const std::string& name, nn::SemiSparseLinear& layer, const
                      StateReader& reader) {
   const std::string full_name = fmt::format("{}.{}", name, kMask);
   const Tensor* mask = Find(tensors, kMask);
+  // Where masks are given, a linear without one is dense as yet.
+  if (mask == nullptr && !layer.options().searches) return [] {};
   if (mask == nullptr) {
     reader.Fault(full_name, "no mask in the file, expected one for each sparse linear");
     return nullptr;
