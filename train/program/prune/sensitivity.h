@@ -14,7 +14,8 @@ namespace twofour::train {
 /// The loss of a model in which one linear alone is pruned.
 struct LossOfLevel {
   sparse::PruningPattern pattern = {};
-  double sparsity = 0;  ///< The share of entries that the mask dropped. It need not be quite what the pattern says.
+  double sparsity =
+      0;  ///< The share of entries that are 0. It need not be what the pattern says: some may have been before.
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN if it is not finite.
 };
 

@@ -71,6 +71,11 @@ class Restoring {
   Tensor weight_, dense_;
 };
 
+double ShareOfZeros(const Tensor& weight) {
+  const float* const values = weight.data<float>();
+  return static_cast<double>(std::count(values, values + weight.numel(), 0.0F)) / static_cast<double>(weight.numel());
+}
+
 class Measurement {
  public:
   Measurement(const SensitivityRequest& request, const std::atomic<bool>& stop, const std::function<void()>& done)
@@ -217,7 +222,7 @@ class Measurement {
       weight.CopyFrom(pruned.weight);
       const std::optional<double> loss = run_.Loss(stop_);
       if (!loss) return false;
-      level->sparsity = 1 - static_cast<double>(pruned.mask.CountKept()) / static_cast<double>(dense.numel());
+      level->sparsity = ShareOfZeros(pruned.weight);
       level->loss = std::isfinite(*loss) ? *loss : std::numeric_limits<double>::quiet_NaN();
       log.Add(linear.name, level->pattern.Sparsity(), {.sparsity = level->sparsity, .loss = level->loss});
       ++progress_.measured;

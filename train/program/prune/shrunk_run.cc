@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -98,6 +99,11 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
   const bool evaluates = request.evaluate && run.has_data();
   if (request.evaluate && !evaluates) result.notes.emplace_back("the run has no data, so that losses are not known");
   if (evaluates && !(result.loss_before = run.Loss(stop))) return std::nullopt;
+  if (result.loss_before && !std::isfinite(*result.loss_before)) {
+    throw Error(fmt::format("--run {}: its evaluation loss is {} before anything is removed, expected a finite one",
+                            request.run, *result.loss_before),
+                ErrorKind::kRuntimeFailure);
+  }
   nn::Calibration calibration;
   if (NeedsData(request)) {
     calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
@@ -117,6 +123,10 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
     const PrunableRun smaller(
         {.run = made.paths().folder.string(), .accept_changed_data = true, .threads = request.threads});
     if (!(result.loss_after = smaller.Loss(stop))) return std::nullopt;
+    if (!std::isfinite(*result.loss_after)) {
+      result.notes.emplace_back("the evaluation loss of the smaller model is not finite");
+      result.loss_after.reset();
+    }
   }
   SaveShrinkReport(files, made.paths().shrinking(), request, result);
   made.TakePlace();

@@ -179,6 +179,10 @@ TEST_F(PruneAppTest, AllocationsMeetTheirTarget) {
               0.001);
   const std::vector<double> mixed = sparsities("mixed", {"--method", "wanda", "--pattern", "2:4", "--target", "0.625"});
   EXPECT_EQ(mixed, (std::vector<double>{0.5, 0.75, 0.5, 0.75, 0.625}));
+  // The densest of its patterns holds all.
+  const Outcome packed =
+      Run({"export", "--run", Path("mixed"), "--format", "packed", "--output", Path("p.safetensors")});
+  EXPECT_EQ(packed.code, 0) << packed.err;
   // Some stay dense.
   const std::vector<double> part =
       sparsities("part", {"--method", "sparsegpt", "--pattern", "2:4", "--target", "0.125", "--allocation", "owl"});

@@ -228,6 +228,17 @@ TEST_F(SensitivityAppTest, RefusesToGoOnWithOtherArguments) {
               FailsWith(2, HasSubstr("another measurement: data was ")));
 }
 
+TEST_F(SensitivityAppTest, OfASparseRunLevelsBelowItsOwnAreNone) {
+  TrainDense();
+  ASSERT_EQ(Run({"prune", "--run", Path("dense"), "--out", Path("sparse"), "--method", "magnitude", "--pattern",
+                 "unstructured:0.6"})
+                .code,
+            0);
+  const Outcome outcome = Run({"sensitivity", "--run", Path("sparse"), "--out", Path("s"), "--levels", "0.25,0.75"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("+0.0000 (0.60)"));
+}
+
 TEST_F(SensitivityAppTest, SaysWhatIsWrongAndWritesNothing) {
   TrainDense();
   const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& message) {

@@ -157,5 +157,17 @@ TEST_F(ShrinkAppTest, SaysWhatIsWrongAndWritesNothing) {
               FailsWith(2, HasSubstr("the run is sparse, expected a dense one")));
 }
 
+TEST_F(ShrinkAppTest, ALossThatIsNotFiniteIsNoBeginning) {
+  TrainDense();
+  const fs::path file = dir_ / "dense/model.safetensors";
+  SafetensorsFile model = LoadSafetensors(FileSystem::Default(), file);
+  for (NamedTensor& named : model.tensors) {
+    if (named.name == "transformer.h.0.mlp.c_fc.weight") named.tensor.mutable_data<float>()[0] = 1e30F;
+  }
+  SaveSafetensors(FileSystem::Default(), file, model.tensors, model.metadata);
+  EXPECT_THAT(Shrink("out", {"--neurons", "16"}), FailsWith(1, HasSubstr("its evaluation loss is ")));
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
 }  // namespace
 }  // namespace twofour::train
