@@ -80,6 +80,8 @@ struct FinalMetrics {
   int64_t best_step = 0;   ///< The step of the evaluation with the lowest loss.
   double best_loss = 0;    ///< The loss of that evaluation.
   bool stopped_early = false;
+  /// The share of the masked weights, of all layers together, that masks drop. Nothing in a dense run.
+  std::optional<double> sparsity = {};
 };
 
 /// Something that records what happens during training.
@@ -122,7 +124,8 @@ class TeeSink : public MetricSink {
 ///   (V:N:M: and column_flip_rate)
 ///   {"step":..,"split":"activation","layer":"..","density":..}
 ///   {"step":..,"split":"resumed","changes":["training.precision: FP32 -> BF16"]}   (only if there are any)
-///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..}
+///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..,"sparsity":..}
+///   (sparsity: only of runs with masks)
 /// Where training_seconds are not known, they are left out.
 class JsonLinesSink : public MetricSink {
  public:

@@ -97,8 +97,8 @@ TEST(SwapTest, LinearsMayHavePlansOfTheirOwn) {
     EXPECT_ERROR(SwapLinearWithSemiSparseLinear(other, options), ErrorKind::kInvalidInput, HasSubstr(message));
     EXPECT_TRUE(FindSemiSparseLinears(other).empty());
   };
-  refuses({.plans = {{"layers.7", MaskPlan()}}}, "plans[layers.7]: there is no such linear");
-  refuses({.plans = {{"layers.2", MaskPlan()}}}, "plans[layers.2]: out_features 10 is not a multiple of 16");
+  refuses({.plans = {{"layers.7", MaskPlan()}}}, "layers.7: there is no such linear");
+  refuses({.plans = {{"layers.2", MaskPlan()}}}, "layers.2: out_features 10 is not a multiple of 16");
   refuses({.multiple_of = 2, .sparsity = {.plan = half}, .plans = {{"layers.1", MaskPlan()}}},
           "multiple_of: got 2, expected a multiple of 4 from 4 to");
   refuses({.multiple_of = 0, .sparsity = {.plan = half}}, "multiple_of: got 0, expected 1 to 1048576");

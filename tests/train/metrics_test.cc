@@ -82,6 +82,8 @@ TEST(JsonLinesSinkTest, WritesHowARunEnded) {
   EXPECT_EQ(ReadTextFile(dir / "m"),
             "{\"step\":9,\"split\":\"final\",\"model_step\":7,\"best_step\":7,\"best_loss\":0.5,"
             "\"stopped_early\":true}\n");
+  sinks.OnFinal({.step = 9, .sparsity = 0.5});
+  EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::EndsWith("\"stopped_early\":false,\"sparsity\":0.5}\n"));
 }
 
 TEST(TeeSinkTest, RefusesASinkThatIsNull) {

@@ -49,7 +49,25 @@ proto::Config WhatRoundsAre(const proto::Config& config) {
   if (!config.has_one_shot()) return part;
   *part.mutable_one_shot() = config.one_shot();
   *part.mutable_sparsity() = config.sparsity();
+  part.mutable_sparsity()->clear_fused_mlp();
   return part;
+}
+
+/// Throws Error if a run that one_shot prunes would be pruned otherwise, or another one by it.
+void RequireSameRounds(const ResumePoint& resume, const proto::Config& config) {
+  if (config.has_one_shot() != resume.stored.has_one_shot()) {
+    throw Error(fmt::format(
+        "--resume {}: one_shot: {}, expected {}; to prune a run's weights anew, begin another one with them: trainer "
+        "prune --run {} --rounds N",
+        resume.argument, config.has_one_shot() ? "given" : "none",
+        config.has_one_shot() ? "none: it prunes before a run's first step" : "that of the run, which it prunes",
+        resume.argument));
+  }
+  const std::vector<std::string> rounds = Differences(WhatRoundsAre(resume.stored), WhatRoundsAre(config));
+  if (rounds.empty()) return;
+  throw Error(fmt::format(
+      "--resume {}: {}: a run that is pruned by one_shot keeps its rounds and their pattern, expected no change",
+      resume.argument, fmt::join(rounds, ", ")));
 }
 
 /// Throws Error if the config's model is another function of its weights. The run's records, and which of its
@@ -142,18 +160,19 @@ void RequireApplicable(const ResumePoint& resume, const proto::Config& config) {
         resume.argument, config.initial_weights().empty() ? "none" : config.initial_weights(),
         resume.stored.initial_weights().empty() ? "random ones" : resume.stored.initial_weights()));
   }
+  if (config.initial_masks() != resume.stored.initial_masks()) {
+    throw Error(
+        fmt::format("--resume {}: initial_masks: {}, but the run began with {} and goes on with those of its "
+                    "checkpoint, expected no change",
+                    resume.argument, config.initial_masks(), resume.stored.initial_masks()));
+  }
   RequireSameModel(resume, config);
   const std::vector<std::string> adapters = Differences(WhatAdaptersAre(resume.stored), WhatAdaptersAre(config));
   if (!adapters.empty()) {
     throw Error(fmt::format("--resume {}: {}: a run keeps its adapters, expected only other stages", resume.argument,
                             fmt::join(adapters, ", ")));
   }
-  const std::vector<std::string> rounds = Differences(WhatRoundsAre(resume.stored), WhatRoundsAre(config));
-  if (!rounds.empty()) {
-    throw Error(fmt::format(
-        "--resume {}: {}: a run that is pruned by one_shot keeps its rounds and their pattern, expected no change",
-        resume.argument, fmt::join(rounds, ", ")));
-  }
+  RequireSameRounds(resume, config);
   if (!resume.stored.sparsity().enabled() || config.sparsity().enabled()) return;
   const std::string folder = resume.path.folder.string();
   throw Error(fmt::format(

@@ -225,7 +225,8 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   ProgressSink progress(out, context.terminal, config.training().steps(),
                         task.units_per_batch() * AccumulateSteps(config));
   TrainerOptions options = BuildTrainerOptions(config);
-  options.compare_from_step = FirstComparableStep(config);
+  options.compare_from_step = run.start && run.resume ? FirstComparableStep(run.resume->stored, config, run.step())
+                                                      : FirstComparableStep(config);
   options.peak_flops = run.peak.flops;
   options.peak_is_rough = !run.peak.sure;
 

@@ -165,7 +165,7 @@ std::string Runs(const std::vector<RunGroup>& groups) {
   std::string html =
       "<h2>Runs</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th>Group</th><th>Seed</th>"
       "<th class=\"text\">State</th><th>Steps</th><th>Evaluation loss<small>last</small></th>"
-      "<th>Sparsity<small>last, mean over layers</small></th><th>Flip rate<small>mean of the run</small></th>"
+      "<th>Sparsity<small>of the masked weights, last</small></th><th>Flip rate<small>mean of the run</small></th>"
       "<th class=\"text\">Folder</th></tr></thead>\n<tbody>\n";
   for (const RunGroup& group : groups) {
     for (const RunRecord& run : group.runs) html += RunRow(group, run);

@@ -18,8 +18,13 @@ JsonChecks BoundsOfPruningRecord(const std::string& source) {
 }
 
 void ReadLosses(const JsonDocument& document, const JsonFields& fields, PruningRecord& record) {
-  if (document.root().Find("loss_before")) record.loss_before = fields.Number("loss_before");
-  if (document.root().Find("loss_after")) record.loss_after = fields.Number("loss_after");
+  const auto read = [&](const char* key) -> std::optional<double> {
+    const std::optional<JsonValue> value = document.root().Find(key);
+    // JSON has null for what is not finite.
+    return value && !value->is_null() ? std::optional(fields.Number(key)) : std::nullopt;
+  };
+  record.loss_before = read("loss_before");
+  record.loss_after = read("loss_after");
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 
 #include "twofour/train/program/report/html.h"
 #include "twofour/train/program/report/number_text.h"
-#include "twofour/train/program/report/run_summary.h"
 
 namespace twofour::train {
 namespace {
@@ -21,6 +20,12 @@ std::string LossText(const std::optional<double>& loss) {
   return loss ? NumberText(*loss, DecimalsFor(0, *loss)) : std::string("–");
 }
 
+/// Of a run that was trained after it was pruned.
+std::optional<double> LossAtEnd(const RunRecord& run) {
+  const bool trained = !run.eval_loss.empty() && run.eval_loss.rbegin()->first > 0;
+  return trained ? std::optional(run.eval_loss.rbegin()->second) : std::nullopt;
+}
+
 std::string PruningRow(const RunGroup& group, const RunRecord& run) {
   const PruningRecord& pruning = *run.pruning;
   return fmt::format(
@@ -28,8 +33,7 @@ std::string PruningRow(const RunGroup& group, const RunRecord& run) {
       "<td>{}</td><td>{}</td><td>{}</td><td class=\"text long\"><code>{}</code></td></tr>\n",
       EscapeHtml(group.label), EscapeHtml(Shortened(pruning.method, kMaxShown)),
       EscapeHtml(Shortened(pruning.pattern, kMaxShown)), NumberOrDash(pruning.sparsity), LossText(pruning.loss_before),
-      LossText(pruning.loss_after), LossText(run.steps > 0 ? SummariseRun(run).final_eval_loss : std::nullopt),
-      EscapeHtml(run.folder.string()));
+      LossText(pruning.loss_after), LossText(LossAtEnd(run)), EscapeHtml(run.folder.string()));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/run_files.h"
@@ -60,6 +61,8 @@ class MetricsReader {
     if (final_step_ != run_.steps) {  // The run went on after that end.
       run_.model_step.reset();
       run_.stopped_early = false;
+      run_.best = {};
+      run_.final_sparsity.reset();
     }
     for (auto& [name, sums] : layer_sums_) {
       Curve& means = run_.layer_means[name];
@@ -149,6 +152,13 @@ class MetricsReader {
     final_step_ = at;
     run_.model_step = model_step;
     run_.stopped_early = early->boolean();
+    run_.best = {};
+    run_.final_sparsity.reset();
+    const std::optional<JsonValue> best = record.Find("best_step");
+    if (best && best->is_integer() && best->integer() > 0 && best->integer() <= at) {
+      run_.best = {best->integer(), Number("best_loss", record)};
+    }
+    if (record.Find("sparsity")) run_.final_sparsity = Number("sparsity", record);
   }
 
   void AddToMean(const std::string& mean, int64_t step, std::string_view key, const JsonValue& record) {
@@ -189,16 +199,25 @@ PruningRecord RecordOfRounds(const RunRecord& run) {
   const proto::OneShot& one_shot = run.config.one_shot();
   PruningRecord record{.method = one_shot.method(), .pattern = run.config.sparsity().pattern()};
   if (one_shot.rounds() > 1) record.method += fmt::format(", {} rounds", one_shot.rounds());
-  const auto sparsity = run.layer_means.find("sparsity");
-  if (sparsity != run.layer_means.end() && !sparsity->second.empty()) {
-    record.sparsity = sparsity->second.rbegin()->second;
-  }
+  record.sparsity = run.final_sparsity;
   const auto first = run.eval_loss.find(0);
   if (one_shot.rounds() == 1 && first != run.eval_loss.end()) record.loss_after = first->second;
   return record;
 }
 
 }  // namespace
+
+int64_t FirstComparedStep(const RunRecord& run) {
+  int64_t first = FirstComparableStep(run.config);
+  const bool depends_on_steps = first > 0;
+  for (const auto& [step, changes] : run.changes) {
+    const bool other = std::ranges::any_of(changes, [=](const std::string& change) {
+      return change.starts_with("sparsity") || (depends_on_steps && change.starts_with("training.steps:"));
+    });
+    if (other) first = std::max(first, step + 1);
+  }
+  return std::min(first, run.config.training().steps());
+}
 
 void ReadMetrics(std::string_view text, const std::string& source, RunRecord& run) {
   MetricsReader(run, source).Read(text);

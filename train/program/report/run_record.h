@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "twofour/core/io/file_system.h"
+#include "twofour/train/checkpoint.h"
 #include "twofour/train/program/report/pruning_record.h"
 #include "twofour/train/program/report/run_outcome.h"
 
@@ -38,11 +39,18 @@ struct RunRecord {
   /// What changed where the run was resumed, by step: "training.precision: FP32 -> BF16".
   std::map<int64_t, std::vector<std::string>> changes = {};
   std::optional<PruningRecord> pruning = {};  ///< Of a run that `trainer prune` or `shrink` made, or one_shot pruned.
+  /// The best evaluation, as the run recorded it at its end; step 0 before that.
+  BestEvaluation best = {};
+  std::optional<double> final_sparsity = {};  ///< See FinalMetrics::sparsity.
   bool stopped_early = false;                 ///< Because of too many evaluations without gain.
   /// What became of a run that is not finished, and why, if a sweep knows it.
   RunOutcome outcome = RunOutcome::kUnfinished;
   std::string reason = {};
 };
+
+/// From this step on, a run's evaluations are of the sparsity that it has in the end (FirstComparableStep), as far as
+/// its config and what was changed where it was resumed tell.
+int64_t FirstComparedStep(const RunRecord& run);
 
 /// A larger metrics file is an Error, thrown before anything is read.
 inline constexpr uint64_t kMaxReportMetricsBytes = uint64_t{512} << 20;

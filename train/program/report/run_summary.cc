@@ -1,9 +1,9 @@
 #include "twofour/train/program/report/run_summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
-#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/report/training_time.h"
 
 namespace twofour::train {
@@ -43,11 +43,13 @@ RunSummary SummariseRun(const RunRecord& run) {
   RunSummary summary;
   summary.final_eval_loss = LastOf(run.eval_loss);
   // Step 0 evaluates what the run began with.
-  const int64_t first_compared = std::max<int64_t>(FirstComparableStep(run.config), 1);
+  const int64_t first_compared = std::max<int64_t>(FirstComparedStep(run), 1);
   for (const auto& [step, loss] : run.eval_loss) {
     if (step == 0) summary.first_eval_loss = loss;
     if (step >= first_compared) summary.best_eval_loss = std::min(summary.best_eval_loss.value_or(loss), loss);
   }
+  // The run itself knows best.
+  if (run.best.step >= first_compared && std::isfinite(run.best.loss)) summary.best_eval_loss = run.best.loss;
   for (const auto& [name, curve] : run.eval_details) {
     if (const std::optional<double> last = LastOf(curve)) summary.final_details[name] = *last;
   }
@@ -55,8 +57,10 @@ RunSummary SummariseRun(const RunRecord& run) {
     const int64_t last = run.train_loss.rbegin()->first;
     summary.final_train_loss = MeanFrom(run.train_loss, last - last / 10);
   }
-  if (const auto found = run.layer_means.find("sparsity"); found != run.layer_means.end()) {
-    summary.final_sparsity = LastOf(found->second);
+  summary.final_sparsity = run.final_sparsity;
+  const auto sparsities = run.layer_means.find("sparsity");
+  if (!summary.final_sparsity && sparsities != run.layer_means.end()) {
+    summary.final_sparsity = LastOf(sparsities->second);
   }
   if (const auto found = run.layer_means.find("flip_rate"); found != run.layer_means.end()) {
     summary.mean_flip_rate = MeanFrom(found->second, 0);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "twofour/train/program/config/comparable_step.h"
 #include "twofour/train/program/report/mean_curve.h"
 
 namespace twofour::train {
@@ -29,7 +28,7 @@ std::vector<EvaluationPoint> MeanEvaluations(const std::vector<const RunRecord*>
     if (run->eval_loss.empty()) continue;
     evaluated.push_back(run);
     losses.push_back(&run->eval_loss);
-    first_compared = std::max(first_compared, FirstComparableStep(run->config));
+    first_compared = std::max(first_compared, FirstComparedStep(*run));
   }
   std::vector<EvaluationPoint> points;
   const auto count = static_cast<double>(evaluated.size());

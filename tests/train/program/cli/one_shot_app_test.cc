@@ -108,6 +108,15 @@ TEST_F(OneShotAppTest, ARunKeepsItsRounds) {
   };
   // Step 3 would be none of a round, so that the last one would never be.
   refuses("one_shot.round_steps=2", "one_shot.round_steps: 3 -> 2");
+  EXPECT_EQ(
+      Run(Joined({"--resume", Path("run"), "--dry-run"}, Set({"training.steps=9", "sparsity.fused_mlp=false"}))).code,
+      0);
+  EXPECT_THAT(Run(Joined({"--resume", Path("run"), "--dry-run"}, Set({"training.steps=9", "initial_masks=true"}))),
+              FailsWith(2, HasSubstr("initial_masks: true, but the run began with false")));
+  EXPECT_THAT(Run(Joined({"--resume", Path("dense"), "--dry-run"}, Set({"training.steps=99", "one_shot.method=wanda",
+                                                                        "sparsity={enabled: true algorithm: PATTERN "
+                                                                        "pattern: '2:4'}"}))),
+              FailsWith(2, HasSubstr("initial_weights: none, expected")));
   refuses("sparsity.pattern=2:4", "sparsity.pattern: \"1:3\" -> \"2:4\"");
   refuses("one_shot.samples=16", "one_shot.samples: 8 -> 16");
   const Outcome longer = Run(Joined({"--resume", Path("run"), "--out", Path("on")}, Set({"training.steps=9"})));
@@ -124,6 +133,50 @@ TEST_F(OneShotAppTest, TheBestStepIsAsSparseAsTheLast) {
   EXPECT_EQ(report.code, 0) << report.err;
   EXPECT_THAT(ReadTextFile(dir_ / "report.html"),
               AllOf(HasSubstr("Pruned runs"), HasSubstr("magnitude, 2 rounds"), HasSubstr("<td>0.97")));
+}
+
+TEST_F(OneShotAppTest, TheBestStepOfADenseRunIsNoneOfTheSparseOneItBecomes) {
+  const Outcome outcome = Run(
+      Joined({"--resume", Path("dense"), "--out", Path("sparse"), "--sparse"},
+             Set({"training.steps=24", "evaluation.every_steps=2", "checkpoint.final=BEST", "learning_rate.lr=0.1"})));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const SafetensorsFile model = LoadSafetensors(FileSystem::Default(), dir_ / "sparse/model.safetensors");
+  EXPECT_GT(std::stoi(model.metadata.at("step")), 20);
+}
+
+TEST_F(OneShotAppTest, RoundsAskForWhatPruningOnceAsksFor) {
+  const auto prune = [&](const std::string& run, const std::vector<std::string>& more) {
+    return Run(Joined({"prune", "--run", Path(run), "--out", Path("out"), "--method", "magnitude", "--round-steps", "2",
+                       "--overwrite", "--pattern", "unstructured:0.6"},
+                      more));
+  };
+  ASSERT_EQ(prune("dense", {"--precision", "bf16"}).code, 0);
+  EXPECT_THAT(ReadTextFile(dir_ / "out/config.pbtxt"), HasSubstr("precision: BF16"));
+  // A run that is sparse in part, of which other linears are to be pruned, too.
+  ASSERT_EQ(Run({"prune", "--run", Path("dense"), "--out", Path("part"), "--method", "magnitude", "--pattern", "2:4",
+                 "--include", ".*c_fc"})
+                .code,
+            0);
+  const Outcome all = prune("part", {"--include", ".*mlp.*"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  EXPECT_NEAR(Sparsity("out/model.safetensors"), 0.6, 1e-3);
+  // Weights that were saved as zeros.
+  ASSERT_EQ(TrainPruned("zeros", "{method: \"magnitude\"}", "2:4", Set({"checkpoint.save_pruned=true"})).code, 0);
+  EXPECT_EQ(prune("zeros", {}).code, 0);
+
+  fs::remove_all(dir_ / "out");
+  const auto refuses = [&](const std::string& run, const std::vector<std::string>& more, const std::string& message) {
+    const Outcome outcome = prune(run, more);
+    EXPECT_THAT(outcome, FailsWith(2, HasSubstr(message)));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(fs::exists(dir_ / "out"));
+  };
+  refuses("dense", {"--allocation", "owl"}, "--allocation owl: does not go with --round-steps");
+  refuses("dense", {"--lr", "-1"}, "--lr: -1, expected at least 0");
+  test::WriteTextFile(dir_ / "text.txt", ReadTextFile(dir_ / "text.txt") + ReadTextFile(dir_ / "text.txt"));
+  refuses("dense", {}, "the data is not what the run began with");
+  const Outcome accepted = prune("dense", {"--accept-changed-data"});
+  EXPECT_EQ(accepted.code, 0) << accepted.err;
 }
 
 TEST_F(OneShotAppTest, TheCommandPrunesInRounds) {
@@ -154,9 +207,11 @@ TEST_F(OneShotAppTest, TheCommandPrunesInRounds) {
     EXPECT_FALSE(fs::exists(dir_ / "bad"));
   };
   refuses({"--pattern", "2:4", "--rounds", "2"}, "--round-steps: 0, expected at least 1 for 2 rounds");
-  refuses({"--pattern", "2:4", "--rounds", "3", "--round-steps", "1"}, "3, expected at most 2 for 2:4");
+  refuses({"--pattern", "2:4", "--rounds", "3", "--round-steps", "1"}, "--rounds: 3, expected at most 2 for 2:4");
+  refuses({"--pattern", "2:4", "--round-steps", "1", "--include", "nope"}, "linears is to be pruned");
   refuses({"--pattern", "2:4", "--lr", "0.1"}, "--lr: goes with --round-steps");
-  refuses({"--pattern", "2:4", "--rounds", "2", "--round-steps", "1", "--target", "0.4"}, "--rounds: goes with");
+  refuses({"--pattern", "2:4", "--rounds", "2", "--round-steps", "1", "--target", "0.4"},
+          "--target 0.4: does not go with --round-steps");
 }
 
 TEST_F(OneShotAppTest, WrongConfigs) {
@@ -178,7 +233,7 @@ TEST_F(OneShotAppTest, WrongConfigs) {
   refuses("{method: \"wanda\" rounds: 2 round_steps: 6}", {}, "one_shot.rounds: 2, expected rounds that begin within");
   refuses("{method: \"alps\" dampening: -1}", {}, "one_shot.dampening: -1, expected 0 to 1000");
   refuses(wanda, Set({"sparsity.layers={name: 'nope' pattern: '2:4'}"}),
-          "config: sparsity.layers: plans[nope]: there is no such linear");
+          "config: sparsity.layers: nope: there is no such linear");
   refuses("{method: \"magnitude\" rounds: 2}", Set({"sparsity.pattern=transposable:2:4"}),
           "one_shot.rounds: 2, expected 1 for transposable:2:4, of which there is no denser one");
   refuses(wanda, Set({"initial_weights="}), "initial_weights: none, expected a file of trained weights to prune");

@@ -33,7 +33,35 @@ TEST(FirstComparableStepTest, ComesAfterTheLastChange) {
   EXPECT_EQ(StepOfSparsity("schedule { shape: LINEAR end { fraction: 0.5 } }"), 100);
   EXPECT_EQ(StepOfSparsity("stages { begin { step: 0 } keep: 3 } stages { begin { step: 30 } keep: 2 }"), 30);
   EXPECT_EQ(StepOfSparsity("dense_finish: 0.2"), 160);
-  EXPECT_EQ(StepOfConfig("initial_weights: 'w' finetune { dense_share: 0.1 } sparsity { enabled: true }"), 20);
+  // The third stage begins at step 34, after which the adapters are new.
+  EXPECT_EQ(StepOfConfig("initial_weights: 'w' finetune { dense_share: 0.1 } sparsity { enabled: true }"), 35);
+  EXPECT_EQ(
+      StepOfConfig("initial_weights: 'w' initial_masks: true finetune { dense_share: 0 search_share: 0 } sparsity "
+                   "{ enabled: true }"),
+      0);
+}
+
+TEST(FirstComparableStepTest, AResumeThatChangesSparsityBeginsAnew) {
+  const auto config = [](const std::string& sparsity, int64_t steps) {
+    proto::Config result =
+        WithDefaults(ParseTextConfig("name: 'x' model { mlp {} } data { glyphs {} } " + sparsity, "config"));
+    result.mutable_training()->set_steps(steps);
+    return result;
+  };
+  const auto after = [&](const std::string& stored, int64_t stored_steps, const std::string& now, int64_t steps) {
+    return FirstComparableStep(config(stored, stored_steps), config(now, steps), /*step=*/150);
+  };
+  const std::string exact = "sparsity { enabled: true }", warmup = "sparsity { enabled: true dense_warmup: 0.5 }";
+  EXPECT_EQ(after("", 200, "", 300), 0);
+  EXPECT_EQ(after(exact, 200, exact, 300), 0);
+  EXPECT_EQ(after(exact, 200, "sparsity { enabled: true interval: 5 masked_decay { lambda: 1 } }", 300), 0);
+  EXPECT_EQ(after("", 200, exact, 300), 151);
+  EXPECT_EQ(after(exact, 200, "", 300), 151);
+  EXPECT_EQ(after(exact, 200, "sparsity { enabled: true algorithm: ROWS rows { keep: 4 of: 8 } }", 300), 151);
+  // Sparse from step 100 on, then counted from the middle of 400; and the other way round.
+  EXPECT_EQ(after(warmup, 200, warmup, 400), 200);
+  EXPECT_EQ(after(warmup, 400, warmup, 200), 151);
+  EXPECT_EQ(after(warmup, 200, warmup, 220), 110);
 }
 
 TEST(FirstComparableStepTest, RoundsBeginAfterTheEvaluationOfTheirStep) {

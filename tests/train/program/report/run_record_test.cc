@@ -64,6 +64,8 @@ TEST_F(RunRecordTest, AShrunkRunHasALossAndNoSparsity) {
   EXPECT_EQ(run.pruning->pattern, "80 of 100 parameters");
   EXPECT_FALSE(run.pruning->sparsity);
   EXPECT_EQ(run.pruning->loss_after, 2);
+  WriteTextFile(dir_ / "run/shrink.json", "{" + whole + R"(,"loss_before":null})");
+  EXPECT_FALSE(LoadRun(files_, dir_ / "run").pruning->loss_before);
   WriteTextFile(dir_ / "run/shrink.json", "{" + whole + R"(,"parameters_after":-1})");
   EXPECT_ERROR(LoadRun(files_, dir_ / "run"), ErrorKind::kInvalidInput, HasSubstr("run/shrink.json: "));
 }
@@ -197,9 +199,13 @@ TEST_F(RunRecordTest, ReadsHowARunEnded) {
   {
     JsonLinesSink sink(FileSystem::Default(), dir_ / "run/metrics.jsonl");
     sink.OnEval({.step = 20, .loss = 0.25});
-    sink.OnFinal({.step = 20, .model_step = 10, .best_step = 10, .best_loss = 0.125, .stopped_early = true});
+    sink.OnFinal(
+        {.step = 20, .model_step = 10, .best_step = 10, .best_loss = 0.125, .stopped_early = true, .sparsity = 0.75});
   }
   const RunRecord run = LoadRun(files_, dir_ / "run");
+  EXPECT_EQ(run.best.step, 10);
+  EXPECT_EQ(run.best.loss, 0.125);
+  EXPECT_EQ(run.final_sparsity, 0.75);
   EXPECT_EQ(run.model_step, 10);
   EXPECT_TRUE(run.stopped_early);
   const std::string ended = "{\"step\":20,\"split\":\"final\",\"model_step\":10,\"stopped_early\":true}\n";

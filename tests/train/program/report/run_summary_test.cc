@@ -61,6 +61,15 @@ TEST(SummariseRunTest, TheBestIsAsSparseAsTheLast) {
       "a", 1, "sparsity { enabled: true schedule { shape: CUBIC begin { step: 0 } end { fraction: 0.2 } } }");
   run.eval_loss = {{10, 1}, {19, 1}, {20, 4}, {30, 3}, {40, 5}};
   EXPECT_EQ(SummariseRun(run).best_eval_loss, 3);
+  run.changes[30] = {"sparsity.schedule.to: 0.5 -> 1"};
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 5);
+  // Where the run has ended, it has said which one is the best; but earlier versions took any.
+  run.best = {.step = 40, .loss = 4.5};
+  run.final_sparsity = 0.75;
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 4.5);
+  EXPECT_EQ(SummariseRun(run).final_sparsity, 0.75);
+  run.best = {.step = 10, .loss = 1};
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 5);
 }
 
 }  // namespace
