@@ -16,6 +16,7 @@
 #include "twofour/sparse/budget_fit.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/prune/as_input.h"
 #include "twofour/train/program/prune/missed_sparsity.h"
 #include "twofour/train/program/prune/name_expression.h"
 #include "twofour/train/program/prune/prunable_run.h"
@@ -159,11 +160,11 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   if (evaluates && !(pruned.loss_before = loaded.Loss(stop))) return std::nullopt;
   if (pruned.loss_before && !std::isfinite(*pruned.loss_before)) {
     throw Error(fmt::format("--run {}: its evaluation loss is {} before anything is pruned, expected a finite one",
-                            request.run, *pruned.loss_before),
-                ErrorKind::kRuntimeFailure);
+                            request.run, *pruned.loss_before));
   }
   const auto stopped = [&stop] { return stop.load(); };
-  const auto allocated = AllocatePatterns(request.allocation, loaded, calibration, stopped, options);
+  const auto allocated =
+      AsInput([&] { return AllocatePatterns(request.allocation, loaded, calibration, stopped, options); });
   if (!allocated) return std::nullopt;
   std::ranges::copy(allocated->notes, std::back_inserter(pruned.notes));
   const auto watch = [&](const nn::PrunedLinear& linear) {
@@ -177,7 +178,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
     }
     if (done) done(linear);
   };
-  auto report = nn::PruneOnce(loaded.model(), options, calibration, stopped, watch);
+  auto report = AsInput([&] { return nn::PruneOnce(loaded.model(), options, calibration, stopped, watch); });
   if (!report) return std::nullopt;
   pruned.report = std::move(*report);
   for (nn::SwapEntry& entry : pruned.report.kept_dense) {

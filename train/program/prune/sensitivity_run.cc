@@ -18,6 +18,7 @@
 #include "twofour/nn/prunable_linears.h"
 #include "twofour/nn/weight_pruner.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/program/prune/as_input.h"
 #include "twofour/train/program/prune/linears_of_run.h"
 #include "twofour/train/program/prune/pattern_kind.h"
 #include "twofour/train/program/prune/prunable_run.h"
@@ -110,7 +111,7 @@ class Measurement {
                       folder.string()));
     }
     TakeOver(log);
-    if (!MeasureDense(log) || !Collect() || !MeasureAll(log)) return std::move(progress_);
+    if (!MeasureDense(log) || !AsInput([this] { return Collect(); }) || !MeasureAll(log)) return std::move(progress_);
     WriteTextAtomically(files, folder / kSensitivityFile, ToJson(result_));
     WriteTextAtomically(files, folder / "sensitivity.html", SensitivityPage(result_));
     progress_.result = std::move(result_);
@@ -175,7 +176,9 @@ class Measurement {
     if (!loss) {
       loss = run_.Loss(stop_);
       if (!loss) return false;
-      if (!std::isfinite(*loss)) ThrowNotFinite("the evaluation loss", *loss, run_.model().NamedParameters());
+      if (!std::isfinite(*loss)) {
+        AsInput([&] { ThrowNotFinite("the evaluation loss", *loss, run_.model().NamedParameters()); });
+      }
       log.AddDenseLoss(*loss);
     }
     result_.dense_loss = *loss;
@@ -217,7 +220,7 @@ class Measurement {
     const Restoring restoring(weight, dense);
     for (LossOfLevel* const level : levels) {
       if (stop_) return false;
-      const sparse::PrunedWeight pruned = pruner.Prune(level->pattern);
+      const sparse::PrunedWeight pruned = AsInput([&] { return pruner.Prune(level->pattern); });
       std::ranges::copy(pruned.notes, std::back_inserter(progress_.notes));
       weight.CopyFrom(pruned.weight);
       const std::optional<double> loss = run_.Loss(stop_);

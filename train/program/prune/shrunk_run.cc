@@ -18,6 +18,7 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
+#include "twofour/train/program/prune/as_input.h"
 #include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/shrink_report.h"
 #include "twofour/train/program/start/new_folder.h"
@@ -101,15 +102,15 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
   if (evaluates && !(result.loss_before = run.Loss(stop))) return std::nullopt;
   if (result.loss_before && !std::isfinite(*result.loss_before)) {
     throw Error(fmt::format("--run {}: its evaluation loss is {} before anything is removed, expected a finite one",
-                            request.run, *result.loss_before),
-                ErrorKind::kRuntimeFailure);
+                            request.run, *result.loss_before));
   }
   nn::Calibration calibration;
   if (NeedsData(request)) {
     calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
     result.samples = calibration.batches * run.samples_per_batch();
   }
-  auto shrunk = nn::Shrink(run.model(), request.options, calibration, [&stop] { return stop.load(); });
+  auto shrunk =
+      AsInput([&] { return nn::Shrink(run.model(), request.options, calibration, [&stop] { return stop.load(); }); });
   if (!shrunk) return std::nullopt;
   result.report = std::move(shrunk->report);
   const proto::Config config = ConfigOf(request, run, *shrunk);

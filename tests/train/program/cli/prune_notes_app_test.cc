@@ -58,8 +58,12 @@ TEST_F(ChangedWeightsTest, TellsHowManyWeightsAreZero) {
 TEST_F(ChangedWeightsTest, RefusesARunWhoseLossIsNotFinite) {
   ImportScaled("huge", 1e30F);
   EXPECT_THAT(Prune("huge", "out", {"--method", "magnitude", "--pattern", "2:4", "--skip-output-errors"}),
-              FailsWith(1, HasSubstr("its evaluation loss is")));
+              FailsWith(2, HasSubstr("its evaluation loss is")));
+  EXPECT_THAT(Prune("huge", "out", {"--method", "wanda", "--pattern", "2:4", "--skip-evaluation"}),
+              FailsWith(2, HasSubstr("expected finite activations")));
   EXPECT_FALSE(fs::exists(dir_ / "out"));
+  EXPECT_THAT(Run({"sensitivity", "--run", Path("huge"), "--out", Path("s")}),
+              FailsWith(2, HasSubstr("the evaluation loss is")));
 }
 
 TEST_F(ChangedWeightsTest, TellsThatLossesAreOfOtherWeights) {

@@ -165,7 +165,7 @@ TEST_F(ShrinkAppTest, ALossThatIsNotFiniteIsNoBeginning) {
     if (named.name == "transformer.h.0.mlp.c_fc.weight") named.tensor.mutable_data<float>()[0] = 1e30F;
   }
   SaveSafetensors(FileSystem::Default(), file, model.tensors, model.metadata);
-  EXPECT_THAT(Shrink("out", {"--neurons", "16"}), FailsWith(1, HasSubstr("its evaluation loss is ")));
+  EXPECT_THAT(Shrink("out", {"--neurons", "16"}), FailsWith(2, HasSubstr("its evaluation loss is ")));
   EXPECT_FALSE(fs::exists(dir_ / "out"));
 }
 
