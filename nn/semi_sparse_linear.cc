@@ -86,6 +86,8 @@ SemiSparseLinear::SemiSparseLinear(Tensor weight, Tensor bias, const SemiSparseO
 
 void SemiSparseLinear::SetOptimizerStep(int64_t step) { tracker_.SetOptimizerStep(step); }
 
+void SemiSparseLinear::SearchAnew() { tracker_.SearchAnew(); }
+
 void SemiSparseLinear::SetMask(sparse::Mask mask) {
   if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
     throw Error(fmt::format("SetMask: a mask [{}, {}], expected {}, as the weight has it", mask.rows(), mask.cols(),

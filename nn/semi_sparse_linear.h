@@ -140,6 +140,8 @@ class SemiSparseLinear : public Module {
   void SetMask(sparse::Mask mask);
   /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
+  /// See sparse::MaskTracker.
+  void SearchAnew();
 
   /// A copy of the weight that products run on: masked, under a soft threshold, or dense while the layer is. Throws
   /// Error if the weight holds a NaN or infinity.

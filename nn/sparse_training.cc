@@ -79,6 +79,10 @@ void SparseTraining::AfterUpdate(const StepContext& step) {
   SetOptimizerStep(step.step + 1);
 }
 
+void SparseTraining::SearchAnew() {
+  for (const auto& [name, layer] : layers_) layer->SearchAnew();
+}
+
 void SparseTraining::RefreshMasks() {
   for (const auto& [name, layer] : layers_) layer->mask();
 }

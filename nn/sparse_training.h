@@ -36,6 +36,8 @@ class SparseTraining : public StepHook {
   /// step.
   void AfterUpdate(const StepContext& step) override;
 
+  /// Lets all masks be found anew at their next use: those in force are another plan's. Not where they are frozen.
+  void SearchAnew();
   /// Searches for the masks that are due and packs the weights, which the next forward pass would otherwise do.
   void RefreshMasks();
 

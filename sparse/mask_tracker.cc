@@ -84,7 +84,7 @@ bool MaskTracker::IsDue(uint64_t version) const {
   if (plan.KeepsAll(step_)) return !keeps_all_ && mask_step_ != step_;
   if (keeps_all_ && mask_step_ != step_) return true;
   if (frozen()) return mask_step_ < *options_.freeze_step;
-  if (plan.PatternAt(step_) != plan.PatternAt(mask_step_)) return true;
+  if (outdated_ || plan.PatternAt(step_) != plan.PatternAt(mask_step_)) return true;
   // However rare searches are, a schedule arrives.
   if (mask_step_ < plan.SettlesAt() && step_ >= plan.SettlesAt()) return true;
   const int64_t interval = IntervalAt(options_.interval, options_.interval_growth, PlanStep());
@@ -101,6 +101,7 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   Mask found = options_.plan.Find(scores, PlanStep(), options_.key, name_);
   mask_version_ = version;
   mask_step_ = step_;
+  outdated_ = false;
   vnm_ = AskedVnm();
   flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, found);
   column_flip_rate_ = mask_.empty() || !vnm_ ? 0.0 : ColumnFlipRate(mask_, found, *vnm_);

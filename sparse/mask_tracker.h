@@ -55,6 +55,9 @@ class MaskTracker {
   /// Tells how many optimizer steps the weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
 
+  /// A refresh is due at the next use, unless masks are frozen: the mask in force is another plan's.
+  void SearchAnew() { outdated_ = true; }
+
   /// Whether a weight of this version (Tensor::version) needs another mask than the one in force.
   bool IsDue(uint64_t version) const;
   /// If a refresh is due for `version`, finds the mask for f32 `scores`. Returns whether it did. `version` is always
@@ -117,6 +120,7 @@ class MaskTracker {
   Mask mask_;
   std::optional<VnmPattern> vnm_;
   bool keeps_all_ = false;
+  bool outdated_ = false;
   bool restored_ = false;  // By ReadState, and the step is not yet known.
   int64_t mask_step_ = 0;
   uint64_t mask_version_ = 0;  // The weight's version when the mask was found.

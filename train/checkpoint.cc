@@ -25,6 +25,7 @@ constexpr std::string_view kChecksumPrefix = "crc32:";
 constexpr uint64_t kMaxStateBytes = 1 << 16;
 constexpr const char* kBestEvaluation = "best_evaluation";
 constexpr const char* kBestScheduled = "best_scheduled";
+constexpr const char* kSparsity = "sparsity";
 constexpr const char* kTrainingSeconds = "training_seconds";
 constexpr uint64_t kMaxNameBytes = 64;
 /// The state file's name while the rest of its checkpoint is removed: see RemoveInPlace.
@@ -107,6 +108,20 @@ std::optional<double> LoadTrainingSeconds(const JsonValue& state, const fs::path
   return seconds;
 }
 
+/// A checkpoint of an earlier version does not have it.
+std::optional<SparsityState> LoadSparsity(const JsonValue& state, const fs::path& path) {
+  const std::optional<JsonValue> found = state.Find(kSparsity);
+  if (!found) return std::nullopt;
+  const std::optional<JsonValue> id = found->is_object() ? found->Find("id") : std::nullopt;
+  const std::optional<int64_t> settles_at = found->is_object() ? CountAt(*found, "settles_at") : std::nullopt;
+  const std::optional<int64_t> compare_from = found->is_object() ? CountAt(*found, "compare_from") : std::nullopt;
+  if (!id || !id->is_string() || !settles_at || !compare_from) {
+    throw Error(fmt::format("{}: damaged: expected {} to be an object with id, settles_at and compare_from",
+                            path.string(), kSparsity));
+  }
+  return SparsityState{id->string(), *settles_at, *compare_from};
+}
+
 JsonObject ToJson(const BestEvaluation& best) {
   return JsonObject().Set("step", best.step).Set("loss", best.loss).Set("evaluations_since", best.evaluations_since);
 }
@@ -129,7 +144,8 @@ TrainerState ReadState(FileSystem& files, const fs::path& path) {
           best,
           LoadBestScheduled(json, best, path),
           pending && pending->is_boolean() && pending->boolean(),
-          LoadTrainingSeconds(json, path)};
+          LoadTrainingSeconds(json, path),
+          LoadSparsity(json, path)};
 }
 
 std::string StateText(const TrainerState& state) {
@@ -139,6 +155,12 @@ std::string StateText(const TrainerState& state) {
   if (state.best_scheduled != state.best_evaluation) json.Set(kBestScheduled, ToJson(state.best_scheduled));
   if (state.evaluation_pending) json.Set("evaluation_pending", true);
   if (state.training_seconds) json.Set(kTrainingSeconds, *state.training_seconds);
+  if (const auto& sparsity = state.sparsity) {
+    json.Set(kSparsity, JsonObject()
+                            .Set("id", sparsity->id)
+                            .Set("settles_at", sparsity->settles_at)
+                            .Set("compare_from", sparsity->compare_from));
+  }
   return json.ToText() + "\n";
 }
 

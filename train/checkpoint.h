@@ -21,6 +21,14 @@ struct BestEvaluation {
   bool operator==(const BestEvaluation&) const = default;
 };
 
+/// What a run prunes, as far as losses and masks depend on it: see TrainerOptions.
+struct SparsityState {
+  std::string id = {};
+  int64_t settles_at = 0;    ///< The plan asks for the same from this step on.
+  int64_t compare_from = 0;  ///< Evaluations from this step on compare: the run has been of this id since then.
+  bool operator==(const SparsityState&) const = default;
+};
+
 /// How far training has come, without the tensors.
 struct TrainerState {
   int64_t step = 0;  ///< Finished optimizer steps.
@@ -37,6 +45,7 @@ struct TrainerState {
   /// resumed run goes on counting, and steps that a kill has lost do not count. Nothing if an earlier version saved the
   /// checkpoint.
   std::optional<double> training_seconds = 0.0;
+  std::optional<SparsityState> sparsity = {};  ///< Nothing if an earlier version saved the checkpoint.
 };
 
 /// All that a run needs to go on as if it had never stopped.

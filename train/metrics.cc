@@ -92,6 +92,7 @@ void JsonLinesSink::OnFinal(const FinalMetrics& metrics) {
   record.Set("step", metrics.step).Set("split", "final").Set("model_step", metrics.model_step);
   record.Set("best_step", metrics.best_step).Set("best_loss", metrics.best_loss);
   record.Set("stopped_early", metrics.stopped_early);
+  record.Set("compared_from", metrics.compared_from);
   if (metrics.sparsity) record.Set("sparsity", *metrics.sparsity);
   file_->Append(record.ToText() + "\n");
 }

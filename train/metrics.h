@@ -80,6 +80,7 @@ struct FinalMetrics {
   int64_t best_step = 0;   ///< The step of the evaluation with the lowest loss.
   double best_loss = 0;    ///< The loss of that evaluation.
   bool stopped_early = false;
+  int64_t compared_from = 0;  ///< The best is one of the evaluations from this step on.
   /// The share of the masked weights, of all layers together, that masks drop. Nothing in a dense run.
   std::optional<double> sparsity = {};
 };
@@ -124,7 +125,8 @@ class TeeSink : public MetricSink {
 ///   (V:N:M: and column_flip_rate)
 ///   {"step":..,"split":"activation","layer":"..","density":..}
 ///   {"step":..,"split":"resumed","changes":["training.precision: FP32 -> BF16"]}   (only if there are any)
-///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..,"sparsity":..}
+///   {"step":..,"split":"final","model_step":..,"best_step":..,"best_loss":..,"stopped_early":..,
+///    "compared_from":..,"sparsity":..}
 ///   (sparsity: only of runs with masks)
 /// Where training_seconds are not known, they are left out.
 class JsonLinesSink : public MetricSink {

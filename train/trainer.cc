@@ -30,11 +30,32 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   }
 }
 
-int64_t FirstComparedStep(const TrainerOptions& options) { return std::min(options.compare_from_step, options.steps); }
+SparsityState SparsityOf(const TrainerOptions& options) {
+  return {options.sparsity_id, options.compare_from_step, options.compare_from_step};
+}
+
+/// That of a run which goes on from a checkpoint. An earlier version's checkpoint does not tell whether the run was
+/// always as it is now, which is sure enough of a dense run.
+SparsityState SparsityAfter(const TrainerState& state, const TrainerOptions& options) {
+  SparsityState sparsity = SparsityOf(options);
+  const bool same = state.sparsity ? state.sparsity->id == options.sparsity_id : options.sparsity_id.empty();
+  const int64_t since = state.sparsity ? state.sparsity->compare_from : 0;
+  sparsity.compare_from = std::max(sparsity.compare_from, same ? std::min(since, state.step + 1) : state.step + 1);
+  return sparsity;
+}
+
+/// Whether the masks of a checkpoint were found by another plan.
+bool HasOtherMasks(const TrainerState& state, const TrainerOptions& options) {
+  return state.sparsity &&
+         (state.sparsity->id != options.sparsity_id || state.sparsity->settles_at != options.compare_from_step);
+}
 
 /// A run that is made longer may be sparser in the end than it was where it ended before.
 void ForgetWhatDoesNotCompare(int64_t first_step, TrainerState& state) {
-  if (state.best_step < first_step) state.best_step = 0;
+  if (state.best_step < first_step) {
+    state.best_step = 0;
+    state.best_loss = 0;
+  }
   for (BestEvaluation* best : {&state.best_evaluation, &state.best_scheduled}) {
     if (best->step < first_step) *best = {};
   }
@@ -92,6 +113,7 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       parameters_(model_.NamedParameters()),
       parameter_tensors_(model_.Parameters()) {
   if (!lr_schedule_) throw Error("trainer: lr_schedule is empty, expected a function");
+  state_.sparsity = SparsityOf(options_);
   FindLayers();
 }
 
@@ -117,16 +139,20 @@ void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   load_model();
   load_optimizer();
   state_ = data.state;
-  ForgetWhatDoesNotCompare(FirstComparedStep(options_), state_);
+  state_.sparsity = SparsityAfter(data.state, options_);
+  ForgetWhatDoesNotCompare(first_compared_step(), state_);
   first_evaluation_.reset();
   last_evaluation_loss_.reset();
   seconds_since_record_ = 0;
   units_since_record_ = 0;
   FindLayers();
+  if (HasOtherMasks(data.state, options_)) sparse_->SearchAnew();
   saved_step_ = state_.step;
   restored_from_ = source;
   stage_ = Stage::kBetweenUpdates;
 }
+
+int64_t Trainer::first_compared_step() const { return std::min(state_.sparsity->compare_from, options_.steps); }
 
 bool Trainer::StoppedEarly() const {
   const int64_t patience = options_.stop_after_evaluations_without_gain;
@@ -314,7 +340,7 @@ void Trainer::EvaluateAndSaveBest() {
   Record(*metrics);
   if (std::exchange(state_.evaluation_pending, false)) saved_step_ = -1;  // The saved one is marked as pending.
   stage_ = Stage::kBetweenUpdates;
-  if (state_.step < FirstComparedStep(options_)) return;
+  if (state_.step < first_compared_step()) return;
   Count(*metrics, state_.best_evaluation);
   if (IsDue(options_.eval_every_steps)) Count(*metrics, state_.best_scheduled);
   if (options_.save_best && (state_.best_step == 0 || metrics->loss < state_.best_loss)) {

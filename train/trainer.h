@@ -40,6 +40,9 @@ struct TrainerOptions {
   /// Evaluations of earlier steps, but for the last step's, neither become the best nor count for patience: the model
   /// is not yet as sparse as it will be, so that its losses do not compare with later ones.
   int64_t compare_from_step = 0;
+  /// Names what is pruned; empty where nothing is. Checkpoints hold it. Evaluations of a run that is restored from one
+  /// of another name do not compare with those after it, and its masks are searched for anew.
+  std::string sparsity_id = {};
   /// Evaluates also before the first step. The result is recorded as that of step 0, and cannot become the best. The
   /// record is written only after the first step is done, so that a first step that fails writes nothing.
   bool evaluate_first = false;
@@ -85,6 +88,9 @@ class Trainer {
   /// and services that Check finds fault with, and if there is no function `lr_schedule`.
   Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_schedule, const TrainerOptions& options,
           const TrainerServices& services);
+
+  /// Only evaluations from this step on may become the best and count for patience.
+  int64_t first_compared_step() const;
 
   /// Continues from a checkpoint. Throws Error, each line prefixed by `source`, that names everything about the
   /// checkpoint that does not fit the model, the optimizer and the options. Then nothing has been changed. After any

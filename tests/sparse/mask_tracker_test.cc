@@ -68,7 +68,7 @@ TEST(MaskTrackerTest, AScheduleArrivesHoweverRareSearchesAre) {
     }
     EXPECT_EQ(tracker.mask().CountKept(), 8 * 16 / 2);
   }
-  EXPECT_THAT(StepsOfRefresh(MaskTracker({.plan = plan, .interval = 20}, "w"), 60), ElementsAre(0, 20, 25, 45));
+  EXPECT_THAT(StepsOfRefresh(MaskTracker({.plan = plan, .interval = 20}, "w"), 60), ElementsAre(0, 1, 2, 22, 25, 45));
 }
 
 /// A mask of [8, 16] that keeps column 3 alone.

@@ -109,6 +109,26 @@ TEST_F(CheckpointTest, TheSecondsOfTrainingComeBackAndAnOlderCheckpointHasNone) 
   }
 }
 
+TEST_F(CheckpointTest, WhatIsPrunedComesBackAndAnOlderCheckpointDoesNotTell) {
+  CheckpointStore store(files_, dir_.path(), 3);
+  CheckpointData data = MakeData(7);
+  const auto read = [&] { return CheckpointStore::Load(files_, dir_ / "step-7").state.sparsity; };
+  for (const SparsityState& sparsity : {SparsityState{}, {"1a2b", 5, 6}}) {
+    data.state.sparsity = sparsity;
+    store.Save(data);
+    EXPECT_EQ(read(), sparsity);
+  }
+  const std::string begin = "{\"step\":7,\"best_step\":3,\"best_loss\":0.5";
+  WriteTextFile(dir_ / "step-7/trainer.json", begin + "}");
+  EXPECT_EQ(read(), std::nullopt);
+  for (const char* damaged : {"null", "\"1\"", "{}", R"({"id":1,"settles_at":1,"compare_from":1})",
+                              R"({"id":"a","settles_at":-1,"compare_from":1})", R"({"id":"a","settles_at":1})"}) {
+    WriteTextFile(dir_ / "step-7/trainer.json", begin + ",\"sparsity\":" + std::string(damaged) + "}");
+    EXPECT_ERROR(read(), ErrorKind::kInvalidInput,
+                 HasSubstr("trainer.json: damaged: expected sparsity to be an object"));
+  }
+}
+
 TEST_F(CheckpointTest, FilesThatWereNotFetchedAreCalledByTheirName) {
   CheckpointStore store(files_, dir_.path(), 3);
   store.Save(MakeData(7));

@@ -81,9 +81,9 @@ TEST(JsonLinesSinkTest, WritesHowARunEnded) {
   sinks.OnFinal({.step = 9, .model_step = 7, .best_step = 7, .best_loss = 0.5, .stopped_early = true});
   EXPECT_EQ(ReadTextFile(dir / "m"),
             "{\"step\":9,\"split\":\"final\",\"model_step\":7,\"best_step\":7,\"best_loss\":0.5,"
-            "\"stopped_early\":true}\n");
-  sinks.OnFinal({.step = 9, .sparsity = 0.5});
-  EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::EndsWith("\"stopped_early\":false,\"sparsity\":0.5}\n"));
+            "\"stopped_early\":true,\"compared_from\":0}\n");
+  sinks.OnFinal({.step = 9, .compared_from = 3, .sparsity = 0.5});
+  EXPECT_THAT(ReadTextFile(dir / "m"), ::testing::EndsWith("false,\"compared_from\":3,\"sparsity\":0.5}\n"));
 }
 
 TEST(TeeSinkTest, RefusesASinkThatIsNull) {

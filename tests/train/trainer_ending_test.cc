@@ -244,6 +244,38 @@ TEST(TrainerEndingTest, TheEndOfAShorterRunDoesNotCompareWithThatOfALongerOne) {
   EXPECT_EQ(longer.trainer->state().best_step, 12);
 }
 
+TEST(TrainerEndingTest, LossesBeforeAnotherSparsityDoNotCompare) {
+  const TempDir dir;
+  CheckpointStore store(FileSystem::Default(), dir.path(), 9);
+  const TrainerOptions dense{.steps = 6, .eval_every_steps = 2};
+  Job job({1, 2, 3}, 0, &store, dense);
+  EXPECT_TRUE(job.trainer->Run());
+  TrainerOptions sparse{.steps = 14, .eval_every_steps = 2};
+  sparse.sparsity_id = "2:4";
+  Job other({7, 6, 6.5, 8}, 0, &store, sparse);
+  other.trainer->Restore(CheckpointStore::Load(FileSystem::Default(), dir / "last"), "checkpoint");
+  EXPECT_EQ(other.trainer->state().best_step, 0);
+  EXPECT_EQ(other.trainer->first_compared_step(), 7);
+  EXPECT_TRUE(other.trainer->Run());
+  EXPECT_EQ(other.trainer->state().best_step, 10);
+  // Whatever happened since: an old checkpoint is one of a dense run, a new one knows since when it is sparse.
+  for (const auto& [name, best, from] : {std::tuple("step-6", 0, 7), {"last", 10, 7}}) {
+    Job again({}, 0, nullptr, sparse);
+    again.trainer->Restore(CheckpointStore::Load(FileSystem::Default(), dir / name), "checkpoint");
+    EXPECT_EQ(again.trainer->state().best_step, best) << name;
+    EXPECT_EQ(again.trainer->first_compared_step(), from) << name;
+  }
+  // An earlier version's checkpoint does not say.
+  CheckpointData data = CheckpointStore::Load(FileSystem::Default(), dir / "last");
+  data.state.sparsity.reset();
+  Job unknown({}, 0, nullptr, sparse);
+  unknown.trainer->Restore(data, "checkpoint");
+  EXPECT_EQ(unknown.trainer->state().best_step, 0);
+  Job known_dense({}, 0, nullptr, {.steps = 14});
+  known_dense.trainer->Restore(data, "checkpoint");
+  EXPECT_EQ(known_dense.trainer->state().best_step, 10);
+}
+
 TEST(TrainerEndingTest, ABestStepWhoseCheckpointIsGoneGivesWayToTheBestOfThoseToCome) {
   const TempDir dir;
   CheckpointStore store(FileSystem::Default(), dir.path(), 1);

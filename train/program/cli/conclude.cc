@@ -39,7 +39,8 @@ void Conclude(const EndedRun& ended, std::ostream& out) {
   const BestEvaluation& best = state.best_evaluation;
   const int64_t model_step = FinalModelStep(state, options);
   const bool early = ended.trainer.StoppedEarly();
-  ended.sink.OnFinal({state.step, model_step, best.step, best.loss, early, SparsityOf(ended.model)});
+  ended.sink.OnFinal({state.step, model_step, best.step, best.loss, early, ended.trainer.first_compared_step(),
+                      SparsityOf(ended.model)});
   SaveFinalModel(FileSystem::Default(), ended.run, ended.model, state, options);
   if (early && ended.seconds) out << EarlyStopLine(ended.trainer) << "\n";
   out << fmt::format("{}; {}\n",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
@@ -15,6 +16,7 @@
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/pruning_message.h"
+#include "twofour/train/run_files.h"
 #include "twofour/train/run_path.h"
 
 namespace twofour::train {
@@ -55,8 +57,16 @@ void RequirePrunable(const PruneRequest& request) {
                     "--round-steps first, and then that run",
                     request.run));
   }
-  nn::FindPrunableLinears(run.model(),
-                          ChoiceOf(OptionsFor(run.config(), request.options, request.linears, request.seed)));
+  if (run.config().has_finetune() && run.weights() != RunFiles{run.folder()}.model()) {
+    throw Error(
+        fmt::format("--run {}: its weights have adapters that are not merged, expected the final ones of a "
+                    "finished run",
+                    request.run));
+  }
+  std::vector<nn::SwapEntry> kept_dense;
+  nn::FindPrunableLinears(
+      run.model(), ChoiceOf(OptionsFor(run.config(), request.options, request.linears, request.seed)), &kept_dense);
+  run.RequireEachStays(kept_dense);
 }
 
 }  // namespace

@@ -74,9 +74,18 @@ void ReplaceRun(RunFolder& folder, std::ostream& err) {
   PrintNotes({folder.notes().begin() + static_cast<ptrdiff_t>(said), folder.notes().end()}, err);
 }
 
+TrainerOptions OptionsOf(const proto::Config& config) {
+  TrainerOptions options = BuildTrainerOptions(config);
+  options.compare_from_step = FirstComparableStep(config);
+  options.sparsity_id = SparsityId(config);
+  return options;
+}
+
 /// Changes the folder of a resumed run before the first record is written. Removes what a kill left unfinished, sets
-/// aside or discards what came after the checkpoint, and writes `run`'s config and data record.
-void RewriteFolder(const Run& run, RunFolder& folder, CheckpointStore& checkpoints, std::ostream& out) {
+/// aside or discards what came after the checkpoint (`restored` is the trainer's state there), and writes `run`'s
+/// config and data record.
+void RewriteFolder(const Run& run, const TrainerState& restored, RunFolder& folder, CheckpointStore& checkpoints,
+                   std::ostream& out) {
   FileSystem& files = FileSystem::Default();
   const RunFiles paths{run.folder};
   const int64_t step = run.step();
@@ -99,7 +108,7 @@ void RewriteFolder(const Run& run, RunFolder& folder, CheckpointStore& checkpoin
     }
   }
   RemoveAdapterFiles(files, paths);  // They belong to a model that was set aside; its merged weights are in there.
-  checkpoints.PrepareToResume(run.start ? run.start->state : TrainerState{});
+  checkpoints.PrepareToResume(restored);
   // Without a checkpoint, an evaluation before the first step is made again.
   if (TruncateMetrics(paths.metrics(), run.start ? step : -1, run.start && run.start->state.evaluation_pending)) {
     out << fmt::format("{}: skipped the last line, which a kill has torn\n", paths.metrics().string());
@@ -144,7 +153,7 @@ void ExportFinishedModel(const Run& asked_for, MaybeResumed& resumed, const Comm
   folder.RemoveUnfinished();
   const RunFiles& paths = folder.paths();
   CheckpointStore checkpoints(FileSystem::Default(), paths.checkpoints(), config.checkpoint().keep());
-  Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), BuildTrainerOptions(run.config),
+  Trainer trainer(*run.workload.task, *run.optimizer, optim::ConstantLr(0), OptionsOf(run.config),
                   {.checkpoints = &checkpoints});
   RestoreTrainer(trainer, run);
   TruncateMetrics(paths.metrics(), run.step());
@@ -224,9 +233,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   Task& task = *run.workload.task;
   ProgressSink progress(out, context.terminal, config.training().steps(),
                         task.units_per_batch() * AccumulateSteps(config));
-  TrainerOptions options = BuildTrainerOptions(config);
-  options.compare_from_step = run.start && run.resume ? FirstComparableStep(run.resume->stored, config, run.step())
-                                                      : FirstComparableStep(config);
+  TrainerOptions options = OptionsOf(config);
   options.peak_flops = run.peak.flops;
   options.peak_is_rough = !run.peak.sure;
 
@@ -248,11 +255,12 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   std::optional<nn::OneShotTraining> one_shot;
   if (config.has_one_shot()) services.hooks.push_back(&one_shot.emplace(OneShotOf(run, context)));
   std::optional<RunFolder> folder;
+  TrainerState restored;
   bool writes = false;
   if (run.in_place() || run.line.overwrite) {
     services.before_writing = [&] {
       writes = true;
-      if (run.in_place()) RewriteFolder(run, *folder, checkpoints, out);
+      if (run.in_place()) RewriteFolder(run, restored, *folder, checkpoints, out);
       if (folder->is_waiting()) ReplaceRun(*folder, context.err);
       checkpoints.MoveTo(folder->paths().checkpoints());
       open_sinks();
@@ -261,6 +269,7 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   Trainer trainer(task, *run.optimizer, BuildLrSchedule(config.learning_rate(), config.training().steps()), options,
                   services);
   RestoreTrainer(trainer, run);
+  if (run.start) restored = trainer.state();
   if (run.resume) ReadMetricsUpTo(RunFiles{run.resume->path.folder}.metrics(), run.step());  // Throws if damaged.
   if (run.resume && trainer.Finished() && !trainer.state().evaluation_pending)
     return TrainNothing(run, resumed, trainer, context);

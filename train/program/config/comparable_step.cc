@@ -1,10 +1,16 @@
 #include "twofour/train/program/config/comparable_step.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "twofour/core/io/crc32c.h"
 #include "twofour/train/program/config/build_finetune.h"
 #include "twofour/train/program/config/build_sparsity.h"
-#include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/text_config.h"
 
 namespace twofour::train {
 namespace {
@@ -25,25 +31,32 @@ int64_t FirstStepOfFinalPlan(const proto::Config& config) {
   return sparsity.apply ? sparsity.plan.LastChange() : 0;
 }
 
-/// What decides how sparse a run is in the end. Schedules and stages are also seen by their steps.
-proto::Config WhatIsPruned(const proto::Config& config) {
-  proto::Config part;
-  if (!config.sparsity().enabled()) return part;
-  proto::Sparsity& sparsity = *part.mutable_sparsity() = config.sparsity();
-  sparsity.clear_interval();
-  sparsity.clear_interval_growth();
-  sparsity.clear_masked_decay();
-  sparsity.clear_fused_mlp();
-  sparsity.clear_freeze_gradient();
-  return part;
-}
+/// Fields of `sparsity` that make no difference to what is pruned in the end.
+constexpr const char* kOthers[] = {"interval", "interval_growth", "masked_decay", "fused_mlp", "freeze_gradient"};
 
 }  // namespace
 
-int64_t FirstComparableStep(const proto::Config& stored, const proto::Config& config, int64_t step) {
-  const bool same = Differences(WhatIsPruned(stored), WhatIsPruned(config)).empty();
-  const int64_t since = same ? std::min(FirstComparableStep(stored), step + 1) : step + 1;
-  return std::min(std::max(since, FirstComparableStep(config)), config.training().steps());
+std::string SparsityId(const proto::Config& config) {
+  if (!config.sparsity().enabled()) return "";
+  proto::Config part;
+  *part.mutable_sparsity() = config.sparsity();
+  for (const char* const name : kOthers) {
+    const auto* const field = proto::Sparsity::descriptor()->FindFieldByName(name);
+    part.sparsity().GetReflection()->ClearField(part.mutable_sparsity(), field);
+  }
+  const std::string text = ToText(part);
+  return fmt::format("{:08x}", Crc32c(std::as_bytes(std::span(text))));
+}
+
+bool ChangesSparsity(const std::string& change) {
+  constexpr std::string_view kSparsity = "sparsity.";
+  if (!change.starts_with(kSparsity)) return change.starts_with("sparsity:");
+  const std::string_view field = std::string_view(change).substr(kSparsity.size());
+  return std::ranges::none_of(kOthers, [field](std::string_view other) {
+    if (!field.starts_with(other)) return false;
+    const std::string_view rest = field.substr(other.size());
+    return rest.starts_with(':') || rest.starts_with('.');
+  });
 }
 
 int64_t FirstComparableStep(const proto::Config& config) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "config.pb.h"
 
@@ -10,8 +11,11 @@ namespace twofour::train {
 /// or rounds of pruning are over. Losses of earlier steps are those of a denser model (or, with a dense finish, of a
 /// sparser one), and do not compare. At most training.steps. For a valid config.
 int64_t FirstComparableStep(const proto::Config& config);
-/// The same of a run of config `stored` that goes on after `step` as `config`: evaluations that were made before count
-/// only if the run was as sparse then as it will be.
-int64_t FirstComparableStep(const proto::Config& stored, const proto::Config& config, int64_t step);
+
+/// See TrainerOptions::sparsity_id. Configs of equal ids prune the same in the end, apart from the number of steps.
+std::string SparsityId(const proto::Config& config);
+
+/// Whether a change of a config, in the words of Differences, is one of what is pruned in the end.
+bool ChangesSparsity(const std::string& change);
 
 }  // namespace twofour::train

@@ -61,6 +61,14 @@ void PrunableRun::MakeDense(const std::string& run) {
   nn::SwapSemiSparseLinearWithLinear(model(), sparsity.apply());
 }
 
+void PrunableRun::RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense) const {
+  for (const nn::SwapEntry& entry : kept_dense) {
+    if (!kept_.contains(entry.name)) continue;
+    throw Error(fmt::format("{}: the run has pruned it, and it would become dense ({}), expected to prune it again",
+                            entry.name, entry.reason));
+  }
+}
+
 nn::Calibration PrunableRun::CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const {
   return train::CalibrationOf(*workload_, samples_per_batch(), {samples, seed}, option);
 }

@@ -13,6 +13,7 @@
 #include "twofour/core/tensor.h"
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/model.h"
+#include "twofour/nn/swap.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/workload.h"
 
@@ -49,6 +50,9 @@ class PrunableRun {
   bool has_data() const { return workload_.has_value(); }
   /// How many weights the masks of a run that is sparse already keep, by the names of its linears.
   const std::map<std::string, int64_t>& kept() const { return kept_; }
+
+  /// Throws Error if a linear that the run has pruned is one of those that stay dense.
+  void RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense) const;
 
   // The others need data.
 

@@ -86,16 +86,6 @@ void RequireSourcesOutside(const fs::path& folder, const PrunableRun& loaded) {
   RequireOutside(folder, needed);
 }
 
-/// Throws Error if a linear that the run has pruned would become dense.
-void RequireEachStays(const std::map<std::string, int64_t>& kept, const nn::OneShotReport& report) {
-  for (const auto& [name, count] : kept) {
-    if (std::ranges::find(report.pruned, name, &nn::PrunedLinear::name) != report.pruned.end()) continue;
-    const auto dense = std::ranges::find(report.kept_dense, name, &nn::SwapEntry::name);
-    throw Error(fmt::format("{}: the run has pruned it, and it would become dense ({}), expected to prune it again",
-                            name, dense == report.kept_dense.end() ? "no linear" : dense->reason));
-  }
-}
-
 bool NeedsData(const PruneRequest& request) {
   return request.allocation.method == AllocationRequest::Method::kOutliers || nn::NeedsCalibration(request.options);
 }
@@ -170,11 +160,12 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   const auto watch = [&](const nn::PrunedLinear& linear) {
     const auto before = loaded.kept().find(linear.name);
     if (before != loaded.kept().end() && linear.mask.CountKept() > before->second) {
-      throw Error(
-          fmt::format("--pattern {}: {} would keep {} of its {} weights and keeps {} already, expected a "
-                      "pattern that drops at least as much as the run's masks",
-                      linear.pattern.ToString(), linear.name, linear.mask.CountKept(),
-                      linear.out_features * linear.in_features, before->second));
+      throw Error(fmt::format(
+          "{}: {} would keep {} of its {} weights and keeps {} already, expected a pattern that drops at "
+          "least as much as the run's masks",
+          request.allocation.is_default() ? "--pattern " + linear.pattern.ToString()
+                                          : fmt::format("--allocation and --target give {}", linear.pattern.ToString()),
+          linear.name, linear.mask.CountKept(), linear.out_features * linear.in_features, before->second));
     }
     if (done) done(linear);
   };
@@ -186,7 +177,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
     entry.reason = "the allocation leaves it dense";
     pruned.left_dense.push_back(entry);
   }
-  RequireEachStays(loaded.kept(), pruned.report);
+  loaded.RequireEachStays(pruned.report.kept_dense);
   std::ranges::copy(NotesOnSkipped(skipping.include, skipping.exclude, pruned.report.kept_dense),
                     std::back_inserter(pruned.notes));
   AddNotes(request.allocation.target.value_or(options.pattern.Sparsity()), pruned);

@@ -62,6 +62,7 @@ class MetricsReader {
       run_.model_step.reset();
       run_.stopped_early = false;
       run_.best = {};
+      run_.compared_from.reset();
       run_.final_sparsity.reset();
     }
     for (auto& [name, sums] : layer_sums_) {
@@ -158,6 +159,10 @@ class MetricsReader {
     if (best && best->is_integer() && best->integer() > 0 && best->integer() <= at) {
       run_.best = {best->integer(), Number("best_loss", record)};
     }
+    const std::optional<JsonValue> from = record.Find("compared_from");
+    run_.compared_from = from && from->is_integer() && from->integer() >= 0 && from->integer() <= at
+                             ? std::optional(from->integer())
+                             : std::nullopt;
     if (record.Find("sparsity")) run_.final_sparsity = Number("sparsity", record);
   }
 
@@ -208,11 +213,13 @@ PruningRecord RecordOfRounds(const RunRecord& run) {
 }  // namespace
 
 int64_t FirstComparedStep(const RunRecord& run) {
+  if (run.compared_from) return *run.compared_from;
   int64_t first = FirstComparableStep(run.config);
   const bool depends_on_steps = first > 0;
   for (const auto& [step, changes] : run.changes) {
     const bool other = std::ranges::any_of(changes, [=](const std::string& change) {
-      return change.starts_with("sparsity") || (depends_on_steps && change.starts_with("training.steps:"));
+      return ChangesSparsity(change) || change.starts_with("finetune.") ||
+             (depends_on_steps && change.starts_with("training.steps:"));
     });
     if (other) first = std::max(first, step + 1);
   }

@@ -41,6 +41,7 @@ struct RunRecord {
   std::optional<PruningRecord> pruning = {};  ///< Of a run that `trainer prune` or `shrink` made, or one_shot pruned.
   /// The best evaluation, as the run recorded it at its end; step 0 before that.
   BestEvaluation best = {};
+  std::optional<int64_t> compared_from = {};  ///< See FinalMetrics; earlier versions wrote none.
   std::optional<double> final_sparsity = {};  ///< See FinalMetrics::sparsity.
   bool stopped_early = false;                 ///< Because of too many evaluations without gain.
   /// What became of a run that is not finished, and why, if a sweep knows it.

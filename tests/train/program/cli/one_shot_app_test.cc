@@ -144,6 +144,25 @@ TEST_F(OneShotAppTest, TheBestStepOfADenseRunIsNoneOfTheSparseOneItBecomes) {
   EXPECT_GT(std::stoi(model.metadata.at("step")), 20);
 }
 
+TEST_F(OneShotAppTest, AResumeWithAnotherPlanFindsItsMasks) {
+  const auto resume = [&](const std::string& run, const std::vector<std::string>& settings) {
+    const Outcome outcome = Run(Joined({"--resume", Path(run), "--out", Path("on"), "--overwrite"}, Set(settings)));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Sparsity("on/model.safetensors");
+  };
+  const auto train = [&](const std::string& name, const std::string& sparsity) {
+    const Outcome outcome = TrainOnText(name, Set({"sparsity={enabled: true " + sparsity + " interval: 50}",
+                                                   "training.steps=12", "checkpoint.every_steps=6"}));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  };
+  train("steps", "schedule { shape: LINEAR end { fraction: 0.75 } }");
+  EXPECT_EQ(resume("steps/checkpoints/step-6", {"training.steps=8"}), 0.5);
+  train("to", "schedule { shape: LINEAR end { step: 6 } to: 0.5 }");
+  EXPECT_EQ(resume("to", {"training.steps=14", "sparsity.schedule.to=1"}), 0.5);
+  train("loose", "algorithm: PATTERN pattern: 'unstructured:0.9'");
+  EXPECT_NEAR(resume("loose", {"training.steps=14", "sparsity.pattern=unstructured:0.5"}), 0.5, 1e-9);
+}
+
 TEST_F(OneShotAppTest, RoundsAskForWhatPruningOnceAsksFor) {
   const auto prune = [&](const std::string& run, const std::vector<std::string>& more) {
     return Run(Joined({"prune", "--run", Path(run), "--out", Path("out"), "--method", "magnitude", "--round-steps", "2",
@@ -164,6 +183,12 @@ TEST_F(OneShotAppTest, RoundsAskForWhatPruningOnceAsksFor) {
   ASSERT_EQ(TrainPruned("zeros", "{method: \"magnitude\"}", "2:4", Set({"checkpoint.save_pruned=true"})).code, 0);
   EXPECT_EQ(prune("zeros", {}).code, 0);
 
+  ASSERT_EQ(Run({"finetune", "--from", Path("dense"), "--config", Path("dense/config.pbtxt"), "--out", Path("lora"),
+                 "--set", "finetune.rank=2", "--set", "training.steps=20", "--set", "checkpoint.every_steps=15",
+                 "--set", "sparsity.enabled=true"})
+                .code,
+            0);
+
   fs::remove_all(dir_ / "out");
   const auto refuses = [&](const std::string& run, const std::vector<std::string>& more, const std::string& message) {
     const Outcome outcome = prune(run, more);
@@ -172,6 +197,9 @@ TEST_F(OneShotAppTest, RoundsAskForWhatPruningOnceAsksFor) {
     EXPECT_FALSE(fs::exists(dir_ / "out"));
   };
   refuses("dense", {"--allocation", "owl"}, "--allocation owl: does not go with --round-steps");
+  refuses("part", {"--include", ".*c_proj"},
+          "transformer.h.0.mlp.c_fc: the run has pruned it, and it would become dense");
+  refuses("lora/checkpoints/step-15", {}, "its weights have adapters that are not merged");
   refuses("dense", {"--lr", "-1"}, "--lr: -1, expected at least 0");
   test::WriteTextFile(dir_ / "text.txt", ReadTextFile(dir_ / "text.txt") + ReadTextFile(dir_ / "text.txt"));
   refuses("dense", {}, "the data is not what the run began with");

@@ -41,27 +41,26 @@ TEST(FirstComparableStepTest, ComesAfterTheLastChange) {
       0);
 }
 
-TEST(FirstComparableStepTest, AResumeThatChangesSparsityBeginsAnew) {
-  const auto config = [](const std::string& sparsity, int64_t steps) {
-    proto::Config result =
-        WithDefaults(ParseTextConfig("name: 'x' model { mlp {} } data { glyphs {} } " + sparsity, "config"));
-    result.mutable_training()->set_steps(steps);
-    return result;
+TEST(SparsityIdTest, IsThatOfWhatIsPruned) {
+  const auto id = [](const std::string& sparsity) {
+    return SparsityId(WithDefaults(ParseTextConfig("sparsity { " + sparsity + " }", "config")));
   };
-  const auto after = [&](const std::string& stored, int64_t stored_steps, const std::string& now, int64_t steps) {
-    return FirstComparableStep(config(stored, stored_steps), config(now, steps), /*step=*/150);
-  };
-  const std::string exact = "sparsity { enabled: true }", warmup = "sparsity { enabled: true dense_warmup: 0.5 }";
-  EXPECT_EQ(after("", 200, "", 300), 0);
-  EXPECT_EQ(after(exact, 200, exact, 300), 0);
-  EXPECT_EQ(after(exact, 200, "sparsity { enabled: true interval: 5 masked_decay { lambda: 1 } }", 300), 0);
-  EXPECT_EQ(after("", 200, exact, 300), 151);
-  EXPECT_EQ(after(exact, 200, "", 300), 151);
-  EXPECT_EQ(after(exact, 200, "sparsity { enabled: true algorithm: ROWS rows { keep: 4 of: 8 } }", 300), 151);
-  // Sparse from step 100 on, then counted from the middle of 400; and the other way round.
-  EXPECT_EQ(after(warmup, 200, warmup, 400), 200);
-  EXPECT_EQ(after(warmup, 400, warmup, 200), 151);
-  EXPECT_EQ(after(warmup, 200, warmup, 220), 110);
+  const std::string exact = id("enabled: true");
+  EXPECT_EQ(id("enabled: false dense_warmup: 0.1"), "");
+  EXPECT_NE(exact, "");
+  EXPECT_EQ(id("enabled: true interval: 5 interval_growth: 0.5 masked_decay { lambda: 1 } fused_mlp: false"), exact);
+  for (const std::string other : {"algorithm: ROWS rows { keep: 4 of: 8 }", "dense_warmup: 0.1", "include: 'x'",
+                                  "apply: false", "schedule { shape: LINEAR end { fraction: 0.5 } }"}) {
+    EXPECT_NE(id("enabled: true " + other), exact) << other;
+  }
+}
+
+TEST(SparsityIdTest, ChangesAreThoseOfTheId) {
+  EXPECT_TRUE(ChangesSparsity("sparsity.enabled: false -> true"));
+  EXPECT_TRUE(ChangesSparsity("sparsity.schedule.to: 0.5 -> 1"));
+  EXPECT_FALSE(ChangesSparsity("sparsity.interval: 1 -> 5"));
+  EXPECT_FALSE(ChangesSparsity("sparsity.masked_decay.lambda: 0 -> 1"));
+  EXPECT_FALSE(ChangesSparsity("training.steps: 1 -> 5"));
 }
 
 TEST(FirstComparableStepTest, RoundsBeginAfterTheEvaluationOfTheirStep) {

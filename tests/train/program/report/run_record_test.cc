@@ -199,13 +199,19 @@ TEST_F(RunRecordTest, ReadsHowARunEnded) {
   {
     JsonLinesSink sink(FileSystem::Default(), dir_ / "run/metrics.jsonl");
     sink.OnEval({.step = 20, .loss = 0.25});
-    sink.OnFinal(
-        {.step = 20, .model_step = 10, .best_step = 10, .best_loss = 0.125, .stopped_early = true, .sparsity = 0.75});
+    sink.OnFinal({.step = 20,
+                  .model_step = 10,
+                  .best_step = 10,
+                  .best_loss = 0.125,
+                  .stopped_early = true,
+                  .compared_from = 5,
+                  .sparsity = 0.75});
   }
   const RunRecord run = LoadRun(files_, dir_ / "run");
   EXPECT_EQ(run.best.step, 10);
   EXPECT_EQ(run.best.loss, 0.125);
   EXPECT_EQ(run.final_sparsity, 0.75);
+  EXPECT_EQ(FirstComparedStep(run), 5);
   EXPECT_EQ(run.model_step, 10);
   EXPECT_TRUE(run.stopped_early);
   const std::string ended = "{\"step\":20,\"split\":\"final\",\"model_step\":10,\"stopped_early\":true}\n";

@@ -70,6 +70,8 @@ TEST(SummariseRunTest, TheBestIsAsSparseAsTheLast) {
   EXPECT_EQ(SummariseRun(run).final_sparsity, 0.75);
   run.best = {.step = 10, .loss = 1};
   EXPECT_EQ(SummariseRun(run).best_eval_loss, 5);
+  run.compared_from = 10;
+  EXPECT_EQ(SummariseRun(run).best_eval_loss, 1);
 }
 
 }  // namespace
