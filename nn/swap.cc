@@ -59,8 +59,8 @@ void RequirePlansFit(Module& root, const SwapOptions& options, const Eligibility
     if (linear != nullptr && reason != reasons.end()) reason->second = eligibility.ReasonToKeepDense(name, *linear);
   });
   for (const auto& [name, reason] : reasons) {
-    if (!reason.empty())
-      throw Error(fmt::format("{}: {}, expected a linear that is pruned, as it has a plan of its own", name, reason));
+    if (reason.empty()) continue;
+    throw Error(fmt::format("{}: {}, expected a linear that is pruned, as it has a plan of its own", name, reason));
   }
 }
 

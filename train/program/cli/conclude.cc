@@ -13,7 +13,6 @@
 #include "twofour/train/program/cli/progress.h"
 
 namespace twofour::train {
-
 namespace {
 
 /// See FinalMetrics::sparsity.

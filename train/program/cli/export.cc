@@ -89,8 +89,8 @@ sparse::MaskFormat PatternOf(const proto::Sparsity& sparsity) {
     // Linears may have n:m of their own, of which the densest holds all.
     for (const proto::LayerPattern& layer : sparsity.layers()) {
       const auto own = sparse::ReadPruningPattern(layer.pattern());
-      if (own && own->format.kind == format.kind && own->format.m == format.m)
-        format.n = std::max(format.n, own->format.n);
+      if (!own || own->format.kind != format.kind || own->format.m != format.m) continue;
+      format.n = std::max(format.n, own->format.n);
     }
     return format.is_vnm() ? sparse::MaskFormat::Vnm({.v = format.v, .m = format.m, .inner = sparse::VnmInner::kRows})
                            : sparse::MaskFormat::Rows(format.n, format.m);

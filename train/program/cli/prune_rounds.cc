@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/nn/prunable_linears.h"
@@ -84,10 +83,7 @@ proto::Config ConfigOfRounds(const PruneRequest& request, const RoundsOfPruning&
   config.clear_origin();
   config.set_initial_weights(run.source.string());
   config.set_initial_masks(HasMasks(run));
-  if (request.activations) {
-    config.mutable_training()->set_precision(*request.activations == DType::kBF16 ? proto::Training::BF16
-                                                                                  : proto::Training::FP32);
-  }
+  if (request.activations) config.mutable_training()->set_precision(PrecisionOf(*request.activations));
   const nn::OneShotOptions options = OptionsFor(config, request.options, request.linears, request.seed);
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.Clear();

@@ -15,7 +15,7 @@ bool MissesItsPattern(const nn::PrunedLinear& linear);
 /// Says which linears do, one line each; of many, the first few.
 std::vector<std::string> NotesOnMissedPatterns(const std::vector<nn::PrunedLinear>& linears);
 
-/// Says which linears lost all of their weights, of those that this does not name already.
+/// Says which linears lost all of their weights, of those that NotesOnMissedPatterns does not name.
 std::vector<std::string> NotesOnEmptied(const std::vector<nn::PrunedLinear>& linears);
 
 /// The same of `linears` linears together, from 0.02 on. Empty if they are near enough to the target.

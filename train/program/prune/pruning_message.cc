@@ -27,12 +27,11 @@ void AddAllocation(const AllocationRequest& request, proto::Pruning& record) {
   if (request.method == kSensitivity) record.set_sensitivity(request.sensitivity);
 }
 
-proto::Training::Precision PrecisionOf(const PruneRequest& request, const PrunableRun& run) {
-  if (!request.activations) return run.config().training().precision();
-  return *request.activations == DType::kBF16 ? proto::Training::BF16 : proto::Training::FP32;
-}
-
 }  // namespace
+
+proto::Training::Precision PrecisionOf(DType activations) {
+  return activations == DType::kBF16 ? proto::Training::BF16 : proto::Training::FP32;
+}
 
 proto::Pruning RecordOf(const PruneRequest& request, const nn::OneShotOptions& options, const PrunableRun& run,
                         int64_t samples) {
@@ -45,7 +44,9 @@ proto::Pruning RecordOf(const PruneRequest& request, const nn::OneShotOptions& o
   if (samples > 0 && takes_inputs) record.set_order(std::string(NameOf(options.order)));
   if (samples > 0) record.set_samples(samples);
   if (samples > 0 || TakesSeed(request)) record.set_seed(request.seed);
-  if (run.has_data()) record.set_precision(PrecisionOf(request, run));
+  if (run.has_data()) {
+    record.set_precision(request.activations ? PrecisionOf(*request.activations) : run.config().training().precision());
+  }
   return record;
 }
 

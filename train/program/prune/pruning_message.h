@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "twofour/core/dtype.h"
 #include "twofour/core/io/json.h"
 #include "twofour/nn/one_shot.h"
 #include "twofour/nn/weight_pruner.h"
@@ -23,6 +24,9 @@ void SetMethodOf(const nn::OneShotOptions& options, Message& message) {
   if (options.method == nn::PruningMethod::kSparseGpt) message.set_block(options.block);
   if (options.method == nn::PruningMethod::kAlps) message.set_iterations(options.iterations);
 }
+
+/// What a config calls the precision of such activations.
+proto::Training::Precision PrecisionOf(DType activations);
 
 /// Everything that decided what a run became when it was pruned, and that would repeat it. `options` are those of the
 /// run, before patterns are allocated; `samples` is how many it was calibrated with.

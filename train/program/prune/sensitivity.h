@@ -14,8 +14,9 @@ namespace twofour::train {
 /// The loss of a model in which one linear alone is pruned.
 struct LossOfLevel {
   sparse::PruningPattern pattern = {};
-  double sparsity =
-      0;  ///< The share of entries that are 0. It need not be what the pattern says: some may have been before.
+  /// The share of entries that are 0. It need not be what the pattern says: blocks may be large, and some entries may
+  /// have been 0 before.
+  double sparsity = 0;
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN if it is not finite.
 };
 
