@@ -1,9 +1,10 @@
 # Sets TWOFOUR_LAYERS, the layers to build, lowest first: those in TWOFOUR_COMPONENTS and those that they use.
-set(known core sparse nn optim train)
+set(known core sparse nn optim comm train)
 set(TWOFOUR_USES_sparse core)
 set(TWOFOUR_USES_nn core sparse)
 set(TWOFOUR_USES_optim core)
-set(TWOFOUR_USES_train core sparse nn optim)
+set(TWOFOUR_USES_comm core)
+set(TWOFOUR_USES_train core sparse nn optim comm)
 
 set(wanted "")
 foreach(component IN LISTS TWOFOUR_COMPONENTS)

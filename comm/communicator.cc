@@ -86,7 +86,8 @@ std::vector<std::vector<std::byte>> Communicator::Gather(int root, std::span<con
 void Communicator::AllGather(std::span<const std::byte> mine, std::span<std::byte> all) {
   const size_t block = mine.size(), ranks = static_cast<size_t>(size()), own = static_cast<size_t>(rank());
   if (all.size() != block * ranks) {
-    throw Error(fmt::format("AllGather: room for {} bytes, expected {} for each of {} ranks", all.size(), block, ranks));
+    throw Error(
+        fmt::format("AllGather: room for {} bytes, expected {} for each of {} ranks", all.size(), block, ranks));
   }
   // Block i belongs to rank (own + i) % ranks until the last line.
   std::vector<std::byte> blocks(all.size());

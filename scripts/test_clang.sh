@@ -8,6 +8,6 @@ scripts/install_dependencies.sh --clang
 cmake --preset clang >/dev/null
 cmake --build --preset clang
 # Only some of the tests, because this build is not optimised and so is slow. scripts/test.sh runs all of them.
-ctest --preset clang --parallel "$(nproc)" --tests-regex '^(install|layers|optim)/|^nn/part_[01]$'
+ctest --preset clang --parallel "$(nproc)" --tests-regex '^(install|layers|optim|comm)/|^nn/part_[01]$'
 cmake --build --preset clang --target reference  # Doxygen finds no fault with the public headers.
 scripts/fuzz.sh "${1:-5}"

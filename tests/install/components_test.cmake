@@ -15,11 +15,11 @@ run(${CMAKE_COMMAND} --build ${WORK}/nn_optim)
 run(${WORK}/nn_optim/consumer)
 configure_with(core -DCOMPONENTS=core -DEXPECTED=core ${without_nn})
 configure_with(sparse_then_optim -DCOMPONENTS=sparse -DTHEN=optim -DEXPECTED=core,sparse,optim ${without_nn})
-configure_with(train -DCOMPONENTS=train -DEXPECTED=core,sparse,nn,optim,train)
-configure_with(all -DCOMPONENTS= -DEXPECTED=core,sparse,nn,optim,train)
+configure_with(train -DCOMPONENTS=train -DEXPECTED=core,sparse,nn,optim,comm,train)
+configure_with(all -DCOMPONENTS= -DEXPECTED=core,sparse,nn,optim,comm,train)
 configure_with(optional -DCOMPONENTS=nn "-DOPTIONAL=no_such" -DEXPECTED=core,sparse,nn ${without_train})
 
-run_to_fail("no component 'nm'; this installation of twofour has: core, sparse, nn, optim, train"
+run_to_fail("no component 'nm'; this installation of twofour has: core, sparse, nn, optim, comm, train"
             ${configure} -S ${source} -B ${WORK}/unknown -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=nm,optim)
 if(NOT SHARED)
   run_to_fail("ZLIB" ${configure} -S ${source} -B ${WORK}/no_zlib -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=train

@@ -7,12 +7,12 @@ file(REMOVE_RECURSE ${WORK})
 list(APPEND configure -DTWOFOUR_DIR=${SOURCE_DIR} -DCOMMON=${CMAKE_CURRENT_LIST_DIR}/components
      -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON)
 
-run(${configure} -S ${source} -B ${WORK}/all -DEXPECTED=core,sparse,nn,optim,train)
-run(${configure} -S ${source} -B ${WORK}/fetched -DFETCH=ON -DEXPECTED=core,sparse,nn,optim,train)
+run(${configure} -S ${source} -B ${WORK}/all -DEXPECTED=core,sparse,nn,optim,comm,train)
+run(${configure} -S ${source} -B ${WORK}/fetched -DFETCH=ON -DEXPECTED=core,sparse,nn,optim,comm,train)
 # A parent without train does not need train's dependency, and a parent without a build type gets none.
 run(${configure} -S ${source} -B ${WORK}/parts -DPARTS=nn,optim -DEXPECTED=core,sparse,nn,optim
     -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON -UCMAKE_BUILD_TYPE)
-run_to_fail("TWOFOUR_COMPONENTS: no component 'nm', expected some of: core;sparse;nn;optim;train"
+run_to_fail("TWOFOUR_COMPONENTS: no component 'nm', expected some of: core;sparse;nn;optim;comm;train"
             ${configure} -S ${source} -B ${WORK}/unknown -DPARTS=nm)
 
 # Headers must be found as in the tree. (Only Ninja can build one object of a target.)
