@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/core/gradient_sum.h"
+#include "twofour/core/leaf_gradients.h"
 
 namespace twofour {
 namespace {
@@ -65,6 +66,33 @@ void RequireRecordable(std::string_view op, std::span<const Tensor> inputs, cons
         fmt::format("Record: the output of {} is its input {} (counted from 0), expected a tensor of its own", op, i));
   }
 }
+
+/// Counts the inputs of a graph's ops that are leaves, and says when all of a leaf's are done.
+class LeafCountdown {
+ public:
+  explicit LeafCountdown(const std::vector<Node*>& nodes) : on_complete_(autograd::LeafGradientScope::Current()) {
+    if (on_complete_ == nullptr) return;
+    for (const Node* node : nodes) {
+      for (const Edge& edge : node->inputs()) {
+        if (edge.leaf != nullptr) ++left_[edge.leaf.get()];
+      }
+    }
+  }
+  /// The op has run, or will not run. Leaves of 16 bits get their gradient only in the end.
+  void Done(const Node& node) {
+    if (on_complete_ == nullptr) return;
+    for (const Edge& edge : node.inputs()) {
+      if (edge.leaf != nullptr && --left_.at(edge.leaf.get()) == 0 && !IsHalf(edge.leaf->dtype)) Tell(*edge.leaf);
+    }
+  }
+  void Tell(const Tensor::Impl& leaf) const {
+    if (on_complete_ != nullptr && leaf.grad.defined()) (*on_complete_)(leaf);
+  }
+
+ private:
+  const autograd::LeafGradientScope::OnComplete* on_complete_;
+  std::unordered_map<const Tensor::Impl*, int64_t> left_;
+};
 
 /// Frees a graph, whether its backward pass ends or throws.
 class ReleaseAtEnd {
@@ -201,6 +229,7 @@ void Tensor::Backward(const Tensor& output_grad) const {
     return pending.try_emplace(&node, node.output_dtype()).first->second;
   };
   std::unordered_map<Tensor::Impl*, Tensor> half_leaves;  // Sums in f32 for leaves of 16 bits, to be rounded once.
+  LeafCountdown leaves(inputs_first);
   pending_for(*root).Add(output_grad);
   for (auto it = inputs_first.rbegin(); it != inputs_first.rend(); ++it) {
     Node* node = *it;
@@ -208,6 +237,7 @@ void Tensor::Backward(const Tensor& output_grad) const {
     pending.erase(node);
     if (!grad.defined()) {  // Reached only through inputs that got no gradient.
       node->Release();
+      leaves.Done(*node);
       continue;
     }
     std::vector<Tensor> input_grads = node->Run(grad);
@@ -222,8 +252,12 @@ void Tensor::Backward(const Tensor& output_grad) const {
         AccumulateLeaf(*edge.leaf, std::move(input_grads[i]));
       }
     }
+    leaves.Done(*node);
   }
-  for (auto& [leaf, grad] : half_leaves) AccumulateLeaf(*leaf, std::move(grad));
+  for (auto& [leaf, grad] : half_leaves) {
+    AccumulateLeaf(*leaf, std::move(grad));
+    leaves.Tell(*leaf);
+  }
 }
 
 }  // namespace twofour

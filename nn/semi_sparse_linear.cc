@@ -30,6 +30,12 @@ sparse::MaskTrackerOptions TrackerOptions(const SemiSparseOptions& options) {
           .searches = options.searches};
 }
 
+void RequireFits(const char* function, const sparse::Mask& mask, const Shape& weight) {
+  if (Shape{mask.rows(), mask.cols()} == weight) return;
+  throw Error(fmt::format("{}: a mask [{}, {}], expected {}, as the weight has it", function, mask.rows(), mask.cols(),
+                          ToString(weight)));
+}
+
 /// Throws Error unless the weight is f32 [a multiple of out_unit, a multiple of in_unit].
 void RequireWeight(std::string_view layer, const Tensor& weight, int64_t out_unit, int64_t in_unit) {
   ops::RequireDType(layer, "weight", weight, DType::kF32);
@@ -89,11 +95,14 @@ void SemiSparseLinear::SetOptimizerStep(int64_t step) { tracker_.SetOptimizerSte
 void SemiSparseLinear::SearchAnew() { tracker_.SearchAnew(); }
 
 void SemiSparseLinear::SetMask(sparse::Mask mask) {
-  if (Shape{mask.rows(), mask.cols()} != weight_.shape()) {
-    throw Error(fmt::format("SetMask: a mask [{}, {}], expected {}, as the weight has it", mask.rows(), mask.cols(),
-                            ToString(weight_.shape())));
-  }
+  RequireFits("SetMask", mask, weight_.shape());
   tracker_.GiveMask(std::move(mask), weight_.version());
+  packed_ = nullptr;
+}
+
+void SemiSparseLinear::AdoptMask(sparse::Mask found) {
+  RequireFits("AdoptMask", found, weight_.shape());
+  tracker_.Adopt(std::move(found), weight_.version());
   packed_ = nullptr;
 }
 

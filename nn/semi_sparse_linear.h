@@ -138,6 +138,11 @@ class SemiSparseLinear : public Module {
   /// Puts a mask in force that was found elsewhere. It stays until another is set, or until a search is due where
   /// masks are searched for. Must not run beside a forward pass. Throws Error on a mask of another shape.
   void SetMask(sparse::Mask mask);
+  /// Whether a search for a mask is due at the next use.
+  bool IsSearchDue() const { return tracker_.IsDue(weight_.version()); }
+  /// Takes the mask that another process has found for the same weight at the same step, in place of a search. Must not
+  /// run beside a forward pass. Throws Error on a mask of another shape.
+  void AdoptMask(sparse::Mask found);
   /// Tells the layer how many optimizer steps its weight has had. Plans and options that depend on steps need this.
   void SetOptimizerStep(int64_t step);
   /// See sparse::MaskTracker.

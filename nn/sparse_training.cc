@@ -30,6 +30,29 @@ StepInputs::Extents ExtentsOf(const std::vector<NamedSemiSparseLinear>& layers) 
 
 }  // namespace
 
+bool DropsMaskedGradient(const SemiSparseLinear& layer) {
+  return layer.options().freeze_gradient && layer.frozen() && Masks(layer);
+}
+
+std::vector<int64_t> SparseTraining::InputSumsSizes() const {
+  std::vector<int64_t> sizes;
+  for (const auto& [name, layer] : layers_) {
+    sizes.push_back(TakesInputs(*layer) ? layer->statistics().InputSumsSize() : 0);
+  }
+  return sizes;
+}
+
+std::vector<Tensor> SparseTraining::TakeInputSums() {
+  std::vector<Tensor> sums;
+  for (const auto& [name, layer] : layers_) {
+    const sparse::InputStatistics* const inputs = TakesInputs(*layer) ? inputs_.Of(*layer) : nullptr;
+    const bool any = inputs != nullptr && inputs->samples() > 0;
+    sums.push_back(any ? layer->statistics().InputSumsOf(*inputs) : Tensor());
+  }
+  inputs_.Clear();
+  return sums;
+}
+
 SparseTraining::SparseTraining(Module& model) : layers_(FindSemiSparseLinears(model)), inputs_(ExtentsOf(layers_)) {}
 
 void SparseTraining::SetOptimizerStep(int64_t step) {
@@ -48,20 +71,22 @@ void SparseTraining::BeforeStep(const StepContext& step) { SetOptimizerStep(step
 
 ForwardObserver* SparseTraining::Observer(const StepContext& /*step*/) {
   inputs_.Clear();  // Those of a step that failed.
+  input_sums_.clear();
   const bool any = std::ranges::any_of(layers_, [](const auto& named) { return TakesInputs(*named.layer); });
   return any ? &inputs_ : nullptr;
 }
 
 void SparseTraining::AfterBackward(const StepContext& /*step*/) {
-  for (const auto& [name, layer] : layers_) {
-    const sparse::InputStatistics* const inputs = inputs_.Of(*layer);
-    if (TakesInputs(*layer) && inputs != nullptr) layer->statistics().AddInputs(*inputs);
+  if (input_sums_.empty()) input_sums_ = TakeInputSums();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    SemiSparseLinear* const layer = layers_[i].layer;
+    if (input_sums_[i].defined()) layer->statistics().AddInputSums(input_sums_[i]);
     const Tensor grad = layer->weight().grad();
     if (TakesGradients(*layer) && grad.defined()) layer->statistics().AddGradient(grad);
   }
   for (const auto& [name, layer] : layers_) {
     Tensor grad = layer->weight().grad();
-    if (!grad.defined() || !layer->options().freeze_gradient || !layer->frozen() || !Masks(*layer)) continue;
+    if (!grad.defined() || !DropsMaskedGradient(*layer)) continue;
     sparse::ApplyMaskInPlace(layer->mask_in_force(), grad);
   }
   DecayGradients(MaskedDecay::Place::kGradient);

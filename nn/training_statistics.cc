@@ -63,15 +63,30 @@ sparse::InputStatistics::Extent TrainingStatistics::extent() const {
 Shape TrainingStatistics::InputsShape() const { return needs_.gram ? Shape{shape_[1], shape_[1]} : Shape{shape_[1]}; }
 
 void TrainingStatistics::AddInputs(const sparse::InputStatistics& step) {
-  if (!needs_.inputs || step.samples() == 0) return;
-  if (step.in_features() != shape_[1]) {
-    throw Error(fmt::format("TrainingStatistics: inputs of {} features, expected {}", step.in_features(), shape_[1]));
+  if (needs_.inputs && step.samples() > 0) AddInputSums(InputSumsOf(step));
+}
+
+int64_t TrainingStatistics::InputSumsSize() const { return needs_.inputs ? 1 + NumElements(InputsShape()) : 0; }
+
+Tensor TrainingStatistics::InputSumsOf(const sparse::InputStatistics& inputs) const {
+  if (inputs.in_features() != shape_[1]) {
+    throw Error(fmt::format("TrainingStatistics: inputs of {} features, expected {}", inputs.in_features(), shape_[1]));
   }
-  const Tensor& sums = needs_.gram ? step.Gram() : needs_.magnitudes ? step.sums().magnitudes : step.sums().squares;
+  const sparse::InputSums& sums = inputs.sums();
+  const Tensor& needed = needs_.gram ? inputs.Gram() : needs_.magnitudes ? sums.magnitudes : sums.squares;
+  Tensor result = Tensor::Empty({InputSumsSize()}, DType::kF64);
+  double* const to = result.mutable_data<double>();
+  to[0] = static_cast<double>(inputs.samples());
+  std::copy_n(needed.data<double>(), needed.numel(), to + 1);
+  return result;
+}
+
+void TrainingStatistics::AddInputSums(const Tensor& sums) {
+  ops::RequireLike("TrainingStatistics", "sums of inputs", sums, DType::kF64, {InputSumsSize()});
   const double* const from = sums.data<double>();
-  const double count = needs_.magnitudes ? static_cast<double>(step.samples()) : 1;
+  const double count = needs_.magnitudes ? from[0] : 1;
   Average(
-      InputsShape(), [&](int64_t i) { return from[i] / count; }, inputs_);
+      InputsShape(), [&](int64_t i) { return from[1 + i] / count; }, inputs_);
 }
 
 void TrainingStatistics::AddGradient(const Tensor& gradient) {

@@ -37,6 +37,13 @@ class TrainingStatistics {
   /// Takes account of the inputs of another step. Throws Error if they have another number of features, or no Gram
   /// matrix where one is needed.
   void AddInputs(const sparse::InputStatistics& step);
+  /// What of `inputs` AddInputs uses: the number of samples, then sums, f64 [InputSumsSize()]. Those of several
+  /// processes may be added up.
+  Tensor InputSumsOf(const sparse::InputStatistics& inputs) const;
+  /// 0 if the score needs no inputs.
+  int64_t InputSumsSize() const;
+  /// As AddInputs.
+  void AddInputSums(const Tensor& sums);
   /// Takes account of the gradient of another step, f32 of the weight's shape; but not of one that is not finite, which
   /// is the business of whoever looks at the loss. Throws Error on another tensor.
   void AddGradient(const Tensor& gradient);

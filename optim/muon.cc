@@ -33,6 +33,14 @@ Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
 Muon::Muon(const std::vector<Tensor>& parameters, const MuonOptions& options)
     : Muon(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
 
+double Muon::UpdateCost(const Shape& shape) const {
+  // Each Newton-Schulz step takes two products with the whole matrix and one of its shorter side. While AdamW updates
+  // an element, which memory limits, products make about 50 floating-point operations.
+  const auto rows = static_cast<double>(shape[0]), cols = static_cast<double>(shape[1]);
+  const double side = std::min(rows, cols), elements = rows * cols;
+  return elements + options_.ns_steps * (4 * side * elements + 2 * side * side * side) / 50;
+}
+
 void Muon::UpdateParameter(const Update& update) {
   if (update.size == 0) return;
   const auto keep = static_cast<float>(options_.momentum), gain = static_cast<float>(1.0 - options_.momentum);

@@ -30,6 +30,7 @@ class Muon : public SlotOptimizer {
 
  protected:
   void UpdateParameter(const Update& update) override;
+  double UpdateCost(const Shape& shape) const override;
 
  private:
   MuonOptions options_;

@@ -4,6 +4,12 @@
 
 namespace twofour::optim {
 
+std::vector<double> Optimizer::UpdateCosts() const {
+  std::vector<double> costs;
+  for (const NamedTensor& parameter : Parameters()) costs.push_back(static_cast<double>(parameter.tensor.numel()));
+  return costs;
+}
+
 std::vector<NamedTensor> Optimizer::StateDict() const {
   std::vector<NamedTensor> state{{kStepName, CountTensor(step_count())}};
   AppendState(state);

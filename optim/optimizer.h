@@ -30,6 +30,8 @@ class Optimizer {
   virtual int64_t step_count() const = 0;
   /// The parameters that it updates.
   virtual std::vector<NamedTensor> Parameters() const = 0;
+  /// About how long the update of each of Parameters() takes, in the time that AdamW takes for one element.
+  virtual std::vector<double> UpdateCosts() const;
 
   /// Holds `step` (i32 []) and each parameter's state as PARAMETER.WHAT. Tensors are shared, not copied: the next
   /// step writes to them.

@@ -57,6 +57,15 @@ std::vector<NamedTensor> OptimizerList::Parameters() const {
   return parameters;
 }
 
+std::vector<double> OptimizerList::UpdateCosts() const {
+  std::vector<double> costs;
+  for (const auto& part : parts_) {
+    const std::vector<double> own = part->UpdateCosts();
+    costs.insert(costs.end(), own.begin(), own.end());
+  }
+  return costs;
+}
+
 void OptimizerList::AppendState(std::vector<NamedTensor>& state) const {
   for (const auto& part : parts_) part->AppendState(state);
 }

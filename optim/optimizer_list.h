@@ -21,6 +21,7 @@ class OptimizerList : public Optimizer {
   void set_lr(double lr) override;
   int64_t step_count() const override;
   std::vector<NamedTensor> Parameters() const override;
+  std::vector<double> UpdateCosts() const override;
 
   void AppendState(std::vector<NamedTensor>& state) const override;
   StateCommit ReadState(StateReader& reader, int64_t steps) override;

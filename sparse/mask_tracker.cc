@@ -98,7 +98,12 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
     GiveMask(Mask::FromTensor(Tensor::Full(scores.shape(), 1, DType::kBool)), version);
     return true;
   }
-  Mask found = options_.plan.Find(scores, PlanStep(), options_.key, name_);
+  Adopt(options_.plan.Find(scores, PlanStep(), options_.key, name_), version);
+  return true;
+}
+
+void MaskTracker::Adopt(Mask found, uint64_t version) {
+  if (!options_.searches) return GiveMask(std::move(found), version);
   mask_version_ = version;
   mask_step_ = step_;
   outdated_ = false;
@@ -106,7 +111,6 @@ bool MaskTracker::Refresh(const Tensor& scores, uint64_t version) {
   flip_rate_ = mask_.empty() ? 0.0 : FlipRate(mask_, found);
   column_flip_rate_ = mask_.empty() || !vnm_ ? 0.0 : ColumnFlipRate(mask_, found, *vnm_);
   SetMask(std::move(found));
-  return true;
 }
 
 void MaskTracker::GiveMask(Mask mask, uint64_t version) {

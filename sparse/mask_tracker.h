@@ -64,6 +64,8 @@ class MaskTracker {
   /// the weight's, even if the scores are another tensor: it counts the writes to the weight. Throws Error as
   /// MaskPlan::Find does.
   bool Refresh(const Tensor& scores, uint64_t version);
+  /// As Refresh, with the mask that another process has found for the same weight at the same step.
+  void Adopt(Mask found, uint64_t version);
   /// Puts a mask of the weight in force that was found elsewhere. It counts as found at this step, for a weight of this
   /// version.
   void GiveMask(Mask mask, uint64_t version);

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/check.h"
+#include "twofour/train/data/evaluation_batches.h"
 
 namespace twofour::train {
 namespace {
@@ -76,27 +77,34 @@ Tensor ClassificationTask::Loss(uint64_t number) {
   return CrossEntropyLoss(logits, batch.targets, loss_);
 }
 
-MetricDetails ClassificationTask::TakeStepDetails() {
-  const auto samples = static_cast<double>(std::exchange(step_samples_, 0));
-  const auto correct = static_cast<double>(std::exchange(step_correct_, 0));
+std::vector<double> ClassificationTask::TakeSums() {
+  return {static_cast<double>(std::exchange(step_samples_, 0)), static_cast<double>(std::exchange(step_correct_, 0))};
+}
+
+MetricDetails ClassificationTask::StepDetails(const std::vector<double>& sums) const {
+  const double samples = sums[0], correct = sums[1];
   if (samples == 0) return {};
   return {{"accuracy", correct / samples}};
 }
 
 EvalMetrics ClassificationTask::Evaluate() {
   const int64_t size = eval_data_.size();
-  double loss_sum = 0;
-  ConfusionMatrix confusion(eval_data_.num_classes());
-  for (int64_t begin = 0; begin < size; begin += eval_batch_size_) {
-    BeforeEvaluationBatch();
-    std::vector<int64_t> indices(static_cast<size_t>(std::min(eval_batch_size_, size - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const Batch batch = GetBatch(eval_data_, indices);
+  EvaluationBatches batches(eval_data_, eval_batch_size_);
+  // The loss, and for which class each sample was taken.
+  const auto evaluate = [&](int64_t number) -> BatchOutcome {
+    const Batch& batch = batches.Get(number);
     const Tensor logits = model_.Forward(batch.inputs);
     ops::RequireDType("ClassificationTask", "logits", logits, DType::kF32);
-    loss_sum += CrossEntropyLoss(logits, batch.targets).item() * static_cast<double>(indices.size());
-    confusion.Add(logits, batch.targets);
-  }
+    BatchOutcome outcome = ClassesOf(logits);
+    outcome.insert(outcome.begin(), CrossEntropyLoss(logits, batch.targets).item());
+    return outcome;
+  };
+  double loss_sum = 0;
+  ConfusionMatrix confusion(eval_data_.num_classes());
+  EvaluateBatches(batches.count(), evaluate, [&](int64_t number, const BatchOutcome& outcome) {
+    loss_sum += outcome[0] * static_cast<double>(outcome.size() - 1);
+    confusion.Add(std::span(outcome).subspan(1), batches.Get(number).targets);
+  });
   const double accuracy = confusion.accuracy();
   confusion_ = std::move(confusion);
   return {.loss = loss_sum / static_cast<double>(size), .details = {{"accuracy", accuracy}}, .count = size};

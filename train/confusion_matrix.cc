@@ -37,19 +37,35 @@ ConfusionMatrix::ConfusionMatrix(int64_t num_classes) {
   if (num_classes <= kMostPairs) pairs_.resize(classes * classes);
 }
 
+std::vector<double> ClassesOf(const Tensor& logits) {
+  const float* row = logits.data<float>();
+  const auto columns = static_cast<size_t>(logits.cols());
+  std::vector<double> classes;
+  for (int64_t i = 0; i < logits.rows(); ++i, row += columns) {
+    classes.push_back(static_cast<double>(LargestLogit({row, columns})));
+  }
+  return classes;
+}
+
 void ConfusionMatrix::Add(const Tensor& logits, const Tensor& targets) {
   RequireShapes(logits, targets, num_classes());
+  Add(ClassesOf(logits), targets);
+}
+
+void ConfusionMatrix::Add(std::span<const double> predicted, const Tensor& targets) {
+  ops::RequireDType(kName, "targets", targets, DType::kI32);
+  if (targets.shape() != Shape{static_cast<int64_t>(predicted.size())}) {
+    throw Error(fmt::format("{}: {} predicted classes and targets {}, expected [batch] for both", kName,
+                            predicted.size(), ToString(targets.shape())));
+  }
   const int32_t* const target = targets.data<int32_t>();
   const auto classes = static_cast<size_t>(num_classes());
   for (int64_t i = 0; i < targets.dim(0); ++i) {
     if (target[i] >= 0 && target[i] < num_classes()) continue;
     throw Error(fmt::format("{}: target {}, expected 0 to {}", kName, target[i], num_classes() - 1));
   }
-  const float* row = logits.data<float>();
-  const auto columns = static_cast<size_t>(logits.dim(1));
-  for (int64_t i = 0; i < targets.dim(0); ++i, row += columns) {
-    const auto of = static_cast<size_t>(target[i]);
-    const auto taken_for = static_cast<size_t>(LargestLogit({row, columns}));
+  for (size_t i = 0; i < predicted.size(); ++i) {
+    const auto of = static_cast<size_t>(target[i]), taken_for = static_cast<size_t>(predicted[i]);
     ++samples_[of];
     ++total_;
     if (taken_for >= classes) continue;

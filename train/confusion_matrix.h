@@ -23,6 +23,8 @@ class ConfusionMatrix {
   /// sample whose largest logit is that of no class counts as taken for none. Throws Error on other types and shapes,
   /// and on targets outside of [0, num_classes).
   void Add(const Tensor& logits, const Tensor& targets);
+  /// The same for samples whose largest logits are known already: `predicted` [batch], as ClassesOf gives it.
+  void Add(std::span<const double> predicted, const Tensor& targets);
 
   int64_t num_classes() const { return static_cast<int64_t>(samples_.size()); }
   /// Samples in all, and those that were taken for their own class.
@@ -48,5 +50,7 @@ class ConfusionMatrix {
 
 /// The class of the largest of these logits; of several that are equal, the first.
 int64_t LargestLogit(std::span<const float> logits);
+/// The same for each row of f32 logits [batch, classes]: [batch].
+std::vector<double> ClassesOf(const Tensor& logits);
 
 }  // namespace twofour::train

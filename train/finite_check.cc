@@ -18,26 +18,6 @@ T Unsigned(T value) {
   return std::isnan(value) ? std::fabs(value) : value;
 }
 
-/// "parameter 'a.weight' holds nan at element 3", for the first tensor that is not finite; or nothing.
-std::string FirstNonFinite(const std::vector<NamedTensor>& parameters) {
-  const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
-    ops::RequireDType("finite check", fmt::format("{} '{}'", what, name), tensor, DType::kF32);
-    const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
-    return at < 0 ? std::string()
-                  : fmt::format("{} '{}' holds {} at element {}", what, name, Unsigned(tensor.data<float>()[at]), at);
-  };
-  for (const NamedTensor& parameter : parameters) {
-    std::string found = describe("parameter", parameter.name, parameter.tensor);
-    if (!found.empty()) return found;
-  }
-  for (const NamedTensor& parameter : parameters) {
-    if (!parameter.tensor.grad().defined()) continue;
-    std::string found = describe("the gradient of", parameter.name, parameter.tensor.grad());
-    if (!found.empty()) return found;
-  }
-  return {};
-}
-
 /// Names the parameter with the largest element. While all are finite, it is the most likely source of an overflow.
 std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
   const NamedTensor* largest = nullptr;
@@ -57,18 +37,40 @@ std::string LargestParameter(const std::vector<NamedTensor>& parameters) {
 
 }  // namespace
 
-void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters) {
-  std::string where = FirstNonFinite(parameters);
-  if (where.empty()) where = LargestParameter(parameters);
+std::string WhereNotFinite(const std::vector<NamedTensor>& parameters) {
+  const auto describe = [](const char* what, const std::string& name, const Tensor& tensor) {
+    ops::RequireDType("finite check", fmt::format("{} '{}'", what, name), tensor, DType::kF32);
+    const int64_t at = kernels::FindNonFinite(tensor.numel(), tensor.data<float>());
+    return at < 0 ? std::string()
+                  : fmt::format("{} '{}' holds {} at element {}", what, name, Unsigned(tensor.data<float>()[at]), at);
+  };
+  for (const NamedTensor& parameter : parameters) {
+    std::string found = describe("parameter", parameter.name, parameter.tensor);
+    if (!found.empty()) return found;
+  }
+  for (const NamedTensor& parameter : parameters) {
+    if (!parameter.tensor.grad().defined()) continue;
+    std::string found = describe("the gradient of", parameter.name, parameter.tensor.grad());
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+std::string DescribeNotFinite(const std::string& what, double value, const std::string& where,
+                              const std::vector<NamedTensor>& parameters) {
   // The sign of a NaN means nothing.
-  throw Error(fmt::format("{} is {}; {}", what, Unsigned(value), where), ErrorKind::kRuntimeFailure);
+  return fmt::format("{} is {}; {}", what, Unsigned(value), where.empty() ? LargestParameter(parameters) : where);
+}
+
+void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters) {
+  throw Error(DescribeNotFinite(what, value, WhereNotFinite(parameters), parameters), ErrorKind::kRuntimeFailure);
 }
 
 void RequireFinite(const std::vector<NamedTensor>& parameters) {
   for (const NamedTensor& parameter : parameters) {
     ops::RequireDType("finite check", fmt::format("parameter '{}'", parameter.name), parameter.tensor, DType::kF32);
     if (kernels::FindNonFinite(parameter.tensor.numel(), parameter.tensor.data<float>()) >= 0) {
-      throw Error(FirstNonFinite(parameters), ErrorKind::kRuntimeFailure);
+      throw Error(WhereNotFinite(parameters), ErrorKind::kRuntimeFailure);
     }
   }
 }

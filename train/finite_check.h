@@ -8,8 +8,15 @@
 
 namespace twofour::train {
 
-/// Throws Error (a runtime failure) "<what> is <value>; ...". It names the first parameter or gradient that holds a NaN
-/// or infinity or, where all are finite, the parameter with the largest element.
+/// "parameter 'a.weight' holds nan at element 3", of the first parameter or gradient that is not finite; or nothing.
+std::string WhereNotFinite(const std::vector<NamedTensor>& parameters);
+
+/// "<what> is <value>; ...". Goes on with `where`, as WhereNotFinite gives it or, where that is empty, with the
+/// parameter that has the largest element.
+std::string DescribeNotFinite(const std::string& what, double value, const std::string& where,
+                              const std::vector<NamedTensor>& parameters);
+
+/// Throws Error (a runtime failure) with what both say.
 [[noreturn]] void ThrowNotFinite(const std::string& what, double value, const std::vector<NamedTensor>& parameters);
 
 /// Throws Error (a runtime failure) naming the first f32 parameter that holds a NaN or infinity.

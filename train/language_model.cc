@@ -41,13 +41,14 @@ EvalMetrics LanguageModelTask::Evaluate() {
   const int64_t batches =
       eval_max_batches_ == 0 ? eval_.num_batches() : std::min(eval_max_batches_, eval_.num_batches());
   double loss_sum = 0, tokens = 0;
-  for (int64_t i = 0; i < batches; ++i) {
-    BeforeEvaluationBatch();
+  const auto evaluate = [this](int64_t i) -> BatchOutcome {
     const TokenBatch batch = eval_.Get(i);
-    const auto count = static_cast<double>(batch.targets.numel());
-    loss_sum += model_.Loss(batch.inputs, batch.targets).item() * count;
-    tokens += count;
-  }
+    return {model_.Loss(batch.inputs, batch.targets).item(), static_cast<double>(batch.targets.numel())};
+  };
+  EvaluateBatches(batches, evaluate, [&](int64_t /*batch*/, const BatchOutcome& outcome) {
+    loss_sum += outcome[0] * outcome[1];
+    tokens += outcome[1];
+  });
   EvalMetrics metrics{.loss = loss_sum / tokens, .count = static_cast<int64_t>(tokens)};
   if (const double perplexity = std::exp(metrics.loss); std::isfinite(perplexity)) {
     metrics.details.emplace_back("perplexity", perplexity);

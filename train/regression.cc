@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <numeric>
+#include <cmath>
 #include <utility>
 
 #include "twofour/core/error.h"
 #include "twofour/core/ops/loss.h"
+#include "twofour/train/data/evaluation_batches.h"
 
 namespace twofour::train {
 namespace {
@@ -53,25 +54,36 @@ Tensor RegressionTask::Loss(uint64_t number) {
   return LossOf(predictions, batch.targets);
 }
 
-MetricDetails RegressionTask::TakeStepDetails() {
+std::vector<double> RegressionTask::TakeSums() {
   const RegressionErrors errors = std::exchange(step_errors_, RegressionErrors(options_.target_scales));
-  if (errors.total() == 0 || errors.targets() > 1) return {};
-  return {{"rmse", errors.Rmse(0)}};
+  return {static_cast<double>(errors.total()), errors.SquaresOf(0)};
+}
+
+MetricDetails RegressionTask::StepDetails(const std::vector<double>& sums) const {
+  const double samples = sums[0], squares = sums[1];
+  if (samples == 0 || options_.target_scales.size() > 1) return {};
+  return {{"rmse", std::sqrt(squares / samples) * options_.target_scales[0]}};
 }
 
 EvalMetrics RegressionTask::Evaluate() {
   const int64_t size = eval_data_.size();
+  EvaluationBatches batches(eval_data_, options_.eval_batch_size);
+  // The loss, and the predictions.
+  const auto evaluate = [&](int64_t number) -> BatchOutcome {
+    const Batch& batch = batches.Get(number);
+    const Tensor predictions = model_.Forward(batch.inputs);
+    BatchOutcome outcome{LossOf(predictions, batch.targets).item()};
+    const std::vector<float> elements = predictions.ToVector();
+    outcome.insert(outcome.end(), elements.begin(), elements.end());
+    return outcome;
+  };
   double loss_sum = 0;
   RegressionErrors errors(options_.target_scales);
-  for (int64_t begin = 0; begin < size; begin += options_.eval_batch_size) {
-    BeforeEvaluationBatch();
-    std::vector<int64_t> indices(static_cast<size_t>(std::min(options_.eval_batch_size, size - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const Batch batch = GetBatch(eval_data_, indices);
-    const Tensor predictions = model_.Forward(batch.inputs);
-    loss_sum += LossOf(predictions, batch.targets).item() * static_cast<double>(indices.size());
-    errors.Add(predictions, batch.targets);
-  }
+  EvaluateBatches(batches.count(), evaluate, [&](int64_t number, const BatchOutcome& outcome) {
+    const Tensor targets = batches.Get(number).targets;
+    loss_sum += outcome[0] * static_cast<double>(targets.dim(0));
+    errors.Add(Tensor::FromVector(std::vector<float>(outcome.begin() + 1, outcome.end()), targets.shape()), targets);
+  });
   MetricDetails details;
   if (errors.targets() == 1) details = {{"rmse", errors.Rmse(0)}, {"mae", errors.Mae(0)}};
   if (const std::optional<double> r2 = errors.MeanR2()) details.emplace_back("r2", *r2);

@@ -41,7 +41,8 @@ class RegressionTask : public Task {
 
   nn::Module& model() override { return model_; }
   Tensor Loss(uint64_t number) override;
-  MetricDetails TakeStepDetails() override;
+  std::vector<double> TakeSums() override;
+  MetricDetails StepDetails(const std::vector<double>& sums) const override;
   EvalMetrics Evaluate() override;
   std::string_view unit() const override { return "samples"; }
   int64_t units_per_batch() const override { return sampler_.batch_size(); }

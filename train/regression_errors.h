@@ -21,6 +21,8 @@ class RegressionErrors {
 
   int64_t targets() const { return static_cast<int64_t>(scales_.size()); }
   int64_t total() const { return total_; }
+  /// The sum of a target's squared errors, in units of the tensors.
+  double SquaresOf(int64_t target) const { return sums_[static_cast<size_t>(target)].squares; }
   /// The root of the mean squared error of a target, and its mean absolute error, in the target's own units.
   double Rmse(int64_t target) const;
   double Mae(int64_t target) const;

@@ -1,5 +1,8 @@
 #include "twofour/train/telemetry.h"
 
+#include <cmath>
+#include <limits>
+
 #include "twofour/nn/semi_sparse_linear.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_statistics.h"
@@ -32,6 +35,30 @@ void Telemetry::AfterBackward(const nn::StepContext& step) {
 
 void Telemetry::OnLinear(const nn::Module& linear, const nn::LinearInput& input) {
   if (const auto found = densities_.find(&linear); found != densities_.end()) found->second = input.Density();
+}
+
+std::vector<const nn::Module*> Telemetry::Observed() const {
+  std::vector<const nn::Module*> linears;
+  for (const auto& [name, layer] : layers_) linears.push_back(layer);
+  for (const auto& [name, mlp] : mlps_) linears.push_back(&mlp->c_proj());
+  return linears;
+}
+
+Telemetry::Numbers Telemetry::numbers() const {
+  Numbers numbers{.masked_gradient_shares = masked_gradient_shares_};
+  for (const nn::Module* linear : Observed()) {
+    numbers.densities.push_back(densities_.at(linear).value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  return numbers;
+}
+
+void Telemetry::SetNumbers(const Numbers& numbers) {
+  masked_gradient_shares_ = numbers.masked_gradient_shares;
+  const std::vector<const nn::Module*> linears = Observed();
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const double density = numbers.densities[i];
+    densities_.at(linears[i]) = std::isnan(density) ? std::nullopt : std::optional(density);
+  }
 }
 
 double Telemetry::DensityOf(const nn::Module& linear) const { return densities_.at(&linear).value_or(1.0); }

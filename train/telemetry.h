@@ -28,14 +28,26 @@ class Telemetry : public nn::StepHook, private nn::ForwardObserver {
   /// Must be called before anything drops the gradients of masked weights.
   void AfterBackward(const nn::StepContext& step) override;
 
+  /// What the last step's measurements say of the layers with masks and of the MLPs, as numbers that several processes
+  /// can put together: how dense inputs were in the last forward pass, and shares of gradients. A NaN stands for a
+  /// layer that saw no input. As many each time.
+  struct Numbers {
+    std::vector<double> densities = {};               ///< Of the process that made the step's last forward pass.
+    std::vector<double> masked_gradient_shares = {};  ///< 0 where there was no gradient. To be added up.
+  };
+  Numbers numbers() const;
+  void SetNumbers(const Numbers& numbers);
+  bool Measures(const nn::StepContext& step) const;
+
   /// Hands the measurements of the last step to `sink`, under the number `step`. This refreshes the masks, so that the
   /// flip rates are those of that step.
   void Record(int64_t step, MetricSink& sink) const;
 
  private:
-  bool Measures(const nn::StepContext& step) const;
   void OnLinear(const nn::Module& linear, const nn::LinearInput& input) override;
   double DensityOf(const nn::Module& linear) const;
+  /// The linears that are observed, in an order that is the same in all processes.
+  std::vector<const nn::Module*> Observed() const;
 
   int64_t every_steps_;
   std::vector<nn::NamedSemiSparseLinear> layers_;

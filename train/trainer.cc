@@ -4,20 +4,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <exception>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/note_fault.h"
-#include "twofour/core/ops/arithmetic.h"
-#include "twofour/nn/forward_observer.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/training_mode_scope.h"
 #include "twofour/optim/clip.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/parallel/agreement.h"
+#include "twofour/train/parallel/evaluation_shares.h"
+#include "twofour/train/step_pass.h"
 
 namespace twofour::train {
 namespace {
@@ -86,6 +87,7 @@ void CheckState(const TrainerState& state, int64_t steps, const std::string& sou
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults) {
   faults.InRange(at("steps"), options.steps, 0, kMaxCount);
   faults.InRange(at("accumulate_steps"), options.accumulate_steps, 1, kMaxAccumulation);
+  CheckShards(options.shards, options.accumulate_steps, at("shards"), faults);
   faults.AtLeast(at("clip_grad_norm"), options.clip_grad_norm, 0);
   faults.InRange(at("stop_after_evaluations_without_gain"), options.stop_after_evaluations_without_gain, 0, kMaxCount);
   faults.InRange(at("eval_every_steps"), options.eval_every_steps, 0, kMaxCount);
@@ -111,7 +113,8 @@ Trainer::Trainer(Task& task, optim::Optimizer& optimizer, optim::LrSchedule lr_s
       options_(Checked(options, "trainer: ")),
       services_(Checked(services, "trainer: ")),
       parameters_(model_.NamedParameters()),
-      parameter_tensors_(model_.Parameters()) {
+      parameter_tensors_(model_.Parameters()),
+      ranks_(services_.ranks != nullptr ? services_.ranks : &alone_) {
   if (!lr_schedule_) throw Error("trainer: lr_schedule is empty, expected a function");
   state_.sparsity = SparsityOf(options_);
   FindLayers();
@@ -123,11 +126,14 @@ void Trainer::FindLayers() {
   sparse_->SetOptimizerStep(state_.step);
   hooks_ = {&*telemetry_, &*sparse_};
   hooks_.insert(hooks_.end(), services_.hooks.begin(), services_.hooks.end());
+  parallel_.emplace(*ranks_, model_, optimizer_,
+                    DataParallel::Options{.shards = options_.shards, .exchange = services_.exchange});
 }
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
   StateReader model(data.model, source + "/model.safetensors");
-  StateReader optimizer(data.optimizer, source + "/optimizer.safetensors");
+  const std::vector<NamedTensor> own_state = parallel_->OwnPartOf(data.optimizer);
+  StateReader optimizer(own_state, source + "/optimizer.safetensors");
   const StateCommit load_model = nn::ReadStateDict(model_, model);
   const StateCommit load_optimizer = optimizer_.ReadStateDict(optimizer);
   std::vector<std::string> faults;
@@ -169,6 +175,9 @@ bool Trainer::Run() {
                     stage_ == Stage::kRestoring ? "Restore()" : fmt::format("step {}", failed)));
   }
   saving_ = false;
+  told_to_stop_ = false;
+  records_ = ValueOfFirst(*ranks_, services_.sink != nullptr) != 0;
+  saves_ = ValueOfFirst(*ranks_, services_.checkpoints != nullptr) != 0;
   try {
     RequireFinite(parameters_);
   } catch (const Error& error) {
@@ -178,10 +187,12 @@ bool Trainer::Run() {
   try {
     stage_ = Stage::kBetweenUpdates;
     FindLayers();
+    if (!IsAlone()) parallel_->RefreshMasks();
     // An earlier Run() may have failed to save the best step, which this is.
     if (state_.step > 0 && state_.best_step == state_.step) SaveCheckpoint();
     // If the checkpoint of the best step is gone, a later evaluation becomes the best.
     if (services_.checkpoints != nullptr && !services_.checkpoints->Find(state_.best_step)) state_.best_step = 0;
+    state_.best_step = ValueOfFirst(*ranks_, state_.best_step);
     // If the evaluation before the first step is stopped, there is nothing to save.
     if (options_.evaluate_first && state_.step == 0) {
       first_evaluation_ = EvaluateFinite();
@@ -202,9 +213,11 @@ bool Trainer::Run() {
     if (stage_ == Stage::kEvaluating && state_.step > 0) state_.evaluation_pending = true;
     const auto* known = dynamic_cast<const Error*>(&error);
     const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
-    throw Error(fmt::format("step {}: {}{}", std::min(step, options_.steps), no_memory ? "out of memory" : error.what(),
-                            SaveAfterFailure()),
-                known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure);
+    const std::string message = fmt::format("step {}: {}{}", std::min(step, options_.steps),
+                                            no_memory ? "out of memory" : error.what(), SaveAfterFailure(error));
+    const ErrorKind kind = known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure;
+    if (IsShared(error, *ranks_)) throw SharedError(message, kind);
+    throw Error(message, kind);
   }
   return Finished() && !state_.evaluation_pending;
 }
@@ -218,29 +231,69 @@ void Trainer::Step() {
   const nn::StepContext step = {.step = state_.step, .lr = lr_schedule_(state_.step)};
   // The optimizer would refuse it only in the middle of the step.
   optim::RequireLr(step.lr, "the schedule's ");
-  task_.TakeStepDetails();  // Those of a step that failed.
   CallHooks(&nn::StepHook::BeforeStep, step);
+  // A process alone finds masks when a forward pass needs them.
+  if (!IsAlone()) parallel_->RefreshMasks();
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
-  const double loss = AccumulateGradients(step);
+  // Telemetry looks at all of a gradient, and so do histograms.
+  if (!parallel_->is_trivial()) parallel_->BeginStep(!telemetry_->Measures(step));
+  const StepSums sums =
+      StepPass(task_, options_.accumulate_steps, hooks_, *sparse_, *parallel_, services_.stop).Run(step);
+  told_to_stop_ = sums.stop;
   stage_ = Stage::kUpdating;
-  if (!std::isfinite(loss)) ThrowNotFinite("the loss", loss, parameters_);
+  if (!std::isfinite(sums.loss)) ThrowNotFinite("the loss", sums.loss);
   CallHooks(&nn::StepHook::AfterBackward, step);
-  const double grad_norm = optim::GradNorm(parameter_tensors_);
-  if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm, parameters_);
+  ShareTelemetry(step);
+  const double grad_norm = GradNorm();
+  if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm);
   if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm, grad_norm);
   CallHooks(&nn::StepHook::BeforeUpdate, step);
   optimizer_.set_lr(step.lr);
   optimizer_.Step();
   CallHooks(&nn::StepHook::AfterUpdate, step);
+  parallel_->ShareWeights(squared_norms_);
   RequireFinite(parameters_);
   ++state_.step;
   stage_ = Stage::kRecording;
   CallHooks(&nn::StepHook::AfterStep, step);
   // What pauses training would otherwise search for the masks of the next step, and that time would not be counted.
-  if (PausesAfterStep()) sparse_->RefreshMasks();
+  if (PausesAfterStep()) parallel_->RefreshMasks();
   CountTime(start);
-  Record(step, loss, grad_norm, task_.TakeStepDetails());
+  Record(step, sums.loss, grad_norm, task_.StepDetails(sums.sums));
+}
+
+double Trainer::GradNorm() {
+  if (parallel_->is_trivial()) return optim::GradNorm(parameter_tensors_);
+  squared_norms_ = parallel_->SquaredNorms();
+  double squares = 0;
+  for (const std::optional<double>& square : squared_norms_) squares += square.value_or(0);
+  return std::sqrt(squares);
+}
+
+void Trainer::ThrowNotFinite(const std::string& what, double value) {
+  // Only the owner of a gradient can tell that it is the one.
+  std::string where = WhereNotFinite(parameters_);
+  for (const auto& bytes : ranks_->AllGatherAnySize(std::as_bytes(std::span(where)))) {
+    if (where.empty()) where.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  const std::string message = DescribeNotFinite(what, value, where, parameters_);
+  throw SharedError(message, ErrorKind::kRuntimeFailure);
+}
+
+void Trainer::ShareTelemetry(const nn::StepContext& step) {
+  if (IsAlone() || !telemetry_->Measures(step)) return;
+  Telemetry::Numbers numbers = telemetry_->numbers();
+  const size_t densities = numbers.densities.size();
+  std::vector<double> mine = numbers.densities;
+  mine.insert(mine.end(), numbers.masked_gradient_shares.begin(), numbers.masked_gradient_shares.end());
+  const std::vector<double> all = AllNumbers(*ranks_, mine);
+  std::ranges::fill(numbers.masked_gradient_shares, 0);
+  for (size_t begin = 0; begin < all.size(); begin += mine.size()) {
+    std::copy_n(all.begin() + static_cast<ptrdiff_t>(begin), densities, numbers.densities.begin());
+    for (size_t i = densities; i < mine.size(); ++i) numbers.masked_gradient_shares[i - densities] += all[begin + i];
+  }
+  telemetry_->SetNumbers(numbers);
 }
 
 void Trainer::CountTime(double start) {
@@ -251,60 +304,53 @@ void Trainer::CountTime(double start) {
 }
 
 bool Trainer::PausesAfterStep() const {
-  const bool saves = services_.checkpoints != nullptr && IsDue(options_.checkpoint_every_steps);
+  const bool saves = saves_ && IsDue(options_.checkpoint_every_steps);
   return LogsStep() || IsDue(options_.eval_every_steps) || saves || Finished();
-}
-
-double Trainer::AccumulateGradients(const nn::StepContext& step) {
-  std::deque<nn::ForwardObserverScope> observing;
-  for (nn::StepHook* const hook : hooks_) {
-    if (nn::ForwardObserver* const observer = hook->Observer(step)) observing.emplace_back(*observer);
-  }
-  double loss_sum = 0;
-  for (int64_t pass = 0; pass < options_.accumulate_steps; ++pass) {
-    const uint64_t batch_number = static_cast<uint64_t>(state_.step * options_.accumulate_steps + pass);
-    model_.SetStep(batch_number);
-    Tensor loss = task_.Loss(batch_number);
-    loss_sum += loss.item();
-    if (!std::isfinite(loss_sum)) return loss_sum;
-    if (options_.accumulate_steps > 1) loss = Scale(loss, 1.0 / static_cast<double>(options_.accumulate_steps));
-    loss.Backward();
-  }
-  return loss_sum / static_cast<double>(options_.accumulate_steps);
 }
 
 void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm, MetricDetails details) {
   RecordFirstEvaluation();
   if (LogsStep()) {
-    BeforeWriting();
     const double rate =
         seconds_since_record_ > 0 ? static_cast<double>(units_since_record_) / seconds_since_record_ : 0.0;
     const double mfu = options_.peak_flops > 0 ? rate * task_.flops_per_unit() / options_.peak_flops : 0.0;
-    services_.sink->OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough,
-                             state_.training_seconds, std::move(details)});
+    RecordOnFirst([&](MetricSink& sink) {
+      sink.OnTrain({state_.step, loss, step.lr, grad_norm, task_.unit(), rate, mfu, options_.peak_is_rough,
+                    state_.training_seconds, std::move(details)});
+      telemetry_->Record(state_.step, sink);
+    });
     seconds_since_record_ = 0;
     units_since_record_ = 0;
-    telemetry_->Record(state_.step, *services_.sink);
   }
-  if (services_.sink != nullptr && IsDue(options_.histogram_every_steps)) RecordTensors();
+  if (records_ && IsDue(options_.histogram_every_steps)) RecordTensors();
   stage_ = Stage::kBetweenUpdates;
   if (IsDue(options_.eval_every_steps) || Finished()) EvaluateAndSaveBest();
   if (IsDue(options_.checkpoint_every_steps)) SaveCheckpoint();
 }
 
+void Trainer::RecordOnFirst(const std::function<void(MetricSink& sink)>& record) {
+  Together(*ranks_, [&] {
+    BeforeWriting();
+    if (services_.sink != nullptr) record(*services_.sink);
+  });
+}
+
 void Trainer::RecordTensors() {
-  BeforeWriting();
-  for (const auto& [name, tensor] : parameters_) {
-    services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kWeight, name, tensor});
-    if (!tensor.grad().defined()) continue;
-    services_.sink->OnTensor({state_.step, TensorMetrics::Kind::kGradient, name, tensor.grad()});
-  }
+  parallel_->GatherGradients();
+  RecordOnFirst([this](MetricSink& sink) {
+    for (const auto& [name, tensor] : parameters_) {
+      sink.OnTensor({state_.step, TensorMetrics::Kind::kWeight, name, tensor});
+      if (!tensor.grad().defined()) continue;
+      sink.OnTensor({state_.step, TensorMetrics::Kind::kGradient, name, tensor.grad()});
+    }
+  });
 }
 
 std::optional<EvalMetrics> Trainer::EvaluateUnless(const std::atomic<bool>* stop) {
   const NoGradGuard no_grad;
   const nn::TrainingModeScope evaluating(model_, false);
-  std::optional<EvalMetrics> metrics = task_.EvaluateUnless(stop);
+  RankShares shares(*ranks_);
+  std::optional<EvalMetrics> metrics = task_.EvaluateUnless(stop, IsAlone() ? nullptr : &shares);
   if (metrics) {
     metrics->step = state_.step;
     metrics->training_seconds = state_.training_seconds;
@@ -316,13 +362,13 @@ std::optional<EvalMetrics> Trainer::EvaluateFinite() {
   stage_ = Stage::kEvaluating;
   std::optional<EvalMetrics> metrics = EvaluateUnless(services_.stop);
   stage_ = Stage::kRecording;
-  if (metrics && !std::isfinite(metrics->loss)) ThrowNotFinite("the evaluation loss", metrics->loss, parameters_);
+  if (!metrics) told_to_stop_ = true;
+  if (metrics && !std::isfinite(metrics->loss)) ThrowNotFinite("the evaluation loss", metrics->loss);
   return metrics;
 }
 
 void Trainer::Record(const EvalMetrics& metrics) {
-  BeforeWriting();
-  if (services_.sink != nullptr) services_.sink->OnEval(metrics);
+  RecordOnFirst([&metrics](MetricSink& sink) { sink.OnEval(metrics); });
   last_evaluation_loss_ = metrics.loss;
 }
 
@@ -352,10 +398,14 @@ void Trainer::EvaluateAndSaveBest() {
 
 void Trainer::SaveCheckpoint() {
   RecordFirstEvaluation();  // For a run without steps.
-  if (services_.checkpoints == nullptr || saved_step_ == state_.step) return;
-  BeforeWriting();
+  if (!saves_ || saved_step_ == state_.step) return;
+  Together(*ranks_, [this] { BeforeWriting(); });
   saving_ = true;
-  services_.checkpoints->Save({nn::StateDict(model_), optimizer_.StateDict(), state_});
+  parallel_->RefreshMasks();
+  const CheckpointData data = parallel_->GatherState(optimizer_, state_);
+  Together(*ranks_, [&] {
+    if (services_.checkpoints != nullptr) services_.checkpoints->Save(data);
+  });
   saving_ = false;
   saved_step_ = state_.step;
 }
@@ -368,11 +418,12 @@ void Trainer::BeforeWriting() {
   services_.before_writing = nullptr;
 }
 
-std::string Trainer::SaveAfterFailure() {
-  if (services_.checkpoints == nullptr) return "";
+std::string Trainer::SaveAfterFailure(const std::exception& failure) {
+  if (!saves_) return "";
   try {
-    // Where saving is what failed, it would fail again.
-    if (IsWhole() && !saving_ && state_.step > 0) SaveCheckpoint();
+    // Where saving is what failed, it would fail again. A rank alone cannot put a checkpoint together.
+    if (IsWhole() && !saving_ && state_.step > 0 && IsShared(failure, *ranks_)) SaveCheckpoint();
+    if (services_.checkpoints == nullptr) return "";
     // Until something has been written, the new folder may be removed again, so the message names the checkpoint that
     // the run began with.
     const bool began = !services_.before_writing || restored_from_.empty();

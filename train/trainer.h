@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "twofour/comm/communicator.h"
 #include "twofour/core/faults.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/sparse_training.h"
@@ -18,14 +19,18 @@
 #include "twofour/train/checkpoint.h"
 #include "twofour/train/clock.h"
 #include "twofour/train/metrics.h"
+#include "twofour/train/parallel/data_parallel.h"
 #include "twofour/train/task.h"
 #include "twofour/train/telemetry.h"
 
 namespace twofour::train {
 
 struct TrainerOptions {
-  int64_t steps = 1000;                ///< Optimizer steps.
-  int64_t accumulate_steps = 1;        ///< Micro-batches averaged for one optimizer step.
+  int64_t steps = 1000;          ///< Optimizer steps.
+  int64_t accumulate_steps = 1;  ///< Micro-batches averaged for one optimizer step.
+  /// Into how many parts the micro-batches of a step are cut, which are added up along a binary tree (ShardTree). It
+  /// decides the bits of results. A number of ranks that divides it may train together, and does not.
+  int64_t shards = 1;
   double clip_grad_norm = 0;           ///< 0 does not clip.
   int64_t eval_every_steps = 100;      ///< There is always one after the last step; 0: only that one.
   int64_t log_every_steps = 50;        ///< 0: never.
@@ -53,8 +58,8 @@ struct TrainerOptions {
 /// A larger number of micro-batches for one step is taken for a mistake.
 inline constexpr int64_t kMaxAccumulation = 1 << 20;
 
-/// Rules: numbers of steps are not negative, there is at least one micro-batch (and at most kMaxAccumulation), and
-/// clip_grad_norm is finite and not negative.
+/// Rules: numbers of steps are not negative, there is at least one micro-batch (and at most kMaxAccumulation), shards
+/// divide the micro-batches, and clip_grad_norm is finite and not negative.
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults);
 
 /// What the trainer uses besides the model. It owns none of them.
@@ -70,7 +75,14 @@ struct TrainerServices {
   /// Called around each step, in this order, after the trainer's own hooks (telemetry and layers with masks). They must
   /// outlive the trainer. Checkpoints hold no state of theirs.
   std::vector<nn::StepHook*> hooks = {};
-  /// Checked after every step and before every batch of an evaluation. True ends the run there, with a checkpoint. A
+  /// The ranks that train together, of which this process is one; null: it trains alone. All ranks make the same calls
+  /// of a trainer with the same task, optimizer, schedule and options. `sink`, `checkpoints` and `before_writing` are
+  /// for the first rank; the others leave them null.
+  comm::Communicator* ranks = nullptr;
+  /// How gradients travel between ranks.
+  GradientExchange::Options exchange = {};
+  /// Checked after every step and before every batch of an evaluation. Of several ranks, one that is asked to stop
+  /// stops all. True ends the run there, with a checkpoint. A
   /// run that continues from it begins with the unfinished evaluation. If it ends the evaluation before the first step,
   /// there is no checkpoint, and nothing is written.
   const std::atomic<bool>* stop = nullptr;
@@ -80,8 +92,8 @@ struct TrainerServices {
 void Check(const TrainerServices& services, const FieldPath& at, Faults& faults);
 
 /// The training loop for any task. A run depends only on the task, the optimizer, the learning rates, the options and
-/// TrainerServices::hooks. A run that is restored from a checkpoint reaches the same bits as one that was never
-/// interrupted, if the same is true of its hooks.
+/// TrainerServices::hooks, and not on the number of ranks. A run that is restored from a checkpoint, by any number of
+/// ranks, reaches the same bits as one that was never interrupted, if the same is true of its hooks.
 class Trainer {
  public:
   /// Nothing is owned or copied. The model's layers may be swapped later, but not during Run(). Throws Error on options
@@ -106,6 +118,10 @@ class Trainer {
   /// Both include the hooks. A loss, gradient or weight that is not finite is a runtime failure that names the
   /// parameter or gradient. Then it writes no checkpoint, because the same step would fail again with any learning
   /// rate.
+  ///
+  /// Of several ranks, all throw where the failure is the same for all or was told to all (SharedError). Otherwise the
+  /// ranks no longer agree on what comes next: no checkpoint is written, and whoever called Run should end all ranks
+  /// (comm::Communicator::Abort).
   ///
   /// After a failure, Run can be called again if the state of the last step is whole, or if only a checkpoint could not
   /// be written: it goes on as if nothing had happened, and makes a failed evaluation first. After any other failure it
@@ -141,11 +157,16 @@ class Trainer {
   void CountTime(double start);
   /// Whether the step just made is recorded, evaluated or saved.
   bool PausesAfterStep() const;
-  /// Returns the mean loss of the micro-batches. The hooks' observers see their forward passes and nothing else.
-  double AccumulateGradients(const nn::StepContext& step);
+  /// The norm of all gradients, which are with their owners. Also says which parameters have one.
+  double GradNorm();
+  [[noreturn]] void ThrowNotFinite(const std::string& what, double value);
+  /// Puts together what the ranks have measured.
+  void ShareTelemetry(const nn::StepContext& step);
   void Record(const nn::StepContext& step, double loss, double grad_norm, MetricDetails details);
   /// Calls this function of all hooks.
   void CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step);
+  /// Lets the first rank write to its sink, if it has one, and the others wait for how that went.
+  void RecordOnFirst(const std::function<void(MetricSink& sink)>& record);
   void RecordTensors();
   std::optional<EvalMetrics> EvaluateUnless(const std::atomic<bool>* stop);
   /// Evaluates, and throws Error if the loss is not finite. Returns nothing when it was stopped.
@@ -156,12 +177,13 @@ class Trainer {
   void SaveCheckpoint();
   void BeforeWriting();
   /// Saves the state after a failure where that is possible. Returns what to add to the failure's message.
-  std::string SaveAfterFailure();
+  std::string SaveAfterFailure(const std::exception& failure);
   /// Whether weights, optimizer and records are all those after state_.step.
   bool IsWhole() const { return stage_ == Stage::kBetweenUpdates || stage_ == Stage::kEvaluating; }
   bool IsDue(int64_t every) const { return every > 0 && state_.step % every == 0; }
-  bool LogsStep() const { return services_.sink != nullptr && IsDue(options_.log_every_steps); }
-  bool StopRequested() const { return services_.stop != nullptr && *services_.stop; }
+  bool IsAlone() const { return ranks_->size() == 1; }
+  bool LogsStep() const { return records_ && IsDue(options_.log_every_steps); }
+  bool StopRequested() const { return IsAlone() ? services_.stop != nullptr && *services_.stop : told_to_stop_; }
 
   Task& task_;
   nn::Module& model_;
@@ -174,6 +196,12 @@ class Trainer {
   std::optional<Telemetry> telemetry_;  // Both know the layers that the model had at the last FindLayers().
   std::optional<nn::SparseTraining> sparse_;
   std::vector<nn::StepHook*> hooks_;  // These two and the caller's.
+  comm::SingleProcess alone_;
+  comm::Communicator* ranks_;                         // Those of the services, or alone_.
+  std::optional<DataParallel> parallel_;              // Made together with hooks_.
+  bool records_ = false, saves_ = false;              // Whether the first rank has a sink, and a store for checkpoints.
+  bool told_to_stop_ = false;                         // Some rank was, in the last step or evaluation.
+  std::vector<std::optional<double>> squared_norms_;  // Of each gradient of the step.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
   bool saving_ = false;  // A checkpoint is being written, or the place for it prepared.
