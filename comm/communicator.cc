@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+#include <cassert>
 
 #include "twofour/core/error.h"
 
@@ -45,6 +45,7 @@ void Communicator::Receive(int from, std::span<std::byte> bytes) {
 }
 
 void Communicator::Broadcast(int root, std::span<std::byte> bytes) {
+  assert(root >= 0 && root < size());
   // Seen from the root, rank r gets the bytes from r without its lowest bit that is set, and passes them on below it.
   const int ranks = size(), relative = (rank() - root + ranks) % ranks;
   int bit = relative == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(ranks))) : relative & -relative;
@@ -57,6 +58,7 @@ void Communicator::Broadcast(int root, std::span<std::byte> bytes) {
 }
 
 std::vector<std::vector<std::byte>> Communicator::Gather(int root, std::span<const std::byte> mine) {
+  assert(root >= 0 && root < size());
   if (rank() != root) {
     const uint64_t count = mine.size();
     Send(root, BytesOf(count));

@@ -82,6 +82,8 @@ class Communicator {
   Communicator() = default;
   /// As Exchange. All ranks exist, and are others.
   virtual void DoExchange(std::span<const Outgoing> sends, std::span<const Incoming> receives) = 0;
+  /// For what a communicator sends before anyone uses it.
+  void ForgetTraffic() { sent_ = {}; }
 
  private:
   Traffic sent_;
