@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the missing packages that twofour needs to build and test on Debian 12. Needs root or sudo only if some are
 # missing. With --clang, also those that scripts/test_clang.sh and scripts/fuzz.sh need; with --package, those of
-# scripts/package.sh.
+# scripts/package.sh; with --mpi, MPI, to train in several processes.
 set -euo pipefail
 
 packages=(
@@ -15,7 +15,8 @@ case ${1:-} in
   "") ;;
   --package) packages+=(dpkg-dev file gzip help2man lintian) ;;
   --clang) packages+=(clang libclang-rt-14-dev libomp-dev doxygen) ;;
-  *) echo "install_dependencies: got '$1', expected --clang, --package or nothing" >&2; exit 2 ;;
+  --mpi) packages+=(libopenmpi-dev openmpi-bin) ;;
+  *) echo "install_dependencies: got '$1', expected --clang, --package, --mpi or nothing" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -5,7 +5,8 @@ file(REMOVE_RECURSE ${WORK})
 
 # Only the program needs these packages, and it is not a component.
 list(APPEND configure -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON)
-set(without_train -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON)
+set(without_comm -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON)
+set(without_train ${without_comm} -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON)
 set(without_nn -DCMAKE_DISABLE_FIND_PACKAGE_RE2=ON ${without_train})
 function(configure_with name)
   run(${configure} -S ${source} -B ${WORK}/${name} -DCMAKE_PREFIX_PATH=${PREFIX} ${ARGN})
