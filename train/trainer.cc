@@ -87,7 +87,9 @@ void CheckState(const TrainerState& state, int64_t steps, const std::string& sou
 void Check(const TrainerOptions& options, const FieldPath& at, Faults& faults) {
   faults.InRange(at("steps"), options.steps, 0, kMaxCount);
   faults.InRange(at("accumulate_steps"), options.accumulate_steps, 1, kMaxAccumulation);
-  CheckShards(options.shards, options.accumulate_steps, at("shards"), faults);
+  if (faults.IsSound(at("accumulate_steps"))) {
+    CheckShards(options.shards, options.accumulate_steps, at("shards"), faults);
+  }
   faults.AtLeast(at("clip_grad_norm"), options.clip_grad_norm, 0);
   faults.InRange(at("stop_after_evaluations_without_gain"), options.stop_after_evaluations_without_gain, 0, kMaxCount);
   faults.InRange(at("eval_every_steps"), options.eval_every_steps, 0, kMaxCount);

@@ -138,6 +138,8 @@ class Trainer {
   bool StoppedEarly() const;
   /// The loss of the last evaluation in Run() since the last Restore(), if there was one; nothing before the first.
   std::optional<double> last_evaluation_loss() const { return last_evaluation_loss_; }
+  /// How long this rank has exchanged gradients with others in the last Run().
+  const ExchangeTime& exchange_time() const { return parallel_->gradients().time(); }
 
  private:
   /// What is under way. It tells whether weights and optimizer are those after state_.step, and whether that step is

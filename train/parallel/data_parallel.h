@@ -44,6 +44,7 @@ class DataParallel {
   /// masks are frozen, are not sent.
   void BeginStep(bool spares_masked);
   GradientExchange& gradients() { return *gradients_; }
+  const GradientExchange& gradients() const { return *gradients_; }
 
   /// The squared norm of each parameter's gradient, with every rank; nothing for those without a gradient.
   std::vector<std::optional<double>> SquaredNorms();

@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <chrono>
 #include <exception>
 #include <map>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/train/parallel/agreement.h"
 #include "twofour/train/program/cli/analyze.h"
 #include "twofour/train/program/cli/command.h"
 #include "twofour/train/program/cli/command_names.h"
@@ -32,9 +35,15 @@
 #include "twofour/train/program/cli/tokenize.h"
 #include "twofour/train/program/cli/training.h"
 #include "twofour/train/program/config/suggest.h"
+#include "twofour/train/program/start/rank_start.h"
 
 namespace twofour::train {
 namespace {
+
+constexpr auto kForTheFirstToEnd = std::chrono::seconds(1);
+
+/// Whether several processes can share the command's work.
+bool RunsOnRanks(Command command) { return command == RunTraining || command == RunEvaluate; }
 
 /// Finds a command of kCommands. Without a name, the program trains. Throws Error on an unknown name.
 Command FindCommand(std::string_view name) {
@@ -70,15 +79,37 @@ Command FindCommand(std::string_view name) {
 }  // namespace
 
 int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
-               const StopRequest& stop) {
+               const StopRequest& stop, comm::Communicator& ranks) {
+  const bool first = ranks.rank() == 0;
+  std::ostream nowhere(nullptr);
+  const auto report = [&](const std::exception& error, int code) {
+    if (IsShared(error, ranks)) {
+      if (first) err << "trainer: " << error.what() << std::endl;
+      return code;
+    }
+    // The others wait for this rank. If they have failed likewise, the first one says so for all.
+    if (!first) std::this_thread::sleep_for(kForTheFirstToEnd);
+    err << "trainer: " << ranks.NameOf(ranks.rank()) << ": " << error.what() << std::endl;
+    ranks.Abort(code);
+    return code;
+  };
   try {
-    return FindCommand(argc > 1 ? argv[1] : "")(argc, argv, {out, err, terminal, stop});
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    const Command command = FindCommand(name);
+    if (ranks.size() > 1 && !RunsOnRanks(command)) {
+      throw SharedError(fmt::format("{} runs in one process, but the launcher has started {}", name, ranks.size()));
+    }
+    return command(argc, argv,
+                   {.out = first ? out : nowhere,
+                    .err = first ? err : nowhere,
+                    .terminal = terminal,
+                    .stop = stop,
+                    .ranks = ranks,
+                    .threads = ThreadsOfRank(ranks)});
   } catch (const Error& error) {
-    err << "trainer: " << error.what() << std::endl;
-    return error.kind() == ErrorKind::kInvalidInput ? 2 : 1;
+    return report(error, error.kind() == ErrorKind::kInvalidInput ? 2 : 1);
   } catch (const std::exception& error) {
-    err << "trainer: " << error.what() << std::endl;
-    return 1;
+    return report(error, 1);
   }
 }
 

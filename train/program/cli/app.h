@@ -3,6 +3,8 @@
 #include <atomic>
 #include <iosfwd>
 
+#include "twofour/comm/communicator.h"
+
 namespace twofour::train {
 
 /// Set by a signal handler (HandleSignals). The run then ends after the current step, with a checkpoint.
@@ -15,7 +17,10 @@ struct StopRequest {
 /// time, 2 bad argument, config or file, 128+N stopped by signal N. Errors, warnings and notes are lines on `err`;
 /// results and progress go to `out`. `terminal`: `out` is a terminal, so that progress can be one line that is
 /// rewritten.
+///
+/// Several `ranks` run the command together, if it can: all call this with the same arguments. Only the first one
+/// prints, but for errors that the others do not know of.
 int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
-               const StopRequest& stop);
+               const StopRequest& stop, comm::Communicator& ranks);
 
 }  // namespace twofour::train

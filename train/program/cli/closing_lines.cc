@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace twofour::train {
 namespace {
 
@@ -26,6 +28,15 @@ std::string EarlyStopLine(const Trainer& trainer) {
       "stopped early after step {}: {} without a loss below {:.4f}, that of step {}", trainer.state().step,
       best.evaluations_since == 1 ? "1 evaluation" : fmt::format("{} evaluations in a row", best.evaluations_since),
       best.loss, best.step);
+}
+
+std::string CommunicationLine(const comm::Traffic& sent, const ExchangeTime& time, double steps) {
+  const double hidden = time.busy > 0 ? std::clamp(1 - time.waited / time.busy, 0.0, 1.0) : 0.0;
+  return fmt::format(
+      "sent by each rank: {:.2f} MB in {:.0f} messages a step; gradients travelled {:.1f} ms a step, of "
+      "which backward passes hid {:.0f} %",
+      static_cast<double>(sent.bytes) / steps * 1e-6, static_cast<double>(sent.messages) / steps,
+      time.busy / steps * 1e3, 100 * hidden);
 }
 
 std::string ModelLines(const RunEnding& ending) {

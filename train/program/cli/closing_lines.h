@@ -20,6 +20,10 @@ struct RunEnding {
 /// A line that says why training ended before its last step. Empty if it did not.
 std::string EarlyStopLine(const Trainer& trainer);
 
+/// A line that says what this rank has sent to others, and how much of the time that gradients took backward passes
+/// have hidden.
+std::string CommunicationLine(const comm::Traffic& sent, const ExchangeTime& time, double steps);
+
 /// The lines about the model of a run that is done: "model: PATH" and, if the best evaluation was not at the last step,
 /// which one it was and where its weights are. There is no line break at the end.
 std::string ModelLines(const RunEnding& ending);

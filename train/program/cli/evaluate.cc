@@ -13,12 +13,15 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/classification.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/parallel/agreement.h"
+#include "twofour/train/parallel/evaluation_shares.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/evaluation_report.h"
 #include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/config/workload.h"
+#include "twofour/train/program/start/rank_start.h"
 #include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
 #include "twofour/train/regression.h"
@@ -95,15 +98,28 @@ std::string DescribeData(const proto::Config& config, const Workload& workload, 
 }  // namespace
 
 int RunEvaluate(int argc, const char* const* argv, const CommandContext& context) {
-  const std::optional<Request> request = Parse(argc, argv, context.out);
+  std::optional<Request> request;
+  std::optional<TrainedRun> loaded;
+  Workload workload;
+  Together(context.ranks, [&] {
+    request = Parse(argc, argv, context.out);
+    if (!request) return;
+    loaded.emplace(LoadTrainedRun(request->run, request->checkpoint));
+    StartComputing(request->threads ? *request->threads : ThreadsFor(loaded->config, context));
+    workload = LoadData(*loaded, *request, context.err);
+    GiveWeights(*loaded, *workload.model, request->activations);
+  });
   if (!request) return 0;
-  TrainedRun run = LoadTrainedRun(request->run, request->checkpoint);
-  StartComputing(request->threads ? request->threads : run.config.threads());
-  const Workload workload = LoadData(run, *request, context.err);
-  GiveWeights(run, *workload.model, request->activations);
+  const TrainedRun& run = *loaded;
+  RequireSameParts(context.ranks, PartsOf(run.config, workload.data_record, *workload.model));
   const NoGradGuard no_grad;
-  std::optional<EvalMetrics> metrics = workload.task->EvaluateUnless(&context.stop.stop);
-  if (!metrics) return EndWithoutResult(context);
+  RankShares shares(context.ranks);
+  EvaluationShares* const shared = context.ranks.size() > 1 ? &shares : nullptr;
+  std::optional<EvalMetrics> metrics = workload.task->EvaluateUnless(&context.stop.stop, shared);
+  if (!metrics) {
+    EndWithoutResult(context);
+    return CodeOfStop(context);
+  }
   if (!std::isfinite(metrics->loss)) {
     ThrowNotFinite("the evaluation loss", metrics->loss, workload.model->NamedParameters());
   }
@@ -120,8 +136,11 @@ int RunEvaluate(int argc, const char* const* argv, const CommandContext& context
     report.errors = task->errors();
     report.target_names = workload.samples.table->TargetNames();
   }
-  context.out << (request->json ? ToJson(report) : ToLines(report));
-  RequireWritten(context.out);
+  Together(context.ranks, [&] {
+    if (context.ranks.rank() != 0) return;
+    context.out << (request->json ? ToJson(report) : ToLines(report));
+    RequireWritten(context.out);
+  });
   return 0;
 }
 

@@ -1,8 +1,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <memory>
 #include <ostream>
 
+#include "twofour/comm/launch.h"
+#include "twofour/core/error.h"
 #include "twofour/train/program/cli/app.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/signals.h"
@@ -19,6 +22,12 @@ void OpenStandardDescriptors() {
   }
 }
 
+/// Exit code of a start that has failed before the program could begin.
+int ReportFailedStart(const twofour::Error& error, std::ostream& err) {
+  err << "trainer: " << error.what() << std::endl;
+  return error.kind() == twofour::ErrorKind::kInvalidInput ? 2 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -28,5 +37,11 @@ int main(int argc, char** argv) {
   twofour::train::OutputBuffer err_buffer(STDERR_FILENO, stop_request.stop);
   std::ostream out(&out_buffer), err(&err_buffer);
   err.tie(&out);  // Keeps the lines of both in the order in which they were written.
-  return twofour::train::RunTrainer(argc, argv, out, err, isatty(STDOUT_FILENO) != 0, stop_request);
+  std::unique_ptr<twofour::comm::Communicator> ranks;
+  try {
+    ranks = twofour::comm::ConnectRanks();
+  } catch (const twofour::Error& error) {
+    return ReportFailedStart(error, err);
+  }
+  return twofour::train::RunTrainer(argc, argv, out, err, isatty(STDOUT_FILENO) != 0, stop_request, *ranks);
 }

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "twofour/core/error.h"
+#include "twofour/train/parallel/agreement.h"
 
 namespace twofour::train {
 
@@ -65,6 +66,18 @@ void PrintNotes(const std::vector<std::string>& notes, std::ostream& err) {
 int EndWithoutResult(const CommandContext& context) {
   context.err << "stopped; nothing was written\n";
   return 128 + context.stop.signal;
+}
+
+int CodeOfStop(const CommandContext& context) {
+  int signal = 0;
+  for (const double each : AllNumbers(context.ranks, {static_cast<double>(context.stop.signal.load())})) {
+    if (signal == 0) signal = static_cast<int>(each);
+  }
+  return 128 + signal;
+}
+
+int ThreadsFor(const proto::Config& config, const CommandContext& context) {
+  return config.threads() == 0 ? context.threads : config.threads();
 }
 
 void RequireWritten(std::ostream& out) {

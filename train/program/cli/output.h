@@ -8,6 +8,8 @@
 
 #include "twofour/train/program/cli/command.h"
 
+#include "config.pb.h"
+
 namespace twofour::train {
 
 /// Writes to a file descriptor, line by line. A failure (nobody reads any more, the disk is full, the terminal was
@@ -41,6 +43,12 @@ void PrintNotes(const std::vector<std::string>& notes, std::ostream& err);
 
 /// Says that the command was asked to stop before it had a result to write or print, and returns its exit code.
 int EndWithoutResult(const CommandContext& context);
+
+/// The exit code of a command that a signal to any rank has ended. Collective.
+int CodeOfStop(const CommandContext& context);
+
+/// The threads that a config asks for, or else those that this process should use.
+int ThreadsFor(const proto::Config& config, const CommandContext& context);
 
 /// For commands whose result is what they print: throws Error (a runtime failure) if not all of it was written.
 void RequireWritten(std::ostream& out);

@@ -142,7 +142,7 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
                                  : fs::path("runs") / config.name();
   CheckFolder(run, context.err);
   if (resume) RequireApplicable(*resume, config);
-  StartComputing(config.threads());
+  StartComputing(ThreadsFor(config, context));
   run.workload = LoadWorkload(run, context.err);
   nn::Model& model = *run.workload.model;
   // Read before anything in the folder is touched, so that a damaged checkpoint is found first.
@@ -164,7 +164,7 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
   std::ostringstream swap_report;
   if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
   if (start.adapted) PrintLoraReport(*start.adapted, config, swap_report);
-  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.out);
+  PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.ranks, context.out);
   PrintNotes(NotesOf(line.changes), context.err);
   PrintNotes(run.workload.notes, context.err);
   context.out << swap_report.str();

@@ -16,6 +16,7 @@
 #include "twofour/train/program/cli/swap_report.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/program/start/rank_start.h"
 
 namespace twofour::train {
 namespace {
@@ -83,7 +84,7 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 }
 
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
-                       const PeakFlops& peak, std::ostream& out) {
+                       const PeakFlops& peak, const comm::Communicator& ranks, std::ostream& out) {
   const nn::Model& model = *workload.model;
   const DType operands = model.activation_dtype();
   const auto row = [&out](const char* key, const std::string& value) { PrintRow(key, value, out); };
@@ -97,6 +98,7 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
   if (workload.data_record.OfNumbers()) row("targets", QuotedList(workload.samples.table->TargetNames()));
   row("training", DescribeTraining(config, workload));
   row("precision", DescribePrecision(operands));
+  if (ranks.size() > 1) row("ranks", DescribeRanks(ranks, config.training().shards()));
   row("threads", DescribeThreads(NumThreads(), config.threads() == 0, CountProcessors()));
   row("processor", std::string(NameOf(BestIsa())));
   if (peak.flops > 0) row("peak", DescribePeak(peak, operands));
@@ -106,5 +108,4 @@ void PrintStartupTable(const proto::Config& config, const std::string& folder, c
                   sparse ? "; masks: " + DescribeSearches(BuildSwapOptions(config)) : ""));
   if (!sparse) PrintUnusedForcedKernels({}, out);
 }
-
 }  // namespace twofour::train

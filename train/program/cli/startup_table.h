@@ -19,6 +19,6 @@ std::string DescribeThreads(int threads, bool automatic, const Processors& proce
 /// Prints what is about to be trained: run, model, data and its classes, schedule, threads, instruction set and
 /// kernels, the `peak` if it was measured, and the workload's notes.
 void PrintStartupTable(const proto::Config& config, const std::string& folder, const Workload& workload,
-                       const PeakFlops& peak, std::ostream& out);
+                       const PeakFlops& peak, const comm::Communicator& ranks, std::ostream& out);
 
 }  // namespace twofour::train

@@ -335,6 +335,7 @@ int64_t AccumulateSteps(const proto::Config& config) {
 TrainerOptions BuildTrainerOptions(const proto::Config& config) {
   return {.steps = config.training().steps(),
           .accumulate_steps = AccumulateSteps(config),
+          .shards = config.training().shards(),
           .clip_grad_norm = config.training().clip_grad_norm(),
           .eval_every_steps = config.evaluation().every_steps(),
           .log_every_steps = config.logging().every_steps(),

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
@@ -58,9 +59,13 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   CheckTokensPerStep(config, faults);
   TrainerOptions options = BuildTrainerOptions(config);
   // Check the values as the config gives them, even if they have no effect.
-  options.accumulate_steps = training.accumulate_steps();
+  const int64_t micro_batches = std::exchange(options.accumulate_steps, training.accumulate_steps());
+  const int64_t shards = std::exchange(options.shards, 1);
   options.histogram_every_steps = config.logging().histogram_every_steps();
   Check(options, at, faults);
+  if (faults.IsSound("training.accumulate_steps") && faults.IsSound("training.tokens_per_step")) {
+    CheckShards(shards, micro_batches, "training.shards", faults);
+  }
   faults.InRange("checkpoint.keep", config.checkpoint().keep(), 1, kMaxCount);
   faults.Expect(config.checkpoint().final() != proto::Checkpoint::BEST || config.checkpoint().save_best(),
                 "checkpoint.final", "BEST", "LAST where checkpoint.save_best is false: the best step is not saved");

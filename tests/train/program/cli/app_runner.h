@@ -40,7 +40,7 @@ class AppRunner : public ::testing::Test {
     std::vector<const char*> argv;
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
     std::ostringstream out, err;
-    const int code = train::RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop_);
+    const int code = train::RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop_, alone_);
     return {code, out.str(), err.str()};
   }
 
@@ -48,6 +48,7 @@ class AppRunner : public ::testing::Test {
 
   TempDir dir_;
   train::StopRequest stop_;
+  comm::SingleProcess alone_;
 };
 
 }  // namespace twofour::test
