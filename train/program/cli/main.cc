@@ -43,5 +43,7 @@ int main(int argc, char** argv) {
   } catch (const twofour::Error& error) {
     return ReportFailedStart(error, err);
   }
-  return twofour::train::RunTrainer(argc, argv, out, err, isatty(STDOUT_FILENO) != 0, stop_request, *ranks);
+  // Launchers give ranks a terminal of their own, whatever reads it.
+  const bool terminal = ranks->size() == 1 && isatty(STDOUT_FILENO) != 0;
+  return twofour::train::RunTrainer(argc, argv, out, err, terminal, stop_request, *ranks);
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/comm/communicator.h"
 #include "twofour/core/peak_estimate.h"
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/workload.h"

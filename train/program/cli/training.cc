@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -221,47 +222,53 @@ int Train(Run& run, MaybeResumed& resumed, const CommandContext& context) {
   return 0;
 }
 
-/// Trains what all ranks have prepared, if they have prepared the same.
-int TrainOnRanks(Run& run, MaybeResumed& resumed, const CommandContext& context) {
+/// What the arguments ask for, if they ask for training. Prints what will be trained only when all ranks have prepared
+/// the same.
+std::optional<Run> PrepareOnRanks(int argc, const char* const* argv, MaybeResumed& resumed,
+                                  std::optional<OutlivesReaders>& until_the_end, const CommandContext& context) {
   comm::Communicator& ranks = context.ranks;
-  if (ranks.size() > 1) {
-    RequireSameParts(ranks, PartsOf(run.config, run.workload.data_record, *run.workload.model));
-    double peak = 0;
-    for (const double each : AllNumbers(ranks, {run.peak.flops})) peak += each;
-    run.peak.flops = peak;
-  }
-  return Train(run, resumed, context);
-}
-
-}  // namespace
-
-int RunTraining(int argc, const char* const* argv, const CommandContext& context) {
-  std::optional<CommandLine> line;
-  MaybeResumed resumed;
-  std::optional<OutlivesReaders> until_the_end;
+  std::ostringstream out, err;
+  const bool alone = ranks.size() == 1;
+  const CommandContext preparing{
+      alone ? context.out : out, alone ? context.err : err, context.terminal, context.stop, ranks, context.threads};
   std::optional<Run> run;
-  Together(context.ranks, [&] {
-    line = ParseCommandLine(argc, argv, context.out);
+  Together(ranks, [&] {
+    const std::optional<CommandLine> line = ParseCommandLine(argc, argv, context.out);
     if (!line) return;
     std::optional<ResumePoint> resume;
     if (!line->resume.empty()) {
       // One process holds the lock for all.
       const bool writes = line->out.empty() && !line->dry_run && !line->print_config;
-      if (writes && context.ranks.rank() == 0) resumed.emplace(line->resume);
+      if (writes && ranks.rank() == 0) resumed.emplace(line->resume);
       resume = FindResumePoint(line->resume);
     }
-    const proto::Config config = ResolveConfig(*line, resume, context.err);
+    const proto::Config config = ResolveConfig(*line, resume, preparing.err);
     if (line->print_config) {
       context.out << ToText(config);
-      if (context.ranks.rank() == 0) RequireWritten(context.out);
+      if (ranks.rank() == 0) RequireWritten(context.out);
       return;
     }
-    RequireRanksDivide(context.ranks, config.training().shards());
+    RequireRanksDivide(ranks, config.training().shards());
     until_the_end.emplace();
-    run.emplace(PrepareRun(*line, std::move(resume), config, context));
+    run.emplace(PrepareRun(*line, std::move(resume), config, preparing));
   });
-  if (!run) return 0;
-  return TrainOnRanks(*run, resumed, context);
+  if (!run || alone) return run;
+  RequireSameParts(ranks, PartsOf(run->config, run->workload.data_record, *run->workload.model));
+  double peak = 0;
+  for (const double each : AllNumbers(ranks, {run->peak.flops})) peak += each;
+  run->peak.flops = peak;
+  context.out << out.str();
+  context.err << err.str();
+  return run;
+}
+
+}  // namespace
+
+int RunTraining(int argc, const char* const* argv, const CommandContext& context) {
+  std::optional<OutlivesReaders> until_the_end;
+  MaybeResumed resumed;
+  std::optional<Run> run = PrepareOnRanks(argc, argv, resumed, until_the_end, context);
+  return run ? Train(*run, resumed, context) : 0;
 }
 
 int TrainNewRun(const CommandLine& line, const proto::Config& config, const CommandContext& context) {
