@@ -5,8 +5,8 @@ file(REMOVE_RECURSE ${WORK})
 
 # Only the program needs these packages, and it is not a component.
 list(APPEND configure -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON)
-set(without_comm -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON)
-set(without_train ${without_comm} -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON)
+set(without_zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PCRE2=ON)
+set(without_train -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON ${without_zlib})
 set(without_nn -DCMAKE_DISABLE_FIND_PACKAGE_RE2=ON ${without_train})
 function(configure_with name)
   run(${configure} -S ${source} -B ${WORK}/${name} -DCMAKE_PREFIX_PATH=${PREFIX} ${ARGN})
@@ -16,6 +16,7 @@ run(${CMAKE_COMMAND} --build ${WORK}/nn_optim)
 run(${WORK}/nn_optim/consumer)
 configure_with(core -DCOMPONENTS=core -DEXPECTED=core ${without_nn})
 configure_with(sparse_then_optim -DCOMPONENTS=sparse -DTHEN=optim -DEXPECTED=core,sparse,optim ${without_nn})
+configure_with(comm -DCOMPONENTS=comm -DEXPECTED=core,comm -DCMAKE_DISABLE_FIND_PACKAGE_RE2=ON ${without_zlib})
 configure_with(train -DCOMPONENTS=train -DEXPECTED=core,sparse,nn,optim,comm,train)
 configure_with(all -DCOMPONENTS= -DEXPECTED=core,sparse,nn,optim,comm,train)
 configure_with(optional -DCOMPONENTS=nn "-DOPTIONAL=no_such" -DEXPECTED=core,sparse,nn ${without_train})
@@ -24,7 +25,7 @@ run_to_fail("no component 'nm'; this installation of twofour has: core, sparse, 
             ${configure} -S ${source} -B ${WORK}/unknown -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=nm,optim)
 if(NOT SHARED)
   run_to_fail("ZLIB" ${configure} -S ${source} -B ${WORK}/no_zlib -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=train
-              ${without_train})
+              ${without_zlib})
   run_to_fail("RE2" ${configure} -S ${source} -B ${WORK}/no_re2 -DCMAKE_PREFIX_PATH=${PREFIX} -DCOMPONENTS=nn
               ${without_nn})
 endif()
