@@ -35,18 +35,12 @@ struct Message {
   bool taken = false;
 };
 
-/// What one rank has sent to another one.
-struct Line {
-  int64_t messages = 0;
-  Time last_visible;
-};
-
 struct Rank {
   explicit Rank(const NetworkSpeed& speed) : clock(speed) {}
   VirtualClock clock;
-  std::condition_variable changed;  // Something that the rank waits for may have happened.
-  std::map<int, std::deque<Message*>> inbox;
-  std::map<int, Line> lines;
+  std::condition_variable changed;            // Something that the rank waits for may have happened.
+  std::map<int, std::deque<Message*>> inbox;  // By sender. Only the first of each may be taken, which keeps the order.
+  std::map<int, int64_t> sent;                // How many messages, by receiver.
   int64_t exchanges = 0;
   bool gone = false;
 };
@@ -70,23 +64,19 @@ struct ThreadNetwork::State {
     NotifyAll();
   }
   /// When a message that is sent now arrives.
-  Time VisibleAt(const Message& message, Line& line) const {
-    const auto number = static_cast<uint64_t>(line.messages);
+  Time VisibleAt(const Message& message, uint64_t number) const {
     const auto draw = Philox4x32({static_cast<uint32_t>(message.from), static_cast<uint32_t>(message.to),
                                   static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32)},
                                  {static_cast<uint32_t>(options.seed), static_cast<uint32_t>(options.seed >> 32)});
     const double range = options.most_delay_seconds - options.least_delay_seconds;
-    const Time visible = SteadyClock::now() + Duration(options.least_delay_seconds + range * ToUniform(draw[0]));
-    line.last_visible = std::max(line.last_visible, visible);
-    return line.last_visible;
+    return SteadyClock::now() + Duration(options.least_delay_seconds + range * ToUniform(draw[0]));
   }
   void Post(Message& message) {
-    Line& line = ranks[static_cast<size_t>(message.from)].lines[message.to];
-    message.visible = VisibleAt(message, line);
+    const int64_t number = ranks[static_cast<size_t>(message.from)].sent[message.to]++;
+    message.visible = VisibleAt(message, static_cast<uint64_t>(number));
     const bool lost = std::ranges::any_of(options.broken_lines, [&](const BrokenLine& broken) {
-      return broken.from == message.from && broken.to == message.to && broken.message <= line.messages;
+      return broken.from == message.from && broken.to == message.to && broken.message <= number;
     });
-    ++line.messages;
     message.taken = lost;
     if (lost) return;
     Rank& receiver = ranks[static_cast<size_t>(message.to)];
@@ -139,9 +129,10 @@ class ThreadCommunicator final : public Communicator {
       if (after == 0) break;
       RequirePartners(messages, missing);
       const Time deadline = last + Duration(network_.options.timeout_seconds);
-      if (now >= deadline)
+      if (now >= deadline) {
         throw NoAnswerError(NameOf(FirstPartner(messages, missing)), network_.options.timeout_seconds,
                             "ThreadNetworkOptions::timeout_seconds");
+      }
       own_.changed.wait_until(lock, std::min(deadline, NextVisible(now, missing)));
     }
     own_.clock.Receive(std::move(arrivals));
@@ -267,7 +258,7 @@ std::vector<std::exception_ptr> ThreadNetwork::RunAndCatch(const Function& funct
   state_->first_thrown = nullptr;
   for (Rank& rank : state_->ranks) {
     rank.inbox.clear();
-    rank.lines.clear();
+    rank.sent.clear();
     rank.exchanges = 0;
     rank.gone = false;
   }

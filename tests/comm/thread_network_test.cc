@@ -42,7 +42,7 @@ std::string MessageOf(const std::exception_ptr& thrown) {
 
 ThreadNetworkOptions Impatient() {
   ThreadNetworkOptions options;
-  options.timeout_seconds = 0.05;
+  options.timeout_seconds = 0.5;
   return options;
 }
 
@@ -100,7 +100,7 @@ TEST(ThreadNetworkTest, ABrokenLineMakesTheReceiverWaitInVain) {
       Send(ranks, 2, 20);
     } else if (ranks.rank() == 1) {
       EXPECT_EQ(Receive(ranks, 0), 10);
-      const auto silence = AllOf(StartsWith("rank 0 (thread 0) has not answered for 0.05 seconds"),
+      const auto silence = AllOf(StartsWith("rank 0 (thread 0) has not answered for 0.5 seconds"),
                                  HasSubstr("ThreadNetworkOptions::timeout_seconds"));
       EXPECT_ERROR(Receive(ranks, 0), kFailure, silence);
       EXPECT_ERROR(Receive(ranks, 0), kFailure, silence);  // Nothing overtakes the lost message.
@@ -112,10 +112,10 @@ TEST(ThreadNetworkTest, ABrokenLineMakesTheReceiverWaitInVain) {
 
 TEST(ThreadNetworkTest, WhatArrivesLetsARankWaitAnew) {
   ThreadNetworkOptions options;
-  options.timeout_seconds = 0.2;
+  options.timeout_seconds = 0.6;
   ThreadNetwork(4, options).Run([](Communicator& ranks) {
     if (ranks.rank() != 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100 * ranks.rank()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(250 * ranks.rank()));
       return Send(ranks, 0, 1);
     }
     std::array<int, 3> numbers{};  // The last comes after more than the timeout.
@@ -134,7 +134,7 @@ TEST(ThreadNetworkTest, RanksThatFirstSendToEachOtherWaitInVain) {
     Receive(ranks, 1 - ranks.rank());
   });
   // The second one may learn that the first one gave up.
-  EXPECT_THAT(MessageOf(thrown[0]) + MessageOf(thrown[1]), HasSubstr("has not answered for 0.05 seconds"));
+  EXPECT_THAT(MessageOf(thrown[0]) + MessageOf(thrown[1]), HasSubstr("has not answered for 0.5 seconds"));
   EXPECT_NE(MessageOf(thrown[0]), "");
   EXPECT_NE(MessageOf(thrown[1]), "");
 }
