@@ -62,7 +62,7 @@ class SweepTest : public AppRunner {
                                    WriteReport(FileSystem::Default(), report);
                                  }};
     const int code =
-        train::Sweep({.config = Path("trial.pbtxt"), .out = Path("out")}, {out, err, false, stop_}, services);
+        train::Sweep({.config = Path("trial.pbtxt"), .out = Path("out")}, {out, err, false, stop_, alone_}, services);
     return {code, out.str(), err.str()};
   }
 
