@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
@@ -123,8 +125,13 @@ void RequireDifferentConfigs(const std::vector<PlannedRun>& runs, const std::str
   }
 }
 
+std::vector<std::string> WordsOf(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
 int ThreadsPerRun(const proto::Sweep& sweep) {
-  if (sweep.threads_per_run() > 0) return sweep.threads_per_run();
+  if (sweep.threads_per_run() > 0 || !sweep.launcher().empty()) return sweep.threads_per_run();
   return std::max(CountProcessors().count / sweep.parallel_runs(), 1);
 }
 
@@ -197,7 +204,8 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
                  folder.empty() ? fs::path("runs") / sweep.name() : folder,
                  sweep.parallel_runs(),
                  faults.empty() ? ThreadsPerRun(sweep) : 1,
-                 sweep.seconds_per_run()};
+                 sweep.seconds_per_run(),
+                 WordsOf(sweep.launcher())};
   std::optional<SweepVariants> variants;
   NoteFault(faults, [&] {
     plan.base_config = LoadTextConfig(plan.base.string());

@@ -30,7 +30,8 @@ struct SweepPlan {
   std::filesystem::path base, folder;
   int parallel_runs = 1;
   int threads_per_run = 1;
-  double seconds_per_run = 0;  ///< 0: no limit.
+  double seconds_per_run = 0;              ///< 0: no limit.
+  std::vector<std::string> launcher = {};  ///< Words that come before the trainer.
   proto::Config base_config = {};
   std::vector<PlannedRun> runs = {};  ///< All variants with the first seed, then with the next.
   bool has_begun = false;             ///< Whether a run exists already.

@@ -80,9 +80,12 @@ class Runner {
     const int signal = services_.stop_signal();
     if (signal == 0) return;
     stopped_by_ = signal;
-    for (const Running& running : running_) running.process->Signal(signal);
+    for (const Running& running : running_) AskToStop(*running.process, signal);
     services_.observer.OnStopping(running_.size());
   }
+
+  /// A launcher that is asked by another signal ends its ranks a moment later, whether or not they are done.
+  void AskToStop(Process& process, int signal) { process.Signal(plan_.launcher.empty() ? signal : SIGUSR1); }
 
   void EndWhatTakesTooLong() {
     if (plan_.seconds_per_run <= 0) return;
@@ -90,7 +93,7 @@ class Runner {
     for (Running& running : running_) {
       if (!running.asked_to_stop && now - running.began > plan_.seconds_per_run) {
         running.asked_to_stop = now;
-        running.process->Signal(SIGTERM);
+        AskToStop(*running.process, SIGTERM);
       } else if (running.asked_to_stop && !running.killed && now - *running.asked_to_stop > kSecondsToStop) {
         running.killed = true;
         running.process->Signal(SIGKILL);
@@ -155,13 +158,23 @@ class Runner {
     try {
       services_.observer.OnStart(planned, states_[run] == RunState::kInterrupted);
       services_.files.CreateDirectories(planned.folder.parent_path());
-      std::unique_ptr<Process> process = services_.launcher.Start(
-          {services_.executable, Arguments(run), planned.log(), states_[run] == RunState::kInterrupted});
+      std::unique_ptr<Process> process = services_.launcher.Start(Spec(run));
       running_.push_back({run, std::move(process), services_.clock.Seconds()});
       stages_[run] = Stage::kRunning;
     } catch (const Error& error) {
       End(run, {RunEnd::Kind::kNotStarted, error.what()});
     }
+  }
+
+  ProcessSpec Spec(size_t run) const {
+    ProcessSpec spec{services_.executable, Arguments(run), plan_.runs[run].log(),
+                     states_[run] == RunState::kInterrupted};
+    if (plan_.launcher.empty()) return spec;
+    // env finds the launcher as a shell would, and becomes it.
+    spec.arguments.insert(spec.arguments.begin(), spec.executable.string());
+    spec.arguments.insert(spec.arguments.begin(), plan_.launcher.begin(), plan_.launcher.end());
+    spec.executable = "/usr/bin/env";
+    return spec;
   }
 
   std::vector<std::string> Arguments(size_t run) const {

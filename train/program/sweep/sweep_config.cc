@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/note_fault.h"
+#include "twofour/core/quote_for_message.h"
 #include "twofour/train/program/config/text_message.h"
 
 namespace twofour::train {
@@ -42,6 +44,7 @@ class SweepChecks {
     if (!(seconds >= 0 && seconds <= kMaxSeconds)) {
       Fault("seconds_per_run", fmt::format("{}, expected 0 to {}", seconds, kMaxSeconds));
     }
+    CheckLauncher();
     CheckSeeds();
     CheckAssignments("set", sweep_.set());
     const size_t others = lines_.size();
@@ -52,6 +55,16 @@ class SweepChecks {
   }
 
  private:
+  /// No shell reads it, so quotes would reach the launcher as they are.
+  void CheckLauncher() {
+    const std::string& launcher = sweep_.launcher();
+    if (launcher.find_first_of("'\"\\$`") == std::string::npos &&
+        (!sweep_.has_launcher() || launcher.find_first_not_of(" \t\n") != std::string::npos)) {
+      return;
+    }
+    Fault("launcher", fmt::format("{}, expected words between blanks, without quotes", QuoteForMessage(launcher)));
+  }
+
   void Fault(const std::string& where, const std::string& what) {
     lines_.push_back(fmt::format("{}: {}: {}", source_, where, what));
   }

@@ -148,6 +148,24 @@ TEST_F(RunnerTest, StartsTheTrainerForEveryRun) {
   EXPECT_TRUE(fs::is_directory(dir_ / "out/lr=0.5"));
 }
 
+TEST_F(RunnerTest, ALauncherStartsTheTrainer) {
+  const SweepPlan plan = Plan("launcher: 'mpirun  -n 2' seed: 7");
+  Run(plan);
+  ASSERT_THAT(trainers_.specs, SizeIs(1));
+  EXPECT_EQ(trainers_.specs[0].executable, "/usr/bin/env");
+  const std::vector<std::string>& arguments = trainers_.specs[0].arguments;
+  ASSERT_GT(arguments.size(), 6u);
+  EXPECT_THAT(std::vector(arguments.begin(), arguments.begin() + 5),
+              ElementsAre("mpirun", "-n", "2", "the-trainer", "--config"));
+  EXPECT_THAT(std::vector(arguments.end() - 2, arguments.end()), ElementsAre("--threads", "0"));
+}
+
+TEST_F(RunnerTest, ALauncherIsStoppedByASignalThatItPassesOn) {
+  trainers_.scripts["base seed-1"].seconds = 1e6;
+  Run(Plan("launcher: 'mpirun -n 2' seed: 1 seconds_per_run: 5"));
+  EXPECT_THAT(trainers_.signals, ElementsAre(SIGUSR1));
+}
+
 TEST_F(RunnerTest, SkipsFinishedRunsAndGoesOnWithInterruptedOnes) {
   const SweepPlan plan = Plan("seed: [1, 2, 3]");
   LeaveRun(plan.runs[0], true);

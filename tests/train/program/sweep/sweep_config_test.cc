@@ -45,6 +45,9 @@ TEST(ValidateSweepTest, SaysInOneLineWhatIsWrong) {
   EXPECT_EQ(FaultOf("base: 'b' parallel_runs: 0"), "s: parallel_runs: 0, expected 1 to 256");
   EXPECT_EQ(FaultOf("base: 'b' parallel_runs: 257"), "s: parallel_runs: 257, expected 1 to 256");
   EXPECT_EQ(FaultOf("base: 'b' threads_per_run: -1"), "s: threads_per_run: -1, expected 0 to 1024");
+  EXPECT_EQ(FaultOf("base: 'b' launcher: 'mpirun -n 2'"), "");
+  EXPECT_EQ(FaultOf("base: 'b' launcher: ' '"), "s: launcher: ' ', expected words between blanks, without quotes");
+  EXPECT_THAT(FaultOf("base: 'b' launcher: 'sh -c \\\"x\\\"'"), ::testing::HasSubstr("launcher: "));
   EXPECT_EQ(FaultOf("base: 'b' axis {}"), "s: axis 1: empty, expected a field with values or variants");
   EXPECT_EQ(FaultOf("base: 'b' axis { field: 'a' value: '1' variant { name: 'x' } }"),
             "s: axis 1: both, expected a field with values or variants");
