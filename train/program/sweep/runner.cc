@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <list>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -170,8 +172,10 @@ class Runner {
     ProcessSpec spec{services_.executable, Arguments(run), plan_.runs[run].log(),
                      states_[run] == RunState::kInterrupted};
     if (plan_.launcher.empty()) return spec;
-    // env finds the launcher as a shell would, and becomes it.
-    spec.arguments.insert(spec.arguments.begin(), spec.executable.string());
+    // env finds the launcher as a shell would, and becomes it. /proc/self/exe would be another program there.
+    std::error_code is_no_link;
+    const std::filesystem::path target = std::filesystem::read_symlink(spec.executable, is_no_link);
+    spec.arguments.insert(spec.arguments.begin(), (is_no_link ? spec.executable : target).string());
     spec.arguments.insert(spec.arguments.begin(), plan_.launcher.begin(), plan_.launcher.end());
     spec.executable = "/usr/bin/env";
     return spec;

@@ -159,6 +159,13 @@ TEST_F(SweepTest, TrainsEveryRunAndReportsOnThem) {
   EXPECT_EQ(reports_.size(), 2u);
 }
 
+TEST_F(SweepTest, ALauncherStartsEveryRun) {
+  WriteSweep("seed: 1 launcher: 'env BY_A_LAUNCHER=1 nice'");
+  const std::unique_ptr<Process> sweep = Start();
+  EXPECT_EQ(AwaitEnd(*sweep), 0) << ReadTextFile(dir_ / "log");
+  EXPECT_TRUE(fs::exists(dir_ / "out/base/seed-1/model.safetensors"));
+}
+
 TEST_F(SweepTest, IsNotMadeIntoTheFolderOfARun) {
   ASSERT_EQ(Run({"--config", Path("base.pbtxt"), "--out", Path("out")}).code, 0);
   WriteSweep("");
