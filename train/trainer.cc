@@ -12,12 +12,14 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/note_fault.h"
+#include "twofour/nn/model.h"
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/training_mode_scope.h"
 #include "twofour/optim/clip.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/parallel/agreement.h"
 #include "twofour/train/parallel/evaluation_shares.h"
+#include "twofour/train/restored_state.h"
 #include "twofour/train/step_pass.h"
 
 namespace twofour::train {
@@ -31,55 +33,11 @@ void Count(const EvalMetrics& metrics, BestEvaluation& best) {
   }
 }
 
-SparsityState SparsityOf(const TrainerOptions& options) {
-  return {options.sparsity_id, options.compare_from_step, options.compare_from_step};
-}
-
-/// That of a run which goes on from a checkpoint. An earlier version's checkpoint does not tell whether the run was
-/// always as it is now, which is sure enough of a dense run.
-SparsityState SparsityAfter(const TrainerState& state, const TrainerOptions& options) {
-  SparsityState sparsity = SparsityOf(options);
-  const bool same = state.sparsity ? state.sparsity->id == options.sparsity_id : options.sparsity_id.empty();
-  const int64_t since = state.sparsity ? state.sparsity->compare_from : 0;
-  sparsity.compare_from = std::max(sparsity.compare_from, same ? std::min(since, state.step + 1) : state.step + 1);
-  return sparsity;
-}
-
-/// Whether the masks of a checkpoint were found by another plan.
-bool HasOtherMasks(const TrainerState& state, const TrainerOptions& options) {
-  return state.sparsity &&
-         (state.sparsity->id != options.sparsity_id || state.sparsity->settles_at != options.compare_from_step);
-}
-
-/// A run that is made longer may be sparser in the end than it was where it ended before.
-void ForgetWhatDoesNotCompare(int64_t first_step, TrainerState& state) {
-  if (state.best_step < first_step) {
-    state.best_step = 0;
-    state.best_loss = 0;
-  }
-  for (BestEvaluation* best : {&state.best_evaluation, &state.best_scheduled}) {
-    if (best->step < first_step) *best = {};
-  }
-}
-
-/// Throws Error if a run of `steps` steps cannot be in this state.
-void CheckState(const TrainerState& state, int64_t steps, const std::string& source) {
-  Faults faults(source + ": ");
-  faults.Expect(state.step <= steps, "step", state.step, "",
-                fmt::format("is at step {}, the run has only {}", state.step, steps));
-  faults.InRange("step", state.step, 0, steps);
-  const int64_t last = std::max<int64_t>(state.step, 0);
-  faults.InRange("best_step", state.best_step, 0, last);
-  faults.Finite("best_loss", state.best_loss);
-  if (state.training_seconds) faults.AtLeast("training_seconds", *state.training_seconds, 0);
-  for (const auto& [name, best] :
-       {std::pair("best_evaluation", state.best_evaluation), std::pair("best_scheduled", state.best_scheduled)}) {
-    const FieldPath at(name);
-    faults.InRange(at("step"), best.step, 0, last);
-    faults.Finite(at("loss"), best.loss);
-    faults.InRange(at("evaluations_since"), best.evaluations_since, 0, kMaxCount);
-  }
-  faults.Throw();
+/// Whether weights are rounded to bf16 by all that reads them in a step, where that is a product. Hooks may read them,
+/// too.
+bool RoundsWeights(const nn::Module& module, const TrainerServices& services) {
+  const auto* const model = dynamic_cast<const nn::Model*>(&module);
+  return model != nullptr && model->activation_dtype() == DType::kBF16 && services.hooks.empty();
 }
 
 }  // namespace
@@ -129,7 +87,9 @@ void Trainer::FindLayers() {
   hooks_ = {&*telemetry_, &*sparse_};
   hooks_.insert(hooks_.end(), services_.hooks.begin(), services_.hooks.end());
   parallel_.emplace(*ranks_, model_, optimizer_,
-                    DataParallel::Options{.shards = options_.shards, .exchange = services_.exchange});
+                    DataParallel::Options{.shards = options_.shards,
+                                          .exchange = services_.exchange,
+                                          .rounds_weights = RoundsWeights(model_, services_)});
 }
 
 void Trainer::Restore(const CheckpointData& data, const std::string& source) {
@@ -210,6 +170,7 @@ bool Trainer::Run() {
       Step();
       if (StopRequested()) break;
     }
+    parallel_->ShareMasters();
     SaveCheckpoint();
   } catch (const std::exception& error) {
     if (stage_ == Stage::kEvaluating && state_.step > 0) state_.evaluation_pending = true;
@@ -260,7 +221,10 @@ void Trainer::Step() {
   stage_ = Stage::kRecording;
   CallHooks(&nn::StepHook::AfterStep, step);
   // What pauses training would otherwise search for the masks of the next step, and that time would not be counted.
-  if (PausesAfterStep()) parallel_->RefreshMasks();
+  if (PausesAfterStep()) {
+    parallel_->ShareMasters();
+    parallel_->RefreshMasks();
+  }
   CountTime(start);
   Record(step, sums.loss, grad_norm, task_.StepDetails(sums.sums));
 }
@@ -403,6 +367,7 @@ void Trainer::SaveCheckpoint() {
   if (!saves_ || saved_step_ == state_.step) return;
   Together(*ranks_, [this] { BeforeWriting(); });
   saving_ = true;
+  parallel_->ShareMasters();
   parallel_->RefreshMasks();
   const CheckpointData data = parallel_->GatherState(optimizer_, state_);
   Together(*ranks_, [&] {

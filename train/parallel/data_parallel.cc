@@ -12,6 +12,7 @@
 #include "twofour/train/parallel/agreement.h"
 #include "twofour/train/parallel/gather_tensors.h"
 #include "twofour/train/parallel/owners.h"
+#include "twofour/train/parallel/product_weights.h"
 #include "twofour/train/parallel/tree_sum.h"
 
 namespace twofour::train {
@@ -40,6 +41,9 @@ DataParallel::DataParallel(comm::Communicator& ranks, nn::Module& model, const o
       broadcast_(ranks) {
   AssignParameters(optimizer);
   AssignMasks();
+  const std::set<const Tensor::Impl*> roundable =
+      options.rounds_weights ? ProductWeights(model) : std::set<const Tensor::Impl*>();
+  for (const Tensor& parameter : parameters_) may_round_.push_back(roundable.contains(parameter.impl().get()));
   gradients_ = std::make_unique<GradientExchange>(ranks, tree_, parameters_, owners_, options.exchange);
 }
 
@@ -109,14 +113,37 @@ std::vector<std::optional<double>> DataParallel::SquaredNorms() {
 void DataParallel::ShareWeights(const std::vector<std::optional<double>>& gradients) {
   if (ranks_.size() == 1) return;
   std::vector<OwnerBroadcast::Item> items;
+  std::vector<std::pair<size_t, Tensor>> halves;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!gradients[i]) continue;
     Tensor& parameter = parameters_[i];
-    // The owner has announced its write already; a version counts updates.
-    std::byte* const data = Owns(i) ? const_cast<std::byte*>(parameter.raw()) : parameter.mutable_raw();
-    items.push_back({owners_[i], BytesOf(data, parameter)});
+    if (may_round_[i]) {
+      Tensor& half =
+          halves.emplace_back(i, Owns(i) ? parameter.To(DType::kBF16) : Tensor::Empty(parameter.shape(), DType::kBF16))
+              .second;
+      items.push_back({owners_[i], BytesOf(half.mutable_raw(), half)});
+    } else {
+      // The owner has announced its write already: a version counts updates.
+      std::byte* const data = Owns(i) ? const_cast<std::byte*>(parameter.raw()) : parameter.mutable_raw();
+      items.push_back({owners_[i], BytesOf(data, parameter)});
+    }
   }
   broadcast_.Share(items);
+  rounded_.clear();
+  for (const auto& [i, half] : halves) {
+    rounded_.push_back(i);
+    if (!Owns(i)) parameters_[i].CopyFrom(half.To(DType::kF32));
+  }
+}
+
+void DataParallel::ShareMasters() {
+  std::vector<OwnerBroadcast::Item> items;
+  for (const size_t i : rounded_) {
+    // No write that anybody has to know of: products, which alone have read the rounded elements, round these alike.
+    items.push_back({owners_[i], BytesOf(const_cast<std::byte*>(parameters_[i].raw()), parameters_[i])});
+  }
+  broadcast_.Share(items);
+  rounded_.clear();
 }
 
 void DataParallel::RefreshMasks() {

@@ -29,6 +29,9 @@ class DataParallel {
   struct Options {
     int64_t shards = 1;
     GradientExchange::Options exchange = {};
+    /// Where products round weights to bf16 anyway, those that only products read (ProductWeights) travel in bf16 after
+    /// each step. Ranks have the rest of those of others only after ShareMasters.
+    bool rounds_weights = false;
   };
 
   /// For the parameters of `model` that require a gradient, and its layers with masks. Everything must outlive this
@@ -50,6 +53,9 @@ class DataParallel {
   std::vector<std::optional<double>> SquaredNorms();
   /// After the owners have updated the parameters that have `gradients`: copies them to all ranks.
   void ShareWeights(const std::vector<std::optional<double>>& gradients);
+  /// Copies what ShareWeights has rounded away, so that every rank has all weights in f32. To be called before anything
+  /// but a forward pass reads them.
+  void ShareMasters();
   /// Finds the masks that are due, each on its owner, and copies them to all ranks. Packs the weights of sparse
   /// products.
   void RefreshMasks();
@@ -87,6 +93,8 @@ class DataParallel {
   std::set<std::string> owned_;  // Names that the optimizer has for parameters of this rank.
   std::unique_ptr<GradientExchange> gradients_;
   OwnerBroadcast broadcast_;
+  std::vector<bool> may_round_;  // For each of parameters_.
+  std::vector<size_t> rounded_;  // Parameters of which other ranks than the owner have rounded elements.
 };
 
 }  // namespace twofour::train

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -30,6 +32,16 @@ inline std::map<std::string, std::string> FilesIn(const std::filesystem::path& f
     files[entry.path().lexically_relative(folder).string()] = ReadTextFile(entry.path());
   }
   return files;
+}
+
+/// Expects the same files in both, without showing what is in them.
+inline void ExpectSameFiles(const std::filesystem::path& folder, const std::filesystem::path& expected) {
+  const auto files = FilesIn(folder), expected_files = FilesIn(expected);
+  EXPECT_FALSE(files.empty());
+  EXPECT_EQ(files.size(), expected_files.size()) << folder;
+  for (const auto& [name, text] : files) {
+    EXPECT_TRUE(expected_files.contains(name) && expected_files.at(name) == text) << folder << ": " << name;
+  }
 }
 
 /// So that records do not depend on how fast the machine is.

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <set>
+
+#include "twofour/core/tensor.h"
+#include "twofour/nn/module.h"
+
+namespace twofour::train {
+
+/// The weights of a model's linears that nothing but products reads in a step. Those that are also an embedding, or
+/// under a soft threshold, are not among them.
+std::set<const Tensor::Impl*> ProductWeights(nn::Module& model);
+
+}  // namespace twofour::train
