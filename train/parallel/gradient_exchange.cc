@@ -1,11 +1,13 @@
 #include "twofour/train/parallel/gradient_exchange.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "twofour/core/leaf_gradients.h"
 #include "twofour/sparse/kept_entries.h"
 #include "twofour/train/clock.h"
+#include "twofour/train/parallel/buckets.h"
 
 namespace twofour::train {
 namespace {
@@ -16,19 +18,13 @@ std::vector<ShardSums::Item> ItemsOf(const std::vector<Tensor>& parameters, cons
   return items;
 }
 
-/// The last parameters first. A bucket ends with the parameter that fills it.
-std::vector<std::vector<size_t>> BucketsOf(const std::vector<Tensor>& parameters, int64_t elements) {
-  std::vector<std::vector<size_t>> buckets;
-  int64_t left = 0;
-  for (size_t i = parameters.size(); i-- > 0;) {
-    if (left <= 0) {
-      buckets.emplace_back();
-      left = elements;
-    }
-    buckets.back().push_back(i);
-    left -= parameters[i].numel();
-  }
-  return buckets;
+/// The last parameters first.
+std::vector<std::vector<size_t>> GradientBuckets(const std::vector<Tensor>& parameters, int64_t elements) {
+  std::vector<size_t> order(parameters.size());
+  std::iota(order.rbegin(), order.rend(), size_t{0});
+  std::vector<int64_t> sizes;
+  for (const Tensor& parameter : parameters) sizes.push_back(parameter.numel());
+  return BucketsOf(order, sizes, elements);
 }
 
 }  // namespace
@@ -40,7 +36,7 @@ GradientExchange::GradientExchange(comm::Communicator& ranks, std::shared_ptr<co
       parameters_(std::move(parameters)),
       owners_(std::move(owners)),
       overlap_(options.overlap),
-      buckets_(BucketsOf(parameters_, options.bucket_elements)),
+      buckets_(GradientBuckets(parameters_, options.bucket_elements)),
       sums_(ranks, std::move(tree), DType::kF32, ItemsOf(parameters_, owners_)),
       taken_(parameters_.size()) {
   for (size_t i = 0; i < parameters_.size(); ++i) index_[parameters_[i].impl().get()] = i;

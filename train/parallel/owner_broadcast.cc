@@ -1,11 +1,12 @@
 #include "twofour/train/parallel/owner_broadcast.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "twofour/train/parallel/buckets.h"
 
 namespace twofour::train {
 namespace {
-
-constexpr size_t kBucketBytes = size_t{1} << 23;
 
 /// The items that go to one rank, or come from it.
 struct Batch {
@@ -36,17 +37,18 @@ void Unpack(const Batch& batch) {
 
 }  // namespace
 
-OwnerBroadcast::OwnerBroadcast(comm::Communicator& ranks)
-    : ranks_(ranks), joins_(ShardTree(ranks.size(), ranks.size()).JoinsOf(ranks.rank())) {
+OwnerBroadcast::OwnerBroadcast(comm::Communicator& ranks, int64_t bucket_bytes)
+    : ranks_(ranks), bucket_bytes_(bucket_bytes), joins_(ShardTree(ranks.size(), ranks.size()).JoinsOf(ranks.rank())) {
   std::ranges::reverse(joins_);
 }
 
 void OwnerBroadcast::Share(std::span<const Item> items) {
-  while (!items.empty()) {
-    size_t count = 0, bytes = 0;
-    while (count < items.size() && bytes < kBucketBytes) bytes += items[count++].bytes.size();
-    ShareBucket(items.first(count));
-    items = items.subspan(count);
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<int64_t> sizes;
+  for (const Item& item : items) sizes.push_back(static_cast<int64_t>(item.bytes.size()));
+  for (const std::vector<size_t>& bucket : BucketsOf(order, sizes, bucket_bytes_)) {
+    ShareBucket(items.subspan(bucket.front(), bucket.size()));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -14,13 +15,16 @@ namespace twofour::train {
 /// two).
 class OwnerBroadcast {
  public:
+  static constexpr int64_t kBucketBytes = int64_t{1} << 23;
+
   /// Bytes that `owner` has. The other ranks have room for as many there.
   struct Item {
     int owner = 0;
     std::span<std::byte> bytes;
   };
 
-  explicit OwnerBroadcast(comm::Communicator& ranks);
+  /// Items are sent in buckets of so many bytes (BucketsOf).
+  explicit OwnerBroadcast(comm::Communicator& ranks, int64_t bucket_bytes = kBucketBytes);
   /// All ranks must give items of the same owners and sizes.
   void Share(std::span<const Item> items);
 
@@ -29,6 +33,7 @@ class OwnerBroadcast {
   void ShareBucket(std::span<const Item> items);
 
   comm::Communicator& ranks_;
+  int64_t bucket_bytes_;
   std::vector<ShardTree::Join> joins_;  // Parents before children.
 };
 
