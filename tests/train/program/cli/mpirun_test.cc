@@ -44,7 +44,8 @@ class MpirunTest : public test::ProgramRunner {
   /// Starts the trainer on ranks. In `arguments`, "$out" is a folder of this name.
   std::unique_ptr<Process> Launch(int ranks, const std::string& arguments) {
     // Open MPI keeps some memory to the end, which is no fault of ours.
-    return Shell(std::string("export ASAN_OPTIONS=detect_leaks=0; exec ") + kMpirun + " -n " + std::to_string(ranks) + " \"$trainer\" " + arguments);
+    return Shell(std::string("export ASAN_OPTIONS=detect_leaks=0; exec ") + kMpirun + " -n " + std::to_string(ranks) +
+                 " \"$trainer\" " + arguments);
   }
 
   /// The processes that mpirun has started.
