@@ -199,7 +199,7 @@ void Trainer::Step() {
   if (!IsAlone()) parallel_->RefreshMasks();
   model_.SetTraining(true);
   optimizer_.ZeroGrad();
-  // Telemetry looks at all of a gradient, and so do histograms.
+  // Telemetry looks at all of a gradient.
   if (!parallel_->is_trivial()) parallel_->BeginStep(!telemetry_->Measures(step));
   const StepSums sums =
       StepPass(task_, options_.accumulate_steps, hooks_, *sparse_, *parallel_, services_.stop).Run(step);
