@@ -15,7 +15,6 @@
 #   PRECISION  FP32 (the default) or BF16
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/run_support.sh
 
 how=KILL
 if [ "${1:-}" = --with ]; then
@@ -32,7 +31,7 @@ case $how in
   *) echo "--with '$how', expected KILL, HUP, INT, TERM, USR1, USR2, XCPU, ALRM, PWR, PIPE, FULL or ALL" >&2; exit 2 ;;
 esac
 RANDOM=$seed
-find_trainer
+trainer=build/release/bin/trainer
 case $model in
   mlp) train=("$trainer" --config configs/sparse_mlp.pbtxt --set training.steps=300 --set checkpoint.every_steps=20
               --set evaluation.every_steps=50 --set data.glyphs.train_size=4000) ;;
@@ -54,8 +53,9 @@ if [[ " ${ways[*]} " == *" FULL "* ]] && [ "$(id -u)" -ne 0 ] && [ -z "${CRASH_T
   CRASH_TEST_NAMESPACE=1 exec unshare -rm "$0" --with "$how" "$rounds" "$seed" "$model" "$precision"
 fi
 
+cmake --preset release >/dev/null
+cmake --build --preset release --target trainer >/dev/null
 work=$(mktemp -d)
-log=$work/log
 disk=$work/disk
 child=
 clean_up() {
@@ -67,6 +67,12 @@ clean_up() {
   rm -rf "$work"
 }
 trap clean_up EXIT
+
+fail() {
+  echo "$*" >&2
+  [ ! -e "$work/log" ] || tail -5 "$work/log" >&2
+  exit 1
+}
 
 # Sleeps for a random time, at first up to the time that a whole run takes here. After each interruption the limit
 # grows, because on a busy machine the run would otherwise never reach its next checkpoint.
@@ -81,7 +87,7 @@ wait_a_moment() {
 begin() {
   local command=("${train[@]}" --out "$run")
   if [ -e "$run/config.pbtxt" ]; then command=("$trainer" --resume "$run"); fi
-  : >"$log"
+  : >"$work/log"
   (
     if [ -n "${size_limit:-}" ]; then ulimit -f "$size_limit"; fi
     exec env --default-signal "${command[@]}"
@@ -104,7 +110,7 @@ require_order() {
 }
 
 by_signal() {
-  begin "$log"
+  begin "$work/log"
   while :; do
     wait_a_moment
     kill -"$way" "$child" 2>/dev/null || true
@@ -113,23 +119,23 @@ by_signal() {
     [ "$status" -eq $((128 + $(kill -l "$way"))) ] || fail "round $round: ended with $status"
     interruptions=$((interruptions + 1))
     # Before it has printed anything, the program may not handle signals yet.
-    if [ "$way" != KILL ] && [ -s "$log" ]; then
-      stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$log")
+    if [ "$way" != KILL ] && [ -s "$work/log" ]; then
+      stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$work/log")
       if [ -n "$stopped" ]; then
         [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "round $round: no checkpoint of step $stopped"
       else
-        grep -q '^stopped before a step was made' "$log" || fail "round $round: did not end in order"
+        grep -q '^stopped before a step was made' "$work/log" || fail "round $round: did not end in order"
       fi
       require_order
     fi
-    begin "$log"
+    begin "$work/log"
   done
 }
 
 by_reader() {
   rm -f "$work/pipe"
   mkfifo "$work/pipe"
-  cat <"$work/pipe" >"$log" & local reader=$!
+  cat <"$work/pipe" >"$work/log" & local reader=$!
   begin "$work/pipe"
   wait_a_moment
   if kill -KILL "$reader" 2>/dev/null && kill -0 "$child" 2>/dev/null; then interruptions=1; fi
@@ -139,33 +145,35 @@ by_reader() {
 }
 
 by_full_disk() {
-  begin "$log"
+  begin "$work/log"
   while :; do
     wait_a_moment
     head -c 1G /dev/zero >"$disk/filler" 2>/dev/null || true
     await_end
     rm "$disk/filler"
     if [ "$status" -eq 0 ]; then break; fi
-    { [ "$status" -eq 1 ] && grep -q 'No space left on device' "$log"; } || fail "round $round: ended with $status"
+    { [ "$status" -eq 1 ] && grep -q 'No space left on device' "$work/log"; } || fail "round $round: ended with $status"
     interruptions=$((interruptions + 1))
     require_order
-    begin "$log"
+    begin "$work/log"
   done
 }
 
 # Sets a limit that the run reaches at its first checkpoints, in its metrics or in its event file.
 by_size_limit() {
-  size_limit=$((1 + RANDOM % 200)) begin "$log"
+  size_limit=$((1 + RANDOM % 200)) begin "$work/log"
   await_end
   if [ "$status" -ne 0 ]; then
-    { [ "$status" -eq 1 ] && grep -q 'File too large' "$log"; } || fail "round $round: ended with $status"
+    { [ "$status" -eq 1 ] && grep -q 'File too large' "$work/log"; } || fail "round $round: ended with $status"
     interruptions=1
     require_order
-    begin "$log"
+    begin "$work/log"
     await_end
   fi
   [ "$status" -eq 0 ] || fail "round $round: ended with $status"
 }
+
+metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu|mfu_rough|training_seconds)":[^,}]*//g' "$1/metrics.jsonl"; }
 
 began=$(date +%s%N)
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null
