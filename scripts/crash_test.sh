@@ -15,6 +15,7 @@
 #   PRECISION  FP32 (the default) or BF16
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/run_tools.sh
 
 how=KILL
 if [ "${1:-}" = --with ]; then
@@ -172,8 +173,6 @@ by_size_limit() {
   fi
   [ "$status" -eq 0 ] || fail "round $round: ended with $status"
 }
-
-metrics() { sed -E 's/"(samples_per_s|tokens_per_s|mfu|mfu_rough|training_seconds)":[^,}]*//g' "$1/metrics.jsonl"; }
 
 began=$(date +%s%N)
 "${train[@]}" --out "$work/whole" --threads 1 >/dev/null

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Kills a random rank of a training run at a random moment, checks that all end and that nothing is half written, goes on
-# with another number of ranks until the run ends, and compares it with that of one process: weights, masks, the
-# optimizer's state, and metrics except for speeds and times.
+# Ends one rank of a training run at random moments, resumes the run each time with another number of ranks, and
+# compares the result with that of one process: models and the optimizer's state bit for bit, and the metrics except for
+# speeds and times. After each interruption, mpirun must end soon, and every checkpoint must load.
 # scripts/rank_crash_test.sh [--with HOW] [ROUNDS] [SEED]
-#   HOW     KILL (the default)     SIGKILL; all must end within 10 seconds, and mpirun must name the rank
+#   HOW     KILL (the default)  SIGKILL, of which mpirun must name the rank
 #           HUP, INT, TERM, USR1, USR2, XCPU, ALRM, PWR
-#                                  the signal, to one rank; all must end properly
-#   ROUNDS  how many ranks are killed (20), over as many runs as that takes
-# The environment variable TRAINER names the program to test; otherwise that of the release preset is built.
+#                               the signal; all ranks must end properly, with a checkpoint
+#   ROUNDS  interruptions, by default 20
+# TRAINER is the program to test, by default the release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/run_support.sh
+. scripts/run_tools.sh
 
 how=KILL
 if [ "${1:-}" = --with ]; then
-  how=${2:?--with needs a signal}
+  how=${2:?--with needs a way to interrupt}
   shift 2
 fi
 rounds=${1:-20}
@@ -23,170 +23,168 @@ case $how in
   KILL | HUP | INT | TERM | USR1 | USR2 | XCPU | ALRM | PWR) ;;
   *) echo "--with '$how', expected KILL, HUP, INT, TERM, USR1, USR2, XCPU, ALRM or PWR" >&2; exit 2 ;;
 esac
-find_trainer
-find_launcher
-train=("$trainer" --config configs/sparse_mlp.pbtxt --set data.glyphs.train_size=2000 --set data.glyphs.eval_size=1000
-       --set training.batch_size=16 --set training.accumulate_steps=12 --set training.shards=12
-       --set training.steps=200 --set evaluation.every_steps=20 --set checkpoint.every_steps=10
-       --set logging.every_steps=10 --threads 1)
-numbers_of_ranks=(1 2 3 4 6)
+limit_ms=10000  # In which mpirun must end.
+numbers_of_ranks=(1 2 3 4 6 8)  # They divide the shards.
 
+find_mpirun
+find_trainer
+train=("$trainer" --config configs/sparse_mlp.pbtxt --set training.steps=160 --set checkpoint.every_steps=10
+       --set evaluation.every_steps=40 --set logging.every_steps=10 --set training.batch_size=8
+       --set training.accumulate_steps=24 --set training.shards=24 --set data.glyphs.train_size=4000)
 work=$(mktemp -d)
-log=$work/log
-run=$work/run
+folder=$work/round
+run=$folder/run
 child=
 clean_up() {
   if [ -n "$child" ]; then
-    kill -TERM "$child" 2>/dev/null || true  # mpirun then ends its ranks.
+    kill -TERM "$child" 2>/dev/null || true  # It then ends its ranks.
     wait "$child" 2>/dev/null || true
   fi
   rm -rf "$work"
 }
 trap clean_up EXIT
 
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+fail() {
+  echo "round $round, $ranks ranks: $*" >&2
+  tail -n 5 "$work/out" "$work/err" >&2
+  exit 1
+}
 
-# Starts or resumes the run on a random number of ranks and sets $child to mpirun. Background jobs of a script ignore
-# INT; env undoes that.
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+seconds() { printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); }  # MILLISECONDS
+
+# Starts or resumes the run with another number of ranks than before. Sets $child to mpirun and $pids to its ranks.
+# Background jobs of a script ignore INT, and those of nohup ignore HUP; env undoes that.
 begin() {
-  local command=("${train[@]}" --out "$run")
+  local command=("${train[@]}" --out "$run") before=$ranks pid rank
   if [ -e "$run/config.pbtxt" ]; then command=("$trainer" --resume "$run"); fi
-  ranks=${numbers_of_ranks[RANDOM % ${#numbers_of_ranks[@]}]}
-  env --default-signal "${launch[@]}" -n "$ranks" "${command[@]}" >"$log" 2>&1 &
+  while [ "$ranks" -eq "$before" ]; do ranks=${numbers_of_ranks[RANDOM % ${#numbers_of_ranks[@]}]}; done
+  env --default-signal "${mpirun[@]}" -n "$ranks" "${command[@]}" --threads $((1 + RANDOM % 2)) \
+    >"$work/out" 2>"$work/err" &
   child=$!
-}
-
-# Sleeps for up to the time that a whole run takes here on one rank, and longer in a run that is interrupted again and
-# again, because on a busy machine it would otherwise never reach its next checkpoint.
-wait_a_moment() {
-  local span=$((whole_ms * (4 + in_this_run) / 4)) moment
-  moment=$(((RANDOM * 32768 + RANDOM) % span))
-  sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
-}
-
-# Waits until mpirun has started all ranks, and sets $processes to them, in their order. Fails if it ends before.
-find_ranks() {
-  local process rank
-  while kill -0 "$child" 2>/dev/null; do
-    processes=()
-    for process in $(pgrep -P "$child" || true); do
-      rank=$(tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p')
-      if [ -n "$rank" ]; then processes[rank]=$process; fi
+  # The ranks are known by their parent and by what it has told them, because others may train here, too.
+  pids=()
+  until [ "${#pids[@]}" -eq "$ranks" ]; do
+    kill -0 "$child" 2>/dev/null || fail "mpirun ended before its ranks had begun"
+    for pid in $(pgrep --parent "$child"); do
+      rank=$({ tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; } 2>/dev/null) || true
+      if [ -n "$rank" ]; then pids[rank]=$pid; fi
     done
-    if [ "${#processes[@]}" -eq "$ranks" ]; then return 0; fi
+  done
+}
+
+# Sleeps for a random time, at first up to twice the time that a whole run takes in one process. After each interruption
+# the limit grows, because the run would otherwise reach its end too rarely.
+wait_a_moment() {
+  local moment=$(((RANDOM * 32768 + RANDOM) % (whole_ms * (8 + since_beginning) / 4)))
+  sleep "$(seconds "$moment")"
+}
+
+# Whether one of these processes runs. Dead ones may stay in the table for a while.
+lives() {  # PID...
+  ps --no-headers -o stat --pid "$(IFS=, && echo "$*")" | grep -qv '^Z'
+}
+
+# Waits for mpirun and its ranks and sets $status, and $took to the milliseconds since it was called.
+await_end() {  # [LIMIT_MS AFTER_WHAT]
+  local began
+  began=$(now_ms)
+  took=0
+  while lives "$child" "${pids[@]}"; do
+    took=$(($(now_ms) - began))
+    if [ -n "${1:-}" ] && [ "$took" -gt "$1" ]; then fail "mpirun or a rank still runs $(seconds "$1") s after $2"; fi
     sleep 0.01
   done
-  return 1
-}
-
-# Whether a rank runs. One that has ended may be there for a while as a zombie.
-some_live() {
-  local process
-  for process in "${processes[@]}"; do
-    if grep -q '^State:.[^XZ]' "/proc/$process/status" 2>/dev/null; then return 0; fi
-  done
-  return 1
-}
-
-# Sends the signal to one rank and waits for the end of all: mpirun does not wait for those that it kills. Sets $status,
-# and $ended_ms to how long that took.
-interrupt() {
-  local sent=
-  processes=()
-  wait_a_moment
-  if find_ranks; then
-    victim=$((RANDOM % ranks))
-    sent=$(milliseconds)
-    kill -"$how" "${processes[victim]}" 2>/dev/null || true
-  fi
   status=0
-  wait "$child" || status=$?
+  wait "$child" 2>/dev/null || status=$?
   child=
-  ended_ms=0
-  if [ -z "$sent" ]; then return; fi
-  while some_live && [ $(($(milliseconds) - sent)) -lt 20000 ]; do sleep 0.01; done
-  ended_ms=$(($(milliseconds) - sent))
 }
 
-require_order_after_kill() {
-  [ "$ended_ms" -le 10000 ] || fail "$where: $ended_ms ms until all had ended"
-  grep -q "rank $victim\b" "$log" || fail "$where: the output does not name the rank"
-}
-
-require_order_after_signal() {
-  # Before it has printed anything, the program may not handle signals yet.
-  if ! grep -q '^twofour ' "$log" && grep -q 'exited on signal' "$log"; then return; fi
-  local stopped
-  stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$log")
-  if [ -n "$stopped" ]; then
-    [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "$where: no checkpoint of step $stopped"
-  else
-    grep -q '^stopped before a step was made' "$log" || fail "$where: did not end in order"
-  fi
-  require_no_temporary_files
-}
-
-require_no_temporary_files() {
+require_nothing_temporary() {
   local left
-  left=$(find "$run" -name '*.tmp-*' 2>/dev/null || true)
-  [ -z "$left" ] || fail "$where: left behind: $left"
+  left=$(find "$folder" -name '*.tmp-*')
+  [ -z "$left" ] || fail "left behind: $left"
 }
 
-# Every checkpoint must be whole.
-require_whole_checkpoints() {
-  local checkpoint name
-  for checkpoint in "$run"/checkpoints/*; do
-    [[ -e $checkpoint && $checkpoint != *.tmp-* ]] || continue
-    name=${checkpoint##*/}
-    "$trainer" evaluate --run "$run" --checkpoint "${name#step-}" --threads 1 >"$log" 2>&1 ||
-      fail "$where: checkpoint $name does not load"
+# Sets $checkpoints to their number.
+require_that_checkpoints_load() {
+  local checkpoint
+  checkpoints=0
+  for checkpoint in "$run"/checkpoints/step-*; do
+    case $checkpoint in *'*' | *.tmp-*) continue ;; esac
+    "$trainer" evaluate --run "$run" --checkpoint "${checkpoint##*-}" >"$work/evaluation" 2>&1 ||
+      fail "$checkpoint does not load: $(tail -1 "$work/evaluation")"
+    checkpoints=$((checkpoints + 1))
   done
 }
 
-begun=$(milliseconds)
-"${train[@]}" --out "$work/whole" >"$log" 2>&1 || fail "one process failed"
-whole_ms=$(($(milliseconds) - begun))
-echo "one process: $whole_ms ms"
-
-# The run has come to its end: compares it with that of one process and removes it.
-require_same() {
-  local different
-  different=$(differences "$work/whole" "$run" | paste -sd ' ')
-  [ -z "$different" ] || fail "$where: after $in_this_run interruptions other than in one process: $different"
-  require_no_temporary_files
-  rm -rf "$run"
-  if [ "$in_this_run" -gt 0 ]; then compared=$((compared + 1)); fi
-  in_this_run=0
+# What mpirun and the ranks have to say after the signal.
+require_order() {  # RANK
+  local stopped
+  [ "$status" -eq $((128 + $(kill -l "$how"))) ] || fail "ended with $status after $how for rank $1"
+  if [ "$how" = KILL ]; then
+    grep -q "rank $1 " "$work/err" || fail "nothing names rank $1, which was killed"
+    return
+  fi
+  # Before it has printed anything, the program may not handle signals yet.
+  if [ ! -s "$work/out" ]; then return; fi
+  stopped=$(sed -n 's/^stopped after step \([0-9]*\);.*/\1/p' "$work/out")
+  if [ -n "$stopped" ]; then
+    [ -e "$run/checkpoints/step-$stopped/trainer.json" ] || fail "no checkpoint of step $stopped"
+  else
+    grep -q '^stopped before a step was made' "$work/out" || fail "did not end in order after $how for rank $1"
+  fi
+  require_nothing_temporary
 }
 
-interruptions=0
-in_this_run=0
-compared=0
-longest_ms=0
-while [ "$interruptions" -lt "$rounds" ]; do
-  where="round $((interruptions + 1))"
+# Compares a run that came to its end with that of one process, and makes room for the next.
+conclude() {
+  local wrong
+  [ "$status" -eq 0 ] || fail "ended with $status by itself"
+  wrong=$(differences "$work/whole" "$run")
+  [ -z "$wrong" ] || fail "differs from the run of one process: $wrong"
+  require_nothing_temporary
+  echo "a run with $since_beginning interruptions: model, optimizer and metrics are those of one process"
+  finished=$((finished + 1))
+  since_beginning=0
+  rm -rf "$folder"
+  mkdir "$folder"
+}
+
+began=$(now_ms)
+"${train[@]}" --out "$work/whole" --threads 1 >/dev/null
+whole_ms=$(($(now_ms) - began))
+
+mkdir "$folder"
+ranks=0
+since_beginning=0
+finished=0
+longest=0
+for ((round = 1; round <= rounds;)); do
   begin
-  interrupt
-  if [ "$status" -eq 0 ]; then
-    require_same
+  wait_a_moment
+  victim=$((RANDOM % ranks))
+  if ! kill -"$how" "${pids[victim]}" 2>/dev/null; then
+    await_end
+    conclude
     continue
   fi
-  [ "$status" -eq $((128 + $(kill -l "$how"))) ] || fail "$where: $how to rank $victim of $ranks: ended with $status"
-  interruptions=$((interruptions + 1))
-  in_this_run=$((in_this_run + 1))
-  if [ "$ended_ms" -gt "$longest_ms" ]; then longest_ms=$ended_ms; fi
-  where+=": $how to rank $victim of $ranks"
-  if [ "$how" = KILL ]; then require_order_after_kill; else require_order_after_signal; fi
-  ! some_live || fail "$where: a rank lives on"
-  require_whole_checkpoints
-  echo "$where: ended within $ended_ms ms; newest checkpoint: $(readlink "$run/checkpoints/last" || echo none)"
+  await_end "$limit_ms" "$how for rank $victim"
+  # It was at its end anyway.
+  if [ "$status" -eq 0 ]; then
+    conclude
+    continue
+  fi
+  require_order "$victim"
+  require_that_checkpoints_load
+  if [ "$took" -gt "$longest" ]; then longest=$took; fi
+  echo "round $round: $how for rank $victim of $ranks, ended in $(seconds "$took") s, $checkpoints checkpoints load"
+  since_beginning=$((since_beginning + 1))
+  round=$((round + 1))
 done
-if [ "$in_this_run" -gt 0 ]; then
+if [ "$since_beginning" -gt 0 ]; then
   begin
-  status=0
-  wait "$child" || status=$?
-  child=
-  [ "$status" -eq 0 ] || fail "the last resume: ended with $status"
-  require_same
+  await_end
+  conclude
 fi
-echo "$how: $rounds ranks, each time all ended within $longest_ms ms; $compared finished runs are as in one process"
+echo "$how: $rounds interruptions in $finished runs, nothing lost; mpirun ended within $(seconds "$longest") s"
