@@ -164,7 +164,8 @@ for ((round = 1; round <= rounds;)); do
   begin
   wait_a_moment
   victim=$((RANDOM % ranks))
-  if ! kill -"$how" "${pids[victim]}" 2>/dev/null; then
+  # Once mpirun has seen its end, the number may be that of another process.
+  if ! pgrep --parent "$child" | grep -qx "${pids[victim]}" || ! kill -"$how" "${pids[victim]}" 2>/dev/null; then
     await_end
     conclude
     continue

@@ -75,7 +75,6 @@ describe() {  # CASE
     evaluate)
       make_dense_run
       arguments=(evaluate --json --run "$work/dense") ;;
-    *) fail "CASE is '$1', expected some of ${all_cases[*]}" 2 ;;
   esac
 }
 
@@ -124,7 +123,7 @@ alone() {  # CASE
   produce "$work/one" 1 || fail "$1 in one process: $(grep -m 1 'trainer: ' "$work/log" || tail -1 "$work/log")"
 }
 
-# One row for each case, and a column for each number of ranks times threads.
+# One row for each case, and a column for each number of ranks times threads of each.
 test_here() {
   local case ranks threads
   printf '%-15s' case
@@ -139,7 +138,7 @@ test_here() {
       for threads in $threads_to_try; do
         verdict=-
         if [ $((count % ranks)) -eq 0 ]; then
-          compare "$case, $ranks ranks of $threads threads" "$threads" "${mpirun[@]}" -n "$ranks"
+          compare "$case, $ranks x $threads" "$threads" "${mpirun[@]}" -n "$ranks"
         fi
         printf '%9s' "$verdict"
       done
@@ -185,6 +184,9 @@ cases=("$@")
 if [ $# -eq 0 ]; then
   if [ -n "$tcp" ]; then cases=("${few_cases[@]}"); else cases=("${all_cases[@]}"); fi
 fi
+for case in "${cases[@]}"; do
+  [[ " ${all_cases[*]} " == *" $case "* ]] || fail "CASE is '$case', expected some of ${all_cases[*]}" 2
+done
 ranks_to_try=${RANKS:-$(if [ -n "$tcp" ]; then echo 2 4; else echo 2 3 4 6 8; fi)}
 threads_to_try=${THREADS:-1 2}
 runs=0

@@ -27,7 +27,7 @@ make_machines() {  # FOLDER DELAY_MS LOSS_PERCENT
   ip link add direct netns "$node1" type veth peer name direct netns "$node2"
   scripts/slow_link.py "${ends[@]}" "$2" "$3" >"$1/slow_link" 2>&1 &
   slow_link=$!
-  until grep -q ready "$1/slow_link"; do
+  until grep -qs ready "$1/slow_link"; do
     kill -0 "$slow_link" 2>/dev/null || { cat "$1/slow_link" >&2; exit 1; }
     sleep 0.1
   done
