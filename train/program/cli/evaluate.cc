@@ -120,9 +120,10 @@ int RunEvaluate(int argc, const char* const* argv, const CommandContext& context
     EndWithoutResult(context);
     return CodeOfStop(context);
   }
-  if (!std::isfinite(metrics->loss)) {
+  Together(context.ranks, [&] {
+    if (std::isfinite(metrics->loss)) return;
     ThrowNotFinite("the evaluation loss", metrics->loss, workload.model->NamedParameters());
-  }
+  });
   EvaluationReport report{.weights = run.source.string(),
                           .step = run.step,
                           .data = DescribeData(run.config, workload, *request),
