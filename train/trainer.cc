@@ -295,8 +295,8 @@ void Trainer::Record(const nn::StepContext& step, double loss, double grad_norm,
 }
 
 void Trainer::RecordOnFirst(const std::function<void(MetricSink& sink)>& record) {
+  BeforeWriting();
   Together(*ranks_, [&] {
-    BeforeWriting();
     if (services_.sink != nullptr) record(*services_.sink);
   });
 }
@@ -365,7 +365,7 @@ void Trainer::EvaluateAndSaveBest() {
 void Trainer::SaveCheckpoint() {
   RecordFirstEvaluation();  // For a run without steps.
   if (!saves_ || saved_step_ == state_.step) return;
-  Together(*ranks_, [this] { BeforeWriting(); });
+  BeforeWriting();
   saving_ = true;
   parallel_->ShareMasters();
   parallel_->RefreshMasks();
@@ -378,9 +378,12 @@ void Trainer::SaveCheckpoint() {
 }
 
 void Trainer::BeforeWriting() {
-  if (!services_.before_writing) return;
-  saving_ = true;
-  services_.before_writing();
+  if (has_written_) return;
+  saving_ = true;  // On all ranks, so that all know what has failed.
+  Together(*ranks_, [this] {
+    if (services_.before_writing) services_.before_writing();
+  });
+  has_written_ = true;
   saving_ = false;
   services_.before_writing = nullptr;
 }

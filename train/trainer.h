@@ -206,7 +206,8 @@ class Trainer {
   std::vector<std::optional<double>> squared_norms_;  // Of each gradient of the step.
   TrainerState state_;
   Stage stage_ = Stage::kBetweenUpdates;
-  bool saving_ = false;  // A checkpoint is being written, or the place for it prepared.
+  bool saving_ = false;       // A checkpoint is being written, or the place for it prepared.
+  bool has_written_ = false;  // BeforeWriting has succeeded.
   int64_t saved_step_ = -1;
   std::string restored_from_;
   std::optional<EvalMetrics> first_evaluation_;  // The evaluation before the first step, until that step is done.

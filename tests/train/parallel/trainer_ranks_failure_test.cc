@@ -48,6 +48,8 @@ class Ranks {
   std::function<void(int rank, FragileTask& task)> prepare = [](int, FragileTask&) {};
   comm::ThreadNetworkOptions network = {.timeout_seconds = 30, .stack_bytes = size_t{8} << 20};
   std::atomic<bool> stops[kRanks] = {};
+  std::function<void()> before_writing = {};  // Of the first rank.
+  TrainerOptions options = Options();
 
   std::vector<std::string> Run(const std::filesystem::path& from = {}) {
     shared.assign(kRanks, false);
@@ -89,8 +91,9 @@ class Ranks {
       std::filesystem::create_directories(folder_);
       services.sink = &sink.emplace(files_, folder_ / "metrics.jsonl");
       services.checkpoints = &store.emplace(files_, folder_, 10);
+      services.before_writing = before_writing;
     }
-    Trainer trainer(task, optimizer, optim::ConstantLr(1e-2), Options(), services);
+    Trainer trainer(task, optimizer, optim::ConstantLr(1e-2), options, services);
     if (!from.empty()) trainer.Restore(CheckpointStore::Load(FileSystem::Default(), from), from.string());
     trainer.Run();
   }
@@ -146,6 +149,19 @@ TEST(TrainerRanksFailureTest, ADiskThatIsFullEndsAll) {
   const std::vector<std::string> messages = ranks.Run();
   EXPECT_THAT(messages, Each(HasSubstr("rank 0 (thread 0): ")));
   EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, true));
+}
+
+TEST(TrainerRanksFailureTest, AFirstWriteThatFailsEndsAll) {
+  for (const bool logs : {true, false}) {
+    const test::TempDir dir;
+    Ranks ranks(dir / "run");
+    ranks.network.timeout_seconds = 5;
+    ranks.before_writing = [] { throw Error("cannot replace the run", ErrorKind::kRuntimeFailure); };
+    // What is written first: a record, or a checkpoint.
+    if (!logs) ranks.options.log_every_steps = ranks.options.eval_every_steps = 0;
+    EXPECT_THAT(ranks.Run(), Each(HasSubstr("rank 0 (thread 0): cannot replace the run"))) << logs;
+    EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, true));
+  }
 }
 
 TEST(TrainerRanksFailureTest, ALossThatIsNotFiniteEndsAllAlike) {

@@ -40,7 +40,7 @@
 namespace twofour::train {
 namespace {
 
-constexpr auto kForTheFirstToEnd = std::chrono::seconds(1);
+constexpr auto kForTheFirstToEnd = std::chrono::seconds(3);
 
 /// Whether several processes can share the command's work.
 bool RunsOnRanks(Command command) { return command == RunTraining || command == RunEvaluate; }
