@@ -20,6 +20,7 @@ std::vector<double> ToNumbers(const std::vector<BatchOutcome>& outcomes) {
 }
 
 void AppendOutcomes(std::span<const std::byte> bytes, std::vector<BatchOutcome>& outcomes) {
+  if (bytes.empty()) return;  // A rank without a batch. memcpy wants memory even for nothing.
   std::vector<double> numbers(bytes.size() / sizeof(double));
   std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(double));
   for (auto next = numbers.begin(); next != numbers.end();) {
