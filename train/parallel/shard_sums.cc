@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 #include "twofour/core/kernels/elements/elementwise.h"
@@ -80,7 +79,7 @@ void ShardSums::Pack(Message& message) {
     std::vector<Piece>& pieces = pieces_[item];
     const auto piece = std::ranges::find(pieces, message.begin, &Piece::begin);
     assert(piece != pieces.end());
-    if (piece->value.defined()) std::memcpy(to, piece->value.raw(), static_cast<size_t>(BytesOf(item)));
+    if (piece->value.defined()) std::copy_n(piece->value.raw(), BytesOf(item), to);
     *flag++ = std::byte{piece->value.defined()};
     to += BytesOf(item);
     pieces.erase(piece);
@@ -94,7 +93,7 @@ void ShardSums::Unpack(const Message& message) {
     Piece piece{message.begin, message.begin + 1, {}};  // Its end does not matter: it is joined at once.
     if (*flag++ != std::byte{0}) {
       piece.value = Tensor::Empty({items_[item].size}, dtype_);
-      std::memcpy(piece.value.mutable_raw(), from, static_cast<size_t>(BytesOf(item)));
+      std::copy_n(from, BytesOf(item), piece.value.mutable_raw());
     }
     from += BytesOf(item);
     std::vector<Piece>& pieces = pieces_[item];
