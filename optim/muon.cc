@@ -33,12 +33,16 @@ Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
 Muon::Muon(const std::vector<Tensor>& parameters, const MuonOptions& options)
     : Muon(std::vector<ParameterGroup>{{NumberParameters(parameters), options.weight_decay}}, options) {}
 
-double Muon::UpdateCost(const Shape& shape) const {
+std::vector<double> Muon::UpdateCosts() const {
   // Each Newton-Schulz step takes two products with the whole matrix and one of its shorter side. While AdamW updates
   // an element, which memory limits, products make about 50 floating-point operations.
-  const auto rows = static_cast<double>(shape[0]), cols = static_cast<double>(shape[1]);
-  const double side = std::min(rows, cols), elements = rows * cols;
-  return elements + options_.ns_steps * (4 * side * elements + 2 * side * side * side) / 50;
+  std::vector<double> costs;
+  for (const NamedTensor& parameter : Parameters()) {
+    const auto rows = static_cast<double>(parameter.tensor.dim(0)), cols = static_cast<double>(parameter.tensor.dim(1));
+    const double side = std::min(rows, cols), elements = rows * cols;
+    costs.push_back(elements + options_.ns_steps * (4 * side * elements + 2 * side * side * side) / 50);
+  }
+  return costs;
 }
 
 void Muon::UpdateParameter(const Update& update) {

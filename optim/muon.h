@@ -28,9 +28,10 @@ class Muon : public SlotOptimizer {
   Muon(std::vector<ParameterGroup> groups, const MuonOptions& options);
   Muon(const std::vector<Tensor>& parameters, const MuonOptions& options);
 
+  std::vector<double> UpdateCosts() const override;
+
  protected:
   void UpdateParameter(const Update& update) override;
-  double UpdateCost(const Shape& shape) const override;
 
  private:
   MuonOptions options_;

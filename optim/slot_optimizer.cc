@@ -44,12 +44,6 @@ std::vector<NamedTensor> SlotOptimizer::Parameters() const {
   return parameters;
 }
 
-std::vector<double> SlotOptimizer::UpdateCosts() const {
-  std::vector<double> costs;
-  for (const Entry& entry : entries_) costs.push_back(UpdateCost(entry.parameter.tensor.shape()));
-  return costs;
-}
-
 void SlotOptimizer::ZeroGrad() {
   for (Entry& entry : entries_) entry.parameter.tensor.ZeroGrad();
 }

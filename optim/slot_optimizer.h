@@ -28,7 +28,6 @@ class SlotOptimizer : public Optimizer {
   void set_lr(double lr) override;
   int64_t step_count() const override { return step_count_; }
   std::vector<NamedTensor> Parameters() const override;
-  std::vector<double> UpdateCosts() const override;
 
   void AppendState(std::vector<NamedTensor>& state) const override;
   StateCommit ReadState(StateReader& reader, int64_t steps) override;
@@ -57,8 +56,6 @@ class SlotOptimizer : public Optimizer {
   };
   /// Updates one parameter.
   virtual void UpdateParameter(const Update& update) = 0;
-  /// See Optimizer::UpdateCosts.
-  virtual double UpdateCost(const Shape& shape) const { return static_cast<double>(NumElements(shape)); }
 
  private:
   struct Entry {

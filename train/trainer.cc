@@ -19,6 +19,7 @@
 #include "twofour/train/finite_check.h"
 #include "twofour/train/parallel/agreement.h"
 #include "twofour/train/parallel/evaluation_shares.h"
+#include "twofour/train/parallel/shared_telemetry.h"
 #include "twofour/train/restored_state.h"
 #include "twofour/train/step_pass.h"
 
@@ -179,8 +180,7 @@ bool Trainer::Run() {
     const std::string message = fmt::format("step {}: {}{}", std::min(step, options_.steps),
                                             no_memory ? "out of memory" : error.what(), SaveAfterFailure(error));
     const ErrorKind kind = known != nullptr ? known->kind() : ErrorKind::kRuntimeFailure;
-    if (IsShared(error, *ranks_)) throw SharedError(message, kind);
-    throw Error(message, kind);
+    ThrowLike(error, message, kind);
   }
   return Finished() && !state_.evaluation_pending;
 }
@@ -207,7 +207,7 @@ void Trainer::Step() {
   stage_ = Stage::kUpdating;
   if (!std::isfinite(sums.loss)) ThrowNotFinite("the loss", sums.loss);
   CallHooks(&nn::StepHook::AfterBackward, step);
-  ShareTelemetry(step);
+  if (!IsAlone() && telemetry_->Measures(step)) ShareTelemetry(*ranks_, *telemetry_);
   const double grad_norm = GradNorm();
   if (!std::isfinite(grad_norm)) ThrowNotFinite("the gradient's norm", grad_norm);
   if (options_.clip_grad_norm > 0) optim::ClipGradNorm(parameter_tensors_, options_.clip_grad_norm, grad_norm);
@@ -245,21 +245,6 @@ void Trainer::ThrowNotFinite(const std::string& what, double value) {
   }
   const std::string message = DescribeNotFinite(what, value, where, parameters_);
   throw SharedError(message, ErrorKind::kRuntimeFailure);
-}
-
-void Trainer::ShareTelemetry(const nn::StepContext& step) {
-  if (IsAlone() || !telemetry_->Measures(step)) return;
-  Telemetry::Numbers numbers = telemetry_->numbers();
-  const size_t densities = numbers.densities.size();
-  std::vector<double> mine = numbers.densities;
-  mine.insert(mine.end(), numbers.masked_gradient_shares.begin(), numbers.masked_gradient_shares.end());
-  const std::vector<double> all = AllNumbers(*ranks_, mine);
-  std::ranges::fill(numbers.masked_gradient_shares, 0);
-  for (size_t begin = 0; begin < all.size(); begin += mine.size()) {
-    std::copy_n(all.begin() + static_cast<ptrdiff_t>(begin), densities, numbers.densities.begin());
-    for (size_t i = densities; i < mine.size(); ++i) numbers.masked_gradient_shares[i - densities] += all[begin + i];
-  }
-  telemetry_->SetNumbers(numbers);
 }
 
 void Trainer::CountTime(double start) {

@@ -162,8 +162,6 @@ class Trainer {
   /// The norm of all gradients, which are with their owners. Also says which parameters have one.
   double GradNorm();
   [[noreturn]] void ThrowNotFinite(const std::string& what, double value);
-  /// Puts together what the ranks have measured.
-  void ShareTelemetry(const nn::StepContext& step);
   void Record(const nn::StepContext& step, double loss, double grad_norm, MetricDetails details);
   /// Calls this function of all hooks.
   void CallHooks(void (nn::StepHook::*function)(const nn::StepContext&), const nn::StepContext& step);

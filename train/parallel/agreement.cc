@@ -38,6 +38,11 @@ bool IsShared(const std::exception& error, const comm::Communicator& ranks) {
   return ranks.size() == 1 || dynamic_cast<const SharedError*>(&error) != nullptr;
 }
 
+void ThrowLike(const std::exception& error, const std::string& message, ErrorKind kind) {
+  if (dynamic_cast<const SharedError*>(&error) != nullptr) throw SharedError(message, kind);
+  throw Error(message, kind);
+}
+
 void Together(comm::Communicator& ranks, const std::function<void()>& work) {
   if (ranks.size() == 1) return work();
   const Outcome mine = Try(work);

@@ -20,6 +20,9 @@ class SharedError : public Error {
 /// Whether all ranks have thrown this, which is always true of a single one.
 bool IsShared(const std::exception& error, const comm::Communicator& ranks);
 
+/// Throws `message` as `error` was thrown: as a SharedError if that is one, or else as an Error.
+[[noreturn]] void ThrowLike(const std::exception& error, const std::string& message, ErrorKind kind);
+
 /// Does `work` on this rank, while the other ranks do theirs, and asks all how it went. If it failed anywhere, throws
 /// SharedError on all ranks. Its message is that of the first rank that failed; it begins with the name of the rank,
 /// unless all failed alike. A single process just does the work. `work` may call the communicator only where all ranks

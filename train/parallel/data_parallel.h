@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -78,7 +77,6 @@ class DataParallel {
 
  private:
   bool Owns(size_t parameter) const { return owners_[parameter] == ranks_.rank(); }
-  /// Parameters by what they share, so that a handle from anywhere can be looked up.
   void AssignParameters(const optim::Optimizer& optimizer);
   void AssignMasks();
 

@@ -47,11 +47,7 @@ void ShardSums::Add(size_t item, int64_t shard, Tensor value) {
   std::vector<Piece>& pieces = pieces_[item];
   assert(pieces.empty() || pieces.back().end == shard);
   pieces.push_back({shard, shard + 1, std::move(value)});
-  while (pieces.size() > 1) {
-    const Piece& left = pieces[pieces.size() - 2];
-    if (!tree_->Joins(left.begin, pieces.back().begin, pieces.back().end)) break;
-    JoinPieces(item, left.begin);
-  }
+  while (JoinsLastTwo(*tree_, pieces)) JoinPieces(item, pieces[pieces.size() - 2].begin);
 }
 
 void ShardSums::JoinPieces(size_t item, int64_t begin) {

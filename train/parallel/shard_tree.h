@@ -50,6 +50,14 @@ class ShardTree {
   int ranks_;
 };
 
+/// Whether the last two of `pieces`, each with a `begin` and an `end`, are the children of a node: then they are added
+/// before another piece comes.
+template <typename Piece>
+bool JoinsLastTwo(const ShardTree& tree, const std::vector<Piece>& pieces) {
+  if (pieces.size() < 2) return false;
+  return tree.Joins(pieces[pieces.size() - 2].begin, pieces.back().begin, pieces.back().end);
+}
+
 /// The rule for the shards of a step of so many micro-batches: they divide these.
 void CheckShards(int64_t shards, int64_t micro_batches, const std::string& path, Faults& faults);
 

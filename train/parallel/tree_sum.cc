@@ -21,7 +21,7 @@ std::vector<double> TreeSum(const ShardTree& tree, std::vector<std::vector<doubl
   for (std::vector<double>& numbers : shards) {
     const int64_t shard = pieces.empty() ? 0 : pieces.back().end;
     pieces.push_back({shard, shard + 1, std::move(numbers)});
-    while (pieces.size() > 1 && tree.Joins(pieces[pieces.size() - 2].begin, pieces.back().begin, pieces.back().end)) {
+    while (JoinsLastTwo(tree, pieces)) {
       Piece& left = pieces[pieces.size() - 2];
       const Piece& right = pieces.back();
       for (size_t i = 0; i < left.sum.size(); ++i) left.sum[i] += right.sum[i];

@@ -128,13 +128,10 @@ nn::OneShotTraining OneShotOf(const Run& run, const CommandContext& context) {
 bool TrainIn(const RunOutput* output, const Run& run, Trainer& trainer) {
   try {
     return trainer.Run();
-  } catch (const SharedError& error) {
-    if (output == nullptr || !output->folder().is_waiting()) throw;
-    throw SharedError(fmt::format("{}; the run in {} was not replaced", error.what(), run.folder.string()),
-                      error.kind());
   } catch (const Error& error) {
     if (output == nullptr || !output->folder().is_waiting()) throw;
-    throw Error(fmt::format("{}; the run in {} was not replaced", error.what(), run.folder.string()), error.kind());
+    ThrowLike(error, fmt::format("{}; the run in {} was not replaced", error.what(), run.folder.string()),
+              error.kind());
   }
 }
 
