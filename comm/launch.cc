@@ -43,6 +43,13 @@ std::optional<Launch> FindLaunch() {
   return std::nullopt;
 }
 
+bool IsLaunchedAsAnotherRank() {
+  for (const char* const variable : {"OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK"}) {
+    if (const char* const rank = std::getenv(variable)) return std::string_view(rank) != "0";
+  }
+  return false;
+}
+
 #ifdef TWOFOUR_HAVE_MPI
 bool BuiltWithMpi() { return true; }
 

@@ -28,6 +28,10 @@ inline constexpr int kMostRanks = 1 << 20;
 /// Throws Error if such a variable is not a number from 1 to kMostRanks.
 std::optional<Launch> FindLaunch();
 
+/// Whether the launcher's environment calls this process another rank than the first. For those who cannot ask a
+/// Communicator because there is none: ranks that all fail to begin should not all say so.
+bool IsLaunchedAsAnotherRank();
+
 /// Whether this build can connect several processes.
 bool BuiltWithMpi();
 

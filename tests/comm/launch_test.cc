@@ -21,6 +21,8 @@ class LaunchTest : public testing::Test {
   ScopedEnv tasks_{"SLURM_NTASKS", {}};
   ScopedEnv task_{"SLURM_PROCID", {}};
   ScopedEnv pmi_{"PMI_SIZE", {}};
+  ScopedEnv open_mpi_rank_{"OMPI_COMM_WORLD_RANK", {}};
+  ScopedEnv pmi_rank_{"PMI_RANK", {}};
 };
 
 TEST_F(LaunchTest, AProcessThatNobodyLaunchedIsAlone) {
@@ -66,6 +68,16 @@ TEST_F(LaunchTest, RefusesSizesThatNoLauncherGives) {
                  AllOf(HasSubstr("OMPI_COMM_WORLD_SIZE is '"),
                        HasSubstr("expected a number of processes from 1 to 1048576"), testing::Not(HasSubstr("\n"))));
     EXPECT_ERROR(ConnectRanks(), ErrorKind::kInvalidInput, HasSubstr("OMPI_COMM_WORLD_SIZE is '"));
+  }
+}
+
+TEST_F(LaunchTest, KnowsTheFirstRankBeforeRanksAreConnected) {
+  EXPECT_FALSE(IsLaunchedAsAnotherRank());
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK"}) {
+    const ScopedEnv first(variable, "0");
+    EXPECT_FALSE(IsLaunchedAsAnotherRank()) << variable;
+    const ScopedEnv other(variable, "1");
+    EXPECT_TRUE(IsLaunchedAsAnotherRank()) << variable;
   }
 }
 

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <exception>
 #include <map>
 #include <ostream>
+#include <streambuf>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -40,7 +40,12 @@
 namespace twofour::train {
 namespace {
 
-constexpr auto kForTheFirstToEnd = std::chrono::seconds(3);
+/// Takes everything, where a stream without a buffer would be in a state of failure.
+class Nowhere : public std::streambuf {
+ protected:
+  int_type overflow(int_type c) override { return traits_type::not_eof(c); }
+  std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
+};
 
 /// Whether several processes can share the command's work.
 bool RunsOnRanks(Command command) { return command == RunTraining || command == RunEvaluate; }
@@ -81,7 +86,8 @@ Command FindCommand(std::string_view name) {
 int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal,
                const StopRequest& stop, comm::Communicator& ranks) {
   const bool first = ranks.rank() == 0;
-  std::ostream nowhere(nullptr);
+  Nowhere no_buffer;
+  std::ostream nowhere(&no_buffer);
   const auto report = [&](const std::exception& error, int code) {
     if (IsShared(error, ranks)) {
       if (first) err << "trainer: " << error.what() << std::endl;
@@ -94,8 +100,11 @@ int RunTrainer(int argc, const char* const* argv, std::ostream& out, std::ostrea
     return code;
   };
   try {
+    // Otherwise ranks that do other things would wait for each other.
+    RequireSameParts(ranks, {ArgumentsPart(argc, argv)});
     const std::string_view name = argc > 1 ? argv[1] : "";
-    const Command command = FindCommand(name);
+    Command command = nullptr;
+    Together(ranks, [&] { command = FindCommand(name); });
     if (ranks.size() > 1 && !RunsOnRanks(command)) {
       throw SharedError(fmt::format("{} runs in one process, but the launcher has started {}", name, ranks.size()));
     }

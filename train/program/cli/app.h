@@ -1,11 +1,15 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <iosfwd>
 
 #include "twofour/comm/communicator.h"
 
 namespace twofour::train {
+
+/// How long other ranks wait before they report an error that the first one may report as well, and end them all.
+inline constexpr auto kForTheFirstToEnd = std::chrono::seconds(3);
 
 /// Set by a signal handler (HandleSignals). The run then ends after the current step, with a checkpoint.
 struct StopRequest {

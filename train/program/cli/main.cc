@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <ostream>
+#include <thread>
 
 #include "twofour/comm/launch.h"
 #include "twofour/core/error.h"
@@ -22,8 +23,10 @@ void OpenStandardDescriptors() {
   }
 }
 
-/// Exit code of a start that has failed before the program could begin.
+/// Exit code of a start that has failed before the program could begin. Of ranks that fail alike, the first one says so
+/// for all: its launcher then ends the others.
 int ReportFailedStart(const twofour::Error& error, std::ostream& err) {
+  if (twofour::comm::IsLaunchedAsAnotherRank()) std::this_thread::sleep_for(twofour::train::kForTheFirstToEnd);
   err << "trainer: " << error.what() << std::endl;
   return error.kind() == twofour::ErrorKind::kInvalidInput ? 2 : 1;
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "twofour/core/error.h"
+#include "twofour/core/quote_for_message.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/progress.h"
@@ -47,11 +48,23 @@ std::string Count(size_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+/// Throws Error if the plan's launcher is no program. Words that env, which starts it, takes for itself come before it.
+void RequireLauncher(const SweepPlan& plan) {
+  const auto program = std::ranges::find_if(plan.launcher, [](const std::string& word) {
+    return !word.starts_with('-') && word.find('=') == std::string::npos;
+  });
+  if (program == plan.launcher.end() || ProgramExists(*program)) return;
+  throw Error(fmt::format("{}: launcher: {}, expected a program that exists", plan.name, QuoteForMessage(*program)));
+}
+
 void PrintPlan(const SweepPlan& plan, const std::vector<RunState>& states, std::ostream& out) {
   const auto count = [&](RunState state) { return std::ranges::count(states, state); };
-  out << fmt::format("{}: {}: {} finished, {} to go on with, {} to start; {} at once, {} each", plan.name,
+  out << fmt::format("{}: {}: {} finished, {} to go on with, {} to start; {} at once{}", plan.name,
                      Count(plan.runs.size(), "run"), count(RunState::kFinished), count(RunState::kInterrupted),
-                     count(RunState::kNew), plan.parallel_runs, Count(plan.threads_per_run, "thread"))
+                     count(RunState::kNew), plan.parallel_runs,
+                     plan.threads_per_run > 0
+                         ? fmt::format(", {} each", Count(static_cast<size_t>(plan.threads_per_run), "thread"))
+                         : "")
       << std::endl;
 }
 
@@ -134,6 +147,7 @@ int Sweep(const SweepCommandLine& line, const CommandContext& context, const Swe
   proto::Sweep sweep = LoadSweep(line.config);
   for (const std::string& assignment : line.set) sweep.add_set(assignment);
   const SweepPlan plan = PlanSweep(sweep, line.config, FolderPath(line.out), line.set.size());
+  RequireLauncher(plan);
   PrintNotes(NoteOverrides(line.set), context.err);
   FileSystem& files = FileSystem::Default();
   if (!plan.has_begun) RequireInNoRun(files, plan.runs.front().folder);

@@ -69,9 +69,11 @@ std::string FirstDifference(const std::string& mine, const std::string& expected
     const bool have = static_cast<bool>(std::getline(ours, our_line));
     const bool expect = static_cast<bool>(std::getline(theirs, their_line));
     if (!have && !expect) return "";
-    if (!have) our_line = "nothing";
-    if (!expect) their_line = "nothing";
-    if (our_line != their_line) return fmt::format("'{}', expected '{}'", our_line, their_line);
+    if (have && expect && our_line == their_line) continue;
+    const auto quoted = [](bool there, const std::string& line) {
+      return there ? fmt::format("'{}'", line) : "nothing";
+    };
+    return fmt::format("{}, expected {}", quoted(have, our_line), quoted(expect, their_line));
   }
 }
 
@@ -82,6 +84,17 @@ int ThreadsOfRank(comm::Communicator& ranks) {
   const std::string mine = fmt::format("{} {}", ranks.HostOf(ranks.rank()), AllowedProcessors());
   const std::vector<std::string> all = AllTexts(ranks, mine);
   return std::max(1, CountProcessors().count / static_cast<int>(std::ranges::count(all, mine)));
+}
+
+StartPart ArgumentsPart(int argc, const char* const* argv) {
+  constexpr std::string_view kThreads = "--threads";
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == kThreads) ++i;
+    if (!word.starts_with(kThreads)) words.emplace_back(word);
+  }
+  return {"arguments", fmt::format("{}", fmt::join(words, "\n"))};
 }
 
 std::vector<StartPart> PartsOf(const proto::Config& config, const DataRecord& data, const nn::Module& model) {

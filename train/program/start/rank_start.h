@@ -23,6 +23,9 @@ struct StartPart {
   std::string text;  ///< For a message, so short or in lines.
 };
 
+/// What the program was told to do, but for --threads, which may differ.
+StartPart ArgumentsPart(int argc, const char* const* argv);
+
 /// The program, what decides which bits it computes, the config, the data, and the weights to begin with.
 std::vector<StartPart> PartsOf(const proto::Config& config, const DataRecord& data, const nn::Module& model);
 

@@ -10,7 +10,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "twofour/core/error.h"
@@ -165,6 +168,20 @@ class SystemLauncher : public ProcessLauncher {
 };
 
 }  // namespace
+
+bool ProgramExists(const std::string& name) {
+  const auto is_program = [](const std::filesystem::path& path) {
+    std::error_code none;
+    return std::filesystem::is_regular_file(path, none) && access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return is_program(name);
+  const char* const path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/bin:/usr/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (is_program(std::filesystem::path(folder) / name)) return true;
+  }
+  return false;
+}
 
 ProcessLauncher& ProcessLauncher::Default() {
   static SystemLauncher launcher;

@@ -16,6 +16,9 @@ struct ProcessSpec {
   bool append = false;                 ///< Keeps what the log already holds.
 };
 
+/// Whether there is a program of this name: a file that may be executed, searched for in PATH if the name has no slash.
+bool ProgramExists(const std::string& name);
+
 /// A child process. It and its launcher are interfaces, so that tests need no processes. A process that still runs when
 /// its object is destroyed is killed.
 class Process {

@@ -56,10 +56,17 @@ bool SaysAnything(std::string_view line) {
 
 }  // namespace
 
-std::vector<std::string> LastLines(const std::filesystem::path& path, size_t count) {
-  std::vector<std::string> lines = LinesAtTheEnd(path, kMaxLogBytes);
-  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
-  return lines;
+std::vector<std::string> LastLines(const std::filesystem::path& log, size_t count) {
+  constexpr size_t kLinesOfALauncher = 40;
+  const std::vector<std::string> lines = LinesAtTheEnd(log, kMaxLogBytes);
+  const auto last = [&](size_t n) { return lines.end() - static_cast<std::ptrdiff_t>(std::min(n, lines.size())); };
+  auto begin = last(count);
+  for (auto line = lines.end(); line != last(kLinesOfALauncher);) {
+    if (!Visible(*--line).starts_with(kMessage)) continue;
+    begin = std::min(begin, line);
+    break;
+  }
+  return {begin, begin + std::min(static_cast<std::ptrdiff_t>(count), lines.end() - begin)};
 }
 
 LastWords FindLastWords(const std::filesystem::path& log, uint64_t from) {

@@ -9,9 +9,10 @@
 
 namespace twofour::train {
 
-/// The last `count` lines of a file such as a log, or fewer if it has fewer; none if it cannot be read. Leaves out
-/// lines that began more than 64 KiB before its end.
-std::vector<std::string> LastLines(const std::filesystem::path& path, size_t count);
+/// The last `count` lines of a log, or fewer if it has fewer; none if it cannot be read. If the trainer's last error
+/// message is among the last 40 lines but further up, because a launcher has had the last word: the lines from there
+/// on. Leaves out lines that began more than 64 KiB before the end.
+std::vector<std::string> LastLines(const std::filesystem::path& log, size_t count);
 
 /// The last message of a process that failed.
 struct LastWords {

@@ -146,6 +146,7 @@ TEST_F(RanksTest, RefuseWhatIsWrongInOneLine) {
   ExpectRefused(Run(2, std::vector<std::string>{"prune", "--run", Path("y")}),
                 HasSubstr("prune runs in one process, but the launcher has started 2"));
   ExpectRefused(Run(2, std::vector<std::string>{"--resume", Path("y")}), HasSubstr("y"));
+  ExpectRefused(Run(2, std::vector<std::string>{"trane"}), HasSubstr("'trane' is no command"));
 }
 
 TEST_F(RanksTest, RefuseToTrainDifferentThings) {
@@ -153,16 +154,20 @@ TEST_F(RanksTest, RefuseToTrainDifferentThings) {
     return Run(2, [&](int rank) { return Training("x", rank == 0 ? of_first : of_others); });
   };
   ExpectRefused(differ({"--seed", "1"}, {"--seed", "2"}),
-                HasSubstr("rank 1 (thread 1): config: 'seed: 2', expected 'seed: 1', as on rank 0 (thread 0)"));
+                HasSubstr("rank 1 (thread 1): arguments: '2', expected '1', as on rank 0 (thread 0)"));
+  ExpectRefused(differ({}, {"--dry-run"}), HasSubstr("arguments: '--dry-run', expected nothing, as on rank 0"));
+  ExpectRefused(differ({"--dry-run"}, {}), HasSubstr("arguments: nothing, expected '--dry-run', as on rank 0"));
+  ExpectRefused(differ({"--help"}, {"--version"}), HasSubstr("arguments: '--version', expected '--help'"));
+  ExpectRefused(differ({}, {"--out", Path("y")}), HasSubstr("arguments: '--out', expected nothing"));
+  ExpectRefused(Run(2,
+                    [this](int rank) -> std::vector<std::string> {
+                      if (rank == 1) return {"report", Path("y")};
+                      return Training("x");
+                    }),
+                HasSubstr("arguments: 'report', expected '--config'"));
   // Only threads may differ.
   EXPECT_EQ(differ({"--threads", "1"}, {"--threads", "2"})[0].code, 0);
   fs::remove_all(dir_ / "x");
-  // A config that one rank alone cannot read.
-  ExpectRefused(Run(2,
-                    [this](int rank) -> std::vector<std::string> {
-                      return {"--config", Path(rank == 0 ? "tiny.pbtxt" : "nowhere.pbtxt"), "--out", Path("x")};
-                    }),
-                HasSubstr("rank 1 (thread 1): cannot read " + Path("nowhere.pbtxt")));
 }
 
 TEST_F(RanksTest, AFolderThatExistsIsRefusedByAll) {
@@ -181,6 +186,16 @@ TEST_F(RanksTest, EvaluateTogether) {
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 0))) << outcomes[0].err;
   EXPECT_EQ(outcomes[0].out, alone);
   EXPECT_THAT(outcomes[1].out, IsEmpty());
+}
+
+TEST_F(RanksTest, PrintTheHelpOnce) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"--version"}, {"evaluate", "--help"}}) {
+    const std::vector<Outcome> outcomes = Run(2, arguments);
+    EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 0))) << outcomes[0].err << outcomes[1].err;
+    EXPECT_NE(outcomes[0].out, "");
+    EXPECT_THAT(outcomes[1].out, IsEmpty());
+  }
 }
 
 TEST_F(RanksTest, PrintTheConfigOnceAndWriteNothingInADryRun) {

@@ -166,6 +166,16 @@ TEST_F(SweepTest, ALauncherStartsEveryRun) {
   EXPECT_TRUE(fs::exists(dir_ / "out/base/seed-1/model.safetensors"));
 }
 
+TEST_F(SweepTest, ALauncherThatDoesNotExistIsRefusedBeforeAnythingIsWritten) {
+  WriteSweep("launcher: 'A=1 mpirunn -n 2'");
+  for (const bool dry_run : {true, false}) {
+    std::vector<std::string> arguments = {"sweep", "--config", Path("trial.pbtxt"), "--out", Path("out")};
+    if (dry_run) arguments.emplace_back("--dry-run");
+    EXPECT_THAT(Run(arguments), FailsWith(2, HasSubstr("launcher: 'mpirunn', expected a program that exists")));
+  }
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
 TEST_F(SweepTest, IsNotMadeIntoTheFolderOfARun) {
   ASSERT_EQ(Run({"--config", Path("base.pbtxt"), "--out", Path("out")}).code, 0);
   WriteSweep("");

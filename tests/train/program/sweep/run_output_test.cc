@@ -24,6 +24,17 @@ TEST(LastLinesTest, AreAsManyAsThereAre) {
   EXPECT_THAT(LastLines(dir / "log", 9), ElementsAre("last"));
 }
 
+TEST(LastLinesTest, BeginWithTheTrainersMessageWhereALauncherHasTheLastWord) {
+  const test::TempDir dir;
+  const std::string block = "---\nPrimary job terminated\n1 process returned\n---\n";
+  WriteTextFile(dir / "log", "step 1\ntrainer: the disk is full\n" + block);
+  EXPECT_THAT(LastLines(dir / "log", 3), ElementsAre("trainer: the disk is full", "---", "Primary job terminated"));
+  EXPECT_THAT(LastLines(dir / "log", 6).front(), "step 1");
+  // An earlier run's message is none.
+  WriteTextFile(dir / "log", "trainer: old\n" + std::string(80, '\n') + block);
+  EXPECT_THAT(LastLines(dir / "log", 2), ElementsAre("1 process returned", "---"));
+}
+
 TEST(LastEvaluationLossTest, IsThatOfTheLastEvaluation) {
   const TempDir dir;
   WriteTextFile(dir / "metrics",
