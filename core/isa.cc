@@ -23,7 +23,7 @@ using internal::Machine;
 /// Whether this build has kernels for an instruction set.
 bool IsBuilt(Isa isa) {
   if (isa == Isa::kAmxBf16) return kernels::BuiltWithBf16Blocks();
-  if (isa == Isa::kAvx512Bf16) return HWY_ARCH_X86_64;
+  if (isa == Isa::kAvx512Bf16 || isa == Isa::kAvx512Vnni || isa == Isa::kAvxVnni) return HWY_ARCH_X86_64;
   return (SimdTargetOf(isa) & HWY_TARGETS) != 0;
 }
 
@@ -31,9 +31,19 @@ bool IsBuilt(Isa isa) {
 /// Highway's AVX-512 stands for (BMI2 and F16C, for example), so the processor must have that, whether or not this
 /// build has kernels for it.
 bool ProcessorHas(Isa isa) {
-  const bool pairs = HasAvx512Bf16() && (hwy::SupportedTargets() & HWY_AVX3) != 0;
-  if (isa == Isa::kAmxBf16) return pairs && HasAmxBf16();
-  return isa == Isa::kAvx512Bf16 && pairs;
+  const bool avx512 = (hwy::SupportedTargets() & HWY_AVX3) != 0;
+  switch (isa) {
+    case Isa::kAmxBf16:
+      return avx512 && HasAvx512Bf16() && HasAmxBf16();
+    case Isa::kAvx512Bf16:
+      return avx512 && HasAvx512Bf16();
+    case Isa::kAvx512Vnni:
+      return avx512 && HasAvx512Vnni();
+    case Isa::kAvxVnni:
+      return (hwy::SupportedTargets() & HWY_AVX2) != 0 && HasAvxVnni();
+    default:
+      return false;
+  }
 }
 
 Machine ThisMachine() {

@@ -13,12 +13,14 @@ enum class Isa {
   kSse4,
   kNeon,
   kAvx2,
+  kAvxVnni,  ///< Products of quads of 8 bits (int8_vectors-inl.h), in AVX2's vectors.
   kAvx512,
+  kAvx512Vnni,  ///< The same in vectors of 512 bits.
   kAvx512Bf16,  ///< Products of pairs of bf16. Highway does not know it: see bf16_vectors-inl.h.
   kAmxBf16,     ///< Products of tiles of bf16 (AMX): dense ones by the library (bf16_block.h), V:N:M by vnm_amx.
 };
 
-/// "any", "portable", "sse4", "neon", "avx2", "avx512", "avx512bf16", "amxbf16".
+/// "any", "portable", "sse4", "neon", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amxbf16".
 std::string_view NameOf(Isa isa);
 
 /// The instruction sets that this build, this processor and TWOFOUR_MAX_ISA allow, fastest first and without kAny;

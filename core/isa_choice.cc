@@ -11,9 +11,14 @@ namespace twofour {
 namespace internal {
 namespace {
 
-constexpr IsaRow kRows[] = {{Isa::kAmxBf16, "amxbf16"},  {Isa::kAvx512Bf16, "avx512bf16"},
-                            {Isa::kAvx512, "avx512"},    {Isa::kAvx2, "avx2"},
-                            {Isa::kSse4, "sse4"},        {Isa::kNeon, "neon"},
+constexpr IsaRow kRows[] = {{Isa::kAmxBf16, "amxbf16"},
+                            {Isa::kAvx512Bf16, "avx512bf16"},
+                            {Isa::kAvx512Vnni, "avx512vnni"},
+                            {Isa::kAvx512, "avx512"},
+                            {Isa::kAvxVnni, "avxvnni"},
+                            {Isa::kAvx2, "avx2"},
+                            {Isa::kSse4, "sse4"},
+                            {Isa::kNeon, "neon"},
                             {Isa::kPortable, "portable"}};
 
 bool Contains(const std::vector<Isa>& isas, Isa isa) { return std::find(isas.begin(), isas.end(), isa) != isas.end(); }

@@ -23,6 +23,17 @@ bool HasAvx512Bf16() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 
+bool HasAvx512Vnni() { return __builtin_cpu_supports("avx512vnni") != 0; }
+
+bool HasAvxVnni() {
+  constexpr unsigned kAvxVnni = 1U << 4;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__builtin_cpu_supports("avx2") == 0 || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < 1) {
+    return false;
+  }
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
+}
+
 bool HasAmxBf16() {
   constexpr unsigned kOsXsave = 1U << 27, kAmxBf16 = 1U << 22, kAmxTile = 1U << 24;
   constexpr uint64_t kTileConfig = 1U << 17, kTileData = 1U << 18;
@@ -54,6 +65,8 @@ bool IsIntel() { return __builtin_cpu_is("intel") != 0; }
 namespace twofour {
 
 bool HasAvx512Bf16() { return false; }
+bool HasAvx512Vnni() { return false; }
+bool HasAvxVnni() { return false; }
 bool HasAmxBf16() { return false; }
 bool AskForAmx() { return false; }
 bool IsIntel() { return false; }

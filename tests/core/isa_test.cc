@@ -55,8 +55,9 @@ TEST_F(MaxIsaDeathTest, LeavesOutAllThatAreFaster) {
   };
   // A build for another processor has no such name.
   const std::string unknown = "|no such instruction set, expected one of ";
-  expect(Isa::kAvx512Bf16, "^(avx512bf16 )?(avx512 )?(avx2 )?(sse4 )?(portable )?$" + unknown);
-  expect(Isa::kAvx512, "^(avx512 )?(avx2 )?(sse4 )?(portable )?$" + unknown);
+  expect(Isa::kAvx512Bf16, "^(avx512bf16 )?(avx512vnni )?(avx512 )?(avxvnni )?(avx2 )?(sse4 )?(portable )?$" + unknown);
+  expect(Isa::kAvx512Vnni, "^(avx512vnni )?(avx512 )?(avxvnni )?(avx2 )?(sse4 )?(portable )?$" + unknown);
+  expect(Isa::kAvx512, "^(avx512 )?(avxvnni )?(avx2 )?(sse4 )?(portable )?$" + unknown);
   expect(Isa::kAvx2, "^(avx2 )?(sse4 )?(portable )?$" + unknown);
   expect(Isa::kSse4, "^(sse4 )?(portable )?$" + unknown);
 }

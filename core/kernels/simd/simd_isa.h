@@ -26,6 +26,8 @@ constexpr int64_t SimdTargetOf(Isa isa) {
       return HWY_TARGETS & (HWY_EMU128 | HWY_SCALAR);
     case Isa::kAmxBf16:
     case Isa::kAvx512Bf16:
+    case Isa::kAvx512Vnni:
+    case Isa::kAvxVnni:
     case Isa::kAny:
       break;
   }
