@@ -10,9 +10,9 @@
 
 namespace twofour::sparse {
 
-/// A sparse weight [rows, cols] that is packed for inference: the values that are kept, as f32 or bf16, and where they
-/// stood. Products of few rows are bound by reading the weight, so that they are faster than dense ones by about what
-/// packing saves. Threads may use it at once.
+/// A weight [rows, cols] that is packed for inference: the values that are kept, in a few bits or as f32 or bf16, and
+/// where they stood. Products of few rows are bound by reading the weight, so that they are faster than dense ones by
+/// about what packing saves. Threads may use it at once.
 class InferenceWeight {
  public:
   virtual ~InferenceWeight() = default;
@@ -29,31 +29,27 @@ class InferenceWeight {
   /// The dense weight, f32 [rows, cols], with zeros where nothing was kept.
   Tensor Unpack() const;
 
-  /// y = x W^T + bias: x [..., cols] of f32, f16 or bf16, bias f32 [rows] or undefined; y [..., rows] of x's dtype. Up
-  /// to a dozen rows of x are multiplied with the packed weight. For more, parts of it are unpacked and multiplied as
-  /// dense ones are. Products add up in f32; the same for any number of threads. Outside of any graph. Throws Error on
-  /// other shapes and dtypes.
+  /// y = x W^T + bias: x [..., cols] of f32, f16 or bf16, bias f32 [rows] or undefined; y [..., rows] of x's dtype. The
+  /// same for any number of threads. Outside of any graph. Throws Error on other shapes and dtypes.
   Tensor Multiply(const Tensor& x, const Tensor& bias = {}) const;
 
  protected:
-  /// `padded_cols`: how many columns unpacked rows and the rows of x have; those beyond `cols` are zero. Throws Error,
-  /// beginning with `name`, on values of another dtype.
-  InferenceWeight(const char* name, int64_t rows, int64_t cols, int64_t padded_cols, const MaskFormat& pattern,
-                  DType values);
+  /// `padded_cols`: how many columns unpacked rows have; those beyond `cols` are zero.
+  InferenceWeight(int64_t rows, int64_t cols, int64_t padded_cols, const MaskFormat& pattern, DType values)
+      : rows_(rows), cols_(cols), padded_cols_(padded_cols), pattern_(pattern), dtype_(values) {}
 
   int64_t padded_cols() const { return padded_cols_; }
 
+  /// Writes rows `begin` to `end`, [end - begin, padded columns].
+  template <typename T>
+  void UnpackRows(int64_t begin, int64_t end, T* to) const;
+
  private:
-  /// x [batch, padded columns], y [batch, rows], bias [rows] or null; on all threads.
-  virtual void MultiplyFew(int64_t batch, const float* x, const float* bias, float* y) const = 0;
+  /// Multiply, after its checks. bias [rows] or null; y is of the shape and dtype that Multiply promises.
+  virtual void Product(const Tensor& x, const float* bias, Tensor& y) const = 0;
   /// Writes a row, [padded columns].
   virtual void UnpackRow(int64_t row, float* to) const = 0;
   virtual void UnpackRow(int64_t row, BFloat16* to) const = 0;
-
-  template <typename T>
-  void UnpackRows(int64_t begin, int64_t end, T* to) const;
-  template <typename T>
-  void MultiplyMany(int64_t batch, const T* x, const float* bias, T* y) const;
 
   int64_t rows_, cols_, padded_cols_;
   MaskFormat pattern_;

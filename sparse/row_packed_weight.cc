@@ -81,7 +81,7 @@ bool FitsRows(const Mask& mask, const MaskFormat& pattern) {
 }
 
 RowPackedWeight::RowPackedWeight(int64_t rows, int64_t cols, const MaskFormat& pattern, DType values)
-    : InferenceWeight(kName, rows, cols, PaddedCols(cols, CheckedPattern(pattern)), pattern, values),
+    : UnpackingWeight(kName, rows, cols, PaddedCols(cols, CheckedPattern(pattern)), pattern, values),
       values_(IsTwoOfFourAlongRows(pattern) ? 0 : rows * groups() * pattern.n * static_cast<int64_t>(SizeOf(values))),
       positions_(IsTwoOfFourAlongRows(pattern) ? 0 : rows * groups() * pattern.n) {
   if (IsTwoOfFourAlongRows(pattern)) {

@@ -9,17 +9,17 @@
 #include "twofour/core/dtype.h"
 #include "twofour/core/tensor.h"
 #include "twofour/sparse/formats/packed_groups.h"
-#include "twofour/sparse/inference_weight.h"
 #include "twofour/sparse/kernels/packed_rows/two_of_four_rows.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_format.h"
+#include "twofour/sparse/unpacking_weight.h"
 
 namespace twofour::sparse {
 
 /// A weight of which at most n of m neighbours along each row are kept. For 2:4 a position takes 2 bits, so that values
 /// of 16 bits take 9/16 of the dense weight's bytes, and those of 32 bits 17/32 (Mishra et al., "Accelerating Sparse
 /// Deep Neural Networks", 2021). For other patterns it takes a byte.
-class RowPackedWeight : public InferenceWeight {
+class RowPackedWeight : public UnpackingWeight {
  public:
   static constexpr int kMostNeighbours = 32;  ///< m is at most this.
 

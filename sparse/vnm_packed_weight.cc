@@ -33,7 +33,7 @@ VnmPackedWeight::VnmPackedWeight(const PackedVnm& packed, DType values, const st
 
 VnmPackedWeight::VnmPackedWeight(const PackedVnm& packed, const VnmReader& reader, DType values,
                                  const std::string& name)
-    : InferenceWeight(name.c_str(), reader.rows(), reader.cols(), reader.groups() * reader.pattern().m,
+    : UnpackingWeight(name.c_str(), reader.rows(), reader.cols(), reader.groups() * reader.pattern().m,
                       MaskFormat::Vnm(reader.pattern()), values),
       gathered_(reader.groups() * VnmPattern::kColumns),
       columns_(ColumnsIn(reader)),

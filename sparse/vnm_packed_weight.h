@@ -7,8 +7,8 @@
 
 #include "twofour/core/dtype.h"
 #include "twofour/sparse/formats/packed_vnm.h"
-#include "twofour/sparse/inference_weight.h"
 #include "twofour/sparse/kernels/packed_rows/two_of_four_rows.h"
+#include "twofour/sparse/unpacking_weight.h"
 
 namespace twofour::sparse {
 
@@ -16,7 +16,7 @@ namespace twofour::sparse {
 /// each block of v rows, and then the products are those of a 2:4 weight with 4 / m of the columns. In memory, 64:2:8
 /// takes 0.297 of the dense weight's bytes in values of 16 bits, and 0.273 in those of 32, with 32 bits for each column
 /// of a block.
-class VnmPackedWeight : public InferenceWeight {
+class VnmPackedWeight : public UnpackingWeight {
  public:
   /// Takes what a file holds, of any floating dtype, or what PackVnm made. Never makes a dense matrix. `values` is f32
   /// or bf16 (rounded to nearest even). Throws Error, beginning with `name`, on parts that do not fit together, as

@@ -49,6 +49,8 @@ class Int8PackedWeight {
   Int8PackedWeight(const Int8PackedWeight&) = delete;
   Int8PackedWeight& operator=(const Int8PackedWeight&) = delete;
   virtual size_t bytes() const = 0;
+  /// Writes a row of the weight, [cols], with zeros where the mask drops.
+  virtual void UnpackRow(int64_t row, int8_t* to) const = 0;
 
  protected:
   Int8PackedWeight() = default;

@@ -25,10 +25,10 @@ std::unique_ptr<Int8PackedWeight> PackStream(const Int8View& weight, const MaskV
   if (mask.vnm.v > 0) {
     const int64_t block_cols = VnmTiles::BlockCols(mask, Direction::kForward, kVnmBlockCols);
     const VnmTiles tiles(numbers.data(), mask, Direction::kForward, block_cols, kPanel);
-    return std::make_unique<Int8Stream>(tiles, weight.rows, weight.cols, block_cols);
+    return std::make_unique<Int8Stream>(tiles, weight.rows, weight.cols, block_cols, kPanel);
   }
   const TilesAsTheyLie tiles(numbers.data(), mask, Direction::kForward, kBlockCols, kPanel);
-  return std::make_unique<Int8Stream>(tiles, weight.rows, weight.cols, kBlockCols);
+  return std::make_unique<Int8Stream>(tiles, weight.rows, weight.cols, kBlockCols, kPanel);
 }
 
 std::unique_ptr<Int8PackedWeight> PackQuads(const Int8View& weight, const MaskView& mask) {

@@ -47,10 +47,11 @@ void Join(const PairBucketSteps& from, int64_t count, uint16_t* offsets, uint32_
 
 }  // namespace
 
-Int8Stream::Int8Stream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols)
+Int8Stream::Int8Stream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols, int64_t column_bytes)
     : rows_(rows),
       cols_(cols),
       block_cols_(block_cols),
+      column_bytes_(column_bytes),
       strips_(source.strips()),
       buckets_(source.LayOut(kJoined)),
       offsets_(int64_t{buckets_.back().begin} * 8),
@@ -73,6 +74,26 @@ Int8Stream::Int8Stream(const StepSource& source, int64_t rows, int64_t cols, int
 
 size_t Int8Stream::bytes() const { return buckets_.size() * sizeof(Buckets) + offsets_.bytes() + weights_.bytes(); }
 
+void Int8Stream::UnpackRow(int64_t row, int8_t* to) const {
+  std::fill_n(to, cols_, int8_t{0});
+  const int64_t strip = row / 4;
+  for (int64_t block = 0; block < blocks(); ++block) {
+    const Buckets& at = buckets(block)[strip];
+    const int64_t end0 = at.begin + at.count[0], end1 = end0 + at.count[1], end = buckets(block)[strip + 1].begin;
+    for (int64_t step = at.begin; step < end; ++step) {
+      const auto& rows_of = kPairingRows[step < end0 ? 0 : step < end1 ? 1 : 2];
+      for (int w = 0; w < 4; ++w) {
+        if (rows_of[w] != row % 4) continue;
+        for (int64_t place = 0; place < kJoined; ++place) {
+          const int64_t col = block * block_cols_ + steps().offsets[step][w / 2 * 4 + place] / column_bytes_;
+          const auto byte = static_cast<uint8_t>(steps().weights[step][w] >> (8 * place));
+          if (byte != 0) to[col] = static_cast<int8_t>(byte);  // What fills a bucket up names a column again.
+        }
+      }
+    }
+  }
+}
+
 Int8Quads::Int8Quads(const Int8View& weight, const MaskView& mask, int64_t block_quads)
     : rows_(weight.rows), cols_(weight.cols), block_quads_(block_quads), quads_(strips() * quads() * 4) {
   ParallelFor(strips(), RowGrain(cols_ * 4), [&](int64_t begin, int64_t end) {
@@ -90,6 +111,12 @@ Int8Quads::Int8Quads(const Int8View& weight, const MaskView& mask, int64_t block
       }
     }
   });
+}
+
+void Int8Quads::UnpackRow(int64_t row, int8_t* to) const {
+  for (int64_t col = 0; col < cols_; ++col) {
+    to[col] = static_cast<int8_t>(static_cast<uint8_t>(strip(row / 4)[col / 4][row % 4] >> (8 * (col % 4))));
+  }
 }
 
 }  // namespace twofour::sparse

@@ -28,10 +28,11 @@ struct Int8Steps {
 class Int8Stream final : public Int8PackedWeight {
  public:
   /// From the steps of `source`, whose weights are whole numbers from -127 to 127 and whose blocks have `block_cols`
-  /// columns.
-  Int8Stream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols);
+  /// columns, of which each takes `column_bytes` of a panel.
+  Int8Stream(const StepSource& source, int64_t rows, int64_t cols, int64_t block_cols, int64_t column_bytes);
 
   size_t bytes() const override;
+  void UnpackRow(int64_t row, int8_t* to) const override;
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
   int64_t block_cols() const { return block_cols_; }
@@ -48,7 +49,7 @@ class Int8Stream final : public Int8PackedWeight {
   }
 
  private:
-  int64_t rows_, cols_, block_cols_, strips_;
+  int64_t rows_, cols_, block_cols_, column_bytes_, strips_;
   std::vector<Buckets> buckets_;  // One more than there are strips in all blocks.
   AlignedBuffer<uint16_t> offsets_;
   AlignedBuffer<uint32_t> weights_;
@@ -62,6 +63,7 @@ class Int8Quads final : public Int8PackedWeight {
   Int8Quads(const Int8View& weight, const MaskView& mask, int64_t block_quads);
 
   size_t bytes() const override { return quads_.bytes(); }
+  void UnpackRow(int64_t row, int8_t* to) const override;
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
   int64_t strips() const { return CeilDiv(rows_, int64_t{4}); }

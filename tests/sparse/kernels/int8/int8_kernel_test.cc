@@ -112,6 +112,11 @@ Tensor Reference(const Int8Case& weight, const Tensor& x, bool with_bias, const 
 Tensor Multiply(const Int8Kernel& kernel, const Int8Case& weight, const Tensor& x, bool with_bias,
                 const Int8Range* given = nullptr) {
   const auto packed = kernel.pack({weight.values.data(), weight.mask.rows(), weight.mask.cols()}, weight.View());
+  std::vector<int8_t> row(static_cast<size_t>(weight.mask.cols()));
+  for (int64_t r = 0; r < weight.mask.rows(); ++r) {
+    packed->UnpackRow(r, row.data());
+    for (int64_t c = 0; c < weight.mask.cols(); ++c) EXPECT_EQ(row[static_cast<size_t>(c)], weight.Kept(r, c));
+  }
   Tensor y = Tensor::Full({x.dim(0), weight.mask.rows()}, -77.0F).To(x.dtype());
   kernel.multiply(*packed,
                   {.scales = weight.scales.data<float>(),
