@@ -175,8 +175,8 @@ void Record(std::string_view op, std::span<const Tensor> inputs, Tensor& output,
   if (!grad_enabled) return;
   if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); })) return;
   if (!IsFloating(output.dtype())) {
-    throw Error(fmt::format("Record: the output of {} is {}, expected a floating dtype: only such have gradients", op,
-                            NameOf(output.dtype())));
+    throw Error(fmt::format("Record: the output of {} is {}, expected f64, f32, f16 or bf16: only such have gradients",
+                            op, NameOf(output.dtype())));
   }
   if (output.impl()->leaf_requires_grad) {
     throw Error(fmt::format("Record: the output of {} is a leaf that requires a gradient, expected a new tensor", op));

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "twofour/core/float8.h"
 #include "twofour/core/half.h"
 
 namespace twofour {
@@ -12,6 +13,11 @@ namespace internal {
 
 template <typename T>
 inline constexpr bool kIsHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+template <typename T>
+inline constexpr bool kIsFloat8 = std::is_same_v<T, Float8E4M3> || std::is_same_v<T, Float8E5M2>;
+/// Whether T is a floating type that the language lacks, whose elements are converted by way of float.
+template <typename T>
+inline constexpr bool kIsNarrow = kIsHalf<T> || kIsFloat8<T>;
 
 /// The smallest number that is too large for an integer type: 2^d where it has d bits besides its sign. Exact in every
 /// floating type.
@@ -33,11 +39,11 @@ constexpr Integer Saturate(Floating x) {
 /// A number as an element of another dtype, by the rules of Cast.
 template <typename To, typename From>
 constexpr To ConvertElement(From x) {
-  if constexpr (internal::kIsHalf<From>) {
+  if constexpr (internal::kIsNarrow<From>) {
     return ConvertElement<To>(static_cast<float>(x));
   } else if constexpr (std::is_same_v<To, bool>) {
     return x != From{0};
-  } else if constexpr (internal::kIsHalf<To>) {
+  } else if constexpr (internal::kIsNarrow<To>) {
     return To(static_cast<float>(x));
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     return internal::Saturate<To>(x);
@@ -47,10 +53,10 @@ constexpr To ConvertElement(From x) {
 }
 
 /// Whether an element of type To can hold `x`, whose fraction may be cut off. Only integer types refuse anything: bool
-/// holds every number, as 0 or not 0, and a floating type holds a number that is too large as an infinity.
+/// holds every number, as 0 or not 0, and a floating type holds a number that is too large as an infinity or a NaN.
 template <typename To, typename From>
 bool HoldsElement(From x) {
-  if constexpr (internal::kIsHalf<From>) {
+  if constexpr (internal::kIsNarrow<From>) {
     return HoldsElement<To>(static_cast<float>(x));
   } else if constexpr (!std::is_integral_v<To> || std::is_same_v<To, bool> || std::is_same_v<From, bool>) {
     return true;

@@ -6,18 +6,23 @@
 #include <tuple>
 #include <type_traits>
 
+#include "twofour/core/float8.h"
 #include "twofour/core/half.h"
 
 namespace twofour {
 
 /// Element type of a Tensor. Ops compute in kF32, and in kF64 so that each can be checked against finite differences
 /// in double precision. Activations may be kF16 or kBF16 (see GoesWith). kI32 holds class labels and token ids, kBool
-/// masks. All ten can be stored, saved, loaded and converted (see Cast).
+/// masks. kF8E4M3 and kF8E5M2 are for storage, as the integers are: numbers of 8 bits mean little without a scale
+/// beside them (see quantize.h), so ops do not take them. All twelve can be stored, saved, loaded and converted (see
+/// Cast).
 ///
 /// A new dtype needs a value here, a row of kDTypes and a type of ElementTypes.
-enum class DType : uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
+enum class DType : uint8_t { kF64, kF32, kF16, kBF16, kF8E4M3, kF8E5M2, kI64, kI32, kI16, kI8, kU8, kBool };
 
-enum class DTypeKind : uint8_t { kFloating, kInteger, kBool };
+/// kFloat8 is a kind of its own, because code that takes the floating dtypes computes with their elements and hands out
+/// gradients, and does neither with numbers of 8 bits.
+enum class DTypeKind : uint8_t { kFloating, kFloat8, kInteger, kBool };
 
 /// The properties of a dtype.
 struct DTypeInfo {
@@ -30,16 +35,24 @@ struct DTypeInfo {
 
 /// All dtypes, in the order of the enum.
 inline constexpr DTypeInfo kDTypes[] = {
-    {DType::kF64, "f64", "F64", 8, DTypeKind::kFloating}, {DType::kF32, "f32", "F32", 4, DTypeKind::kFloating},
-    {DType::kF16, "f16", "F16", 2, DTypeKind::kFloating}, {DType::kBF16, "bf16", "BF16", 2, DTypeKind::kFloating},
-    {DType::kI64, "i64", "I64", 8, DTypeKind::kInteger},  {DType::kI32, "i32", "I32", 4, DTypeKind::kInteger},
-    {DType::kI16, "i16", "I16", 2, DTypeKind::kInteger},  {DType::kI8, "i8", "I8", 1, DTypeKind::kInteger},
-    {DType::kU8, "u8", "U8", 1, DTypeKind::kInteger},     {DType::kBool, "bool", "BOOL", 1, DTypeKind::kBool},
+    {DType::kF64, "f64", "F64", 8, DTypeKind::kFloating},
+    {DType::kF32, "f32", "F32", 4, DTypeKind::kFloating},
+    {DType::kF16, "f16", "F16", 2, DTypeKind::kFloating},
+    {DType::kBF16, "bf16", "BF16", 2, DTypeKind::kFloating},
+    {DType::kF8E4M3, "f8_e4m3", "F8_E4M3", 1, DTypeKind::kFloat8},
+    {DType::kF8E5M2, "f8_e5m2", "F8_E5M2", 1, DTypeKind::kFloat8},
+    {DType::kI64, "i64", "I64", 8, DTypeKind::kInteger},
+    {DType::kI32, "i32", "I32", 4, DTypeKind::kInteger},
+    {DType::kI16, "i16", "I16", 2, DTypeKind::kInteger},
+    {DType::kI8, "i8", "I8", 1, DTypeKind::kInteger},
+    {DType::kU8, "u8", "U8", 1, DTypeKind::kInteger},
+    {DType::kBool, "bool", "BOOL", 1, DTypeKind::kBool},
 };
 
 /// The C++ types of the elements, in the same order. uint8_t and bool take a byte each and are nevertheless different:
 /// the elements of kBool are read and written as bool only.
-using ElementTypes = std::tuple<double, float, Float16, BFloat16, int64_t, int32_t, int16_t, int8_t, uint8_t, bool>;
+using ElementTypes = std::tuple<double, float, Float16, BFloat16, Float8E4M3, Float8E5M2, int64_t, int32_t, int16_t,
+                                int8_t, uint8_t, bool>;
 template <DType dtype>
 using ElementType = std::tuple_element_t<static_cast<size_t>(dtype), ElementTypes>;
 
@@ -50,6 +63,8 @@ constexpr size_t SizeOf(DType dtype) { return InfoOf(dtype).bytes; }
 constexpr std::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
 /// f64, f32, f16 and bf16: those that can have a gradient.
 constexpr bool IsFloating(DType dtype) { return InfoOf(dtype).kind == DTypeKind::kFloating; }
+/// f8_e4m3 and f8_e5m2: floating numbers that are stored and have no gradient.
+constexpr bool IsFloat8(DType dtype) { return InfoOf(dtype).kind == DTypeKind::kFloat8; }
 /// f16 and bf16: floating dtypes that results are rounded to, but that nothing is added up in.
 constexpr bool IsHalf(DType dtype) { return IsFloating(dtype) && SizeOf(dtype) == 2; }
 /// Whether a gradient of `dtype` goes with a tensor of dtype `master`, or an activation with a weight: one of the same
@@ -80,8 +95,8 @@ template <typename T>
 constexpr DType DTypeOf() {
   constexpr size_t place = internal::PlaceOfElementType<T>();
   static_assert(place < std::tuple_size_v<ElementTypes>,
-                "a Tensor holds elements of type double, float, Float16, BFloat16, int64_t, int32_t, int16_t, int8_t, "
-                "uint8_t or bool");
+                "a Tensor holds elements of type double, float, Float16, BFloat16, Float8E4M3, Float8E5M2, int64_t, "
+                "int32_t, int16_t, int8_t, uint8_t or bool");
   return static_cast<DType>(place);
 }
 
@@ -120,7 +135,7 @@ decltype(auto) DispatchF32F64OrBF16(DType dtype, std::string_view op, F&& functi
   return DispatchF32OrF64(dtype, op, function);
 }
 
-/// The same for kernels that take every floating dtype.
+/// The same for kernels that take every floating dtype, as IsFloating names them.
 template <typename F>
 decltype(auto) DispatchFloating(DType dtype, std::string_view op, F&& function) {
   if (dtype == DType::kF16) return function(Float16{});

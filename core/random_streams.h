@@ -21,5 +21,7 @@ inline constexpr uint32_t kGenerate = 0x90000001;      ///< Tokens that a langua
 inline constexpr uint32_t kFirstMask = 0xA0000000;
 /// Low-rank adapters: layer i draws from kFirstAdapter + i.
 inline constexpr uint32_t kFirstAdapter = 0xB0000000;
+/// Stochastic rounding: tensor i draws from kFirstRounding + i.
+inline constexpr uint32_t kFirstRounding = 0xC0000000;
 
 }  // namespace twofour::random_streams

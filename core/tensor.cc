@@ -160,7 +160,7 @@ Tensor Tensor::View(Shape new_shape) const {
 Tensor Tensor::To(DType new_dtype) const {
   if (new_dtype == dtype()) return Detach();
   Tensor result = Empty(shape(), new_dtype);
-  if (IsFloating(new_dtype)) {  // Holds every number, if only as an infinity.
+  if (IsFloating(new_dtype) || IsFloat8(new_dtype)) {  // Holds every number, if only as an infinity or a NaN.
     kernels::Convert(numel(), dtype(), raw(), new_dtype, result.mutable_raw());
     return result;
   }
@@ -197,7 +197,8 @@ Tensor& Tensor::set_requires_grad(bool value) {
   RequireDefined("set_requires_grad");
   if (impl_->node != nullptr) throw Error("set_requires_grad: only a leaf can ask for a gradient");
   if (value && !IsFloating(impl_->dtype)) {
-    throw Error(fmt::format("set_requires_grad: the tensor holds {}, expected a floating dtype", NameOf(impl_->dtype)));
+    throw Error(
+        fmt::format("set_requires_grad: the tensor holds {}, expected f64, f32, f16 or bf16", NameOf(impl_->dtype)));
   }
   impl_->leaf_requires_grad = value;
   return *this;

@@ -10,11 +10,14 @@
 namespace twofour::train {
 namespace {
 
+/// Whether the elements are floating numbers, which are looked at.
+bool HasNumbers(const Tensor& tensor) { return IsFloating(tensor.dtype()) || IsFloat8(tensor.dtype()); }
+
 /// The mask of a weight among the file's tensors, or null.
 const Tensor* MaskOf(const SafetensorsFile& file, const NamedTensor& weight) {
   const Tensor* const mask = file.Find(weight.name + "_mask");
   if (mask == nullptr || mask->dtype() != DType::kBool || mask->shape() != weight.tensor.shape()) return nullptr;
-  return IsFloating(weight.tensor.dtype()) ? mask : nullptr;
+  return HasNumbers(weight.tensor) ? mask : nullptr;
 }
 
 /// Fills in what the elements say. `mask` may be null, and `look` empty.
@@ -71,7 +74,10 @@ FileInspection InspectTensors(SafetensorsFile file, const std::string& source,
     if (const auto info = packed.find(entry.name); info != packed.end()) found.packed = info->second;
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;
-    if (IsFloating(entry.tensor.dtype())) LookAtElements(entry.tensor, mask, look, found);
+    if (HasNumbers(entry.tensor)) {
+      const bool widen = IsFloat8(entry.tensor.dtype());  // Without loss.
+      LookAtElements(widen ? entry.tensor.To(DType::kF32) : entry.tensor, mask, look, found);
+    }
     inspections.push_back(std::move(found));
   }
   for (const SkippedTensor& skipped : file.skipped) {

@@ -14,7 +14,7 @@
 
 namespace twofour {
 
-/// A tensor of a file whose element type twofour lacks (U16, F8_E4M3, ...). Its elements were not read.
+/// A tensor of a file whose element type twofour lacks (U16, F8_E8M0, ...). Its elements were not read.
 struct SkippedTensor {
   std::string name;
   std::string dtype;  ///< As the file names it.

@@ -10,8 +10,8 @@ struct FileType {
 
 /// The types of the reference implementation (safetensors/src/tensor.rs, `Dtype`) that kDTypes lacks now, or may lack.
 constexpr FileType kMoreTypes[] = {
-    {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F8_E5M2", 8}, {"F8_E4M3", 8},     {"F8_E8M0", 8},
-    {"U16", 16}, {"U32", 32},    {"U64", 64},    {"C64", 64},    {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+    {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+    {"F8_E5M2FNUZ", 8}, {"U16", 16},    {"U32", 32},    {"U64", 64},    {"C64", 64},
 };
 
 }  // namespace

@@ -45,8 +45,8 @@ Tensor UnpackBitmask24(const Bitmask24& packed, const std::string& name) {
   // Compared with what the file holds before anything of this size is made.
   if (!compressed.defined() || compressed.rank() != 2 || !IsFloating(compressed.dtype()) || rows < 0 || cols < 0 ||
       cols % 4 != 0 || compressed.dim(0) != rows || compressed.dim(1) != cols / 2) {
-    fail(fmt::format("compressed is {}, expected numbers [{}, {} / 2], with columns in fours", Describe(compressed),
-                     rows, cols));
+    fail(fmt::format("compressed is {}, expected f64, f32, f16 or bf16 [{}, {} / 2], with columns in fours",
+                     Describe(compressed), rows, cols));
   }
   const int64_t row_bytes = CeilDiv(cols, int64_t{8});
   if (!bitmask.defined() || bitmask.dtype() != DType::kU8 || bitmask.shape() != Shape{rows, row_bytes}) {

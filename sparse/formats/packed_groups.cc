@@ -103,7 +103,8 @@ GroupsReader::GroupsReader(const PackedGroups& packed, const std::string& name) 
   }
   const Layout layout = LayoutOf(given[0], given[1], pattern_);
   if (!values.defined() || !IsFloating(values.dtype()) || values.shape() != Shape{layout.rows, layout.values}) {
-    fail(fmt::format("values are {}, expected numbers [{}, {}]", Describe(values), layout.rows, layout.values));
+    fail(fmt::format("values are {}, expected f64, f32, f16 or bf16 [{}, {}]", Describe(values), layout.rows,
+                     layout.values));
   }
   if (!positions.defined() || positions.dtype() != DType::kU8 ||
       positions.shape() != Shape{layout.rows, layout.position_bytes}) {

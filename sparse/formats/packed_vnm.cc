@@ -131,7 +131,8 @@ VnmReader::VnmReader(const PackedVnm& packed, const std::string& name) {
   row_blocks_ = CeilDiv(rows_, int64_t{pattern_.v});
   row_bytes_ = CeilDiv(groups_, int64_t{2});
   if (!values.defined() || !IsFloating(values.dtype()) || values.shape() != Shape{rows_, kStored * groups_}) {
-    fail(fmt::format("values are {}, expected numbers [{}, {}]", Describe(values), rows_, kStored * groups_));
+    fail(fmt::format("values are {}, expected f64, f32, f16 or bf16 [{}, {}]", Describe(values), rows_,
+                     kStored * groups_));
   }
   const auto require_bytes = [&](const char* what, const Tensor& part, const Shape& shape) {
     if (part.defined() && part.dtype() == DType::kU8 && part.shape() == shape) return;

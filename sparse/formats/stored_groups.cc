@@ -41,7 +41,7 @@ void RequireStorable(const VnmPattern& pattern, const std::string& name) {
 
 void RequireStorable(const Tensor& weight, const std::string& name) {
   if (weight.defined() && weight.rank() == 2 && IsFloating(weight.dtype())) return;
-  throw Error(fmt::format("{}: {}, expected a matrix of floating-point numbers", name, Describe(weight)));
+  throw Error(fmt::format("{}: {}, expected a matrix of f64, f32, f16 or bf16", name, Describe(weight)));
 }
 
 uint32_t FilledUp(uint32_t places, int64_t n) {

@@ -27,6 +27,11 @@ TEST(DTypeTest, SizesAndNames) {
   EXPECT_EQ(NameOf(DType::kI32), "i32");
   EXPECT_EQ(NameOf(DType::kBool), "bool");
   EXPECT_EQ(InfoOf(DType::kBool).safetensors_name, "BOOL");
+  EXPECT_EQ(SizeOf(DType::kF8E4M3), 1u);
+  EXPECT_EQ(NameOf(DType::kF8E4M3), "f8_e4m3");
+  EXPECT_EQ(InfoOf(DType::kF8E4M3).safetensors_name, "F8_E4M3");
+  EXPECT_EQ(NameOf(DType::kF8E5M2), "f8_e5m2");
+  EXPECT_EQ(InfoOf(DType::kF8E5M2).safetensors_name, "F8_E5M2");
 }
 
 TEST(DTypeTest, TheTableFitsTheTypes) {
@@ -59,6 +64,16 @@ TEST(DTypeTest, Floating) {
   for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kBF16}) EXPECT_TRUE(IsFloating(dtype));
   for (const DType dtype : {DType::kI64, DType::kI32, DType::kI16, DType::kI8, DType::kU8, DType::kBool}) {
     EXPECT_FALSE(IsFloating(dtype));
+    EXPECT_FALSE(IsFloat8(dtype));
+  }
+}
+
+TEST(DTypeTest, FloatsOfEightBitsAreStoredAndNotComputedWith) {
+  for (const DType dtype : {DType::kF8E4M3, DType::kF8E5M2}) {
+    EXPECT_TRUE(IsFloat8(dtype));
+    EXPECT_FALSE(IsFloating(dtype) || IsHalf(dtype));
+    EXPECT_FALSE(GoesWith(dtype, DType::kF32) || GoesWith(DType::kF32, dtype));
+    EXPECT_THAT([&] { DispatchFloating(dtype, "Op", [](auto) {}); }, ThrowsMessage<Error>(HasSubstr(NameOf(dtype))));
   }
 }
 

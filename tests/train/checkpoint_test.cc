@@ -265,7 +265,8 @@ TEST_F(CheckpointTest, NamesTheTensorOfADamagedFile) {
 
 TEST_F(CheckpointTest, ATypeThatNoCheckpointHasIsRefused) {
   CheckpointStore(files_, dir_.path(), 3).Save(MakeData(7));
-  for (const DType dtype : {DType::kF16, DType::kBF16, DType::kI64, DType::kI16, DType::kI8, DType::kU8}) {
+  for (const DType dtype :
+       {DType::kF16, DType::kBF16, DType::kF8E4M3, DType::kF8E5M2, DType::kI64, DType::kI16, DType::kI8, DType::kU8}) {
     const std::string type(InfoOf(dtype).safetensors_name);
     SaveSafetensors(files_, dir_ / "step-7/model.safetensors", {{"a.weight", Tensor::Zeros({8, 4}, dtype)}});
     EXPECT_ERROR(

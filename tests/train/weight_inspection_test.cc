@@ -54,16 +54,19 @@ TEST(WeightInspection, ShowsWhereMatricesAreNotZero) {
 
 TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {
   constexpr double kTiny = 1e-300;  // Zero as a float.
-  const SafetensorsFile file{.tensors = {{"f64", Tensor::FromVector<double>({kTiny, 0, kTiny, kTiny}, {1, 4})},
-                                         {"bf16", Tensor::FromVector<BFloat16>({BFloat16(0.0f), BFloat16(1.0f)}, {2})},
-                                         {"f32", Tensor::FromVector<float>({0, std::numeric_limits<float>::infinity(),
-                                                                            std::numeric_limits<float>::quiet_NaN()},
-                                                                           {3})},
-                                         {"empty", Tensor::Zeros({0, 4})}},
-                             .metadata = {},
-                             .skipped = {{"fp8", "F8_E4M3", {2, 3}}}};
+  const SafetensorsFile file{
+      .tensors = {{"f64", Tensor::FromVector<double>({kTiny, 0, kTiny, kTiny}, {1, 4})},
+                  {"bf16", Tensor::FromVector<BFloat16>({BFloat16(0.0f), BFloat16(1.0f)}, {2})},
+                  {"f32",
+                   Tensor::FromVector<float>(
+                       {0, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}, {3})},
+                  {"empty", Tensor::Zeros({0, 4})},
+                  {"f8", Tensor::FromVector<Float8E4M3>(
+                             {Float8E4M3(0.0f), Float8E4M3(-0.0f), Float8E4M3(2.0f), Float8E4M3(NAN)}, {1, 4})}},
+      .metadata = {},
+      .skipped = {{"fp8", "F8_E8M0", {2, 3}}}};
   const std::vector<TensorInspection> found = InspectTensors(file, "f").tensors;
-  ASSERT_EQ(found.size(), 5u);
+  ASSERT_EQ(found.size(), 6u);
   EXPECT_EQ(found[0].sparsity, 0.25);
   EXPECT_EQ(found[0].first_in_rows->nonzeros, 3);
   EXPECT_EQ(found[1].dtype, "BF16");
@@ -72,8 +75,12 @@ TEST(WeightInspection, LooksAtElementsOfEveryFloatingDType) {
   EXPECT_EQ(found[2].not_finite, 2);
   EXPECT_EQ(found[3].sparsity, 0.0);
   EXPECT_EQ(found[4].dtype, "F8_E4M3");
-  EXPECT_THAT(found[4].shape, ElementsAre(2u, 3u));
-  EXPECT_FALSE(found[4].sparsity.has_value());
+  EXPECT_EQ(found[4].sparsity, 0.5);
+  EXPECT_EQ(found[4].not_finite, 1);
+  EXPECT_FALSE(found[4].first_in_rows.has_value());
+  EXPECT_EQ(found[5].dtype, "F8_E8M0");
+  EXPECT_THAT(found[5].shape, ElementsAre(2u, 3u));
+  EXPECT_FALSE(found[5].sparsity.has_value());
 }
 
 }  // namespace

@@ -21,7 +21,7 @@
 namespace twofour {
 namespace {
 
-using internal::kIsHalf;
+using internal::kIsNarrow;
 using test::ExpectBitEqual;
 using test::F32;
 using test::F64;
@@ -37,7 +37,7 @@ std::vector<T> Values() {
   if constexpr (std::is_same_v<T, bool>) {
     return {false, true};
   } else if constexpr (sizeof(T) == 1) {
-    for (int i = 0; i < 256; ++i) values.push_back(static_cast<T>(i));
+    for (int i = 0; i < 256; ++i) values.push_back(std::bit_cast<T>(static_cast<uint8_t>(i)));
   } else if constexpr (sizeof(T) == 2) {
     for (int i = 0; i < 65536; ++i) values.push_back(std::bit_cast<T>(static_cast<uint16_t>(i)));
   } else {
@@ -74,7 +74,11 @@ std::vector<T> Values() {
           }
         }
       }
-      for (const double x : {65504.0, 65519.9, 65520.0, 3.38953139e38, 3.4e38}) values.push_back(static_cast<T>(x));
+      for (const double x :
+           {448.0, 464.0, 464.1, 480.0, 57344.0, 61439.9, 61440.0, 65504.0, 65519.9, 65520.0, 3.38953139e38, 3.4e38}) {
+        values.push_back(static_cast<T>(x));
+        values.push_back(static_cast<T>(-x));
+      }
     }
   }
   return values;
@@ -83,12 +87,8 @@ std::vector<T> Values() {
 /// The value of an element. long double holds i64 and f64 exactly.
 template <typename T>
 long double Exact(T x) {
-  if constexpr (kIsHalf<T>) {
-    const uint32_t magnitude = x.bits() % 0x8000U;
-    const auto format = test::FormatOf<T>();
-    const double value =
-        magnitude == format.infinity() ? std::numeric_limits<double>::infinity() : format.Magnitude(magnitude);
-    return x.bits() < 0x8000 ? value : -value;
+  if constexpr (kIsNarrow<T>) {
+    return test::FormatOf<T>().Value(x.bits());
   } else {
     return static_cast<long double>(x);
   }
@@ -117,7 +117,7 @@ long double Expected(From x) {
     using Limits = std::numeric_limits<To>;
     const long double least = Limits::min(), most = Limits::max();
     return std::isnan(value) ? 0 : std::min(std::max(std::trunc(value), least), most);
-  } else if constexpr (kIsHalf<To>) {
+  } else if constexpr (kIsNarrow<To>) {
     return test::FormatOf<To>().Nearest(static_cast<float>(value));
   } else {
     return static_cast<To>(value);

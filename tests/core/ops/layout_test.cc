@@ -128,7 +128,7 @@ TEST(TransposeTest, EveryPairOfAxesAgreesWithIndices) {
 
 TEST(TransposeTest, OfEveryDType) {
   for (const DType dtype :
-       {DType::kBool, DType::kU8, DType::kI16, DType::kF16, DType::kBF16, DType::kI32, DType::kI64}) {
+       {DType::kBool, DType::kU8, DType::kF8E4M3, DType::kI16, DType::kF16, DType::kBF16, DType::kI32, DType::kI64}) {
     SCOPED_TRACE(NameOf(dtype));
     const Tensor x = Counted({5, 3}, dtype);
     const Tensor y = Transpose(x);

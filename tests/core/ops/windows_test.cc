@@ -95,7 +95,7 @@ class WindowsTest : public ::testing::TestWithParam<Case> {
 TEST_P(WindowsTest, UnfoldCopiesWhatIsUnderEachWindow) {
   const int64_t kernel = GetParam().options.kernel_size.height * GetParam().options.kernel_size.width;
   const int64_t channels = x_.dim(3);
-  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16, DType::kI32, DType::kI16}) {
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16, DType::kF8E5M2, DType::kI32, DType::kI16}) {
     SCOPED_TRACE(NameOf(dtype));
     const Tensor x = IsFloating(dtype) ? x_.To(dtype) : Scale(x_, 100).To(dtype);
     const Tensor y = Unfold(x, GetParam().options);

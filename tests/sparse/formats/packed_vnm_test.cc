@@ -131,7 +131,7 @@ TEST_F(PackedVnmPartsTest, SizesMustFitTogether) {
   const auto expect = [](const auto& change, const std::string& message) {
     EXPECT_ERROR(With(change), ErrorKind::kInvalidInput, message);
   };
-  expect(Pattern({6, 21, 4, 2, 6}), "w: values are f32 [6, 6], expected numbers [6, 8]");
+  expect(Pattern({6, 21, 4, 2, 6}), "w: values are f32 [6, 6], expected f64, f32, f16 or bf16 [6, 8]");
   expect(Pattern({6, 15, 12, 2, 6}), "w: columns are u8 [2, 3, 4], expected u8 [1, 3, 4]");
   expect(Pattern({-6, 15, 4, 2, 6}), "w: shape and pattern -6, 15, 4, 2, 6, expected numbers from 0 to 2147483647");
   expect(Pattern({6, int64_t{1} << 62, 4, 2, 6}),
@@ -141,7 +141,8 @@ TEST_F(PackedVnmPartsTest, SizesMustFitTogether) {
   expect(Pattern({6, 15, 0, 2, 6}),
          "w: pattern 0:2:6, expected V:2:M with V a multiple of 4 from 4 to 256 and M from 5 to 32");
   expect(Pattern({6, 15, 2, 6}), "w: pattern is i64 [4], expected i64 [5]: rows, columns, V, N, M");
-  expect([](auto& p) { p.values = p.values.To(DType::kI32); }, "w: values are i32 [6, 6], expected numbers [6, 6]");
+  expect([](auto& p) { p.values = p.values.To(DType::kI32); },
+         "w: values are i32 [6, 6], expected f64, f32, f16 or bf16 [6, 6]");
   expect(
       [](auto& p) {
         p.positions = Tensor::Zeros({6, 3}, DType::kU8);

@@ -116,8 +116,11 @@ TEST(AdapterTest, WrongFiles) {
   wrong.tensors[0].tensor = Tensor::Full({2, 6}, 1e30).To(DType::kF16);
   expect(kConfig, wrong, "file: tensor 'h.0.c_fc.lora_A.weight' holds inf");
   wrong = FileOf();
-  wrong.skipped.push_back({"base_model.model.x.lora_A.weight", "F8_E4M3", {2, 6}});
-  expect(kConfig, wrong, "F8_E4M3");
+  wrong.skipped.push_back({"base_model.model.x.lora_A.weight", "F8_E8M0", {2, 6}});
+  expect(kConfig, wrong, "F8_E8M0");
+  wrong = FileOf();
+  wrong.tensors[0].tensor = wrong.tensors[0].tensor.To(DType::kF8E4M3);
+  expect(kConfig, wrong, "f8_e4m3 [2, 6], expected f32, f16 or bf16 of two dimensions");
 }
 
 }  // namespace
