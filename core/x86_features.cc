@@ -34,18 +34,26 @@ bool HasAvxVnni() {
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
 }
 
-bool HasAmxBf16() {
-  constexpr unsigned kOsXsave = 1U << 27, kAmxBf16 = 1U << 22, kAmxTile = 1U << 24;
+namespace {
+
+/// Whether there are AMX's tiles, switched on by the system, and what a bit of EDX stands for.
+bool HasAmx(unsigned feature) {
+  constexpr unsigned kOsXsave = 1U << 27, kAmxTile = 1U << 24;
   constexpr uint64_t kTileConfig = 1U << 17, kTileData = 1U << 18;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & kOsXsave) == 0) return false;
   if ((SavedFeatures() & (kTileConfig | kTileData)) != (kTileConfig | kTileData)) return false;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0) return false;
+  if ((edx & feature) == 0 || (edx & kAmxTile) == 0) return false;
   // Some virtual machines tell of AMX but have no palette of tiles, so that configuring tiles fails.
   constexpr unsigned kTileInformation = 0x1d;
   return __get_cpuid_count(kTileInformation, 0, &eax, &ebx, &ecx, &edx) != 0 && eax >= 1;
 }
+
+}  // namespace
+
+bool HasAmxBf16() { return HasAmx(1U << 22); }
+bool HasAmxInt8() { return HasAmx(1U << 25); }
 
 bool AskForAmx() {
 #ifdef __linux__
@@ -68,6 +76,7 @@ bool HasAvx512Bf16() { return false; }
 bool HasAvx512Vnni() { return false; }
 bool HasAvxVnni() { return false; }
 bool HasAmxBf16() { return false; }
+bool HasAmxInt8() { return false; }
 bool AskForAmx() { return false; }
 bool IsIntel() { return false; }
 

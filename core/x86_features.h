@@ -13,6 +13,8 @@ bool HasAvx512Vnni();
 bool HasAvxVnni();
 /// AMX-TILE and AMX-BF16, with a palette of tiles, switched on by the system.
 bool HasAmxBf16();
+/// AMX-INT8, beside AMX-TILE.
+bool HasAmxInt8();
 /// Asks the system for this process's right to use AMX's tiles, as Linux demands since 5.16. Older systems and others
 /// grant nothing. It holds for all threads.
 bool AskForAmx();

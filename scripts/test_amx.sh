@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-filter="${1:-*Bf16*:*Isa*:*X86*:*Half*:*LinearKernel*:*Processor*:*SemiSparse*:*Precision*:*Peak*:*Vnm*-*Death*}"
+filter="${1:-*Bf16*:*Int8*:*Isa*:*X86*:*Half*:*LinearKernel*:*Processor*:*SemiSparse*:*Precision*:*Peak*:*Vnm*-*Death*}"
 if ! grep -q avx512_bf16 /proc/cpuinfo; then
   echo "scripts/test_amx.sh: this processor has no AVX512_BF16, on which AMX builds" >&2
   exit 2

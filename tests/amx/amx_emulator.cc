@@ -97,6 +97,25 @@ void MultiplyTiles(int c, int a, int b, const uint8_t* code) {
   ++products;
 }
 
+/// TDPBUSD: unsigned bytes times signed ones.
+void MultiplyByteTiles(int c, int a, int b, const uint8_t* code) {
+  const int rows = config.rows[c], cols = config.row_bytes[c] / 4, quads = config.row_bytes[a] / 4;
+  if (config.rows[a] != rows || config.rows[b] != quads || config.row_bytes[b] != config.row_bytes[c]) {
+    Fail("the tiles of a product do not fit", code);
+  }
+  for (int row = 0; row < rows; ++row) {
+    int32_t to[kRowBytes / 4];
+    std::memcpy(to, tiles[c].rows[row], sizeof to);
+    for (int quad = 0; quad < quads; ++quad) {
+      for (int i = 0; i < 4 * cols; ++i) {
+        to[i / 4] += tiles[a].rows[row][4 * quad + i % 4] * static_cast<int8_t>(tiles[b].rows[quad][i]);
+      }
+    }
+    std::memcpy(tiles[c].rows[row], to, sizeof to);
+  }
+  ++products;
+}
+
 void LoadTile(int tile, const uint8_t* from, int64_t stride) {
   Tile loaded = {};
   for (int row = 0; row < config.rows[tile]; ++row) {
@@ -184,6 +203,8 @@ void RunTileInstruction(const uint8_t* code, greg_t* registers) {
     StoreTile(reg, at.base, at.index);
   } else if (opcode == 0x5c && !in_memory && prefix == kF3) {  // TDPBF16PS
     MultiplyTiles(reg, rm, vvvv & 7, code);
+  } else if (opcode == 0x5e && !in_memory && prefix == k66) {  // TDPBUSD
+    MultiplyByteTiles(reg, rm, vvvv & 7, code);
   } else {
     Fail("an unknown instruction of AMX", code);
   }

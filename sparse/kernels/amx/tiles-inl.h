@@ -61,6 +61,11 @@ class Tiles {
   HWY_INLINE void Multiply() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(c), "i"(a), "i"(b));
   }
+  /// c [16][16 integers] += a [16][16 quads] b [16 quads][16][4]: unsigned bytes times signed ones, exactly. AMX-INT8.
+  template <int c, int a, int b>
+  HWY_INLINE void MultiplyBytes() {
+    asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(c), "i"(a), "i"(b));
+  }
 };
 
 #else
@@ -98,6 +103,20 @@ class Tiles {
       for (int i = 0; i < kLanes; ++i) {
         const float sum = WithoutDenormal(sums[2 * i] + sums[2 * i + 1]);
         to[row][i] = WithoutDenormal(WithoutDenormal(to[row][i]) + sum);
+      }
+    }
+    std::memcpy(tiles_[c], to, sizeof(to));
+  }
+  template <int c, int a, int b>
+  void MultiplyBytes() {
+    int32_t to[kTileRows][kLanes];
+    std::memcpy(to, tiles_[c], sizeof(to));
+    for (int row = 0; row < kTileRows; ++row) {
+      for (int k = 0; k < kTileRowBytes; ++k) {
+        const int left = static_cast<uint8_t>(tiles_[a][row * kTileRowBytes + k]);
+        for (int i = 0; i < kLanes; ++i) {
+          to[row][i] += left * static_cast<int8_t>(tiles_[b][k / 4 * kTileRowBytes + i * 4 + k % 4]);
+        }
       }
     }
     std::memcpy(tiles_[c], to, sizeof(to));

@@ -15,6 +15,9 @@
 namespace twofour::sparse {
 
 #if HWY_ARCH_X86_64
+namespace bf16_native {
+Int8Kernel Int8AmxKernel();
+}
 namespace int8_avx512vnni {
 std::vector<Int8Kernel> Int8KernelsOfSet();
 }
@@ -25,6 +28,9 @@ namespace int8_avx2 {
 std::vector<Int8Kernel> Int8KernelsOfSet();
 }
 #endif
+namespace bf16_emulated {
+Int8Kernel Int8AmxKernel();
+}
 namespace int8_emulated {
 std::vector<Int8Kernel> Int8KernelsOfSet();
 }
@@ -41,6 +47,10 @@ Int8Range RangeOf(float min, float max) {
 std::span<const Int8Kernel> Int8Kernels() {
   static const NeverDestroyed<std::vector<Int8Kernel>> table([] {
     std::vector<Int8Kernel> kernels;
+#if HWY_ARCH_X86_64
+    kernels.push_back(bf16_native::Int8AmxKernel());
+#endif
+    kernels.push_back(bf16_emulated::Int8AmxKernel());
     for (const size_t row : {0, 1}) {  // Of each set first the sparse kernel, then the dense one.
       for (const auto& set : {
 #if HWY_ARCH_X86_64

@@ -96,7 +96,7 @@ class Panel {
     }
   }
 
-  const Token& token(int64_t t) const { return tokens_[t]; }
+  const Token* tokens() const { return tokens_; }
   /// Of column `col`, or of the quad that begins with it.
   const uint8_t* at(int64_t col) const { return bytes_.data() + col * kPanel; }
 
@@ -151,20 +151,14 @@ inline constexpr int64_t kGroupRows = 64 / sizeof(T);
 template <typename T>
 class ResultRows {
  public:
-  /// `out`: of the panel's first token. `ld`: rows of the weight. With `stream`, whole groups are written past the
-  /// caches.
-  ResultRows(const Int8Epilogue& epilogue, const Panel& panel, int64_t tokens, T* out, int64_t ld, bool stream)
-      : epilogue_(epilogue), panel_(panel), tokens_(tokens), out_(out), ld_(ld), stream_(stream) {}
+  /// `tokens_of`: how each of so many tokens became bytes. `out`: of the panel's first token. `ld`: rows of the weight.
+  /// With `stream`, whole groups are written past the caches.
+  ResultRows(const Int8Epilogue& epilogue, const Token* tokens_of, int64_t tokens, T* out, int64_t ld, bool stream)
+      : epilogue_(epilogue), tokens_of_(tokens_of), tokens_(tokens), out_(out), ld_(ld), stream_(stream) {}
 
   /// sums [rows][kPanel] of `rows` <= kGroupRows<T> rows of the weight from `first` on. There is room for kGroupRows.
   HWY_INLINE void Write(const int32_t* sums, int64_t first, int64_t rows) const {
-    alignas(64) float scales[kGroupRows<T>], biases[kGroupRows<T>];
-    alignas(64) int32_t row_sums[kGroupRows<T>];
-    for (int64_t i = 0; i < kGroupRows<T>; ++i) {
-      const int64_t row = std::min(first + i, first + rows - 1);
-      scales[i] = epilogue_.scales[row], row_sums[i] = epilogue_.row_sums[row];
-      biases[i] = epilogue_.bias == nullptr ? 0.0f : epilogue_.bias[row];
-    }
+    const Group group(epilogue_, first, rows);
     for (int64_t q = 0; q < 4 && q * kLanes < tokens_; ++q) {
       Ints r[kParts][kLanes];
       TWOFOUR_UNROLL
@@ -176,31 +170,62 @@ class ResultRows {
       TWOFOUR_UNROLL
       for (int64_t i = 0; i < kLanes; ++i) {
         if (q * kLanes + i >= tokens_) break;
-        const Token& token = panel_.token(q * kLanes + i);
-        Floats y[kParts];
+        Ints of_token[kParts];
         TWOFOUR_UNROLL
-        for (int64_t part = 0; part < kParts; ++part) {
-          const Ints zero = MulInts(SetInts(token.zero_point), Load(row_sums + part * kLanes));
-          const Floats sum = ToFloats(SubInts(r[part][i], zero));
-          y[part] = Mul(Mul(sum, SetFloats(token.scale)), LoadFloats(scales + part * kLanes));
-          if (epilogue_.bias != nullptr) y[part] = Add(y[part], LoadFloats(biases + part * kLanes));
-        }
-        WriteLine(y, rows, out_ + (q * kLanes + i) * ld_ + first);
+        for (int64_t part = 0; part < kParts; ++part) of_token[part] = r[part][i];
+        WriteToken(of_token, group, q * kLanes + i);
       }
+    }
+  }
+
+  /// The same where the sums of a token are side by side: sums [tokens][pitch] of tokens [begin, end).
+  HWY_INLINE void WriteRows(const int32_t* sums, int64_t pitch, int64_t begin, int64_t end, int64_t first,
+                            int64_t rows) const {
+    const Group group(epilogue_, first, rows);
+    for (int64_t t = begin; t < std::min(end, tokens_); ++t) {
+      Ints of_token[kParts];
+      TWOFOUR_UNROLL
+      for (int64_t part = 0; part < kParts; ++part) of_token[part] = Load(sums + (t - begin) * pitch + part * kLanes);
+      WriteToken(of_token, group, t);
     }
   }
 
  private:
   static constexpr int64_t kParts = kGroupRows<T> / kLanes;
 
-  HWY_INLINE void WriteLine(const Floats (&y)[kParts], int64_t rows, T* to) const {
-    if (rows == kGroupRows<T>) {
+  /// What becomes of the sums of a group of rows of the weight.
+  struct Group {
+    Group(const Int8Epilogue& epilogue, int64_t first_row, int64_t count) : first(first_row), rows(count) {
+      for (int64_t i = 0; i < kGroupRows<T>; ++i) {
+        const int64_t row = std::min(first + i, first + rows - 1);
+        scales[i] = epilogue.scales[row], row_sums[i] = epilogue.row_sums[row];
+        biases[i] = epilogue.bias == nullptr ? 0.0f : epilogue.bias[row];
+      }
+    }
+
+    int64_t first, rows;
+    alignas(64) float scales[kGroupRows<T>], biases[kGroupRows<T>];
+    alignas(64) int32_t row_sums[kGroupRows<T>];
+  };
+
+  HWY_INLINE void WriteToken(const Ints (&sums)[kParts], const Group& group, int64_t t) const {
+    const Token& token = tokens_of_[t];
+    Floats y[kParts];
+    TWOFOUR_UNROLL
+    for (int64_t part = 0; part < kParts; ++part) {
+      const Ints zero = MulInts(SetInts(token.zero_point), Load(group.row_sums + part * kLanes));
+      const Floats sum = ToFloats(SubInts(sums[part], zero));
+      y[part] = Mul(Mul(sum, SetFloats(token.scale)), LoadFloats(group.scales + part * kLanes));
+      if (epilogue_.bias != nullptr) y[part] = Add(y[part], LoadFloats(group.biases + part * kLanes));
+    }
+    T* const to = out_ + t * ld_ + group.first;
+    if (group.rows == kGroupRows<T>) {
       StoreLine(y, to, stream_);
       return;
     }
     alignas(64) T line[kGroupRows<T>];
     StoreLine(y, line, false);
-    std::copy_n(line, rows, to);
+    std::copy_n(line, group.rows, to);
   }
 
   static HWY_INLINE void StoreLine(const Floats (&y)[kParts], T* to, bool stream) {
@@ -219,7 +244,7 @@ class ResultRows {
   }
 
   const Int8Epilogue epilogue_;
-  const Panel& panel_;
+  const Token* const tokens_of_;
   const int64_t tokens_;
   T* const out_;
   const int64_t ld_;

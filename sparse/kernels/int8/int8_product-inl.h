@@ -152,7 +152,7 @@ void Multiply(const typename Product::Packed& m, const Int8Epilogue& epilogue, i
       const int64_t first = std::min(item % work.ranges * work.strips, m.strips());
       const int64_t last = std::min(first + work.strips, m.strips());
       if (item == begin || item % work.ranges == 0) panel.Take(in + token * m.cols(), tokens, epilogue.activation);
-      const ResultRows<T> results(epilogue, panel, tokens, out + token * m.rows(), m.rows(), stream);
+      const ResultRows<T> results(epilogue, panel.tokens(), tokens, out + token * m.rows(), m.rows(), stream);
       const int64_t blocks = std::max<int64_t>(m.blocks(), 1);
       for (int64_t block = 0; block < blocks; ++block) {
         for (int64_t strip = first; strip < last; strip += kStrips) {

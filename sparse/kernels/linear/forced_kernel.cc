@@ -9,6 +9,7 @@
 
 #include "twofour/core/error.h"
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
+#include "twofour/sparse/kernels/int8/int8_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 
@@ -41,6 +42,7 @@ std::string_view ForcedKernels() {
   for (const LinearKernel& kernel : LinearKernels()) known.push_back(kernel.name);
   for (const MaskSearchKernel& kernel : MaskSearchKernels()) known.push_back(kernel.name);
   for (const FusedMlpKernel& kernel : FusedMlpKernels()) known.push_back(kernel.name);
+  for (const Int8Kernel& kernel : Int8Kernels()) known.push_back(kernel.name);
   ForEachName(value, [&](std::string_view name) {
     if (std::find(known.begin(), known.end(), name) != known.end()) return;
     throw Error(fmt::format("TWOFOUR_KERNEL={}: no kernel '{}', expected one or more of {}, separated by commas", value,
