@@ -94,7 +94,7 @@ TEST_P(OverflowTest, OfAGradientNamesStepAndParameter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, OverflowTest, ::testing::Values(DType::kF32, DType::kBF16),
-                         [](const auto& info) { return std::string(NameOf(info.param)); });
+                         [](const auto& instance) { return std::string(NameOf(instance.param)); });
 
 TEST(Bf16OverflowTest, OfAWeightThatF32HoldsNamesIt) {
   // The largest float becomes infinity when it is rounded to bf16, and infinity times 0 is no number.

@@ -52,7 +52,7 @@ class Ranks {
   TrainerOptions options = Options();
 
   std::vector<std::string> Run(const std::filesystem::path& from = {}) {
-    shared.assign(kRanks, false);
+    shared.assign(kRanks, 0);
     std::vector<std::string> messages(kRanks);
     comm::ThreadNetwork threads(kRanks, network);
     threads.RunAndCatch([&](comm::Communicator& rank) {
@@ -61,14 +61,14 @@ class Ranks {
         Train(rank, from);
       } catch (const Error& error) {
         messages[index] = error.what();
-        shared[index] = IsShared(error, rank);
-        if (!shared[index]) throw;  // So that nobody waits for it.
+        shared[index] = IsShared(error, rank) ? 1 : 0;
+        if (shared[index] == 0) throw;  // So that nobody waits for it.
       }
     });
     return messages;
   }
 
-  std::vector<bool> shared;
+  std::vector<char> shared;  // Not bool: ranks are threads, and write side by side.
 
  private:
   void Train(comm::Communicator& rank, const std::filesystem::path& from) {
@@ -122,7 +122,7 @@ TEST(TrainerRanksFailureTest, ABatchThatOneRankCannotReadEndsAllWithACheckpoint)
   const std::vector<std::string> messages = broken.Run();
   EXPECT_THAT(messages, Each(StartsWith("step 5: rank 2 (thread 2): the disk is gone")));
   EXPECT_THAT(messages[0], HasSubstr("; the last checkpoint is " + (dir / "broken/step-4").string()));
-  EXPECT_EQ(broken.shared, std::vector<bool>(kRanks, true));
+  EXPECT_EQ(broken.shared, std::vector<char>(kRanks, 1));
 
   Ranks again(dir / "again");
   EXPECT_THAT(again.Run(dir / "broken/step-4"), Each(""));
@@ -148,7 +148,7 @@ TEST(TrainerRanksFailureTest, ADiskThatIsFullEndsAll) {
   files.FailAfterBytes(30000);
   const std::vector<std::string> messages = ranks.Run();
   EXPECT_THAT(messages, Each(HasSubstr("rank 0 (thread 0): ")));
-  EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, true));
+  EXPECT_EQ(ranks.shared, std::vector<char>(kRanks, 1));
 }
 
 TEST(TrainerRanksFailureTest, AFirstWriteThatFailsEndsAll) {
@@ -160,7 +160,7 @@ TEST(TrainerRanksFailureTest, AFirstWriteThatFailsEndsAll) {
     // What is written first: a record, or a checkpoint.
     if (!logs) ranks.options.log_every_steps = ranks.options.eval_every_steps = 0;
     EXPECT_THAT(ranks.Run(), Each(HasSubstr("rank 0 (thread 0): cannot replace the run"))) << logs;
-    EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, true));
+    EXPECT_EQ(ranks.shared, std::vector<char>(kRanks, 1));
   }
 }
 
@@ -170,7 +170,7 @@ TEST(TrainerRanksFailureTest, ALossThatIsNotFiniteEndsAllAlike) {
   ranks.prepare = [](int, FragileTask& task) { task.evaluation_loss = std::numeric_limits<double>::infinity(); };
   const std::vector<std::string> messages = ranks.Run();
   EXPECT_THAT(messages, Each(StartsWith("step 3: the evaluation loss is inf; all parameters are finite")));
-  EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, true));
+  EXPECT_EQ(ranks.shared, std::vector<char>(kRanks, 1));
 }
 
 TEST(TrainerRanksFailureTest, OthersAreToldWhenARankDies) {
@@ -181,7 +181,7 @@ TEST(TrainerRanksFailureTest, OthersAreToldWhenARankDies) {
     const std::vector<std::string> messages = ranks.Run();
     for (const std::string& message : messages) EXPECT_NE(message, "") << exchange;
     EXPECT_THAT(messages[0], HasSubstr("is gone")) << exchange;
-    EXPECT_EQ(ranks.shared, std::vector<bool>(kRanks, false)) << exchange;
+    EXPECT_EQ(ranks.shared, std::vector<char>(kRanks, 0)) << exchange;
     // What is there is whole.
     if (!std::filesystem::exists(dir / "run")) continue;
     CheckpointStore store(FileSystem::Default(), dir / "run", 10);

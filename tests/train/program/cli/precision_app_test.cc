@@ -164,7 +164,7 @@ TEST_P(BothModelsTest, ARunMayGoOnInTheOtherPrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BothModelsTest, ::testing::Values("mlp", "gpt"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& instance) { return std::string(instance.param); });
 
 TEST_F(PrecisionAppTest, TheEvaluationIsInThePrecisionOfTraining) {
   // Without a learning rate the weights stay as they are, so that only the precision of the evaluation differs.
