@@ -39,9 +39,14 @@ Linear::Linear(Tensor weight, Tensor bias) {
 Tensor Linear::Forward(const Tensor& x) { return Forward(x, std::nullopt); }
 
 Tensor Linear::Forward(const Tensor& x, std::optional<DType> result) {
-  Tensor y = ops::Linear(x, weight_, bias_, result);
+  Tensor y = rounding_ == nullptr ? ops::Linear(x, weight_, bias_, result)
+                                  : rounding_->Forward(x, weight_, bias_, nullptr, training(), result);
   ObserveLinear(*this, x);
   return y;
+}
+
+void Linear::OnStep(uint64_t step) {
+  if (rounding_ != nullptr) rounding_->SetStep(step);
 }
 
 }  // namespace twofour::nn

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/init.h"
+#include "twofour/nn/linear_rounding.h"
 #include "twofour/nn/module.h"
 
 namespace twofour::nn {
@@ -39,8 +41,16 @@ class Linear : public Module {
   int64_t in_features() const { return weight_.dim(1); }
   int64_t out_features() const { return weight_.dim(0); }
 
+  /// Computes from rounded operands from now on (see EmulateLowPrecision); null: no longer.
+  void SetRounding(std::shared_ptr<LinearRounding> rounding) { rounding_ = std::move(rounding); }
+  const LinearRounding* rounding() const { return rounding_.get(); }
+
+ protected:
+  void OnStep(uint64_t step) override;
+
  private:
   Tensor weight_, bias_;
+  std::shared_ptr<LinearRounding> rounding_;
 };
 
 }  // namespace twofour::nn

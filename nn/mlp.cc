@@ -86,6 +86,7 @@ std::string Mlp::WhyNotFused() const {
   if (fc == nullptr || proj == nullptr) return "not both linears are SemiSparseLinear";
   if (activation_ != Activation::kReluSquared) return fmt::format("its activation is {}", NameOf(activation_));
   if (!fc->options().fused_mlp || !proj->options().fused_mlp) return "turned off";
+  if (fc->rounding() != nullptr || proj->rounding() != nullptr) return "their operands are rounded";
   for (const ModuleSlot* const slot : {c_fc_, c_proj_}) {
     const bool applied = static_cast<const SemiSparseLinear&>(**slot).options().apply;
     if (!applied || !sparse::FitsFusedMlp(LastFormat(*slot))) return "its masks are not 2:4 both ways, or not applied";

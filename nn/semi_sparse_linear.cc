@@ -134,9 +134,15 @@ void SemiSparseLinear::RefreshIfDue() {
 
 Tensor SemiSparseLinear::Forward(const Tensor& x) {
   const auto [weight, bias, packed] = Layer();
-  Tensor y = packed == nullptr ? ops::Linear(x, weight, bias) : sparse::MaskedLinear(x, weight, bias, packed);
+  Tensor y = rounding_ != nullptr ? rounding_->Forward(x, weight, bias, packed, training())
+             : packed == nullptr  ? ops::Linear(x, weight, bias)
+                                  : sparse::MaskedLinear(x, weight, bias, packed);
   ObserveLinear(*this, x);
   return y;
+}
+
+void SemiSparseLinear::OnStep(uint64_t step) {
+  if (rounding_ != nullptr) rounding_->SetStep(step);
 }
 
 sparse::MaskedLinearOperand SemiSparseLinear::Layer() {

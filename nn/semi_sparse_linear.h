@@ -9,6 +9,7 @@
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
 #include "twofour/nn/linear.h"
+#include "twofour/nn/linear_rounding.h"
 #include "twofour/nn/module.h"
 #include "twofour/nn/training_statistics.h"
 #include "twofour/sparse/fused_mlp.h"
@@ -165,7 +166,13 @@ class SemiSparseLinear : public Module {
   std::vector<NamedTensor> Buffers() override;
   StateCommit ReadBuffers(StateReader& reader, const std::string& prefix) override;
 
+  /// As Linear has it. What is rounded is what products run on: under a mask, its kept entries.
+  void SetRounding(std::shared_ptr<LinearRounding> rounding) { rounding_ = std::move(rounding); }
+  const LinearRounding* rounding() const { return rounding_.get(); }
+
  protected:
+  void OnStep(uint64_t step) override;
+
   // A derived class may put another dense weight in the place of weight(). These calls are made one at a time.
 
   /// The weight for which masks are found and whose kept entries products use. Every change to it gives a new tensor or
@@ -189,6 +196,7 @@ class SemiSparseLinear : public Module {
   Tensor packed_from_;           // The dense weight that was packed, ...
   uint64_t packed_version_ = 0;  // ... and its version then.
   std::optional<double> scale_;  // With a soft threshold only, after the first mask.
+  std::shared_ptr<LinearRounding> rounding_;
   TrainingStatistics statistics_;
 };
 

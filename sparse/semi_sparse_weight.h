@@ -30,6 +30,8 @@ class SemiSparseWeight {
   int64_t out_features() const { return mask_.rows(); }
   int64_t in_features() const { return mask_.cols(); }
   const Mask& mask() const { return mask_; }
+  /// The dense weight that is packed. Throws Error if it was written to since.
+  const Tensor& source() const { return weight_.Get(); }
   /// The mask's format, by which kernels are chosen.
   const MaskFormat& format() const { return format_; }
 

@@ -13,10 +13,10 @@ std::set<const Tensor::Impl*> ProductWeights(nn::Module& model) {
   std::set<const Tensor::Impl*> weights, others;
   model.VisitModules([&](const std::string&, nn::Module& module) {
     if (const auto* const linear = dynamic_cast<const nn::Linear*>(&module)) {
-      weights.insert(linear->weight().impl().get());
+      (linear->rounding() == nullptr ? weights : others).insert(linear->weight().impl().get());
     } else if (const auto* const sparse = dynamic_cast<const nn::SemiSparseLinear*>(&module)) {
-      const bool only_products =
-          !sparse->options().soft_threshold && dynamic_cast<const nn::LoraLinear*>(&module) == nullptr;
+      const bool only_products = !sparse->options().soft_threshold && sparse->rounding() == nullptr &&
+                                 dynamic_cast<const nn::LoraLinear*>(&module) == nullptr;
       (only_products ? weights : others).insert(sparse->weight().impl().get());
     } else {
       for (const auto& [name, tensor] : module.NamedParameters()) {

@@ -14,6 +14,7 @@
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/cli/finetune.h"
 #include "twofour/train/program/cli/lora_report.h"
+#include "twofour/train/program/cli/low_precision_report.h"
 #include "twofour/train/program/cli/output.h"
 #include "twofour/train/program/cli/retrain.h"
 #include "twofour/train/program/cli/startup_table.h"
@@ -164,6 +165,7 @@ Run PrepareRun(const CommandLine& line, std::optional<ResumePoint> resume_point,
   std::ostringstream swap_report;
   if (start.swapped) PrintSwapReport(*start.swapped, BuildSwapOptions(config), model, ExtentOf(run), swap_report);
   if (start.adapted) PrintLoraReport(*start.adapted, config, swap_report);
+  if (start.rounded) PrintLowPrecisionReport(*start.rounded, config, swap_report);
   PrintStartupTable(config, run.folder.string(), run.workload, run.peak, context.ranks, context.out);
   PrintNotes(NotesOf(line.changes), context.err);
   PrintNotes(run.workload.notes, context.err);

@@ -48,6 +48,10 @@ bool RateFalls(const Config& config) {
   const LearningRate& rate = config.learning_rate();
   return !RateDecays(config) || rate.decay_steps() != 0 || rate.decay_fraction() != 0;
 }
+bool IsLow(const Config& config) {
+  const auto precision = config.training().precision();
+  return precision == proto::Training::FP8 || precision == proto::Training::NVFP4;
+}
 bool HasNoFinetune(const Config& config) { return !config.has_finetune(); }
 bool HasNoOneShot(const Config& config) { return !config.has_one_shot(); }
 bool IsMethod(const Config& config, std::string_view name) { return config.one_shot().method() == name; }
@@ -103,6 +107,7 @@ std::vector<Condition> MakeConditions() {
       {"training.huber_delta", "training.regression_loss",
        [](const Config& config) { return config.training().regression_loss() == proto::Training::HUBER; },
        "unless regression_loss is HUBER"},
+      {"training.low_precision", "training.precision", IsLow, "unless the precision is FP8 or NVFP4"},
       {"data.csv.divide_by", "data.csv.standardize",
        [](const Config& config) { return !config.data().csv().standardize(); },
        "beside standardize, which scales each feature by itself"},

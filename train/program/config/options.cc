@@ -290,6 +290,8 @@ DType ToActivationDType(proto::Training::Precision precision) {
     case proto::Training::FP32:
       return DType::kF32;
     case proto::Training::BF16:
+    case proto::Training::FP8:
+    case proto::Training::NVFP4:
       return DType::kBF16;
   }
   throw std::logic_error("unknown precision");

@@ -16,6 +16,7 @@
 #include "twofour/train/exchange/adapter.h"
 #include "twofour/train/exchange/weight_source.h"
 #include "twofour/train/finite_check.h"
+#include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/text_config.h"
@@ -186,6 +187,7 @@ void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activat
   run.tensors.clear();
   RequireFiniteTensors(source, model.NamedParameters());
   model.SetActivationDType(ActivationsOf(run, activations));
+  if (!activations) RoundLinears(run.config, model);
   model.SetTraining(false);
 }
 

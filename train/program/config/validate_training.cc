@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "twofour/nn/low_precision.h"
+#include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/options.h"
 #include "twofour/train/program/config/validate_parts.h"
 
@@ -63,6 +66,16 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   const int64_t shards = std::exchange(options.shards, 1);
   options.histogram_every_steps = config.logging().histogram_every_steps();
   Check(options, at, faults);
+  if (const std::optional<nn::LowPrecisionOptions> low = BuildLowPrecision(config)) {
+    const std::string path = "training.low_precision";
+    Check(*low,
+          FieldPath(path, {{"formats", ""},
+                           {"weight", "weights"},
+                           {"activation", "activations"},
+                           {"gradient", "gradients"},
+                           {"granularity", "scales"}}),
+          faults);
+  }
   if (faults.IsSound("training.accumulate_steps") && faults.IsSound("training.tokens_per_step")) {
     CheckShards(shards, micro_batches, "training.shards", faults);
   }

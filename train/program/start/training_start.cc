@@ -1,6 +1,7 @@
 #include "twofour/train/program/start/training_start.h"
 
 #include "twofour/train/program/config/build_finetune.h"
+#include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/build_optimizer.h"
 #include "twofour/train/program/config/build_sparsity.h"
 
@@ -16,6 +17,7 @@ TrainingStart StartTraining(const proto::Config& config, nn::Module& model, Begi
     if (config.has_finetune()) start.adapted = AddAdapters(config, model);
     if (start.initial && config.initial_masks()) TakeOverMasks(*start.initial, model);
   }
+  start.rounded = RoundLinears(config, model);
   start.optimizer = BuildOptimizer(config, model);
   return start;
 }

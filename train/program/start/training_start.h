@@ -18,6 +18,7 @@ struct TrainingStart {
   std::optional<InitialWeights> initial;  ///< Only for a new run whose config names a file.
   std::optional<nn::SwapReport> swapped;  ///< Only for a sparse run.
   std::optional<nn::SwapReport> adapted;  ///< Only with `finetune`: which of the swapped linears got an adapter.
+  std::optional<nn::SwapReport> rounded;  ///< Only in FP8 and NVFP4: which linears compute in it.
 };
 
 /// Whether a run is new and takes the initial weights and masks of its config, or continues from a checkpoint.

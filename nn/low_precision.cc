@@ -1,0 +1,99 @@
+#include "twofour/nn/low_precision.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#include "twofour/core/random_streams.h"
+#include "twofour/nn/gpt.h"
+#include "twofour/nn/linear.h"
+#include "twofour/nn/linear_rounding.h"
+#include "twofour/nn/name_choice.h"
+#include "twofour/nn/name_pattern.h"
+#include "twofour/nn/semi_sparse_linear.h"
+
+namespace twofour::nn {
+namespace {
+
+/// The number of the block that a name lies in: its first part that is a number.
+std::optional<int64_t> BlockOf(std::string_view name) {
+  while (!name.empty()) {
+    const size_t dot = std::min(name.find('.'), name.size());
+    const std::string_view part = name.substr(0, dot);
+    int64_t block = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), block);
+    if (error == std::errc() && end == part.data() + part.size()) return block;
+    name.remove_prefix(std::min(dot + 1, name.size()));
+  }
+  return std::nullopt;
+}
+
+bool IsLinear(const Module& module) {
+  return dynamic_cast<const Linear*>(&module) != nullptr || dynamic_cast<const SemiSparseLinear*>(&module) != nullptr ||
+         dynamic_cast<const SemiSparseActivationLinear*>(&module) != nullptr;
+}
+
+}  // namespace
+
+void Check(const LowPrecisionOptions& options, const FieldPath& at, Faults& faults) {
+  Check(options.formats, at.In("formats"), faults);
+  CheckPattern(at("include"), options.include, faults);
+  CheckPattern(at("exclude"), options.exclude, faults);
+  faults.AtLeast(at("first_blocks"), options.first_blocks, 0);
+  faults.AtLeast(at("last_blocks"), options.last_blocks, 0);
+}
+
+SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options) {
+  Checked(options, "EmulateLowPrecision: ");
+  const NameChoice choice(options.include, options.exclude);
+  int64_t blocks = 0;
+  root.VisitModules([&](const std::string& name, Module& module) {
+    if (IsLinear(module)) blocks = std::max(blocks, BlockOf(name).value_or(-1) + 1);
+  });
+  SwapReport report;
+  uint32_t stream = random_streams::kFirstRounding;
+  std::string convolution;  // The name of the one that was visited last, with a dot.
+  root.VisitModules([&](const std::string& name, Module& module) {
+    if (module.type_name() == "Conv2d") convolution = name + ".";
+    if (!IsLinear(module)) return;
+    const RandomKey key{.seed = options.seed, .stream = std::exchange(stream, stream + LinearRounding::kStreams)};
+    auto* const linear = typeid(module) == typeid(Linear) ? dynamic_cast<Linear*>(&module) : nullptr;
+    auto* const sparse = dynamic_cast<SemiSparseLinear*>(&module);
+    const Tensor* const weight = linear != nullptr   ? &linear->weight()
+                                 : sparse != nullptr ? &sparse->weight()
+                                                     : nullptr;
+    SwapEntry entry{.name = name};
+    if (weight != nullptr) entry.out_features = weight->dim(0), entry.in_features = weight->dim(1);
+    const int64_t block = BlockOf(name).value_or(-1);
+    entry.reason = choice.ReasonAgainst(name);
+    if (!entry.reason.empty()) {
+    } else if (weight == nullptr) {
+      entry.reason = fmt::format("a {} computes something else", module.type_name());
+    } else if (name == "lm_head" && dynamic_cast<const Gpt*>(&root) != nullptr) {
+      entry.reason = "it is computed with the loss";
+    } else if (!convolution.empty() && name.starts_with(convolution)) {
+      entry.reason = "it belongs to a convolution";
+    } else if (block >= 0 && (block < options.first_blocks || block >= blocks - options.last_blocks)) {
+      entry.reason =
+          block < options.first_blocks ? "it is in one of the first blocks" : "it is in one of the last blocks";
+    } else if (weight->dtype() != DType::kF32) {
+      entry.reason = fmt::format("its weight is {}", NameOf(weight->dtype()));
+    }
+    if (!entry.reason.empty()) {
+      report.kept_dense.push_back(std::move(entry));
+      return;
+    }
+    auto rounding = std::make_shared<LinearRounding>(options.formats, key);
+    linear != nullptr ? linear->SetRounding(std::move(rounding)) : sparse->SetRounding(std::move(rounding));
+    report.converted.push_back(std::move(entry));
+  });
+  return report;
+}
+
+}  // namespace twofour::nn

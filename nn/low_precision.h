@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "twofour/core/faults.h"
+#include "twofour/nn/module.h"
+#include "twofour/nn/swap.h"
+#include "twofour/sparse/rounded_linear.h"
+
+namespace twofour::nn {
+
+/// Which linears compute from rounded operands, and in which formats.
+struct LowPrecisionOptions {
+  sparse::LinearFormats formats = {};
+  /// As in SwapOptions. By default all but a model's head, whose logits need more.
+  std::string include = ".*", exclude = R"((.*\.)?(lm_)?head)";
+  /// Of the blocks that are numbered in names ("transformer.h.0.mlp.c_fc"), so many at either end stay as they are.
+  int64_t first_blocks = 0, last_blocks = 0;
+  uint64_t seed = 0;  ///< Of stochastic rounding and of random Hadamard transforms.
+};
+
+/// Rules: those of LinearFormats; the regular expressions parse; no number is negative.
+void Check(const LowPrecisionOptions& options, const FieldPath& at, Faults& faults);
+
+/// Makes every matching Linear and SemiSparseLinear below `root` compute from rounded operands (sparse::RoundedLinear),
+/// whatever mask it has or comes to have; to be called after swaps, which make new modules. Nothing about parameters
+/// and buffers changes. In the report, `converted` are those, and `kept_dense` all others with the reason. Throws Error
+/// on options that Check finds fault with.
+SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options);
+
+}  // namespace twofour::nn

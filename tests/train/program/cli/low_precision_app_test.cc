@@ -1,0 +1,146 @@
+// Training in FP8 and NVFP4, which are emulated.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "twofour/comm/thread_network.h"
+
+#include "tests/support/text_file.h"
+#include "tests/train/program/cli/app_runner.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using test::AppRunner;
+using test::FailsWith;
+using test::Outcome;
+using test::ReadTextFile;
+using test::WriteTextFile;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kGpt = R"(
+model { gpt { depth: 2 width: 64 sequence_length: 32 } }
+training { steps: 6 batch_size: 3 accumulate_steps: 4 shards: 2 }
+optimizer { muon {} }
+evaluation { every_steps: 3 }
+checkpoint { every_steps: 2 keep: 10 }
+logging { every_steps: 2 tensorboard: false }
+)";
+
+class LowPrecisionAppTest : public AppRunner {
+ protected:
+  LowPrecisionAppTest() {
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += "To be, or not to be: that is the question.\n";
+    WriteTextFile(dir_ / "text", text);
+    WriteTextFile(dir_ / "gpt.pbtxt", kGpt + ("data { text { path: '" + Path("text") + "' } }"));
+  }
+
+  std::vector<std::string> Training(const std::string& name, const std::vector<std::string>& settings,
+                                    const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"--config", Path("gpt.pbtxt"), "--out", Path(name)};
+    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  Outcome Train(const std::string& name, const std::vector<std::string>& settings,
+                const std::vector<std::string>& more = {}) {
+    return Run(Training(name, settings, more));
+  }
+  std::string Model(const std::string& run) { return ReadTextFile(dir_ / run / "model.safetensors"); }
+};
+
+TEST_F(LowPrecisionAppTest, SaysWhatIsEmulatedAndWhatIsNot) {
+  const Outcome fp8 = Train("fp8", {"training.precision=FP8", "training.low_precision.first_blocks=1"}, {"--sparse"});
+  EXPECT_EQ(fp8.code, 0) << fp8.err;
+  EXPECT_THAT(fp8.out,
+              AllOf(HasSubstr("converted"),
+                    HasSubstr("linears compute in FP8: weights e4m3; activations e4m3; "
+                              "gradients e5m2\n"),
+                    HasSubstr("emulated: operands are rounded to FP8 and multiplied as bf16, so this is slower"),
+                    HasSubstr("because it is in one of the first blocks: transformer.h.0."),
+                    HasSubstr("1 linear in bf16, because name matches exclude"), HasSubstr("run linear by linear")));
+  const Outcome nvfp4 = Train("nvfp4", {"training.precision=NVFP4"});
+  EXPECT_THAT(nvfp4.out, HasSubstr("linears compute in NVFP4: weights nvfp4; activations nvfp4; gradients nvfp4, "
+                                   "rounded at random; operands of weight gradients rotated (Hadamard)\n"));
+  const Outcome bf16 = Train("bf16", {"training.precision=BF16"});
+  EXPECT_THAT(bf16.out, Not(HasSubstr("emulated")));
+  EXPECT_NE(Model("nvfp4"), Model("bf16"));
+  EXPECT_NE(Model("nvfp4"), Model("fp8"));
+}
+
+TEST_F(LowPrecisionAppTest, ThreadsRanksAndPausesDoNotMatter) {
+  for (const char* const recipe : {"--dense", "--sparse"}) {
+    SCOPED_TRACE(recipe);
+    const std::string one = std::string("one") + recipe;
+    const std::vector<std::string> settings = {"training.precision=NVFP4"};
+    ASSERT_EQ(Train(one, settings, {recipe, "--threads", "1"}).code, 0);
+    ASSERT_EQ(Train(one + "2", settings, {recipe, "--threads", "2"}).code, 0);
+    EXPECT_TRUE(Model(one + "2") == Model(one));
+
+    ASSERT_EQ(Train(one + "part", {"training.precision=NVFP4", "training.steps=4"}, {recipe}).code, 0);
+    ASSERT_EQ(Run({"--resume", Path(one + "part"), "--set", "training.steps=6"}).code, 0);
+    EXPECT_TRUE(Model(one + "part") == Model(one));
+
+    const std::vector<std::string> words = Training(one + "ranks", settings, {recipe, "--threads", "1"});
+    comm::ThreadNetwork network(2, {.timeout_seconds = 60, .stack_bytes = size_t{8} << 20});
+    network.Run([&](comm::Communicator& rank) {
+      std::vector<const char*> argv{"trainer"};
+      for (const std::string& word : words) argv.push_back(word.c_str());
+      std::ostringstream out, err;
+      const StopRequest stop;
+      EXPECT_EQ(RunTrainer(static_cast<int>(argv.size()), argv.data(), out, err, false, stop, rank), 0) << err.str();
+    });
+    EXPECT_TRUE(Model(one + "ranks") == Model(one)) << "ranks";
+  }
+}
+
+TEST_F(LowPrecisionAppTest, EvaluatesAsItTrained) {
+  ASSERT_EQ(Train("run", {"training.precision=FP8"}).code, 0);
+  const std::string as_trained = Run({"evaluate", "--run", Path("run"), "--json"}).out;
+  const std::string metrics = ReadTextFile(dir_ / "run/metrics.jsonl");
+  const size_t last = metrics.rfind("\"eval\"");
+  ASSERT_NE(last, std::string::npos);
+  const size_t at = metrics.find("\"loss\":", last);
+  const std::string loss = metrics.substr(at, metrics.find_first_of(",}", at) - at);
+  EXPECT_THAT(as_trained, HasSubstr(loss));
+  EXPECT_NE(Run({"evaluate", "--run", Path("run"), "--json", "--precision", "bf16"}).out, as_trained);
+  EXPECT_EQ(Run({"sample", "--run", Path("run"), "--tokens", "5"}).code, 0);
+}
+
+TEST_F(LowPrecisionAppTest, EveryOperandIsSetOnItsOwn) {
+  const Outcome outcome = Train("x",
+                                {"training.precision=FP8", "training.low_precision.weights={format: E5M2 scales: ROW}",
+                                 "training.low_precision.activations={format: NVFP4}",
+                                 "training.low_precision.gradients={scales: BLOCK block: 16 rounding: STOCHASTIC}",
+                                 "training.low_precision.hadamard=ON", "training.low_precision.include=.*c_fc"},
+                                {"--dry-run"});
+  EXPECT_THAT(outcome.out, HasSubstr("2 linears compute in FP8: weights e5m2 with a scale for each row; activations "
+                                     "nvfp4; gradients e5m2 with a scale for 16 neighbours, rounded at random; "
+                                     "operands of weight gradients rotated"));
+}
+
+TEST_F(LowPrecisionAppTest, RefusesWhatDoesNotGoTogether) {
+  const auto refuses = [this](const std::vector<std::string>& settings, const std::string& why) {
+    EXPECT_THAT(Train("x", settings), FailsWith(2, HasSubstr(why)));
+    EXPECT_FALSE(fs::exists(dir_ / "x"));
+  };
+  refuses({"training.precision=FP9"}, "FP9");
+  refuses({"training.low_precision.first_blocks=1"}, "unless the precision is FP8 or NVFP4");
+  refuses({"training.precision=BF16", "training.low_precision.hadamard=ON"}, "unless the precision is FP8 or NVFP4");
+  refuses({"training.precision=FP8", "training.low_precision.gradients={scales: BLOCK block: 0}"},
+          "training.low_precision.gradients.block: 0");
+  refuses({"training.precision=FP8", "training.low_precision.last_blocks=-1"},
+          "training.low_precision.last_blocks: -1");
+  refuses({"training.precision=FP8", "training.low_precision.include=("}, "training.low_precision.include");
+  refuses({"training.precision=FP8", "training.low_precision.weights={format: E3M4}"}, "E3M4");
+}
+
+}  // namespace
+}  // namespace twofour::train

@@ -1,0 +1,78 @@
+#include "twofour/train/program/config/build_low_precision.h"
+
+#include <stdexcept>
+
+namespace twofour::train {
+namespace {
+
+using Operand = proto::LowPrecision::Operand;
+using Kind = NumberFormat::Kind;
+
+Kind KindOf(Operand::Format format, Kind usual) {
+  switch (format) {
+    case Operand::BY_PRECISION:
+      return usual;
+    case Operand::BF16:
+      return Kind::kBF16;
+    case Operand::E4M3:
+      return Kind::kE4M3;
+    case Operand::E5M2:
+      return Kind::kE5M2;
+    case Operand::NVFP4:
+      return Kind::kNvfp4;
+  }
+  throw std::logic_error("unknown format");
+}
+
+NumberFormat::Granularity GranularityOf(Operand::Scales scales) {
+  switch (scales) {
+    case Operand::TENSOR:
+      return NumberFormat::Granularity::kMatrix;
+    case Operand::ROW:
+      return NumberFormat::Granularity::kRow;
+    case Operand::BLOCK:
+      return NumberFormat::Granularity::kBlock;
+  }
+  throw std::logic_error("unknown granularity");
+}
+
+NumberFormat ToFormat(const Operand& operand, Kind usual, bool usually_stochastic) {
+  const Kind kind = KindOf(operand.format(), usual);
+  const bool stochastic =
+      operand.rounding() == Operand::STOCHASTIC || (operand.rounding() == Operand::USUAL && usually_stochastic);
+  const bool scaled = kind == Kind::kE4M3 || kind == Kind::kE5M2;  // By scales that are free to choose.
+  return {.kind = kind,
+          .granularity = GranularityOf(operand.scales()),
+          .block = operand.block(),
+          .scale_type = scaled ? NumberFormat::ScaleType::kPowerOfTwo : NumberFormat::ScaleType::kF32,
+          .rounding = stochastic ? NumberFormat::Rounding::kStochastic : NumberFormat::Rounding::kNearestEven};
+}
+
+}  // namespace
+
+std::optional<nn::LowPrecisionOptions> BuildLowPrecision(const proto::Config& config) {
+  const proto::Training& training = config.training();
+  const bool nvfp4 = training.precision() == proto::Training::NVFP4;
+  if (!nvfp4 && training.precision() != proto::Training::FP8) return std::nullopt;
+  const proto::LowPrecision& low = training.low_precision();
+  const Kind usual = nvfp4 ? Kind::kNvfp4 : Kind::kE4M3;
+  return nn::LowPrecisionOptions{
+      .formats = {.weight = ToFormat(low.weights(), usual, false),
+                  .activation = ToFormat(low.activations(), usual, false),
+                  .gradient = ToFormat(low.gradients(), nvfp4 ? Kind::kNvfp4 : Kind::kE5M2, nvfp4),
+                  .hadamard = low.hadamard() == proto::LowPrecision::ON ||
+                              (low.hadamard() == proto::LowPrecision::FOR_NVFP4 && nvfp4)},
+      .include = low.include(),
+      .exclude = low.exclude(),
+      .first_blocks = low.first_blocks(),
+      .last_blocks = low.last_blocks(),
+      .seed = config.seed()};
+}
+
+std::optional<nn::SwapReport> RoundLinears(const proto::Config& config, nn::Module& model) {
+  const std::optional<nn::LowPrecisionOptions> options = BuildLowPrecision(config);
+  if (!options) return std::nullopt;
+  return nn::EmulateLowPrecision(model, *options);
+}
+
+}  // namespace twofour::train
