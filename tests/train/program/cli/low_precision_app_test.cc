@@ -65,7 +65,7 @@ TEST_F(LowPrecisionAppTest, SaysWhatIsEmulatedAndWhatIsNot) {
                               "gradients e5m2\n"),
                     HasSubstr("emulated: operands are rounded to FP8 and multiplied as bf16, so this is slower"),
                     HasSubstr("because it is in one of the first blocks: transformer.h.0."),
-                    HasSubstr("1 linear in bf16, because name matches exclude"), HasSubstr("run linear by linear")));
+                    HasSubstr("1 linear in bf16, because name matches exclude"), HasSubstr("linear by linear: their operands are rounded")));
   const Outcome nvfp4 = Train("nvfp4", {"training.precision=NVFP4"});
   EXPECT_THAT(nvfp4.out, HasSubstr("linears compute in NVFP4: weights nvfp4; activations nvfp4; gradients nvfp4, "
                                    "rounded at random; operands of weight gradients rotated (Hadamard)\n"));
@@ -107,9 +107,9 @@ TEST_F(LowPrecisionAppTest, EvaluatesAsItTrained) {
   const std::string metrics = ReadTextFile(dir_ / "run/metrics.jsonl");
   const size_t last = metrics.rfind("\"eval\"");
   ASSERT_NE(last, std::string::npos);
-  const size_t at = metrics.find("\"loss\":", last);
+  const size_t at = metrics.find("\"loss\":", last) + 7;
   const std::string loss = metrics.substr(at, metrics.find_first_of(",}", at) - at);
-  EXPECT_THAT(as_trained, HasSubstr(loss));
+  EXPECT_THAT(as_trained, HasSubstr("\"loss\": " + loss));
   EXPECT_NE(Run({"evaluate", "--run", Path("run"), "--json", "--precision", "bf16"}).out, as_trained);
   EXPECT_EQ(Run({"sample", "--run", Path("run"), "--tokens", "5"}).code, 0);
 }
