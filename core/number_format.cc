@@ -11,8 +11,8 @@ void Check(const NumberFormat& format, const FieldPath& at, Faults& faults) {
   const bool of_blocks = format.granularity == Granularity::kBlock;
   faults.Expect(of_eight_bits || format.granularity == Granularity::kMatrix, at("granularity"),
                 of_blocks ? "block" : "row", fmt::format("matrix for {}", NameOf(format.kind)));
-  faults.Expect(of_eight_bits || format.scale_type == ScaleType::kF32, at("scale_type"), "power of two",
-                fmt::format("f32 for {}", NameOf(format.kind)));
+  faults.Expect(format.kind != NumberFormat::Kind::kBF16 || format.scale_type == ScaleType::kF32, at("scale_type"),
+                "power of two", "f32 for bf16");
   faults.Expect(!of_eight_bits || !of_blocks || format.scale_type == ScaleType::kPowerOfTwo, at("scale_type"), "f32",
                 "power of two for scales of blocks");
   faults.Expect(!of_blocks || (format.block >= 1 && format.block <= kMaxFeatures), at("block"), format.block,

@@ -22,8 +22,10 @@ struct NumberFormat {
     kBlock,   ///< One for each `block` neighbours along a row; the last block of a row may be shorter.
   };
   enum class ScaleType : uint8_t {
-    kF32,         ///< The largest magnitude among the elements becomes the largest number of the format.
-    kPowerOfTwo,  ///< The least power of two with which nothing is too large, as in DeepSeek-V3's ue8m0 scales.
+    kF32,  ///< The largest magnitude among the elements becomes the largest number of the format.
+    /// The least power of two with which nothing is too large, as in DeepSeek-V3's ue8m0 scales. For kNvfp4, elements
+    /// above 2e38 have the scale of kF32.
+    kPowerOfTwo,
   };
   enum class Rounding : uint8_t {
     kNearestEven,  ///< To the nearest and, halfway between two, to the one whose last bit is 0.
@@ -31,10 +33,10 @@ struct NumberFormat {
   };
 
   Kind kind = Kind::kBF16;
-  /// For kE4M3 and kE5M2, as are the next two.
+  /// For kE4M3 and kE5M2, as is the next.
   Granularity granularity = Granularity::kMatrix;
   int64_t block = 32;
-  ScaleType scale_type = ScaleType::kF32;
+  ScaleType scale_type = ScaleType::kF32;  ///< Of kNvfp4, that of the matrix.
   Rounding rounding = Rounding::kNearestEven;
 
   friend bool operator==(const NumberFormat&, const NumberFormat&) = default;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -33,26 +31,8 @@ RandomKey Stream(RandomKey key, uint32_t which) {
   return key;
 }
 
-/// The scale of an NVFP4 matrix as a power of two, so that sums of bf16 can be scaled without rounding.
-Tensor TensorScale(const Tensor& x) {
-  float largest = 0;
-  const Tensor wide = x.To(DType::kF32);
-  for (int64_t i = 0; i < wide.numel(); ++i) {
-    const float magnitude = std::fabs(wide.data<float>()[i]);
-    if (std::isfinite(magnitude)) largest = std::max(largest, magnitude);
-  }
-  constexpr float kLargestNumber = 6 * 448;
-  if (largest == 0) return Tensor::Full({1}, 1.0F);
-  int exponent = 0;
-  const float fraction = std::frexp(largest / kLargestNumber, &exponent);
-  const float scale = std::ldexp(1.0F, fraction == 0.5F ? exponent - 1 : exponent);
-  return Tensor::Full({1}, std::max(scale, 0x1p-110F));
-}
-
 RoundedMatrix Round(const Tensor& x, const NumberFormat& format, const RandomKey& key) {
-  RoundingOptions options{.key = key};
-  if (format.kind == NumberFormat::Kind::kNvfp4) options.scales = TensorScale(x);
-  return RoundTo(x, format, options);
+  return RoundTo(x, format, {.key = key});
 }
 
 /// The same of what a mask keeps of f32 x; 0 elsewhere.

@@ -19,7 +19,8 @@ using ScaleType = NumberFormat::ScaleType;
 
 /// Every kind with every sort of scale, to the nearest even.
 inline std::vector<NumberFormat> EveryFormat() {
-  std::vector<NumberFormat> formats = {{Kind::kBF16}, {Kind::kNvfp4}};
+  std::vector<NumberFormat> formats = {
+      {Kind::kBF16}, {Kind::kNvfp4}, {Kind::kNvfp4, Granularity::kMatrix, 16, ScaleType::kPowerOfTwo}};
   for (const Kind kind : {Kind::kE4M3, Kind::kE5M2}) {
     for (const ScaleType type : {ScaleType::kF32, ScaleType::kPowerOfTwo}) {
       formats.push_back({kind, Granularity::kMatrix, 32, type});

@@ -39,7 +39,7 @@ float LargestOf(const Tensor& x, int64_t row_begin, int64_t row_end, int64_t col
 /// The scale for a magnitude, found by trying powers of two.
 float ExpectedScale(const NumberFormat& format, float largest) {
   if (largest == 0) return 1;
-  const double most = FormatNumbers(format.kind).largest();
+  const double most = format.kind == Kind::kNvfp4 ? 6 * 448 : FormatNumbers(format.kind).largest();
   if (format.scale_type == ScaleType::kF32) return largest / static_cast<float>(most);
   double scale = std::ldexp(1.0, -140);
   while (largest / scale > most) scale *= 2;
@@ -57,7 +57,7 @@ Expected ExpectedOf(const Tensor& x, const NumberFormat& format, int64_t row, in
   if (format.kind == Kind::kBF16) return {static_cast<float>(BFloat16(value)), 1, 1};
   const FormatNumbers numbers(format.kind);
   if (format.kind == Kind::kNvfp4) {
-    const float all = LargestOf(x, 0, rows, 0, cols), scale = all == 0 ? 1 : all / 2688;
+    const float all = LargestOf(x, 0, rows, 0, cols), scale = ExpectedScale(format, all);
     const float largest = LargestOf(x, row, row + 1, col / 16 * 16, col / 16 * 16 + 16);
     const FormatNumbers scales(Kind::kE4M3);
     const double block_scale = largest == 0 ? 1 : std::max(scales.Nearest(largest / 6.0f / scale), 0x1p-9);

@@ -27,23 +27,13 @@ using Kind = NumberFormat::Kind;
 using test::RandomF32;
 
 NumberFormat Format(Kind kind, NumberFormat::Granularity granularity = NumberFormat::Granularity::kMatrix) {
-  const bool scaled = kind == Kind::kE4M3 || kind == Kind::kE5M2;
   return {.kind = kind,
           .granularity = granularity,
-          .scale_type = scaled ? NumberFormat::ScaleType::kPowerOfTwo : NumberFormat::ScaleType::kF32};
+          .scale_type = kind == Kind::kBF16 ? NumberFormat::ScaleType::kF32 : NumberFormat::ScaleType::kPowerOfTwo};
 }
 
-/// What a matrix is after it was stored: another way than that of products, which never make it. The scale of an NVFP4
-/// matrix is rounded up to a power of two.
-Tensor Stored(const Tensor& x, const NumberFormat& format) {
-  RoundingOptions options;
-  if (format.kind == Kind::kNvfp4) {
-    double largest = 0;
-    for (int64_t i = 0; i < x.numel(); ++i) largest = std::max(largest, std::fabs(double{x.data<float>()[i]}));
-    options.scales = Tensor::Full({1}, static_cast<float>(std::exp2(std::ceil(std::log2(largest / (6 * 448.0))))));
-  }
-  return Dequantize(Quantize(x, format, options));
-}
+/// What a matrix is after it was stored: another way than that of products, which never make it.
+Tensor Stored(const Tensor& x, const NumberFormat& format) { return Dequantize(Quantize(x, format)); }
 
 /// The same of the entries that are not zero, which are moved side by side and back.
 Tensor StoredKept(const Tensor& x, const NumberFormat& format) {

@@ -194,7 +194,9 @@ class Rounder {
   }
 
   void RoundNvfp4() {
-    const float scale = ScaleOfAll(kNvfp4Largest);
+    float scale = ScaleOfAll(kNvfp4Largest);
+    // Block scales are rounded, maybe up, so a power of two could leave the range of floats.
+    if (!std::isfinite(scale * kNvfp4Largest)) scale = F32Scale(kNvfp4Largest, LargestOfAll(rows_ * cols_, x_));
     out_.scales[0] = scale;
     RoundRowsOfBlocks(kNvfp4Block,
                       [scale](int64_t n, const float* largest, float* factor, float* inverse, float* limit) {

@@ -40,11 +40,10 @@ NumberFormat ToFormat(const Operand& operand, Kind usual, bool usually_stochasti
   const Kind kind = KindOf(operand.format(), usual);
   const bool stochastic =
       operand.rounding() == Operand::STOCHASTIC || (operand.rounding() == Operand::USUAL && usually_stochastic);
-  const bool scaled = kind == Kind::kE4M3 || kind == Kind::kE5M2;  // By scales that are free to choose.
   return {.kind = kind,
           .granularity = GranularityOf(operand.scales()),
           .block = operand.block(),
-          .scale_type = scaled ? NumberFormat::ScaleType::kPowerOfTwo : NumberFormat::ScaleType::kF32,
+          .scale_type = kind == Kind::kBF16 ? NumberFormat::ScaleType::kF32 : NumberFormat::ScaleType::kPowerOfTwo,
           .rounding = stochastic ? NumberFormat::Rounding::kStochastic : NumberFormat::Rounding::kNearestEven};
 }
 

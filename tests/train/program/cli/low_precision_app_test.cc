@@ -65,7 +65,8 @@ TEST_F(LowPrecisionAppTest, SaysWhatIsEmulatedAndWhatIsNot) {
                               "gradients e5m2\n"),
                     HasSubstr("emulated: operands are rounded to FP8 and multiplied as bf16, so this is slower"),
                     HasSubstr("because it is in one of the first blocks: transformer.h.0."),
-                    HasSubstr("1 linear in bf16, because name matches exclude"), HasSubstr("linear by linear: their operands are rounded")));
+                    HasSubstr("1 linear in bf16, because name matches exclude"),
+                    HasSubstr("linear by linear: their operands are rounded")));
   const Outcome nvfp4 = Train("nvfp4", {"training.precision=NVFP4"});
   EXPECT_THAT(nvfp4.out, HasSubstr("linears compute in NVFP4: weights nvfp4; activations nvfp4; gradients nvfp4, "
                                    "rounded at random; operands of weight gradients rotated (Hadamard)\n"));
