@@ -3,13 +3,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
+#include "twofour/sparse/int8_weight.h"
 #include "twofour/train/exchange/packed_tensors.h"
+#include "twofour/train/exchange/quantized_weights.h"
 
-/// Any bytes must be a file whose packed weights can be unpacked, or give an Error. The weights take at most 32 times
-/// the memory of the file. Weights that products read as they are packed stand for the same dense ones.
+/// Any bytes must be a file whose packed weights can be unpacked, or give an Error. The weights take at most 128 times
+/// the memory of the file: a byte may stand for 32 floats. Weights that products read as they are packed stand for the
+/// same dense ones, and weights of 8 bits for those that products of bytes compute with.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour;
   try {
@@ -20,12 +24,31 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const NamedTensor& named : file.tensors) {
       bytes += static_cast<size_t>(named.tensor.numel()) * SizeOf(named.tensor.dtype());
     }
-    assert(bytes <= 32 * size);
+    assert(bytes <= 128 * size);
+    SafetensorsFile quantized = packed;
     for (const nn::PackedLinear& linear : train::TakePackedLinears(packed, "input", DType::kF32)) {
       const Tensor dense = file.Find(linear.name + ".weight")->To(DType::kF32), same = linear.weight->Unpack();
       const float *const one = dense.data<float>(), *const other = same.data<float>();
       assert(dense.shape() == same.shape() && std::equal(one, one + dense.numel(), other));
       (void)one, (void)other;
+    }
+    // Stricter than UnpackTensors, to which foreign tensors of such names do not matter.
+    for (const train::QuantizedLinear& linear : train::TakeQuantizedLinears(quantized, "input")) {
+      const auto& [matrix, mask, format, activation] = linear.weight;
+      const Tensor dense = file.Find(linear.name + ".weight")->To(DType::kF32);
+      const Tensor same = sparse::Int8Weight(matrix, mask, format, activation).Unpack();
+      const float *const one = dense.data<float>(), *const other = same.data<float>();
+      assert(dense.shape() == same.shape() && std::equal(one, one + dense.numel(), other));
+      (void)one, (void)other;
+      std::vector<NamedTensor> parts;
+      train::AppendQuantizedWeight(linear.name, linear.weight, parts);
+      SafetensorsFile again{.tensors = parts, .metadata = {}};
+      const std::vector<train::QuantizedLinear> read = train::TakeQuantizedLinears(again, "again");
+      assert(read.size() == 1 && again.tensors.empty());
+      const Tensor& values = read.front().weight.matrix.values;
+      assert(values.shape() == matrix.values.shape() &&
+             std::equal(values.data<int8_t>(), values.data<int8_t>() + values.numel(), matrix.values.data<int8_t>()));
+      (void)values;
     }
   } catch (const Error&) {
   }

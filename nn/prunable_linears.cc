@@ -32,14 +32,15 @@ PrunableLinear AsLinear(const std::string& name, Module& module) {
   return {name, &module, masked->weight(), masked};
 }
 
-std::string ReasonOfLinear(const PrunableLinear& linear, int64_t multiple_of) {
+std::string ReasonOfLinear(const PrunableLinear& linear, const PrunableChoice& choice) {
   const std::type_info& type = typeid(*linear.module);
   if (type != typeid(Linear) && type != typeid(SemiSparseLinear)) {
     return fmt::format("is a {}", linear.module->type_name());
   }
   if (linear.weight.dtype() != DType::kF32) {
-    return fmt::format("weight is {}, only f32 is pruned", NameOf(linear.weight.dtype()));
+    return fmt::format("weight is {}, only f32 is {}", NameOf(linear.weight.dtype()), choice.done);
   }
+  const int64_t multiple_of = choice.multiple_of;
   const bool fits = linear.weight.dim(0) % multiple_of == 0 && linear.weight.dim(1) % multiple_of == 0;
   return fits ? "" : fmt::format("its sizes are not both multiples of {}", multiple_of);
 }
@@ -77,7 +78,7 @@ std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoi
     PrunableLinear linear = AsLinear(name, module);
     if (linear.module == nullptr) return;
     std::string reason = names.ReasonAgainst(name);
-    if (reason.empty()) reason = ReasonOfLinear(linear, choice.multiple_of);
+    if (reason.empty()) reason = ReasonOfLinear(linear, choice);
     if (reason.empty()) reason = ReasonOfSharing(name, linear.weight, parameters);
     if (reason.empty()) {
       found.push_back(std::move(linear));
@@ -86,8 +87,10 @@ std::vector<PrunableLinear> FindPrunableLinears(Module& root, const PrunableChoi
     }
   });
   if (found.empty()) {
-    if (others.empty()) throw Error("the model has no linears, expected some to prune");
-    throw Error(fmt::format("none of the {} linears is to be pruned: {}", others.size(), Reasons(others)));
+    if (others.empty()) {
+      throw Error(fmt::format("the model has no linears, expected some that can be {}", choice.done));
+    }
+    throw Error(fmt::format("none of the {} linears is to be {}: {}", others.size(), choice.done, Reasons(others)));
   }
   if (kept_dense != nullptr) kept_dense->insert(kept_dense->end(), others.begin(), others.end());
   return found;

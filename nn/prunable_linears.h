@@ -14,6 +14,7 @@ namespace twofour::nn {
 struct PrunableChoice {
   std::string include = ".*", exclude = {};  ///< As in SwapOptions.
   int64_t multiple_of = 1;                   ///< Both sizes are multiples of this.
+  const char* done = "pruned";               ///< What is done to them, in messages.
 };
 
 struct PrunableLinear {

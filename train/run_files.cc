@@ -43,8 +43,8 @@ bool RunFiles::IsOwn(const std::string& name) {
   const RunFiles names;
   for (const std::filesystem::path& own :
        {names.config(), names.data(), names.vocabulary(), names.permutation(), names.pruning(), names.shrinking(),
-        names.metrics(), names.checkpoints(), names.model(), names.adapter(), names.adapter_config(),
-        names.adapter_base()}) {
+        names.quantization(), names.metrics(), names.checkpoints(), names.model(), names.adapter(),
+        names.adapter_config(), names.adapter_base()}) {
     if (name == own.string()) return true;
   }
   return name == FolderLock::kFile || name.starts_with(kEventFilePrefix) || StepOfSetAside(name) ||

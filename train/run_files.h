@@ -25,6 +25,8 @@ struct RunFiles {
   std::filesystem::path pruning() const { return folder / "pruning.json"; }
   /// What `trainer shrink` kept of the larger model. Only runs that it made have it.
   std::filesystem::path shrinking() const { return folder / "shrink.json"; }
+  /// What `trainer quantize` did to the weights. Only runs that it made have it.
+  std::filesystem::path quantization() const { return folder / "quantization.json"; }
   std::filesystem::path metrics() const { return folder / "metrics.jsonl"; }
   /// The folder of TensorBoard's event files, one for each time the run was begun or resumed: see NextEventFile.
   std::filesystem::path event_files() const { return folder; }

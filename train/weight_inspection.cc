@@ -71,7 +71,10 @@ FileInspection InspectTensors(SafetensorsFile file, const std::string& source,
     TensorInspection found{.name = entry.name,
                            .dtype = std::string(InfoOf(entry.tensor.dtype()).safetensors_name),
                            .shape = {entry.tensor.shape().begin(), entry.tensor.shape().end()}};
-    if (const auto info = packed.find(entry.name); info != packed.end()) found.packed = info->second;
+    if (const auto info = packed.find(entry.name); info != packed.end()) {
+      found.packed = info->second;
+      if (info->second.int8) found.dtype = InfoOf(DType::kI8).safetensors_name;
+    }
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;
     if (HasNumbers(entry.tensor)) {

@@ -19,6 +19,7 @@
 #include "twofour/sparse/formats/semi_structured.h"
 #include "twofour/sparse/row_packed_weight.h"
 #include "twofour/sparse/vnm_packed_weight.h"
+#include "twofour/train/exchange/quantized_weights.h"
 #include "twofour/train/finite_check.h"
 
 namespace twofour::train {
@@ -186,10 +187,11 @@ void AppendWeight(const NamedTensor& weight, WeightForm form, const sparse::Mask
 }
 
 std::map<std::string, PackedWeightInfo> UnpackTensors(SafetensorsFile& file, const std::string& source) {
-  std::map<std::string, PartedWeight> found = FindPartedWeights(file, source);
-  std::map<std::string, PackedWeightInfo> infos;
+  SafetensorsFile floats = file;
+  std::map<std::string, PackedWeightInfo> infos = DequantizeTensors(floats, source);
+  std::map<std::string, PartedWeight> found = FindPartedWeights(floats, source);
   std::vector<NamedTensor> tensors;
-  for (const NamedTensor& named : file.tensors) {
+  for (const NamedTensor& named : floats.tensors) {
     const std::string stem = FormAndStem(named.name).second;
     if (stem.empty()) {
       tensors.push_back(named);
@@ -206,6 +208,7 @@ std::map<std::string, PackedWeightInfo> UnpackTensors(SafetensorsFile& file, con
 }
 
 std::vector<nn::PackedLinear> TakePackedLinears(SafetensorsFile& file, const std::string& source, DType activations) {
+  DequantizeTensors(file, source);
   std::map<std::string, PartedWeight> found = FindPartedWeights(file, source);
   std::erase_if(found, [](const auto& weight) { return weight.second.form->pack == nullptr; });
   std::map<std::string, Tensor> biases;

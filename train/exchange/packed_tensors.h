@@ -19,6 +19,8 @@
 // | packed-vnm (sparse/formats/packed_vnm.h) | X.weight_vnm_values, ..._positions, ..._columns, ..._pattern |
 // | sparse24-bitmask (sparse/formats/bitmask24.h) | X.compressed, X.bitmask, X.shape |
 // | semi-structured (sparse/formats/semi_structured.h) | X.weight_packed, X.weight_meta |
+//
+// Values of the first two forms, and dense weights, may also be bytes: see quantized_weights.h.
 
 namespace twofour::train {
 
@@ -38,16 +40,19 @@ struct PackedWeightInfo {
   WeightForm form;
   std::string pattern;  ///< "2:4", "64:2:8".
   uint64_t bytes = 0;   ///< Of all its parts.
+  bool int8 = false;    ///< Whether its values are bytes with scales: see quantized_weights.h. Also of dense ones.
 };
 
 /// Puts dense weights X.weight in the place of the parts in a file, which need not be trustworthy. Throws Error,
 /// beginning with `source` and naming the tensor, where a part is missing or the parts do not fit together, and where
-/// X.weight is there, too; nothing is changed then. Returns what those weights were packed as, by their names.
+/// X.weight is there, too; nothing is changed then. Returns what those weights were packed as, by their names. Weights
+/// of 8 bits become f32: see DequantizeTensors.
 std::map<std::string, PackedWeightInfo> UnpackTensors(SafetensorsFile& file, const std::string& source);
 
 /// Takes the weights out of a file that products read as they are packed (kPacked and kPackedVnm), and X.bias with
 /// each. No dense matrix is made of them. Their values become bf16 where the file has them as bf16 or `activations` is
-/// bf16, and f32 otherwise. Throws Error as UnpackTensors does, and on values that are not finite.
+/// bf16, and f32 otherwise. Weights of 8 bits become dense. Throws Error as UnpackTensors does, and on values that are
+/// not finite.
 std::vector<nn::PackedLinear> TakePackedLinears(SafetensorsFile& file, const std::string& source, DType activations);
 
 }  // namespace twofour::train

@@ -25,6 +25,7 @@
 #include "twofour/train/program/cli/permute.h"
 #include "twofour/train/program/cli/predict.h"
 #include "twofour/train/program/cli/prune.h"
+#include "twofour/train/program/cli/quantize.h"
 #include "twofour/train/program/cli/report.h"
 #include "twofour/train/program/cli/sample.h"
 #include "twofour/train/program/cli/sensitivity.h"
@@ -62,6 +63,7 @@ Command FindCommand(std::string_view name) {
                                                                {"permute", RunPermute},
                                                                {"predict", RunPredict},
                                                                {"prune", RunPrune},
+                                                               {"quantize", RunQuantize},
                                                                {"report", RunReport},
                                                                {"retrain", RunTraining},
                                                                {"sample", RunSample},

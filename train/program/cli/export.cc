@@ -34,6 +34,7 @@
 #include "twofour/train/program/cli/pattern_argument.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/exchange/onnx_model.h"
 #include "twofour/train/run_files.h"
@@ -209,11 +210,13 @@ int RunExport(int argc, const char* const* argv, const CommandContext& context) 
   TrainedRun run = LoadTrainedRun(request->run, request->checkpoint, "--run",
                                   request->merge_adapter.empty() ? RunWeights::kFinal : RunWeights::kAdapterBase);
   if (!request->merge_adapter.empty()) {
+    RequireNotQuantized(run.config, "--run " + request->run);
     MergeAdapter(LoadAdapter(files, request->merge_adapter), run.config.sparsity().enabled(), run.tensors);
   }
   const fs::path output =
       is_folder ? OutputFolder(request->output) : OutputFile(request->output, FilesNeededBy(run.config));
   ExportOptions options = OptionsOf(*request, format, run.config);
+  DequantizeWeights(run);
   const std::unique_ptr<nn::Model> model = LoadModel(run);
   TextFiles others;
   if (hugging_face) {

@@ -8,6 +8,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/run_files.h"
@@ -21,12 +22,13 @@ proto::Config FinetuneConfig(const std::string& from, const std::string& config_
     throw Error(fmt::format("--from {}: the run is not finished, expected one with model.safetensors", from));
   }
   proto::Config config = LoadTextConfig(config_file);
-  if (!config.has_model()) *config.mutable_model() = LoadTextConfig(run.config().string()).model();
+  const proto::Config stored = LoadTextConfig(run.config().string());
+  RequireNotQuantized(stored, fmt::format("--from {}", from));
+  if (!config.has_model()) *config.mutable_model() = stored.model();
   // The file may be the one that the run was made with.
   config.set_name(config.name() + "_finetune");
   config.set_initial_weights(run.model().string());
   proto::Finetune& finetune = *config.mutable_finetune();
-  const proto::Config stored = LoadTextConfig(run.config().string());
   if (stored.imported_from().has_pruning()) {
     // Its masks stay: there is no stage without them and none that searches for others.
     *config.mutable_sparsity() = stored.sparsity();

@@ -65,10 +65,11 @@ double ShareOfDense(const TensorInspection& tensor) {
   return dense == 0 ? 1 : static_cast<double>(tensor.packed->bytes) / dense;
 }
 
-/// " (mask)", " (packed-vnm 64:2:8, 0.285 of its dense bytes)" or nothing.
+/// " (mask)", " (packed-vnm 64:2:8, 0.285 of its dense bytes)", " (dense, with scales)" or nothing.
 std::string DescribeForm(const TensorInspection& tensor) {
   if (tensor.masked) return " (mask)";
   if (!tensor.packed) return "";
+  if (tensor.packed->form == WeightForm::kDense) return fmt::format(" ({}, with scales)", NameOf(WeightForm::kDense));
   return fmt::format(" ({} {}, {:.3f} of its dense bytes)", NameOf(tensor.packed->form), tensor.packed->pattern,
                      ShareOfDense(tensor));
 }

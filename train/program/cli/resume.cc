@@ -12,6 +12,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/metrics.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/report/run_record.h"
 #include "twofour/train/program/report/training_time.h"
@@ -140,6 +141,7 @@ ResumePoint FindResumePoint(const std::string& argument) {
   const CheckpointStore store(FileSystem::Default(), RunFiles{resume.path.folder}.checkpoints(), 1);
   resume.newest = store.Newest();
   resume.stored = WithDefaults(LoadTextConfig(RunFiles{resume.path.folder}.config().string()));
+  RequireNotQuantized(resume.stored, fmt::format("--resume {}", argument));
   if (resume.stored.has_imported_from() && !resume.path.checkpoint) {
     throw Error(fmt::format(
         "--resume {}: the run was imported, permuted or pruned and has never trained, expected a run with training to "

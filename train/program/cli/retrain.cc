@@ -5,6 +5,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
 #include "twofour/train/program/config/build_sparsity.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/run_files.h"
@@ -29,6 +30,7 @@ proto::Config RetrainConfig(const std::string& from) {
     throw Error(fmt::format("--from {}: the run is not finished, expected one with model.safetensors", from));
   }
   proto::Config config = LoadTextConfig(run.config().string());
+  RequireNotQuantized(config, fmt::format("--from {}", from));
   if (config.imported_from().has_pruning()) return ConfigUnderItsMasks(std::move(config), run.model().string());
   if (config.sparsity().enabled() && config.sparsity().apply()) {
     throw Error(

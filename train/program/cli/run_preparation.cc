@@ -22,6 +22,7 @@
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/difference.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/start/config_changes.h"
@@ -117,6 +118,7 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
                        : line.from.empty() ? LoadTextConfig(line.config)
                                            : RetrainConfig(line.from);
   const proto::Config file = base;
+  RequireNotQuantized(base, line.config);
   if (!resume) base.clear_origin();  // The file may come from a branched run. The new run begins anew.
   proto::Config config = Changed(base, line.changes);
   if (resume && !line.config.empty()) {

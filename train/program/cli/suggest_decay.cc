@@ -20,6 +20,7 @@
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/initial_weights.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
@@ -126,6 +127,7 @@ int RunSuggestDecay(int argc, const char* const* argv, const CommandContext& con
   const std::optional<Request> request = Parse(argc, argv, out);
   if (!request) return 0;
   const proto::Config file = LoadTextConfig(request->config);
+  RequireNotQuantized(file, request->config);
   proto::Config config = Changed(file, request->changes);
   // In these trainings, masks must flip only because weights change.
   proto::Sparsity& sparsity = *config.mutable_sparsity();

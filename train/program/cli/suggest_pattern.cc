@@ -24,6 +24,7 @@
 #include "twofour/train/program/cli/startup_table.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
@@ -207,6 +208,7 @@ int RunSuggestPattern(int argc, const char* const* argv, const CommandContext& c
   if (!request) return 0;
   std::vector<PatternTrial> trials = Candidates(*request);
   const proto::Config file = LoadTextConfig(request->config);
+  RequireNotQuantized(file, request->config);
   const proto::Config asked = Changed(file, request->changes);
   const proto::Config config = WithVnm(asked);
   ValidateConfig(config, file);  // The file may be that of an earlier version's run.

@@ -15,6 +15,7 @@
 #include "twofour/nn/state_dict.h"
 #include "twofour/nn/swap.h"
 #include "twofour/sparse/mask_fit.h"
+#include "twofour/train/exchange/quantized_weights.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/program/config/in_field.h"
 #include "twofour/train/skipped_tensors.h"
@@ -124,6 +125,7 @@ std::string LinearsWithMasks(const InitialWeights& initial) {
 
 InitialWeights ReadInitialWeights(const std::string& path, nn::Module& model) {
   SafetensorsFile file = LoadSafetensors(FileSystem::Default(), path);
+  RequireNoQuantizedWeights(file, path);
   SkipForeignTypes(file);
   RequireNoneNeeded(file.skipped, model, path);
   InitialWeights initial{path, TakeMasks(file.tensors, model), UnreadMasks(file.skipped, model)};

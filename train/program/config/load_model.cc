@@ -65,7 +65,8 @@ std::optional<Vocabulary> LoadVocabulary(FileSystem& files, const RunFiles& run,
 /// A model for the run's weights.
 std::unique_ptr<nn::Gpt> BuildModelFor(const TrainedRun& run, int64_t vocab_size) {
   std::optional<nn::UnsetWeightsScope> unset;
-  if (!run.packed.empty()) unset.emplace();  // All weights come from the file, and packed ones take the linears' place.
+  // All weights come from the file, and packed ones take the linears' place.
+  if (!run.packed.empty() || !run.quantized.empty()) unset.emplace();
   return BuildGpt(run.config.model().gpt(), vocab_size, run.config.seed());
 }
 

@@ -131,6 +131,10 @@ void ApplyOverride(proto::Config& config, const std::string& assignment) {
     if (path != record && !path.starts_with(record + ".")) continue;
     throw Error(fmt::format("--set {}: {} is a record of where a run came from and cannot be set", assignment, record));
   }
+  if (path == "quantization" || path.starts_with("quantization.")) {
+    throw Error(
+        fmt::format("--set {}: quantization is what trainer quantize did to weights and cannot be set", assignment));
+  }
   proto::Config changed = config;
   const auto [message, field] = Walk(changed, path, assignment);
   std::string value = assignment.substr(equals + 1);

@@ -19,6 +19,7 @@
 #include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/build_sparsity.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/run_files.h"
@@ -85,9 +86,10 @@ void ReadWeights(FileSystem& files, const std::string& argument, RunWeights weig
   }
   if (!run.path.names_checkpoint && files.Exists(model)) {
     SafetensorsFile file = LoadSafetensors(files, model);
+    run.source = model;
+    TakeQuantizedWeights(file, run);
     SkipForeignTypes(file);
     run.step = StepIn(file);
-    run.source = model;
     run.tensors = std::move(file.tensors);
     run.skipped = std::move(file.skipped);
     return;
@@ -96,6 +98,10 @@ void ReadWeights(FileSystem& files, const std::string& argument, RunWeights weig
     throw Error(fmt::format("{}: the run has no weights yet, expected model.safetensors or a checkpoint", argument));
   }
   run.source = *run.path.checkpoint / CheckpointStore::kModelFile;
+  if (run.config.has_quantization()) {
+    throw Error(fmt::format("{}: is a checkpoint, expected the quantised run's model.safetensors",
+                            run.path.checkpoint->string()));
+  }
   run.tensors = CheckpointStore::LoadModel(files, *run.path.checkpoint);
   run.step = CheckpointStore::LoadState(files, *run.path.checkpoint).step;
   if (run.config.has_finetune()) {
@@ -171,8 +177,10 @@ TrainedRun LoadTrainedRunWith(const std::string& weights, const std::string& run
 void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activations) {
   // Beside packed weights no others are masked; activations may be pruned nevertheless.
   const proto::Sparsity& sparsity = run.config.sparsity();
-  const bool sparse = sparsity.enabled() && (run.packed.empty() || sparsity.target() == proto::Sparsity::ACTIVATION);
+  const bool sparse = sparsity.enabled() && !run.config.has_quantization() &&
+                      (run.packed.empty() || sparsity.target() == proto::Sparsity::ACTIVATION);
   const std::string source = run.source.string();
+  PlaceQuantizedWeights(run, ActivationsOf(run, activations));
   nn::PutPackedLinears(model, run.packed, source);
   run.packed.clear();
   if (sparse) SwapLayers(run.config, model);

@@ -22,6 +22,7 @@
 #include "twofour/train/program/config/build.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/options.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/config/validate.h"
@@ -54,6 +55,7 @@ proto::Config ConfigOf(const ImportRequest& request, const WeightSource& source,
                        const std::optional<HuggingFaceModel>& theirs) {
   proto::Config config;
   if (!request.config.empty()) config = LoadTextConfig(request.config);
+  RequireNotQuantized(config, "--config " + request.config);
   config.clear_origin();
   if (config.name().empty()) config.set_name(FolderPath(request.out).filename().string());
   if (config.model().kind_case() == proto::Model::KIND_NOT_SET && theirs) {

@@ -20,6 +20,7 @@
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/permute/layer_scores.h"
@@ -63,6 +64,7 @@ int64_t BatchesOf(const PermuteRequest& request, const Workload& workload) {
 
 Loaded Load(const PermuteRequest& request) {
   TrainedRun run = LoadTrainedRun(request.from, std::nullopt, "--from");
+  RequireNotQuantized(run.config, Source(request));
   if (run.config.sparsity().enabled()) {
     throw Error(fmt::format(
         "{}: sparsity is enabled, expected a dense run: a mask holds for one order of channels only", Source(request)));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "twofour/core/autograd.h"
@@ -13,6 +14,7 @@
 #include "twofour/nn/training_mode_scope.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/trained_run.h"
 #include "twofour/train/program/prune/calibration_samples.h"
 #include "twofour/train/program/start/run_data.h"
@@ -27,6 +29,7 @@ bool HasData(const proto::Config& config) { return !config.model().has_gpt() || 
 
 PrunableRun::PrunableRun(const PrunableRunRequest& request) : activations_(request.activations) {
   TrainedRun run = LoadTrainedRun(request.run, request.checkpoint);
+  RequireNotQuantized(run.config, fmt::format("--run {}", request.run));
   StartComputing(request.threads ? request.threads : run.config.threads());
   config_ = run.config;
   folder_ = run.path.folder;
@@ -56,7 +59,12 @@ void PrunableRun::MakeDense(const std::string& run) {
         fmt::format("--run {}: the run prunes activations, expected a dense run or one with sparse weights", run));
   }
   for (const auto& [name, layer] : nn::FindSemiSparseLinears(model())) {
-    if (layer->options().apply) kept_[name] = layer->mask().CountKept();
+    if (!layer->options().apply) continue;
+    kept_[name] = layer->mask().CountKept();
+    if (layer->runs_dense()) continue;
+    const auto& vnm = layer->vnm_in_force();
+    masks_[name] = {layer->mask(), vnm ? sparse::MaskFormat::Vnm(*vnm)
+                                       : layer->options().plan.PatternAt(std::numeric_limits<int64_t>::max())};
   }
   nn::SwapSemiSparseLinearWithLinear(model(), sparsity.apply());
 }
@@ -86,7 +94,9 @@ std::optional<double> PrunableRun::LossOfRun(const proto::Config& config, const 
   TrainedRun run;
   run.config = config;
   run.source = "the pruned run";
-  run.tensors = tensors;
+  SafetensorsFile file{.tensors = tensors, .metadata = {}};
+  TakeQuantizedWeights(file, run);
+  run.tensors = std::move(file.tensors);
   run.step = 0;
   GiveWeights(run, model(), activations_);
   return Loss(stop);

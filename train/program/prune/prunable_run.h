@@ -14,6 +14,8 @@
 #include "twofour/nn/calibration.h"
 #include "twofour/nn/model.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/mask.h"
+#include "twofour/sparse/mask_format.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/workload.h"
 
@@ -35,7 +37,7 @@ struct PrunableRunRequest {
 /// A run's weights in its model, all linears of which are dense, and its data. What masks of the run drop is 0.
 class PrunableRun {
  public:
-  /// Throws Error if the run has no weights, lacks data that is needed, or prunes activations.
+  /// Throws Error if the run has no weights, lacks data that is needed, prunes activations, or is quantised.
   explicit PrunableRun(const PrunableRunRequest& request);
 
   const proto::Config& config() const { return config_; }
@@ -50,6 +52,12 @@ class PrunableRun {
   bool has_data() const { return workload_.has_value(); }
   /// How many weights the masks of a run that is sparse already keep, by the names of its linears.
   const std::map<std::string, int64_t>& kept() const { return kept_; }
+  /// These masks, and the formats that they are found by. None of a linear that runs dense.
+  struct FoundMask {
+    sparse::Mask mask;
+    sparse::MaskFormat format;
+  };
+  const std::map<std::string, FoundMask>& masks() const { return masks_; }
 
   /// Throws Error if a linear that the run has pruned is one of those that stay dense.
   void RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense) const;
@@ -79,6 +87,7 @@ class PrunableRun {
   std::optional<Workload> workload_;
   std::optional<DType> activations_;
   std::map<std::string, int64_t> kept_;
+  std::map<std::string, FoundMask> masks_;
   std::vector<std::string> notes_;
 };
 

@@ -50,7 +50,7 @@ proto::Pruning RecordOf(const PruneRequest& request, const nn::OneShotOptions& o
   return record;
 }
 
-void AddTo(JsonObject& json, const proto::Pruning& record) {
+void AddTo(JsonObject& json, const google::protobuf::Message& record) {
   const auto* const reflection = record.GetReflection();
   std::vector<const FieldDescriptor*> fields;
   reflection->ListFields(record, &fields);

@@ -33,7 +33,7 @@ proto::Training::Precision PrecisionOf(DType activations);
 proto::Pruning RecordOf(const PruneRequest& request, const nn::OneShotOptions& options, const PrunableRun& run,
                         int64_t samples);
 
-/// Adds the fields of such a record that are set, by their names in the config.
-void AddTo(JsonObject& json, const proto::Pruning& record);
+/// Adds the fields of a record that are set, by their names in the config: strings, numbers and enums.
+void AddTo(JsonObject& json, const google::protobuf::Message& record);
 
 }  // namespace twofour::train

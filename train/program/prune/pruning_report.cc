@@ -11,6 +11,7 @@
 
 #include "twofour/core/io/json.h"
 #include "twofour/core/io/text.h"
+#include "twofour/train/program/prune/aligned_columns.h"
 #include "twofour/train/program/prune/pruning_message.h"
 
 namespace twofour::train {
@@ -30,24 +31,6 @@ JsonObject ToJson(const nn::PrunedLinear& linear) {
   json.Set("retained", linear.retained);
   SetIfFinite(json, "output_error", linear.output_error);
   return json;
-}
-
-/// Columns as wide as their widest cell: words on the left, numbers on the right.
-std::string Aligned(const std::vector<std::vector<std::string>>& rows) {
-  constexpr size_t kWords = 3;
-  std::vector<size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      text += i == 0 ? "" : "  ";
-      text += i < kWords ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
-    }
-    text += "\n";
-  }
-  return text;
 }
 
 /// The share of all linears' weights that are counted so of those that were pruned.
@@ -94,7 +77,7 @@ std::string ToLines(const PrunedRun& pruned) {
   for (const nn::SwapEntry& linear : pruned.left_dense) {
     rows.push_back({linear.name, shape(linear), "dense", Text(0.0), Text(1.0), Text(std::nullopt)});
   }
-  std::string text = Aligned(rows);
+  std::string text = AlignedColumns(rows, 3);
   text += SummaryOf(pruned) + "\n";
   if (pruned.loss_before && pruned.loss_after) {
     text += fmt::format("loss: {:.4f}, before {:.4f}\n", *pruned.loss_after, *pruned.loss_before);

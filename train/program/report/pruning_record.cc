@@ -49,4 +49,14 @@ PruningRecord ParseShrinkRecord(const std::string& text, const std::string& sour
   return record;
 }
 
+PruningRecord ParseQuantizationRecord(const std::string& text, const std::string& source) {
+  const JsonDocument document = JsonDocument::Parse(text, source, BoundsOfPruningRecord(source));
+  const JsonFields fields(document.root(), source);
+  PruningRecord record{
+      .method = fmt::format("weights {}, inputs {}", fields.Text("weights"), fields.Text("activations")),
+      .pattern = fmt::format("{} of {} bytes", fields.Count("bytes_after"), fields.Count("bytes_before"))};
+  ReadLosses(document, fields, record);
+  return record;
+}
+
 }  // namespace twofour::train

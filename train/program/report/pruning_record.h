@@ -18,5 +18,8 @@ struct PruningRecord {
 PruningRecord ParsePruningRecord(const std::string& text, const std::string& source);
 /// The same of shrink.json (see SaveShrinkReport). The pattern is the share of parameters that stayed, in words.
 PruningRecord ParseShrinkRecord(const std::string& text, const std::string& source);
+/// The same of quantization.json (see SaveQuantizationReport). The method names what weights and inputs were rounded
+/// to, and the pattern is the share of bytes that stayed, in words.
+PruningRecord ParseQuantizationRecord(const std::string& text, const std::string& source);
 
 }  // namespace twofour::train

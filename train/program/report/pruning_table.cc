@@ -53,8 +53,9 @@ std::string PruningSection(const std::vector<RunGroup>& groups) {
          "it</small></th><th "
          "class=\"text\">Folder</th></tr></thead>\n<tbody>\n" +
          rows +
-         "</tbody>\n</table></div>\n<p class=\"note\">These runs were pruned or made smaller after training. Of those "
-         "that were not trained any more, the loss after pruning counts as their evaluation loss above.</p>\n";
+         "</tbody>\n</table></div>\n<p class=\"note\">These runs were pruned, made smaller or quantised after "
+         "training. "
+         "Of those that were not trained any more, the loss after pruning counts as their evaluation loss above.</p>\n";
 }
 
 }  // namespace twofour::train

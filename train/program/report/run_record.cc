@@ -241,6 +241,8 @@ RunRecord LoadRun(FileSystem& files, const fs::path& folder) {
     run.pruning = read(paths.pruning(), ParsePruningRecord);
   } else if (files.Exists(paths.shrinking())) {
     run.pruning = read(paths.shrinking(), ParseShrinkRecord);
+  } else if (files.Exists(paths.quantization())) {
+    run.pruning = read(paths.quantization(), ParseQuantizationRecord);
   }
   if (files.Exists(paths.metrics())) {
     ReadMetrics(ReadOwnText(files, paths.metrics(), kMaxReportMetricsBytes), paths.metrics().string(), run);

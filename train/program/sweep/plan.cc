@@ -15,6 +15,7 @@
 #include "twofour/core/processors.h"
 #include "twofour/train/program/config/overrides.h"
 #include "twofour/train/program/config/prefix_lines.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/config/validate.h"
 #include "twofour/train/program/sweep/assignments.h"
@@ -209,6 +210,7 @@ SweepPlan PlanSweep(const proto::Sweep& sweep, const std::string& source, const 
   std::optional<SweepVariants> variants;
   NoteFault(faults, [&] {
     plan.base_config = LoadTextConfig(plan.base.string());
+    RequireNotQuantized(plan.base_config, plan.base.string());
     plan.base_config.clear_origin();  // The file may come from a branched run. The sweep's runs begin anew.
     variants.emplace(sweep, source, plan.base_config.name());
   });

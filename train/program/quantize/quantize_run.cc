@@ -1,0 +1,305 @@
+#include "twofour/train/program/quantize/quantize_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "twofour/core/error.h"
+#include "twofour/core/io/file_system.h"
+#include "twofour/core/io/safetensors.h"
+#include "twofour/nn/input_extremes.h"
+#include "twofour/nn/prunable_linears.h"
+#include "twofour/nn/smooth_quant.h"
+#include "twofour/sparse/group_pattern.h"
+#include "twofour/train/exchange/quantized_weights.h"
+#include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/text_config.h"
+#include "twofour/train/program/prune/as_input.h"
+#include "twofour/train/program/prune/prunable_run.h"
+#include "twofour/train/program/prune/pruning_message.h"
+#include "twofour/train/program/quantize/output_errors.h"
+#include "twofour/train/program/quantize/quantization_report.h"
+#include "twofour/train/program/start/new_folder.h"
+#include "twofour/train/run_path.h"
+
+namespace twofour::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Linears = std::vector<nn::PrunableLinear>;
+
+/// Whether calibration was stopped.
+struct Stopped {};
+
+/// Passes of the calibration data, which throw Stopped.
+class Passes {
+ public:
+  Passes(const PrunableRun& run, nn::Calibration calibration, const std::atomic<bool>& stop)
+      : run_(run), calibration_(std::move(calibration)), stop_(stop) {}
+  bool has_data() const { return calibration_.batches > 0; }
+  int64_t samples() const { return calibration_.batches * run_.samples_per_batch(); }
+  void Run(nn::ForwardObserver& observer) const {
+    if (!nn::RunCalibration(run_.model(), calibration_, observer, [this] { return stop_.load(); })) throw Stopped();
+  }
+
+ private:
+  const PrunableRun& run_;
+  nn::Calibration calibration_;
+  const std::atomic<bool>& stop_;
+};
+
+Linears ChooseLinears(const QuantizeRequest& request, const PrunableRun& run, QuantizedRun& quantized) {
+  const nn::PrunableChoice choice{.include = quantized.record.include(),
+                                  .exclude = quantized.record.exclude(),
+                                  .multiple_of = 1,
+                                  .done = "quantised"};
+  Linears linears = nn::FindPrunableLinears(run.model(), choice, &quantized.kept);
+  for (const nn::PrunableLinear& linear : linears) {
+    if (linear.weight.dim(1) <= sparse::kMostInt8Columns) continue;
+    throw Error(
+        fmt::format("--run {}: {}: {} columns, expected at most {} for weights of 8 bits; --exclude leaves it "
+                    "as it is",
+                    request.run, linear.name, linear.weight.dim(1), sparse::kMostInt8Columns));
+  }
+  return linears;
+}
+
+/// Smooths the norms in front of these linears. Returns the names of all linears that read them.
+std::set<std::string> SmoothNorms(const Linears& linears, double alpha, const PrunableRun& run, const Passes& passes,
+                                  std::vector<std::string>& notes) {
+  std::set<std::string> chosen, smoothed;
+  for (const nn::PrunableLinear& linear : linears) chosen.insert(linear.name);
+  std::vector<nn::SmoothableNorm> norms = nn::FindSmoothableNorms(run.model());
+  std::erase_if(norms, [&](const nn::SmoothableNorm& norm) {
+    return std::ranges::none_of(norm.readers, [&](const auto& reader) { return chosen.contains(reader.name); });
+  });
+  if (norms.empty()) {
+    throw Error(
+        "--smooth: none of the linears reads the output of a norm with a weight, which would take over a part "
+        "of their inputs' ranges (model.gpt.norm: WEIGHTED_RMS or LAYER has one)");
+  }
+  std::map<const nn::Module*, std::string> first_readers;
+  for (const nn::SmoothableNorm& norm : norms) first_readers[norm.readers[0].module] = norm.readers[0].name;
+  nn::ExtremesCollector collector(first_readers);
+  passes.Run(collector);
+  for (const nn::SmoothableNorm& norm : norms) {
+    const std::vector<float> magnitudes = collector.Require(*norm.readers[0].module).Magnitudes();
+    nn::Smooth(norm, nn::SmoothingFactors(norm, magnitudes, alpha));
+    for (const nn::ChannelReader& reader : norm.readers) smoothed.insert(reader.name);
+  }
+  std::vector<std::string> others;
+  std::ranges::set_difference(chosen, smoothed, std::back_inserter(others));
+  if (!others.empty()) {
+    notes.push_back(
+        fmt::format("not smoothed, because no norm with a weight comes before them: {}", fmt::join(others, ", ")));
+  }
+  return smoothed;
+}
+
+/// What the weight's mask is: that of the run, or its zeros in place, if they have a pattern that takes fewer bytes.
+PrunableRun::FoundMask MaskOf(const nn::PrunableLinear& linear, const PrunableRun& run) {
+  const auto found = run.masks().find(linear.name);
+  if (found != run.masks().end()) return found->second;
+  PrunableRun::FoundMask mask{sparse::Mask::FromTensor(linear.weight.To(DType::kBool)), sparse::MaskFormat::Dense()};
+  const int64_t kept = mask.mask.CountKept(), all = linear.weight.numel();
+  if (kept == 0) return mask;  // A weight that was never trained, which any pattern would fit.
+  constexpr int64_t kFew = 4;  // With less than a fourth of zeros, they are there by chance.
+  if (all - kept >= all / kFew) mask.format = sparse::MaskFormat::Unstructured();
+  if (mask.mask.format() == sparse::MaskFormat::TwoOfFour()) {
+    mask.format = sparse::MaskFormat::TwoOfFour();
+    return mask;
+  }
+  double least = 1;  // Bytes, as a share of the dense weight's.
+  for (const sparse::GroupPattern& pattern : sparse::FindGroupPatterns(linear.weight, sparse::PatternAxis::kRows)) {
+    const int bits = 8 + std::bit_width(static_cast<uint64_t>(pattern.m - 1));  // Of a byte and its place.
+    const double share = static_cast<double>(pattern.n * bits) / static_cast<double>(pattern.m * 8);
+    if (share >= least) continue;
+    least = share;
+    mask.format = sparse::MaskFormat::Rows(static_cast<int>(pattern.n), static_cast<int>(pattern.m));
+  }
+  return mask;
+}
+
+std::vector<QuantizedLinear> Round(const Linears& linears, const PrunableRun& run,
+                                   const nn::ExtremesCollector* inputs) {
+  std::vector<QuantizedLinear> rounded;
+  for (const nn::PrunableLinear& linear : linears) {
+    const auto [mask, format] = MaskOf(linear, run);
+    QuantizedLinear one{.name = linear.name, .weight = Quantize(linear.weight, mask, format, linear.name + ".weight")};
+    if (inputs != nullptr) {
+      const nn::InputExtremes& extremes = inputs->Require(*linear.module);
+      one.weight.activation = sparse::RangeOf(std::ranges::min(extremes.least), std::ranges::max(extremes.largest));
+      if (!std::isfinite(one.weight.activation->scale)) {
+        throw Error(fmt::format("{}: its inputs go from {} to {}, expected a range that fits into a float", linear.name,
+                                std::ranges::min(extremes.least), std::ranges::max(extremes.largest)));
+      }
+    }
+    rounded.push_back(std::move(one));
+  }
+  return rounded;
+}
+
+uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
+  uint64_t bytes = 0;
+  for (const NamedTensor& named : tensors)
+    bytes += static_cast<uint64_t>(named.tensor.numel()) * SizeOf(named.tensor.dtype());
+  return bytes;
+}
+
+/// The parameters of the model with these weights in place. Adds to each linear's report what the file holds.
+std::vector<NamedTensor> TensorsOf(nn::Model& model, const std::vector<QuantizedLinear>& rounded,
+                                   std::vector<QuantizedLinearReport>& reports) {
+  std::vector<NamedTensor> tensors;
+  for (const NamedTensor& parameter : model.NamedParameters()) {
+    const auto found = std::ranges::find_if(
+        rounded, [&](const QuantizedLinear& linear) { return parameter.name == linear.name + ".weight"; });
+    if (found == rounded.end()) {
+      tensors.push_back(parameter);
+      continue;
+    }
+    std::vector<NamedTensor> parts;
+    AppendQuantizedWeight(found->name, found->weight, parts);
+    const Tensor& weight = parameter.tensor;
+    reports.push_back({.name = found->name,
+                       .out_features = weight.dim(0),
+                       .in_features = weight.dim(1),
+                       .pattern = found->weight.format.ToString(),
+                       .form = std::string(NameOf(FormOf(found->weight))),
+                       .bytes_before = BytesOf({parameter}),
+                       .bytes_after = BytesOf(parts)});
+    std::ranges::move(parts, std::back_inserter(tensors));
+  }
+  return tensors;
+}
+
+proto::Quantization RecordOf(const QuantizeRequest& request, const PrunableRun& run) {
+  proto::Quantization record;
+  record.set_weights("int8");
+  record.set_activations(request.round_inputs ? "int8" : "none");
+  if (request.round_inputs) record.set_range(request.calibrate ? "tensor" : "token");
+  if (request.smooth) record.set_smooth(*request.smooth);
+  record.set_include(request.include.value_or(LinearsByDefault(run.config())));
+  record.set_exclude(request.exclude);
+  if (run.has_data()) {
+    record.set_precision(request.activations ? PrecisionOf(*request.activations) : run.config().training().precision());
+  }
+  record.set_run(fs::absolute(run.folder()).lexically_normal().string());
+  return record;
+}
+
+proto::Config ConfigOf(const QuantizeRequest& request, const PrunableRun& run, const QuantizedRun& quantized) {
+  proto::Config config = run.config();
+  config.set_name(FolderPath(request.out).filename().string());
+  config.clear_initial_weights();
+  config.clear_initial_masks();
+  config.clear_adaptation();
+  proto::ImportedFrom imported;
+  if (config.imported_from().has_pruning()) *imported.mutable_pruning() = config.imported_from().pruning();
+  imported.set_path(quantized.weights);
+  *config.mutable_imported_from() = imported;
+  *config.mutable_quantization() = quantized.record;
+  return WithDefaults(config);
+}
+
+void RequireSound(const QuantizeRequest& request) {
+  if (request.calibrate && !request.round_inputs) {
+    throw Error("--calibration: goes with --activations int8: it finds the ranges in which inputs are rounded");
+  }
+  if (request.smooth && !(*request.smooth >= 0 && *request.smooth <= 1)) {
+    throw Error(fmt::format("--smooth: {}, expected 0 to 1", *request.smooth));
+  }
+}
+
+std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std::atomic<bool>& stop) {
+  FileSystem& files = FileSystem::Default();
+  const fs::path folder = FolderPath(request.out);
+  RunFolder::CheckFree(files, folder, request.if_exists);
+  RequireSound(request);
+  PrunableRunRequest source{.run = request.run,
+                            .checkpoint = request.checkpoint,
+                            .accept_changed_data = request.accept_changed_data,
+                            .activations = request.activations,
+                            .threads = request.threads};
+  if (NeedsSamples(request)) source.needs_data = request.calibrate ? "to calibrate with" : "for --smooth";
+  source.reads_data = TakesSamples(request) || request.evaluate;
+  const PrunableRun run(source);
+  RequireApart(folder, run.folder());
+  std::vector<std::string> needed = FilesNeededBy(run.config());
+  needed.push_back(run.weights().string());
+  RequireOutside(folder, needed);
+  QuantizedRun quantized{.weights = run.weights().string(), .record = RecordOf(request, run)};
+  std::vector<std::string>& notes = quantized.notes;
+  if (request.evaluate && !run.has_data()) notes.emplace_back("the run has no data, so that losses are not known");
+  const Linears linears = ChooseLinears(request, run, quantized);
+  nn::Calibration calibration;
+  if (run.has_data() && TakesSamples(request)) {
+    calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
+  }
+  const Passes passes(run, std::move(calibration), stop);
+  if (NeedsSamples(request)) {
+    quantized.record.set_samples(passes.samples());
+    quantized.record.set_seed(request.seed);
+  }
+  const bool evaluates = request.evaluate && run.has_data();
+  if (evaluates && !(quantized.loss_before = run.Loss(stop))) return std::nullopt;
+  if (quantized.loss_before && !std::isfinite(*quantized.loss_before)) {
+    throw Error(fmt::format("--run {}: its evaluation loss is {} before anything is rounded, expected a finite one",
+                            request.run, *quantized.loss_before));
+  }
+  std::set<std::string> smoothed;
+  if (request.smooth) smoothed = SmoothNorms(linears, *request.smooth, run, passes, notes);
+  std::optional<nn::ExtremesCollector> inputs;
+  if (request.calibrate) {
+    std::map<const nn::Module*, std::string> names;
+    for (const nn::PrunableLinear& linear : linears) names.emplace(linear.module, linear.name);
+    passes.Run(inputs.emplace(names));
+  }
+  const std::vector<QuantizedLinear> rounded = Round(linears, run, inputs ? &*inputs : nullptr);
+  const std::vector<NamedTensor> tensors = TensorsOf(run.model(), rounded, quantized.linears);
+  OutputErrors errors(linears, rounded, request.round_inputs);
+  if (passes.has_data() && request.output_errors) passes.Run(errors);
+  for (QuantizedLinearReport& report : quantized.linears) {
+    report.smoothed = smoothed.contains(report.name);
+    report.output_error = errors.Of(report.name);
+  }
+  const proto::Config config = ConfigOf(request, run, quantized);
+  if (evaluates && !(quantized.loss_after = run.LossOfRun(config, tensors, stop))) return std::nullopt;
+  if (quantized.loss_after && !std::isfinite(*quantized.loss_after)) {
+    notes.emplace_back("the evaluation loss after rounding is not finite");
+  }
+  RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
+    if (run.record()) SaveDataRecord(files, paths, *run.record());
+    SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
+    SaveQuantizationReport(files, paths.quantization(), request, quantized);
+  });
+  // These are of the data, and no part of the report.
+  notes.insert(notes.begin(), run.notes().begin(), run.notes().end());
+  return quantized;
+}
+
+}  // namespace
+
+bool NeedsSamples(const QuantizeRequest& request) { return request.calibrate || request.smooth.has_value(); }
+bool TakesSamples(const QuantizeRequest& request) { return NeedsSamples(request) || request.output_errors; }
+
+std::string LinearsByDefault(const proto::Config& config) {
+  return config.model().has_gpt() ? "transformer\\.h\\..*" : proto::Sparsity().include();
+}
+
+std::optional<QuantizedRun> QuantizeRun(const QuantizeRequest& request, const std::atomic<bool>& stop) {
+  try {
+    return AsInput([&] { return Quantized(request, stop); });
+  } catch (const Stopped&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace twofour::train
