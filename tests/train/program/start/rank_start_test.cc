@@ -41,9 +41,9 @@ TEST(RankStartTest, NamesTheRankTheKindAndTheLineThatDiffer) {
   EXPECT_THAT(Fault({{"data", "a\nb"}}, {{"data", "a\nb"}}), IsEmpty());
   EXPECT_EQ(Fault({{"config", "x"}, {"data", "a\nb\nc"}}, {{"config", "x"}, {"data", "a\nB\nc"}}),
             "rank 2 (thread 2): data: 'B', expected 'b', as on rank 0 (thread 0)");
-  EXPECT_THAT(Fault({{"data", "a"}}, {{"data", "a\nb"}}), HasSubstr("'b', expected 'nothing'"));
-  EXPECT_THAT(Fault({{"data", "a\nb"}}, {{"data", "a"}}), HasSubstr("'nothing', expected 'b'"));
-  EXPECT_THAT(Fault({{"data", ""}}, {{"data", "b"}}), HasSubstr("'b', expected 'nothing'"));
+  EXPECT_THAT(Fault({{"data", "a"}}, {{"data", "a\nb"}}), HasSubstr("'b', expected nothing"));
+  EXPECT_THAT(Fault({{"data", "a\nb"}}, {{"data", "a"}}), HasSubstr("nothing, expected 'b'"));
+  EXPECT_THAT(Fault({{"data", ""}}, {{"data", "b"}}), HasSubstr("'b', expected nothing"));
 }
 
 TEST(RankStartTest, EveryPartShowsWhatItStandsFor) {
