@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/error.h"
 #include "twofour/core/isa.h"
 #include "twofour/sparse/kernels/int8/int8_kernel.h"
 #include "twofour/sparse/mask_of_format.h"
@@ -92,13 +93,14 @@ class FloatsProduct {
     sparse::MaskView view = mask_.view();
     const sparse::MaskFormat format = ParsePattern(pattern);
     if (format.is_vnm()) view.vnm = format.vnm();
-    kernel_ = sparse::ChooseLinearKernel({.out_features = weight.dim(0),
-                                          .in_features = weight.dim(1),
-                                          .batch = tokens,
-                                          .format = format,
-                                          .input = dtype,
-                                          .output = dtype})
-                  .kernel;
+    const sparse::LinearPlan plan = sparse::ChooseLinearKernel({.out_features = weight.dim(0),
+                                                                .in_features = weight.dim(1),
+                                                                .batch = tokens,
+                                                                .format = format,
+                                                                .input = dtype,
+                                                                .output = dtype});
+    if (plan.widened) throw Error(fmt::format("{} multiplies no {}", plan.kernel->name, NameOf(dtype)));
+    kernel_ = plan.kernel;
     packed_ = kernel_->pack(weight.data<float>(), view, Direction::kForward);
   }
   void Multiply(const Tensor& x, Tensor& y) const {

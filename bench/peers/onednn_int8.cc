@@ -1,9 +1,12 @@
 #include "bench/peers/onednn_int8.h"
 
-#include <utility>
+#include <fmt/format.h>
+
 #include <vector>
 
 #include <oneapi/dnnl/dnnl.hpp>
+
+#include "twofour/core/error.h"
 
 namespace twofour::bench {
 
@@ -24,13 +27,14 @@ OneDnnInt8Product::OneDnnInt8Product(int64_t out, int64_t in, int64_t tokens, DT
   const memory::desc y({tokens, out}, result == DType::kF32 ? DataType::f32 : DataType::bf16, Tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_output_scales(1 << 1, std::vector<float>(static_cast<size_t>(out), 0.01F));
-  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, wanted, y), attributes, parts_->engine);
+  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, wanted, y), attributes, parts_->engine,
+                                                 /*allow_empty=*/true);
+  if (!description) throw Error(fmt::format("oneDNN multiplies no bytes to {} here", NameOf(result)));
   parts_->matmul = dnnl::matmul(description);
   parts_->x = memory(x, parts_->engine, DNNL_MEMORY_NONE);
   parts_->y = memory(y, parts_->engine, DNNL_MEMORY_NONE);
-  const memory plain({{in, out}, DataType::s8, Tag::ba}, parts_->engine, const_cast<int8_t*>(weight));
+  memory from({{in, out}, DataType::s8, Tag::ba}, parts_->engine, const_cast<int8_t*>(weight));
   parts_->weight = memory(description.weights_desc(), parts_->engine);
-  memory from = plain;
   dnnl::reorder(from, parts_->weight).execute(parts_->stream, from, parts_->weight);
   parts_->stream.wait();
 }

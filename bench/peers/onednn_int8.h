@@ -11,6 +11,7 @@ namespace twofour::bench {
 /// prefers, y f32 or bf16 [tokens, out], scaled by a factor for each column.
 class OneDnnInt8Product {
  public:
+  /// Throws Error if the library cannot write this dtype here.
   OneDnnInt8Product(int64_t out, int64_t in, int64_t tokens, DType result, const int8_t* weight);
   ~OneDnnInt8Product();
 
