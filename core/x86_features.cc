@@ -23,6 +23,8 @@ bool HasAvx512Bf16() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 
+bool HasAvx512Vbmi() { return __builtin_cpu_supports("avx512vbmi") != 0; }
+
 bool HasAvx512Vnni() { return __builtin_cpu_supports("avx512vnni") != 0; }
 
 bool HasAvxVnni() {
@@ -73,6 +75,7 @@ bool IsIntel() { return __builtin_cpu_is("intel") != 0; }
 namespace twofour {
 
 bool HasAvx512Bf16() { return false; }
+bool HasAvx512Vbmi() { return false; }
 bool HasAvx512Vnni() { return false; }
 bool HasAvxVnni() { return false; }
 bool HasAmxBf16() { return false; }

@@ -7,6 +7,8 @@ namespace twofour {
 /// AVX512_BF16, and the sets beside it that twofour's kernels for it are compiled for. AVX512_VBMI2 is one of them,
 /// which Cooper Lake lacks.
 bool HasAvx512Bf16();
+/// AVX512_VBMI: permutations of bytes. All processors with AVX512_VBMI2 have it, too, but nothing promises that.
+bool HasAvx512Vbmi();
 /// AVX512_VNNI.
 bool HasAvx512Vnni();
 /// AVX_VNNI: the same products in vectors of 256 bits, on processors that may lack AVX-512.

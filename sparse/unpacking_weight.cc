@@ -37,6 +37,32 @@ UnpackingWeight::UnpackingWeight(const char* name, int64_t rows, int64_t cols, i
   throw Error(fmt::format("{}: values of {}, expected f32 or bf16", name, NameOf(values)));
 }
 
+/// The same for rows `first` to `first` + `count`, which are unpacked at `part` and still lack their scales.
+void UnpackingWeight::MultiplyAndScale(int64_t batch, const BFloat16* x, int64_t first, int64_t count,
+                                       const BFloat16* part, const float* bias, BFloat16* y) const {
+  AlignedBuffer<float> sums(batch * count);
+  kernels::Gemm<BFloat16, BFloat16, float>({.m = batch,
+                                            .n = count,
+                                            .k = padded_cols(),
+                                            .a = x,
+                                            .lda = padded_cols(),
+                                            .transpose_a = kernels::Transpose::kNo,
+                                            .b = part,
+                                            .ldb = padded_cols(),
+                                            .transpose_b = kernels::Transpose::kYes,
+                                            .c = sums.data(),
+                                            .ldc = count,
+                                            .accumulate = false,
+                                            .bias = nullptr});
+  for (int64_t row = 0; row < count; ++row) {
+    const float scale = *Bf16ScaleOf(first + row);
+    for (int64_t b = 0; b < batch; ++b) {
+      const float sum = sums.data()[b * count + row] * scale;
+      y[b * rows() + first + row] = BFloat16(bias == nullptr ? sum : sum + bias[first + row]);
+    }
+  }
+}
+
 /// x [batch, padded columns], y [batch, rows].
 template <typename T>
 void UnpackingWeight::MultiplyMany(int64_t batch, const T* x, const float* bias, T* y) const {
@@ -44,6 +70,12 @@ void UnpackingWeight::MultiplyMany(int64_t batch, const T* x, const float* bias,
   for (int64_t row = 0; row < rows(); row += kUnpackedRows) {
     const int64_t count = std::min(kUnpackedRows, rows() - row);
     UnpackRows(row, row + count, part.data());
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      if (Bf16ScaleOf(row)) {
+        MultiplyAndScale(batch, x, row, count, part.data(), bias, y);
+        continue;
+      }
+    }
     kernels::Gemm<T, T, T>({.m = batch,
                             .n = count,
                             .k = padded_cols(),

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "twofour/core/error.h"
+#include "twofour/core/float4.h"
+#include "twofour/core/float8.h"
+#include "twofour/core/ops/check.h"
+#include "twofour/core/parallel.h"
+#include "twofour/sparse/int8_weight.h"
+#include "twofour/sparse/kernels/low_bit/low_bit_matrix.h"
+#include "twofour/sparse/low_bit_parts.h"
+
+namespace twofour::sparse {
+namespace {
+
+// The rules of core/quantize.h.
+constexpr float kLeastScale = 0x1p-110F;
+
+float ScaleFor(float largest, float magnitude) {
+  if (magnitude == 0) return 1;
+  const float scale = std::max(magnitude / largest, kLeastScale);
+  return std::isfinite(scale * largest) ? scale : std::nextafter(scale, 0.0F);
+}
+
+float LargestOf(const float* x, int64_t n) {
+  float largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
+  return largest;
+}
+
+uint8_t ToE4M3(float x) { return Float8E4M3(std::clamp(x, -Float8E4M3::kLargest, Float8E4M3::kLargest)).bits(); }
+
+/// What a mask keeps of a weight, in rows of stored values.
+struct Kept {
+  Tensor values;     ///< f32 [rows, values]
+  Tensor positions;  ///< As LowBitParts has them.
+};
+
+Kept TakeDense(const Tensor& weight, const Mask& mask) { return {ApplyMask(weight, mask), {}}; }
+
+Kept TakeTwoOfFour(const Tensor& weight, const Mask& mask, std::string_view name) {
+  const int64_t rows = weight.dim(0), cols = weight.dim(1), groups = CeilDiv(cols, int64_t{4});
+  const int64_t row_bytes = CeilDiv(groups, int64_t{2});
+  Kept kept{Tensor::Zeros({rows, 2 * groups}), Tensor::Zeros({rows, row_bytes}, DType::kU8)};
+  const float* const from = weight.data<float>();
+  float* const values = kept.values.mutable_data<float>();
+  uint8_t* const positions = kept.positions.mutable_data<uint8_t>();
+  ParallelFor(rows, RowGrain(cols), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t group = 0; group < groups; ++group) {
+        int count = 0, keeps = 0;
+        for (int place = 0; place < 4 && 4 * group + place < cols; ++place) {
+          if (mask.view().Keeps(row, 4 * group + place)) keeps |= 1 << place, ++count;
+        }
+        if (count > 2) {
+          throw Error(fmt::format("{}: row {} keeps {} of columns {} to {}, expected at most 2", name, row, count,
+                                  4 * group, 4 * group + 3));
+        }
+        const int dropped = ~keeps & 15;
+        for (int fill = 0; count < 2; ++fill) {
+          if ((dropped >> fill & 1) != 0) keeps |= 1 << fill, ++count;
+        }
+        int which = 0, places = 0;
+        for (int place = 0; place < 4; ++place) {
+          if ((keeps >> place & 1) == 0) continue;
+          const int64_t col = 4 * group + place;
+          const bool was_kept = (dropped >> place & 1) == 0;
+          values[row * 2 * groups + 2 * group + which] = was_kept ? from[row * cols + col] : 0.0F;
+          places |= place << 2 * which++;
+        }
+        uint8_t& byte = positions[row * row_bytes + group / 2];
+        byte = static_cast<uint8_t>(byte | places << group % 2 * 4);
+      }
+    }
+  });
+  return kept;
+}
+
+void RequireFinite(const Tensor& values, std::string_view name) {
+  const float* const first = values.data<float>();
+  const float* const found =
+      std::find_if_not(first, first + values.numel(), [](float value) { return std::isfinite(value); });
+  if (found == first + values.numel()) return;
+  throw Error(fmt::format("{}: {} in row {}, expected finite numbers", name, *found, (found - first) / values.dim(1)),
+              ErrorKind::kRuntimeFailure);
+}
+
+void RoundToE4M3(const Tensor& values, LowBitParts& parts) {
+  const int64_t rows = values.dim(0), n = values.dim(1);
+  parts.codes = Tensor::Empty({rows, n}, DType::kU8), parts.scales = Tensor::Empty({rows});
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* const from = values.data<float>() + row * n;
+    uint8_t* const to = parts.codes.mutable_data<uint8_t>() + row * n;
+    const float scale = ScaleFor(Float8E4M3::kLargest, LargestOf(from, n)), inverse = 1 / scale;
+    std::transform(from, from + n, to, [inverse](float value) { return ToE4M3(value * inverse); });
+    parts.scales.mutable_data<float>()[row] = scale;
+  }
+}
+
+void RoundToNvfp4(const Tensor& values, LowBitParts& parts) {
+  const int64_t rows = values.dim(0), n = values.dim(1), blocks = CeilDiv(n, kLowBitSpanValues);
+  const int64_t row_bytes = CeilDiv(n, int64_t{2});
+  const float scale = ScaleFor(kE2M1Largest * Float8E4M3::kLargest, LargestOf(values.data<float>(), values.numel()));
+  parts.codes = Tensor::Zeros({rows, row_bytes}, DType::kU8), parts.scales = Tensor::Full({1}, double{scale});
+  parts.block_scales = Tensor::Empty({rows, blocks}, DType::kU8);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* const from = values.data<float>() + row * n;
+    uint8_t* const to = parts.codes.mutable_data<uint8_t>() + row * row_bytes;
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t begin = block * kLowBitSpanValues, end = std::min(begin + kLowBitSpanValues, n);
+      const float largest = LargestOf(from + begin, end - begin);
+      const Float8E4M3 block_scale(
+          largest == 0 ? 1.0F : std::clamp(largest / kE2M1Largest / scale, 0x1p-9F, Float8E4M3::kLargest));
+      const float inverse = 1 / (static_cast<float>(block_scale) * scale);
+      for (int64_t i = begin; i < end; ++i) {
+        to[i / 2] = static_cast<uint8_t>(to[i / 2] | E2M1FromFloat(from[i] * inverse) << i % 2 * 4);
+      }
+      parts.block_scales.mutable_data<uint8_t>()[row * blocks + block] = block_scale.bits();
+    }
+  }
+}
+
+}  // namespace
+
+LowBitParts RoundToFewBits(const Tensor& weight, const Mask& mask, const MaskFormat& format, LowBitKind kind,
+                           std::string_view name) {
+  const std::string source(name);
+  ops::RequireDType(source.c_str(), "weight", weight, DType::kF32);
+  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("{}: weight {}, expected the mask's shape [{}, {}]", name, ToString(weight.shape()),
+                            mask.rows(), mask.cols()));
+  }
+  const bool two_of_four = IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
+  if (!two_of_four && format != MaskFormat::Dense()) {
+    throw Error(
+        fmt::format("{}: pattern {}, expected dense, 2:4 along rows or 2:4 both ways", name, format.ToString()));
+  }
+  LowBitParts parts{.kind = kind,
+                    .format = format,
+                    .rows = mask.rows(),
+                    .cols = mask.cols(),
+                    .codes = {},
+                    .positions = {},
+                    .block_scales = {},
+                    .scales = {}};
+  const Kept kept = two_of_four ? TakeTwoOfFour(weight, mask, name) : TakeDense(weight, mask);
+  parts.positions = kept.positions;
+  RequireFinite(kept.values, name);
+  switch (kind) {
+    case LowBitKind::kInt8: {
+      Int8Matrix matrix = QuantizeRows(kept.values, name);
+      parts.codes = std::move(matrix.values), parts.scales = std::move(matrix.scales);
+      break;
+    }
+    case LowBitKind::kE4M3:
+      RoundToE4M3(kept.values, parts);
+      break;
+    case LowBitKind::kNvfp4:
+      RoundToNvfp4(kept.values, parts);
+  }
+  return parts;
+}
+
+}  // namespace twofour::sparse
