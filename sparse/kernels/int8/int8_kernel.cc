@@ -50,7 +50,6 @@ std::span<const Int8Kernel> Int8Kernels() {
 #if HWY_ARCH_X86_64
     kernels.push_back(bf16_native::Int8AmxKernel());
 #endif
-    kernels.push_back(bf16_emulated::Int8AmxKernel());
     for (const size_t row : {0, 1}) {  // Of each set first the sparse kernel, then the dense one.
       for (const auto& set : {
 #if HWY_ARCH_X86_64
@@ -61,6 +60,8 @@ std::span<const Int8Kernel> Int8Kernels() {
         kernels.push_back(set()[row]);
       }
     }
+    // Last, because where nothing else runs, the first emulation is taken.
+    kernels.push_back(bf16_emulated::Int8AmxKernel());
     return kernels;
   }());
   return *table;

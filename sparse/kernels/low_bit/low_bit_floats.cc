@@ -376,7 +376,7 @@ void MultiplyFloats(const LowBitView& weight, int64_t batch, const float* x, con
 
 }  // namespace
 
-LowBitKernel LowBitFloatsRow() {
+LowBitKernel LowBitFloatKernel() {
   constexpr Isa kIsa = IsaOf(HWY_TARGET);
   return {.name = "low_bit_floats_" + std::string(NameOf(kIsa)), .isa = kIsa, .multiply = MultiplyFloats};
 }
@@ -390,8 +390,8 @@ LowBitKernel LowBitFloatsRow() {
 
 namespace twofour::sparse {
 
-std::vector<LowBitKernel> LowBitFloatsRows() {
-#define TWOFOUR_ROW(space, isa) space::LowBitFloatsRow(),
+std::vector<LowBitKernel> LowBitFloatKernels() {
+#define TWOFOUR_ROW(space, isa) space::LowBitFloatKernel(),
   return {TWOFOUR_FOR_EACH_ISA(TWOFOUR_ROW)};
 #undef TWOFOUR_ROW
 }

@@ -18,11 +18,11 @@ LowBitKernel LowBitPairs();
 namespace bf16_emulated {
 LowBitKernel LowBitPairs();
 }
-std::vector<LowBitKernel> LowBitFloatsRows();
+std::vector<LowBitKernel> LowBitFloatKernels();
 
 std::span<const LowBitKernel> LowBitKernels() {
   static const NeverDestroyed<std::vector<LowBitKernel>> table([] {
-    std::vector<LowBitKernel> kernels = LowBitFloatsRows();
+    std::vector<LowBitKernel> kernels = LowBitFloatKernels();
 #if HWY_ARCH_X86_64
     kernels.insert(kernels.begin(), bf16_native::LowBitPairs());
 #endif
