@@ -24,7 +24,8 @@ gpt=(--config configs/gpt_tiny.pbtxt --sparse "${few[@]}" "${shards[@]}" --set t
      --set evaluation.max_batches=11)
 
 all_cases=(dense sparse two_in_a_shard bf16 dropout sgd sr_ste freeze n_decay soft_threshold cubic gradual vnm
-           four_of_eight wanda obs gblm one_shot finetune activation balanced regression conv muon gpt_bf16 evaluate)
+           four_of_eight wanda obs gblm one_shot finetune activation balanced regression conv muon gpt_bf16
+           fp8 gpt_nvfp4 evaluate)
 few_cases=(sparse bf16 freeze wanda one_shot finetune muon evaluate)
 
 # Sets $arguments to those that train a case, and $count to its shards.
@@ -72,6 +73,8 @@ describe() {  # CASE
                  --set training.steps=4 --set "data.glyphs={ train_size: 1000 eval_size: 300 }") ;;
     muon) arguments=("${gpt[@]}") ;;
     gpt_bf16) arguments=("${gpt[@]}" --set training.precision=BF16) ;;
+    fp8) arguments=("${mlp[@]}" --set training.precision=FP8) ;;
+    gpt_nvfp4) arguments=("${gpt[@]}" --set training.precision=NVFP4) ;;
     evaluate)
       make_dense_run
       arguments=(evaluate --json --run "$work/dense") ;;
