@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/int8_weight.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_layout.h"
 #include "twofour/sparse/mask.h"
 #include "twofour/sparse/mask_format.h"
@@ -37,6 +38,14 @@ std::string_view NameOf(LowBitKind kind);
 /// Error on other shapes, dtypes and formats, on elements that are not finite, and where a group keeps more than two.
 LowBitParts RoundToFewBits(const Tensor& weight, const Mask& mask, const MaskFormat& format, LowBitKind kind,
                            std::string_view name = "weight");
+
+/// Whether LowBitParts can hold weights with masks of a format.
+bool HasLowBitForm(const MaskFormat& format);
+
+/// A matrix that was rounded to bytes before: what the mask keeps of it, with its own scales. Throws Error as
+/// RequireInt8Matrix and RoundToFewBits do.
+LowBitParts LowBitPartsOf(const Int8Matrix& matrix, const Mask& mask, const MaskFormat& format,
+                          std::string_view name = "weight");
 
 /// Throws Error, beginning with `source`, unless the parts are as LowBitParts says. They need not be trustworthy.
 void RequireLowBitParts(const LowBitParts& parts, std::string_view source);

@@ -123,43 +123,61 @@ void RoundToNvfp4(const Tensor& values, LowBitParts& parts) {
   }
 }
 
+/// The parts but for codes and scales, and the stored values f32 [rows, values].
+LowBitParts Take(const Tensor& weight, const Mask& mask, const MaskFormat& format, LowBitKind kind,
+                 std::string_view name, Tensor& values) {
+  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
+    throw Error(fmt::format("{}: weight {}, expected the mask's shape [{}, {}]", name, ToString(weight.shape()),
+                            mask.rows(), mask.cols()));
+  }
+  if (!HasLowBitForm(format)) {
+    throw Error(
+        fmt::format("{}: pattern {}, expected dense, 2:4 along rows or 2:4 both ways", name, format.ToString()));
+  }
+  Kept kept = format == MaskFormat::Dense() ? TakeDense(weight, mask) : TakeTwoOfFour(weight, mask, name);
+  values = std::move(kept.values);
+  return {.kind = kind,
+          .format = format,
+          .rows = mask.rows(),
+          .cols = mask.cols(),
+          .codes = {},
+          .positions = std::move(kept.positions),
+          .block_scales = {},
+          .scales = {}};
+}
+
 }  // namespace
+
+bool HasLowBitForm(const MaskFormat& format) {
+  return format == MaskFormat::Dense() || IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
+}
+
+LowBitParts LowBitPartsOf(const Int8Matrix& matrix, const Mask& mask, const MaskFormat& format, std::string_view name) {
+  RequireInt8Matrix(matrix, name);
+  Tensor values;
+  LowBitParts parts = Take(matrix.values.To(DType::kF32), mask, format, LowBitKind::kInt8, name, values);
+  parts.codes = values.To(DType::kI8), parts.scales = matrix.scales;
+  return parts;
+}
 
 LowBitParts RoundToFewBits(const Tensor& weight, const Mask& mask, const MaskFormat& format, LowBitKind kind,
                            std::string_view name) {
   const std::string source(name);
   ops::RequireDType(source.c_str(), "weight", weight, DType::kF32);
-  if (weight.shape() != Shape{mask.rows(), mask.cols()}) {
-    throw Error(fmt::format("{}: weight {}, expected the mask's shape [{}, {}]", name, ToString(weight.shape()),
-                            mask.rows(), mask.cols()));
-  }
-  const bool two_of_four = IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
-  if (!two_of_four && format != MaskFormat::Dense()) {
-    throw Error(
-        fmt::format("{}: pattern {}, expected dense, 2:4 along rows or 2:4 both ways", name, format.ToString()));
-  }
-  LowBitParts parts{.kind = kind,
-                    .format = format,
-                    .rows = mask.rows(),
-                    .cols = mask.cols(),
-                    .codes = {},
-                    .positions = {},
-                    .block_scales = {},
-                    .scales = {}};
-  const Kept kept = two_of_four ? TakeTwoOfFour(weight, mask, name) : TakeDense(weight, mask);
-  parts.positions = kept.positions;
-  RequireFinite(kept.values, name);
+  Tensor values;
+  LowBitParts parts = Take(weight, mask, format, kind, name, values);
+  RequireFinite(values, name);
   switch (kind) {
     case LowBitKind::kInt8: {
-      Int8Matrix matrix = QuantizeRows(kept.values, name);
+      Int8Matrix matrix = QuantizeRows(values, name);
       parts.codes = std::move(matrix.values), parts.scales = std::move(matrix.scales);
       break;
     }
     case LowBitKind::kE4M3:
-      RoundToE4M3(kept.values, parts);
+      RoundToE4M3(values, parts);
       break;
     case LowBitKind::kNvfp4:
-      RoundToNvfp4(kept.values, parts);
+      RoundToNvfp4(values, parts);
   }
   return parts;
 }

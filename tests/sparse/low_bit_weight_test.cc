@@ -257,5 +257,30 @@ TEST(RequireLowBitPartsTest, RefusesWhatNoFileShouldHold) {
       "row 0 has a value other than 0 in column 23 of 22");
 }
 
+TEST(LowBitPartsOfTest, TakesBytesAsTheyAre) {
+  for (const char* const text : {"dense", "2:4", "transposable:2:4"}) {
+    SCOPED_TRACE(text);
+    const Tensor dense = test::RandomF32({12, 36}, {.seed = 77});
+    const bool whole = text == std::string("dense");
+    const MaskFormat format = whole ? MaskFormat::Dense() : test::PatternOf(text).format;
+    Mask mask(12, 36);
+    if (whole) {
+      for (int64_t i = 0; i < mask.tile_rows() * mask.tile_cols(); ++i) mask.tiles()[i] = 0xffff;
+    } else {
+      mask = FindMaskOf(dense, test::PatternOf(text));
+    }
+    Int8Matrix matrix = QuantizeRows(ApplyMask(dense, mask));
+    // A matrix of another program, whose largest number need not be 127.
+    for (int64_t i = 0; i < matrix.values.numel(); ++i) matrix.values.mutable_data<int8_t>()[i] /= 3;
+    const LowBitWeight weight(LowBitPartsOf(matrix, mask, format));
+    Tensor expected = Tensor::Empty({12, 36});
+    for (int64_t i = 0; i < expected.numel(); ++i) {
+      expected.mutable_data<float>()[i] =
+          matrix.scales.data<float>()[i / 36] * static_cast<float>(matrix.values.data<int8_t>()[i]);
+    }
+    test::ExpectBitEqual(weight.Unpack(), expected);
+  }
+}
+
 }  // namespace
 }  // namespace twofour::sparse

@@ -9,6 +9,7 @@
 #include "twofour/core/quote_for_message.h"
 #include "twofour/sparse/inference_packing.h"
 #include "twofour/sparse/int8_weight.h"
+#include "twofour/sparse/low_bit_weight.h"
 #include "twofour/train/exchange/quantized_weights.h"
 #include "twofour/train/finite_check.h"
 #include "twofour/train/run_files.h"
@@ -31,13 +32,18 @@ void RequireKnown(const proto::Quantization& record, const std::string& source) 
 
 Tensor AsFloats(const Tensor& tensor) { return IsFloating(tensor.dtype()) ? tensor.To(DType::kF32) : tensor; }
 
-/// The weight for products of floats, or null where the dense weight is as good. This alone decides what becomes of
+/// The weight for products of floats: its bytes as they are where they have kernels, and else floats. Null where the
+/// dense weight is as good. This alone decides what becomes of
 /// weights whose inputs are not rounded.
 std::shared_ptr<const sparse::InferenceWeight> FloatWeight(const QuantizedLinear& linear, DType values,
                                                            const std::string& source) {
   const QuantizedWeight& weight = linear.weight;
-  if (FormOf(weight) == WeightForm::kDense) return nullptr;
   const std::string name = linear.name + ".weight";
+  if (sparse::HasLowBitForm(weight.format)) {
+    const auto parts = sparse::LowBitPartsOf(weight.matrix, weight.mask, weight.format, name);
+    return std::make_shared<const sparse::LowBitWeight>(parts, name);
+  }
+  if (FormOf(weight) == WeightForm::kDense) return nullptr;
   const Tensor floats = Dequantize(weight);
   RequireFiniteTensors(source, {{name, floats}});
   return sparse::PackForInference(floats, weight.mask, weight.format, values, name);
