@@ -47,7 +47,8 @@ const std::vector<std::string> kPatterns = {"2:4", "64:2:8"};
 class BytesProduct {
  public:
   BytesProduct(const Tensor& weight, const Tensor& bytes, const std::string& pattern)
-      : mask_(pattern.empty() ? WholeMask(weight) : sparse::FindMaskOf(weight, ParsePattern(pattern))),
+      : mask_(pattern.empty() ? sparse::Mask::FromTensor(Tensor::Full(weight.shape(), 1, DType::kBool))
+                              : sparse::FindMaskOf(weight, ParsePattern(pattern))),
         format_(pattern.empty() ? sparse::MaskFormat::Dense() : ParsePattern(pattern)),
         scales_(static_cast<size_t>(weight.dim(0)), 0.01F),
         row_sums_(static_cast<size_t>(weight.dim(0))) {
@@ -71,12 +72,6 @@ class BytesProduct {
   size_t bytes() const { return packed_->bytes(); }
 
  private:
-  static sparse::Mask WholeMask(const Tensor& weight) {
-    sparse::Mask mask(weight.dim(0), weight.dim(1));
-    for (int64_t i = 0; i < mask.tile_rows() * mask.tile_cols(); ++i) mask.tiles()[i] = 0xffff;
-    return mask;
-  }
-
   sparse::Mask mask_;
   sparse::MaskFormat format_;
   std::vector<float> scales_;

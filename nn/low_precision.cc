@@ -56,9 +56,23 @@ SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options)
   root.VisitModules([&](const std::string& name, Module& module) {
     if (IsLinear(module)) blocks = std::max(blocks, BlockOf(name).value_or(-1) + 1);
   });
+  const bool is_gpt = dynamic_cast<const Gpt*>(&root) != nullptr;
+  std::string convolution;  // The name of the one that was visited last, with a dot.
+  // The reason to leave a linear as it is, or nothing. `weight` is null where it computes something else.
+  const auto reason_against = [&](const std::string& name, const Module& module, const Tensor* weight) -> std::string {
+    if (std::string reason = choice.ReasonAgainst(name); !reason.empty()) return reason;
+    if (weight == nullptr) return fmt::format("a {} computes something else", module.type_name());
+    if (name == "lm_head" && is_gpt) return "it is computed with the loss";
+    if (!convolution.empty() && name.starts_with(convolution)) return "it belongs to a convolution";
+    if (const std::optional<int64_t> block = BlockOf(name)) {
+      if (*block < options.first_blocks) return "it is in one of the first blocks";
+      if (*block >= blocks - options.last_blocks) return "it is in one of the last blocks";
+    }
+    if (weight->dtype() != DType::kF32) return fmt::format("its weight is {}", NameOf(weight->dtype()));
+    return {};
+  };
   SwapReport report;
   uint32_t stream = random_streams::kFirstRounding;
-  std::string convolution;  // The name of the one that was visited last, with a dot.
   root.VisitModules([&](const std::string& name, Module& module) {
     if (module.type_name() == "Conv2d") convolution = name + ".";
     if (!IsLinear(module)) return;
@@ -68,23 +82,8 @@ SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options)
     const Tensor* const weight = linear != nullptr   ? &linear->weight()
                                  : sparse != nullptr ? &sparse->weight()
                                                      : nullptr;
-    SwapEntry entry{.name = name};
+    SwapEntry entry{.name = name, .reason = reason_against(name, module, weight)};
     if (weight != nullptr) entry.out_features = weight->dim(0), entry.in_features = weight->dim(1);
-    const int64_t block = BlockOf(name).value_or(-1);
-    entry.reason = choice.ReasonAgainst(name);
-    if (!entry.reason.empty()) {
-    } else if (weight == nullptr) {
-      entry.reason = fmt::format("a {} computes something else", module.type_name());
-    } else if (name == "lm_head" && dynamic_cast<const Gpt*>(&root) != nullptr) {
-      entry.reason = "it is computed with the loss";
-    } else if (!convolution.empty() && name.starts_with(convolution)) {
-      entry.reason = "it belongs to a convolution";
-    } else if (block >= 0 && (block < options.first_blocks || block >= blocks - options.last_blocks)) {
-      entry.reason =
-          block < options.first_blocks ? "it is in one of the first blocks" : "it is in one of the last blocks";
-    } else if (weight->dtype() != DType::kF32) {
-      entry.reason = fmt::format("its weight is {}", NameOf(weight->dtype()));
-    }
     if (!entry.reason.empty()) {
       report.kept_dense.push_back(std::move(entry));
       return;

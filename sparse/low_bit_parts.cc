@@ -15,8 +15,6 @@ namespace {
 
 constexpr int64_t kMostEntries = int64_t{1} << 48;
 
-bool IsTwoOfFourOfRows(const MaskFormat& format) { return IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4); }
-
 void RequirePart(std::string_view source, std::string_view name, const Tensor& part, DType dtype, const Shape& shape) {
   if (part.defined() && part.dtype() == dtype && part.shape() == shape) return;
   throw Error(fmt::format("{}: {} {}, expected {}", source, name, Describe(part), Describe(dtype, shape)));
@@ -102,6 +100,10 @@ void RequirePlaces(const LowBitParts& parts, int64_t values, std::string_view so
 
 }  // namespace
 
+bool HasLowBitForm(const MaskFormat& format) {
+  return format == MaskFormat::Dense() || IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
+}
+
 std::string_view NameOf(LowBitKind kind) {
   switch (kind) {
     case LowBitKind::kInt8:
@@ -116,8 +118,8 @@ std::string_view NameOf(LowBitKind kind) {
 
 void RequireLowBitParts(const LowBitParts& parts, std::string_view source) {
   const auto& [kind, format, rows, cols, codes, positions, block_scales, scales] = parts;
-  const bool two_of_four = IsTwoOfFourOfRows(format);
-  if (!two_of_four && format != MaskFormat::Dense()) {
+  const bool two_of_four = format != MaskFormat::Dense();
+  if (!HasLowBitForm(format)) {
     throw Error(
         fmt::format("{}: pattern {}, expected dense, 2:4 along rows or 2:4 both ways", source, format.ToString()));
   }

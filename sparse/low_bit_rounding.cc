@@ -2,36 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <utility>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
-#include "twofour/core/float4.h"
 #include "twofour/core/float8.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
+#include "twofour/core/quantize.h"
 #include "twofour/sparse/int8_weight.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_matrix.h"
 #include "twofour/sparse/low_bit_parts.h"
 
 namespace twofour::sparse {
 namespace {
-
-// The rules of core/quantize.h.
-constexpr float kLeastScale = 0x1p-110F;
-
-float ScaleFor(float largest, float magnitude) {
-  if (magnitude == 0) return 1;
-  const float scale = std::max(magnitude / largest, kLeastScale);
-  return std::isfinite(scale * largest) ? scale : std::nextafter(scale, 0.0F);
-}
-
-float LargestOf(const float* x, int64_t n) {
-  float largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
-  return largest;
-}
-
-uint8_t ToE4M3(float x) { return Float8E4M3(std::clamp(x, -Float8E4M3::kLargest, Float8E4M3::kLargest)).bits(); }
 
 /// What a mask keeps of a weight, in rows of stored values.
 struct Kept {
@@ -88,39 +72,25 @@ void RequireFinite(const Tensor& values, std::string_view name) {
               ErrorKind::kRuntimeFailure);
 }
 
+/// The bits of Float8E4M3s.
+Tensor BytesOf(const Tensor& numbers) {
+  Tensor bytes = Tensor::Empty(numbers.shape(), DType::kU8);
+  const Float8E4M3* const from = numbers.data<Float8E4M3>();
+  std::transform(from, from + numbers.numel(), bytes.mutable_data<uint8_t>(),
+                 [](Float8E4M3 number) { return number.bits(); });
+  return bytes;
+}
+
 void RoundToE4M3(const Tensor& values, LowBitParts& parts) {
-  const int64_t rows = values.dim(0), n = values.dim(1);
-  parts.codes = Tensor::Empty({rows, n}, DType::kU8), parts.scales = Tensor::Empty({rows});
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* const from = values.data<float>() + row * n;
-    uint8_t* const to = parts.codes.mutable_data<uint8_t>() + row * n;
-    const float scale = ScaleFor(Float8E4M3::kLargest, LargestOf(from, n)), inverse = 1 / scale;
-    std::transform(from, from + n, to, [inverse](float value) { return ToE4M3(value * inverse); });
-    parts.scales.mutable_data<float>()[row] = scale;
-  }
+  const QuantizedMatrix matrix =
+      Quantize(values, {.kind = NumberFormat::Kind::kE4M3, .granularity = NumberFormat::Granularity::kRow});
+  parts.codes = BytesOf(matrix.codes), parts.scales = matrix.scales;
 }
 
 void RoundToNvfp4(const Tensor& values, LowBitParts& parts) {
-  const int64_t rows = values.dim(0), n = values.dim(1), blocks = CeilDiv(n, kLowBitSpanValues);
-  const int64_t row_bytes = CeilDiv(n, int64_t{2});
-  const float scale = ScaleFor(kE2M1Largest * Float8E4M3::kLargest, LargestOf(values.data<float>(), values.numel()));
-  parts.codes = Tensor::Zeros({rows, row_bytes}, DType::kU8), parts.scales = Tensor::Full({1}, double{scale});
-  parts.block_scales = Tensor::Empty({rows, blocks}, DType::kU8);
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* const from = values.data<float>() + row * n;
-    uint8_t* const to = parts.codes.mutable_data<uint8_t>() + row * row_bytes;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t begin = block * kLowBitSpanValues, end = std::min(begin + kLowBitSpanValues, n);
-      const float largest = LargestOf(from + begin, end - begin);
-      const Float8E4M3 block_scale(
-          largest == 0 ? 1.0F : std::clamp(largest / kE2M1Largest / scale, 0x1p-9F, Float8E4M3::kLargest));
-      const float inverse = 1 / (static_cast<float>(block_scale) * scale);
-      for (int64_t i = begin; i < end; ++i) {
-        to[i / 2] = static_cast<uint8_t>(to[i / 2] | E2M1FromFloat(from[i] * inverse) << i % 2 * 4);
-      }
-      parts.block_scales.mutable_data<uint8_t>()[row * blocks + block] = block_scale.bits();
-    }
-  }
+  static_assert(kLowBitSpanValues == kNvfp4Block);
+  const QuantizedMatrix matrix = Quantize(values, {.kind = NumberFormat::Kind::kNvfp4});
+  parts.codes = matrix.codes, parts.scales = matrix.scales, parts.block_scales = BytesOf(matrix.block_scales);
 }
 
 /// The parts but for codes and scales, and the stored values f32 [rows, values].
@@ -147,10 +117,6 @@ LowBitParts Take(const Tensor& weight, const Mask& mask, const MaskFormat& forma
 }
 
 }  // namespace
-
-bool HasLowBitForm(const MaskFormat& format) {
-  return format == MaskFormat::Dense() || IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
-}
 
 LowBitParts LowBitPartsOf(const Int8Matrix& matrix, const Mask& mask, const MaskFormat& format, std::string_view name) {
   RequireInt8Matrix(matrix, name);

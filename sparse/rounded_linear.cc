@@ -48,18 +48,6 @@ Tensor Transposed(const Tensor& x) {
   return ops::Transpose(x);
 }
 
-Mask TransposeOf(const Mask& mask) {
-  Mask transposed(mask.cols(), mask.rows());
-  for (int64_t row = 0; row < mask.rows(); ++row) {
-    for (int64_t col = 0; col < mask.cols(); ++col) {
-      if (!mask.Keeps(row, col)) continue;
-      TileMask& tile = transposed.tiles()[col / kTileSize * transposed.tile_cols() + row / kTileSize];
-      tile = static_cast<TileMask>(tile | 1U << (col % kTileSize * kTileSize + row % kTileSize));
-    }
-  }
-  return transposed;
-}
-
 /// sums [rows, cols] times scales of rows and columns, of which each may be one for all, plus a bias.
 template <typename From, typename To>
 void ScaleInto(const Tensor& sums, const Tensor& of_rows, const Tensor& of_cols, const float* bias, Tensor& to) {
@@ -144,7 +132,8 @@ RoundedWeight::RoundedWeight(const Tensor& weight, const SemiSparseWeight* packe
   }
   const Mask& mask = packed->mask();
   RoundedMatrix forward = RoundKept(dense, mask, format, key);
-  RoundedMatrix input_grad = RoundKept(transposed, TransposeOf(mask), format, Stream(key, 1));
+  RoundedMatrix input_grad =
+      RoundKept(transposed, Mask::FromTensor(Transposed(mask.ToTensor())), format, Stream(key, 1));
   packed_forward_ = std::make_unique<SemiSparseWeight>(forward.values, mask, nullptr, packed->format());
   packed_input_grad_ =
       std::make_unique<SemiSparseWeight>(Transposed(input_grad.values), mask, nullptr, packed->format());

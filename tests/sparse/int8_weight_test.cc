@@ -23,13 +23,7 @@ using ::testing::HasSubstr;
 
 constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
 
-Mask Whole(int64_t rows, int64_t cols) {
-  Mask mask(rows, cols);
-  for (int64_t r = 0; r < mask.tile_rows(); ++r) {
-    for (int64_t c = 0; c < mask.tile_cols(); ++c) mask.tiles()[r * mask.tile_cols() + c] = mask.WholeTile(r, c);
-  }
-  return mask;
-}
+Mask Whole(int64_t rows, int64_t cols) { return Mask::FromTensor(Tensor::Full({rows, cols}, 1, DType::kBool)); }
 
 TEST(QuantizeRowsTest, RoundsEachRowByItsOwnLargest) {
   const Int8Matrix matrix = QuantizeRows(test::F32({12.7F, -3.04F, 0.05F, 0, 0, 0, -1e-44F, 0, 5e-45F}, {3, 3}));

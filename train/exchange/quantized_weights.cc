@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <string_view>
 #include <tuple>
@@ -314,8 +315,7 @@ WeightForm FormOf(const QuantizedWeight& weight) {
   if (format.is_vnm()) return WeightForm::kPackedVnm;
   if (!IsRows(format) || format.m > sparse::RowPackedWeight::kMostNeighbours) return WeightForm::kDense;
   // A value takes 8 bits and its place a few.
-  int bits = 0;
-  while ((1 << bits) < format.m) ++bits;
+  const int bits = std::bit_width(static_cast<unsigned>(format.m - 1));
   return format.n * (8 + bits) < format.m * 8 ? WeightForm::kPacked : WeightForm::kDense;
 }
 

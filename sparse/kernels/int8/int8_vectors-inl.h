@@ -141,24 +141,6 @@ HWY_INLINE Weights SetWeights(uint32_t quad) { return _mm512_set1_epi32(static_c
 /// sum + the four products of an unsigned and a signed byte of each lane, exactly.
 HWY_INLINE Ints Dot(Ints sum, Quads x, Weights w) { return _mm512_dpbusd_epi32(sum, x, w); }
 
-HWY_INLINE void Transpose(Ints (&r)[kLanes]) {
-  Ints t[kLanes];
-  TWOFOUR_UNROLL
-  for (int g = 0; g < kLanes; g += 4) {
-    const Ints a = Lower32(r[g], r[g + 1]), b = Lower32(r[g + 2], r[g + 3]);
-    const Ints c = Upper32(r[g], r[g + 1]), d = Upper32(r[g + 2], r[g + 3]);
-    t[g] = Lower64(a, b), t[g + 1] = Upper64(a, b), t[g + 2] = Lower64(c, d), t[g + 3] = Upper64(c, d);
-  }
-  TWOFOUR_UNROLL
-  for (int j = 0; j < 4; ++j) {
-    const Ints even01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0x88), odd01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0xdd);
-    const Ints even23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0x88);
-    const Ints odd23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0xdd);
-    r[j] = _mm512_shuffle_i32x4(even01, even23, 0x88), r[4 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
-    r[8 + j] = _mm512_shuffle_i32x4(even01, even23, 0xdd), r[12 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
-  }
-}
-
 #elif TWOFOUR_INT8_SET > 0
 
 using Ints = __m256i;
@@ -237,21 +219,6 @@ HWY_INLINE Ints Dot(Ints sum, Quads x, Weights w) {
 }
 #endif
 
-HWY_INLINE void Transpose(Ints (&r)[kLanes]) {
-  Ints t[kLanes];
-  TWOFOUR_UNROLL
-  for (int g = 0; g < kLanes; g += 4) {
-    const Ints a = Lower32(r[g], r[g + 1]), b = Lower32(r[g + 2], r[g + 3]);
-    const Ints c = Upper32(r[g], r[g + 1]), d = Upper32(r[g + 2], r[g + 3]);
-    t[g] = Lower64(a, b), t[g + 1] = Upper64(a, b), t[g + 2] = Lower64(c, d), t[g + 3] = Upper64(c, d);
-  }
-  TWOFOUR_UNROLL
-  for (int j = 0; j < 4; ++j) {
-    r[j] = _mm256_permute2x128_si256(t[j], t[4 + j], 0x20);
-    r[4 + j] = _mm256_permute2x128_si256(t[j], t[4 + j], 0x31);
-  }
-}
-
 #endif
 
 }  // namespace twofour::sparse::TWOFOUR_INT8
@@ -263,6 +230,35 @@ TWOFOUR_INT8_AFTER
 
 TWOFOUR_INT8_BEFORE
 namespace twofour::sparse::TWOFOUR_INT8 {
+
+#if TWOFOUR_INT8_SET > 0
+/// Transposes kLanes vectors of 32-bit elements in place.
+HWY_INLINE void Transpose(Ints (&r)[kLanes]) {
+  Ints t[kLanes];
+  TWOFOUR_UNROLL
+  for (int g = 0; g < kLanes; g += 4) {
+    const Ints a = Lower32(r[g], r[g + 1]), b = Lower32(r[g + 2], r[g + 3]);
+    const Ints c = Upper32(r[g], r[g + 1]), d = Upper32(r[g + 2], r[g + 3]);
+    t[g] = Lower64(a, b), t[g + 1] = Upper64(a, b), t[g + 2] = Lower64(c, d), t[g + 3] = Upper64(c, d);
+  }
+#if TWOFOUR_INT8_SET == 3
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const Ints even01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0x88), odd01 = _mm512_shuffle_i32x4(t[j], t[4 + j], 0xdd);
+    const Ints even23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0x88);
+    const Ints odd23 = _mm512_shuffle_i32x4(t[8 + j], t[12 + j], 0xdd);
+    r[j] = _mm512_shuffle_i32x4(even01, even23, 0x88), r[4 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
+    r[8 + j] = _mm512_shuffle_i32x4(even01, even23, 0xdd), r[12 + j] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
+  }
+#else
+  TWOFOUR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    r[j] = _mm256_permute2x128_si256(t[j], t[4 + j], 0x20);
+    r[4 + j] = _mm256_permute2x128_si256(t[j], t[4 + j], 0x31);
+  }
+#endif
+}
+#endif
 
 /// Orders stores that went past the caches before those that follow.
 HWY_INLINE void FlushStream() {

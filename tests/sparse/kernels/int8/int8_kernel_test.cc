@@ -33,9 +33,7 @@ struct Int8Case {
       : values(static_cast<size_t>(rows * cols)), mask(rows, cols), row_sums(static_cast<size_t>(rows)) {
     const Tensor scores = RandomF32({rows, cols}, {seed});
     if (pattern == "dense") {
-      for (int64_t r = 0; r < mask.tile_rows(); ++r) {
-        for (int64_t c = 0; c < mask.tile_cols(); ++c) mask.tiles()[r * mask.tile_cols() + c] = mask.WholeTile(r, c);
-      }
+      mask = Mask::FromTensor(Tensor::Full({rows, cols}, 1, DType::kBool));
     } else if (pattern == "greedy") {
       mask = FindMask(scores, MaskMethod::kGreedy);
     } else {
