@@ -91,7 +91,9 @@ TEST(LowBitWeightTest, IsNearTheWeight) {
                                : kind == LowBitKind::kE4M3 ? std::fabs(value) / 16 + 0x1p-10 / 448 + 1e-6
                                                            : 1.0 / 6 + 0.03;
         EXPECT_NEAR(unpacked.data<float>()[i], value, allowed) << NameOf(kind) << " " << i;
-        if (value == 0) EXPECT_EQ(unpacked.data<float>()[i], 0);
+        if (value == 0) {
+          EXPECT_EQ(unpacked.data<float>()[i], 0);
+        }
       }
     }
   }

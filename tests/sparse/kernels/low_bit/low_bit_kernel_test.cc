@@ -191,7 +191,9 @@ TEST_P(LowBitKernelTest, InfinitiesAndNansStay) {
   GetParam().multiply(c.matrix.view(), 3, x.data(), nullptr, y.data());
   for (size_t r = 0; r < 4; ++r) {
     const auto code = static_cast<int8_t>(c.stored[r].codes[5]);
-    if (code != 0) EXPECT_EQ(y[r], code > 0 ? kInfinity : -kInfinity);
+    if (code != 0) {
+      EXPECT_EQ(y[r], code > 0 ? kInfinity : -kInfinity);
+    }
     EXPECT_TRUE(std::isnan(y[4 + r]));
     EXPECT_FALSE(std::isnan(y[8 + r]));
   }
