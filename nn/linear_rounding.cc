@@ -5,8 +5,8 @@
 namespace twofour::nn {
 namespace {
 
-/// Streams of a pass: RoundedLinear's four, and then the weight's two.
-constexpr uint32_t kWeightStream = 4;
+/// Streams of a pass: RoundedLinear's five, and then the weight's two.
+constexpr uint32_t kWeightStream = 5;
 
 bool IsStochastic(const NumberFormat& format) { return format.rounding == NumberFormat::Rounding::kStochastic; }
 

@@ -10,6 +10,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/random_streams.h"
 #include "twofour/nn/gpt.h"
 #include "twofour/nn/linear.h"
@@ -46,7 +47,7 @@ void Check(const LowPrecisionOptions& options, const FieldPath& at, Faults& faul
   CheckPattern(at("include"), options.include, faults);
   CheckPattern(at("exclude"), options.exclude, faults);
   faults.AtLeast(at("first_blocks"), options.first_blocks, 0);
-  faults.AtLeast(at("last_blocks"), options.last_blocks, 0);
+  faults.AtLeast(at("last_blocks"), options.last_blocks, kSeventhOfBlocks);
 }
 
 SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options) {
@@ -56,6 +57,8 @@ SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options)
   root.VisitModules([&](const std::string& name, Module& module) {
     if (IsLinear(module)) blocks = std::max(blocks, BlockOf(name).value_or(-1) + 1);
   });
+  int64_t last_blocks = options.last_blocks;
+  if (last_blocks == kSeventhOfBlocks) last_blocks = blocks > 1 ? CeilDiv(blocks, int64_t{7}) : 0;
   const bool is_gpt = dynamic_cast<const Gpt*>(&root) != nullptr;
   std::string convolution;  // The name of the one that was visited last, with a dot.
   // The reason to leave a linear as it is, or nothing. `weight` is null where it computes something else.
@@ -66,7 +69,7 @@ SwapReport EmulateLowPrecision(Module& root, const LowPrecisionOptions& options)
     if (!convolution.empty() && name.starts_with(convolution)) return "it belongs to a convolution";
     if (const std::optional<int64_t> block = BlockOf(name)) {
       if (*block < options.first_blocks) return "it is in one of the first blocks";
-      if (*block >= blocks - options.last_blocks) return "it is in one of the last blocks";
+      if (*block >= blocks - last_blocks) return "it is in one of the last blocks";
     }
     if (weight->dtype() != DType::kF32) return fmt::format("its weight is {}", NameOf(weight->dtype()));
     return {};

@@ -24,7 +24,7 @@ using autograd::SavedTensor;
 using kernels::Transpose;
 
 /// What each stream of a pass is for.
-enum : uint32_t { kX, kDy, kDyOfWeightGrad, kXOfWeightGrad };
+enum : uint32_t { kX, kDy, kDyOfWeightGrad, kXOfWeightGrad, kHadamard };
 
 RandomKey Stream(RandomKey key, uint32_t which) {
   key.stream += which;
@@ -96,7 +96,7 @@ RoundedMatrix RoundColumns(const Tensor& x, const NumberFormat& format, std::opt
 
 Tensor WeightGrad(const Tensor& dy, const Tensor& x, const LinearFormats& formats, const RandomKey& key) {
   std::optional<uint16_t> signs;
-  if (formats.hadamard) signs = RandomHadamardSigns(Stream(key, kDyOfWeightGrad));
+  if (formats.hadamard) signs = RandomHadamardSigns(Stream(key, kHadamard));
   const RoundedMatrix left = RoundColumns(dy, formats.gradient, signs, Stream(key, kDyOfWeightGrad));
   const RoundedMatrix right = RoundColumns(x, formats.activation, signs, Stream(key, kXOfWeightGrad));
   const int64_t out = left.values.dim(0), in = right.values.dim(0), tokens = left.values.dim(1);

@@ -61,7 +61,8 @@ class RoundedWeight {
 ///
 /// `weight` [out_features, in_features] gets the dense gradient (straight-through estimator); it is what `rounded` was
 /// made of, or the master weight of that. x is f32 or bf16 [..., in_features]. `result` is by default the dtype of x.
-/// `key`: for stochastic rounding, four streams from its own one on; its step must differ from pass to pass.
+/// `key`: for stochastic rounding and the rotation, five streams from its own one on; its step must differ from pass to
+/// pass.
 Tensor RoundedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                      std::shared_ptr<const RoundedWeight> rounded, const LinearFormats& formats, const RandomKey& key,
                      std::optional<DType> result = std::nullopt);

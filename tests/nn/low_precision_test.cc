@@ -1,10 +1,13 @@
 #include "twofour/nn/low_precision.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +60,21 @@ TEST(LowPrecisionTest, LeavesTheHeadAndTheBlocksAtTheEnds) {
   EXPECT_THAT(reasons, ::testing::AllOf(HasSubstr("lm_head: name matches exclude"),
                                         HasSubstr("it is in one of the first blocks"),
                                         HasSubstr("it is in one of the last blocks")));
+}
+
+TEST(LowPrecisionTest, CanLeaveASeventhOfTheBlocksAtTheEnd) {
+  for (const auto& [depth, left] : std::map<int64_t, int64_t>{{1, 0}, {2, 1}, {7, 1}, {8, 2}}) {
+    GptOptions of_depth = Tiny();
+    of_depth.depth = depth;
+    Generator generator(1);
+    Gpt gpt(of_depth, generator);
+    const SwapReport report = EmulateLowPrecision(gpt, {.formats = Fp8(), .last_blocks = kSeventhOfBlocks});
+    std::set<std::string> blocks;  // "transformer.h.0"
+    for (const std::string& name : Names(report.converted)) blocks.insert(name.substr(0, name.find('.', 14)));
+    std::set<std::string> expected;
+    for (int64_t block = 0; block < depth - left; ++block) expected.insert(fmt::format("transformer.h.{}", block));
+    EXPECT_EQ(blocks, expected);
+  }
 }
 
 TEST(LowPrecisionTest, LinearsComputeFromRoundedOperandsWhateverTheyAre) {

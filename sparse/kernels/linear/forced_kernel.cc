@@ -11,6 +11,7 @@
 #include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
 #include "twofour/sparse/kernels/int8/int8_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
+#include "twofour/sparse/kernels/low_bit/low_bit_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 
 namespace twofour::sparse {
@@ -39,10 +40,14 @@ std::string_view ForcedKernels() {
   const char* value = std::getenv("TWOFOUR_KERNEL");
   if (value == nullptr || *value == '\0') return {};
   std::vector<std::string_view> known;
-  for (const LinearKernel& kernel : LinearKernels()) known.push_back(kernel.name);
-  for (const MaskSearchKernel& kernel : MaskSearchKernels()) known.push_back(kernel.name);
-  for (const FusedMlpKernel& kernel : FusedMlpKernels()) known.push_back(kernel.name);
-  for (const Int8Kernel& kernel : Int8Kernels()) known.push_back(kernel.name);
+  const auto add = [&known](const auto& table) {
+    for (const auto& kernel : table) known.push_back(kernel.name);
+  };
+  add(LinearKernels());
+  add(MaskSearchKernels());
+  add(FusedMlpKernels());
+  add(Int8Kernels());
+  add(LowBitKernels());
   ForEachName(value, [&](std::string_view name) {
     if (std::find(known.begin(), known.end(), name) != known.end()) return;
     throw Error(fmt::format("TWOFOUR_KERNEL={}: no kernel '{}', expected one or more of {}, separated by commas", value,

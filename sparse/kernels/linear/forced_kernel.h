@@ -11,9 +11,9 @@ namespace twofour::sparse {
 /// Why a kernel compiled for `isa` cannot run here; empty when it can.
 std::string WhyNotHere(Isa isa);
 
-/// TWOFOUR_KERNEL is a comma-separated list of names from three tables: LinearKernels(), MaskSearchKernels() and
-/// FusedMlpKernels(). A name forces the choice from its own table only. A name that is in no table is an Error, which
-/// lists the names that are.
+/// TWOFOUR_KERNEL is a comma-separated list of names from five tables: LinearKernels(), MaskSearchKernels(),
+/// FusedMlpKernels(), Int8Kernels() and LowBitKernels(). A name forces the choice from its own table only. A name that
+/// is in no table is an Error, which lists the names that are.
 
 /// True when TWOFOUR_KERNEL holds this kernel's name.
 bool IsForced(std::string_view kernel_name);

@@ -1,12 +1,15 @@
 #include "twofour/sparse/kernels/low_bit/low_bit_kernel.h"
 
+#include <fmt/format.h>
 #include <hwy/detect_compiler_arch.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "twofour/core/ceil_div.h"
+#include "twofour/core/error.h"
 #include "twofour/core/never_destroyed.h"
+#include "twofour/sparse/kernels/linear/forced_kernel.h"
 
 namespace twofour::sparse {
 
@@ -38,6 +41,12 @@ bool IsAllowed(const LowBitKernel& kernel) {
 
 const LowBitKernel& ChooseLowBitKernel() {
   const std::span<const LowBitKernel> table = LowBitKernels();
+  const auto forced = std::ranges::find_if(table, [](const LowBitKernel& kernel) { return IsForced(kernel.name); });
+  if (forced != table.end()) {
+    if (IsAllowed(*forced)) return *forced;
+    throw Error(fmt::format("TWOFOUR_KERNEL={}: the processor, or TWOFOUR_MAX_ISA, has not what it needs ({}{})",
+                            forced->name, NameOf(forced->isa), forced->processor_can == nullptr ? "" : " and more"));
+  }
   const auto chosen =
       std::ranges::find_if(table, [](const LowBitKernel& kernel) { return IsAllowed(kernel) && !kernel.emulated; });
   // One of Highway's sets is always allowed.

@@ -25,7 +25,8 @@ struct LowBitKernel {
 std::span<const LowBitKernel> LowBitKernels();
 /// Whether this processor and TWOFOUR_MAX_ISA allow it.
 bool IsAllowed(const LowBitKernel& kernel);
-/// The one that TWOFOUR_KERNEL names, or the first that is allowed and no emulation.
+/// The one that TWOFOUR_KERNEL names, or the first that is allowed and no emulation. Throws Error if the processor
+/// cannot run the named one.
 const LowBitKernel& ChooseLowBitKernel();
 
 /// Quads of rows that make it worth while to wake another thread.

@@ -8,6 +8,9 @@ namespace {
 using Operand = proto::LowPrecision::Operand;
 using Kind = NumberFormat::Kind;
 
+/// What `last_blocks` is if a config says nothing.
+constexpr int64_t kByPrecision = -1;
+
 Kind KindOf(Operand::Format format, Kind usual) {
   switch (format) {
     case Operand::BY_PRECISION:
@@ -64,7 +67,7 @@ std::optional<nn::LowPrecisionOptions> BuildLowPrecision(const proto::Config& co
       .include = low.include(),
       .exclude = low.exclude(),
       .first_blocks = low.first_blocks(),
-      .last_blocks = low.last_blocks(),
+      .last_blocks = low.last_blocks() == kByPrecision ? (nvfp4 ? nn::kSeventhOfBlocks : 0) : low.last_blocks(),
       .seed = config.seed()};
 }
 

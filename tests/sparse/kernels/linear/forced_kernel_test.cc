@@ -6,7 +6,10 @@
 #include <string>
 
 #include "twofour/core/error.h"
+#include "twofour/sparse/kernels/fused_mlp/fused_mlp_kernel.h"
+#include "twofour/sparse/kernels/int8/int8_kernel.h"
 #include "twofour/sparse/kernels/linear/linear_kernel.h"
+#include "twofour/sparse/kernels/low_bit/low_bit_kernel.h"
 #include "twofour/sparse/kernels/search/mask_search.h"
 #include "twofour/sparse/mask.h"
 
@@ -31,14 +34,18 @@ TEST(ForcedKernelsTest, NothingIsForcedByDefault) {
 }
 
 TEST(ForcedKernelsTest, EveryNameOfATableIsKnown) {
-  for (const LinearKernel& kernel : LinearKernels()) {
-    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    EXPECT_EQ(ForcedKernels(), kernel.name);
-  }
-  for (const MaskSearchKernel& kernel : MaskSearchKernels()) {
-    const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
-    EXPECT_EQ(ForcedKernels(), kernel.name);
-  }
+  const auto expect_known = [](const auto& table) {
+    ASSERT_FALSE(table.empty());
+    for (const auto& kernel : table) {
+      const ScopedEnv env("TWOFOUR_KERNEL", std::string(kernel.name));
+      EXPECT_EQ(ForcedKernels(), kernel.name);
+    }
+  };
+  expect_known(LinearKernels());
+  expect_known(MaskSearchKernels());
+  expect_known(FusedMlpKernels());
+  expect_known(Int8Kernels());
+  expect_known(LowBitKernels());
 }
 
 TEST(ForcedKernelsTest, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {

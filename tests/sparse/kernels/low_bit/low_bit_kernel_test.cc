@@ -1,5 +1,6 @@
 #include "twofour/sparse/kernels/low_bit/low_bit_kernel.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,17 +10,22 @@
 #include <string>
 #include <vector>
 
+#include "twofour/core/error.h"
 #include "twofour/core/half.h"
 #include "twofour/core/random.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_matrix.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_terms.h"
 
+#include "tests/support/scoped_env.h"
 #include "tests/support/tensors.h"
 
 namespace twofour::sparse {
 namespace {
 
+using test::ScopedEnv;
 using test::ScopedNumThreads;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 constexpr LowBitKind kKinds[] = {LowBitKind::kInt8, LowBitKind::kE4M3, LowBitKind::kNvfp4};
 
@@ -222,6 +228,19 @@ TEST(LowBitKernelsTest, TheFastestAllowedIsChosen) {
     if (kernel.name == chosen.name) break;
     EXPECT_FALSE(IsAllowed(kernel)) << kernel.name;
   }
+}
+
+TEST(LowBitKernelsTest, AnyThatIsAllowedCanBeForced) {
+  for (const LowBitKernel& kernel : LowBitKernels()) {
+    const ScopedEnv env("TWOFOUR_KERNEL", kernel.name);
+    if (IsAllowed(kernel)) {
+      EXPECT_EQ(ChooseLowBitKernel().name, kernel.name);
+    } else {
+      EXPECT_THAT([] { ChooseLowBitKernel(); }, ThrowsMessage<Error>(HasSubstr(kernel.name)));
+    }
+  }
+  const ScopedEnv env("TWOFOUR_KERNEL", "exact_scalar");
+  EXPECT_FALSE(ChooseLowBitKernel().emulated) << "a name of another table";
 }
 
 TEST(LowBitTermsTest, TermsAddUpToTheFloats) {

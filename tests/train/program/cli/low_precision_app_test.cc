@@ -68,8 +68,10 @@ TEST_F(LowPrecisionAppTest, SaysWhatIsEmulatedAndWhatIsNot) {
                     HasSubstr("1 linear in bf16, because name matches exclude"),
                     HasSubstr("linear by linear: their operands are rounded")));
   const Outcome nvfp4 = Train("nvfp4", {"training.precision=NVFP4"});
-  EXPECT_THAT(nvfp4.out, HasSubstr("linears compute in NVFP4: weights nvfp4; activations nvfp4; gradients nvfp4, "
-                                   "rounded at random; operands of weight gradients rotated (Hadamard)\n"));
+  EXPECT_THAT(nvfp4.out, AllOf(HasSubstr("linears compute in NVFP4: weights nvfp4; activations nvfp4; gradients nvfp4, "
+                                         "rounded at random; operands of weight gradients rotated (Hadamard)\n"),
+                               HasSubstr("because it is in one of the last blocks: transformer.h.1.")));
+  EXPECT_THAT(fp8.out, Not(HasSubstr("last blocks")));
   const Outcome bf16 = Train("bf16", {"training.precision=BF16"});
   EXPECT_THAT(bf16.out, Not(HasSubstr("emulated")));
   EXPECT_NE(Model("nvfp4"), Model("bf16"));
@@ -137,8 +139,8 @@ TEST_F(LowPrecisionAppTest, RefusesWhatDoesNotGoTogether) {
   refuses({"training.precision=BF16", "training.low_precision.hadamard=ON"}, "unless the precision is FP8 or NVFP4");
   refuses({"training.precision=FP8", "training.low_precision.gradients={scales: BLOCK block: 0}"},
           "training.low_precision.gradients.block: 0");
-  refuses({"training.precision=FP8", "training.low_precision.last_blocks=-1"},
-          "training.low_precision.last_blocks: -1");
+  refuses({"training.precision=FP8", "training.low_precision.last_blocks=-2"},
+          "training.low_precision.last_blocks: -2");
   refuses({"training.precision=FP8", "training.low_precision.include=("}, "training.low_precision.include");
   refuses({"training.precision=FP8", "training.low_precision.weights={format: E3M4}"}, "E3M4");
 }
