@@ -141,7 +141,8 @@ TEST_F(QuantizeTest, CommandsComputeWithBytes) {
     const JsonDocument document = Report(out);
     const JsonValue report = document.root();
     EXPECT_EQ(report.Find("loss_after")->number(), Loss(out));
-    EXPECT_EQ(report.Find("loss_before")->number(), Loss(run));
+    // Masked weights and packed ones may be added up in different orders.
+    EXPECT_NEAR(report.Find("loss_before")->number(), Loss(run), 1e-5);
     const std::vector<JsonValue> linears = report.Find("linears")->elements();
     ASSERT_EQ(linears.size(), kLinears);
     for (const JsonValue& linear : linears) {
