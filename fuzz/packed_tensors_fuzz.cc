@@ -2,18 +2,42 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "twofour/core/error.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/sparse/int8_weight.h"
+#include "twofour/sparse/low_bit_weight.h"
 #include "twofour/train/exchange/packed_tensors.h"
 #include "twofour/train/exchange/quantized_weights.h"
 
+namespace {
+
+/// The weight as products read it.
+std::shared_ptr<const twofour::sparse::InferenceWeight> Packed(const twofour::train::QuantizedWeight& weight) {
+  using namespace twofour;
+  if (const auto* const parts = std::get_if<sparse::LowBitParts>(&weight)) {
+    return std::make_shared<const sparse::LowBitWeight>(*parts);
+  }
+  const auto& [matrix, mask, format, activation] = std::get<train::MaskedInt8Matrix>(weight);
+  return std::make_shared<const sparse::Int8Weight>(matrix, mask, format, activation);
+}
+
+[[maybe_unused]] bool SameBits(const twofour::NamedTensor& one, const twofour::NamedTensor& other) {
+  const size_t bytes = static_cast<size_t>(one.tensor.numel()) * SizeOf(one.tensor.dtype());
+  return one.name == other.name && one.tensor.dtype() == other.tensor.dtype() &&
+         one.tensor.shape() == other.tensor.shape() &&
+         std::equal(one.tensor.raw(), one.tensor.raw() + bytes, other.tensor.raw());
+}
+
+}  // namespace
+
 /// Any bytes must be a file whose packed weights can be unpacked, or give an Error. The weights take at most 128 times
 /// the memory of the file: a byte may stand for 32 floats. Weights that products read as they are packed stand for the
-/// same dense ones, and weights of 8 bits for those that products of bytes compute with.
+/// same dense ones, and weights of few bits for those that products of bytes or codes compute with.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace twofour;
   try {
@@ -34,21 +58,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     // Stricter than UnpackTensors, to which foreign tensors of such names do not matter.
     for (const train::QuantizedLinear& linear : train::TakeQuantizedLinears(quantized, "input")) {
-      const auto& [matrix, mask, format, activation] = linear.weight;
       const Tensor dense = file.Find(linear.name + ".weight")->To(DType::kF32);
-      const Tensor same = sparse::Int8Weight(matrix, mask, format, activation).Unpack();
+      const Tensor same = Packed(linear.weight)->Unpack();
       const float *const one = dense.data<float>(), *const other = same.data<float>();
       assert(dense.shape() == same.shape() && std::equal(one, one + dense.numel(), other));
       (void)one, (void)other;
-      std::vector<NamedTensor> parts;
+      std::vector<NamedTensor> parts, parts_again;
       train::AppendQuantizedWeight(linear.name, linear.weight, parts);
       SafetensorsFile again{.tensors = parts, .metadata = {}};
       const std::vector<train::QuantizedLinear> read = train::TakeQuantizedLinears(again, "again");
       assert(read.size() == 1 && again.tensors.empty());
-      const Tensor& values = read.front().weight.matrix.values;
-      assert(values.shape() == matrix.values.shape() &&
-             std::equal(values.data<int8_t>(), values.data<int8_t>() + values.numel(), matrix.values.data<int8_t>()));
-      (void)values;
+      train::AppendQuantizedWeight(linear.name, read.front().weight, parts_again);
+      assert(std::ranges::equal(parts, parts_again, SameBits));
     }
   } catch (const Error&) {
   }

@@ -7,7 +7,9 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
+#include "twofour/core/float4.h"
 #include "twofour/core/float8.h"
+#include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_matrix.h"
 
 namespace twofour::sparse {
@@ -104,16 +106,38 @@ bool HasLowBitForm(const MaskFormat& format) {
   return format == MaskFormat::Dense() || IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);
 }
 
-std::string_view NameOf(LowBitKind kind) {
+std::string_view NameOf(LowBitKind kind) { return std::ranges::find(kLowBitKinds, kind, &LowBitKindName::kind)->name; }
+
+std::optional<LowBitKind> FindLowBitKind(std::string_view name) {
+  const auto* const found = std::ranges::find(kLowBitKinds, name, &LowBitKindName::name);
+  return found == kLowBitKinds.end() ? std::nullopt : std::optional(found->kind);
+}
+
+float NumberOf(LowBitKind kind, uint8_t code) {
   switch (kind) {
     case LowBitKind::kInt8:
-      return "int8";
+      return static_cast<float>(static_cast<int8_t>(code));
     case LowBitKind::kE4M3:
-      return "fp8";
+      return static_cast<float>(Float8E4M3::FromBits(code));
     case LowBitKind::kNvfp4:
       break;
   }
-  return "nvfp4";
+  return E2M1ToFloat(code);
+}
+
+Tensor ToE4M3Bits(const Tensor& numbers) {
+  Tensor bits = Tensor::Empty(numbers.shape(), DType::kU8);
+  const Float8E4M3* const from = numbers.data<Float8E4M3>();
+  std::transform(from, from + numbers.numel(), bits.mutable_data<uint8_t>(),
+                 [](Float8E4M3 number) { return number.bits(); });
+  return bits;
+}
+
+Tensor FromE4M3Bits(const Tensor& bits) {
+  Tensor numbers = Tensor::Empty(bits.shape(), DType::kF8E4M3);
+  const uint8_t* const from = bits.data<uint8_t>();
+  std::transform(from, from + bits.numel(), numbers.mutable_data<Float8E4M3>(), Float8E4M3::FromBits);
+  return numbers;
 }
 
 void RequireLowBitParts(const LowBitParts& parts, std::string_view source) {
@@ -145,6 +169,35 @@ void RequireLowBitParts(const LowBitParts& parts, std::string_view source) {
   } else {
     RequireNoPart(source, "positions", positions);
   }
+}
+
+Tensor Dequantize(const LowBitParts& parts) {
+  RequireLowBitParts(parts, "Dequantize");
+  Tensor matrix = Tensor::Zeros({parts.rows, parts.cols});
+  if (matrix.numel() == 0) return matrix;  // It may nevertheless have very many rows.
+  const bool two_of_four = parts.positions.defined(), nvfp4 = parts.kind == LowBitKind::kNvfp4;
+  const int64_t values = LowBitMatrix::StoredValues(two_of_four, parts.cols);
+  float* const to = matrix.mutable_data<float>();
+  ParallelFor(parts.rows, RowGrain(parts.cols), [&, to](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float scale = parts.scales.data<float>()[nvfp4 ? 0 : row];
+      for (int64_t i = 0; i < values; ++i) {
+        int64_t col = i;
+        if (two_of_four) {
+          const uint8_t places = parts.positions.data<uint8_t>()[row * parts.positions.dim(1) + i / 4];
+          col = i / 2 * 4 + (places >> i % 4 * 2 & 3);
+          if (col >= parts.cols) continue;
+        }
+        float number = NumberOf(parts.kind, CodeOf(parts, row, i));
+        if (nvfp4) {
+          const int64_t at = row * parts.block_scales.dim(1) + i / kLowBitSpanValues;
+          number *= static_cast<float>(Float8E4M3::FromBits(parts.block_scales.data<uint8_t>()[at]));
+        }
+        to[row * parts.cols + col] = number * scale;
+      }
+    }
+  });
+  return matrix;
 }
 
 }  // namespace twofour::sparse

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "twofour/core/tensor.h"
@@ -29,8 +31,25 @@ struct LowBitParts {
   Tensor scales;
 };
 
+/// All kinds and their names in options, configs and reports.
+struct LowBitKindName {
+  LowBitKind kind;
+  std::string_view name;
+};
+inline constexpr std::array<LowBitKindName, 3> kLowBitKinds = {
+    {{LowBitKind::kInt8, "int8"}, {LowBitKind::kE4M3, "fp8"}, {LowBitKind::kNvfp4, "nvfp4"}}};
+
 /// "int8", "fp8" or "nvfp4".
 std::string_view NameOf(LowBitKind kind);
+/// The kind of that name, if there is one.
+std::optional<LowBitKind> FindLowBitKind(std::string_view name);
+
+/// What a code stands for, without scales. A code of int8 is its byte.
+float NumberOf(LowBitKind kind, uint8_t code);
+
+/// The bits of a tensor of f8_e4m3 as u8, as LowBitParts has them, and back.
+Tensor ToE4M3Bits(const Tensor& numbers);
+Tensor FromE4M3Bits(const Tensor& bits);
 
 /// Prunes f32 `weight` [rows, cols] by the mask, and then rounds what is kept, to nearest even. int8: the scale of a
 /// row is its largest magnitude / 127 (QuantizeRows). E4M3: its largest magnitude / 448. NVFP4, of 16 kept values each:
@@ -49,5 +68,8 @@ LowBitParts LowBitPartsOf(const Int8Matrix& matrix, const Mask& mask, const Mask
 
 /// Throws Error, beginning with `source`, unless the parts are as LowBitParts says. They need not be trustworthy.
 void RequireLowBitParts(const LowBitParts& parts, std::string_view source);
+
+/// The f32 matrix [rows, cols] that the parts stand for, 0 where nothing is stored. Throws as RequireLowBitParts does.
+Tensor Dequantize(const LowBitParts& parts);
 
 }  // namespace twofour::sparse

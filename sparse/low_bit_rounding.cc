@@ -6,7 +6,6 @@
 
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
-#include "twofour/core/float8.h"
 #include "twofour/core/ops/check.h"
 #include "twofour/core/parallel.h"
 #include "twofour/core/quantize.h"
@@ -72,25 +71,16 @@ void RequireFinite(const Tensor& values, std::string_view name) {
               ErrorKind::kRuntimeFailure);
 }
 
-/// The bits of Float8E4M3s.
-Tensor BytesOf(const Tensor& numbers) {
-  Tensor bytes = Tensor::Empty(numbers.shape(), DType::kU8);
-  const Float8E4M3* const from = numbers.data<Float8E4M3>();
-  std::transform(from, from + numbers.numel(), bytes.mutable_data<uint8_t>(),
-                 [](Float8E4M3 number) { return number.bits(); });
-  return bytes;
-}
-
 void RoundToE4M3(const Tensor& values, LowBitParts& parts) {
   const QuantizedMatrix matrix =
       Quantize(values, {.kind = NumberFormat::Kind::kE4M3, .granularity = NumberFormat::Granularity::kRow});
-  parts.codes = BytesOf(matrix.codes), parts.scales = matrix.scales;
+  parts.codes = ToE4M3Bits(matrix.codes), parts.scales = matrix.scales;
 }
 
 void RoundToNvfp4(const Tensor& values, LowBitParts& parts) {
   static_assert(kLowBitSpanValues == kNvfp4Block);
   const QuantizedMatrix matrix = Quantize(values, {.kind = NumberFormat::Kind::kNvfp4});
-  parts.codes = matrix.codes, parts.scales = matrix.scales, parts.block_scales = BytesOf(matrix.block_scales);
+  parts.codes = matrix.codes, parts.scales = matrix.scales, parts.block_scales = ToE4M3Bits(matrix.block_scales);
 }
 
 /// The parts but for codes and scales, and the stored values f32 [rows, values].

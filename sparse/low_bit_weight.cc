@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "twofour/core/ceil_div.h"
-#include "twofour/core/float4.h"
 #include "twofour/core/float8.h"
 #include "twofour/core/half.h"
 #include "twofour/core/parallel.h"
@@ -18,18 +17,6 @@ const LowBitParts& Checked(const LowBitParts& parts, std::string_view source) {
 
 bool IsSparse(const MaskFormat& format) { return format != MaskFormat::Dense(); }
 DType CodeDType(LowBitKind kind) { return kind == LowBitKind::kInt8 ? DType::kI8 : DType::kU8; }
-
-float NumberOf(LowBitKind kind, uint8_t code) {
-  switch (kind) {
-    case LowBitKind::kInt8:
-      return static_cast<float>(static_cast<int8_t>(code));
-    case LowBitKind::kE4M3:
-      return static_cast<float>(Float8E4M3::FromBits(code));
-    case LowBitKind::kNvfp4:
-      break;
-  }
-  return E2M1ToFloat(code);
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include "twofour/core/dtype.h"
 #include "twofour/core/error.h"
+#include "twofour/train/exchange/quantized_forms.h"
 
 namespace twofour::train {
 namespace {
@@ -73,7 +74,7 @@ FileInspection InspectTensors(SafetensorsFile file, const std::string& source,
                            .shape = {entry.tensor.shape().begin(), entry.tensor.shape().end()}};
     if (const auto info = packed.find(entry.name); info != packed.end()) {
       found.packed = info->second;
-      if (info->second.int8) found.dtype = InfoOf(DType::kI8).safetensors_name;
+      if (info->second.kind) found.dtype = ElementNameOf(*info->second.kind);
     }
     const Tensor* const mask = MaskOf(file, entry);
     found.masked = mask != nullptr;

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "twofour/core/error.h"
+#include "twofour/core/float8.h"
+#include "twofour/core/quantize.h"
 #include "twofour/sparse/mask_of_pattern.h"
 
 #include "tests/sparse/patterns.h"
@@ -75,6 +77,46 @@ TEST(LowBitWeightTest, ProductsAreThoseOfWhatItUnpacksTo) {
       }
     }
   }
+}
+
+/// Two ways from codes to floats: Dequantize reads the parts, and a weight what it made of them.
+TEST(LowBitWeightTest, PartsStandForWhatAWeightOfThemUnpacksTo) {
+  for (const LowBitKind kind : kAllKinds) {
+    for (const MaskFormat& format : kFormats) {
+      for (const int64_t cols : {1, 17, 64, 131}) {
+        SCOPED_TRACE(std::string(NameOf(kind)) + ", " + format.ToString() + ", " + std::to_string(cols));
+        const Tensor weight = RandomF32({9, cols}, {1});
+        const Mask mask = format == MaskFormat::Dense() || cols % 4 == 0
+                              ? MaskFor(weight, format)
+                              : Mask::FromTensor(Tensor::Zeros(weight.shape(), DType::kBool));
+        const LowBitParts parts = RoundToFewBits(weight, mask, format, kind);
+        const Tensor dense = Dequantize(parts);
+        ExpectBitEqual(dense, LowBitWeight(parts).Unpack());
+        if (kind == LowBitKind::kNvfp4 && format == MaskFormat::Dense()) {
+          QuantizedMatrix matrix{.format = {.kind = NumberFormat::Kind::kNvfp4}, .rows = 9, .cols = cols};
+          matrix.codes = parts.codes, matrix.scales = parts.scales;
+          matrix.block_scales = Tensor::Empty(parts.block_scales.shape(), DType::kF8E4M3);
+          for (int64_t i = 0; i < parts.block_scales.numel(); ++i) {
+            matrix.block_scales.mutable_data<Float8E4M3>()[i] =
+                Float8E4M3::FromBits(parts.block_scales.data<uint8_t>()[i]);
+          }
+          ExpectBitEqual(dense, twofour::Dequantize(matrix));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(
+      Dequantize(RoundToFewBits(Tensor::Zeros({3, 0}), Mask(3, 0), MaskFormat::Rows(2, 4), LowBitKind::kE4M3)).shape(),
+      (Shape{3, 0}));
+}
+
+TEST(LowBitWeightTest, KindsHaveNames) {
+  for (const LowBitKind kind : kAllKinds) EXPECT_EQ(FindLowBitKind(NameOf(kind)), kind);
+  EXPECT_EQ(FindLowBitKind("nvfp4"), LowBitKind::kNvfp4);
+  EXPECT_EQ(FindLowBitKind("fp4"), std::nullopt);
+  EXPECT_EQ(NumberOf(LowBitKind::kInt8, 0xff), -1);
+  EXPECT_EQ(NumberOf(LowBitKind::kE4M3, 0xb8), -1);
+  EXPECT_EQ(NumberOf(LowBitKind::kNvfp4, 0xf), -6);
 }
 
 TEST(LowBitWeightTest, IsNearTheWeight) {

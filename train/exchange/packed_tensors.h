@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "twofour/core/io/safetensors.h"
 #include "twofour/core/tensor.h"
 #include "twofour/nn/packed_linears.h"
+#include "twofour/sparse/low_bit_parts.h"
 #include "twofour/sparse/mask_format.h"
 
 // Weights in files in other forms than a dense matrix. In place of X.weight, a file then holds the parts of a form:
@@ -20,7 +22,7 @@
 // | sparse24-bitmask (sparse/formats/bitmask24.h) | X.compressed, X.bitmask, X.shape |
 // | semi-structured (sparse/formats/semi_structured.h) | X.weight_packed, X.weight_meta |
 //
-// Values of the first two forms, and dense weights, may also be bytes: see quantized_weights.h.
+// Values of the first two forms, and dense weights, may also be of few bits: see quantized_weights.h.
 
 namespace twofour::train {
 
@@ -40,19 +42,20 @@ struct PackedWeightInfo {
   WeightForm form;
   std::string pattern;  ///< "2:4", "64:2:8".
   uint64_t bytes = 0;   ///< Of all its parts.
-  bool int8 = false;    ///< Whether its values are bytes with scales: see quantized_weights.h. Also of dense ones.
+  /// What its values are rounded to, if they have scales: see quantized_weights.h. Also of dense ones.
+  std::optional<sparse::LowBitKind> kind = {};
 };
 
 /// Puts dense weights X.weight in the place of the parts in a file, which need not be trustworthy. Throws Error,
 /// beginning with `source` and naming the tensor, where a part is missing or the parts do not fit together, and where
 /// X.weight is there, too; nothing is changed then. Returns what those weights were packed as, by their names. Weights
-/// of 8 bits become f32: see DequantizeTensors.
+/// of few bits become f32: see DequantizeTensors.
 std::map<std::string, PackedWeightInfo> UnpackTensors(SafetensorsFile& file, const std::string& source);
 
 /// Takes the weights out of a file that products read as they are packed (kPacked and kPackedVnm), and X.bias with
 /// each. No dense matrix is made of them. Their values become bf16 where the file has them as bf16 or `activations` is
-/// bf16, and f32 otherwise. Weights of 8 bits become dense. Throws Error as UnpackTensors does, and on values that are
-/// not finite.
+/// bf16, and f32 otherwise. Weights of few bits become dense. Throws Error as UnpackTensors does, and on values that
+/// are not finite.
 std::vector<nn::PackedLinear> TakePackedLinears(SafetensorsFile& file, const std::string& source, DType activations);
 
 }  // namespace twofour::train

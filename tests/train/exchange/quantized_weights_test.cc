@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "twofour/core/error.h"
@@ -79,7 +80,7 @@ TEST(QuantizedWeightsTest, EveryFormComesBackWithItsMask) {
   for (const Kind& kind : Kinds()) {
     SCOPED_TRACE(kind.name);
     const Tensor weight = UnevenWeight(kind.mask);
-    QuantizedWeight quantized = Quantize(weight, kind.mask, kind.format, "weight");
+    MaskedInt8Matrix quantized = QuantizeToInt8(weight, kind.mask, kind.format, "weight");
     quantized.activation = sparse::Int8Range{0.25F, 3};
     EXPECT_EQ(FormOf(quantized), kind.form);
     // What is kept and rounded to 0 is what could be lost.
@@ -99,13 +100,14 @@ TEST(QuantizedWeightsTest, EveryFormComesBackWithItsMask) {
     ASSERT_EQ(read.size(), 1u);
     EXPECT_EQ(read[0].name, "a.b");
     ExpectBitEqual(read[0].bias, Tensor::Full({kind.mask.rows()}, 2));
-    ExpectBitEqual(read[0].weight.matrix.values, quantized.matrix.values);
-    ExpectBitEqual(read[0].weight.matrix.scales, quantized.matrix.scales);
-    EXPECT_EQ(read[0].weight.mask, kind.mask);
-    EXPECT_EQ(read[0].weight.format, kind.format) << read[0].weight.format.ToString();
-    ASSERT_TRUE(read[0].weight.activation);
-    EXPECT_EQ(read[0].weight.activation->scale, 0.25F);
-    EXPECT_EQ(read[0].weight.activation->zero_point, 3);
+    const auto& same = std::get<MaskedInt8Matrix>(read[0].weight);
+    ExpectBitEqual(same.matrix.values, quantized.matrix.values);
+    ExpectBitEqual(same.matrix.scales, quantized.matrix.scales);
+    EXPECT_EQ(same.mask, kind.mask);
+    EXPECT_EQ(same.format, kind.format) << same.format.ToString();
+    ASSERT_TRUE(same.activation);
+    EXPECT_EQ(same.activation->scale, 0.25F);
+    EXPECT_EQ(same.activation->zero_point, 3);
   }
 }
 
@@ -113,7 +115,7 @@ TEST(QuantizedWeightsTest, PartsHaveTheNamesOfTheForm) {
   std::vector<std::vector<std::string>> names;
   for (const Kind& kind : Kinds()) {
     std::vector<NamedTensor> parts;
-    AppendQuantizedWeight("a", Quantize(UnevenWeight(kind.mask), kind.mask, kind.format, "w"), parts);
+    AppendQuantizedWeight("a", QuantizeToInt8(UnevenWeight(kind.mask), kind.mask, kind.format, "w"), parts);
     names.push_back(Names(parts));
   }
   EXPECT_THAT(names[0], ElementsAre("a.weight", "a.weight_scale"));
@@ -126,7 +128,7 @@ TEST(QuantizedWeightsTest, PartsHaveTheNamesOfTheForm) {
 TEST(QuantizedWeightsTest, TwoOfFourTakesAtMost64HundredthsOfTheDenseBytes) {
   const auto bytes = [](const Mask& mask, const MaskFormat& format) {
     std::vector<NamedTensor> parts;
-    AppendQuantizedWeight("a", Quantize(UnevenWeight(mask), mask, format, "w"), parts);
+    AppendQuantizedWeight("a", QuantizeToInt8(UnevenWeight(mask), mask, format, "w"), parts);
     double sum = 0;
     for (const NamedTensor& part : parts) {
       sum += static_cast<double>(part.tensor.numel()) * static_cast<double>(SizeOf(part.tensor.dtype()));
@@ -142,7 +144,7 @@ TEST(QuantizedWeightsTest, AMaskWithoutItsFormatIsStoredDense) {
   for (const MaskFormat& format : {MaskFormat::TwoOfFour(), MaskFormat::Rows(1, 4), MaskFormat::Vnm({.v = 4, .m = 8}),
                                    MaskFormat::Blocks(4, 4), MaskFormat::Unstructured()}) {
     SCOPED_TRACE(format.ToString());
-    const QuantizedWeight quantized = Quantize(UnevenWeight(mask), mask, format, "w");
+    const MaskedInt8Matrix quantized = QuantizeToInt8(UnevenWeight(mask), mask, format, "w");
     EXPECT_EQ(FormOf(quantized), WeightForm::kDense);
     std::vector<NamedTensor> parts;
     AppendQuantizedWeight("a", quantized, parts);
@@ -154,7 +156,7 @@ using Change = std::function<void(std::vector<NamedTensor>&)>;
 
 /// Changes the parts of a weight [16, 32] under this mask, and takes it out of a file with them.
 void Take(const Mask& mask, const MaskFormat& format, const Change& change) {
-  QuantizedWeight weight = Quantize(UnevenWeight(mask), mask, format, "w");
+  MaskedInt8Matrix weight = QuantizeToInt8(UnevenWeight(mask), mask, format, "w");
   weight.activation = sparse::Int8Range{0.25F, 3};
   SafetensorsFile file{.tensors = {}, .metadata = {}};
   AppendQuantizedWeight("a", weight, file.tensors);
@@ -203,17 +205,21 @@ TEST(QuantizedWeightsTest, RefusesScalesThatAreNoScales) {
 TEST(QuantizedWeightsTest, RefusesPartsThatAreMissingOrTooMany) {
   const auto kBad = ErrorKind::kInvalidInput;
   EXPECT_ERROR(TakeDense(With("a.weight_scale", {})), kBad,
-               "f: tensor 'a.weight': is of 8 bits, but 'a.weight_scale' is missing");
+               "f: tensor 'a.weight': is of int8, but 'a.weight_scale' is missing");
   EXPECT_ERROR(TakePacked(With("a.weight_scale", {})), kBad,
-               "f: tensor 'a.weight_values': is of 8 bits, but 'a.weight_scale' is missing");
+               "f: tensor 'a.weight_values': is of int8, but 'a.weight_scale' is missing");
   EXPECT_ERROR(TakePacked(With("a.weight_positions", {})), kBad,
                "f: tensor 'a.weight' is packed, but 'a.weight_positions' is missing");
   EXPECT_ERROR(TakeDense(With("a.input_zero_point", {})), kBad, HasSubstr("but 'a.input_zero_point' is missing"));
   EXPECT_ERROR(TakeDense(With("a.input_scale", {})), kBad, HasSubstr("but 'a.input_scale' is missing"));
   EXPECT_ERROR(TakeDense(And("b.weight_scale", Tensor::Full({16}, 1))), kBad,
-               HasSubstr("f: tensor 'b.weight_scale': there is no weight of 8 bits to which it belongs"));
+               HasSubstr("f: tensor 'b.weight_scale': there is no weight of few bits to which it belongs"));
+  EXPECT_ERROR(TakeDense(And("a.weight_scale_2", Tensor::Full({1}, 1))), kBad,
+               "f: tensor 'a.weight_scale_2': 'a.weight' is of int8 and dense, expected no such part of it");
+  EXPECT_ERROR(TakeDense(And("a.weight_positions", Tensor::Zeros({16, 8}, DType::kU8))), kBad,
+               "f: tensor 'a.weight_positions': 'a.weight' is of int8 and dense, expected no such part of it");
   EXPECT_ERROR(TakeDense(With("a.weight", Tensor::Full({16, 32}, 1))), kBad,
-               HasSubstr("f: tensor 'a.weight_scale': there is no weight of 8 bits to which it belongs"));
+               HasSubstr("f: tensor 'a.weight_scale': there is no weight of few bits to which it belongs"));
   EXPECT_ERROR(TakePacked(And("a.weight", Tensor::Full({16, 32}, 1, DType::kI8))), kBad,
                HasSubstr("f: tensor 'a.weight': is there both "));
   EXPECT_ERROR(TakePacked(And("a.weight", Tensor::Full({16, 32}, 1))), kBad,
@@ -250,21 +256,21 @@ TEST(QuantizedWeightsTest, OtherFilesMustHaveNone) {
     SafetensorsFile with = file;
     with.tensors.push_back(bad);
     EXPECT_ERROR(RequireNoQuantizedWeights(with, "f"), ErrorKind::kInvalidInput,
-                 HasSubstr("f: tensor '" + bad.name + "': is of a weight of 8 bits"));
+                 HasSubstr("f: tensor '" + bad.name + "': is of a weight of int8"));
   }
 }
 
 TEST(QuantizedWeightsTest, BecomeFloatsInTheirPlace) {
   for (const Kind& kind : Kinds()) {
     SCOPED_TRACE(kind.name);
-    QuantizedWeight weight = Quantize(UnevenWeight(kind.mask), kind.mask, kind.format, "weight");
+    MaskedInt8Matrix weight = QuantizeToInt8(UnevenWeight(kind.mask), kind.mask, kind.format, "weight");
     weight.activation = sparse::Int8Range{0.25F, 3};
     SafetensorsFile file{.tensors = {}, .metadata = {}};
     file.tensors.push_back({"first", Tensor::Zeros({2})});
     AppendQuantizedWeight("a", weight, file.tensors);
     file.tensors.push_back({"a.bias", Tensor::Zeros({16})});
     const PackedWeightInfo info = DequantizeTensors(file, "f").at("a.weight");
-    EXPECT_TRUE(info.int8);
+    EXPECT_EQ(info.kind, sparse::LowBitKind::kInt8);
     EXPECT_EQ(info.form, kind.form);
     EXPECT_THAT(Names(file.tensors), ElementsAre("first", "a.weight", "a.bias"));
     for (int64_t row = 0; row < kind.mask.rows(); ++row) {

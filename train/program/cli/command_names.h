@@ -22,7 +22,7 @@ inline constexpr std::array kCommands = std::to_array<CommandName>({
     {"predict", "Predicts the classes, or the targets, of the rows of a table or of images with a trained model."},
     {"prune", "Prunes the weights of a run once, by SparseGPT, Wanda or others, and makes a run that keeps the masks."},
     {"quantize",
-     "Makes a run of another one's weights in 8 bits, for inputs in 8 bits or floats, to use and not to train."},
+     "Makes a run of another one's weights in 8 or 4 bits, for inputs in 8 bits or floats, to use and not to train."},
     {"report", "Compares runs: tables, charts and intervals over seeds in one HTML file, and a CSV file beside it."},
     {"retrain", "Prunes a finished dense run once and trains it again, as before, with the masks fixed."},
     {"sample", "Prints text that a trained language model makes up."},

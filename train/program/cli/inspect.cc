@@ -61,6 +61,7 @@ double ShareOfDense(const TensorInspection& tensor) {
   for (const DTypeInfo& info : kDTypes) {
     if (info.safetensors_name == tensor.dtype) dense = static_cast<double>(info.bytes);
   }
+  if (tensor.packed->kind) dense = sparse::BitsOf(*tensor.packed->kind) / 8.0;
   for (const uint64_t size : tensor.shape) dense *= static_cast<double>(size);
   return dense == 0 ? 1 : static_cast<double>(tensor.packed->bytes) / dense;
 }

@@ -16,6 +16,7 @@
 #include "twofour/train/program/cli/calibration_arguments.h"
 #include "twofour/train/program/cli/model_arguments.h"
 #include "twofour/train/program/cli/output.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/suggest.h"
 #include "twofour/train/program/quantize/quantization_report.h"
 #include "twofour/train/program/quantize/quantize_run.h"
@@ -30,23 +31,33 @@ void RequireNamed(const std::string& option, const std::string& given, const std
       fmt::format("{}: {}{}, expected {}", option, Quoted(given), DidYouMean(given, names), fmt::join(names, " or ")));
 }
 
+sparse::LowBitKind KindNamed(const std::string& given) {
+  std::vector<std::string> names;
+  for (const sparse::LowBitKindName& one : sparse::kLowBitKinds) names.emplace_back(one.name);
+  RequireNamed("--weights", given, names);
+  return *sparse::FindLowBitKind(given);
+}
+
 std::optional<QuantizeRequest> Parse(int argc, const char* const* argv, std::ostream& out) {
   QuantizeRequest request;
-  std::string weights, activations = "int8", include;
+  std::string weights, activations, include;
   bool overwrite = false, skip_evaluation = false, skip_output_errors = false;
   Arguments arguments("quantize");
   ModelArguments model(arguments);
   model.AddCheckpoint(arguments);
   arguments.Add("--out", request.out, "The new run's folder, to be made").Type("DIR").Required();
-  arguments.Add("--weights", weights, "What weights are rounded to: int8, with a scale for each row")
+  arguments
+      .Add("--weights", weights,
+           "What weights are rounded to: int8 or fp8 (E4M3), with a scale for each row; nvfp4, 4 bits with a scale for "
+           "each 16 values")
       .Type("NAME")
       .Required();
-  arguments
-      .Add(
-          "--activations", activations,
-          "int8: the inputs of these linears are rounded, too, and products are those of bytes; none: they stay floats")
-      .Type("NAME")
-      .ShowDefault();
+  const Argument given_activations =
+      arguments
+          .Add("--activations", activations,
+               "int8: the inputs of these linears are rounded, too, and products are those of bytes; none: they stay "
+               "floats; by default int8 for weights of int8, and none for others, which take nothing else")
+          .Type("NAME");
   arguments.AddFlag("--calibration", request.calibrate,
                     "Find one range for all inputs of a linear from --samples; without it, each token has the range of "
                     "its own numbers");
@@ -68,13 +79,17 @@ std::optional<QuantizeRequest> Parse(int argc, const char* const* argv, std::ost
   arguments.AddFlag("--skip-output-errors", skip_output_errors, "Do not find how much outputs of linears change");
   arguments.AddFlag("--overwrite", overwrite, "Replace an existing run in the folder");
   if (!arguments.Parse(argc, argv, 1, out)) return std::nullopt;
-  RequireNamed("--weights", weights, {"int8"});
+  request.weights = KindNamed(weights);
+  const bool may_round = TakesRoundedInputs(request.weights);
+  if (!given_activations.given()) activations = may_round ? "int8" : "none";
   RequireNamed("--activations", activations, {"int8", "none"});
   request.run = model.run();
   request.checkpoint = model.checkpoint();
   request.threads = model.threads();
   request.activations = model.activations();
   request.round_inputs = activations == "int8";
+  if (request.calibrate && !may_round) throw GoesWith("--calibration", "--weights int8");
+  if (request.round_inputs && !may_round) throw GoesWith("--activations int8", "--weights int8");
   if (request.calibrate && !request.round_inputs) throw GoesWith("--calibration", "--activations int8");
   if (given_include.given()) request.include = include;
   request.output_errors = !skip_output_errors;
@@ -101,8 +116,8 @@ int RunQuantize(int argc, const char* const* argv, const CommandContext& context
   if (!quantized) return EndWithoutResult(context);
   PrintNotes(quantized->notes, context.err);
   context.out << ToLines(*quantized)
-              << fmt::format("{}: the weights of {} in 8 bits{}\n", request->out, request->run,
-                             request->round_inputs ? ", for inputs in 8 bits" : "");
+              << fmt::format("{}: the weights of {} in {}{}\n", request->out, request->run, NameOf(request->weights),
+                             request->round_inputs ? ", for inputs in int8" : "");
   RequireWritten(context.out);
   return 0;
 }

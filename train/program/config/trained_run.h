@@ -28,7 +28,7 @@ struct TrainedRun {
   std::optional<int64_t> step = {};         ///< Optimizer steps that the weights have had, where known.
   /// Linears that stay packed, for inference alone: the others are in `tensors`.
   std::vector<nn::PackedLinear> packed = {};
-  /// Of a quantised run: linears whose weights are of 8 bits. They are not in `tensors`.
+  /// Of a quantised run: linears whose weights are of few bits. They are not in `tensors`.
   std::vector<QuantizedLinear> quantized = {};
 };
 
@@ -49,9 +49,9 @@ TrainedRun LoadTrainedRun(const std::string& run, const std::optional<std::strin
 TrainedRun LoadTrainedRunWith(const std::string& weights, const std::string& run, std::optional<DType> activations);
 
 /// Puts the run's weights into the model that its config describes. Swaps the linears of a sparse run first. The model
-/// computes in the precision of the run, unless `activations` is another, and is no longer in training mode. Weights of
-/// 8 bits stay so where inputs are rounded, too; otherwise they become floats. Throws Error if the weights are not
-/// those of such a model. Takes the tensors out of `run`.
+/// computes in the precision of the run, unless `activations` is another, and is no longer in training mode. What
+/// becomes of weights of few bits: see PlaceQuantizedWeights. Throws Error if the weights are not those of such a
+/// model. Takes the tensors out of `run`.
 void GiveWeights(TrainedRun& run, nn::Model& model, std::optional<DType> activations = std::nullopt);
 
 }  // namespace twofour::train

@@ -68,7 +68,7 @@ void ValidateConfig(const proto::Config& config, const proto::Config& stored) {
   faults.InRange("threads", config.threads(), 0, 1024);
   CheckKinds(config, faults);
   faults.Expect(!config.has_quantization() || stored.has_quantization(), "quantization", "given",
-                "none: weights of 8 bits are for inference alone, and trainer quantize makes them of a trained run");
+                "none: weights of few bits are for inference alone, and trainer quantize makes them of a trained run");
   // Before the rules about values: a field that has no effect is not worth correcting.
   CheckIdleFields(config, stored, faults);
   CheckModel(config.model(), faults);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "twofour/core/ops/matmul.h"
-#include "twofour/sparse/int8_weight.h"
+#include "twofour/train/program/config/quantized_run.h"
 
 namespace twofour::train {
 
@@ -14,8 +14,7 @@ OutputErrors::OutputErrors(const std::vector<nn::PrunableLinear>& linears, const
     const QuantizedWeight& weight = rounded[i].weight;
     Sums sums{.name = linears[i].name, .weight = linears[i].weight.Detach(), .bytes = nullptr, .floats = {}};
     if (round_inputs) {
-      sums.bytes =
-          std::make_shared<const sparse::Int8Weight>(weight.matrix, weight.mask, weight.format, weight.activation);
+      sums.bytes = BytesWeight(weight);
     } else {
       sums.floats = Dequantize(weight);
     }

@@ -13,7 +13,7 @@
 
 namespace twofour::train {
 
-/// Sees what linears would give if their weights were of 8 bits, while the model computes with those of floats.
+/// Sees what linears would give if their weights were of few bits, while the model computes with those of floats.
 class OutputErrors : public nn::ForwardObserver {
  public:
   /// `rounded` are the weights of `linears`, in their order. `round_inputs`: whether products are those of bytes.

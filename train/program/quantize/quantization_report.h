@@ -12,7 +12,7 @@ namespace twofour::train {
 std::string ToLines(const QuantizedRun& quantized);
 
 /// Writes the same as one JSON object, with how it was made: all fields of proto::Quantization that are set.
-///   {"run":..,"checkpoint":..,"source_weights":..,"weights":"int8","activations":..,..,"loss_before":..,
+///   {"run":..,"checkpoint":..,"source_weights":..,"weights":"nvfp4","activations":..,..,"loss_before":..,
 ///    "loss_after":..,"bytes_before":..,"bytes_after":..,"linears":[{"name":..,"out_features":..,"in_features":..,
 ///    "pattern":..,"form":..,"bytes_before":..,"bytes_after":..,"smoothed":..,"output_error":..}],
 ///    "kept":[{"name":..,"reason":..}],"notes":[..]}

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <iterator>
@@ -18,15 +17,16 @@
 #include "twofour/nn/input_extremes.h"
 #include "twofour/nn/prunable_linears.h"
 #include "twofour/nn/smooth_quant.h"
-#include "twofour/sparse/group_pattern.h"
 #include "twofour/train/exchange/quantized_weights.h"
 #include "twofour/train/program/config/data_files.h"
+#include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/text_config.h"
 #include "twofour/train/program/prune/as_input.h"
 #include "twofour/train/program/prune/prunable_run.h"
 #include "twofour/train/program/prune/pruning_message.h"
 #include "twofour/train/program/quantize/output_errors.h"
 #include "twofour/train/program/quantize/quantization_report.h"
+#include "twofour/train/program/quantize/weight_masks.h"
 #include "twofour/train/program/start/new_folder.h"
 #include "twofour/train/run_path.h"
 
@@ -63,10 +63,9 @@ Linears ChooseLinears(const QuantizeRequest& request, const PrunableRun& run, Qu
                                   .done = "quantised"};
   Linears linears = nn::FindPrunableLinears(run.model(), choice, &quantized.kept);
   for (const nn::PrunableLinear& linear : linears) {
-    if (linear.weight.dim(1) <= sparse::kMostInt8Columns) continue;
+    if (request.weights != sparse::LowBitKind::kInt8 || linear.weight.dim(1) <= sparse::kMostInt8Columns) continue;
     throw Error(
-        fmt::format("--run {}: {}: {} columns, expected at most {} for weights of 8 bits; --exclude leaves it "
-                    "as it is",
+        fmt::format("--run {}: {}: {} columns, expected at most {} for weights of int8; --exclude leaves it as it is",
                     request.run, linear.name, linear.weight.dim(1), sparse::kMostInt8Columns));
   }
   return linears;
@@ -104,45 +103,28 @@ std::set<std::string> SmoothNorms(const Linears& linears, double alpha, const Pr
   return smoothed;
 }
 
-/// What the weight's mask is: that of the run, or its zeros in place, if they have a pattern that takes fewer bytes.
-PrunableRun::FoundMask MaskOf(const nn::PrunableLinear& linear, const PrunableRun& run) {
-  const auto found = run.masks().find(linear.name);
-  if (found != run.masks().end()) return found->second;
-  PrunableRun::FoundMask mask{sparse::Mask::FromTensor(linear.weight.To(DType::kBool)), sparse::MaskFormat::Dense()};
-  const int64_t kept = mask.mask.CountKept(), all = linear.weight.numel();
-  if (kept == 0) return mask;  // A weight that was never trained, which any pattern would fit.
-  constexpr int64_t kFew = 4;  // With less than a fourth of zeros, they are there by chance.
-  if (all - kept >= all / kFew) mask.format = sparse::MaskFormat::Unstructured();
-  if (mask.mask.format() == sparse::MaskFormat::TwoOfFour()) {
-    mask.format = sparse::MaskFormat::TwoOfFour();
-    return mask;
-  }
-  double least = 1;  // Bytes, as a share of the dense weight's.
-  for (const sparse::GroupPattern& pattern : sparse::FindGroupPatterns(linear.weight, sparse::PatternAxis::kRows)) {
-    const int bits = 8 + std::bit_width(static_cast<uint64_t>(pattern.m - 1));  // Of a byte and its place.
-    const double share = static_cast<double>(pattern.n * bits) / static_cast<double>(pattern.m * 8);
-    if (share >= least) continue;
-    least = share;
-    mask.format = sparse::MaskFormat::Rows(static_cast<int>(pattern.n), static_cast<int>(pattern.m));
-  }
-  return mask;
+/// The range of all inputs of a linear.
+sparse::Int8Range RangeOf(const nn::PrunableLinear& linear, const nn::ExtremesCollector& inputs) {
+  const nn::InputExtremes& extremes = inputs.Require(*linear.module);
+  const float least = std::ranges::min(extremes.least), largest = std::ranges::max(extremes.largest);
+  const sparse::Int8Range range = sparse::RangeOf(least, largest);
+  if (std::isfinite(range.scale)) return range;
+  throw Error(fmt::format("{}: its inputs go from {} to {}, expected a range that fits into a float", linear.name,
+                          least, largest));
 }
 
-std::vector<QuantizedLinear> Round(const Linears& linears, const PrunableRun& run,
-                                   const nn::ExtremesCollector* inputs) {
+/// `inputs` may be null, and is for int8 alone.
+std::vector<QuantizedLinear> Round(const Linears& linears, const std::vector<PrunableRun::FoundMask>& masks,
+                                   sparse::LowBitKind kind, const nn::ExtremesCollector* inputs) {
   std::vector<QuantizedLinear> rounded;
-  for (const nn::PrunableLinear& linear : linears) {
-    const auto [mask, format] = MaskOf(linear, run);
-    QuantizedLinear one{.name = linear.name, .weight = Quantize(linear.weight, mask, format, linear.name + ".weight")};
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const nn::PrunableLinear& linear = linears[i];
+    const auto& [mask, format] = masks[i];
+    rounded.push_back(
+        {.name = linear.name, .weight = Quantize(linear.weight, mask, format, kind, linear.name + ".weight")});
     if (inputs != nullptr) {
-      const nn::InputExtremes& extremes = inputs->Require(*linear.module);
-      one.weight.activation = sparse::RangeOf(std::ranges::min(extremes.least), std::ranges::max(extremes.largest));
-      if (!std::isfinite(one.weight.activation->scale)) {
-        throw Error(fmt::format("{}: its inputs go from {} to {}, expected a range that fits into a float", linear.name,
-                                std::ranges::min(extremes.least), std::ranges::max(extremes.largest)));
-      }
+      std::get<MaskedInt8Matrix>(rounded.back().weight).activation = RangeOf(linear, *inputs);
     }
-    rounded.push_back(std::move(one));
   }
   return rounded;
 }
@@ -156,6 +138,7 @@ uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
 
 /// The parameters of the model with these weights in place. Adds to each linear's report what the file holds.
 std::vector<NamedTensor> TensorsOf(nn::Model& model, const std::vector<QuantizedLinear>& rounded,
+                                   const std::vector<PrunableRun::FoundMask>& masks,
                                    std::vector<QuantizedLinearReport>& reports) {
   std::vector<NamedTensor> tensors;
   for (const NamedTensor& parameter : model.NamedParameters()) {
@@ -171,7 +154,7 @@ std::vector<NamedTensor> TensorsOf(nn::Model& model, const std::vector<Quantized
     reports.push_back({.name = found->name,
                        .out_features = weight.dim(0),
                        .in_features = weight.dim(1),
-                       .pattern = found->weight.format.ToString(),
+                       .pattern = masks[static_cast<size_t>(found - rounded.begin())].format.ToString(),
                        .form = std::string(NameOf(FormOf(found->weight))),
                        .bytes_before = BytesOf({parameter}),
                        .bytes_after = BytesOf(parts)});
@@ -182,7 +165,7 @@ std::vector<NamedTensor> TensorsOf(nn::Model& model, const std::vector<Quantized
 
 proto::Quantization RecordOf(const QuantizeRequest& request, const PrunableRun& run) {
   proto::Quantization record;
-  record.set_weights("int8");
+  record.set_weights(std::string(NameOf(request.weights)));
   record.set_activations(request.round_inputs ? "int8" : "none");
   if (request.round_inputs) record.set_range(request.calibrate ? "tensor" : "token");
   if (request.smooth) record.set_smooth(*request.smooth);
@@ -210,6 +193,9 @@ proto::Config ConfigOf(const QuantizeRequest& request, const PrunableRun& run, c
 }
 
 void RequireSound(const QuantizeRequest& request) {
+  if (request.round_inputs && !TakesRoundedInputs(request.weights)) {
+    throw Error("--activations int8: goes with --weights int8: no products of bytes take others");
+  }
   if (request.calibrate && !request.round_inputs) {
     throw Error("--calibration: goes with --activations int8: it finds the ranges in which inputs are rounded");
   }
@@ -239,6 +225,7 @@ std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std:
   std::vector<std::string>& notes = quantized.notes;
   if (request.evaluate && !run.has_data()) notes.emplace_back("the run has no data, so that losses are not known");
   const Linears linears = ChooseLinears(request, run, quantized);
+  const std::vector<PrunableRun::FoundMask> masks = MasksOf(linears, run, request.weights, "--run " + request.run);
   nn::Calibration calibration;
   if (run.has_data() && TakesSamples(request)) {
     calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
@@ -262,8 +249,8 @@ std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std:
     for (const nn::PrunableLinear& linear : linears) names.emplace(linear.module, linear.name);
     passes.Run(inputs.emplace(names));
   }
-  const std::vector<QuantizedLinear> rounded = Round(linears, run, inputs ? &*inputs : nullptr);
-  const std::vector<NamedTensor> tensors = TensorsOf(run.model(), rounded, quantized.linears);
+  const std::vector<QuantizedLinear> rounded = Round(linears, masks, request.weights, inputs ? &*inputs : nullptr);
+  const std::vector<NamedTensor> tensors = TensorsOf(run.model(), rounded, masks, quantized.linears);
   OutputErrors errors(linears, rounded, request.round_inputs);
   if (passes.has_data() && request.output_errors) passes.Run(errors);
   for (QuantizedLinearReport& report : quantized.linears) {

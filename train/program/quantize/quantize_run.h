@@ -8,20 +8,22 @@
 
 #include "twofour/core/dtype.h"
 #include "twofour/nn/swap.h"
+#include "twofour/sparse/low_bit_parts.h"
 #include "twofour/train/run_folder.h"
 
 #include "config.pb.h"
 
 namespace twofour::train {
 
-/// What `trainer quantize` is asked for: weights of 8 bits.
+/// What `trainer quantize` is asked for: weights of few bits.
 struct QuantizeRequest {
   std::string run;                             ///< A run with weights.
   std::optional<std::string> checkpoint = {};  ///< See LoadTrainedRun.
   std::string out;                             ///< The new run's folder.
-  bool round_inputs = true;                    ///< Whether inputs are rounded to 8 bits, too.
-  bool calibrate = false;                      ///< One range for all inputs of a linear. False: one for each token.
-  std::optional<double> smooth = {};           ///< SmoothQuant's alpha, 0 to 1.
+  sparse::LowBitKind weights = sparse::LowBitKind::kInt8;
+  bool round_inputs = true;           ///< Whether inputs are rounded to 8 bits, too: only with int8.
+  bool calibrate = false;             ///< One range for all inputs of a linear. False: one for each token.
+  std::optional<double> smooth = {};  ///< SmoothQuant's alpha, 0 to 1.
   /// Linears whose whole name matches, by default those that LinearsByDefault gives, but for those that match
   /// `exclude`.
   std::optional<std::string> include = {};
@@ -46,7 +48,7 @@ bool TakesSamples(const QuantizeRequest& request);
 /// The linears inside blocks of a language model, and those of MLPs and stacks of other models.
 std::string LinearsByDefault(const proto::Config& config);
 
-/// A linear whose weight became one of 8 bits.
+/// A linear whose weight became one of few bits.
 struct QuantizedLinearReport {
   std::string name;
   int64_t out_features = 0, in_features = 0;
@@ -71,11 +73,11 @@ struct QuantizedRun {
   std::optional<double> loss_after = {};   ///< ... the same that the new run is evaluated with.
 };
 
-/// Makes a run with the weights of another one after rounding them to 8 bits, a config that says so, what is known of
+/// Makes a run with the weights of another one after rounding them to few bits, a config that says so, what is known of
 /// its data, and quantization.json. Throws Error on options that do not go together, if data is needed and there is
-/// none, if no linear is chosen or one has too many columns, if the run is quantised already, and if a file that is
-/// needed lies in `out`, or `out` in the run. Nothing appears at `out` then, and neither if `stop` becomes true; then
-/// it returns nothing.
+/// none, if no linear is chosen, one has too many columns for int8 or a pattern that others have no form for, if the
+/// run is quantised already, and if a file that is needed lies in `out`, or `out` in the run. Nothing appears at `out`
+/// then, and neither if `stop` becomes true; then it returns nothing.
 std::optional<QuantizedRun> QuantizeRun(const QuantizeRequest& request, const std::atomic<bool>& stop);
 
 }  // namespace twofour::train

@@ -39,7 +39,7 @@ TEST_F(QuantizeErrorsTest, SaysWhatIsWrongAndWritesNothing) {
   };
   ExpectRefused(Run({"quantize", "--run", Path("dense"), "--out", Path("out")}), "--weights");
   ExpectRefused(Run({"quantize", "--run", Path("dense"), "--out", Path("out"), "--weights", "int9"}),
-                "--weights: \"int9\" (did you mean 'int8'?), expected int8");
+                "--weights: \"int9\" (did you mean 'int8'?), expected int8 or fp8 or nvfp4");
   refuses({"--activations", "nine"}, "--activations: \"nine\" (did you mean 'none'?), expected int8 or none");
   refuses({"--activations", "none", "--calibration"}, "--calibration: goes with --activations int8");
   refuses({"--samples", "0"}, "--samples");
@@ -135,7 +135,7 @@ TEST_F(QuantizeErrorsTest, AQuantisedRunIsNotTrainedOrChanged) {
   ExpectRefused(TrainOnText("out", {"--set", "quantization.weights=int8"}), "cannot be set");
   ExpectRefused(TrainOnText("out", {"--set", "quantization={weights: 'int8'}"}), "cannot be set");
   ExpectRefused(TrainOnText("out", {"--set", "initial_weights=" + ModelFile("int8").string()}),
-                "is of a weight of 8 bits");
+                "is of a weight of int8");
   EXPECT_EQ(test::SnapshotOf(dir_ / "int8"), before);
 }
 
@@ -162,11 +162,11 @@ TEST_F(QuantizeErrorsTest, DamagedFilesAreRefused) {
   }
   refuses(scale, Tensor::Full({127}, 1), "expected f32 [128]");
   refuses(scale, Tensor::Full({128}, 1, DType::kF64), "expected f32 [128]");
-  refuses(scale, {}, "is of 8 bits, but '" + scale + "' is missing");
-  refuses("lm_head.weight_scale", Tensor::Full({128}, 1), "there is no weight of 8 bits to which it belongs");
+  refuses(scale, {}, "is of int8, but '" + scale + "' is missing");
+  refuses("lm_head.weight_scale", Tensor::Full({128}, 1), "there is no weight of few bits to which it belongs");
   refuses(weight, Tensor::Full({128, 32}, -128, DType::kI8), "value -128 at [0, 0]");
   refuses(weight, Tensor::Full({64, 32}, 1, DType::kI8), "expected f32 [64]");
-  refuses(weight, Tensor::Full({128, 32}, 1), "there is no weight of 8 bits to which it belongs");
+  refuses(weight, Tensor::Full({128, 32}, 1), "there is no weight of few bits to which it belongs");
   refuses(weight, Tensor::Full({128, 70000}, 1, DType::kI8), "1 to 65536 columns");
   refuses(range, {}, "but '" + range + "' is missing");
   refuses(zero, Tensor::Full({1}, 1, DType::kI32), "expected i8 [1]");
@@ -181,10 +181,9 @@ TEST_F(QuantizeErrorsTest, AConfigAndAFileMustAgree) {
   ASSERT_EQ(Quantize("dense", "int8", {"--skip-evaluation", "--skip-output-errors"}).code, 0);
   const SafetensorsFile floats = Read("dense"), bytes = Read("int8");
   Write("dense", bytes);
-  ExpectRefused(Run({"evaluate", "--run", Path("dense")}),
-                "is of a weight of 8 bits, as only runs of trainer quantize");
+  ExpectRefused(Run({"evaluate", "--run", Path("dense")}), "is of a weight of int8, as only runs of trainer quantize");
   Write("int8", floats);
-  ExpectRefused(Run({"evaluate", "--run", Path("int8")}), "holds no weights of 8 bits");
+  ExpectRefused(Run({"evaluate", "--run", Path("int8")}), "holds no weights of few bits");
   Write("int8", bytes);
   const fs::path config = dir_ / "int8/config.pbtxt";
   const std::string text = ReadTextFile(config);
@@ -194,7 +193,7 @@ TEST_F(QuantizeErrorsTest, AConfigAndAFileMustAgree) {
     WriteTextFile(config, changed);
     return Run({"evaluate", "--run", Path("int8")});
   };
-  ExpectRefused(with("weights: \"int8\"", "weights: \"int4\""), "quantization.weights: 'int4', expected int8");
+  ExpectRefused(with("weights: \"int8\"", "weights: \"int4\""), "quantization.weights: 'int4', expected int8 or fp8");
   ExpectRefused(with("activations: \"int8\"", "activations: \"x\""), "quantization.activations: 'x', expected int8 or");
   ExpectRefused(with("range: \"token\"", "range: \"row\""), "quantization.range: 'row', expected token or tensor");
   ExpectRefused(with("range: \"token\"", "range: \"tensor\""), "has no range of inputs, expected one");

@@ -36,7 +36,12 @@ class QuantizeRunner : public TextRunner {
     ASSERT_EQ(outcome.code, 0) << outcome.err;
   }
   Outcome Quantize(const std::string& run, const std::string& out, const std::vector<std::string>& more = {}) {
-    return Run(Joined({"quantize", "--run", Path(run), "--out", Path(out), "--weights", "int8"}, more));
+    return QuantizeTo("int8", run, out, more);
+  }
+  /// To weights of `kind`, by its name in options.
+  Outcome QuantizeTo(const std::string& kind, const std::string& run, const std::string& out,
+                     const std::vector<std::string>& more = {}) {
+    return Run(Joined({"quantize", "--run", Path(run), "--out", Path(out), "--weights", kind}, more));
   }
   std::filesystem::path ModelFile(const std::string& run) { return dir_ / run / "model.safetensors"; }
   SafetensorsFile Read(const std::string& run) { return LoadSafetensors(FileSystem::Default(), ModelFile(run)); }

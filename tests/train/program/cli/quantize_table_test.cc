@@ -103,15 +103,48 @@ TEST_F(QuantizeTableTest, PredictionsAreThoseOfProductsOfBytes) {
   }
 }
 
+/// Predictions from codes are those of the floats that they stand for.
+TEST_F(QuantizeTableTest, PredictionsOfFewBitsAreThoseOfTheirFloats) {
+  ASSERT_EQ(Train("sparse", {"sparsity.enabled=true"}).code, 0);
+  for (const std::string kind : {"fp8", "nvfp4"}) {
+    SCOPED_TRACE(kind);
+    const std::string file = Path(kind + ".safetensors"), imported = "imported_" + kind;
+    const Outcome outcome = Run({"quantize", "--run", Path("sparse"), "--out", Path(kind), "--weights", kind});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    ASSERT_EQ(Run({"export", "--run", Path(kind), "-o", file}).code, 0);
+    ASSERT_EQ(Run({"import", "--from", file, "--config", Path("sparse/config.pbtxt"), "--out", Path(imported)}).code,
+              0);
+    const auto predict = [&](const std::string& run) {
+      const Outcome predicted = Run({"predict", "--run", Path(run), "--input", Path("t.csv"), "--probabilities"});
+      EXPECT_EQ(predicted.code, 0) << predicted.err;
+      return predicted.out;
+    };
+    const std::string packed = predict(kind), floats = predict(imported);
+    CsvReader reader(packed, ',', "packed"), expected(floats, ',', "floats");
+    CsvRow row, other;
+    reader.Next(row), expected.Next(other);
+    int rows = 0;
+    for (; expected.Next(other); ++rows) {
+      ASSERT_TRUE(reader.Next(row));
+      for (size_t k = 1; k <= 3; ++k) {
+        EXPECT_NEAR(std::strtod(row.cells[k].c_str(), nullptr), std::strtod(other.cells[k].c_str(), nullptr), 1e-6);
+      }
+    }
+    EXPECT_EQ(rows, 200);
+    EXPECT_NE(packed, predict("sparse"));
+  }
+}
+
 TEST_F(QuantizeTableTest, TooManyColumnsAreRefused) {
   ASSERT_EQ(Train("wide", {"model.mlp.hidden_features=[65552]", "training.steps=1"}).code, 0);
   const Outcome outcome = Run({"quantize", "--run", Path("wide"), "--out", Path("out"), "--weights", "int8"});
-  EXPECT_THAT(outcome, FailsWith(2, HasSubstr("layers.1: 65552 columns, expected at most 65536 for weights of 8 bits; "
+  EXPECT_THAT(outcome, FailsWith(2, HasSubstr("layers.1: 65552 columns, expected at most 65536 for weights of int8; "
                                               "--exclude leaves it as it is")));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
   const Outcome without =
       Run({"quantize", "--run", Path("wide"), "--out", Path("out"), "--weights", "int8", "--exclude", "layers.1"});
   EXPECT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(Run({"quantize", "--run", Path("wide"), "--out", Path("fp8"), "--weights", "fp8"}).code, 0);
 }
 
 }  // namespace
