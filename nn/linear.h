@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "twofour/core/faults.h"
 #include "twofour/core/random.h"
@@ -44,6 +45,10 @@ class Linear : public Module {
   /// Computes from rounded operands from now on (see EmulateLowPrecision); null: no longer.
   void SetRounding(std::shared_ptr<LinearRounding> rounding) { rounding_ = std::move(rounding); }
   const LinearRounding* rounding() const { return rounding_.get(); }
+  /// See LinearRounding::SetMask: for one that takes a masked linear's place. Nothing where it does not round.
+  void SetRoundedMask(std::optional<sparse::Mask> mask, std::optional<sparse::MaskFormat> format = std::nullopt) {
+    if (rounding_ != nullptr) rounding_->SetMask(std::move(mask), format);
+  }
 
  protected:
   void OnStep(uint64_t step) override;

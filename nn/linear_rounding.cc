@@ -19,6 +19,23 @@ sparse::LinearFormats ToNearest(sparse::LinearFormats formats) {
 
 }  // namespace
 
+void LinearRounding::SetMask(std::optional<sparse::Mask> mask, std::optional<sparse::MaskFormat> format) {
+  const bool keeps_all = mask && mask->CountKept() == mask->rows() * mask->cols();
+  mask_ = keeps_all ? std::nullopt : std::move(mask);
+  mask_format_ = format;
+  packed_ = nullptr;
+}
+
+std::shared_ptr<const sparse::SemiSparseWeight> LinearRounding::PackedOf(const Tensor& weight) {
+  const std::lock_guard lock(rounding_);
+  if (packed_ == nullptr || !packed_from_.IsSameStorage(weight) || packed_version_ != weight.version()) {
+    packed_ = std::make_shared<const sparse::SemiSparseWeight>(weight, *mask_, nullptr, mask_format_);
+    packed_from_ = weight;
+    packed_version_ = weight.version();
+  }
+  return packed_;
+}
+
 std::shared_ptr<const sparse::RoundedWeight> LinearRounding::RoundedOf(
     const Tensor& weight, const std::shared_ptr<const sparse::SemiSparseWeight>& packed, const NumberFormat& format,
     const RandomKey& key) {
@@ -45,6 +62,7 @@ Tensor LinearRounding::Forward(const Tensor& x, const Tensor& weight, const Tens
   const sparse::LinearFormats formats = training ? formats_ : ToNearest(formats_);
   RandomKey key = key_;
   key.step = step_.fetch_add(1);
+  if (packed == nullptr && mask_) packed = PackedOf(weight);
   return sparse::RoundedLinear(x, weight, bias, RoundedOf(weight, packed, formats.weight, key), formats, key, result);
 }
 

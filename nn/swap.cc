@@ -78,10 +78,14 @@ void RequireRoom(const Tensor& weight, DType values, const std::string& name) {
                         values == DType::kF32 ? name : fmt::format("{} in {}", name, NameOf(values)));
 }
 
+/// Why a linear of EmulateLowPrecision is not packed: packed weights are multiplied as they are.
+constexpr const char* kRounds = "its operands are rounded";
+
 /// Why a linear's weight cannot be packed in this pattern, or nothing.
 std::string ReasonNotToPack(const Linear& linear, const sparse::GroupPattern& pattern) {
   const Tensor& weight = linear.weight();
   if (weight.dtype() != DType::kF32) return fmt::format("weight is {}, only f32 is packed", NameOf(weight.dtype()));
+  if (linear.rounding() != nullptr) return kRounds;
   if (weight.dim(1) < pattern.m) {
     return fmt::format("its rows are shorter than the {} of {}", pattern.m, pattern.ToString());
   }
@@ -109,6 +113,7 @@ void PutSparseLinear(ModuleSlot& slot, std::shared_ptr<const sparse::InferenceWe
 /// Why a semi-sparse layer, whose mask is found, cannot be packed in this pattern, or nothing.
 std::string ReasonNotToPack(const SemiSparseLinear& layer, const sparse::MaskFormat& pattern) {
   if (layer.runs_dense()) return "is dense";
+  if (layer.rounding() != nullptr) return kRounds;
   const bool fits = pattern.is_vnm() ? !sparse::FindVnmViolation(layer.mask_in_force().view(), pattern.vnm())
                                      : sparse::FitsRows(layer.mask_in_force(), pattern);
   return fits ? "" : fmt::format("its mask is not {}", pattern.ToString());

@@ -67,7 +67,8 @@ SwapReport SwapLinearWithSemiSparseLinear(Module& root, const SwapOptions& optio
 SwapReport SwapSemiSparseLinearWithLinear(Module& root, bool apply_mask = false);
 
 /// Replaces every SemiSparseLinear below `root` by a SparseLinear, for inference: its values are f32 or bf16. Layers
-/// whose masks are not 2:4, n:m along rows or V:N:M are kept and reported as `kept_dense`. Outputs are equal up to
+/// whose masks are not 2:4, n:m along rows or V:N:M, or whose operands are rounded, are kept and reported as
+/// `kept_dense`. Outputs are equal up to
 /// rounding. The tree can no longer be trained, and those layers have no parameters any more. If a weight is not
 /// finite, this throws Error before anything is changed.
 SwapReport SwapSemiSparseLinearWithSparseLinear(Module& root, DType values = DType::kF32);
@@ -83,8 +84,9 @@ void Check(const PackOptions& options, const FieldPath& at, Faults& faults);
 
 /// Replaces each matching nn::Linear below `root` by a SparseLinear, for inference, if its f32 weight has zeros in
 /// place: at most n of m neighbours along its rows are not zero. That is how weights come from a file that holds them
-/// masked or packed. Others are reported as `kept_dense`. The tree can no longer be trained. Throws Error on options
-/// that Check finds fault with, and where a weight that would be packed is not finite, before anything is changed.
+/// masked or packed. Others, and those whose operands are rounded, are reported as `kept_dense`. The tree can no longer
+/// be trained. Throws Error on options that Check finds fault with, and where a weight that would be packed is not
+/// finite, before anything is changed.
 SwapReport SwapLinearWithSparseLinear(Module& root, const PackOptions& options = {});
 
 /// A semi-sparse layer of a tree and its full name.

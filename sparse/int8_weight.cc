@@ -55,7 +55,8 @@ Int8Matrix QuantizeRows(const Tensor& weight, std::string_view name) {
       float largest = 0;
       for (int64_t col = 0; col < cols; ++col) largest = std::max(largest, std::fabs(numbers[col]));
       // A scale must not vanish, however small the numbers are.
-      const float scale = largest == 0 ? 1 : std::max(largest / kLargest, 0x1p-120F);
+      float scale = largest == 0 ? 1 : std::max(largest / kLargest, 0x1p-120F);
+      if (!std::isfinite(scale * kLargest)) scale = std::nextafter(scale, 0.0F);
       for (int64_t col = 0; col < cols; ++col) {
         to[row * cols + col] =
             static_cast<int8_t>(std::clamp(std::nearbyint(numbers[col] / scale), -kLargest, kLargest));
@@ -81,8 +82,9 @@ void RequireInt8Matrix(const Int8Matrix& matrix, std::string_view source) {
   }
   for (int64_t row = 0; row < values.dim(0); ++row) {
     const float scale = scales.data<float>()[row];
-    if (std::isfinite(scale) && scale > 0) continue;
-    throw Error(fmt::format("{}: the scale of row {} is {}, expected a finite number above 0", source, row, scale));
+    if (scale > 0 && std::isfinite(scale * kLargest)) continue;
+    throw Error(fmt::format("{}: the scale of row {} is {}, expected a number above 0 with which all values are finite",
+                            source, row, scale));
   }
   const int8_t* const first = values.data<int8_t>();
   const int8_t* const found = std::find(first, first + values.numel(), int8_t{-128});

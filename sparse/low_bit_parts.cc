@@ -43,8 +43,9 @@ void RequireScales(const LowBitParts& parts, std::string_view source) {
   RequirePart(source, "scales", parts.scales, DType::kF32, {nvfp4 ? 1 : parts.rows});
   for (int64_t i = 0; i < parts.scales.numel(); ++i) {
     const float scale = parts.scales.data<float>()[i];
-    if (std::isfinite(scale) && scale > 0) continue;
-    throw Error(fmt::format("{}: scale {} is {}, expected a finite number above 0", source, i, scale));
+    if (scale > 0 && std::isfinite(scale * LargestNumber(parts.kind))) continue;
+    throw Error(fmt::format("{}: scale {} is {}, expected a number above 0 with which all values are finite", source, i,
+                            scale));
   }
 }
 
@@ -101,6 +102,18 @@ void RequirePlaces(const LowBitParts& parts, int64_t values, std::string_view so
 }
 
 }  // namespace
+
+float LargestNumber(LowBitKind kind) {
+  switch (kind) {
+    case LowBitKind::kInt8:
+      return 127;
+    case LowBitKind::kE4M3:
+      return Float8E4M3::kLargest;
+    case LowBitKind::kNvfp4:
+      break;
+  }
+  return kE2M1Largest * Float8E4M3::kLargest;
+}
 
 bool HasLowBitForm(const MaskFormat& format) {
   return format == MaskFormat::Dense() || IsTwoOfFour(format) || format == MaskFormat::Rows(2, 4);

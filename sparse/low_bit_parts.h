@@ -27,7 +27,8 @@ struct LowBitParts {
   Tensor positions;
   /// Of kNvfp4: u8 [rows, ceil(values / 16)], bytes of Float8E4M3 above 0, for 16 values each. Else undefined.
   Tensor block_scales;
-  /// f32 [rows], of kNvfp4 [1]; finite and above 0. An element is its code times this and the block's scale.
+  /// f32 [rows], of kNvfp4 [1]; above 0, and LargestNumber times this is finite. An element is its code times this and
+  /// the block's scale.
   Tensor scales;
 };
 
@@ -47,14 +48,18 @@ std::optional<LowBitKind> FindLowBitKind(std::string_view name);
 /// What a code stands for, without scales. A code of int8 is its byte.
 float NumberOf(LowBitKind kind, uint8_t code);
 
+/// The largest that a number of this kind can be before it is multiplied by the scale of its row or weight.
+float LargestNumber(LowBitKind kind);
+
 /// The bits of a tensor of f8_e4m3 as u8, as LowBitParts has them, and back.
 Tensor ToE4M3Bits(const Tensor& numbers);
 Tensor FromE4M3Bits(const Tensor& bits);
 
 /// Prunes f32 `weight` [rows, cols] by the mask, and then rounds what is kept, to nearest even. int8: the scale of a
-/// row is its largest magnitude / 127 (QuantizeRows). E4M3: its largest magnitude / 448. NVFP4, of 16 kept values each:
-/// as Quantize of core/quantize.h has it. A group of 2:4 that keeps fewer than two is filled up with zeros. Throws
-/// Error on other shapes, dtypes and formats, on elements that are not finite, and where a group keeps more than two.
+/// row is its largest magnitude / 127 (QuantizeRows). E4M3: its largest magnitude / 448, and at least 2^-110. NVFP4, of
+/// 16 kept values each: as Quantize of core/quantize.h has it. A group of 2:4 that keeps fewer than two is filled up
+/// with zeros. Throws Error on other shapes, dtypes and formats, on elements that are not finite, and where a group
+/// keeps more than two.
 LowBitParts RoundToFewBits(const Tensor& weight, const Mask& mask, const MaskFormat& format, LowBitKind kind,
                            std::string_view name = "weight");
 

@@ -21,9 +21,10 @@ namespace twofour::sparse {
 ///
 /// Products of numbers of the weight (without their scales, which come last) with those of x are exact or rounded once,
 /// and add up in f32, in an order that depends on the processor alone: so results do not depend on the number of
-/// threads nor on the other rows of x. Where the processor multiplies pairs of bf16, f32 activations are cut into three
-/// bf16 without loss, f16 ones into two, and each of these terms has sums of its own; numbers and sums below 2^-126
-/// count as zero there.
+/// threads nor, as long as x has few rows, on the others of them: many are multiplied as floats (UnpackingWeight). Sums
+/// that leave the range of floats are infinite, however small the scale is. Where the processor multiplies pairs of
+/// bf16, f32 activations are cut into three bf16 without loss, f16 ones into two, and each of these terms has sums of
+/// its own; numbers and sums below 2^-126 count as zero there.
 class LowBitWeight final : public UnpackingWeight {
  public:
   /// What RoundToFewBits makes of these. Throws as it does.

@@ -88,7 +88,7 @@ Tensor UnpackGroups(const PackedGroups& packed, const std::string& name) {
   return weight;
 }
 
-GroupsReader::GroupsReader(const PackedGroups& packed, const std::string& name) {
+GroupsReader::GroupsReader(const PackedGroups& packed, const std::string& name, StoredValues kind) {
   const auto fail = [&name](const std::string& what) { throw Error(fmt::format("{}: {}", name, what)); };
   const auto& [values, positions, numbers] = packed;
   if (!numbers.defined() || numbers.dtype() != DType::kI64 || numbers.shape() != Shape{4}) {
@@ -102,10 +102,7 @@ GroupsReader::GroupsReader(const PackedGroups& packed, const std::string& name) 
     fail(fmt::format("shape [{}, {}], expected sizes from 0 to {}", given[0], given[1], kMost));
   }
   const Layout layout = LayoutOf(given[0], given[1], pattern_);
-  if (!values.defined() || !IsFloating(values.dtype()) || values.shape() != Shape{layout.rows, layout.values}) {
-    fail(fmt::format("values are {}, expected f64, f32, f16 or bf16 [{}, {}]", Describe(values), layout.rows,
-                     layout.values));
-  }
+  RequireValues(values, kind, {layout.rows, layout.values}, name);
   if (!positions.defined() || positions.dtype() != DType::kU8 ||
       positions.shape() != Shape{layout.rows, layout.position_bytes}) {
     fail(

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/formats/stored_groups.h"
 #include "twofour/sparse/group_pattern.h"
 
 namespace twofour::sparse {
@@ -35,7 +36,7 @@ class GroupsReader {
   /// Checks everything. Throws Error, beginning with `name`, on dtypes and shapes that do not fit together, on places
   /// that do not ascend or do not exist, on values other than 0 beyond the last column, and on bits left over that are
   /// not 0.
-  GroupsReader(const PackedGroups& packed, const std::string& name);
+  GroupsReader(const PackedGroups& packed, const std::string& name, StoredValues kind = StoredValues::kFloats);
 
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }

@@ -107,7 +107,7 @@ Tensor UnpackVnm(const PackedVnm& packed, const std::string& name) {
   return weight;
 }
 
-VnmReader::VnmReader(const PackedVnm& packed, const std::string& name) {
+VnmReader::VnmReader(const PackedVnm& packed, const std::string& name, StoredValues kind) {
   const auto fail = [&name](const std::string& what) { throw Error(fmt::format("{}: {}", name, what)); };
   const auto& [values, positions, columns, numbers] = packed;
   if (!numbers.defined() || numbers.dtype() != DType::kI64 || numbers.shape() != Shape{5}) {
@@ -130,10 +130,7 @@ VnmReader::VnmReader(const PackedVnm& packed, const std::string& name) {
   groups_ = CeilDiv(cols_, int64_t{pattern_.m});
   row_blocks_ = CeilDiv(rows_, int64_t{pattern_.v});
   row_bytes_ = CeilDiv(groups_, int64_t{2});
-  if (!values.defined() || !IsFloating(values.dtype()) || values.shape() != Shape{rows_, kStored * groups_}) {
-    fail(fmt::format("values are {}, expected f64, f32, f16 or bf16 [{}, {}]", Describe(values), rows_,
-                     kStored * groups_));
-  }
+  RequireValues(values, kind, {rows_, kStored * groups_}, name);
   const auto require_bytes = [&](const char* what, const Tensor& part, const Shape& shape) {
     if (part.defined() && part.dtype() == DType::kU8 && part.shape() == shape) return;
     fail(fmt::format("{} are {}, expected {}", what, Describe(part), Describe(DType::kU8, shape)));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "twofour/core/tensor.h"
+#include "twofour/sparse/formats/stored_groups.h"
 #include "twofour/sparse/vnm.h"
 
 namespace twofour::sparse {
@@ -37,7 +38,7 @@ class VnmReader {
   /// Checks everything. Throws Error, beginning with `name`, on dtypes and shapes that do not fit together, on columns
   /// that leave their block or do not ascend, on positions that do not ascend, on values other than 0 beyond the last
   /// column, and on bits left over that are not 0.
-  VnmReader(const PackedVnm& packed, const std::string& name);
+  VnmReader(const PackedVnm& packed, const std::string& name, StoredValues kind = StoredValues::kFloats);
 
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }

@@ -49,7 +49,17 @@ uint32_t FilledUp(uint32_t places, int64_t n) {
   return places;
 }
 
+void RequireValues(const Tensor& values, StoredValues kind, const Shape& shape, const std::string& name) {
+  const bool bytes = kind == StoredValues::kBytes;
+  const bool fits = values.defined() && values.shape() == shape &&
+                    (bytes ? values.dtype() == DType::kI8 : IsFloating(values.dtype()));
+  if (fits) return;
+  throw Error(fmt::format("{}: values are {}, expected {} {}", name, Describe(values),
+                          bytes ? "i8" : "f64, f32, f16 or bf16", ToString(shape)));
+}
+
 bool IsZero(const Tensor& values, int64_t at) {
+  if (values.dtype() == DType::kI8) return values.data<int8_t>()[at] == 0;
   bool is_zero = false;
   DispatchFloating(values.dtype(), "IsZero", [&](auto zero) {
     using T = decltype(zero);

@@ -30,7 +30,16 @@ void ForEachGroupWithinPattern(const Tensor& weight, const GroupPattern& pattern
 /// `places` with the lowest bits that are 0 set until n are.
 uint32_t FilledUp(uint32_t places, int64_t n);
 
-/// Whether element `at` of a tensor of floating dtype is zero.
+/// What the values of a packed weight are.
+enum class StoredValues : uint8_t {
+  kFloats,  ///< f64, f32, f16 or bf16.
+  kBytes,   ///< i8, which mean something with scales beside them.
+};
+
+/// Throws Error, beginning with `name`, unless `values` has this shape and such a dtype.
+void RequireValues(const Tensor& values, StoredValues kind, const Shape& shape, const std::string& name);
+
+/// Whether element `at` of a tensor of i8 or a floating dtype is zero.
 bool IsZero(const Tensor& values, int64_t at);
 
 }  // namespace twofour::sparse

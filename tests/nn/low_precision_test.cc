@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "twofour/nn/mlp.h"
 #include "twofour/nn/swap.h"
 #include "twofour/nn/training_mode_scope.h"
+#include "twofour/sparse/mask.h"
 #include "twofour/sparse/rounded_linear.h"
 
 #include "tests/support/expect_error.h"
@@ -29,6 +31,7 @@ namespace {
 using Kind = NumberFormat::Kind;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 sparse::LinearFormats Fp8() {
   const auto format = [](Kind kind) {
@@ -77,6 +80,42 @@ TEST(LowPrecisionTest, CanLeaveASeventhOfTheBlocksAtTheEnd) {
   }
 }
 
+TEST(LowPrecisionTest, ASeventhIsOfTheBlocksThatHaveALinearToConvert) {
+  Generator generator(1);
+  ConvNetOptions options;
+  options.image = {8, 8, 4};
+  options.convolutions = {{.out_channels = 8}, {.out_channels = 8}};
+  options.hidden_features = {16};
+  options.out_features = 4;
+  ConvNet net(options, generator);
+  const LowPrecisionOptions usual{.formats = Fp8(), .last_blocks = kSeventhOfBlocks};
+  EXPECT_THAT(Names(EmulateLowPrecision(net, usual).converted), ElementsAre("layers.2"));
+
+  options.hidden_features = {16, 16};
+  ConvNet deeper(options, generator);
+  EXPECT_THAT(Names(EmulateLowPrecision(deeper, usual).converted), ElementsAre("layers.2"));
+
+  // Of three blocks the last has none, and then the second is the last one.
+  Gpt gpt(Tiny(), generator);
+  LowPrecisionOptions chosen = usual;
+  chosen.include = R"(.*\.h\.[01]\.mlp\.c_fc)";
+  EXPECT_THAT(Names(EmulateLowPrecision(gpt, chosen).converted), ElementsAre("transformer.h.0.mlp.c_fc"));
+  chosen.first_blocks = 1;
+  EXPECT_THAT(Names(EmulateLowPrecision(gpt, chosen).converted), ElementsAre("transformer.h.1.mlp.c_fc"));
+}
+
+/// A model with packed weights leaves the blocks that it left in training.
+TEST(LowPrecisionTest, PackedLinearsCountAmongTheBlocks) {
+  Generator generator(1);
+  GptOptions of_two = Tiny();
+  of_two.depth = 2;
+  Gpt gpt(of_two, generator);
+  SwapLinearWithSemiSparseLinear(gpt, {.include = R"(.*\.h\.0\..*)"});
+  ASSERT_GT(SwapSemiSparseLinearWithSparseLinear(gpt).converted.size(), 3u);
+  const SwapReport report = EmulateLowPrecision(gpt, {.formats = Fp8(), .last_blocks = kSeventhOfBlocks});
+  EXPECT_THAT(Names(report.converted), IsEmpty());
+}
+
 TEST(LowPrecisionTest, LinearsComputeFromRoundedOperandsWhateverTheyAre) {
   Generator generator(1);
   Mlp mlp({.in_features = 32, .hidden_features = 64, .out_features = 32}, generator);
@@ -102,6 +141,66 @@ TEST(LowPrecisionTest, LinearsComputeFromRoundedOperandsWhateverTheyAre) {
   EXPECT_EQ(why_not, "their operands are rounded");
   const Tensor both = mlp.Forward(x);
   EXPECT_FALSE(std::equal(sparse.data<float>(), sparse.data<float>() + sparse.numel(), both.data<float>()));
+}
+
+/// Blocks of NVFP4 hold kept entries alone, so what a mask drops cannot be told from the zeros of a weight.
+TEST(LowPrecisionTest, ALinearCanRoundUnderTheMaskOfTheOneWhosePlaceItTakes) {
+  Generator generator(1);
+  Mlp mlp({.in_features = 64, .hidden_features = 64, .out_features = 32}, generator);
+  const auto format = [] {
+    return NumberFormat{.kind = Kind::kNvfp4, .scale_type = NumberFormat::ScaleType::kPowerOfTwo};
+  };
+  const LowPrecisionOptions options{.formats = {format(), format(), format()}};
+  const Tensor x = test::RandomF32({40, 64}, {2});
+  const auto equal = [](const Tensor& a, const Tensor& b) {
+    return std::equal(a.data<float>(), a.data<float>() + a.numel(), b.data<float>());
+  };
+  SwapLinearWithSemiSparseLinear(mlp);
+  EmulateLowPrecision(mlp, options);
+  const Tensor masked = mlp.Forward(x);
+  std::map<std::string, sparse::Mask> masks;
+  for (const auto& [name, layer] : FindSemiSparseLinears(mlp)) masks.emplace(name, layer->mask());
+  ASSERT_EQ(masks.size(), 2u);
+
+  SwapSemiSparseLinearWithLinear(mlp, true);
+  ASSERT_EQ(EmulateLowPrecision(mlp, options).converted.size(), 2u);
+  const Tensor whole = mlp.Forward(x);
+  EXPECT_FALSE(equal(whole, masked));
+  const auto set_masks = [&](const auto& mask_of) {
+    mlp.VisitModules([&](const std::string& name, Module& module) {
+      if (auto* const linear = dynamic_cast<Linear*>(&module)) linear->SetRoundedMask(mask_of(name));
+    });
+  };
+  set_masks([&](const std::string& name) { return std::optional(masks.at(name)); });
+  EXPECT_TRUE(equal(mlp.Forward(x), masked));
+  EXPECT_TRUE(equal(mlp.Forward(x), masked));
+  for (Tensor& parameter : mlp.Parameters()) {
+    for (int64_t i = 0; i < parameter.numel(); ++i) parameter.mutable_data<float>()[i] *= 2;
+  }
+  EXPECT_FALSE(equal(mlp.Forward(x), masked)) << "of an earlier weight";
+  for (Tensor& parameter : mlp.Parameters()) {
+    for (int64_t i = 0; i < parameter.numel(); ++i) parameter.mutable_data<float>()[i] /= 2;
+  }
+  EXPECT_TRUE(equal(mlp.Forward(x), masked));
+  set_masks([](const std::string&) { return std::optional<sparse::Mask>(); });
+  EXPECT_TRUE(equal(mlp.Forward(x), whole));
+}
+
+TEST(LowPrecisionTest, WhatRoundsIsNotPacked) {
+  Generator generator(1);
+  Mlp mlp({.in_features = 32, .hidden_features = 64, .out_features = 32}, generator);
+  SwapLinearWithSemiSparseLinear(mlp);
+  EmulateLowPrecision(mlp, {.formats = Fp8()});
+  const SwapReport masked = SwapSemiSparseLinearWithSparseLinear(mlp);
+  EXPECT_THAT(Names(masked.converted), IsEmpty());
+  ASSERT_EQ(masked.kept_dense.size(), 2u);
+  EXPECT_EQ(masked.kept_dense[0].reason, "its operands are rounded");
+  SwapSemiSparseLinearWithLinear(mlp, true);
+  EmulateLowPrecision(mlp, {.formats = Fp8(), .include = "c_fc"});
+  const SwapReport with_zeros = SwapLinearWithSparseLinear(mlp);
+  EXPECT_THAT(Names(with_zeros.converted), ElementsAre("c_proj"));
+  ASSERT_EQ(with_zeros.kept_dense.size(), 1u);
+  EXPECT_EQ(with_zeros.kept_dense[0].reason, "its operands are rounded");
 }
 
 TEST(LowPrecisionTest, APassAfterAnUpdateRoundsTheNewWeight) {

@@ -51,15 +51,25 @@ TEST(QuantizeRowsTest, RefusesWhatIsNotFinite) {
   EXPECT_ERROR(QuantizeRows(Tensor::Zeros({4})), ErrorKind::kInvalidInput, HasSubstr("expected f32 [rows, cols]"));
 }
 
+TEST(QuantizeRowsTest, TheLargestFloatsStayFinite) {
+  const float largest = std::numeric_limits<float>::max();
+  const Int8Matrix matrix = QuantizeRows(test::F32({largest, 1, -largest, largest / 2}, {2, 2}), "w");
+  RequireInt8Matrix(matrix, "w");
+  EXPECT_EQ(matrix.values.data<int8_t>()[0], 127);
+  EXPECT_EQ(matrix.values.data<int8_t>()[2], -127);
+  for (const float scale : matrix.scales.ToVector()) EXPECT_TRUE(std::isfinite(127 * scale));
+}
+
 TEST(RequireInt8MatrixTest, RefusesWhatNoFileShouldHold) {
   const auto refuses = [](const Int8Matrix& matrix, const std::string& why) {
     EXPECT_ERROR(RequireInt8Matrix(matrix, "f: w"), ErrorKind::kInvalidInput, HasSubstr("f: w: " + why));
   };
   const Tensor values = Tensor::Zeros({2, 3}, DType::kI8);
-  refuses({values, test::F32({1, 0}, {2})}, "the scale of row 1 is 0, expected a finite number above 0");
+  refuses({values, test::F32({1, 0}, {2})}, "the scale of row 1 is 0, expected a number above 0 with which");
   refuses({values, test::F32({-1, 1}, {2})}, "the scale of row 0 is -1");
   refuses({values, test::F32({1, kNotANumber}, {2})}, "the scale of row 1 is nan");
   refuses({values, test::F32({1, HUGE_VALF}, {2})}, "the scale of row 1 is inf");
+  refuses({values, test::F32({1, 3e38F}, {2})}, "the scale of row 1 is 3e+38");
   refuses({values, test::F32({1}, {1})}, "scales f32 [1], expected f32 [2], one for each row");
   refuses({values, Tensor::Zeros({2}, DType::kF64)}, "scales f64 [2]");
   refuses({Tensor::Zeros({2, 3}), test::F32({1, 1}, {2})}, "values f32 [2, 3], expected i8 [rows, cols]");

@@ -249,7 +249,7 @@ TEST(RequireLowBitPartsTest, RefusesWhatNoFileShouldHold) {
     EXPECT_ERROR(LowBitWeight(parts, "f"), ErrorKind::kInvalidInput, HasSubstr("f: " + why));
   };
   const MaskFormat dense = MaskFormat::Dense(), sparse = MaskFormat::Rows(2, 4);
-  for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+  for (const float scale : {0.0F, -1.0F, 3e38F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
     refuses(
         LowBitKind::kInt8, dense, [&](LowBitParts& p) { p.scales.mutable_data<float>()[1] = scale; }, "scale 1 is");
     refuses(

@@ -36,9 +36,8 @@ struct Entries {
 };
 
 MaskedInt8Matrix OfGroups(const std::vector<Tensor>& parts, const std::string& name) {
-  // The reader takes floating numbers, which hold bytes as they are.
-  const sparse::PackedGroups packed{parts[0].To(DType::kF32), parts[1], parts[2]};
-  const sparse::GroupsReader reader(packed, name);
+  const sparse::PackedGroups packed{parts[0], parts[1], parts[2]};
+  const sparse::GroupsReader reader(packed, name, sparse::StoredValues::kBytes);
   RequireSizes(reader.rows(), reader.cols(), sparse::kMostInt8Columns, name);
   const auto& [n, m] = reader.pattern();
   Entries entries(reader.rows(), reader.cols());
@@ -58,8 +57,8 @@ MaskedInt8Matrix OfGroups(const std::vector<Tensor>& parts, const std::string& n
 }
 
 MaskedInt8Matrix OfVnm(const std::vector<Tensor>& parts, const std::string& name) {
-  const sparse::PackedVnm packed{parts[0].To(DType::kF32), parts[1], parts[2], parts[3]};
-  const sparse::VnmReader reader(packed, name);
+  const sparse::PackedVnm packed{parts[0], parts[1], parts[2], parts[3]};
+  const sparse::VnmReader reader(packed, name, sparse::StoredValues::kBytes);
   RequireSizes(reader.rows(), reader.cols(), sparse::kMostInt8Columns, name);
   Entries entries(reader.rows(), reader.cols());
   const int8_t* from = parts[0].data<int8_t>();
@@ -159,7 +158,7 @@ MaskedInt8Matrix ReadInt8Tensors(const StoredWeight& stored, const std::string& 
                     : stored.form->form == WeightForm::kPackedVnm ? OfVnm
                                                                   : OfDense;
   MaskedInt8Matrix weight = read(parts, in_file);
-  weight.matrix.scales = stored.Part(kWeightScale);
+  weight.matrix.scales = RowScales(stored, weight.matrix.values.dim(0), source, name);
   sparse::RequireInt8Matrix(weight.matrix, in_file);
   weight.activation = RangeOf(stored, source, name);
   return weight;

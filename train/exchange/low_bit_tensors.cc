@@ -46,13 +46,12 @@ class Reader {
       const bool scalar = stored_.Part(kWholeScale).rank() == 0;  // As ModelOpt has it.
       Require(kWholeScale, DType::kF32, scalar ? Shape{} : Shape{1});
     } else {
-      Require(kScale, DType::kF32, {parts.rows});
+      parts.scales = RowScales(stored_, parts.rows, source_, name_);
     }
     parts.codes = nvfp4_ ? stored_.Values() : sparse::ToE4M3Bits(stored_.Values());
     if (packed) parts.positions = stored_.Part(kPositions);
     if (nvfp4_) parts.block_scales = sparse::ToE4M3Bits(stored_.Part(kScale));
-    parts.scales =
-        nvfp4_ ? Tensor::FromVector<float>({*stored_.Part(kWholeScale).data<float>()}, {1}) : stored_.Part(kScale);
+    if (nvfp4_) parts.scales = Tensor::FromVector<float>({*stored_.Part(kWholeScale).data<float>()}, {1});
     sparse::RequireLowBitParts(parts, Weight());
     return parts;
   }

@@ -124,6 +124,12 @@ std::map<std::string, PartedWeight> FindPartedWeights(const SafetensorsFile& fil
     for (const std::string_view ending : weight.form->endings) {
       const auto part = tensors.find(stem + std::string(ending));
       if (part == tensors.end()) {
+        if (tensors.contains(stem + ".weight_global_scale")) {
+          throw Error(fmt::format(
+              "{} is of NVFP4 as compressed-tensors stores it (weight_packed, weight_scale, weight_global_scale), "
+              "expected ModelOpt's names (weight, weight_scale, weight_scale_2), or floats",
+              InFile(source, stem)));
+        }
         throw Error(fmt::format("{} is {}, but {} is missing", InFile(source, stem), NameOf(weight.form->form),
                                 QuoteForMessage(stem + std::string(ending))));
       }

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <set>
 
+#include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 #include "twofour/core/quote_for_message.h"
 
@@ -15,7 +18,7 @@ using sparse::LowBitKind;
 using Endings = std::vector<std::string_view>;
 using Tensors = std::map<std::string, Tensor>;
 
-constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kWeight = ".weight", kWeightScale = ".weight_scale", kZeroPoint = ".weight_zero_point";
 
 bool Contains(const Endings& endings, std::string_view ending) {
   return std::ranges::find(endings, ending) != endings.end();
@@ -26,20 +29,21 @@ std::vector<QuantizedForm> MakeForms() {
                 vnm = {".weight_vnm_values", ".weight_vnm_positions", ".weight_vnm_columns", ".weight_vnm_pattern"};
   const Endings one_scale = {".weight_scale"}, two_scales = {".weight_scale", ".weight_scale_2"};
   const Endings range = {".input_scale", ".input_zero_point"};
-  return {{LowBitKind::kInt8, WeightForm::kDense, DType::kI8, dense, one_scale, range},
-          {LowBitKind::kInt8, WeightForm::kPacked, DType::kI8, packed, one_scale, range},
-          {LowBitKind::kInt8, WeightForm::kPackedVnm, DType::kI8, vnm, one_scale, range},
-          {LowBitKind::kE4M3, WeightForm::kDense, DType::kF8E4M3, dense, one_scale, {}},
-          {LowBitKind::kE4M3, WeightForm::kPacked, DType::kF8E4M3, packed, one_scale, {}},
-          {LowBitKind::kNvfp4, WeightForm::kDense, DType::kU8, dense, two_scales, {".weight_shape"}},
-          {LowBitKind::kNvfp4, WeightForm::kPacked, DType::kU8, packed, two_scales, {}}};
+  const Endings of_bytes = {kZeroPoint}, of_floats = {kZeroPoint, ".input_scale"};
+  return {{LowBitKind::kInt8, WeightForm::kDense, DType::kI8, dense, one_scale, range, of_bytes},
+          {LowBitKind::kInt8, WeightForm::kPacked, DType::kI8, packed, one_scale, range, of_bytes},
+          {LowBitKind::kInt8, WeightForm::kPackedVnm, DType::kI8, vnm, one_scale, range, of_bytes},
+          {LowBitKind::kE4M3, WeightForm::kDense, DType::kF8E4M3, dense, one_scale, {}, of_floats},
+          {LowBitKind::kE4M3, WeightForm::kPacked, DType::kF8E4M3, packed, one_scale, {}, of_floats},
+          {LowBitKind::kNvfp4, WeightForm::kDense, DType::kU8, dense, two_scales, {".weight_shape"}, of_floats},
+          {LowBitKind::kNvfp4, WeightForm::kPacked, DType::kU8, packed, two_scales, {}, of_floats}};
 }
 
 /// The endings that some form has. What else is called X.weight or X.weight_values may be a weight of floats.
 std::set<std::string_view> AllEndings() {
   std::set<std::string_view> all;
   for (const QuantizedForm& form : QuantizedForms()) {
-    for (const Endings* const endings : {&form.parts, &form.scales, &form.optional}) {
+    for (const Endings* const endings : {&form.parts, &form.scales, &form.optional, &form.foreign}) {
       all.insert(endings->begin(), endings->end());
     }
   }
@@ -62,7 +66,11 @@ std::map<std::string, StoredWeight> FindValues(const SafetensorsFile& file, cons
       const auto missing = std::ranges::find_if(
           form.scales, [&](std::string_view ending) { return !tensors.contains(stem + std::string(ending)); });
       if (missing != form.scales.end()) {
-        if (!strict) continue;
+        // Bytes with scales of blocks can be nothing else.
+        const auto scale = tensors.find(stem + std::string(kWeightScale));
+        const bool is_clear =
+            form.kind == LowBitKind::kNvfp4 && scale != tensors.end() && scale->second.dtype() == DType::kF8E4M3;
+        if (!strict && !is_clear) continue;
         throw Error(fmt::format("{}: is of {}, but {} is missing", NameIn(source, named.name), NameOf(form.kind),
                                 QuoteForMessage(stem + std::string(*missing))));
       }
@@ -81,6 +89,22 @@ void RequireNotDenseToo(const SafetensorsFile& file, const Tensors& tensors, con
   const bool skipped = std::ranges::find(file.skipped, dense, &SkippedTensor::name) != file.skipped.end();
   if (!skipped && !tensors.contains(dense)) return;
   throw Error(fmt::format("{}: is there both dense and {}", NameIn(source, dense), NameOf(form)));
+}
+
+/// No weight has a zero point but 0.
+void RequireSymmetric(const SafetensorsFile& file, const Tensors& tensors, const std::string& source,
+                      const std::string& stem) {
+  const std::string name = stem + std::string(kZeroPoint);
+  const auto found = tensors.find(name);
+  const bool skipped = std::ranges::find(file.skipped, name, &SkippedTensor::name) != file.skipped.end();
+  if (found == tensors.end() && !skipped) return;
+  if (!skipped) {
+    const std::byte* const bytes = found->second.raw();
+    const size_t size = static_cast<size_t>(found->second.numel()) * SizeOf(found->second.dtype());
+    if (std::all_of(bytes, bytes + size, [](std::byte byte) { return byte == std::byte{0}; })) return;
+  }
+  throw Error(fmt::format("{}: a zero point of a weight, expected none, or zeros: weights are symmetric here",
+                          NameIn(source, name)));
 }
 
 /// Every tensor with an ending of a weight of few bits must be of one.
@@ -128,6 +152,13 @@ std::string_view ElementNameOf(LowBitKind kind) {
   return InfoOf(QuantizedFormOf(kind, WeightForm::kDense).values).safetensors_name;
 }
 
+uint64_t DenseBytes(LowBitKind kind, uint64_t rows, uint64_t cols) {
+  if (kind != LowBitKind::kNvfp4) return rows * (cols + sizeof(float));
+  const uint64_t shape = cols % 2 == 0 ? 0 : 2 * sizeof(int64_t);
+  return rows * (CeilDiv(cols, uint64_t{2}) + CeilDiv(cols, uint64_t{sparse::kLowBitSpanValues})) + sizeof(float) +
+         shape;
+}
+
 Tensor StoredWeight::Part(std::string_view ending) const {
   const auto found = tensors.find(ending);
   return found == tensors.end() ? Tensor() : found->second;
@@ -160,6 +191,27 @@ void RequireSizes(int64_t rows, int64_t cols, int64_t most_cols, const std::stri
       fmt::format("{}: shape [{}, {}], expected at least one row, and 1 to {} columns", name, rows, cols, most_cols));
 }
 
+Tensor RowScales(const StoredWeight& weight, int64_t rows, const std::string& source, const std::string& name) {
+  const std::string scales_name = name + std::string(kWeightScale);
+  const Tensor stored = weight.Part(kWeightScale);
+  const DType dtype = stored.dtype();
+  const bool is_float = dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+  if (!is_float || (stored.shape() != Shape{rows} && stored.shape() != Shape{rows, 1})) {
+    throw Error(fmt::format("{}: {}, expected {}, one for each row", NameIn(source, scales_name), Describe(stored),
+                            Describe(DType::kF32, {rows})));
+  }
+  const Tensor wide = stored.To(DType::kF32);
+  Tensor scales = Tensor::Empty({rows});
+  std::copy_n(wide.data<float>(), rows, scales.mutable_data<float>());
+  for (int64_t row = 0; row < rows; ++row) {
+    const float scale = scales.data<float>()[row];
+    if (scale > 0 && std::isfinite(scale * sparse::LargestNumber(weight.form->kind))) continue;
+    throw Error(fmt::format("{}: {} for row {}, expected a number above 0 with which all values are finite",
+                            NameIn(source, scales_name), scale, row));
+  }
+  return scales;
+}
+
 std::map<std::string, StoredWeight> FindStoredWeights(const SafetensorsFile& file, const std::string& source,
                                                       bool strict) {
   Tensors tensors;
@@ -168,12 +220,13 @@ std::map<std::string, StoredWeight> FindStoredWeights(const SafetensorsFile& fil
   for (auto& [stem, weight] : found) {
     const QuantizedForm& form = *weight.form;
     if (form.form != WeightForm::kDense) RequireNotDenseToo(file, tensors, source, stem, form.form);
-    for (const Endings* const endings : {&form.parts, &form.scales, &form.optional}) {
+    RequireSymmetric(file, tensors, source, stem);
+    for (const Endings* const endings : {&form.parts, &form.scales, &form.optional, &form.foreign}) {
       for (const std::string_view ending : *endings) {
         const auto part = tensors.find(stem + std::string(ending));
         if (part != tensors.end()) {
           weight.tensors.emplace(ending, part->second);
-        } else if (endings != &form.optional) {
+        } else if (endings == &form.parts || endings == &form.scales) {
           throw Error(fmt::format("{} is {}, but {} is missing", NameIn(source, stem + ".weight"), NameOf(form.form),
                                   QuoteForMessage(stem + std::string(ending))));
         }

@@ -23,6 +23,7 @@ using sparse::Mask;
 using sparse::MaskFormat;
 using test::ExpectBitEqual;
 using test::RandomF32;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -183,17 +184,18 @@ Change And(const std::string& name, const Tensor& tensor) {
 
 TEST(QuantizedWeightsTest, RefusesScalesThatAreNoScales) {
   const auto kBad = ErrorKind::kInvalidInput;
-  for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+  const float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float scale : {0.0F, -1.0F, 3e38F, kInfinity, std::nanf("")}) {
     Tensor scales = Tensor::Full({16}, 1);
     scales.mutable_data<float>()[5] = scale;
-    EXPECT_ERROR(TakeDense(With("a.weight_scale", scales)), kBad,
-                 HasSubstr("f: tensor 'a.weight': the scale of row 5 is "));
-    EXPECT_ERROR(TakePacked(With("a.weight_scale", scales)), kBad,
-                 HasSubstr("f: tensor 'a.weight': the scale of row 5 is "));
+    const auto in_row_5 = AllOf(HasSubstr("f: tensor 'a.weight_scale': "), HasSubstr(" for row 5, expected a number"));
+    EXPECT_ERROR(TakeDense(With("a.weight_scale", scales)), kBad, in_row_5);
+    EXPECT_ERROR(TakePacked(With("a.weight_scale", scales)), kBad, in_row_5);
+    if (scale > 0 && scale < kInfinity) continue;  // A range of inputs may be as large.
     EXPECT_ERROR(TakeDense(With("a.input_scale", Tensor::Full({1}, scale))), kBad,
                  HasSubstr("f: tensor 'a.input_scale': "));
   }
-  for (const Tensor& scales : {Tensor::Full({15}, 1), Tensor::Full({16, 1}, 1), Tensor::Full({16}, 1, DType::kF64)}) {
+  for (const Tensor& scales : {Tensor::Full({15}, 1), Tensor::Full({1, 16}, 1), Tensor::Full({16}, 1, DType::kF64)}) {
     EXPECT_ERROR(TakeDense(With("a.weight_scale", scales)), kBad, HasSubstr("expected f32 [16], one for each row"));
   }
   EXPECT_ERROR(TakeDense(With("a.input_scale", Tensor::Full({2}, 1))), kBad,
@@ -237,7 +239,7 @@ TEST(QuantizedWeightsTest, RefusesValuesThatAreNoWeight) {
   EXPECT_ERROR(TakePacked(With("a.weight_positions", Tensor::Zeros({16, 4}, DType::kU8))), kBad,
                HasSubstr("expected places that ascend"));
   EXPECT_ERROR(TakePacked(With("a.weight_pattern", Tensor::FromVector<int64_t>({16, 1'000'000, 2, 4}, {4}))), kBad,
-               HasSubstr("f: tensor 'a.weight': values are "));
+               HasSubstr("f: tensor 'a.weight': values are i8 [16, 16], expected i8 [16, 500000]"));
   EXPECT_ERROR(TakeDense(With("a.weight", Tensor::Full({16}, 1, DType::kI8))), kBad, HasSubstr("expected i8 [rows"));
   EXPECT_ERROR(TakeDense(With("a.weight", Tensor::Zeros({0, 8}, DType::kI8))), kBad, HasSubstr("at least one row"));
   EXPECT_ERROR(TakeDense(With("a.weight", Tensor::Zeros({1, sparse::kMostInt8Columns + 1}, DType::kI8))), kBad,
@@ -281,6 +283,52 @@ TEST(QuantizedWeightsTest, BecomeFloatsInTheirPlace) {
       }
     }
   }
+}
+
+TEST(QuantizedWeightsTest, ScalesMayBeAColumnOfHalves) {
+  SafetensorsFile file{.tensors = {{"a.weight", Tensor::Full({2, 4}, 3, DType::kI8)},
+                                   {"a.weight_scale", test::F32({0.5F, 2}, {2, 1}).To(DType::kBF16)}},
+                       .metadata = {}};
+  DequantizeTensors(file, "f");
+  EXPECT_EQ(file.Find("a.weight")->ToVector(), (std::vector<float>{1.5F, 1.5F, 1.5F, 1.5F, 6, 6, 6, 6}));
+}
+
+/// compressed-tensors has them, and zeros where weights are symmetric.
+TEST(QuantizedWeightsTest, AZeroPointOfAWeightMustBeZero) {
+  const auto kBad = ErrorKind::kInvalidInput;
+  for (const DType values : {DType::kI8, DType::kF8E4M3}) {
+    SafetensorsFile file{
+        .tensors = {{"a.weight", Tensor::Full({2, 4}, 1, values)}, {"a.weight_scale", Tensor::Full({2}, 1)}},
+        .metadata = {}};
+    SafetensorsFile symmetric = file, skipped = file, own = file;
+    symmetric.tensors.push_back({"a.weight_zero_point", Tensor::Zeros({2, 1}, DType::kI8)});
+    own.tensors = symmetric.tensors;
+    DequantizeTensors(symmetric, "f");
+    EXPECT_THAT(Names(symmetric.tensors), ElementsAre("a.weight"));
+    EXPECT_ERROR(TakeQuantizedLinears(own, "f"), kBad, HasSubstr("'a.weight_zero_point': 'a.weight' is of "));
+    file.tensors.push_back({"a.weight_zero_point", Tensor::Full({2}, 5, DType::kI8)});
+    EXPECT_ERROR(DequantizeTensors(file, "f"), kBad, HasSubstr("'a.weight_zero_point': a zero point of a weight"));
+    EXPECT_ERROR(TakeQuantizedLinears(file, "f"), kBad, HasSubstr("a zero point of a weight, expected none, or zeros"));
+    skipped.skipped.push_back({"a.weight_zero_point", "I4", {2}});
+    EXPECT_ERROR(DequantizeTensors(skipped, "f"), kBad, HasSubstr("a zero point of a weight"));
+  }
+}
+
+/// ModelOpt has one beside each weight; what is imported computes in floats.
+TEST(QuantizedWeightsTest, RangesOfInputsOfFloatsAreLeftOut) {
+  SafetensorsFile file{.tensors = {{"a.weight", Tensor::Full({2, 8}, 0x22, DType::kU8)},
+                                   {"a.weight_scale", Tensor::Full({2, 1}, 1, DType::kF8E4M3)},
+                                   {"a.weight_scale_2", Tensor::Full({}, 2)},
+                                   {"a.input_scale", Tensor::Full({}, 0.1)}},
+                       .metadata = {}};
+  SafetensorsFile own = file, incomplete = file;
+  DequantizeTensors(file, "f");
+  EXPECT_THAT(Names(file.tensors), ElementsAre("a.weight"));
+  EXPECT_EQ(file.tensors[0].tensor.ToVector(), std::vector<float>(32, 2));
+  EXPECT_ERROR(TakeQuantizedLinears(own, "f"), ErrorKind::kInvalidInput, HasSubstr("expected no such part of it"));
+  std::erase_if(incomplete.tensors, [](const NamedTensor& named) { return named.name == "a.weight_scale_2"; });
+  EXPECT_ERROR(DequantizeTensors(incomplete, "f"), ErrorKind::kInvalidInput,
+               "f: tensor 'a.weight': is of nvfp4, but 'a.weight_scale_2' is missing");
 }
 
 /// Other programs have weights and scales of other types, which mean something else.

@@ -132,6 +132,13 @@ void PrintHead(const Request& request, const std::string& path, const FileAnalys
         "rounds\npacked: the form that is fastest with 1 row, its bytes in memory, and their share of the dense ones\n",
         kPackingRounds);
   }
+  const auto is_rounded = [](const LinearAnalysis& linear) {
+    return linear.tensor.packed && linear.tensor.packed->kind.has_value();
+  };
+  if (std::ranges::any_of(analysis.linears, is_rounded)) {
+    out << "weights of few bits count as the floats that they stand for: in memory and in products they are better off "
+           "as they are\n";
+  }
   out.flush();  // Measuring takes a while.
 }
 

@@ -12,7 +12,8 @@ constexpr int64_t kMostSeed = 1000;
 CalibrationArguments::CalibrationArguments(Arguments& arguments, const std::string& purpose) {
   samples_option_ = arguments
                         .Add("--samples", samples_,
-                             "Samples or sequences of the training data " + purpose + ", rounded up to whole batches")
+                             "Samples or sequences of the training data " + purpose +
+                                 ", rounded up to whole batches; by default all of data that has fewer")
                         .Type("N")
                         .Range(int64_t{1}, kMostSamples)
                         .ShowDefault();

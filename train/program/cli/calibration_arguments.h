@@ -23,6 +23,8 @@ class CalibrationArguments {
   void AddLinears(Arguments& arguments);
 
   int64_t samples() const { return samples_; }
+  /// Whether all of the data will do where it has fewer samples, because nobody gave a number.
+  bool or_all() const { return !samples_option_->given(); }
   uint32_t seed() const { return static_cast<uint32_t>(seed_); }
   bool accept_changed_data() const { return accept_changed_data_; }
   LinearsOfRun linears() const;

@@ -15,6 +15,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
 #include "twofour/train/data/text.h"
+#include "twofour/train/exchange/quantized_forms.h"
 #include "twofour/train/program/cli/arguments.h"
 #include "twofour/train/program/cli/named_weights.h"
 #include "twofour/train/program/cli/output.h"
@@ -55,14 +56,17 @@ std::string DescribePatterns(const TensorInspection& tensor) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-/// The bytes of a packed weight's parts, as a share of the dense weight's.
+/// The bytes of a packed weight's parts, as a share of those of a dense one of its kind.
 double ShareOfDense(const TensorInspection& tensor) {
   double dense = 0;
-  for (const DTypeInfo& info : kDTypes) {
-    if (info.safetensors_name == tensor.dtype) dense = static_cast<double>(info.bytes);
+  if (tensor.packed->kind) {
+    dense = static_cast<double>(DenseBytes(*tensor.packed->kind, tensor.shape.at(0), tensor.shape.at(1)));
+  } else {
+    for (const DTypeInfo& info : kDTypes) {
+      if (info.safetensors_name == tensor.dtype) dense = static_cast<double>(info.bytes);
+    }
+    for (const uint64_t size : tensor.shape) dense *= static_cast<double>(size);
   }
-  if (tensor.packed->kind) dense = sparse::BitsOf(*tensor.packed->kind) / 8.0;
-  for (const uint64_t size : tensor.shape) dense *= static_cast<double>(size);
   return dense == 0 ? 1 : static_cast<double>(tensor.packed->bytes) / dense;
 }
 

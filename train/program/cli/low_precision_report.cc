@@ -38,9 +38,10 @@ void PrintLowPrecisionReport(const nn::SwapReport& report, const proto::Config& 
   const auto options = BuildLowPrecision(config);
   const sparse::LinearFormats& formats = options->formats;
   const auto precision = proto::Training::Precision_Name(config.training().precision());
-  out << fmt::format("✓ {} linears compute in {}: weights {}; activations {}; gradients {}{}\n",
-                     report.converted.size(), precision, InWords(formats.weight), InWords(formats.activation),
-                     InWords(formats.gradient),
+  const size_t count = report.converted.size();
+  out << fmt::format("✓ {} in {}: weights {}; activations {}; gradients {}{}\n",
+                     count == 1 ? "1 linear computes" : fmt::format("{} linears compute", count), precision,
+                     InWords(formats.weight), InWords(formats.activation), InWords(formats.gradient),
                      formats.hadamard ? "; operands of weight gradients rotated (Hadamard)" : "");
   out << fmt::format(
       "  emulated: operands are rounded to {0} and multiplied as bf16, so this is slower than BF16, on any processor\n",

@@ -169,6 +169,7 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
                   "a --method that takes inputs, or output errors");
   request.linears = calibration.linears();
   request.samples = calibration.samples();
+  request.or_all_samples = calibration.or_all();
   request.seed = calibration.seed();
   request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;

@@ -83,7 +83,10 @@ proto::Config ConfigOfRounds(const PruneRequest& request, const RoundsOfPruning&
   config.clear_origin();
   config.set_initial_weights(run.source.string());
   config.set_initial_masks(HasMasks(run));
-  if (request.activations) config.mutable_training()->set_precision(PrecisionOf(*request.activations));
+  if (request.activations) {
+    config.mutable_training()->set_precision(PrecisionOf(*request.activations));
+    config.mutable_training()->clear_low_precision();
+  }
   const nn::OneShotOptions options = OptionsFor(config, request.options, request.linears, request.seed);
   proto::Sparsity& sparsity = *config.mutable_sparsity();
   sparsity.Clear();

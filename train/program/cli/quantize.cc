@@ -63,8 +63,8 @@ std::optional<QuantizeRequest> Parse(int argc, const char* const* argv, std::ost
                     "its own numbers");
   arguments
       .Add("--smooth", request.smooth,
-           "SmoothQuant: norms hand a part of their outputs' ranges over to the weights that read them, 0 nothing and "
-           "1 all of it; usual is 0.5")
+           "SmoothQuant: norms hand a part of their outputs' ranges over to the weights that read them, with 1 all of "
+           "it, and with 0 the weights hand theirs over to the inputs; usual is 0.5")
       .Type("ALPHA")
       .Range(0.0, 1.0);
   CalibrationArguments calibration(arguments, "to calibrate, smooth and find output errors with");
@@ -95,14 +95,14 @@ std::optional<QuantizeRequest> Parse(int argc, const char* const* argv, std::ost
   request.output_errors = !skip_output_errors;
   request.evaluate = !skip_evaluation;
   request.samples = calibration.samples();
+  request.or_all_samples = calibration.or_all();
   request.seed = calibration.seed();
   request.accept_changed_data = calibration.accept_changed_data();
   const bool samples = TakesSamples(request), reads_data = samples || request.evaluate;
   calibration.RequireUsed(samples, samples, "--calibration, --smooth or output errors");
-  if (request.activations && !reads_data) throw GoesWith("--precision", "losses, or with what takes data");
-  if (request.accept_changed_data && !reads_data) {
-    throw GoesWith("--accept-changed-data", "losses, or with what takes data");
-  }
+  const std::string_view with = "losses, output errors, --calibration or --smooth, which read data";
+  if (request.activations && !reads_data) throw GoesWith("--precision", with);
+  if (request.accept_changed_data && !reads_data) throw GoesWith("--accept-changed-data", with);
   if (overwrite) request.if_exists = RunFolder::IfExists::kOverwrite;
   return request;
 }

@@ -120,13 +120,13 @@ proto::Config ResolveConfig(const CommandLine& line, const std::optional<ResumeP
   const proto::Config file = base;
   RequireNotQuantized(base, line.config);
   if (!resume) base.clear_origin();  // The file may come from a branched run. The new run begins anew.
-  proto::Config config = Changed(base, line.changes);
+  const bool of_a_run = resume || RetrainsARun(line);
+  proto::Config config = of_a_run ? ChangedRun(base, line.changes) : Changed(base, line.changes);
   if (resume && !line.config.empty()) {
-    RequireSameConfig(Changed(LoadTextConfig(line.config), line.changes), config, *resume);
+    RequireSameConfig(ChangedRun(LoadTextConfig(line.config), line.changes), config, *resume);
   }
   if (line.finetune) RequireModelOf(line.from, config);
   if (!resume && RetrainsARun(line)) RequirePruningOnce(config);
-  const bool of_a_run = resume || RetrainsARun(line);
   ValidateConfig(config, line.accept_idle_fields ? config : of_a_run ? base : proto::Config());
   if (resume && !line.out.empty()) {
     config.mutable_branched_from()->set_run(resume->path.folder.string());

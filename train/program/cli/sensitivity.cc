@@ -78,6 +78,7 @@ std::optional<Asked> Parse(int argc, const char* const* argv, std::ostream& out)
   SetPruningMethod(method, request.options);
   request.linears = calibration.linears();
   request.samples = calibration.samples();
+  request.or_all_samples = calibration.or_all();
   request.seed = calibration.seed();
   const bool takes_data = nn::NeedsCalibration(request.options);
   calibration.RequireUsed(takes_data, takes_data || request.options.score == sparse::MaskScore::kRandom,

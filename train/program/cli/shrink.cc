@@ -58,6 +58,7 @@ std::optional<ShrinkRequest> Parse(int argc, const char* const* argv, std::ostre
   if (given_checkpoint.given()) request.checkpoint = checkpoint;
   request.options.importance = ImportanceNamed(importance);
   request.samples = calibration.samples();
+  request.or_all_samples = calibration.or_all();
   request.seed = calibration.seed();
   request.accept_changed_data = calibration.accept_changed_data();
   request.evaluate = !skip_evaluation;

@@ -1,6 +1,14 @@
 #include "twofour/train/program/config/build_low_precision.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
 #include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "twofour/core/error.h"
 
 namespace twofour::train {
 namespace {
@@ -75,6 +83,20 @@ std::optional<nn::SwapReport> RoundLinears(const proto::Config& config, nn::Modu
   const std::optional<nn::LowPrecisionOptions> options = BuildLowPrecision(config);
   if (!options) return std::nullopt;
   return nn::EmulateLowPrecision(model, *options);
+}
+
+void RequireRounded(const nn::SwapReport& report, const proto::Config& config) {
+  if (!report.converted.empty()) return;
+  std::map<std::string, std::vector<std::string>> kept;  // Names, by the reason.
+  for (const nn::SwapEntry& entry : report.kept_dense) kept[entry.reason].push_back(entry.name);
+  std::vector<std::string> reasons;
+  for (const auto& [reason, names] : kept) {
+    reasons.push_back(names.size() == 1 ? fmt::format("{}: {}", names.front(), reason)
+                                        : fmt::format("{} and {} more: {}", names.front(), names.size() - 1, reason));
+  }
+  throw Error(fmt::format("config: training.low_precision: no linear would compute in {}, expected at least one ({})",
+                          proto::Training::Precision_Name(config.training().precision()),
+                          reasons.empty() ? "the model has none" : fmt::format("{}", fmt::join(reasons, "; "))));
 }
 
 }  // namespace twofour::train

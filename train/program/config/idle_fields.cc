@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "twofour/core/number_format.h"
+#include "twofour/sparse/rounded_linear.h"
+#include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/sparsity_parts.h"
 
 namespace twofour::train {
@@ -52,6 +55,21 @@ bool IsLow(const Config& config) {
   const auto precision = config.training().precision();
   return precision == proto::Training::FP8 || precision == proto::Training::NVFP4;
 }
+/// Whether an operand in FP8 or NVFP4 has scales of blocks whose size is free.
+template <NumberFormat sparse::LinearFormats::*kOperand>
+bool HasBlocks(const Config& config) {
+  const auto low = BuildLowPrecision(config);
+  if (!low) return true;  // Not worth a second fault.
+  const NumberFormat& format = low->formats.*kOperand;
+  const bool of_eight_bits = format.kind == NumberFormat::Kind::kE4M3 || format.kind == NumberFormat::Kind::kE5M2;
+  return of_eight_bits && format.granularity == NumberFormat::Granularity::kBlock;
+}
+/// Whether an operand that comes as bf16 is rounded to something else, or rotated before, which makes it f32.
+template <NumberFormat sparse::LinearFormats::*kOperand>
+bool IsRounded(const Config& config) {
+  const auto low = BuildLowPrecision(config);
+  return !low || low->formats.hadamard || (low->formats.*kOperand).kind != NumberFormat::Kind::kBF16;
+}
 bool HasNoFinetune(const Config& config) { return !config.has_finetune(); }
 bool HasNoOneShot(const Config& config) { return !config.has_one_shot(); }
 bool IsMethod(const Config& config, std::string_view name) { return config.one_shot().method() == name; }
@@ -77,6 +95,8 @@ std::vector<Condition> MakeConditions() {
   constexpr const char* kNoClasses = "for a model that predicts no classes";
   constexpr const char* kNoTargets = "without data.csv.target";
   constexpr const char* kTargets = "beside data.csv.target, which says what is predicted";
+  constexpr const char* kNoBlocks = "but for E4M3 and E5M2 with scales BLOCK";
+  constexpr const char* kAsItComes = "for BF16 without hadamard: what would be rounded is BF16 already";
   constexpr const char* kStages = "beside finetune, whose stages take its place";
   constexpr const char* kOneShot = "beside one_shot, which takes its place";
   constexpr const char* kPoints = "for PIECEWISE, whose points say when";
@@ -108,6 +128,17 @@ std::vector<Condition> MakeConditions() {
        [](const Config& config) { return config.training().regression_loss() == proto::Training::HUBER; },
        "unless regression_loss is HUBER"},
       {"training.low_precision", "training.precision", IsLow, "unless the precision is FP8 or NVFP4"},
+      {"training.low_precision.weights.block", "training.low_precision.weights.scales",
+       HasBlocks<&sparse::LinearFormats::weight>, kNoBlocks},
+      {"training.low_precision.activations.block", "training.low_precision.activations.scales",
+       HasBlocks<&sparse::LinearFormats::activation>, kNoBlocks},
+      {"training.low_precision.gradients.block", "training.low_precision.gradients.scales",
+       HasBlocks<&sparse::LinearFormats::gradient>, kNoBlocks},
+      // Not that of weights, whose masters are f32.
+      {"training.low_precision.activations.rounding", "training.low_precision.activations.format",
+       IsRounded<&sparse::LinearFormats::activation>, kAsItComes},
+      {"training.low_precision.gradients.rounding", "training.low_precision.gradients.format",
+       IsRounded<&sparse::LinearFormats::gradient>, kAsItComes},
       {"data.csv.divide_by", "data.csv.standardize",
        [](const Config& config) { return !config.data().csv().standardize(); },
        "beside standardize, which scales each feature by itself"},

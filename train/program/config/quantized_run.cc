@@ -37,6 +37,10 @@ sparse::LowBitKind RequireKnown(const proto::Quantization& record, const std::st
          may_round ? "int8 or none" : fmt::format("none with weights of {}", NameOf(*kind)));
   expect(activations == "none" ? range.empty() : range == "token" || range == "tensor", "range", range,
          activations == "none" ? "none without activations" : "token or tensor");
+  const double smooth = record.smooth();
+  expect(smooth >= 0 && smooth <= 1, "smooth", fmt::format("{}", smooth), "0 to 1");
+  expect(record.samples() >= 0, "samples", fmt::format("{}", record.samples()), "0 or more");
+  expect(record.seed() >= 0, "seed", fmt::format("{}", record.seed()), "0 or more");
   return *kind;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "twofour/core/number_format.h"
 #include "twofour/nn/low_precision.h"
 #include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/options.h"
@@ -34,6 +35,15 @@ void CheckTokensPerStep(const proto::Config& config, Faults& faults) {
   faults.Expect(training.tokens_per_step() % (batch_size * length) == 0, path, training.tokens_per_step(),
                 fmt::format("a multiple of batch_size * sequence_length, which is {} * {} = {}", batch_size, length,
                             batch_size * length));
+}
+
+/// NumberFormat's rule about scales in the config's words.
+void CheckScales(const std::string& path, const proto::LowPrecision::Operand& operand, const NumberFormat& format,
+                 Faults& faults) {
+  const bool of_eight_bits = format.kind == NumberFormat::Kind::kE4M3 || format.kind == NumberFormat::Kind::kE5M2;
+  faults.Expect(of_eight_bits || operand.scales() == proto::LowPrecision::Operand::TENSOR, path + ".scales",
+                proto::LowPrecision::Operand::Scales_Name(operand.scales()),
+                fmt::format("TENSOR for {}", faults.Word(NameOf(format.kind))));
 }
 
 }  // namespace
@@ -68,6 +78,10 @@ void CheckTraining(const proto::Config& config, Faults& faults) {
   Check(options, at, faults);
   if (const std::optional<nn::LowPrecisionOptions> low = BuildLowPrecision(config)) {
     const std::string path = "training.low_precision";
+    const proto::LowPrecision& given = training.low_precision();
+    CheckScales(path + ".weights", given.weights(), low->formats.weight, faults);
+    CheckScales(path + ".activations", given.activations(), low->formats.activation, faults);
+    CheckScales(path + ".gradients", given.gradients(), low->formats.gradient, faults);
     Check(*low,
           FieldPath(path, {{"formats", ""},
                            {"weight", "weights"},

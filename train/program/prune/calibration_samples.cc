@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "twofour/core/ceil_div.h"
 #include "twofour/core/error.h"
 
@@ -17,7 +19,8 @@ nn::Calibration CalibrationOf(const Workload& workload, int64_t batch_size, cons
                               const std::string& count_name) {
   Task& task = *workload.task;
   const int64_t most = CeilDiv(workload.training_units, task.units_per_batch());
-  const int64_t batches = CeilDiv(samples.count, batch_size);
+  int64_t batches = CeilDiv(samples.count, batch_size);
+  if (samples.or_all) batches = std::min(batches, most);
   if (batches > most) {
     throw Error(fmt::format("{}: {}, expected at most {}, which are the training data once, in batches of {}",
                             count_name, samples.count, most * batch_size, batch_size));

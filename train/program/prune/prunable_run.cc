@@ -10,13 +10,14 @@
 #include "twofour/core/autograd.h"
 #include "twofour/core/error.h"
 #include "twofour/core/io/file_system.h"
+#include "twofour/nn/linear.h"
 #include "twofour/nn/swap.h"
 #include "twofour/nn/training_mode_scope.h"
+#include "twofour/train/program/config/build_low_precision.h"
 #include "twofour/train/program/config/data_files.h"
 #include "twofour/train/program/config/load_model.h"
 #include "twofour/train/program/config/quantized_run.h"
 #include "twofour/train/program/config/trained_run.h"
-#include "twofour/train/program/prune/calibration_samples.h"
 #include "twofour/train/program/start/run_data.h"
 #include "twofour/train/program/start/start_computing.h"
 
@@ -49,6 +50,7 @@ PrunableRun::PrunableRun(const PrunableRunRequest& request) : activations_(reque
     model_ = LoadModel(run);
   }
   MakeDense(request.run);
+  if (!activations_) RoundAsMasked();
 }
 
 void PrunableRun::MakeDense(const std::string& run) {
@@ -69,6 +71,29 @@ void PrunableRun::MakeDense(const std::string& run) {
   nn::SwapSemiSparseLinearWithLinear(model(), sparsity.apply());
 }
 
+/// Makes the linears that took the places of masked ones round as those did.
+void PrunableRun::RoundAsMasked() {
+  RoundLinears(config_, model());
+  for (const auto& [name, found] : masks_) RoundUnder(name, nullptr);
+}
+
+void PrunableRun::RoundUnder(const std::string& linear, const sparse::Mask* mask) const {
+  const auto own = masks_.find(linear);
+  std::optional<sparse::Mask> under;
+  std::optional<sparse::MaskFormat> format;
+  if (mask != nullptr) {
+    under = *mask;
+  } else if (own != masks_.end()) {
+    under = own->second.mask;
+    // As SemiSparseLinear packs them: other formats are seen in the mask.
+    if (own->second.format.is_vnm()) format = own->second.format;
+  }
+  model().VisitModules([&](const std::string& name, nn::Module& module) {
+    auto* const layer = name == linear ? dynamic_cast<nn::Linear*>(&module) : nullptr;
+    if (layer != nullptr) layer->SetRoundedMask(under, format);
+  });
+}
+
 void PrunableRun::RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense) const {
   for (const nn::SwapEntry& entry : kept_dense) {
     if (!kept_.contains(entry.name)) continue;
@@ -77,8 +102,8 @@ void PrunableRun::RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense)
   }
 }
 
-nn::Calibration PrunableRun::CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const {
-  return train::CalibrationOf(*workload_, samples_per_batch(), {samples, seed}, option);
+nn::Calibration PrunableRun::CalibrationOf(const CalibrationSamples& samples) const {
+  return train::CalibrationOf(*workload_, samples_per_batch(), samples, "--samples");
 }
 
 std::optional<double> PrunableRun::Loss(const std::atomic<bool>& stop) const {

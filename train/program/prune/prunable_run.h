@@ -18,6 +18,7 @@
 #include "twofour/sparse/mask_format.h"
 #include "twofour/train/data_record.h"
 #include "twofour/train/program/config/workload.h"
+#include "twofour/train/program/prune/calibration_samples.h"
 
 #include "config.pb.h"
 
@@ -58,15 +59,18 @@ class PrunableRun {
     sparse::MaskFormat format;
   };
   const std::map<std::string, FoundMask>& masks() const { return masks_; }
+  /// In a run that rounds operands, the mask by which the kept entries of a linear's weight are rounded alone, instead
+  /// of the run's own; null: the run's own again, if there is one.
+  void RoundUnder(const std::string& linear, const sparse::Mask* mask) const;
 
   /// Throws Error if a linear that the run has pruned is one of those that stay dense.
   void RequireEachStays(const std::vector<nn::SwapEntry>& kept_dense) const;
 
   // The others need data.
 
-  /// As many batches of the training data as `samples` (or sequences) fill, which ones the seed decides. Throws Error,
-  /// naming `option`, if they are more than the data. The run must outlive the result.
-  nn::Calibration CalibrationOf(int64_t samples, uint32_t seed, const std::string& option) const;
+  /// As many batches of the training data as these samples (or sequences) fill. Throws Error, naming --samples, if they
+  /// are more than the data. The run must outlive the result.
+  nn::Calibration CalibrationOf(const CalibrationSamples& samples) const;
   /// The files that the data was read from.
   const std::vector<DataFile>& data_files() const { return workload_->data_record.files; }
   int64_t samples_per_batch() const { return config_.training().batch_size(); }
@@ -79,6 +83,7 @@ class PrunableRun {
 
  private:
   void MakeDense(const std::string& run);
+  void RoundAsMasked();
 
   proto::Config config_;
   std::filesystem::path folder_, weights_;

@@ -142,7 +142,7 @@ std::optional<PrunedRun> PruneRun(const PruneRequest& request, const std::atomic
   }
   nn::Calibration calibration;
   if (loaded.has_data() && TakesData(request)) {
-    calibration = loaded.CalibrationOf(request.samples, request.seed, "--samples");
+    calibration = loaded.CalibrationOf({request.samples, request.seed, request.or_all_samples});
   }
   const int64_t samples = calibration.batches > 0 ? calibration.batches * loaded.samples_per_batch() : 0;
   pruned.record = RecordOf(request, options, loaded, samples);

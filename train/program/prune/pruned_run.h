@@ -26,6 +26,7 @@ struct PruneRequest {
   AllocationRequest allocation = {};
   /// Samples or sequences of the training data to calibrate with; rounded up to whole batches of training.
   int64_t samples = 128;
+  bool or_all_samples = false;       ///< See CalibrationSamples::or_all.
   uint32_t seed = 0;                 ///< Of the choice of samples, and of random scores.
   bool evaluate = true;              ///< Whether losses before and after are found.
   bool accept_changed_data = false;  ///< See LoadRunData.

@@ -60,15 +60,21 @@ std::string Resolved(const fs::path& path) {
   return failed ? path.string() : resolved.string();
 }
 
-/// Puts a weight back, to the bit, when it goes.
+/// Puts a weight back, to the bit, and how it is rounded, when it goes.
 class Restoring {
  public:
-  Restoring(Tensor weight, Tensor dense) : weight_(std::move(weight)), dense_(std::move(dense)) {}
-  ~Restoring() { weight_.CopyFrom(dense_); }
+  Restoring(const PrunableRun& run, const nn::PrunableLinear& linear, Tensor dense)
+      : run_(run), name_(linear.name), weight_(linear.weight), dense_(std::move(dense)) {}
+  ~Restoring() {
+    weight_.CopyFrom(dense_);
+    run_.RoundUnder(name_, nullptr);
+  }
   Restoring(const Restoring&) = delete;
   Restoring& operator=(const Restoring&) = delete;
 
  private:
+  const PrunableRun& run_;
+  std::string name_;
   Tensor weight_, dense_;
 };
 
@@ -95,7 +101,7 @@ class Measurement {
       progress_.notes.emplace_back("the run is sparse already: losses are compared with that of its own masks");
     }
     if (nn::NeedsCalibration(options_)) {
-      calibration_ = run_.CalibrationOf(request.samples, request.seed, "--samples");
+      calibration_ = run_.CalibrationOf({request.samples, request.seed, request.or_all_samples});
       result_.samples = calibration_.batches * run_.samples_per_batch();
     }
     progress_.losses = linears_.size() * request.patterns.size();
@@ -217,12 +223,13 @@ class Measurement {
     nn::WeightPruner pruner(options_, linear.name, dense,
                             {.inputs = NeedsOf(options_).inputs ? &inputs_->Require(*linear.module) : nullptr,
                              .gradients = gradients == gradients_.end() ? nullptr : &gradients->second});
-    const Restoring restoring(weight, dense);
+    const Restoring restoring(run_, linear, dense);
     for (LossOfLevel* const level : levels) {
       if (stop_) return false;
       const sparse::PrunedWeight pruned = AsInput([&] { return pruner.Prune(level->pattern); });
       std::ranges::copy(pruned.notes, std::back_inserter(progress_.notes));
       weight.CopyFrom(pruned.weight);
+      run_.RoundUnder(linear.name, &pruned.mask);  // As in a run of this mask.
       const std::optional<double> loss = run_.Loss(stop_);
       if (!loss) return false;
       level->sparsity = ShareOfZeros(pruned.weight);

@@ -24,6 +24,7 @@ struct SensitivityRequest {
   nn::OneShotOptions options = {};                    ///< The method. The rest is not used.
   LinearsOfRun linears = {};
   int64_t samples = 0;               ///< As in PruneRequest.
+  bool or_all_samples = false;       ///< Likewise.
   uint32_t seed = 0;                 ///< Likewise.
   bool accept_changed_data = false;  ///< See LoadRunData.
   std::optional<int> threads = {};

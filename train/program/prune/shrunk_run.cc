@@ -106,7 +106,7 @@ std::optional<ShrunkRun> ShrinkRun(const ShrinkRequest& request, const std::atom
   }
   nn::Calibration calibration;
   if (NeedsData(request)) {
-    calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
+    calibration = run.CalibrationOf({request.samples, request.seed, request.or_all_samples});
     result.samples = calibration.batches * run.samples_per_batch();
   }
   auto shrunk =

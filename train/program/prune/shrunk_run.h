@@ -19,6 +19,7 @@ struct ShrinkRequest {
   nn::ShrinkOptions options = {};
   /// Samples or sequences of the training data that importances are measured on; rounded up to whole batches.
   int64_t samples = 128;
+  bool or_all_samples = false;       ///< See CalibrationSamples::or_all.
   uint32_t seed = 0;                 ///< Which samples these are.
   bool evaluate = true;              ///< Whether losses before and after are found.
   bool accept_changed_data = false;  ///< See LoadRunData.

@@ -15,6 +15,7 @@
 #include "twofour/core/io/file_system.h"
 #include "twofour/core/io/safetensors.h"
 #include "twofour/nn/input_extremes.h"
+#include "twofour/nn/name_pattern.h"
 #include "twofour/nn/prunable_linears.h"
 #include "twofour/nn/smooth_quant.h"
 #include "twofour/train/exchange/quantized_weights.h"
@@ -62,6 +63,12 @@ Linears ChooseLinears(const QuantizeRequest& request, const PrunableRun& run, Qu
                                   .multiple_of = 1,
                                   .done = "quantised"};
   Linears linears = nn::FindPrunableLinears(run.model(), choice, &quantized.kept);
+  const nn::NamePattern excluded("--exclude", request.exclude);
+  const auto is_excluded = [&](const nn::SwapEntry& entry) { return excluded.Matches(entry.name); };
+  if (!request.exclude.empty() && std::ranges::none_of(quantized.kept, is_excluded)) {
+    quantized.notes.push_back(
+        fmt::format("--exclude {}: no linear has such a name; names must match as a whole", request.exclude));
+  }
   for (const nn::PrunableLinear& linear : linears) {
     if (request.weights != sparse::LowBitKind::kInt8 || linear.weight.dim(1) <= sparse::kMostInt8Columns) continue;
     throw Error(
@@ -204,11 +211,16 @@ void RequireSound(const QuantizeRequest& request) {
   }
 }
 
-std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std::atomic<bool>& stop) {
-  FileSystem& files = FileSystem::Default();
-  const fs::path folder = FolderPath(request.out);
-  RunFolder::CheckFree(files, folder, request.if_exists);
-  RequireSound(request);
+/// What the new run's folder is to hold.
+struct NewRun {
+  QuantizedRun quantized;
+  proto::Config config = {};
+  std::vector<NamedTensor> tensors = {};
+  std::optional<DataRecord> record = {};
+  std::vector<std::string> data_notes = {};  ///< Of the data, and no part of the report.
+};
+
+std::optional<NewRun> Compute(const QuantizeRequest& request, const fs::path& folder, const std::atomic<bool>& stop) {
   PrunableRunRequest source{.run = request.run,
                             .checkpoint = request.checkpoint,
                             .accept_changed_data = request.accept_changed_data,
@@ -221,14 +233,15 @@ std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std:
   std::vector<std::string> needed = FilesNeededBy(run.config());
   needed.push_back(run.weights().string());
   RequireOutside(folder, needed);
-  QuantizedRun quantized{.weights = run.weights().string(), .record = RecordOf(request, run)};
+  NewRun made{.quantized = {.weights = run.weights().string(), .record = RecordOf(request, run)}};
+  QuantizedRun& quantized = made.quantized;
   std::vector<std::string>& notes = quantized.notes;
   if (request.evaluate && !run.has_data()) notes.emplace_back("the run has no data, so that losses are not known");
   const Linears linears = ChooseLinears(request, run, quantized);
   const std::vector<PrunableRun::FoundMask> masks = MasksOf(linears, run, request.weights, "--run " + request.run);
   nn::Calibration calibration;
   if (run.has_data() && TakesSamples(request)) {
-    calibration = run.CalibrationOf(request.samples, request.seed, "--samples");
+    calibration = run.CalibrationOf({request.samples, request.seed, request.or_all_samples});
   }
   const Passes passes(run, std::move(calibration), stop);
   if (NeedsSamples(request)) {
@@ -250,26 +263,20 @@ std::optional<QuantizedRun> Quantized(const QuantizeRequest& request, const std:
     passes.Run(inputs.emplace(names));
   }
   const std::vector<QuantizedLinear> rounded = Round(linears, masks, request.weights, inputs ? &*inputs : nullptr);
-  const std::vector<NamedTensor> tensors = TensorsOf(run.model(), rounded, masks, quantized.linears);
+  made.tensors = TensorsOf(run.model(), rounded, masks, quantized.linears);
   OutputErrors errors(linears, rounded, request.round_inputs);
   if (passes.has_data() && request.output_errors) passes.Run(errors);
   for (QuantizedLinearReport& report : quantized.linears) {
     report.smoothed = smoothed.contains(report.name);
     report.output_error = errors.Of(report.name);
   }
-  const proto::Config config = ConfigOf(request, run, quantized);
-  if (evaluates && !(quantized.loss_after = run.LossOfRun(config, tensors, stop))) return std::nullopt;
+  made.config = ConfigOf(request, run, quantized);
+  if (evaluates && !(quantized.loss_after = run.LossOfRun(made.config, made.tensors, stop))) return std::nullopt;
   if (quantized.loss_after && !std::isfinite(*quantized.loss_after)) {
     notes.emplace_back("the evaluation loss after rounding is not finite");
   }
-  RunFolder::Create(files, folder, ToText(config), request.if_exists, [&](const RunFiles& paths) {
-    if (run.record()) SaveDataRecord(files, paths, *run.record());
-    SaveSafetensors(files, paths.model(), tensors, {{"format", "pt"}, {"step", "0"}});
-    SaveQuantizationReport(files, paths.quantization(), request, quantized);
-  });
-  // These are of the data, and no part of the report.
-  notes.insert(notes.begin(), run.notes().begin(), run.notes().end());
-  return quantized;
+  made.data_notes = run.notes(), made.record = run.record();
+  return made;
 }
 
 }  // namespace
@@ -282,11 +289,25 @@ std::string LinearsByDefault(const proto::Config& config) {
 }
 
 std::optional<QuantizedRun> QuantizeRun(const QuantizeRequest& request, const std::atomic<bool>& stop) {
+  FileSystem& files = FileSystem::Default();
+  const fs::path folder = FolderPath(request.out);
+  RunFolder::CheckFree(files, folder, request.if_exists);
+  RequireSound(request);
+  std::optional<NewRun> made;
   try {
-    return AsInput([&] { return Quantized(request, stop); });
+    made = AsInput([&] { return Compute(request, folder, stop); });
   } catch (const Stopped&) {
     return std::nullopt;
   }
+  if (!made) return std::nullopt;
+  RunFolder::Create(files, folder, ToText(made->config), request.if_exists, [&](const RunFiles& paths) {
+    if (made->record) SaveDataRecord(files, paths, *made->record);
+    SaveSafetensors(files, paths.model(), made->tensors, {{"format", "pt"}, {"step", "0"}});
+    SaveQuantizationReport(files, paths.quantization(), request, made->quantized);
+  });
+  std::vector<std::string>& notes = made->quantized.notes;
+  notes.insert(notes.begin(), made->data_notes.begin(), made->data_notes.end());
+  return std::move(made->quantized);
 }
 
 }  // namespace twofour::train

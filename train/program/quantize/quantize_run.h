@@ -31,6 +31,7 @@ struct QuantizeRequest {
   /// Samples or sequences of the training data to calibrate with, and to find output errors with; rounded up to whole
   /// batches of training.
   int64_t samples = 128;
+  bool or_all_samples = false;       ///< See CalibrationSamples::or_all.
   uint32_t seed = 0;                 ///< Of their choice.
   bool output_errors = true;         ///< Whether they are found, if the run has data.
   bool evaluate = true;              ///< Whether losses before and after are found, if the run has data.

@@ -13,13 +13,13 @@ namespace twofour::train {
 namespace {
 
 /// What the weight's mask is: that of the run, or its zeros in place, if they have a pattern that takes fewer bytes.
-PrunableRun::FoundMask MaskOf(const nn::PrunableLinear& linear, const PrunableRun& run) {
+PrunableRun::FoundMask MaskOf(const nn::PrunableLinear& linear, const PrunableRun& run, sparse::LowBitKind kind) {
   const auto found = run.masks().find(linear.name);
   if (found != run.masks().end()) return found->second;
   PrunableRun::FoundMask mask{sparse::Mask::FromTensor(linear.weight.To(DType::kBool)), sparse::MaskFormat::Dense()};
   const int64_t kept = mask.mask.CountKept(), all = linear.weight.numel();
-  if (kept == 0) return mask;  // A weight that was never trained, which any pattern would fit.
-  constexpr int64_t kFew = 4;  // With less than a fourth of zeros, they are there by chance.
+  if (kept == 0 || kept == all) return mask;  // Any pattern would fit zeros alone, and some whole narrow weights.
+  constexpr int64_t kFew = 4;                 // With less than a fourth of zeros, they are there by chance.
   if (all - kept >= all / kFew) mask.format = sparse::MaskFormat::Unstructured();
   if (mask.mask.format() == sparse::MaskFormat::TwoOfFour()) {
     mask.format = sparse::MaskFormat::TwoOfFour();
@@ -29,9 +29,10 @@ PrunableRun::FoundMask MaskOf(const nn::PrunableLinear& linear, const PrunableRu
   for (const sparse::GroupPattern& pattern : sparse::FindGroupPatterns(linear.weight, sparse::PatternAxis::kRows)) {
     const int bits = 8 + std::bit_width(static_cast<uint64_t>(pattern.m - 1));  // Of a byte and its place.
     const double share = static_cast<double>(pattern.n * bits) / static_cast<double>(pattern.m * 8);
-    if (share >= least) continue;
+    const auto format = sparse::MaskFormat::Rows(static_cast<int>(pattern.n), static_cast<int>(pattern.m));
+    if (share >= least || !HasFileForm(kind, format)) continue;
     least = share;
-    mask.format = sparse::MaskFormat::Rows(static_cast<int>(pattern.n), static_cast<int>(pattern.m));
+    mask.format = format;
   }
   return mask;
 }
@@ -42,7 +43,7 @@ std::vector<PrunableRun::FoundMask> MasksOf(const std::vector<nn::PrunableLinear
                                             sparse::LowBitKind kind, const std::string& source) {
   std::vector<PrunableRun::FoundMask> masks;
   for (const nn::PrunableLinear& linear : linears) {
-    PrunableRun::FoundMask mask = MaskOf(linear, run);
+    PrunableRun::FoundMask mask = MaskOf(linear, run, kind);
     mask.format = FormatThatHolds(mask.mask, mask.format);
     if (!HasFileForm(kind, mask.format)) {
       throw Error(fmt::format(

@@ -21,6 +21,10 @@ struct ConfigChanges {
 /// The config with the changes and with all defaults filled in, but not validated. Throws Error as ApplyOverrides does.
 proto::Config Changed(proto::Config config, const ConfigChanges& changes);
 
+/// The same of a run's config, to go on with the run: where the changes turn to a precision without `low_precision`,
+/// what the run had there goes, unless the changes name it.
+proto::Config ChangedRun(const proto::Config& stored, const ConfigChanges& changes);
+
 /// Notes for the user: one line for each change that a later one replaces.
 std::vector<std::string> NotesOf(const ConfigChanges& changes);
 

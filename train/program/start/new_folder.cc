@@ -36,11 +36,11 @@ void RequireOutside(const fs::path& folder, const std::vector<std::string>& need
 void RequireApart(const fs::path& folder, const fs::path& source) {
   const fs::path ours = WithoutLinks(folder), theirs = WithoutLinks(source);
   if (!LiesIn(ours, theirs) && !LiesIn(theirs, ours)) return;
-  throw Error(fmt::format("--out {}: {} the folder of the run that --resume names; expected a folder apart from it",
-                          folder.string(),
+  throw Error(fmt::format("--out {}: {} the folder of the run {}; expected a folder apart from it", folder.string(),
                           ours == theirs         ? "is"
                           : LiesIn(ours, theirs) ? "lies in"
-                                                 : "holds"));
+                                                 : "holds",
+                          source.string()));
 }
 
 }  // namespace twofour::train

@@ -18,6 +18,7 @@ TrainingStart StartTraining(const proto::Config& config, nn::Module& model, Begi
     if (start.initial && config.initial_masks()) TakeOverMasks(*start.initial, model);
   }
   start.rounded = RoundLinears(config, model);
+  if (start.rounded) RequireRounded(*start.rounded, config);
   start.optimizer = BuildOptimizer(config, model);
   return start;
 }

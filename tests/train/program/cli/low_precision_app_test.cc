@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "twofour/comm/thread_network.h"
+#include "twofour/core/io/json.h"
 
 #include "tests/support/text_file.h"
 #include "tests/train/program/cli/app_runner.h"
@@ -52,6 +53,16 @@ class LowPrecisionAppTest : public AppRunner {
   Outcome Train(const std::string& name, const std::vector<std::string>& settings,
                 const std::vector<std::string>& more = {}) {
     return Run(Training(name, settings, more));
+  }
+  double Loss(const std::string& run, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"evaluate", "--run", Path(run), "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return JsonDocument::Parse(outcome.out, run).root().Find("loss")->number();
+  }
+  double Number(const std::string& file, const char* key) {
+    return JsonDocument::Parse(ReadTextFile(dir_ / file), file).root().Find(key)->number();
   }
   std::string Model(const std::string& run) { return ReadTextFile(dir_ / run / "model.safetensors"); }
 };
@@ -117,6 +128,109 @@ TEST_F(LowPrecisionAppTest, EvaluatesAsItTrained) {
   EXPECT_EQ(Run({"sample", "--run", Path("run"), "--tokens", "5"}).code, 0);
 }
 
+TEST_F(LowPrecisionAppTest, WhatIsMadeOfAMaskedRunIsComparedWithItsOwnLoss) {
+  for (const std::string precision : {"FP8", "NVFP4"}) {
+    SCOPED_TRACE(precision);
+    const std::string run = "run" + precision, pruned = "pruned" + precision, quantized = "quantized" + precision,
+                      measured = "measured" + precision;
+    ASSERT_EQ(Train(run, {"training.precision=" + precision}, {"--sparse"}).code, 0);
+    const double loss = Loss(run);
+    EXPECT_NE(Loss(run, {"--precision", "bf16"}), loss);
+    const Outcome prune = Run({"prune", "--run", Path(run), "--out", Path(pruned), "--method", "magnitude", "--pattern",
+                               "1:4", "--skip-output-errors"});
+    ASSERT_EQ(prune.code, 0) << prune.err;
+    // To the bit, here and below.
+    EXPECT_EQ(Number(pruned + "/pruning.json", "loss_before"), loss);
+    EXPECT_EQ(Number(pruned + "/pruning.json", "loss_after"), Loss(pruned));
+    const Outcome quantize = Run({"quantize", "--run", Path(run), "--out", Path(quantized), "--weights", "int8",
+                                  "--activations", "none", "--skip-output-errors"});
+    ASSERT_EQ(quantize.code, 0) << quantize.err;
+    EXPECT_EQ(Number(quantized + "/quantization.json", "loss_before"), loss);
+    EXPECT_EQ(Number(quantized + "/quantization.json", "loss_after"), Loss(quantized));
+    const Outcome sensitivity = Run({"sensitivity", "--run", Path(run), "--out", Path(measured), "--levels", "0.5",
+                                     "--include", R"(transformer\.h\.0\.mlp\..*)"});
+    ASSERT_EQ(sensitivity.code, 0) << sensitivity.err;
+    EXPECT_EQ(Number(measured + "/sensitivity.json", "dense_loss"), loss);
+    // The masks of 2:4 drop half of each already, so nothing is added.
+    EXPECT_THAT(sensitivity.out, AllOf(HasSubstr("+0.0000"), Not(HasSubstr("-0.0"))));
+  }
+}
+
+TEST_F(LowPrecisionAppTest, SensitivityIsThatOfAPrunedRun) {
+  ASSERT_EQ(Train("run", {"training.precision=NVFP4"}).code, 0);
+  const std::string linear = "transformer.h.0.mlp.c_fc";
+  const Outcome sensitivity =
+      Run({"sensitivity", "--run", Path("run"), "--out", Path("measured"), "--levels", "0.75", "--include", linear});
+  ASSERT_EQ(sensitivity.code, 0) << sensitivity.err;
+  const Outcome prune = Run({"prune", "--run", Path("run"), "--out", Path("pruned"), "--method", "magnitude",
+                             "--pattern", "unstructured:0.75", "--include", linear, "--skip-output-errors"});
+  ASSERT_EQ(prune.code, 0) << prune.err;
+  const JsonDocument measured = JsonDocument::Parse(ReadTextFile(dir_ / "measured/sensitivity.json"), "measured");
+  const JsonValue first = measured.root().Find("linears")->elements()[0];
+  EXPECT_NEAR(first.Find("points")->elements()[0].Find("loss")->number(), Number("pruned/pruning.json", "loss_after"),
+              1e-6);
+}
+
+TEST_F(LowPrecisionAppTest, SamplesAreComputedInThePrecisionOfTheRun) {
+  ASSERT_EQ(Train("run", {"training.precision=FP8"}, {"--sparse"}).code, 0);
+  const std::vector<std::string> sample = {"sample", "--run", Path("run"), "--tokens", "3"};
+  EXPECT_THAT(Run(sample).err, AllOf(HasSubstr("3 tokens"), Not(HasSubstr("packed"))));
+  std::vector<std::string> in_bf16 = sample;
+  in_bf16.insert(in_bf16.end(), {"--precision", "bf16"});
+  EXPECT_THAT(Run(in_bf16).err, HasSubstr("packed"));
+}
+
+TEST_F(LowPrecisionAppTest, ARunMayGoOnInAnotherPrecision) {
+  const std::string first = "training.low_precision.first_blocks=1";
+  ASSERT_EQ(Train("run", {"training.precision=FP8", first}).code, 0);
+  const std::vector<std::string> resume = {"--resume", Path("run"),       "--set", "training.precision=BF16",
+                                           "--set",    "training.steps=8"};
+  const auto and_also = [&resume](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = resume;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  EXPECT_THAT(Run(and_also({"--set", first})), FailsWith(2, HasSubstr("unless the precision is FP8 or NVFP4")));
+  const Outcome same = Run(and_also({"--config", Path("run/config.pbtxt"), "--dry-run"}));
+  EXPECT_EQ(same.code, 0) << same.err;
+  const Outcome retrained =
+      Run({"retrain", "--from", Path("run"), "--out", Path("retrained"), "--set", "training.precision=FP32"});
+  EXPECT_EQ(retrained.code, 0) << retrained.err;
+  const Outcome resumed = Run(resume);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, Not(HasSubstr("emulated")));
+  EXPECT_THAT(ReadTextFile(dir_ / "run/config.pbtxt"), Not(HasSubstr("first_blocks: 1")));
+  // Of a file of the user's, it is a mistake.
+  WriteTextFile(dir_ / "bf16.pbtxt", "training { precision: BF16 low_precision { first_blocks: 1 } }" +
+                                         ("model { gpt {} } data { text { path: '" + Path("text") + "' } }"));
+  EXPECT_THAT(Run({"--config", Path("bf16.pbtxt"), "--out", Path("x")}),
+              FailsWith(2, HasSubstr("unless the precision is FP8 or NVFP4")));
+}
+
+TEST_F(LowPrecisionAppTest, RefusesToRoundNothing) {
+  const auto refuses = [this](const std::string& setting, const std::string& why) {
+    const Outcome outcome = Train("x", {"training.precision=NVFP4", setting});
+    EXPECT_THAT(outcome, FailsWith(2, AllOf(HasSubstr("config: training.low_precision: no linear would compute in "
+                                                      "NVFP4, expected at least one ("),
+                                            HasSubstr(why))));
+    EXPECT_FALSE(fs::exists(dir_ / "x"));
+  };
+  refuses("training.low_precision.include=none", "and 12 more: name does not match include");
+  refuses("training.low_precision.exclude=.*", "and 12 more: name matches exclude");
+  refuses("training.low_precision.first_blocks=5", "and 11 more: it is in one of the first blocks; lm_head: ");
+}
+
+TEST_F(LowPrecisionAppTest, ConvolutionsAreNoBlocksToLeave) {
+  WriteTextFile(dir_ / "conv.pbtxt", R"(
+model { conv_net { convolutions { channels: 4 } convolutions { channels: 4 pool: 2 } hidden_features: 16 } }
+data { glyphs { train_size: 32 eval_size: 16 } }
+training { steps: 2 batch_size: 8 precision: NVFP4 }
+)");
+  const Outcome outcome = Run({"--config", Path("conv.pbtxt"), "--out", Path("conv"), "--dry-run"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("1 linear computes in NVFP4: "), Not(HasSubstr("last blocks"))));
+}
+
 TEST_F(LowPrecisionAppTest, EveryOperandIsSetOnItsOwn) {
   const Outcome outcome = Train("x",
                                 {"training.precision=FP8", "training.low_precision.weights={format: E5M2 scales: ROW}",
@@ -143,6 +257,12 @@ TEST_F(LowPrecisionAppTest, RefusesWhatDoesNotGoTogether) {
           "training.low_precision.last_blocks: -2");
   refuses({"training.precision=FP8", "training.low_precision.include=("}, "training.low_precision.include");
   refuses({"training.precision=FP8", "training.low_precision.weights={format: E3M4}"}, "E3M4");
+  refuses({"training.precision=NVFP4", "training.low_precision.weights.scales=ROW"},
+          "training.low_precision.weights.scales: ROW, expected TENSOR for NVFP4");
+  refuses({"training.precision=FP8", "training.low_precision.gradients={format: BF16 scales: BLOCK}"},
+          "training.low_precision.gradients.scales: BLOCK, expected TENSOR for BF16");
+  refuses({"training.precision=FP8", "training.low_precision.weights.block=16"},
+          "training.low_precision.weights.block: 16, expected 32");
 }
 
 }  // namespace

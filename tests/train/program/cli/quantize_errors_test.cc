@@ -54,7 +54,8 @@ TEST_F(QuantizeErrorsTest, SaysWhatIsWrongAndWritesNothing) {
   ExpectRefused(Run({"quantise", "--run", Path("dense")}), "did you mean 'quantize'?");
   EXPECT_THAT(Quantize("dense", "dense/in"), FailsWith(2, HasSubstr("dense")));
   EXPECT_FALSE(fs::exists(dir_ / "dense/in"));
-  EXPECT_THAT(Quantize("dense", "dense", {"--overwrite"}), FailsWith(2, HasSubstr("dense")));
+  EXPECT_THAT(Quantize("dense", "dense", {"--overwrite"}),
+              FailsWith(2, HasSubstr("is the folder of the run " + Path("dense"))));
   EXPECT_TRUE(fs::exists(ModelFile("dense")));
 }
 
@@ -157,7 +158,7 @@ TEST_F(QuantizeErrorsTest, DamagedFilesAreRefused) {
     ExpectRefused(Run({"export", "--run", Path("int8"), "-o", Path("out")}), message);
   };
   for (const float bad : {0.0F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    refuses(scale, Tensor::Full({128}, bad), "the scale of row 0 is ");
+    refuses(scale, Tensor::Full({128}, bad), " for row 0, expected a number above 0 with which");
     refuses(range, Tensor::Full({1}, bad), "expected a finite number above 0");
   }
   refuses(scale, Tensor::Full({127}, 1), "expected f32 [128]");
@@ -197,6 +198,9 @@ TEST_F(QuantizeErrorsTest, AConfigAndAFileMustAgree) {
   ExpectRefused(with("activations: \"int8\"", "activations: \"x\""), "quantization.activations: 'x', expected int8 or");
   ExpectRefused(with("range: \"token\"", "range: \"row\""), "quantization.range: 'row', expected token or tensor");
   ExpectRefused(with("range: \"token\"", "range: \"tensor\""), "has no range of inputs, expected one");
+  ExpectRefused(with("range: \"token\"", "range: \"token\" smooth: nan"), "quantization.smooth: 'nan', expected 0 to");
+  ExpectRefused(with("range: \"token\"", "range: \"token\" samples: -1"), "quantization.samples: '-1', expected 0 or");
+  ExpectRefused(with("range: \"token\"", "range: \"token\" seed: -5"), "quantization.seed: '-5', expected 0 or more");
 }
 
 }  // namespace

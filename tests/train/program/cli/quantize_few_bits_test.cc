@@ -228,6 +228,20 @@ TEST_P(QuantizeFewBitsTest, BadInputIsRefusedAndNothingWritten) {
   EXPECT_EQ(without.code, 0) << without.err;
 }
 
+TEST_P(QuantizeFewBitsTest, ZerosInNoPatternOfTheKindAreStoredLikeOtherNumbers) {
+  TrainDense();
+  SafetensorsFile file = Read("dense");
+  for (NamedTensor& named : file.tensors) {
+    if (named.name != std::string(kFc) + ".weight") continue;
+    for (int64_t i = 0; i < named.tensor.numel(); i += 4) named.tensor.mutable_data<float>()[i] = 0;  // 3:4, by chance.
+  }
+  Write("dense", file);
+  const Outcome outcome = QuantizeTo(kind(), "dense", "out");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Tensor weight = DecodedWeight(Read("out"), kFc);
+  for (int64_t i = 0; i < weight.numel(); i += 4) ASSERT_EQ(weight.data<float>()[i], 0) << i;
+}
+
 TEST_P(QuantizeFewBitsTest, SuchARunIsNotTrainedOrChanged) {
   TrainDense();
   ASSERT_EQ(QuantizeTo(kind(), "dense", "few", {"--skip-evaluation", "--skip-output-errors"}).code, 0);
@@ -264,7 +278,10 @@ TEST_P(QuantizeFewBitsTest, DamagedFilesAreRefused) {
   refuses(weight, Tensor::Zeros({128, 31}, values), nvfp4() ? "[128, 2], expected f8_e4m3 [128, 4]" : "[128, 32]");
   refuses(weight, Tensor::Full({128, 32}, 1), "there is no weight of few bits to which it belongs");
   refuses("lm_head.weight_scale", Tensor::Full({128}, 1), "there is no weight of few bits to which it belongs");
-  refuses(nvfp4() ? weight + "_scale_2" : scale, Tensor::Full({nvfp4() ? 1 : 128}, 0), "scale 0 is 0, expected");
+  for (const float bad : {0.0F, 3e38F}) {
+    refuses(nvfp4() ? weight + "_scale_2" : scale, Tensor::Full({nvfp4() ? 1 : 128}, bad),
+            nvfp4() ? fmt::format("scale 0 is {}, expected", bad) : fmt::format("{} for row 0, expected", bad));
+  }
 }
 
 TEST_P(QuantizeFewBitsTest, AConfigAndAFileMustAgree) {

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "twofour/core/autograd.h"
+#include "twofour/core/io/file_system.h"
 #include "twofour/core/io/json.h"
+#include "twofour/core/io/safetensors.h"
 #include "twofour/nn/linear.h"
 #include "twofour/nn/packed_linears.h"
 #include "twofour/nn/swap.h"
@@ -133,6 +135,28 @@ TEST_F(QuantizeTableTest, PredictionsOfFewBitsAreThoseOfTheirFloats) {
     EXPECT_EQ(rows, 200);
     EXPECT_NE(packed, predict("sparse"));
   }
+}
+
+TEST_F(QuantizeTableTest, AWholeNarrowWeightIsDense) {
+  ASSERT_EQ(Train("narrow", {"model.mlp.hidden_features=[2]"}).code, 0);
+  for (const char* const kind : {"int8", "fp8", "nvfp4"}) {
+    const Outcome outcome =
+        Run({"quantize", "--run", Path("narrow"), "--out", Path(kind), "--weights", kind, "--include", ".*"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const SafetensorsFile file = LoadSafetensors(FileSystem::Default(), dir_ / kind / "model.safetensors");
+    EXPECT_NE(file.Find("layers.1.weight"), nullptr) << kind;
+  }
+}
+
+TEST_F(QuantizeTableTest, TheDefaultOfSamplesTakesAllOfLittleData) {
+  test::WriteTextFile(dir_ / "t.csv", Table(0, 60));
+  ASSERT_EQ(Train("few", {}).code, 0);
+  const auto quantize = [&](const std::vector<std::string>& more) {
+    return Run(
+        Joined({"quantize", "--run", Path("few"), "--out", Path("out"), "--weights", "int8", "--calibration"}, more));
+  };
+  EXPECT_THAT(quantize({"--samples", "128"}), FailsWith(2, HasSubstr("--samples: 128, expected at most ")));
+  EXPECT_EQ(quantize({}).code, 0);
 }
 
 TEST_F(QuantizeTableTest, TooManyColumnsAreRefused) {

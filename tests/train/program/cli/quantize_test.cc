@@ -289,6 +289,15 @@ TEST_F(QuantizeTest, OtherLinearsStayAsTheyAre) {
   EXPECT_EQ(report.root().Find("linears")->elements()[0].Find("output_error"), std::nullopt);
 }
 
+TEST_F(QuantizeTest, AnExcludeThatFindsNothingIsTold) {
+  TrainDense();
+  const std::vector<std::string> quick = {"--skip-evaluation", "--skip-output-errors"};
+  const Outcome outcome = Quantize("dense", "all", Joined(quick, {"--exclude", "c_fc"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("--exclude c_fc: no linear has such a name; names must match as a whole"));
+  EXPECT_EQ(Quantize("dense", "some", Joined(quick, {"--exclude", ".*c_fc"})).err, "");
+}
+
 TEST_F(QuantizeTest, OtherCommandsReadSuchRuns) {
   TrainDense();
   Prune("pruned", "transposable:2:4");

@@ -68,6 +68,19 @@ INSTANTIATE_TEST_SUITE_P(
              "training.regression_loss: HUBER, expected MEAN_SQUARED_ERROR without data.csv.target"},
         Case{"data={csv{path:'x',target:'y'}} training.huber_delta=2",
              "training.huber_delta: 2, expected 1 unless regression_loss is HUBER"},
+        Case{"training.precision=FP8 training.low_precision.weights.block=16",
+             "training.low_precision.weights.block: 16, expected 32 but for E4M3 and E5M2 with scales BLOCK"},
+        Case{"training.precision=FP8 training.low_precision.activations={scales:ROW,block:16}",
+             "training.low_precision.activations.block: 16, expected 32 but for E4M3 and E5M2 with scales BLOCK"},
+        Case{"training.precision=NVFP4 training.low_precision.gradients.block=16",
+             "training.low_precision.gradients.block: 16, expected 32 but for E4M3 and E5M2 with scales BLOCK"},
+        Case{"training.precision=FP8 training.low_precision.activations={format:BF16,rounding:STOCHASTIC}",
+             "training.low_precision.activations.rounding: STOCHASTIC, expected USUAL for BF16 without hadamard: what "
+             "would be rounded is BF16 already"},
+        Case{"training.precision=NVFP4 training.low_precision.hadamard=OFF "
+             "training.low_precision.gradients={format:BF16,rounding:NEAREST}",
+             "training.low_precision.gradients.rounding: NEAREST, expected USUAL for BF16 without hadamard: what would "
+             "be rounded is BF16 already"},
         Case{"learning_rate.min_lr=1e-5", "learning_rate.min_lr: 1e-05, expected 0 with CONSTANT"},
         Case{"learning_rate.schedule=WARMUP_STABLE_DECAY learning_rate.min_lr=1e-5",
              "learning_rate.min_lr: 1e-05, expected 0 without decay_steps or decay_fraction: the rate never falls"},
@@ -106,6 +119,12 @@ TEST(IdleFieldsTest, TheSameFieldsAreWelcomeWhereTheyHaveAnEffect) {
   EXPECT_NO_THROW(ValidateConfig(With({"data={csv{path:'x' target:'y' standardize_targets:false}}",
                                        "training.regression_loss=HUBER", "training.huber_delta=2"})));
   EXPECT_NO_THROW(ValidateConfig(With({"learning_rate.schedule=WARMUP_COSINE", "learning_rate.min_lr=1e-5"})));
+  EXPECT_NO_THROW(
+      ValidateConfig(With({"training.precision=FP8", "training.low_precision.weights={format:BF16 rounding:STOCHASTIC}",
+                           "training.low_precision.gradients={scales:BLOCK block:16}"})));
+  EXPECT_NO_THROW(ValidateConfig(With({"training.precision=NVFP4",  // Rotated operands are f32.
+                                       "training.low_precision.activations={format:BF16 rounding:STOCHASTIC}",
+                                       "training.low_precision.gradients={format:E4M3 scales:BLOCK block:16}"})));
   EXPECT_NO_THROW(
       ValidateConfig(With({"evaluation.max_batches=3", "training.tokens_per_step=65536", "training.batch_size=32"},
                           "model { gpt { sequence_length: 64 } } data { text { path: 'a' } }")));

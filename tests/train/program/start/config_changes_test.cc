@@ -35,5 +35,29 @@ TEST(ConfigChangesTest, WithoutChangesOnlyDefaultsAreFilledIn) {
   EXPECT_ERROR(Changed(config, {.set = {"training.stepz=1"}}), ErrorKind::kInvalidInput, HasSubstr("stepz"));
 }
 
+TEST(ConfigChangesTest, ARunLeavesLowPrecisionBehindInAnotherPrecision) {
+  proto::Config stored;
+  stored.mutable_training()->set_precision(proto::Training::NVFP4);
+  stored.mutable_training()->mutable_low_precision()->set_first_blocks(1);
+  stored.mutable_training()->mutable_low_precision()->mutable_weights()->set_format(proto::LowPrecision::Operand::E5M2);
+  const auto first_blocks = [&](const std::vector<std::string>& set) {
+    return ChangedRun(stored, {.set = set}).training().low_precision().first_blocks();
+  };
+  EXPECT_EQ(first_blocks({"training.steps=7"}), 1);
+  EXPECT_EQ(first_blocks({"training.precision=FP8"}), 1);
+  const proto::Config left = ChangedRun(stored, {.set = {"training.precision=BF16"}});
+  EXPECT_EQ(left.training().low_precision().first_blocks(), 0);
+  EXPECT_EQ(left.training().low_precision().weights().format(), proto::LowPrecision::Operand::BY_PRECISION);
+  EXPECT_EQ(left.training().precision(), proto::Training::BF16);
+  EXPECT_EQ(first_blocks({"training.precision=FP32"}), 0);
+  // What the changes name is a mistake, and stays to be found.
+  EXPECT_EQ(first_blocks({"training.precision=BF16", "training.low_precision.first_blocks=2"}), 2);
+  EXPECT_EQ(first_blocks({"training.low_precision={first_blocks: 3}", "training.precision=BF16"}), 3);
+  EXPECT_EQ(first_blocks({"training={low_precision {first_blocks: 4}}"}), 4);
+  // A run that never rounded keeps what it has.
+  stored.mutable_training()->set_precision(proto::Training::BF16);
+  EXPECT_EQ(first_blocks({"training.precision=FP32"}), 1);
+}
+
 }  // namespace
 }  // namespace twofour::train
