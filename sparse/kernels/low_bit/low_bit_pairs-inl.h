@@ -96,6 +96,11 @@ HWY_INLINE void AddTile(const Decoder<kind>& decode, const uint8_t* tile, const 
     TWOFOUR_UNROLL for (int t = 0; t < kTerms; ++t) added[r][t] = kBlockScales ? ZeroFloats() : sum[r][t];
   }
   TWOFOUR_UNROLL for (int two_steps = 0; two_steps < kLowBitSteps / 2; ++two_steps) {
+    // Bit by bit, because many requests at once hold up the loads that follow them.
+    constexpr int64_t kPart = CeilDiv(kTile.bytes(), kLowBitSteps / 2);
+    TWOFOUR_UNROLL for (int64_t at = 0; at < kPart; at += kVectorBytes) {
+      Prefetch(tile + kAheadBytes + two_steps * kPart + at);
+    }
     Pairs value[kRows][2];
     TWOFOUR_UNROLL for (int r = 0; r < kRows; ++r) decode(tile + kTile.CodesAt(r, 0), two_steps, value[r]);
     TWOFOUR_UNROLL for (int half = 0; half < 2; ++half) {
@@ -139,7 +144,6 @@ HWY_NOINLINE void DotQuad(const LowBitView& w, const Decoder<kind>& decode, int6
   }
   const uint8_t* tile = w.TileAt(quad, 0);
   for (int64_t i = 0; i < w.whole_tiles(); ++i, tile += kTileBytes, x += kTileVectors) {
-    for (int64_t at = 0; at < kTileBytes; at += kVectorBytes) Prefetch(tile + kAheadBytes + at);
     AddTile<kind, two_of_four, kTerms>(decode, tile, x, stride, sum);
   }
   if (last != nullptr) AddTile<kind, two_of_four, kTerms>(decode, last, x, stride, sum);

@@ -63,7 +63,9 @@ HWY_INLINE Floats LoadE4M3(const uint8_t* from) {
 }
 /// a * b + c, rounded once.
 HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-HWY_INLINE void Prefetch(const uint8_t* from) { _mm_prefetch(from, _MM_HINT_T0); }
+/// Into the second-level cache. The first level can wait for fewer lines at once: with requests into that, a core of
+/// Zen 4 got 17 GB/s of a weight that is in no cache, and gets 28 so.
+HWY_INLINE void Prefetch(const uint8_t* from) { _mm_prefetch(from, _MM_HINT_T1); }
 
 #else
 
