@@ -146,7 +146,8 @@ TEST_P(QuantizeFewBitsTest, CommandsComputeWithTheNumbersOfTheFile) {
     EXPECT_EQ(report.Find("weights")->string(), kind());
     EXPECT_EQ(report.Find("activations")->string(), "none");
     EXPECT_EQ(report.Find("loss_after")->number(), Loss(out));
-    EXPECT_EQ(report.Find("loss_before")->number(), Loss(run));
+    // Masked weights and packed ones may be added up in different orders.
+    EXPECT_NEAR(report.Find("loss_before")->number(), Loss(run), 1e-5);
     const std::vector<JsonValue> linears = report.Find("linears")->elements();
     ASSERT_EQ(linears.size(), kLinears);
     for (const JsonValue& linear : linears) {
