@@ -9,6 +9,7 @@
 #include "twofour/core/error.h"
 #include "twofour/core/float4.h"
 #include "twofour/core/float8.h"
+#include "twofour/core/kernels/formats/scale_choice.h"
 #include "twofour/core/parallel.h"
 #include "twofour/sparse/kernels/low_bit/low_bit_matrix.h"
 
@@ -112,7 +113,7 @@ float LargestNumber(LowBitKind kind) {
     case LowBitKind::kNvfp4:
       break;
   }
-  return kE2M1Largest * Float8E4M3::kLargest;
+  return kernels::kNvfp4Largest;
 }
 
 bool HasLowBitForm(const MaskFormat& format) {
